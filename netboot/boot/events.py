@@ -1,0 +1,194 @@
+"""What happened while machines booted: one frozen value per event, in the past tense.
+
+Daemons hand events to `emit`; the journal stores them; `attempts` folds them into ladders.
+`mac` is lower case with colons, or empty where it is not known (then `ip` is).
+`at` is seconds since the epoch.
+"""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What all events share."""
+
+    at: float
+    mac: str = ""
+    ip: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The event's name, as the journal stores it."""
+        return type(self).__name__
+
+    def details(self) -> dict[str, Any]:
+        """The fields that only this kind has, as plain values."""
+        common = {field.name for field in fields(Event)}
+        return {name: value for name, value in asdict(self).items() if name not in common}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discovered(Event):
+    """A machine asked for a boot server (DHCPDISCOVER with a PXE or HTTP vendor class)."""
+
+    architecture: str
+    firmware: str
+    stage: str
+    machine_id: str = ""
+    vendor_class: str = ""
+    nic: str = ""
+    relay: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferSent(Event):
+    """We named a boot file, by OFFER (67) or ACK (4011)."""
+
+    file: str
+    image: str = ""
+    version: int = 0
+    port: int = 67
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestIgnored(Event):
+    """We kept silent, for a reason."""
+
+    reason: str
+    port: int = 67
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressLearned(Event):
+    """A machine told the DHCP server which address it takes: joins `mac` and `ip`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferStarted(Event):
+    """A TFTP read began. Sizes in bytes."""
+
+    name: str
+    size: int
+    digest: str = ""
+    block_size: int = 512
+    window: int = 1
+    image: str = ""
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferFinished(Event):
+    """A TFTP read ended well. `seconds` from request to last ACK."""
+
+    name: str
+    size: int
+    seconds: float
+    resent: int = 0
+    image: str = ""
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferFailed(Event):
+    """A TFTP read did not reach its end."""
+
+    name: str
+    reason: str
+    sent: int = 0
+    image: str = ""
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferRefused(Event):
+    """A TFTP request that we did not serve (no such name, a write, too many)."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptServed(Event):
+    """An iPXE script went out over HTTP."""
+
+    image: str
+    version: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentServed(Event):
+    """A file of a version went out over HTTP, to its last byte."""
+
+    name: str
+    size: int
+    seconds: float
+    image: str = ""
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentRefused(Event):
+    """An HTTP request that we did not serve."""
+
+    name: str
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeReported(Event):
+    """The boot image came up and reported home: the machine is online."""
+
+    image: str
+    version: int
+    driver: str
+    device: str
+    architecture: str = ""
+    firmware: str = ""
+    missing: str = ""
+    disks: str = ""
+    devices: str = ""
+    uptime: float = 0.0
+    raw: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeOffline(Event):
+    """The boot image came up without a network (seen on a test machine's serial console)."""
+
+    image: str
+    version: int
+    missing: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignOffer(Event):
+    """Another boot server answered on this network."""
+
+    server: str
+    file: str = ""
+
+
+KINDS: dict[str, type[Event]] = {
+    kind.__name__: kind
+    for kind in (
+        Discovered,
+        OfferSent,
+        RequestIgnored,
+        AddressLearned,
+        TransferStarted,
+        TransferFinished,
+        TransferFailed,
+        TransferRefused,
+        ScriptServed,
+        ContentServed,
+        ContentRefused,
+        PeReported,
+        PeOffline,
+        ForeignOffer,
+    )
+}

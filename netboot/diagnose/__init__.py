@@ -1,0 +1,1 @@
+"""An independent look at a boot network: netboot check."""

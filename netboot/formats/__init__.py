@@ -1,0 +1,1 @@
+"""Bytes on disk, pure: WIM, INF, PE, BCD."""

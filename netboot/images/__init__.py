@@ -1,0 +1,1 @@
+"""What an image is, pure rules: drivers, boot images, versions, distribution."""

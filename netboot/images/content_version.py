@@ -1,0 +1,116 @@
+"""A content version: what one build of a boot image gives to clients, immutable and numbered."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from netboot.images.architecture import Architecture
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestFile:
+    """A file that a client may get. `digest` is `sha256:<hex>`, `size` in bytes."""
+
+    name: str
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class DriverInVersion:
+    """A driver package as it lies in a version, for reports and for boot logs."""
+
+    digest: str
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContentVersion:
+    """Version `number` of the image called `image`.
+
+    `chains` names the ways that this content can be booted, best first
+    (see netboot.boot.nbp): "linux" (Lab PE), "native" (Microsoft's loaders), "wimboot".
+    `files` maps the name that a client asks for to its bytes.
+    """
+
+    image: str
+    number: int
+    architecture: Architecture
+    recipe_digest: str
+    built_at: float
+    files: tuple[ManifestFile, ...]
+    chains: tuple[str, ...]
+    drivers: tuple[DriverInVersion, ...] = ()
+    comment: str = ""
+
+    @property
+    def label(self) -> str:
+        """How people name it: `Lab PE x64 v7`."""
+        return f"{self.image} v{self.number}"
+
+    def file(self, name: str) -> ManifestFile | None:
+        """The file called `name` (exact), or None."""
+        return next((file for file in self.files if file.name == name), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a manifest on disk; `from_json` is the inverse."""
+        return {
+            "image": self.image,
+            "number": self.number,
+            "architecture": self.architecture.value,
+            "recipe_digest": self.recipe_digest,
+            "built_at": self.built_at,
+            "chains": list(self.chains),
+            "comment": self.comment,
+            "files": [
+                {"name": file.name, "digest": file.digest, "size": file.size} for file in self.files
+            ],
+            "drivers": [
+                {"digest": driver.digest, "name": driver.name, "version": driver.version}
+                for driver in self.drivers
+            ],
+        }
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> "ContentVersion":
+        """The version that `to_json` wrote."""
+        return ContentVersion(
+            image=data["image"],
+            number=data["number"],
+            architecture=Architecture(data["architecture"]),
+            recipe_digest=data["recipe_digest"],
+            built_at=data["built_at"],
+            chains=tuple(data["chains"]),
+            comment=data.get("comment", ""),
+            files=tuple(ManifestFile(**file) for file in data["files"]),
+            drivers=tuple(DriverInVersion(**driver) for driver in data.get("drivers", ())),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedContent:
+    """What a distribution point hands out now: one snapshot, replaced as a whole.
+
+    `current` maps an image's name to the version that new boots get; `kept` holds every
+    version that may still be asked for by number (running boots, rollback).
+    `defaults` names the image for each architecture; `assignments` maps a MAC address
+    (lower case, colons) to an image's name.
+    """
+
+    generation: int
+    current: MappingProxyType[str, ContentVersion]
+    kept: MappingProxyType[tuple[str, int], ContentVersion]
+    defaults: MappingProxyType[Architecture, str]
+    assignments: MappingProxyType[str, str]
+
+    @staticmethod
+    def empty() -> "PublishedContent":
+        """A point that holds nothing yet."""
+        return PublishedContent(
+            0,
+            MappingProxyType({}),
+            MappingProxyType({}),
+            MappingProxyType({}),
+            MappingProxyType({}),
+        )

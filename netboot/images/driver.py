@@ -1,0 +1,95 @@
+"""A driver package: one INF with the files that it names, known by its content."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from netboot.images.architecture import Architecture
+
+NETWORK_CLASS = "4d36e972-e325-11ce-bfc1-08002be10318"
+SCSI_CLASS = "4d36e97b-e325-11ce-bfc1-08002be10318"
+HDC_CLASS = "4d36e96a-e325-11ce-bfc1-08002be10318"
+SYSTEM_CLASS = "4d36e97d-e325-11ce-bfc1-08002be10318"
+
+
+class DriverKind(StrEnum):
+    """What a driver is for, as far as booting is concerned."""
+
+    NETWORK = "network"
+    STORAGE = "storage"
+    SYSTEM = "system"
+    OTHER = "other"
+
+
+KIND_BY_CLASS = {
+    NETWORK_CLASS: DriverKind.NETWORK,
+    SCSI_CLASS: DriverKind.STORAGE,
+    HDC_CLASS: DriverKind.STORAGE,
+    SYSTEM_CLASS: DriverKind.SYSTEM,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DriverFile:
+    """One file of a package: `path` is relative to the INF's folder, with forward slashes."""
+
+    path: str
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One line of a models section: a device that the driver claims, on one architecture.
+
+    `hardware_ids` are upper case, most specific first as the INF lists them;
+    `compatible_ids` likewise.
+    """
+
+    architecture: Architecture
+    description: str
+    hardware_ids: tuple[str, ...]
+    compatible_ids: tuple[str, ...] = ()
+    service: str = ""
+    minimum_build: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A driver package in the catalog.
+
+    `digest` names the content: it is computed over the sorted (path, digest) list of
+    `files`, so the same package imported twice is the same driver.
+    `date` is ISO (YYYY-MM-DD) or empty where the INF has none that can be read.
+    `findings` are sentences about what is doubtful (missing payload, no catalog file).
+    """
+
+    digest: str
+    name: str
+    inf_name: str
+    provider: str
+    class_name: str
+    class_guid: str
+    version: str
+    date: str
+    architectures: frozenset[Architecture]
+    models: tuple[Model, ...]
+    files: tuple[DriverFile, ...]
+    catalog_file: str = ""
+    findings: tuple[str, ...] = ()
+    enabled: bool = False
+
+    @property
+    def kind(self) -> DriverKind:
+        """What the driver is for."""
+        return KIND_BY_CLASS.get(self.class_guid.strip("{}").lower(), DriverKind.OTHER)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def hardware_ids(self) -> tuple[str, ...]:
+        """All ids the driver claims, hardware and compatible, without repetition."""
+        ids = (i for model in self.models for i in (*model.hardware_ids, *model.compatible_ids))
+        return tuple(dict.fromkeys(ids))

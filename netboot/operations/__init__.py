@@ -1,0 +1,1 @@
+"""The operator's verbs: one module a subject, one function a verb."""

@@ -1,0 +1,1 @@
+"""Bytes on the wire, pure: DHCP, PXE, TFTP, HTTP ranges."""

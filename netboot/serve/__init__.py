@@ -1,0 +1,1 @@
+"""Sockets, and nowhere else: DHCP, TFTP and HTTP daemons."""

@@ -1,0 +1,1 @@
+"""What touches the disk: blobs, database, foreign tools, jobs, points."""

@@ -1,0 +1,1 @@
+"""The administrators' console: pages and API over netboot.operations."""
