@@ -1,0 +1,49 @@
+# netboot: `make` alone lists what can be made.
+.DEFAULT_GOAL := help
+.PHONY: help run test setup lint format lock vendor clean bench bench-tftp bench-http bench-dhcp bench-drivers bench-image
+
+DATA ?= data
+INTERFACE ?=
+QUICK ?=
+quick = $(if $(QUICK),--quick)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  make run INTERFACE=eth0   serves the network behind eth0 instead of the lab"
+	@echo "  make run DATA=/srv/netboot  keeps everything in another folder than ./data"
+	@echo "  YES=1 make run            installs missing system packages without asking"
+
+run: ## set up what is missing and start the site
+	@scripts/setup run
+	@exec .venv/bin/netboot run --data "$(DATA)" $(if $(INTERFACE),--interface "$(INTERFACE)")
+
+test: ## set up what is missing and run all tests, boots of virtual machines included
+	@scripts/setup test
+	@exec scripts/test $(TESTS)
+
+setup: ## set up what is missing, start nothing
+	@scripts/setup run
+
+lint: ## ruff, mypy and the laws of the house
+	@scripts/setup test
+	@.venv/bin/pytest -q tests/test_house.py
+
+format: ## let ruff put everything in form
+	@.venv/bin/ruff check --fix -q .
+	@.venv/bin/ruff format -q .
+
+lock: ## write the lock files anew from pyproject.toml
+	@scripts/lock
+
+vendor: ## fetch the page's libraries anew (needs npm)
+	@.venv/bin/python scripts/vendor.py
+
+bench: bench-tftp bench-http bench-dhcp bench-drivers bench-image ## run all benchmarks, side by side with their peers
+
+bench-tftp bench-http bench-dhcp bench-drivers bench-image: ## run one benchmark (QUICK=1: under a minute)
+	@scripts/setup bench
+	@.venv/bin/python -m tests.bench.$(@:bench-%=%) $(quick)
+
+clean: ## remove what set-up made (never the data folder)
+	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,213 @@
+"""Who asks: a DHCP packet read once into the facts that decide a boot.
+
+Architecture (what code the machine runs) is not firmware (what boot ROM talks), and neither is
+the stage (firmware or iPXE): projects that blur them load themselves for ever.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from netboot.images.architecture import Architecture
+from netboot.protocols.dhcp import (
+    NO_ADDRESS,
+    REQUEST_OP,
+    MessageType,
+    Option,
+    Packet,
+    dotted,
+)
+from netboot.protocols.pxe import (
+    HTTP_CLIENT,
+    PXE_CLIENT,
+    ArchitectureType,
+    IpxeOption,
+    architecture_codes,
+    architecture_in_class,
+    ipxe_options,
+    machine_id,
+    pci_id,
+    user_classes,
+)
+
+
+class Firmware(StrEnum):
+    """What kind of boot ROM talks."""
+
+    BIOS = "bios"
+    UEFI = "uefi"
+
+
+class Stage(StrEnum):
+    """How far the machine has come: this word stops the chainload loop."""
+
+    FIRMWARE = "firmware"
+    FIRMWARE_HTTP = "firmware-http"
+    IPXE = "ipxe"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What an architecture code of option 93 tells.
+
+    `architecture` is None where we have no kind of image for it.
+    """
+
+    name: str
+    firmware: Firmware
+    architecture: Architecture | None
+    http: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootClient:
+    """One network boot client. Addresses are dotted, or empty; text is printable ASCII.
+
+    A BIOS client says nothing of its processor's width: its `architecture` is X86, the code that
+    every such processor runs, and policy may give it an x64 image. `notes` are sentences about
+    what was odd in its request.
+    """
+
+    mac: str
+    machine_id: str
+    architecture_code: int
+    architecture: Architecture | None
+    firmware: Firmware
+    stage: Stage
+    message: MessageType
+    vendor_class: str
+    user_class: str = ""
+    nic: str = ""
+    relay: str = ""
+    address: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def speaks_http(self) -> bool:
+        """Whether it calls itself HTTPClient, and so wants to hear that word and a URL."""
+        return self.vendor_class.startswith("HTTPClient")
+
+
+@dataclass(frozen=True, slots=True)
+class NotOurs:
+    """Why a packet is no boot request. `notable` where a person would ask why we kept silent."""
+
+    reason: str
+    notable: bool = False
+
+
+_BIOS, _UEFI = Firmware.BIOS, Firmware.UEFI
+_X86, _X64, _ARM64 = Architecture.X86, Architecture.X64, Architecture.ARM64
+_TYPE = ArchitectureType
+
+MACHINES: Final[dict[int, Machine]] = {
+    _TYPE.X86_BIOS: Machine("BIOS PC", _BIOS, _X86),
+    _TYPE.IA32_EFI: Machine("32-bit UEFI PC", _UEFI, _X86),
+    _TYPE.X64_EFI: Machine("64-bit UEFI PC", _UEFI, _X64),
+    # EBC, byte code: no machine runs it. Real x64 machines send it since RFC 4578 was misprinted.
+    _TYPE.EBC: Machine("64-bit UEFI PC (as byte code)", _UEFI, _X64),
+    _TYPE.ARM64_EFI: Machine("ARM64 UEFI machine", _UEFI, _ARM64),
+    _TYPE.IA32_HTTP: Machine("32-bit UEFI PC, HTTP boot", _UEFI, _X86, http=True),
+    _TYPE.X64_HTTP: Machine("64-bit UEFI PC, HTTP boot", _UEFI, _X64, http=True),
+    _TYPE.EBC_HTTP: Machine("64-bit UEFI PC (as byte code), HTTP boot", _UEFI, _X64, http=True),
+    _TYPE.ARM64_HTTP: Machine("ARM64 UEFI machine, HTTP boot", _UEFI, _ARM64, http=True),
+    _TYPE.X86_BIOS_HTTP: Machine("BIOS PC, HTTP boot", _BIOS, _X86, http=True),
+}
+
+_TEXT_LIMIT = 64  # of a vendor class that we keep: whoever floods us chooses its length
+_UNKNOWN_TYPES: Final[dict[int, Machine]] = {
+    code: Machine(f"{ArchitectureType(code).name} machine", _UEFI, None)
+    for code in ArchitectureType
+    if code not in MACHINES
+}
+_DISCOVERS_AND_REQUESTS = frozenset({MessageType.DISCOVER, MessageType.REQUEST, MessageType.INFORM})
+
+
+def identify(packet: Packet) -> BootClient | NotOurs:
+    """The boot client that sent `packet`, or why it is none."""
+    if packet.op != REQUEST_OP:
+        return NotOurs("a server's reply, not a request")
+    options = packet.options
+    vendor_class = options.get(Option.VENDOR_CLASS, b"")
+    if not vendor_class.startswith((PXE_CLIENT, HTTP_CLIENT)):
+        return NotOurs("does not ask for a network boot (no PXEClient or HTTPClient in option 60)")
+    message = packet.message_type
+    if message not in _DISCOVERS_AND_REQUESTS:
+        return NotOurs(f"a {message.name if message else 'message without a type'}")
+    if packet.mac[0] & 1 or packet.mac == bytes(6):
+        return NotOurs(f"{packet.mac_address} cannot be a machine's address", notable=True)
+    notes: list[str] = []
+    code = _architecture_code(options.get(Option.ARCHITECTURE), vendor_class, notes)
+    machine = MACHINES.get(code) or _unknown_machine(code)
+    user_class = options.get(Option.USER_CLASS, b"")
+    ipxe = options.get(Option.IPXE)
+    return BootClient(
+        mac=packet.mac_address,
+        machine_id=_machine_id(options.get(Option.MACHINE_ID), notes),
+        architecture_code=code,
+        architecture=machine.architecture,
+        firmware=machine.firmware,
+        stage=_stage(machine, vendor_class, user_class, ipxe),
+        message=message,
+        vendor_class=printable(vendor_class[:_TEXT_LIMIT]),
+        user_class=_user_class(user_class) if user_class else "",
+        nic=pci_id(ipxe_options(ipxe).get(IpxeOption.BUS_ID, b"")) if ipxe else "",
+        relay=dotted(packet.relay) if packet.relay != NO_ADDRESS else "",
+        address=dotted(packet.client_address) if packet.client_address != NO_ADDRESS else "",
+        notes=tuple(notes),
+    )
+
+
+def machine_name(code: int) -> str:
+    """What people call a client of this architecture code."""
+    return (MACHINES.get(code) or _unknown_machine(code)).name
+
+
+def printable(data: bytes) -> str:
+    r"""What a client sent, fit for a log line or a page: other than printable ASCII as `\xNN`."""
+    text = data.decode("ascii", errors="backslashreplace")
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if " " <= c <= "~" else f"\\x{ord(c):02x}" for c in text)
+
+
+def _architecture_code(value: bytes | None, vendor_class: bytes, notes: list[str]) -> int:
+    """The first code that we have an image for, else the first; option 60's where 93 is no use."""
+    codes = architecture_codes(value) if value else ()
+    if len(codes) == 1:
+        return codes[0]
+    if codes:  # RFC 4578 §2.1 allows several
+        return next((code for code in codes if code in MACHINES), codes[0])
+    if value is not None:
+        notes.append(f"option 93 has {len(value)} bytes")
+    named = architecture_in_class(vendor_class)
+    if named is not None:
+        notes.append("the architecture is from option 60")
+        return named
+    notes.append("no architecture given: taken for a BIOS PC")
+    return ArchitectureType.X86_BIOS
+
+
+def _unknown_machine(code: int) -> Machine:
+    return _UNKNOWN_TYPES.get(code) or Machine(f"machine of type {code}", _UEFI, None)
+
+
+def _machine_id(value: bytes | None, notes: list[str]) -> str:
+    """Some ROMs omit option 97, against the specification: it is only mirrored and shown."""
+    if value is None:
+        return ""
+    if len(value) != 17:
+        notes.append(f"option 97 has {len(value)} bytes, not 17")
+    return machine_id(value)
+
+
+def _stage(machine: Machine, vendor_class: bytes, user_class: bytes, ipxe: bytes | None) -> Stage:
+    if ipxe is not None or b"iPXE" in user_class:
+        return Stage.IPXE
+    if machine.http or vendor_class.startswith(HTTP_CLIENT):
+        return Stage.FIRMWARE_HTTP
+    return Stage.FIRMWARE
+
+
+def _user_class(value: bytes) -> str:
+    return printable(b" ".join(user_classes(value))[:_TEXT_LIMIT])

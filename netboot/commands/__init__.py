@@ -1,0 +1,1 @@
+"""The commands of `netboot`: one module a subject, thin over netboot.operations."""

@@ -1,0 +1,187 @@
+"""`netboot image`: import, add drivers, build versions."""
+
+from pathlib import Path
+
+import click
+
+from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar
+from netboot.images.architecture import Architecture
+from netboot.operations import images, versions
+from netboot.operations.images import ImageView
+
+
+@click.group()
+def image() -> None:
+    """Boot images: import, add drivers, build versions."""
+
+
+@image.command("import")
+@click.argument("wim", type=click.Path(path_type=Path))
+@click.option("--name", required=True, help="What the image is called from now on.")
+@click.option(
+    "--architecture",
+    type=click.Choice([a.value for a in Architecture]),
+    help="Refuse the file unless it is this.",
+)
+@click.option("--index", type=int, help="Image inside the WIM; else the bootable one.")
+@click.option("--comment", default="")
+@click.pass_obj
+def import_(
+    data: Path, *, wim: Path, name: str, architecture: str | None, index: int | None, comment: str
+) -> None:
+    """Take WIM in as the source of a new boot image; the file itself is not touched."""
+    wanted = Architecture(architecture) if architecture else None
+    with progress_bar("Importing") as tell:
+        view = images.import_image(
+            open_site(data),
+            wim,
+            name=name,
+            architecture=wanted,
+            index=index,
+            comment=comment,
+            progress=tell,
+        )
+    click.echo(f"Imported {view.name} ({view.architecture}).")
+    for finding in view.facts.findings:
+        click.echo(f"  note: {finding}")
+    click.echo(f'  -> Build its first version: netboot image build "{view.name}"')
+
+
+@image.command("list")
+@as_json
+@click.pass_obj
+def list_(data: Path, *, json_: bool) -> None:
+    """Show all boot images."""
+    views = images.list_images(open_site(data))
+    if json_:
+        print_json([_plain(view) for view in views])
+        return
+    print_table(
+        ("Image", "Architecture", "Version", "Served", "State", "Drivers"),
+        [
+            (
+                view.name,
+                view.architecture,
+                view.current.number if view.current else "none built",
+                view.served_version or "-",
+                state_of(view),
+                ", ".join(driver.name for driver in view.drivers) or "-",
+            )
+            for view in views
+        ],
+    )
+
+
+@image.command()
+@click.argument("name")
+@as_json
+@click.pass_obj
+def show(data: Path, name: str, *, json_: bool) -> None:
+    """Show one boot image."""
+    view = images.get_image(open_site(data), name)
+    if json_:
+        print_json(_plain(view))
+        return
+    click.echo(f"{view.name} ({view.architecture}), {state_of(view)}")
+    click.echo(f"  source   {view.source_name}, {view.source_size} bytes, {view.source_digest}")
+    for driver in view.drivers:
+        off = "" if driver.enabled else "  (disabled since)"
+        click.echo(f"  driver   {driver.name} {driver.version}{off}")
+    for version in view.versions:
+        served = "  <- machines get this" if version.number == view.served_version else ""
+        click.echo(f"  version  {version.number}{served}")
+
+
+@image.command("add-driver")
+@click.argument("name")
+@click.argument("driver")
+@click.option("--confirm", is_flag=True, help="Add it though it is for neither network nor disk.")
+@click.pass_obj
+def add_driver(data: Path, name: str, driver: str, *, confirm: bool) -> None:
+    """Put an enabled DRIVER into the recipe of image NAME."""
+    view = images.add_driver(open_site(data), name, driver, confirmed=confirm)
+    click.echo(f"{view.name} will hold {driver}; nothing that machines get has changed yet.")
+    click.echo(f'  -> Build a version: netboot image build "{view.name}"')
+
+
+@image.command("remove-driver")
+@click.argument("name")
+@click.argument("driver")
+@click.pass_obj
+def remove_driver(data: Path, name: str, driver: str) -> None:
+    """Take DRIVER out of the recipe of image NAME."""
+    view = images.remove_driver(open_site(data), name, driver)
+    click.echo(f"{view.name} will hold {driver} no more.")
+    click.echo(f'  -> Build a version: netboot image build "{view.name}"')
+
+
+@image.command()
+@click.argument("name")
+@click.pass_obj
+def build(data: Path, name: str) -> None:
+    """Build a new version of image NAME from its source and its recipe."""
+    with progress_bar("Building") as tell:
+        result = versions.build_version(open_site(data), name, progress=tell)
+    if not result.built:
+        click.echo(f"Nothing changed: still {result.version.label}.")
+        return
+    click.echo(f"Built {result.version.label}. Machines get it after an update:")
+    click.echo(f'  -> netboot points update "{result.version.image}"')
+
+
+@image.command("set-default")
+@click.argument("name")
+@click.pass_obj
+def set_default(data: Path, name: str) -> None:
+    """Give image NAME to all machines of its architecture."""
+    view = images.set_default(open_site(data), name)
+    click.echo(f"{view.name} is now the default for {view.architecture} machines.")
+
+
+@image.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def delete(data: Path, name: str, *, yes: bool) -> None:
+    """Forget image NAME and stop serving it."""
+    site = open_site(data)
+    view = images.get_image(site, name)
+    if not yes:
+        click.confirm(f"Delete {view.name} with its {len(view.versions)} versions?", abort=True)
+    images.delete_image(site, view.name)
+    click.echo(f"{view.name} is gone.")
+
+
+def state_of(view: ImageView) -> str:
+    """An image's state in words."""
+    if view.current is None:
+        return "not built yet"
+    words = {
+        "CURRENT": "current",
+        "OUT_OF_DATE": "out of date",
+        "MISSING": "not distributed",
+        "ALTERED": "altered",
+        "UNREACHABLE": "unreachable",
+    }[view.distribution]
+    return f"{words}, changed since" if view.needs_build else words
+
+
+def _plain(view: ImageView) -> dict[str, object]:
+    return {
+        "name": view.name,
+        "slug": view.slug,
+        "architecture": view.architecture.value,
+        "comment": view.comment,
+        "source": {
+            "name": view.source_name,
+            "digest": view.source_digest,
+            "size": view.source_size,
+        },
+        "drivers": [{"name": d.name, "digest": d.digest} for d in view.drivers],
+        "versions": [version.number for version in view.versions],
+        "current": view.current.number if view.current else None,
+        "served": view.served_version,
+        "state": view.distribution,
+        "needs_build": view.needs_build,
+        "default": view.is_default,
+    }

@@ -1,0 +1,62 @@
+"""What commands share: tables, JSON, progress bars, and the site in --data."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from netboot.errors import NotFound
+from netboot.site import Site
+
+Progress = Callable[[float, str], None]
+
+as_json = click.option("--json", "json_", is_flag=True, help="Print JSON, for scripts.")
+
+
+def open_site(data: Path) -> Site:
+    """The site in the data folder. Raises NotFound when there is none yet."""
+    if not (data / "site.db").exists() and not (data / "netboot.toml").exists():
+        raise NotFound(
+            f"there is no site in {data}",
+            hint="Start one with `make run`, or name its folder with --data.",
+        )
+    return Site.open(data)
+
+
+def print_json(value: object) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(value, indent=2, default=str))
+
+
+def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Columns as wide as they need to be; nothing but the titles when there are no rows."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*titles, box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    Console().print(table)
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Progress]:
+    """A bar on a terminal, nothing in a script."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        transient=True,
+    ) as bar:
+        task = bar.add_task(title, total=1.0)
+
+        def tell(part: float, stage: str) -> None:
+            bar.update(task, completed=part, description=f"{title}: {stage}" if stage else title)
+
+        yield tell

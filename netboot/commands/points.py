@@ -1,0 +1,77 @@
+"""`netboot points`: update, verify, roll back."""
+
+from pathlib import Path
+
+import click
+
+from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar
+from netboot.errors import ContentFault
+from netboot.operations import images
+from netboot.operations import points as operations
+
+
+@click.group()
+def points() -> None:
+    """Distribution points: update, verify, roll back."""
+
+
+@points.command()
+@click.argument("image", required=False)
+@click.option("--all", "all_", is_flag=True, help="Every image that has a version.")
+@click.pass_obj
+def update(data: Path, image: str | None, *, all_: bool) -> None:
+    """Update Distribution Points: machines get the newest version of IMAGE from now on."""
+    site = open_site(data)
+    if bool(image) == all_:
+        raise click.UsageError("Name one image, or say --all.")
+    names = [image] if image else [v.name for v in images.list_images(site) if v.current]
+    for name in names:
+        with progress_bar("Updating") as tell:
+            result = operations.update_distribution_points(site, name, progress=tell)
+        label = f"{result.image} v{result.number}"
+        click.echo(f"Machines now get {label}." if result.changed else f"{label}: up to date.")
+
+
+@points.command()
+@as_json
+@click.pass_obj
+def status(data: Path, *, json_: bool) -> None:
+    """Show what each point serves, against the newest versions."""
+    views = operations.point_status(open_site(data))
+    if json_:
+        print_json(
+            [
+                {"point": view.name, "image": i.image, "held": i.held, "newest": i.current,
+                 "status": i.status.value}
+                for view in views
+                for i in view.images
+            ]
+        )  # fmt: skip
+        return
+    rows = [
+        (view.name, i.image, i.held or "-", i.current or "-", i.status.value)
+        for view in views
+        for i in view.images
+    ]
+    print_table(("Point", "Image", "Served", "Newest", "Status"), rows)
+
+
+@points.command()
+@click.argument("image")
+@click.argument("version", type=int)
+@click.pass_obj
+def rollback(data: Path, image: str, version: int) -> None:
+    """Serve VERSION of IMAGE again."""
+    result = operations.rollback(open_site(data), image, version)
+    click.echo(f"Machines now get {result.image} v{result.number}.")
+
+
+@points.command()
+@click.argument("image")
+@click.pass_obj
+def verify(data: Path, image: str) -> None:
+    """Read every byte of IMAGE where it is served, and compare."""
+    found, wrong = operations.verify(open_site(data), image)
+    if wrong:
+        raise ContentFault(f"{found.image} v{found.held}: altered: {', '.join(wrong)}")
+    click.echo(f"{found.image} v{found.held or '-'}: {found.status.value}")

@@ -1,0 +1,95 @@
+"""Settings of a site: one TOML file in the data folder, overridden by NETBOOT_… variables.
+
+Only what differs from the default needs to be written down.
+"""
+
+import ipaddress
+from pathlib import Path
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from netboot.errors import InvalidInput
+
+DEFAULT_DATA = Path("data")
+FILE_NAME = "netboot.toml"
+
+
+class Settings(BaseSettings):
+    """What an administrator may set."""
+
+    model_config = SettingsConfigDict(env_prefix="NETBOOT_", extra="forbid")
+
+    data: Path = Field(DEFAULT_DATA, description="Data folder: images, drivers, database.")
+    interface: str = Field("", description="Network interface that machines boot through.")
+    address: str = Field("", description="Our IPv4 address on that interface, told to machines.")
+    http_port: int = Field(8081, ge=1, le=65535, description="Port of the boot HTTP service.")
+    web_address: str = Field("127.0.0.1", description="Address of the administrators' page.")
+    web_port: int = Field(8080, ge=1, le=65535, description="Port of the administrators' page.")
+    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the data folder.")
+    relays: list[str] = Field(default_factory=list, description="DHCP relays we answer to.")
+    tftp_workers: int = Field(1, ge=1, le=16, description="TFTP processes.")
+    prefer_native: bool = Field(
+        default=False, description="Offer Microsoft's loaders over TFTP where an image has them."
+    )
+    programs: list[Path] = Field(
+        default_factory=lambda: [Path("/usr/lib/ipxe"), Path("/boot")],
+        description="Folders with iPXE's boot programs.",
+    )
+    trusted_hosts: list[str] = Field(default_factory=list, description="Names the page answers to.")
+
+    @field_validator("address")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if value:
+            ipaddress.IPv4Address(value)
+        return value
+
+    @field_validator("relays")
+    @classmethod
+    def _are_addresses(cls, values: list[str]) -> list[str]:
+        for value in values:
+            ipaddress.IPv4Address(value)
+        return values
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments before environment before file; no .env, no secrets folder."""
+        del dotenv_settings, file_secret_settings
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+
+
+def load_settings(data: Path) -> Settings:
+    """The settings of the site in `data`. Raises InvalidInput naming the setting."""
+    path = data / FILE_NAME
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(
+            env_prefix="NETBOOT_", extra="forbid", toml_file=path if path.is_file() else None
+        )
+
+    try:
+        return FromFile(data=data)
+    except ValidationError as fault:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}"
+            for error in fault.errors()
+        )
+        raise InvalidInput(
+            f"the settings cannot be used: {problems}",
+            hint=f"Mend {path} or the NETBOOT_… variable of that name.",
+        ) from fault
+    except ValueError as fault:  # TOMLDecodeError
+        raise InvalidInput(f"{path} is no valid TOML: {fault}", hint=f"Mend {path}.") from fault

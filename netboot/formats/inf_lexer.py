@@ -1,0 +1,269 @@
+"""The text of an INF cut into sections, entries and fields.
+
+Rules: Microsoft, "General Syntax Rules for INF Files". Names of sections and keys know no
+case, a section that comes twice is one section, a semicolon outside quotes starts a comment,
+a doubled quote inside quotes is a quote, and a backslash as the last thing on a line means
+that the entry goes on in the next line.
+
+A section's lines are cut into fields only when somebody asks for it: most lines of a real
+INF are registry values that nobody here reads.
+"""
+
+from dataclasses import dataclass
+from re import compile as pattern
+from types import MappingProxyType
+from typing import NamedTuple
+
+from netboot.errors import FormatError
+
+MAX_BYTES = 4 << 20
+MAX_LINES = 100_000
+MAX_SECTION_NAME = 255
+WHITE = " \t\x0b\x0c"
+
+# Translations are kept in the code page of their language when the file is not Unicode:
+# vmxnet3's INF holds Japanese, Korean and both Chinese side by side.
+CODE_PAGES = MappingProxyType(
+    {
+        0x01: "cp1256",
+        0x04: "gbk",
+        0x05: "cp1250",
+        0x08: "cp1253",
+        0x0D: "cp1255",
+        0x0E: "cp1250",
+        0x11: "cp932",
+        0x12: "cp949",
+        0x15: "cp1250",
+        0x18: "cp1250",
+        0x19: "cp1251",
+        0x1A: "cp1250",
+        0x1B: "cp1250",
+        0x1E: "cp874",
+        0x1F: "cp1254",
+        0x22: "cp1251",
+        0x24: "cp1250",
+        0x25: "cp1257",
+        0x26: "cp1257",
+        0x27: "cp1257",
+        0x2A: "cp1258",
+    }
+)
+_TRADITIONAL_CHINESE = frozenset({0x0404, 0x0C04, 0x1404})
+_MARKS = (
+    (b"\xff\xfe", "utf-16-le", "utf-16le"),
+    (b"\xfe\xff", "utf-16-be", "utf-16be"),
+    (b"\xef\xbb\xbf", "utf-8", "utf-8"),
+)
+_PIECE = pattern(r'"((?:[^"]+|"")*)(?:"|\Z)|([^",]+)|(,)')
+
+
+class Entry(NamedTuple):
+    """One line of a section: `key` is empty where the line has no equals sign."""
+
+    key: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sections:
+    """An INF as sections of lines, comments gone and continued lines joined.
+
+    `encoding` is what the bytes were: utf-16le, utf-16be, utf-8, ascii or ansi.
+    """
+
+    encoding: str
+    lines: MappingProxyType[str, tuple[str, ...]]
+    findings: tuple[str, ...] = ()
+
+    def has(self, name: str) -> bool:
+        """Whether there is a section of this name."""
+        return name.lower() in self.lines
+
+    def entries(self, name: str) -> list[Entry]:
+        """The entries of the section `name`; none where there is no such section."""
+        lines = self.lines.get(name.lower(), ())
+        if self.encoding == "ansi":
+            page = _code_page(name.lower())
+            lines = tuple(line.encode("latin-1").decode(page, "replace") for line in lines)
+        return [split_entry(line) for line in lines]
+
+
+def cut(data: bytes) -> Sections:
+    """The sections of an INF.
+
+    Raises:
+        FormatError: it is too large or no text.
+    """
+    if len(data) > MAX_BYTES:
+        raise FormatError(f"an INF of more than {MAX_BYTES >> 20} MiB")
+    text, encoding = decode(data)
+    text = text.partition("\x1a")[0].replace("\0", " ").replace("\r\n", "\n").replace("\r", "\n")
+    if text.count("\n") >= MAX_LINES:
+        raise FormatError(f"an INF of more than {MAX_LINES} lines")
+    sections: dict[str, list[str]] = {}
+    findings = _fill(sections, _logical_lines(text))
+    lines = MappingProxyType({name: tuple(body) for name, body in sections.items()})
+    return Sections(encoding, lines, findings)
+
+
+def decode(data: bytes) -> tuple[str, str]:
+    """The text and the name of its encoding.
+
+    Text in an ANSI code page comes out as Latin-1, byte for byte, for which page it is
+    differs from section to section. All characters with a meaning in an INF are the same
+    in all of them.
+    """
+    for mark, codec, name in _MARKS:
+        if data.startswith(mark):
+            return data[len(mark) :].decode(codec, "replace"), name
+    # UTF-16 without a mark begins with two ASCII characters: a zero in every other byte.
+    zeros = [byte == 0 for byte in data[:4]]
+    if zeros == [False, True] * 2:
+        return data.decode("utf-16-le", "replace"), "utf-16le"
+    if zeros == [True, False] * 2:
+        return data.decode("utf-16-be", "replace"), "utf-16be"
+    return _decode_bytes(data)
+
+
+def _decode_bytes(data: bytes) -> tuple[str, str]:
+    if data.isascii():
+        return data.decode("ascii"), "ascii"
+    try:
+        return data.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError:
+        return data.decode("latin-1"), "ansi"
+
+
+def _code_page(section: str) -> str:
+    """The code page of a section in an ANSI file; Western where the section names none."""
+    if not section.startswith("strings."):
+        return "cp1252"
+    try:
+        language = int(section[8:], 16)
+    except ValueError:
+        return "cp1252"
+    if language in _TRADITIONAL_CHINESE:
+        return "big5"
+    return CODE_PAGES.get(language & 0x3FF, "cp1252")
+
+
+def _logical_lines(text: str) -> list[str]:
+    """The lines without comments and blanks around them, continued ones joined, none empty."""
+    lines: list[str] = []
+    pending: list[str] = []
+    for raw in text.split("\n"):
+        line = _without_comment(raw).strip(WHITE)
+        if pending and line.startswith("["):
+            # A path that ends in a backslash, as in `1 = %Disk%,,,\`, must not swallow
+            # the next section.
+            lines.append(" ".join(pending))
+            pending = []
+        if line.endswith("\\") and line.count('"') % 2 == 0:
+            pending.append(line.rstrip("\\").rstrip(WHITE))
+            continue
+        if pending:
+            line = " ".join((*pending, line)).strip(WHITE)
+            pending = []
+        if line:
+            lines.append(line)
+    if pending:
+        lines.append(" ".join(pending))
+    return lines
+
+
+def _without_comment(line: str) -> str:
+    """The line up to the first semicolon that stands outside quotes."""
+    if ";" not in line:
+        return line
+    if '"' not in line:
+        return line[: line.index(";")]
+    start = 0
+    for number, part in enumerate(line.split('"')):
+        at = part.find(";") if number % 2 == 0 else -1
+        if at >= 0:
+            return line[: start + at]
+        start += len(part) + 1
+    return line
+
+
+def _fill(sections: dict[str, list[str]], lines: list[str]) -> tuple[str, ...]:
+    """Put the lines into their sections; what could not be placed comes back as findings."""
+    body: list[str] | None = None
+    lost = unterminated = 0
+    for line in lines:
+        if line[0] == "[":
+            end = line.find("]")
+            if end < 0:
+                unterminated += 1
+                body = None
+                continue
+            name = line[1:end].strip(WHITE).strip('"').lower()
+            body = sections.setdefault(name, [])
+        elif body is None:
+            lost += 1
+        else:
+            body.append(line)
+    findings = []
+    if lost:
+        findings.append(f"{lost} lines stand before the first section and mean nothing.")
+    if unterminated:
+        findings.append(f"{unterminated} section names have no closing bracket.")
+    return tuple(findings)
+
+
+def split_entry(line: str) -> Entry:
+    """A line as key and fields."""
+    at = line.find("=")
+    quote = line.find('"')
+    if 0 <= quote < at:
+        at = _equals_outside_quotes(line)
+    if at < 0:
+        return Entry("", split_fields(line))
+    return Entry(unquote(line[:at]), split_fields(line[at + 1 :]))
+
+
+def _equals_outside_quotes(line: str) -> int:
+    start = 0
+    for number, part in enumerate(line.split('"')):
+        at = part.find("=") if number % 2 == 0 else -1
+        if at >= 0:
+            return start + at
+        start += len(part) + 1
+    return -1
+
+
+def unquote(text: str) -> str:
+    """The text without blanks and quotes around it."""
+    text = text.strip(WHITE)
+    if text.startswith('"'):
+        text = text[1:-1] if text.endswith('"') and len(text) > 1 else text[1:]
+        text = text.replace('""', '"')
+    return text
+
+
+def split_fields(text: str) -> tuple[str, ...]:
+    """The fields between commas; blanks survive only inside quotes."""
+    if '"' not in text:
+        return tuple([field.strip(WHITE) for field in text.split(",")])
+    fields: list[str] = []
+    pieces: list[tuple[str, bool]] = []
+    for quoted, plain, comma in _PIECE.findall(text):
+        if comma:
+            fields.append(_join(pieces))
+            pieces = []
+        elif plain:
+            pieces.append((plain, False))
+        else:
+            pieces.append((quoted.replace('""', '"'), True))
+    fields.append(_join(pieces))
+    return tuple(fields)
+
+
+def _join(pieces: list[tuple[str, bool]]) -> str:
+    """One field from its quoted and plain pieces."""
+    texts = [text for text, _ in pieces]
+    if pieces and not pieces[0][1]:
+        texts[0] = texts[0].lstrip(WHITE)
+    if pieces and not pieces[-1][1]:
+        texts[-1] = texts[-1].rstrip(WHITE)
+    return "".join(texts)

@@ -1,0 +1,81 @@
+"""The header of a Windows program: for which processor it is, and whether it carries a signature.
+
+Microsoft: "PE Format". Works on the first bytes of a file; nothing beyond the optional
+header is looked at, and whether a signature is valid is not our question.
+"""
+
+import struct
+from dataclasses import dataclass
+from struct import Struct
+from types import MappingProxyType
+
+from netboot.errors import FormatError
+
+HEADER_BYTES = 4096
+
+MACHINES = MappingProxyType(
+    {0x014C: "x86", 0x8664: "amd64", 0xAA64: "arm64", 0x0200: "ia64", 0x01C4: "arm"}
+)
+
+_MAGIC = b"MZ"
+_LFANEW = Struct("<60xI")
+_SIGNATURE = b"PE\0\0"
+_COFF = Struct("<4xHHIIIHH")
+_OPTIONAL_MAGIC = Struct("<H")
+_COUNT = Struct("<I")
+_DIRECTORY = Struct("<II")
+_COFF_BYTES = 24
+# Offset of the number of data directories, by the optional header's magic.
+_COUNT_OFFSET = MappingProxyType({0x010B: 92, 0x020B: 108})
+_SECURITY = 4
+_WIN_CERTIFICATE_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class PeFacts:
+    """What the header says. `machine` in INF words, or the number as 0x1234 where unknown.
+
+    `signature` is where the certificate table lies (offset and size in the file), or None.
+    """
+
+    machine: str
+    signature: tuple[int, int] | None = None
+
+    @property
+    def signed(self) -> bool:
+        """Whether the file carries a signature of its own."""
+        return self.signature is not None
+
+
+def parse(head: bytes | memoryview, *, size: int) -> PeFacts:
+    """What the first bytes of a file of `size` bytes say.
+
+    Raises:
+        FormatError: it is no Windows program, or its header does not lie in `head`.
+    """
+    if bytes(head[:2]) != _MAGIC:
+        raise FormatError("no Windows program: it does not begin with MZ")
+    try:
+        (at,) = _LFANEW.unpack_from(head)
+        if bytes(head[at : at + 4]) != _SIGNATURE:
+            raise FormatError("no Windows program: there is no PE header")
+        machine = _COFF.unpack_from(head, at)[0]
+        signature = _signature(head, at + _COFF_BYTES, size)
+    except struct.error as error:
+        raise FormatError("a Windows program whose header is cut off") from error
+    return PeFacts(MACHINES.get(machine, f"0x{machine:04x}"), signature)
+
+
+def _signature(head: bytes | memoryview, at: int, size: int) -> tuple[int, int] | None:
+    """The security directory: the only one whose address is an offset in the file."""
+    (magic,) = _OPTIONAL_MAGIC.unpack_from(head, at)
+    offset = _COUNT_OFFSET.get(magic)
+    if offset is None:
+        raise FormatError("a Windows program of an unknown kind")
+    (count,) = _COUNT.unpack_from(head, at + offset)
+    if count <= _SECURITY:
+        return None
+    start, length = _DIRECTORY.unpack_from(head, at + offset + 4 + _SECURITY * _DIRECTORY.size)
+    if not start or length <= _WIN_CERTIFICATE_BYTES or start + length > size:
+        return None
+    return start, length

@@ -1,0 +1,151 @@
+"""Secrets that lie in a boot image: whoever can boot it can read them.
+
+A finding blocks publication until somebody overrides it with a reason. The scan never repeats
+the secret itself: a finding names the file, the line and the kind.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+SCAN_LIMIT = 1 << 20
+"""Larger files are not text that people write secrets into."""
+
+TEXT_EXTENSIONS = frozenset(
+    {
+        *(".bat", ".cmd", ".ps1", ".psm1", ".vbs", ".wsf"),
+        *(".cfg", ".conf", ".config", ".ini", ".json", ".rdp", ".reg", ".txt", ".xml"),
+        *(".key", ".pem", ".ppk", ".yaml", ".yml"),
+    }
+)
+KEY_EXTENSIONS = frozenset({".pfx", ".p12"})
+OTHER_NAMES = frozenset({"sysprep.inf", "variables.dat", "id_rsa", "id_ed25519", "id_ecdsa"})
+SKIPPED_FOLDERS = ("/windows/servicing/", "/windows/winsxs/", "/windows/inf/")
+"""Windows' own manifests: thousands of files, none of which an administrator writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFinding:
+    """Something that looks like a secret: file, line (from 1; 0 for the whole file), kind."""
+
+    path: str
+    line: int
+    kind: str
+
+    @property
+    def sentence(self) -> str:
+        """For the page: which file holds what."""
+        where = f"{self.path}, line {self.line}" if self.line else self.path
+        return f"{where}: {self.kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    kind: str
+    pattern: re.Pattern[str]
+
+
+_EMPTY = r"(?!\s{0,40}(?:\*|%[^%\r\n]*%|\$|<|\"\"|''|$))"
+"""Prompts, variables and empty values give nothing away."""
+
+# Repetitions are bounded: a hostile file of one endless line must not cost minutes.
+_RULES = (
+    _Rule(
+        "a password of an answer file",
+        re.compile(
+            r"<(?:\w{1,40}:)?(?:\w{0,40}Password|Credentials)\b[^>]{0,200}>\s{0,40}"
+            r"(?:<(?:\w{1,40}:)?Value>\s{0,40})?(?!\*|%)[^<>\s][^<>]{0,400}</",
+            re.IGNORECASE,
+        ),
+    ),
+    _Rule(
+        "a wireless network's key",
+        re.compile(r"<(?:\w{1,40}:)?keyMaterial>\s{0,40}[^<>\s][^<>]{0,400}</", re.IGNORECASE),
+    ),
+    _Rule(
+        "a password as a setting",
+        re.compile(
+            r"^[ \t]{0,40}[\"']?(?:set[ \t]{1,40}|\$)?[\"']?\w{0,40}passw(?:or)?d\w{0,40}"
+            rf"[\"']?[ \t]{{0,40}}[=:][ \t]{{0,40}}{_EMPTY}[\"']?[^\s\"']",
+            re.IGNORECASE | re.MULTILINE,
+        ),
+    ),
+    _Rule(
+        "a saved password of a remote desktop",
+        re.compile(r"^[ \t]{0,40}password 51:b:[0-9a-f]{8}", re.IGNORECASE | re.MULTILINE),
+    ),
+    _Rule(
+        "a private key",
+        re.compile(
+            r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY-----|^PuTTY-User-Key-File",
+            re.MULTILINE,
+        ),
+    ),
+    _Rule(
+        "a password in clear given to ConvertTo-SecureString",
+        re.compile(r"ConvertTo-SecureString[^\r\n]{0,400}?-AsPlainText", re.IGNORECASE),
+    ),
+    _Rule(
+        "a name and password in an address",
+        re.compile(
+            r"\b(?:https?|ftp|smb)://[^\s/:@\"'<>%]{1,200}:[^\s/@\"'<>%]{1,200}@", re.IGNORECASE
+        ),
+    ),
+)
+
+_NET_USE = re.compile(r"\bnet(?:\.exe)?[ \t]+use\b([^\r\n&|]*)", re.IGNORECASE)
+_NO_PASSWORD = ("/", "\\\\", "*", "%", ">")  # switch, share, prompt, variable, redirection
+_ARGUMENT = re.compile(r"\"[^\"]*\"|\S+")
+
+
+def is_scanned(path: str) -> bool:
+    """Whether a file of an image is worth reading, by its path (forward slashes)."""
+    lowered = path.lower()
+    if lowered.startswith(SKIPPED_FOLDERS):
+        return False
+    name = lowered.rpartition("/")[2]
+    extension = "." + name.rpartition(".")[2] if "." in name else ""
+    return extension in TEXT_EXTENSIONS | KEY_EXTENSIONS or name in OTHER_NAMES
+
+
+def scan_file(path: str, data: bytes) -> tuple[SecretFinding, ...]:
+    """What looks like a secret in one file."""
+    name = path.rpartition("/")[2].lower()
+    if name == "variables.dat":
+        return (SecretFinding(path, 0, "task sequence variables of boot media"),)
+    if name.endswith(tuple(KEY_EXTENSIONS)):
+        return (SecretFinding(path, 0, "a certificate with its private key"),)
+    text = _decode(data)
+    findings = {
+        SecretFinding(path, text.count("\n", 0, start) + 1, kind)
+        for start, kind in (*_matches(text), *_net_use(text))
+    }
+    return tuple(sorted(findings, key=lambda finding: (finding.line, finding.kind)))
+
+
+def _matches(text: str) -> Iterator[tuple[int, str]]:
+    for rule in _RULES:
+        for match in rule.pattern.finditer(text):
+            yield match.start(), rule.kind
+
+
+def _net_use(text: str) -> Iterator[tuple[int, str]]:
+    """In `net use X: SHARE PASSWORD /user:NAME` any bare word is the password."""
+    for match in _NET_USE.finditer(text):
+        words = [word.strip('"') for word in _ARGUMENT.findall(match[1])]
+        if not any(word.lower().startswith("/user:") for word in words):
+            continue
+        bare = [
+            word for word in words if word and not word.startswith(("/", "\\\\", "*", "%", ">"))
+        ]
+        if any(not word.endswith(":") for word in bare):
+            yield match.start(), "a password given to net use"
+
+
+def _decode(data: bytes) -> str:
+    """Text in the encodings that Windows tools write."""
+    if data[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        return data.decode("utf-16", "replace")
+    if data[1:2] == b"\0" and data[3:4] == b"\0":
+        return data.decode("utf-16-le", "replace")
+    return data.decode("utf-8-sig", "replace")

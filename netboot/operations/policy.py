@@ -1,0 +1,100 @@
+"""Which machine gets which image: defaults by architecture, deployments by MAC address.
+
+Both refer to an image by its name, never to a version: an update of an image touches no row
+here. What is decided is handed to the distribution point at once.
+"""
+
+import re
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from netboot.errors import InvalidInput, NotFound
+from netboot.images.architecture import Architecture
+from netboot.site import Site
+from netboot.store.image_rows import find_image
+from netboot.store.records import DefaultImageRow, DeploymentRow
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A machine that gets a certain image."""
+
+    mac: str
+    image: str
+    comment: str
+
+
+def defaults(site: Site) -> dict[Architecture, str]:
+    """The image's name for each architecture that has one."""
+    with site.database.transaction() as session:
+        rows = session.scalars(select(DefaultImageRow))
+        return {Architecture(row.architecture): row.image_name for row in rows}
+
+
+def set_default(site: Site, image: str, architecture: Architecture) -> None:
+    """Give `image` to machines of this architecture."""
+    with site.database.writing() as session:
+        session.merge(DefaultImageRow(architecture=architecture.value, image_name=image))
+    publish(site)
+
+
+def adopt(site: Site, image: str, architecture: Architecture) -> None:
+    """Make a new image the default of its architecture if that has none yet."""
+    if architecture not in defaults(site):
+        set_default(site, image, architecture)
+
+
+def drop(site: Site, image: str) -> None:
+    """Forget that a deleted image was the default of anything."""
+    with site.database.writing() as session:
+        for row in session.scalars(
+            select(DefaultImageRow).where(DefaultImageRow.image_name == image)
+        ):
+            session.delete(row)
+    publish(site)
+
+
+def deployments(site: Site) -> list[Deployment]:
+    """All machines with an image of their own, by MAC address."""
+    with site.database.transaction() as session:
+        rows = session.scalars(select(DeploymentRow).order_by(DeploymentRow.mac))
+        return [Deployment(row.mac, row.image_name, row.comment) for row in rows]
+
+
+def deploy(site: Site, mac: str, image: str, *, comment: str = "") -> Deployment:
+    """Give a machine a certain image. Raises InvalidInput, NotFound."""
+    mac = canonical_mac(mac)
+    with site.database.writing() as session:
+        name = find_image(session, image).name
+        session.merge(
+            DeploymentRow(mac=mac, image_name=name, comment=comment, changed_at=time.time())
+        )
+    publish(site)
+    return Deployment(mac, name, comment)
+
+
+def withdraw(site: Site, mac: str) -> None:
+    """Let a machine get the default again. Raises NotFound."""
+    mac = canonical_mac(mac)
+    with site.database.writing() as session:
+        row = session.get(DeploymentRow, mac)
+        if row is None:
+            raise NotFound(f"no image is assigned to {mac}")
+        session.delete(row)
+    publish(site)
+
+
+def publish(site: Site) -> None:
+    """Hand defaults and deployments to the distribution point."""
+    assignments = {deployment.mac: deployment.image for deployment in deployments(site)}
+    site.point.publish_policy(defaults(site), assignments)
+
+
+def canonical_mac(mac: str) -> str:
+    """`52-54-00-AB-CD-EF`, `5254.00ab.cdef` and the like as `52:54:00:ab:cd:ef`."""
+    digits = re.sub(r"[-:.\s]", "", mac).lower()
+    if not re.fullmatch(r"[0-9a-f]{12}", digits):
+        raise InvalidInput(f"{mac[:40]!r} is not a MAC address", hint="Like 52:54:00:ab:cd:ef.")
+    return ":".join(digits[at : at + 2] for at in range(0, 12, 2))

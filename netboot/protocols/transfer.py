@@ -1,0 +1,326 @@
+"""One TFTP read transfer, from the server's side, as a machine that owns no socket.
+
+RFC 1350, RFC 2347, RFC 7440; RFC 1123 §4.2.3.1 (Sorcerer's Apprentice) and §4.2.3.2 (adaptive
+timeout). The machine is handed packets and times, and answers with what to send next:
+
+    start(now)  receive(packet, now)  tick(now)  gone(now)   ->  Action | None
+    deadline    when `tick` wants to be called, if nothing comes before
+    outcome     None while it goes on
+
+Blocks are counted from 1 without end; only the wire sees them modulo 2^16.
+
+How losses are mended, in the order in which they cost:
+* an ACK inside the window says where the gap is: go back there at once (RFC 7440 §4);
+* an ACK that repeats what we know may mean that a window's first block was lost: go back once per
+  window, unless the ACK came too early to be an answer, or answers a repetition of ours;
+* silence: first the last block alone, whose ACK tells what is missing; then the whole window,
+  ever more slowly.
+A repeated ACK in lockstep (window 1) is never answered: that is the Apprentice's broom.
+"""
+
+from dataclasses import dataclass
+
+from netboot.protocols.tftp_options import Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """All waits, in seconds; counts of sends.
+
+    Before the first valid ACK we do not know who asks: few sends, no measured time. After it,
+    the timeout follows the round trip between `floor` and `ceiling` (or the negotiated timeout).
+    """
+
+    first_timeout: float = 1.0
+    first_sends: int = 3
+    first_patience: float = 10.0
+    probe_floor: float = 0.010
+    floor: float = 0.040
+    ceiling: float = 4.0
+    tries: int = 8
+    patience: float = 30.0
+    lifetime: float = 600.0
+    slowest: float = 16 * 1024.0
+    """Bytes a second under which a transfer is not worth its place, once `lifetime` is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendOptionAck:
+    """Send the OACK with the accepted options."""
+
+
+class SendBlocks:
+    """Send `count` blocks from `first` on. Not frozen: one is made for every ACK."""
+
+    __slots__ = ("count", "first")
+
+    def __init__(self, first: int, count: int) -> None:
+        self.first = first
+        self.count = count
+
+    def __repr__(self) -> str:
+        return f"SendBlocks({self.first}, {self.count})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SendBlocks) and (self.first, self.count) == (
+            other.first,
+            other.count,
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The client has every byte. `resent` counts blocks that went out more than once."""
+
+    resent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """The client only wanted the size: an ERROR in answer to our OACK."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The transfer did not reach its end; `reason` in plain words."""
+
+    reason: str
+
+
+Outcome = Finished | Probed | Failed
+Action = SendOptionAck | SendBlocks | Finished | Probed | Failed
+
+
+class ReadTransfer:
+    """The server's side of one file going to one client."""
+
+    __slots__ = (
+        "_asked_at",
+        "_awaits_option_ack",
+        "_flight_at",
+        "_pure_flight",
+        "_quickest",
+        "_quiet_until",
+        "_smoothed",
+        "_strain",
+        "_timeout",
+        "_timing",
+        "_top",
+        "_tries",
+        "_variation",
+        "_window",
+        "acknowledged",
+        "deadline",
+        "last",
+        "outcome",
+        "resent",
+        "sent",
+        "terms",
+        "validated",
+    )
+
+    def __init__(self, *, size: int, terms: Terms, timing: Timing | None = None) -> None:
+        self.terms = terms
+        self.last = size // terms.block_size + 1  # the last block is short, if need be empty
+        self.acknowledged = 0
+        self.sent = 0
+        self.resent = 0
+        self.validated = False  # the client has answered: its address is real
+        self.outcome: Outcome | None = None
+        self.deadline = 0.0
+        self._timing = timing or Timing()
+        self._window = 1 if terms.variable_window else terms.window
+        self._awaits_option_ack = bool(terms.accepted)
+        self._top = 0
+        self._tries = 0
+        self._asked_at = self._flight_at = 0.0
+        self._pure_flight = True  # nothing of it was sent before: its round trip may be measured
+        self._quickest = self._smoothed = self._variation = 0.0
+        self._timeout = self._timing.first_timeout
+        self._strain = 0  # timeouts since a round trip could be measured (Karn's algorithm)
+        self._quiet_until = 0
+
+    def start(self, now: float) -> Action:
+        """The first answer to the request."""
+        self._asked_at = self._flight_at = now
+        self.deadline = now + self._timing.first_timeout
+        if self._awaits_option_ack:
+            return SendOptionAck()
+        return self._send(1, 1)
+
+    def repeat(self) -> Action | None:
+        """The client sent its request again: the first answer again, if it still is the turn."""
+        if self.validated or self.outcome:
+            return None
+        self._pure_flight = False
+        self._quiet_until = self._window  # two OACKs bring two ACKs
+        return SendOptionAck() if self._awaits_option_ack else self._send(1, 1)
+
+    def receive(self, packet: bytes, now: float) -> Action | None:
+        """What to do about a packet from the client; None is nothing."""
+        if len(packet) < 4 or packet[0] or packet[1] != 4 or self.outcome:
+            return self._receive_other(packet, now)
+        wire = packet[2] << 8 | packet[3]
+        if self._awaits_option_ack:
+            return None if wire else self._agreed(packet, now)
+        block = self.acknowledged + (wire - self.acknowledged & 0xFFFF)
+        if block > self._top:
+            return None  # of the past, or never sent
+        if block == self.acknowledged:
+            return self._receive_again(now)
+        if self._pure_flight and block == self.sent:
+            self._measure(now - self._flight_at)
+        if self.terms.variable_window:
+            self._follow_window(packet)
+        return self._advance(block, now)
+
+    def tick(self, now: float) -> Action | None:
+        """What to do as time has passed; call when `deadline` has come."""
+        if now < self.deadline or self.outcome:
+            return None
+        if not self.validated:
+            return self._tick_unvalidated(now)
+        timing = self._timing
+        if now - self._flight_at >= timing.patience and self._tries:
+            return self._end(Failed(f"the client fell silent for {timing.patience:.0f} s"))
+        if self._expired(now):
+            return self._end(Failed("the client was too slow for too long"))
+        if self._tries >= timing.tries:
+            self.deadline = self._flight_at + timing.patience
+            return None
+        return self._resend(now)
+
+    def gone(self, now: float) -> Action:
+        """The client's port was closed (ICMP); after the last block that is a usual farewell."""
+        del now
+        if self._is_size_probe():
+            return self._end(Probed())
+        if self.validated and self.sent == self.last:
+            return self._end(Finished(self.resent))
+        return self._end(Failed("the client closed its port"))
+
+    def _agreed(self, packet: bytes, now: float) -> Action:
+        """ACK 0 in answer to the OACK (RFC 2347): the first window may go."""
+        self._awaits_option_ack = False
+        self._quickest = now - self._flight_at
+        if self._pure_flight:
+            self._measure(now - self._flight_at)
+        if self.terms.variable_window:
+            self._follow_window(packet)
+        return self._advance(0, now)
+
+    def _advance(self, block: int, now: float) -> Action:
+        """All blocks up to `block` have come: send the next window."""
+        self.acknowledged = block
+        self.validated = True
+        self._tries = 0
+        if block >= self.last:
+            return self._end(Finished(self.resent))
+        if self.sent > block:  # a gap: what follows it in flight will be answered by repeated ACKs
+            self._quiet_until = self._top + self._window
+        self._flight_at = now
+        self.deadline = now + (self._resend_after() if self._window == 1 else self._probe_after())
+        return self._send(block + 1, min(block + self._window, self.last))
+
+    def _receive_again(self, now: float) -> Action | None:
+        """An ACK for what we know to have come: a window's first block may be lost."""
+        if (
+            self._window == 1
+            or self.sent == self.acknowledged
+            or self.acknowledged < self._quiet_until
+            or now - self._flight_at < self._quickest / 2
+        ):
+            return None
+        self._quiet_until = self._top + self._window
+        self.deadline = now + self._timeout
+        return self._send(self.acknowledged + 1, self.sent)
+
+    def _receive_other(self, packet: bytes, now: float) -> Action | None:
+        """Neither an ACK nor wanted. An ERROR ends the transfer, the rest is ignored."""
+        del now
+        if len(packet) < 4 or packet[0] or packet[1] != 5 or self.outcome:
+            return None
+        if self._is_size_probe():
+            return self._end(Probed())
+        code = packet[2] << 8 | packet[3]
+        text = packet[4:64].split(b"\0", 1)[0].decode("ascii", "replace")
+        said = "".join(letter if letter.isprintable() else "?" for letter in text)
+        return self._end(Failed(f"the client gave up: {said or 'no reason'} (error {code})"))
+
+    def _tick_unvalidated(self, now: float) -> Action | None:
+        timing = self._timing
+        if now - self._asked_at >= timing.first_patience:
+            return self._end(Failed("the client never answered our first packet"))
+        self._tries += 1
+        if self._tries >= timing.first_sends:
+            self.deadline = self._asked_at + timing.first_patience
+            return None
+        wait = timing.first_timeout * (1 << self._tries)
+        self.deadline = min(now + wait, self._asked_at + timing.first_patience)
+        return self.repeat()
+
+    def _resend(self, now: float) -> Action:
+        """Silence: first the flight's last block alone, then all of it."""
+        self._tries += 1
+        self._pure_flight = False
+        self._quiet_until = self._top + self._window
+        self.deadline = now + self._resend_after()
+        self._strain = min(self._strain + 1, 16)
+        if self._tries == 1 and self.sent - self.acknowledged > 1:
+            self.resent += 1
+            return SendBlocks(self.sent, 1)
+        return self._send(self.acknowledged + 1, self.sent)
+
+    def _send(self, first: int, end: int) -> SendBlocks:
+        """Blocks `first` to `end`, which is in flight from now on."""
+        if first > self._top:
+            self._pure_flight = True
+            self._top = end
+        else:
+            self._pure_flight = False
+            self.resent += min(end, self._top) - first + 1
+            self._top = max(self._top, end)
+        self.sent = end
+        return SendBlocks(first, end - first + 1)
+
+    def _end(self, outcome: Outcome) -> Outcome:
+        self.outcome = outcome
+        return outcome
+
+    def _measure(self, trip: float) -> None:
+        """Fold a round trip into the timeout (RFC 6298 §2, with our floor and no 1 s minimum)."""
+        if self._smoothed:
+            self._variation += (abs(trip - self._smoothed) - self._variation) * 0.25
+            self._smoothed += (trip - self._smoothed) * 0.125
+            self._quickest = min(self._quickest, trip)
+        else:
+            self._smoothed, self._variation, self._quickest = trip, trip / 2, trip
+        self._timeout = max(self._timing.floor, self._smoothed + 4 * self._variation + 0.03)
+        self._strain = 0
+
+    def _probe_after(self) -> float:
+        """How long a window may be silent before its last block goes again."""
+        wait = max(self._timing.probe_floor, 2 * self._smoothed + 4 * self._variation)
+        return min(wait * (1 << self._strain), self._resend_after())
+
+    def _resend_after(self) -> float:
+        """How long we wait before all that is in flight goes again."""
+        ceiling = self.terms.timeout or self._timing.ceiling
+        return min(self._timeout * (1 << self._strain), ceiling)
+
+    def _is_size_probe(self) -> bool:
+        """Whether the client has our OACK with the file's size, and may have wanted no more."""
+        return self._awaits_option_ack and "tsize" in self.terms.accepted
+
+    def _follow_window(self, packet: bytes) -> None:
+        """Microsoft's fifth byte of an ACK: how many blocks the client wants next."""
+        if len(packet) > 4 and packet[4]:
+            self._window = min(packet[4], self.terms.window)
+
+    def _expired(self, now: float) -> bool:
+        """Whether the transfer holds its place for longer than its size is worth."""
+        total = self.last * self.terms.block_size
+        allowed = max(self._timing.lifetime, total / self._timing.slowest)
+        return now - self._asked_at >= allowed

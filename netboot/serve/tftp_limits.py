@@ -1,0 +1,113 @@
+"""What one TFTP client, known by its address or not, may cost us.
+
+An address is *validated* by the first ACK that answers what we sent there: until then it may be
+forged, and what we send to it may be an attack on whoever lives there.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+
+from netboot.protocols.tftp_options import OptionLimits
+from netboot.protocols.transfer import Timing
+
+
+@dataclass(frozen=True, slots=True)
+class TftpLimits:
+    """All limits of the TFTP server. Rates are per second, sizes in bytes."""
+
+    options: OptionLimits = field(default_factory=OptionLimits)
+    timing: Timing = field(default_factory=Timing)
+    unvalidated: int = 4096
+    unvalidated_per_source: int = 16
+    unvalidated_bytes_per_source: int = 16 * 1024
+    sessions: int = 4096
+    sessions_per_source: int = 32
+    errors_per_source: int = 5
+    reports: int = 20
+    """Refusals and unanswered requests that we tell the journal of, per second."""
+    low_source_ports: bool = False
+    """Whether clients may ask from a port under 1024, as other servers do when they are abused."""
+    tid_ports: int = 128
+    netascii: int = 4 * 1024 * 1024
+
+    def share(self, workers: int) -> "TftpLimits":
+        """The limits of one of several worker processes.
+
+        The kernel spreads one source's ports over all workers, so that each gets its part of
+        what a source may have, and together they grant no more than one process would
+        (but at least one of each).
+        """
+        return replace(
+            self,
+            unvalidated=_part(self.unvalidated, workers),
+            unvalidated_per_source=_part(self.unvalidated_per_source, workers),
+            unvalidated_bytes_per_source=_part(self.unvalidated_bytes_per_source, workers),
+            sessions=_part(self.sessions, workers),
+            sessions_per_source=_part(self.sessions_per_source, workers),
+            errors_per_source=_part(self.errors_per_source, workers),
+            reports=_part(self.reports, workers),
+        )
+
+
+def _part(whole: int, workers: int) -> int:
+    return max(1, whole // workers)
+
+
+class Bucket:
+    """A budget that fills at `rate` a second up to one second's worth."""
+
+    __slots__ = ("_at", "_left", "_rate")
+
+    def __init__(self, rate: float, now: float) -> None:
+        self._rate = self._left = float(rate)
+        self._at = now
+
+    def take(self, amount: float, now: float) -> bool:
+        """Whether `amount` is there; if so, it is spent."""
+        self._left = min(self._rate, self._left + (now - self._at) * self._rate)
+        self._at = now
+        if self._left < amount:
+            return False
+        self._left -= amount
+        return True
+
+
+class Source:
+    """What one address has of us. Sessions are counted by whoever makes and ends them."""
+
+    __slots__ = ("bytes", "errors", "unvalidated", "validated")
+
+    def __init__(self, limits: TftpLimits, now: float) -> None:
+        self.bytes = Bucket(limits.unvalidated_bytes_per_source, now)
+        self.errors = Bucket(limits.errors_per_source, now)
+        self.unvalidated = 0
+        self.validated = 0
+
+
+class Sources:
+    """All addresses that we know of: those with sessions, and the latest others."""
+
+    def __init__(self, limits: TftpLimits) -> None:
+        self._limits = limits
+        self._most = 2 * (limits.sessions + limits.unvalidated)
+        self._known: OrderedDict[str, Source] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def get(self, ip: str, now: float) -> Source:
+        """The source at this address, new if we do not remember it."""
+        source = self._known.get(ip)
+        if source is None:
+            self._forget_oldest()
+            source = self._known[ip] = Source(self._limits, now)
+        else:
+            self._known.move_to_end(ip)
+        return source
+
+    def _forget_oldest(self) -> None:
+        """Make room, but never by forgetting a source that has sessions."""
+        while len(self._known) >= self._most:
+            ip, oldest = self._known.popitem(last=False)
+            if oldest.unvalidated or oldest.validated:
+                self._known[ip] = oldest

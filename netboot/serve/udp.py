@@ -1,0 +1,175 @@
+"""One event loop for the daemons, and UDP sockets that say who is in the way.
+
+The loop is epoll, one-shot timers and nothing else: a daemon's packets are answered in the order
+in which they came, by plain function calls, each handed the monotonic time of its wake-up.
+"""
+
+import errno
+import heapq
+import os
+import select
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from itertools import count
+
+from netboot.errors import InvalidInput, NotPermitted, PortTaken
+from netboot.serve.port_holder import who_holds
+
+Ready = Callable[[float], None]
+
+_EVENTS_PER_WAKE = 512
+_FAILURES_IN_A_ROW = 100
+
+
+class Loop:
+    """Calls back when a socket can be read or a time has come. Times are `time.monotonic()`."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._readers: dict[int, Ready] = {}
+        self._timers: list[tuple[float, int, Ready]] = []
+        self._order = count()
+        self._stopping = False
+        self._failures = 0
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._epoll.register(self._bell, select.EPOLLIN)
+
+    def add_reader(self, fd: int, ready: Ready) -> None:
+        """Call `ready(now)` whenever `fd` can be read (level-triggered)."""
+        self.add(fd, select.EPOLLIN, ready)
+
+    def add(self, fd: int, events: int, ready: Ready) -> None:
+        """Call `ready(now)` on these epoll `events` of `fd`; a second call changes the first."""
+        if fd in self._readers:
+            self._epoll.modify(fd, events)
+        else:
+            self._epoll.register(fd, events)
+        self._readers[fd] = ready
+
+    def remove_reader(self, fd: int) -> None:
+        """Forget `fd`; call before closing it. Unknown descriptors are fine."""
+        if self._readers.pop(fd, None) is not None:
+            self._epoll.unregister(fd)
+
+    def at(self, when: float, call: Ready) -> None:
+        """Call `call(now)` once, as soon as `when` has come. There is no cancelling: look again."""
+        heapq.heappush(self._timers, (when, next(self._order), call))
+
+    def every(self, seconds: float, call: Ready) -> None:
+        """Call `call(now)` every so many seconds, first after `seconds`."""
+
+        def again(now: float) -> None:
+            self.at(now + seconds, again)
+            call(now)
+
+        self.at(time.monotonic() + seconds, again)
+
+    def run(self) -> None:
+        """Serve until `stop`. A callback that fails shows its traceback and the loop goes on.
+
+        Raises the callback's own error when 100 fail in a row: then nothing is served any more,
+        and whoever supervises us should start afresh.
+        """
+        poll, readers = self._epoll.poll, self._readers
+        while not self._stopping:
+            ready = poll(self._patience(time.monotonic()), _EVENTS_PER_WAKE)
+            now = time.monotonic()
+            for fd, _ in ready:
+                call = readers.get(fd)
+                if call is not None:  # else another callback of this round removed it
+                    self._guarded(call, now)
+            if self._timers and self._timers[0][0] <= now:
+                self._call_timers(now)
+        os.eventfd_read(self._bell)
+        self._stopping = False
+
+    def stop(self) -> None:
+        """End `run` after the current callback; from signal handlers and other threads too."""
+        self._stopping = True
+        os.eventfd_write(self._bell, 1)
+
+    def close(self) -> None:
+        """Give back the loop's own descriptors; the readers' stay their owners'."""
+        self._epoll.close()
+        os.close(self._bell)
+
+    def _patience(self, now: float) -> float | None:
+        return max(0.0, self._timers[0][0] - now) if self._timers else None
+
+    def _call_timers(self, now: float) -> None:
+        timers = self._timers
+        while timers and timers[0][0] <= now and not self._stopping:
+            self._guarded(heapq.heappop(timers)[2], now)
+
+    def _guarded(self, call: Ready, now: float) -> None:
+        try:
+            call(now)
+        except Exception:  # one bad packet must not end the others' boots; the bug shows itself
+            self._failures += 1
+            if self._failures >= _FAILURES_IN_A_ROW:
+                raise
+            traceback.print_exc(file=sys.stderr)
+        else:
+            self._failures = 0
+
+
+def open_udp(
+    address: str,
+    port: int,
+    *,
+    interface: str = "",
+    broadcast: bool = False,
+    reuse_port: bool = False,
+) -> socket.socket:
+    """A bound, non-blocking IPv4 socket; `address` "" or "0.0.0.0" is every address.
+
+    Raises PortTaken, naming who holds the port, NotPermitted or InvalidInput, each with a hint.
+    """
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        if broadcast:
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        if reuse_port:
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if interface:
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
+        udp.bind((address, port))
+    except OSError as error:
+        udp.close()
+        raise explain_bind(error, address, port, protocol="udp", interface=interface) from error
+    return udp
+
+
+def explain_bind(
+    error: OSError, address: str, port: int, *, protocol: str, interface: str = ""
+) -> Exception:
+    """What the system's refusal to bind means for the operator, with a hint."""
+    place = f"{protocol.upper()} port {port}" + (f" of {address}" if address else "")
+    match error.errno:
+        case errno.EADDRINUSE:
+            holder = who_holds(
+                port, protocol="tcp" if protocol == "tcp" else "udp", address=address
+            )
+            return PortTaken(
+                f"{place} is taken by {holder}",
+                hint="Stop that program, or give netboot another address or port.",
+            )
+        case errno.EACCES | errno.EPERM:
+            return NotPermitted(
+                f"the system does not let us open {place}",
+                hint="Run as root, or grant CAP_NET_BIND_SERVICE (and CAP_NET_RAW for an"
+                " interface).",
+            )
+        case errno.EADDRNOTAVAIL:
+            return InvalidInput(
+                f"this machine has no address {address}",
+                hint="`ip -4 address` lists those it has.",
+            )
+        case errno.ENODEV:
+            return InvalidInput(
+                f"there is no network interface {interface!r}", hint="`ip link` lists them."
+            )
+    return error

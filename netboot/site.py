@@ -1,0 +1,132 @@
+"""The site: one page that joins the parts which everything else is handed.
+
+data/
+├── netboot.toml     settings, where they differ from the defaults
+├── site.db          images, drivers, versions, accounts, jobs
+├── journal.db       what happened while machines booted
+├── blobs/ staging/  the bytes of everything, by digest
+├── points/site/     the site's own distribution point
+├── secret           signs sessions and report tokens
+└── run.lock         held by the one running site
+"""
+
+import fcntl
+import os
+import secrets
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from netboot.errors import NotPermitted, SiteAlreadyRunning
+from netboot.store.blobs import BlobStore
+from netboot.store.points import PointFolder
+
+if TYPE_CHECKING:
+    from netboot.config import Settings
+    from netboot.store.database import Database
+    from netboot.store.jobs import JobQueue
+    from netboot.store.journal import Journal
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site in its data folder. Parts are opened when they are first asked for."""
+
+    data: Path
+
+    @staticmethod
+    def open(data: Path) -> "Site":
+        """The site in `data`, made if it is not there yet. Raises NotPermitted."""
+        try:
+            data.mkdir(mode=0o700, parents=True, exist_ok=True)
+            data.chmod(0o700)
+        except OSError as fault:
+            raise NotPermitted(
+                f"the data folder {data} cannot be used: {fault.strerror}",
+                hint="Name another with --data, or mend its owner.",
+            ) from fault
+        return Site(data.resolve())
+
+    @cached_property
+    def settings(self) -> "Settings":
+        """What the administrator set."""
+        from netboot.config import load_settings
+
+        return load_settings(self.data)
+
+    @cached_property
+    def blobs(self) -> BlobStore:
+        """All bytes of the site."""
+        return BlobStore(self.data)
+
+    @cached_property
+    def point(self) -> PointFolder:
+        """The site's own distribution point."""
+        return PointFolder(self.data / "points" / "site")
+
+    @cached_property
+    def database(self) -> "Database":
+        """The database, at the newest schema."""
+        from netboot.store.database import Database
+
+        database = Database(self.settings.database_url or f"sqlite:///{self.data / 'site.db'}")
+        database.migrate()
+        return database
+
+    @cached_property
+    def journal(self) -> "Journal":
+        """What happened while machines booted."""
+        from netboot.store.journal import Journal
+
+        return Journal(self.data / "journal.db")
+
+    @cached_property
+    def jobs(self) -> "JobQueue":
+        """Long work."""
+        from netboot.store.jobs import JobQueue
+
+        return JobQueue(self.database)
+
+    @cached_property
+    def secret(self) -> str:
+        """Signs sessions and report tokens; made once, readable by the owner alone."""
+        path = self.data / "secret"
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return path.read_text().strip()
+        with os.fdopen(fd, "w") as out:
+            secret = secrets.token_urlsafe(48)
+            out.write(secret)
+            out.flush()
+            os.fsync(out.fileno())
+        return secret
+
+    def claim(self) -> "RunLock":
+        """Be the one running site on this data folder. Raises SiteAlreadyRunning."""
+        return RunLock(self.data / "run.lock")
+
+
+class RunLock:
+    """Held as long as the site runs; the system lets go of it when the process ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.seek(0)
+            holder = self._file.read().strip() or "unknown"
+            self._file.close()
+            raise SiteAlreadyRunning(
+                f"a site is already running on {path.parent} (process {holder})",
+                hint="Use that one, stop it first, or name another folder with --data.",
+            ) from None
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()))
+        self._file.flush()
+
+    def release(self) -> None:
+        """Let go."""
+        self._file.close()

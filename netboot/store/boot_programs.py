@@ -1,0 +1,89 @@
+"""The site's own boot programs: iPXE from the distribution's package, GRUB made for our address.
+
+They belong to no image version. `programs.json` beside the point's pointer names them for the
+daemons; an update of the package is taken up at the next start.
+"""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from netboot.boot.files import ContentRef
+from netboot.errors import MissingTool, OperatorFault
+from netboot.store.points import PointFolder, write_json
+
+IPXE_PROGRAMS = ("undionly.kpxe", "snponly.efi", "ipxe.efi")
+GRUB_IA32 = "grubia32.efi"
+GRUB_IA32_MODULES = Path("/usr/lib/grub/i386-efi")
+GRUB_MODULES = ["tftp", "http", "net", "normal", "linux", "configfile", "echo", "test", "serial", "terminal", "sleep", "gzio", "minicmd", "efinet", "efi_gop", "all_video"]
+FILE_NAME = "programs.json"
+
+
+def prepare_programs(
+    point: PointFolder, folders: Iterable[Path], address: str
+) -> Mapping[str, ContentRef]:
+    """Take the programs into the point and write down which they are.
+
+    Raises MissingTool where a BIOS or UEFI machine would find no program at all.
+    """
+    folders = tuple(folders)
+    found = {}
+    for name in IPXE_PROGRAMS:
+        path = next((f / name for f in folders if (f / name).is_file()), None)
+        if path is not None:
+            blob = point.blobs.add_file(path)
+            found[name] = ContentRef(name=name, digest=blob.digest, size=blob.size)
+    if "undionly.kpxe" not in found or not {"snponly.efi", "ipxe.efi"} & set(found):
+        raise MissingTool(
+            f"no iPXE boot programs below {', '.join(str(f) for f in folders)}",
+            hint="Install them: apt-get install ipxe   (or name their folder in `programs`).",
+        )
+    grub = _grub_for_ia32(point, address)
+    if grub is not None:
+        found[GRUB_IA32] = grub
+    write_json(
+        point.root / FILE_NAME,
+        {ref.name: {"digest": ref.digest, "size": ref.size} for ref in found.values()},
+    )
+    return MappingProxyType(found)
+
+
+def read_programs(point: PointFolder) -> Mapping[str, ContentRef]:
+    """What `prepare_programs` wrote down; empty when it never ran."""
+    try:
+        state = json.loads((point.root / FILE_NAME).read_text())
+    except FileNotFoundError:
+        return MappingProxyType({})
+    return MappingProxyType({name: ContentRef(name=name, **state[name]) for name in state})
+
+
+def _grub_for_ia32(point: PointFolder, address: str) -> ContentRef | None:
+    """GRUB with our address inside; None where its parts are not installed.
+
+    On a network where another server gives the addresses, GRUB would ask *that* server for its
+    configuration (it believes the DHCP ACK), so the address must stand in the image.
+    """
+    if shutil.which("grub-mkimage") is None or not GRUB_IA32_MODULES.is_dir():
+        return None
+    with point.blobs.staging_folder() as work:
+        early = work / "early.cfg"
+        early.write_text(
+            "serial --unit=0 --speed=115200\n"
+            f"set prefix=(tftp,{address})/grub\n"
+            f"set root=tftp,{address}\n"
+            f"normal (tftp,{address})/grub/grub.cfg\n"
+        )
+        out = work / GRUB_IA32
+        command = ["grub-mkimage", "-d", str(GRUB_IA32_MODULES), "-O", "i386-efi"]
+        command += ["-o", str(out), "-c", str(early), "-p", "/grub", *GRUB_MODULES]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise OperatorFault(
+                f"grub-mkimage failed: {done.stderr.strip()}",
+                hint="Is grub-efi-ia32-bin whole? apt-get install --reinstall grub-efi-ia32-bin",
+            )
+        blob = point.blobs.add_file(out)
+    return ContentRef(name=GRUB_IA32, digest=blob.digest, size=blob.size)

@@ -1,0 +1,69 @@
+"""Boot images between the rules' value and the database's rows."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from netboot.errors import NotFound
+from netboot.images.architecture import Architecture
+from netboot.images.boot_image import BootImage, SourceWim, slug
+from netboot.images.content_version import ContentVersion
+from netboot.images.driver import Driver
+from netboot.images.properties import Properties
+from netboot.store.catalog_rows import driver_value
+from netboot.store.records import DriverRow, ImageDriverRow, ImageRow
+
+
+def find_image(session: Session, name: str) -> ImageRow:
+    """The row of an image by its name or its slug. Raises NotFound naming those there are."""
+    row = session.scalar(select(ImageRow).where(ImageRow.name == name))
+    row = row or session.scalar(select(ImageRow).where(ImageRow.slug == slug(name)))
+    if row is None:
+        names = session.scalars(select(ImageRow.name).order_by(ImageRow.name)).all()
+        known = ", ".join(f'"{known}"' for known in names) or "none yet"
+        raise NotFound(f'there is no boot image "{name}"', hint=f"Boot images: {known}.")
+    return row
+
+
+def drivers_of(session: Session, row: ImageRow) -> tuple[Driver, ...]:
+    """The drivers of an image's recipe, in its order."""
+    return _drivers(session, [held.driver_digest for held in row.drivers])
+
+
+def image_value(session: Session, row: ImageRow) -> BootImage:
+    """The image as the rules know it."""
+    return BootImage(
+        name=row.name,
+        slug=row.slug,
+        architecture=Architecture(row.architecture),
+        source=SourceWim(row.source_digest, row.source_size, row.image_index),
+        drivers=drivers_of(session, row),
+        properties=Properties.from_json(row.properties),
+        comment=row.comment,
+    )
+
+
+def keep_drivers(row: ImageRow, image: BootImage) -> None:
+    """Make the row's recipe hold the drivers of `image`, in its order."""
+    held = {entry.driver_digest: entry for entry in row.drivers}
+    row.drivers = [
+        _placed(held.get(driver.digest), driver.digest, place)
+        for place, driver in enumerate(image.drivers)
+    ]
+    row.row_version = row.row_version + 1
+
+
+def versions_of(row: ImageRow) -> tuple[ContentVersion, ...]:
+    """The versions built so far, newest first."""
+    return tuple(ContentVersion.from_json(version.manifest) for version in row.versions)
+
+
+def _placed(held: ImageDriverRow | None, digest: str, place: int) -> ImageDriverRow:
+    entry = held or ImageDriverRow(driver_digest=digest)
+    entry.position = place
+    return entry
+
+
+def _drivers(session: Session, digests: list[str]) -> tuple[Driver, ...]:
+    rows = session.scalars(select(DriverRow).where(DriverRow.digest.in_(digests)))
+    by_digest = {row.digest: driver_value(row) for row in rows}
+    return tuple(by_digest[digest] for digest in digests)

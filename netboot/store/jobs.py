@@ -1,0 +1,197 @@
+"""Long work as rows: queued, claimed under a lease, kept alive by heartbeats, finished once.
+
+A worker that dies loses its lease; the job is then queued again (or fails, when it was tried
+too often). Every handler must therefore be repeatable: its work lies in staging until the last
+step, which is one rename and one transaction.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from netboot.errors import NotFound, OperatorFault
+from netboot.store.database import Database
+from netboot.store.records import JobRow
+
+QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = (
+    "queued",
+    "running",
+    "succeeded",
+    "failed",
+    "cancelled",
+)
+LEASE_SECONDS = 30.0
+MAX_ATTEMPTS = 2
+LOG_LINES = 400
+
+
+class JobCancelled(OperatorFault):
+    """Somebody asked for the job to stop; raised where the job reports its progress."""
+
+
+class LeaseLost(OperatorFault):
+    """The job was given to another worker, since this one was silent for too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as pages and workers see it. `progress` is 0 to 1; times are epoch seconds."""
+
+    id: int
+    kind: str
+    title: str
+    arguments: dict[str, Any]
+    state: str
+    progress: float
+    stage: str
+    message: str
+    log: tuple[str, ...]
+    result: dict[str, Any]
+    created_at: float
+    finished_at: float | None
+    cancel_requested: bool
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.state in {SUCCEEDED, FAILED, CANCELLED}
+
+
+class JobQueue:
+    """The jobs table as a queue."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def submit(self, kind: str, arguments: dict[str, Any], *, title: str) -> Job:
+        """Queue a job."""
+        row = JobRow(
+            kind=kind,
+            title=title,
+            arguments=arguments,
+            state=QUEUED,
+            log=[],
+            result={},
+            created_at=time.time(),
+        )
+        with self._database.writing() as session:
+            session.add(row)
+            session.flush()
+            return _job(row)
+
+    def get(self, job_id: int) -> Job:
+        """The job. Raises NotFound."""
+        with self._database.transaction() as session:
+            return _job(_row(session, job_id))
+
+    def latest(self, limit: int = 20) -> list[Job]:
+        """The newest jobs, newest first."""
+        query = select(JobRow).order_by(JobRow.id.desc()).limit(limit)
+        with self._database.transaction() as session:
+            return [_job(row) for row in session.scalars(query)]
+
+    def claim(self, worker: str, kinds: tuple[str, ...]) -> Job | None:
+        """Take the oldest job of these kinds that waits or whose worker died."""
+        now = time.time()
+        open_jobs = (
+            select(JobRow)
+            .where(
+                JobRow.kind.in_(kinds),
+                (JobRow.state == QUEUED) | ((JobRow.state == RUNNING) & (JobRow.lease_until < now)),
+            )
+            .order_by(JobRow.id)
+            .with_for_update(skip_locked=True)
+        )
+        with self._database.writing() as session:
+            for row in session.scalars(open_jobs):
+                if _give_up(row, now):
+                    continue
+                row.state, row.worker, row.lease_until = RUNNING, worker, now + LEASE_SECONDS
+                row.attempts += 1
+                return _job(row)
+        return None
+
+    def beat(self, job_id: int, worker: str) -> bool:
+        """Keep the lease; True when the job should stop. Raises LeaseLost."""
+        renew = (
+            update(JobRow)
+            .where(JobRow.id == job_id, JobRow.worker == worker, JobRow.state == RUNNING)
+            .values(lease_until=time.time() + LEASE_SECONDS)
+            .returning(JobRow.cancel_requested)
+        )
+        with self._database.writing() as session:
+            cancel = session.execute(renew).scalar_one_or_none()
+        if cancel is None:
+            raise LeaseLost(f"job {job_id} was given to another worker")
+        return bool(cancel)
+
+    def report(self, job_id: int, *, progress: float, stage: str, line: str = "") -> None:
+        """Show how far the job is; `line` is added to its log."""
+        with self._database.writing() as session:
+            row = _row(session, job_id)
+            row.progress = min(1.0, max(0.0, progress))
+            row.stage = stage[:255]
+            if line:
+                row.log = [*row.log, line][-LOG_LINES:]
+
+    def finish(
+        self, job_id: int, state: str, *, message: str = "", result: dict[str, Any] | None = None
+    ) -> None:
+        """Say how the job ended."""
+        with self._database.writing() as session:
+            row = _row(session, job_id)
+            row.state, row.message, row.finished_at = state, message[:4000], time.time()
+            row.result = result or {}
+            row.lease_until = 0.0
+            if state == SUCCEEDED:
+                row.progress = 1.0
+
+    def cancel(self, job_id: int) -> Job:
+        """Ask the job to stop; one that still waits is stopped at once."""
+        with self._database.writing() as session:
+            row = _row(session, job_id)
+            if row.state == QUEUED:
+                row.state, row.finished_at = CANCELLED, time.time()
+                row.message = "cancelled before it began"
+            elif row.state == RUNNING:
+                row.cancel_requested = True
+            else:
+                raise OperatorFault(f"job {job_id} has already {row.state}")
+            session.flush()
+            return _job(row)
+
+
+def _give_up(row: JobRow, now: float) -> bool:
+    if row.state == RUNNING and row.attempts >= MAX_ATTEMPTS:
+        row.state, row.finished_at = FAILED, now
+        row.message = f"interrupted {row.attempts} times: the worker died while it ran"
+        return True
+    return False
+
+
+def _row(session: Session, job_id: int) -> JobRow:
+    row = session.get(JobRow, job_id)
+    if row is None:
+        raise NotFound(f"there is no job {job_id}")
+    return row
+
+
+def _job(row: JobRow) -> Job:
+    return Job(
+        id=row.id,
+        kind=row.kind,
+        title=row.title,
+        arguments=row.arguments,
+        state=row.state,
+        progress=row.progress or 0.0,
+        stage=row.stage or "",
+        message=row.message or "",
+        log=tuple(row.log or ()),
+        result=row.result or {},
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+        cancel_requested=bool(row.cancel_requested),
+    )

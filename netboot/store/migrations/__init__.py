@@ -1,0 +1,1 @@
+"""The schema of the site's database, step by step."""

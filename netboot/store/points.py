@@ -1,0 +1,214 @@
+"""A distribution point's folder: blobs, version manifests, and one pointer that says what counts.
+
+    points/site/
+    ├── blobs/ab/abcd…            the bytes, hard-linked from the site's store where it can be
+    ├── versions/<slug>-<n>.json  one manifest a version, never changed
+    └── current.json              the pointer: replaced by one rename, read by the daemons
+
+Blobs come first, then the manifest, then the pointer: whatever is interrupted, a client sees
+the old state or the new one, never a mix.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from netboot.boot.files import slug
+from netboot.errors import ContentFault, DigestMismatch, NotFound
+from netboot.images.architecture import Architecture
+from netboot.images.content_version import ContentVersion, PublishedContent
+from netboot.images.distribution import plan_update
+from netboot.store.blobs import BlobStore, sync_folder
+
+ALWAYS_KEPT = 2  # the version served and the one before it, for a roll-back
+GRACE_SECONDS = 24 * 3600.0  # boots that run keep the version they began with
+Progress = Callable[[float, str], None]
+
+
+def write_json(path: Path, value: object) -> None:
+    """Replace a file by one rename, so that a reader sees the old or the new whole."""
+    part = path.with_suffix(f".{os.getpid()}.part")
+    with part.open("w") as out:
+        json.dump(value, out, indent=1, sort_keys=True)
+        out.flush()
+        os.fsync(out.fileno())
+    part.replace(path)
+    sync_folder(path.parent)
+
+
+class PointFolder:
+    """One distribution point on this machine's disk."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.blobs = BlobStore(root)
+        self.versions = root / "versions"
+        self.versions.mkdir(mode=0o700, exist_ok=True)
+        self.pointer = root / "current.json"
+
+    def load(self) -> PublishedContent:
+        """What the point serves now. Raises ContentFault when its files cannot be read."""
+        state = self._state()
+        try:
+            kept = {
+                (name, held["number"]): self._manifest(name, held["number"])
+                for name, holds in state["kept"].items()
+                for held in holds
+            }
+            current = {name: kept[(name, number)] for name, number in state["current"].items()}
+        except (KeyError, TypeError, ValueError, OSError) as fault:
+            raise ContentFault(f"{self.root}: a manifest is gone or damaged: {fault}") from fault
+        return PublishedContent(
+            generation=state["generation"],
+            current=MappingProxyType(current),
+            kept=MappingProxyType(kept),
+            defaults=MappingProxyType(
+                {Architecture(key): value for key, value in state["defaults"].items()}
+            ),
+            assignments=MappingProxyType(state["assignments"]),
+        )
+
+    def served(self, image: str) -> int | None:
+        """The number of the version that new boots of this image get."""
+        number: int | None = self._state()["current"].get(image)
+        return number
+
+    def update(
+        self,
+        version: ContentVersion,
+        source: BlobStore,
+        *,
+        now: float,
+        progress: Progress | None = None,
+    ) -> bool:
+        """Hold `version`, check every byte, then serve it; False if it was served already.
+
+        `now` is epoch seconds: what is superseded is kept for a day.
+
+        Raises DigestMismatch or BlobMissing; then what was served before is served still.
+        """
+        tell = progress or (lambda _part, _stage: None)
+        with self._locked():
+            held = {f.digest for f in version.files if self.blobs.holds(f.digest)}
+            plan = plan_update(version, held=held, served=self.served(version.image))
+            for place, digest in enumerate(plan.copy):
+                tell(0.5 * place / len(plan.copy), "copying")
+                self.blobs.take_from(source, digest)
+            for place, digest in enumerate(plan.check):
+                tell(0.5 + 0.5 * place / len(plan.check), "verifying")
+                self._check(digest, source)
+            write_json(self._manifest_path(version.image, version.number), version.to_json())
+            if plan.switch:
+                self._switch(version, now)
+            return plan.switch
+
+    def roll_back(self, image: str, number: int, *, now: float) -> None:
+        """Serve a version that is still held. Raises NotFound, DigestMismatch, BlobMissing."""
+        with self._locked():
+            if number not in {held["number"] for held in self._state()["kept"].get(image, [])}:
+                raise NotFound(
+                    f"{image} v{number} does not lie on this distribution point any more",
+                    hint="Only the version served now and the one before it are kept.",
+                )
+            version = self._manifest(image, number)
+            for file in version.files:
+                self.blobs.verify(file.digest)
+            self._switch(version, now)
+
+    def publish_policy(
+        self, defaults: Mapping[Architecture, str], assignments: Mapping[str, str]
+    ) -> None:
+        """Say which image is meant for whom; no version changes by it."""
+        with self._locked():
+            state = self._state()
+            state["defaults"] = {key.value: value for key, value in defaults.items()}
+            state["assignments"] = dict(assignments)
+            self._write(state)
+
+    def forget(self, image: str) -> None:
+        """Stop serving an image that was deleted."""
+        with self._locked():
+            state = self._state()
+            state["current"].pop(image, None)
+            state["kept"].pop(image, None)
+            self._write(state)
+
+    def altered(self, version: ContentVersion) -> tuple[str, ...]:
+        """Names of the files whose bytes here are not what the version promises."""
+        wrong = []
+        for file in version.files:
+            try:
+                self.blobs.verify(file.digest)
+            except ContentFault:
+                wrong.append(file.name)
+        return tuple(wrong)
+
+    def _check(self, digest: str, source: BlobStore) -> None:
+        try:
+            self.blobs.verify(digest)
+        except DigestMismatch:
+            source.verify(digest)  # raises: then the site's own copy is bad and nothing can be done
+            self.blobs.remove(digest)
+            self.blobs.take_from(source, digest)
+            self.blobs.verify(digest)
+
+    def _switch(self, version: ContentVersion, now: float) -> None:
+        state = self._state()
+        before = [h for h in state["kept"].get(version.image, []) if h["number"] != version.number]
+        for held in before:
+            held["until"] = held["until"] or now + GRACE_SECONDS
+        young = [h for at, h in enumerate(before) if at < ALWAYS_KEPT - 1 or h["until"] > now]
+        state["kept"][version.image] = [{"number": version.number, "until": 0.0}, *young]
+        state["current"][version.image] = version.number
+        self._write(state)
+
+    def _write(self, state: dict[str, Any]) -> None:
+        state["generation"] += 1
+        write_json(self.pointer, state)
+
+    def _state(self) -> dict[str, Any]:
+        try:
+            state: dict[str, Any] = json.loads(self.pointer.read_text())
+        except FileNotFoundError:
+            return {"generation": 0, "current": {}, "kept": {}, "defaults": {}, "assignments": {}}
+        except ValueError as fault:
+            raise ContentFault(f"{self.pointer} is damaged: {fault}") from fault
+        return state
+
+    def _manifest_path(self, image: str, number: int) -> Path:
+        return self.versions / f"{slug(image)}-{number}.json"
+
+    def _manifest(self, image: str, number: int) -> ContentVersion:
+        return ContentVersion.from_json(json.loads(self._manifest_path(image, number).read_text()))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self.root / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+class PublishedReader:
+    """The point's state for a daemon: read again when the pointer was replaced."""
+
+    def __init__(self, point: PointFolder) -> None:
+        self._point = point
+        self._seen: tuple[int, int] | None = None
+        self._content = PublishedContent.empty()
+
+    def __call__(self) -> PublishedContent:
+        """The state now; costs one stat when nothing changed."""
+        try:
+            found = self._point.pointer.stat()
+        except FileNotFoundError:
+            return self._content
+        mark = (found.st_ino, found.st_mtime_ns)
+        if mark != self._seen:
+            self._content = self._point.load()
+            self._seen = mark
+        return self._content

@@ -1,0 +1,178 @@
+"""The rows of the site's database."""
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+
+class Row(DeclarativeBase):
+    """What all rows share."""
+
+    type_annotation_map = {dict[str, Any]: JSON, list[Any]: JSON, int: BigInteger}  # noqa: RUF012
+
+
+# SQLite numbers rows by itself only where the key is INTEGER, not BIGINT.
+RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class DriverRow(Row):
+    """A driver package in the catalog; `package` is the whole value as JSON."""
+
+    __tablename__ = "drivers"
+
+    digest: Mapped[str] = mapped_column(String(71), primary_key=True)
+    name: Mapped[str] = mapped_column(String(255), index=True)
+    provider: Mapped[str] = mapped_column(String(255))
+    kind: Mapped[str] = mapped_column(String(16), index=True)
+    class_name: Mapped[str] = mapped_column(String(64))
+    version: Mapped[str] = mapped_column(String(64))
+    date: Mapped[str] = mapped_column(String(10))
+    architectures: Mapped[str] = mapped_column(String(32))
+    size: Mapped[int]
+    enabled: Mapped[bool] = mapped_column(default=False)
+    imported_at: Mapped[float] = mapped_column(Float)
+    package: Mapped[dict[str, Any]]
+
+
+class HardwareIdRow(Row):
+    """One id that a driver claims, for search and coverage."""
+
+    __tablename__ = "hardware_ids"
+    __table_args__ = (Index("ix_hardware_ids_id", "hardware_id"),)
+
+    driver_digest: Mapped[str] = mapped_column(
+        ForeignKey("drivers.digest", ondelete="CASCADE"), primary_key=True
+    )
+    hardware_id: Mapped[str] = mapped_column(String(255), primary_key=True)
+
+
+class ImageRow(Row):
+    """A boot image: a source WIM and the recipe of what is added to it."""
+
+    __tablename__ = "images"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    slug: Mapped[str] = mapped_column(String(100), unique=True)
+    architecture: Mapped[str] = mapped_column(String(8))
+    source_digest: Mapped[str] = mapped_column(String(71))
+    source_size: Mapped[int]
+    source_name: Mapped[str] = mapped_column(String(255))
+    image_index: Mapped[int]
+    facts: Mapped[dict[str, Any]]
+    properties: Mapped[dict[str, Any]]
+    comment: Mapped[str] = mapped_column(String(2000), default="")
+    is_lab: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[float] = mapped_column(Float)
+    row_version: Mapped[int] = mapped_column(default=1)
+
+    drivers: Mapped[list["ImageDriverRow"]] = relationship(
+        order_by="ImageDriverRow.position", cascade="all, delete-orphan"
+    )
+    versions: Mapped[list["VersionRow"]] = relationship(
+        order_by="VersionRow.number.desc()", cascade="all, delete-orphan"
+    )
+
+    __mapper_args__ = {"version_id_col": row_version}  # noqa: RUF012
+
+
+class ImageDriverRow(Row):
+    """A driver in an image's recipe."""
+
+    __tablename__ = "image_drivers"
+
+    image_id: Mapped[int] = mapped_column(
+        ForeignKey("images.id", ondelete="CASCADE"), primary_key=True
+    )
+    driver_digest: Mapped[str] = mapped_column(ForeignKey("drivers.digest"), primary_key=True)
+    position: Mapped[int]
+
+
+class VersionRow(Row):
+    """A built version; `manifest` is the whole ContentVersion as JSON and never changes."""
+
+    __tablename__ = "versions"
+    __table_args__ = (UniqueConstraint("image_id", "number"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    recipe_digest: Mapped[str] = mapped_column(String(71))
+    recipe: Mapped[dict[str, Any]]
+    manifest: Mapped[dict[str, Any]]
+    built_at: Mapped[float] = mapped_column(Float)
+
+
+class DefaultImageRow(Row):
+    """The image that machines of an architecture get when nothing else is said."""
+
+    __tablename__ = "default_images"
+
+    architecture: Mapped[str] = mapped_column(String(8), primary_key=True)
+    image_name: Mapped[str] = mapped_column(String(100))
+
+
+class DeploymentRow(Row):
+    """A machine that gets a certain image: by the image's name, never by a version."""
+
+    __tablename__ = "deployments"
+
+    mac: Mapped[str] = mapped_column(String(17), primary_key=True)
+    image_name: Mapped[str] = mapped_column(String(100), index=True)
+    comment: Mapped[str] = mapped_column(String(2000), default="")
+    changed_at: Mapped[float] = mapped_column(Float)
+
+
+class AccountRow(Row):
+    """Somebody who may sign in."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    password_hash: Mapped[str] = mapped_column(String(255))
+    role: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[float] = mapped_column(Float)
+
+
+class JobRow(Row):
+    """Long work, done by the worker; see netboot.store.jobs."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("ix_jobs_state", "state", "id"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(64))
+    title: Mapped[str] = mapped_column(String(255))
+    arguments: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(String(16))
+    progress: Mapped[float] = mapped_column(Float, default=0.0)
+    stage: Mapped[str] = mapped_column(String(255), default="")
+    message: Mapped[str] = mapped_column(String(4000), default="")
+    log: Mapped[list[Any]]
+    result: Mapped[dict[str, Any]]
+    attempts: Mapped[int] = mapped_column(default=0)
+    lease_until: Mapped[float] = mapped_column(Float, default=0.0)
+    worker: Mapped[str] = mapped_column(String(100), default="")
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[float] = mapped_column(Float)
+    finished_at: Mapped[float | None] = mapped_column(Float, default=None)
+
+
+class FactRow(Row):
+    """Single facts of the site: the set-up token's digest, when it was set up."""
+
+    __tablename__ = "facts"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[dict[str, Any]]

@@ -1,0 +1,171 @@
+"""Just enough ELF: sections, needed libraries, module facts, and a data-only library.
+
+Reference: Tool Interface Standard (TIS) ELF specification 1.2; System V gABI chapter 4 and 5.
+Reads both word sizes, little endian, so a foreign architecture needs no foreign tool.
+"""
+
+import struct
+from dataclasses import dataclass
+
+from netboot.errors import FormatError
+
+_DT_NEEDED = 1
+_SHT_DYNAMIC = 6
+_HASH_SYMBOL_COUNT = 2
+_STUB_DATA_SIZE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One section header: where its bytes lie. `link` is the index of its string table."""
+
+    name: str
+    kind: int
+    offset: int
+    size: int
+    link: int
+
+
+def sections(data: bytes) -> tuple[Section, ...]:
+    """All sections of an ELF file, in file order.
+
+    Raises:
+        FormatError: not a little-endian ELF file, or cut short.
+    """
+    if data[:4] != b"\x7fELF" or len(data) < 52 or data[5] != 1:
+        raise FormatError("not a little-endian ELF file")
+    try:
+        return _sections(data, wide=data[4] == 2)
+    except (struct.error, IndexError) as error:
+        raise FormatError(f"the ELF file is cut short: {error}") from error
+
+
+def _sections(data: bytes, *, wide: bool) -> tuple[Section, ...]:
+    (table,) = struct.unpack_from("<Q" if wide else "<I", data, 0x28 if wide else 0x20)
+    entry_size, count, names_index = struct.unpack_from("<3H", data, 0x3A if wide else 0x2E)
+    rows = [
+        struct.unpack_from("<IIQQQQI" if wide else "<7I", data, table + number * entry_size)
+        for number in range(count)
+    ]
+    names = rows[names_index][4]
+    return tuple(
+        Section(_text(data, names + name), kind, offset, size, link)
+        for name, kind, _flags, _address, offset, size, link in rows
+    )
+
+
+def _text(data: bytes, offset: int) -> str:
+    return data[offset : data.index(b"\0", offset)].decode("latin-1")
+
+
+def needed_libraries(data: bytes) -> tuple[str, ...]:
+    """The DT_NEEDED names of a program or a library, in their order."""
+    table = sections(data)
+    dynamic = next((section for section in table if section.kind == _SHT_DYNAMIC), None)
+    if dynamic is None:
+        return ()
+    form = "<QQ" if data[4] == 2 else "<II"
+    strings = table[dynamic.link].offset
+    entries = struct.iter_unpack(form, data[dynamic.offset : dynamic.offset + dynamic.size])
+    return tuple(_text(data, strings + value) for tag, value in entries if tag == _DT_NEEDED)
+
+
+def module_facts(data: bytes) -> dict[str, str]:
+    """The first value of each key in a kernel module's `.modinfo` section."""
+    section = next((section for section in sections(data) if section.name == ".modinfo"), None)
+    if section is None:
+        raise FormatError("no .modinfo section: not a kernel module")
+    facts: dict[str, str] = {}
+    for entry in data[section.offset : section.offset + section.size].split(b"\0"):
+        key, _, value = entry.decode("latin-1").partition("=")
+        if key:
+            facts.setdefault(key, value)
+    return facts
+
+
+def data_library(soname: str, symbol: str, *, wide: bool) -> bytes:
+    """A shared library that exports `symbol` as 64 zero bytes, and nothing else.
+
+    libicudata is 31 MB of tables that wimlib never reads, but the loader wants its one
+    symbol; this stands in for it and needs no compiler.
+    """
+    names = b"\0" + soname.encode() + b"\0" + symbol.encode() + b"\0"
+    symbol_name = 2 + len(soname)
+    form = _WIDE if wide else _NARROW
+    header_end = form.header + 2 * form.program
+    at_symbols = _aligned(header_end, 16)
+    at_hash = at_symbols + 2 * form.symbol
+    at_names = at_hash + 4 * 6
+    at_dynamic = _aligned(at_names + len(names), 16)
+    at_data = at_dynamic + 7 * form.dynamic
+    end = at_data + _STUB_DATA_SIZE
+    dynamic = b"".join(
+        struct.pack(form.dynamic_form, tag, value)
+        for tag, value in (
+            (14, 1),  # DT_SONAME
+            (4, at_hash),  # DT_HASH
+            (5, at_names),  # DT_STRTAB
+            (6, at_symbols),  # DT_SYMTAB
+            (10, len(names)),  # DT_STRSZ
+            (11, form.symbol),  # DT_SYMENT
+            (0, 0),  # DT_NULL
+        )
+    )
+    image = bytearray(end)
+    for offset, part in (
+        (0, _file_header(form)),
+        (form.header, _program_headers(form, end, at_dynamic, len(dynamic))),
+        (at_symbols + form.symbol, _symbol(form, symbol_name, at_data)),
+        (at_hash, struct.pack("<6I", 1, _HASH_SYMBOL_COUNT, 1, 0, 0, 0)),
+        (at_names, names),
+        (at_dynamic, dynamic),
+    ):
+        image[offset : offset + len(part)] = part
+    return bytes(image)
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """Sizes in bytes of the structures of one word size."""
+
+    wide: bool
+    machine: int
+    header: int
+    program: int
+    symbol: int
+    dynamic: int
+    dynamic_form: str
+
+
+_WIDE = _Form(True, 62, 64, 56, 24, 16, "<QQ")  # noqa: FBT003  (a table)
+_NARROW = _Form(False, 3, 52, 32, 16, 8, "<II")  # noqa: FBT003  (a table)
+
+
+def _file_header(form: _Form) -> bytes:
+    ident = b"\x7fELF" + bytes([2 if form.wide else 1, 1, 1]) + bytes(9)
+    rest = (0, form.header, form.program, 2, 0, 0, 0)
+    if form.wide:
+        return ident + struct.pack("<HHIQQQI6H", 3, form.machine, 1, 0, form.header, 0, *rest)
+    return ident + struct.pack("<HHIIIII6H", 3, form.machine, 1, 0, form.header, 0, *rest)
+
+
+def _program_headers(form: _Form, end: int, at_dynamic: int, size: int) -> bytes:
+    """PT_LOAD over the whole file (read, write) and PT_DYNAMIC."""
+    if form.wide:
+        return struct.pack("<IIQQQQQQ", 1, 6, 0, 0, 0, end, end, 4096) + struct.pack(
+            "<IIQQQQQQ", 2, 6, at_dynamic, at_dynamic, at_dynamic, size, size, 8
+        )
+    return struct.pack("<8I", 1, 0, 0, 0, end, end, 6, 4096) + struct.pack(
+        "<8I", 2, at_dynamic, at_dynamic, at_dynamic, size, size, 6, 4
+    )
+
+
+def _symbol(form: _Form, name: int, value: int) -> bytes:
+    """A global data object (STB_GLOBAL, STT_OBJECT)."""
+    if form.wide:
+        return struct.pack("<IBBHQQ", name, 0x11, 0, 1, value, _STUB_DATA_SIZE)
+    return struct.pack("<IIIBBH", name, value, _STUB_DATA_SIZE, 0x11, 0, 1)
+
+
+def _aligned(offset: int, to: int) -> int:
+    return -(-offset // to) * to

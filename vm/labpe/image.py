@@ -1,0 +1,158 @@
+r"""The `.wim` of the Lab PE: the tree of files that Windows PE has, with stand-ins in their places.
+
+Two captures of one tree differ only in the header's GUID and in two timestamps of the XML;
+both are set to fixed values after the capture (WIM format: header offset 0x18 and 0x48).
+"""
+
+import hashlib
+import os
+import re
+import struct
+import subprocess
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from netboot.errors import OperatorFault
+from netboot.images.architecture import Architecture
+from vm.labpe.hive import REG_EXPAND_SZ, Key, write_hive
+from vm.tools import require_tool
+
+TIMESTAMP = 1_767_225_600  # 2026-01-01 00:00 UTC, in every file and in the XML
+WINDOWS_BUILD = 19041  # what the driver rules of servicing shall take it for
+WIM_ARCHITECTURE = {Architecture.X64: 9, Architecture.X86: 0}
+
+_AT_GUID = 0x18
+_AT_XML = 0x48  # resource header: 7 bytes size, 1 byte flags, 8 bytes offset, 8 bytes size
+_FILETIME_EPOCH = 116_444_736_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an image is made of; `kernel` and `initrd` are the files' bytes."""
+
+    architecture: Architecture
+    kernel: bytes
+    initrd: bytes
+    kernel_version: str
+
+
+def image_name(architecture: Architecture) -> str:
+    """The name inside the WIM and in the site's list of images."""
+    return f"Lab PE {architecture.value}"
+
+
+def write_image(parts: Parts, folder: Path, wim: Path) -> None:
+    """Lay the tree out in `folder` (which must not exist) and capture it as `wim`.
+
+    Raises:
+        OperatorFault: wimlib-imagex failed.
+    """
+    for path, data in _files(parts).items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    for path in (folder, *sorted(folder.rglob("*"))):
+        os.utime(path, (TIMESTAMP, TIMESTAMP))
+    _capture(parts, folder, wim)
+    wim.write_bytes(normalised(wim.read_bytes()))
+
+
+def _files(parts: Parts) -> dict[str, bytes]:
+    system = "Windows/System32"
+    stand_in = {
+        f"{system}/{name}": f"Lab PE stand-in for {name}: init obeys it by name.\r\n".encode()
+        for name in ("winpeshl.exe", "wpeinit.exe", "drvload.exe", "cmd.exe", "wpeutil.exe")
+    }
+    return {
+        "Windows/Boot/LabPE/vmlinuz": parts.kernel,
+        "Windows/Boot/LabPE/initrd.gz": parts.initrd,
+        f"{system}/ntoskrnl.exe": parts.kernel,
+        f"{system}/startnet.cmd": b"wpeinit\r\n",
+        f"{system}/config/SYSTEM": write_hive(_system_hive(), name="SYSTEM"),
+        f"{system}/config/SOFTWARE": write_hive(_software_hive(parts), name="SOFTWARE"),
+        f"{system}/config/DEFAULT": write_hive(_default_hive(), name="DEFAULT"),
+        "Windows/INF/labpe.txt": b"Lab PE stand-in: no driver is in the box.\r\n",
+        "Windows/Temp/labpe.txt": b"Lab PE stand-in.\r\n",
+        **stand_in,
+    }
+
+
+def _system_hive() -> Key:
+    root = Key()
+    root.at("Select").set_number("Current", 1)
+    root.at("Select").set_number("Default", 1)
+    root.at("Setup").set_text("CmdLine", "winpeshl.exe")
+    root.at("ControlSet001\\Services\\FBWF").set_number("WinPECacheThreshold", 32)
+    root.at("ControlSet001\\Control").set_text("SystemBootDevice", "ramdisk(0)")
+    root.at("ControlSet001\\Control\\MiniNT")
+    return root
+
+
+def _software_hive(parts: Parts) -> Key:
+    root = Key()
+    version = root.at("Microsoft\\Windows NT\\CurrentVersion")
+    version.set_text("ProductName", f"Lab PE on Linux {parts.kernel_version}")
+    version.set_text("CurrentBuild", str(WINDOWS_BUILD))
+    version.set_text("EditionID", "WindowsPE")
+    version.set_text("SystemRoot", "X:\\Windows", REG_EXPAND_SZ)
+    version.at("WinPE").set_text("InstRoot", "X:\\")
+    return root
+
+
+def _default_hive() -> Key:
+    root = Key()
+    root.at("Keyboard Layout\\Preload").set_text("1", "00000409")
+    root.at("Control Panel\\International").set_text("Locale", "00000409")
+    return root
+
+
+def _capture(parts: Parts, folder: Path, wim: Path) -> None:
+    name = image_name(parts.architecture)
+    properties = {
+        "DESCRIPTION": f"{name}: Linux {parts.kernel_version} in the place of Windows PE",
+        "WINDOWS/ARCH": str(WIM_ARCHITECTURE[parts.architecture]),
+        "WINDOWS/PRODUCTNAME": "Lab PE",
+        "WINDOWS/EDITIONID": "WindowsPE",
+        "WINDOWS/INSTALLATIONTYPE": "WindowsPE",
+        "WINDOWS/LANGUAGES/LANGUAGE": "en-US",
+        "WINDOWS/LANGUAGES/DEFAULT": "en-US",
+        "WINDOWS/SYSTEMROOT": "WINDOWS",
+        "WINDOWS/VERSION/MAJOR": "10",
+        "WINDOWS/VERSION/MINOR": "0",
+        "WINDOWS/VERSION/BUILD": str(WINDOWS_BUILD),
+    }
+    argv = [
+        require_tool("wimlib-imagex", package="wimtools"),
+        *("capture", str(folder), str(wim), name),
+        *("--boot", "--compress=LZX", "--threads=1", "--no-acls"),
+        *(f"--image-property={key}={value}" for key, value in properties.items()),
+    ]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OperatorFault(
+            f"wimlib-imagex could not write {wim.name}: {done.stderr.strip()[-300:]}",
+            hint="Check that the disk has room.",
+        )
+
+
+def normalised(wim: bytes) -> bytes:
+    """The same WIM with a GUID made from its content and with fixed times in its XML."""
+    packed, offset, size = struct.unpack_from("<QQQ", wim, _AT_XML)
+    stored = packed & 0x00FF_FFFF_FFFF_FFFF
+    if stored != size:
+        raise ValueError("the XML of a WIM is never compressed")
+    xml = wim[offset : offset + size].decode("utf-16-le")
+    moment = TIMESTAMP * 10_000_000 + _FILETIME_EPOCH
+    for part, value in (("HIGHPART", moment >> 32), ("LOWPART", moment & 0xFFFF_FFFF)):
+        xml = re.sub(f"<{part}>0x[0-9A-F]{{8}}</{part}>", f"<{part}>0x{value:08X}</{part}>", xml)
+    encoded = xml.encode("utf-16-le")
+    if len(encoded) != size:
+        raise ValueError("the XML of a WIM must keep its size")
+    fixed = bytearray(wim)
+    fixed[offset : offset + size] = encoded
+    fixed[_AT_GUID : _AT_GUID + 16] = bytes(16)
+    fixed[_AT_GUID : _AT_GUID + 16] = uuid.UUID(
+        bytes=hashlib.sha256(fixed).digest()[:16], version=4
+    ).bytes_le
+    return bytes(fixed)

@@ -1,0 +1,178 @@
+"""Debian packages for the Lab PE, fetched into a private apt tree.
+
+The host's own packages, its architecture and its root user never matter: every call hands apt
+a state folder, a source list and an architecture of its own. apt checks signatures and hashes.
+The suite is pinned to Debian 12: it is the last one with a kernel for 32-bit PCs.
+"""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from netboot.errors import MissingTool, OperatorFault
+from netboot.images.architecture import Architecture
+from vm.tools import require_tool
+
+SUITE = "bookworm"
+MIRROR_VARIABLE = "NETBOOT_DEBIAN_MIRROR"
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+DEBIAN_ARCHITECTURE = {Architecture.X64: "amd64", Architecture.X86: "i386"}
+KERNEL_METAPACKAGE = {Architecture.X64: "linux-image-amd64", Architecture.X86: "linux-image-686"}
+
+# What wimlib-imagex and the shell of the Lab PE are made of.
+USERLAND = (
+    "busybox-static",
+    "wimtools",
+    "libwim15",
+    "libc6",
+    "libfuse2",
+    "libntfs-3g89",
+    "libxml2",
+    "libicu72",
+    "zlib1g",
+    "liblzma5",
+    "libstdc++6",
+    "libgcc-s1",
+)
+
+_NETWORK_HINT = (
+    "The Lab PE is made of Debian packages: check that this machine reaches its Debian mirror, "
+    f"or name another one in {MIRROR_VARIABLE}."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AptTree:
+    """A private apt state under `folder`; one tree serves both architectures."""
+
+    folder: Path
+
+    def run(self, tool: str, arguments: Sequence[str], *, cwd: Path | None = None) -> str:
+        """Standard output of an apt tool run on this tree.
+
+        Raises:
+            OperatorFault: the tool failed; the message carries its last lines.
+        """
+        argv = [require_tool(tool, package="apt"), *self._options(), *arguments]
+        done = subprocess.run(
+            argv, cwd=cwd, capture_output=True, text=True, check=False, env=_plain_environment()
+        )
+        if done.returncode:
+            words = "; ".join(done.stderr.strip().splitlines()[-3:])
+            raise OperatorFault(f"{tool} {arguments[0]} failed: {words}", hint=_NETWORK_HINT)
+        return done.stdout
+
+    def update(self) -> None:
+        """Make the folders and fetch the package lists.
+
+        Raises:
+            OperatorFault: no mirror is known, or the lists cannot be had.
+        """
+        for name in ("state/lists/partial", "cache/archives/partial", "etc"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        (self.folder / "status").touch()
+        signed = f"signed-by={KEYRING} " if KEYRING.exists() else ""
+        line = f"deb [{signed}arch=amd64,i386] {find_mirror()} {SUITE} main\n"
+        (self.folder / "etc" / "sources.list").write_text(line, encoding="ascii")
+        self.run("apt-get", ["update", "--error-on=any"])
+
+    def kernel_package(self, architecture: Architecture) -> str:
+        """The package that holds the newest kernel, such as `linux-image-6.1.0-50-686`."""
+        debian = DEBIAN_ARCHITECTURE[architecture]
+        text = self.run("apt-cache", ["show", f"{KERNEL_METAPACKAGE[architecture]}:{debian}"])
+        match = re.search(r"^Depends:.*?\b(linux-image-\d[\w.+-]*)", text, re.MULTILINE)
+        if match is None:
+            raise OperatorFault(
+                f"{KERNEL_METAPACKAGE[architecture]} names no kernel", hint=_NETWORK_HINT
+            )
+        return match.group(1)
+
+    def download(self, packages: Iterable[str], architecture: Architecture) -> list[Path]:
+        """The `.deb` files of `packages`; a file that is already there is not fetched again."""
+        folder = self.folder / "debs" / architecture.value
+        folder.mkdir(parents=True, exist_ok=True)
+        debian = DEBIAN_ARCHITECTURE[architecture]
+        names = [f"{package}:{debian}" for package in packages]
+        self.run("apt-get", ["download", *names], cwd=folder)
+        return [self._newest(folder, name.partition(":")[0]) for name in names]
+
+    def _newest(self, folder: Path, package: str) -> Path:
+        found = sorted(folder.glob(f"{package}_*.deb"), key=lambda path: path.stat().st_mtime)
+        if not found:
+            raise OperatorFault(f"apt-get download left no {package}", hint=_NETWORK_HINT)
+        for old in found[:-1]:
+            old.unlink()
+        return found[-1]
+
+    def _options(self) -> list[str]:
+        settings = {
+            "Dir::State": f"{self.folder}/state",
+            "Dir::State::status": f"{self.folder}/status",
+            "Dir::Cache": f"{self.folder}/cache",
+            "Dir::Etc::sourcelist": f"{self.folder}/etc/sources.list",
+            "Dir::Etc::sourceparts": "-",
+            "APT::Architecture": "amd64",
+            "APT::Architectures": "amd64,i386",
+            "APT::Sandbox::User": "root",
+            "Acquire::Languages": "none",
+            "Acquire::Retries": "3",
+        }
+        return [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
+
+
+def extract(archives: Iterable[Path], folder: Path) -> None:
+    """Unpack the files of `.deb` archives into `folder`, one over the other."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tool = require_tool("dpkg-deb", package="dpkg")
+    for archive in archives:
+        done = subprocess.run(
+            [tool, "-x", str(archive), str(folder)], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            archive.unlink(missing_ok=True)
+            raise OperatorFault(
+                f"{archive.name} cannot be unpacked: {done.stderr.strip()}",
+                hint="The archive has been removed; run the build again to fetch it anew.",
+            )
+
+
+def find_mirror() -> str:
+    """The address of a Debian mirror: the operator's choice, else the host's own.
+
+    Raises:
+        MissingTool: the host is no Debian and the operator named no mirror.
+    """
+    chosen = os.environ.get(MIRROR_VARIABLE, "").strip()
+    if chosen:
+        return chosen
+    for uri, release, component, origin in _host_sources():
+        is_main = component == "main" and "-" not in release
+        if is_main and (origin == "Debian" or uri.rstrip("/").endswith("/debian")):
+            return uri
+    raise MissingTool(
+        "the Lab PE needs a Debian mirror, and this machine's apt sources name none",
+        hint=f"Install debian-archive-keyring and set {MIRROR_VARIABLE} to a mirror's address.",
+    )
+
+
+def _host_sources() -> list[tuple[str, str, str, str]]:
+    """(address, release, component, origin) of the host's package sources, in their order."""
+    tool = require_tool("apt-get", package="apt")
+    form = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)"
+    done = subprocess.run(
+        [tool, "indextargets", "--format", form, "Created-By: Packages"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=_plain_environment(),
+    )
+    rows = (line.split("|") for line in done.stdout.splitlines())
+    return [(row[0], row[1], row[2], row[3]) for row in rows if len(row) == 4]
+
+
+def _plain_environment() -> dict[str, str]:
+    return {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}

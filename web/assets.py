@@ -1,0 +1,78 @@
+"""The files that pages are made of: named by their content, cached for ever, sent compressed."""
+
+import gzip
+import hashlib
+import mimetypes
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from flask import Blueprint, Flask, Response, abort, current_app, request, url_for
+
+from web.access import Role, requires
+
+FOLDER = Path(__file__).with_name("static")
+TYPES = {".css", ".js", ".svg", ".png", ".ico"}
+COMPRESSIBLE = {".css", ".js", ".svg"}
+
+assets = Blueprint("assets", __name__)
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One file, read once."""
+
+    content: bytes
+    name: str
+
+    @cached_property
+    def digest(self) -> str:
+        """What its address holds, so that a new content has a new address."""
+        return hashlib.sha256(self.content).hexdigest()[:16]
+
+    @cached_property
+    def compressed(self) -> bytes | None:
+        """The same by gzip, where that helps."""
+        if Path(self.name).suffix not in COMPRESSIBLE:
+            return None
+        return gzip.compress(self.content, 9, mtime=0)
+
+
+def load_assets(folder: Path = FOLDER) -> dict[str, Asset]:
+    """All assets by their path below the folder."""
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in TYPES)
+    names = (path.relative_to(folder).as_posix() for path in paths)
+    return {name: Asset((folder / name).read_bytes(), name) for name in names}
+
+
+@assets.get("/assets/<digest>/<path:name>")
+@requires(Role.PUBLIC)
+def asset(digest: str, name: str) -> Response:
+    """One file. The name is looked up, never made into a path."""
+    loaded: dict[str, Asset] = current_app.extensions["netboot_assets"]
+    found = loaded.get(name)
+    if found is None or found.digest != digest:
+        abort(404)
+    compressed = found.compressed if "gzip" in request.accept_encodings else None
+    response = Response(
+        compressed or found.content,
+        mimetype=mimetypes.guess_type(name)[0] or "application/octet-stream",
+    )
+    response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    response.headers["Vary"] = "Accept-Encoding"
+    if compressed is not None:
+        response.headers["Content-Encoding"] = "gzip"
+    return response
+
+
+def asset_url(name: str) -> str:
+    """The address of an asset, for templates. An unknown name is a bug."""
+    loaded: dict[str, Asset] = current_app.extensions["netboot_assets"]
+    return url_for("assets.asset", digest=loaded[name].digest, name=name)
+
+
+def init_assets(app: Flask) -> None:
+    """Load the assets and give templates their addresses."""
+    app.extensions["netboot_assets"] = load_assets()
+    app.register_blueprint(assets)
+    app.jinja_env.globals["asset_url"] = asset_url

@@ -1,0 +1,212 @@
+"""Live pages: one stream of server-sent events per page, which replaces parts of it by name.
+
+A stream sends state, not steps: whenever a topic reads differently from before, its whole part
+is sent again. So a page that was away (a closed lid, a restarted server) is right again with
+the first message, and nothing can be missed. `Last-Event-ID` names what the page has seen last,
+so that only what is newer is sent.
+
+Topics are read at most a few times a second for all pages together, and rendered only when
+what was read is different.
+"""
+
+import itertools
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    abort,
+    current_app,
+    make_response,
+    render_template,
+    request,
+    stream_with_context,
+)
+
+from netboot.errors import NetbootError
+from netboot.operations import accounts
+from netboot.site import Site
+from web.access import Role, requires, role_now, site
+from web.topics import TOPICS, Topic
+
+FRESH_SECONDS = 0.2
+POLL_SECONDS = 0.25
+HEARTBEAT_SECONDS = 15.0
+ACCOUNT_SECONDS = 30.0
+TOPICS_PER_STREAM = 8
+STREAMS = 100
+PARTS = 512
+RETRY_AFTER_SECONDS = 5
+
+live = Blueprint("live", __name__)
+
+
+@dataclass(slots=True)
+class Part:
+    """A topic as one role sees it: what was read last, and what came of it."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    read_at: float = 0.0
+    value: dict[str, Any] | None = None
+    html: str = ""
+    generation: int = 0
+
+
+class Board:
+    """All parts that pages look at now, shared by their streams."""
+
+    def __init__(self, site: Site) -> None:
+        self.nonce = secrets.token_hex(4)
+        self._site = site
+        self._parts: dict[tuple[str, str, Role], Part] = {}
+        self._lock = threading.Lock()
+        self._generations = itertools.count(1)
+
+    def look(self, name: str, argument: str, role: Role, now: float) -> Part:
+        """The part, read anew unless somebody has just done so."""
+        with self._lock:
+            if len(self._parts) > PARTS:
+                self._parts = {
+                    key: part for key, part in self._parts.items() if now - part.read_at < 60
+                }
+            part = self._parts.setdefault((name, argument, role), Part())
+        with part.lock:
+            if now - part.read_at >= FRESH_SECONDS:
+                self._refresh(part, TOPICS[name], argument, role)
+                part.read_at = now
+        return part
+
+    def _refresh(self, part: Part, topic: Topic, argument: str, role: Role) -> None:
+        value = topic.read(self._site, argument)
+        if value != part.value:
+            part.value = value
+            part.html = render_template(topic.template, role=role, live=True, **value)
+            part.generation = next(self._generations)
+
+
+class Streams:
+    """How many streams are open, and whether they may go on."""
+
+    def __init__(self, limit: int = STREAMS) -> None:
+        self._limit = limit
+        self._open = 0
+        self._lock = threading.Lock()
+        self.going_on: Callable[[], bool] = lambda: True
+        self.stopping = threading.Event()
+
+    def enter(self) -> bool:
+        """Take a place; False when all are taken."""
+        with self._lock:
+            if self._open >= self._limit:
+                return False
+            self._open += 1
+            return True
+
+    def leave(self) -> None:
+        """Give the place back."""
+        with self._lock:
+            self._open -= 1
+
+    @property
+    def open(self) -> int:
+        """How many streams are open."""
+        return self._open
+
+
+def message(event_id: str, parts: list[tuple[str, str]]) -> str:
+    """One server-sent event that replaces these parts (topic name, HTML)."""
+    body = "".join(
+        f'<hx-partial hx-target="#live-{name}" hx-swap="innerMorph">{html}</hx-partial>'
+        for name, html in parts
+    )
+    lines = "".join(f"data: {line}\n" for line in body.splitlines())
+    return f"id: {event_id}\n{lines}\n"
+
+
+def parse_topics(wanted: list[str]) -> list[tuple[str, str]]:
+    """`["boots", "image:lab-pe"]` as names and arguments; 400 for what is no topic."""
+    pairs = [(name, argument) for name, _, argument in (text.partition(":") for text in wanted)]
+    if not pairs or len(pairs) > TOPICS_PER_STREAM or any(name not in TOPICS for name, _ in pairs):
+        abort(400)
+    return pairs
+
+
+def _generation_seen(board: Board) -> int:
+    nonce, _, generation = request.headers.get("Last-Event-ID", "").partition("-")
+    return int(generation) if nonce == board.nonce and generation.isdecimal() else -1
+
+
+def _news(board: Board, topics: list[tuple[str, str]], role: Role, seen: int) -> tuple[str, int]:
+    """A message with all parts that are newer than `seen`, or an empty one."""
+    now = time.monotonic()
+    newer, newest = [], seen
+    for name, argument in topics:
+        try:
+            part = board.look(name, argument, role, now)
+        except NetbootError:
+            continue  # deleted meanwhile: the page keeps what it shows
+        if part.generation > seen:
+            newer.append((name, part.html))
+            newest = max(newest, part.generation)
+    return (message(f"{board.nonce}-{newest}", newer), newest) if newer else ("", seen)
+
+
+def _still_allowed(person_id: int, role: Role) -> bool:
+    account = accounts.account(site(), person_id)
+    return account is not None and Role.named(account.role) == role
+
+
+def _events(
+    streams: Streams, board: Board, topics: list[tuple[str, str]], person_id: int
+) -> Iterator[str]:
+    """The stream, until the page goes away, the server stops or the account changes."""
+    role, seen = role_now(), _generation_seen(board)
+    sent_at = asked_at = time.monotonic()
+    yield "retry: 500\n\n"
+    while streams.going_on() and not streams.stopping.is_set():
+        text, seen = _news(board, topics, role, seen)
+        now = time.monotonic()
+        if text or now - sent_at > HEARTBEAT_SECONDS:
+            yield text or ": still here\n\n"
+            sent_at = now
+        if now - asked_at > ACCOUNT_SECONDS:
+            if not _still_allowed(person_id, role):
+                yield "event: bye\ndata: account\n\n"
+                return
+            asked_at = now
+        streams.stopping.wait(POLL_SECONDS)
+    yield "event: bye\ndata: stopping\n\n"
+
+
+@live.get("/live")
+@requires(Role.VIEWER)
+def stream() -> Response:
+    """The stream of a page: `/live?topic=boots&topic=jobs`."""
+    from flask_login import current_user  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    topics = parse_topics(request.args.getlist("topic"))
+    streams: Streams = current_app.extensions["netboot_streams"]
+    board: Board = current_app.extensions["netboot_board"]
+    if not streams.enter():
+        response = make_response("", 503)
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        response.headers["HX-Reswap"] = "none"
+        return response
+    events = stream_with_context(_events(streams, board, topics, current_user.id))
+    response = Response(events, mimetype="text/event-stream")
+    response.headers["X-Accel-Buffering"] = "no"  # a proxy in front must not hold it back
+    response.call_on_close(streams.leave)
+    return response
+
+
+def init_live(app: Flask, site: Site) -> None:
+    """Give the application its live streams."""
+    app.extensions["netboot_board"] = Board(site)
+    app.extensions["netboot_streams"] = Streams()
+    app.register_blueprint(live)

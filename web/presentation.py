@@ -1,0 +1,131 @@
+"""How values look on pages: sizes, times, digests, states; nothing here decides anything."""
+
+from datetime import UTC, datetime
+
+import humanize
+from flask import Flask
+from markupsafe import Markup, escape
+
+from netboot.images.driver import Driver, DriverKind
+from web.access import Role, role_now
+from web.answers import sentence
+from web.assets import asset_url
+
+KIND_WORDS = {
+    DriverKind.NETWORK: "Network",
+    DriverKind.STORAGE: "Storage",
+    DriverKind.SYSTEM: "System",
+    DriverKind.OTHER: "Other",
+}
+KIND_ICONS = {
+    DriverKind.NETWORK: "network",
+    DriverKind.STORAGE: "database",
+    DriverKind.SYSTEM: "cpu",
+    DriverKind.OTHER: "puzzle",
+}
+# DistributionStatus value: colour, words.
+DISTRIBUTION = {
+    "CURRENT": ("green", "Up to date"),
+    "OUT_OF_DATE": ("yellow", "Out of date"),
+    "MISSING": ("secondary", "Not distributed"),
+    "ALTERED": ("red", "Altered"),
+    "UNREACHABLE": ("red", "Unreachable"),
+}
+JOB_STATES = {
+    "queued": ("secondary", "Waiting"),
+    "running": ("blue", "Running"),
+    "succeeded": ("green", "Done"),
+    "failed": ("red", "Failed"),
+    "cancelled": ("secondary", "Cancelled"),
+}
+
+
+def size(count: float) -> str:
+    """Bytes for people: 3.4 MiB."""
+    return humanize.naturalsize(count, binary=True, format="%.1f").replace(".0 Bytes", " bytes")
+
+
+def iso(seconds: float) -> str:
+    """Epoch seconds as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def moment(seconds: float | None) -> Markup:
+    """A point in time; the page's script turns it into `3 minutes ago`, in local time."""
+    if not seconds:
+        return Markup("–")
+    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return Markup('<time datetime="{}">{}</time>').format(iso(seconds), text)
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 850 ms, 12.3 s, 4 min 10 s."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+def short(digest: str) -> str:
+    """The first twelve digits of a digest, as people compare them."""
+    return digest.removeprefix("sha256:")[:12]
+
+
+def hex_of(digest: str) -> str:
+    """A digest as it stands in addresses."""
+    return digest.removeprefix("sha256:")
+
+
+def icon(name: str, extra: str = "") -> Markup:
+    """An icon out of the sprite; decoration only, so screen readers skip it."""
+    return Markup('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>').format(
+        extra, asset_url("vendor/icons.svg"), name
+    )
+
+
+def badge(colour: str, words: str) -> Markup:
+    """A state in colour and words: never by colour alone."""
+    return Markup('<span class="badge state state-{}">{}</span>').format(colour, words)
+
+
+def distribution_badge(status: str) -> Markup:
+    """The state of an image's distribution."""
+    return badge(*DISTRIBUTION.get(str(status).upper(), ("secondary", str(status))))
+
+
+def job_badge(state: str) -> Markup:
+    """The state of a job."""
+    return badge(*JOB_STATES.get(state, ("secondary", state)))
+
+
+def kind_label(driver: Driver) -> Markup:
+    """What a driver is for, with its icon."""
+    return icon(KIND_ICONS[driver.kind]) + Markup(" ") + escape(KIND_WORDS[driver.kind])
+
+
+def _common() -> dict[str, object]:
+    return {"role": role_now(), "Role": Role}
+
+
+def init_presentation(app: Flask) -> None:
+    """Give templates their filters and helpers."""
+    app.jinja_env.filters.update(
+        size=size,
+        moment=moment,
+        duration=duration,
+        short=short,
+        hex=hex_of,
+        sentence=sentence,
+        distribution_badge=distribution_badge,
+        job_badge=job_badge,
+        kind_label=kind_label,
+    )
+    app.jinja_env.globals.update(icon=icon, badge=badge)
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    app.context_processor(_common)
