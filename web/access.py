@@ -107,7 +107,7 @@ def requires(role: Role) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 def _ask_to_sign_in() -> ResponseReturnValue:
     if request.method != "GET" or "text/event-stream" in request.headers.get("Accept", ""):
         abort(401)
-    return redirect(url_for("accounts.sign_in", next=request.full_path.rstrip("?")), 303)
+    return redirect(url_for("accounts.sign_in_page", next=request.full_path.rstrip("?")), 303)
 
 
 def check_every_route(app: Flask) -> None:

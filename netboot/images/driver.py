@@ -30,11 +30,15 @@ KIND_BY_CLASS = {
 
 @dataclass(frozen=True, slots=True)
 class DriverFile:
-    """One file of a package: `path` is relative to the INF's folder, with forward slashes."""
+    """One file of a package: `path` is relative to the INF's folder, with forward slashes.
+
+    `architectures` tells for which ones the INF needs it; empty means for all.
+    """
 
     path: str
     digest: str
     size: int
+    architectures: frozenset[Architecture] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,10 @@ class Model:
     """One line of a models section: a device that the driver claims, on one architecture.
 
     `hardware_ids` are upper case, most specific first as the INF lists them;
-    `compatible_ids` likewise.
+    `compatible_ids` likewise. It counts on Windows builds from `minimum_build` up to but not
+    including `maximum_build` (0: no end), for an INF may say different things to different
+    Windows. `feature_score` and `decorated` (the install section is one for NT) count in
+    the ranking; lower scores are better.
     """
 
     architecture: Architecture
@@ -51,6 +58,9 @@ class Model:
     compatible_ids: tuple[str, ...] = ()
     service: str = ""
     minimum_build: int = 0
+    maximum_build: int = 0
+    feature_score: int = 0xFF
+    decorated: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,10 @@ class Driver:
     `files`, so the same package imported twice is the same driver.
     `date` is ISO (YYYY-MM-DD) or empty where the INF has none that can be read.
     `findings` are sentences about what is doubtful (missing payload, no catalog file).
+    `catalog_file` is the path of the catalog file in `files`, empty where there is none;
+    `self_signed` tells that every .sys carries a signature of its own. `missing` names
+    payload files without which the package loads on no architecture.
+    `categories` are the operator's own words.
     """
 
     digest: str
@@ -77,6 +91,9 @@ class Driver:
     catalog_file: str = ""
     findings: tuple[str, ...] = ()
     enabled: bool = False
+    missing: tuple[str, ...] = ()
+    self_signed: bool = False
+    categories: tuple[str, ...] = ()
 
     @property
     def kind(self) -> DriverKind:

@@ -36,7 +36,8 @@ EPOCH = 946_684_800
 
 _RANK = {DriverKind.SYSTEM: 0, DriverKind.STORAGE: 1, DriverKind.NETWORK: 2, DriverKind.OTHER: 3}
 _RESERVED_PATHS = {
-    path.lower() for path in (STARTNET, WINPESHL, START_SCRIPT, PRESTART_SCRIPT, IMAGE_INI)
+    path.lower()
+    for path in (STARTNET, WINPESHL, START_SCRIPT, PRESTART_SCRIPT, IMAGE_INI, BACKGROUND)
 }
 
 REG_SZ = 1
@@ -142,7 +143,7 @@ def plan(facts: ImageFacts, image: BootImage, version_number: int) -> Plan:
         steps.append(RemoveTree(DRIVERS_FOLDER))
     steps += [_driver_tree(folders[driver.digest], driver) for driver in drivers]
     steps += [WriteFile(file.path, bytes(file)) for file in hook.files]
-    steps += _property_steps(facts, image)
+    steps += _property_steps(image)
     steps += [
         WriteFile(IMAGE_INI, image_ini(image, version_number)),
         SetBootIndex(image.source.image_index),
@@ -265,7 +266,7 @@ def _driver_tree(folder: str, driver: Driver) -> AddTree:
     return AddTree(target, tuple(sorted(files, key=lambda file: file.path)))
 
 
-def _property_steps(facts: ImageFacts, image: BootImage) -> Iterator[Step]:
+def _property_steps(image: BootImage) -> Iterator[Step]:
     properties = image.properties
     if properties.scratch_space_mb:
         yield SetRegistry(

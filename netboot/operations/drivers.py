@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -11,7 +10,7 @@ from netboot.errors import InUse, InvalidInput, NotFound
 from netboot.images.architecture import Architecture
 from netboot.images.driver import Driver, DriverKind
 from netboot.site import Site
-from netboot.store.catalog_rows import driver_row, driver_value, id_rows
+from netboot.store.catalog_rows import driver_value
 from netboot.store.records import DriverRow, HardwareIdRow, ImageDriverRow, ImageRow
 
 Progress = Callable[[float, str], None]

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from netboot.errors import AlreadyExists, EditConflict, InvalidInput, InUse, WrongArchitecture
+from netboot.errors import AlreadyExists, EditConflict, InUse, InvalidInput, WrongArchitecture
 from netboot.images import boot_image
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image import BootImage, SourceWim, recipe_digest

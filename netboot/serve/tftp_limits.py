@@ -4,11 +4,17 @@ An address is *validated* by the first ACK that answers what we sent there: unti
 forged, and what we send to it may be an attack on whoever lives there.
 """
 
+from __future__ import annotations
+
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from netboot.protocols.tftp_options import OptionLimits
 from netboot.protocols.transfer import Timing
+
+if TYPE_CHECKING:
+    from netboot.serve.tftp_session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +33,12 @@ class TftpLimits:
     """Refusals and unanswered requests that we tell the journal of, per second."""
     low_source_ports: bool = False
     """Whether clients may ask from a port under 1024, as other servers do when they are abused."""
+    fragments: bool = False
+    """Whether blocks may be larger than the path's packets, and travel as IP fragments."""
     tid_ports: int = 128
     netascii: int = 4 * 1024 * 1024
 
-    def share(self, workers: int) -> "TftpLimits":
+    def share(self, workers: int) -> TftpLimits:
         """The limits of one of several worker processes.
 
         The kernel spreads one source's ports over all workers, so that each gets its part of
@@ -73,14 +81,14 @@ class Bucket:
 
 
 class Source:
-    """What one address has of us. Sessions are counted by whoever makes and ends them."""
+    """What one address has of us. The server keeps `strangers` (oldest first) and `validated`."""
 
-    __slots__ = ("bytes", "errors", "unvalidated", "validated")
+    __slots__ = ("bytes", "errors", "strangers", "validated")
 
     def __init__(self, limits: TftpLimits, now: float) -> None:
         self.bytes = Bucket(limits.unvalidated_bytes_per_source, now)
         self.errors = Bucket(limits.errors_per_source, now)
-        self.unvalidated = 0
+        self.strangers: dict[Session, None] = {}
         self.validated = 0
 
 
@@ -109,5 +117,5 @@ class Sources:
         """Make room, but never by forgetting a source that has sessions."""
         while len(self._known) >= self._most:
             ip, oldest = self._known.popitem(last=False)
-            if oldest.unvalidated or oldest.validated:
+            if oldest.strangers or oldest.validated:
                 self._known[ip] = oldest

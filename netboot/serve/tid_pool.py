@@ -7,12 +7,13 @@ can leave in one call.
 """
 
 import contextlib
-import os
 import random
+import resource
 import socket
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from netboot.serve.udp import Loop, open_udp
 
@@ -21,6 +22,7 @@ Receive = Callable[[bytes, Peer, int, float], None]
 """Called with packet, sender, index of the pool's socket, and time."""
 
 IP_PKTINFO = 8
+IP_MTU = 14
 _PACKETS_PER_WAKE = 64
 _LONGEST = 512
 _PKTINFO = struct.Struct("=i4s4s")
@@ -28,8 +30,10 @@ _PKTINFO = struct.Struct("=i4s4s")
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A datagram with both its ends. `to` is our own address that it was sent to, "" if unknown;
-    `broadcast` says that it was not sent to us alone.
+    """A datagram with both its ends.
+
+    `to` is our own address that it was sent to, empty if unknown; `broadcast` says that it was
+    not sent to us alone.
     """
 
     packet: bytes
@@ -63,7 +67,9 @@ class TidPool:
         """Any of the pool's sockets: an attacker who cannot see our packets has to guess."""
         return random.randrange(len(self._sockets))  # noqa: S311 - a port, not a key
 
-    def send(self, index: int, parts: Sequence["bytes | memoryview"], *, peer: Peer, to: str) -> None:
+    def send(
+        self, index: int, parts: Sequence["bytes | memoryview"], *, peer: Peer, to: str
+    ) -> None:
         """One datagram to a stranger, from the address that he asked. Lost if it cannot go."""
         info = _PKTINFO.pack(0, socket.inet_aton(to), b"\0\0\0\0") if to else b""
         ancillary = [(socket.IPPROTO_IP, IP_PKTINFO, info)] if info else []
@@ -91,7 +97,8 @@ class TidPool:
         except OSError:
             own.close()
             return None
-        self._hand_on(own, index, now)
+        for packet, sender in _waiting(own):
+            self._loop.at(now, partial(self._receive, packet, sender, index))
         return own
 
     def close(self) -> None:
@@ -108,13 +115,15 @@ class TidPool:
         return shared
 
     def _readable(self, index: int, now: float) -> None:
-        self._hand_on(self._sockets[index], index, now)
+        for packet, peer in _waiting(self._sockets[index]):
+            self._receive(packet, peer, index, now)
 
-    def _hand_on(self, udp: socket.socket, index: int, now: float) -> None:
-        with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
-            for _ in range(_PACKETS_PER_WAKE):
-                packet, peer = udp.recvfrom(_LONGEST)
-                self._receive(packet, peer, index, now)
+
+def _waiting(udp: socket.socket) -> Iterator[tuple[bytes, Peer]]:
+    """The packets that wait in a socket, but not more than our share of the loop."""
+    with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
+        for _ in range(_PACKETS_PER_WAKE):
+            yield udp.recvfrom(_LONGEST)
 
 
 def path_mtu(peer: Peer, *, interface: str = "") -> int:
@@ -126,15 +135,12 @@ def path_mtu(peer: Peer, *, interface: str = "") -> int:
                     socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0"
                 )
             probe.connect(peer)
-            return probe.getsockopt(socket.IPPROTO_IP, socket.IP_MTU)  # type: ignore[attr-defined]
+            return probe.getsockopt(socket.IPPROTO_IP, IP_MTU)
         except OSError:
             return 1500
 
 
 def raise_descriptor_limit() -> None:
     """Let this process have as many open sockets as the system lets it."""
-    import resource  # noqa: PLC0415 - only here
-
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    os.sched_yield()

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from netboot.boot import grub_script
 from netboot.boot.files import ContentRef
 from netboot.errors import MissingTool, OperatorFault
 from netboot.store.points import PointFolder, write_json
@@ -18,7 +19,6 @@ from netboot.store.points import PointFolder, write_json
 IPXE_PROGRAMS = ("undionly.kpxe", "snponly.efi", "ipxe.efi")
 GRUB_IA32 = "grubia32.efi"
 GRUB_IA32_MODULES = Path("/usr/lib/grub/i386-efi")
-GRUB_MODULES = ["tftp", "http", "net", "normal", "linux", "configfile", "echo", "test", "serial", "terminal", "sleep", "gzio", "minicmd", "efinet", "efi_gop", "all_video"]
 FILE_NAME = "programs.json"
 
 
@@ -70,15 +70,11 @@ def _grub_for_ia32(point: PointFolder, address: str) -> ContentRef | None:
         return None
     with point.blobs.staging_folder() as work:
         early = work / "early.cfg"
-        early.write_text(
-            "serial --unit=0 --speed=115200\n"
-            f"set prefix=(tftp,{address})/grub\n"
-            f"set root=tftp,{address}\n"
-            f"normal (tftp,{address})/grub/grub.cfg\n"
-        )
+        early.write_text(grub_script.early_config(address))
         out = work / GRUB_IA32
         command = ["grub-mkimage", "-d", str(GRUB_IA32_MODULES), "-O", "i386-efi"]
-        command += ["-o", str(out), "-c", str(early), "-p", "/grub", *GRUB_MODULES]
+        command += ["-o", str(out), "-c", str(early), "-p", f"/{grub_script.PREFIX}"]
+        command += grub_script.MODULES
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise OperatorFault(

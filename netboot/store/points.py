@@ -18,9 +18,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from netboot.boot.files import slug
 from netboot.errors import ContentFault, DigestMismatch, NotFound
 from netboot.images.architecture import Architecture
+from netboot.images.boot_image import slug
 from netboot.images.content_version import ContentVersion, PublishedContent
 from netboot.images.distribution import plan_update
 from netboot.store.blobs import BlobStore, sync_folder

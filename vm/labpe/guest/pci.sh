@@ -59,12 +59,12 @@ missing_devices() {
 }
 
 all_devices() {
-	awk '{ printf "%s%s:%s:%s:%s", NR > 1 ? " " : "", $2, $3, $4, $5 }' "$RUN/pci"
+	awk '{ printf "%s%s:%s:%s:%s", (NR == 1 ? "" : " "), $2, $3, $4, $5 }' "$RUN/pci"
 }
 
 # all_disks: `name:sectors-in-KiB` of whole disks.
 all_disks() {
 	awk '$4 ~ /^(sd[a-z]|vd[a-z]|nvme[0-9]n[0-9])$/ {
-		printf "%s%s:%s", n++ ? " " : "", $4, $3
+		printf "%s%s:%s", (n++ ? " " : ""), $4, $3
 	}' /proc/partitions
 }

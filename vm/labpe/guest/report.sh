@@ -74,7 +74,7 @@ write_report() {
 quoted() {
 	printf '%s' "$1" | tr -d '\000-\010\013-\037' | awk '
 		BEGIN { printf "\"" }
-		{ gsub(/\\/, "\\\\"); gsub(/"/, "\\\""); gsub(/\t/, " "); printf "%s%s", NR > 1 ? "\\n" : "", $0 }
+		{ gsub(/\\/, "\\\\"); gsub(/"/, "\\\""); gsub(/\t/, " "); printf "%s%s", (NR == 1 ? "" : "\\n"), $0 }
 		END { printf "\"" }'
 }
 

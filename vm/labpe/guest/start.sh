@@ -11,7 +11,7 @@ open_image() {
 	[ "${INDEX:-0}" -gt 0 ] || INDEX=1
 	wimlib-imagex extract "$WIM" "$INDEX" '/Windows/System32/*.cmd' /Windows/System32/winpeshl.ini \
 		/Windows/System32/nb-image.ini /Windows/BootDrivers \
-		--dest-dir="$PE" --no-acls --no-attributes --nullglob > /tmp/wimlib.log 2>&1 || {
+		--dest-dir="$PE" --no-acls --no-attributes --preserve-dir-structure --nullglob > /tmp/wimlib.log 2>&1 || {
 		say "ERROR wimlib: $(tail -n 1 /tmp/wimlib.log)"
 		finish badwim
 	}

@@ -1,0 +1,134 @@
+"""Which program a client is told to load: by firmware, stage and the image's chains.
+
+The chainload has no loop, because a stage only ever names the next one: firmware gets iPXE, GRUB
+or Microsoft's loader; iPXE, from whatever source, gets the script.
+
+Chains, in the order in which a version lists them:
+  linux, wimboot  a loader of the site fetches what the script names
+  native          Microsoft's own loaders out of the image, by TFTP; works with Secure Boot
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from netboot.boot.client import BootClient, Firmware, Stage, machine_name
+from netboot.boot.policy import Choice
+from netboot.images.architecture import Architecture
+from netboot.images.content_version import ContentVersion
+
+
+class Transport(StrEnum):
+    """How a program comes to the client."""
+
+    TFTP = "tftp"
+    HTTP = "http"
+
+
+@dataclass(frozen=True, slots=True)
+class BootProgram:
+    """A program for a kind of client: for PXE a plain name, for HTTP a whole URL.
+
+    `version` is what it leads to; `personal` marks the script, whose URL says who asks.
+    """
+
+    file: str
+    transport: Transport
+    version: ContentVersion
+    reason: str
+    personal: bool = False
+
+    def file_for(self, client: BootClient) -> str:
+        """The boot file as this very client gets it.
+
+        iPXE expands its variables in scripts only, never in a name from DHCP: the URL carries
+        what we know. A BIOS client's width is not known, so `arch` is left for the script.
+        """
+        if not self.personal:
+            return self.file
+        facts = [f"mac={client.mac}", f"platform={_PLATFORMS[client.firmware]}"]
+        if client.firmware is Firmware.UEFI and client.architecture:
+            facts.append(f"arch={client.architecture.value}")
+        if client.nic:
+            facts.append(f"nic={client.nic}")
+        if client.machine_id:
+            facts.append(f"uuid={client.machine_id}")
+        return f"{self.file}?{'&'.join(facts)}"
+
+
+@dataclass(frozen=True, slots=True)
+class NoProgram:
+    """Why none of the images can be started by this firmware."""
+
+    reason: str
+
+
+_PLATFORMS: Final = {Firmware.BIOS: "pcbios", Firmware.UEFI: "efi"}  # as ${platform} of iPXE
+
+LINUX: Final = "linux"
+NATIVE: Final = "native"
+WIMBOOT: Final = "wimboot"
+
+# Site programs: undionly uses the ROM's own driver, snponly the UEFI's, so neither needs a driver
+# for the card and both leave it as the firmware left it. There is no 32-bit UEFI iPXE in Debian.
+_BIOS_PROGRAMS: Final = {LINUX: "undionly.kpxe", WIMBOOT: "undionly.kpxe", NATIVE: "pxeboot.n12"}
+_UEFI_PROGRAMS: Final = {
+    Architecture.X64: {LINUX: "snponly.efi", WIMBOOT: "snponly.efi", NATIVE: "bootmgfw.efi"},
+    Architecture.X86: {LINUX: "grubia32.efi", NATIVE: "bootmgfw.efi"},
+    Architecture.ARM64: {NATIVE: "bootmgfw.efi"},
+}
+
+
+def select(
+    client: BootClient, choice: Choice, *, server: str, http_port: int
+) -> BootProgram | NoProgram:
+    """The program that starts the first candidate which this firmware can start."""
+    site = f"http://{server}:{http_port}"
+    if client.stage is Stage.IPXE:
+        return BootProgram(
+            f"{site}/boot.ipxe",
+            Transport.HTTP,
+            choice.version,
+            "iPXE gets the script",
+            personal=True,
+        )
+    refusals = []
+    for version in choice.candidates:
+        for chain in version.chains:
+            name = _program_name(client, chain)
+            refusal = _why_not(client, version, chain, name)
+            if not refusal:
+                return _program(client, version, chain, name, site)
+            refusals.append(refusal)
+        if not version.chains:
+            refusals.append(f"{version.label} has no way to be started")
+    return NoProgram("; ".join(refusals))
+
+
+def _program_name(client: BootClient, chain: str) -> str:
+    if client.firmware is Firmware.BIOS:
+        return _BIOS_PROGRAMS.get(chain, "")
+    return _UEFI_PROGRAMS.get(client.architecture or Architecture.X64, {}).get(chain, "")
+
+
+def _why_not(client: BootClient, version: ContentVersion, chain: str, name: str) -> str:
+    """Why `chain` of `version` is not for this client, or ""."""
+    if not name:
+        machine = machine_name(client.architecture_code)
+        return f"{version.label}: no program starts the {chain} chain on a {machine}"
+    if chain != NATIVE:
+        return ""
+    if client.stage is Stage.FIRMWARE_HTTP:
+        return f"{version.label}: its native chain needs PXE, this machine does HTTP boot"
+    if version.file(name) is None:
+        return f"{version.label} holds no {name}"
+    return ""
+
+
+def _program(
+    client: BootClient, version: ContentVersion, chain: str, name: str, site: str
+) -> BootProgram:
+    reason = f"{machine_name(client.architecture_code)}, {chain} chain: {name}"
+    if client.stage is Stage.FIRMWARE_HTTP:
+        return BootProgram(f"{site}/p/{name}", Transport.HTTP, version, reason)
+    return BootProgram(name, Transport.TFTP, version, reason)

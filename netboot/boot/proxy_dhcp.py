@@ -1,0 +1,272 @@
+"""The answer to a boot request: on port 67 beside the site's DHCP server, on 4011 as boot server.
+
+PXE 2.1 §2.2; RFC 2131 §4.1. We never answer what does not ask for a network boot, and send only
+where the request may have come from. Each refusal is a value with its reason, and each answer
+carries the reasons for it.
+"""
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from typing import Final, NamedTuple
+
+from netboot.boot import reply
+from netboot.boot.client import BootClient, NotOurs, identify
+from netboot.boot.nbp import BootProgram, NoProgram, select
+from netboot.boot.policy import NoImage, choose
+from netboot.boot.quirks import quirk_of
+from netboot.boot.recent import RecentClients
+from netboot.images.content_version import ContentVersion, PublishedContent
+from netboot.protocols.dhcp import (
+    CLIENT_PORT,
+    SERVER_PORT,
+    MessageType,
+    Packet,
+    from_dotted,
+)
+from netboot.protocols.pxe import BOOT_SERVER_PORT
+
+BROADCAST: Final = "255.255.255.255"
+_FIRMWARE_PORTS: Final = frozenset({CLIENT_PORT, SERVER_PORT, BOOT_SERVER_PORT})
+
+Masks = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the site says about its place in the network.
+
+    `server` is the address that clients reach us at. `networks` are those of this server's own
+    interface, `relays` those whose relay agents (and clients behind them) we answer.
+    """
+
+    server: str
+    http_port: int = 8081
+    networks: tuple[IPv4Network, ...] = ()
+    relays: tuple[IPv4Network, ...] = ()
+    identity: reply.Server = field(init=False)
+    local_masks: Masks = field(init=False)
+    relay_masks: Masks = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "identity", reply.Server(self.server))
+        object.__setattr__(self, "local_masks", _masks(self.networks))
+        object.__setattr__(self, "relay_masks", _masks(self.relays))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A packet to send, where to, and why. `warning` is what a person should know."""
+
+    packet: Packet
+    destination: tuple[str, int]
+    client: BootClient
+    file: str
+    version: ContentVersion
+    reasons: tuple[str, ...]
+    warning: str = ""
+
+    @property
+    def message(self) -> MessageType:
+        """OFFER (port 67) or ACK (port 4011, and an INFORM on 67)."""
+        return self.packet.message_type or MessageType.OFFER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ignored:
+    """Silence, and why. `client` is None where the packet was no boot request at all.
+
+    `notable` where a person would ask; the rest (other hosts' DHCP) is only counted.
+    """
+
+    reason: str
+    client: BootClient | None = None
+    notable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A program and the reasons for it: the same for all clients of one kind."""
+
+    program: BootProgram
+    reasons: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Memory:
+    """What answering remembers: recent clients, and the plans of one published snapshot."""
+
+    recent: RecentClients = field(default_factory=RecentClients)
+    published: PublishedContent | None = None
+    plans: dict[tuple[object, ...], Plan | str] = field(default_factory=dict)
+
+
+class _Request(NamedTuple):
+    """A boot request with where it came from and when."""
+
+    packet: Packet
+    client: BootClient
+    port: int
+    source: tuple[str, int]
+    now: float
+
+
+def answer(
+    packet: Packet,
+    *,
+    port: int,
+    source: tuple[str, int],
+    now: float,
+    settings: Settings,
+    published: PublishedContent,
+    memory: Memory,
+) -> Answer | Ignored:
+    """What to send for `packet`, which came to `port` from `source`, at monotonic time `now`."""
+    client = identify(packet)
+    if isinstance(client, NotOurs):
+        return Ignored(reason=client.reason, notable=client.notable)
+    recent = memory.recent
+    if client.message is MessageType.REQUEST:
+        recent.requested(packet.mac)
+        if port == SERVER_PORT:
+            reason = "the REQUEST is for the DHCP server that gives addresses"
+            return Ignored(reason=reason, client=client, notable=False)
+    return _answer(_Request(packet, client, port, source, now), settings, published, memory)
+
+
+def _answer(
+    request: _Request, settings: Settings, published: PublishedContent, memory: Memory
+) -> Answer | Ignored:
+    client, recent = request.client, memory.recent
+    destination = _destination(request, settings, recent)
+    if isinstance(destination, str):
+        return Ignored(reason=destination, client=client)
+    refusal = recent.refusal(request.packet.mac, request.packet.xid, request.port, request.now)
+    if refusal:
+        return Ignored(reason=refusal, client=client)
+    plan = _plan(client, settings, published, memory)
+    if isinstance(plan, str):
+        return Ignored(reason=plan, client=client)
+    if client.message is MessageType.DISCOVER:
+        return _offer(request, plan, destination, settings, recent)
+    return _acknowledge(request, plan, destination, settings)
+
+
+def _offer(
+    request: _Request,
+    plan: Plan,
+    destination: tuple[str, int],
+    settings: Settings,
+    recent: RecentClients,
+) -> Answer | Ignored:
+    packet, client = request.packet, request.client
+    attempt = recent.discovered(packet.mac, client.relay, request.now)
+    quirk = quirk_of(client, attempt)
+    file = plan.program.file_for(client)
+    made = reply.offer(packet, client, file=file, shape=quirk.shape, server=settings.identity)
+    if made is None:
+        return _no_room(client)
+    return Answer(
+        packet=made,
+        destination=destination,
+        client=client,
+        file=file,
+        version=plan.program.version,
+        reasons=(*plan.reasons, quirk.name, *client.notes),
+        warning=recent.unheeded(packet.mac, request.now) if attempt > 1 else "",
+    )
+
+
+def _acknowledge(
+    request: _Request, plan: Plan, destination: tuple[str, int], settings: Settings
+) -> Answer | Ignored:
+    packet, client = request.packet, request.client
+    file = plan.program.file_for(client)
+    shape = quirk_of(client, 1).shape
+    made = reply.acknowledge(packet, client, file=file, shape=shape, server=settings.identity)
+    if made is None:
+        return _no_room(client)
+    return Answer(
+        packet=made,
+        destination=destination,
+        client=client,
+        file=file,
+        version=plan.program.version,
+        reasons=(*plan.reasons, *client.notes),
+    )
+
+
+def _no_room(client: BootClient) -> Ignored:
+    return Ignored(reason="its relay information leaves no room for an answer", client=client)
+
+
+def _destination(
+    request: _Request, settings: Settings, recent: RecentClients
+) -> tuple[str, int] | str:
+    """Where the answer goes, or why there is none that it may go to."""
+    packet, client, port, _, _ = request
+    if client.relay:  # RFC 2131 §4.1: by the relay, on the server port
+        if _within(packet.relay, settings.relay_masks):
+            return client.relay, SERVER_PORT
+        return (
+            f"the relay {client.relay} is not among the allowed relays:"
+            " allow its network if it is yours"
+        )
+    if client.message is not MessageType.DISCOVER:
+        return _unicast(request, settings, recent)
+    if port != SERVER_PORT:
+        return f"a DISCOVER does not belong on port {port}"
+    return BROADCAST, CLIENT_PORT
+
+
+def _unicast(request: _Request, settings: Settings, recent: RecentClients) -> tuple[str, int] | str:
+    """Back to a client that has an address, if it lives where clients of ours may live."""
+    address, port = request.source
+    if request.port == SERVER_PORT:  # an INFORM
+        address, port = request.client.address, CLIENT_PORT
+    if port not in _FIRMWARE_PORTS:
+        return f"it comes from port {port}, which no firmware uses"
+    if not address or address == "0.0.0.0":  # noqa: S104 - a source, nothing is bound
+        return BROADCAST, CLIENT_PORT
+    number = from_dotted(address)  # a source can be forged
+    if (
+        _within(number, settings.local_masks)
+        or _within(number, settings.relay_masks)
+        or recent.came_by_relay(request.packet.mac)
+    ):
+        return address, port
+    return f"{address} is neither in our own network nor in an allowed relay's"
+
+
+def _plan(
+    client: BootClient, settings: Settings, published: PublishedContent, memory: Memory
+) -> Plan | str:
+    """Choice and program for this kind of client, remembered while `published` stays the same."""
+    if memory.published is not published:
+        memory.published = published
+        memory.plans.clear()
+    if client.mac in published.assignments or client.architecture is None:
+        return _make_plan(client, settings, published)
+    key = (client.architecture_code, client.stage, settings.server, settings.http_port)
+    plan = memory.plans.get(key)
+    if plan is None:
+        plan = memory.plans[key] = _make_plan(client, settings, published)
+    return plan
+
+
+def _make_plan(client: BootClient, settings: Settings, published: PublishedContent) -> Plan | str:
+    choice = choose(client, published)
+    if isinstance(choice, NoImage):
+        return choice.reason
+    program = select(client, choice, server=settings.server, http_port=settings.http_port)
+    if isinstance(program, NoProgram):
+        return program.reason
+    return Plan(program, (*choice.reasons, program.reason))
+
+
+def _masks(networks: tuple[IPv4Network, ...]) -> Masks:
+    return tuple((int(one.netmask), int(one.network_address)) for one in networks)
+
+
+def _within(address: bytes, masks: Masks) -> bool:
+    number = int.from_bytes(address, "big")
+    return any(number & mask == network for mask, network in masks)

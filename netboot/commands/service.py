@@ -1,0 +1,92 @@
+"""`netboot run` and its parts: boot services, boot HTTP, worker, and `check`."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from netboot.errors import InvalidInput
+
+RUN_HELP = "Network interface that machines boot through; without it, a lab of its own."
+
+
+@click.command()
+@click.option("--interface", default="", help=RUN_HELP)
+@click.pass_obj
+def run(data: Path, interface: str) -> None:
+    """Start the site: boot services, page and worker."""
+    from netboot.run_site import run_site
+
+    raise click.exceptions.Exit(run_site(data, interface))
+
+
+@click.command()
+@click.option("--interface", default="", help="Network interface to serve.")
+@click.option("--address", default="", help="Our address there, told to machines.")
+@click.pass_obj
+def boot(data: Path, interface: str, address: str) -> None:
+    """Serve proxyDHCP and TFTP (a part of `run`)."""
+    from netboot.netd import serve_boot
+    from netboot.site import Site
+    from netboot.supervisor import die_with_parent
+
+    die_with_parent()
+    site = Site.open(data)
+    serve_boot(
+        site,
+        interface=interface or site.settings.interface,
+        address=address or site.settings.address or address_of(interface),
+    )
+
+
+@click.command()
+@click.option("--interface", default="", help="Network interface to serve.")
+@click.option("--address", default="", help="Our address there.")
+@click.pass_obj
+def http(data: Path, interface: str, address: str) -> None:
+    """Serve boot files over HTTP (a part of `run`)."""
+    from netboot.bootd import serve_boot_files
+    from netboot.site import Site
+    from netboot.supervisor import die_with_parent
+
+    die_with_parent()
+    site = Site.open(data)
+    serve_boot_files(site, address=address or site.settings.address or address_of(interface))
+
+
+@click.command()
+@click.pass_obj
+def worker(data: Path) -> None:
+    """Do queued jobs (a part of `run`)."""
+    from netboot.site import Site
+    from netboot.supervisor import die_with_parent
+    from netboot.worker import run_worker
+
+    die_with_parent()
+    run_worker(Site.open(data))
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def check(data: Path, arguments: tuple[str, ...]) -> None:
+    """Ask the network as a machine would, and say what is wrong."""
+    # scapy is GPL-2.0-only and slow to load: it lives in a process of its own.
+    command = [sys.executable, "-m", "netboot.diagnose", "--data", str(data), *arguments]
+    os.execv(sys.executable, command)  # noqa: S606  # no shell is wanted
+
+
+def address_of(interface: str) -> str:
+    """The first IPv4 address of an interface. Raises InvalidInput with a hint."""
+    from netboot.interfaces import ipv4_addresses
+
+    if not interface:
+        raise InvalidInput(
+            "which network? Neither an interface nor an address was named",
+            hint="Say --interface eth0, or set `interface` in netboot.toml.",
+        )
+    return ipv4_addresses(interface)[0]

@@ -1,0 +1,60 @@
+"""Names inside a WIM that no Windows program gives and that trick whoever unpacks them.
+
+wimlib drops some of these with a warning and lets others pass; we look at every name that it
+lets pass. A file system on Linux takes names that Windows cannot, and the reverse.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+FINDING_LIMIT = 20
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
+_DEVICE = re.compile(r"(con|prn|aux|nul|clock\$|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+_LONGEST_PATH = 32_000
+
+
+def hostile_names(paths: Iterable[str]) -> list[str]:
+    """Sentences about names that cannot be trusted; at most FINDING_LIMIT.
+
+    Paths are absolute with forward slashes, as wimlib gives them; bytes that are no UTF-8 come
+    as lone surrogates.
+    """
+    findings: list[str] = []
+    seen: dict[str, str] = {}
+    for path in paths:
+        findings += (f"{_shown(path)}: {reason}" for reason in _reasons(path))
+        folded = path.casefold()
+        if folded in seen and path != "/":
+            findings.append(
+                f"{_shown(path)}: the same name as {_shown(seen[folded])}, but for its case"
+                if seen[folded] != path
+                else f"{_shown(path)}: the name stands there twice"
+            )
+        seen[folded] = path
+        if len(findings) >= FINDING_LIMIT:
+            break
+    return findings[:FINDING_LIMIT]
+
+
+def _reasons(path: str) -> Iterator[str]:
+    """What is wrong with the last part of a path; the parts before are entries of their own."""
+    name = path.rpartition("/")[2]
+    if path == "/":
+        return
+    if name in {"", ".", ".."}:
+        yield "the name climbs or is empty"
+    elif _FORBIDDEN.search(name):
+        yield "the name has a character that Windows forbids"
+    elif name[-1] in ". ":
+        yield "the name ends in a dot or a space"
+    elif _DEVICE.fullmatch(name):
+        yield "the name means a device"
+    elif any("\ud800" <= letter <= "\udfff" for letter in name):
+        yield "the name is no valid Unicode"
+    if len(path) > _LONGEST_PATH:
+        yield "the path is longer than Windows allows"
+
+
+def _shown(path: str) -> str:
+    """A path for a sentence: short, and without control characters."""
+    return ascii(path[:120])

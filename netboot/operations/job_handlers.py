@@ -1,0 +1,161 @@
+"""What the worker does for each kind of job: the same operations that pages and CLI call."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from netboot.boot.events import PeOffline
+from netboot.errors import OperatorFault
+from netboot.images.architecture import Architecture
+from netboot.operations import driver_import, images, lab, points, versions
+from netboot.site import Site
+from netboot.store.jobs import Job
+
+
+class Context(Protocol):
+    """What the worker hands to a handler."""
+
+    site: Site
+    job: Job
+
+    def progress(self, part: float, stage: str) -> None:
+        """Show progress; raises when the job must end."""
+
+    def line(self, text: str, *, part: float, stage: str) -> None:
+        """Add a line to the job's log; raises when the job must end."""
+
+    def check(self) -> None:
+        """Raises when the job must end."""
+
+
+def build_version(context: Context) -> dict[str, Any]:
+    """Build an image's next version; with `update`, hand it to the points at once."""
+    arguments = context.job.arguments
+    result = versions.build_version(context.site, arguments["image"], progress=context.progress)
+    if arguments.get("update"):
+        points.update_distribution_points(context.site, arguments["image"])
+    return {"image": result.version.image, "version": result.version.number, "built": result.built}
+
+
+def update_distribution_points(context: Context) -> dict[str, Any]:
+    """Update Distribution Points."""
+    result = points.update_distribution_points(
+        context.site, context.job.arguments["image"], progress=context.progress
+    )
+    return {"image": result.image, "version": result.number, "changed": result.changed}
+
+
+def import_image(context: Context) -> dict[str, Any]:
+    """Import an uploaded WIM; the upload is removed once it is stored."""
+    arguments = context.job.arguments
+    path = Path(arguments["path"])
+    chosen = arguments.get("architecture")
+    view = images.import_image(
+        context.site,
+        path,
+        name=arguments["name"],
+        architecture=Architecture(chosen) if chosen else None,
+        index=arguments.get("index"),
+        comment=arguments.get("comment", ""),
+        progress=context.progress,
+    )
+    _forget_upload(context.site, path)
+    return {"image": view.name}
+
+
+def import_drivers(context: Context) -> dict[str, Any]:
+    """Import uploaded driver packages; the upload is removed afterwards."""
+    path = Path(context.job.arguments["path"])
+    report = driver_import.import_drivers(context.site, path, progress=context.progress)
+    _forget_upload(context.site, path)
+    return {
+        "new": [driver.name for driver in report.new],
+        "duplicates": [driver.name for driver in report.duplicates],
+        "refused": [list(pair) for pair in report.refused],
+        "new_hardware_ids": len(report.new_hardware_ids),
+    }
+
+
+def boot_test_machine(context: Context) -> dict[str, Any]:
+    """Boot a test machine in the lab and say how it ended."""
+    request = {**context.job.arguments, "id": str(context.job.id)}
+    began = time.monotonic()
+    for event in lab.boot_machine(context.site, request):
+        context.check()
+        match event:
+            case {"event": "done"}:
+                return _machine_done(context, event, time.monotonic() - began)
+            case {"event": "failed"}:
+                raise OperatorFault(
+                    str(event.get("reason", "the test machine failed")),
+                    hint=str(event.get("hint", "")),
+                )
+            case {"event": "serial", "line": str(line)}:
+                context.line(line, part=_part_of(line), stage=_stage_of(line))
+            case {"event": name}:
+                context.progress(0.02, str(name))
+    raise OperatorFault("the lab said nothing about how the test machine ended")
+
+
+def _machine_done(context: Context, event: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """The result; an offline machine cannot report, so its console speaks for it."""
+    if event.get("result") == "offline":
+        context.site.journal.emit(
+            PeOffline(
+                at=time.time(),
+                mac=str(event.get("mac", "")),
+                image=str(event.get("image", "")),
+                version=int(event.get("version") or 0),
+                missing=str(event.get("missing", "")),
+                reason="seen on the test machine's serial console",
+            )
+        )
+    return {**event, "seconds": round(seconds, 1)}
+
+
+_STAGES = (
+    ("START", 0.5, "kernel started"),
+    ("WIM", 0.6, "image opened"),
+    ("IMAGE", 0.65, "image identified"),
+    ("DRVLOAD", 0.7, "loading drivers"),
+    ("NET", 0.85, "network up"),
+    ("REPORT", 0.95, "reported home"),
+)
+
+
+def _stage_of(line: str) -> str:
+    return next((stage for word, _, stage in _STAGES if f" {word}" in line), "booting")
+
+
+def _part_of(line: str) -> float:
+    return next((part for word, part, _ in _STAGES if f" {word}" in line), 0.3)
+
+
+def _forget_upload(site: Site, path: Path) -> None:
+    """Remove an upload of ours; never a file that lies anywhere else."""
+    uploads = (site.data / "uploads").resolve()
+    if path.resolve().is_relative_to(uploads):
+        if path.is_dir():
+            import shutil
+
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+HANDLERS: dict[str, Callable[[Context], dict[str, Any]]] = {
+    "build_version": build_version,
+    "update_distribution_points": update_distribution_points,
+    "import_image": import_image,
+    "import_drivers": import_drivers,
+    "boot_test_machine": boot_test_machine,
+}
+
+# Kinds in one lane wait for each other; lanes run side by side. Two lanes of test machines,
+# since that is what two cores boot without getting in each other's way.
+LANES: tuple[tuple[str, ...], ...] = (
+    ("build_version", "update_distribution_points", "import_image", "import_drivers"),
+    ("boot_test_machine",),
+    ("boot_test_machine",),
+)

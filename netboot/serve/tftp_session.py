@@ -1,0 +1,320 @@
+"""One client's transfer: carries out what the machine decides, on the pool's socket or its own.
+
+`protocols.transfer` decides; here are the socket, the open content, the alarm clock and the
+events. Until the client has answered, everything that we send him is charged to his address.
+"""
+
+import errno
+import os
+import select
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+from typing import Protocol
+
+from netboot.boot.events import Event, TransferFailed, TransferFinished, TransferStarted
+from netboot.boot.files import ContentRef
+from netboot.errors import ContentFault
+from netboot.protocols.netascii import Netascii
+from netboot.protocols.tftp import Error, ErrorCode, OptionAck, data_header
+from netboot.protocols.transfer import (
+    Action,
+    Failed,
+    Finished,
+    Outcome,
+    ReadTransfer,
+    SendBlocks,
+    SendOptionAck,
+)
+from netboot.serve.content import Content, OpenContent
+from netboot.serve.segmentation import Blocks, BlockSender, Segmentation
+from netboot.serve.tftp_limits import Source
+from netboot.serve.tid_pool import Peer, TidPool
+from netboot.serve.udp import Loop
+
+_PACKET = 64
+
+
+class Owner(Protocol):
+    """What a session needs of the server that made it."""
+
+    def welcomed(self, session: "Session") -> None:
+        """The client has answered: he counts no longer as a stranger."""
+
+    def ended(self, session: "Session", outcome: Outcome, now: float) -> None:
+        """The session is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all sessions of a server share."""
+
+    loop: Loop
+    pool: TidPool
+    segmentation: Segmentation
+    open_content: OpenContent
+    emit: Callable[[Event], None]
+    owner: Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it was accepted: by whom, at which of our addresses, in which bytes.
+
+    `size` is what goes over the wire: netascii makes text longer.
+    """
+
+    peer: Peer
+    to: str
+    packet: bytes
+    ref: ContentRef
+    size: int
+    netascii: bool
+
+
+class Session:
+    """A transfer on its way to one client."""
+
+    __slots__ = (
+        "_alarm",
+        "_blocks",
+        "_content",
+        "_fd",
+        "_sender",
+        "_shared",
+        "_socket",
+        "_unsent",
+        "asked",
+        "source",
+        "started_at",
+        "tid",
+        "transfer",
+        "welcome",
+    )
+
+    def __init__(
+        self, asked: Asked, transfer: ReadTransfer, source: Source, shared: Surroundings, now: float
+    ) -> None:
+        self.asked = asked
+        self.transfer = transfer
+        self.source = source
+        self.tid = shared.pool.pick()
+        self.started_at = now
+        self.welcome = False  # the client's address is real
+        self._shared = shared
+        self._content: Content | None = None
+        self._blocks: Blocks | None = None
+        self._socket: socket.socket | None = None
+        self._fd = -1
+        self._sender: BlockSender | None = None
+        self._unsent: tuple[int, int] | None = None
+        self._alarm = inf
+
+    def start(self, now: float) -> None:
+        """Answer the request."""
+        self._act(self.transfer.start(now), now)
+        self._set_alarm()
+
+    def repeat(self, now: float) -> None:
+        """Answer the same request once more."""
+        self._act(self.transfer.repeat(), now)
+
+    def receive(self, packet: bytes, now: float) -> None:
+        """A packet of this client, from the pool's socket."""
+        if self.transfer.outcome is None:
+            self._act(self.transfer.receive(packet, now), now)
+            self._set_alarm()
+
+    def abandon(self, reason: str, now: float) -> None:
+        """End the transfer from our side."""
+        if self.transfer.outcome is None:
+            self.transfer.outcome = Failed(reason)
+            self._end(self.transfer.outcome, now)
+
+    def _readable(self, now: float) -> None:
+        """A packet on the client's own socket. Every byte that we serve passes here."""
+        try:
+            packet = os.read(self._fd, _PACKET)
+        except BlockingIOError:  # woken because there is room again
+            if self._unsent:
+                self._send_blocks(*self._unsent, now)
+            return
+        except OSError as error:
+            self._socket_failed(error, now)
+            return
+        transfer = self.transfer
+        action = transfer.receive(packet, now)
+        if action is not None:
+            if isinstance(action, SendBlocks):
+                self._send_blocks(action.first, action.count, now)
+            else:
+                self._act(action, now)
+            if transfer.deadline < self._alarm:
+                self._set_alarm()
+
+    def _act(self, action: Action | None, now: float) -> None:
+        if self.transfer.validated and not self.welcome:
+            self._welcome(now, done=self.transfer.outcome is not None)
+        match action:
+            case None:
+                pass
+            case SendBlocks():
+                self._send_blocks(action.first, action.count, now)
+            case SendOptionAck():
+                self._send_from_pool([bytes(OptionAck(self.transfer.terms.accepted))], now)
+            case outcome:
+                self._end(outcome, now)
+
+    def _send_blocks(self, first: int, count: int, now: float) -> None:
+        try:
+            sender = self._sender or self._make_sender()
+            if sender is None:
+                self._send_blocks_from_pool(first, count, now)
+                return
+            sent = sender.send(first, count)
+        except ContentFault as fault:
+            self._refuse(str(fault), now)
+        except OSError as error:
+            self._socket_failed(error, now)
+        else:
+            if sent < count or self._unsent:
+                self._wait_for_room((first + sent, count - sent) if sent < count else None)
+
+    def _make_sender(self) -> BlockSender | None:
+        """The way to send on the client's own socket, if he has one."""
+        if self._socket is None:
+            return None
+        terms = self.transfer.terms
+        self._sender = BlockSender(
+            self._socket,
+            self._open(),
+            block_size=terms.block_size,
+            window=terms.window,
+            ip=self.asked.peer[0],
+            segmentation=self._shared.segmentation,
+        )
+        return self._sender
+
+    def _send_blocks_from_pool(self, first: int, count: int, now: float) -> None:
+        """To a client without a socket of his own: a stranger, or one more than we can have."""
+        blocks, size = self._open(), self.transfer.terms.block_size
+        for block in range(first, first + count):
+            payload = blocks[(block - 1) * size : block * size]
+            self._send_from_pool([data_header(block), payload], now)
+
+    def _send_from_pool(self, parts: "list[bytes | memoryview]", now: float) -> None:
+        if self.welcome or self.source.bytes.take(sum(map(len, parts)), now):
+            self._shared.pool.send(self.tid, parts, peer=self.asked.peer, to=self.asked.to)
+
+    def _open(self) -> Blocks:
+        if self._blocks is None:
+            self._content = self._shared.open_content(self.asked.ref)
+            view = self._content.view
+            self._blocks = Netascii(view) if self.asked.netascii else view
+        return self._blocks
+
+    def _welcome(self, now: float, *, done: bool) -> None:
+        """The client has answered: count him in, tell the journal, give him his own socket."""
+        self.welcome = True
+        self._shared.owner.welcomed(self)
+        self._shared.emit(self._started())
+        if done:
+            return
+        asked, pool = self.asked, self._shared.pool
+        own = pool.connect(self.tid, peer=asked.peer, to=asked.to, now=now)
+        if own is not None:
+            self._socket, self._fd = own, own.fileno()
+            self._shared.loop.add_reader(self._fd, self._readable)
+
+    def _wait_for_room(self, unsent: tuple[int, int] | None) -> None:
+        """The socket's buffer is full: go on where we stopped, as soon as there is room."""
+        self._unsent = unsent
+        events = select.EPOLLIN | select.EPOLLOUT if unsent else select.EPOLLIN
+        self._shared.loop.add(self._fd, events, self._readable)
+
+    def _socket_failed(self, error: OSError, now: float) -> None:
+        """ICMP told us that the client's port is closed; all else counts as loss on the way."""
+        if error.errno == errno.ECONNREFUSED and self.transfer.outcome is None:
+            self._act(self.transfer.gone(now), now)
+
+    def _refuse(self, reason: str, now: float) -> None:
+        """We cannot give what we promised: say so, and end."""
+        text = "content not available, see the server's journal"
+        self._send_from_pool([bytes(Error(ErrorCode.NOT_DEFINED, text))], now)
+        self.abandon(reason, now)
+
+    def _set_alarm(self) -> None:
+        """Have the loop wake us at the deadline, unless it will do so earlier anyway."""
+        deadline = self.transfer.deadline
+        if self.transfer.outcome is None and deadline < self._alarm:
+            self._alarm = deadline
+            self._shared.loop.at(deadline, self._wake)
+
+    def _wake(self, now: float) -> None:
+        if self.transfer.outcome is not None or now < self._alarm:
+            return  # over, or an alarm that an earlier one has replaced
+        self._alarm = inf
+        self._act(self.transfer.tick(now), now)
+        self._set_alarm()
+
+    def _end(self, outcome: Outcome, now: float) -> None:
+        if self._socket is not None:
+            self._shared.loop.remove_reader(self._fd)
+            self._socket.close()
+        self._sender = self._blocks = None
+        if self._content is not None:
+            self._content.close()
+            self._content = None
+        if self.welcome:
+            self._report(outcome, now)
+        self._shared.owner.ended(self, outcome, now)
+
+    def _started(self) -> TransferStarted:
+        ref, terms = self.asked.ref, self.transfer.terms
+        return TransferStarted(
+            at=time.time(),
+            ip=self.asked.peer[0],
+            name=ref.name,
+            size=ref.size,
+            digest=ref.digest,
+            block_size=terms.block_size,
+            window=terms.window,
+            image=ref.image,
+            version=ref.version,
+        )
+
+    def _report(self, outcome: Outcome, now: float) -> None:
+        """Tell the journal how the transfer ended."""
+        match outcome:
+            case Finished(resent):
+                self._shared.emit(self._finished(now - self.started_at, resent))
+            case Failed(reason):
+                self._shared.emit(self.failed(reason))
+
+    def _finished(self, seconds: float, resent: int) -> TransferFinished:
+        ref = self.asked.ref
+        return TransferFinished(
+            at=time.time(),
+            ip=self.asked.peer[0],
+            name=ref.name,
+            size=ref.size,
+            seconds=seconds,
+            resent=resent,
+            image=ref.image,
+            version=ref.version,
+        )
+
+    def failed(self, reason: str) -> TransferFailed:
+        """The event that says how far this transfer came, and why no further."""
+        ref, transfer = self.asked.ref, self.transfer
+        return TransferFailed(
+            at=time.time(),
+            ip=self.asked.peer[0],
+            name=ref.name,
+            reason=reason,
+            sent=min(transfer.acknowledged * transfer.terms.block_size, ref.size),
+            image=ref.image,
+            version=ref.version,
+        )

@@ -1,0 +1,230 @@
+"""7z and cabextract on a leash: as nobody, with a time, a size and a memory that they may use.
+
+Archive and target are handed over as open files, named as /proc/self/fd/n: nobody may not be
+allowed to walk to them from the root, and can walk to nothing else that is ours. What is
+written is counted while it is written, and a tool that writes too much is ended together
+with its children.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from re import MULTILINE
+from re import compile as pattern
+from shutil import which
+from signal import SIGKILL
+from subprocess import DEVNULL, STDOUT, Popen, TimeoutExpired
+from tempfile import TemporaryFile
+from time import monotonic
+from typing import IO, Protocol
+
+from netboot.errors import InvalidInput, MissingTool, Quarantined
+
+ARCHIVE, TARGET = "{archive}", "{target}"
+SEVEN_ZIP = "7z"
+CABEXTRACT = "cabextract"
+PACKAGES = {SEVEN_ZIP: "p7zip-full", CABEXTRACT: "cabextract", "prlimit": "util-linux"}
+MAX_LISTING = 32 << 20
+
+_NOBODY = 65534
+_POLL_SECONDS = 0.1
+_CAB_LINE = pattern(r"^ *(\d+) \| [\d. :]{19} \| (.*)$", MULTILINE)
+# What 7z opens that is no archive: it shows a program's own sections as if they were files.
+_NO_ARCHIVES = frozenset({"PE", "ELF", "MachO", "TE", "Mub", "Compound"})
+_BEFORE_ENTRIES = "\n----------\n"
+
+
+class Budget(Protocol):
+    """What an extraction may use; `archives.Limits` is one."""
+
+    @property
+    def entries(self) -> int:
+        """Files at most."""
+
+    @property
+    def total(self) -> int:
+        """Bytes at most."""
+
+    @property
+    def entry(self) -> int:
+        """Bytes in one file at most."""
+
+    @property
+    def seconds(self) -> float:
+        """Time at most."""
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file in an archive's table. `link` tells that it is none."""
+
+    name: str
+    size: int
+    link: bool = False
+
+
+def list_entries(archive: Path, kind: str, seconds: float, memory: int) -> tuple[str, list[Entry]]:
+    """The archive's table, and the tool that opens it.
+
+    Raises:
+        InvalidInput: no tool can open it.
+        MissingTool: a tool is not installed.
+    """
+    leash = _Leash(archive, seconds=seconds, memory=memory, entry=MAX_LISTING)
+    if kind != "cab":
+        listing = leash.run([SEVEN_ZIP, "l", "-slt", "-sccUTF-8", "--", ARCHIVE])
+        if listing is not None and _type(listing) not in _NO_ARCHIVES:
+            return SEVEN_ZIP, list(_seven_zip_entries(listing))
+    listing = leash.run([CABEXTRACT, "-l", "--", ARCHIVE]) if kind != "7z" else None
+    entries = [Entry(name, int(size)) for size, name in _CAB_LINE.findall(listing or "")]
+    if not entries:
+        raise InvalidInput(
+            "the archive cannot be opened, or it is empty",
+            hint="unpack it with the vendor's own program and import the folder",
+        )
+    return CABEXTRACT, entries
+
+
+def extract_all(tool: str, archive: Path, target: Path, budget: Budget) -> None:
+    """Unpack everything below `target`, an empty folder.
+
+    Raises:
+        Quarantined: more comes out than the budget allows.
+        InvalidInput: the archive is damaged.
+    """
+    leash = _Leash(archive.parent, seconds=budget.seconds, memory=budget.memory, entry=budget.entry)
+    leash.watch(target, budget.total, budget.entries)
+    if tool == SEVEN_ZIP:
+        argv = [SEVEN_ZIP, "x", "-y", "-bd", f"-o{TARGET}", "--", ARCHIVE]
+    else:
+        argv = [CABEXTRACT, "-q", "-d", TARGET, "--", ARCHIVE]
+    if leash.run(argv) is None:
+        raise InvalidInput("the archive is damaged or locked with a password")
+
+
+def _type(listing: str) -> str:
+    """What 7z took the file for: the innermost archive is named last."""
+    head = listing.partition(_BEFORE_ENTRIES)[0]
+    types = [line[7:] for line in head.splitlines() if line.startswith("Type = ")]
+    return types[-1] if types else ""
+
+
+def _seven_zip_entries(listing: str) -> Iterator[Entry]:
+    """The blocks of `key = value` lines behind the ruler."""
+    for block in listing.partition(_BEFORE_ENTRIES)[2].split("\n\n"):
+        values = dict(line.split(" = ", 1) for line in block.splitlines() if " = " in line)
+        name, attributes = values.get("Path", ""), values.get("Attributes", "")
+        if not name or values.get("Folder") == "+" or attributes.startswith("D"):
+            continue
+        size = values.get("Size", "")
+        # Attributes end in the Unix mode where the archive knows one, as in "A_ lrwxrwxrwx".
+        link = bool(values.get("Symbolic Link") or values.get("Hard Link"))
+        link = link or attributes.rpartition(" ")[2].startswith("l")
+        yield Entry(name, int(size) if size.isdecimal() else 0, link)
+
+
+class _Leash:
+    """Runs a tool within limits; ARCHIVE and TARGET in its arguments are filled in."""
+
+    def __init__(self, archive: Path, *, seconds: float, memory: int, entry: int) -> None:
+        self._archive = archive
+        self._seconds = seconds
+        self._limits = [f"--as={memory}", f"--fsize={entry}", f"--cpu={int(seconds) + 1}"]
+        self._target = archive.parent
+        self._watched = False
+        self._total = self._entries = 0
+
+    def watch(self, target: Path, total: int, entries: int) -> None:
+        """Count what is written below `target`, which the tool may write to."""
+        self._target, self._total, self._entries = target, total, entries
+        self._watched = True
+        if os.geteuid() == 0:
+            os.chown(target, _NOBODY, _NOBODY)
+
+    def run(self, argv: list[str]) -> str | None:
+        """The tool's output, or None where it ended badly."""
+        for tool in ("prlimit", argv[0]):
+            if which(tool) is None:
+                raise MissingTool(f"{tool} is not installed", hint=f"apt install {PACKAGES[tool]}")
+        with ExitStack() as stack:
+            archive, target = (
+                stack.enter_context(_opened(p)) for p in (self._archive, self._target)
+            )
+            out = stack.enter_context(TemporaryFile(dir=self._archive.parent))
+            words = [
+                word.replace(ARCHIVE, f"/proc/self/fd/{archive}").replace(
+                    TARGET, f"/proc/self/fd/{target}"
+                )
+                for word in argv
+            ]
+            code = self._run(
+                ["prlimit", "--core=0", *self._limits, "--", *words], out, archive, target
+            )
+            out.seek(0)
+            text = out.read(MAX_LISTING).decode("utf-8", "replace")
+        return text if code == 0 else None
+
+    def _run(self, argv: list[str], out: IO[bytes], *handed_over: int) -> int:
+        nobody = _NOBODY if os.geteuid() == 0 else None
+        with Popen(
+            argv,
+            cwd="/",
+            stdin=DEVNULL,
+            stdout=out,
+            stderr=STDOUT,
+            pass_fds=handed_over,
+            start_new_session=True,
+            env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
+            user=nobody,
+            group=nobody,
+            extra_groups=[] if nobody else None,
+        ) as process:
+            try:
+                return self._wait(process)
+            finally:
+                self._end(process)
+
+    def _wait(self, process: Popen[bytes]) -> int:
+        deadline = monotonic() + self._seconds
+        while True:
+            try:
+                code = process.wait(_POLL_SECONDS)
+            except TimeoutExpired:
+                code = None
+            self._count()
+            if code is not None:
+                return code
+            if monotonic() > deadline:
+                raise Quarantined("the archive takes too long to open")
+
+    def _count(self) -> None:
+        if not self._watched:
+            return
+        size = entries = 0
+        for folder, _, names in os.walk(self._target):
+            entries += len(names)
+            for name in names:
+                with suppress(FileNotFoundError):
+                    size += os.lstat(f"{folder}/{name}").st_size
+        if size > self._total or entries > self._entries:
+            raise Quarantined("the archive holds more than its table says")
+
+    def _end(self, process: Popen[bytes]) -> None:
+        """Leave nothing running, whether it ended by itself or not."""
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, SIGKILL)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

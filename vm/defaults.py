@@ -1,0 +1,78 @@
+"""The two default images, x86 and x64, and their drivers, for a site that has none yet.
+
+The images are built and distributed without any driver, and the drivers lie in the catalog
+not enabled: a newcomer sees a machine come up offline, and mends it. `python -m vm.defaults`.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from netboot.errors import NetbootError, OperatorFault
+from netboot.images.architecture import Architecture
+from netboot.operations import driver_import, images, points, versions
+from netboot.site import Site
+from vm import labpe
+from vm.labpe import LabPe
+
+ARCHITECTURES = (Architecture.X64, Architecture.X86)
+COMMENT = (
+    "A Linux kernel in Windows PE's place, to try the site with."
+    " Import a real Windows PE for real work."
+)
+
+
+def provide_defaults(site: Site) -> None:
+    """Import what is missing; what is there already is left as it is."""
+    lab = labpe.ensure(say=_say)
+    present = {image.name for image in images.list_images(site)}
+    for architecture in ARCHITECTURES:
+        name = labpe.image_name(architecture)
+        if name not in present:
+            _provide_image(site, lab, architecture, name)
+        _provide_drivers(site, lab, architecture)
+
+
+def _provide_image(site: Site, lab: LabPe, architecture: Architecture, name: str) -> None:
+    _say(f"Importing {name}")
+    images.import_image(
+        site,
+        lab.wim[architecture],
+        name=name,
+        architecture=architecture,
+        comment=COMMENT,
+        is_lab=True,
+    )
+    versions.build_version(site, name)
+    points.update_distribution_points(site, name)
+
+
+def _provide_drivers(site: Site, lab: LabPe, architecture: Architecture) -> None:
+    for driver in lab.drivers:
+        folder = lab.driver_folder(driver, architecture)
+        report = driver_import.import_drivers(site, folder)
+        for where, reason in report.refused:
+            raise OperatorFault(f"the Lab PE's own driver {where} was refused: {reason}")
+
+
+def _say(text: str) -> None:
+    print(f"  {text}", flush=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Provide the defaults for `--data`; an exit code."""
+    parser = argparse.ArgumentParser(prog="python -m vm.defaults", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="data folder of the site")
+    try:
+        provide_defaults(Site.open(parser.parse_args(arguments).data))
+    except OperatorFault as fault:
+        print(f"{fault}\n  -> {fault.hint}" if fault.hint else str(fault), file=sys.stderr)
+        return 2
+    except NetbootError as fault:
+        print(fault, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

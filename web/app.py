@@ -1,0 +1,57 @@
+"""The console as a Flask application: one page that joins its parts."""
+
+from flask import Flask
+
+import netboot
+from netboot.site import Site
+from web import boots, drivers, images, jobs, lab, overview, points
+from web.access import check_every_route, init_access
+from web.accounts import init_accounts
+from web.answers import init_answers
+from web.assets import init_assets
+from web.live import init_live
+from web.presentation import init_presentation
+from web.safety import init_safety
+from web.uploads import init_uploads
+
+NAVIGATION = (
+    ("overview.show", "Overview", "layout-dashboard"),
+    ("images.index", "Boot images", "disc"),
+    ("drivers.index", "Driver catalog", "cpu"),
+    ("points.index", "Distribution points", "server-2"),
+    ("boots.index", "Boots", "activity"),
+    ("lab.index", "Test machines", "device-desktop"),
+    ("jobs.index", "Jobs", "list-check"),
+)
+
+
+def create_app(site: Site) -> Flask:
+    """The console of a site. Raises RuntimeError when a route declares no permission."""
+    app = Flask("web", static_folder=None)
+    app.config["SECRET_KEY"] = site.secret
+    app.extensions["netboot_site"] = site
+    app.jinja_env.globals.update(
+        navigation=NAVIGATION,
+        version=netboot.__version__,
+        lab_network=not site.settings.interface,
+    )
+    init_safety(app, [*site.settings.trusted_hosts, site.settings.web_address])
+    init_assets(app)
+    init_access(app)
+    init_answers(app)
+    init_presentation(app)
+    init_accounts(app)
+    init_live(app, site)
+    init_uploads(app, site)
+    for blueprint in (
+        overview.overview,
+        images.images,
+        drivers.drivers,
+        points.points,
+        boots.boots,
+        lab.lab,
+        jobs.jobs,
+    ):
+        app.register_blueprint(blueprint)
+    check_every_route(app)
+    return app

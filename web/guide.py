@@ -1,0 +1,75 @@
+"""What a newcomer does first, and how far this site has come with it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from netboot.boot.attempts import Outcome
+from netboot.images.distribution import DistributionStatus
+from netboot.operations import drivers
+from netboot.operations.images import ImageView
+from netboot.site import Site
+from web.ladder import Boot, counted
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: `endpoint` is the page where it is done, with `arguments` for its address."""
+
+    title: str
+    text: str
+    done: bool
+    endpoint: str
+    arguments: tuple[tuple[str, str], ...] = ()
+    label: str = ""
+
+
+def first_steps(
+    site: Site, images: Sequence[ImageView], boots: Sequence[Boot]
+) -> tuple[Step, ...]:
+    """The way from an empty site to a machine that is online, in order."""
+    image = next((view for view in images if view.drivers), None) or next(iter(images), None)
+    here = (("slug", image.slug),) if image else ()
+    page = "images.show" if image else "images.index"
+    with_driver = bool(image and image.drivers)
+    built = bool(image and with_driver and not image.needs_build)
+    current = bool(built and image and image.distribution == DistributionStatus.CURRENT)
+    return (
+        Step(
+            "Bring a driver into the catalog and enable it",
+            "Network drivers first: without one, Windows PE starts but stays offline.",
+            with_driver or bool(drivers.list_drivers(site, enabled=True)),
+            "drivers.index",
+            label="Driver catalog",
+        ),
+        Step(
+            "Add the driver to a boot image",
+            "Only enabled drivers of the image's architecture can be added.",
+            with_driver,
+            page,
+            here,
+            label="Boot image",
+        ),
+        Step(
+            "Build a new version",
+            "The source stays untouched; every build is a new, numbered version.",
+            built,
+            page,
+            here,
+            label="Boot image",
+        ),
+        Step(
+            "Update Distribution Points",
+            "Until then machines keep getting the version before.",
+            current,
+            page,
+            here,
+            label="Boot image",
+        ),
+        Step(
+            "Boot a test machine",
+            "A virtual machine shows whether the image comes up online.",
+            counted(boots, Outcome.ONLINE) > 0,
+            "lab.index",
+            label="Test machines",
+        ),
+    )

@@ -1,0 +1,118 @@
+"""How a boot looks on pages: its ladder of rungs, how it stands, and an address of its own."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from netboot.boot.attempts import Attempt, Outcome
+from netboot.boot.ladder import Rung
+from netboot.errors import NotFound
+from netboot.operations import boots
+from netboot.site import Site
+
+# What pages draw; script and loader lie between program and image.
+DRAWN = (
+    (Rung.DISCOVERED, "Asked"),
+    (Rung.OFFERED, "Offered"),
+    (Rung.PROGRAM_SENT, "Program sent"),
+    (Rung.IMAGE_SENT, "Image sent"),
+    (Rung.PE_UP, "Up"),
+)
+COLOURS = {
+    Outcome.UNDER_WAY: "blue",
+    Outcome.ONLINE: "green",
+    Outcome.OFFLINE: "red",
+    Outcome.IGNORED: "secondary",
+    Outcome.STALLED: "yellow",
+}
+WORDS = {
+    Outcome.UNDER_WAY: "Booting",
+    Outcome.ONLINE: "Online",
+    Outcome.OFFLINE: "Offline",
+    Outcome.IGNORED: "Ignored",
+    Outcome.STALLED: "Stalled",
+}
+SEARCHED = 500
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnRung:
+    """One rung: `state` is done, next, stopped or open; `seconds` how long it took."""
+
+    label: str
+    state: str
+    at: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """A boot as pages show it at one moment."""
+
+    key: str
+    attempt: Attempt
+    outcome: Outcome
+    why: str
+    rungs: tuple[DrawnRung, ...]
+
+    @property
+    def colour(self) -> str:
+        """The colour of how it stands."""
+        return COLOURS[self.outcome]
+
+    @property
+    def words(self) -> str:
+        """How it stands, in a word."""
+        return WORDS[self.outcome]
+
+
+def key_of(attempt: Attempt) -> str:
+    """What names the boot in addresses: the machine, and when it began in milliseconds."""
+    machine = attempt.machine.replace(":", "").replace(".", "_")
+    return f"{machine}-{int(attempt.began * 1000)}"
+
+
+def draw(attempt: Attempt, outcome: Outcome) -> tuple[DrawnRung, ...]:
+    """The ladder: what was climbed, and where it stands or stopped."""
+    at = dict(attempt.reached)
+    took = dict(attempt.seconds_per_rung())
+    after = {
+        Outcome.UNDER_WAY: "next",
+        Outcome.ONLINE: "open",
+        Outcome.OFFLINE: "stopped",
+        Outcome.IGNORED: "stopped",
+        Outcome.STALLED: "stopped",
+    }[outcome]
+    rungs = []
+    for rung, label in DRAWN:
+        if attempt.rung >= rung and not (outcome is Outcome.OFFLINE and rung is Rung.PE_UP):
+            rungs.append(DrawnRung(label, "done", at.get(rung), took.get(rung)))
+        else:
+            rungs.append(DrawnRung(label, after, at.get(rung), took.get(rung)))
+            after = "open"
+    return tuple(rungs)
+
+
+def seen(attempt: Attempt, now: float) -> Boot:
+    """The boot as it stands at `now`."""
+    outcome = attempt.outcome(now)
+    return Boot(key_of(attempt), attempt, outcome, attempt.why(now), draw(attempt, outcome))
+
+
+def recent_boots(site: Site, limit: int) -> list[Boot]:
+    """The newest boots."""
+    now = time.time()
+    return [seen(attempt, now) for attempt in boots.attempts(site, limit)]
+
+
+def find_boot(site: Site, key: str) -> Boot:
+    """One boot by the name in its address. Raises NotFound."""
+    for boot in recent_boots(site, SEARCHED):
+        if boot.key == key:
+            return boot
+    raise NotFound("there is no such boot", hint="Old boots are forgotten after some time.")
+
+
+def counted(boots: Sequence[Boot], outcome: Outcome) -> int:
+    """How many of these boots stand so."""
+    return sum(boot.outcome is outcome for boot in boots)

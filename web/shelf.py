@@ -1,0 +1,273 @@
+"""Where uploads lie until a job takes them, on the file system of the data folder.
+
+uploads/<batch>/batch.json      whose it is, what job took it
+uploads/<batch>/parts/<part>    bytes that have come so far; <part>.json says how many are due
+uploads/<batch>/files/…         finished files, under the names that they had
+
+A batch is one file, or a folder of them. How far a part is, is the size of its file and nothing
+else, so a crash cannot make it lie. A lock on the part refuses a second writer.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import re
+import shutil
+import time
+import uuid
+from dataclasses import dataclass
+from email.utils import formatdate
+from pathlib import Path
+from typing import IO, Any
+
+from netboot.errors import InvalidInput, NotFound, OperatorFault
+from netboot.operations import jobs
+from netboot.site import Site
+
+LIFE_SECONDS = 24 * 60 * 60
+SPARE_BYTES = 256 << 20
+CHUNK = 1 << 20
+PARTS_PER_BATCH = 5000
+BATCHES = 64
+DEEPEST = 16
+LONGEST_PATH = 1000
+_ID = re.compile(r"[0-9a-f]{32}")
+_PART_ID = re.compile(r"([0-9a-f]{32})-([0-9a-f]{32})")
+_ARCHIVE = re.compile(r".*\.(zip|cab)", re.IGNORECASE)
+
+
+class Busy(OperatorFault):
+    """Another request is writing the same upload."""
+
+
+class WrongOffset(OperatorFault):
+    """The bytes do not begin where the upload stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One file on its way in: `offset` bytes of `length` have come."""
+
+    id: str
+    batch: str
+    relative_path: str
+    length: int
+    offset: int
+    changed_at: float
+
+    @property
+    def expires_http(self) -> str:
+        """When it is thrown away if nothing more comes (RFC 9110 §5.6.7)."""
+        return formatdate(self.changed_at + LIFE_SECONDS, usegmt=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What was uploaded, ready for a job: `path` is a file or a folder."""
+
+    id: str
+    path: Path
+    label: str
+
+
+def check_path(path: str) -> tuple[str, ...]:
+    """A relative path as parts that are safe to join. Raises InvalidInput."""
+    parts = tuple(path.replace("\\", "/").split("/"))
+    wrong = (
+        not path
+        or len(path) > LONGEST_PATH
+        or len(parts) > DEEPEST
+        or not path.isprintable()
+        or any(part in {"", ".", ".."} or len(part.encode()) > 255 for part in parts)
+    )
+    if wrong:
+        raise InvalidInput(f"the file name {path[:80]!r} cannot be used")
+    return parts
+
+
+class Shelf:
+    """The uploads of a site."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self.folder = site.data / "uploads"
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+
+    def create(
+        self, *, owner: int, length: int, name: str, batch: str = "", relative_path: str = ""
+    ) -> Upload:
+        """Begin an upload, alone or in a batch. Raises InvalidInput or OperatorFault."""
+        path = "/".join(check_path(relative_path or Path(name.replace("\\", "/")).name))
+        if batch and not _ID.fullmatch(batch):
+            raise InvalidInput("the batch has no proper name")
+        self.sweep(time.time())
+        if shutil.disk_usage(self.folder).free < length + SPARE_BYTES:
+            raise OperatorFault(
+                f"there is no room for {length} bytes in the data folder",
+                hint="Free some space, then try again.",
+            )
+        place = self._open_batch(batch or uuid.uuid4().hex, owner, path)
+        if sum(1 for _ in (place / "parts").iterdir()) > 2 * PARTS_PER_BATCH:
+            raise OperatorFault("too many files in one upload", hint="Upload a ZIP instead.")
+        part = uuid.uuid4().hex
+        _write_json(place / "parts" / f"{part}.json", {"path": path, "length": length})
+        (place / "parts" / part).touch(mode=0o600, exist_ok=False)
+        return self.find(f"{place.name}-{part}", owner=owner)
+
+    def find(self, upload_id: str, *, owner: int) -> Upload:
+        """An upload of this owner. Raises NotFound."""
+        named = _PART_ID.fullmatch(upload_id)
+        if named:
+            place = self.folder / named[1]
+            about = _read_json(place / "parts" / f"{named[2]}.json")
+            if about and _read_json(place / "batch.json").get("owner") == owner:
+                return _upload(place, named[2], about)
+        raise NotFound("there is no such upload", hint="It may have been finished or expired.")
+
+    def append(self, upload: Upload, offset: int, stream: IO[bytes]) -> Upload:
+        """Write what `stream` gives at `offset`. What came before a lost line is kept."""
+        place, part = self._place(upload)
+        with (place / "parts" / part).open("r+b") as out:
+            try:
+                fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Busy("another request is writing this upload") from None
+            reached = out.seek(0, os.SEEK_END)
+            if reached != offset:
+                raise WrongOffset(f"the upload goes on at byte {reached}, not {offset}")
+            try:
+                _copy(stream, out, upload.length - offset)
+            except OSError as fault:
+                if fault.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                    raise
+                raise OperatorFault("the disk is full", hint="Free some space.") from fault
+            if out.tell() == upload.length:
+                os.fsync(out.fileno())
+        now = _upload(place, part, {"path": upload.relative_path, "length": upload.length})
+        if now.offset == now.length:
+            self._finish(place, part, now)
+        return now
+
+    def discard(self, upload: Upload) -> None:
+        """Forget an upload."""
+        place, part = self._place(upload)
+        (place / "parts" / f"{part}.json").unlink(missing_ok=True)
+        (place / "parts" / part).unlink(missing_ok=True)
+
+    def batch(self, batch: str, *, owner: int) -> Batch:
+        """All that came in a batch. Raises InvalidInput when something is missing yet."""
+        place = self.folder / batch
+        about = _read_json(place / "batch.json") if _ID.fullmatch(batch) else {}
+        if about.get("owner") != owner:
+            raise InvalidInput("no file was uploaded", hint="Choose one and wait until it is here.")
+        if any((place / "parts").iterdir()):
+            raise InvalidInput("the upload is not finished", hint="Wait until all files are here.")
+        files = [path for path in (place / "files").rglob("*") if path.is_file()]
+        if not files:
+            raise InvalidInput("no file was uploaded", hint="Choose one and wait until it is here.")
+        path = files[0] if len(files) == 1 and _is_single(files[0]) else place / "files"
+        return Batch(batch, path, str(about["label"]))
+
+    def file(self, batch: str, *, owner: int) -> Batch:
+        """The one file of a batch. Raises InvalidInput."""
+        found = self.batch(batch, owner=owner)
+        files = [path for path in (self.folder / batch / "files").rglob("*") if path.is_file()]
+        if len(files) != 1:
+            raise InvalidInput("exactly one file is wanted here")
+        return Batch(batch, files[0], found.label)
+
+    def hand_over(self, batch: Batch, job_id: int) -> None:
+        """Say which job works on the batch, so that it is kept until that has ended."""
+        place = self.folder / batch.id
+        _write_json(place / "batch.json", {**_read_json(place / "batch.json"), "job": job_id})
+
+    def sweep(self, now: float) -> None:
+        """Throw away what nobody went on with, and what a finished job has taken."""
+        for place in self.folder.iterdir():
+            about = _read_json(place / "batch.json")
+            if "job" in about:
+                over = self._job_is_over(about["job"])
+            else:
+                over = now - _changed_at(place) > LIFE_SECONDS
+            if over:
+                shutil.rmtree(place, ignore_errors=True)
+
+    def _job_is_over(self, job_id: int) -> bool:
+        try:
+            return jobs.get_job(self._site, job_id).finished
+        except NotFound:
+            return True
+
+    def _open_batch(self, batch: str, owner: int, path: str) -> Path:
+        place = self.folder / batch
+        if not place.exists():
+            if sum(1 for _ in self.folder.iterdir()) >= BATCHES:
+                raise OperatorFault("too many uploads wait", hint="Finish or cancel some first.")
+            for folder in (place, place / "parts", place / "files"):
+                folder.mkdir(mode=0o700, exist_ok=True)
+            label = path.split("/", maxsplit=1)[0]
+            _write_json(place / "batch.json", {"owner": owner, "label": label})
+        about = _read_json(place / "batch.json")
+        if about.get("owner") != owner or "job" in about:
+            raise InvalidInput("the batch belongs to somebody else or is closed")
+        return place
+
+    def _place(self, upload: Upload) -> tuple[Path, str]:
+        return self.folder / upload.batch, upload.id.partition("-")[2]
+
+    def _finish(self, place: Path, part: str, upload: Upload) -> None:
+        target = place / "files" / upload.relative_path
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (place / "parts" / part).rename(target)
+        (place / "parts" / f"{part}.json").unlink()
+
+
+def _is_single(path: Path) -> bool:
+    """Whether a lone file is to be handed on by itself (an archive), not by its folder."""
+    return path.parent.name == "files" and _ARCHIVE.fullmatch(path.name) is not None
+
+
+def _upload(place: Path, part: str, about: dict[str, Any]) -> Upload:
+    path = place / "parts" / part
+    try:
+        facts = path.stat()
+    except FileNotFoundError:
+        raise NotFound("there is no such upload") from None
+    return Upload(
+        id=f"{place.name}-{part}",
+        batch=place.name,
+        relative_path=about["path"],
+        length=about["length"],
+        offset=facts.st_size,
+        changed_at=facts.st_mtime,
+    )
+
+
+def _changed_at(place: Path) -> float:
+    """When something last came into the batch."""
+    paths = (place, place / "parts", place / "files", *(place / "parts").glob("*"))
+    return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
+
+
+def _copy(stream: IO[bytes], out: IO[bytes], most: int) -> None:
+    while chunk := stream.read(CHUNK):
+        if len(chunk) > most:
+            raise InvalidInput("more bytes came than the upload was said to have")
+        out.write(chunk)
+        most -= len(chunk)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return {}
+    return found
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    """Whole or not at all: a crash in the middle leaves the old text."""
+    draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+    draft.write_text(json.dumps(value))
+    draft.rename(path)
