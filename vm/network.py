@@ -76,6 +76,7 @@ class LabNetwork:
         self._capture = work / "network.pcap" if capture else None
         self._stack = contextlib.ExitStack()
         self._holder: subprocess.Popen[bytes] | None = None
+        self._dhcp: subprocess.Popen[bytes] | None = None
         self._inside: list[str] = []
         self.switch: Switch
 
@@ -95,8 +96,8 @@ class LabNetwork:
             for name, link in zip(_PLAN, links, strict=True):
                 self.switch.plug(name, link)
             self.switch.start()
-            dhcp = self.spawn_in(DHCP, dhcp_server_argv(), log=self.work / "dhcp.log")
-            stack.callback(stop_process, dhcp)
+            self._dhcp = self.spawn_in(DHCP, dhcp_server_argv(), log=self.work / "dhcp.log")
+            stack.callback(stop_process, self._dhcp)
             self._stack = stack.pop_all()
         return self
 
@@ -126,7 +127,7 @@ class LabNetwork:
         with contextlib.ExitStack() as stack:
             stream = stack.enter_context(log.open("ab")) if isinstance(log, Path) else log
             return subprocess.Popen(
-                [*self._enter(namespace), *argv],
+                self.command_in(namespace, argv),
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT if stream is not None else None,
@@ -138,13 +139,28 @@ class LabNetwork:
         """A port for a virtual machine, and the end that QEMU gets."""
         return self.switch.plug_pair(name, hook=hook)
 
-    def _enter(self, namespace: str) -> list[str]:
+    def command_in(self, namespace: str, argv: Sequence[str]) -> list[str]:
+        """`argv` so that it runs inside `dhcp` or `srv`, and is killed with its parent."""
         # setpriv comes last: changing the user forgets the signal that it arranges.
         return [
             *self._inside,
             *(require_tool("ip", package="iproute2"), "netns", "exec", namespace),
             *(require_tool("setpriv", package="util-linux"), "--pdeathsig", "KILL", "--"),
+            *argv,
         ]
+
+    def check(self) -> None:
+        """Look whether the network still stands.
+
+        Raises:
+            OperatorFault: a part of it has ended.
+        """
+        for name, process in (("namespaces", self._holder), ("DHCP server", self._dhcp)):
+            if process is not None and process.poll() is not None:
+                raise OperatorFault(
+                    f"the lab's {name} ended with code {process.returncode}",
+                    hint=f"Start the site again; what it said stands in {self.work}.",
+                )
 
     def _start_holder(self) -> list[socket.socket]:
         near, far = socket.socketpair()

@@ -76,7 +76,7 @@ class Switch:
 
     def plug(self, name: str, link: socket.socket, *, hook: Hook = keep) -> Port:
         """Take `link` as a port; the switch owns it from now on."""
-        link.setblocking(False)
+        link.settimeout(0)
         port = Port(name, link, hook)
         with self._lock:
             self._ports[link.fileno()] = port

@@ -16,7 +16,5 @@ def require_tool(name: str, *, package: str) -> str:
     """
     path = shutil.which(name) or shutil.which(name, path=_SYSTEM_PATHS)
     if path is None:
-        raise MissingTool(
-            f"{name} is not installed", hint=f"Install it: apt-get install {package}"
-        )
+        raise MissingTool(f"{name} is not installed", hint=f"Install it: apt-get install {package}")
     return path

@@ -79,14 +79,12 @@ def status_of(fault: NetbootError) -> int:
 
 
 def problem(
-    message: str, hint: str = "", *, status: int, template: str = "problem.html", reference: str = ""
+    message: str, hint: str = "", *, status: int, template: str = "problem.html"
 ) -> Response:
     """A message with its hint: a fragment into the page's place for messages, or a page."""
     if wants_fragment():
         template = "parts/problem.html"
-    body = render_template(
-        template, message=message, hint=hint, status=status, reference=reference
-    )
+    body = render_template(template, message=message, hint=hint, status=status)
     response = make_response(body, status)
     if wants_fragment() and request.method == "GET":
         response.headers["HX-Retarget"] = "#messages"
@@ -125,19 +123,17 @@ def _http_fault(fault: HTTPException) -> ResponseReturnValue:
         )
     if status < 400:
         return fault
-    return problem(
-        SENTENCES.get(status, fault.name + "."), HINTS.get(status, ""), status=status
-    )
+    return problem(SENTENCES.get(status, fault.name + "."), HINTS.get(status, ""), status=status)
 
 
-def _bug(fault: InternalServerError) -> Response:
+def _bug(_fault: InternalServerError) -> Response:
     reference = secrets.token_hex(4)
-    log.error("page failed", reference=reference, path=request.path, exc_info=fault.original_exception)
+    # Flask has logged the traceback; local values stay out of it, for they hold secrets.
+    log.error("page failed", reference=reference, path=request.path)
     return problem(
         "Something went wrong on our side.",
         f"The log has the details under reference {reference}.",
         status=500,
-        reference=reference,
     )
 
 

@@ -2,7 +2,6 @@
 
 from flask import Flask
 
-import netboot
 from netboot.site import Site
 from web import boots, drivers, images, jobs, lab, overview, points
 from web.access import check_every_route, init_access
@@ -32,7 +31,6 @@ def create_app(site: Site) -> Flask:
     app.extensions["netboot_site"] = site
     app.jinja_env.globals.update(
         navigation=NAVIGATION,
-        version=netboot.__version__,
         lab_network=not site.settings.interface,
     )
     init_safety(app, [*site.settings.trusted_hosts, site.settings.web_address])

@@ -53,7 +53,7 @@ def asset(digest: str, name: str) -> Response:
     found = loaded.get(name)
     if found is None or found.digest != digest:
         abort(404)
-    compressed = found.compressed if "gzip" in request.accept_encodings else None
+    compressed = found.compressed if request.accept_encodings["gzip"] > 0 else None
     response = Response(
         compressed or found.content,
         mimetype=mimetypes.guess_type(name)[0] or "application/octet-stream",

@@ -23,9 +23,7 @@ class Step:
     label: str = ""
 
 
-def first_steps(
-    site: Site, images: Sequence[ImageView], boots: Sequence[Boot]
-) -> tuple[Step, ...]:
+def first_steps(site: Site, images: Sequence[ImageView], boots: Sequence[Boot]) -> tuple[Step, ...]:
     """The way from an empty site to a machine that is online, in order."""
     image = next((view for view in images if view.drivers), None) or next(iter(images), None)
     here = (("slug", image.slug),) if image else ()

@@ -110,9 +110,7 @@ def update_distribution_points(slug: str) -> ResponseReturnValue:
         {"image": image.name},
         title=f"Update Distribution Points with {image.current.label}",
     )
-    return done(
-        "The distribution points are being updated.", url_for("images.show", slug=slug)
-    )
+    return done("The distribution points are being updated.", url_for("images.show", slug=slug))
 
 
 @images.post("/<slug>/roll-back")

@@ -28,6 +28,7 @@ from flask import (
     request,
     stream_with_context,
 )
+from flask_login import current_user  # type: ignore[import-untyped]
 
 from netboot.errors import NetbootError
 from netboot.operations import accounts
@@ -188,8 +189,6 @@ def _events(
 @requires(Role.VIEWER)
 def stream() -> Response:
     """The stream of a page: `/live?topic=boots&topic=jobs`."""
-    from flask_login import current_user  # type: ignore[import-untyped]  # noqa: PLC0415
-
     topics = parse_topics(request.args.getlist("topic"))
     streams: Streams = current_app.extensions["netboot_streams"]
     board: Board = current_app.extensions["netboot_board"]

@@ -53,7 +53,7 @@ def iso(seconds: float) -> str:
 def moment(seconds: float | None) -> Markup:
     """A point in time; the page's script turns it into `3 minutes ago`, in local time."""
     if not seconds:
-        return Markup("–")
+        return Markup("&ndash;")
     text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
     return Markup('<time datetime="{}">{}</time>').format(iso(seconds), text)
 

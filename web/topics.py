@@ -101,7 +101,11 @@ def read_jobs(site: Site, _argument: str) -> Values:
 def read_job(site: Site, job_id: str) -> Values:
     """One job with the end of its log."""
     job = jobs.get_job(site, int(job_id) if job_id.isdecimal() and len(job_id) < 18 else -1)
-    return {"job": job, "log": job.log[-LOG_LINES_SHOWN:]}
+    return {
+        "job": job,
+        "log": job.log[-LOG_LINES_SHOWN:],
+        "slugs": {image.name: image.slug for image in images.list_images(site)},
+    }
 
 
 def read_tests(site: Site, _argument: str) -> Values:

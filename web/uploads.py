@@ -77,7 +77,7 @@ def _check_version() -> Response | None:
 
 @uploads.errorhandler(OperatorFault)
 def _refused(fault: OperatorFault) -> Response:
-    """tus clients show the body as it is, so it is plain words."""
+    """Clients show the body as it is, so it is plain words."""
     status = {Busy: 423, WrongOffset: 409}.get(type(fault))
     if status is None:
         status = 404 if type(fault).__name__ == "NotFound" else 400
@@ -90,9 +90,7 @@ def _refused(fault: OperatorFault) -> Response:
 @requires(Role.OPERATOR)
 def options() -> Response:
     """What this server can do."""
-    return _answer(
-        204, Tus_Version=VERSION, Tus_Extension=EXTENSIONS, Tus_Max_Size=LARGEST
-    )
+    return _answer(204, Tus_Version=VERSION, Tus_Extension=EXTENSIONS, Tus_Max_Size=LARGEST)
 
 
 @uploads.post("/")

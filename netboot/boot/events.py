@@ -43,13 +43,17 @@ class Discovered(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferSent(Event):
-    """We named a boot file, by OFFER (67) or ACK (4011)."""
+    """We named a boot file, by OFFER (67) or ACK (4011).
+
+    `warning` is what a person should look into: the machine keeps asking and takes no offer.
+    """
 
     file: str
     image: str = ""
     version: int = 0
     port: int = 67
     reason: str = ""
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,7 +61,7 @@ def render(
         return refuse(f"{version.label} has no {', '.join(missing)}")
     kernel, *initrds = (f"(tftp,{server.tftp}){version_path(version, name)}" for name in NEEDED)
     return _lines(
-        f"echo 'netboot: {plain(version.label)}'",
+        _say(version.label),
         f"linux {kernel} {arguments} labpe.report={server.report_url(token)}",
         f"initrd {' '.join(initrds)}",
         "boot",
@@ -70,14 +70,19 @@ def render(
 
 def refuse(reason: str) -> str:
     """A menu that says in plain words why there is nothing to boot, then lets go."""
-    # Inside single quotes GRUB takes every character as it is, but for the quote itself.
-    words = textwrap.wrap(plain(reason).replace("'", " "), 66) or ["no reason was given"]
+    words = textwrap.wrap(plain(reason), 66) or ["no reason was given"]
     return _lines(
-        "echo 'netboot: nothing to boot for this machine'",
-        *(f"echo 'netboot: {line}'" for line in words),
+        _say("nothing to boot for this machine"),
+        *(_say(line) for line in words),
         f"sleep --interruptible {REFUSAL_SECONDS}",
         "exit",
     )
+
+
+def _say(text: str) -> str:
+    """Inside single quotes GRUB takes every character as it is, but for the quote itself."""
+    words = plain(text).replace("'", " ")
+    return f"echo 'netboot: {words}'"
 
 
 def _lines(*lines: str) -> str:

@@ -30,6 +30,9 @@ KERNEL_ARGUMENTS = "quiet console=tty0 console=ttyS0,115200 panic=30"
 
 REFUSAL_SECONDS = 15
 
+ASKS_AGAIN = "the processor's width decides"
+"""The reason of a script that boots nothing yet (`choose_architecture`)."""
+
 # iPXE's drivers for these lose bursts: less than 1 % of a kernel in 40 s over HTTP, while
 # TFTP, one block at a time, works. AMD PCnet, and the Intel 8255x family by the ids of
 # iPXE's eepro100 driver.
@@ -40,6 +43,9 @@ CRAWLS_OVER_HTTP = frozenset(
     | {f"8086:{device:04x}" for device in (0x1209, 0x1227, 0x1228, 0x1229)}
     | {f"8086:{device:04x}" for device in (0x2449, 0x2459, 0x245D, 0x27DC, 0x5200, 0x5201)}
 )
+
+# NE2000 on PCI: HTTP works by its BIOS driver and times out by its EFI driver.
+CRAWLS_ON_UEFI = frozenset({"10ec:8029"})
 
 # What a chain needs of a version, by the kind of firmware.
 NEEDED = {
@@ -171,9 +177,10 @@ def pci_id(nic: str) -> str:
     return f"{digits[:4]}:{digits[4:]}" if len(digits) == 8 else ""
 
 
-def crawls(nic: str) -> bool:
-    """Whether iPXE's driver for that card crawls over HTTP."""
-    return pci_id(nic) in CRAWLS_OVER_HTTP
+def crawls(client: ScriptClient) -> bool:
+    """Whether iPXE's driver for the client's card crawls over HTTP."""
+    card = pci_id(client.nic)
+    return card in CRAWLS_OVER_HTTP or (client.is_uefi and card in CRAWLS_ON_UEFI)
 
 
 def _script(*lines: str) -> str:
@@ -196,7 +203,7 @@ def _linux_bios(
     version: ContentVersion, client: ScriptClient, server: BootServer, arguments: str
 ) -> str:
     """A kernel with named initrds: iPXE wraps each in an archive, its last word the name inside."""
-    by_tftp = crawls(client.nic)
+    by_tftp = crawls(client)
 
     def url(name: str) -> str:
         return server.file_url(version, name, by_tftp=by_tftp)
@@ -214,7 +221,7 @@ def _linux_uefi(
     version: ContentVersion, client: ScriptClient, server: BootServer, arguments: str
 ) -> str:
     """The EFI stub gets initrds as they are, so the image comes wrapped: boot.wim.cpio."""
-    by_tftp = crawls(client.nic)
+    by_tftp = crawls(client)
     wrapped = ("initrd.gz", "boot.wim.cpio")
     urls = [server.file_url(version, name, by_tftp=by_tftp) for name in wrapped]
     kernel = server.file_url(version, "vmlinuz", by_tftp=by_tftp)
@@ -228,7 +235,7 @@ def _linux_uefi(
 
 def _wimboot(version: ContentVersion, client: ScriptClient, server: BootServer) -> str:
     """Wimboot takes loaders, fonts and configuration out of the WIM where they are not given."""
-    by_tftp = crawls(client.nic)
+    by_tftp = crawls(client)
     kind = "uefi" if client.is_uefi else "bios"
     program = f"tftp://{server.tftp}/p/wimboot" if by_tftp else f"{server.http}/p/wimboot"
     return _script(

@@ -151,9 +151,10 @@ def _dhcp_sentence(event: Event) -> str:
     match event:
         case Discovered(architecture=architecture, firmware=firmware, stage=stage):
             return f"asked for a boot server: {architecture or 'unknown'} {firmware}, by {stage}"
-        case OfferSent(file=file, image=image, version=version, port=port, reason=reason):
-            what = f" for {label(image, version)}" if image else ""
-            return f"offered {file}{what} on port {port}{_because(reason)}"
+        case OfferSent(file=file, port=port, reason=reason, warning=warning):
+            what = f" for {label(event.image, event.version)}" if event.image else ""
+            odd = f" ({warning})" if warning else ""
+            return f"offered {file}{what} on port {port}{_because(reason)}{odd}"
         case RequestIgnored(reason=reason, port=port):
             return f"ignored on port {port}{_because(reason)}"
         case AddressLearned(ip=ip):

@@ -5,22 +5,28 @@ where the request may have come from. Each refusal is a value with its reason, a
 carries the reasons for it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Final, NamedTuple
 
 from netboot.boot import reply
 from netboot.boot.client import BootClient, NotOurs, identify
+from netboot.boot.foreign import ForeignBootServer, ForeignWatch
 from netboot.boot.nbp import BootProgram, NoProgram, select
 from netboot.boot.policy import NoImage, choose
 from netboot.boot.quirks import quirk_of
 from netboot.boot.recent import RecentClients
+from netboot.errors import ProtocolError
 from netboot.images.content_version import ContentVersion, PublishedContent
 from netboot.protocols.dhcp import (
     CLIENT_PORT,
+    NO_ADDRESS,
     SERVER_PORT,
     MessageType,
+    Option,
     Packet,
+    dotted,
     from_dotted,
 )
 from netboot.protocols.pxe import BOOT_SERVER_PORT
@@ -81,6 +87,7 @@ class Ignored:
     reason: str
     client: BootClient | None = None
     notable: bool = True
+    malformed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,3 +277,62 @@ def _masks(networks: tuple[IPv4Network, ...]) -> Masks:
 def _within(address: bytes, masks: Masks) -> bool:
     number = int.from_bytes(address, "big")
     return any(number & mask == network for mask, network in masks)
+
+
+class ProxyDhcp:
+    """`answer` with its settings and memory, over bytes: what a daemon is handed."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        published: Callable[[], PublishedContent],
+        *,
+        memory: Memory | None = None,
+    ) -> None:
+        self._settings = settings
+        self._published = published
+        self._memory = memory or Memory()
+        self._watch = ForeignWatch(frozenset({settings.server}))
+
+    def receive(
+        self, data: bytes, *, port: int, source: tuple[str, int], now: float
+    ) -> tuple[Answer | Ignored, Packet | None]:
+        """The outcome for any datagram, and the packet that it was, if it was one."""
+        try:
+            packet = Packet.from_bytes(data)
+        except ProtocolError as error:
+            return Ignored(reason=str(error), notable=False, malformed=True), None
+        outcome = answer(
+            packet,
+            port=port,
+            source=source,
+            now=now,
+            settings=self._settings,
+            published=self._published(),
+            memory=self._memory,
+        )
+        return outcome, packet
+
+    def overhear(self, data: bytes, *, source: str, now: float) -> ForeignBootServer | None:
+        """Learn from another server's reply; the boot server behind it, if that is news."""
+        try:
+            packet = Packet.from_bytes(data)
+        except ProtocolError:
+            return None
+        if packet.your_address != NO_ADDRESS and packet.message_type is MessageType.OFFER:
+            self._memory.recent.address_offered(packet.mac, source)
+        return self._watch.receive(packet, source, now)
+
+    def knows(self, mac: bytes) -> bool:
+        """Whether this machine has asked for a boot lately."""
+        return self._memory.recent.knows(mac)
+
+
+def learned_address(packet: Packet) -> str:
+    """The address that a client's REQUEST takes or already has, or ""."""
+    if packet.message_type is not MessageType.REQUEST:
+        return ""
+    if packet.client_address != NO_ADDRESS:
+        return dotted(packet.client_address)
+    asked = packet.options.get(Option.REQUESTED_ADDRESS, b"")
+    return dotted(asked) if len(asked) == 4 else ""

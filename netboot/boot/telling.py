@@ -22,6 +22,7 @@ from netboot.boot.events import (
     TransferRefused,
     TransferStarted,
 )
+from netboot.boot.ipxe_script import ASKS_AGAIN
 from netboot.boot.ladder import OPTIONAL, Rung, label, rung_of, sentence
 
 FIRST_STEPS, LAST_STEPS = 24, 40
@@ -81,7 +82,12 @@ def _with_answer(
             )
         case OfferSent():
             attempt = _with_version(attempt, event.image, event.version)
-            return replace(attempt, offered=event.file, decision=event.reason or attempt.decision)
+            return replace(
+                attempt,
+                offered=event.file,
+                decision=event.reason or attempt.decision,
+                reason=event.warning,
+            )
         case ForeignOffer():
             return replace(attempt, foreign=event.server)
         case RequestIgnored() if attempt.rung <= Rung.DISCOVERED:
@@ -95,6 +101,8 @@ def _with_reply(attempt: Attempt, event: ScriptServed | ContentRefused) -> Attem
     match event:
         case ContentRefused():
             return replace(attempt, reason=sentence(event))
+        case ScriptServed(image="", reason=reason) if reason == ASKS_AGAIN:
+            return attempt
         case ScriptServed(image=""):
             return replace(attempt, ignored=True, reason=event.reason)
         case ScriptServed():

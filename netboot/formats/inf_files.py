@@ -63,6 +63,7 @@ class Payload:
 
 
 _ASSOCIATED_SERVICE = 0x2
+_PARTS = (".coinstallers", ".interfaces", ".services")
 
 
 class Installer:
@@ -84,7 +85,7 @@ class Installer:
         for entry in self._sections.entries(section):
             if entry.key.lower() == "featurescore":
                 score = number(self._strings.expand(entry.values[0])) & 0xFF
-        self._walk((section, f"{section}.coinstallers", f"{section}.interfaces"))
+        self._walk(f"{section}{part}" for part in ("", *_PARTS))
         if self._sections.has(f"{section}.coinstallers"):
             self.payload.co_installers = True
         services = self._services(f"{section}.services")
@@ -121,7 +122,7 @@ class Installer:
             case "needs":
                 return [name for name in self._expand(entry.values) if self._sections.has(name)]
             case "addinterface":
-                return self._expand(entry.values)[2:3]
+                return self._expand(entry.values[2:3])
         return []
 
     def _expand(self, values: Iterable[str]) -> list[str]:

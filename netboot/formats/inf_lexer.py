@@ -164,11 +164,9 @@ def _logical_lines(text: str) -> list[str]:
         if pending:
             line = " ".join((*pending, line)).strip(WHITE)
             pending = []
-        if line:
-            lines.append(line)
-    if pending:
-        lines.append(" ".join(pending))
-    return lines
+        lines.append(line)
+    lines.append(" ".join(pending))
+    return [stripped for line in lines if (stripped := line.strip(WHITE))]
 
 
 def _without_comment(line: str) -> str:

@@ -318,13 +318,13 @@ def _install_findings(inf: Inf, used: list[str]) -> list[str]:
         findings.append("It names co-installers, which Windows PE does not run.")
     if inf.version.layout_files:
         findings.append("It was made to come with Windows itself (LayoutFile), not as a package.")
-    if _is_boot_critical_without_service(inf, used):
+    if not others and _starts_nothing(inf, used):
         findings.append("It installs no service of its own: Windows must have the program already.")
     return findings
 
 
-def _is_boot_critical_without_service(inf: Inf, used: list[str]) -> bool:
-    """A network or storage driver that starts nothing is at best a name for an inbox driver."""
+def _starts_nothing(inf: Inf, used: list[str]) -> bool:
+    """A network or storage driver without a service is at best a name for an inbox driver."""
     if _class(inf)[0] not in {NETWORK_CLASS, SCSI_CLASS, HDC_CLASS}:
         return False
     return not any(

@@ -105,9 +105,6 @@ class Properties:
         return Properties(**values)
 
 
-NO_PROPERTIES = Properties()
-
-
 def check_image_path(path: str) -> None:
     """Raise InvalidInput unless `path` can be written in an image by any tool."""
     parts = path.split("/")[1:]
@@ -174,3 +171,6 @@ def _check_unique(extra_files: tuple[ExtraFile, ...]) -> None:
         if file.path.lower() in seen:
             raise InvalidInput(f"{file.path} is given twice (Windows ignores case).")
         seen.add(file.path.lower())
+
+
+NO_PROPERTIES = Properties()

@@ -14,6 +14,7 @@ from netboot.errors import InvalidInput, WrongArchitecture
 from netboot.images.boot_image import BootImage, recipe_digest
 from netboot.images.driver import Driver, DriverKind
 from netboot.images.image_facts import ImageFacts
+from netboot.images.properties import check_image_path
 from netboot.images.startup_hooks import (
     PRESTART_SCRIPT,
     START_SCRIPT,
@@ -30,7 +31,6 @@ from netboot.images.startup_hooks import (
 DRIVERS_FOLDER = "/Windows/BootDrivers"
 IMAGE_INI = f"{SYSTEM32}/nb-image.ini"
 BACKGROUND = f"{SYSTEM32}/winpe.jpg"
-PATH_LIMIT = 200
 EPOCH = 946_684_800
 """2000-01-01: the time of added files when the source does not say its own."""
 
@@ -257,11 +257,7 @@ def _driver_tree(folder: str, driver: Driver) -> AddTree:
     if driver.inf_name.lower() not in names:
         raise InvalidInput(f"{driver.name} does not hold its own INF ({driver.inf_name}).")
     for file in driver.files:
-        if len(f"X:{target}/{file.path}") > PATH_LIMIT:
-            raise InvalidInput(
-                f"{driver.name} has a path that Windows PE cannot load: {file.path[:80]}…",
-                hint=f"Paths in the image have at most {PATH_LIMIT} characters.",
-            )
+        check_image_path(f"{target}/{file.path}")
     files = (PlacedFile(file.path, file.digest, file.size) for file in driver.files)
     return AddTree(target, tuple(sorted(files, key=lambda file: file.path)))
 

@@ -90,9 +90,7 @@ def _store_files(site: Site, package: ImportedDriver) -> None:
         if not site.blobs.holds(file.digest):
             stored = site.blobs.add_file(path)
             if stored.digest != file.digest:
-                raise InvalidInput(
-                    f"{path} changed while it was imported", hint="Import it again."
-                )
+                raise InvalidInput(f"{path} changed while it was imported", hint="Import it again.")
 
 
 def _store_row(session: Session, package: ImportedDriver, tally: _Tally) -> None:

@@ -93,7 +93,12 @@ def import_image(
     if not path.is_file():
         raise InvalidInput(f"there is no file {path}", hint="Name a .wim file on this machine.")
     tell(0.0, "looking into the WIM")
-    facts = inspect(path, index=index, progress=lambda part: tell(0.6 * part, "reading the WIM"))
+    facts = inspect(
+        path,
+        index=index,
+        workdir=site.blobs.staging,
+        progress=lambda stage, done, total: tell(0.6 * done / max(1, total), stage),
+    )
     if architecture is not None and facts.architecture is not architecture:
         raise WrongArchitecture(
             f"{path.name} is {facts.architecture}, not {architecture}",

@@ -53,7 +53,7 @@ def negotiate(asked: Mapping[str, bytes], *, size: int, limits: OptionLimits) ->
         "blksize": block_size,
         "windowsize": window,
         "timeout": timeout,
-        "tsize": size if _number(asked, "tsize", 0, 2**64) is not None else None,
+        "tsize": _size(asked, size),
         "msftwindow": MICROSOFT_ANSWER if variable else None,
     }
     return Terms(
@@ -77,6 +77,11 @@ def _window(asked: Mapping[str, bytes], limits: OptionLimits, block_size: int) -
     if wanted is None:
         return None
     return min(wanted, limits.max_window, max(1, limits.max_flight // block_size))
+
+
+def _size(asked: Mapping[str, bytes], size: int) -> int | None:
+    """The file's size, if asked; curl 7.88 takes an empty file's `0` for a fault of ours."""
+    return size or None if _number(asked, "tsize", 0, None) is not None else None
 
 
 def _number(asked: Mapping[str, bytes], name: str, least: int, most: int | None) -> int | None:

@@ -7,13 +7,10 @@ booting.
 
 Law: the journal is an account of events, never a source of truth; losing it loses history only.
 What a newer release wrote can be read by an older one: unknown kinds stay rows.
-
-Format: SQLite in WAL mode, one row an event, its own fields as JSON.
 """
 
 import json
 import os
-import queue
 import sqlite3
 import threading
 import time
@@ -25,39 +22,12 @@ from typing import Any
 
 from netboot.boot.events import KINDS, Event
 from netboot.errors import ContentFault
+from netboot.store.journal_writer import JournalWriter, UnknownEvent, open_journal
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS events (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    at REAL NOT NULL,
-    kind TEXT NOT NULL,
-    mac TEXT NOT NULL,
-    ip TEXT NOT NULL,
-    details TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS events_by_mac ON events (mac, id);
-CREATE INDEX IF NOT EXISTS events_by_at ON events (at);
-"""
-
-GATHER = 0.05
-"""Seconds that the first event of a batch waits for company."""
-
-BATCH = 1000
-PAUSE = 0.5
-"""Seconds between tries to write when the disk refuses."""
+__all__ = ["Entry", "Journal", "UnknownEvent"]
 
 POLL = 0.1
 """Seconds between looks for news; a look costs microseconds (PRAGMA data_version)."""
-
-BUSY = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnknownEvent(Event):
-    """A row of a kind, or of a shape, that this release does not know."""
-
-    name: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +45,7 @@ class Journal:
         self._path = path
         self._capacity = capacity
         self._lock = threading.Lock()
-        self._writer: _Writer | None = None
+        self._writer: JournalWriter | None = None
         self._lost = 0
         self._own = threading.local()
         self._closing = threading.Event()
@@ -164,14 +134,14 @@ class Journal:
                 if rows == 0:
                     return forgotten
 
-    def _start(self) -> "_Writer | None":
+    def _start(self) -> JournalWriter | None:
         """This process's writer; a fork has none of its parent's threads. None when closed."""
         with self._lock:
             if self._closing.is_set():
                 self._lost += 1
                 return None
             if self._writer is None or self._writer.pid != os.getpid():
-                self._writer = _Writer(self._path, self._capacity)
+                self._writer = JournalWriter(self._path, self._capacity)
             return self._writer
 
     def _select(self, rest: str, *values: object) -> list[Entry]:
@@ -187,7 +157,7 @@ class Journal:
         """This thread's connection; one that failed is opened anew the next time."""
         try:
             if getattr(self._own, "pid", 0) != os.getpid():
-                self._own.connection = _opened(self._path)
+                self._own.connection = open_journal(self._path)
                 self._own.pid = os.getpid()
             yield self._own.connection
         except (sqlite3.Error, OSError) as fault:
@@ -200,139 +170,6 @@ class Journal:
         self._own.pid = 0
 
 
-class _Writer:
-    """A queue and the thread that empties it into the file."""
-
-    def __init__(self, path: Path, capacity: int) -> None:
-        self.pid = os.getpid()
-        self.dropped = 0
-        self.trouble = ""
-        self._path = path
-        self._queue: queue.Queue[Event | threading.Event | None] = queue.Queue(capacity)
-        self._connection: sqlite3.Connection | None = None
-        self._inode = 0
-        self._give_up = threading.Event()
-        self._counting = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
-        self._thread.start()
-
-    def put(self, event: Event) -> None:
-        try:
-            self._queue.put_nowait(event)
-        except queue.Full:
-            with self._counting:
-                self.dropped += 1
-
-    def flush(self, timeout: float) -> bool:
-        written = threading.Event()
-        try:
-            self._queue.put(written, timeout=timeout)
-        except queue.Full:
-            return False
-        return written.wait(timeout)
-
-    def stop(self, timeout: float) -> None:
-        try:
-            self._queue.put(None, timeout=timeout)
-        except queue.Full:
-            self._give_up.set()
-        self._thread.join(timeout)
-        self._give_up.set()
-        self._thread.join(BUSY + PAUSE)
-
-    def _run(self) -> None:
-        going = True
-        while going:
-            events, flushed, going = self._gathered()
-            while not self._wrote(events):
-                if self._give_up.wait(PAUSE):
-                    self.dropped += len(events) + self._queue.qsize()
-                    going = False
-                    break
-            else:
-                for waiting in flushed:
-                    waiting.set()
-        self._disconnect()
-
-    def _gathered(self) -> tuple[list[Event], list[threading.Event], bool]:
-        """A batch: what comes within a moment of the first; False once there is no more."""
-        events: list[Event] = []
-        flushed: list[threading.Event] = []
-        item = self._queue.get()
-        until = time.monotonic() + GATHER
-        while item is not None:
-            if isinstance(item, threading.Event):
-                flushed.append(item)
-                until = 0.0  # somebody waits
-            else:
-                events.append(item)
-            wait = until - time.monotonic()
-            try:
-                if len(events) >= BATCH:
-                    break
-                item = self._queue.get(timeout=wait) if wait > 0 else self._queue.get_nowait()
-            except queue.Empty:
-                break
-        return events, flushed, item is not None
-
-    def _wrote(self, events: list[Event]) -> bool:
-        """Commit the events; False (and `trouble`) when the disk refuses."""
-        if not events:
-            return True
-        try:
-            connection = self._connected()
-            connection.execute("BEGIN IMMEDIATE")
-            connection.executemany(
-                "INSERT INTO events (at, kind, mac, ip, details) VALUES (?, ?, ?, ?, ?)",
-                [_encoded(event) for event in events],
-            )
-            connection.execute("COMMIT")
-        except (sqlite3.Error, OSError) as fault:
-            self.trouble = str(fault)
-            self._disconnect()
-            return False
-        self.trouble = ""
-        return True
-
-    def _connected(self) -> sqlite3.Connection:
-        """The connection; a file that was moved away or replaced meanwhile is opened anew."""
-        if self._connection is not None and _inode(self._path) != self._inode:
-            self._disconnect()
-        if self._connection is None:
-            self._connection = _opened(self._path)
-            self._inode = _inode(self._path)
-        return self._connection
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()  # takes back what was not committed
-        self._connection = None
-
-
-def _inode(path: Path) -> int:
-    try:
-        return path.stat().st_ino
-    except FileNotFoundError:
-        return 0
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    """A connection to the journal, made where it is missing. Raises sqlite3.Error."""
-    connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None)
-    try:
-        connection.execute("PRAGMA synchronous = NORMAL")
-        known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'events'").fetchone()
-        if not known:
-            # Two processes may both find it missing; each statement is harmless twice.
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(SCHEMA)
-            path.chmod(0o600)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
 def _last_id(connection: sqlite3.Connection) -> int:
     row = connection.execute("SELECT max(id) FROM events").fetchone()
     return int(row[0] or 0)
@@ -341,16 +178,6 @@ def _last_id(connection: sqlite3.Connection) -> int:
 def _data_version(connection: sqlite3.Connection) -> int:
     """A number that changes when another connection commits."""
     return int(connection.execute("PRAGMA data_version").fetchone()[0])
-
-
-def _encoded(event: Event) -> tuple[float, str, str, str, str]:
-    details = event.details()
-    if isinstance(event, UnknownEvent):
-        return event.at, event.name, event.mac, event.ip, event.text
-    text = json.dumps(details, ensure_ascii=False, separators=(",", ":"), default=str)
-    # A lone surrogate is no text for SQLite; whatever a client sent must not stop the journal.
-    text = text.encode("utf-8", "backslashreplace").decode()
-    return event.at, event.kind, event.mac, event.ip, text
 
 
 def _decoded(row: tuple[int, float, str, str, str, str]) -> Entry:

@@ -98,7 +98,7 @@ def extract_all(tool: str, archive: Path, target: Path, budget: Budget) -> None:
         Quarantined: more comes out than the budget allows.
         InvalidInput: the archive is damaged.
     """
-    leash = _Leash(archive.parent, seconds=budget.seconds, memory=budget.memory, entry=budget.entry)
+    leash = _Leash(archive, seconds=budget.seconds, memory=budget.memory, entry=budget.entry)
     leash.watch(target, budget.total, budget.entries)
     if tool == SEVEN_ZIP:
         argv = [SEVEN_ZIP, "x", "-y", "-bd", f"-o{TARGET}", "--", ARCHIVE]

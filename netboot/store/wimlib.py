@@ -278,7 +278,9 @@ class Wim:
             return 0
 
         callback = _DentryCallback(visit)
-        self._call("wimlib_iterate_dir_tree", index, path.encode(), _ITERATE_RECURSIVE, callback, 0)
+        self._call(
+            "wimlib_iterate_dir_tree", index, path.encode(), _ITERATE_RECURSIVE, callback, None
+        )
         return entries
 
     def verify(self) -> None:

@@ -41,8 +41,8 @@ class CpioArchive:
     def __bytes__(self) -> bytes:
         """The archive with its trailer."""
         end = CpioArchive()
-        end._entry(_TRAILER, 0, b"")  # noqa: SLF001  (our own class)
-        return bytes(self._parts + end._parts)  # noqa: SLF001
+        end._entry(_TRAILER, 0, b"")
+        return bytes(self._parts + end._parts)
 
     def _add_parents(self, name: str) -> None:
         steps = name.split("/")[:-1]
@@ -57,11 +57,8 @@ class CpioArchive:
     ) -> None:
         self._inode += 1
         encoded = name.encode() + b"\0"
-        fields = (
-            (self._inode, mode, 0, 0, 1, 0, len(data))  # inode mode uid gid links mtime size
-            + (0, 0, *device)
-            + (len(encoded), 0)
-        )
+        # inode mode uid gid links mtime size, own device, device, name size, checksum
+        fields = (self._inode, mode, 0, 0, 1, 0, len(data), 0, 0, *device, len(encoded), 0)
         self._parts += b"070701" + b"".join(b"%08x" % field for field in fields) + encoded
         self._pad()
         self._parts += data
@@ -69,10 +66,3 @@ class CpioArchive:
 
     def _pad(self) -> None:
         self._parts += bytes(-len(self._parts) % _ALIGNMENT)
-
-
-def wrap_file(name: str, data: bytes | memoryview) -> bytes:
-    """One file as a whole archive: what a UEFI loader hands over beside the initrd."""
-    archive = CpioArchive()
-    archive.add_file(name, data)
-    return bytes(archive)

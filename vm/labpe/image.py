@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netboot.errors import OperatorFault
+from netboot.formats.hive import Key, write_hive
 from netboot.images.architecture import Architecture
-from vm.labpe.hive import REG_EXPAND_SZ, Key, write_hive
 from vm.tools import require_tool
 
 TIMESTAMP = 1_767_225_600  # 2026-01-01 00:00 UTC, in every file and in the XML
@@ -48,12 +48,12 @@ def write_image(parts: Parts, folder: Path, wim: Path) -> None:
     Raises:
         OperatorFault: wimlib-imagex failed.
     """
-    for path, data in _files(parts).items():
-        target = folder / path
+    for name, data in _files(parts).items():
+        target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
-    for path in (folder, *sorted(folder.rglob("*"))):
-        os.utime(path, (TIMESTAMP, TIMESTAMP))
+    for made in (folder, *sorted(folder.rglob("*"))):
+        os.utime(made, (TIMESTAMP, TIMESTAMP))
     _capture(parts, folder, wim)
     wim.write_bytes(normalised(wim.read_bytes()))
 
@@ -69,41 +69,45 @@ def _files(parts: Parts) -> dict[str, bytes]:
         "Windows/Boot/LabPE/initrd.gz": parts.initrd,
         f"{system}/ntoskrnl.exe": parts.kernel,
         f"{system}/startnet.cmd": b"wpeinit\r\n",
-        f"{system}/config/SYSTEM": write_hive(_system_hive(), name="SYSTEM"),
-        f"{system}/config/SOFTWARE": write_hive(_software_hive(parts), name="SOFTWARE"),
-        f"{system}/config/DEFAULT": write_hive(_default_hive(), name="DEFAULT"),
+        f"{system}/config/SYSTEM": _hive("SYSTEM", _system_keys()),
+        f"{system}/config/SOFTWARE": _hive("SOFTWARE", _software_keys(parts)),
+        f"{system}/config/DEFAULT": _hive("DEFAULT", _default_keys()),
         "Windows/INF/labpe.txt": b"Lab PE stand-in: no driver is in the box.\r\n",
         "Windows/Temp/labpe.txt": b"Lab PE stand-in.\r\n",
         **stand_in,
     }
 
 
-def _system_hive() -> Key:
+def _hive(name: str, root: Key) -> bytes:
+    return write_hive("ROOT", root, file_name=name, at=TIMESTAMP)
+
+
+def _system_keys() -> Key:
     root = Key()
-    root.at("Select").set_number("Current", 1)
-    root.at("Select").set_number("Default", 1)
-    root.at("Setup").set_text("CmdLine", "winpeshl.exe")
-    root.at("ControlSet001\\Services\\FBWF").set_number("WinPECacheThreshold", 32)
-    root.at("ControlSet001\\Control").set_text("SystemBootDevice", "ramdisk(0)")
-    root.at("ControlSet001\\Control\\MiniNT")
+    root.key("Select").set_number("Current", 1)
+    root.key("Select").set_number("Default", 1)
+    root.key("Setup").set_text("CmdLine", "winpeshl.exe")
+    root.key("ControlSet001\\Services\\FBWF").set_number("WinPECacheThreshold", 32)
+    root.key("ControlSet001\\Control").set_text("SystemBootDevice", "ramdisk(0)")
+    root.key("ControlSet001\\Control\\MiniNT")
     return root
 
 
-def _software_hive(parts: Parts) -> Key:
+def _software_keys(parts: Parts) -> Key:
     root = Key()
-    version = root.at("Microsoft\\Windows NT\\CurrentVersion")
+    version = root.key("Microsoft\\Windows NT\\CurrentVersion")
     version.set_text("ProductName", f"Lab PE on Linux {parts.kernel_version}")
     version.set_text("CurrentBuild", str(WINDOWS_BUILD))
     version.set_text("EditionID", "WindowsPE")
-    version.set_text("SystemRoot", "X:\\Windows", REG_EXPAND_SZ)
-    version.at("WinPE").set_text("InstRoot", "X:\\")
+    version.set_text("SystemRoot", "X:\\Windows")
+    version.key("WinPE").set_text("InstRoot", "X:\\")
     return root
 
 
-def _default_hive() -> Key:
+def _default_keys() -> Key:
     root = Key()
-    root.at("Keyboard Layout\\Preload").set_text("1", "00000409")
-    root.at("Control Panel\\International").set_text("Locale", "00000409")
+    root.key("Keyboard Layout\\Preload").set_text("1", "00000409")
+    root.key("Control Panel\\International").set_text("Locale", "00000409")
     return root
 
 

@@ -15,7 +15,7 @@ conclude() {
 	read -r INF PACKAGE DRIVER <<-EOT
 		$(awk -v slot="$SLOT" '$1 == slot { print $2, $3, $4; exit }' "$RUN/loaded")
 	EOT
-	say "UP interface=$INTERFACE driver=${INF:-none} package=${PACKAGE:-none} bound=${DRIVER:-none}"
+	say "NET interface=$INTERFACE driver=${INF:-none} package=${PACKAGE:-none} bound=${DRIVER:-none}"
 	URL=$(argument labpe.report)
 	if [ -z "$URL" ]; then
 		say "REPORT none: no labpe.report on the command line"

@@ -20,10 +20,11 @@ argument() {
 finish() {
 	say "DONE result=$*"
 	sync
+	# Time for whoever watches to take a picture of the screen.
 	case $(argument labpe.end) in
 	shell) exec sh ;;
 	hold) while :; do sleep 60; done ;;
-	*) poweroff -f ;;
+	*) sleep 1; poweroff -f ;;
 	esac
 	sleep 60
 }

@@ -1,0 +1,126 @@
+"""bootd: iPXE scripts, boot files and reports over HTTP, joined to what the point serves.
+
+It reads the point's folder and appends to the journal; it has no accounts, no forms, no uploads.
+"""
+
+from collections.abc import Mapping
+
+import structlog
+
+from netboot.boot import ipxe_script
+from netboot.boot.files import ContentRef, Refusal, resolve_url
+from netboot.boot.ipxe_script import BootServer, ScriptClient
+from netboot.images.architecture import Architecture
+from netboot.images.content_version import ContentVersion, PublishedContent
+from netboot.report import ReportTokens, read_report
+from netboot.serve.content import Content
+from netboot.serve.httpd import Script
+from netboot.site import Site
+from netboot.store.boot_programs import read_programs
+from netboot.store.open_content import ContentCache
+from netboot.store.points import PublishedReader
+
+log = structlog.get_logger()
+
+
+class BootPages:
+    """What the HTTP service is handed."""
+
+    def __init__(self, site: Site, *, address: str) -> None:
+        self._published = PublishedReader(site.point)
+        self._programs = read_programs(site.point)
+        self._cache = ContentCache(site.point.blobs.path)
+        self._journal = site.journal
+        self._tokens = ReportTokens(site.secret)
+        self._server = BootServer(http=f"http://{address}:{site.settings.http_port}", tftp=address)
+
+    def resolve_url(self, path: str) -> ContentRef | Refusal:
+        """What a path means."""
+        return resolve_url(path, self._published(), self._programs)
+
+    def open_content(self, ref: ContentRef) -> Content:
+        """The bytes that `resolve_url` meant. Raises ContentFault."""
+        return self._cache.open(ref)
+
+    def script(self, query: Mapping[str, str], ip: str) -> Script | Refusal:
+        """The iPXE script for a machine that says of itself what stands in `query`."""
+        del ip  # machines behind one address are told apart by their MAC
+        published = self._published()
+        mac = query.get("mac", "").lower()
+        client = ScriptClient(
+            firmware="uefi" if query.get("platform") == "efi" else "bios",
+            nic=query.get("nic", ""),
+            mac=mac,
+        )
+        candidates = _candidates(published, mac, client, query)
+        if not candidates:
+            reason = _nothing(mac, client, published)
+            return Script(text=ipxe_script.refuse(reason, client), reason=reason)
+        if len(candidates) > 1:
+            asked = "&".join(f"{key}={value}" for key, value in sorted(query.items()))
+            text = ipxe_script.choose_architecture(f"{self._server.http}/boot.ipxe?{asked}")
+            return Script(text=text, reason="the processor's width decides")
+        version = candidates[0]
+        text = ipxe_script.render(
+            version, client, self._server, token=self._tokens.issue(version, mac)
+        )
+        return Script(text=text, image=version.image, version=version.number)
+
+    def report(self, token: str, body: bytes, ip: str) -> Refusal | None:
+        """Note a report home, or say why it is none."""
+        event = read_report(self._tokens, token, body, ip)
+        if isinstance(event, Refusal):
+            return event
+        self._journal.emit(event)
+        return None
+
+
+def serve_boot_files(site: Site, *, address: str) -> None:
+    """Serve until SIGTERM. Raises PortTaken or NotPermitted."""
+    from netboot.serve.http_process import serve_http
+
+    pages = BootPages(site, address=address)
+    log.info("http.ready", address=address, port=site.settings.http_port)
+    serve_http(
+        resolve_url=pages.resolve_url,
+        open_content=pages.open_content,
+        script=pages.script,
+        report=pages.report,
+        emit=site.journal.emit,
+        address=address,
+        port=site.settings.http_port,
+    )
+
+
+def _candidates(
+    published: PublishedContent, mac: str, client: ScriptClient, query: Mapping[str, str]
+) -> list[ContentVersion]:
+    """The version for this machine; two where only its processor can tell."""
+    assigned = published.assignments.get(mac)
+    if assigned is not None:
+        version = published.current.get(assigned)
+        return [version] if version else []
+    return [
+        published.current[name]
+        for architecture in _architectures(client, query)
+        if (name := published.defaults.get(architecture, "")) in published.current
+    ]
+
+
+def _architectures(client: ScriptClient, query: Mapping[str, str]) -> tuple[Architecture, ...]:
+    """Architectures that may be asked for, best first."""
+    said = query.get("cpu", "")
+    if said == "x86":
+        return (Architecture.X86,)
+    if said == "x64" or (client.is_uefi and query.get("arch", "x64") == "x64"):
+        return (Architecture.X64,)
+    if client.is_uefi:
+        return (Architecture.X86,)
+    return (Architecture.X64, Architecture.X86)
+
+
+def _nothing(mac: str, client: ScriptClient, published: PublishedContent) -> str:
+    assigned = published.assignments.get(mac)
+    if assigned is not None:
+        return f"{mac} is assigned {assigned}, which is not published here"
+    return f"no boot image for a {client.firmware} machine is published here"

@@ -1,0 +1,128 @@
+"""The head of an HTTP/1.1 request: bytes to a value, strictly.
+
+RFC 9110, RFC 9112. Where the grammar leaves room for two readings (folded lines, bare line feeds,
+two lengths, a length and an encoding) the request is refused: one reader must never see another
+request than the next one does.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote
+
+from netboot.errors import ProtocolError
+
+MAX_HEAD = 8 * 1024
+MAX_FIELDS = 64
+
+_LINE = re.compile(rb"([A-Z]{1,20}) ([\x21-\x7e]{1,4096}) HTTP/1\.([01])")
+_FIELD = re.compile(
+    rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}):[ \t]*((?:[\x21-\x7e\x80-\xff][\t\x20-\x7e\x80-\xff]*)?)"
+)
+_ABSOLUTE = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
+
+
+class RequestFault(ProtocolError):
+    """A request that we do not read; `status` is what it is answered with."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """What a request says before its body. Field names are in lower case.
+
+    `path` is percent-decoded and never empty; it is a name to look up, not a path to follow.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    fields: Mapping[str, str]
+    length: int
+    keep_alive: bool
+    minor: int = 1
+
+
+def from_bytes(head: bytes) -> RequestHead:
+    """The request whose head is `head`, up to and with the empty line.
+
+    Raises RequestFault.
+    """
+    if not head.endswith(b"\r\n\r\n"):
+        raise RequestFault(400, "the head does not end with an empty line")
+    first, *lines = head[:-4].split(b"\r\n")
+    match = _LINE.fullmatch(first)
+    if match is None:
+        raise RequestFault(400, "malformed request line")
+    fields = _fields(lines)
+    minor = int(match[3])
+    if minor == 1 and "host" not in fields:
+        raise RequestFault(400, "no Host")
+    path, query = _target(match[2].decode("ascii"))
+    return RequestHead(
+        method=match[1].decode("ascii"),
+        path=path,
+        query=query,
+        fields=fields,
+        length=_length(fields),
+        keep_alive=_keeps_alive(fields.get("connection", ""), minor),
+        minor=minor,
+    )
+
+
+def _fields(lines: list[bytes]) -> dict[str, str]:
+    if len(lines) > MAX_FIELDS:
+        raise RequestFault(431, "too many header fields")
+    fields: dict[str, str] = {}
+    for line in lines:
+        match = _FIELD.fullmatch(line)
+        if match is None:
+            raise RequestFault(400, "malformed header field")
+        name, value = match[1].decode("ascii").lower(), match[2].rstrip(b" \t").decode("latin-1")
+        if name not in fields:
+            fields[name] = value
+        elif name in {"host", "content-length", "transfer-encoding"}:
+            raise RequestFault(400, f"{name} twice")
+        else:
+            fields[name] += ", " + value
+    return fields
+
+
+def _target(target: str) -> tuple[str, dict[str, str]]:
+    """Path and query of the origin form, or of the absolute form (RFC 9112 §3.2.2)."""
+    if not target.startswith("/"):
+        stripped = _ABSOLUTE.sub("", target, count=1)
+        if stripped == target:
+            raise RequestFault(400, "malformed request target")
+        target = stripped if stripped.startswith("/") else "/" + stripped
+    raw, _, query = target.partition("?")
+    try:
+        path = unquote(raw, errors="strict") if "%" in raw else raw
+        pairs = dict(parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=32))
+    except ValueError as error:
+        raise RequestFault(400, "the target is no text") from error
+    if not path.isprintable():
+        raise RequestFault(400, "control characters in the target")
+    return path, pairs
+
+
+def _length(fields: Mapping[str, str]) -> int:
+    """Bytes of the body; encodings other than plain bytes are not served here."""
+    if "transfer-encoding" in fields:
+        if "content-length" in fields:
+            raise RequestFault(400, "a length and a transfer encoding")
+        raise RequestFault(501, "transfer encodings are not supported")
+    value = fields.get("content-length", "0")
+    if not (value.isascii() and value.isdigit() and len(value) <= 18):
+        raise RequestFault(400, "malformed Content-Length")
+    return int(value)
+
+
+def _keeps_alive(connection: str, minor: int) -> bool:
+    if not connection:
+        return minor == 1
+    words = {word.strip().lower() for word in connection.split(",")}
+    return "close" not in words and (minor == 1 or "keep-alive" in words)

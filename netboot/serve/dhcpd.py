@@ -1,0 +1,244 @@
+"""The proxyDHCP server: sockets, events and counters around answers that others decide.
+
+Port 67 hears broadcasts beside the site's own DHCP server; 4011 is the boot server port of PXE.
+Where a DHCP server on this very host holds port 67 we serve 4011 only, and say which line its
+configuration needs. Nothing here may block, and no datagram may end the daemon.
+"""
+
+import errno
+import socket
+import struct
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from netboot.boot.client import BootClient
+from netboot.boot.events import (
+    AddressLearned,
+    Discovered,
+    Event,
+    ForeignOffer,
+    OfferSent,
+    RequestIgnored,
+)
+from netboot.boot.neighbours import option_60_lines
+from netboot.boot.proxy_dhcp import Answer, Ignored, ProxyDhcp, learned_address
+from netboot.errors import NetbootError, PortTaken
+from netboot.protocols.dhcp import SERVER_PORT, MessageType, Packet
+from netboot.serve.offer_tap import OfferTap
+from netboot.serve.port_holder import who_holds
+from netboot.serve.udp import Loop, open_udp
+
+_DATAGRAMS_PER_WAKE: Final = 64
+_LARGEST: Final = 4096
+_RECEIVE_BUFFER: Final = 4 * 1024 * 1024  # a few thousand requests may wait
+_IP_PKTINFO: Final = 8  # socket.IP_PKTINFO is not in Python 3.11
+_SAME_REASON_AGAIN: Final = 10.0  # seconds
+_REASONS_REMEMBERED: Final = 1024
+
+
+class DhcpServer:
+    """Answers boot clients on one interface.
+
+    `notes` are sentences for the operator: what we can't do here, and the cure. `counts` says
+    what came in and what became of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        loop: Loop,
+        interface: str,
+        address: str,
+        proxy: ProxyDhcp,
+        emit: Callable[[Event], None],
+        learn: Callable[[str, str], None],
+        ports: tuple[int, ...] = (67, 4011),
+        watch_others: bool = True,
+    ) -> None:
+        """Listen. Raises PortTaken where no port is left, NotPermitted or InvalidInput."""
+        self.counts: Counter[str] = Counter()
+        self.notes: list[str] = []
+        self._loop = loop
+        self._proxy = proxy
+        self._emit = emit
+        self._learn = learn
+        self._said: dict[tuple[str, str], float] = {}
+        self._source = _source_address(address)
+        self._sockets: dict[int, socket.socket] = {}
+        self._tap: OfferTap | None = None
+        try:
+            self._open(interface, ports)
+            if watch_others:
+                self._open_tap(interface)
+        except NetbootError:
+            self.close()
+            raise
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports that we really serve."""
+        return tuple(self._sockets)
+
+    def close(self) -> None:
+        """Stop answering."""
+        for udp in self._sockets.values():
+            self._loop.remove_reader(udp.fileno())
+            udp.close()
+        self._sockets.clear()
+        if self._tap is not None:
+            self._tap.close()
+            self._tap = None
+
+    def _open(self, interface: str, ports: tuple[int, ...]) -> None:
+        for port in ports:
+            try:
+                # Bound to every address: the system gives broadcasts to no other socket.
+                udp = open_udp("", port, interface=interface, broadcast=True)
+            except PortTaken as taken:
+                if port != SERVER_PORT or len(ports) == 1:
+                    raise
+                self.notes.append(_beside_dhcp_server(taken))
+                continue
+            _widen(udp)
+            self._sockets[port] = udp
+            self._loop.add_reader(udp.fileno(), self._reader(udp, port))
+
+    def _open_tap(self, interface: str) -> None:
+        try:
+            self._tap = OfferTap(loop=self._loop, interface=interface, heard=self._overhear)
+        except NetbootError as error:
+            self.notes.append(f"other boot servers will not be noticed: {error}")
+
+    def _reader(self, udp: socket.socket, port: int) -> Callable[[float], None]:
+        def ready(now: float) -> None:
+            for _ in range(_DATAGRAMS_PER_WAKE):
+                try:
+                    data, source = udp.recvfrom(_LARGEST)
+                except BlockingIOError:
+                    return
+                except OSError as error:  # an ICMP error of an earlier answer
+                    self.counts[f"receive error {errno.errorcode.get(error.errno or 0)}"] += 1
+                    continue
+                self._handle(udp, port, data, source, now)
+
+        return ready
+
+    def _handle(
+        self, udp: socket.socket, port: int, data: bytes, source: tuple[str, int], now: float
+    ) -> None:
+        outcome, packet = self._proxy.receive(data, port=port, source=source, now=now)
+        if isinstance(outcome, Answer):
+            self._send(udp, port, outcome, now)
+        else:
+            self._keep_silent(port, outcome, source[0], now)
+        if packet is not None and packet.message_type is MessageType.REQUEST:
+            self._learn_address(packet)
+
+    def _send(self, udp: socket.socket, port: int, answer: Answer, now: float) -> None:
+        client = answer.client
+        self._tell_discovered(client)
+        try:
+            udp.sendmsg([bytes(answer.packet)], self._source, 0, answer.destination)
+        except OSError as error:
+            self.counts["send failed"] += 1
+            reason = f"the answer could not be sent to {answer.destination[0]}: {error.strerror}"
+            self._tell_ignored(client, port, reason, client.address, now)
+            return
+        self.counts["answered"] += 1
+        self._emit(
+            OfferSent(
+                at=time.time(),
+                mac=client.mac,
+                ip=client.address,
+                file=answer.file,
+                image=answer.version.image,
+                version=answer.version.number,
+                port=port,
+                reason="; ".join(answer.reasons),
+                warning=answer.warning,
+            )
+        )
+
+    def _keep_silent(self, port: int, ignored: Ignored, source: str, now: float) -> None:
+        self.counts["malformed" if ignored.malformed else "ignored"] += 1
+        if not ignored.notable:
+            return
+        client = ignored.client
+        if client is not None:
+            self._tell_discovered(client)
+        self._tell_ignored(client, port, ignored.reason, source, now)
+
+    def _tell_discovered(self, client: BootClient) -> None:
+        if client.message is not MessageType.DISCOVER:
+            return
+        self._emit(
+            Discovered(
+                at=time.time(),
+                mac=client.mac,
+                ip=client.address,
+                architecture=client.architecture.value if client.architecture else "",
+                firmware=client.firmware.value,
+                stage=client.stage.value,
+                machine_id=client.machine_id,
+                vendor_class=client.vendor_class,
+                nic=client.nic,
+                relay=client.relay,
+            )
+        )
+
+    def _tell_ignored(
+        self, client: BootClient | None, port: int, reason: str, ip: str, now: float
+    ) -> None:
+        """Emit a refusal, the same one of the same machine at most every ten seconds."""
+        mac = client.mac if client is not None else ""
+        key = (mac or ip, reason)
+        if now - self._said.get(key, -_SAME_REASON_AGAIN) < _SAME_REASON_AGAIN:
+            return
+        self._said.pop(key, None)
+        if len(self._said) >= _REASONS_REMEMBERED:
+            del self._said[next(iter(self._said))]
+        self._said[key] = now
+        self._emit(RequestIgnored(at=time.time(), mac=mac, ip=ip, reason=reason, port=port))
+
+    def _learn_address(self, packet: Packet) -> None:
+        ip = learned_address(packet)
+        if not ip or packet.mac[0] & 1:
+            return
+        self._learn(packet.mac_address, ip)
+        if self._proxy.knows(packet.mac):
+            self._emit(AddressLearned(at=time.time(), mac=packet.mac_address, ip=ip))
+
+    def _overhear(self, data: bytes, source: str, now: float) -> None:
+        found = self._proxy.overhear(data, source=source, now=now)
+        if found is not None:
+            self.counts["foreign offers"] += 1
+            self._emit(
+                ForeignOffer(at=time.time(), mac=found.mac, server=found.server, file=found.file)
+            )
+
+
+def _source_address(address: str) -> list[tuple[int, int, bytes]]:
+    """Ancillary data that makes answers come from `address`, whatever else the interface has."""
+    if not address:
+        return []
+    info = struct.pack("=i4s4s", 0, socket.inet_aton(address), bytes(4))
+    return [(socket.IPPROTO_IP, _IP_PKTINFO, info)]
+
+
+def _widen(udp: socket.socket) -> None:
+    try:
+        udp.setsockopt(socket.SOL_SOCKET, 33, _RECEIVE_BUFFER)  # SO_RCVBUFFORCE, needs root
+    except OSError:
+        with suppress(OSError):
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+
+
+def _beside_dhcp_server(taken: PortTaken) -> str:
+    lines = option_60_lines(who_holds(SERVER_PORT, protocol="udp"))
+    return (
+        f"{taken}: serving port 4011 only. That DHCP server must send boot clients to us;"
+        f" its configuration needs:\n{lines}"
+    )

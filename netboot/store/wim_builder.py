@@ -1,0 +1,320 @@
+"""Carries out a plan on a copy of the source, checks the result, and lays out what clients get.
+
+Law: the source is only read. Everything that is added bears the plan's time, so two builds of
+one recipe are the same bytes. Nothing counts before it was read back: every hash in the WIM,
+every added file, the boot index. Files lie in the caller's work folder and are not yet synced.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from netboot.errors import ContentFault, DigestMismatch, FormatError, OperatorFault, Quarantined
+from netboot.formats import cpio
+from netboot.formats.bcd import BootConfiguration, write_bcd
+from netboot.formats.sdi import parse_sdi
+from netboot.formats.wim_xml import filetime_halves
+from netboot.images import boot_layout as layout
+from netboot.images.image_facts import ImageFacts
+from netboot.images.properties import check_image_path
+from netboot.images.servicing import (
+    AddFile,
+    AddTree,
+    BootSettings,
+    Plan,
+    RemoveTree,
+    SetBootIndex,
+    SetRegistry,
+    WriteFile,
+)
+from netboot.store import sandbox
+from netboot.store.confine import Limits
+from netboot.store.sandbox import Progress, WorkerDied, WorkerRefused, no_progress
+
+Locate = Callable[[str], Path]
+"""Where the content with this digest lies; raises BlobMissing."""
+
+_CHUNK = 1 << 20
+_FICLONE = 0x40049409
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltFile:
+    """A file that clients get: manifest name, where it lies, `sha256:<hex>`, bytes."""
+
+    name: str
+    path: Path
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltFiles:
+    """What a build made, and the ways it can be booted, best first."""
+
+    files: tuple[BuiltFile, ...]
+    chains: tuple[str, ...]
+    findings: tuple[str, ...] = ()
+
+    def file(self, name: str) -> BuiltFile | None:
+        """The file called `name`, or None."""
+        return next((file for file in self.files if file.name == name), None)
+
+
+def build(
+    *,
+    source: Path,
+    facts: ImageFacts,
+    plan: Plan,
+    driver_files: Locate,
+    workdir: Path,
+    progress: Progress = no_progress,
+    limits: Limits | None = None,
+) -> BuiltFiles:
+    """Build a version's files below `workdir` (an empty folder on the store's file system).
+
+    Raises ContentFault when a blob is missing or altered, OperatorFault with a hint when the
+    WIM library fails, and whatever `progress` raises (which cancels the build).
+    """
+    wim = workdir / "boot.wim"
+    copy(source, wim, progress)
+    staging = _Staging(workdir / "add", plan.at, driver_files)
+    request = _request(plan, facts, staging)
+    result = _carry_out(request, wim, workdir, progress, limits)
+    for sentence in (*result["faults"], *result["warnings"]):
+        raise ContentFault(f"The built image is not what was asked for: {sentence}.")
+    paths = {"boot.wim": wim, **_taken_out(facts, result["extracted"], workdir / "files")}
+    findings = list(plan.findings)
+    if plan.settings.boot_sdi:
+        paths["boot.sdi"] = _own_sdi(driver_files(plan.settings.boot_sdi), workdir)
+    chains = layout.chains(paths)
+    if "linux" in chains:
+        paths["boot.wim.cpio"] = _as_cpio(wim, workdir / "boot.wim.cpio")
+    if "native" in chains:
+        paths |= dict(_boot_configurations(plan.settings, facts, paths, workdir))
+    elif not chains:
+        findings.append(_unbootable(facts))
+    return BuiltFiles(tuple(_measured(paths, progress)), chains, tuple(findings))
+
+
+class _Staging:
+    """Everything that is added, as one tree that is laid over the image.
+
+    Folders and files bear the plan's time: wimlib stores both their times of change and of
+    last access, so nothing may look into the tree between `stamp` and the update.
+    """
+
+    def __init__(self, folder: Path, at: int, locate: Locate) -> None:
+        self.folder = folder
+        self.expected: dict[str, list[Any]] = {}
+        self._at = at
+        self._locate = locate
+        folder.mkdir()
+
+    def write(self, target: str, data: bytes) -> None:
+        """A file of these bytes."""
+        self._place(target).write_bytes(data)
+        self.expected[target] = [len(data), _sha1(data)]
+
+    def add(self, target: str, digest: str) -> None:
+        """Copy a blob, hashing it on the way: what goes into an image was checked today."""
+        sha256, sha1, size = hashlib.sha256(), _new_sha1(), 0
+        with self._locate(digest).open("rb") as blob, self._place(target).open("xb") as out:
+            while chunk := blob.read(_CHUNK):
+                sha256.update(chunk)
+                sha1.update(chunk)
+                out.write(chunk)
+                size += len(chunk)
+        if f"sha256:{sha256.hexdigest()}" != digest:
+            raise DigestMismatch(f"blob {digest} was altered, so {target} cannot be added")
+        self.expected[target] = [size, sha1.hexdigest() if size else ""]
+
+    def stamp(self) -> None:
+        """Give everything the plan's time, from the bottom up."""
+        for below, _folders, files in os.walk(self.folder, topdown=False):
+            for name in files:
+                file = Path(below, name)
+                file.chmod(0o644)
+                os.utime(file, (self._at, self._at))
+            os.utime(below, (self._at, self._at))
+
+    def _place(self, target: str) -> Path:
+        """Where the file for `target` is staged; plans hold only paths that were checked."""
+        check_image_path(target)
+        file = self.folder / target.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return file
+
+
+def _request(plan: Plan, facts: ImageFacts, staging: _Staging) -> dict[str, Any]:
+    """The plan as the worker understands it: paths of staged files and values of hives."""
+    removed: list[str] = []
+    registry: list[dict[str, Any]] = []
+    boot_index = facts.boot_index
+    for step in plan.steps:
+        match step:
+            case AddTree(target, files):
+                for file in files:
+                    staging.add(f"{target}/{file.path}", file.digest)
+            case AddFile(target, digest, _size):
+                staging.add(target, digest)
+            case WriteFile(target, data):
+                staging.write(target, data)
+            case RemoveTree(target):
+                removed.append(target)
+            case SetRegistry(hive, key, name, kind, data):
+                value = {"key": key, "name": name, "type": kind, "data": data.hex()}
+                registry.append({"hive": hive, **value})
+            case SetBootIndex(index):
+                boot_index = index
+    staging.stamp()
+    high, low = filetime_halves(plan.at)
+    return {
+        "index": plan.index,
+        "at": plan.at,
+        "high": high,
+        "low": low,
+        "boot_index": boot_index,
+        "removed": removed,
+        "tree": str(staging.folder),
+        "registry": registry,
+        "expected": staging.expected,
+        "extract": [file.path for file in facts.boot_files],
+    }
+
+
+def _carry_out(
+    request: dict[str, Any], wim: Path, workdir: Path, progress: Progress, limits: Limits | None
+) -> dict[str, Any]:
+    """Let the sandbox change the copy."""
+    try:
+        answer = sandbox.run(
+            "build", request, wim=wim, workdir=workdir, progress=progress, limits=limits
+        )
+    except WorkerRefused as error:
+        raise OperatorFault(
+            f"The image could not be built ({error.stage}): {error}.",
+            hint="Check that the disk has room, then build again.",
+        ) from error
+    except WorkerDied as error:
+        raise Quarantined(
+            f"The image could not be built: {error}.",
+            hint="Build again; if it fails again, import the source anew.",
+        ) from error
+    return answer.result
+
+
+def copy(source: Path, target: Path, progress: Progress = no_progress) -> None:
+    """Copy a file: by sharing its blocks where the file system can, else in the kernel."""
+    size = source.stat().st_size
+    with source.open("rb") as reader, target.open("xb") as writer:
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
+            return
+        done = 0
+        while done < size:
+            sent = _copy_some(reader, writer, size - done)
+            if not sent:
+                raise ContentFault(f"{source.name} ended after {done} of {size} bytes")
+            done += sent
+            progress("copy", done, size)
+
+
+def _copy_some(reader: BinaryIO, writer: BinaryIO, size: int) -> int:
+    return os.copy_file_range(reader.fileno(), writer.fileno(), min(size, 64 << 20))
+
+
+def _taken_out(facts: ImageFacts, extracted: list[str], folder: Path) -> dict[str, Path]:
+    """Boot files that the worker took out of the built WIM, checked against the import."""
+    paths = {}
+    for file in facts.boot_files:
+        if file.path not in extracted:
+            continue
+        path = folder / file.path.lstrip("/")
+        if path.is_symlink() or _sha1(path.read_bytes()) != file.sha1:
+            raise ContentFault(f"{file.path} came out of the built image altered.")
+        paths[file.name] = path
+    return paths
+
+
+def _own_sdi(blob: Path, workdir: Path) -> Path:
+    """The operator's boot.sdi in place of the image's."""
+    path = workdir / "boot.sdi"
+    shutil.copyfile(blob, path)
+    try:
+        parse_sdi(path.read_bytes())
+    except FormatError as error:
+        raise OperatorFault(
+            f"The boot.sdi of this image cannot be used: {error}.",
+            hint="Take boot\\boot.sdi of Windows installation media.",
+        ) from error
+    return path
+
+
+def _boot_configurations(
+    settings: BootSettings, facts: ImageFacts, paths: dict[str, Path], workdir: Path
+) -> Iterator[tuple[str, Path]]:
+    """A store for each firmware whose loader is there."""
+    for name, needed, extension in (
+        ("BCD-bios", layout.BIOS_FILES, ".exe"),
+        ("BCD-uefi", layout.UEFI_FILES, ".efi"),
+    ):
+        if not all(file in paths for file in needed):
+            continue
+        loader = facts.loader(extension) or f"\\Windows\\System32\\boot\\winload{extension}"
+        configuration = BootConfiguration(
+            title=settings.title,
+            is_uefi=extension == ".efi",
+            loader_path=loader,
+            block_size=settings.block_size,
+            window_size=settings.window_size,
+            menu_seconds=settings.menu_seconds,
+        )
+        path = workdir / name
+        path.write_bytes(write_bcd(configuration))
+        yield name, path
+
+
+def _as_cpio(wim: Path, target: Path) -> Path:
+    """The WIM as the second initrd of a Linux kernel."""
+    size = wim.stat().st_size
+    with wim.open("rb") as reader, target.open("xb") as writer:
+        writer.write(cpio.prefix("boot.wim", size))
+        writer.flush()
+        shutil.copyfileobj(reader, writer, _CHUNK)
+        writer.write(cpio.suffix(size))
+    return target
+
+
+def _measured(paths: dict[str, Path], progress: Progress) -> Iterator[BuiltFile]:
+    """Digest and size of each file. Raises ContentFault for an empty one."""
+    for name, path in sorted(paths.items()):
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        size = path.stat().st_size
+        if not size:
+            # iPXE acknowledges block 0 of an empty file for ever.
+            raise ContentFault(f"{name} came out of the build empty.")
+        progress("hash", size, size)
+        yield BuiltFile(name, path, f"sha256:{digest}", size)
+
+
+def _unbootable(facts: ImageFacts) -> str:
+    lacking = ", ".join(missing.name for missing in facts.missing)
+    return f"No machine can boot this version by itself: the image lacks {lacking}."
+
+
+def _new_sha1() -> "hashlib._Hash":
+    return hashlib.sha1(usedforsecurity=False)
+
+
+def _sha1(data: bytes) -> str:
+    sha1 = _new_sha1()
+    sha1.update(data)
+    return sha1.hexdigest() if data else ""

@@ -1,0 +1,130 @@
+"""Which program a client is told to load."""
+
+import pytest
+
+from netboot.boot.client import BootClient, identify
+from netboot.boot.nbp import BootProgram, NoProgram, Transport, select
+from netboot.boot.policy import Choice
+from netboot.images.architecture import Architecture
+from netboot.images.content_version import ContentVersion
+from netboot.protocols.dhcp import Packet
+from tests.boot_requests import ipxe, request, version
+
+UUID = "00112233-4455-6677-8899-aabbccddeeff"
+SITE = "http://10.77.0.2:8081"
+NATIVE64 = version(chains=("native",), files=("bootmgfw.efi", "pxeboot.n12"))
+NATIVE86 = version(Architecture.X86, chains=("native",), files=("bootmgfw.efi", "pxeboot.n12"))
+WIMBOOT64 = version(chains=("wimboot",))
+WIMBOOT86 = version(Architecture.X86, chains=("wimboot",))
+LINUX64 = version(chains=("linux",))
+LINUX86 = version(Architecture.X86, chains=("linux",))
+
+
+def chosen(packet: Packet, *versions: ContentVersion) -> BootProgram | NoProgram:
+    """The program for the sender of `packet` out of these candidates."""
+    client = identify(packet)
+    assert isinstance(client, BootClient)
+    return select(client, Choice(versions, ()), server="10.77.0.2", http_port=8081)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "candidate", "file"),
+    [
+        (0, LINUX64, "undionly.kpxe"),
+        (0, WIMBOOT64, "undionly.kpxe"),
+        (0, NATIVE64, "pxeboot.n12"),
+        (0, LINUX86, "undionly.kpxe"),
+        (0, NATIVE86, "pxeboot.n12"),
+        (7, LINUX64, "snponly.efi"),
+        (7, WIMBOOT64, "snponly.efi"),
+        (7, NATIVE64, "bootmgfw.efi"),
+        (9, LINUX64, "snponly.efi"),
+        (6, LINUX86, "grubia32.efi"),
+        (6, NATIVE86, "bootmgfw.efi"),
+        (16, LINUX64, f"{SITE}/p/snponly.efi"),
+        (16, WIMBOOT64, f"{SITE}/p/snponly.efi"),
+        (15, LINUX86, f"{SITE}/p/grubia32.efi"),
+    ],
+)
+def test_firmware_gets_the_program_of_the_images_chain(
+    architecture: int, candidate: ContentVersion, file: str
+) -> None:
+    """A plain name by TFTP, a whole URL for HTTP boot."""
+    program = chosen(request(architecture=architecture), candidate)
+
+    assert isinstance(program, BootProgram)
+    assert (program.file, program.version) == (file, candidate)
+    assert program.transport is (Transport.HTTP if "://" in file else Transport.TFTP)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "candidate", "reason"),
+    [
+        (
+            6,
+            WIMBOOT86,
+            "Lab PE x86 v7: no program starts the wimboot chain on a 32-bit UEFI PC",
+        ),
+        (
+            16,
+            NATIVE64,
+            "Lab PE x64 v7: its native chain needs PXE, this machine does HTTP boot",
+        ),
+        (7, version(chains=("native",)), "Lab PE x64 v7 holds no bootmgfw.efi"),
+        (7, version(chains=()), "Lab PE x64 v7 has no way to be started"),
+    ],
+)
+def test_where_no_program_fits_the_reason_is_told(
+    architecture: int, candidate: ContentVersion, reason: str
+) -> None:
+    """Each chain that was tried is named."""
+    assert chosen(request(architecture=architecture), candidate) == NoProgram(reason)
+
+
+def test_the_first_chain_that_this_firmware_can_do_is_taken() -> None:
+    """The version lists its chains best first."""
+    both = version(chains=("native", "linux"))
+    program = chosen(request(architecture=7), both)
+
+    assert isinstance(program, BootProgram)
+    assert program.file == "snponly.efi"
+
+
+def test_a_second_candidate_is_taken_where_the_first_cannot_be_started() -> None:
+    """A BIOS has two candidates."""
+    program = chosen(request(architecture=0), version(chains=("native",)), LINUX86)
+
+    assert isinstance(program, BootProgram)
+    assert program.version == LINUX86
+
+
+@pytest.mark.parametrize("candidate", [LINUX64, WIMBOOT64, NATIVE64])
+def test_every_ipxe_gets_the_script(candidate: ContentVersion) -> None:
+    """From a card, by undionly or by snponly: the chainload has no loop."""
+    program = chosen(ipxe(), candidate)
+
+    assert isinstance(program, BootProgram)
+    assert program.file == f"{SITE}/boot.ipxe"
+
+
+@pytest.mark.parametrize(
+    ("packet", "query"),
+    [
+        (
+            ipxe(),
+            f"mac=52:54:00:77:00:01&platform=pcbios&nic=8086:100e&uuid={UUID}",
+        ),
+        (
+            ipxe(architecture=7),
+            f"mac=52:54:00:77:00:01&platform=efi&arch=x64&nic=8086:100e&uuid={UUID}",
+        ),
+    ],
+)
+def test_the_scripts_url_says_what_we_know_of_the_client(packet: Packet, query: str) -> None:
+    """A BIOS client's width is not known, so `arch` is left out."""
+    client = identify(packet)
+    program = chosen(packet, LINUX64)
+    assert isinstance(client, BootClient)
+    assert isinstance(program, BootProgram)
+
+    assert program.file_for(client) == f"{SITE}/boot.ipxe?{query}"

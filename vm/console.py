@@ -1,0 +1,90 @@
+"""What a machine writes on its consoles, read for signs: progress, the Lab PE's lines, failure."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-9;=?]*[A-Za-z]|[()][A-Z0-9])")
+_LABPE = re.compile(r"LABPE (?P<uptime>\d+\.\d+) (?P<key>[A-Z][A-Z-]*)(?: (?P<rest>.*))?$")
+
+# Each of these means that nothing more will come. GRUB's "error: " and OVMF's "failed to load"
+# are not among them: both are said in the course of boots that succeed.
+_HOPELESS = (
+    (re.compile(r"No bootable device"), "the BIOS found nothing to boot"),
+    (re.compile(r"Shell> "), "the firmware fell into its shell"),
+    (re.compile(r"grub(?: rescue)?> "), "GRUB stopped at its prompt"),
+    (re.compile(r"No more network devices"), "iPXE found no way to boot"),
+    (re.compile(r"Kernel panic - not syncing: (?P<why>.*)"), "the kernel panicked"),
+    (re.compile(r"Initramfs unpacking failed: (?P<why>.*)"), "the first file system is damaged"),
+    (re.compile(r"BdsDxe: No bootable option or device"), "the firmware found nothing to boot"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LabLine:
+    """One line of the Lab PE: `LABPE 4.21 DONE result=offline reason=no-driver`."""
+
+    uptime: float
+    key: str
+    rest: str
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The `key=value` words; `name=` takes the rest of the line."""
+        words, _, name = self.rest.partition("name=")
+        pairs = (word.partition("=") for word in words.split() if "=" in word)
+        found = {key: value for key, _, value in pairs}
+        return {**found, "name": name} if name else found
+
+    def __str__(self) -> str:
+        return f"LABPE {self.uptime:.2f} {self.key} {self.rest}".rstrip()
+
+
+def plain(text: str) -> str:
+    """Console text without cursor movements and carriage returns."""
+    return _ESCAPES.sub("", text).replace("\r", "")
+
+
+def lab_lines(text: str) -> tuple[LabLine, ...]:
+    """The Lab PE's lines in a console's text, in their order."""
+    return tuple(_lab_lines(text))
+
+
+def _lab_lines(text: str) -> Iterator[LabLine]:
+    for line in plain(text).split("\n"):
+        match = _LABPE.search(line)
+        if match:
+            yield LabLine(float(match["uptime"]), match["key"], match["rest"] or "")
+
+
+def hopeless(text: str) -> str:
+    """Why nothing more will come, or an empty string while there is hope."""
+    clean = plain(text)
+    for pattern, words in _HOPELESS:
+        match = pattern.search(clean)
+        if match:
+            why = match.groupdict().get("why")
+            return f"{words}: {why.strip()}" if why else words
+    return ""
+
+
+class ConsoleReader:
+    """Bytes in, whole Lab PE lines and hopelessness out; keeps all text."""
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._open_line = ""
+
+    @property
+    def text(self) -> str:
+        """Everything so far."""
+        return "".join(self._text)
+
+    def receive(self, data: bytes) -> tuple[tuple[LabLine, ...], str]:
+        """The Lab PE lines that `data` completed, and `hopeless` over what is new."""
+        text = data.decode("latin-1")
+        self._text.append(text)
+        fresh = self._open_line + text
+        whole, newline, self._open_line = fresh.rpartition("\n")
+        # A prompt is not followed by a newline, so the open line is looked at as well.
+        return lab_lines(whole + newline), hopeless(fresh)

@@ -1,0 +1,98 @@
+"""`python -m vm.lab run`: the site's daemons and its test machines in a network of their own.
+
+Started by `netboot run` without an interface. Makes the private network with an ordinary DHCP
+server in it, keeps the given daemons running inside the `srv` namespace (10.77.0.2), and boots
+test machines on request (see vm.lab_server). Nothing touches a real network. Everything ends
+with this process, however it ends.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from netboot.errors import OperatorFault
+from netboot.site import Site
+from netboot.supervisor import Child, Supervisor, die_with_parent
+from vm import labpe
+from vm.accel import choose_accelerator
+from vm.firmware import FirmwareKind, emulator_of
+from vm.lab_server import SOCKET_NAME, LabServer
+from vm.network import SRV, LabNetwork
+from vm.reports import JournalReports
+
+
+def main(arguments: list[str]) -> int:
+    """Run until told to stop. Exit code 2 when the operator must do something."""
+    chosen = _parser().parse_args(arguments)
+    die_with_parent()
+    try:
+        return run_lab(chosen.data, netd=chosen.netd_command, http=chosen.http_command)
+    except OperatorFault as fault:
+        print(f"error: {fault}", file=sys.stderr)
+        if fault.hint:
+            print(f"hint: {fault.hint}", file=sys.stderr)
+        return 2
+
+
+def run_lab(data: Path, *, netd: list[str], http: list[str]) -> int:
+    """The lab of the site in `data`; its exit code.
+
+    Raises:
+        NotPermitted: this user may make no namespaces.
+        MissingTool: a program that the lab needs is not installed.
+    """
+    site = Site.open(data)
+    with (
+        LabNetwork(site.data / "lab") as network,
+        LabServer(
+            network,
+            site.data / SOCKET_NAME,
+            reports=lambda: JournalReports(site.journal),
+            accelerator=accelerator_for,
+        ),
+    ):
+        children = [
+            Child("boot services", network.command_in(SRV, netd)),
+            Child("boot files over HTTP", network.command_in(SRV, http)),
+        ]
+        return Supervisor(children, _say).run(lambda: None)
+
+
+def accelerator_for(firmware: FirmwareKind) -> str:
+    """What QEMU runs this kind of machine with."""
+    emulator = emulator_of(firmware)
+    lab = labpe.ensure(say=_say)
+    kernel = lab.kernel[firmware.architecture]
+    return choose_accelerator(
+        kernel, labpe.cache_folder().parent / "accelerator.json", emulator=emulator
+    )
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m vm.lab", description=__doc__)
+    run = parser.add_subparsers(required=True).add_parser("run", help="run the lab")
+    run.add_argument("--data", type=Path, required=True, help="the site's data folder")
+    for name, what in (("netd", "proxyDHCP and TFTP"), ("http", "the boot files")):
+        run.add_argument(
+            f"--{name}-command",
+            type=_argv,
+            required=True,
+            help=f"the daemon for {what}: a JSON list of its words",
+        )
+    return parser
+
+
+def _argv(text: str) -> list[str]:
+    words = json.loads(text)
+    if not isinstance(words, list) or not words or not all(isinstance(w, str) for w in words):
+        raise argparse.ArgumentTypeError("not a JSON list of words")
+    return words
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

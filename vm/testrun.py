@@ -1,0 +1,60 @@
+"""One boot from switching on to the verdict: machine, console, reports, judgement."""
+
+import socket
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from vm.console import LabLine, lab_lines
+from vm.machine import Ending, Limits, Machine, Run
+from vm.network import LabNetwork
+from vm.spec import MachineSpec
+from vm.verdict import Evidence, Report, Verdict, judge
+
+
+class Reports(Protocol):
+    """The server's side of the evidence, from one moment on (see vm.reports)."""
+
+    def arrived(self, macs: Collection[str], *, expected: bool) -> tuple[Report, ...]:
+        """Reports from these addresses; when one is expected, waits a while for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A boot that was tried: the verdict and the evidence."""
+
+    spec: MachineSpec
+    verdict: Verdict
+    run: Run
+
+
+def try_boot(
+    spec: MachineSpec,
+    network: LabNetwork,
+    work: Path,
+    *,
+    reports: Reports,
+    accelerator: str,
+    limits: Limits = Limits(),
+    on_line: Callable[[LabLine], None] = lambda _line: None,
+    leash: socket.socket | None = None,
+) -> Tried:
+    """Boot a machine and judge. `reports` must have been made before this call.
+
+    Raises:
+        OperatorFault: the machine cannot be made here.
+    """
+    with Machine(spec, network, work, accelerator=accelerator) as machine:
+        run = machine.run(limits, on_line, leash=leash)
+    lines = lab_lines(run.serial)
+    says_online = any(line.key == "DONE" and "result=online" in line.rest for line in lines)
+    macs = {spec.boot_mac, spec.tested_mac}
+    evidence = Evidence(
+        lines=lines,
+        done=run.ending is Ending.DONE,
+        words=run.words,
+        device=spec.nic.pci_id,
+        reports=reports.arrived(macs, expected=says_online),
+    )
+    return Tried(spec, judge(evidence), run)

@@ -1,0 +1,65 @@
+"""The console under gunicorn: one process, a thread for each request, a bounded stop.
+
+Each live page holds a thread, so there are more threads than streams. Nothing of the site is
+opened before the fork: the worker opens it anew.
+"""
+
+from typing import Any
+
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+
+from netboot.site import Site
+from web.app import create_app
+from web.live import STREAMS, Streams
+
+SPARE_THREADS = 60
+SECONDS_TO_STOP = 10
+
+
+class ConsoleServer(BaseApplication):  # type: ignore[misc]
+    """gunicorn, told by arguments and not by a file."""
+
+    def __init__(self, site: Site, address: str, port: int) -> None:
+        self._data = site.data
+        self._bind = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        self._app: Any = None
+        super().__init__()
+
+    def load_config(self) -> None:
+        """One worker with many threads; no files beside it."""
+        settings = {
+            "bind": [self._bind],
+            "workers": 1,
+            "worker_class": "gthread",
+            "threads": STREAMS + SPARE_THREADS,
+            "timeout": 60,
+            "graceful_timeout": SECONDS_TO_STOP,
+            "keepalive": 5,
+            "control_socket_disable": True,  # it would write to $HOME
+            "worker_tmp_dir": "/dev/shm",  # noqa: S108  # the heartbeat must not wait for a disk
+            "limit_request_line": 4094,
+            "limit_request_fields": 60,
+            "limit_request_field_size": 8190,
+            "proc_name": "netboot-web",
+            "accesslog": None,
+            "loglevel": "warning",
+            "post_worker_init": self._end_streams_with,
+        }
+        for name, value in settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """The application, made in the worker."""
+        self._app = create_app(Site.open(self._data))
+        return self._app
+
+    def _end_streams_with(self, worker: ThreadWorker) -> None:
+        """Let live pages end by themselves when the worker stops; they open again elsewhere."""
+        streams: Streams = self._app.extensions["netboot_streams"]
+        streams.going_on = lambda: bool(worker.alive)
+
+
+def serve_web(site: Site, address: str, port: int) -> None:
+    """Serve the console until a signal says stop. A port that is taken ends the process."""
+    ConsoleServer(site, address, port).run()

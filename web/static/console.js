@@ -1,0 +1,295 @@
+// What the console's pages do by themselves. Runs before htmx (deferred scripts keep their
+// order) and asks for `htmx`, `tus` and `bootstrap` only when something happens.
+(() => {
+  "use strict";
+
+  const csrfToken = () => document.querySelector('meta[name="csrf-token"]').content;
+
+  // Forms ---------------------------------------------------------------------------------
+
+  document.addEventListener("htmx:config:request", (event) => {
+    const request = event.detail.ctx.request;
+    if (request.method !== "GET") request.headers["X-CSRFToken"] = csrfToken();
+  });
+
+  document.addEventListener("htmx:before:request", (event) => busy(event, true));
+  document.addEventListener("htmx:finally:request", (event) => busy(event, false));
+
+  function busy(event, on) {
+    const form = event.target.closest?.("form");
+    const button = form?.querySelector('button[type="submit"]');
+    if (button && event.detail.ctx.request.method !== "GET") button.classList.toggle("btn-loading", on);
+  }
+
+  document.addEventListener("htmx:confirm", (event) => {
+    const { ctx, issueRequest, dropRequest } = event.detail;
+    event.preventDefault();
+    const dialog = document.getElementById("confirm");
+    dialog.querySelector("#confirm-question").textContent = ctx.confirm;
+    dialog.returnValue = "no";
+    dialog.addEventListener(
+      "close",
+      () => (dialog.returnValue === "yes" ? issueRequest() : dropRequest()),
+      { once: true },
+    );
+    dialog.showModal();
+  });
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("#confirm button");
+    if (button) document.getElementById("confirm").close(button.value);
+    if (event.target.closest("#theme-toggle")) toggleTheme();
+  });
+
+  function toggleTheme() {
+    const root = document.documentElement;
+    const theme = root.getAttribute("data-bs-theme") === "dark" ? "light" : "dark";
+    root.setAttribute("data-bs-theme", theme);
+    localStorage.setItem("netboot-theme", theme);
+    document.dispatchEvent(new CustomEvent("netboot:theme"));
+  }
+
+  // Times ---------------------------------------------------------------------------------
+
+  const units = [["day", 86400], ["hour", 3600], ["minute", 60]];
+  const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
+
+  function age(seconds) {
+    for (const [unit, length] of units) {
+      if (seconds >= length) return relative.format(-Math.floor(seconds / length), unit);
+    }
+    return "just now";
+  }
+
+  function showTimes(root) {
+    for (const time of root.querySelectorAll("time[datetime]")) {
+      const moment = new Date(time.dateTime);
+      const text = age((Date.now() - moment) / 1000);
+      if (time.textContent !== text) time.textContent = text;
+      const whole = moment.toLocaleString();
+      if (time.title !== whole) time.title = whole;
+    }
+  }
+
+  function follow(root) {
+    for (const box of root.querySelectorAll("[data-follow]")) box.scrollTop = box.scrollHeight;
+  }
+
+  function refresh(root) {
+    showTimes(root);
+    follow(root);
+  }
+
+  document.addEventListener("htmx:after:settle", (event) => refresh(event.target));
+  setInterval(() => showTimes(document), 20000);
+
+  // The live stream -------------------------------------------------------------------------
+
+  const stream = () => document.getElementById("stream");
+  const connected = (yes) => {
+    const sign = document.getElementById("connection");
+    if (sign) sign.hidden = yes;
+    document.documentElement.dataset.live = yes ? "yes" : "no";
+  };
+
+  document.addEventListener("htmx:sse:after:connection", () => connected(true));
+  document.addEventListener("htmx:sse:error", () => connected(false));
+
+  // hx-sse tries again by itself only after a first success; a refusal at first is ours to mend.
+  function tryAgain(seconds) {
+    connected(false);
+    setTimeout(() => {
+      const element = stream();
+      if (element && !element._htmx?.sse) {
+        htmx.ajax("GET", element.getAttribute("hx-sse:connect"), { source: element, swap: "none" });
+      }
+    }, seconds * 1000);
+  }
+
+  document.addEventListener("htmx:response:error", (event) => {
+    const { ctx } = event.detail;
+    if (ctx.sourceElement.id !== "stream") return;
+    if (ctx.response.status === 401) window.location.reload();
+    else tryAgain(Number(ctx.response.headers.get("Retry-After")) || 5);
+  });
+
+  document.addEventListener("htmx:error", (event) => {
+    if (event.detail.ctx?.sourceElement?.id === "stream") tryAgain(3);
+  });
+
+  // The account was taken away or changed: the page as it is now says what is left.
+  document.addEventListener("bye", (event) => {
+    if (event.detail?.data === "account") window.location.reload();
+  });
+
+  // Uploads ---------------------------------------------------------------------------------
+
+  const TRIES = [0, 1000, 3000, 5000, 10000, 20000, 30000, 60000];
+  const ATONCE = 3;
+  const megabytes = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
+  const randomId = () =>
+    Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
+
+  class UploadForm {
+    constructor(form) {
+      this.form = form;
+      this.wantsOneFile = form.dataset.upload === "file";
+      this.state = form.querySelector("[data-upload-state]");
+      this.field = form.querySelector("[data-upload-id]");
+      this.submit = form.querySelector("[data-upload-submit]");
+      this.run = 0;
+      this.running = [];
+      this.submit.disabled = true;
+      for (const input of form.querySelectorAll("[data-file]")) {
+        input.addEventListener("change", () => this.start(fromInput(input)));
+      }
+      this.listenForDrops(form.querySelector("[data-drop]"));
+    }
+
+    listenForDrops(zone) {
+      zone.addEventListener("dragover", (event) => {
+        event.preventDefault();
+        zone.classList.add("is-over");
+      });
+      zone.addEventListener("dragleave", () => zone.classList.remove("is-over"));
+      zone.addEventListener("drop", async (event) => {
+        event.preventDefault();
+        zone.classList.remove("is-over");
+        this.start(await fromDrop(event.dataTransfer));
+      });
+    }
+
+    async start(files) {
+      const run = ++this.run;
+      for (const upload of this.running) upload.abort();
+      this.running = [];
+      this.field.value = "";
+      this.submit.disabled = true;
+      if (!files.length) return this.say("");
+      if (this.wantsOneFile && files.length > 1) return this.say("Choose exactly one file.", "danger");
+      this.suggestName(files[0].file);
+      this.files = files;
+      this.total = files.reduce((sum, { file }) => sum + file.size, 0);
+      this.sent = new Map();
+      this.began = performance.now();
+      this.drawBar();
+      const batch = this.wantsOneFile ? "" : randomId();
+      try {
+        const url = await this.sendAll(run, batch);
+        if (run !== this.run) return;
+        this.field.value = url.split("/").pop().split("-")[0];
+        this.say(`${files.length === 1 ? files[0].path : files.length + " files"} uploaded, ${megabytes(this.total)}`, "success");
+        this.submit.disabled = false;
+      } catch (error) {
+        if (run === this.run) this.say(reason(error), "danger");
+      }
+    }
+
+    async sendAll(run, batch) {
+      const waiting = [...this.files];
+      let last = "";
+      const worker = async () => {
+        while (waiting.length && run === this.run) last = await this.sendOne(waiting.shift(), batch);
+      };
+      await Promise.all(Array.from({ length: ATONCE }, worker));
+      return last;
+    }
+
+    sendOne({ file, path }, batch) {
+      return new Promise((resolve, reject) => {
+        const upload = new tus.Upload(file, {
+          endpoint: "/uploads/",
+          retryDelays: TRIES,
+          uploadDataDuringCreation: true,
+          storeFingerprintForResuming: !batch,
+          removeFingerprintOnSuccess: true,
+          headers: { "X-CSRFToken": csrfToken() },
+          metadata: batch ? { filename: file.name, batch, path } : { filename: file.name },
+          onShouldRetry: (error) => {
+            const status = error.originalResponse?.getStatus() ?? 0;
+            return status === 0 || status >= 500 || status === 423 || status === 409;
+          },
+          onProgress: (sent) => {
+            this.sent.set(path, sent);
+            this.moveBar();
+          },
+          onSuccess: () => resolve(upload.url),
+          onError: reject,
+        });
+        this.running.push(upload);
+        if (batch) return upload.start();
+        upload.findPreviousUploads().then((previous) => {
+          if (previous.length) upload.resumeFromPreviousUpload(previous[0]);
+          upload.start();
+        });
+      });
+    }
+
+    suggestName(file) {
+      const name = this.form.querySelector("#image-name");
+      if (name && !name.value) name.value = file.name.replace(/\.(wim|esd)$/i, "").slice(0, 64);
+    }
+
+    drawBar() {
+      this.bar = document.createElement("progress");
+      this.bar.className = "bar";
+      this.bar.max = Math.max(1, this.total);
+      this.bar.value = 0;
+      this.bar.setAttribute("aria-label", "Upload");
+      this.text = document.createElement("div");
+      this.text.className = "text-secondary";
+      this.state.replaceChildren(this.bar, this.text);
+    }
+
+    moveBar() {
+      const sent = [...this.sent.values()].reduce((sum, bytes) => sum + bytes, 0);
+      const rate = sent / Math.max(0.5, (performance.now() - this.began) / 1000);
+      this.bar.value = sent;
+      this.text.textContent =
+        `${Math.floor((100 * sent) / Math.max(1, this.total))} % of ${megabytes(this.total)}, ${megabytes(rate)}/s`;
+    }
+
+    say(text, kind = "info") {
+      const box = document.createElement("div");
+      box.className = text ? `alert alert-${kind} mt-2 mb-0` : "";
+      box.textContent = text;
+      this.state.replaceChildren(box);
+    }
+  }
+
+  const reason = (error) =>
+    error.originalResponse?.getBody() || "The upload stopped: the server cannot be reached. Choose the file again to go on.";
+
+  const fromInput = (input) =>
+    Array.from(input.files, (file) => ({ file, path: file.webkitRelativePath || file.name }));
+
+  async function fromDrop(transfer) {
+    const entries = Array.from(transfer.items, (item) => item.webkitGetAsEntry()).filter(Boolean);
+    const found = [];
+    for (const entry of entries) await walk(entry, found);
+    return found;
+  }
+
+  async function walk(entry, found) {
+    if (entry.isFile) {
+      const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+      found.push({ file, path: entry.fullPath.replace(/^\//, "") });
+      return;
+    }
+    const reader = entry.createReader();
+    for (;;) {
+      const part = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+      if (!part.length) return;
+      for (const child of part) await walk(child, found);
+    }
+  }
+
+  // A page begins ---------------------------------------------------------------------------
+
+  document.addEventListener("DOMContentLoaded", () => {
+    refresh(document);
+    for (const form of document.querySelectorAll("form[data-upload]")) new UploadForm(form);
+    const modal = document.querySelector(".modal[data-open]");
+    if (modal) bootstrap.Modal.getOrCreateInstance(modal).show();
+  });
+})();
