@@ -14,7 +14,8 @@ from netboot.images.architecture import Architecture
 from netboot.images.content_version import ContentVersion, PublishedContent
 from netboot.report import ReportTokens, read_report
 from netboot.serve.content import Content
-from netboot.serve.httpd import Script
+from netboot.serve.http_process import serve_http
+from netboot.serve.httpd import Script, boot_app
 from netboot.site import Site
 from netboot.store.boot_programs import read_programs
 from netboot.store.open_content import ContentCache
@@ -77,19 +78,19 @@ class BootPages:
 
 def serve_boot_files(site: Site, *, address: str) -> None:
     """Serve until SIGTERM. Raises PortTaken or NotPermitted."""
-    from netboot.serve.http_process import serve_http
-
     pages = BootPages(site, address=address)
-    log.info("http.ready", address=address, port=site.settings.http_port)
-    serve_http(
+    answer = boot_app(
         resolve_url=pages.resolve_url,
         open_content=pages.open_content,
         script=pages.script,
         report=pages.report,
         emit=site.journal.emit,
-        address=address,
-        port=site.settings.http_port,
     )
+    log.info("http.ready", address=address, port=site.settings.http_port)
+    try:
+        serve_http(answer, address=address, port=site.settings.http_port)
+    finally:
+        site.journal.close()
 
 
 def _candidates(

@@ -14,7 +14,15 @@ import structlog
 from netboot.errors import NetbootError, OperatorFault
 from netboot.operations import job_handlers
 from netboot.site import Site
-from netboot.store.jobs import CANCELLED, FAILED, SUCCEEDED, Job, JobCancelled, LeaseLost
+from netboot.store.jobs import (
+    CANCELLED,
+    FAILED,
+    SUCCEEDED,
+    Job,
+    JobCancelled,
+    JobFailed,
+    LeaseLost,
+)
 
 HEARTBEAT_SECONDS = 5.0
 IDLE_SECONDS = 0.25
@@ -95,8 +103,9 @@ class Worker:
         except LeaseLost:
             log.warning("job.lost", job=job.id, kind=job.kind)
         except OperatorFault as fault:
-            hint = f" {fault.hint}" if fault.hint else ""
-            self.site.jobs.finish(job.id, FAILED, message=f"{fault}.{hint}")
+            message = f"{fault}. {fault.hint}" if fault.hint else str(fault)
+            shown = fault.result if isinstance(fault, JobFailed) else None
+            self.site.jobs.finish(job.id, FAILED, message=message, result=shown)
         except NetbootError as fault:
             self.site.jobs.finish(job.id, FAILED, message=str(fault))
         except BaseException as bug:

@@ -11,12 +11,16 @@ _LABPE = re.compile(r"LABPE (?P<uptime>\d+\.\d+) (?P<key>[A-Z][A-Z-]*)(?: (?P<re
 # are not among them: both are said in the course of boots that succeed.
 _HOPELESS = (
     (re.compile(r"No bootable device"), "the BIOS found nothing to boot"),
-    (re.compile(r"Shell> "), "the firmware fell into its shell"),
-    (re.compile(r"grub(?: rescue)?> "), "GRUB stopped at its prompt"),
     (re.compile(r"No more network devices"), "iPXE found no way to boot"),
     (re.compile(r"Kernel panic - not syncing: (?P<why>.*)"), "the kernel panicked"),
     (re.compile(r"Initramfs unpacking failed: (?P<why>.*)"), "the first file system is damaged"),
     (re.compile(r"BdsDxe: No bootable option or device"), "the firmware found nothing to boot"),
+)
+
+_PROMPTS = (
+    (re.compile(r"Shell> $"), "the firmware fell into its shell"),
+    (re.compile(r"grub(?: rescue)?> $"), "GRUB stopped at its prompt"),
+    (re.compile(r"iPXE> $"), "iPXE stopped at its prompt"),
 )
 
 
@@ -57,14 +61,17 @@ def _lab_lines(text: str) -> Iterator[LabLine]:
             yield LabLine(float(match["uptime"]), match["key"], match["rest"] or "")
 
 
-def hopeless(text: str) -> str:
-    """Why nothing more will come, or an empty string while there is hope."""
-    clean = plain(text)
-    for pattern, words in _HOPELESS:
-        match = pattern.search(clean)
-        if match:
-            why = match.groupdict().get("why")
-            return f"{words}: {why.strip()}" if why else words
+def hopeless(whole_lines: str, open_line: str = "") -> str:
+    """Why nothing more will come, or an empty string while there is hope.
+
+    A message counts once its line is whole, a prompt while its line is open.
+    """
+    for patterns, text in ((_HOPELESS, plain(whole_lines)), (_PROMPTS, plain(open_line))):
+        for pattern, words in patterns:
+            match = pattern.search(text)
+            if match:
+                why = match.groupdict().get("why")
+                return f"{words}: {why.strip()}" if why else words
     return ""
 
 
@@ -86,5 +93,4 @@ class ConsoleReader:
         self._text.append(text)
         fresh = self._open_line + text
         whole, newline, self._open_line = fresh.rpartition("\n")
-        # A prompt is not followed by a newline, so the open line is looked at as well.
-        return lab_lines(whole + newline), hopeless(fresh)
+        return lab_lines(whole + newline), hopeless(whole, self._open_line)

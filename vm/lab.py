@@ -7,11 +7,14 @@ with this process, however it ends.
 """
 
 import argparse
+import functools
 import json
 import sys
+import threading
 from pathlib import Path
 
 from netboot.errors import OperatorFault
+from netboot.images.architecture import Architecture
 from netboot.site import Site
 from netboot.supervisor import Child, Supervisor, die_with_parent
 from vm import labpe
@@ -20,6 +23,8 @@ from vm.firmware import FirmwareKind, emulator_of
 from vm.lab_server import SOCKET_NAME, LabServer
 from vm.network import SRV, LabNetwork
 from vm.reports import JournalReports
+
+_ACCELERATOR_LOCK = threading.Lock()
 
 
 def main(arguments: list[str]) -> int:
@@ -60,13 +65,16 @@ def run_lab(data: Path, *, netd: list[str], http: list[str]) -> int:
 
 
 def accelerator_for(firmware: FirmwareKind) -> str:
-    """What QEMU runs this kind of machine with."""
-    emulator = emulator_of(firmware)
-    lab = labpe.ensure(say=_say)
-    kernel = lab.kernel[firmware.architecture]
-    return choose_accelerator(
-        kernel, labpe.cache_folder().parent / "accelerator.json", emulator=emulator
-    )
+    """What QEMU runs this kind of machine with; found out once."""
+    with _ACCELERATOR_LOCK:
+        return _accelerator(emulator_of(firmware), firmware.architecture)
+
+
+@functools.cache
+def _accelerator(emulator: str, architecture: Architecture) -> str:
+    kernel = labpe.ensure(say=_say).kernel[architecture]
+    cache = labpe.cache_folder().parent / "accelerator.json"
+    return choose_accelerator(kernel, cache, emulator=emulator)
 
 
 def _say(text: str) -> None:

@@ -17,7 +17,7 @@ import json
 import shutil
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -223,7 +223,7 @@ class _Slots:
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def take(self, request: Request) -> Any:
+    def take(self, request: Request) -> Iterator[Slot]:
         kinds, cards = list(FirmwareKind), list(NICS)
         own = kinds.index(request.firmware) * len(cards) + cards.index(request.nic)
         spare = range(len(kinds) * len(cards), STATIC_LEASES)

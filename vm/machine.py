@@ -57,6 +57,9 @@ class Limits:
     processor: float = 120.0
 
 
+DEFAULT_LIMITS = Limits()
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """What is left of a run: the evidence. `screenshot` is None where none could be taken."""
@@ -128,7 +131,7 @@ class Machine:
 
     def run(
         self,
-        limits: Limits = Limits(),
+        limits: Limits = DEFAULT_LIMITS,
         on_line: OnLine = lambda _line: None,
         *,
         leash: socket.socket | None = None,
@@ -156,7 +159,8 @@ class Machine:
         frames, alive_at = 0, self._started
         exited = os.pidfd_open(self._process.pid)
         with selectors.DefaultSelector() as selector, os.fdopen(exited, "rb"):
-            for watched in (self._serial, self._debug, exited, *([leash] if leash else [])):
+            selector.register(exited, selectors.EVENT_READ)
+            for watched in (self._serial, self._debug, *([leash] if leash else [])):
                 selector.register(watched, selectors.EVENT_READ)
             while True:
                 ready = [key.fileobj for key, _ in selector.select(_TICK_SECONDS)]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from vm.console import LabLine, lab_lines
-from vm.machine import Ending, Limits, Machine, Run
+from vm.machine import DEFAULT_LIMITS, Ending, Limits, Machine, Run
 from vm.network import LabNetwork
 from vm.spec import MachineSpec
 from vm.verdict import Evidence, Report, Verdict, judge
@@ -36,7 +36,7 @@ def try_boot(
     *,
     reports: Reports,
     accelerator: str,
-    limits: Limits = Limits(),
+    limits: Limits = DEFAULT_LIMITS,
     on_line: Callable[[LabLine], None] = lambda _line: None,
     leash: socket.socket | None = None,
 ) -> Tried:

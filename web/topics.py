@@ -43,7 +43,11 @@ def read_overview(site: Site, _argument: str) -> Values:
     troubled = {Outcome.OFFLINE, Outcome.STALLED, Outcome.IGNORED}
     return {
         "images": views,
-        "stale": [view for view in views if view.distribution != DistributionStatus.CURRENT],
+        "stale": [
+            view
+            for view in views
+            if view.current and view.distribution != DistributionStatus.CURRENT
+        ],
         "to_build": [view for view in views if view.needs_build],
         "boots": recent[:6],
         "up": ladder.counted(recent, Outcome.ONLINE),

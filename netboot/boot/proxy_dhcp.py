@@ -166,7 +166,7 @@ def _offer(
     recent: RecentClients,
 ) -> Answer | Ignored:
     packet, client = request.packet, request.client
-    attempt = recent.discovered(packet.mac, client.relay, request.now)
+    attempt = recent.discovered(packet.mac, client.stage, client.relay, request.now)
     quirk = quirk_of(client, attempt)
     file = plan.program.file_for(client)
     made = reply.offer(packet, client, file=file, shape=quirk.shape, server=settings.identity)

@@ -39,6 +39,7 @@ class _Row:
     last_attempt: float = 0.0
     address_offered_by: str = ""
     relay: str = ""
+    stage: str = ""
 
 
 class RecentClients:
@@ -80,11 +81,12 @@ class RecentClients:
         row.answered += 1
         return ""
 
-    def discovered(self, mac: bytes, relay: str, now: float) -> int:
-        """Count a DISCOVER; returns how many came without a REQUEST, this one included."""
+    def discovered(self, mac: bytes, stage: str, relay: str, now: float) -> int:
+        """Count a DISCOVER; returns how many came in this stage without a REQUEST, with this."""
         row = self._row(mac, now)
-        if not row.attempts or now - row.last_attempt > STREAK_GAP:
+        if not row.attempts or row.stage != stage or now - row.last_attempt > STREAK_GAP:
             row.attempts, row.streak_began, row.address_offered_by = 0, now, ""
+            row.stage = stage
         row.attempts += 1
         row.last_attempt = now
         row.relay = relay

@@ -34,12 +34,18 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None
     """Columns as wide as they need to be; nothing but the titles when there are no rows."""
     from rich import box
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(*titles, box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for title in titles:
+        table.add_column(title, no_wrap=True)
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
-    Console().print(table)
+        table.add_row(*(escape(str(cell)) for cell in row))
+    console = Console()
+    if not console.is_terminal:
+        console.width = 1000  # a script reads whole lines
+    console.print(table)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from netboot.errors import OperatorFault
 from netboot.images.architecture import Architecture
 from netboot.operations import driver_import, images, lab, points, versions
 from netboot.site import Site
-from netboot.store.jobs import Job
+from netboot.store.jobs import Job, JobFailed
 
 
 class Context(Protocol):
@@ -87,9 +87,10 @@ def boot_test_machine(context: Context) -> dict[str, Any]:
             case {"event": "done"}:
                 return _machine_done(context, event, time.monotonic() - began)
             case {"event": "failed"}:
-                raise OperatorFault(
+                raise JobFailed(
                     str(event.get("reason", "the test machine failed")),
                     hint=str(event.get("hint", "")),
+                    result=_with_screenshot(context.site, event),
                 )
             case {"event": "serial", "line": str(line)}:
                 context.line(line, part=_part_of(line), stage=_stage_of(line))
@@ -111,7 +112,14 @@ def _machine_done(context: Context, event: dict[str, Any], seconds: float) -> di
                 reason="seen on the test machine's serial console",
             )
         )
-    return {**event, "seconds": round(seconds, 1)}
+    return {**_with_screenshot(context.site, event), "seconds": round(seconds, 1)}
+
+
+def _with_screenshot(site: Site, event: dict[str, Any]) -> dict[str, Any]:
+    """The event with its picture in the store: the lab throws its own away after a while."""
+    path = Path(str(event.get("screenshot") or "."))
+    digest = site.blobs.add_file(path).digest if path.is_file() else ""
+    return {**event, "screenshot": digest}
 
 
 _STAGES = (

@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable
 from itertools import count
 
@@ -35,7 +36,8 @@ class Loop:
         self._stopping = False
         self._failures = 0
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._epoll.register(self._bell, select.EPOLLIN)
+        self._asked: deque[Ready] = deque()
+        self.add_reader(self._bell, self._rung)
 
     def add_reader(self, fd: int, ready: Ready) -> None:
         """Call `ready(now)` whenever `fd` can be read (level-triggered)."""
@@ -57,6 +59,11 @@ class Loop:
     def at(self, when: float, call: Ready) -> None:
         """Call `call(now)` once, as soon as `when` has come. There is no cancelling: look again."""
         heapq.heappush(self._timers, (when, next(self._order), call))
+
+    def soon(self, call: Ready) -> None:
+        """Call `call(now)` in the next round; from signal handlers and other threads too."""
+        self._asked.append(call)
+        os.eventfd_write(self._bell, 1)
 
     def every(self, seconds: float, call: Ready) -> None:
         """Call `call(now)` every so many seconds, first after `seconds`."""
@@ -83,7 +90,6 @@ class Loop:
                     self._guarded(call, now)
             if self._timers and self._timers[0][0] <= now:
                 self._call_timers(now)
-        os.eventfd_read(self._bell)
         self._stopping = False
 
     def stop(self) -> None:
@@ -95,6 +101,11 @@ class Loop:
         """Give back the loop's own descriptors; the readers' stay their owners'."""
         self._epoll.close()
         os.close(self._bell)
+
+    def _rung(self, now: float) -> None:
+        os.eventfd_read(self._bell)
+        while self._asked:
+            self._guarded(self._asked.popleft(), now)
 
     def _patience(self, now: float) -> float | None:
         return max(0.0, self._timers[0][0] - now) if self._timers else None

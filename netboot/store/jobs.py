@@ -32,6 +32,14 @@ class JobCancelled(OperatorFault):
     """Somebody asked for the job to stop; raised where the job reports its progress."""
 
 
+class JobFailed(OperatorFault):
+    """The job did not do what was asked; `result` is what there is to show all the same."""
+
+    def __init__(self, message: str, *, hint: str = "", result: dict[str, Any]) -> None:
+        super().__init__(message, hint=hint)
+        self.result = result
+
+
 class LeaseLost(OperatorFault):
     """The job was given to another worker, since this one was silent for too long."""
 

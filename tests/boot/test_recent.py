@@ -62,11 +62,19 @@ def test_sixty_thousand_machines_take_the_room_of_ten_thousand() -> None:
 def test_discovers_are_counted_until_a_request_comes() -> None:
     """A REQUEST ends the streak, and so does a long silence."""
     recent = RecentClients()
-    assert [recent.discovered(MAC, "", at) for at in (0.0, 4.0, 12.0)] == [1, 2, 3]
+    assert [recent.discovered(MAC, "firmware", "", at) for at in (0.0, 4.0, 12.0)] == [1, 2, 3]
 
     recent.requested(MAC)
-    assert recent.discovered(MAC, "", 13.0) == 1
-    assert recent.discovered(MAC, "", 200.0) == 1
+    assert recent.discovered(MAC, "firmware", "", 13.0) == 1
+    assert recent.discovered(MAC, "firmware", "", 200.0) == 1
+
+
+def test_each_stage_has_a_streak_of_its_own() -> None:
+    """A machine that goes on from PXE to HTTP boot begins anew."""
+    recent = RecentClients()
+    recent.discovered(MAC, "firmware", "", 0.0)
+
+    assert recent.discovered(MAC, "firmware-http", "", 1.0) == 1
 
 
 def test_a_machine_that_takes_no_offer_is_told_with_both_causes() -> None:
@@ -74,7 +82,7 @@ def test_a_machine_that_takes_no_offer_is_told_with_both_causes() -> None:
     recent = RecentClients()
     told = []
     for at in (0.0, 4.0, 12.0):
-        recent.discovered(MAC, "", at)
+        recent.discovered(MAC, "firmware", "", at)
         told.append(recent.unheeded(MAC, at))
 
     assert told[:2] == ["", ""]
@@ -86,7 +94,7 @@ def test_where_a_dhcp_server_offered_an_address_the_firmware_is_to_blame() -> No
     """Then only one cause is left."""
     recent = RecentClients()
     for at in (0.0, 4.0, 12.0):
-        recent.discovered(MAC, "", at)
+        recent.discovered(MAC, "firmware", "", at)
         recent.address_offered(MAC, "10.77.0.1")
 
     told = recent.unheeded(MAC, 12.0)

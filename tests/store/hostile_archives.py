@@ -49,12 +49,9 @@ def zip_of_shared_bytes(entries, size):
     crc = zlib.crc32(data)
     local = b"PK\3\4" + struct.pack("<HHHHHIIIHH", 20, 0, 8, 0, 33, crc, len(body), size, 5, 0)
     local += b"aaaaa" + body
-    table = b""
-    for number in range(entries):
-        name = f"{number:05}".encode()
-        table += b"PK\1\2" + struct.pack(
-            "<HHHHHHIIIHHHHHII", 20, 20, 0, 8, 0, 33, crc, len(body), size, 5, 0, 0, 0, 0, 0, 0
-        ) + name  # fmt: skip
+    fields = (20, 20, 0, 8, 0, 33, crc, len(body), size, 5, 0, 0, 0, 0, 0, 0)
+    entry = b"PK\1\2" + struct.pack("<HHHHHHIIIHHHHHII", *fields)
+    table = b"".join(entry + f"{number:05}".encode()[-5:] for number in range(entries))
     count = min(entries, 0xFFFF)
     end = b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, count, count, len(table), len(local), 0)
     return local + table + end

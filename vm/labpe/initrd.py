@@ -45,7 +45,14 @@ def build_initrd(root: Path, architecture: Architecture) -> bytes:
     for path in sorted(GUEST.iterdir()):
         if path.suffix in {".sh", ".awk"}:
             archive.add_file(f"labpe/{path.name}", path.read_bytes(), mode=0o755)
-    return gzip.compress(bytes(archive), compresslevel=9, mtime=0)
+    return _padded(gzip.compress(bytes(archive), compresslevel=9, mtime=0))
+
+
+def _padded(data: bytes) -> bytes:
+    """To four bytes: UEFI loaders put the next archive right behind, and the kernel refuses it
+    elsewhere ("invalid magic at start of compressed archive").
+    """
+    return data + bytes(-len(data) % 4)
 
 
 def _libraries(root: Path, program: bytes, architecture: Architecture) -> dict[str, bytes]:

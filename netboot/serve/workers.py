@@ -1,0 +1,84 @@
+"""Several processes that serve one port: past one core's worth, the kernel spreads clients.
+
+Each worker opens its own sockets with SO_REUSEPORT, has its own loop and its share of the limits
+(`TftpLimits.share`, `HttpLimits.share`); nothing is shared but the page cache. A worker that dies
+is replaced; when the parent goes, they go.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+
+_PR_SET_PDEATHSIG = 1
+_SOONEST = 1.0
+
+
+class Workers:
+    """Forked processes, each running `serve(index)` until told to stop."""
+
+    def __init__(self, count: int, serve: Callable[[int], None]) -> None:
+        """Start `count` workers. Call before any thread is started: they are forked.
+
+        `serve` is called in the child with 0 .. count-1 and returns when it gets SIGTERM.
+        """
+        self._serve = serve
+        self._index: dict[int, int] = {}
+        self._started: dict[int, float] = {}
+        self._due: dict[int, float] = {}
+        for index in range(count):
+            self._start(index)
+
+    @property
+    def pids(self) -> list[int]:
+        """The workers that run, in the order of their indexes."""
+        return sorted(self._index, key=self._index.__getitem__)
+
+    def check(self, now: float) -> None:
+        """Replace workers that have died; call every second or so (`Loop.every`).
+
+        One that ended right after its start has to wait a little before the next try.
+        """
+        for pid in list(self._index):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                self._due[self._index.pop(pid)] = self._started.pop(pid) + _SOONEST
+        for index, when in list(self._due.items()):
+            if when <= now:
+                del self._due[index]
+                self._start(index)
+
+    def stop(self) -> None:
+        """Ask all to end, and wait until they have."""
+        for pid in self._index:
+            os.kill(pid, signal.SIGTERM)
+        for pid in list(self._index):
+            os.waitpid(pid, 0)
+            del self._index[pid], self._started[pid]
+        self._due.clear()
+
+    def _start(self, index: int) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            os._exit(self._child(index, parent))
+        self._index[pid] = index
+        self._started[pid] = time.monotonic()
+
+    def _child(self, index: int, parent: int) -> int:
+        """The whole life of a worker; its exit code."""
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            return 0  # it ended before we could ask to be told
+        try:
+            self._serve(index)
+        except Exception:  # noqa: BLE001 - the end of this process: say why
+            traceback.print_exc()
+            return 1
+        return 0

@@ -1,0 +1,343 @@
+"""The proxyDHCP server on a LAN of its own, beside real DHCP servers and real clients."""
+
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from netboot.boot.events import (
+    AddressLearned,
+    Discovered,
+    ForeignOffer,
+    OfferSent,
+    RequestIgnored,
+)
+from netboot.boot.neighbours import option_60_lines
+from netboot.errors import PortTaken
+from netboot.protocols.dhcp import MessageType
+from tests.boot_requests import MAC, ipxe, request
+from tests.netlab import Host, Lan, needs_netns
+from tests.serve.conftest import Daemon, Firmware
+
+pytestmark = [pytest.mark.netns, needs_netns]
+
+Dhcpd = Callable[..., AbstractContextManager[Daemon]]
+MakeFirmware = Callable[..., Firmware]
+
+DNSMASQ = (
+    "dnsmasq", "-k", "--conf-file=/dev/null", "--user=root", "--group=root", "--port=0",
+    "--no-ping", "--bind-interfaces", "--interface=eth0", "--pid-file=", "--log-facility=-",
+    "--log-dhcp",
+)  # fmt: skip
+ADDRESSES = (
+    "--dhcp-authoritative", "--dhcp-range=10.77.0.100,10.77.0.200,255.255.255.0,1h",
+    "--dhcp-leasefile=/dev/null", "--dhcp-option=3",
+)  # fmt: skip
+
+
+@pytest.fixture
+def lan() -> Iterator[Lan]:
+    """A LAN with nothing on it."""
+    with Lan() as made:
+        yield made
+
+
+def started(host: Host, *argv: str, until: str) -> subprocess.Popen[str]:
+    """A program that has printed `until`."""
+    program = host.start(*argv)
+    assert program.stdout is not None
+    for line in program.stdout:
+        if until in line:
+            return program
+    raise AssertionError(f"{argv[0]} ended before it said {until!r}")
+
+
+def address_server(lan: Lan, *more: str) -> Host:
+    """dnsmasq that gives addresses, on a host of its own."""
+    host = lan.host("dhcp", "10.77.0.1/24")
+    started(host, *DNSMASQ, *ADDRESSES, *more, until="DHCP, IP range")
+    return host
+
+
+def test_a_discover_is_answered_by_broadcast_from_port_67(
+    lan: Lan, dhcpd: Dhcpd, firmware: MakeFirmware
+) -> None:
+    """And both sides of the story are told."""
+    server, client = lan.host("srv", "10.77.0.2/24"), firmware(lan.host("cli"))
+    with dhcpd(server) as daemon:
+        client.send(request())
+        offer, source = client.receive()
+
+        assert source == ("10.77.0.2", 67)
+        assert offer.message_type is MessageType.OFFER
+        assert offer.boot_file == b"snponly.efi"
+        discovered = daemon.event(Discovered)
+        sent = daemon.event(OfferSent)
+    assert (discovered.mac, discovered.firmware, discovered.stage) == (
+        "52:54:00:77:00:01", "uefi", "firmware",
+    )  # fmt: skip
+    assert (sent.file, sent.image, sent.version, sent.port) == ("snponly.efi", "Lab PE x64", 7, 67)
+    assert "Lab PE x64 v7 is the default for x64" in sent.reason
+    assert daemon.server.counts == {"answered": 1}
+
+
+def test_the_answer_comes_from_our_address_though_the_card_has_another(
+    lan: Lan, dhcpd: Dhcpd, firmware: MakeFirmware
+) -> None:
+    """Clients compare the sender with option 54."""
+    server, client = lan.host("srv", "10.66.0.1/16", "10.77.0.2/24"), firmware(lan.host("cli"))
+    with dhcpd(server):
+        client.send(request())
+
+        assert client.receive()[1] == ("10.77.0.2", 67)
+
+
+def test_port_4011_answers_the_sender(lan: Lan, dhcpd: Dhcpd, firmware: MakeFirmware) -> None:
+    """By unicast, from the port that was asked."""
+    server, client = lan.host("srv", "10.77.0.2/24"), lan.host("cli", "10.77.0.99/24")
+    rom = firmware(client, 4011)
+    with dhcpd(server) as daemon:
+        rom.send(
+            request(message=MessageType.REQUEST, address=b"\x0a\x4d\0\x63"), ("10.77.0.2", 4011)
+        )
+        ack, source = rom.receive()
+
+        assert source == ("10.77.0.2", 4011)
+        assert (ack.message_type, ack.boot_file) == (MessageType.ACK, b"snponly.efi")
+        assert daemon.event(OfferSent).port == 4011
+
+
+def test_what_is_ignored_is_told_with_its_reason_once(
+    lan: Lan, dhcpd: Dhcpd, firmware: MakeFirmware
+) -> None:
+    """A machine of a kind that we have no image for."""
+    server, client = lan.host("srv", "10.77.0.2/24"), firmware(lan.host("cli"))
+    with dhcpd(server) as daemon:
+        for xid in range(3):
+            client.send(request(architecture=11, xid=xid))
+        ignored = daemon.event(RequestIgnored)
+        client.send(request())
+        client.receive()
+
+        assert ignored.reason == "no default image for arm64"
+        assert daemon.server.counts == {"ignored": 3, "answered": 1}
+        daemon.event(OfferSent)
+        assert daemon.events.empty()
+
+
+def test_a_request_joins_machine_and_address(
+    lan: Lan, dhcpd: Dhcpd, firmware: MakeFirmware
+) -> None:
+    """The broadcast to the DHCP server tells us which address the machine takes."""
+    server, client = lan.host("srv", "10.77.0.2/24"), firmware(lan.host("cli"))
+    with dhcpd(server) as daemon:
+        client.send(request())
+        client.send(request(message=MessageType.REQUEST, options={50: b"\x0a\x4d\0\x63"}))
+        learned = daemon.event(AddressLearned)
+
+        assert (learned.mac, learned.ip) == ("52:54:00:77:00:01", "10.77.0.99")
+        assert daemon.learned == [("52:54:00:77:00:01", "10.77.0.99")]
+
+
+def test_hostile_datagrams_do_not_disturb_the_next_boot(
+    lan: Lan, dhcpd: Dhcpd, firmware: MakeFirmware
+) -> None:
+    """The line that killed a WDS among them (KB3073881), to both ports."""
+    server, client = lan.host("srv", "10.77.0.2/24"), lan.host("cli", "10.77.0.99/24")
+    rom = firmware(client)
+    good = bytes(request())
+    hostile = [b"default send string", b"", b"%n%s", b"\0" * 300, good[:240], good[:250],
+               b"\xff" * 1400, good[:236] + b"\x63\x82\x53\x63" + b"\x35" * 60,
+               good[:240] + b"\x34\x01\x03\xff", b"A" * 2196]  # fmt: skip
+    with dhcpd(server) as daemon:
+        for data in hostile:
+            rom.send(data)
+            rom.send(data, ("10.77.0.2", 4011))
+        rom.send(good)
+
+        assert rom.receive()[0].boot_file == b"snponly.efi"
+        assert daemon.server.counts["answered"] == 1
+        assert daemon.server.counts["malformed"] >= 2 * len(hostile) - 6
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "5", "-T", "1", "-s", "/bin/true"),
+        ("dhclient", "-v", "-1", "-sf", "/bin/true", "-pf", "/dev/null", "-lf", "/dev/null", "eth0"),
+    ],
+    ids=["udhcpc", "dhclient"],
+)  # fmt: skip
+def test_ordinary_clients_get_their_leases_undisturbed(
+    lan: Lan, dhcpd: Dhcpd, argv: tuple[str, ...]
+) -> None:
+    """Beside us dnsmasq gives addresses; we send such clients nothing at all."""
+    address_server(lan)
+    server, client = lan.host("srv", "10.77.0.2/24"), lan.host("cli")
+    with dhcpd(server) as daemon:
+        said = client.run(*argv)
+
+        assert re.search(r"(lease of|bound to) 10\.77\.0\.1", said), said
+        assert daemon.server.counts["answered"] == 0
+        assert daemon.events.empty()
+
+
+def test_a_pxe_client_gets_an_address_from_dnsmasq_and_a_file_from_us(
+    lan: Lan, dhcpd: Dhcpd, firmware: MakeFirmware
+) -> None:
+    """Two offers to one DISCOVER, as on every site with proxyDHCP."""
+    address_server(lan)
+    server, client = lan.host("srv", "10.77.0.2/24"), firmware(lan.host("cli"))
+    with dhcpd(server):
+        client.send(ipxe())
+        offers = {source[0]: packet for packet, source in (client.receive(), client.receive())}
+
+    assert offers["10.77.0.1"].your_address[:3] == b"\x0a\x4d\0"
+    assert offers["10.77.0.2"].your_address == bytes(4)
+    assert offers["10.77.0.2"].boot_file.startswith(b"http://10.77.0.2:8081/boot.ipxe?")
+
+
+def test_firmware_that_takes_no_offer_is_named_with_the_dhcp_server(
+    lan: Lan, dhcpd: Dhcpd, firmware: MakeFirmware
+) -> None:
+    """The tap heard dnsmasq offer an address, so merging is what fails."""
+    address_server(lan)
+    server, client = lan.host("srv", "10.77.0.2/24"), firmware(lan.host("cli"))
+    with dhcpd(server) as daemon:
+        client.send(request())
+        client.receive()
+        client.receive()
+        memory = daemon.server._proxy._memory.recent
+        memory._rows[MAC].attempts = 2
+        memory._rows[MAC].streak_began -= 12
+        client.send(request())
+        daemon.event(OfferSent)
+        warning = daemon.event(OfferSent).warning
+
+    assert "although 10.77.0.1 offered an address: this firmware does not merge" in warning
+
+
+def test_another_boot_server_is_noticed(lan: Lan, dhcpd: Dhcpd, firmware: MakeFirmware) -> None:
+    """dnsmasq in proxy mode on a third host."""
+    rogue = lan.host("rogue", "10.77.0.9/24")
+    started(rogue, *DNSMASQ, "--dhcp-range=10.77.0.0,proxy",
+            "--pxe-service=X86-64_EFI,Evil,evil.efi", until="DHCP, proxy")  # fmt: skip
+    server, client = lan.host("srv", "10.77.0.2/24"), firmware(lan.host("cli"))
+    with dhcpd(server) as daemon:
+        client.send(request())
+        foreign = daemon.event(ForeignOffer)
+
+    assert (foreign.server, foreign.mac) == ("10.77.0.9", "52:54:00:77:00:01")
+
+
+def test_beside_a_dhcp_server_on_the_same_host_we_serve_4011_only(
+    lan: Lan, dhcpd: Dhcpd, firmware: MakeFirmware
+) -> None:
+    """dnsmasq holds 67; with the lines that we name it sends boot clients to us."""
+    lines = option_60_lines("dnsmasq").splitlines()
+    server = lan.host("srv", "10.77.0.2/24")
+    started(server, *DNSMASQ, *ADDRESSES, *(f"--{line}" for line in lines), until="DHCP, IP range")
+    client = lan.host("cli", "10.77.0.99/24")
+    rom = firmware(client)
+    with dhcpd(server) as daemon:
+        rom.send(request())
+        offer, _ = rom.receive()
+        rom.send(
+            request(message=MessageType.REQUEST, address=b"\x0a\x4d\0\x63"), ("10.77.0.2", 4011)
+        )
+        ack, source = rom.receive()
+
+    assert daemon.server.ports == (4011,)
+    assert "is taken by dnsmasq (process " in daemon.server.notes[0]
+    assert all(line in daemon.server.notes[0] for line in lines)
+    assert offer.options[60] == b"PXEClient"
+    assert offer.options[54] == b"\x0a\x4d\0\x02"
+    assert (ack.boot_file, source) == (b"snponly.efi", ("10.77.0.2", 4011))
+
+
+def test_where_no_port_is_left_the_holder_is_named(lan: Lan, dhcpd: Dhcpd) -> None:
+    """Two of us on one card make no sense."""
+    server = lan.host("srv", "10.77.0.2/24")
+    with dhcpd(server), pytest.raises(PortTaken, match="port 4011 is taken by"), dhcpd(server):
+        pass
+
+
+def test_two_thousand_discovers_a_second_are_all_answered(lan: Lan, dhcpd: Dhcpd) -> None:
+    """A boot storm of three seconds by perfdhcp; its requests come as through a relay."""
+    server, client = lan.host("srv", "10.77.0.2/24"), lan.host("cli", "10.77.0.99/24")
+    settings = _with_client_as_relay()
+    with dhcpd(server, settings=settings) as daemon:
+        said = client.run(
+            "perfdhcp", "-4", "-i", "-l", "eth0", "-r", "2000", "-R", "6000", "-n", "6000",
+            "-W", "1000000",
+            "-o", "60," + b"PXEClient:Arch:00007:UNDI:003000".hex(), "-o", "93,0007",
+            "-o", "97,0000112233445566778899aabbccddeeff", "all",
+            check=False, timeout=60,
+        )  # fmt: skip
+
+    assert "drops: 0\n" in said, said
+    assert daemon.server.counts["answered"] == 6000
+
+
+def _with_client_as_relay() -> object:
+    from ipaddress import IPv4Network
+
+    from netboot.boot.proxy_dhcp import Settings
+
+    return Settings(
+        server="10.77.0.2",
+        networks=(IPv4Network("10.77.0.0/24"),),
+        relays=(IPv4Network("10.77.0.99/32"),),
+    )
+
+
+def test_tshark_finds_nothing_wrong_with_what_we_send(
+    lan: Lan, dhcpd: Dhcpd, firmware: MakeFirmware, tmp_path: Path
+) -> None:
+    """Everything on the wire for every kind of client, read by an independent dissector."""
+    server, client = lan.host("srv", "10.77.0.2/24"), lan.host("cli", "10.77.0.99/24")
+    rom, boot_server = firmware(client), firmware(client, 4011)
+    capture = tmp_path / "sent.pcap"
+    tshark = started(client, "tshark", "-i", "eth0", "-w", str(capture), "-f",
+                     "udp and src host 10.77.0.2", until="Capturing on")  # fmt: skip
+    with dhcpd(server):
+        expected = 0
+        for code in (0, 6, 7, 9, 15, 16):
+            name = b"HTTPClient" if code > 9 else b"PXEClient"
+            for packet in (
+                request(architecture=code, vendor_class=name, xid=code),
+                ipxe(architecture=code, xid=100 + code),
+            ):
+                rom.send(packet._replace(mac=MAC[:5] + bytes((code,))))
+                rom.receive()
+                expected += 1
+            asked = request(message=MessageType.REQUEST, architecture=code, vendor_class=name,
+                            mac=MAC[:5] + bytes((code,)), address=b"\x0a\x4d\0\x63",
+                            options={43: bytes.fromhex("470480000000ff")})  # fmt: skip
+            boot_server.send(asked, ("10.77.0.2", 4011))
+            boot_server.receive()
+            expected += 1
+    wait_for_packets(capture, expected)
+    tshark.terminate()
+    tshark.wait(10)
+    wrong = client.run("tshark", "-r", str(capture), "-Y",
+                       "_ws.malformed || _ws.expert.severity>=6291456")  # fmt: skip
+    seen = client.run("tshark", "-r", str(capture), "-Y", "dhcp", "-T", "fields", "-e", "dhcp.id")
+
+    assert [line for line in wrong.splitlines() if "Running as user" not in line] == []
+    assert seen.count("0x") == expected
+
+
+def wait_for_packets(capture: Path, count: int) -> None:
+    """Until tshark has written so many packets (it says nothing when it has)."""
+    for _ in range(100):
+        done = subprocess.run(["capinfos", "-c", "-M", "-T", "-r", str(capture)],
+                              capture_output=True, text=True, check=False)  # fmt: skip
+        numbers = done.stdout.split()
+        if numbers and numbers[-1].isdigit() and int(numbers[-1]) >= count:
+            return
+        subprocess.run(["sleep", "0.1"], check=True)
+    raise AssertionError(f"{capture} never held {count} packets")
