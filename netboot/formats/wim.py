@@ -179,10 +179,20 @@ def parse_header(data: bytes) -> WimHeader:
 def objections(header: WimHeader, file_size: int) -> tuple[Objection, ...]:
     """Everything that speaks against handing this file to a WIM library, worst first."""
     return (
+        *_pipable(header),
         *_broken(header, file_size),
         *_suspicious(header),
         *_unbootable(header),
     )
+
+
+def _pipable(header: WimHeader) -> Iterator[Objection]:
+    """Comes first: in this form the header at the start leaves most fields open."""
+    if header.is_pipable:
+        yield Objection(
+            "the WIM is pipable; boot managers cannot read that form",
+            "Convert it: wimlib-imagex optimize FILE --not-pipable",
+        )
 
 
 def _broken(header: WimHeader, file_size: int) -> Iterator[Objection]:
@@ -229,11 +239,6 @@ def _suspicious(header: WimHeader) -> Iterator[Objection]:
 
 def _unbootable(header: WimHeader) -> Iterator[Objection]:
     """Honest files of a kind that no boot manager reads."""
-    if header.is_pipable:
-        yield Objection(
-            "the WIM is pipable; boot managers cannot read that form",
-            "Convert it: wimlib-imagex optimize FILE --not-pipable",
-        )
     if WimFlag.SPANNED in header.flags or header.parts != 1 or header.part != 1:
         yield Objection(
             f"this is part {header.part} of a split WIM ({header.parts} parts)",

@@ -8,21 +8,22 @@ import re
 from collections.abc import Iterable, Iterator
 
 FINDING_LIMIT = 20
-_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\/]')
 _DEVICE = re.compile(r"(con|prn|aux|nul|clock\$|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 _LONGEST_PATH = 32_000
 
 
-def hostile_names(paths: Iterable[str]) -> list[str]:
+def hostile_names(entries: Iterable[tuple[str, str]]) -> list[str]:
     """Sentences about names that cannot be trusted; at most FINDING_LIMIT.
 
-    Paths are absolute with forward slashes, as wimlib gives them; bytes that are no UTF-8 come
-    as lone surrogates.
+    Entries are (path, name). A path is absolute with forward slashes, as wimlib puts it
+    together; the name is its last part as it stands in the WIM, which may hold a slash of its
+    own. Bytes that are no UTF-8 come as lone surrogates.
     """
     findings: list[str] = []
     seen: dict[str, str] = {}
-    for path in paths:
-        findings += (f"{_shown(path)}: {reason}" for reason in _reasons(path))
+    for path, name in entries:
+        findings += (f"{_shown(path)}: {reason}" for reason in _reasons(path, name))
         folded = path.casefold()
         if folded in seen and path != "/":
             findings.append(
@@ -36,9 +37,8 @@ def hostile_names(paths: Iterable[str]) -> list[str]:
     return findings[:FINDING_LIMIT]
 
 
-def _reasons(path: str) -> Iterator[str]:
-    """What is wrong with the last part of a path; the parts before are entries of their own."""
-    name = path.rpartition("/")[2]
+def _reasons(path: str, name: str) -> Iterator[str]:
+    """What is wrong with a name; the folders above it are entries of their own."""
     if path == "/":
         return
     if name in {"", ".", ".."}:

@@ -116,7 +116,8 @@ def check_image_path(path: str) -> None:
     for part in parts:
         if (
             not part
-            or part.strip(" .") != part.lstrip(" ")
+            or part != part.strip(" ")
+            or part.endswith(".")
             or not part.isprintable()
             or _FORBIDDEN & set(part)
             or "\\" in part

@@ -45,7 +45,7 @@ class _Rule:
     pattern: re.Pattern[str]
 
 
-_EMPTY = r"(?!\s{0,40}(?:\*|%[^%\r\n]*%|\$|<|\"\"|''|$))"
+_EMPTY = r"(?!\s{0,40}(?:\*|%[^%\r\n]*%|%[0-9~*]|\$|<|\(|\"\"|''|$|Read-Host\b|InputBox\b))"
 """Prompts, variables and empty values give nothing away."""
 
 # Repetitions are bounded: a hostile file of one endless line must not cost minutes.

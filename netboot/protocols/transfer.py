@@ -10,7 +10,8 @@ timeout). The machine is handed packets and times, and answers with what to send
 Blocks are counted from 1 without end; only the wire sees them modulo 2^16.
 
 How losses are mended, in the order in which they cost:
-* an ACK inside the window says where the gap is: go back there at once (RFC 7440 §4);
+* an ACK inside the window says where the gap is: go back there at once (RFC 7440 §4). Where that
+  proved wrong, the path repeats or reorders packets: from then on, wait a moment before;
 * an ACK that repeats what we know may mean that a window's first block was lost: go back once per
   window, unless the ACK came too early to be an answer, or answers a repetition of ours;
 * silence: first the last block alone, whose ACK tells what is missing; then the whole window,
@@ -21,6 +22,9 @@ A repeated ACK in lockstep (window 1) is never answered: that is the Apprentice'
 from dataclasses import dataclass
 
 from netboot.protocols.tftp_options import Terms
+
+_MOMENT = 0.002
+"""How long, in seconds, a packet that others overtook may be late on a path that reorders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +104,11 @@ class ReadTransfer:
         "_asked_at",
         "_awaits_option_ack",
         "_flight_at",
+        "_gap_suspected",
         "_pure_flight",
         "_quickest",
         "_quiet_until",
+        "_sceptical",
         "_smoothed",
         "_strain",
         "_timeout",
@@ -110,6 +116,8 @@ class ReadTransfer:
         "_top",
         "_tries",
         "_variation",
+        "_went_back_at",
+        "_went_back_from",
         "_window",
         "acknowledged",
         "deadline",
@@ -140,7 +148,10 @@ class ReadTransfer:
         self._quickest = self._smoothed = self._variation = 0.0
         self._timeout = self._timing.first_timeout
         self._strain = 0  # timeouts since a round trip could be measured (Karn's algorithm)
-        self._quiet_until = 0
+        self._quiet_until = 0  # up to here a repeated ACK may answer a repetition of ours
+        self._went_back_at = 0.0
+        self._went_back_from = 0
+        self._sceptical = self._gap_suspected = False
 
     def start(self, now: float) -> Action:
         """The first answer to the request."""
@@ -182,15 +193,11 @@ class ReadTransfer:
             return None
         if not self.validated:
             return self._tick_unvalidated(now)
-        timing = self._timing
-        if now - self._flight_at >= timing.patience and self._tries:
-            return self._end(Failed(f"the client fell silent for {timing.patience:.0f} s"))
+        if self._tries and now - self._flight_at >= self._timing.patience:
+            return self._end(Failed(f"the client fell silent for {self._timing.patience:.0f} s"))
         if self._expired(now):
             return self._end(Failed("the client was too slow for too long"))
-        if self._tries >= timing.tries:
-            self.deadline = self._flight_at + timing.patience
-            return None
-        return self._resend(now)
+        return self._break_silence(now)
 
     def gone(self, now: float) -> Action:
         """The client's port was closed (ICMP); after the last block that is a usual farewell."""
@@ -201,7 +208,7 @@ class ReadTransfer:
             return self._end(Finished(self.resent))
         return self._end(Failed("the client closed its port"))
 
-    def _agreed(self, packet: bytes, now: float) -> Action:
+    def _agreed(self, packet: bytes, now: float) -> Action | None:
         """ACK 0 in answer to the OACK (RFC 2347): the first window may go."""
         self._awaits_option_ack = False
         self._quickest = now - self._flight_at
@@ -211,18 +218,39 @@ class ReadTransfer:
             self._follow_window(packet)
         return self._advance(0, now)
 
-    def _advance(self, block: int, now: float) -> Action:
+    def _advance(self, block: int, now: float) -> Action | None:
         """All blocks up to `block` have come: send the next window."""
         self.acknowledged = block
         self.validated = True
         self._tries = 0
         if block >= self.last:
             return self._end(Finished(self.resent))
-        if self.sent > block:  # a gap: what follows it in flight will be answered by repeated ACKs
-            self._quiet_until = self._top + self._window
+        if self._went_back_at:
+            self._judge_going_back(block, now)
         self._flight_at = now
+        if block < self.sent:
+            return self._mind_gap(block, now)
+        self._gap_suspected = False
         self.deadline = now + (self._resend_after() if self._window == 1 else self._probe_after())
         return self._send(block + 1, min(block + self._window, self.last))
+
+    def _mind_gap(self, block: int, now: float) -> Action | None:
+        """The client says inside a window how far it has come: what follows is lost, or late."""
+        end = min(block + self._window, self.last)
+        self._quiet_until = self._top + self._window  # of what is in flight come repeated ACKs
+        if not self._sceptical:
+            self._went_back_at, self._went_back_from = now, self._top
+            self.deadline = now + self._probe_after()
+            return self._send(block + 1, end)
+        self._gap_suspected = True
+        self.deadline = now + max(_MOMENT, self._smoothed + 2 * self._variation)
+        return self._send(self._top + 1, end) if end > self._top else None
+
+    def _judge_going_back(self, block: int, now: float) -> None:
+        """Going back was wrong if what we thought lost is acknowledged before it can have come."""
+        if now - self._went_back_at < 0.75 * self._quickest and block <= self._went_back_from:
+            self._sceptical = True
+        self._went_back_at = 0.0
 
     def _receive_again(self, now: float) -> Action | None:
         """An ACK for what we know to have come: a window's first block may be lost."""
@@ -261,8 +289,15 @@ class ReadTransfer:
         self.deadline = min(now + wait, self._asked_at + timing.first_patience)
         return self.repeat()
 
-    def _resend(self, now: float) -> Action:
-        """Silence: first the flight's last block alone, then all of it."""
+    def _break_silence(self, now: float) -> Action | None:
+        """First the flight's last block alone, then all of it, and at last nothing more."""
+        if self._gap_suspected:  # the moment is over: what was late is lost
+            self._gap_suspected = False
+            self.deadline = now + self._resend_after()
+            return self._send(self.acknowledged + 1, self.sent)
+        if self._tries >= self._timing.tries:
+            self.deadline = self._flight_at + self._timing.patience
+            return None
         self._tries += 1
         self._pure_flight = False
         self._quiet_until = self._top + self._window

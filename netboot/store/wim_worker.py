@@ -108,7 +108,7 @@ def _walk(wim: Wim, index: int) -> tuple[list[str], list[Entry]]:
         entries = wim.walk(number)
         if len(entries) > ENTRY_LIMIT:
             hostile.append(f"image {number} holds {len(entries)} files and folders")
-        hostile += hostile_names(entry.path for entry in entries)
+        hostile += hostile_names((entry.path, entry.name) for entry in entries)
         if number == index:
             chosen = entries
     return hostile, chosen
@@ -208,7 +208,7 @@ def _checked(worker: Worker, index: int) -> dict[str, Any]:
         wim.verify()
         entries = wim.walk(index)
         by_path = {entry.path.lower(): entry for entry in entries}
-        faults = hostile_names(entry.path for entry in entries)
+        faults = hostile_names((entry.path, entry.name) for entry in entries)
         for path, (size, sha1) in request["expected"].items():
             entry = by_path.get(path.lower())
             if entry is None or (entry.size, entry.sha1) != (size, sha1):

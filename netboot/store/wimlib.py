@@ -162,11 +162,12 @@ _ProgressCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p
 class Entry:
     """One file or folder of an image: `path` is absolute with forward slashes.
 
-    `sha1` is of the unnamed data, empty for folders and empty files. `written_at` is seconds
+    `name` is its last part as the WIM has it, where a hostile one may hold slashes. `sha1` is of the unnamed data, empty for folders and empty files. `written_at` is seconds
     since 1970.
     """
 
     path: str
+    name: str
     attributes: int
     size: int
     sha1: str
@@ -338,7 +339,8 @@ def _entry(dentry: _Dentry) -> Entry:
     resource = dentry.stream.resource
     sha1 = bytes(resource.sha1)
     return Entry(
-        path=dentry.path.decode("utf-8", "surrogateescape"),
+        path=(dentry.path or b"").decode("utf-8", "surrogateescape"),
+        name=(dentry.name or b"").decode("utf-8", "surrogateescape"),
         attributes=dentry.attributes,
         size=resource.size,
         sha1=sha1.hex() if any(sha1) else "",

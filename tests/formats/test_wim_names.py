@@ -5,11 +5,15 @@ import pytest
 from netboot.formats.wim_names import FINDING_LIMIT, hostile_names
 
 
+def entries(paths: list[str]) -> list[tuple[str, str]]:
+    return [(path, path.rpartition("/")[2]) for path in paths]
+
+
 def test_ordinary_names_pass():
     """What real images hold is no finding."""
     paths = ["/", "/Windows", "/Windows/System32", "/$Windows.~BT", "/Windows/a b.txt", "/Ünïcode"]
 
-    assert hostile_names(paths) == []
+    assert hostile_names(entries(paths)) == []
 
 
 @pytest.mark.parametrize(
@@ -35,7 +39,7 @@ def test_ordinary_names_pass():
 )
 def test_tricks_are_named(paths: list[str], reason: str):
     """Each trick gives one sentence with the reason and a printable path."""
-    (finding,) = hostile_names(paths)
+    (finding,) = hostile_names(entries(paths))
 
     assert reason in finding
     assert finding.isprintable()
@@ -43,4 +47,11 @@ def test_tricks_are_named(paths: list[str], reason: str):
 
 def test_a_flood_of_tricks_is_cut():
     """At most FINDING_LIMIT sentences, however many names are bad."""
-    assert FINDING_LIMIT == len(hostile_names(f"/bad{n}:" for n in range(10_000)))
+    assert FINDING_LIMIT == len(hostile_names((f"/bad{n}:", f"bad{n}:") for n in range(10_000)))
+
+
+def test_a_slash_inside_a_name_is_found():
+    """The path looks ordinary; only the name itself shows the trick."""
+    (finding,) = hostile_names([("/Windows/evil", "Windows/evil")])
+
+    assert "forbids" in finding

@@ -108,7 +108,7 @@ def test_a_prestart_command_follows_the_images_own_wpeinit():
     hook = plan_hook(StartUp(own), PRESTART)
 
     lines = text_of(hook, STARTNET).split("\r\n")
-    assert lines[5:9] == [
+    assert lines[4:8] == [
         "  @call X:\\Windows\\System32\\wpeinit.exe >nul",
         "rem netboot",
         "call %SystemRoot%\\System32\\nb-prestart.cmd",

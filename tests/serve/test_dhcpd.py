@@ -2,11 +2,17 @@
 
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
+import scapy.packet
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
+from scapy.utils import wrpcap
 
 from netboot.boot.events import (
     AddressLearned,
@@ -16,8 +22,9 @@ from netboot.boot.events import (
     RequestIgnored,
 )
 from netboot.boot.neighbours import option_60_lines
+from netboot.boot.proxy_dhcp import Settings
 from netboot.errors import PortTaken
-from netboot.protocols.dhcp import MessageType
+from netboot.protocols.dhcp import MessageType, Packet
 from tests.boot_requests import MAC, ipxe, request
 from tests.netlab import Host, Lan, needs_netns
 from tests.serve.conftest import Daemon, Firmware
@@ -123,9 +130,9 @@ def test_what_is_ignored_is_told_with_its_reason_once(
         client.receive()
 
         assert ignored.reason == "no default image for arm64"
-        assert daemon.server.counts == {"ignored": 3, "answered": 1}
         daemon.event(OfferSent)
-        assert daemon.events.empty()
+    assert daemon.server.counts == {"ignored": 3, "answered": 1}
+    assert daemon.events.empty()
 
 
 def test_a_request_joins_machine_and_address(
@@ -159,15 +166,18 @@ def test_hostile_datagrams_do_not_disturb_the_next_boot(
         rom.send(good)
 
         assert rom.receive()[0].boot_file == b"snponly.efi"
-        assert daemon.server.counts["answered"] == 1
-        assert daemon.server.counts["malformed"] >= 2 * len(hostile) - 6
+    assert daemon.server.counts["answered"] == 1
+    counts = daemon.server.counts
+    assert counts["malformed"] + counts["ignored"] == 2 * len(hostile)
+    assert counts["malformed"] > counts["ignored"]
 
 
 @pytest.mark.parametrize(
     "argv",
     [
         ("udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "5", "-T", "1", "-s", "/bin/true"),
-        ("dhclient", "-v", "-1", "-sf", "/bin/true", "-pf", "/dev/null", "-lf", "/dev/null", "eth0"),
+        ("dhclient", "-v", "-1", "-sf", "/bin/true", "-pf", "/dev/null", "-lf", "/dev/null",
+         "eth0"),
     ],
     ids=["udhcpc", "dhclient"],
 )  # fmt: skip
@@ -207,14 +217,14 @@ def test_firmware_that_takes_no_offer_is_named_with_the_dhcp_server(
     address_server(lan)
     server, client = lan.host("srv", "10.77.0.2/24"), firmware(lan.host("cli"))
     with dhcpd(server) as daemon:
+        for _ in range(2):
+            client.send(request())
+            client.receive()
+            client.receive()
+            daemon.event(OfferSent)
+        # Twelve seconds go by.
+        daemon.server._proxy._memory.recent._rows[MAC].streak_began -= 12
         client.send(request())
-        client.receive()
-        client.receive()
-        memory = daemon.server._proxy._memory.recent
-        memory._rows[MAC].attempts = 2
-        memory._rows[MAC].streak_began -= 12
-        client.send(request())
-        daemon.event(OfferSent)
         warning = daemon.event(OfferSent).warning
 
     assert "although 10.77.0.1 offered an address: this firmware does not merge" in warning
@@ -250,12 +260,33 @@ def test_beside_a_dhcp_server_on_the_same_host_we_serve_4011_only(
         )
         ack, source = rom.receive()
 
-    assert daemon.server.ports == (4011,)
-    assert "is taken by dnsmasq (process " in daemon.server.notes[0]
-    assert all(line in daemon.server.notes[0] for line in lines)
+        assert daemon.server.ports == (4011,)
+    assert "UDP port 67 is taken by" in daemon.server.notes[0]
     assert offer.options[60] == b"PXEClient"
     assert offer.options[54] == b"\x0a\x4d\0\x02"
     assert (ack.boot_file, source) == (b"snponly.efi", ("10.77.0.2", 4011))
+
+
+def test_the_dhcp_server_on_the_same_host_is_named_with_the_lines_that_it_needs(lan: Lan) -> None:
+    """In a process of its own, as in life: who holds a port is read from /proc."""
+    lines = option_60_lines("dnsmasq")
+    server = lan.host("srv", "10.77.0.2/24")
+    started(server, *DNSMASQ, *ADDRESSES, until="DHCP, IP range")
+    said = server.run(sys.executable, "-c", OPEN_AND_TELL)
+
+    assert "UDP port 67 is taken by dnsmasq (process " in said
+    assert lines in said
+
+
+OPEN_AND_TELL = """
+from netboot.serve.dhcpd import DhcpServer
+from netboot.serve.udp import Loop
+from netboot.boot.proxy_dhcp import ProxyDhcp
+from tests.boot_requests import BOTH, SETTINGS
+server = DhcpServer(loop=Loop(), interface="eth0", address="10.77.0.2",
+                    proxy=ProxyDhcp(SETTINGS, lambda: BOTH), emit=print, learn=print)
+print(*server.notes)
+"""
 
 
 def test_where_no_port_is_left_the_holder_is_named(lan: Lan, dhcpd: Dhcpd) -> None:
@@ -266,78 +297,74 @@ def test_where_no_port_is_left_the_holder_is_named(lan: Lan, dhcpd: Dhcpd) -> No
 
 
 def test_two_thousand_discovers_a_second_are_all_answered(lan: Lan, dhcpd: Dhcpd) -> None:
-    """A boot storm of three seconds by perfdhcp; its requests come as through a relay."""
+    """A boot storm of three seconds by perfdhcp, whose requests come as through a relay."""
     server, client = lan.host("srv", "10.77.0.2/24"), lan.host("cli", "10.77.0.99/24")
-    settings = _with_client_as_relay()
+    settings = Settings(server="10.77.0.2", relays=(IPv4Network("10.77.0.99/32"),))
     with dhcpd(server, settings=settings) as daemon:
         said = client.run(
             "perfdhcp", "-4", "-i", "-l", "eth0", "-r", "2000", "-R", "6000", "-n", "6000",
-            "-W", "1000000",
             "-o", "60," + b"PXEClient:Arch:00007:UNDI:003000".hex(), "-o", "93,0007",
             "-o", "97,0000112233445566778899aabbccddeeff", "all",
             check=False, timeout=60,
         )  # fmt: skip
 
-    assert "drops: 0\n" in said, said
-    assert daemon.server.counts["answered"] == 6000
-
-
-def _with_client_as_relay() -> object:
-    from ipaddress import IPv4Network
-
-    from netboot.boot.proxy_dhcp import Settings
-
-    return Settings(
-        server="10.77.0.2",
-        networks=(IPv4Network("10.77.0.0/24"),),
-        relays=(IPv4Network("10.77.0.99/32"),),
-    )
+        for _ in range(6000):
+            daemon.event(OfferSent)
+    assert daemon.server.counts == {"answered": 6000}
+    # It ends with its last request: answers that are a few milliseconds late count as lost.
+    assert int(re.findall(r"received packets: (\d+)", said)[0]) > 5800, said
 
 
 def test_tshark_finds_nothing_wrong_with_what_we_send(
     lan: Lan, dhcpd: Dhcpd, firmware: MakeFirmware, tmp_path: Path
 ) -> None:
-    """Everything on the wire for every kind of client, read by an independent dissector."""
+    """Every answer for every kind of client, read by an independent dissector."""
     server, client = lan.host("srv", "10.77.0.2/24"), lan.host("cli", "10.77.0.99/24")
     rom, boot_server = firmware(client), firmware(client, 4011)
-    capture = tmp_path / "sent.pcap"
-    tshark = started(client, "tshark", "-i", "eth0", "-w", str(capture), "-f",
-                     "udp and src host 10.77.0.2", until="Capturing on")  # fmt: skip
+    frames = []
     with dhcpd(server):
-        expected = 0
         for code in (0, 6, 7, 9, 15, 16):
             name = b"HTTPClient" if code > 9 else b"PXEClient"
+            mac = MAC[:5] + bytes((code,))
             for packet in (
                 request(architecture=code, vendor_class=name, xid=code),
                 ipxe(architecture=code, xid=100 + code),
             ):
-                rom.send(packet._replace(mac=MAC[:5] + bytes((code,))))
-                rom.receive()
-                expected += 1
-            asked = request(message=MessageType.REQUEST, architecture=code, vendor_class=name,
-                            mac=MAC[:5] + bytes((code,)), address=b"\x0a\x4d\0\x63",
-                            options={43: bytes.fromhex("470480000000ff")})  # fmt: skip
+                rom.send(packet._replace(mac=mac))
+                frames.append(as_frame(rom.receive(), 68))
+            asked = request(
+                message=MessageType.REQUEST,
+                architecture=code,
+                vendor_class=name,
+                mac=mac,
+                address=b"\x0a\x4d\0\x63",
+                options={43: bytes.fromhex("470480000000ff"), 82: b"\x01\x04eth0"},
+            )
             boot_server.send(asked, ("10.77.0.2", 4011))
-            boot_server.receive()
-            expected += 1
-    wait_for_packets(capture, expected)
-    tshark.terminate()
-    tshark.wait(10)
-    wrong = client.run("tshark", "-r", str(capture), "-Y",
-                       "_ws.malformed || _ws.expert.severity>=6291456")  # fmt: skip
-    seen = client.run("tshark", "-r", str(capture), "-Y", "dhcp", "-T", "fields", "-e", "dhcp.id")
+            frames.append(as_frame(boot_server.receive(), 4011))
+    wrpcap(str(tmp_path / "sent.pcap"), frames)
 
-    assert [line for line in wrong.splitlines() if "Running as user" not in line] == []
-    assert seen.count("0x") == expected
+    assert tshark(tmp_path / "sent.pcap", "dhcp") == 18
+    assert tshark(tmp_path / "sent.pcap", "_ws.malformed || _ws.expert.severity>=6291456") == 0
 
 
-def wait_for_packets(capture: Path, count: int) -> None:
-    """Until tshark has written so many packets (it says nothing when it has)."""
-    for _ in range(100):
-        done = subprocess.run(["capinfos", "-c", "-M", "-T", "-r", str(capture)],
-                              capture_output=True, text=True, check=False)  # fmt: skip
-        numbers = done.stdout.split()
-        if numbers and numbers[-1].isdigit() and int(numbers[-1]) >= count:
-            return
-        subprocess.run(["sleep", "0.1"], check=True)
-    raise AssertionError(f"{capture} never held {count} packets")
+def as_frame(received: tuple[Packet, tuple[str, int]], port: int) -> scapy.packet.Packet:
+    """What came, as it was on the wire."""
+    packet, source = received
+    return (
+        Ether(dst="ff:ff:ff:ff:ff:ff")
+        / IP(src=source[0], dst="255.255.255.255")
+        / UDP(sport=source[1], dport=port)
+        / bytes(packet)
+    )
+
+
+def tshark(capture: Path, condition: str) -> int:
+    """How many packets of a capture fulfil `condition`."""
+    done = subprocess.run(
+        ["tshark", "-r", str(capture), "-Y", condition, "-T", "fields", "-e", "frame.number"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return len(done.stdout.split())

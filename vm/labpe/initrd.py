@@ -49,8 +49,10 @@ def build_initrd(root: Path, architecture: Architecture) -> bytes:
 
 
 def _padded(data: bytes) -> bytes:
-    """To four bytes: UEFI loaders put the next archive right behind, and the kernel refuses it
-    elsewhere ("invalid magic at start of compressed archive").
+    """To a multiple of four bytes.
+
+    UEFI loaders put the next archive right behind, and the kernel takes it nowhere else
+    ("invalid magic at start of compressed archive").
     """
     return data + bytes(-len(data) % 4)
 

@@ -1,0 +1,251 @@
+"""Which driver a device will get, as Windows plug and play decides it.
+
+Microsoft: "How Windows Ranks Drivers", "Driver Rank Example". A rank is 0xSSGGTHHH:
+signature, feature score, kind of match, position in the lists. The lowest rank wins, then the
+newer date, then the higher version.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from netboot.images.architecture import Architecture
+from netboot.images.device import Device
+from netboot.images.driver import Driver, Model
+
+NEWEST = 1 << 29
+"""The build to ask for where the image's is not known: newer than all that INFs name."""
+
+# SIGNERSCORE_* of setupapi.h. That a catalog file lies there is all that we know: Windows
+# would look inside. Since Windows 7 all trusted signers count alike.
+SIGNED = 0x0D
+UNSIGNED = 0x80
+UNSIGNED_AND_UNDECORATED = 0xC0
+
+_HARDWARE_HARDWARE, _HARDWARE_COMPATIBLE = 0x0000, 0x1000
+_COMPATIBLE_HARDWARE, _COMPATIBLE_COMPATIBLE = 0x2000, 0x3000
+_LAST_POSITION = 0xFF
+
+_HOW = {
+    _HARDWARE_HARDWARE: "an id of the device itself, and the INF names it as such",
+    _HARDWARE_COMPATIBLE: "an id of the device itself, which the INF calls compatible",
+    _COMPATIBLE_HARDWARE: "an id that the device is compatible with",
+    _COMPATIBLE_COMPATIBLE: "an id that device and INF both call compatible",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A driver that would take a device, by `device_id`, with `rank` (lower is better)."""
+
+    driver: Driver
+    model: Model
+    device_id: str
+    rank: int
+
+    @property
+    def order(self) -> tuple[int, int, tuple[int, ...], str]:
+        """Sorts the best match first; the digest only makes the order the same every day."""
+        date = int(self.driver.date.replace("-", "") or 0)
+        version = tuple(-number for number in version_numbers(self.driver.version))
+        return self.rank, -date, version, self.driver.digest
+
+    @property
+    def explanation(self) -> str:
+        """Why this driver, in one sentence."""
+        how = _HOW[self.rank & 0xF000]
+        trust = {SIGNED: "signed"}.get(self.rank >> 24, "not signed")
+        dated = " of ".join(part for part in (self.driver.version, self.driver.date) if part)
+        return f"{self.device_id} is {how}; {trust}; {dated or 'no version'}; rank {self.rank:08X}."
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Drivers that claim one hardware id on one architecture, in no order."""
+
+    hardware_id: str
+    architecture: Architecture
+    drivers: tuple[Driver, ...]
+
+
+class _Claim(NamedTuple):
+    """One id of one model: `position` 0 is the hardware id, 1 the first compatible one."""
+
+    driver: Driver
+    model: Model
+    position: int
+
+
+class _DeviceId(NamedTuple):
+    """One of a device's ids; `position` in its list."""
+
+    text: str
+    position: int
+    is_hardware: bool
+
+
+def version_numbers(version: str) -> tuple[int, ...]:
+    """`1.2.3` as (1, 2, 3, 0); what is no number counts as nought."""
+    numbers = [int(part) if part.isdecimal() else 0 for part in version.split(".")[:4]]
+    return tuple(numbers + [0] * (4 - len(numbers)))
+
+
+def rank(
+    device: Device, driver: Driver, architecture: Architecture, *, build: int = NEWEST
+) -> Match | None:
+    """How well a driver fits a device on Windows PE of this architecture and build, or not."""
+    ids = {identifier.text: identifier for identifier in reversed(_device_ids(device, build))}
+    matches = []
+    for claim_id, claim in _claims(driver):
+        identifier = ids.get(claim_id)
+        if identifier and _counts(claim.model, architecture, build):
+            matches.append(_match(identifier, claim))
+    return min(matches, key=lambda match: match.rank, default=None)
+
+
+def best(
+    device: Device, drivers: Iterable[Driver], architecture: Architecture, *, build: int = NEWEST
+) -> Match | None:
+    """The driver that the device gets among these. For many devices make a DriverIndex."""
+    found = (rank(device, driver, architecture, build=build) for driver in drivers)
+    return min((match for match in found if match), key=lambda match: match.order, default=None)
+
+
+class DriverIndex:
+    """Drivers by the ids that they claim, for many devices."""
+
+    def __init__(self, drivers: Iterable[Driver]) -> None:
+        self.drivers = tuple(drivers)
+        self._claims: dict[str, list[_Claim]] = {}
+        self._known: dict[tuple[Device, Architecture, int], Match | None] = {}
+        for driver in self.drivers:
+            for identifier, claim in _claims(driver):
+                self._claims.setdefault(identifier, []).append(claim)
+
+    def matches(
+        self, device: Device, architecture: Architecture, *, build: int = NEWEST
+    ) -> list[Match]:
+        """Every driver that would take the device, the one that gets it first."""
+        found: dict[str, Match] = {}
+        for identifier in _device_ids(device, build):
+            for claim in self._claims.get(identifier.text, ()):
+                if not _counts(claim.model, architecture, build):
+                    continue
+                match = _match(identifier, claim)
+                rival = found.get(claim.driver.digest)
+                if rival is None or match.rank < rival.rank:
+                    found[claim.driver.digest] = match
+        return sorted(found.values(), key=lambda match: match.order)
+
+    def best(
+        self, device: Device, architecture: Architecture, *, build: int = NEWEST
+    ) -> Match | None:
+        """The driver that the device gets; a device asked for again is known."""
+        key = (device, architecture, build)
+        if key not in self._known:
+            self._known[key] = next(iter(self.matches(device, architecture, build=build)), None)
+        return self._known[key]
+
+    @cached_property
+    def conflicts(self) -> tuple[Conflict, ...]:
+        """Hardware ids that two different drivers claim, on the same builds.
+
+        Two versions of one package are no conflict: the newer one is meant.
+        """
+        found = []
+        for identifier, claims in self._claims.items():
+            if len(claims) < 2:
+                continue
+            for architecture in Architecture:
+                rivals = [
+                    claim
+                    for claim in claims
+                    if not claim.position and claim.model.architecture is architecture
+                ]
+                drivers = _rivals(rivals)
+                if drivers:
+                    found.append(Conflict(identifier, architecture, drivers))
+        return tuple(sorted(found, key=lambda c: (c.hardware_id, c.architecture)))
+
+
+def family(driver: Driver) -> tuple[str, str]:
+    """What the versions of one package share: who made it, and its INF's name."""
+    return driver.provider.casefold(), driver.inf_name.casefold()
+
+
+def service_clashes(drivers: Iterable[Driver]) -> tuple[Conflict, ...]:
+    """Packages of different makers or names that install a service of one name.
+
+    Windows has one service of a name: the package that is loaded later takes it over, and the
+    other's devices run, or fail, with a program that was not made for them. `hardware_id` of
+    the result holds the service's name.
+    """
+    users: dict[tuple[str, Architecture], dict[tuple[str, str], Driver]] = {}
+    for driver in drivers:
+        for name, architecture in {(m.service.casefold(), m.architecture) for m in driver.models}:
+            if name:
+                users.setdefault((name, architecture), {}).setdefault(family(driver), driver)
+    return tuple(
+        Conflict(name, architecture, tuple(clashing.values()))
+        for (name, architecture), clashing in sorted(users.items())
+        if len(clashing) > 1
+    )
+
+
+def _rivals(claims: list[_Claim]) -> tuple[Driver, ...]:
+    """The drivers that claim an id on the same build as a driver of another family."""
+    drivers: dict[str, Driver] = {}
+    for build in {claim.model.minimum_build for claim in claims}:
+        active = [claim.driver for claim in claims if _spans(claim.model, build)]
+        if len({family(driver) for driver in active}) > 1:
+            drivers |= {driver.digest: driver for driver in active}
+    return tuple(drivers.values())
+
+
+def _spans(model: Model, build: int) -> bool:
+    return model.minimum_build <= build and not (
+        model.maximum_build and build >= model.maximum_build
+    )
+
+
+def _counts(model: Model, architecture: Architecture, build: int) -> bool:
+    return model.architecture is architecture and _spans(model, build)
+
+
+def _claims(driver: Driver) -> Iterator[tuple[str, _Claim]]:
+    for model in driver.models:
+        for identifier in model.hardware_ids:
+            yield identifier, _Claim(driver, model, 0)
+        for position, identifier in enumerate(model.compatible_ids, 1):
+            yield identifier, _Claim(driver, model, position)
+
+
+def _device_ids(device: Device, build: int) -> list[_DeviceId]:
+    hardware = enumerate(device.hardware_ids(build))
+    compatible = enumerate(device.compatible_ids(build))
+    return [
+        *(_DeviceId(text, position, True) for position, text in hardware),  # noqa: FBT003
+        *(_DeviceId(text, position, False) for position, text in compatible),  # noqa: FBT003
+    ]
+
+
+def _match(identifier: _DeviceId, claim: _Claim) -> Match:
+    """The rank as in "Driver Rank Example": the table's rows and columns."""
+    if identifier.is_hardware:
+        kind = _HARDWARE_COMPATIBLE if claim.position else _HARDWARE_HARDWARE
+        score = kind + identifier.position
+    elif claim.position:
+        step = min(claim.position - 1, 0xF) << 8
+        score = _COMPATIBLE_COMPATIBLE + step + min(identifier.position, _LAST_POSITION)
+    else:
+        score = _COMPATIBLE_HARDWARE + identifier.position
+    total = _signature_score(claim.driver, claim.model) << 24
+    total |= (claim.model.feature_score & 0xFF) << 16
+    return Match(claim.driver, claim.model, identifier.text, total | score)
+
+
+def _signature_score(driver: Driver, model: Model) -> int:
+    if driver.catalog_file or driver.self_signed:
+        return SIGNED
+    return UNSIGNED if model.decorated else UNSIGNED_AND_UNDECORATED

@@ -1,0 +1,275 @@
+"""Benchmark of the driver catalog: reading packages, storing them, and coverage of a fleet.
+
+`python -m tests.bench.drivers [--quick] [--no-store]`. Packages are generated (10 to 2,000
+hardware ids each, spread as in real packs: many small ones, few large ones); their programs
+are incompressible. The last line is one JSON object with figures, goals and what fell short.
+"""
+
+import argparse
+import json
+import math
+import os
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from netboot.formats.inf import parse
+from netboot.images.architecture import Architecture
+from netboot.images.coverage import Machine, cover
+from netboot.images.device import Device
+from netboot.images.driver import Driver, DriverFile, Model
+from netboot.images.matching import DriverIndex
+from netboot.store.driver_folders import ImportedDriver, driver_source, read_drivers
+from tests.formats.inf_summary import samples, stamp
+from tests.formats.programs import program
+from tests.images.packages import INF, NET, SCSI
+
+RESULTS = Path(__file__).parent / "results" / "drivers.json"
+SEED = 20_260
+GOALS = {
+    "packages_stored_per_second": (">=", 200),
+    "coverage_seconds": ("<=", 2.0),
+    "coverage_growth": ("<=", 2.6),
+    "import_growth": ("<=", 2.6),
+}
+PROGRAM_BYTES = 60_000
+
+
+def package_texts(count: int, chance: random.Random) -> Iterator[tuple[str, str, int]]:
+    """Name, INF text and number of ids of each package."""
+    low, high = math.log(10), math.log(2000)
+    for number in range(count):
+        ids = round(math.exp(chance.uniform(low, high)))
+        name = f"drv{number:05}"
+        class_name, guid = NET if number % 2 else SCSI
+        vendor = 0x1000 + number % 900
+        lines = "\n".join(
+            f"%Vendor%=Install,PCI\\VEN_{vendor:04X}&DEV_{chance.randrange(65536):04X}"
+            f"&SUBSYS_{chance.randrange(1 << 32):08X}"
+            for _ in range(ids)
+        )
+        yield (
+            name,
+            INF.format(
+                name=name,
+                class_name=class_name,
+                class_guid=guid,
+                driver_ver=f"{1 + number % 12:02}/01/20{10 + number % 15},1.{number}.0.0",
+                targets="NTamd64",
+                models=f"[Devices.NTamd64]\n{lines}\n",
+                vendor=f"Vendor {vendor:04X}",
+            ),
+            ids,
+        )
+
+
+def write_packages(folder: Path, count: int) -> int:
+    """Generate packages; the number of ids in all."""
+    chance = random.Random(SEED)
+    total = 0
+    for name, text, ids in package_texts(count, chance):
+        package = folder / f"{name[:5]}" / name
+        package.mkdir(parents=True)
+        (package / f"{name}.inf").write_text(text)
+        (package / f"{name}.sys").write_bytes(program("amd64", payload=os.urandom(PROGRAM_BYTES)))
+        (package / f"{name}.cat").write_bytes(os.urandom(9000))
+        total += ids
+    return total
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that it takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def read_all(folder: Path, scratch: Path) -> int:
+    """Parse and package everything in a folder; the number of packages."""
+    with driver_source(folder, scratch=scratch) as source:
+        results = list(read_drivers(source))
+    assert all(isinstance(result, ImportedDriver) for result in results)
+    return len(results)
+
+
+def store_all(folder: Path, data: Path) -> None:
+    """Import a folder into a new site, as the command line does."""
+    from netboot.operations.driver_import import import_drivers
+    from netboot.site import Site
+
+    site = Site.open(data)
+    try:
+        report = import_drivers(site, folder)
+    finally:
+        site.database.close()
+    assert not report.duplicates
+    assert not report.refused
+
+
+def bench_reading(
+    work: Path, *, packages: int, rounds: int, store: bool
+) -> dict[str, float | None]:
+    """Rates of reading and of storing, and how they grow from half the packages to all."""
+    folders = {}
+    for count in (packages // 2, packages):
+        folders[count] = work / f"packages-{count}"
+        ids = write_packages(folders[count], count)
+    scratch = work / "scratch"
+    halves, wholes = [], []
+    for _ in range(rounds):
+        halves.append(timed(lambda: read_all(folders[packages // 2], scratch)))
+        wholes.append(timed(lambda: read_all(folders[packages], scratch)))
+    seconds = statistics.median(wholes)
+    stored = None
+    if store:
+        stored = timed(lambda: store_all(folders[packages], work / "site"))
+    return {
+        "packages": packages,
+        "hardware_ids": ids,
+        "packages_read_per_second": round(packages / seconds, 1),
+        "ids_read_per_second": round(ids / seconds),
+        "packages_stored_per_second": round(packages / stored, 1) if stored else None,
+        "import_growth": round(seconds / statistics.median(halves), 2),
+    }
+
+
+def bench_samples(rounds: int) -> dict[str, float]:
+    """The real INFs, built where they are templates."""
+    texts = [stamp(path.read_bytes(), "amd64") for path in samples()]
+    seconds = statistics.median(
+        timed(lambda: [parse(text) for text in texts]) for _ in range(rounds)
+    )
+    return {"real_infs_per_second": round(len(texts) / seconds)}
+
+
+def catalog(count: int, chance: random.Random) -> list[Driver]:
+    """Drivers as the catalog holds them, with 5 to 80 models each."""
+    drivers = []
+    plain = Driver(
+        digest="",
+        name="",
+        inf_name="",
+        provider="Acme",
+        class_name="Net",
+        class_guid=NET[1],
+        version="1.0.0.0",
+        date="2020-01-01",
+        architectures=frozenset({Architecture.X64}),
+        models=(),
+        files=(DriverFile("a.sys", "sha256:0", 100_000),),
+        catalog_file="a.cat",
+    )
+    for number in range(count):
+        vendor = f"{0x1000 + number % 400:04X}"
+        models = []
+        for _ in range(chance.randrange(5, 80)):
+            chip = f"PCI\\VEN_{vendor}&DEV_{chance.randrange(2000):04X}"
+            exact = chance.random() < 0.6
+            board = f"{chip}&SUBSYS_{chance.randrange(1 << 32):08X}"
+            models.append(Model(Architecture.X64, "device", (board if exact else chip,)))
+        drivers.append(
+            replace(
+                plain,
+                digest=f"sha256:{number:064x}",
+                name=f"d{number}",
+                inf_name=f"d{number}.inf",
+                date=f"20{10 + number % 15}-01-01",
+                models=tuple(models),
+                enabled=bool(number % 3),
+            )
+        )
+    return drivers
+
+
+def fleet(machines: int, devices: int, chance: random.Random) -> list[Machine]:
+    """Machines whose devices are all different, the worst case: nothing is asked for twice."""
+    kinds = ("020000", "010802", "010601", "060400", "030000", "0C0330")
+
+    def device() -> Device:
+        return Device(
+            f"{0x1000 + chance.randrange(400):04X}",
+            f"{chance.randrange(2000):04X}",
+            f"{chance.randrange(1 << 32):08X}",
+            f"{chance.randrange(256):02X}",
+            chance.choice(kinds),
+        )
+
+    return [
+        Machine(f"pc{number}", tuple(device() for _ in range(devices)))
+        for number in range(machines)
+    ]
+
+
+def bench_coverage(*, drivers: int, machines: int, rounds: int) -> dict[str, float]:
+    """An image with 60 drivers against the fleet, fixes looked for in the whole catalog."""
+    chance = random.Random(SEED)
+    shelf = catalog(drivers, chance)
+    image = shelf[:: max(1, drivers // 60)]
+    whole = fleet(machines, 20, chance)
+    indexing = []
+    full, half = [], []
+    for _ in range(rounds):
+        indexing.append(timed(lambda: DriverIndex(shelf)))
+        index = DriverIndex(shelf)
+        half.append(timed(lambda: _cover(image, whole[: machines // 2], index)))
+        full.append(timed(lambda: _cover(image, whole, index)))
+    result = _cover(image, whole, DriverIndex(shelf))
+    lacking = sum(len(machine.lacking) for machine in result.machines)
+    fixable = sum(bool(lack.fixes) for machine in result.machines for lack in machine.lacking)
+    assert 0 < fixable <= lacking
+    return {
+        "catalog_drivers": drivers,
+        "catalog_ids": sum(len(driver.models) for driver in shelf),
+        "machines": machines,
+        "devices_lacking": lacking,
+        "devices_fixable": fixable,
+        "index_seconds": round(statistics.median(indexing), 3),
+        "coverage_seconds": round(statistics.median(full), 3),
+        "coverage_growth": round(statistics.median(full) / statistics.median(half), 2),
+    }
+
+
+def _cover(image: list[Driver], machines: list[Machine], index: DriverIndex):
+    return cover(image, machines, architecture=Architecture.X64, build=19041, catalog=index)
+
+
+def short(figures: dict[str, float | None]) -> list[str]:
+    """Names of the figures that miss their goal, or that could not be measured."""
+    missed = []
+    for name, (sign, goal) in GOALS.items():
+        value = figures.get(name)
+        if value is None or (value < goal if sign == ">=" else value > goal):
+            missed.append(name)
+    return missed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a smaller run, under a minute")
+    parser.add_argument("--no-store", action="store_true", help="read only, do not store")
+    options = parser.parse_args()
+    packages, drivers, rounds = (300, 5000, 1) if options.quick else (2000, 20_000, 3)
+    with tempfile.TemporaryDirectory(prefix="bench-drivers-") as work:
+        figures = {
+            **bench_reading(
+                Path(work), packages=packages, rounds=rounds, store=not options.no_store
+            ),
+            **bench_samples(rounds),
+            **bench_coverage(drivers=drivers, machines=1000, rounds=rounds),
+        }
+    for name, value in figures.items():
+        sign, goal = GOALS.get(name, ("", ""))
+        shown = "not measured" if value is None else f"{value:,}"
+        print(f"{name:30} {shown:>14} {sign} {goal}")
+    answer = {"bench": "drivers", "figures": figures, "goals": GOALS, "short": short(figures)}
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(answer, indent=1) + "\n")
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

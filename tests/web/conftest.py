@@ -1,0 +1,75 @@
+"""What tests of the console share: a furnished site, and clients of every identity."""
+
+import time
+import uuid
+
+import pytest
+
+from netboot.site import Site
+from tests.web import seeding
+from web.app import create_app
+from web.safety import limiter
+
+IDENTITIES = ("anonymous", "expired", "viewer", "operator", "admin")
+
+
+def close(site):
+    """Close what was opened of a site."""
+    if "database" in vars(site):
+        site.database.close()
+    if "journal" in vars(site):
+        site.journal.close()
+
+
+@pytest.fixture(scope="module")
+def shared_site(tmp_path_factory):
+    """A furnished site for tests that only look."""
+    folder = tmp_path_factory.mktemp("shared")
+    site = Site.open(folder / "data")
+    seeding.furnish(site, folder / "drivers")
+    seeding.add_accounts(site)
+    yield site
+    close(site)
+
+
+@pytest.fixture
+def furnished(site, tmp_path):
+    """A furnished site of the test's own."""
+    seeding.furnish(site, tmp_path / "drivers")
+    seeding.add_accounts(site)
+    return site
+
+
+@pytest.fixture
+def make_client():
+    """Makes clients of an identity for a site, without the quarter second of a password."""
+
+    def make(site, identity="admin", *, csrf=False, app=None):
+        app = app or create_app(site)
+        app.config["WTF_CSRF_ENABLED"] = csrf
+        client = app.test_client()
+        if identity != "anonymous":
+            sign_in(client, site, identity)
+        return client
+
+    limiter.reset()
+    return make
+
+
+def sign_in(client, site, identity):
+    """Give the client the session that signing in gives; an expired one began yesterday."""
+    from netboot.operations import accounts
+
+    role = "admin" if identity == "expired" else identity
+    name = seeding.NAMES[role]
+    account = next(one for one in accounts.list_accounts(site) if one.name == name)
+    began = time.time() - (13 * 3600 if identity == "expired" else 0)
+    with client.session_transaction() as session:
+        session.update(
+            _user_id=str(account.id), _fresh=True, id=uuid.uuid4().hex, began=began, seen=began
+        )
+
+
+def htmx(**extra):
+    """The headers that htmx sends."""
+    return {"HX-Request": "true", **extra}

@@ -1,0 +1,189 @@
+"""Who may do what: every route times every identity."""
+
+import time
+
+import pytest
+from flask import Flask
+
+from netboot.operations import accounts as operations
+from tests.web.conftest import IDENTITIES, sign_in
+from web.access import Role, Sessions, check_every_route, is_local_path, requires
+from web.app import create_app
+
+# What each view needs. A new view fails the test below until somebody has thought about it.
+NEEDS = {
+    "accounts.setup": Role.PUBLIC,
+    "accounts.setup_page": Role.PUBLIC,
+    "accounts.sign_in": Role.PUBLIC,
+    "accounts.sign_in_page": Role.PUBLIC,
+    "accounts.sign_out": Role.VIEWER,
+    "assets.asset": Role.PUBLIC,
+    "boots.index": Role.VIEWER,
+    "boots.show": Role.VIEWER,
+    "drivers.delete": Role.ADMIN,
+    "drivers.disable": Role.OPERATOR,
+    "drivers.enable": Role.OPERATOR,
+    "drivers.import_drivers": Role.OPERATOR,
+    "drivers.import_page": Role.OPERATOR,
+    "drivers.index": Role.VIEWER,
+    "drivers.show": Role.VIEWER,
+    "images.add_driver": Role.OPERATOR,
+    "images.build": Role.OPERATOR,
+    "images.delete": Role.ADMIN,
+    "images.driver_choices": Role.OPERATOR,
+    "images.import_image": Role.OPERATOR,
+    "images.import_page": Role.OPERATOR,
+    "images.index": Role.VIEWER,
+    "images.remove_driver": Role.OPERATOR,
+    "images.roll_back": Role.OPERATOR,
+    "images.set_comment": Role.OPERATOR,
+    "images.set_default": Role.OPERATOR,
+    "images.show": Role.VIEWER,
+    "images.update_distribution_points": Role.OPERATOR,
+    "jobs.cancel": Role.OPERATOR,
+    "jobs.index": Role.VIEWER,
+    "jobs.screenshot": Role.VIEWER,
+    "jobs.show": Role.VIEWER,
+    "lab.boot": Role.OPERATOR,
+    "lab.index": Role.VIEWER,
+    "live.stream": Role.VIEWER,
+    "overview.show": Role.VIEWER,
+    "points.index": Role.VIEWER,
+    "uploads.create": Role.OPERATOR,
+    "uploads.head": Role.OPERATOR,
+    "uploads.options": Role.OPERATOR,
+    "uploads.patch": Role.OPERATOR,
+    "uploads.terminate": Role.OPERATOR,
+}
+SAMPLES = {
+    "slug": "no-such-image",
+    "digest": "0" * 64,
+    "boot_id": "525400000000-1",
+    "job_id": 999,
+    "upload_id": "0" * 32 + "-" + "0" * 32,
+    "name": "console.css",
+}
+ROLE_OF = {"viewer": Role.VIEWER, "operator": Role.OPERATOR, "admin": Role.ADMIN}
+
+
+def calls(app):
+    """Every (endpoint, method, path) that the application answers."""
+    adapter = app.url_map.bind("localhost")
+    for rule in app.url_map.iter_rules():
+        values = {name: SAMPLES[name] for name in rule.arguments}
+        path = adapter.build(rule.endpoint, values, method=sorted(rule.methods)[-1])
+        for method in rule.methods - {"OPTIONS"} or {"OPTIONS"}:
+            yield rule.endpoint, method, path
+
+
+def test_the_table_names_every_view_and_no_other(shared_site):
+    """A new view fails here until its permission was decided."""
+    app = create_app(shared_site)
+
+    assert set(NEEDS) == {rule.endpoint for rule in app.url_map.iter_rules()}
+
+
+@pytest.mark.parametrize("identity", IDENTITIES)
+def test_every_route_lets_in_whom_it_should_and_nobody_else(shared_site, make_client, identity):
+    """Anonymous and expired are asked to sign in, lower roles are refused, others get through."""
+    app = create_app(shared_site)
+    for endpoint, method, path in calls(app):
+        client = make_client(shared_site, identity, app=app)
+        response = client.open(
+            path, method=method, headers={"Tus-Resumable": "1.0.0"}, buffered=False
+        )
+        allowed = NEEDS[endpoint] <= ROLE_OF.get(identity, Role.PUBLIC)
+        where = f"{method} {path} as {identity}: {response.status_code}"
+        response.close()
+        if allowed:
+            assert response.status_code not in {401, 403} or endpoint == "accounts.sign_in", where
+        elif identity in ROLE_OF:
+            assert response.status_code == 403, where
+        elif method in {"GET", "HEAD"}:
+            to_sign_in = "/sign-in" in response.headers.get("Location", "")
+            assert response.status_code == 401 or to_sign_in, where
+        else:
+            assert response.status_code == 401, where
+
+
+def test_a_view_without_a_permission_stops_the_start():
+    """The application does not start with an open door."""
+    app = Flask("doors", static_folder=None)
+    app.add_url_rule("/safe", "safe", requires(Role.VIEWER)(lambda: "safe"))
+    app.add_url_rule("/open", "open", lambda: "open")
+
+    with pytest.raises(RuntimeError, match="declare no permission: open"):
+        check_every_route(app)
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("/images/", True),
+        ("/images/?page=2", True),
+        ("//evil.example/", False),
+        ("/\\evil.example", False),
+        ("https://evil.example/", False),
+        ("javascript:alert(1)", False),
+        ("", False),
+        ("/a\nb", False),
+    ],
+)
+def test_only_paths_of_this_site_are_gone_back_to(target, expected):
+    """`next` cannot lead anywhere else."""
+    assert expected == is_local_path(target)
+
+
+def test_a_session_that_was_ended_stays_ended_until_it_would_have_anyway():
+    """Ended sessions are refused, and forgotten when their time is over."""
+    sessions = Sessions()
+    sessions.end("one", now=0.0)
+
+    assert sessions.is_ended("one") is True
+    sessions.end("two", now=13 * 3600)
+    assert sessions.is_ended("one") is False
+    assert sessions.is_ended("two") is True
+
+
+def test_a_copied_cookie_is_worth_nothing_after_signing_out(furnished, make_client):
+    """Signing out ends the session itself, not only this browser's copy of it."""
+    app = create_app(furnished)
+    client = make_client(furnished, "viewer", app=app)
+    copy = app.test_client()
+    copy.set_cookie("netboot", client.get_cookie("netboot").value)
+
+    assert copy.get("/").status_code == 200
+    client.post("/sign-out")
+    assert copy.get("/").status_code == 303
+
+
+def test_an_idle_session_ends(furnished, make_client):
+    """Two hours without a request end a session."""
+    client = make_client(furnished, "viewer")
+    with client.session_transaction() as session:
+        session["seen"] = time.time() - 2 * 3600 - 1
+
+    assert client.get("/").status_code == 303
+
+
+def test_a_role_that_is_taken_away_counts_at_once(furnished, make_client):
+    """The role is read at each request, not kept in the cookie."""
+    from netboot.store.records import AccountRow
+
+    client = make_client(furnished, "admin")
+    assert client.get("/images/import").status_code == 200
+    with furnished.database.writing() as session:
+        account = next(a for a in operations.list_accounts(furnished) if a.role == "admin")
+        session.get(AccountRow, account.id).role = "viewer"
+
+    assert client.get("/images/import").status_code == 403
+
+
+def test_a_deleted_account_is_signed_out(furnished, make_client):
+    """A cookie of an account that is gone opens nothing."""
+    client = make_client(furnished, "anonymous")
+    sign_in(client, furnished, "viewer")
+    with client.session_transaction() as session:
+        session["_user_id"] = "4711"
+
+    assert client.get("/").status_code == 303

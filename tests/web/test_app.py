@@ -1,0 +1,68 @@
+"""The application as a whole."""
+
+import re
+
+import pytest
+
+from web.app import NAVIGATION, create_app
+
+PAGES = (
+    "/",
+    "/images/",
+    "/images/lab-pe-x64",
+    "/images/windows-pe-11",
+    "/images/import",
+    "/drivers/",
+    "/drivers/import",
+    "/distribution-points/",
+    "/boots/",
+    "/test-machines/",
+    "/jobs/",
+)
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("identity", ["operator", "admin"])
+def test_every_page_is_there_for_whom_may_see_it(shared_site, make_client, path, identity):
+    """Each page answers, names itself, and opens a live stream."""
+    response = make_client(shared_site, identity).get(path)
+
+    assert response.status_code == 200
+    assert re.search(r"<title>[^<]+ · netboot</title>", response.text)
+    assert 'hx-sse:connect="/live?topic=activity' in response.text
+    assert len(re.findall(r"<h1", response.text)) == 1
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_has_inline_script_or_style_or_foreign_addresses(shared_site, make_client, path):
+    """The policy forbids them, and labs have no internet."""
+    text = make_client(shared_site).get(path).text
+
+    assert not re.search(r"<script(?![^>]*\bsrc=)", text)
+    assert not re.search(r"\son\w+=|\sstyle=|<style|javascript:", text)
+    assert not re.search(r"""(?:src|href|action)=["'](?:https?:)?//""", text)
+
+
+def test_the_viewer_sees_no_buttons_that_are_refused(shared_site, make_client):
+    """Only signing out is left to press."""
+    for path in PAGES:
+        if path.endswith("import"):
+            continue
+        actions = re.findall(r'<form method="post" action="([^"]+)"', make_client(
+            shared_site, "viewer").get(path).text)  # fmt: skip
+        assert set(actions) == {"/sign-out"}, path
+
+
+def test_the_navigation_marks_where_one_is(shared_site, make_client):
+    """For eyes by colour, for screen readers by aria-current."""
+    client = make_client(shared_site, "viewer")
+    for endpoint, label, _ in NAVIGATION:
+        app = client.application
+        path = app.url_map.bind("localhost").build(endpoint)
+        here = re.findall(r'aria-current="page">(.*?)</a>', client.get(path).text, re.DOTALL)
+        assert [label] == [re.sub(r"<[^>]+>", "", text).strip() for text in here]
+
+
+def test_two_sites_have_two_applications(site, shared_site):
+    """Nothing of a site is global."""
+    assert create_app(site).config["SECRET_KEY"] != create_app(shared_site).config["SECRET_KEY"]
