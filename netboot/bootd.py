@@ -60,7 +60,7 @@ class BootPages:
         if len(candidates) > 1:
             asked = "&".join(f"{key}={value}" for key, value in sorted(query.items()))
             text = ipxe_script.choose_architecture(f"{self._server.http}/boot.ipxe?{asked}")
-            return Script(text=text, reason="the processor's width decides")
+            return Script(text=text, reason=ipxe_script.ASKS_AGAIN)
         version = candidates[0]
         text = ipxe_script.render(
             version, client, self._server, token=self._tokens.issue(version, mac)

@@ -1,29 +1,30 @@
-"""`python -m web --data DIR`: the administrators' page, as a process of its own."""
+"""`python -m web --data FOLDER`: the console of a site, until a signal says stop."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from netboot.cli import tell_fault
-from netboot.errors import NetbootError
+from netboot.errors import OperatorFault
 from netboot.site import Site
-from netboot.supervisor import die_with_parent
 from web.server import serve_web
 
 
-def main(arguments: list[str]) -> int:
-    """Serve the page of the site in `--data` until told to stop; an exit code."""
-    parser = argparse.ArgumentParser(prog="python -m web", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="data folder of the site")
+def main(arguments: list[str] | None = None) -> int:
+    """Run from the command line; 2 when it cannot begin."""
+    parser = argparse.ArgumentParser(prog="python -m web", description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="the site's data folder")
+    parser.add_argument("--address", default="", help="instead of the setting web_address")
+    parser.add_argument("--port", type=int, default=0, help="instead of the setting web_port")
     chosen = parser.parse_args(arguments)
-    die_with_parent()
     try:
         site = Site.open(chosen.data)
-        serve_web(site, site.settings.web_address, site.settings.web_port)
-    except NetbootError as fault:
-        return tell_fault(fault)
+        settings = site.settings
+        serve_web(site, chosen.address or settings.web_address, chosen.port or settings.web_port)
+    except OperatorFault as fault:
+        sys.stderr.write(f"error: {fault}\n" + (f"hint: {fault.hint}\n" if fault.hint else ""))
+        return 2
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

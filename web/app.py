@@ -29,10 +29,7 @@ def create_app(site: Site) -> Flask:
     app = Flask("web", static_folder=None)
     app.config["SECRET_KEY"] = site.secret
     app.extensions["netboot_site"] = site
-    app.jinja_env.globals.update(
-        navigation=NAVIGATION,
-        lab_network=not site.settings.interface,
-    )
+    app.jinja_env.globals["navigation"] = NAVIGATION
     init_safety(app, [*site.settings.trusted_hosts, site.settings.web_address])
     init_assets(app)
     init_access(app)

@@ -1,5 +1,7 @@
 """Jobs: long work, how far it is, what came of it."""
 
+import re
+
 from flask import Blueprint, Response, abort, send_file, url_for
 from flask.typing import ResponseReturnValue
 
@@ -38,7 +40,7 @@ def cancel(job_id: int) -> ResponseReturnValue:
 def screenshot(job_id: int) -> Response:
     """The last picture of a test machine's screen."""
     digest = operations.get_job(site(), job_id).result.get("screenshot", "")
-    if not isinstance(digest, str) or not digest.startswith("sha256:"):
+    if not isinstance(digest, str) or not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
         abort(404)
     response = send_file(site().blobs.require(digest), mimetype="image/png", etag=digest[7:])
     response.headers["Cache-Control"] = "private, max-age=86400"

@@ -4,11 +4,15 @@ Each live page holds a thread, so there are more threads than streams. Nothing o
 opened before the fork: the worker opens it anew.
 """
 
+import errno
+import socket
 from typing import Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
+from netboot.errors import NotPermitted, PortTaken
+from netboot.serve.port_holder import who_holds
 from netboot.site import Site
 from web.app import create_app
 from web.live import STREAMS, Streams
@@ -61,5 +65,25 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
 
 
 def serve_web(site: Site, address: str, port: int) -> None:
-    """Serve the console until a signal says stop. A port that is taken ends the process."""
+    """Serve the console until a signal says stop; ends the process. Raises PortTaken."""
+    _require_free(address, port)
     ConsoleServer(site, address, port).run()
+
+
+def _require_free(address: str, port: int) -> None:
+    """gunicorn would try five times and then tell of errno 98."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as fault:
+            if fault.errno == errno.EADDRINUSE:
+                raise PortTaken(
+                    f"TCP port {port} of {address} is taken by {who_holds(port, protocol='tcp')}",
+                    hint="Stop that program, or choose another port: NETBOOT_WEB_PORT=8090",
+                ) from fault
+            raise NotPermitted(
+                f"the page cannot open TCP port {port} of {address}: {fault.strerror}",
+                hint="Set web_address to an address of this machine, web_port to one above 1023.",
+            ) from fault

@@ -6,7 +6,7 @@ the stage (firmware or iPXE): projects that blur them load themselves for ever.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from netboot.images.architecture import Architecture
 from netboot.protocols.dhcp import (
@@ -59,8 +59,7 @@ class Machine:
     http: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BootClient:
+class BootClient(NamedTuple):
     """One network boot client. Addresses are dotted, or empty; text is printable ASCII.
 
     A BIOS client says nothing of its processor's width: its `architecture` is X86, the code that
@@ -114,6 +113,11 @@ MACHINES: Final[dict[int, Machine]] = {
     _TYPE.X86_BIOS_HTTP: Machine("BIOS PC, HTTP boot", _BIOS, _X86, http=True),
 }
 
+# Plain numbers: a boot storm asks for these options some thousand times a second.
+_VENDOR_CLASS, _USER_CLASS = int(Option.VENDOR_CLASS), int(Option.USER_CLASS)
+_ARCHITECTURE, _MACHINE_ID = int(Option.ARCHITECTURE), int(Option.MACHINE_ID)
+_IPXE = int(Option.IPXE)
+
 _TEXT_LIMIT = 64  # of a vendor class that we keep: whoever floods us chooses its length
 _UNKNOWN_TYPES: Final[dict[int, Machine]] = {
     code: Machine(f"{ArchitectureType(code).name} machine", _UEFI, None)
@@ -128,7 +132,7 @@ def identify(packet: Packet) -> BootClient | NotOurs:
     if packet.op != REQUEST_OP:
         return NotOurs("a server's reply, not a request")
     options = packet.options
-    vendor_class = options.get(Option.VENDOR_CLASS, b"")
+    vendor_class = options.get(_VENDOR_CLASS, b"")
     if not vendor_class.startswith((PXE_CLIENT, HTTP_CLIENT)):
         return NotOurs("does not ask for a network boot (no PXEClient or HTTPClient in option 60)")
     message = packet.message_type
@@ -137,13 +141,13 @@ def identify(packet: Packet) -> BootClient | NotOurs:
     if packet.mac[0] & 1 or packet.mac == bytes(6):
         return NotOurs(f"{packet.mac_address} cannot be a machine's address", notable=True)
     notes: list[str] = []
-    code = _architecture_code(options.get(Option.ARCHITECTURE), vendor_class, notes)
+    code = _architecture_code(options.get(_ARCHITECTURE), vendor_class, notes)
     machine = MACHINES.get(code) or _unknown_machine(code)
-    user_class = options.get(Option.USER_CLASS, b"")
-    ipxe = options.get(Option.IPXE)
+    user_class = options.get(_USER_CLASS, b"")
+    ipxe = options.get(_IPXE)
     return BootClient(
         mac=packet.mac_address,
-        machine_id=_machine_id(options.get(Option.MACHINE_ID), notes),
+        machine_id=_machine_id(options.get(_MACHINE_ID), notes),
         architecture_code=code,
         architecture=machine.architecture,
         firmware=machine.firmware,

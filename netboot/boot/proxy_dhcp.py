@@ -17,6 +17,7 @@ from netboot.boot.nbp import BootProgram, NoProgram, select
 from netboot.boot.policy import NoImage, choose
 from netboot.boot.quirks import quirk_of
 from netboot.boot.recent import RecentClients
+from netboot.boot.twins import Twins, may_have_twins
 from netboot.errors import ProtocolError
 from netboot.images.content_version import ContentVersion, PublishedContent
 from netboot.protocols.dhcp import (
@@ -59,9 +60,11 @@ class Settings:
         object.__setattr__(self, "relay_masks", _masks(self.relays))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """A packet to send, where to, and why. `warning` is what a person should know."""
+class Answer(NamedTuple):
+    """A packet to send, where to, and why. `warning` is what a person should know.
+
+    `shared` where any machine of this kind would get the same on its first try.
+    """
 
     packet: Packet
     destination: tuple[str, int]
@@ -70,6 +73,7 @@ class Answer:
     version: ContentVersion
     reasons: tuple[str, ...]
     warning: str = ""
+    shared: bool = False
 
     @property
     def message(self) -> MessageType:
@@ -77,8 +81,16 @@ class Answer:
         return self.packet.message_type or MessageType.OFFER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ignored:
+class Twin(NamedTuple):
+    """The answer to a machine that asked just as another did; `of` is what the other got."""
+
+    payload: bytes
+    of: Answer
+    mac: str
+    machine_id: str
+
+
+class Ignored(NamedTuple):
     """Silence, and why. `client` is None where the packet was no boot request at all.
 
     `notable` where a person would ask; the rest (other hosts' DHCP) is only counted.
@@ -180,6 +192,7 @@ def _offer(
         version=plan.program.version,
         reasons=(*plan.reasons, quirk.name, *client.notes),
         warning=recent.unheeded(packet.mac, request.now) if attempt > 1 else "",
+        shared=attempt == 1 and not plan.program.personal,
     )
 
 
@@ -292,12 +305,18 @@ class ProxyDhcp:
         self._settings = settings
         self._published = published
         self._memory = memory or Memory()
+        self._twins: Twins[Answer] = Twins()
         self._watch = ForeignWatch(frozenset({settings.server}))
 
     def receive(
         self, data: bytes, *, port: int, source: tuple[str, int], now: float
-    ) -> tuple[Answer | Ignored, Packet | None]:
-        """The outcome for any datagram, and the packet that it was, if it was one."""
+    ) -> tuple[Answer | Twin | Ignored, Packet | None]:
+        """The outcome for any datagram, and the packet that it was, if it was read as one."""
+        published = self._published()
+        if port == SERVER_PORT:
+            twin = self._twin(data, published, now)
+            if twin is not None:
+                return twin, None
         try:
             packet = Packet.from_bytes(data)
         except ProtocolError as error:
@@ -308,10 +327,36 @@ class ProxyDhcp:
             source=source,
             now=now,
             settings=self._settings,
-            published=self._published(),
+            published=published,
             memory=self._memory,
         )
+        if isinstance(outcome, Answer) and port == SERVER_PORT:
+            self._remember(data, outcome, published)
         return outcome, packet
+
+    def _twin(self, data: bytes, published: PublishedContent, now: float) -> Twin | None:
+        """The answer to a machine of a kind that we know, new here and with no image of its own."""
+        if self._memory.published is not published:
+            self._twins.clear()
+            return None
+        found = self._twins.find(data)
+        if found is None:
+            return None
+        pattern, known = found
+        mac = data[28:34]
+        written = mac.hex(":")
+        if mac[0] & 1 or mac == bytes(6) or written in published.assignments:
+            return None
+        client = known.client
+        xid = int.from_bytes(data[4:8], "big")
+        if not self._memory.recent.first_discovered(mac, xid, client.stage, client.relay, now):
+            return None
+        return Twin(pattern.answer_to(data), known, written, pattern.machine_id(data))
+
+    def _remember(self, data: bytes, outcome: Answer, published: PublishedContent) -> None:
+        client = outcome.client
+        if outcome.shared and may_have_twins(client) and client.mac not in published.assignments:
+            self._twins.remember(data, bytes(outcome.packet), outcome)
 
     def overhear(self, data: bytes, *, source: str, now: float) -> ForeignBootServer | None:
         """Learn from another server's reply; the boot server behind it, if that is news."""

@@ -100,15 +100,17 @@ class _Writer:
     def __init__(self, time: int) -> None:
         self._time = time
         self._cells = bytearray(_BIN_HEADER)
-        descriptor = _security_descriptor()
-        self._security = self._cell(
-            struct.pack("<4sIIII", b"sk\0\0", 0, 0, 0, len(descriptor)) + descriptor
-        )
+        self._security = 0
 
     def node(self, name: str, key: Key, *, parent: int, flags: int = 0) -> int:
         """Write a key with all below it; its offset."""
         encoded = name.encode("latin-1")
         offset = self._cell(bytes(_NODE.size + len(encoded)))
+        if not self._security:
+            # Some readers (regipy) take the first cell for the root, so it comes after it.
+            descriptor = _security_descriptor()
+            head = struct.pack("<4sIIII", b"sk\0\0", 0, 0, 0, len(descriptor))
+            self._security = self._cell(head + descriptor)
         children = [
             (child_name, self.node(child_name, child, parent=offset))
             for child_name, child in sorted(key.keys.items(), key=lambda item: item[0].upper())

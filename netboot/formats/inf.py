@@ -165,14 +165,14 @@ class _ModelsReader:
     def _lines(self, name: str, section: str, architecture: str, span: Span) -> Iterator[InfModel]:
         expand = self._strings.expand
         for key, values in self._sections.entries(section):
-            ids = [expand(value).upper() if "%" in value else value.upper() for value in values[1:]]
+            ids = [expand(value).upper() for value in values[1:]]
             if not key or not any(ids):
                 continue
             yield InfModel(
                 architecture,
                 name,
                 expand(key),
-                self._install(expand(values[0]), architecture),
+                self._install(expand(values[0]).lower(), architecture),
                 ids[0],
                 tuple([identifier for identifier in ids[1:] if identifier]),
                 span.minimum_build,
@@ -180,13 +180,12 @@ class _ModelsReader:
             )
 
     def _install(self, name: str, architecture: str) -> Install:
-        name = name.lower()[:MAX_SECTION_NAME]
         install = self._installs.get((architecture, name))
         if install is None:
             installer = self.installers.get(architecture)
             if installer is None:
                 installer = Installer(self._sections, self._strings, architecture)
                 self.installers[architecture] = installer
-            install = installer.install(name)
+            install = installer.install(name[:MAX_SECTION_NAME])
             self._installs[architecture, name] = install
         return install

@@ -38,18 +38,15 @@ class Install(NamedTuple):
     """What one install section says about its devices.
 
     `section` is the name with the decoration that was chosen; `decorated` tells whether
-    there was one at all, which counts when Windows ranks unsigned drivers.
+    there was one at all, which counts when Windows ranks unsigned drivers. `function_driver`
+    is the service that drives the device, empty where the INF leaves it to another one.
     """
 
     section: str
     decorated: bool
     services: tuple[Service, ...] = ()
     feature_score: int = 0xFF
-
-    @property
-    def function_driver(self) -> str:
-        """The service that drives the device, empty where the INF leaves it to another one."""
-        return next((service.name for service in self.services if service.is_function_driver), "")
+    function_driver: str = ""
 
 
 @dataclass(slots=True)
@@ -89,7 +86,8 @@ class Installer:
         if self._sections.has(f"{section}.coinstallers"):
             self.payload.co_installers = True
         services = self._services(f"{section}.services")
-        return Install(section, section != name, services, score)
+        driving = (service.name for service in services if service.is_function_driver)
+        return Install(section, section != name, services, score, next(driving, ""))
 
     def _decorate(self, name: str) -> str:
         for candidate in (f"{name}.nt{self._architecture}", f"{name}.nt", name):

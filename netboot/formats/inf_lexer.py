@@ -152,27 +152,27 @@ def _logical_lines(text: str) -> list[str]:
     lines: list[str] = []
     pending: list[str] = []
     for raw in text.split("\n"):
-        line = _without_comment(raw).strip(WHITE)
+        line = (_without_comment(raw) if ";" in raw else raw).strip(WHITE)
+        continues = line.endswith("\\") and line.count('"') % 2 == 0
+        if not pending and not continues:
+            if line:
+                lines.append(line)
+            continue
         if pending and line.startswith("["):
             # A path that ends in a backslash, as in `1 = %Disk%,,,\`, must not swallow
             # the next section.
             lines.append(" ".join(pending))
             pending = []
-        if line.endswith("\\") and line.count('"') % 2 == 0:
-            pending.append(line.rstrip("\\").rstrip(WHITE))
-            continue
-        if pending:
-            line = " ".join((*pending, line)).strip(WHITE)
+        pending.append(line.rstrip("\\").rstrip(WHITE) if continues else line)
+        if not continues:
+            lines.append(" ".join(pending))
             pending = []
-        lines.append(line)
     lines.append(" ".join(pending))
     return [stripped for line in lines if (stripped := line.strip(WHITE))]
 
 
 def _without_comment(line: str) -> str:
     """The line up to the first semicolon that stands outside quotes."""
-    if ";" not in line:
-        return line
     if '"' not in line:
         return line[: line.index(";")]
     start = 0
@@ -211,10 +211,12 @@ def _fill(sections: dict[str, list[str]], lines: list[str]) -> tuple[str, ...]:
 
 def split_entry(line: str) -> Entry:
     """A line as key and fields."""
-    at = line.find("=")
-    quote = line.find('"')
-    if 0 <= quote < at:
-        at = _equals_outside_quotes(line)
+    if '"' not in line:
+        key, equals, value = line.partition("=")
+        if equals:
+            return Entry(key.strip(WHITE), tuple([word.strip(WHITE) for word in value.split(",")]))
+        return Entry("", split_fields(line))
+    at = _equals_outside_quotes(line)
     if at < 0:
         return Entry("", split_fields(line))
     return Entry(unquote(line[:at]), split_fields(line[at + 1 :]))

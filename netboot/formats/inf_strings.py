@@ -28,6 +28,7 @@ class Strings:
         self._sections = sections
         self._words = _table(sections, "strings")
         self._translations: dict[str, str] | None = None
+        self._known: dict[str, str] = {}
         self._total = 0
         self._limit = MAX_EXPANDED
 
@@ -45,6 +46,12 @@ class Strings:
         """
         if "%" not in text:
             return text
+        known = self._known.get(text)
+        if known is None:
+            known = self._known[text] = self._expand(text)
+        return known
+
+    def _expand(self, text: str) -> str:
         self._limit = self._total + MAX_EXPANDED
         for _ in range(DEPTH):
             longer = _TOKEN.sub(self._word, text)

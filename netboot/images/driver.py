@@ -43,10 +43,10 @@ class DriverFile:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One line of a models section: a device that the driver claims, on one architecture.
+    """Devices that the driver claims with one line of its INF, on one architecture.
 
-    `hardware_ids` are upper case, most specific first as the INF lists them;
-    `compatible_ids` likewise. It counts on Windows builds from `minimum_build` up to but not
+    Ids are in upper case and in the INF's order. Lines that differ only in the hardware id
+    are one model. It counts on Windows builds from `minimum_build` up to but not
     including `maximum_build` (0: no end), for an INF may say different things to different
     Windows. `feature_score` and `decorated` (the install section is one for NT) count in
     the ranking; lower scores are better.

@@ -12,7 +12,7 @@ from hashlib import sha256
 from types import MappingProxyType
 
 from netboot.errors import FormatError
-from netboot.formats.inf import Inf
+from netboot.formats.inf import Inf, InfModel
 from netboot.formats.inf_files import SourceFile
 from netboot.images.architecture import Architecture
 from netboot.images.driver import (
@@ -248,22 +248,30 @@ def _union(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def _models(inf: Inf, used: list[str]) -> tuple[Model, ...]:
+    """The INF's lines; those that differ only in the hardware id are put together."""
+    groups: dict[tuple[object, ...], tuple[InfModel, list[str]]] = {}
+    for model in inf.models:
+        if model.architecture not in used:
+            continue
+        key = (*model[:3], model.install.section, *model[5:])
+        group = groups.get(key)
+        if group is None:
+            group = groups[key] = (model, [])
+        if model.hardware_id:
+            group[1].append(model.hardware_id)
     return tuple(
-        [
-            Model(
-                architecture=ARCHITECTURE_OF[model.architecture],
-                description=model.description,
-                hardware_ids=(model.hardware_id,) if model.hardware_id else (),
-                compatible_ids=model.compatible_ids,
-                service=model.install.function_driver,
-                minimum_build=model.minimum_build,
-                maximum_build=model.maximum_build,
-                feature_score=model.install.feature_score,
-                decorated=model.install.decorated,
-            )
-            for model in inf.models
-            if model.architecture in used
-        ]
+        Model(
+            architecture=ARCHITECTURE_OF[model.architecture],
+            description=model.description,
+            hardware_ids=tuple(dict.fromkeys(ids)),
+            compatible_ids=model.compatible_ids,
+            service=model.install.function_driver,
+            minimum_build=model.minimum_build,
+            maximum_build=model.maximum_build,
+            feature_score=model.install.feature_score,
+            decorated=model.install.decorated,
+        )
+        for model, ids in groups.values()
     )
 
 

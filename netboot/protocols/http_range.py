@@ -46,7 +46,7 @@ def choose(wanted: str | None, if_range: str | None, *, size: int, etag: str) ->
     """
     if wanted is None or (if_range is not None and if_range.strip() != etag):
         return Whole()  # a date in If-Range never matches: we have digests, not dates
-    match = _ONE_RANGE.fullmatch(wanted.strip())
+    match = _ONE_RANGE.fullmatch(wanted.strip(" \t"))
     if match is None or match[1] == match[2] == "":
         return Whole()
     if match[1] == "":

@@ -24,7 +24,7 @@ from netboot.boot.events import (
     RequestIgnored,
 )
 from netboot.boot.neighbours import option_60_lines
-from netboot.boot.proxy_dhcp import Answer, Ignored, ProxyDhcp, learned_address
+from netboot.boot.proxy_dhcp import Answer, Ignored, ProxyDhcp, Twin, learned_address
 from netboot.errors import NetbootError, PortTaken
 from netboot.protocols.dhcp import SERVER_PORT, MessageType, Packet
 from netboot.serve.offer_tap import OfferTap
@@ -130,7 +130,9 @@ class DhcpServer:
         self, udp: socket.socket, port: int, data: bytes, source: tuple[str, int], now: float
     ) -> None:
         outcome, packet = self._proxy.receive(data, port=port, source=source, now=now)
-        if isinstance(outcome, Answer):
+        if isinstance(outcome, Twin):
+            self._send_twin(udp, outcome, now)
+        elif isinstance(outcome, Answer):
             self._send(udp, port, outcome, now)
         else:
             self._keep_silent(port, outcome, source[0], now)
@@ -139,61 +141,42 @@ class DhcpServer:
 
     def _send(self, udp: socket.socket, port: int, answer: Answer, now: float) -> None:
         client = answer.client
-        self._tell_discovered(client)
+        if client.message is MessageType.DISCOVER:
+            self._emit(_discovered(client, mac=client.mac, machine_id=client.machine_id))
+        if self._sent(udp, port, bytes(answer.packet), answer, client.mac, now):
+            self._emit(_offer_sent(answer, port, mac=client.mac))
+
+    def _send_twin(self, udp: socket.socket, twin: Twin, now: float) -> None:
+        answer = twin.of
+        self._emit(_discovered(answer.client, mac=twin.mac, machine_id=twin.machine_id))
+        if self._sent(udp, SERVER_PORT, twin.payload, answer, twin.mac, now):
+            self._emit(_offer_sent(answer, SERVER_PORT, mac=twin.mac))
+
+    def _sent(
+        self, udp: socket.socket, port: int, payload: bytes, answer: Answer, mac: str, now: float
+    ) -> bool:
         try:
-            udp.sendmsg([bytes(answer.packet)], self._source, 0, answer.destination)
+            udp.sendmsg([payload], self._source, 0, answer.destination)
         except OSError as error:
             self.counts["send failed"] += 1
             reason = f"the answer could not be sent to {answer.destination[0]}: {error.strerror}"
-            self._tell_ignored(client, port, reason, client.address, now)
-            return
+            self._tell_ignored(mac, port, reason, answer.client.address, now)
+            return False
         self.counts["answered"] += 1
-        self._emit(
-            OfferSent(
-                at=time.time(),
-                mac=client.mac,
-                ip=client.address,
-                file=answer.file,
-                image=answer.version.image,
-                version=answer.version.number,
-                port=port,
-                reason="; ".join(answer.reasons),
-                warning=answer.warning,
-            )
-        )
+        return True
 
     def _keep_silent(self, port: int, ignored: Ignored, source: str, now: float) -> None:
         self.counts["malformed" if ignored.malformed else "ignored"] += 1
         if not ignored.notable:
             return
         client = ignored.client
-        if client is not None:
-            self._tell_discovered(client)
-        self._tell_ignored(client, port, ignored.reason, source, now)
-
-    def _tell_discovered(self, client: BootClient) -> None:
-        if client.message is not MessageType.DISCOVER:
-            return
-        self._emit(
-            Discovered(
-                at=time.time(),
-                mac=client.mac,
-                ip=client.address,
-                architecture=client.architecture.value if client.architecture else "",
-                firmware=client.firmware.value,
-                stage=client.stage.value,
-                machine_id=client.machine_id,
-                vendor_class=client.vendor_class,
-                nic=client.nic,
-                relay=client.relay,
-            )
-        )
-
-    def _tell_ignored(
-        self, client: BootClient | None, port: int, reason: str, ip: str, now: float
-    ) -> None:
-        """Emit a refusal, the same one of the same machine at most every ten seconds."""
+        if client is not None and client.message is MessageType.DISCOVER:
+            self._emit(_discovered(client, mac=client.mac, machine_id=client.machine_id))
         mac = client.mac if client is not None else ""
+        self._tell_ignored(mac, port, ignored.reason, source, now)
+
+    def _tell_ignored(self, mac: str, port: int, reason: str, ip: str, now: float) -> None:
+        """Emit a refusal, the same one of the same machine at most every ten seconds."""
         key = (mac or ip, reason)
         if now - self._said.get(key, -_SAME_REASON_AGAIN) < _SAME_REASON_AGAIN:
             return
@@ -218,6 +201,35 @@ class DhcpServer:
             self._emit(
                 ForeignOffer(at=time.time(), mac=found.mac, server=found.server, file=found.file)
             )
+
+
+def _discovered(client: BootClient, *, mac: str, machine_id: str) -> Discovered:
+    return Discovered(
+        at=time.time(),
+        mac=mac,
+        ip=client.address,
+        architecture=client.architecture.value if client.architecture else "",
+        firmware=client.firmware.value,
+        stage=client.stage.value,
+        machine_id=machine_id,
+        vendor_class=client.vendor_class,
+        nic=client.nic,
+        relay=client.relay,
+    )
+
+
+def _offer_sent(answer: Answer, port: int, *, mac: str) -> OfferSent:
+    return OfferSent(
+        at=time.time(),
+        mac=mac,
+        ip=answer.client.address,
+        file=answer.file,
+        image=answer.version.image,
+        version=answer.version.number,
+        port=port,
+        reason="; ".join(answer.reasons),
+        warning=answer.warning,
+    )
 
 
 def _source_address(address: str) -> list[tuple[int, int, bytes]]:

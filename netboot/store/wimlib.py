@@ -162,8 +162,8 @@ _ProgressCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p
 class Entry:
     """One file or folder of an image: `path` is absolute with forward slashes.
 
-    `name` is its last part as the WIM has it, where a hostile one may hold slashes. `sha1` is of the unnamed data, empty for folders and empty files. `written_at` is seconds
-    since 1970.
+    `name` is its last part as the WIM has it, where a hostile one may hold slashes. `sha1` is
+    of the unnamed data, empty for folders and empty files. `written_at` is seconds since 1970.
     """
 
     path: str

@@ -48,23 +48,22 @@ def package_texts(count: int, chance: random.Random) -> Iterator[tuple[str, str,
         class_name, guid = NET if number % 2 else SCSI
         vendor = 0x1000 + number % 900
         lines = "\n".join(
-            f"%Vendor%=Install,PCI\\VEN_{vendor:04X}&DEV_{chance.randrange(65536):04X}"
+            f"%Board{line // 3}%=Install,PCI\\VEN_{vendor:04X}&DEV_{chance.randrange(65536):04X}"
             f"&SUBSYS_{chance.randrange(1 << 32):08X}"
-            for _ in range(ids)
+            for line in range(ids)
         )
-        yield (
-            name,
-            INF.format(
-                name=name,
-                class_name=class_name,
-                class_guid=guid,
-                driver_ver=f"{1 + number % 12:02}/01/20{10 + number % 15},1.{number}.0.0",
-                targets="NTamd64",
-                models=f"[Devices.NTamd64]\n{lines}\n",
-                vendor=f"Vendor {vendor:04X}",
-            ),
-            ids,
+        text = INF.format(
+            name=name,
+            class_name=class_name,
+            class_guid=guid,
+            driver_ver=f"{1 + number % 12:02}/01/20{10 + number % 15},1.{number}.0.0",
+            targets="NTamd64",
+            models=f"[Devices.NTamd64]\n{lines}\n",
+            vendor=f"Vendor {vendor:04X}",
         )
+        # As in real packs, about three boards share one description.
+        words = (f'Board{board} = "Ethernet Adapter {board}"' for board in range(ids // 3 + 1))
+        yield name, text + "\n".join(words) + "\n", ids
 
 
 def write_packages(folder: Path, count: int) -> int:

@@ -205,7 +205,7 @@ def test_findings():
 
 WORDS = st.sampled_from(
     [
-        *"[];,=%\"\\\n\r \t\0\x1a@$",
+        *'[];,=%"\\\n\r \t\0\x1a@$',
         "[Version]\n",
         "Signature=$Windows NT$\n",
         "[Manufacturer]\n",

@@ -49,7 +49,9 @@ def test_signatures_of_windows(signature):
     assert version(text).class_guid == "4d36e972-e325-11ce-bfc1-08002be10318"
 
 
-@pytest.mark.parametrize("text", ["", "[Versions]\na=b", "[Version]\nSignature=$Linux$", "[Version]"])
+@pytest.mark.parametrize(
+    "text", ["", "[Versions]\na=b", "[Version]\nSignature=$Linux$", "[Version]"]
+)
 def test_what_is_no_inf(text):
     """Without [Version] and Windows' signature it is no INF."""
     with pytest.raises(FormatError, match="no INF"):

@@ -103,7 +103,10 @@ def test_flags_say_how_it_is_packed(flags: int, expected: Compression):
     ],
 )
 def test_what_cannot_be_used_is_refused_with_advice(
-    changes: dict[str, object], reason: str, hint: str, suspicious: bool
+    changes: dict[str, object],
+    reason: str,
+    hint: str,
+    suspicious: bool,  # noqa: FBT001
 ):
     """Each unusable form has an objection that says why and, where one can, how to convert."""
     found = objections(parse_header(header(**changes)), FILE_SIZE)  # type: ignore[arg-type]

@@ -1,5 +1,6 @@
 """A WIM's XML: what it tells, and what is refused."""
 
+import contextlib
 import time
 
 import pytest
@@ -92,10 +93,8 @@ def test_what_is_no_number_counts_as_nothing(number: str):
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=200))
 def test_any_text_is_read_or_refused(text: str):
     """Reading is total."""
-    try:
+    with contextlib.suppress(FormatError):
         parse_wim_xml(encoded(text))
-    except FormatError as error:
-        assert str(error)
 
 
 def test_a_time_is_written_as_it_is_read():

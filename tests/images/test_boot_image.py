@@ -43,7 +43,7 @@ def test_an_enabled_driver_enters():
 
 def test_a_driver_that_is_not_enabled_stays_out():
     """The refusal names driver and image and says what to do first."""
-    with pytest.raises(DriverNotEnabled, match="netkvm .* cannot be added to Windows PE") as told:
+    with pytest.raises(DriverNotEnabled, match=r"netkvm .* cannot be added to Windows PE") as told:
         with_driver(IMAGE, make_driver("netkvm", enabled=False))
 
     assert "Enable the driver" in told.value.hint
@@ -165,7 +165,12 @@ def test_names_that_cannot_be_shown_are_refused(change: dict[str, str]):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("Lab PE x64", "lab-pe-x64"), ("  Ärger!! 2 ", "rger-2"), ("???", "image"), ("a" * 99, "a" * 64)],
+    [
+        ("Lab PE x64", "lab-pe-x64"),
+        ("  Ärger!! 2 ", "rger-2"),
+        ("???", "image"),
+        ("a" * 99, "a" * 64),
+    ],
 )
 def test_a_slug_can_stand_in_an_address(name: str, expected: str):
     """Lower case letters, digits and dashes are left."""

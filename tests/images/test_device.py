@@ -171,9 +171,7 @@ def test_a_boot_image_s_report():
     )
 
 
-@pytest.mark.parametrize(
-    "text", ["01:80:86:10:0e", "01-80-86-10-0e", "018086100e", " 8086:100E "]
-)
+@pytest.mark.parametrize("text", ["01:80:86:10:0e", "01-80-86-10-0e", "018086100e", " 8086:100E "])
 def test_ipxe_bus_id(text):
     """A network card by iPXE's setting, in its spellings."""
     assert Device("8086", "100E", said_kind=NET) == from_bus_id(text)

@@ -229,7 +229,9 @@ def test_other_findings():
     files = package_files()
     text = files["acme.inf"].decode()
     text = text.replace(f"ClassGuid = {{{NET[1]}}}", "LayoutFile = layout.inf")
-    text = text.replace("CopyFiles = Copy", "CopyFiles=Copy\nInclude=netrndis.inf\nCopyInf=more.inf")
+    text = text.replace(
+        "CopyFiles = Copy", "CopyFiles=Copy\nInclude=netrndis.inf\nCopyInf=more.inf"
+    )
     text += "[Install.NT.CoInstallers]\nAddReg = x\n"
     driver = make(files | {"acme.inf": text.encode()})
     assert (
@@ -281,4 +283,21 @@ def test_devices_end_where_the_inf_ends_them():
     files = package_files(targets=("NTamd64.6.1", "NTamd64.10.0"))
     assert [(7600, 10240), (10240, 0)] == [
         (model.minimum_build, model.maximum_build) for model in make(files).models
+    ]
+
+
+def test_lines_that_differ_only_in_the_hardware_id_are_one_model():
+    """Ids keep their order; other compatible ids or another description make another model."""
+    ids = ("PCI\\VEN_1", "PCI\\VEN_2", "PCI\\VEN_3,PCI\\CC_0200", "PCI\\VEN_4,PCI\\CC_0200")
+    files = package_files(ids=ids)
+    files["acme.inf"] = files["acme.inf"].replace(
+        b"[Install.NT]", b"Other = Install,PCI\\VEN_5\n%Vendor% = Install,PCI\\VEN_6\n[Install.NT]"
+    )
+    assert [
+        (("PCI\\VEN_1", "PCI\\VEN_2", "PCI\\VEN_6"), (), "Acme, Ltd."),
+        (("PCI\\VEN_3", "PCI\\VEN_4"), ("PCI\\CC_0200",), "Acme, Ltd."),
+        (("PCI\\VEN_5",), (), "Other"),
+    ] == [
+        (model.hardware_ids, model.compatible_ids, model.description)
+        for model in make(files).models
     ]

@@ -52,9 +52,7 @@ def test_a_default_image_becomes_ours(startnet: str | None):
     hook = plan_hook(StartUp(startnet), WISH)
 
     assert hook.mode is Mode.FULL
-    expected = (
-        "rem netboot: stands for wpeinit\r\ncall %SystemRoot%\\System32\\nb-start.cmd\r\n"
-    )
+    expected = "rem netboot: stands for wpeinit\r\ncall %SystemRoot%\\System32\\nb-start.cmd\r\n"
     assert expected == text_of(hook, STARTNET)
     assert text_of(hook, START_SCRIPT).split("\r\n") == [
         "@echo off",

@@ -64,8 +64,10 @@ def cab_of(files, *, deflate=True, said=None):
     data, history = b"", b""
     for block in blocks:
         if deflate:
-            packer = zlib.compressobj(9, zlib.DEFLATED, -15, zdict=history) if history else (
-                zlib.compressobj(9, zlib.DEFLATED, -15)
+            packer = (
+                zlib.compressobj(9, zlib.DEFLATED, -15, zdict=history)
+                if history
+                else (zlib.compressobj(9, zlib.DEFLATED, -15))
             )
             packed = b"CK" + packer.compress(block) + packer.flush()
             history = block

@@ -179,7 +179,9 @@ def test_a_zip_cut_anywhere(tmp_path):
             contents(tmp_path, data[:cut])
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=6))
 def test_a_damaged_zip(tmp_path, changes):
     """Whichever bytes are wrong: files, or a refusal with a reason."""

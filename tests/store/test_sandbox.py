@@ -119,9 +119,7 @@ def test_a_slow_worker_is_ended(tmp_path: Path):
     wim.write_bytes(b"x")
 
     with pytest.raises(WorkerDied, match="too long"):
-        sandbox.run(
-            "examine", {"index": 1}, wim=wim, workdir=tmp_path, limits=Limits(seconds=0.0)
-        )
+        sandbox.run("examine", {"index": 1}, wim=wim, workdir=tmp_path, limits=Limits(seconds=0.0))
 
 
 class Cancelled(Exception):

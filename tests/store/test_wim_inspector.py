@@ -342,9 +342,8 @@ def test_no_mutant_becomes_usable(seed: int, wim: Path, plain_wim: bytes, tmp_pa
     for what, mutant in mutants(data, 60, seed):
         try:
             facts = inspect(save(tmp_path, mutant), workdir=tmp_path)
-        except InvalidInput as error:
+        except InvalidInput:
             refused += 1
-            assert str(error), what
         else:
             # GUID, boot index and texts of the XML may change without harm.
             harmless = replace(

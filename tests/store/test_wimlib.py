@@ -101,7 +101,7 @@ def test_warnings_are_collected(library: Library, tmp_path: Path):
 
 def test_no_wim_has_a_code(library: Library):
     """Errors keep wimlib's number and words."""
-    with pytest.raises(WimlibError, match="not a WIM|magic|does not") as told:
+    with pytest.raises(WimlibError, match=r"not a WIM|magic|does not") as told:
         Wim(library, Path(os.__file__))
 
     assert told.value.code == 43

@@ -1,5 +1,6 @@
 """What tests of the console share: a furnished site, and clients of every identity."""
 
+import shutil
 import time
 import uuid
 
@@ -21,23 +22,31 @@ def close(site):
         site.journal.close()
 
 
-@pytest.fixture(scope="module")
-def shared_site(tmp_path_factory):
-    """A furnished site for tests that only look."""
-    folder = tmp_path_factory.mktemp("shared")
+@pytest.fixture(scope="session")
+def furnished_folder(tmp_path_factory):
+    """A data folder as seeding leaves it, to be copied: furnishing anew takes a second."""
+    folder = tmp_path_factory.mktemp("furnished")
     site = Site.open(folder / "data")
     seeding.furnish(site, folder / "drivers")
     seeding.add_accounts(site)
+    close(site)
+    return folder / "data"
+
+
+@pytest.fixture(scope="module")
+def shared_site(furnished_folder, tmp_path_factory):
+    """A furnished site for tests that only look."""
+    site = Site.open(shutil.copytree(furnished_folder, tmp_path_factory.mktemp("shared") / "data"))
     yield site
     close(site)
 
 
 @pytest.fixture
-def furnished(site, tmp_path):
+def furnished(furnished_folder, tmp_path):
     """A furnished site of the test's own."""
-    seeding.furnish(site, tmp_path / "drivers")
-    seeding.add_accounts(site)
-    return site
+    site = Site.open(shutil.copytree(furnished_folder, tmp_path / "data"))
+    yield site
+    close(site)
 
 
 @pytest.fixture

@@ -1,0 +1,137 @@
+"""A boot configuration store: read back by independent readers, device bytes as documented."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from regipy.registry import RegistryHive
+
+from netboot.formats.bcd import (
+    LOADER,
+    RAMDISK_OPTIONS,
+    BootConfiguration,
+    boot_device,
+    ramdisk_device,
+    write_bcd,
+)
+
+BIOS = BootConfiguration(
+    title="Windows PE x64",
+    is_uefi=False,
+    loader_path=r"\Windows\System32\boot\winload.exe",
+    block_size=1456,
+    window_size=4,
+)
+UEFI = BootConfiguration(
+    title="Windows PE x64", is_uefi=True, loader_path=r"\Windows\System32\boot\winload.efi"
+)
+
+RAMDISK_BYTES = """
+    e03455ae24a96c46b836758539a3ee3a 00000000 01000000 a0000000 00000000
+    03000000 0000000000000000 0000000000000000 00000000 01000000 78000000 05000000
+    05000000 00000000 48000000 00000000
+"""
+
+
+def documented() -> bytes:
+    """ramdisk=[boot]\\sources\\boot.wim,{ramdiskoptions}: 176 bytes."""
+    path = r"\sources\boot.wim".encode("utf-16-le") + b"\0\0"
+    return bytes.fromhex(RAMDISK_BYTES) + bytes(0x38) + path
+
+
+def elements(tmp_path: Path, configuration: BootConfiguration) -> dict[str, dict[str, object]]:
+    """All elements by object, as regipy reads them."""
+    path = tmp_path / "BCD"
+    path.write_bytes(write_bcd(configuration))
+    hive = RegistryHive(str(path))
+    found: dict[str, dict[str, object]] = {}
+    for item in hive.get_key("\\Objects").iter_subkeys():
+        found[item.name] = {
+            element.name: next(iter(element.iter_values())).value
+            for element in item.get_subkey("Elements").iter_subkeys()
+        }
+    return found
+
+
+def test_a_ramdisk_device_is_byte_for_byte_as_documented():
+    """176 bytes, equal to those of Microsoft's media."""
+    assert documented() == ramdisk_device(r"\sources\boot.wim")
+    assert len(documented()) == 176
+
+
+def test_the_boot_device_is_as_documented():
+    """88 bytes: no options, type 5, size 0x48."""
+    expected = bytes(16) + bytes.fromhex("05000000 00000000 48000000 00000000") + bytes(0x38)
+
+    assert expected == boot_device()
+    assert len(expected) == 88
+
+
+def test_three_objects_say_all(tmp_path: Path):
+    """Boot manager, RAM disk options and loader, with the documented element types."""
+    found = elements(tmp_path, BIOS)
+
+    manager = found["{9dea862c-5cdd-4e70-acc1-f32b344d4795}"]
+    assert manager["23000003"] == f"{{{LOADER}}}"
+    assert manager["24000001"] == [f"{{{LOADER}}}"]
+    options = found[f"{{{RAMDISK_OPTIONS}}}"]
+    assert options["32000004"] == r"\Boot\boot.sdi"
+    assert set(options) == {
+        *("12000004", "31000003", "32000004", "35000007", "35000008", "3600000a"),
+    }
+    loader = found[f"{{{LOADER}}}"]
+    assert loader["12000002"] == r"\Windows\System32\boot\winload.exe"
+    assert loader["12000004"] == "Windows PE x64"
+    assert loader["22000002"] == r"\windows"
+    assert set(loader) == {
+        *("11000001", "12000002", "12000004", "12000005", "21000001", "22000002"),
+        *("26000010", "26000022", "260000b0"),
+    }
+    assert len(found) == 3
+
+
+@pytest.mark.wimlib
+def test_hivexget_reads_numbers_as_written(tmp_path: Path):
+    """Block and window size are 8 bytes, little endian; device elements whole."""
+    path = tmp_path / "BCD"
+    path.write_bytes(write_bcd(BIOS))
+
+    def raw(identity: object, element: str) -> bytes:
+        key = f"Objects\\{{{identity}}}\\Elements\\{element}"
+        done = subprocess.run(["hivexget", path, key, "Element"], check=True, capture_output=True)
+        return done.stdout
+
+    assert raw(RAMDISK_OPTIONS, "35000007").startswith((1456).to_bytes(8, "little"))
+    assert raw(RAMDISK_OPTIONS, "35000008").startswith((4).to_bytes(8, "little"))
+    assert raw(RAMDISK_OPTIONS, "31000003").startswith(boot_device())
+    assert raw(LOADER, "11000001").startswith(ramdisk_device(r"\Boot\boot.wim"))
+
+
+@pytest.mark.parametrize(("configuration", "name"), [(BIOS, "BCD00000001"), (UEFI, "BCD00000000")])
+def test_stores_of_the_two_firmwares_differ(
+    configuration: BootConfiguration, name: str, tmp_path: Path
+):
+    """KeyName and loader; sizes that are not given are not written."""
+    path = tmp_path / "BCD"
+    path.write_bytes(write_bcd(configuration))
+
+    description = RegistryHive(str(path)).get_key("\\Description")
+    assert [value.value for value in description.iter_values()] == [name]
+    options = elements(tmp_path, configuration)[f"{{{RAMDISK_OPTIONS}}}"]
+    assert ("35000007" in options) is bool(configuration.block_size)
+
+
+def test_a_menu_is_shown_when_it_waits(tmp_path: Path):
+    """Timeout and menu go together."""
+    waiting = BootConfiguration("x", is_uefi=True, loader_path=r"\w.efi", menu_seconds=30)
+
+    manager = elements(tmp_path, waiting)["{9dea862c-5cdd-4e70-acc1-f32b344d4795}"]
+
+    assert b"\x1e" + bytes(7) in write_bcd(waiting)
+    assert {"25000004", "26000020"} <= set(manager)
+
+
+def test_a_store_is_a_function_of_its_configuration():
+    """Equal input, equal bytes, a few pages."""
+    assert write_bcd(BIOS) == write_bcd(BIOS)
+    assert len(write_bcd(BIOS)) == 12288

@@ -1,0 +1,50 @@
+"""How values look."""
+
+import pytest
+
+from web import presentation
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"), [(0, "0 bytes"), (20, "20 bytes"), (1536, "1.5 KiB"), (3 << 30, "3.0 GiB")]
+)
+def test_sizes(count, expected):
+    """Binary units, as system administrators count."""
+    assert expected == presentation.size(count)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0.01, "10 ms"), (12.34, "12.3 s"), (59.99, "60.0 s"), (250, "4 min 10 s"), (3720, "1 h 2 min")],
+)
+def test_durations(seconds, expected):
+    """Two units at most."""
+    assert expected == presentation.duration(seconds)
+
+
+def test_a_moment_is_readable_without_script():
+    """UTC for people, ISO for the script; nothing where there is no time."""
+    text = presentation.moment(1_700_000_000.4)
+
+    assert '<time datetime="2023-11-14T22:13:20+00:00">2023-11-14 22:13 UTC</time>' == text
+    assert "&ndash;" == presentation.moment(None)
+
+
+def test_states_are_words_and_not_only_colours():
+    """Whoever sees no colours reads them."""
+    assert ">Out of date<" in presentation.distribution_badge("OUT_OF_DATE")
+    assert ">Running<" in presentation.job_badge("running")
+    assert ">NEW_STATE<" in presentation.distribution_badge("NEW_STATE")
+
+
+def test_what_is_shown_is_escaped():
+    """Also where markup is put together by hand."""
+    assert "<script>" not in presentation.badge("red", "<script>")
+
+
+def test_digests_are_short_for_people_and_whole_for_addresses():
+    """Twelve digits are enough to compare by eye."""
+    digest = "sha256:" + "ab" * 32
+
+    assert "abababababab" == presentation.short(digest)
+    assert "ab" * 32 == presentation.hex_of(digest)
