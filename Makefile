@@ -16,7 +16,7 @@ help: ## list the targets
 
 run: ## set up what is missing and start the site
 	@scripts/setup run
-	@exec .venv/bin/netboot run --data "$(DATA)" $(if $(INTERFACE),--interface "$(INTERFACE)")
+	@exec .venv/bin/netboot --data "$(DATA)" run $(if $(INTERFACE),--interface "$(INTERFACE)")
 
 test: ## set up what is missing and run all tests, boots of virtual machines included
 	@scripts/setup test

@@ -4,6 +4,7 @@ DHCP proves nobody's identity: whoever answers first may win. We cannot prevent 
 say who it was (facts: a rogue server, a forgotten WDS, boot options in the site's own DHCP).
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,7 +32,7 @@ class ForeignWatch:
 
     def __init__(self, ours: frozenset[str]) -> None:
         self._ours = ours
-        self._said: dict[tuple[str, str], float] = {}
+        self._said: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     def receive(self, packet: Packet, source: str, now: float) -> ForeignBootServer | None:
         """The foreign boot server behind `packet`, unless there is none or it is known."""
@@ -44,7 +45,7 @@ class ForeignWatch:
             return None
         self._said.pop(key, None)
         if len(self._said) >= _REMEMBERED:
-            del self._said[next(iter(self._said))]
+            self._said.popitem(last=False)
         self._said[key] = now
         return found
 

@@ -3,6 +3,7 @@
 Law: memory is bounded whatever comes in. A million random MACs cost as much as ten thousand.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,7 +49,8 @@ class RecentClients:
     def __init__(self, limits: Limits | None = None, *, keep: int = MACHINES_KEPT) -> None:
         self._limits = limits or Limits()
         self._keep = keep
-        self._rows: dict[bytes, _Row] = {}
+        # A plain dict would step over all that was deleted from its front to find its oldest.
+        self._rows: OrderedDict[bytes, _Row] = OrderedDict()
         self._total_tokens = self._limits.total
         self._total_stamp = 0.0
 
@@ -148,7 +150,7 @@ class RecentClients:
         row = self._rows.get(mac)
         if row is None:
             if len(self._rows) >= self._keep:
-                del self._rows[next(iter(self._rows))]
+                self._rows.popitem(last=False)
             row = self._rows[mac] = _Row(tokens=2 * self._limits.per_machine, stamp=now)
         return row
 

@@ -37,7 +37,7 @@ class Pattern(NamedTuple):
 
     def fits(self, data: bytes) -> bool:
         """Whether `data`, of the same length, is this request from some machine."""
-        for start, end, expected in self.fixed:
+        for start, end, expected in self.fixed:  # noqa: SIM110 - all() takes half as long again
             if data[start:end] != expected:
                 return False
         return True

@@ -164,22 +164,27 @@ class _ModelsReader:
 
     def _lines(self, name: str, section: str, architecture: str, span: Span) -> Iterator[InfModel]:
         expand = self._strings.expand
+        installs: dict[str, Install] = {}
         for key, values in self._sections.entries(section):
-            ids = [expand(value).upper() for value in values[1:]]
+            ids = [(expand(word) if "%" in word else word).upper() for word in values[1:]]
             if not key or not any(ids):
                 continue
+            install = installs.get(values[0])
+            if install is None:
+                install = installs[values[0]] = self._install(expand(values[0]), architecture)
             yield InfModel(
                 architecture,
                 name,
                 expand(key),
-                self._install(expand(values[0]).lower(), architecture),
+                install,
                 ids[0],
-                tuple([identifier for identifier in ids[1:] if identifier]),
+                tuple(filter(None, ids[1:])),
                 span.minimum_build,
                 span.maximum_build,
             )
 
     def _install(self, name: str, architecture: str) -> Install:
+        name = name.lower()
         install = self._installs.get((architecture, name))
         if install is None:
             installer = self.installers.get(architecture)

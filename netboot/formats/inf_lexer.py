@@ -216,7 +216,9 @@ def split_entry(line: str) -> Entry:
         if equals:
             return Entry(key.strip(WHITE), tuple([word.strip(WHITE) for word in value.split(",")]))
         return Entry("", split_fields(line))
-    at = _equals_outside_quotes(line)
+    at = line.find("=")
+    if line.index('"') < at:
+        at = _equals_outside_quotes(line)
     if at < 0:
         return Entry("", split_fields(line))
     return Entry(unquote(line[:at]), split_fields(line[at + 1 :]))
@@ -245,6 +247,9 @@ def split_fields(text: str) -> tuple[str, ...]:
     """The fields between commas; blanks survive only inside quotes."""
     if '"' not in text:
         return tuple([field.strip(WHITE) for field in text.split(",")])
+    text = text.strip(WHITE)
+    if text[0] == text[-1] == '"' and text.count('"') == 2:
+        return (text[1:-1],)
     fields: list[str] = []
     pieces: list[tuple[str, bool]] = []
     for quoted, plain, comma in _PIECE.findall(text):

@@ -9,7 +9,7 @@ import errno
 import socket
 import struct
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -65,7 +65,7 @@ class DhcpServer:
         self._proxy = proxy
         self._emit = emit
         self._learn = learn
-        self._said: dict[tuple[str, str], float] = {}
+        self._said: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._source = _source_address(address)
         self._sockets: dict[int, socket.socket] = {}
         self._tap: OfferTap | None = None
@@ -143,17 +143,24 @@ class DhcpServer:
         client = answer.client
         if client.message is MessageType.DISCOVER:
             self._emit(_discovered(client, mac=client.mac, machine_id=client.machine_id))
-        if self._sent(udp, port, bytes(answer.packet), answer, client.mac, now):
+        if self._sent(udp, port, bytes(answer.packet), answer, mac=client.mac, now=now):
             self._emit(_offer_sent(answer, port, mac=client.mac))
 
     def _send_twin(self, udp: socket.socket, twin: Twin, now: float) -> None:
         answer = twin.of
         self._emit(_discovered(answer.client, mac=twin.mac, machine_id=twin.machine_id))
-        if self._sent(udp, SERVER_PORT, twin.payload, answer, twin.mac, now):
+        if self._sent(udp, SERVER_PORT, twin.payload, answer, mac=twin.mac, now=now):
             self._emit(_offer_sent(answer, SERVER_PORT, mac=twin.mac))
 
     def _sent(
-        self, udp: socket.socket, port: int, payload: bytes, answer: Answer, mac: str, now: float
+        self,
+        udp: socket.socket,
+        port: int,
+        payload: bytes,
+        answer: Answer,
+        *,
+        mac: str,
+        now: float,
     ) -> bool:
         try:
             udp.sendmsg([payload], self._source, 0, answer.destination)
@@ -182,7 +189,7 @@ class DhcpServer:
             return
         self._said.pop(key, None)
         if len(self._said) >= _REASONS_REMEMBERED:
-            del self._said[next(iter(self._said))]
+            self._said.popitem(last=False)
         self._said[key] = now
         self._emit(RequestIgnored(at=time.time(), mac=mac, ip=ip, reason=reason, port=port))
 

@@ -54,6 +54,24 @@ def no_progress(_stage: str, _done: int, _total: int) -> None:
     """For callers who do not look."""
 
 
+class _Reporter:
+    """Passes progress on, and repeats the last of it while the worker is silent.
+
+    The repetition is what lets a cancelled job stop a worker that says nothing.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._last = ("start", 0, 1)
+
+    def report(self, stage: str, done: int, total: int) -> None:
+        self._last = (stage, done, total)
+        self._progress(stage, done, total)
+
+    def repeat(self) -> None:
+        self._progress(*self._last)
+
+
 def run(
     command: str,
     request: dict[str, Any],
@@ -78,8 +96,10 @@ def run(
     }
     stderr_path = workdir / "worker-stderr.txt"
     with stderr_path.open("wb") as stderr, _started(stderr) as process:
-        lines = _lines(process, json.dumps(full).encode(), time.monotonic() + seconds, progress)
-        answer = _judge(lines, progress)
+        reporter = _Reporter(progress)
+        until = time.monotonic() + seconds
+        lines = _lines(process, json.dumps(full).encode(), until, reporter.repeat)
+        answer = _judge(lines, reporter.report)
         if isinstance(answer, Answer):
             return answer
         if isinstance(answer, WorkerRefused):
@@ -117,7 +137,7 @@ def _started(stderr: Any) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def _lines(
-    process: "subprocess.Popen[bytes]", request: bytes, until: float, progress: Progress
+    process: "subprocess.Popen[bytes]", request: bytes, until: float, wait: Callable[[], None]
 ) -> Iterator[dict[str, Any]]:
     """The worker's lines as they come; ends with its output. Raises WorkerDied when late."""
     assert process.stdin is not None
@@ -134,7 +154,7 @@ def _lines(
             if time.monotonic() > until:
                 raise WorkerDied("it took too long to read this file")
             if not selector.select(_POLL_SECONDS):
-                progress("", 0, 0)  # lets a cancelled job stop a silent worker
+                wait()
                 continue
             chunk = os.read(fd, 1 << 16)
             if not chunk:

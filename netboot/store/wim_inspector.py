@@ -134,6 +134,16 @@ def images_in(path: Path) -> tuple[ImageInWim, ...]:
     return _listed(description)
 
 
+def list_files(path: Path, index: int, *, workdir: Path | None = None) -> dict[str, str]:
+    """Paths and SHA-1 of all files of an image that was inspected before, for comparisons."""
+    with tempfile.TemporaryDirectory(prefix="wim-", dir=workdir) as scratch:
+        try:
+            answer = sandbox.run("list", {"index": index}, wim=path, workdir=Path(scratch))
+        except (WorkerRefused, WorkerDied) as error:
+            raise Quarantined(f"The WIM cannot be listed: {_lowered(error)}.") from error
+    return dict(answer.result["files"])
+
+
 def _listed(description: WimDescription) -> tuple[ImageInWim, ...]:
     return tuple(
         ImageInWim(image.index, image.name, image.description, image.edition)

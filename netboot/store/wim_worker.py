@@ -220,7 +220,18 @@ def _checked(worker: Worker, index: int) -> dict[str, Any]:
     return {"faults": faults, "warnings": worker.library.warnings(), "extracted": present}
 
 
-COMMANDS: dict[str, Callable[[Worker], dict[str, Any]]] = {"examine": examine, "build": build}
+def list_files(worker: Worker) -> dict[str, Any]:
+    """Paths and hashes of one image's files."""
+    with worker.open() as wim:
+        entries = wim.walk(int(worker.request["index"]))
+    return {"files": {entry.path: entry.sha1 for entry in entries if not entry.is_folder}}
+
+
+COMMANDS: dict[str, Callable[[Worker], dict[str, Any]]] = {
+    "examine": examine,
+    "build": build,
+    "list": list_files,
+}
 
 
 def main() -> None:
