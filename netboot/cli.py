@@ -85,18 +85,17 @@ def netboot(ctx: click.Context, data: Path) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; its exit code. Faults become one message and, where there is one, a hint."""
     try:
-        netboot.main(arguments, prog_name="netboot", standalone_mode=False)
+        # click hands back the code of its own Exit here, else what the command returned.
+        ended = netboot.main(arguments, prog_name="netboot", standalone_mode=False)
     except NetbootError as fault:
         return tell_fault(fault)
-    except click.exceptions.Exit as ended:
-        return ended.exit_code
     except click.ClickException as fault:
         fault.show()
         return 2
     except click.Abort:
         click.echo("Stopped.", err=True)
         return 130
-    return 0
+    return ended if isinstance(ended, int) else 0
 
 
 def tell_fault(fault: NetbootError) -> int:
