@@ -4,6 +4,7 @@ It reads the point's folder and appends to the journal; it has no accounts, no f
 """
 
 from collections.abc import Mapping
+from urllib.parse import quote
 
 import structlog
 
@@ -12,7 +13,7 @@ from netboot.boot.files import ContentRef, Refusal, resolve_url
 from netboot.boot.ipxe_script import BootServer, ScriptClient
 from netboot.images.architecture import Architecture
 from netboot.images.content_version import ContentVersion, PublishedContent
-from netboot.report import ReportTokens, read_report
+from netboot.report import ReportTokens, plain_mac, read_report
 from netboot.serve.content import Content
 from netboot.serve.http_process import serve_http
 from netboot.serve.httpd import Script, boot_app
@@ -23,12 +24,14 @@ from netboot.store.points import PublishedReader
 
 log = structlog.get_logger()
 
+_KNOWN = frozenset(architecture.value for architecture in Architecture)
+
 
 class BootPages:
     """What the HTTP service is handed."""
 
     def __init__(self, site: Site, *, address: str) -> None:
-        self._published = PublishedReader(site.point)
+        self._published = PublishedReader(site.point, log.error)
         self._programs = read_programs(site.point)
         self._cache = ContentCache(site.point.blobs.path)
         self._journal = site.journal
@@ -47,7 +50,7 @@ class BootPages:
         """The iPXE script for a machine that says of itself what stands in `query`."""
         del ip  # machines behind one address are told apart by their MAC
         published = self._published()
-        mac = query.get("mac", "").lower()
+        mac = plain_mac(query.get("mac", ""))
         client = ScriptClient(
             firmware="uefi" if query.get("platform") == "efi" else "bios",
             nic=query.get("nic", ""),
@@ -57,9 +60,8 @@ class BootPages:
         if not candidates:
             reason = _nothing(mac, client, published)
             return Script(text=ipxe_script.refuse(reason, client), reason=reason)
-        if len(candidates) > 1:
-            asked = "&".join(f"{key}={value}" for key, value in sorted(query.items()))
-            text = ipxe_script.choose_architecture(f"{self._server.http}/boot.ipxe?{asked}")
+        if len(candidates) > 1 and query.get("cpu") != "x64":
+            text = ipxe_script.choose_architecture(f"{self._server.http}/boot.ipxe?{_again(query)}")
             return Script(text=text, reason=ipxe_script.ASKS_AGAIN)
         version = candidates[0]
         text = ipxe_script.render(
@@ -93,35 +95,44 @@ def serve_boot_files(site: Site, *, address: str) -> None:
         site.journal.close()
 
 
+def _again(query: Mapping[str, str]) -> str:
+    """The same query, quoted: what a client said must not become a command of its script."""
+    said = sorted((key, value) for key, value in query.items() if key != "cpu")
+    return "&".join(f"{quote(key)}={quote(value, safe=':')}" for key, value in said) or "again=1"
+
+
 def _candidates(
     published: PublishedContent, mac: str, client: ScriptClient, query: Mapping[str, str]
 ) -> list[ContentVersion]:
     """The version for this machine; two where only its processor can tell."""
+    startable = _architectures(client, query)
     assigned = published.assignments.get(mac)
     if assigned is not None:
         version = published.current.get(assigned)
-        return [version] if version else []
+        return [version] if version and version.architecture in startable else []
     return [
-        published.current[name]
-        for architecture in _architectures(client, query)
-        if (name := published.defaults.get(architecture, "")) in published.current
+        version
+        for architecture in startable
+        if (version := published.current.get(published.defaults.get(architecture, "")))
+        and version.architecture is architecture
     ]
 
 
 def _architectures(client: ScriptClient, query: Mapping[str, str]) -> tuple[Architecture, ...]:
-    """Architectures that may be asked for, best first."""
-    said = query.get("cpu", "")
-    if said == "x86":
-        return (Architecture.X86,)
-    if said == "x64" or (client.is_uefi and query.get("arch", "x64") == "x64"):
-        return (Architecture.X64,)
+    """Architectures that may be asked for, best first (as netboot.boot.policy for DHCP)."""
     if client.is_uefi:
+        said = query.get("arch", "")
+        return (Architecture(said) if said in _KNOWN else Architecture.X64,)
+    if query.get("cpu") == "x86":
         return (Architecture.X86,)
     return (Architecture.X64, Architecture.X86)
 
 
 def _nothing(mac: str, client: ScriptClient, published: PublishedContent) -> str:
     assigned = published.assignments.get(mac)
-    if assigned is not None:
+    if assigned is None:
+        return f"no boot image for a {client.firmware} machine is published here"
+    version = published.current.get(assigned)
+    if version is None:
         return f"{mac} is assigned {assigned}, which is not published here"
-    return f"no boot image for a {client.firmware} machine is published here"
+    return f"{mac} is assigned {version.label}, an {version.architecture} image it cannot start"

@@ -11,6 +11,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -32,14 +33,13 @@ class Settings(BaseSettings):
     web_address: str = Field("127.0.0.1", description="Address of the administrators' page.")
     web_port: int = Field(8080, ge=1, le=65535, description="Port of the administrators' page.")
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the data folder.")
-    relays: list[str] = Field(default_factory=list, description="DHCP relays we answer to.")
-    tftp_workers: int = Field(1, ge=1, le=16, description="TFTP processes.")
-    prefer_native: bool = Field(
-        default=False, description="Offer Microsoft's loaders over TFTP where an image has them."
+    relays: list[str] = Field(
+        default_factory=list,
+        description="DHCP relays that we answer to: addresses, or networks like 10.2.0.0/16.",
     )
     programs: list[Path] = Field(
         default_factory=lambda: [Path("/usr/lib/ipxe"), Path("/boot")],
-        description="Folders with iPXE's boot programs.",
+        description="Folders with iPXE's boot programs, and with wimboot where you have it.",
     )
     trusted_hosts: list[str] = Field(default_factory=list, description="Names the page answers to.")
 
@@ -52,10 +52,17 @@ class Settings(BaseSettings):
 
     @field_validator("relays")
     @classmethod
-    def _are_addresses(cls, values: list[str]) -> list[str]:
+    def _are_networks(cls, values: list[str]) -> list[str]:
         for value in values:
-            ipaddress.IPv4Address(value)
+            ipaddress.IPv4Network(value)
         return values
+
+    @field_validator("web_address")
+    @classmethod
+    def _is_said(cls, value: str) -> str:
+        if not value or any(c.isspace() or c == "/" for c in value):
+            raise ValueError("not an address; 0.0.0.0 means all of them")
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -91,5 +98,10 @@ def load_settings(data: Path) -> Settings:
             f"the settings cannot be used: {problems}",
             hint=f"Mend {path} or the NETBOOT_… variable of that name.",
         ) from fault
-    except ValueError as fault:  # TOMLDecodeError
+    except SettingsError as fault:  # a variable that should hold a list
+        raise InvalidInput(
+            f"the settings cannot be used: {fault}",
+            hint="""A list in a NETBOOT_… variable is written like '["10.2.0.0/16"]'.""",
+        ) from fault
+    except (ValueError, OSError) as fault:  # TOMLDecodeError, UnicodeDecodeError
         raise InvalidInput(f"{path} is no valid TOML: {fault}", hint=f"Mend {path}.") from fault

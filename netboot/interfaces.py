@@ -1,18 +1,23 @@
-"""This machine's network interfaces and their IPv4 addresses."""
+"""This machine's network interfaces and their IPv4 addresses (netdevice(7))."""
 
+import array
 import fcntl
 import socket
 import struct
+from collections.abc import Iterator
 from ipaddress import IPv4Network
 
 from netboot.errors import InvalidInput
 
-SIOCGIFADDR = 0x8915
-SIOCGIFNETMASK = 0x891B
+_SIOCGIFCONF = 0x8912
+_SIOCGIFNETMASK = 0x891B
+
+_RECORD = struct.Struct("16sH2x4s16x")
+"""struct ifreq on a 64-bit machine: name, sockaddr_in (family, port, address), filling."""
 
 
 def ipv4_addresses(interface: str) -> list[str]:
-    """The interface's address, as the system gives it first.
+    """The interface's addresses, as the system orders them: at least one.
 
     Raises InvalidInput for an interface that is not there or has no address.
     """
@@ -22,30 +27,43 @@ def ipv4_addresses(interface: str) -> list[str]:
             f"there is no network interface {interface}",
             hint=f"Interfaces of this machine: {', '.join(known)}.",
         )
-    found = _ask(interface, SIOCGIFADDR)
-    if found is None:
+    found = [address for name, address in _all() if name.partition(":")[0] == interface]
+    if not found:
         raise InvalidInput(
             f"interface {interface} has no IPv4 address",
             hint="Machines need one to load from: give it an address first.",
         )
-    return [found]
+    return found
 
 
 def network_of(address: str) -> list[IPv4Network]:
     """The network that `address` lies in, by this machine's interfaces; none when not ours."""
-    for _, interface in socket.if_nameindex():
-        if _ask(interface, SIOCGIFADDR) == address:
-            mask = _ask(interface, SIOCGIFNETMASK)
-            return [IPv4Network(f"{address}/{mask}", strict=False)]
-    return []
+    return [
+        IPv4Network(f"{address}/{_netmask(name, address)}", strict=False)
+        for name, held in _all()
+        if held == address
+    ][:1]
 
 
-def _ask(interface: str, what: int) -> str | None:
-    """One IPv4 property of an interface (netdevice(7)), or None where it has none."""
-    request = struct.pack("256s", interface.encode()[:15])
+def _all() -> Iterator[tuple[str, str]]:
+    """Every interface that is up with each of its addresses; an alias has a colon in its name."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            answer = fcntl.ioctl(probe, what, request)
-        except OSError:
-            return None
-    return socket.inet_ntoa(answer[20:24])
+        size = 64
+        while True:
+            room = array.array("B", bytes(size * _RECORD.size))
+            place, _ = room.buffer_info()
+            asked = struct.pack("iP", len(room), place)
+            used, _ = struct.unpack("iP", fcntl.ioctl(probe, _SIOCGIFCONF, asked))
+            if used < len(room):
+                break
+            size *= 2  # it was full: there may be more
+    for name, _family, address in _RECORD.iter_unpack(room.tobytes()[:used]):
+        yield name.split(b"\0", 1)[0].decode(), socket.inet_ntoa(address)
+
+
+def _netmask(name: str, address: str) -> str:
+    """The mask of this very address: an interface may have several networks."""
+    asked = _RECORD.pack(name.encode(), socket.AF_INET, socket.inet_aton(address))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        answer = fcntl.ioctl(probe, _SIOCGIFNETMASK, asked)
+    return socket.inet_ntoa(_RECORD.unpack(answer)[2])

@@ -52,7 +52,7 @@ class BootServices:
     """What the daemons are handed: names to content, events to the journal."""
 
     def __init__(self, site: Site, *, address: str) -> None:
-        self._published = PublishedReader(site.point)
+        self._published = PublishedReader(site.point, log.error)
         self._programs = read_programs(site.point)
         self._cache = ContentCache(site.point.blobs.path)
         self._journal = site.journal
@@ -93,11 +93,11 @@ class BootServices:
         """Note an event; an answer pins the version that it promised."""
         now = time.monotonic()
         if isinstance(event, OfferSent) and event.image:
-            version = self.published().current.get(event.image)
+            # The very version that was answered: the point may have moved on meanwhile.
             self._sessions.pin(
                 mac=event.mac,
                 ip=event.ip,
-                version=version,
+                version=self.published().kept.get((event.image, event.version)),
                 firmware=_firmware_of(event),
                 now=now,
                 fresh=event.port == 67,

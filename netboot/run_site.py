@@ -9,7 +9,7 @@ import click
 
 from netboot.errors import OperatorFault, PortTaken
 from netboot.interfaces import ipv4_addresses
-from netboot.operations import accounts
+from netboot.operations import accounts, facts, policy
 from netboot.site import Site
 from netboot.store.boot_programs import prepare_programs
 from netboot.supervisor import Child, Supervisor, answers
@@ -33,6 +33,7 @@ def run_site(data: Path, interface: str) -> int:
         site.point.blobs.clear_staging()
         prepare_programs(site.point, site.settings.programs, address)
         _provide_default_images(site)
+        policy.publish(site)  # it was not, where the last change was cut off
         token = accounts.issue_setup_token(site) if accounts.setup_needed(site) else ""
         supervisor = Supervisor(_children(site, interface, address), _tell)
         return supervisor.run(lambda: _welcome(site, supervisor, interface, address, token))
@@ -49,7 +50,7 @@ def _address(site: Site, interface: str) -> str:
 def _require_free(site: Site) -> None:
     """Look before anything is started: a page that cannot open should not cost a lab."""
     address, port = site.settings.web_address, site.settings.web_port
-    if answers("127.0.0.1" if address == "0.0.0.0" else address, port):  # noqa: S104
+    if answers(_reachable(address), port):
         from netboot.serve.port_holder import who_holds
 
         raise PortTaken(
@@ -58,11 +59,14 @@ def _require_free(site: Site) -> None:
         )
 
 
-def _provide_default_images(site: Site) -> None:
-    """The two default images, x86 and x64, for a site that has none yet."""
-    from netboot.operations.images import list_images
+def _reachable(address: str) -> str:
+    """Where we find ourselves what listens on `address`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104  compared only
 
-    if list_images(site):
+
+def _provide_default_images(site: Site) -> None:
+    """The two default images, x86 and x64, once in a site's life: who deletes them means it."""
+    if facts.recall(site, facts.DEFAULTS_PROVIDED):
         return
     click.echo("First start: building the Lab PE images (x64 and x86); this takes a minute or two.")
     command = [sys.executable, "-m", "vm.defaults", "--data", str(site.data)]
@@ -94,10 +98,11 @@ def _children(site: Site, interface: str, address: str) -> list[Child]:
 
 def _welcome(site: Site, supervisor: Supervisor, interface: str, address: str, token: str) -> None:
     port = site.settings.web_port
-    ready = supervisor.wait_until(
-        lambda: answers(site.settings.web_address, port), seconds=START_SECONDS
-    )
-    if not ready:
+    host = _reachable(site.settings.web_address)
+    if not supervisor.wait_until(lambda: answers(host, port), seconds=START_SECONDS):
+        if not supervisor.ending:
+            _tell(f"The page does not answer on port {port} after {START_SECONDS:.0f} s.")
+            _tell("  -> Its messages stand above. Boot services go on; Ctrl-C stops the site.")
         return
     page = f"http://{site.settings.web_address}:{port}/"
     where = (

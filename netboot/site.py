@@ -13,13 +13,14 @@ data/
 import fcntl
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netboot.errors import NotPermitted, SiteAlreadyRunning
-from netboot.store.blobs import BlobStore
+from netboot.store.blobs import BlobStore, sync_folder
 from netboot.store.points import PointFolder
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from netboot.store.database import Database
     from netboot.store.jobs import JobQueue
     from netboot.store.journal import Journal
+
+SECRET_BYTES = 48
 
 
 @dataclass(frozen=True)
@@ -90,17 +93,24 @@ class Site:
 
     @cached_property
     def secret(self) -> str:
-        """Signs sessions and report tokens; made once, readable by the owner alone."""
+        """Signs sessions and report tokens; made once, readable by the owner alone.
+
+        Raises NotPermitted when it can be neither read nor made.
+        """
         path = self.data / "secret"
         try:
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_text().strip()
-        with os.fdopen(fd, "w") as out:
-            secret = secrets.token_urlsafe(48)
-            out.write(secret)
-            out.flush()
-            os.fsync(out.fileno())
+            if not path.is_file():
+                _make_secret(path)
+            secret = path.read_text().strip()
+        except (OSError, UnicodeDecodeError) as fault:
+            raise NotPermitted(
+                f"{path} cannot be used: {fault}", hint="Mend its owner, or remove it."
+            ) from fault
+        if len(secret) < SECRET_BYTES:
+            raise NotPermitted(
+                f"{path} holds no secret (it was cut off or edited)",
+                hint="Remove it; a new one is made, and everybody signs in again.",
+            )
         return secret
 
     def claim(self) -> "RunLock":
@@ -112,7 +122,13 @@ class RunLock:
     """Held as long as the site runs; the system lets go of it when the process ends."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("a+")
+        try:
+            self._file = path.open("a+")
+        except OSError as fault:
+            raise NotPermitted(
+                f"{path} cannot be used: {fault.strerror}",
+                hint="Name another data folder with --data, or mend its owner.",
+            ) from fault
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -130,3 +146,19 @@ class RunLock:
     def release(self) -> None:
         """Let go."""
         self._file.close()
+
+
+def _make_secret(path: Path) -> None:
+    """A whole secret or none: several processes begin at once, and all must read the same."""
+    part = path.with_name(f"secret.{secrets.token_hex(8)}.part")
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(fd, "w") as out:
+            out.write(secrets.token_urlsafe(SECRET_BYTES))
+            out.flush()
+            os.fsync(out.fileno())
+        with suppress(FileExistsError):
+            os.link(part, path)
+        sync_folder(path.parent)
+    finally:
+        part.unlink()

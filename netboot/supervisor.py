@@ -20,7 +20,8 @@ from netboot.errors import OperatorFault
 
 PR_SET_PDEATHSIG = 1
 OPERATOR_FAULT = 2
-LONGEST_PAUSE = 30.0
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+LONG_LIFE = 60.0
 PATIENCE = 10.0
 PARENT = "NETBOOT_PARENT"
 
@@ -55,6 +56,7 @@ class Supervisor:
         self.children = list(children)
         self._tell = tell
         self._stopping = False
+        self._code = 0
         self._wake, self._waker = socket.socketpair()
         for end in (self._wake, self._waker):
             end.setblocking(False)  # noqa: FBT003  # the socket module's own signature
@@ -69,26 +71,27 @@ class Supervisor:
             for child in self.children:
                 self._start(child)
             when_started()
-            code = 0
-            while not self._stopping and not code:
+            while not self.ending:
                 self._wait()
-                code = self._look_after_children()
-            return code
+                self._look_after_children()
+            return self._code
         finally:
             self._end_all()
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float) -> bool:
-        """Wait for `ready` while looking after the children; False when it never came."""
+        """Look after the children until `ready`; False when it never came, or all ends."""
         deadline = time.monotonic() + seconds
-        while not ready():
-            if self._stopping or time.monotonic() > deadline:
+        while not self.ending and not ready():
+            if time.monotonic() > deadline:
                 return False
-            for child in self.children:
-                ended = child.process.poll() if child.process else None
-                if ended == OPERATOR_FAULT:
-                    return False
             self._wait(0.1)
-        return True
+            self._look_after_children()
+        return not self.ending
+
+    @property
+    def ending(self) -> bool:
+        """Whether a signal, or a child that cannot work here, has ended it all."""
+        return self._stopping or self._code != 0
 
     def _asked_to_stop(self, _signal: int, _frame: FrameType | None) -> None:
         self._stopping = True
@@ -113,7 +116,7 @@ class Supervisor:
             ) from fault
         child.started = time.monotonic()
 
-    def _look_after_children(self) -> int:
+    def _look_after_children(self) -> None:
         now = time.monotonic()
         for child in self.children:
             if child.process is None:
@@ -121,19 +124,22 @@ class Supervisor:
                     self._start(child)
                 continue
             ended = child.process.poll()
-            if ended is None:
-                continue
             if ended == OPERATOR_FAULT:
                 self._tell(f"{child.name} cannot work here (its message stands above); ending.")
-                return OPERATOR_FAULT
-            child.process = None
-            child.failures = 1 if now - child.started > 60 else child.failures + 1
-            pause = min(LONGEST_PAUSE, 0.5 * 2**child.failures)
-            child.next_start = now + pause
-            self._tell(f"{child.name} ended with code {ended}; it starts again in {pause:.0f} s.")
-        return 0
+                self._code = OPERATOR_FAULT
+            elif ended is not None:
+                self._bury(child, ended, now)
+
+    def _bury(self, child: Child, ended: int, now: float) -> None:
+        """Plan the next start of a child that has died: later each time, unless it lived long."""
+        child.process = None
+        child.failures = 1 if now - child.started > LONG_LIFE else child.failures + 1
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (child.failures - 1))
+        child.next_start = now + pause
+        self._tell(f"{child.name} ended {_how(ended)}; it starts again in {pause:.0f} s.")
 
     def _end_all(self) -> None:
+        """Ask all to end; who does not in time is killed, with all that it has started."""
         running = [c.process for c in self.children if c.process and c.process.poll() is None]
         for process in running:
             process.terminate()
@@ -142,8 +148,12 @@ class Supervisor:
             try:
                 process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+def _how(ended: int) -> str:
+    return f"with code {ended}" if ended >= 0 else f"by {signal.Signals(-ended).name}"
 
 
 def answers(address: str, port: int) -> bool:

@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,8 +32,10 @@ class Canary:
     reason: str
 
 
-def choose_accelerator(kernel: Path, cache: Path, *, emulator: str = "qemu-system-x86_64") -> str:
+def choose_accelerator(kernel: Callable[[], Path | None], cache: Path, *, emulator: str) -> str:
     """`kvm` or `tcg`. The operator's word in NETBOOT_VM_ACCEL comes before any trial.
+
+    `kernel` is asked for only when a trial is due; without one there is no trial and no KVM.
 
     Raises:
         InvalidInput: the variable says something else.
@@ -52,7 +54,10 @@ def choose_accelerator(kernel: Path, cache: Path, *, emulator: str = "qemu-syste
     key = f"{emulator} {_BOOT_ID.read_text(encoding='ascii').strip()}"
     answers = _read(cache)
     if key not in answers:
-        answers = {key: fly_canary("kvm", kernel, emulator=emulator).usable}
+        trial = kernel()
+        if trial is None:
+            return "tcg"
+        answers = {**answers, key: fly_canary("kvm", trial, emulator=emulator).usable}
         _write(cache, answers)
     return "kvm" if answers[key] else "tcg"
 

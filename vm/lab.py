@@ -72,7 +72,10 @@ def accelerator_for(firmware: FirmwareKind) -> str:
 
 @functools.cache
 def _accelerator(emulator: str, architecture: Architecture) -> str:
-    kernel = labpe.ensure(say=_say).kernel[architecture]
+    def kernel() -> Path | None:
+        built = labpe.find()
+        return built.kernel[architecture] if built else None
+
     cache = labpe.cache_folder().parent / "accelerator.json"
     return choose_accelerator(kernel, cache, emulator=emulator)
 

@@ -54,7 +54,7 @@ class Limits:
 
     silence: float = 90.0
     wall: float = 300.0
-    processor: float = 120.0
+    processor: float = 200.0
 
 
 DEFAULT_LIMITS = Limits()

@@ -5,8 +5,8 @@ is sent again. So a page that was away (a closed lid, a restarted server) is rig
 the first message, and nothing can be missed. `Last-Event-ID` names what the page has seen last,
 so that only what is newer is sent.
 
-Topics are read at most a few times a second for all pages together, and rendered only when
-what was read is different.
+Topics are read at most a few times a second for all pages together, the more costly ones less
+often, and rendered only when what was read is different.
 """
 
 import itertools
@@ -26,7 +26,6 @@ from flask import (
     make_response,
     render_template,
     request,
-    stream_with_context,
 )
 from flask_login import current_user  # type: ignore[import-untyped]
 
@@ -37,6 +36,8 @@ from web.access import Role, requires, role_now, site
 from web.topics import TOPICS, Topic
 
 FRESH_SECONDS = 0.2
+LONGEST_FRESH_SECONDS = 3.0
+REST_PER_READING = 20  # a topic may take a twentieth of a processor
 POLL_SECONDS = 0.25
 HEARTBEAT_SECONDS = 15.0
 ACCOUNT_SECONDS = 30.0
@@ -54,6 +55,7 @@ class Part:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     read_at: float = 0.0
+    fresh_for: float = FRESH_SECONDS
     value: dict[str, Any] | None = None
     html: str = ""
     generation: int = 0
@@ -62,8 +64,9 @@ class Part:
 class Board:
     """All parts that pages look at now, shared by their streams."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, app: Flask, site: Site) -> None:
         self.nonce = secrets.token_hex(4)
+        self._app = app
         self._site = site
         self._parts: dict[tuple[str, str, Role], Part] = {}
         self._lock = threading.Lock()
@@ -78,16 +81,21 @@ class Board:
                 }
             part = self._parts.setdefault((name, argument, role), Part())
         with part.lock:
-            if now - part.read_at >= FRESH_SECONDS:
-                self._refresh(part, TOPICS[name], argument, role)
+            if now - part.read_at >= part.fresh_for:
                 part.read_at = now
+                self._refresh(part, TOPICS[name], argument, role)
         return part
 
     def _refresh(self, part: Part, topic: Topic, argument: str, role: Role) -> None:
+        began = time.thread_time()
         value = topic.read(self._site, argument)
+        rest = REST_PER_READING * (time.thread_time() - began)
+        part.fresh_for = min(LONGEST_FRESH_SECONDS, max(FRESH_SECONDS, rest))
         if value != part.value:
             part.value = value
-            part.html = render_template(topic.template, role=role, live=True, **value)
+            # Parts belong to no request: they are shared, and made while streams go on.
+            with self._app.test_request_context():
+                part.html = render_template(topic.template, role=role, live=True, **value)
             part.generation = next(self._generations)
 
 
@@ -130,54 +138,66 @@ def message(event_id: str, parts: list[tuple[str, str]]) -> str:
     return f"id: {event_id}\n{lines}\n"
 
 
-def parse_topics(wanted: list[str]) -> list[tuple[str, str]]:
+def parse_topics(wanted: list[str]) -> tuple[tuple[str, str], ...]:
     """`["boots", "image:lab-pe"]` as names and arguments; 400 for what is no topic."""
-    pairs = [(name, argument) for name, _, argument in (text.partition(":") for text in wanted)]
+    parted = (text.partition(":") for text in wanted)
+    pairs = tuple((name, argument) for name, _, argument in parted)
     if not pairs or len(pairs) > TOPICS_PER_STREAM or any(name not in TOPICS for name, _ in pairs):
         abort(400)
     return pairs
 
 
-def _generation_seen(board: Board) -> int:
+def generation_seen(board: Board) -> int:
+    """What the page has seen of this board already; -1 for nothing."""
     nonce, _, generation = request.headers.get("Last-Event-ID", "").partition("-")
     return int(generation) if nonce == board.nonce and generation.isdecimal() else -1
 
 
-def _news(board: Board, topics: list[tuple[str, str]], role: Role, seen: int) -> tuple[str, int]:
+@dataclass(frozen=True, slots=True)
+class Viewing:
+    """Who looks at what."""
+
+    site: Site
+    board: Board
+    topics: tuple[tuple[str, str], ...]
+    person_id: int
+    role: Role
+
+    def still_allowed(self) -> bool:
+        """Whether the account is there and has its role still."""
+        account = accounts.account(self.site, self.person_id)
+        return account is not None and Role.named(account.role) == self.role
+
+
+def _news(viewing: Viewing, seen: int) -> tuple[str, int]:
     """A message with all parts that are newer than `seen`, or an empty one."""
     now = time.monotonic()
     newer, newest = [], seen
-    for name, argument in topics:
+    for name, argument in viewing.topics:
         try:
-            part = board.look(name, argument, role, now)
+            part = viewing.board.look(name, argument, viewing.role, now)
         except NetbootError:
             continue  # deleted meanwhile: the page keeps what it shows
         if part.generation > seen:
             newer.append((name, part.html))
             newest = max(newest, part.generation)
-    return (message(f"{board.nonce}-{newest}", newer), newest) if newer else ("", seen)
+    if not newer:
+        return "", seen
+    return message(f"{viewing.board.nonce}-{newest}", newer), newest
 
 
-def _still_allowed(person_id: int, role: Role) -> bool:
-    account = accounts.account(site(), person_id)
-    return account is not None and Role.named(account.role) == role
-
-
-def _events(
-    streams: Streams, board: Board, topics: list[tuple[str, str]], person_id: int
-) -> Iterator[str]:
+def _events(streams: Streams, viewing: Viewing, seen: int) -> Iterator[str]:
     """The stream, until the page goes away, the server stops or the account changes."""
-    role, seen = role_now(), _generation_seen(board)
     sent_at = asked_at = time.monotonic()
     yield "retry: 500\n\n"
     while streams.going_on() and not streams.stopping.is_set():
-        text, seen = _news(board, topics, role, seen)
+        text, seen = _news(viewing, seen)
         now = time.monotonic()
         if text or now - sent_at > HEARTBEAT_SECONDS:
             yield text or ": still here\n\n"
             sent_at = now
         if now - asked_at > ACCOUNT_SECONDS:
-            if not _still_allowed(person_id, role):
+            if not viewing.still_allowed():
                 yield "event: bye\ndata: account\n\n"
                 return
             asked_at = now
@@ -197,7 +217,8 @@ def stream() -> Response:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         response.headers["HX-Reswap"] = "none"
         return response
-    events = stream_with_context(_events(streams, board, topics, current_user.id))
+    viewing = Viewing(site(), board, topics, current_user.id, role_now())
+    events = _events(streams, viewing, generation_seen(board))
     response = Response(events, mimetype="text/event-stream")
     response.headers["X-Accel-Buffering"] = "no"  # a proxy in front must not hold it back
     response.call_on_close(streams.leave)
@@ -206,6 +227,6 @@ def stream() -> Response:
 
 def init_live(app: Flask, site: Site) -> None:
     """Give the application its live streams."""
-    app.extensions["netboot_board"] = Board(site)
+    app.extensions["netboot_board"] = Board(app, site)
     app.extensions["netboot_streams"] = Streams()
     app.register_blueprint(live)

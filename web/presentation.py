@@ -42,7 +42,9 @@ JOB_STATES = {
 
 def size(count: float) -> str:
     """Bytes for people: 3.4 MiB."""
-    return humanize.naturalsize(count, binary=True, format="%.1f").replace(".0 Bytes", " bytes")
+    if count < 1024:
+        return f"{count:.0f} bytes"
+    return humanize.naturalsize(count, binary=True, format="%.1f")
 
 
 def iso(seconds: float) -> str:

@@ -9,6 +9,7 @@ from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]
 
 FORM_LIMIT = 2 * 1024 * 1024
+UPLOAD_LIMIT = 64 * 1024**3
 
 CONTENT_SECURITY_POLICY = "; ".join(  # noqa: FLY002  # one rule a line
     (
@@ -46,6 +47,12 @@ def _check_host(trusted: frozenset[str]) -> None:
         abort(400, "untrusted-host")
 
 
+def _choose_limit() -> None:
+    """Uploads are large; the limit must be known before anybody looks at the body."""
+    if request.blueprint == "uploads":
+        request.max_content_length = UPLOAD_LIMIT
+
+
 def _add_headers(response: Response) -> Response:
     headers = response.headers
     headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
@@ -68,6 +75,7 @@ def init_safety(app: Flask, trusted_hosts: list[str]) -> None:
         RATELIMIT_ENABLED=True,
     )
     app.before_request(lambda: _check_host(trusted))
+    app.before_request(_choose_limit)
     app.after_request(_add_headers)
     csrf.init_app(app)
     limiter.init_app(app)

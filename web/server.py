@@ -71,7 +71,7 @@ def serve_web(site: Site, address: str, port: int) -> None:
 
 
 def _require_free(address: str, port: int) -> None:
-    """gunicorn would try five times and then tell of errno 98."""
+    """Unlike gunicorn, which would try five times and then tell of errno 98."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -14,11 +14,11 @@ from netboot.errors import InvalidInput, OperatorFault
 from netboot.site import Site
 from web.access import Role, requires
 from web.answers import sentence
+from web.safety import UPLOAD_LIMIT
 from web.shelf import Busy, Shelf, Upload, WrongOffset
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,termination,expiration"
-LARGEST = 64 * 1024**3
 CONTENT_TYPE = "application/offset+octet-stream"
 
 uploads = Blueprint("uploads", __name__, url_prefix="/uploads")
@@ -90,16 +90,15 @@ def _refused(fault: OperatorFault) -> Response:
 @requires(Role.OPERATOR)
 def options() -> Response:
     """What this server can do."""
-    return _answer(204, Tus_Version=VERSION, Tus_Extension=EXTENSIONS, Tus_Max_Size=LARGEST)
+    return _answer(204, Tus_Version=VERSION, Tus_Extension=EXTENSIONS, Tus_Max_Size=UPLOAD_LIMIT)
 
 
 @uploads.post("/")
 @requires(Role.OPERATOR)
 def create() -> Response:
     """Begin an upload; its first bytes may come along."""
-    request.max_content_length = None
     length = _number("Upload-Length")
-    if length > LARGEST:
+    if length > UPLOAD_LIMIT:
         return _answer(413)
     metadata = parse_metadata(request.headers.get("Upload-Metadata", ""))
     upload = shelf().create(
@@ -127,7 +126,6 @@ def head(upload_id: str) -> Response:
 @requires(Role.OPERATOR)
 def patch(upload_id: str) -> Response:
     """More bytes, at the offset that was reached."""
-    request.max_content_length = None
     if request.content_type != CONTENT_TYPE:
         return _answer(415)
     upload = shelf().find(upload_id, owner=current_user.id)

@@ -33,6 +33,7 @@ from netboot.protocols.dhcp import (
 from netboot.protocols.pxe import BOOT_SERVER_PORT
 
 BROADCAST: Final = "255.255.255.255"
+_NO_MAC: Final = bytes(6)
 _FIRMWARE_PORTS: Final = frozenset({CLIENT_PORT, SERVER_PORT, BOOT_SERVER_PORT})
 
 Masks = tuple[tuple[int, int], ...]
@@ -71,7 +72,7 @@ class Answer(NamedTuple):
     client: BootClient
     file: str
     version: ContentVersion
-    reasons: tuple[str, ...]
+    reason: str
     warning: str = ""
     shared: bool = False
 
@@ -190,7 +191,7 @@ def _offer(
         client=client,
         file=file,
         version=plan.program.version,
-        reasons=(*plan.reasons, quirk.name, *client.notes),
+        reason="; ".join((*plan.reasons, quirk.name, *client.notes)),
         warning=recent.unheeded(packet.mac, request.now) if attempt > 1 else "",
         shared=attempt == 1 and not plan.program.personal,
     )
@@ -211,7 +212,7 @@ def _acknowledge(
         client=client,
         file=file,
         version=plan.program.version,
-        reasons=(*plan.reasons, *client.notes),
+        reason="; ".join((*plan.reasons, *client.notes)),
     )
 
 
@@ -306,21 +307,40 @@ class ProxyDhcp:
         self._published = published
         self._memory = memory or Memory()
         self._twins: Twins[Answer] = Twins()
+        self._twins_of = PublishedContent.empty()
         self._watch = ForeignWatch(frozenset({settings.server}))
+
+    def twin(self, data: bytes, now: float) -> Twin | None:
+        """The answer to a DISCOVER on port 67, if a machine of the same kind had one before.
+
+        None where the long way has to be gone: machines that are known, or have their own image.
+        """
+        found = self._twins.find(data)
+        if found is None:
+            return None
+        published = self._published()
+        if self._twins_of is not published:
+            return None
+        pattern, known = found
+        mac = data[28:34]
+        written = mac.hex(":")
+        if mac[0] & 1 or mac == _NO_MAC or written in published.assignments:
+            return None
+        client = known.client
+        xid = int.from_bytes(data[4:8], "big")
+        if not self._memory.recent.first_discovered(mac, xid, client.stage, client.relay, now):
+            return None
+        return Twin(pattern.answer_to(data), known, written, pattern.machine_id(data))
 
     def receive(
         self, data: bytes, *, port: int, source: tuple[str, int], now: float
-    ) -> tuple[Answer | Twin | Ignored, Packet | None]:
-        """The outcome for any datagram, and the packet that it was, if it was read as one."""
-        published = self._published()
-        if port == SERVER_PORT:
-            twin = self._twin(data, published, now)
-            if twin is not None:
-                return twin, None
+    ) -> tuple[Answer | Ignored, Packet | None]:
+        """The outcome for any datagram, and the packet that it was, if it was one."""
         try:
             packet = Packet.from_bytes(data)
         except ProtocolError as error:
             return Ignored(reason=str(error), notable=False, malformed=True), None
+        published = self._published()
         outcome = answer(
             packet,
             port=port,
@@ -334,28 +354,17 @@ class ProxyDhcp:
             self._remember(data, outcome, published)
         return outcome, packet
 
-    def _twin(self, data: bytes, published: PublishedContent, now: float) -> Twin | None:
-        """The answer to a machine of a kind that we know, new here and with no image of its own."""
-        if self._memory.published is not published:
-            self._twins.clear()
-            return None
-        found = self._twins.find(data)
-        if found is None:
-            return None
-        pattern, known = found
-        mac = data[28:34]
-        written = mac.hex(":")
-        if mac[0] & 1 or mac == bytes(6) or written in published.assignments:
-            return None
-        client = known.client
-        xid = int.from_bytes(data[4:8], "big")
-        if not self._memory.recent.first_discovered(mac, xid, client.stage, client.relay, now):
-            return None
-        return Twin(pattern.answer_to(data), known, written, pattern.machine_id(data))
-
     def _remember(self, data: bytes, outcome: Answer, published: PublishedContent) -> None:
+        if self._twins_of is not published:
+            self._twins.clear()
+            self._twins_of = published
         client = outcome.client
-        if outcome.shared and may_have_twins(client) and client.mac not in published.assignments:
+        if (
+            outcome.shared
+            and may_have_twins(client)
+            and client.mac not in published.assignments
+            and self._twins.find(data) is None
+        ):
             self._twins.remember(data, bytes(outcome.packet), outcome)
 
     def overhear(self, data: bytes, *, source: str, now: float) -> ForeignBootServer | None:

@@ -3,9 +3,10 @@
 Law: memory is bounded whatever comes in. A million random MACs cost as much as ten thousand.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
+
+from netboot.protocols.dhcp import SERVER_PORT
 
 MACHINES_KEPT: Final = 10_000
 STREAK_GAP: Final = 90.0  # seconds of silence after which a DISCOVER is a new boot, not a retry
@@ -43,23 +44,35 @@ class _Row:
     stage: str = ""
 
 
+class _First(NamedTuple):
+    """A machine that was answered once. Most stay so; it becomes a row when it comes again."""
+
+    xid: int
+    stage: str
+    relay: str
+    now: float
+
+
 class RecentClients:
-    """One bounded table of machines, oldest forgotten first."""
+    """One bounded table of machines in two generations: the older is forgotten as a whole.
+
+    So an entry costs one assignment, and there is no order to keep in a flood.
+    """
 
     def __init__(self, limits: Limits | None = None, *, keep: int = MACHINES_KEPT) -> None:
         self._limits = limits or Limits()
-        self._keep = keep
-        # A plain dict would step over all that was deleted from its front to find its oldest.
-        self._rows: OrderedDict[bytes, _Row] = OrderedDict()
+        self._generation = keep // 2
+        self._young: dict[bytes, _Row | _First] = {}
+        self._old: dict[bytes, _Row | _First] = {}
         self._total_tokens = self._limits.total
         self._total_stamp = 0.0
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._young) + len(self._old)
 
     def knows(self, mac: bytes) -> bool:
         """Whether this machine has asked for a boot lately."""
-        return mac in self._rows
+        return mac in self._young or mac in self._old
 
     def refusal(self, mac: bytes, xid: int, port: int, now: float) -> str:
         """Why this request gets no answer, or "". Counts it as answered if it does."""
@@ -99,35 +112,31 @@ class RecentClients:
 
         Most machines of a boot storm are new, and the long way costs three times as much.
         """
-        if mac in self._rows or not self._take_total(now):
+        if mac in self._young or mac in self._old or not self._take_total(now):
             return False
-        row = self._row(mac, now)
-        row.tokens -= 1
-        row.xid, row.port, row.answered, row.first_answered = xid, 67, 1, now
-        row.attempts, row.streak_began, row.last_attempt = 1, now, now
-        row.stage, row.relay = stage, relay
+        self._enter(mac, _First(xid, stage, relay, now))
         return True
 
     def requested(self, mac: bytes) -> None:
         """The machine took an offer: its streak ends. Strangers are not remembered."""
-        row = self._rows.get(mac)
+        row = self._known(mac)
         if row is not None:
             row.attempts = 0
 
     def address_offered(self, mac: bytes, server: str) -> None:
         """An ordinary DHCP server offered this machine an address. Strangers: as above."""
-        row = self._rows.get(mac)
+        row = self._known(mac)
         if row is not None:
             row.address_offered_by = server
 
     def came_by_relay(self, mac: bytes) -> bool:
         """Whether the machine's last DISCOVER came through a relay."""
-        row = self._rows.get(mac)
+        row = self._known(mac)
         return row is not None and bool(row.relay)
 
     def unheeded(self, mac: bytes, now: float) -> str:
         """What to say of a machine that keeps asking and takes nothing, or ""."""
-        row = self._rows.get(mac)
+        row = self._known(mac)
         if row is None or row.attempts < UNHEEDED_COUNT:
             return ""
         seconds = now - row.streak_began
@@ -147,12 +156,44 @@ class RecentClients:
         )
 
     def _row(self, mac: bytes, now: float) -> _Row:
-        row = self._rows.get(mac)
+        row = self._known(mac)
         if row is None:
-            if len(self._rows) >= self._keep:
-                self._rows.popitem(last=False)
-            row = self._rows[mac] = _Row(tokens=2 * self._limits.per_machine, stamp=now)
+            row = _Row(tokens=2 * self._limits.per_machine, stamp=now)
+            self._enter(mac, row)
         return row
+
+    def _known(self, mac: bytes) -> _Row | None:
+        found = self._young.get(mac)
+        if isinstance(found, _Row):
+            return found
+        if found is None:
+            found = self._old.pop(mac, None)
+            if found is None:
+                return None
+        row = self._expanded(found) if isinstance(found, _First) else found
+        self._enter(mac, row)
+        return row
+
+    def _enter(self, mac: bytes, row: _Row | _First) -> None:
+        if len(self._young) >= self._generation and mac not in self._young:
+            self._old = self._young
+            self._young = {}
+        self._young[mac] = row
+
+    def _expanded(self, first: _First) -> _Row:
+        return _Row(
+            tokens=2 * self._limits.per_machine - 1,
+            stamp=first.now,
+            xid=first.xid,
+            port=SERVER_PORT,
+            answered=1,
+            first_answered=first.now,
+            attempts=1,
+            streak_began=first.now,
+            last_attempt=first.now,
+            relay=first.relay,
+            stage=first.stage,
+        )
 
     def _take_total(self, now: float) -> bool:
         total = self._limits.total

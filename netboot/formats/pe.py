@@ -28,6 +28,7 @@ _COFF_BYTES = 24
 # Offset of the number of data directories, by the optional header's magic.
 _COUNT_OFFSET = MappingProxyType({0x010B: 92, 0x020B: 108})
 _SECURITY = 4
+_CHECKSUM_OFFSET = 64
 _WIN_CERTIFICATE_BYTES = 8
 
 
@@ -36,15 +37,32 @@ class PeFacts:
     """What the header says. `machine` in INF words, or the number as 0x1234 where unknown.
 
     `signature` is where the certificate table lies (offset and size in the file), or None.
+    `checksum` and `directory` are where the two header fields lie that change with it.
     """
 
     machine: str
     signature: tuple[int, int] | None = None
+    checksum: int = 0
+    directory: int = 0
 
     @property
     def signed(self) -> bool:
         """Whether the file carries a signature of its own."""
         return self.signature is not None
+
+    @property
+    def unsigned_spans(self) -> tuple[tuple[int, int], ...]:
+        """Spans (offset, size) that a signature does not cover, in order.
+
+        Microsoft, "Windows Authenticode Portable Executable Signature Format": checksum,
+        the security directory's entry, and the certificate table itself.
+        """
+        spans = [(self.checksum, 4)]
+        if self.directory:
+            spans.append((self.directory, _DIRECTORY.size))
+        if self.signature:
+            spans.append(self.signature)
+        return tuple(spans)
 
 
 def parse(head: bytes | memoryview, *, size: int) -> PeFacts:
@@ -60,22 +78,27 @@ def parse(head: bytes | memoryview, *, size: int) -> PeFacts:
         if bytes(head[at : at + 4]) != _SIGNATURE:
             raise FormatError("no Windows program: there is no PE header")
         machine = _COFF.unpack_from(head, at)[0]
-        signature = _signature(head, at + _COFF_BYTES, size)
+        directory, signature = _signature(head, at + _COFF_BYTES, size)
     except struct.error as error:
         raise FormatError("a Windows program whose header is cut off") from error
-    return PeFacts(MACHINES.get(machine, f"0x{machine:04x}"), signature)
+    word = MACHINES.get(machine, f"0x{machine:04x}")
+    return PeFacts(word, signature, at + _COFF_BYTES + _CHECKSUM_OFFSET, directory)
 
 
-def _signature(head: bytes | memoryview, at: int, size: int) -> tuple[int, int] | None:
-    """The security directory: the only one whose address is an offset in the file."""
+def _signature(head: bytes | memoryview, at: int, size: int) -> tuple[int, tuple[int, int] | None]:
+    """Where the security directory's entry lies, and what it says.
+
+    It is the only directory whose address is an offset in the file.
+    """
     (magic,) = _OPTIONAL_MAGIC.unpack_from(head, at)
     offset = _COUNT_OFFSET.get(magic)
     if offset is None:
         raise FormatError("a Windows program of an unknown kind")
     (count,) = _COUNT.unpack_from(head, at + offset)
     if count <= _SECURITY:
-        return None
-    start, length = _DIRECTORY.unpack_from(head, at + offset + 4 + _SECURITY * _DIRECTORY.size)
+        return 0, None
+    entry = at + offset + 4 + _SECURITY * _DIRECTORY.size
+    start, length = _DIRECTORY.unpack_from(head, entry)
     if not start or length <= _WIN_CERTIFICATE_BYTES or start + length > size:
-        return None
-    return start, length
+        return entry, None
+    return entry, (start, length)

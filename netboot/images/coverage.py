@@ -171,6 +171,19 @@ def cover(
     return Coverage(tuple(covered), _weigh(added, covered, architecture))
 
 
+def wanted_ids(machines: Iterable[Machine], build: int = NEWEST) -> frozenset[str]:
+    """All ids by which a driver for these machines could be found.
+
+    A large catalog need not be read whole: only the drivers that claim one of these count.
+    """
+    devices = {device for machine in machines for device in machine.devices}
+    return frozenset(
+        identifier
+        for device in devices
+        for identifier in (*device.hardware_ids(build), *device.compatible_ids(build))
+    )
+
+
 def size_on(driver: Driver, architecture: Architecture) -> int:
     """Bytes that the driver adds to an image of this architecture."""
     return sum(

@@ -46,7 +46,8 @@ class AvailableFile:
     """A file that lies there. `path` is relative to the INF's folder.
 
     `machine` says for which processor a program is, in INF words, empty where it is no
-    program; `signed` whether it carries a signature of its own.
+    program; `signed` whether it carries a signature of its own. `names` are the digests by
+    which a catalog file may vouch for it.
     """
 
     path: str
@@ -54,6 +55,7 @@ class AvailableFile:
     size: int
     machine: str = ""
     signed: bool = False
+    names: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +181,16 @@ class _Planner:
 
 
 def make_driver(
-    inf: Inf, inf_name: str, planned: Plan, available: Mapping[str, AvailableFile]
+    inf: Inf,
+    inf_name: str,
+    planned: Plan,
+    available: Mapping[str, AvailableFile],
+    vouched: frozenset[bytes] | None = None,
 ) -> Driver | Refused:
-    """The catalog's driver. `available` has an entry for each of the plan's files."""
+    """The catalog's driver. `available` has an entry for each of the plan's files.
+
+    `vouched` are the members of the package's catalog file, None where it was not read.
+    """
     if inf.refusal:
         return Refused(inf.refusal)
     complete = [word for word in inf.payloads if word not in planned.missing]
@@ -211,6 +220,7 @@ def make_driver(
                 (
                     *_missing_findings(planned, complete),
                     *_machine_findings(planned, used, available),
+                    *_unvouched(planned, available, vouched),
                     *planned.findings,
                     *class_findings,
                     *_install_findings(inf, used),
@@ -313,6 +323,19 @@ def _machine_findings(
                     f"{path} is {code}, but the INF uses it for {ARCHITECTURE_OF[word]}."
                 )
     return findings
+
+
+def _unvouched(
+    planned: Plan, available: Mapping[str, AvailableFile], vouched: frozenset[bytes] | None
+) -> list[str]:
+    """INF and programs that the catalog file does not know: somebody changed them since."""
+    if vouched is None:
+        return []
+    return [
+        f"{path} is not what the catalog file {planned.catalog} vouches for."
+        for path in planned.files
+        if path.lower().endswith((".inf", ".sys")) and not available[path].names & vouched
+    ]
 
 
 def _install_findings(inf: Inf, used: list[str]) -> list[str]:

@@ -25,7 +25,8 @@ UNSIGNED_AND_UNDECORATED = 0xC0
 
 _HARDWARE_HARDWARE, _HARDWARE_COMPATIBLE = 0x0000, 0x1000
 _COMPATIBLE_HARDWARE, _COMPATIBLE_COMPATIBLE = 0x2000, 0x3000
-_LAST_POSITION = 0xFF
+_POSITION_BITS = 8
+_LAST_POSITION = (1 << _POSITION_BITS) - 1
 
 _HOW = {
     _HARDWARE_HARDWARE: "an id of the device itself, and the INF names it as such",
@@ -113,15 +114,41 @@ def best(
 
 
 class DriverIndex:
-    """Drivers by the ids that they claim, for many devices."""
+    """Drivers by the ids that they claim, for many devices.
+
+    A claim is kept as one number (model, then position), for a catalog has a million of them
+    and most ids are claimed once.
+    """
 
     def __init__(self, drivers: Iterable[Driver]) -> None:
         self.drivers = tuple(drivers)
-        self._claims: dict[str, list[_Claim]] = {}
+        self._models: list[tuple[Driver, Model]] = []
+        self._first: dict[str, int] = {}
+        self._more: dict[str, list[int]] = {}
         self._known: dict[tuple[Device, Architecture, int], Match | None] = {}
         for driver in self.drivers:
-            for identifier, claim in _claims(driver):
-                self._claims.setdefault(identifier, []).append(claim)
+            for model in driver.models:
+                self._add(driver, model)
+
+    def _add(self, driver: Driver, model: Model) -> None:
+        code = len(self._models) << _POSITION_BITS
+        self._models.append((driver, model))
+        first, more = self._first, self._more
+        for identifier in model.hardware_ids:
+            if first.setdefault(identifier, code) != code:
+                more.setdefault(identifier, []).append(code)
+        for position, identifier in enumerate(model.compatible_ids, 1):
+            place = code | min(position, _LAST_POSITION)
+            if first.setdefault(identifier, place) != place:
+                more.setdefault(identifier, []).append(place)
+
+    def _claims_of(self, identifier: str) -> Iterator[_Claim]:
+        code = self._first.get(identifier)
+        if code is None:
+            return
+        for one in (code, *self._more.get(identifier, ())):
+            driver, model = self._models[one >> _POSITION_BITS]
+            yield _Claim(driver, model, one & _LAST_POSITION)
 
     def matches(
         self, device: Device, architecture: Architecture, *, build: int = NEWEST
@@ -129,7 +156,7 @@ class DriverIndex:
         """Every driver that would take the device, the one that gets it first."""
         found: dict[str, Match] = {}
         for identifier in _device_ids(device, build):
-            for claim in self._claims.get(identifier.text, ()):
+            for claim in self._claims_of(identifier.text):
                 if not _counts(claim.model, architecture, build):
                     continue
                 match = _match(identifier, claim)
@@ -154,9 +181,8 @@ class DriverIndex:
         Two versions of one package are no conflict: the newer one is meant.
         """
         found = []
-        for identifier, claims in self._claims.items():
-            if len(claims) < 2:
-                continue
+        for identifier in self._more:
+            claims = list(self._claims_of(identifier))
             for architecture in Architecture:
                 rivals = [
                     claim

@@ -119,8 +119,12 @@ class BootSettings:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a builder needs: steps in order, and the time that everything added gets."""
+    """All that a builder needs: steps in order, and the time that everything added gets.
 
+    `source` is the digest that the source must have when it is built from.
+    """
+
+    source: str
     index: int
     steps: tuple[Step, ...]
     at: int
@@ -150,6 +154,7 @@ def plan(facts: ImageFacts, image: BootImage, version_number: int) -> Plan:
     ]
     properties = image.properties
     return Plan(
+        source=image.source.digest,
         index=image.source.image_index,
         steps=tuple(steps),
         at=facts.modified_at or EPOCH,

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from netboot.errors import InvalidInput, NotFound
 from netboot.images.architecture import Architecture
+from netboot.images.boot_image import COMMENT_LIMIT
 from netboot.site import Site
 from netboot.store.image_rows import find_image
 from netboot.store.records import DefaultImageRow, DeploymentRow
@@ -66,6 +67,8 @@ def deployments(site: Site) -> list[Deployment]:
 def deploy(site: Site, mac: str, image: str, *, comment: str = "") -> Deployment:
     """Give a machine a certain image. Raises InvalidInput, NotFound."""
     mac = canonical_mac(mac)
+    if len(comment) > COMMENT_LIMIT:
+        raise InvalidInput(f"a comment has at most {COMMENT_LIMIT} characters")
     with site.database.writing() as session:
         name = find_image(session, image).name
         session.merge(
@@ -88,8 +91,9 @@ def withdraw(site: Site, mac: str) -> None:
 
 def publish(site: Site) -> None:
     """Hand defaults and deployments to the distribution point."""
-    assignments = {deployment.mac: deployment.image for deployment in deployments(site)}
-    site.point.publish_policy(defaults(site), assignments)
+    site.point.publish_policy(
+        lambda: (defaults(site), {made.mac: made.image for made in deployments(site)})
+    )
 
 
 def canonical_mac(mac: str) -> str:

@@ -112,13 +112,16 @@ def network_interface(value: bytes) -> NetworkInterface | None:
     return NetworkInterface(value[1], value[2]) if len(value) == 3 and value[0] == 1 else None
 
 
+_NEVER_SET: Final = frozenset({bytes(16), b"\xff" * 16})
+
+
 def machine_id(value: bytes) -> str:
     """Option 97 as the SMBIOS UUID that the machine's maker prints, or "".
 
     17 bytes, the first 0. The three leading fields are little-endian, as they lie in SMBIOS:
     edk2 and iPXE both send them so. Zeros and ones mean that the maker never set it.
     """
-    if len(value) != 17 or value[0] or value[1:] in {bytes(16), b"\xff" * 16}:
+    if len(value) != 17 or value[0] or value[1:] in _NEVER_SET:
         return ""
     low, middle, high, rest = struct.unpack_from("<IHH8s", value, 1)
     tail = rest.hex()

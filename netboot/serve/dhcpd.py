@@ -24,9 +24,9 @@ from netboot.boot.events import (
     RequestIgnored,
 )
 from netboot.boot.neighbours import option_60_lines
-from netboot.boot.proxy_dhcp import Answer, Ignored, ProxyDhcp, Twin, learned_address
+from netboot.boot.proxy_dhcp import BROADCAST, Answer, Ignored, ProxyDhcp, Twin, learned_address
 from netboot.errors import NetbootError, PortTaken
-from netboot.protocols.dhcp import SERVER_PORT, MessageType, Packet
+from netboot.protocols.dhcp import CLIENT_PORT, SERVER_PORT, MessageType, Packet
 from netboot.serve.offer_tap import OfferTap
 from netboot.serve.port_holder import who_holds
 from netboot.serve.udp import Loop, open_udp
@@ -66,13 +66,14 @@ class DhcpServer:
         self._emit = emit
         self._learn = learn
         self._said: OrderedDict[tuple[str, str], float] = OrderedDict()
-        self._source = _source_address(address)
+        self._source: list[tuple[int, int, bytes]] = []
         self._sockets: dict[int, socket.socket] = {}
         self._tap: OfferTap | None = None
         try:
             self._open(interface, ports)
             if watch_others:
                 self._open_tap(interface)
+            self._source = _source_address(address, interface)
         except NetbootError:
             self.close()
             raise
@@ -113,16 +114,23 @@ class DhcpServer:
             self.notes.append(f"other boot servers will not be noticed: {error}")
 
     def _reader(self, udp: socket.socket, port: int) -> Callable[[float], None]:
+        twin_of = self._proxy.twin if port == SERVER_PORT else _no_twin
+        receive = udp.recvfrom
+
         def ready(now: float) -> None:
             for _ in range(_DATAGRAMS_PER_WAKE):
                 try:
-                    data, source = udp.recvfrom(_LARGEST)
+                    data, source = receive(_LARGEST)
                 except BlockingIOError:
                     return
                 except OSError as error:  # an ICMP error of an earlier answer
                     self.counts[f"receive error {errno.errorcode.get(error.errno or 0)}"] += 1
                     continue
-                self._handle(udp, port, data, source, now)
+                twin = twin_of(data, now)
+                if twin is not None:
+                    self._send_twin(udp, twin, now)
+                else:
+                    self._handle(udp, port, data, source, now)
 
         return ready
 
@@ -130,9 +138,7 @@ class DhcpServer:
         self, udp: socket.socket, port: int, data: bytes, source: tuple[str, int], now: float
     ) -> None:
         outcome, packet = self._proxy.receive(data, port=port, source=source, now=now)
-        if isinstance(outcome, Twin):
-            self._send_twin(udp, outcome, now)
-        elif isinstance(outcome, Answer):
+        if isinstance(outcome, Answer):
             self._send(udp, port, outcome, now)
         else:
             self._keep_silent(port, outcome, source[0], now)
@@ -163,7 +169,10 @@ class DhcpServer:
         now: float,
     ) -> bool:
         try:
-            udp.sendmsg([payload], self._source, 0, answer.destination)
+            if self._source:
+                udp.sendmsg([payload], self._source, 0, answer.destination)
+            else:
+                udp.sendto(payload, answer.destination)
         except OSError as error:
             self.counts["send failed"] += 1
             reason = f"the answer could not be sent to {answer.destination[0]}: {error.strerror}"
@@ -215,9 +224,10 @@ def _discovered(client: BootClient, *, mac: str, machine_id: str) -> Discovered:
         at=time.time(),
         mac=mac,
         ip=client.address,
-        architecture=client.architecture.value if client.architecture else "",
-        firmware=client.firmware.value,
-        stage=client.stage.value,
+        # Not `.value`, which in a boot storm costs more than all else here.
+        architecture=f"{client.architecture}" if client.architecture else "",
+        firmware=f"{client.firmware}",
+        stage=f"{client.stage}",
         machine_id=machine_id,
         vendor_class=client.vendor_class,
         nic=client.nic,
@@ -234,15 +244,24 @@ def _offer_sent(answer: Answer, port: int, *, mac: str) -> OfferSent:
         image=answer.version.image,
         version=answer.version.number,
         port=port,
-        reason="; ".join(answer.reasons),
+        reason=answer.reason,
         warning=answer.warning,
     )
 
 
-def _source_address(address: str) -> list[tuple[int, int, bytes]]:
-    """Ancillary data that makes answers come from `address`, whatever else the interface has."""
-    if not address:
-        return []
+def _no_twin(_data: bytes, _now: float) -> None:
+    return None
+
+
+def _source_address(address: str, interface: str) -> list[tuple[int, int, bytes]]:
+    """Ancillary data that makes answers come from `address`; none where they do so anyway.
+
+    The system would take the interface's first address, which need not be ours.
+    """
+    with open_udp("", 0, interface=interface, broadcast=True) as probe, suppress(OSError):
+        probe.connect((BROADCAST, CLIENT_PORT))
+        if probe.getsockname()[0] == address:
+            return []
     info = struct.pack("=i4s4s", 0, socket.inet_aton(address), bytes(4))
     return [(socket.IPPROTO_IP, _IP_PKTINFO, info)]
 

@@ -94,13 +94,7 @@ class TftpServer:
         raise_descriptor_limit()
         self._socket = open_udp(address, port, interface=interface, reuse_port=reuse_port)
         self._listen()
-        pool = TidPool(
-            loop,
-            address=address,
-            interface=interface,
-            ports=self._limits.tid_ports,
-            receive=self._transfer_packet,
-        )
+        pool = self._open_pool(address)
         self._shared = Surroundings(
             loop, pool, Segmentation(enabled=segmentation), open_content, emit, self
         )
@@ -128,6 +122,15 @@ class TftpServer:
         self._socket.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self._loop.add_reader(self._socket.fileno(), self._readable)
+
+    def _open_pool(self, address: str) -> TidPool:
+        return TidPool(
+            self._loop,
+            address=address,
+            interface=self._interface,
+            ports=self._limits.tid_ports,
+            receive=self._transfer_packet,
+        )
 
     def _readable(self, now: float) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -235,7 +238,15 @@ class TftpServer:
 
     def _evict(self, session: Session, now: float) -> None:
         self.counters.evicted += 1
+        self._forget(session)
         session.abandon("made room for others", now)
+
+    def _forget(self, session: Session) -> None:
+        del self._sessions[session.asked.peer]
+        if session.welcome:
+            session.source.validated -= 1
+        else:
+            del self._strangers[session], session.source.strangers[session]
 
     def _refuse(
         self, name: bytes, refusal: Refusal, arrival: Arrival, source: Source, now: float
@@ -272,25 +283,20 @@ class TftpServer:
 
     def welcomed(self, session: Session) -> None:
         """A stranger has answered: his address is real."""
-        self._strangers.pop(session, None)
-        session.source.strangers.pop(session, None)
+        del self._strangers[session], session.source.strangers[session]
         session.source.validated += 1
 
     def ended(self, session: Session, outcome: Outcome, now: float) -> None:
         """Forget a session, and count what became of it."""
-        if self._sessions.get(session.asked.peer) is session:
-            del self._sessions[session.asked.peer]
-        if session.welcome:
-            session.source.validated -= 1
-        else:
-            self._strangers.pop(session, None)
-            session.source.strangers.pop(session, None)
+        if self._sessions.get(session.asked.peer) is not session:
+            return  # evicted
+        self._forget(session)
         match outcome:
             case Finished():
                 self.counters.finished += 1
             case Probed():
                 self.counters.probes += 1
-            case Failed(reason) if session.welcome:
+            case Failed() if session.welcome:
                 self.counters.failed += 1
             case Failed(reason):
                 self.counters.unanswered += 1

@@ -6,13 +6,18 @@ The order of writing is the promise: staging file, fsync, rename to its digest, 
 folder, and only then may a database row name it. A crash leaves a staging file, never half a
 blob. An fsync that fails is final: the staging file is deleted and the import fails (a second
 fsync may say yes to data that is gone).
+
+A blob that nothing names may be discarded once it is old. Whoever finds that a blob is there
+already makes it young again under the same lock (`keep`), so it can't go before it is named.
 """
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import io
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -20,11 +25,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from netboot.errors import BlobMissing, DigestMismatch, OperatorFault
+from netboot.errors import BlobMissing, DigestMismatch, InvalidInput, OperatorFault
 
 CHUNK = 1 << 20
 PREFIX = "sha256:"
 SPARE_BYTES = 256 << 20
+
+_NAME = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +73,29 @@ class BlobStore:
         self.root = root
         self.folder = root / "blobs"
         self.staging = root / "staging"
-        for folder in (self.folder, self.staging):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._explained():
+            for folder in (self.folder, self.staging):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def path(self, digest: str) -> Path:
         """Where the blob lies, or would lie. Raises ValueError for what is no digest."""
         name = digest.removeprefix(PREFIX)
-        if len(name) != 64 or not all(c in "0123456789abcdef" for c in name):
+        if not _NAME.fullmatch(name):
             raise ValueError(f"not a sha256 digest: {digest!r}")
         return self.folder / name[:2] / name
 
     def holds(self, digest: str) -> bool:
         """Whether the blob is there (its bytes are not looked at)."""
         return self.path(digest).is_file()
+
+    def keep(self, digest: str) -> bool:
+        """Whether the blob is there; if so it is young again, and safe from `discard`."""
+        with self._locked(fcntl.LOCK_SH):
+            try:
+                os.utime(self.path(digest))
+            except FileNotFoundError:
+                return False
+        return True
 
     def require(self, digest: str) -> Path:
         """The blob's path. Raises BlobMissing."""
@@ -89,7 +106,10 @@ class BlobStore:
 
     def verify(self, digest: str) -> int:
         """Read the blob whole and compare; its size. Raises BlobMissing or DigestMismatch."""
-        found = hash_file(self.require(digest))
+        try:
+            found = hash_file(self.require(digest))
+        except OSError as fault:
+            raise BlobMissing(f"blob {digest} cannot be read: {fault.strerror}") from fault
         if found.digest != digest:
             raise DigestMismatch(f"blob {digest} was altered: its bytes now hash to {found.digest}")
         return found.size
@@ -97,27 +117,28 @@ class BlobStore:
     @contextlib.contextmanager
     def staging_folder(self) -> Iterator[Path]:
         """A folder of its own for one piece of work; gone afterwards, whatever happens."""
-        folder = self.staging / uuid.uuid4().hex
-        folder.mkdir(mode=0o700)
+        folder = self._staging_path()
+        with self._explained():
+            folder.mkdir(mode=0o700)
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     def add_file(self, path: Path, *, move: bool = False) -> StoredBlob:
-        """Take a copy of the file at `path` (or the file itself, from staging, if `move`)."""
-        found = hash_file(path) if move else None
-        if found is not None:
-            if self.holds(found.digest):
-                path.unlink()
-                return found
-            path.chmod(0o444)
-            with path.open("rb") as stream:
-                os.fsync(stream.fileno())
-            self._settle(path, found.digest)
-            return found
-        self.check_space(path.stat().st_size)
-        with path.open("rb") as stream:
+        """Take a copy of the file at `path` (or the file itself, from staging, if `move`).
+
+        Raises InvalidInput where it cannot be read, OperatorFault when the disk is full.
+        """
+        if move:
+            with self._explained():
+                return self._adopt(path)
+        try:
+            stream = path.open("rb")
+        except OSError as fault:
+            raise InvalidInput(f"{path} cannot be read: {fault.strerror}") from fault
+        with stream:
+            self.check_space(os.fstat(stream.fileno()).st_size)
             return self.add_stream(stream)
 
     def add_bytes(self, data: bytes) -> StoredBlob:
@@ -125,23 +146,25 @@ class BlobStore:
         return self.add_stream(io.BytesIO(data))
 
     def add_stream(self, stream: BinaryIO) -> StoredBlob:
-        """Store all that `stream` gives. Raises OperatorFault when the disk is full."""
-        part = self.staging / f"{uuid.uuid4().hex}.part"
+        """Store all that `stream` gives.
+
+        Raises InvalidInput when it breaks off, OperatorFault when the disk is full.
+        """
+        part = self._staging_path()
         sha, size = hashlib.sha256(), 0
         try:
-            fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o444)
-            with os.fdopen(fd, "wb") as out:
-                while chunk := stream.read(CHUNK):
-                    sha.update(chunk)
-                    out.write(chunk)
-                    size += len(chunk)
-                out.flush()
-                os.fsync(out.fileno())
-            digest = PREFIX + sha.hexdigest()
-            if not self.holds(digest):
-                self._settle(part, digest)
-        except OSError as fault:
-            raise explain_disk_fault(fault, self.root) from fault
+            with self._explained():
+                fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o444)
+                with os.fdopen(fd, "wb") as out:
+                    while chunk := _read(stream):
+                        sha.update(chunk)
+                        out.write(chunk)
+                        size += len(chunk)
+                    out.flush()
+                    os.fsync(out.fileno())
+                digest = PREFIX + sha.hexdigest()
+                if not self.keep(digest):
+                    self._settle(part, digest)
         finally:
             part.unlink(missing_ok=True)
         return StoredBlob(digest, size)
@@ -151,24 +174,44 @@ class BlobStore:
         if self.holds(digest):
             return False
         source = other.require(digest)
-        part = self.staging / f"{uuid.uuid4().hex}.part"
+        part = self._staging_path()
         try:
             os.link(source, part)
         except OSError:
-            with source.open("rb") as stream:
-                self.add_stream(stream)
+            self.add_file(source)  # another file system, or one without links
             return True
-        self._settle(part, digest)
+        try:
+            with self._explained():
+                self._settle(part, digest)
+        finally:
+            part.unlink(missing_ok=True)
         return True
 
     def remove(self, digest: str) -> None:
-        """Forget a blob that nothing names any more."""
+        """Forget a blob, whoever may name it."""
         self.path(digest).unlink(missing_ok=True)
+
+    def discard(self, digest: str, *, before: float) -> int | None:
+        """Forget a blob that nothing names; None when it was stored or used since `before`.
+
+        `before` is epoch seconds. Returns the bytes that the disk has back by it.
+        """
+        with self._locked(fcntl.LOCK_EX):
+            path = self.path(digest)
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                return None
+            if found.st_mtime >= before:
+                return None
+            path.unlink()
+        return found.st_size if found.st_nlink == 1 else 0
 
     def digests(self) -> Iterator[str]:
         """All blobs that lie here."""
-        for folder in sorted(self.folder.iterdir()):
-            yield from (PREFIX + path.name for path in sorted(folder.iterdir()))
+        for path in sorted(self.folder.glob("??/*")):
+            if _NAME.fullmatch(path.name):
+                yield PREFIX + path.name
 
     def check_space(self, size: int) -> None:
         """Refuse early what would fill the disk. Raises OperatorFault."""
@@ -180,13 +223,34 @@ class BlobStore:
                 hint="Free some space or move the data folder; nothing was changed.",
             )
 
-    def clear_staging(self) -> None:
-        """Throw away what interrupted work left behind (only when no other work is running)."""
-        for left in self.staging.iterdir():
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
+    def clear_staging(self) -> int:
+        """Throw away what work left behind that was cut off; how many things that were.
+
+        Work that still goes on, in this process or another, keeps what it has.
+        """
+        left = [path for path in self.staging.iterdir() if not _at_work(path.name)]
+        for path in left:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
             else:
-                left.unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
+        return len(left)
+
+    def _staging_path(self) -> Path:
+        """A new name in staging that says whose it is."""
+        return self.staging / f"{os.getpid()}-{uuid.uuid4().hex}"
+
+    def _adopt(self, path: Path) -> StoredBlob:
+        found = hash_file(path)
+        if self.keep(found.digest):
+            path.unlink()
+            return found
+        path.chmod(0o444)
+        os.utime(path)  # what a WIM held keeps its old date, but as a blob it is new
+        with path.open("rb") as stream:
+            os.fsync(stream.fileno())
+        self._settle(path, found.digest)
+        return found
 
     def _settle(self, part: Path, digest: str) -> None:
         target = self.path(digest)
@@ -196,10 +260,26 @@ class BlobStore:
         part.replace(target)
         sync_folder(target.parent)
 
+    @contextlib.contextmanager
+    def _locked(self, how: int) -> Iterator[None]:
+        fd = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(fd, how)
+            yield
+        finally:
+            os.close(fd)
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as fault:
+            raise explain_disk_fault(fault, self.root) from fault
+
 
 def explain_disk_fault(fault: OSError, where: Path) -> OperatorFault:
     """An operating system's refusal in the operator's words."""
-    if fault.errno == errno.ENOSPC:
+    if fault.errno in {errno.ENOSPC, errno.EDQUOT}:
         return OperatorFault(
             f"the disk below {where} is full", hint="Free some space; nothing was changed."
         )
@@ -207,3 +287,19 @@ def explain_disk_fault(fault: OSError, where: Path) -> OperatorFault:
         f"cannot write below {where}: {fault.strerror}",
         hint="Check the disk and the folder's owner; nothing was changed.",
     )
+
+
+def _read(stream: BinaryIO) -> bytes:
+    """The next piece; a source that breaks off is not our disk's fault."""
+    try:
+        return stream.read(CHUNK)
+    except OSError as fault:
+        raise InvalidInput(
+            f"reading broke off: {fault.strerror}", hint="Nothing was changed; try it again."
+        ) from fault
+
+
+def _at_work(name: str) -> bool:
+    """Whether the process that a staging name begins with is still there."""
+    pid = name.partition("-")[0]
+    return pid.isdecimal() and Path("/proc", pid).is_dir()

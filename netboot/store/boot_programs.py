@@ -1,6 +1,7 @@
 """The site's own boot programs: iPXE from the distribution's package, GRUB made for our address.
 
-They belong to no image version. `programs.json` beside the point's pointer names them for the
+They belong to no image version; wimboot is served too where the administrator has put it into
+one of the folders. `programs.json` beside the point's pointer names them for the
 daemons; an update of the package is taken up at the next start.
 """
 
@@ -13,10 +14,12 @@ from types import MappingProxyType
 
 from netboot.boot import grub_script
 from netboot.boot.files import ContentRef
-from netboot.errors import MissingTool, OperatorFault
+from netboot.errors import ContentFault, MissingTool, OperatorFault
 from netboot.store.points import PointFolder, write_json
 
 IPXE_PROGRAMS = ("undionly.kpxe", "snponly.efi", "ipxe.efi")
+SUPPLIED = ("wimboot",)
+"""Programs that no package of the distribution brings: taken where the administrator put them."""
 GRUB_IA32 = "grubia32.efi"
 GRUB_IA32_MODULES = Path("/usr/lib/grub/i386-efi")
 FILE_NAME = "programs.json"
@@ -31,7 +34,7 @@ def prepare_programs(
     """
     folders = tuple(folders)
     found = {}
-    for name in IPXE_PROGRAMS:
+    for name in (*IPXE_PROGRAMS, *SUPPLIED):
         path = next((f / name for f in folders if (f / name).is_file()), None)
         if path is not None:
             blob = point.blobs.add_file(path)
@@ -52,12 +55,16 @@ def prepare_programs(
 
 
 def read_programs(point: PointFolder) -> Mapping[str, ContentRef]:
-    """What `prepare_programs` wrote down; empty when it never ran."""
+    """What `prepare_programs` wrote down; empty when it never ran. Raises ContentFault."""
+    path = point.root / FILE_NAME
     try:
-        state = json.loads((point.root / FILE_NAME).read_text())
+        state = json.loads(path.read_text())
+        found = {name: ContentRef(name, held["digest"], held["size"]) for name, held in state.items()}
     except FileNotFoundError:
         return MappingProxyType({})
-    return MappingProxyType({name: ContentRef(name=name, **state[name]) for name in state})
+    except (ValueError, TypeError, KeyError, AttributeError, OSError) as fault:
+        raise ContentFault(f"{path} is damaged; a new start of the site writes it anew") from fault
+    return MappingProxyType(found)
 
 
 def _grub_for_ia32(point: PointFolder, address: str) -> ContentRef | None:

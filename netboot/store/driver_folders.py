@@ -8,21 +8,19 @@ followed, and a name that comes twice but for case is not used.
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from hashlib import sha256
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from netboot.errors import FormatError, InvalidInput
-from netboot.formats import pe
 from netboot.formats.inf import Inf, parse
 from netboot.formats.inf_lexer import MAX_BYTES
 from netboot.images.driver import Driver, DriverFile
 from netboot.images.driver_package import AvailableFile, Refused, make_driver, plan
 from netboot.store.archives import Limits, SourceFile, unpacked
+from netboot.store.file_facts import catalog_members, examine
 
 MAX_FILES = 500_000
-_CHUNK = 1 << 20
 _ARCHIVES = frozenset({".zip", ".cab", ".7z", ".exe"})
 
 
@@ -67,6 +65,7 @@ class DriverSource:
     refused: Mapping[str, str]
     _spelling: dict[str, str] = field(default_factory=dict)
     _read: dict[str, AvailableFile] = field(default_factory=dict)
+    _members: dict[str, frozenset[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._spelling = {name.casefold(): name for name in self.files}
@@ -79,7 +78,18 @@ class DriverSource:
         """What a file is, read at the first question."""
         known = self._read.get(name)
         if known is None:
-            known = self._read[name] = _examine(self.files[name])
+            known = self._read[name] = examine(self.files[name].path, name)
+        return known
+
+    def vouched(self, name: str) -> frozenset[bytes]:
+        """The members of a catalog file, read at the first question.
+
+        Raises:
+            FormatError: it is no catalog file.
+        """
+        known = self._members.get(name)
+        if known is None:
+            known = self._members[name] = catalog_members(self.files[name].path)
         return known
 
 
@@ -144,30 +154,26 @@ def _package(source: DriverSource, name: str, inf: Inf) -> ImportResult:
 
     planned = plan(inf, inf_name, find)
     listing = {path: source.available(prefix + path) for path in planned.files}
-    driver = make_driver(inf, inf_name, planned, listing)
+    vouched, doubt = _vouched(source, prefix, planned.catalog)
+    driver = make_driver(inf, inf_name, planned, listing, vouched)
     if isinstance(driver, Refused):
         return RefusedInf(name, driver.reason)
+    if doubt:
+        driver = replace(driver, findings=(*driver.findings, doubt))
     files = tuple((file, source.files[prefix + file.path].path) for file in driver.files)
     return ImportedDriver(driver, files, name)
 
 
-def _examine(file: SourceFile) -> AvailableFile:
-    """Digest, size and program header, in one reading."""
-    digest, size, head = sha256(), 0, b""
-    with file.path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            head = head or chunk[: pe.HEADER_BYTES]
-            digest.update(chunk)
-            size += len(chunk)
-    machine, signed = "", False
-    if head.startswith(b"MZ"):
-        try:
-            facts = pe.parse(head, size=size)
-        except FormatError:
-            pass  # no program after all: `machine` stays empty, which becomes a finding
-        else:
-            machine, signed = facts.machine, facts.signed
-    return AvailableFile(file.name, f"sha256:{digest.hexdigest()}", size, machine, signed)
+def _vouched(
+    source: DriverSource, prefix: str, catalog: str
+) -> tuple[frozenset[bytes] | None, str]:
+    """What the package's catalog file vouches for, or a finding why nobody knows."""
+    if not catalog:
+        return None, ""
+    try:
+        return source.vouched(prefix + catalog), ""
+    except FormatError as error:
+        return None, f"The catalog file {catalog} cannot be read ({error})."
 
 
 def _walk(folder: Path) -> tuple[dict[str, SourceFile], dict[str, str]]:

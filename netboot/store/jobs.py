@@ -2,14 +2,15 @@
 
 A worker that dies loses its lease; the job is then queued again (or fails, when it was tried
 too often). Every handler must therefore be repeatable: its work lies in staging until the last
-step, which is one rename and one transaction.
+step, which is one rename and one transaction. `attempts` tells a handler that it may find its
+own work done.
 """
 
 import time
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from netboot.errors import NotFound, OperatorFault
@@ -46,7 +47,10 @@ class LeaseLost(OperatorFault):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as pages and workers see it. `progress` is 0 to 1; times are epoch seconds."""
+    """A job as pages and workers see it. `progress` is 0 to 1; times are epoch seconds.
+
+    `attempts` counts the workers that took it up, the one that has it now included.
+    """
 
     id: int
     kind: str
@@ -61,6 +65,7 @@ class Job:
     created_at: float
     finished_at: float | None
     cancel_requested: bool
+    attempts: int = 0
 
     @property
     def finished(self) -> bool:
@@ -78,7 +83,7 @@ class JobQueue:
         """Queue a job."""
         row = JobRow(
             kind=kind,
-            title=title,
+            title=title[:255],
             arguments=arguments,
             state=QUEUED,
             log=[],
@@ -95,32 +100,43 @@ class JobQueue:
         with self._database.transaction() as session:
             return _job(_row(session, job_id))
 
-    def latest(self, limit: int = 20) -> list[Job]:
-        """The newest jobs, newest first."""
+    def latest(self, limit: int = 20, *, kind: str = "") -> list[Job]:
+        """The newest jobs (of one kind, where it is said), newest first."""
         query = select(JobRow).order_by(JobRow.id.desc()).limit(limit)
+        if kind:
+            query = query.where(JobRow.kind == kind)
         with self._database.transaction() as session:
             return [_job(row) for row in session.scalars(query)]
 
     def claim(self, worker: str, kinds: tuple[str, ...]) -> Job | None:
         """Take the oldest job of these kinds that waits or whose worker died."""
         now = time.time()
-        open_jobs = (
+        silent = (JobRow.state == RUNNING) & (JobRow.lease_until < now)
+        oldest = (
             select(JobRow)
-            .where(
-                JobRow.kind.in_(kinds),
-                (JobRow.state == QUEUED) | ((JobRow.state == RUNNING) & (JobRow.lease_until < now)),
-            )
+            .where(JobRow.kind.in_(kinds), (JobRow.state == QUEUED) | silent)
             .order_by(JobRow.id)
-            .with_for_update(skip_locked=True)
+            .limit(1)
         )
+        with self._database.transaction() as session:
+            if session.scalar(oldest) is None:
+                return None  # the usual case takes nobody's turn
         with self._database.writing() as session:
-            for row in session.scalars(open_jobs):
-                if _give_up(row, now):
-                    continue
-                row.state, row.worker, row.lease_until = RUNNING, worker, now + LEASE_SECONDS
-                row.attempts += 1
-                return _job(row)
+            while row := session.scalar(oldest):
+                if not _given_up(row, now):
+                    row.state, row.worker, row.lease_until = RUNNING, worker, now + LEASE_SECONDS
+                    row.attempts += 1
+                    return _job(row)
+                session.flush()
         return None
+
+    def give_back(self, job_id: int, worker: str) -> None:
+        """Let another worker have the job; as if this one had never taken it."""
+        with self._database.writing() as session:
+            row = _row(session, job_id)
+            if (row.state, row.worker) == (RUNNING, worker):
+                row.state, row.worker, row.lease_until = QUEUED, "", 0.0
+                row.attempts -= 1
 
     def beat(self, job_id: int, worker: str) -> bool:
         """Keep the lease; True when the job should stop. Raises LeaseLost."""
@@ -146,16 +162,30 @@ class JobQueue:
                 row.log = [*row.log, line][-LOG_LINES:]
 
     def finish(
-        self, job_id: int, state: str, *, message: str = "", result: dict[str, Any] | None = None
+        self,
+        job_id: int,
+        state: str,
+        *,
+        message: str = "",
+        result: dict[str, Any] | None = None,
+        worker: str = "",
     ) -> None:
-        """Say how the job ended."""
+        """Say how the job ended. Raises LeaseLost where `worker` is given and has it no more."""
         with self._database.writing() as session:
             row = _row(session, job_id)
+            if worker and (row.state, row.worker) != (RUNNING, worker):
+                raise LeaseLost(f"job {job_id} was given to another worker")
             row.state, row.message, row.finished_at = state, message[:4000], time.time()
             row.result = result or {}
             row.lease_until = 0.0
             if state == SUCCEEDED:
                 row.progress = 1.0
+
+    def forget(self, *, before: float) -> int:
+        """Forget jobs that ended before `before` (epoch seconds); how many they were."""
+        old = delete(JobRow).where(JobRow.finished_at < before).returning(JobRow.id)
+        with self._database.writing() as session:
+            return len(session.scalars(old).all())
 
     def cancel(self, job_id: int) -> Job:
         """Ask the job to stop; one that still waits is stopped at once."""
@@ -172,7 +202,8 @@ class JobQueue:
             return _job(row)
 
 
-def _give_up(row: JobRow, now: float) -> bool:
+def _given_up(row: JobRow, now: float) -> bool:
+    """Whether the job was tried too often; it has then failed."""
     if row.state == RUNNING and row.attempts >= MAX_ATTEMPTS:
         row.state, row.finished_at = FAILED, now
         row.message = f"interrupted {row.attempts} times: the worker died while it ran"
@@ -202,4 +233,5 @@ def _job(row: JobRow) -> Job:
         created_at=row.created_at,
         finished_at=row.finished_at,
         cancel_requested=bool(row.cancel_requested),
+        attempts=row.attempts,
     )

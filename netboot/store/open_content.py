@@ -90,8 +90,13 @@ class ContentCache:
             fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as fault:
             raise BlobMissing(f"{ref.name}: its blob {ref.digest} cannot be opened") from fault
-        size = os.fstat(fd).st_size
-        if size != ref.size:
+        try:
+            size = os.fstat(fd).st_size
+            if size != ref.size:
+                raise DigestMismatch(
+                    f"{ref.name}: {size} bytes lie where {ref.size} were published"
+                )
+            return Mapping(ref.digest, fd, size)
+        except BaseException:
             os.close(fd)
-            raise DigestMismatch(f"{ref.name}: {size} bytes lie where {ref.size} were published")
-        return Mapping(ref.digest, fd, size)
+            raise

@@ -6,14 +6,16 @@
     └── current.json              the pointer: replaced by one rename, read by the daemons
 
 Blobs come first, then the manifest, then the pointer: whatever is interrupted, a client sees
-the old state or the new one, never a mix.
+the old state or the new one, never a mix. A daemon that has read a good state keeps serving it
+when a later one turns out to be damaged.
 """
 
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -23,22 +25,40 @@ from netboot.images.architecture import Architecture
 from netboot.images.boot_image import slug
 from netboot.images.content_version import ContentVersion, PublishedContent
 from netboot.images.distribution import plan_update
-from netboot.store.blobs import BlobStore, sync_folder
+from netboot.store.blobs import BlobStore, explain_disk_fault, sync_folder
 
 ALWAYS_KEPT = 2  # the version served and the one before it, for a roll-back
 GRACE_SECONDS = 24 * 3600.0  # boots that run keep the version they began with
 Progress = Callable[[float, str], None]
+Policy = tuple[Mapping[Architecture, str], Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a clean-up of a point took away: versions by label, and blobs with their bytes."""
+
+    versions: tuple[str, ...]
+    blobs: int
+    size: int
 
 
 def write_json(path: Path, value: object) -> None:
-    """Replace a file by one rename, so that a reader sees the old or the new whole."""
-    part = path.with_suffix(f".{os.getpid()}.part")
-    with part.open("w") as out:
-        json.dump(value, out, indent=1, sort_keys=True)
-        out.flush()
-        os.fsync(out.fileno())
-    part.replace(path)
-    sync_folder(path.parent)
+    """Replace a file by one rename, so that a reader sees the old or the new whole.
+
+    Raises OperatorFault when the disk is full.
+    """
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("w") as out:
+            json.dump(value, out, indent=1, sort_keys=True)
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(path)
+        sync_folder(path.parent)
+    except OSError as fault:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise explain_disk_fault(fault, path.parent) from fault
 
 
 class PointFolder:
@@ -61,16 +81,16 @@ class PointFolder:
                 for held in holds
             }
             current = {name: kept[(name, number)] for name, number in state["current"].items()}
-        except (KeyError, TypeError, ValueError, OSError) as fault:
+            defaults = {Architecture(key): value for key, value in state["defaults"].items()}
+            assignments = dict(state["assignments"])
+        except (KeyError, TypeError, ValueError, AttributeError, OSError) as fault:
             raise ContentFault(f"{self.root}: a manifest is gone or damaged: {fault}") from fault
         return PublishedContent(
             generation=state["generation"],
             current=MappingProxyType(current),
             kept=MappingProxyType(kept),
-            defaults=MappingProxyType(
-                {Architecture(key): value for key, value in state["defaults"].items()}
-            ),
-            assignments=MappingProxyType(state["assignments"]),
+            defaults=MappingProxyType(defaults),
+            assignments=MappingProxyType(assignments),
         )
 
     def served(self, image: str) -> int | None:
@@ -120,11 +140,14 @@ class PointFolder:
                 self.blobs.verify(file.digest)
             self._switch(version, now)
 
-    def publish_policy(
-        self, defaults: Mapping[Architecture, str], assignments: Mapping[str, str]
-    ) -> None:
-        """Say which image is meant for whom; no version changes by it."""
+    def publish_policy(self, read: Callable[[], Policy]) -> None:
+        """Say which image is meant for whom; no version changes by it.
+
+        `read` gives defaults and assignments. It is called when it is our turn: of two who
+        change something at once, the one who writes last has read what both have changed.
+        """
         with self._locked():
+            defaults, assignments = read()
             state = self._state()
             state["defaults"] = {key.value: value for key, value in defaults.items()}
             state["assignments"] = dict(assignments)
@@ -137,6 +160,31 @@ class PointFolder:
             state["current"].pop(image, None)
             state["kept"].pop(image, None)
             self._write(state)
+
+    def sweep(self, programs: Collection[str], *, now: float, before: float) -> Swept:
+        """Let go of versions whose day of grace is over, and of bytes that nothing here needs.
+
+        `programs` are digests of the site's boot programs. `now` is epoch seconds; bytes that
+        came after `before` stay in any case.
+        """
+        with self._locked():
+            state = self._state()
+            before_sweep = _numbers(state)
+            for image, number in state["current"].items():
+                state["kept"][image] = _still_kept(state["kept"][image], number, now)
+            gone = sorted(before_sweep - _numbers(state))
+            if gone:
+                self._write(state)
+            kept = self.load().kept
+            manifests = {self._manifest_path(name, number) for name, number in kept}
+            for path in self.versions.glob("*.json"):
+                if path not in manifests:
+                    path.unlink(missing_ok=True)
+            needed = {file.digest for version in kept.values() for file in version.files}
+            idle = [d for d in self.blobs.digests() if d not in needed and d not in programs]
+            freed = [self.blobs.discard(digest, before=before) for digest in idle]
+        removed = [size for size in freed if size is not None]
+        return Swept(tuple(f"{name} v{n}" for name, n in gone), len(removed), sum(removed))
 
     def altered(self, version: ContentVersion) -> tuple[str, ...]:
         """Names of the files whose bytes here are not what the version promises."""
@@ -159,11 +207,8 @@ class PointFolder:
 
     def _switch(self, version: ContentVersion, now: float) -> None:
         state = self._state()
-        before = [h for h in state["kept"].get(version.image, []) if h["number"] != version.number]
-        for held in before:
-            held["until"] = held["until"] or now + GRACE_SECONDS
-        young = [h for at, h in enumerate(before) if at < ALWAYS_KEPT - 1 or h["until"] > now]
-        state["kept"][version.image] = [{"number": version.number, "until": 0.0}, *young]
+        held = state["kept"].get(version.image, [])
+        state["kept"][version.image] = _still_kept(held, version.number, now)
         state["current"][version.image] = version.number
         self._write(state)
 
@@ -176,8 +221,10 @@ class PointFolder:
             state: dict[str, Any] = json.loads(self.pointer.read_text())
         except FileNotFoundError:
             return {"generation": 0, "current": {}, "kept": {}, "defaults": {}, "assignments": {}}
-        except ValueError as fault:
+        except (ValueError, OSError) as fault:
             raise ContentFault(f"{self.pointer} is damaged: {fault}") from fault
+        if not isinstance(state, dict) or not _PARTS <= state.keys():
+            raise ContentFault(f"{self.pointer} is damaged: parts of it are gone")
         return state
 
     def _manifest_path(self, image: str, number: int) -> Path:
@@ -188,27 +235,61 @@ class PointFolder:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with (self.root / ".lock").open("w") as lock:
+        try:
+            lock = (self.root / ".lock").open("w")
+        except OSError as fault:
+            raise explain_disk_fault(fault, self.root) from fault
+        with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
 
-class PublishedReader:
-    """The point's state for a daemon: read again when the pointer was replaced."""
+_PARTS = {"generation", "current", "kept", "defaults", "assignments"}
 
-    def __init__(self, point: PointFolder) -> None:
+
+def _still_kept(held: list[dict[str, Any]], served: int, now: float) -> list[dict[str, Any]]:
+    """The version served, the one before it, and those whose day of grace is not over."""
+    others = [
+        {**one, "until": one["until"] or now + GRACE_SECONDS}
+        for one in held
+        if one["number"] != served
+    ]
+    young = [one for at, one in enumerate(others) if at < ALWAYS_KEPT - 1 or one["until"] > now]
+    return [{"number": served, "until": 0.0}, *young]
+
+
+def _numbers(state: dict[str, Any]) -> set[tuple[str, int]]:
+    return {(name, held["number"]) for name, holds in state["kept"].items() for held in holds}
+
+
+class PublishedReader:
+    """The point's state for a daemon: read again when the pointer was replaced.
+
+    A state that turns out to be damaged is told once, and the last good one stays. Raises
+    ContentFault when the very first cannot be read: a daemon should not begin with it.
+    """
+
+    def __init__(self, point: PointFolder, tell: Callable[[str], None]) -> None:
         self._point = point
-        self._seen: tuple[int, int] | None = None
-        self._content = PublishedContent.empty()
+        self._tell = tell
+        self._seen = self._mark()
+        self._content = point.load()
 
     def __call__(self) -> PublishedContent:
         """The state now; costs one stat when nothing changed."""
-        try:
-            found = self._point.pointer.stat()
-        except FileNotFoundError:
-            return self._content
-        mark = (found.st_ino, found.st_mtime_ns)
-        if mark != self._seen:
-            self._content = self._point.load()
+        mark = self._mark()
+        if mark != self._seen and mark is not None:
+            try:
+                self._content = self._point.load()
+            except ContentFault as fault:
+                self._tell(f"{fault}; what was served before is served still")
             self._seen = mark
         return self._content
+
+    def _mark(self) -> tuple[int, int] | None:
+        """What tells one pointer from the next; None while there is none."""
+        try:
+            found = self._point.pointer.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns

@@ -184,10 +184,10 @@ def test_the_reasons_for_an_answer_are_told() -> None:
     outcome = outcome_of(request())
 
     assert isinstance(outcome, Answer)
-    assert outcome.reasons == (
-        "Lab PE x64 v7 is the default for x64",
-        "64-bit UEFI PC, linux chain: snponly.efi",
-        "UEFI PXE uses the OFFER's file only if option 43 says so",
+    assert outcome.reason == (
+        "Lab PE x64 v7 is the default for x64; "
+        "64-bit UEFI PC, linux chain: snponly.efi; "
+        "UEFI PXE uses the OFFER's file only if option 43 says so"
     )
 
 

@@ -1,6 +1,7 @@
 """netboot.formats.inf: real INFs from three repositories, INFs read by hand, and hostile ones."""
 
 import json
+from contextlib import suppress
 from time import process_time
 
 import pytest
@@ -294,10 +295,8 @@ def test_hostile_infs_are_done_in_time(name):
     """Four megabytes of malice take seconds, not minutes: no step is quadratic."""
     data = (HEAD + HOSTILE[name]).encode()[: 4 << 20]
     began = process_time()
-    try:
+    with suppress(FormatError):
         parse(data)
-    except FormatError:
-        pass
     assert process_time() - began < 8
 
 

@@ -80,8 +80,9 @@ def test_services_and_function_driver():
         "[f]\nServiceBinary = %12%\\filter.sys\n[d]\nServiceBinary=%13%\\Sub\\drv.sys\n"
         "[strings]\nassoc = 0x00000002\n"
     ).install("i")
-    assert (Service("filter", False, "filter.sys"), Service("drv", True, "drv.sys")) == (
-        install.services
+    assert install.services == (
+        Service("filter", is_function_driver=False, binary="filter.sys"),
+        Service("drv", is_function_driver=True, binary="drv.sys"),
     )
     assert ("drv", 0x20) == (install.function_driver, install.feature_score)
 

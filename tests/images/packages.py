@@ -4,6 +4,7 @@ from hashlib import sha256
 
 from netboot.formats import pe
 from netboot.images.driver_package import AvailableFile
+from tests.formats.catalogs import authenticode, catalog, member
 from tests.formats.programs import program
 
 INF = """\
@@ -70,15 +71,27 @@ def inf_text(
     )
 
 
-def package_files(name="acme", *, machine="amd64", catalog=True, signed=False, **inf):
+def package_files(name="acme", *, machine="amd64", with_catalog=True, signed=False, **inf):
     """The files of a package by name."""
     files = {
         f"{name}.inf": inf_text(name, **inf).encode(),
         f"{name}.sys": program(machine, signed=signed, payload=name.encode()),
     }
-    if catalog:
-        files[f"{name}.cat"] = b"catalog of " + name.encode()
+    if with_catalog:
+        files[f"{name}.cat"] = catalog_for(files)
     return files
+
+
+def catalog_for(files):
+    """A catalog file that vouches for all of these, as inf2cat would make it."""
+    members = []
+    for data in files.values():
+        spans = ()
+        if data.startswith(b"MZ"):
+            spans = pe.parse(data[: pe.HEADER_BYTES], size=len(data)).unsigned_spans
+        digest = authenticode(data, spans) if spans else sha256(data).digest()
+        members.append(member(digest, program=bool(spans)))
+    return catalog(*members)
 
 
 def available(path, data):

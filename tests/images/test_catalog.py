@@ -46,8 +46,8 @@ def test_a_driver_in_use_is_not_deleted():
     ("options", "expected"),
     [
         ({}, Signature.CATALOG),
-        ({"catalog": False}, Signature.NONE),
-        ({"catalog": False, "signed": True}, Signature.SELF),
+        ({"with_catalog": False}, Signature.NONE),
+        ({"with_catalog": False, "signed": True}, Signature.SELF),
         ({"signed": True}, Signature.CATALOG),
     ],
 )
@@ -99,7 +99,7 @@ class TestFilter:
 
     net = make(ids=IDS)
     disk = replace(
-        make("disky", kind=SCSI, catalog=False, vendor="Deskstor"),
+        make("disky", kind=SCSI, with_catalog=False, vendor="Deskstor"),
         enabled=True,
         categories=("lab",),
     )

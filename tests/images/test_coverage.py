@@ -11,6 +11,7 @@ from netboot.images.coverage import (
     cover,
     inbox,
     size_on,
+    wanted_ids,
 )
 from netboot.images.device import Device
 from netboot.images.driver import SCSI_CLASS, Driver, DriverFile, DriverKind, Model
@@ -145,3 +146,16 @@ def test_the_size_on_an_architecture():
         ),
     )
     assert (110, 1010) == (size_on(both, X64), size_on(both, X86))
+
+
+def test_the_ids_that_count():
+    """Drivers that claim none of them change nothing."""
+    machines = [Machine("a", (INTEL, DISK)), Machine("b", (INTEL,))]
+    wanted = wanted_ids(machines)
+    assert ("PCI\\VEN_8086&DEV_100E" in wanted, "PCI\\VEN_1AF4&DEV_1000" in wanted) == (True, False)
+    shelf = [E1000, NETKVM, VIOSTOR]
+    few = [d for d in shelf if wanted.intersection(d.hardware_ids)]
+    assert [E1000, VIOSTOR] == few
+    assert cover([], machines, architecture=X64, catalog=DriverIndex(shelf)) == cover(
+        [], machines, architecture=X64, catalog=DriverIndex(few)
+    )

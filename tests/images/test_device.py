@@ -83,11 +83,11 @@ def test_kind(device, kind):
 
 LSPCI = """\
 00:00.0 Host bridge [0600]: Intel Corporation 440FX - 82441FX PMC [Natoma] [8086:1237] (rev 02)
-00:01.1 IDE interface [0101]: Intel Corporation 82371SB PIIX3 IDE [Natoma/Triton II] [8086:7010]
+00:01.1 IDE interface [0101]: Intel Corporation 82371SB PIIX3 IDE [Triton] [8086:7010]
 00:03.0 Ethernet controller [0200]: Red Hat, Inc. Virtio network device [1af4:1000]
 \tSubsystem: Red Hat, Inc. Device [1af4:0001]
 \tKernel driver in use: virtio-pci
-0000:04:00.0 Non-Volatile memory controller [0108]: Samsung SM981 [144d:a808] (prog-if 02 [NVM Express])
+0000:04:00.0 NVMe controller [0108]: Samsung SM981 [144d:a808] (prog-if 02)
 \tSubsystem: Samsung Electronics Co Ltd SSD 970 EVO [144d:a801]
 """
 
@@ -98,7 +98,7 @@ def test_lspci_with_names_and_numbers():
     assert () == parsed.unread
     assert parsed.devices == (
         Device("8086", "1237", "", "02", "0600", "Intel Corporation 440FX - 82441FX PMC [Natoma]"),
-        Device("8086", "7010", "", "00", "0101", "Intel Corporation 82371SB PIIX3 IDE [Natoma/Triton II]"),
+        Device("8086", "7010", "", "00", "0101", "Intel Corporation 82371SB PIIX3 IDE [Triton]"),
         Device("1AF4", "1000", "00011AF4", "00", "0200", "Red Hat, Inc. Virtio network device"),
         Device("144D", "A808", "A801144D", "00", "010802", "Samsung SM981"),
     )  # fmt: skip

@@ -1,12 +1,21 @@
 """netboot.images.driver_package: what belongs to a driver, and what is doubtful about it."""
 
+from dataclasses import replace
+
 import pytest
 
 from netboot.errors import FormatError
 from netboot.formats.inf import parse
 from netboot.images.architecture import Architecture
 from netboot.images.driver import Driver, DriverFile, DriverKind, Model
-from netboot.images.driver_package import Refused, package, package_digest, plan, safe_path
+from netboot.images.driver_package import (
+    Refused,
+    make_driver,
+    package,
+    package_digest,
+    plan,
+    safe_path,
+)
 from tests.formats.programs import program
 from tests.images.packages import DISPLAY, NET, SCSI, inf_text, listing, package_files
 
@@ -118,7 +127,7 @@ def test_a_program_that_is_none():
 
 def test_no_catalog_file():
     """Missing, or not even named."""
-    driver = make(package_files(catalog=False))
+    driver = make(package_files(with_catalog=False))
     assert ("The catalog file acme.cat is missing: nothing vouches for the driver.",) == (
         driver.findings
     )
@@ -301,3 +310,21 @@ def test_lines_that_differ_only_in_the_hardware_id_are_one_model():
         (model.hardware_ids, model.compatible_ids, model.description)
         for model in make(files).models
     ]
+
+
+def test_what_the_catalog_file_does_not_vouch_for():
+    """INF and programs whose digests are not among its members were changed since."""
+    files = package_files()
+    entries = {
+        file.path: replace(file, names=frozenset({file.path.encode()})) for file in listing(files)
+    }
+    inf = parse(files["acme.inf"])
+    planned = plan(inf, "acme.inf", lambda path: path if path in files else None)
+
+    def findings(*vouched):
+        names = frozenset(name.encode() for name in vouched)
+        return make_driver(inf, "acme.inf", planned, entries, names).findings
+
+    assert () == findings("acme.inf", "acme.sys")
+    assert ("acme.sys is not what the catalog file acme.cat vouches for.",) == findings("acme.inf")
+    assert () == make_driver(inf, "acme.inf", planned, entries).findings

@@ -62,7 +62,7 @@ class Scene:
         self.machine: ReadTransfer | None = None
         self.action: Action | None = None
 
-    def play(self, line: str) -> None:
+    def check(self, line: str) -> None:
         """Do, or check, what a line says."""
         sign, _, rest = line.partition(" ")
         if sign == "<":
@@ -103,7 +103,7 @@ def test_conversation(path: Path) -> None:
     for part in path.read_text().split("\n\n"):
         scene = Scene()
         for line in part.splitlines():
-            scene.play(line)
+            scene.check(line)
 
 
 def test_there_are_conversations() -> None:

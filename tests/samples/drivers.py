@@ -41,15 +41,16 @@ def make_driver(
     class_name: str = "Net",
     architecture: Architecture = Architecture.X64,
     blobs: BlobFolder | None = None,
-    payload: int = 5000,
+    program: bytes = b"",
     enabled: bool = True,
     minimum_build: int = 0,
     catalog_file: str = "driver.cat",
 ) -> Driver:
     """A package of INF, SYS and CAT; its files are stored where `blobs` is given."""
+    program = program or hashlib.sha256(name.encode()).digest() * 160
     contents = {
         f"{name}.inf": f"[Version]\r\nClass={class_name}\r\n; {name}\r\n".encode(),
-        f"{name}.sys": hashlib.sha256(name.encode()).digest() * (payload // 32),
+        f"{name}.sys": program,
         "driver.cat": b"stand-in catalog " + name.encode(),
     }
     files = []

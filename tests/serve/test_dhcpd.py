@@ -223,7 +223,7 @@ def test_firmware_that_takes_no_offer_is_named_with_the_dhcp_server(
             client.receive()
             daemon.event(OfferSent)
         # Twelve seconds go by.
-        daemon.server._proxy._memory.recent._rows[MAC].streak_began -= 12
+        daemon.server._proxy._memory.recent._known(MAC).streak_began -= 12
         client.send(request())
         warning = daemon.event(OfferSent).warning
 
@@ -311,8 +311,7 @@ def test_two_thousand_discovers_a_second_are_all_answered(lan: Lan, dhcpd: Dhcpd
         for _ in range(6000):
             daemon.event(OfferSent)
     assert daemon.server.counts == {"answered": 6000}
-    # It ends with its last request: answers that are a few milliseconds late count as lost.
-    assert int(re.findall(r"received packets: (\d+)", said)[0]) > 5800, said
+    assert "sent packets: 6000\n" in said, said
 
 
 def test_tshark_finds_nothing_wrong_with_what_we_send(

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from netboot.errors import BlobMissing, DigestMismatch, OperatorFault
+from netboot.errors import BlobMissing, DigestMismatch, InvalidInput, OperatorFault
 from netboot.store import blobs as module
 from netboot.store.blobs import BlobStore, hash_file
 
@@ -44,7 +44,7 @@ def test_nothing_is_left_in_staging_when_the_source_breaks(store):
                 raise OSError(5, "Input/output error")
             return super().read(size)
 
-    with pytest.raises(OperatorFault, match="nothing was changed|cannot write"):
+    with pytest.raises(InvalidInput, match="reading broke off: Input/output error"):
         store.add_stream(Breaks(b"x" * (3 * module.CHUNK)))
 
     assert [] == list(store.digests())

@@ -1,4 +1,4 @@
-"""netboot.store.driver_folders: folders and archives of drivers, as vendors and people make them."""
+"""netboot.store.driver_folders: folders and archives of drivers, as people make them."""
 
 import os
 from contextlib import contextmanager
@@ -144,13 +144,13 @@ def test_a_shared_program_is_read_once(tmp_path, monkeypatch):
     files = {f"{n}.inf": inf_text("acme", ids=(f"PCI\\VEN_{n:04X}",)).encode() for n in range(50)}
     files |= {"acme.sys": package_files()["acme.sys"], "acme.cat": b"c"}
     asked = []
-    examine = driver_folders._examine
+    examine = driver_folders.examine
 
-    def counting(file):
-        asked.append(file.name)
-        return examine(file)
+    def counting(path, name):
+        asked.append(name)
+        return examine(path, name)
 
-    monkeypatch.setattr(driver_folders, "_examine", counting)
+    monkeypatch.setattr(driver_folders, "examine", counting)
     assert 50 == len(read(write(tmp_path / "t", files), tmp_path))
     assert (1, 52) == (asked.count("acme.sys"), len(asked))
 
@@ -196,9 +196,7 @@ def test_names_that_differ_in_case_are_not_used(tmp_path):
     assert result.driver.missing == ("acme.sys",)
     write(folder, {"Acme.INF": b"another"})
     reasons = {result.path: result.reason for result in read(folder, tmp_path)}
-    assert dict.fromkeys(["ACME.INF".title().replace("Inf", "INF"), "acme.inf"]).keys() == (
-        reasons.keys()
-    )
+    assert {"Acme.INF", "acme.inf"} == reasons.keys()
     assert all("differ only in case" in reason for reason in reasons.values())
 
 
@@ -240,8 +238,30 @@ def test_a_hostile_archive_is_quarantined(tmp_path):
 
 def test_an_unpacked_archive_is_removed_when_the_reader_stops(tmp_path):
     """Closing early cleans up too."""
-    with packed_as("zip", tmp_path) as path, pytest.raises(RuntimeError, match="enough"):
-        with driver_source(path, scratch=tmp_path / "scratch") as source:
-            next(read_drivers(source))
-            raise RuntimeError("enough")
+    with packed_as("zip", tmp_path) as path:
+        opened = driver_source(path, scratch=tmp_path / "scratch")
+        source = opened.__enter__()
+        next(read_drivers(source))
+        assert list((tmp_path / "scratch").iterdir())
+        assert not opened.__exit__(RuntimeError, RuntimeError("enough"), None)
     assert [] == list((tmp_path / "scratch").iterdir())
+
+
+def test_a_changed_program_is_not_vouched_for(tmp_path):
+    """The catalog file still knows the old one."""
+    files = package_files()
+    files["acme.sys"] = files["acme.sys"] + b"changed!"
+    (result,) = read(write(tmp_path / "t", files), tmp_path)
+    assert result.driver.findings == (
+        "acme.sys is not what the catalog file acme.cat vouches for.",
+    )
+
+
+def test_a_catalog_file_that_cannot_be_read(tmp_path):
+    """Nobody knows what it vouches for; the driver is imported all the same."""
+    files = package_files() | {"acme.cat": b"text"}
+    (result,) = read(write(tmp_path / "t", files), tmp_path)
+    assert result.driver.findings == (
+        "The catalog file acme.cat cannot be read (a catalog file that is cut off).",
+    )
+    assert result.driver.catalog_file == "acme.cat"

@@ -101,13 +101,14 @@ def test_a_version_that_is_gone_cannot_be_rolled_back_to(source, point):
 
 def test_a_daemon_sees_a_change_by_one_stat(source, point):
     """A reader gives the same snapshot until the pointer is replaced, then the new one."""
-    reader = PublishedReader(point)
+    reader = PublishedReader(point, pytest.fail)
     assert 0 == reader().generation
     point.update(version(source, 1), source, now=NOW)
     first = reader()
 
     assert reader() is first
-    point.publish_policy({Architecture.X64: "Lab PE x64"}, {"52:54:00:00:00:01": "Lab PE x64"})
+    policy = ({Architecture.X64: "Lab PE x64"}, {"52:54:00:00:00:01": "Lab PE x64"})
+    point.publish_policy(lambda: policy)
     assert "Lab PE x64" == reader().defaults[Architecture.X64]
 
 

@@ -34,7 +34,7 @@ def seven_zip(tmp_path, *options):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
     made = tmp_path / "made.7z"
-    argv = ["7z", "a", *options, "--", str(made), *sorted(os.listdir(folder))]
+    argv = ["7z", "a", *options, "--", str(made), *sorted(path.name for path in folder.iterdir())]
     subprocess.run(argv, cwd=folder, check=True, capture_output=True)
     return made.read_bytes()
 

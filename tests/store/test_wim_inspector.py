@@ -12,7 +12,7 @@ from netboot.errors import InvalidInput, Quarantined
 from netboot.formats.wim import WimFlag
 from netboot.images.architecture import Architecture
 from netboot.images.image_facts import ImageFacts
-from netboot.store.wim_inspector import images_in, inspect
+from netboot.store.wim_inspector import images_in, inspect, list_files
 from tests.samples.hostile_wims import mutants, rename_inside, save, with_flags, with_xml, xml_of
 from tests.samples.synthetic_winpe import SyntheticWinPe, capture, imagex, pe_file
 
@@ -77,6 +77,18 @@ def test_boot_files_carry_the_hash_of_their_content(wim: Path, tmp_path: Path):
     data = (tmp_path / "bootmgr.exe").read_bytes()
     sha1 = hashlib.sha1(data, usedforsecurity=False).hexdigest()
     assert (len(data), sha1) == (file.size, file.sha1)
+
+
+def test_files_are_listed_with_their_hashes(wim: Path, tmp_path: Path):
+    """All files and no folders, as wimlib-imagex lists them."""
+    found = list_files(wim, 1, workdir=tmp_path)
+
+    listed = set(imagex("dir", wim).split("\n"))
+    assert set(found) < listed
+    sha1 = hashlib.sha1(b"wpeinit\r\n", usedforsecurity=False).hexdigest()
+    assert sha1 == found["/Windows/System32/startnet.cmd"]
+    with pytest.raises(Quarantined, match="cannot be listed"):
+        list_files(wim, 9, workdir=tmp_path)
 
 
 def test_an_image_of_32_bits_is_known(tmp_path: Path):

@@ -44,9 +44,7 @@ def test_the_token_makes_the_first_administrator_and_signs_in(site, make_client)
         ({"name": "  "}, "needs a name"),
     ],
 )
-def test_a_set_up_that_fails_says_why_and_keeps_what_was_typed(
-    site, make_client, change, sentence
-):
+def test_a_set_up_that_fails_says_why_and_keeps_what_was_typed(site, make_client, change, sentence):
     """Nothing is made, and only the passwords have to be typed again."""
     client = make_client(site, "anonymous")
     token = operations.issue_setup_token(site)
@@ -102,7 +100,9 @@ def test_guessing_is_slowed_down_for_the_account(anonymous):
     right = anonymous.post("/sign-in", data={"name": "ada", "password": PASSWORD})
     assert right.status_code == 429
     assert "Too many tries" in right.text
-    assert anonymous.post("/sign-in", data={"name": "otto", "password": PASSWORD}).status_code == 303
+    assert (
+        anonymous.post("/sign-in", data={"name": "otto", "password": PASSWORD}).status_code == 303
+    )
 
 
 def test_a_session_begins_anew_at_sign_in(site, make_client):

@@ -69,9 +69,7 @@ def test_htmx_gets_a_message_and_the_form_stays(furnished, make_client):
 
 def test_htmx_is_led_on_by_a_header(furnished, make_client):
     """fetch() would follow a redirect by itself and put the page into the message's place."""
-    response = make_client(furnished, "operator").post(
-        "/images/lab-pe-x64/default", headers=htmx()
-    )
+    response = make_client(furnished, "operator").post("/images/lab-pe-x64/default", headers=htmx())
 
     assert (200, "/images/lab-pe-x64") == (response.status_code, response.headers["HX-Redirect"])
 

@@ -65,7 +65,9 @@ def test_an_enabled_driver_is_added(furnished, operator):
         f"{PAGE}/drivers/remove", data={"driver": digest_of(furnished, "e1000")}
     )
     assert response.status_code == 303
-    response = operator.post(f"{PAGE}/drivers/add", data={"driver": digest_of(furnished, "vioscsi")})
+    response = operator.post(
+        f"{PAGE}/drivers/add", data={"driver": digest_of(furnished, "vioscsi")}
+    )
 
     assert response.status_code == 303
     assert ["vioscsi"] == [d.name for d in images.get_image(furnished, "lab-pe-x64").drivers]

@@ -12,7 +12,9 @@ def test_a_port_that_is_taken_is_two_lines_and_exit_code_2(tmp_path, capfd):
     """Who holds it, and what to do; no traceback."""
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
-        code = main(["--data", str(tmp_path / "data"), "--address", "127.0.0.1", "--port", str(port)])
+        code = main(
+            ["--data", str(tmp_path / "data"), "--address", "127.0.0.1", "--port", str(port)]
+        )
     said = capfd.readouterr().err
 
     assert code == 2

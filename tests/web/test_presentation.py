@@ -6,7 +6,8 @@ from web import presentation
 
 
 @pytest.mark.parametrize(
-    ("count", "expected"), [(0, "0 bytes"), (20, "20 bytes"), (1536, "1.5 KiB"), (3 << 30, "3.0 GiB")]
+    ("count", "expected"),
+    [(0, "0 bytes"), (20, "20 bytes"), (1536, "1.5 KiB"), (3 << 30, "3.0 GiB")],
 )
 def test_sizes(count, expected):
     """Binary units, as system administrators count."""
@@ -15,7 +16,13 @@ def test_sizes(count, expected):
 
 @pytest.mark.parametrize(
     ("seconds", "expected"),
-    [(0.01, "10 ms"), (12.34, "12.3 s"), (59.99, "60.0 s"), (250, "4 min 10 s"), (3720, "1 h 2 min")],
+    [
+        (0.01, "10 ms"),
+        (12.34, "12.3 s"),
+        (59.99, "60.0 s"),
+        (250, "4 min 10 s"),
+        (3720, "1 h 2 min"),
+    ],
 )
 def test_durations(seconds, expected):
     """Two units at most."""

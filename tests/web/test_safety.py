@@ -37,7 +37,9 @@ def test_an_unlisted_name_is_told_what_to_do(furnished, make_client):
     assert "trusted_hosts" in response.text
 
 
-@pytest.mark.parametrize("path", ["/", "/sign-in", "/assets/x/y", "/nowhere", "/live?topic=nothing"])
+@pytest.mark.parametrize(
+    "path", ["/", "/sign-in", "/assets/x/y", "/nowhere", "/live?topic=nothing"]
+)
 def test_every_answer_carries_the_headers(shared_site, make_client, path):
     """Pages, errors and files alike."""
     headers = make_client(shared_site, "viewer").get(path).headers

@@ -18,9 +18,7 @@ def shelf(site):
 
 
 def put(shelf, path, data, batch=BATCH, owner=1):
-    upload = shelf.create(
-        owner=owner, length=len(data), name=path, batch=batch, relative_path=path
-    )
+    upload = shelf.create(owner=owner, length=len(data), name=path, batch=batch, relative_path=path)
     return shelf.append(upload, 0, io.BytesIO(data))
 
 
@@ -144,7 +142,9 @@ def test_a_folder_is_handed_on_as_a_folder(shelf):
     assert b"sys" == (batch.path / "pack/amd64/e1000.sys").read_bytes()
 
 
-@pytest.mark.parametrize(("name", "alone"), [("d.zip", True), ("D.CAB", True), ("e1000.inf", False)])
+@pytest.mark.parametrize(
+    ("name", "alone"), [("d.zip", True), ("D.CAB", True), ("e1000.inf", False)]
+)
 def test_an_archive_is_handed_on_as_itself(shelf, name, alone):
     """The importer opens it."""
     put(shelf, name, b"data")

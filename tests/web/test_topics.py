@@ -21,7 +21,13 @@ def test_a_topic_reads_the_same_twice(shared_site):
 
 @pytest.mark.parametrize(
     ("name", "argument"),
-    [("image", "nothing"), ("boot", "nothing"), ("job", "nothing"), ("job", "-1"), ("job", "9" * 40)],
+    [
+        ("image", "nothing"),
+        ("boot", "nothing"),
+        ("job", "nothing"),
+        ("job", "-1"),
+        ("job", "9" * 40),
+    ],
 )
 def test_a_topic_of_what_is_not_there_is_absent(shared_site, name, argument):
     """Whatever stands in the address."""

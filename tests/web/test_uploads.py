@@ -142,15 +142,22 @@ def test_uploads_of_others_are_absent(operator, furnished, make_client):
 
 def test_damaged_metadata_is_refused():
     """Base64 of UTF-8, or nothing."""
-    assert {"filename": "ü.wim", "empty": ""} == parse_metadata(metadata(filename="ü.wim", empty=""))
+    assert {"filename": "ü.wim", "empty": ""} == parse_metadata(
+        metadata(filename="ü.wim", empty="")
+    )
     for wrong in ("filename %%%", "filename /w=="):
         with pytest.raises(InvalidInput):
             parse_metadata(wrong)
 
 
-def test_a_large_body_is_welcome_here_only(operator):
-    """Beyond the limit for forms."""
+def test_a_large_body_is_welcome_here(furnished, make_client):
+    """Beyond the limit for forms, and with the token that the page sends as a header."""
+    client = make_client(furnished, "operator", csrf=True)
+    page = client.get("/images/import").text
+    token = {"X-CSRFToken": page.split('name="csrf-token" content="')[1].split('"')[0]}
     data = b"x" * (3 << 20)
-    address = create(operator, len(data), filename="boot.wim").headers["Location"]
+    headers = TUS | BYTES | token | {"Upload-Length": str(len(data))}
+    headers |= {"Upload-Metadata": metadata(filename="boot.wim")}
+    response = client.post("/uploads/", headers=headers, data=data)
 
-    assert patch(operator, address, 0, data).headers["Upload-Offset"] == str(len(data))
+    assert (201, str(len(data))) == (response.status_code, response.headers.get("Upload-Offset"))

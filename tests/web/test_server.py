@@ -1,0 +1,98 @@
+"""The console under gunicorn, as its own process."""
+
+import re
+import shutil
+import threading
+
+import httpx
+import pytest
+
+from tests.web.consoles import Console, running_console
+from tests.web.seeding import PASSWORD
+from web.server import SECONDS_TO_STOP
+
+pytestmark = pytest.mark.loopback
+
+STREAMS = 20
+
+
+@pytest.fixture
+def data(furnished_folder, tmp_path):
+    return shutil.copytree(furnished_folder, tmp_path / "data")
+
+
+def signed_in(console, name="otto"):
+    """A client with a session, and the token that its forms need."""
+    client = httpx.Client(base_url=console.url, timeout=20)
+    token = re.search(r'csrf-token" content="([^"]+)', client.get("/sign-in").text)[1]
+    answer = client.post("/sign-in", data={"name": name, "password": PASSWORD, "csrf_token": token})
+    assert answer.status_code == 303
+    token = re.search(r'csrf-token" content="([^"]+)', client.get("/images/").text)[1]
+    client.headers["X-CSRFToken"] = token
+    return client
+
+
+def test_it_stops_soon_although_pages_are_open(data):
+    """Their streams end with a word instead of a broken line, and nothing is left to kill."""
+    with running_console(data) as console:
+        client = signed_in(console)
+        ended = []
+
+        def listen():
+            with httpx.Client(base_url=console.url, cookies=client.cookies, timeout=30) as own:
+                with own.stream("GET", "/live?topic=jobs") as response:
+                    opened.release()
+                    ended.append("bye" in "".join(response.iter_text()))
+
+        opened = threading.Semaphore(0)
+        threads = [threading.Thread(target=listen) for _ in range(STREAMS)]
+        for thread in threads:
+            thread.start()
+        for _ in threads:
+            assert opened.acquire(timeout=20)
+        assert client.get("/images/").status_code == 200
+        seconds = console.stop()
+        for thread in threads:
+            thread.join(20)
+
+        assert [True] * STREAMS == ended
+        assert seconds < SECONDS_TO_STOP, console.log()
+
+
+def test_an_upload_goes_on_after_the_server_was_killed(data):
+    """What had come is on disk; the rest follows, and the bytes are right."""
+    blob = bytes(range(256)) * 40_000
+    tus = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
+    console = Console(data).start()
+    client = signed_in(console)
+    created = client.post(
+        "/uploads/", headers={**tus, "Upload-Length": str(len(blob)),
+                              "Upload-Metadata": "filename Ym9vdC53aW0="}, content=blob[:3_000_000],
+    )  # fmt: skip
+    assert created.status_code == 201, created.text
+    console.stop(9)
+    again = Console(data, console.port).start()
+    try:
+        address = created.headers["Location"]
+        reached = int(client.head(address, headers=tus).headers["Upload-Offset"])
+        assert 3_000_000 == reached
+        done = client.patch(
+            address, headers={**tus, "Upload-Offset": str(reached)}, content=blob[reached:]
+        )
+        assert str(len(blob)) == done.headers["Upload-Offset"]
+    finally:
+        again.stop()
+    files = list((data / "uploads").glob("*/files/boot.wim"))
+
+    assert [blob] == [path.read_bytes() for path in files]
+
+
+def test_nothing_is_written_beside_the_data_folder(data, tmp_path, monkeypatch):
+    """No control socket in the home folder."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    with running_console(data):
+        pass
+
+    assert [] == list(home.rglob("*"))

@@ -1,0 +1,70 @@
+"""An administrator at the console: the very commands that a person types, in their order."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from netboot.errors import OperatorFault
+from netboot.images.architecture import Architecture
+from vm.labpe import LabPe, image_name
+
+
+class Administrator:
+    """Works on the site in `data`, by `netboot` commands only."""
+
+    def __init__(self, data: Path, lab: LabPe) -> None:
+        self.data = data
+        self._lab = lab
+
+    def provide_defaults(self) -> None:
+        """The two Lab PE images without any driver, built and distributed."""
+        self._run([sys.executable, "-m", "vm.defaults", "--data", str(self.data)])
+
+    def add_driver(self, architecture: Architecture, package: str) -> None:
+        """Import a package of the Lab PE, enable it, put it into the default image."""
+        folder = self._lab.driver_folder(package, architecture)
+        self.netboot("driver", "import", str(folder))
+        digest = self._digest(package, architecture)
+        self.netboot("driver", "enable", digest)
+        self.netboot("image", "add-driver", image_name(architecture), digest)
+
+    def build(self, architecture: Architecture) -> int:
+        """Build the next version; its number."""
+        self.netboot("image", "build", image_name(architecture))
+        return int(self._image(architecture)["current"])
+
+    def update_points(self, architecture: Architecture) -> None:
+        """Update Distribution Points."""
+        self.netboot("points", "update", image_name(architecture))
+
+    def served(self, architecture: Architecture) -> int:
+        """The number of the version that is handed out."""
+        return int(self._image(architecture)["served"])
+
+    def netboot(self, *words: str) -> str:
+        """What a `netboot` command prints.
+
+        Raises:
+            OperatorFault: it did not end with 0; the message has what it said.
+        """
+        return self._run([sys.executable, "-m", "netboot", "--data", str(self.data), *words])
+
+    def _image(self, architecture: Architecture) -> dict[str, Any]:
+        images: list[dict[str, Any]] = json.loads(self.netboot("image", "list", "--json"))
+        return next(image for image in images if image["name"] == image_name(architecture))
+
+    def _digest(self, package: str, architecture: Architecture) -> str:
+        drivers: list[dict[str, Any]] = json.loads(
+            self.netboot("driver", "list", "--json", "--architecture", architecture.value)
+        )
+        return str(next(driver["digest"] for driver in drivers if driver["name"] == package))
+
+    def _run(self, argv: list[str]) -> str:
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise OperatorFault(
+                f"{' '.join(argv[2:])} ended with {done.returncode}: {done.stderr.strip()[-800:]}"
+            )
+        return done.stdout

@@ -1,0 +1,132 @@
+"""The proof: scenarios through the whole loop, two machines at a time.
+
+    boot `without`  ->  add drivers, build  ->  boot `pending`  ->  update points  ->  boot `with`
+
+Each machine is the same one in each phase. Nothing is tried twice: a boot that fails has failed.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from netboot.errors import OperatorFault
+from netboot.images.architecture import Architecture
+from vm.firmware import FirmwareKind
+from vm.network import LabNetwork, Slot
+from vm.scenario import Phase, Scenario, compare, expect
+from vm.testrun import Reports, Tried, try_boot
+
+MACHINES_AT_ONCE = 2
+
+
+class Site(Protocol):
+    """What the matrix asks of whoever administers the site (see vm.administrator)."""
+
+    def add_driver(self, architecture: Architecture, package: str) -> None:
+        """Import, enable, and put into the architecture's default image."""
+
+    def build(self, architecture: Architecture) -> int:
+        """Build the next version; its number."""
+
+    def update_points(self, architecture: Architecture) -> None:
+        """Update Distribution Points."""
+
+    def served(self, architecture: Architecture) -> int:
+        """The number of the version that is handed out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """One boot of the matrix. `wrong` says why it is not as expected; empty when it is."""
+
+    scenario: Scenario
+    phase: Phase
+    tried: Tried | None
+    wrong: str
+
+    @property
+    def name(self) -> str:
+        """For lists: `bios-x64-e1000 without`."""
+        return f"{self.scenario.key} {self.phase.value}"
+
+    @property
+    def seconds(self) -> float:
+        """How long the machine ran."""
+        return self.tried.run.wall_seconds if self.tried else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Laboratory:
+    """Where the matrix runs. `reports` starts a look at the server's reports (see vm.reports)."""
+
+    network: LabNetwork
+    site: Site
+    work: Path
+    reports: Callable[[], Reports]
+    accelerator: Callable[[FirmwareKind], str]
+
+
+def run_matrix(
+    scenarios: Sequence[Scenario],
+    laboratory: Laboratory,
+    on_boot: Callable[[Boot], None] = lambda _boot: None,
+) -> tuple[Boot, ...]:
+    """Boot everything in every phase; `on_boot` is told of each as it ends."""
+    site = laboratory.site
+    needed = sorted({(each.firmware.architecture, each.nic.package) for each in scenarios})
+    architectures = sorted({architecture for architecture, _ in needed})
+    runner = _Runner(scenarios, laboratory, on_boot)
+    boots = runner.run(Phase.WITHOUT)
+    for architecture, package in needed:
+        site.add_driver(architecture, package)
+    for architecture in architectures:
+        site.build(architecture)
+    boots += runner.run(Phase.PENDING)
+    for architecture in architectures:
+        site.update_points(architecture)
+    return tuple(boots + runner.run(Phase.WITH))
+
+
+class _Runner:
+    def __init__(
+        self,
+        scenarios: Iterable[Scenario],
+        laboratory: Laboratory,
+        on_boot: Callable[[Boot], None],
+    ) -> None:
+        self._slots = {scenario: Slot(number) for number, scenario in enumerate(scenarios)}
+        self._laboratory = laboratory
+        self._on_boot = on_boot
+
+    def run(self, phase: Phase) -> list[Boot]:
+        """All boots of one phase, two at a time."""
+        due = [scenario for scenario in self._slots if phase in scenario.phases]
+        served = {
+            architecture: self._laboratory.site.served(architecture)
+            for architecture in {scenario.firmware.architecture for scenario in due}
+        }
+        with ThreadPoolExecutor(MACHINES_AT_ONCE) as pool:
+            return list(
+                pool.map(
+                    lambda each: self._boot(each, phase, served[each.firmware.architecture]), due
+                )
+            )
+
+    def _boot(self, scenario: Scenario, phase: Phase, served: int) -> Boot:
+        laboratory = self._laboratory
+        try:
+            tried = try_boot(
+                scenario.machine(self._slots[scenario]),
+                laboratory.network,
+                laboratory.work / f"{scenario.key}-{phase.value}",
+                reports=laboratory.reports(),
+                accelerator=laboratory.accelerator(scenario.firmware),
+            )
+            wrong = compare(expect(scenario, phase, served=served), tried.verdict)
+            boot = Boot(scenario, phase, tried, wrong)
+        except OperatorFault as fault:
+            boot = Boot(scenario, phase, None, f"{fault} {fault.hint}".strip())
+        self._on_boot(boot)
+        return boot

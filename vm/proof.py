@@ -1,0 +1,104 @@
+"""`python -m vm.proof`: a new site, its daemons, and every scenario, in a network of their own."""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from netboot.errors import OperatorFault
+from netboot.site import Site
+from netboot.store.boot_programs import prepare_programs
+from vm import labpe
+from vm.administrator import Administrator
+from vm.daemons import wait_until_bound
+from vm.lab import accelerator_for
+from vm.matrix import Boot, Laboratory, run_matrix
+from vm.network import SERVER_ADDRESS, SRV, LabNetwork, stop_process
+from vm.reports import JournalReports
+from vm.scenario import Scenario, load_scenarios
+
+
+@contextmanager
+def site_in_lab(folder: Path, *, capture: bool = False) -> Iterator[Laboratory]:
+    """A new site in `folder` with the default images, served in a private network.
+
+    Raises:
+        OperatorFault: the network, the images or the daemons cannot be had here.
+    """
+    data = folder / "data"
+    administrator = Administrator(data, labpe.ensure())
+    administrator.provide_defaults()
+    site = Site.open(data)
+    prepare_programs(site.point, site.settings.programs, SERVER_ADDRESS)
+    with LabNetwork(folder / "network", capture=capture) as network, _daemons(network, site):
+        yield Laboratory(
+            network,
+            administrator,
+            folder / "machines",
+            reports=lambda: JournalReports(site.journal),
+            accelerator=accelerator_for,
+        )
+        site.journal.close()
+
+
+@contextmanager
+def _daemons(network: LabNetwork, site: Site) -> Iterator[None]:
+    netboot = [sys.executable, "-m", "netboot", "--data", str(site.data)]
+    boot = [*netboot, "boot", "--address", SERVER_ADDRESS, "--interface", "eth0"]
+    http = [*netboot, "http", "--address", SERVER_ADDRESS]
+    boot_log, http_log = network.work / "boot.log", network.work / "http.log"
+    running = [network.spawn_in(SRV, boot, log=boot_log)]
+    try:
+        running.append(network.spawn_in(SRV, http, log=http_log))
+        wait_until_bound(running[0], boot_log, udp=(67, 69, 4011))
+        wait_until_bound(running[1], http_log, tcp=(site.settings.http_port,))
+        yield
+    finally:
+        for process in running:
+            stop_process(process)
+
+
+def prove(
+    scenarios: Sequence[Scenario], folder: Path, on_boot: Callable[[Boot], None]
+) -> tuple[Boot, ...]:
+    """Boot every scenario in every phase, on a site of its own in `folder`."""
+    with site_in_lab(folder) as laboratory:
+        return run_matrix(scenarios, laboratory, on_boot)
+
+
+def main(arguments: list[str]) -> int:
+    """Print each boot as it ends; 0 when all were as expected, 1 when not, 2 for the operator."""
+    parser = argparse.ArgumentParser(prog="python -m vm.proof", description=__doc__)
+    parser.add_argument("scenario", nargs="*", help="names of scenarios; all when none is given")
+    parser.add_argument("--keep", type=Path, help="leave site, logs and screenshots there")
+    chosen = parser.parse_args(arguments)
+    scenarios = [
+        each for each in load_scenarios() if not chosen.scenario or each.key in chosen.scenario
+    ]
+    began = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="netboot-proof-") as scratch:
+            boots = prove(scenarios, chosen.keep or Path(scratch), _print_boot)
+    except OperatorFault as fault:
+        print(f"error: {fault}", file=sys.stderr)
+        print(f"hint: {fault.hint}", file=sys.stderr) if fault.hint else None
+        return 2
+    failed = sum(1 for boot in boots if boot.wrong)
+    seconds = time.monotonic() - began
+    print(f"boots: {len(boots) - failed} passed, {failed} failed, {seconds:.0f} s")
+    return 1 if failed or not boots else 0
+
+
+def _print_boot(boot: Boot) -> None:
+    processor = boot.tried.run.processor_seconds if boot.tried else 0.0
+    told = boot.tried.verdict if boot.tried else None
+    said = f"{told.result.value} v{told.version} {told.driver or told.missing}" if told else ""
+    state = f"FAILED: {boot.wrong}" if boot.wrong else said
+    print(f"{boot.name:32} {boot.seconds:6.1f} s {processor:6.1f} cpu-s  {state}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,116 @@
+"""A boot test as five lines of data: which machine, and when it is booted.
+
+`phases` says at which points of the administrator's work the machine is switched on:
+
+    without   before anything was done: offline, on the version that is served
+    pending   driver added and version built, points not updated: still offline, still the old one
+    with      points updated: online, with that driver, on the new version
+"""
+
+import tomllib
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from netboot.errors import InvalidInput
+from vm.firmware import FirmwareKind, Nic, find_firmware, find_nic
+from vm.network import Slot
+from vm.spec import MachineSpec
+from vm.verdict import Result, Verdict
+
+FOLDER = Path(__file__).with_name("scenarios")
+_KEYS = {"name", "firmware", "nic", "phases", "plain_pxe", "memory"}
+
+
+class Phase(StrEnum):
+    """A point of the administrator's work."""
+
+    WITHOUT = "without"
+    PENDING = "pending"
+    WITH = "with"
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One machine and the phases in which it is booted; `key` is the file's name."""
+
+    key: str
+    name: str
+    firmware: FirmwareKind
+    nic: Nic
+    phases: tuple[Phase, ...] = (Phase.WITHOUT, Phase.WITH)
+    plain_pxe: bool = False
+    memory: int = 512
+
+    def machine(self, slot: Slot) -> MachineSpec:
+        """The machine; the same slot gives the same machine."""
+        return MachineSpec(
+            self.firmware, self.nic, slot, memory=self.memory, plain_pxe=self.plain_pxe
+        )
+
+
+def load_scenarios(folder: Path = FOLDER) -> tuple[Scenario, ...]:
+    """All scenarios of a folder, by name.
+
+    Raises:
+        InvalidInput: a file is no scenario; the message names it.
+    """
+    return tuple(_load(path) for path in sorted(folder.glob("*.toml")))
+
+
+def _load(path: Path) -> Scenario:
+    try:
+        return parse_scenario(path.stem, tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, KeyError, ValueError, InvalidInput) as error:
+        raise InvalidInput(f"{path.name} is no scenario: {error}") from error
+
+
+def parse_scenario(key: str, data: dict[str, Any]) -> Scenario:
+    """The scenario in a TOML table.
+
+    Raises:
+        KeyError, ValueError, InvalidInput: a key is missing, unknown, or means nothing.
+    """
+    unknown = set(data) - _KEYS
+    if unknown:
+        raise ValueError(f"unknown keys: {', '.join(sorted(unknown))}")
+    return Scenario(
+        key=key,
+        name=str(data["name"]),
+        firmware=find_firmware(data["firmware"]),
+        nic=find_nic(data["nic"]),
+        phases=tuple(Phase(word) for word in data.get("phases", ("without", "with"))),
+        plain_pxe=bool(data.get("plain_pxe", False)),
+        memory=int(data.get("memory", 512)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a verdict must say."""
+
+    result: Result
+    version: int
+    driver: str = ""
+    missing: str = ""
+
+
+def expect(scenario: Scenario, phase: Phase, *, served: int) -> Expectation:
+    """What must come of booting it now; `served` is the number of the version handed out."""
+    if phase is Phase.WITH:
+        return Expectation(Result.ONLINE, served, driver=f"{scenario.nic.package}.inf")
+    return Expectation(Result.OFFLINE, served, missing=f"net:{scenario.nic.pci_id}")
+
+
+def compare(expected: Expectation, verdict: Verdict) -> str:
+    """Why the verdict is not what was expected; an empty string where it is."""
+    if verdict.result is not expected.result:
+        return f"{verdict.result.value} instead of {expected.result.value}: {verdict.reason}"
+    if verdict.version != expected.version:
+        return f"it ran version {verdict.version} instead of {expected.version}"
+    if verdict.driver != expected.driver:
+        return f"driver {verdict.driver!r} instead of {expected.driver!r}"
+    if expected.missing and expected.missing not in verdict.missing.split():
+        return f"{expected.missing} should be missing, but it said: {verdict.missing!r}"
+    return ""
