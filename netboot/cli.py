@@ -22,6 +22,7 @@ SUBJECTS = {
     "driver": ("netboot.commands.driver", "driver"),
     "points": ("netboot.commands.points", "points"),
     "deployment": ("netboot.commands.deployment", "deployment"),
+    "machine": ("netboot.commands.machine", "machine"),
     "boots": ("netboot.commands.boots", "boots"),
     "account": ("netboot.commands.account", "account"),
 }
@@ -61,6 +62,7 @@ SUMMARIES = {
     "driver": "Driver catalog: import, enable, disable.",
     "points": "Distribution points: update, verify, roll back.",
     "deployment": "Which machine gets which image.",
+    "machine": "Known machines and their devices.",
     "boots": "What machines did.",
     "account": "Who may sign in on the page.",
 }

@@ -167,6 +167,7 @@ class PeOffline(Event):
     version: int
     missing: str
     reason: str = ""
+    devices: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

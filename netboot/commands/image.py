@@ -6,6 +6,8 @@ import click
 
 from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar
 from netboot.images.architecture import Architecture
+from netboot.images.coverage import Coverage
+from netboot.operations import coverage as operations
 from netboot.operations import images, versions
 from netboot.operations.images import ImageView
 
@@ -129,6 +131,40 @@ def build(data: Path, name: str) -> None:
     click.echo(f'  -> netboot points update "{result.version.image}"')
 
 
+@image.command()
+@click.argument("name")
+@click.option("--fix", is_flag=True, help="Enable and add the drivers that are lacking.")
+@as_json
+@click.pass_obj
+def coverage(data: Path, name: str, *, fix: bool, json_: bool) -> None:
+    """Tell which known machines image NAME will bring up, before they boot."""
+    site = open_site(data)
+    found = operations.coverage(site, name)
+    if json_:
+        print_json(_plain_coverage(found))
+        return
+    print_table(
+        ("Machine", "Network", "Storage", "Lacking", "Would be mended by"),
+        [
+            (
+                item.machine.name,
+                item.network.value,
+                item.storage.value,
+                ", ".join(device.device.label for device in item.lacking) or "-",
+                ", ".join(d.fixes[0].driver.name for d in item.lacking if d.fixes) or "-",
+            )
+            for item in found.machines
+        ],
+    )
+    for weight in found.unneeded:
+        click.echo(f"no known machine needs {weight.driver.name} ({weight.size} bytes)")
+    for driver, devices in found.fixes if fix else ():
+        operations.fix(site, name, driver.digest)
+        click.echo(f"added {driver.name}, which drives {devices} devices")
+    if found.fixes and not fix:
+        click.echo(f'  -> Mend it: netboot image coverage "{name}" --fix')
+
+
 @image.command("set-default")
 @click.argument("name")
 @click.pass_obj
@@ -164,6 +200,25 @@ def state_of(view: ImageView) -> str:
         "UNREACHABLE": "unreachable",
     }[view.distribution]
     return f"{words}, changed since" if view.needs_build else words
+
+
+def _plain_coverage(found: Coverage) -> list[dict[str, object]]:
+    return [
+        {
+            "machine": item.machine.name,
+            "network": item.network.value,
+            "storage": item.storage.value,
+            "lacking": [
+                {
+                    "device": device.device.label,
+                    "kind": device.kind.value,
+                    "fixes": [fix.driver.digest for fix in device.fixes],
+                }
+                for device in item.lacking
+            ],
+        }
+        for item in found.machines
+    ]
 
 
 def _plain(view: ImageView) -> dict[str, object]:

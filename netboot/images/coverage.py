@@ -198,7 +198,7 @@ def _device(
 ) -> DeviceCoverage | None:
     """One device; None where it is for neither network nor storage, as far as anybody knows."""
     kind = device.kind
-    match = known.best(device, architecture, build=build)
+    match = next(iter(known.matches(device, architecture, build=build)), None)
     fixes: tuple[Match, ...] = ()
     if match is None and (kind is None or kind in _BOOT_KINDS):
         offers = shop.matches(device, architecture, build=build)

@@ -195,12 +195,7 @@ def make_driver(
         return Refused(inf.refusal)
     complete = [word for word in inf.payloads if word not in planned.missing]
     used = complete or list(inf.payloads)
-    files = tuple(
-        DriverFile(path, available[path].digest, available[path].size, _architectures(words, used))
-        for path, words in planned.files.items()
-        if not words or words & set(used)
-    )
-    class_guid, class_findings = _class(inf)
+    files = _files(planned, available, used)
     programs = [available[file.path] for file in files if file.path.lower().endswith(".sys")]
     return Driver(
         digest=package_digest(files),
@@ -208,25 +203,19 @@ def make_driver(
         inf_name=inf_name.rpartition("/")[2],
         provider=inf.version.provider,
         class_name=inf.version.class_name,
-        class_guid=class_guid,
+        class_guid=_class(inf)[0],
         version=inf.version.version,
         date=inf.version.date,
         architectures=frozenset(ARCHITECTURE_OF[word] for word in used),
         models=_models(inf, used),
         files=files,
         catalog_file=planned.catalog,
-        findings=tuple(
-            dict.fromkeys(
-                (
-                    *_missing_findings(planned, complete),
-                    *_machine_findings(planned, used, available),
-                    *_unvouched(planned, available, vouched),
-                    *planned.findings,
-                    *class_findings,
-                    *_install_findings(inf, used),
-                    *inf.findings,
-                )
-            )
+        findings=(
+            *_missing_findings(planned, complete),
+            *_machine_findings(planned, used, available),
+            *_unvouched(planned, available, vouched),
+            *planned.findings,
+            *_inf_findings(inf, used),
         ),
         missing=() if complete else _union(planned.missing.values()),
         self_signed=bool(programs) and all(program.signed for program in programs),
@@ -249,8 +238,20 @@ def package_digest(files: Iterable[DriverFile]) -> str:
     return f"sha256:{sha256(''.join(lines).encode()).hexdigest()}"
 
 
-def _architectures(words: frozenset[str], used: list[str]) -> frozenset[Architecture]:
-    return frozenset(ARCHITECTURE_OF[word] for word in words if word in used)
+def _files(
+    planned: Plan, available: Mapping[str, AvailableFile], used: list[str]
+) -> tuple[DriverFile, ...]:
+    """The planned files that serve an architecture of the driver."""
+    return tuple(
+        DriverFile(
+            path,
+            available[path].digest,
+            available[path].size,
+            frozenset(ARCHITECTURE_OF[word] for word in words if word in used),
+        )
+        for path, words in planned.files.items()
+        if not words or words & set(used)
+    )
 
 
 def _union(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
@@ -338,8 +339,9 @@ def _unvouched(
     ]
 
 
-def _install_findings(inf: Inf, used: list[str]) -> list[str]:
-    findings = []
+def _inf_findings(inf: Inf, used: list[str]) -> list[str]:
+    """What the INF itself lets doubt."""
+    findings = _class(inf)[1]
     payloads = [inf.payloads[word] for word in used]
     others = dict.fromkeys(name[:80] for payload in payloads for name in payload.other_infs)
     if others:
@@ -351,7 +353,7 @@ def _install_findings(inf: Inf, used: list[str]) -> list[str]:
         findings.append("It was made to come with Windows itself (LayoutFile), not as a package.")
     if not others and _starts_nothing(inf, used):
         findings.append("It installs no service of its own: Windows must have the program already.")
-    return findings
+    return [*findings, *inf.findings]
 
 
 def _starts_nothing(inf: Inf, used: list[str]) -> bool:

@@ -5,7 +5,7 @@ signature, feature score, kind of match, position in the lists. The lowest rank 
 newer date, then the higher version.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -96,13 +96,8 @@ def rank(
     device: Device, driver: Driver, architecture: Architecture, *, build: int = NEWEST
 ) -> Match | None:
     """How well a driver fits a device on Windows PE of this architecture and build, or not."""
-    ids = {identifier.text: identifier for identifier in reversed(_device_ids(device, build))}
-    matches = []
-    for claim_id, claim in _claims(driver):
-        identifier = ids.get(claim_id)
-        if identifier and _counts(claim.model, architecture, build):
-            matches.append(_match(identifier, claim))
-    return min(matches, key=lambda match: match.rank, default=None)
+    found = DriverIndex((driver,)).matches(device, architecture, build=build)
+    return found[0] if found else None
 
 
 def best(
@@ -155,7 +150,7 @@ class DriverIndex:
     ) -> list[Match]:
         """Every driver that would take the device, the one that gets it first."""
         found: dict[str, Match] = {}
-        for identifier in _device_ids(device, build):
+        for identifier in _device_ids(device, build, self._first):
             for claim in self._claims_of(identifier.text):
                 if not _counts(claim.model, architecture, build):
                     continue
@@ -239,20 +234,14 @@ def _counts(model: Model, architecture: Architecture, build: int) -> bool:
     return model.architecture is architecture and _spans(model, build)
 
 
-def _claims(driver: Driver) -> Iterator[tuple[str, _Claim]]:
-    for model in driver.models:
-        for identifier in model.hardware_ids:
-            yield identifier, _Claim(driver, model, 0)
-        for position, identifier in enumerate(model.compatible_ids, 1):
-            yield identifier, _Claim(driver, model, position)
-
-
-def _device_ids(device: Device, build: int) -> list[_DeviceId]:
-    hardware = enumerate(device.hardware_ids(build))
-    compatible = enumerate(device.compatible_ids(build))
+def _device_ids(device: Device, build: int, known: Container[str]) -> list[_DeviceId]:
+    """The device's ids that somebody claims, with their places in its lists."""
+    lists = ((device.hardware_ids(build), True), (device.compatible_ids(build), False))
     return [
-        *(_DeviceId(text, position, True) for position, text in hardware),  # noqa: FBT003
-        *(_DeviceId(text, position, False) for position, text in compatible),  # noqa: FBT003
+        _DeviceId(text, position, is_hardware)
+        for ids, is_hardware in lists
+        for position, text in enumerate(ids)
+        if text in known
     ]
 
 

@@ -76,10 +76,8 @@ def _store(site: Site, batch: list[ImportResult], tally: _Tally) -> None:
             tally.refused.append((result.path, result.reason))
         else:
             packages.append(result)
-    known = _known(site, [package.driver.digest for package in packages])
     for package in packages:
-        if package.driver.digest not in known:
-            _store_files(site, package)
+        _store_files(site, package)  # of known drivers, too: a file that was lost is there again
     with site.database.writing() as session:
         for package in packages:
             _store_row(session, package, tally)
@@ -87,7 +85,7 @@ def _store(site: Site, batch: list[ImportResult], tally: _Tally) -> None:
 
 def _store_files(site: Site, package: ImportedDriver) -> None:
     for file, path in package.files:
-        if not site.blobs.holds(file.digest):
+        if not site.blobs.keep(file.digest):
             stored = site.blobs.add_file(path)
             if stored.digest != file.digest:
                 raise InvalidInput(f"{path} changed while it was imported", hint="Import it again.")
@@ -112,11 +110,6 @@ def _store_row(session: Session, package: ImportedDriver, tally: _Tally) -> None
     session.add_all(rows)
     session.flush()
     tally.new.append(package.driver)
-
-
-def _known(site: Site, digests: list[str]) -> set[str]:
-    with site.database.transaction() as session:
-        return set(session.scalars(select(DriverRow.digest).where(DriverRow.digest.in_(digests))))
 
 
 def _batches(results: Iterator[ImportResult]) -> Iterator[list[ImportResult]]:

@@ -1,5 +1,6 @@
 """The driver catalog: import, enable, disable, search, delete."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -107,8 +108,8 @@ def find_driver(
         return row
     prefix = wanted.removeprefix("sha256:").lower()
     named = (DriverRow.name == wanted) | (DriverRow.name == wanted.removesuffix(".inf"))
-    if len(prefix) >= 8:
-        named |= DriverRow.digest.startswith(f"sha256:{_escaped(prefix)}", autoescape=False)
+    if re.fullmatch(r"[0-9a-f]{8,64}", prefix):
+        named |= DriverRow.digest.startswith(f"sha256:{prefix}")
     rows = list(session.scalars(select(DriverRow).where(named).order_by(DriverRow.digest)))
     if architecture is not None and len(rows) > 1:
         rows = [row for row in rows if architecture.value in row.architectures.split(",")] or rows

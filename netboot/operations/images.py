@@ -1,14 +1,23 @@
 """Boot images: import a source, change the recipe, build a version."""
 
+import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from netboot.errors import AlreadyExists, EditConflict, InUse, InvalidInput, WrongArchitecture
+from netboot.errors import (
+    AlreadyExists,
+    EditConflict,
+    InUse,
+    InvalidInput,
+    NotPermitted,
+    WrongArchitecture,
+)
 from netboot.images import boot_image
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image import BootImage, SourceWim, recipe_digest
@@ -83,29 +92,16 @@ def import_image(
 ) -> ImageView:
     """Take a WIM in as the source of a new boot image. The file itself is not touched.
 
-    Raises InvalidInput or Quarantined for a file that cannot be used, WrongArchitecture when
-    it is not what was asked for, AlreadyExists for a name that is taken.
+    Raises InvalidInput, NotPermitted or Quarantined for a file that cannot be used,
+    WrongArchitecture when it is not what was asked for, AlreadyExists for a name that is taken.
     """
-    from netboot.store.wim_inspector import inspect
-
     tell = progress or (lambda _part, _stage: None)
-    _require_free(site, name)
-    if not path.is_file():
-        raise InvalidInput(f"there is no file {path}", hint="Name a .wim file on this machine.")
-    tell(0.0, "looking into the WIM")
-    facts = inspect(
-        path,
-        index=index,
-        workdir=site.blobs.staging,
-        progress=lambda stage, done, total: tell(0.6 * done / max(1, total), stage),
-    )
-    if architecture is not None and facts.architecture is not architecture:
-        raise WrongArchitecture(
-            f"{path.name} is {facts.architecture}, not {architecture}",
-            hint=f"Import it as {facts.architecture}, or name the other file.",
-        )
-    tell(0.6, "storing the source")
-    blob = site.blobs.add_file(path)
+    _require_free(site, name, comment)
+    with _unchanging(path):
+        facts = _look_into(site, path, index, tell)
+        _require_architecture(path, facts, architecture)
+        tell(0.6, "storing the source")
+        blob = site.blobs.add_file(path)
     image = BootImage(
         name=name.strip(),
         slug=boot_image.slug(name),
@@ -168,7 +164,7 @@ def set_default(site: Site, image: str) -> ImageView:
 
 
 def delete_image(site: Site, image: str) -> None:
-    """Forget an image and stop serving it. Raises InUse when machines are assigned to it."""
+    """Stop serving an image and forget it. Raises InUse when machines are assigned to it."""
     with site.database.writing() as session:
         row = find_image(session, image)
         wants = session.scalars(
@@ -181,8 +177,10 @@ def delete_image(site: Site, image: str) -> None:
             )
         name = row.name
         session.delete(row)
+        session.flush()
+        # Before the commit: cut off here, the image is still known, and can be deleted again.
+        site.point.forget(name)
     policy.drop(site, name)
-    site.point.forget(name)
 
 
 def _view(
@@ -232,16 +230,66 @@ def _row(image: BootImage, facts: ImageFacts, source_name: str, *, is_lab: bool)
     )
 
 
-def _require_free(site: Site, name: str) -> None:
+def _require_free(site: Site, name: str, comment: str) -> None:
     """Refuse a name early: reading a large WIM first would waste the operator's time."""
     probe = BootImage(
         name=name.strip(),
         slug=boot_image.slug(name),
         architecture=Architecture.X64,
         source=SourceWim("sha256:" + "0" * 64, 1, 1),
+        comment=comment,
     )
     with site.database.transaction() as session:
         _refuse_twin(session, probe)
+
+
+@contextmanager
+def _unchanging(path: Path) -> Iterator[None]:
+    """What was looked into must be what is stored: refuse a file that changes meanwhile."""
+    try:
+        before = path.stat()
+        if not stat.S_ISREG(before.st_mode):
+            raise InvalidInput(f"{path} is no file", hint="Name a .wim file on this machine.")
+        yield
+        after = path.stat()
+    except FileNotFoundError as fault:
+        raise InvalidInput(
+            f"there is no file {path}", hint="Name a .wim file on this machine."
+        ) from fault
+    except PermissionError as fault:
+        raise NotPermitted(
+            f"{path} cannot be read: {fault.strerror}", hint="Mend its owner or its mode."
+        ) from fault
+    if (before.st_ino, before.st_size, before.st_mtime_ns) != (
+        after.st_ino,
+        after.st_size,
+        after.st_mtime_ns,
+    ):
+        raise InvalidInput(
+            f"{path} changed while it was imported", hint="Wait until it is whole, then repeat."
+        )
+
+
+def _look_into(site: Site, path: Path, index: int | None, tell: Progress) -> ImageFacts:
+    """What the WIM holds. Raises InvalidInput or Quarantined for one that cannot be used."""
+    from netboot.store.wim_inspector import inspect
+
+    tell(0.0, "looking into the WIM")
+    with site.blobs.staging_folder() as workdir:
+        return inspect(
+            path,
+            index=index,
+            workdir=workdir,
+            progress=lambda stage, done, total: tell(0.6 * done / max(1, total), stage),
+        )
+
+
+def _require_architecture(path: Path, facts: ImageFacts, wanted: Architecture | None) -> None:
+    if wanted is not None and facts.architecture is not wanted:
+        raise WrongArchitecture(
+            f"{path.name} is {facts.architecture}, not {wanted}",
+            hint=f"Import it as {facts.architecture}, or name the other file.",
+        )
 
 
 def _refuse_twin(session: Session, image: BootImage) -> None:

@@ -1,5 +1,6 @@
 """What the worker does for each kind of job: the same operations that pages and CLI call."""
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -81,10 +82,12 @@ def boot_test_machine(context: Context) -> dict[str, Any]:
     """Boot a test machine in the lab and say how it ended."""
     request = {**context.job.arguments, "id": str(context.job.id)}
     began = time.monotonic()
+    devices: list[str] = []
     for event in lab.boot_machine(context.site, request):
         context.check()
         match event:
             case {"event": "done"}:
+                event["devices"] = " ".join(devices)
                 return _machine_done(context, event, time.monotonic() - began)
             case {"event": "failed"}:
                 raise JobFailed(
@@ -93,6 +96,7 @@ def boot_test_machine(context: Context) -> dict[str, Any]:
                     result=_with_screenshot(context.site, event),
                 )
             case {"event": "serial", "line": str(line)}:
+                devices += _devices_in(line)
                 context.line(line, part=_part_of(line), stage=_stage_of(line))
             case {"event": name}:
                 context.progress(0.02, str(name))
@@ -110,6 +114,7 @@ def _machine_done(context: Context, event: dict[str, Any], seconds: float) -> di
                 version=int(event.get("version") or 0),
                 missing=str(event.get("missing", "")),
                 reason="seen on the test machine's serial console",
+                devices=str(event.get("devices", "")),
             )
         )
     return {**_with_screenshot(context.site, event), "seconds": round(seconds, 1)}
@@ -120,6 +125,12 @@ def _with_screenshot(site: Site, event: dict[str, Any]) -> dict[str, Any]:
     path = Path(str(event.get("screenshot") or "."))
     digest = site.blobs.add_file(path).digest if path.is_file() else ""
     return {**event, "screenshot": digest}
+
+
+def _devices_in(line: str) -> list[str]:
+    """The PCI device that a line of the Lab PE's console names: `vvvv:dddd:class:subsystem`."""
+    found = re.search(r"^LABPE \S+ PCI .*\bdevice=([0-9a-f:]+)", line)
+    return [found[1]] if found else []
 
 
 _STAGES = (

@@ -24,6 +24,7 @@ NICS = (
     ("pcnet", "AMD PCnet"),
 )
 SOCKET = "lab.sock"
+SILENCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +51,35 @@ def lab_status(site: Site) -> LabView:
 def boot_machine(site: Site, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Start a test machine; what it does, event by event, until `done` or `failed`.
 
-    Raises NotFound where no lab runs, OperatorFault when the lab ends in the middle.
+    While nothing happens it says `silent` every second. Who stops asking switches the machine
+    off. Raises NotFound where no lab runs, OperatorFault when the lab ends in the middle.
     """
-    with _connect(site) as lab, lab.makefile("rwb") as stream:
-        stream.write(json.dumps(request).encode() + b"\n")
-        stream.flush()
-        for line in stream:
-            event: dict[str, Any] = json.loads(line)
+    with _connect(site) as lab:
+        lab.sendall(json.dumps(request).encode() + b"\n")
+        lab.settimeout(SILENCE_SECONDS)
+        for line in _lines(lab):
+            event: dict[str, Any] = json.loads(line) if line else {"event": "silent"}
             yield event
             if event.get("event") in {"done", "failed"}:
                 return
     raise OperatorFault("the lab ended before the test machine did", hint="Is the site stopping?")
+
+
+def _lines(lab: socket.socket) -> Iterator[bytes]:
+    """What the lab says, line by line; an empty one for each second in which it says nothing."""
+    data = b""
+    while True:
+        try:
+            part = lab.recv(1 << 16)
+        except TimeoutError:
+            yield b""
+            continue
+        except ConnectionError:
+            return
+        if not part:
+            return
+        *lines, data = (data + part).split(b"\n")
+        yield from filter(None, lines)
 
 
 def _connect(site: Site) -> socket.socket:

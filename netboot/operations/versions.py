@@ -30,6 +30,7 @@ class BuildResult:
 
 @dataclass(frozen=True, slots=True)
 class _Order:
+    row_id: int
     image: BootImage
     facts: ImageFacts
     number: int
@@ -70,6 +71,7 @@ def _order(site: Site, image: str) -> _Order:
         row = find_image(session, image)
         versions = versions_of(row)
         return _Order(
+            row_id=row.id,
             image=image_value(session, row),
             facts=ImageFacts.from_json(row.facts),
             number=versions[0].number + 1 if versions else 1,
@@ -109,9 +111,10 @@ def _record(site: Site, order: _Order, version: ContentVersion) -> None:
     """The row comes last; somebody may have built the same number meanwhile."""
     with site.database.writing() as session:
         row = find_image(session, order.image.name)
-        if any(held.number >= version.number for held in row.versions):
+        taken = any(held.number >= version.number for held in row.versions)
+        if taken or row.id != order.row_id:
             raise EditConflict(
-                f"{version.image} v{version.number} was built by somebody else meanwhile",
+                f"{version.label} was {'built' if taken else 'replaced'} by somebody else meanwhile",
                 hint="Look at the image again.",
             )
         row.versions.append(

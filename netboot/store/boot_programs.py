@@ -59,7 +59,9 @@ def read_programs(point: PointFolder) -> Mapping[str, ContentRef]:
     path = point.root / FILE_NAME
     try:
         state = json.loads(path.read_text())
-        found = {name: ContentRef(name, held["digest"], held["size"]) for name, held in state.items()}
+        found = {
+            name: ContentRef(name, held["digest"], held["size"]) for name, held in state.items()
+        }
     except FileNotFoundError:
         return MappingProxyType({})
     except (ValueError, TypeError, KeyError, AttributeError, OSError) as fault:

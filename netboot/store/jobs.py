@@ -100,11 +100,9 @@ class JobQueue:
         with self._database.transaction() as session:
             return _job(_row(session, job_id))
 
-    def latest(self, limit: int = 20, *, kind: str = "") -> list[Job]:
-        """The newest jobs (of one kind, where it is said), newest first."""
+    def latest(self, limit: int = 20) -> list[Job]:
+        """The newest jobs, newest first."""
         query = select(JobRow).order_by(JobRow.id.desc()).limit(limit)
-        if kind:
-            query = query.where(JobRow.kind == kind)
         with self._database.transaction() as session:
             return [_job(row) for row in session.scalars(query)]
 

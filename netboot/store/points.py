@@ -223,7 +223,7 @@ class PointFolder:
             return {"generation": 0, "current": {}, "kept": {}, "defaults": {}, "assignments": {}}
         except (ValueError, OSError) as fault:
             raise ContentFault(f"{self.pointer} is damaged: {fault}") from fault
-        if not isinstance(state, dict) or not _PARTS <= state.keys():
+        if not isinstance(state, dict) or not state.keys() >= _PARTS:
             raise ContentFault(f"{self.pointer} is damaged: parts of it are gone")
         return state
 

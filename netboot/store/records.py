@@ -133,6 +133,24 @@ class DeploymentRow(Row):
     changed_at: Mapped[float] = mapped_column(Float)
 
 
+class MachineRow(Row):
+    """A machine that was seen booting, or whose devices were listed by hand.
+
+    `key` is its MAC address, or the name under which a list was given. `devices` are lines
+    that netboot.images.device reads.
+    """
+
+    __tablename__ = "machines"
+
+    key: Mapped[str] = mapped_column(String(100), primary_key=True)
+    source: Mapped[str] = mapped_column(String(16))
+    devices: Mapped[list[Any]]
+    architecture: Mapped[str] = mapped_column(String(8), default="")
+    firmware: Mapped[str] = mapped_column(String(16), default="")
+    image_name: Mapped[str] = mapped_column(String(100), default="", index=True)
+    seen_at: Mapped[float] = mapped_column(Float, index=True)
+
+
 class AccountRow(Row):
     """Somebody who may sign in."""
 

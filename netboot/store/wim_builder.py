@@ -266,10 +266,10 @@ def _continues(source: Path, wim: Path, progress: Progress) -> bool:
         old.seek(HEADER_SIZE)
         new.seek(HEADER_SIZE)
         while count := old.readinto(before):
-            # the last piece may be longer in the new file, and what is left over is stale
-            if new.readinto(after) < count or before[:count] != after[:count]:
+            if count < len(before):  # the end: what is left over in the buffer is stale
+                before, after = before[:count], bytearray(count)
+            if new.readinto(after) != count or before != after:
                 return False
-            new.seek(old.tell())
             progress("verify", old.tell(), size)
     return True
 

@@ -1,4 +1,4 @@
-"""The site's first schema."""
+"""First schema."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -107,6 +107,21 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.create_index("ix_jobs_state", ["state", "id"], unique=False)
+
+    op.create_table(
+        "machines",
+        sa.Column("key", sa.String(length=100), nullable=False),
+        sa.Column("source", sa.String(length=16), nullable=False),
+        sa.Column("devices", sa.JSON(), nullable=False),
+        sa.Column("architecture", sa.String(length=8), nullable=False),
+        sa.Column("firmware", sa.String(length=16), nullable=False),
+        sa.Column("image_name", sa.String(length=100), nullable=False),
+        sa.Column("seen_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("key"),
+    )
+    with op.batch_alter_table("machines", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_machines_image_name"), ["image_name"], unique=False)
+        batch_op.create_index(batch_op.f("ix_machines_seen_at"), ["seen_at"], unique=False)
 
     op.create_table(
         "hardware_ids",

@@ -1,0 +1,71 @@
+"""Coverage: which machines an image will bring up, told before anything boots."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from netboot.images.coverage import (
+    LAB_PE_INBOX,
+    WINDOWS_PE_INBOX,
+    Coverage,
+    cover,
+    inbox,
+    wanted_ids,
+)
+from netboot.images.driver import Driver
+from netboot.images.matching import NEWEST, DriverIndex
+from netboot.operations import drivers, images
+from netboot.operations.images import ImageView
+from netboot.operations.machines import KnownMachine, list_machines
+from netboot.site import Site
+from netboot.store.catalog_rows import driver_value
+from netboot.store.records import DriverRow, HardwareIdRow
+
+IDS_IN_A_QUERY = 500
+
+
+def coverage(site: Site, image: str) -> Coverage:
+    """An image's recipe against all machines that would get it. Raises NotFound."""
+    view = images.get_image(site, image)
+    known = list_machines(site, image=view.name)
+    return _cover(site, view, known)
+
+
+def fix(site: Site, image: str, driver: str) -> ImageView:
+    """Enable a driver of the catalog if need be, and add it to the image's recipe.
+
+    Raises what add_driver raises.
+    """
+    found = drivers.get_driver(site, driver)
+    if not found.enabled:
+        drivers.enable_driver(site, found.digest)
+    return images.add_driver(site, image, found.digest)
+
+
+def _cover(site: Site, view: ImageView, known: list[KnownMachine]) -> Coverage:
+    build = view.facts.build or NEWEST
+    machines = [machine.as_machine() for machine in known]
+    own = LAB_PE_INBOX if view.is_lab else WINDOWS_PE_INBOX
+    with site.database.transaction() as session:
+        offers = _claiming(session, sorted(wanted_ids(machines, build)))
+    return cover(
+        view.drivers,
+        machines,
+        architecture=view.architecture,
+        build=build,
+        inside=(inbox(own, view.architecture),),
+        catalog=DriverIndex(offers),
+    )
+
+
+def _claiming(session: Session, ids: list[str]) -> list[Driver]:
+    """The catalog's drivers that claim any of these ids."""
+    digests: set[str] = set()
+    for at in range(0, len(ids), IDS_IN_A_QUERY):
+        part = ids[at : at + IDS_IN_A_QUERY]
+        digests.update(
+            session.scalars(
+                select(HardwareIdRow.driver_digest).where(HardwareIdRow.hardware_id.in_(part))
+            )
+        )
+    rows = session.scalars(select(DriverRow).where(DriverRow.digest.in_(digests)))
+    return [driver_value(row) for row in rows]

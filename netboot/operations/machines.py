@@ -1,0 +1,153 @@
+"""Known machines and their devices: from boot reports, from iPXE, and from lists by hand."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from netboot.boot.events import Discovered, Event, PeOffline, PeReported
+from netboot.errors import InvalidInput, NotFound
+from netboot.images.coverage import Machine
+from netboot.images.device import Device, from_bus_id, from_report, parse_devices
+from netboot.site import Site
+from netboot.store.records import FactRow, MachineRow
+
+READ_TO = "machines_read_to"
+BATCH = 5000
+
+REPORT, IPXE, LIST = "report", "ipxe", "list"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMachine:
+    """A machine: `key` is its MAC address or the name of its list; `seen_at` epoch seconds.
+
+    `source` says how its devices are known: "report" (its own boot image told all of them),
+    "ipxe" (only the network card it booted from), "list" (somebody gave a list).
+    """
+
+    key: str
+    source: str
+    devices: tuple[Device, ...]
+    architecture: str
+    firmware: str
+    image: str
+    seen_at: float
+
+    def as_machine(self) -> Machine:
+        """What coverage is computed from."""
+        return Machine(self.key, self.devices)
+
+
+def list_machines(site: Site, *, image: str = "") -> list[KnownMachine]:
+    """Known machines, seen last first; with `image`, those that got it last or got none yet."""
+    learn_from_journal(site)
+    query = select(MachineRow).order_by(MachineRow.seen_at.desc())
+    if image:
+        query = query.where(MachineRow.image_name.in_([image, ""]))
+    with site.database.transaction() as session:
+        return [_machine(row) for row in session.scalars(query)]
+
+
+def import_devices(site: Site, name: str, text: str) -> tuple[KnownMachine, tuple[str, ...]]:
+    """Take a list of devices (PNPDeviceIDs, `lspci -nn`) as the machine `name`.
+
+    Returns the machine and the lines that nobody understood. Raises InvalidInput.
+    """
+    name = name.strip()
+    if not name or len(name) > 100 or not name.isprintable():
+        raise InvalidInput("a machine needs a name of 1 to 100 printable characters")
+    parsed = parse_devices(text)
+    with site.database.writing() as session:
+        row = MachineRow(key=name, source=LIST, devices=text.splitlines(), seen_at=time.time())
+        row = session.merge(row)
+        return _machine(row), parsed.unread
+
+
+def forget(site: Site, key: str) -> None:
+    """Forget a machine; it comes back when it boots again. Raises NotFound."""
+    with site.database.writing() as session:
+        row = session.get(MachineRow, key)
+        if row is None:
+            raise NotFound(f"no machine is known as {key!r}")
+        session.delete(row)
+
+
+def learn_from_journal(site: Site) -> int:
+    """Take up what the journal has told since the last time; how many events that were."""
+    taken = 0
+    while True:
+        with site.database.transaction() as session:
+            mark = session.get(FactRow, READ_TO)
+            after = int(mark.value["id"]) if mark else 0
+        entries = site.journal.events_since(after, BATCH)
+        if not entries:
+            return taken
+        with site.database.writing() as session:
+            _learn(session, (entry.event for entry in entries))
+            session.merge(FactRow(name=READ_TO, value={"id": entries[-1].id}))
+        taken += len(entries)
+
+
+def _learn(session: Session, events: Iterable[Event]) -> None:
+    for event in events:
+        match event:
+            case Discovered(mac=mac, nic=nic) if mac:
+                _seen(session, event, [nic] if nic else [])
+            case PeReported(mac=mac) | PeOffline(mac=mac) if mac:
+                _reported(session, event)
+
+
+def _seen(session: Session, event: Discovered, nic: list[str]) -> None:
+    """A machine asked for a boot; its card is news only while nothing better is known."""
+    row = session.get(MachineRow, event.mac)
+    if row is None:
+        row = MachineRow(key=event.mac, source=IPXE, devices=[])
+        session.add(row)
+    row.seen_at = event.at
+    row.firmware = event.firmware
+    row.architecture = row.architecture or event.architecture
+    if nic and row.source == IPXE:
+        row.devices = nic
+    session.flush()
+
+
+def _reported(session: Session, event: PeReported | PeOffline) -> None:
+    """A boot image told of every device; that outweighs everything else."""
+    row = session.get(MachineRow, event.mac)
+    if row is None:
+        row = MachineRow(key=event.mac, source=IPXE, devices=[])
+        session.add(row)
+    row.seen_at = event.at
+    row.image_name = event.image
+    devices = event.devices.replace(",", " ").split()
+    if devices:
+        row.source, row.devices = REPORT, devices
+    if isinstance(event, PeReported) and event.architecture:
+        row.architecture = event.architecture
+    session.flush()
+
+
+def _machine(row: MachineRow) -> KnownMachine:
+    return KnownMachine(
+        key=row.key,
+        source=row.source,
+        devices=_devices(row),
+        architecture=row.architecture or "",
+        firmware=row.firmware or "",
+        image=row.image_name or "",
+        seen_at=row.seen_at,
+    )
+
+
+def _devices(row: MachineRow) -> tuple[Device, ...]:
+    match row.source:
+        case "ipxe":
+            found = (from_bus_id(line) for line in row.devices)
+            return tuple(device for device in found if device is not None)
+        case "report":
+            return from_report(" ".join(row.devices))
+        case _:
+            return parse_devices("\n".join(row.devices)).devices

@@ -1,0 +1,104 @@
+import pytest
+
+from netboot.boot.events import Discovered, PeOffline, PeReported
+from netboot.errors import InvalidInput, NotFound
+from netboot.operations import machines
+
+MAC = "52:54:00:77:00:00"
+DEVICES = "8086:1237:0600:11001af4 8086:100e:0200:11001af4"
+
+
+def discovered(at, **more):
+    return Discovered(
+        at=at, mac=MAC, architecture="x86", firmware="bios", stage="ipxe", nic="8086:100e", **more
+    )
+
+
+def emit(site, *events):
+    for event in events:
+        site.journal.emit(event)
+    assert site.journal.flush()
+
+
+def test_a_machine_is_known_from_its_first_request(site):
+    """IPXE tells the card before anything was loaded."""
+    emit(site, discovered(100.0))
+
+    (machine,) = machines.list_machines(site)
+    assert (MAC, "ipxe", "bios") == (machine.key, machine.source, machine.firmware)
+    assert [("8086", "100E")] == [(d.vendor, d.device) for d in machine.devices]
+
+
+def test_a_report_tells_all_devices_and_later_requests_do_not_forget_them(site):
+    """What a boot image found outweighs what iPXE says."""
+    emit(
+        site,
+        discovered(100.0),
+        PeReported(
+            at=110.0, mac=MAC, image="Lab PE x64", version=2, driver="e1000.inf",
+            device="8086:100e", architecture="x64", devices=DEVICES,
+        ),
+        discovered(200.0),
+    )  # fmt: skip
+
+    (machine,) = machines.list_machines(site)
+    assert ("report", 2, "x64", "Lab PE x64", 200.0) == (
+        machine.source,
+        len(machine.devices),
+        machine.architecture,
+        machine.image,
+        machine.seen_at,
+    )
+
+
+def test_an_offline_machine_is_known_by_its_console(site):
+    """A test machine without a network cannot report; its serial console told its devices."""
+    emit(
+        site,
+        PeOffline(
+            at=1.0, mac=MAC, image="Lab PE x64", version=1, missing="net:8086:100e", devices=DEVICES
+        ),
+    )
+
+    assert ["report"] == [machine.source for machine in machines.list_machines(site)]
+
+
+def test_the_journal_is_read_once(site):
+    """A second look takes up only what is new."""
+    emit(site, discovered(100.0))
+    assert 1 == machines.learn_from_journal(site)
+    assert 0 == machines.learn_from_journal(site)
+    emit(site, discovered(101.0))
+    assert 1 == machines.learn_from_journal(site)
+
+
+def test_a_pasted_list_becomes_a_machine(site):
+    """PNPDeviceIDs and lspci lines are read; what nobody understands is handed back."""
+    machine, unread = machines.import_devices(
+        site,
+        "laptop pool",
+        "PCI\\VEN_8086&DEV_15BE&SUBSYS_225D17AA&REV_11\\3&11583659&0&FE\nRealtek 8168 gigabit VEN_10EC\n",
+    )
+
+    assert [("8086", "15BE")] == [(d.vendor, d.device) for d in machine.devices]
+    assert 1 == len(unread)
+    assert ["laptop pool"] == [known.key for known in machines.list_machines(site)]
+
+
+def test_a_list_without_devices_is_refused(site):
+    """One message that says what to paste."""
+    with pytest.raises(InvalidInput, match="no device") as refusal:
+        machines.import_devices(site, "empty", "hello\n")
+    assert "lspci" in refusal.value.hint
+
+
+def test_a_forgotten_machine_comes_back_when_it_boots(site):
+    """Forgetting one that is not known is told."""
+    emit(site, discovered(100.0))
+    machines.list_machines(site)
+    machines.forget(site, MAC)
+    assert [] == machines.list_machines(site)
+    with pytest.raises(NotFound):
+        machines.forget(site, MAC)
+    emit(site, discovered(200.0))
+    assert [MAC] == [machine.key for machine in machines.list_machines(site)]
