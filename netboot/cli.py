@@ -25,6 +25,7 @@ SUBJECTS = {
     "machine": ("netboot.commands.machine", "machine"),
     "boots": ("netboot.commands.boots", "boots"),
     "account": ("netboot.commands.account", "account"),
+    "site": ("netboot.commands.site", "site"),
 }
 
 
@@ -65,6 +66,7 @@ SUMMARIES = {
     "machine": "Known machines and their devices.",
     "boots": "What machines did.",
     "account": "Who may sign in on the page.",
+    "site": "The data folder: clean up, verify.",
 }
 
 

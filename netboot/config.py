@@ -37,6 +37,9 @@ class Settings(BaseSettings):
         default_factory=list,
         description="DHCP relays that we answer to: addresses, or networks like 10.2.0.0/16.",
     )
+    tftp_workers: int = Field(
+        0, ge=0, le=16, description="TFTP processes; 0: one for each core, at most 4."
+    )
     programs: list[Path] = Field(
         default_factory=lambda: [Path("/usr/lib/ipxe"), Path("/boot")],
         description="Folders with iPXE's boot programs, and with wimboot where you have it.",

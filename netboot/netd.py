@@ -4,6 +4,7 @@ It needs the low ports and nothing else: it reads the point's folder and appends
 """
 
 import hashlib
+import os
 import signal
 import time
 from collections import OrderedDict
@@ -21,11 +22,14 @@ from netboot.boot.sessions import Sessions
 from netboot.images.architecture import Architecture
 from netboot.images.content_version import ContentVersion, PublishedContent
 from netboot.interfaces import network_of
+from netboot.pin_relay import PinRelay, Promise
 from netboot.report import ReportTokens
 from netboot.serve.content import Content
 from netboot.serve.dhcpd import DhcpServer
+from netboot.serve.tftp_limits import TftpLimits
 from netboot.serve.tftpd import TftpServer
-from netboot.serve.udp import Loop
+from netboot.serve.udp import Loop, open_udp
+from netboot.serve.workers import Workers
 from netboot.site import Site
 from netboot.store.boot_programs import read_programs
 from netboot.store.open_content import ContentCache
@@ -34,6 +38,8 @@ from netboot.store.points import PublishedReader
 log = structlog.get_logger()
 
 TEXTS_KEPT = 256
+TFTP_PORT = 69
+MOST_WORKERS = 4
 
 
 @dataclass(frozen=True)
@@ -48,10 +54,20 @@ class Text:
         """Nothing to give back."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where we serve: an interface, and our address there."""
+
+    interface: str
+    address: str
+
+
 class BootServices:
     """What the daemons are handed: names to content, events to the journal."""
 
-    def __init__(self, site: Site, *, address: str) -> None:
+    def __init__(self, site: Site, *, address: str, relay: PinRelay | None = None) -> None:
+        """`relay` tells the other processes of netd what this one promises."""
+        self._relay = relay
         self._published = PublishedReader(site.point, log.error)
         self._programs = read_programs(site.point)
         self._cache = ContentCache(site.point.blobs.path)
@@ -87,22 +103,43 @@ class BootServices:
 
     def learn(self, mac: str, ip: str) -> None:
         """A machine took an address."""
-        self._sessions.learn(mac, ip, time.monotonic())
+        self._promise(Promise(mac, ip))
 
     def emit(self, event: Event) -> None:
         """Note an event; an answer pins the version that it promised."""
-        now = time.monotonic()
         if isinstance(event, OfferSent) and event.image:
-            # The very version that was answered: the point may have moved on meanwhile.
-            self._sessions.pin(
-                mac=event.mac,
-                ip=event.ip,
-                version=self.published().kept.get((event.image, event.version)),
-                firmware=_firmware_of(event),
-                now=now,
-                fresh=event.port == 67,
+            self._promise(
+                Promise(
+                    mac=event.mac,
+                    ip=event.ip,
+                    image=event.image,
+                    number=event.version,
+                    firmware=_firmware_of(event),
+                    fresh=event.port == 67,
+                )
             )
-        self._journal.emit(self._sessions.identified(event, now))
+        self._journal.emit(self._sessions.identified(event, time.monotonic()))
+
+    def take(self, promise: Promise) -> None:
+        """Remember what was promised, by this process or by the one that answers DHCP."""
+        now = time.monotonic()
+        if not promise.image:
+            self._sessions.learn(promise.mac, promise.ip, now)
+            return
+        self._sessions.pin(
+            mac=promise.mac,
+            ip=promise.ip,
+            # The very version that was answered: the point may have moved on meanwhile.
+            version=self.published().kept.get((promise.image, promise.number)),
+            firmware=promise.firmware,
+            now=now,
+            fresh=promise.fresh,
+        )
+
+    def _promise(self, promise: Promise) -> None:
+        self.take(promise)
+        if self._relay is not None:
+            self._relay.tell(promise)
 
     def _menu(self, ip: str, now: float) -> ContentRef | Refusal:
         """GRUB's menu for this client, made now and kept until it is read."""
@@ -128,41 +165,81 @@ class BootServices:
 
 def serve_boot(site: Site, *, interface: str, address: str) -> None:
     """Serve proxyDHCP and TFTP until SIGTERM. Raises PortTaken, NotPermitted, InvalidInput."""
-    services = BootServices(site, address=address)
+    place = Place(interface, address)
+    processes = site.settings.tftp_workers or min(MOST_WORKERS, os.cpu_count() or 1)
+    relay = PinRelay(processes) if processes > 1 else None
+    # The port is tried here first: a child could only die of it, again and again.
+    open_udp(address, TFTP_PORT, interface=interface).close()
+    workers = (
+        Workers(processes, lambda index: _serve_tftp(site, place, relay, index, processes))
+        if relay is not None
+        else None
+    )
     loop = Loop()
+    services = BootServices(site, address=address, relay=relay)
+    dhcp = _dhcp(site, place, loop, services)
+    tftp = None if workers is not None else _tftp(place, loop, services, processes=1)
+    if workers is not None:
+        loop.every(1.0, workers.check)
+    log.info("boot.ready", interface=interface, address=address, dhcp=dhcp.ports, tftp=processes)
+    _run(loop)
+    dhcp.close()
+    if tftp is not None:
+        tftp.close()
+    if workers is not None:
+        workers.stop()
+    site.journal.close()
+
+
+def _serve_tftp(site: Site, place: Place, relay: PinRelay, index: int, processes: int) -> None:
+    """The whole life of one TFTP process."""
+    loop = Loop()
+    services = BootServices(site, address=place.address)
+    loop.add_reader(relay.fileno(index), lambda _now: relay.receive(index, services.take))
+    tftp = _tftp(place, loop, services, processes=processes)
+    _run(loop)
+    tftp.close()
+    site.journal.close()
+
+
+def _dhcp(site: Site, place: Place, loop: Loop, services: BootServices) -> DhcpServer:
     settings = Settings(
-        server=address,
+        server=place.address,
         http_port=site.settings.http_port,
-        networks=tuple(network_of(address)),
+        networks=tuple(network_of(place.address)),
         relays=tuple(IPv4Network(relay) for relay in site.settings.relays),
     )
     dhcp = DhcpServer(
         loop=loop,
-        interface=interface,
-        address=address,
+        interface=place.interface,
+        address=place.address,
         proxy=ProxyDhcp(settings, services.published),
         emit=services.emit,
         learn=services.learn,
     )
-    tftp = TftpServer(
+    for note in dhcp.notes:
+        log.warning("boot.note", note=note)
+    return dhcp
+
+
+def _tftp(place: Place, loop: Loop, services: BootServices, *, processes: int) -> TftpServer:
+    return TftpServer(
         loop=loop,
-        address=address,
-        interface=interface,
+        address=place.address,
+        port=TFTP_PORT,
+        interface=place.interface,
         resolve=services.resolve,
         open_content=services.open_content,
         emit=services.emit,
+        limits=TftpLimits().share(processes),
+        reuse_port=processes > 1,
     )
-    for note in dhcp.notes:
-        log.warning("boot.note", note=note)
-    log.info("boot.ready", interface=interface, address=address, dhcp=dhcp.ports, tftp=tftp.port)
+
+
+def _run(loop: Loop) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _signal, _frame: loop.stop())
-    try:
-        loop.run()
-    finally:
-        tftp.close()
-        dhcp.close()
-        site.journal.close()
+    loop.run()
 
 
 def _firmware_of(event: OfferSent) -> str:

@@ -29,6 +29,7 @@ from netboot.store.jobs import (
     JobCancelled,
     JobFailed,
     LeaseLost,
+    WorkerStops,
 )
 
 HEARTBEAT_SECONDS = 5.0
@@ -37,10 +38,6 @@ LOOK_AFTER_HOUSE_SECONDS = 60.0
 TELL_SECONDS = 0.25
 
 log = structlog.get_logger()
-
-
-class WorkerStops(OperatorFault):
-    """The worker was told to stop while a job was under way; raised where progress is told."""
 
 
 class JobContext:
@@ -55,11 +52,6 @@ class JobContext:
         self._told = ("", 0.0)
         if job.cancel_requested:
             self.stop.set()
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether the worker was told to stop."""
-        return self._ending.is_set()
 
     def progress(self, part: float, stage: str) -> None:
         """Show progress, a few times a second. Raises like `check`."""
@@ -155,9 +147,6 @@ class Worker:
         except WorkerStops:
             jobs.give_back(job.id, worker)
         except NetbootError as fault:
-            if isinstance(fault, OperatorFault) and context.interrupted:
-                jobs.give_back(job.id, worker)  # the lab, or a tool, was stopped together with us
-                return
             shown = fault.result if isinstance(fault, JobFailed) else None
             jobs.finish(job.id, FAILED, message=_told(fault), result=shown, worker=worker)
         except BaseException as bug:

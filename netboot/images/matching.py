@@ -104,8 +104,7 @@ def best(
     device: Device, drivers: Iterable[Driver], architecture: Architecture, *, build: int = NEWEST
 ) -> Match | None:
     """The driver that the device gets among these. For many devices make a DriverIndex."""
-    found = (rank(device, driver, architecture, build=build) for driver in drivers)
-    return min((match for match in found if match), key=lambda match: match.order, default=None)
+    return DriverIndex(drivers).best(device, architecture, build=build)
 
 
 class DriverIndex:

@@ -1,17 +1,21 @@
 """What the worker does for each kind of job: the same operations that pages and CLI call."""
 
 import re
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
 from netboot.boot.events import PeOffline
-from netboot.errors import OperatorFault
+from netboot.errors import AlreadyExists, OperatorFault
 from netboot.images.architecture import Architecture
-from netboot.operations import driver_import, images, lab, points, versions
+from netboot.operations import driver_import, housekeeping, images, lab, points, versions
 from netboot.site import Site
-from netboot.store.jobs import Job, JobFailed
+from netboot.store.blobs import hash_file
+from netboot.store.jobs import Job, JobFailed, JobInterrupted
 
 
 class Context(Protocol):
@@ -48,28 +52,29 @@ def update_distribution_points(context: Context) -> dict[str, Any]:
 
 
 def import_image(context: Context) -> dict[str, Any]:
-    """Import an uploaded WIM; the upload is removed once it is stored."""
+    """Import an uploaded WIM."""
     arguments = context.job.arguments
-    path = Path(arguments["path"])
     chosen = arguments.get("architecture")
-    view = images.import_image(
-        context.site,
-        path,
-        name=arguments["name"],
-        architecture=Architecture(chosen) if chosen else None,
-        index=arguments.get("index"),
-        comment=arguments.get("comment", ""),
-        progress=context.progress,
-    )
-    _forget_upload(context.site, path)
+    with _upload(context) as path:
+        try:
+            view = images.import_image(
+                context.site,
+                path,
+                name=arguments["name"],
+                architecture=Architecture(chosen) if chosen else None,
+                index=arguments.get("index"),
+                comment=arguments.get("comment", ""),
+                progress=context.progress,
+            )
+        except AlreadyExists:
+            view = _imported_before(context, path)
     return {"image": view.name}
 
 
 def import_drivers(context: Context) -> dict[str, Any]:
-    """Import uploaded driver packages; the upload is removed afterwards."""
-    path = Path(context.job.arguments["path"])
-    report = driver_import.import_drivers(context.site, path, progress=context.progress)
-    _forget_upload(context.site, path)
+    """Import uploaded driver packages."""
+    with _upload(context) as path:
+        report = driver_import.import_drivers(context.site, path, progress=context.progress)
     return {
         "new": [driver.name for driver in report.new],
         "duplicates": [driver.name for driver in report.duplicates],
@@ -83,24 +88,44 @@ def boot_test_machine(context: Context) -> dict[str, Any]:
     request = {**context.job.arguments, "id": str(context.job.id)}
     began = time.monotonic()
     devices: list[str] = []
-    for event in lab.boot_machine(context.site, request):
-        context.check()
-        match event:
-            case {"event": "done"}:
+    try:
+        for event in lab.boot_machine(context.site, request):
+            context.check()
+            if event.get("event") == "done":
                 event["devices"] = " ".join(devices)
                 return _machine_done(context, event, time.monotonic() - began)
-            case {"event": "failed"}:
-                raise JobFailed(
-                    str(event.get("reason", "the test machine failed")),
-                    hint=str(event.get("hint", "")),
-                    result=_with_screenshot(context.site, event),
-                )
-            case {"event": "serial", "line": str(line)}:
-                devices += _devices_in(line)
-                context.line(line, part=_part_of(line), stage=_stage_of(line))
-            case {"event": name}:
-                context.progress(0.02, str(name))
+            devices += _follow(context, event)
+    except JobFailed:
+        raise
+    except OperatorFault:
+        context.check()  # site and lab are stopped together: then the job is not to blame
+        raise
     raise OperatorFault("the lab said nothing about how the test machine ended")
+
+
+def _follow(context: Context, event: dict[str, Any]) -> list[str]:
+    """Show what the machine does; the devices that it names. Raises JobFailed."""
+    match event:
+        case {"event": "failed"}:
+            raise JobFailed(
+                str(event.get("reason", "the test machine failed")),
+                hint=str(event.get("hint", "")),
+                result=_with_screenshot(context.site, event),
+            )
+        case {"event": "serial", "line": str(line)}:
+            context.line(line, part=_part_of(line), stage=_stage_of(line))
+            return _devices_in(line)
+        case {"event": "silent"}:
+            pass
+        case {"event": name}:
+            context.progress(0.02, str(name))
+    return []
+
+
+def clean_up(context: Context) -> dict[str, Any]:
+    """The daily housekeeping."""
+    done = housekeeping.collect_garbage(context.site, time.time(), progress=context.progress)
+    return {**asdict(done), "versions": list(done.versions)}
 
 
 def _machine_done(context: Context, event: dict[str, Any], seconds: float) -> dict[str, Any]:
@@ -151,16 +176,41 @@ def _part_of(line: str) -> float:
     return next((part for word, part, _ in _STAGES if f" {word}" in line), 0.3)
 
 
+@contextmanager
+def _upload(context: Context) -> Iterator[Path]:
+    """The upload that a job is about; it goes when the job is over, however it ended."""
+    path = Path(context.job.arguments["path"])
+    try:
+        yield path
+    except JobInterrupted:
+        raise  # whoever takes the job up again needs it
+    except BaseException:
+        _forget_upload(context.site, path)
+        raise
+    _forget_upload(context.site, path)
+
+
 def _forget_upload(site: Site, path: Path) -> None:
     """Remove an upload of ours; never a file that lies anywhere else."""
     uploads = (site.data / "uploads").resolve()
-    if path.resolve().is_relative_to(uploads):
+    path = path.resolve()
+    if path != uploads and path.is_relative_to(uploads):
         if path.is_dir():
-            import shutil
-
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def _imported_before(context: Context, path: Path) -> images.ImageView:
+    """The image, if an earlier worker imported it and died before it could say so."""
+    if context.job.attempts > 1:
+        view = images.get_image(context.site, context.job.arguments["name"])
+        if view.source_digest == hash_file(path).digest:
+            return view
+    raise AlreadyExists(
+        f'there is a boot image "{context.job.arguments["name"]}" already',
+        hint="Choose another name.",
+    )
 
 
 HANDLERS: dict[str, Callable[[Context], dict[str, Any]]] = {
@@ -169,12 +219,13 @@ HANDLERS: dict[str, Callable[[Context], dict[str, Any]]] = {
     "import_image": import_image,
     "import_drivers": import_drivers,
     "boot_test_machine": boot_test_machine,
+    "clean_up": clean_up,
 }
 
 # Kinds in one lane wait for each other; lanes run side by side. Two lanes of test machines,
 # since that is what two cores boot without getting in each other's way.
 LANES: tuple[tuple[str, ...], ...] = (
-    ("build_version", "update_distribution_points", "import_image", "import_drivers"),
+    ("build_version", "update_distribution_points", "import_image", "import_drivers", "clean_up"),
     ("boot_test_machine",),
     ("boot_test_machine",),
 )

@@ -113,8 +113,9 @@ def _record(site: Site, order: _Order, version: ContentVersion) -> None:
         row = find_image(session, order.image.name)
         taken = any(held.number >= version.number for held in row.versions)
         if taken or row.id != order.row_id:
+            what = "built" if taken else "replaced"
             raise EditConflict(
-                f"{version.label} was {'built' if taken else 'replaced'} by somebody else meanwhile",
+                f"{version.label} was {what} by somebody else meanwhile",
                 hint="Look at the image again.",
             )
         row.versions.append(

@@ -41,8 +41,16 @@ class JobFailed(OperatorFault):
         self.result = result
 
 
-class LeaseLost(OperatorFault):
+class JobInterrupted(OperatorFault):
+    """The job will be taken up again: what it needs must stay where it is."""
+
+
+class LeaseLost(JobInterrupted):
     """The job was given to another worker, since this one was silent for too long."""
+
+
+class WorkerStops(JobInterrupted):
+    """The worker was told to stop while the job was under way."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,7 @@ def test_the_last_line_counts_passed_and_failed_boots(tmp_path):
     record(notes, name="uefi-x64 e1000", passed=False, seconds=60)
 
     text, well = summarise(notes.read_text().splitlines(), 125.2)
-    assert (
-        "failed: uefi-x64 e1000 after 60 s\ntime: 2 min 5 s\nboots: 1 passed, 1 failed" == text
-    )
+    assert "failed: uefi-x64 e1000 after 60 s\ntime: 2 min 5 s\nboots: 1 passed, 1 failed" == text
     assert well is False
 
 

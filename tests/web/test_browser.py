@@ -69,7 +69,7 @@ def open_page(browser, state):
 
 
 def wait_until_live(page):
-    page.wait_for_function("document.documentElement.dataset.live === 'yes'", timeout=10_000)
+    page.wait_for_function("() => document.documentElement.dataset.live === 'yes'", timeout=10_000)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -146,7 +146,7 @@ def test_everything_can_be_reached_with_the_keyboard(open_page, console):
     button = page.get_by_role("button", name="Add driver", exact=True)
     button.focus()
     page.keyboard.press("Enter")
-    page.wait_for_selector("#add-driver.show")
+    page.wait_for_function("() => document.activeElement.closest('#add-driver')")
     page.keyboard.press("Escape")
 
     page.wait_for_selector("#add-driver", state="hidden")
@@ -216,7 +216,7 @@ def test_a_page_survives_a_restart_of_the_server(browser, furnished_folder, tmp_
         page.get_by_text("Connection lost").wait_for(timeout=10_000)
         jobs.submit(site, "build_version", {"image": "Lab PE x64"}, title="Made meanwhile")
         console = Console(data, console.port).start()
-        page.get_by_role("link", name="Made meanwhile").wait_for(timeout=30_000)
+        page.locator("#live-jobs").get_by_text("Made meanwhile").wait_for(timeout=30_000)
 
         assert page.get_by_text("Connection lost").is_hidden()
         assert page.evaluate("window.stayed") is True
@@ -241,7 +241,9 @@ def test_an_upload_survives_a_restart_of_the_server(browser, furnished_folder, t
         sign_in(page, console.url, "otto")
         page.goto(f"{console.url}/images/import")
         page.set_input_files("#wim", str(file))
-        page.wait_for_function("document.querySelector('[data-upload-state] progress')?.value > 0")
+        page.wait_for_function(
+            "() => document.querySelector('[data-upload-state] progress')?.value > 0"
+        )
         console.stop(9)
         reached = sum(
             p.stat().st_size for p in (data / "uploads").glob("*/parts/*") if not p.suffix

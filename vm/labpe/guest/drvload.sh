@@ -26,7 +26,7 @@ drvload() {
 
 # plain_text FILE: without byte order mark, carriage returns and UTF-16's zero bytes.
 plain_text() {
-	tr -d '\000\r' < "$1" | sed '1s/^\(\xef\xbb\xbf\|\xff\xfe\|\xfe\xff\)//'
+	tr -d '\000\r\376\377' < "$1" | sed "1s/^$(printf '\357\273\277')//"
 }
 
 # files_for VENDOR DEVICE SUBSYSTEM REVISION CLASS: the files of the best model, `/` between them.

@@ -1,0 +1,38 @@
+"""What a boot program is made for, by its first bytes: the firmware would only say "failed"."""
+
+import struct
+from typing import Final
+
+_MACHINES: Final = {0x014C: "x86", 0x8664: "x64", 0xAA64: "arm64", 0x01C4: "arm32"}
+_NAMES: Final = {
+    "bios": "a program for BIOS",
+    "x64": "a program for 64-bit UEFI",
+    "x86": "a program for 32-bit UEFI",
+    "arm64": "a program for ARM64 UEFI",
+    "arm32": "a program for ARM32 UEFI",
+    "script": "an iPXE script",
+    "page": "an HTML page",
+    "empty": "an empty file",
+}
+
+
+def made_for(data: bytes) -> str:
+    """`x64`, `x86`, … for UEFI programs, `script`, `page`, `empty`; anything else is `bios`."""
+    if not data:
+        return "empty"
+    if data.startswith(b"#!ipxe"):
+        return "script"
+    if data[:64].lstrip().lower().startswith((b"<!doctype", b"<html")):
+        return "page"
+    if data[:2] != b"MZ" or len(data) < 64:
+        return "bios"
+    offset = struct.unpack_from("<I", data, 60)[0]
+    if data[offset : offset + 4] != b"PE\0\0" or len(data) < offset + 6:
+        return "bios"
+    machine = struct.unpack_from("<H", data, offset + 4)[0]
+    return _MACHINES.get(machine, f"machine {machine:#06x}")
+
+
+def name_of(kind: str) -> str:
+    """`made_for` in words."""
+    return _NAMES.get(kind, f"a UEFI program for {kind}")

@@ -1,0 +1,115 @@
+"""The wire of `netboot check`: asks as a client on one interface and hears who answers.
+
+Ordinary sockets, so that a server on this very host hears us as well as one elsewhere: a frame
+put on the cable by a packet socket would never come back in.
+"""
+
+import errno
+import select
+import socket
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from types import TracebackType
+from typing import Final, Self
+
+from netboot.diagnose.answers import Reply, read_reply
+from netboot.errors import NotPermitted, PortTaken
+
+SERVER_PORT: Final = 67
+BOOT_SERVER_PORT: Final = 4011
+_CLIENT_PORT: Final = 68
+_LARGEST: Final = 4096
+
+
+class Wire:
+    """A client's sockets on `interface`, where this host is called `address`."""
+
+    def __init__(self, interface: str, address: str) -> None:
+        """Open port 68, and 67 where nobody has it: answers to a relay come there.
+
+        Raises PortTaken or NotPermitted, with a hint.
+        """
+        self.address = address
+        self._client = _open(interface, _CLIENT_PORT)
+        self._relay: socket.socket | None = None
+        with suppress(PortTaken):
+            self._relay = _open(interface, SERVER_PORT)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._client.close()
+        if self._relay is not None:
+            self._relay.close()
+
+    @property
+    def can_relay(self) -> bool:
+        """Whether we can pretend to be a relay: port 67 is ours."""
+        return self._relay is not None
+
+    def broadcast(self, requests: Iterable[bytes], seconds: float) -> list[Reply]:
+        """All replies to these requests within `seconds`; who is late is late for firmware too."""
+        for request in requests:
+            self._client.sendto(request, ("255.255.255.255", SERVER_PORT))
+        return self._hear(self._client, seconds, lambda _: False)
+
+    def ask_boot_server(self, request: bytes, server: str, xid: int, seconds: float) -> list[Reply]:
+        """What `server` says on port 4011, up to its first answer to `xid`."""
+        self._client.sendto(request, (server, BOOT_SERVER_PORT))
+        return self._hear(self._client, seconds, lambda reply: reply.xid == xid)
+
+    def ask_as_relay(self, request: bytes, server: str, xid: int, seconds: float) -> list[Reply]:
+        """What `server` says to a relay, up to its first answer to `xid`."""
+        if self._relay is None:
+            return []
+        self._relay.sendto(request, (server, SERVER_PORT))
+        return self._hear(self._relay, seconds, lambda reply: reply.xid == xid)
+
+    def _hear(
+        self, udp: socket.socket, seconds: float, enough: Callable[[Reply], bool]
+    ) -> list[Reply]:
+        heard = []
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if not select.select([udp], [], [], left)[0]:
+                break
+            try:
+                data, (source, port) = udp.recvfrom(_LARGEST)
+            except OSError:  # an ICMP error: nobody listens there
+                continue
+            reply = read_reply(data, source, port)
+            if reply is not None:
+                heard.append(reply)
+                if enough(reply):
+                    break
+        return heard
+
+
+def _open(interface: str, port: int) -> socket.socket:
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
+        udp.bind(("", port))
+    except OSError as error:
+        udp.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(
+                f"UDP port {port} is taken by another program on this host",
+                hint="A DHCP client holds 68: check from another host, or stop it for a moment.",
+            ) from error
+        if error.errno in {errno.EACCES, errno.EPERM}:
+            raise NotPermitted(
+                f"the system does not let us open UDP port {port}",
+                hint="Run the check as root.",
+            ) from error
+        raise
+    return udp

@@ -1,0 +1,171 @@
+"""Housekeeping: what nothing names any more is let go, once a day and by `netboot site clean`.
+
+Law: when in doubt, keep. A digest that stands anywhere in the database names its blob; what is
+younger than an hour may be about to be named; and a database that does not know what the point
+serves is not believed at all (it may be new, where the old one was lost).
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import JSON, String, select
+from sqlalchemy.types import TypeEngine
+
+from netboot.errors import ContentFault, OperatorFault
+from netboot.operations import facts
+from netboot.site import Site
+from netboot.store.blobs import BlobStore
+from netboot.store.boot_programs import read_programs
+from netboot.store.image_rows import versions_of
+from netboot.store.records import DriverRow, ImageRow, Row
+
+DAY = 24 * 3600.0
+YOUNG = 3600.0
+EVENTS_KEPT = 1_000_000
+EVENTS_FOR = 90 * DAY
+JOBS_FOR = 90 * DAY
+
+KIND = "clean_up"
+LAST = "last_clean_up"
+
+DIGITS = len("sha256:") + 64
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a clean-up let go. `size` is the bytes that the disk has back.
+
+    `versions` are labels of versions that the point kept for boots that are long over.
+    """
+
+    blobs: int
+    size: int
+    versions: tuple[str, ...]
+    events: int
+    jobs: int
+    leftovers: int
+
+
+def queue_when_due(site: Site, kinds: tuple[str, ...], *, now: float) -> None:
+    """Queue the daily clean-up, if one of the kinds is that and a day has gone by.
+
+    `now` is epoch seconds. A new site begins to count with the first call.
+    """
+    if KIND not in kinds:
+        return
+    last = facts.recall(site, LAST)
+    if last is not None and now - last["at"] < DAY:
+        return
+    facts.remember(site, LAST, {"at": now})
+    if last is not None:
+        site.jobs.submit(KIND, {}, title="Daily clean-up")
+
+
+def collect_garbage(
+    site: Site, now: float, *, force: bool = False, progress: Progress | None = None
+) -> Collected:
+    """Let go of old events, old jobs, leftovers of work that was cut off, and unnamed blobs.
+
+    `now` is epoch seconds. Raises OperatorFault where the database does not look like that of
+    this data folder: `force` says that it is.
+    """
+    tell = progress or (lambda _part, _stage: None)
+    tell(0.0, "what is named")
+    named = set(_named(site))
+    if not force:
+        _require_own_database(site, named)
+    tell(0.3, "old events and jobs")
+    events = site.journal.prune(before=now - EVENTS_FOR, keep=EVENTS_KEPT)
+    jobs = site.jobs.forget(before=now - JOBS_FOR)
+    leftovers = site.blobs.clear_staging() + site.point.blobs.clear_staging()
+    tell(0.5, "the distribution point")
+    programs = {ref.digest for ref in read_programs(site.point).values()}
+    swept = site.point.sweep(programs, now=now, before=now - YOUNG)
+    tell(0.7, "the site's own store")
+    idle = [digest for digest in site.blobs.digests() if digest not in named]
+    freed = [site.blobs.discard(digest, before=now - YOUNG) for digest in idle]
+    gone = [size for size in freed if size is not None]
+    return Collected(
+        blobs=len(gone) + swept.blobs,
+        size=sum(gone) + swept.size,
+        versions=swept.versions,
+        events=events,
+        jobs=jobs,
+        leftovers=leftovers,
+    )
+
+
+def verify(site: Site, *, progress: Progress | None = None) -> tuple[int, tuple[str, ...]]:
+    """Read every byte that is stored or served; how many blobs that were, and what is wrong."""
+    tell = progress or (lambda _part, _stage: None)
+    wrong = []
+    work = [*_stored(site), *_served(site)]
+    for place, (store, what, digest) in enumerate(work):
+        tell(place / len(work), what)
+        try:
+            store.verify(digest)
+        except ContentFault as fault:
+            wrong.append(f"{what}: {fault}")
+    return len(work), tuple(wrong)
+
+
+def _stored(site: Site) -> list[tuple[BlobStore, str, str]]:
+    """What the site's store holds, or should hold, and what it is needed for."""
+    needed = dict.fromkeys(site.blobs.digests(), "a blob that nothing names")
+    with site.database.transaction() as session:
+        for driver in session.scalars(select(DriverRow).execution_options(yield_per=500)):
+            needed |= {f["digest"]: f"driver {driver.name}" for f in driver.package["files"]}
+        for image in session.scalars(select(ImageRow)):
+            needed[image.source_digest] = f"the source of {image.name}"
+            files = _DIGEST.findall(json.dumps(image.properties))
+            needed |= dict.fromkeys(files, f"the properties of {image.name}")
+            for version in versions_of(image):
+                needed |= {file.digest: version.label for file in version.files}
+    return [(site.blobs, what, digest) for digest, what in sorted(needed.items())]
+
+
+def _served(site: Site) -> list[tuple[BlobStore, str, str]]:
+    """What the site's distribution point has to hold."""
+    needed = {ref.digest: f"boot program {ref.name}" for ref in read_programs(site.point).values()}
+    for version in site.point.load().kept.values():
+        needed |= {file.digest: f"{version.label} as served" for file in version.files}
+    return [(site.point.blobs, what, digest) for digest, what in sorted(needed.items())]
+
+
+def _require_own_database(site: Site, named: set[str]) -> None:
+    with site.database.transaction() as session:
+        known = set(session.scalars(select(ImageRow.name)))
+    unknown = sorted(set(site.point.load().current) - known)
+    if unknown:
+        reason = f"the database does not know what is served: {', '.join(unknown)}"
+    elif not named and next(site.blobs.digests(), ""):
+        reason = "the database names nothing of all that is stored"
+    else:
+        return
+    raise OperatorFault(
+        reason,
+        hint="Was it lost or exchanged? Nothing was removed;"
+        " `netboot site clean --force` removes all the same.",
+    )
+
+
+def _named(site: Site) -> Iterator[str]:
+    """Every digest that stands anywhere in the database: drivers, sources, versions, jobs."""
+    with site.database.transaction() as session:
+        for table in Row.metadata.sorted_tables:
+            columns = [column for column in table.columns if _may_hold_digests(column.type)]
+            if columns:
+                for row in session.execute(select(*columns).execution_options(yield_per=500)):
+                    for value in row:
+                        yield from _DIGEST.findall(json.dumps(value))
+
+
+def _may_hold_digests(kind: TypeEngine[Any]) -> bool:
+    return isinstance(kind, JSON) or (isinstance(kind, String) and (kind.length or 0) >= DIGITS)

@@ -1,0 +1,44 @@
+import subprocess
+
+from vm.labpe.cpio import CpioArchive
+
+
+def example() -> bytes:
+    archive = CpioArchive()
+    archive.add_folder("proc")
+    archive.add_file("bin/tool", b"#!/bin/sh\n", mode=0o755)
+    archive.add_file("etc/odd", b"12345")
+    archive.add_link("bin/sh", "tool")
+    archive.add_character_device("dev/console", 5, 1)
+    return bytes(archive)
+
+
+def test_a_foreign_cpio_reads_our_archive(tmp_path, busybox):
+    """Busybox unpacks files, modes and links as they went in."""
+    names = "proc\nbin\nbin/tool\netc\netc/odd\nbin/sh\ndev\ndev/console\n"
+    listed = subprocess.run(
+        [busybox, "cpio", "-t"], input=example(), capture_output=True, check=True
+    )
+    assert names == listed.stdout.decode()
+
+    wanted = ["bin/tool", "etc/odd", "bin/sh"]
+    subprocess.run(
+        [busybox, "cpio", "-id", *wanted],
+        input=example(),
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+    )
+    assert b"12345" == (tmp_path / "etc/odd").read_bytes()
+    assert 0o100755 == (tmp_path / "bin/tool").stat().st_mode
+    assert "tool" == (tmp_path / "bin/sh").readlink().as_posix()
+
+
+def test_equal_content_gives_equal_bytes():
+    """Nothing of the moment or of the machine is in an archive."""
+    assert example() == example()
+
+
+def test_an_archive_ends_on_four_bytes():
+    """Another archive may stand right behind it."""
+    assert 0 == len(example()) % 4
