@@ -1,4 +1,4 @@
-"""What many tests share: a site of their own."""
+"""What many tests share: a site of their own, and the Lab PE."""
 
 import pytest
 
@@ -14,3 +14,11 @@ def site(tmp_path):
         made.database.close()
     if "journal" in vars(made):
         made.journal.close()
+
+
+@pytest.fixture(scope="session")
+def lab():
+    """The Lab PE's images and driver packages, built once."""
+    from vm import labpe
+
+    return labpe.ensure()

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
+from netboot.protocols.round_trip import Timing
 from netboot.protocols.tftp import Ack, Data, Error, OptionAck, ReadRequest, from_bytes
 from netboot.protocols.tftp_options import OptionLimits, negotiate
 from netboot.protocols.transfer import (
@@ -23,7 +24,6 @@ from netboot.protocols.transfer import (
     ReadTransfer,
     SendBlocks,
     SendOptionAck,
-    Timing,
 )
 
 GENEROUS = OptionLimits(max_block_size=65464, max_window=65535, max_flight=1 << 30)

@@ -6,11 +6,12 @@ not enabled: a newcomer sees a machine come up offline, and mends it. `python -m
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
 from netboot.errors import NetbootError, OperatorFault
 from netboot.images.architecture import Architecture
-from netboot.operations import driver_import, images, points, versions
+from netboot.operations import driver_import, facts, images, points, versions
 from netboot.site import Site
 from vm import labpe
 from vm.labpe import LabPe
@@ -23,28 +24,31 @@ COMMENT = (
 
 
 def provide_defaults(site: Site) -> None:
-    """Import what is missing; what is there already is left as it is."""
+    """Import and build what is missing; what is there already is left as it is.
+
+    Once all is there it is written down: who deletes an image later does not get it again.
+    """
     lab = labpe.ensure(say=_say)
-    present = {image.name for image in images.list_images(site)}
     for architecture in ARCHITECTURES:
-        name = labpe.image_name(architecture)
-        if name not in present:
-            _provide_image(site, lab, architecture, name)
+        _provide_image(site, lab, architecture)
         _provide_drivers(site, lab, architecture)
+    facts.remember(site, facts.DEFAULTS_PROVIDED, {"at": time.time()})
 
 
-def _provide_image(site: Site, lab: LabPe, architecture: Architecture, name: str) -> None:
-    _say(f"Importing {name}")
-    images.import_image(
-        site,
-        lab.wim[architecture],
-        name=name,
-        architecture=architecture,
-        comment=COMMENT,
-        is_lab=True,
-    )
-    versions.build_version(site, name)
-    points.update_distribution_points(site, name)
+def _provide_image(site: Site, lab: LabPe, architecture: Architecture) -> None:
+    """The image with a version that is served; a first try may have been cut off anywhere."""
+    name = labpe.image_name(architecture)
+    view = next((view for view in images.list_images(site) if view.name == name), None)
+    if view is None:
+        _say(f"Importing {name}")
+        wim = lab.wim[architecture]
+        view = images.import_image(
+            site, wim, name=name, architecture=architecture, comment=COMMENT, is_lab=True
+        )
+    if view.current is None:
+        versions.build_version(site, name)
+    if view.served_version is None:
+        points.update_distribution_points(site, name)
 
 
 def _provide_drivers(site: Site, lab: LabPe, architecture: Architecture) -> None:

@@ -26,7 +26,7 @@ from vm.plain_pxe import PlainPxe
 from vm.qmp import QmpClient, QmpError
 from vm.spec import MachineSpec, Wiring, qemu_arguments
 from vm.switch import Hook
-from vm.tools import require_tool
+from vm.tools import dying_with_us, require_tool
 from vm.witness import Witness
 
 _TICK_SECONDS = 1.0
@@ -241,14 +241,13 @@ class Machine:
 
     def _spawn(self, wiring: Wiring, inherited: list[int]) -> "subprocess.Popen[bytes]":
         argv = [
-            *(require_tool("setpriv", package="util-linux"), "--pdeathsig", "KILL", "--"),
             require_tool(emulator_of(self.spec.firmware), package="qemu-system-x86"),
             *qemu_arguments(self.spec, wiring, accelerator=self._accelerator),
         ]
         (self.work / "command.txt").write_text("\n".join(argv) + "\n", encoding="utf-8")
         with (self.work / "qemu.log").open("wb") as log:
             return subprocess.Popen(
-                argv,
+                dying_with_us(argv),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

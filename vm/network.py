@@ -24,8 +24,9 @@ from types import TracebackType
 from typing import IO, Self
 
 from netboot.errors import NotPermitted, OperatorFault
+from vm.daemons import wait_until_bound
 from vm.switch import Hook, Port, Switch, keep
-from vm.tools import require_tool
+from vm.tools import dying_with_us, require_tool
 
 DHCP = "dhcp"
 SRV = "srv"
@@ -96,8 +97,12 @@ class LabNetwork:
             for name, link in zip(_PLAN, links, strict=True):
                 self.switch.plug(name, link)
             self.switch.start()
-            self._dhcp = self.spawn_in(DHCP, dhcp_server_argv(), log=self.work / "dhcp.log")
+            log = self.work / "dhcp.log"
+            reserved = self.work.resolve() / "reservations"
+            reserved.write_text(reservations(), encoding="ascii")
+            self._dhcp = self.spawn_in(DHCP, dhcp_server_argv(reserved), log=log)
             stack.callback(stop_process, self._dhcp)
+            wait_until_bound(self._dhcp, log, udp=(67,))
             self._stack = stack.pop_all()
         return self
 
@@ -141,13 +146,9 @@ class LabNetwork:
 
     def command_in(self, namespace: str, argv: Sequence[str]) -> list[str]:
         """`argv` so that it runs inside `dhcp` or `srv`, and is killed with its parent."""
-        # setpriv comes last: changing the user forgets the signal that it arranges.
-        return [
-            *self._inside,
-            *(require_tool("ip", package="iproute2"), "netns", "exec", namespace),
-            *(require_tool("setpriv", package="util-linux"), "--pdeathsig", "KILL", "--"),
-            *argv,
-        ]
+        # The arrangement comes last: a process that changes its user forgets it.
+        tool = require_tool("ip", package="iproute2")
+        return [*self._inside, tool, "netns", "exec", namespace, *dying_with_us(argv)]
 
     def check(self) -> None:
         """Look whether the network still stands.
@@ -205,23 +206,26 @@ class LabNetwork:
             self._holder.stderr.close()
 
 
-def dhcp_server_argv() -> list[str]:
+def dhcp_server_argv(reservations: Path) -> list[str]:
     """An ordinary DHCP server: addresses only, reserved for the lab's machines.
 
     Reservations, because a server that offers an address twice before it is taken sends a NAK
     to the slower machine, and UEFI's PXE gives up on that. Router advertisements, because iPXE
     waits 15 seconds for one where there is none. No ping before an offer: it costs 3 seconds.
     """
-    reservations = [f"--dhcp-host={slot.mac},{slot.ip}" for slot in map(Slot, range(STATIC_LEASES))]
     return [
         require_tool("dnsmasq", package="dnsmasq-base"),
         *("--no-daemon", "--conf-file=/dev/null", "--port=0", "--no-ping", "--log-dhcp"),
         *("--bind-interfaces", "--interface=eth0", "--except-interface=lo"),
         *("--dhcp-authoritative", "--dhcp-option=3", "--dhcp-leasefile=/run/leases", "--pid-file="),
-        "--dhcp-range=10.77.0.200,10.77.0.250,255.255.255.0,1h",
-        *("--enable-ra", "--dhcp-range=fd77::,ra-only", "--ra-param=eth0,0,0"),
-        *reservations,
+        *("--dhcp-range=10.77.0.200,10.77.0.250,255.255.255.0,1h", "--dhcp-range=fd77::,ra-only"),
+        *("--enable-ra", "--ra-param=eth0,0,0", f"--dhcp-hostsfile={reservations}"),
     ]
+
+
+def reservations() -> str:
+    """The lab's machines and their addresses, as dnsmasq reads them."""
+    return "".join(f"{slot.mac},{slot.ip}\n" for slot in map(Slot, range(STATIC_LEASES)))
 
 
 def stop_process(process: "subprocess.Popen[bytes]", *, grace: float = 3.0) -> None:

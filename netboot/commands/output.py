@@ -7,17 +7,27 @@ from pathlib import Path
 
 import click
 
-from netboot.errors import NotFound
+from netboot.errors import NotFound, NotPermitted
 from netboot.site import Site
 
 Progress = Callable[[float, str], None]
+
+MARKS = ("site.db", "netboot.toml", "secret")
+"""What tells a site's folder from any other; with PostgreSQL there is no site.db."""
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON, for scripts.")
 
 
 def open_site(data: Path) -> Site:
-    """The site in the data folder. Raises NotFound when there is none yet."""
-    if not (data / "site.db").exists() and not (data / "netboot.toml").exists():
+    """The site in the data folder. Raises NotFound when there is none yet, or NotPermitted."""
+    try:
+        found = any((data / name).exists() for name in MARKS)
+    except PermissionError as fault:
+        raise NotPermitted(
+            f"the data folder {data} cannot be read: {fault.strerror}",
+            hint="It belongs to somebody else: become that user, or name another with --data.",
+        ) from fault
+    if not found:
         raise NotFound(
             f"there is no site in {data}",
             hint="Start one with `make run`, or name its folder with --data.",

@@ -33,11 +33,9 @@ def boot(data: Path, interface: str, address: str) -> None:
 
     die_with_parent()
     site = Site.open(data)
-    serve_boot(
-        site,
-        interface=interface or site.settings.interface,
-        address=address or site.settings.address or address_of(interface),
-    )
+    interface = interface or site.settings.interface
+    address = address or site.settings.address or address_of(interface)
+    serve_boot(site, interface=interface, address=address)
 
 
 @click.command()
@@ -52,6 +50,7 @@ def http(data: Path, interface: str, address: str) -> None:
 
     die_with_parent()
     site = Site.open(data)
+    interface = interface or site.settings.interface
     serve_boot_files(site, address=address or site.settings.address or address_of(interface))
 
 

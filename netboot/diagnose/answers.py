@@ -29,8 +29,8 @@ class Reply:
 
     @property
     def gives_address(self) -> bool:
-        """Whether it is an ordinary DHCP server's answer."""
-        return self.offered != "0.0.0.0"  # noqa: S104 - compared, not bound
+        """Whether it is an ordinary DHCP server's answer; on 4011 addresses are only repeated."""
+        return self.offered != "0.0.0.0" and self.via_port != 4011  # noqa: S104 - compared
 
     @property
     def is_boot(self) -> bool:

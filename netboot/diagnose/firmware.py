@@ -13,9 +13,9 @@ from scapy.layers.dhcp import BOOTP, DHCP
 MAC_PREFIX: Final = "02:6e:62"
 
 _PXE_PARAMETERS = bytes.fromhex(
-    "0102030405060c0d0f111216171c28292a2b3233363a3b3c42436180818283848586871c"[:70]
+    "0102030405060c0d0f111216171c28292a2b3233363a3b3c4243618081828384858687"
 )
-_IPXE_PARAMETERS = bytes.fromhex("010306070c0f111a2b3c42437780818283848586 87afcb")
+_IPXE_PARAMETERS = bytes.fromhex("010306070c0f111a2b3c4243778081828384858687afcb")
 _IPXE_FEATURES = bytes.fromhex("b105018086100eeb03010000170101220101130101110101270101190101")
 
 
@@ -71,21 +71,20 @@ class Machine:
 
     def discover(self) -> bytes:
         """Its DHCPDISCOVER."""
-        return self._request(1, "0.0.0.0", {})  # noqa: S104 - it has no address yet
+        return self._request(1, "0.0.0.0")  # noqa: S104 - it has no address yet
 
     def relayed_discover(self, relay: str) -> bytes:
         """Its DHCPDISCOVER as a relay agent at `relay` would hand it on."""
-        return self._request(1, "0.0.0.0", {}, relay=relay)  # noqa: S104 - as above
+        return self._request(1, "0.0.0.0", relay=relay)  # noqa: S104 - as above
 
     def boot_request(self, address: str) -> bytes:
         """Its DHCPREQUEST to port 4011 of a boot server, when it has an address."""
-        return self._request(3, address, {}, broadcast=False)
+        return self._request(3, address, broadcast=False)
 
     def _request(
         self,
         message: int,
         address: str,
-        more: dict[int, bytes],
         *,
         relay: str = "0.0.0.0",  # noqa: S104 - no relay
         broadcast: bool = True,
@@ -99,7 +98,6 @@ class Machine:
             (94, b"\x01\x02\x01" if kind.runs == "bios" else b"\x01\x03\x00"),
             (93, kind.architecture.to_bytes(2, "big")),
             (60, kind.vendor_class),
-            *more.items(),
         ]
         if kind.ipxe:
             options += [(77, b"iPXE"), (175, _IPXE_FEATURES), (61, b"\x01" + self.mac)]

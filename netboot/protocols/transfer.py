@@ -21,31 +21,11 @@ A repeated ACK in lockstep (window 1) is never answered: that is the Apprentice'
 
 from dataclasses import dataclass
 
+from netboot.protocols.round_trip import RoundTrip, Timing
 from netboot.protocols.tftp_options import Terms
 
-_MOMENT = 0.002
-"""How long, in seconds, a packet that others overtook may be late on a path that reorders."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """All waits, in seconds; counts of sends.
-
-    Before the first valid ACK we do not know who asks: few sends, no measured time. After it,
-    the timeout follows the round trip between `floor` and `ceiling` (or the negotiated timeout).
-    """
-
-    first_timeout: float = 1.0
-    first_sends: int = 3
-    first_patience: float = 10.0
-    probe_floor: float = 0.010
-    floor: float = 0.040
-    ceiling: float = 4.0
-    tries: int = 8
-    patience: float = 30.0
-    lifetime: float = 600.0
-    slowest: float = 16 * 1024.0
-    """Bytes a second under which a transfer is not worth its place, once `lifetime` is over."""
+_NOTHING = -1
+_MEASURED_EVERY = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +34,10 @@ class SendOptionAck:
 
 
 class SendBlocks:
-    """Send `count` blocks from `first` on. Not frozen: one is made for every ACK."""
+    """Send `count` blocks from `first` on.
+
+    Not frozen, and a transfer may hand out the same one again: carry it out before the next call.
+    """
 
     __slots__ = ("count", "first")
 
@@ -102,20 +85,20 @@ class ReadTransfer:
 
     __slots__ = (
         "_asked_at",
+        "_awaited",
         "_awaits_option_ack",
+        "_blocks",
         "_flight_at",
         "_gap_suspected",
+        "_measure_at",
         "_pure_flight",
-        "_quickest",
         "_quiet_until",
         "_sceptical",
-        "_smoothed",
-        "_strain",
-        "_timeout",
         "_timing",
         "_top",
         "_tries",
-        "_variation",
+        "_trip",
+        "_wait",
         "_went_back_at",
         "_went_back_from",
         "_window",
@@ -145,9 +128,10 @@ class ReadTransfer:
         self._tries = 0
         self._asked_at = self._flight_at = 0.0
         self._pure_flight = True  # nothing of it was sent before: its round trip may be measured
-        self._quickest = self._smoothed = self._variation = 0.0
-        self._timeout = self._timing.first_timeout
-        self._strain = 0  # timeouts since a round trip could be measured (Karn's algorithm)
+        self._trip = RoundTrip(self._timing, terms.timeout or self._timing.ceiling)
+        self._awaited = _NOTHING  # the ACK, as on the wire, that may take the short way
+        self._blocks = SendBlocks(0, 0)
+        self._wait = self._measure_at = 0.0
         self._quiet_until = 0  # up to here a repeated ACK may answer a repetition of ours
         self._went_back_at = 0.0
         self._went_back_from = 0
@@ -166,14 +150,39 @@ class ReadTransfer:
         if self.validated or self.outcome:
             return None
         self._pure_flight = False
+        self._awaited = _NOTHING
         self._quiet_until = self._window  # two OACKs bring two ACKs
         return SendOptionAck() if self._awaits_option_ack else self._send(1, 1)
 
     def receive(self, packet: bytes, now: float) -> Action | None:
         """What to do about a packet from the client; None is nothing."""
-        if len(packet) < 4 or packet[0] or packet[1] != 4 or self.outcome:
-            return self._receive_other(packet, now)
+        if len(packet) < 4 or packet[1] != 4 or packet[0]:
+            return self._receive_other(packet)
         wire = packet[2] << 8 | packet[3]
+        if wire != self._awaited:
+            return self._receive_unawaited(packet, wire, now)
+        # The common case, on which every byte's cost depends: all that was in flight has come,
+        # nothing of it had to go twice, and more is to be sent.
+        start = self.acknowledged = self.sent
+        end = start + self._window
+        if end > self.last:  # noqa: PLR1730 - half the cost of min()
+            end = self.last
+        self.sent = self._top = end
+        self._awaited = end & 0xFFFF if end < self.last else _NOTHING
+        if now >= self._measure_at:
+            self._measure(now)
+            self._measure_at = now + _MEASURED_EVERY
+        self._flight_at = now
+        self.deadline = now + self._wait
+        action = self._blocks
+        action.first = start + 1
+        action.count = end - start
+        return action
+
+    def _receive_unawaited(self, packet: bytes, wire: int, now: float) -> Action | None:
+        """An ACK, but not simply the next one."""
+        if self.outcome is not None:
+            return None
         if self._awaits_option_ack:
             return None if wire else self._agreed(packet, now)
         block = self.acknowledged + (wire - self.acknowledged & 0xFFFF)
@@ -182,15 +191,18 @@ class ReadTransfer:
         if block == self.acknowledged:
             return self._receive_again(now)
         if self._pure_flight and block == self.sent:
-            self._measure(now - self._flight_at)
+            self._measure(now)
         if self.terms.variable_window:
             self._follow_window(packet)
-        return self._advance(block, now)
+        action = self._advance(block, now)
+        self._await()
+        return action
 
     def tick(self, now: float) -> Action | None:
         """What to do as time has passed; call when `deadline` has come."""
         if now < self.deadline or self.outcome:
             return None
+        self._awaited = _NOTHING
         if not self.validated:
             return self._tick_unvalidated(now)
         if self._tries and now - self._flight_at >= self._timing.patience:
@@ -211,12 +223,14 @@ class ReadTransfer:
     def _agreed(self, packet: bytes, now: float) -> Action | None:
         """ACK 0 in answer to the OACK (RFC 2347): the first window may go."""
         self._awaits_option_ack = False
-        self._quickest = now - self._flight_at
+        self._trip.quickest = now - self._flight_at
         if self._pure_flight:
-            self._measure(now - self._flight_at)
+            self._measure(now)
         if self.terms.variable_window:
             self._follow_window(packet)
-        return self._advance(0, now)
+        action = self._advance(0, now)
+        self._await()
+        return action
 
     def _advance(self, block: int, now: float) -> Action | None:
         """All blocks up to `block` have come: send the next window."""
@@ -231,7 +245,8 @@ class ReadTransfer:
         if block < self.sent:
             return self._mind_gap(block, now)
         self._gap_suspected = False
-        self.deadline = now + (self._resend_after() if self._window == 1 else self._probe_after())
+        self._wait = self._silence()
+        self.deadline = now + self._wait
         return self._send(block + 1, min(block + self._window, self.last))
 
     def _mind_gap(self, block: int, now: float) -> Action | None:
@@ -240,15 +255,15 @@ class ReadTransfer:
         self._quiet_until = self._top + self._window  # of what is in flight come repeated ACKs
         if not self._sceptical:
             self._went_back_at, self._went_back_from = now, self._top
-            self.deadline = now + self._probe_after()
+            self.deadline = now + self._trip.probe_after()
             return self._send(block + 1, end)
         self._gap_suspected = True
-        self.deadline = now + max(_MOMENT, self._smoothed + 2 * self._variation)
+        self.deadline = now + self._trip.moment()
         return self._send(self._top + 1, end) if end > self._top else None
 
     def _judge_going_back(self, block: int, now: float) -> None:
         """Going back was wrong if what we thought lost is acknowledged before it can have come."""
-        if now - self._went_back_at < 0.75 * self._quickest and block <= self._went_back_from:
+        if now - self._went_back_at < 0.75 * self._trip.quickest and block <= self._went_back_from:
             self._sceptical = True
         self._went_back_at = 0.0
 
@@ -258,16 +273,30 @@ class ReadTransfer:
             self._window == 1
             or self.sent == self.acknowledged
             or self.acknowledged < self._quiet_until
-            or now - self._flight_at < self._quickest / 2
+            or now - self._flight_at < self._trip.quickest / 2
         ):
             return None
         self._quiet_until = self._top + self._window
-        self.deadline = now + self._timeout
+        self.deadline = now + self._trip.resend_after()
+        self._awaited = _NOTHING
         return self._send(self.acknowledged + 1, self.sent)
 
-    def _receive_other(self, packet: bytes, now: float) -> Action | None:
+    def _await(self) -> None:
+        """Have the ACK of the whole flight take the short way, if it will be that simple."""
+        simple = (
+            self._pure_flight
+            and not self._tries
+            and not self._trip.strain
+            and not self._went_back_at
+            and not self._gap_suspected
+            and not self.terms.variable_window
+            and self.outcome is None
+            and self.sent < self.last
+        )
+        self._awaited = self.sent & 0xFFFF if simple else _NOTHING
+
+    def _receive_other(self, packet: bytes) -> Action | None:
         """Neither an ACK nor wanted. An ERROR ends the transfer, the rest is ignored."""
-        del now
         if len(packet) < 4 or packet[0] or packet[1] != 5 or self.outcome:
             return None
         if self._is_size_probe():
@@ -293,7 +322,7 @@ class ReadTransfer:
         """First the flight's last block alone, then all of it, and at last nothing more."""
         if self._gap_suspected:  # the moment is over: what was late is lost
             self._gap_suspected = False
-            self.deadline = now + self._resend_after()
+            self.deadline = now + self._trip.resend_after()
             return self._send(self.acknowledged + 1, self.sent)
         if self._tries >= self._timing.tries:
             self.deadline = self._flight_at + self._timing.patience
@@ -301,8 +330,8 @@ class ReadTransfer:
         self._tries += 1
         self._pure_flight = False
         self._quiet_until = self._top + self._window
-        self.deadline = now + self._resend_after()
-        self._strain = min(self._strain + 1, 16)
+        self.deadline = now + self._trip.resend_after()
+        self._trip.timed_out()
         if self._tries == 1 and self.sent - self.acknowledged > 1:
             self.resent += 1
             return SendBlocks(self.sent, 1)
@@ -322,28 +351,16 @@ class ReadTransfer:
 
     def _end(self, outcome: Outcome) -> Outcome:
         self.outcome = outcome
+        self._awaited = _NOTHING
         return outcome
 
-    def _measure(self, trip: float) -> None:
-        """Fold a round trip into the timeout (RFC 6298 §2, with our floor and no 1 s minimum)."""
-        if self._smoothed:
-            self._variation += (abs(trip - self._smoothed) - self._variation) * 0.25
-            self._smoothed += (trip - self._smoothed) * 0.125
-            self._quickest = min(self._quickest, trip)
-        else:
-            self._smoothed, self._variation, self._quickest = trip, trip / 2, trip
-        self._timeout = max(self._timing.floor, self._smoothed + 4 * self._variation + 0.03)
-        self._strain = 0
+    def _measure(self, now: float) -> None:
+        self._trip.measure(now - self._flight_at)
+        self._wait = self._silence()
 
-    def _probe_after(self) -> float:
-        """How long a window may be silent before its last block goes again."""
-        wait = max(self._timing.probe_floor, 2 * self._smoothed + 4 * self._variation)
-        return min(wait * (1 << self._strain), self._resend_after())
-
-    def _resend_after(self) -> float:
-        """How long we wait before all that is in flight goes again."""
-        ceiling = self.terms.timeout or self._timing.ceiling
-        return min(self._timeout * (1 << self._strain), ceiling)
+    def _silence(self) -> float:
+        """How long after a flight we speak again, if nothing comes."""
+        return self._trip.resend_after() if self._window == 1 else self._trip.probe_after()
 
     def _is_size_probe(self) -> bool:
         """Whether the client has our OACK with the file's size, and may have wanted no more."""

@@ -89,10 +89,7 @@ class BlockSender:
         while sent < count:
             some = min(count - sent, self._per_send)
             try:
-                if some == 1:
-                    self._send_one(first + sent)
-                else:
-                    os.writev(self._fd, self._datagrams(first + sent, some))
+                os.writev(self._fd, self._datagrams(first + sent, some))
             except BlockingIOError:
                 break
             except OSError as error:
@@ -103,10 +100,16 @@ class BlockSender:
             sent += some
         return sent
 
-    def _send_one(self, block: int) -> None:
+    def send_one(self, block: int) -> int:
+        """Send one block; as `send(block, 1)`, for clients that take one at a time."""
         stop = block * self._block_size
-        payload = self._blocks[stop - self._block_size : stop]
-        os.writev(self._fd, (HEADERS[block & 0xFFFF], payload))
+        try:
+            os.writev(
+                self._fd, (HEADERS[block & 0xFFFF], self._blocks[stop - self._block_size : stop])
+            )
+        except BlockingIOError:
+            return 0
+        return 1
 
     def _datagrams(self, first: int, count: int) -> "list[bytes | memoryview]":
         """Header and payload in turn."""

@@ -10,8 +10,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from netboot.protocols.round_trip import Timing
 from netboot.protocols.tftp_options import OptionLimits
-from netboot.protocols.transfer import Timing
 
 if TYPE_CHECKING:
     from netboot.serve.tftp_session import Session

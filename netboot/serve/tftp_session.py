@@ -173,7 +173,7 @@ class Session:
             if sender is None:
                 self._send_blocks_from_pool(first, count, now)
                 return
-            sent = sender.send(first, count)
+            sent = sender.send(first, count) if count > 1 else sender.send_one(first)
         except ContentFault as fault:
             self._refuse(str(fault), now)
         except OSError as error:

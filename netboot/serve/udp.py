@@ -82,12 +82,18 @@ class Loop:
         """
         poll, readers = self._epoll.poll, self._readers
         while not self._stopping:
-            ready = poll(self._patience(time.monotonic()), _EVENTS_PER_WAKE)
+            ready = poll(self._patience(), _EVENTS_PER_WAKE)
             now = time.monotonic()
             for fd, _ in ready:
                 call = readers.get(fd)
-                if call is not None:  # else another callback of this round removed it
-                    self._guarded(call, now)
+                if call is None:
+                    continue  # another callback of this round removed it
+                try:
+                    call(now)
+                except Exception:  # noqa: BLE001 - one bad packet must not end the others
+                    self._failed()
+                else:
+                    self._failures = 0
             if self._timers and self._timers[0][0] <= now:
                 self._call_timers(now)
         self._stopping = False
@@ -107,8 +113,11 @@ class Loop:
         while self._asked:
             self._guarded(self._asked.popleft(), now)
 
-    def _patience(self, now: float) -> float | None:
-        return max(0.0, self._timers[0][0] - now) if self._timers else None
+    def _patience(self) -> float | None:
+        """How long nothing is due, in seconds; None is for ever."""
+        if not self._timers:
+            return None
+        return max(0.0, self._timers[0][0] - time.monotonic())
 
     def _call_timers(self, now: float) -> None:
         timers = self._timers
@@ -118,13 +127,17 @@ class Loop:
     def _guarded(self, call: Ready, now: float) -> None:
         try:
             call(now)
-        except Exception:  # one bad packet must not end the others' boots; the bug shows itself
-            self._failures += 1
-            if self._failures >= _FAILURES_IN_A_ROW:
-                raise
-            traceback.print_exc(file=sys.stderr)
+        except Exception:  # noqa: BLE001 - as above
+            self._failed()
         else:
             self._failures = 0
+
+    def _failed(self) -> None:
+        """Show what went wrong; raise it when nothing but failures comes."""
+        self._failures += 1
+        if self._failures >= _FAILURES_IN_A_ROW:
+            raise  # noqa: PLE0704 - called while an exception is handled
+        traceback.print_exc(file=sys.stderr)
 
 
 def open_udp(

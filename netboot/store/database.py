@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic_core import from_json, to_json
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
@@ -17,6 +18,9 @@ from netboot.errors import InvalidInput, MissingTool, OperatorFault
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 HEAD = "0001"
+
+CACHE_KIB = 32 << 10
+"""What SQLite may keep of the file in memory, a connection: a large catalog's ids, mostly."""
 
 _TURN = 0x6E657462
 """The number of PostgreSQL's advisory lock that stands for the writer's turn."""
@@ -124,7 +128,7 @@ def _engine(url: str) -> Engine:
         chosen: URL = make_url(url)
         if chosen.drivername in {"postgres", "postgresql"}:
             chosen = chosen.set(drivername="postgresql+psycopg")
-        engine = create_engine(chosen)
+        engine = create_engine(chosen, json_serializer=_json, json_deserializer=from_json)
     except ArgumentError as fault:
         raise InvalidInput(
             f"database_url cannot be used: {fault}",
@@ -143,6 +147,11 @@ def _engine(url: str) -> Engine:
     return engine
 
 
+def _json(value: object) -> str:
+    """The standard library's module takes ten times as long over a driver."""
+    return to_json(value).decode()
+
+
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     # The module would begin transactions by itself, late, and not for CREATE TABLE at all.
     connection.isolation_level = None
@@ -152,6 +161,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        f"cache_size=-{CACHE_KIB}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Index,
     Integer,
     String,
+    Text,
     UniqueConstraint,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
@@ -24,36 +25,75 @@ class Row(DeclarativeBase):
 # SQLite numbers rows by itself only where the key is INTEGER, not BIGINT.
 RowId = BigInteger().with_variant(Integer(), "sqlite")
 
+# Ids are compared byte by byte, so that all that begin alike lie side by side.
+PlainText = String(255).with_variant(String(255, collation="C"), "postgresql")
+
 
 class DriverRow(Row):
-    """A driver package in the catalog; `package` is the whole value as JSON."""
+    """A driver package in the catalog, as far as lists show it; `content` is the rest.
+
+    `categories` and `architectures` are words between line feeds and commas; `family` is what
+    the versions of one package share; `ids` counts the ids that the driver claims.
+    """
 
     __tablename__ = "drivers"
+    __table_args__ = (Index("ix_drivers_order", "name", "version", "digest"),)
 
-    digest: Mapped[str] = mapped_column(String(71), primary_key=True)
-    name: Mapped[str] = mapped_column(String(255), index=True)
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    digest: Mapped[str] = mapped_column(String(71), unique=True)
+    name: Mapped[str] = mapped_column(String(255))
+    inf_name: Mapped[str] = mapped_column(String(255))
     provider: Mapped[str] = mapped_column(String(255))
-    kind: Mapped[str] = mapped_column(String(16), index=True)
+    family: Mapped[str] = mapped_column(String(511), index=True)
+    kind: Mapped[str] = mapped_column(String(16))
     class_name: Mapped[str] = mapped_column(String(64))
     version: Mapped[str] = mapped_column(String(64))
     date: Mapped[str] = mapped_column(String(10))
     architectures: Mapped[str] = mapped_column(String(32))
+    signature: Mapped[str] = mapped_column(String(16))
     size: Mapped[int]
+    ids: Mapped[int]
     enabled: Mapped[bool] = mapped_column(default=False)
+    categories: Mapped[str] = mapped_column(String(1000), default="")
+    findings: Mapped[list[Any]]
     imported_at: Mapped[float] = mapped_column(Float)
+
+    content: Mapped["DriverContentRow"] = relationship(cascade="all, delete-orphan")
+
+
+class DriverContentRow(Row):
+    """What is large about a driver, apart from what lists scan.
+
+    `package` is the value without its models and `models` those, as JSON text; `search_text`
+    is what a search looks at, without case.
+    """
+
+    __tablename__ = "driver_contents"
+
+    driver_id: Mapped[int] = mapped_column(
+        ForeignKey("drivers.id", ondelete="CASCADE"), primary_key=True
+    )
+    search_text: Mapped[str] = mapped_column(Text)
     package: Mapped[dict[str, Any]]
+    models: Mapped[str] = mapped_column(Text)
 
 
 class HardwareIdRow(Row):
-    """One id that a driver claims, for search and coverage."""
+    """One id that a driver claims, for search and coverage.
+
+    A million of them is usual, so the key is the whole row and there is nothing beside it.
+    """
 
     __tablename__ = "hardware_ids"
-    __table_args__ = (Index("ix_hardware_ids_id", "hardware_id"),)
-
-    driver_digest: Mapped[str] = mapped_column(
-        ForeignKey("drivers.digest", ondelete="CASCADE"), primary_key=True
+    __table_args__ = (
+        Index("ix_hardware_ids_driver", "driver_id"),
+        {"sqlite_with_rowid": False},
     )
-    hardware_id: Mapped[str] = mapped_column(String(255), primary_key=True)
+
+    hardware_id: Mapped[str] = mapped_column(PlainText, primary_key=True)
+    driver_id: Mapped[int] = mapped_column(
+        ForeignKey("drivers.id", ondelete="CASCADE"), primary_key=True
+    )
 
 
 class ImageRow(Row):

@@ -165,7 +165,16 @@ def _lines(
             if b"\n" in chunk:
                 *complete, rest = bytes(pending).split(b"\n")
                 pending = bytearray(rest)
-                yield from (json.loads(line) for line in complete)
+                yield from (_line(line) for line in complete)
+
+
+def _line(line: bytes) -> dict[str, Any]:
+    """One line of JSON; a worker that was taken over may say anything."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise WorkerDied("it answered with nonsense") from error
+    return found if isinstance(found, dict) else {}
 
 
 def _judge(lines: Iterator[dict[str, Any]], progress: Progress) -> Answer | WorkerRefused | None:

@@ -9,9 +9,8 @@ import fcntl
 import functools
 import hashlib
 import io
-import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,27 +19,16 @@ from netboot.errors import ContentFault, DigestMismatch, FormatError, OperatorFa
 from netboot.formats import cpio
 from netboot.formats.bcd import BootConfiguration, write_bcd
 from netboot.formats.sdi import parse_sdi
-from netboot.formats.wim import HEADER_SIZE
-from netboot.formats.wim_xml import filetime_halves
+from netboot.formats.wim import HEADER_SIZE, WimFlag
 from netboot.images import boot_layout as layout
 from netboot.images.image_facts import ImageFacts
-from netboot.images.properties import check_image_path
-from netboot.images.servicing import (
-    AddFile,
-    AddTree,
-    BootSettings,
-    Plan,
-    RemoveTree,
-    SetBootIndex,
-    SetRegistry,
-    WriteFile,
-)
+from netboot.images.secrets import SecretFinding
+from netboot.images.servicing import BootSettings, Plan
 from netboot.store import sandbox
+from netboot.store.blobs import explain_disk_fault
 from netboot.store.confine import Limits
 from netboot.store.sandbox import Progress, WorkerDied, WorkerRefused, no_progress
-
-Locate = Callable[[str], Path]
-"""Where the content with this digest lies; raises BlobMissing."""
+from netboot.store.wim_staging import Locate, Staging, chunks, request_of, sha1_of
 
 _CHUNK = 1 << 18
 _FICLONE = 0x40049409
@@ -58,11 +46,15 @@ class BuiltFile:
 
 @dataclass(frozen=True, slots=True)
 class BuiltFiles:
-    """What a build made, and the ways it can be booted, best first."""
+    """What a build made, and the ways it can be booted, best first.
+
+    `secrets` are those of the source and of everything that was added to it.
+    """
 
     files: tuple[BuiltFile, ...]
     chains: tuple[str, ...]
     findings: tuple[str, ...] = ()
+    secrets: tuple[SecretFinding, ...] = ()
 
     def file(self, name: str) -> BuiltFile | None:
         """The file called `name`, or None."""
@@ -85,115 +77,37 @@ def build(
     WIM library fails, and whatever `progress` raises (which cancels the build).
     """
     wim = workdir / "boot.wim"
-    if copy(source, wim, progress) != plan.source:
-        raise DigestMismatch(f"the source {plan.source} was altered; nothing is built from it")
     work = functools.partial(_work, wim=wim, workdir=workdir, progress=progress, limits=limits)
-    staging = _Staging(workdir / "add", plan.at, driver_files)
-    request = _request(plan, facts, staging)
-    result = work("build", request)
-    for sentence in (*result["faults"], *result["warnings"]):
-        raise ContentFault(f"The built image is not what was asked for: {sentence}.")
-    if not _continues(source, wim, progress):
-        work("verify", {})
-    paths = {"boot.wim": wim, **_taken_out(facts, result["extracted"], workdir / "files")}
-    findings = list(plan.findings)
-    if plan.settings.boot_sdi:
-        paths["boot.sdi"] = _own_sdi(driver_files(plan.settings.boot_sdi), workdir)
-    chains = layout.chains(paths)
-    if "linux" in chains:
-        paths["boot.wim.cpio"] = _as_cpio(wim, workdir / "boot.wim.cpio")
-    if "native" in chains:
-        paths |= dict(_boot_configurations(plan.settings, facts, paths, workdir))
-    elif not chains:
-        findings.append(_unbootable(facts))
-    return BuiltFiles(tuple(_measured(paths, progress)), chains, tuple(findings))
+    try:
+        if copy(source, wim, progress) != plan.source:
+            raise DigestMismatch(f"the source {plan.source} was altered; nothing is built from it")
+        _make_writable(wim)
+        staging = Staging(workdir / "add", plan.at, driver_files)
+        result = work("build", request_of(plan, facts, staging))
+        for sentence in (*result["faults"], *result["warnings"]):
+            raise ContentFault(f"The built image is not what was asked for: {sentence}.")
+        if not _continues(source, wim, progress):
+            work("verify", {})
+        paths = {"boot.wim": wim, **_taken_out(facts, result["extracted"], workdir / "files")}
+        if plan.settings.boot_sdi:
+            paths["boot.sdi"] = _own_sdi(driver_files(plan.settings.boot_sdi), workdir)
+        chains = layout.chains(paths)
+        paths |= _made_for(chains, plan.settings, facts, paths, workdir)
+        files = tuple(_measured(paths, progress))
+    except OSError as fault:
+        raise explain_disk_fault(fault, workdir) from fault
+    findings = plan.findings if chains else (*plan.findings, _unbootable(facts))
+    return BuiltFiles(files, chains, findings, (*facts.secrets, *staging.secrets))
 
 
-class _Staging:
-    """Everything that is added, as one tree that is laid over the image.
-
-    Folders and files bear the plan's time: wimlib stores both their times of change and of
-    last access, so nothing may look into the tree between `stamp` and the update.
-    """
-
-    def __init__(self, folder: Path, at: int, locate: Locate) -> None:
-        self.folder = folder
-        self.expected: dict[str, list[Any]] = {}
-        self._at = at
-        self._locate = locate
-        folder.mkdir()
-
-    def write(self, target: str, data: bytes) -> None:
-        """A file of these bytes."""
-        self._place(target).write_bytes(data)
-        self.expected[target] = [len(data), _sha1(data)]
-
-    def add(self, target: str, digest: str) -> None:
-        """Copy a blob, hashing it on the way: what goes into an image was checked today."""
-        sha256, sha1, size = hashlib.sha256(), _new_sha1(), 0
-        blob = self._locate(digest).open("rb", buffering=0)
-        with blob, self._place(target).open("xb", buffering=0) as out:
-            for chunk in _chunks(blob):
-                sha256.update(chunk)
-                sha1.update(chunk)
-                out.write(chunk)
-                size += len(chunk)
-        if f"sha256:{sha256.hexdigest()}" != digest:
-            raise DigestMismatch(f"blob {digest} was altered, so {target} cannot be added")
-        self.expected[target] = [size, sha1.hexdigest() if size else ""]
-
-    def stamp(self) -> None:
-        """Give everything the plan's time, from the bottom up."""
-        for below, _folders, files in os.walk(self.folder, topdown=False):
-            for name in files:
-                file = Path(below, name)
-                file.chmod(0o644)
-                os.utime(file, (self._at, self._at))
-            os.utime(below, (self._at, self._at))
-
-    def _place(self, target: str) -> Path:
-        """Where the file for `target` is staged; plans hold only paths that were checked."""
-        check_image_path(target)
-        file = self.folder / target.lstrip("/")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        return file
-
-
-def _request(plan: Plan, facts: ImageFacts, staging: _Staging) -> dict[str, Any]:
-    """The plan as the worker understands it: paths of staged files and values of hives."""
-    removed: list[str] = []
-    registry: list[dict[str, Any]] = []
-    boot_index = facts.boot_index
-    for step in plan.steps:
-        match step:
-            case AddTree(target, files):
-                for file in files:
-                    staging.add(f"{target}/{file.path}", file.digest)
-            case AddFile(target, digest, _size):
-                staging.add(target, digest)
-            case WriteFile(target, data):
-                staging.write(target, data)
-            case RemoveTree(target):
-                removed.append(target)
-            case SetRegistry(hive, key, name, kind, data):
-                value = {"key": key, "name": name, "type": kind, "data": data.hex()}
-                registry.append({"hive": hive, **value})
-            case SetBootIndex(index):
-                boot_index = index
-    staging.stamp()
-    high, low = filetime_halves(plan.at)
-    return {
-        "index": plan.index,
-        "at": plan.at,
-        "high": high,
-        "low": low,
-        "boot_index": boot_index,
-        "removed": removed,
-        "tree": str(staging.folder),
-        "registry": registry,
-        "expected": staging.expected,
-        "extract": [file.path for file in facts.boot_files],
-    }
+def _make_writable(wim: Path) -> None:
+    """Take the read-only mark off a copy; wimlib would refuse to change it."""
+    at, size = 16, 4  # the header's flags
+    with wim.open("r+b") as stream:
+        stream.seek(at)
+        flags = int.from_bytes(stream.read(size), "little")
+        stream.seek(at)
+        stream.write((flags & ~WimFlag.READONLY).to_bytes(size, "little"))
 
 
 def _work(
@@ -229,21 +143,13 @@ def copy(source: Path, target: Path, progress: Progress = no_progress) -> str:
     sha256, done = hashlib.sha256(), 0
     with source.open("rb", buffering=0) as reader, target.open("xb", buffering=0) as writer:
         shared = _share_blocks(reader, writer)
-        for chunk in _chunks(reader):
+        for chunk in chunks(reader):
             sha256.update(chunk)
             if not shared:
                 writer.write(chunk)
             done += len(chunk)
             progress("copy", done, size)
     return f"sha256:{sha256.hexdigest()}"
-
-
-def _chunks(stream: io.RawIOBase) -> Iterator[memoryview]:
-    """What is left in a stream, each piece in the same memory: four times as fast as new ones."""
-    buffer = bytearray(_CHUNK)
-    view = memoryview(buffer)
-    while count := stream.readinto(buffer):
-        yield view[:count]
 
 
 def _share_blocks(reader: io.RawIOBase, writer: io.RawIOBase) -> bool:
@@ -281,7 +187,7 @@ def _taken_out(facts: ImageFacts, extracted: list[str], folder: Path) -> dict[st
         if file.path not in extracted:
             continue
         path = folder / file.path.lstrip("/")
-        if path.is_symlink() or _sha1(path.read_bytes()) != file.sha1:
+        if path.is_symlink() or sha1_of(path.read_bytes()) != file.sha1:
             raise ContentFault(f"{file.path} came out of the built image altered.")
         paths[file.name] = path
     return paths
@@ -299,6 +205,22 @@ def _own_sdi(blob: Path, workdir: Path) -> Path:
             hint="Take boot\\boot.sdi of Windows installation media.",
         ) from error
     return path
+
+
+def _made_for(
+    chains: tuple[str, ...],
+    settings: BootSettings,
+    facts: ImageFacts,
+    paths: dict[str, Path],
+    workdir: Path,
+) -> dict[str, Path]:
+    """Files that no image holds but that its chains need."""
+    made: dict[str, Path] = {}
+    if "linux" in chains:
+        made["boot.wim.cpio"] = _as_cpio(paths["boot.wim"], workdir / "boot.wim.cpio")
+    if "native" in chains:
+        made.update(_boot_configurations(settings, facts, paths, workdir))
+    return made
 
 
 def _boot_configurations(
@@ -352,13 +274,3 @@ def _measured(paths: dict[str, Path], progress: Progress) -> Iterator[BuiltFile]
 def _unbootable(facts: ImageFacts) -> str:
     lacking = ", ".join(missing.name for missing in facts.missing)
     return f"No machine can boot this version by itself: the image lacks {lacking}."
-
-
-def _new_sha1() -> "hashlib._Hash":
-    return hashlib.sha1(usedforsecurity=False)
-
-
-def _sha1(data: bytes) -> str:
-    sha1 = _new_sha1()
-    sha1.update(data)
-    return sha1.hexdigest() if data else ""

@@ -6,14 +6,12 @@ owner is InvalidInput with a hint; what could harm whoever opens it is Quarantin
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from netboot.errors import FormatError, InvalidInput, Quarantined
-from netboot.formats import pe
+from netboot.errors import FormatError, InvalidInput, OperatorFault, Quarantined
 from netboot.formats.wim import (
     HEADER_SIZE,
     WimHeader,
@@ -22,24 +20,11 @@ from netboot.formats.wim import (
     parse_header,
 )
 from netboot.formats.wim_xml import WimDescription, WimImage, parse_wim_xml
-from netboot.images import boot_layout as layout
-from netboot.images.architecture import Architecture
-from netboot.images.image_facts import (
-    ARCHITECTURE_BY_XML,
-    BootFile,
-    ImageFacts,
-    ImageInWim,
-)
-from netboot.images.secrets import SCAN_LIMIT, SecretFinding, is_scanned, scan_file
-from netboot.images.startup_hooks import decode_script
+from netboot.images.image_facts import ImageFacts, ImageInWim
 from netboot.store import sandbox
 from netboot.store.confine import Limits
 from netboot.store.sandbox import Progress, WorkerDied, WorkerRefused, no_progress
-from netboot.store.signers import signer_of
-
-_ARCHITECTURE_BY_PE = MappingProxyType(
-    {"x86": Architecture.X86, "amd64": Architecture.X64, "arm64": Architecture.ARM64}
-)
+from netboot.store.wim_facts import Contents, Entry, facts_of, images_of
 
 _REFUSALS: Mapping[int, tuple[str, str]] = MappingProxyType(
     {
@@ -51,35 +36,10 @@ _REFUSALS: Mapping[int, tuple[str, str]] = MappingProxyType(
 )
 """wimlib's codes for what the owner of a file can repair."""
 
+_OUR_SIDE = frozenset({37, 47, 52, 63, 72})
+"""wimlib's codes for trouble with our own scratch folder: mkdir, open, rename, stat, write."""
+
 _REPAIRED_ELSEWHERE = "Get the file again from where it came from; do not open it elsewhere."
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    path: str
-    size: int
-    sha1: str
-    is_plain: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Contents:
-    """What the sandbox found: entries by lower-case path, and where taken files lie."""
-
-    entries: Mapping[str, _Entry]
-    folder: Path
-    collected: frozenset[str]
-    hives: Mapping[str, Any]
-    boot_index: int
-
-    def read(self, path: str, limit: int = SCAN_LIMIT) -> bytes | None:
-        """The first bytes of a file that was taken out, None where it was not."""
-        entry = self.entries.get(path)
-        if entry is None or entry.path not in self.collected:
-            return None
-        file = self.folder / entry.path.lstrip("/")
-        with file.open("rb") as stream:
-            return stream.read(limit)
 
 
 def inspect(
@@ -100,7 +60,13 @@ def inspect(
     with tempfile.TemporaryDirectory(prefix="wim-", dir=workdir) as scratch:
         folder = Path(scratch)
         contents = _examine(path, chosen.index, folder, progress, limits)
-        return _facts(path, header, description, chosen, contents)
+        return facts_of(
+            size=path.stat().st_size,
+            header=header,
+            description=description,
+            image=chosen,
+            contents=contents,
+        )
 
 
 def read_descriptions(path: Path) -> tuple[WimHeader, WimDescription]:
@@ -131,7 +97,7 @@ def read_descriptions(path: Path) -> tuple[WimHeader, WimDescription]:
 def images_in(path: Path) -> tuple[ImageInWim, ...]:
     """The images that a WIM holds, for the operator to choose from."""
     _header, description = read_descriptions(path)
-    return _listed(description)
+    return images_of(description)
 
 
 def list_files(path: Path, index: int, *, workdir: Path | None = None) -> dict[str, str]:
@@ -142,13 +108,6 @@ def list_files(path: Path, index: int, *, workdir: Path | None = None) -> dict[s
         except (WorkerRefused, WorkerDied) as error:
             raise Quarantined(f"The WIM cannot be listed: {_lowered(error)}.") from error
     return dict(answer.result["files"])
-
-
-def _listed(description: WimDescription) -> tuple[ImageInWim, ...]:
-    return tuple(
-        ImageInWim(image.index, image.name, image.description, image.edition)
-        for image in description.images
-    )
 
 
 def _choose(header: WimHeader, description: WimDescription, index: int | None) -> WimImage:
@@ -173,206 +132,53 @@ def _choose(header: WimHeader, description: WimDescription, index: int | None) -
 
 def _examine(
     path: Path, index: int, folder: Path, progress: Progress, limits: Limits | None
-) -> _Contents:
+) -> Contents:
     """Let the sandbox look inside; translate its refusals."""
     try:
         answer = sandbox.run(
             "examine", {"index": index}, wim=path, workdir=folder, progress=progress, limits=limits
         )
     except WorkerRefused as error:
-        if error.code in _REFUSALS:
-            reason, hint = _REFUSALS[error.code]
-            raise InvalidInput(f"{reason.capitalize()}.", hint=hint) from error
-        raise Quarantined(
-            f"The WIM is damaged: {_lowered(error)}.", hint=_REPAIRED_ELSEWHERE
-        ) from error
+        raise _refusal(error) from error
     except WorkerDied as error:
         raise Quarantined(
             f"The WIM cannot be read safely: {error}.", hint=_REPAIRED_ELSEWHERE
         ) from error
-    result = answer.result
+    try:
+        return _contents(answer.result, folder / "files")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Quarantined("The WIM confused its reader.", hint=_REPAIRED_ELSEWHERE) from error
+
+
+def _refusal(error: WorkerRefused) -> OperatorFault:
+    """What wimlib said, in the operator's words."""
+    if error.code in _OUR_SIDE:
+        return OperatorFault(
+            f"The WIM could not be examined: {_lowered(error)}.",
+            hint="Check that the disk has room; the file itself may be in order.",
+        )
+    if error.code in _REFUSALS:
+        reason, hint = _REFUSALS[error.code]
+        return InvalidInput(f"{_capital(reason)}.", hint=hint)
+    return Quarantined(f"The WIM is damaged: {_lowered(error)}.", hint=_REPAIRED_ELSEWHERE)
+
+
+def _contents(result: dict[str, Any], folder: Path) -> Contents:
+    """The worker's answer, trusted no more than the file: it may have been taken over."""
     for sentence in (*result["hostile"], *result["warnings"]):
         raise Quarantined(f"The WIM holds what no Windows tool writes: {sentence}.")
-    entries = (
-        _Entry(where, size, sha1, bool(plain)) for where, size, sha1, plain in result["entries"]
-    )
-    return _Contents(
-        entries={entry.path.lower(): entry for entry in entries},
-        folder=folder / "files",
+    entries = {}
+    for path, size, sha1, plain in result["entries"]:
+        if ".." in path.split("/"):
+            raise ValueError(path)
+        entries[path.lower()] = Entry(path, int(size), str(sha1), bool(plain))
+    return Contents(
+        entries=entries,
+        folder=folder,
         collected=frozenset(result["collected"]),
-        hives=result["hives"],
-        boot_index=result["boot_index"],
+        hives=dict(result["hives"]),
+        boot_index=int(result["boot_index"]),
     )
-
-
-def _facts(
-    path: Path,
-    header: WimHeader,
-    description: WimDescription,
-    image: WimImage,
-    contents: _Contents,
-) -> ImageFacts:
-    entries = contents.entries
-    if not any(program in entries for program in layout.PE_PROGRAMS):
-        raise InvalidInput(
-            f"Image {image.index} ({image.name or 'no name'}) is not Windows PE: "
-            "it holds neither winpeshl.exe nor wpeinit.exe.",
-            hint="Choose boot.wim of installation media; install.wim holds whole systems.",
-        )
-    findings: list[str] = []
-    architecture = _architecture(image, contents, findings)
-    boot_files = tuple(_boot_files(contents))
-    names = {file.name for file in boot_files}
-    version, edition = _version(image, contents)
-    findings += _other_findings(header, image, contents)
-    return ImageFacts(
-        size=path.stat().st_size,
-        index=image.index,
-        images=_listed(description),
-        boot_index=contents.boot_index,
-        architecture=architecture,
-        compression=header.compression.value,
-        version=version,
-        edition=edition,
-        languages=image.languages,
-        modified_at=image.modified_at,
-        file_count=sum(entry.is_plain for entry in entries.values()),
-        total_size=sum(entry.size for entry in entries.values()),
-        boot_files=boot_files,
-        missing=tuple(layout.missing(boot_files, architecture)),
-        loaders=tuple(
-            entries[loader].path.replace("/", "\\")
-            for loader in layout.LOADERS
-            if loader in entries
-        ),
-        startnet=_script(contents, layout.STARTNET),
-        winpeshl=_script(contents, layout.WINPESHL),
-        setup_path=_setup_path(entries),
-        hives=tuple(sorted(name for name, hive in contents.hives.items() if "fault" not in hive)),
-        drivers=_infs(entries, "/windows/bootdrivers/", "/windows/system32/driverstore/"),
-        inbox_infs=_infs(entries, "/windows/inf/"),
-        packages=tuple(sorted(_packages(entries))),
-        chains=layout.chains(names),
-        has_background=layout.BACKGROUND in entries,
-        has_integrity_table=bool(header.integrity.stored),
-        findings=tuple(findings),
-        secrets=tuple(_secrets(contents)),
-    )
-
-
-def _architecture(image: WimImage, contents: _Contents, findings: list[str]) -> Architecture:
-    """What XML and kernel agree on; where one is silent, the other's word with a finding."""
-    claimed = (
-        ARCHITECTURE_BY_XML.get(image.architecture) if image.architecture is not None else None
-    )
-    proved = None
-    for program in (layout.KERNEL, *layout.LOADERS):
-        head = contents.read(program, pe.HEADER_BYTES)
-        if head is None:
-            continue
-        try:
-            machine = pe.parse(head, size=contents.entries[program].size).machine
-        except FormatError as error:
-            findings.append(f"{contents.entries[program].path}: {error}.")
-            continue
-        proved = _ARCHITECTURE_BY_PE.get(machine)
-        break
-    if claimed and proved and claimed is not proved:
-        raise InvalidInput(
-            f"The WIM's XML says {claimed}, but its kernel is {proved}.",
-            hint="Take a WIM from installation media; this one was put together from two.",
-        )
-    architecture = proved or claimed
-    if architecture is None:
-        raise InvalidInput(
-            "Neither the WIM's XML nor its kernel says for which processor it is.",
-            hint="netboot boots x86, x64 and arm64 images.",
-        )
-    if proved is None:
-        findings.append("The architecture is the XML's claim; no kernel was found to confirm it.")
-    return architecture
-
-
-def _boot_files(contents: _Contents) -> Iterator[BootFile]:
-    """Boot files inside, the best candidate for each name."""
-    for name, paths in layout.CANDIDATES.items():
-        found = (contents.entries[path] for path in paths if path in contents.entries)
-        for entry in found:
-            if entry.is_plain and entry.size:
-                signer = _signer(contents, entry) if name.endswith((".efi", ".exe")) else ""
-                yield BootFile(name, entry.path, entry.size, entry.sha1, signer)
-                break
-    for lowered, entry in sorted(contents.entries.items()):
-        if layout.FONTS.fullmatch(lowered) and entry.is_plain and entry.size:
-            yield BootFile(layout.client_name(lowered), entry.path, entry.size, entry.sha1)
-
-
-def _signer(contents: _Contents, entry: _Entry) -> str:
-    data = contents.read(entry.path.lower(), entry.size)
-    return signer_of(data) if data else ""
-
-
-def _version(image: WimImage, contents: _Contents) -> tuple[str, str]:
-    """Windows version and edition: the XML's; what it leaves open, the SOFTWARE hive knows."""
-    hive = contents.hives.get("SOFTWARE", {})
-    build, revision = str(hive.get("build", "")), hive.get("revision", 0)
-    version = image.version or (f"10.0.{build}.0" if build.isdecimal() else "")
-    if revision and version.endswith(f".{build}.0"):
-        version = f"{version.removesuffix('.0')}.{revision}"
-    return version, image.edition or str(hive.get("edition", ""))
-
-
-def _script(contents: _Contents, path: str) -> str | None:
-    data = contents.read(path)
-    if data is None:
-        return "" if path in contents.entries else None
-    return decode_script(data)
-
-
-def _setup_path(entries: Mapping[str, _Entry]) -> str:
-    """The Setup that Windows PE would start by itself, as winpeshl.ini writes it."""
-    for path in layout.SETUP_PROGRAMS:
-        if path in entries:
-            return "%SYSTEMDRIVE%" + entries[path].path.replace("/", "\\")
-    return ""
-
-
-def _infs(entries: Mapping[str, _Entry], *folders: str) -> tuple[str, ...]:
-    return tuple(
-        entry.path
-        for path, entry in sorted(entries.items())
-        if path.endswith(".inf") and path.startswith(folders)
-    )
-
-
-def _packages(entries: Mapping[str, _Entry]) -> Iterator[str]:
-    """Optional components, as far as their names show them."""
-    for path, entry in entries.items():
-        name = entry.path.rpartition("/")[2]
-        if path.startswith("/windows/servicing/packages/winpe-") and path.endswith(".mum"):
-            yield name.partition("~")[0].removesuffix(".mum")
-
-
-def _secrets(contents: _Contents) -> Iterator[SecretFinding]:
-    for path, entry in sorted(contents.entries.items()):
-        if is_scanned(path) and (data := contents.read(path)) is not None:
-            yield from scan_file(entry.path, data)
-
-
-def _other_findings(header: WimHeader, image: WimImage, contents: _Contents) -> Iterator[str]:
-    if not header.boot_index:
-        yield f"No image was marked as bootable; builds mark image {image.index}."
-    if layout.IMAGE_INI in contents.entries:
-        yield (
-            "netboot built this WIM: drivers that it added then are taken out and "
-            "replaced by those of the new image."
-        )
-    for name in layout.HIVES:
-        hive = contents.hives.get(name)
-        if hive is None:
-            yield f"The {name} hive is missing."
-        elif "fault" in hive:
-            yield f"The {name} hive cannot be read: {hive['fault']}."
 
 
 def _capital(error: object) -> str:

@@ -255,8 +255,8 @@ def main() -> None:
     worker = Worker(json.load(sys.stdin))
     command = COMMANDS[worker.request["command"]]
     worker.shut_in()
-    self_test(worker.library, worker.workdir)
     try:
+        self_test(worker.library, worker.workdir)
         result = command(worker)
     except WimlibError as error:
         refusal = {"code": error.code, "message": str(error), "stage": worker.stage}

@@ -24,8 +24,8 @@ def debian_program(program: str, *packages: str) -> list[str] | None:
     folder = _FOLDER / program
     if not folder.exists() and not _unpack(packages, folder):
         return None
-    libraries = {str(path.parent) for path in folder.rglob("*.so*")}
-    path = next(path for path in folder.rglob(program) if path.is_file())
+    libraries = {str(path.parent) for path in folder.rglob("*.so.*")}
+    path = next(path for path in folder.rglob(program) if path.parent.name in {"bin", "sbin"})
     return ["env", f"LD_LIBRARY_PATH={':'.join(sorted(libraries))}", str(path)]
 
 

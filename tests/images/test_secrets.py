@@ -14,6 +14,8 @@ def unattend(body: str, phase: str = "oobeSystem") -> bytes:
     return UNATTEND.format(body=body, phase=phase).encode()
 
 
+KEY = b"PRIVATE" + b" KEY-----\nMIIE\n"
+
 PLANTED: list[tuple[str, bytes]] = [
     ("/unattend.xml", unattend("<Password><Value>S3cret</Value></Password>")),
     (
@@ -43,8 +45,8 @@ PLANTED: list[tuple[str, bytes]] = [
     ("/x.bat", b'NET USE \\\\srv\\share "two words" /USER:joe && dir\r\n'),
     ("/desk.rdp", b"full address:s:x\r\npassword 51:b:01000000D08C9DDF\r\n"),
     ("/wlan.xml", b"<sharedKey><keyMaterial>S3cret</keyMaterial></sharedKey>"),
-    ("/key.pem", b"-----BEGIN RSA PRIVATE KEY-----\nMIIE\n"),
-    ("/id_ed25519", b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n"),
+    ("/key.pem", b"-----BEGIN RSA " + KEY),
+    ("/id_ed25519", b"-----BEGIN OPENSSH " + KEY),
     ("/k.ppk", b"PuTTY-User-Key-File-2: ssh-rsa\n"),
     ("/cert.pfx", b"\x30\x82"),
     ("/sms/data/Variables.dat", b"\x00\x01"),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from netboot.protocols.round_trip import Timing
 from netboot.protocols.tftp import Ack, Error
 from netboot.protocols.tftp_options import OptionLimits, Terms, negotiate
 from netboot.protocols.transfer import (
@@ -18,7 +19,6 @@ from netboot.protocols.transfer import (
     ReadTransfer,
     SendBlocks,
     SendOptionAck,
-    Timing,
 )
 from tests.joined_machines import Link, play
 

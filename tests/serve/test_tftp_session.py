@@ -7,9 +7,10 @@ import time
 import pytest
 
 from netboot.boot.events import Event, TransferFailed, TransferFinished, TransferStarted
+from netboot.protocols.round_trip import Timing
 from netboot.protocols.tftp import Ack, Data, Error, OptionAck, from_bytes
 from netboot.protocols.tftp_options import Terms
-from netboot.protocols.transfer import Outcome, ReadTransfer, Timing
+from netboot.protocols.transfer import Outcome, ReadTransfer
 from netboot.serve.segmentation import BlockSender, Segmentation
 from netboot.serve.tftp_limits import Source, TftpLimits
 from netboot.serve.tftp_session import Asked, Session, Surroundings

@@ -18,6 +18,7 @@ from netboot.boot.events import (
     TransferStarted,
 )
 from netboot.errors import PortTaken
+from netboot.protocols.round_trip import Timing
 from netboot.protocols.tftp import (
     Ack,
     Data,
@@ -27,7 +28,6 @@ from netboot.protocols.tftp import (
     WriteRequest,
     from_bytes,
 )
-from netboot.protocols.transfer import Timing
 from netboot.serve.tftp_limits import TftpLimits
 from netboot.serve.tftpd import TftpServer
 from netboot.serve.udp import Loop

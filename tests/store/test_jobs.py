@@ -119,3 +119,50 @@ def test_the_newest_jobs_come_first(site):
 
     assert [second.id, first.id] == [job.id for job in site.jobs.latest(5)]
     assert {QUEUED} == {job.state for job in site.jobs.latest(5)}
+
+
+def test_a_job_that_is_given_back_was_never_tried(site, monkeypatch):
+    """A worker that is stopped costs the job none of its tries; another begins it anew."""
+    job = submit(site)
+    for _ in range(5):
+        assert 1 == site.jobs.claim("stops", KINDS).attempts
+        site.jobs.give_back(job.id, "stops")
+
+    assert (QUEUED, 0) == (site.jobs.get(job.id).state, site.jobs.get(job.id).attempts)
+
+
+def test_what_somebody_else_has_is_not_given_back(site, monkeypatch):
+    """Nor is it finished by a worker that lost it."""
+    job = submit(site)
+    monkeypatch.setattr(module, "LEASE_SECONDS", -1.0)
+    site.jobs.claim("slow", KINDS)
+    site.jobs.claim("quick", KINDS)
+    site.jobs.give_back(job.id, "slow")
+
+    with pytest.raises(LeaseLost):
+        site.jobs.finish(job.id, SUCCEEDED, worker="slow")
+    assert RUNNING == site.jobs.get(job.id).state
+    site.jobs.finish(job.id, SUCCEEDED, worker="quick")
+    assert SUCCEEDED == site.jobs.get(job.id).state
+
+
+def test_old_jobs_are_forgotten_and_those_that_go_on_are_not(site):
+    """What ended before the day that is named goes with its log; what waits or runs stays."""
+    ended, waiting = submit(site), submit(site)
+    site.jobs.claim("w", KINDS)
+    site.jobs.finish(ended.id, FAILED, message="no room")
+
+    assert 0 == site.jobs.forget(before=site.jobs.get(ended.id).finished_at)
+    assert 1 == site.jobs.forget(before=site.jobs.get(ended.id).finished_at + 1)
+    assert [waiting.id] == [job.id for job in site.jobs.latest()]
+
+
+def test_a_log_and_a_title_have_an_end(site):
+    """A machine that talks for hours keeps its last lines; progress stays between 0 and 1."""
+    job = site.jobs.submit("boot_test_machine", {}, title="T" * 1000)
+    for number in range(module.LOG_LINES + 5):
+        site.jobs.report(job.id, progress=number - 1.0, stage="s" * 1000, line=f"line {number}")
+
+    shown = site.jobs.get(job.id)
+    assert (module.LOG_LINES, f"line {module.LOG_LINES + 4}") == (len(shown.log), shown.log[-1])
+    assert (1.0, 255, 255) == (shown.progress, len(shown.stage), len(shown.title))

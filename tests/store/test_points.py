@@ -1,13 +1,15 @@
 import json
+import os
+import threading
 
 import pytest
 
-from netboot.errors import ContentFault, DigestMismatch, NotFound
+from netboot.errors import BlobMissing, ContentFault, DigestMismatch, NotFound, OperatorFault
 from netboot.images.architecture import Architecture
 from netboot.images.content_version import ContentVersion, ManifestFile
 from netboot.store import points as module
 from netboot.store.blobs import BlobStore
-from netboot.store.points import PointFolder, PublishedReader
+from netboot.store.points import PointFolder, PublishedReader, write_json
 
 NOW = 1_000_000.0
 
@@ -137,3 +139,164 @@ def test_manifests_are_plain_json(source, point):
     (manifest,) = point.versions.iterdir()
 
     assert built == ContentVersion.from_json(json.loads(manifest.read_text()))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["", "[]", "{}", '{"generation": 1}', "\x00\x01", "null", '{"current": 7, "kept": 7}'],
+)
+def test_no_damage_is_taken_for_an_empty_point(point, damage):
+    """Whatever stands in the pointer's place, the fault is ours and is told."""
+    point.pointer.write_text(damage)
+
+    with pytest.raises(ContentFault, match="damaged"):
+        point.load()
+
+
+def test_a_daemon_keeps_serving_its_last_good_state(source, point):
+    """Damage to the pointer is told once, and mending it is enough."""
+    point.update(version(source, 1), source, now=NOW)
+    told = []
+    reader = PublishedReader(point, told.append)
+    good = point.pointer.read_text()
+    write_pointer(point, "{half")
+
+    assert [1, 1] == [reader().current["Lab PE x64"].number for _ in range(2)]
+    assert 1 == len(told)
+    assert "served still" in told[0]
+    write_pointer(point, good)
+    point.update(version(source, 2), source, now=NOW)
+    assert 2 == reader().current["Lab PE x64"].number
+
+
+def write_pointer(point, text):
+    part = point.root / "edited"
+    part.write_text(text)
+    part.replace(point.pointer)
+
+
+def test_a_daemon_does_not_begin_with_a_damaged_point(point):
+    """Whoever starts it reads what is wrong."""
+    point.pointer.write_text("{half")
+
+    with pytest.raises(ContentFault, match="damaged"):
+        PublishedReader(point, pytest.fail)
+
+
+def test_of_two_changes_at_once_none_is_lost(point):
+    """Eight threads that each add a machine and publish: the point has all eight in the end."""
+    known, guard = {}, threading.Lock()
+
+    def deploy(number):
+        with guard:
+            known[f"52:54:00:00:00:{number:02x}"] = "Lab PE x64"
+        point.publish_policy(lambda: ({}, dict(known)))
+
+    threads = [threading.Thread(target=deploy, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert known == dict(point.load().assignments)
+
+
+def test_an_update_that_was_cut_off_is_not_served_and_can_be_repeated(
+    source, point, monkeypatch
+):
+    """Blobs and manifest without the pointer's switch: the old version, then the new one."""
+    point.update(version(source, 1), source, now=NOW)
+
+    def cut_off(self, state):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PointFolder, "_write", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            point.update(version(source, 2), source, now=NOW)
+    assert 1 == point.load().current["Lab PE x64"].number
+    assert point.update(version(source, 2), source, now=NOW) is True
+    assert 2 == point.load().current["Lab PE x64"].number
+
+
+def test_a_point_heals_a_bad_copy_of_its_own_from_the_site(source, tmp_path):
+    """Where the point's bytes are a copy, the site's good ones replace them at the next update."""
+    point = PointFolder(tmp_path / "point")
+    built = version(source, 1, b"good bytes")
+    path = point.blobs.path(built.files[0].digest)
+    path.parent.mkdir()
+    path.write_bytes(b"BAD! bytes")
+
+    assert point.update(built, source, now=NOW) is True
+    assert () == point.altered(built)
+
+
+def test_what_is_gone_from_both_is_told(source, point):
+    """An update of a version whose bytes nobody has changes nothing."""
+    built = version(source, 1)
+    source.remove(built.files[0].digest)
+
+    with pytest.raises(BlobMissing):
+        point.update(built, source, now=NOW)
+    assert {} == dict(point.load().current)
+
+
+def age(store):
+    for digest in store.digests():
+        os.utime(store.path(digest), (NOW - 7200, NOW - 7200))
+
+
+def test_a_sweep_takes_what_no_boot_and_no_roll_back_can_need(source, point):
+    """After the day of grace two versions are left, with their manifests, and the programs."""
+    program = point.blobs.add_bytes(b"iPXE")
+    for number in (1, 2, 3):
+        point.update(version(source, number), source, now=NOW)
+    orphan = point.blobs.add_bytes(b"of a program that was updated")
+    for store in (point.blobs, source):
+        age(store)
+    later = NOW + module.GRACE_SECONDS + 1
+    swept = point.sweep({program.digest}, now=later, before=NOW)
+
+    assert (("Lab PE x64 v1",), 2) == (swept.versions, swept.blobs)
+    assert not point.blobs.holds(orphan.digest)
+    assert point.blobs.holds(program.digest)
+    assert {"lab-pe-x64-2.json", "lab-pe-x64-3.json"} == {p.name for p in point.versions.iterdir()}
+    assert {2, 3} == {number for _, number in point.load().kept}
+    point.roll_back("Lab PE x64", 2, now=later)
+
+
+def test_a_sweep_leaves_running_boots_alone(source, point):
+    """Within the day of grace nothing goes but what nobody names, and what is young stays."""
+    for number in (1, 2, 3):
+        point.update(version(source, number), source, now=NOW)
+    age(source)
+    young = point.blobs.add_bytes(b"comes in this minute")
+    generation = point.load().generation
+    swept = point.sweep(set(), now=NOW + 60, before=NOW - 3600)
+
+    assert ((), 0) == (swept.versions, swept.blobs)
+    assert point.blobs.holds(young.digest)
+    assert generation == point.load().generation
+
+
+def test_a_damaged_point_is_not_swept(source, point):
+    """Who does not know what is needed takes nothing away."""
+    built = version(source, 1)
+    point.update(built, source, now=NOW)
+    age(source)
+    point.pointer.write_text("{half")
+
+    with pytest.raises(ContentFault):
+        point.sweep(set(), now=NOW, before=NOW)
+    assert point.blobs.holds(built.files[0].digest)
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    """A refusal of the disk is told, and no part remains."""
+    target = tmp_path / "folder" / "state.json"
+
+    with pytest.raises(OperatorFault, match="cannot write below"):
+        write_json(target, {"a": 1})
+    target.parent.mkdir()
+    write_json(target, {"a": 1})
+    assert ["state.json"] == [path.name for path in target.parent.iterdir()]

@@ -1,5 +1,6 @@
 """Builds: what lies in the image afterwards, that builds are equal, and how they fail."""
 
+import errno
 import os
 import subprocess
 from dataclasses import replace
@@ -10,14 +11,18 @@ import pytest
 from netboot.errors import ContentFault, DigestMismatch, OperatorFault
 from netboot.formats import cpio
 from netboot.formats.sdi import build_sdi
+from netboot.formats.wim import WimFlag
 from netboot.images.boot_image import BootImage, SourceWim, recipe_digest, with_driver
 from netboot.images.image_facts import ImageFacts
 from netboot.images.properties import ExtraFile, Properties
 from netboot.images.servicing import plan
+from netboot.store import wim_builder
 from netboot.store.blobs import hash_file
+from netboot.store.confine import Limits
 from netboot.store.wim_builder import BuiltFiles, build
 from netboot.store.wim_inspector import inspect
 from tests.samples.drivers import BlobFolder, make_driver
+from tests.samples.hostile_wims import with_flags
 from tests.samples.synthetic_winpe import SyntheticWinPe, imagex, pe_file
 
 pytestmark = pytest.mark.wimlib
@@ -329,6 +334,93 @@ def test_a_rebuilt_image_holds_no_old_drivers(bench: Bench, built: BuiltFiles, t
     assert folders == {"0001-e1000"}
     script = extracted(rebuilt, "/Windows/System32/nb-start.cmd")
     assert script.count(b"drvload") == 1
+
+
+@pytest.mark.parametrize("options", [("--check",), ()])
+@pytest.mark.parametrize("compression", ["none", "XPRESS", "LZX"])
+def test_sources_of_every_usable_form_are_built_from(
+    compression: str, options: tuple[str, ...], tmp_path: Path
+):
+    """With and without integrity table, packed or not: the result is sound and repeatable."""
+    bench = Bench(tmp_path, SyntheticWinPe(compression=compression, options=options))
+
+    built, again = bench.build(bench.image()), bench.build(bench.image())
+
+    wim = built.file("boot.wim")
+    assert wim is not None
+    imagex("verify", wim.path)
+    assert [file.digest for file in built.files] == [file.digest for file in again.files]
+    assert inspect(wim.path, workdir=tmp_path).has_integrity_table is bool(options)
+
+
+def test_one_image_of_several_is_built(tmp_path: Path):
+    """The second image changes and becomes bootable; the first stays as it was."""
+    bench = Bench(tmp_path, SyntheticWinPe())
+    both = tmp_path / "both.wim"
+    imagex("export", bench.source, "1", both, "One", "--boot")
+    imagex("export", bench.source, "1", both, "Two")
+    bench.source, bench.facts = both, inspect(both, index=2, workdir=tmp_path)
+
+    wim = bench.build(bench.image()).file("boot.wim")
+
+    assert wim is not None
+    imagex("verify", wim.path)
+    assert "Boot Index:     2" in imagex("info", wim.path)
+    assert "BootDrivers" not in imagex("dir", wim.path, "1")
+    assert "BootDrivers/0001-vioscsi" in imagex("dir", wim.path, "2")
+
+
+def test_a_read_only_source_can_be_built_from(tmp_path: Path):
+    """The mark is taken off the copy, with a word at import."""
+    bench = Bench(tmp_path, SyntheticWinPe())
+    bench.source.write_bytes(with_flags(bench.source.read_bytes(), WimFlag.READONLY))
+    bench.facts = inspect(bench.source, workdir=tmp_path)
+
+    built = bench.build(bench.image())
+
+    assert "read-only" in bench.facts.findings[0]
+    assert "/Windows/System32/nb-start.cmd" in listing(built)
+
+
+def test_secrets_that_are_added_are_told_of(bench: Bench):
+    """An extra file and the prestart command are searched as an import is."""
+    tool = ExtraFile("/Deploy/bootstrap.ini", bench.blobs.add(b"UserPassword=S3cret\r\n"), 21)
+    command = "net use z: \\\\srv\\i S3cret /user:joe"
+    image = bench.image(properties=Properties(extra_files=(tool,), prestart_command=command))
+
+    secrets = bench.build(image).secrets
+
+    assert {secret.path for secret in secrets} == {
+        *("/Deploy/bootstrap.ini", "/Windows/System32/nb-start.cmd"),
+    }
+    assert "S3cret" not in str(secrets)
+
+
+def test_a_full_disk_is_the_operators_to_mend(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    """No room while copying: a fault in plain words, with a hint, and not a traceback."""
+
+    def full(*_arguments: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(wim_builder, "copy", full)
+
+    with pytest.raises(OperatorFault, match=r"disk .* is full") as told:
+        bench.build(bench.image())
+
+    assert "Free some space" in told.value.hint
+
+
+def test_wimlib_without_room_is_the_operators_to_mend(bench: Bench, tmp_path: Path):
+    """The worker may not write a file as large as the image: an OperatorFault says so."""
+    with pytest.raises(OperatorFault, match="could not be built"):
+        build(
+            source=bench.source,
+            facts=bench.facts,
+            plan=plan(bench.facts, bench.image(), 1),
+            driver_files=bench.blobs.path,
+            workdir=tmp_path,
+            limits=Limits(file_size=bench.source.stat().st_size),
+        )
 
 
 class Cancelled(Exception):

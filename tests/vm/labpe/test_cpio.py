@@ -13,22 +13,19 @@ def example() -> bytes:
     return bytes(archive)
 
 
+def cpio(busybox, *words, cwd=None):
+    done = subprocess.run(
+        [busybox, "cpio", *words], input=example(), cwd=cwd, capture_output=True, check=True
+    )
+    return done.stdout.decode()
+
+
 def test_a_foreign_cpio_reads_our_archive(tmp_path, busybox):
     """Busybox unpacks files, modes and links as they went in."""
     names = "proc\nbin\nbin/tool\netc\netc/odd\nbin/sh\ndev\ndev/console\n"
-    listed = subprocess.run(
-        [busybox, "cpio", "-t"], input=example(), capture_output=True, check=True
-    )
-    assert names == listed.stdout.decode()
+    assert names == cpio(busybox, "-t")
 
-    wanted = ["bin/tool", "etc/odd", "bin/sh"]
-    subprocess.run(
-        [busybox, "cpio", "-id", *wanted],
-        input=example(),
-        cwd=tmp_path,
-        capture_output=True,
-        check=True,
-    )
+    cpio(busybox, "-id", "bin/tool", "etc/odd", "bin/sh", cwd=tmp_path)
     assert b"12345" == (tmp_path / "etc/odd").read_bytes()
     assert 0o100755 == (tmp_path / "bin/tool").stat().st_mode
     assert "tool" == (tmp_path / "bin/sh").readlink().as_posix()

@@ -86,9 +86,9 @@ function decoration_rank(decoration,   n, part, major, minor, build, rank) {
 function print_models(models,   m, n, field, q, id, files) {
 	for (m = 1; m <= count[models]; m++) {
 		n = split(value_of(lines[models, m]), field, ",")
-		files = install_files(tolower(trimmed(expanded(field[1]))))
+		files = install_files(tolower(unquoted(expanded(field[1]))))
 		for (q = 2; q <= n; q++) {
-			id = toupper(trimmed(expanded(field[q])))
+			id = toupper(unquoted(expanded(field[q])))
 			if (id != "") print id "|" files
 		}
 	}

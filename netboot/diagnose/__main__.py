@@ -1,0 +1,157 @@
+"""`netboot check`: asks the network as machines would, and says what is wrong and how to mend it.
+
+A process of its own: scapy is GPL-2.0-only and slow to load, and nothing of ours may judge itself.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from netboot.diagnose import telling
+from netboot.diagnose.expectation import Expectation, read_expectation, site_expectation
+from netboot.diagnose.firmware import KINDS, Kind
+from netboot.diagnose.verdict import Verdict
+from netboot.errors import InvalidInput, NetbootError, OperatorFault
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--data", type=click.Path(path_type=Path), help="Data folder of the site, if here.")
+@click.option("--interface", default="", help="Network interface to ask on.")
+@click.option("--server", default="", help="Address of the boot server that should answer.")
+@click.option("--expected", type=click.Path(path_type=Path), help="JSON of what is published.")
+@click.option("--write-expected", type=click.Path(path_type=Path), help="Write that JSON and end.")
+@click.option("--kind", "keys", multiple=True, type=click.Choice([one.key for one in KINDS]),
+              help="Only this kind of machine (may be given more than once).")  # fmt: skip
+@click.option("--patience", default=3.0, show_default=True, help="Seconds to wait for offers.")
+@click.option("--capture", type=click.Path(path_type=Path, exists=True),
+              help="Tell the story of a recorded boot instead (pcap or pcapng).")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check(
+    *,
+    data: Path | None,
+    interface: str,
+    server: str,
+    expected: Path | None,
+    write_expected: Path | None,
+    keys: tuple[str, ...],
+    patience: float,
+    capture: Path | None,
+    as_json: bool,
+) -> int:
+    """Ask the network as a machine would, and say what is wrong.
+
+    Ends with 0 when every kind of machine that should boot would, with 1 when one fails.
+    """
+    if capture is not None:
+        return _tell_capture(capture, as_json=as_json)
+    known = _expectation(data, expected, interface, server)
+    if write_expected is not None:
+        write_expected.write_text(known.to_json() + "\n", encoding="utf-8")
+        click.echo(f"Wrote {write_expected}.")
+        return 0
+    kinds = tuple(one for one in KINDS if not keys or one.key in keys)
+    return _check(data, interface, known, kinds, patience, as_json=as_json)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the check; its exit code. Faults become one message and a hint."""
+    try:
+        ended = check.main(arguments, prog_name="netboot check", standalone_mode=False)
+    except NetbootError as fault:
+        click.echo(f"netboot check: {fault}", err=True)
+        if isinstance(fault, OperatorFault) and fault.hint:
+            click.echo(f"  -> {fault.hint}", err=True)
+        return 2
+    except click.ClickException as fault:
+        fault.show()
+        return 2
+    except click.Abort:
+        return 130
+    return ended if isinstance(ended, int) else 0
+
+
+def _check(
+    data: Path | None,
+    interface: str,
+    known: Expectation,
+    kinds: tuple[Kind, ...],
+    patience: float,
+    *,
+    as_json: bool,
+) -> int:
+    from netboot.diagnose.examine import Plan, examine, journal_reasons
+    from netboot.interfaces import ipv4_addresses, network_of
+
+    name = interface or _interface_of_site(data)
+    address = ipv4_addresses(name)[0]
+    plan = Plan(
+        interface=name,
+        address=address,
+        kinds=kinds,
+        expected=known,
+        network=next(iter(network_of(address)), None),
+        patience=patience,
+        reason_of=journal_reasons(data),
+    )
+    verdicts = []
+    if not as_json:
+        click.echo(f"Asking on {name} as {address}; the boot server should be"
+                   f" {known.server or 'any'}.\n")  # fmt: skip
+    for verdict in examine(plan):
+        verdicts.append(verdict)
+        if not as_json:
+            click.echo("\n".join(telling.told(verdict)) + "\n")
+    if as_json:
+        about = {"interface": name, "address": address, "server": known.server}
+        click.echo(json.dumps(telling.as_data(verdicts, **about), indent=1))
+    else:
+        click.echo("\n".join(telling.summary(verdicts)))
+    return _exit_code(verdicts)
+
+
+def _exit_code(verdicts: list[Verdict]) -> int:
+    return int(
+        any(one.outcome == "fails" for one in verdicts)
+        or not any(one.outcome == "boots" for one in verdicts)
+    )
+
+
+def _expectation(data: Path | None, path: Path | None, interface: str, server: str) -> Expectation:
+    if path is not None:
+        return read_expectation(path)
+    if data is None or not (data / "points" / "site" / "current.json").exists():
+        return Expectation(server=server)
+    return site_expectation(data, server or _server_of_site(data, interface))
+
+
+def _server_of_site(data: Path, interface: str) -> str:
+    """The address that the site here tells machines."""
+    from netboot.config import load_settings
+    from netboot.interfaces import ipv4_addresses
+
+    settings = load_settings(data)
+    return settings.address or ipv4_addresses(interface or settings.interface)[0]
+
+
+def _interface_of_site(data: Path | None) -> str:
+    from netboot.config import load_settings
+
+    name = load_settings(data).interface if data is not None and data.exists() else ""
+    if not name:
+        raise InvalidInput("which network? No interface was named", hint="Say --interface eth0.")
+    return name
+
+
+def _tell_capture(path: Path, *, as_json: bool) -> int:
+    from netboot.diagnose.story import read_story
+
+    story = read_story(path)
+    click.echo(json.dumps(story.as_data(), indent=1) if as_json else "\n".join(story.lines()))
+    return int(story.failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""What a boot network should hand out: digests and sizes, from a file or from a site's own folder.
+
+The file, for a check from another host (`netboot check --write-expected FILE` makes it):
+
+    {"server": "10.0.0.2", "http_port": 8081,
+     "programs": {"snponly.efi": {"digest": "sha256:…", "size": 1}},
+     "images": [{"label": "PE x64 v7", "architecture": "x64", "default": true,
+                 "path": "/v/pe-x64/7/", "files": {"boot.wim": {"digest": "…", "size": 1}}}]}
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from netboot.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """A file as it should be."""
+
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class PromisedImage:
+    """A version that is served; `path` is where its files lie on the boot HTTP server."""
+
+    label: str
+    architecture: str
+    default: bool
+    path: str
+    files: Mapping[str, Promised]
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """All that is known of what should be served. An empty `server` means that nothing is."""
+
+    server: str = ""
+    http_port: int = 8081
+    programs: Mapping[str, Promised] | None = None
+    images: tuple[PromisedImage, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether we know what is published, and can say what is not."""
+        return self.programs is not None
+
+    def serves(self, architecture: str) -> bool:
+        """Whether machines of this architecture have a default image."""
+        return any(one.default and one.architecture == architecture for one in self.images)
+
+    def promised(self, name: str) -> Promised | None:
+        """The file that TFTP should give under this name to a machine without its own image."""
+        if self.programs and name in self.programs:
+            return self.programs[name]
+        found = {one.files[name] for one in self.images if one.default and name in one.files}
+        return found.pop() if len(found) == 1 else None
+
+    def promised_at(self, path: str) -> Promised | None:
+        """The file that HTTP should give under this path."""
+        if path.startswith("/p/"):
+            return (self.programs or {}).get(path.removeprefix("/p/"))
+        for image in self.images:
+            if path.startswith(image.path):
+                return image.files.get(path.removeprefix(image.path))
+        return None
+
+    def to_json(self) -> str:
+        """The text of a file of expectations."""
+        return json.dumps(asdict(self), indent=1)
+
+
+def read_expectation(path: Path) -> Expectation:
+    """The expectation in a file. Raises InvalidInput."""
+    try:
+        return _from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidInput(
+            f"{path} cannot be read as a list of what is published: {error}",
+            hint="Make it anew where the site is: netboot check --write-expected FILE",
+        ) from error
+
+
+def site_expectation(data: Path, server: str) -> Expectation:
+    """What the site in this folder serves now. Raises ContentFault where that is damaged."""
+    from netboot.boot.files import version_path
+    from netboot.config import load_settings
+    from netboot.store.boot_programs import read_programs
+    from netboot.store.points import PointFolder
+
+    point = PointFolder(data / "points" / "site")
+    published = point.load()
+    defaults = set(published.defaults.values())
+    return Expectation(
+        server=server,
+        http_port=load_settings(data).http_port,
+        programs={
+            ref.name: Promised(ref.digest, ref.size) for ref in read_programs(point).values()
+        },
+        images=tuple(
+            PromisedImage(
+                label=version.label,
+                architecture=version.architecture.value,
+                default=version.image in defaults,
+                path=version_path(version, ""),
+                files={one.name: Promised(one.digest, one.size) for one in version.files},
+            )
+            for version in published.current.values()
+        ),
+    )
+
+
+def _from_json(data: dict[str, Any]) -> Expectation:
+    return Expectation(
+        server=str(data["server"]),
+        http_port=int(data.get("http_port", 8081)),
+        programs=_files(data["programs"]),
+        images=tuple(
+            PromisedImage(
+                label=str(one["label"]),
+                architecture=str(one["architecture"]),
+                default=bool(one["default"]),
+                path=str(one["path"]),
+                files=_files(one["files"]),
+            )
+            for one in data["images"]
+        ),
+    )
+
+
+def _files(data: dict[str, Any]) -> dict[str, Promised]:
+    return {name: Promised(str(one["digest"]), int(one["size"])) for name, one in data.items()}

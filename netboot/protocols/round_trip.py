@@ -1,0 +1,75 @@
+"""How long to wait for an answer: learnt from the answers that came.
+
+RFC 6298 with a floor of our own in place of its second, RFC 1123 §4.2.3.2 (a TFTP timeout must
+adapt), and Karn's rule: what went out twice measures nothing, and until something can be measured
+again the waits grow.
+"""
+
+from dataclasses import dataclass
+
+_MOMENT = 0.002
+_MOST_STRAIN = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """All waits, in seconds; counts of sends.
+
+    Before the first valid ACK we do not know who asks: few sends, no measured time. After it,
+    the timeout follows the round trip between `floor` and `ceiling` (or the negotiated timeout).
+    """
+
+    first_timeout: float = 1.0
+    first_sends: int = 3
+    first_patience: float = 10.0
+    probe_floor: float = 0.010
+    floor: float = 0.040
+    ceiling: float = 4.0
+    tries: int = 8
+    patience: float = 30.0
+    lifetime: float = 600.0
+    slowest: float = 16 * 1024.0
+    """Bytes a second under which a transfer is not worth its place, once `lifetime` is over."""
+
+
+class RoundTrip:
+    """The round trips of one transfer, and the waits that follow from them. All in seconds."""
+
+    __slots__ = ("_ceiling", "_timeout", "_timing", "_variation", "quickest", "smoothed", "strain")
+
+    def __init__(self, timing: Timing, ceiling: float) -> None:
+        self._timing = timing
+        self._ceiling = ceiling
+        self._timeout = timing.first_timeout
+        self._variation = 0.0
+        self.smoothed = 0.0
+        self.quickest = 0.0
+        self.strain = 0  # timeouts since a round trip could be measured
+
+    def measure(self, trip: float) -> None:
+        """Fold in a round trip of something that went out once."""
+        if self.smoothed:
+            self._variation += (abs(trip - self.smoothed) - self._variation) * 0.25
+            self.smoothed += (trip - self.smoothed) * 0.125
+            self.quickest = min(self.quickest, trip)
+        else:
+            self.smoothed, self._variation, self.quickest = trip, trip / 2, trip
+        self._timeout = max(self._timing.floor, self.smoothed + 4 * self._variation + 0.03)
+        self.strain = 0
+
+    def timed_out(self) -> None:
+        """No answer came: what follows has to wait longer."""
+        self.strain = min(self.strain + 1, _MOST_STRAIN)
+
+    def resend_after(self) -> float:
+        """How long we wait before all that is in flight goes again."""
+        return min(self._timeout * (1 << self.strain), self._ceiling)
+
+    def probe_after(self) -> float:
+        """How long a window may be silent before its last block goes again."""
+        wait = max(self._timing.probe_floor, 2 * self.smoothed + 4 * self._variation)
+        return min(wait * (1 << self.strain), self.resend_after())
+
+    def moment(self) -> float:
+        """How late a packet that others overtook may be, on a path that reorders."""
+        return max(_MOMENT, self.smoothed + 2 * self._variation)

@@ -1,0 +1,120 @@
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from netboot.site import Site
+from netboot.store.boot_programs import prepare_programs
+from vm.administrator import Administrator
+from vm.lab import main
+from vm.lab_server import SOCKET_NAME
+from vm.network import SERVER_ADDRESS
+from vm.summary import record
+
+ROOT = Path(__file__).parents[2]
+NOTES = ROOT / "tests" / "output" / "boots.json"
+SECONDS = 240.0
+
+
+def test_a_command_that_is_no_list_is_refused(tmp_path, capsys):
+    """The daemons' commands are JSON lists of words."""
+    with pytest.raises(SystemExit) as caught:
+        main(["run", "--data", str(tmp_path), "--netd-command", "x", "--http-command", "[1]"])
+
+    assert 2 == caught.value.code
+    assert "--netd-command" in capsys.readouterr().err
+
+
+def start_lab(data, netd, http):
+    """The lab as `netboot run` starts it; returns once its socket is there."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vm.lab", "run", "--data", str(data),
+         "--netd-command", json.dumps(netd), "--http-command", json.dumps(http)],
+        cwd=ROOT,
+        env={**os.environ, "NETBOOT_PARENT": str(os.getpid())},
+    )  # fmt: skip
+    deadline = time.monotonic() + 30
+    while not (data / SOCKET_NAME).exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return process
+
+
+@pytest.mark.netns
+def test_a_daemon_that_cannot_work_ends_the_lab_with_its_code(network, tmp_path):
+    """Code 2 means that the operator was told what is wrong; nothing is left behind."""
+    data = tmp_path / "data"
+    data.mkdir()
+    refuse = [sys.executable, "-c", "import time; time.sleep(1); raise SystemExit(2)"]
+    process = start_lab(data, refuse, [sys.executable, "-c", "import time; time.sleep(300)"])
+
+    assert 2 == process.wait(30)
+    assert not (data / SOCKET_NAME).exists()
+
+
+@pytest.mark.netns
+def test_a_daemon_that_dies_is_started_again(network, tmp_path):
+    """One crash costs a moment, not the lab."""
+    data = tmp_path / "data"
+    data.mkdir()
+    diary = tmp_path / "diary"
+    crash = [sys.executable, "-c", f"open({str(diary)!r}, 'a').write('x'); raise SystemExit(1)"]
+    process = start_lab(data, crash, [sys.executable, "-c", "import time; time.sleep(300)"])
+
+    deadline = time.monotonic() + 30
+    while not diary.exists() or len(diary.read_text()) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert 0 == process.wait(30)
+
+
+@pytest.mark.vm
+@pytest.mark.netns
+@pytest.mark.timeout(600)
+def test_the_page_gets_its_test_machine(lab_pe, network, tmp_path):
+    """Through the socket: started, the console's lines, and how it ended."""
+    data = tmp_path / "data"
+    Administrator(data, lab_pe).provide_defaults()
+    site = Site.open(data)
+    prepare_programs(site.point, site.settings.programs, SERVER_ADDRESS)
+    netboot = [sys.executable, "-m", "netboot", "--data", str(data)]
+    boot = [*netboot, "boot", "--address", SERVER_ADDRESS, "--interface", "eth0"]
+    process = start_lab(data, boot, [*netboot, "http", "--address", SERVER_ADDRESS])
+
+    events = ask(data, {"firmware": "bios-x86", "nic": "pcnet", "id": "5"})
+    process.send_signal(signal.SIGTERM)
+    ended = process.wait(30)
+    last = events[-1]
+    record(
+        NOTES,
+        name="test machine by the page's door",
+        passed=last.get("result") == "offline",
+        seconds=last.get("seconds", 0.0),
+    )
+
+    assert ["started", "serial", "done"] == list(dict.fromkeys(e["event"] for e in events)), last
+    assert ("offline", "net:1022:2000", 1, "5") == (
+        last["result"],
+        last["missing"],
+        last["version"],
+        last["id"],
+    )
+    assert b"\x89PNG" == Path(last["screenshot"]).read_bytes()[:4]
+    assert 0 == ended
+
+
+def ask(data, request):
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(SECONDS)
+        link.connect(str(data / SOCKET_NAME))
+        link.sendall(json.dumps(request).encode() + b"\n")
+        with link.makefile("rb") as stream:
+            return [json.loads(line) for line in stream]
