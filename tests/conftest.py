@@ -1,8 +1,9 @@
-"""What many tests share: a site of their own, and the Lab PE."""
+"""What many tests share: a site of their own, on either database, and the Lab PE."""
 
 import pytest
 
 from netboot.site import Site
+from tests.postgresql import PostgresServer, find_binaries
 
 
 @pytest.fixture
@@ -10,10 +11,50 @@ def site(tmp_path):
     """A new, empty site in a folder of its own."""
     made = Site.open(tmp_path / "data")
     yield made
-    if "database" in vars(made):
-        made.database.close()
-    if "journal" in vars(made):
-        made.journal.close()
+    close(made)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_site(request, tmp_path):
+    """A new, empty site on each kind of database."""
+    made = Site.open(tmp_path / "data")
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgres")
+        url = server.url(server.fresh(request.getfixturevalue("postgres_template")))
+        (made.data / "netboot.toml").write_text(f'database_url = "{url}"\n')
+    yield made
+    close(made)
+
+
+def close(site):
+    """Give back what the site has opened."""
+    if "database" in vars(site):
+        site.database.close()
+    if "journal" in vars(site):
+        site.journal.close()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A real PostgreSQL server."""
+    binaries = find_binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL server is installed (Debian's package postgresql)")
+    pytest.importorskip("psycopg", reason="psycopg is not installed in this environment")
+    with PostgresServer(binaries) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres):
+    """A database with the newest schema, to be copied."""
+    from netboot.store.database import Database
+
+    name = postgres.fresh()
+    database = Database(postgres.url(name))
+    database.migrate()
+    database.close()
+    return name
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,10 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
 from netboot.images.architecture import Architecture
-from netboot.images.driver import Driver, DriverKind
+from netboot.images.driver import DriverKind
 from netboot.operations import drivers as operations
 from netboot.operations import images, jobs
+from netboot.store.catalog_entry import DriverSummary
 from web.access import Role, is_local_path, requires, site
 from web.answers import done, wants_fragment
 from web.topics import page
@@ -44,7 +45,7 @@ class Filters:
             state=state if state in {"enabled", "disabled"} else "",
         )
 
-    def find(self) -> list[Driver]:
+    def find(self) -> list[DriverSummary]:
         """The drivers that fit."""
         return operations.list_drivers(
             site(),

@@ -1,13 +1,23 @@
-"""`netboot driver`: import, enable, disable."""
+"""`netboot driver`: import, find, enable, sort."""
 
 from pathlib import Path
 
 import click
 
 from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar
+from netboot.errors import OperatorFault
 from netboot.images.architecture import Architecture
+from netboot.images.catalog import DriverFilter, Signature, signature
 from netboot.images.driver import Driver, DriverKind
-from netboot.operations import driver_import, drivers
+from netboot.images.matching import Conflict
+from netboot.operations import driver_import, driver_relations, drivers
+from netboot.operations.driver_relations import Relations
+from netboot.operations.driver_search import search_drivers
+from netboot.site import Site
+from netboot.store.catalog_entry import DriverSummary
+
+SHOWN = 20
+SIGNATURES = {"catalog": Signature.CATALOG, "programs": Signature.SELF, "none": Signature.NONE}
 
 
 @click.group()
@@ -18,8 +28,9 @@ def driver() -> None:
 @driver.command("import")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--enable", is_flag=True, help="Enable what was imported.")
+@click.option("--ids", is_flag=True, help="Print the newly covered hardware ids.")
 @click.pass_obj
-def import_(data: Path, path: Path, *, enable: bool) -> None:
+def import_(data: Path, path: Path, *, enable: bool, ids: bool) -> None:
     """Import the driver packages in PATH: a folder, an INF, a ZIP, a CAB or a vendor pack."""
     site = open_site(data)
     with progress_bar("Importing") as tell:
@@ -29,11 +40,13 @@ def import_(data: Path, path: Path, *, enable: bool) -> None:
         for finding in new.findings:
             click.echo(f"           note: {finding}")
         if enable:
-            drivers.enable_driver(site, new.digest)
+            _enable_or_tell(site, new.digest)
     for known in report.duplicates:
         click.echo(f"known      {_line(known)}")
     for where, reason in report.refused:
         click.echo(f"refused    {where}: {reason}")
+    for hardware_id in report.new_hardware_ids if ids else ():
+        click.echo(f"covered    {hardware_id}")
     click.echo(
         f"{len(report.new)} new, {len(report.duplicates)} known, {len(report.refused)} refused;"
         f" {len(report.new_hardware_ids)} hardware ids newly covered."
@@ -43,39 +56,47 @@ def import_(data: Path, path: Path, *, enable: bool) -> None:
 
 
 @driver.command("list")
-@click.option("--search", default="", help="Part of a name, a maker or a hardware id.")
+@click.option("--search", default="", help="Words of names, makers, devices or hardware ids.")
 @click.option("--kind", type=click.Choice([k.value for k in DriverKind]))
 @click.option("--architecture", type=click.Choice([a.value for a in Architecture]))
+@click.option("--enabled/--disabled", default=None, help="Only those that may be added, or not.")
+@click.option("--signature", "signed", type=click.Choice(list(SIGNATURES)))
+@click.option("--findings/--no-findings", default=None, help="Only doubtful ones, or none.")
+@click.option("--category", default="")
+@click.option("--limit", type=click.IntRange(min=1), help="Show no more than this many.")
 @as_json
 @click.pass_obj
 def list_(
-    data: Path, search: str, kind: str | None, architecture: str | None, *, json_: bool
+    data: Path,
+    *,
+    search: str,
+    kind: str | None,
+    architecture: str | None,
+    enabled: bool | None,
+    signed: str | None,
+    findings: bool | None,
+    category: str,
+    limit: int | None,
+    json_: bool,
 ) -> None:
-    """Show the catalog."""
-    found = drivers.list_drivers(
-        open_site(data),
-        search=search,
+    """Show the catalog, or what fits of it."""
+    wanted = DriverFilter(
+        text=search,
         kind=DriverKind(kind) if kind else None,
         architecture=Architecture(architecture) if architecture else None,
+        enabled=enabled,
+        signature=SIGNATURES[signed] if signed else None,
+        has_findings=findings,
+        category=category,
     )
+    found = search_drivers(open_site(data), wanted, limit=limit)
     if json_:
-        print_json([_plain(item) for item in found])
+        print_json([_plain_summary(item) for item in found.drivers])
         return
-    print_table(
-        ("Driver", "Version", "For", "Architectures", "Provider", "Enabled", "Digest"),
-        [
-            (
-                item.name,
-                item.version,
-                item.kind,
-                ", ".join(sorted(item.architectures)),
-                item.provider,
-                "yes" if item.enabled else "no",
-                item.digest[7:19],
-            )
-            for item in found
-        ],
-    )
+    titles = ("Driver", "Version", "For", "Architectures", "Provider", "Enabled", "Digest")
+    print_table(titles, [_cells(item) for item in found.drivers])
+    if found.total > len(found.drivers):
+        click.echo(f"{found.total} drivers fit; {len(found.drivers)} are shown.")
 
 
 @driver.command()
@@ -83,22 +104,49 @@ def list_(
 @as_json
 @click.pass_obj
 def show(data: Path, name: str, *, json_: bool) -> None:
-    """Show one driver (NAME, or a digest)."""
+    """Show one driver (NAME, or a digest) and how it stands among the others."""
     site = open_site(data)
     item = drivers.get_driver(site, name)
+    others = driver_relations.relations(site, item.digest)
+    used_by = drivers.images_using(site, item.digest)
     if json_:
-        print_json(_plain(item))
+        print_json({**_plain(item), **_plain_relations(others), "images": list(used_by)})
         return
     click.echo(_line(item))
     click.echo(f"  provider  {item.provider}, class {item.class_name}, dated {item.date or '-'}")
+    click.echo(f"  state     {'enabled' if item.enabled else 'not enabled'}, {item.size} bytes")
+    click.echo(f"  signed    {_signed(item)}")
+    if item.categories:
+        click.echo(f"  category  {', '.join(item.categories)}")
     for file in item.files:
         click.echo(f"  file      {file.path} ({file.size} bytes)")
     for hardware_id in item.hardware_ids:
         click.echo(f"  id        {hardware_id}")
     for finding in item.findings:
         click.echo(f"  note      {finding}")
-    for name_ in drivers.images_using(site, item.digest):
-        click.echo(f"  in image  {name_}")
+    _tell_relations(others)
+    for image in used_by:
+        click.echo(f"  in image  {image}")
+
+
+@driver.command()
+@click.option("--image", default="", help="Among the drivers of this image; else all enabled ones.")
+@as_json
+@click.pass_obj
+def conflicts(data: Path, image: str, *, json_: bool) -> None:
+    """Show drivers that claim the same device, or install a service of the same name."""
+    found = driver_relations.conflicts(open_site(data), image)
+    if json_:
+        print_json(
+            {"ids": _plain_conflicts(found.ids), "services": _plain_conflicts(found.services)}
+        )
+        return
+    rows = [("device", *_conflict_cells(one)) for one in found.ids]
+    rows += [("service", *_conflict_cells(one)) for one in found.services]
+    if not rows:
+        click.echo("No two drivers get in each other's way.")
+        return
+    print_table(("What", "Claimed", "Architecture", "By"), rows)
 
 
 @driver.command()
@@ -126,16 +174,118 @@ def disable(data: Path, names: tuple[str, ...]) -> None:
 
 @driver.command()
 @click.argument("name")
+@click.argument("words", nargs=-1)
 @click.pass_obj
-def delete(data: Path, name: str) -> None:
-    """Remove a driver that no image uses."""
-    drivers.delete_driver(open_site(data), name)
-    click.echo(f"{name} is gone.")
+def categories(data: Path, name: str, words: tuple[str, ...]) -> None:
+    """Sort driver NAME into the categories WORDS and no others; without WORDS, into none."""
+    item = drivers.set_categories(open_site(data), name, words)
+    click.echo(f"{item.name} is in: {', '.join(item.categories) or 'no category'}")
 
 
-def _line(item: Driver) -> str:
+@driver.command()
+@click.argument("names", nargs=-1, required=True)
+@click.pass_obj
+def delete(data: Path, names: tuple[str, ...]) -> None:
+    """Remove drivers that no image uses (NAMES, or digests)."""
+    site = open_site(data)
+    for name in names:
+        drivers.delete_driver(site, name)
+        click.echo(f"{name} is gone.")
+
+
+def _enable_or_tell(site: Site, digest: str) -> None:
+    """Enable it; where that is refused, say why and go on with the next."""
+    try:
+        drivers.enable_driver(site, digest)
+    except OperatorFault as fault:
+        click.echo(f"           not enabled: {fault}")
+
+
+def _tell_relations(others: Relations) -> None:
+    for version in others.versions:
+        click.echo(f"  version   {version.version} {version.date} {version.digest[7:19]}")
+    if others.superseded_by:
+        newer = others.superseded_by
+        click.echo(f"  outdated  {newer.version} ({newer.digest[7:19]}) claims all of its devices")
+    for rival in others.rivals:
+        ids = f"{rival.hardware_ids[0]} and {len(rival.hardware_ids) - 1} more"
+        state = "enabled" if rival.driver.enabled else "not enabled"
+        click.echo(f"  rival     {_line(rival.driver)}, {state}: {ids}")
+
+
+def _signed(item: Driver) -> str:
+    match signature(item):
+        case Signature.CATALOG:
+            return f"catalog file {item.catalog_file}"
+        case Signature.SELF:
+            return "its programs are signed themselves"
+        case Signature.NONE:
+            return "no catalog file: 64-bit Windows refuses it"
+
+
+def _line(item: Driver | DriverSummary) -> str:
     where = ", ".join(sorted(item.architectures))
     return f"{item.name} {item.version} ({item.kind}, {where}) {item.digest[7:19]}"
+
+
+def _cells(item: DriverSummary) -> tuple[str, ...]:
+    return (
+        item.name,
+        item.version,
+        item.kind,
+        ", ".join(sorted(item.architectures)),
+        item.provider,
+        "yes" if item.enabled else "no",
+        item.digest[7:19],
+    )
+
+
+def _conflict_cells(one: Conflict) -> tuple[str, str, str]:
+    names = [f"{driver.name} {driver.version} {driver.digest[7:19]}" for driver in one.drivers]
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return one.hardware_id, one.architecture.value, ", ".join(names[:SHOWN]) + more
+
+
+def _plain_conflicts(found: tuple[Conflict, ...]) -> list[dict[str, object]]:
+    return [
+        {
+            "claimed": one.hardware_id,
+            "architecture": one.architecture.value,
+            "drivers": [{"name": driver.name, "digest": driver.digest} for driver in one.drivers],
+        }
+        for one in found
+    ]
+
+
+def _plain_relations(others: Relations) -> dict[str, object]:
+    newer = others.superseded_by
+    return {
+        "superseded_by": newer.digest if newer else None,
+        "versions": [one.digest for one in others.versions],
+        "rivals": [
+            {"digest": one.driver.digest, "name": one.driver.name, "ids": list(one.hardware_ids)}
+            for one in others.rivals
+        ],
+    }
+
+
+def _plain_summary(item: DriverSummary) -> dict[str, object]:
+    return {
+        "name": item.name,
+        "digest": item.digest,
+        "version": item.version,
+        "date": item.date,
+        "provider": item.provider,
+        "class": item.class_name,
+        "kind": item.kind.value,
+        "architectures": sorted(item.architectures),
+        "signature": item.signature.value,
+        "enabled": item.enabled,
+        "size": item.size,
+        "categories": list(item.categories),
+        "findings": list(item.findings),
+        "hardware_id_count": item.ids,
+    }
 
 
 def _plain(item: Driver) -> dict[str, object]:
@@ -148,8 +298,11 @@ def _plain(item: Driver) -> dict[str, object]:
         "class": item.class_name,
         "kind": item.kind.value,
         "architectures": sorted(item.architectures),
+        "signature": signature(item).value,
+        "catalog_file": item.catalog_file,
         "enabled": item.enabled,
         "size": item.size,
+        "categories": list(item.categories),
         "hardware_ids": list(item.hardware_ids),
         "files": [file.path for file in item.files],
         "findings": list(item.findings),

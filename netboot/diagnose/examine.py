@@ -60,7 +60,7 @@ def _evidence(plan: Plan, wire: Wire, machine: Machine, offers: tuple[Reply, ...
     to_relay = None
     if server and not ours and not local and wire.can_relay:
         request = machine.relayed_discover(plan.address)
-        to_relay = bool(wire.ask_as_relay(request, server, machine.xid, plan.patience))
+        to_relay = wire.ask_as_relay(request, server, machine.xid, plan.patience)
     named = next((one for one in ours if one.file), acknowledged if ours else None)
     program = _fetch_program(named)
     return Evidence(

@@ -65,12 +65,19 @@ class Wire:
         self._client.sendto(request, (server, BOOT_SERVER_PORT))
         return self._hear(self._client, seconds, lambda reply: reply.xid == xid)
 
-    def ask_as_relay(self, request: bytes, server: str, xid: int, seconds: float) -> list[Reply]:
-        """What `server` says to a relay, up to its first answer to `xid`."""
+    def ask_as_relay(self, request: bytes, server: str, xid: int, seconds: float) -> bool:
+        """Whether `server` itself answers a relay's request.
+
+        Relays on the way may hand the request to others too, whose answers prove nothing.
+        """
         if self._relay is None:
-            return []
+            return False
+
+        def is_its(reply: Reply) -> bool:
+            return reply.xid == xid and reply.source == server
+
         self._relay.sendto(request, (server, SERVER_PORT))
-        return self._hear(self._relay, seconds, lambda reply: reply.xid == xid)
+        return any(map(is_its, self._hear(self._relay, seconds, is_its)))
 
     def _hear(
         self, udp: socket.socket, seconds: float, enough: Callable[[Reply], bool]

@@ -3,11 +3,15 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from netboot.errors import InUse, InvalidInput
 from netboot.images.architecture import Architecture
 from netboot.images.driver import Driver, DriverKind
 from netboot.images.matching import family, version_numbers
+
+CATEGORY_LIMIT = 40
+CATEGORIES_LIMIT = 20
 
 
 class Signature(StrEnum):
@@ -56,7 +60,38 @@ def check_delete(driver: Driver, images: Sequence[str]) -> None:
         )
 
 
-def age(driver: Driver) -> tuple[str, tuple[int, ...]]:
+def clean_categories(words: Iterable[str]) -> tuple[str, ...]:
+    """Categories as an operator typed them, without repetition, in alphabetical order.
+
+    Raises:
+        InvalidInput: one cannot be printed or is too long, or there are too many.
+    """
+    found = {" ".join(word.split()): None for word in words if word.strip()}
+    first = {word.casefold(): word for word in reversed(found)}
+    for word in first.values():
+        if len(word) > CATEGORY_LIMIT or not word.isprintable() or "," in word:
+            raise InvalidInput(
+                f"{word[:60]!r} is no category",
+                hint=f"A category has at most {CATEGORY_LIMIT} characters and no comma.",
+            )
+    if len(first) > CATEGORIES_LIMIT:
+        raise InvalidInput(f"a driver has at most {CATEGORIES_LIMIT} categories")
+    return tuple(first[word] for word in sorted(first))
+
+
+class Dated(Protocol):
+    """A version of a package, as far as its age goes."""
+
+    @property
+    def date(self) -> str:
+        """ISO, or empty."""
+
+    @property
+    def version(self) -> str:
+        """Four numbers."""
+
+
+def age(driver: Dated) -> tuple[str, tuple[int, ...]]:
     """Sorts versions of one package, the newest last: by date as Windows does, then version."""
     return driver.date, version_numbers(driver.version)
 

@@ -17,7 +17,7 @@ from netboot.operations import drivers, images
 from netboot.operations.images import ImageView
 from netboot.operations.machines import KnownMachine, list_machines
 from netboot.site import Site
-from netboot.store.catalog_rows import driver_value
+from netboot.store.catalog_rows import load_drivers
 from netboot.store.records import DriverRow, HardwareIdRow
 
 IDS_IN_A_QUERY = 500
@@ -59,13 +59,9 @@ def _cover(site: Site, view: ImageView, known: list[KnownMachine]) -> Coverage:
 
 def _claiming(session: Session, ids: list[str]) -> list[Driver]:
     """The catalog's drivers that claim any of these ids."""
-    digests: set[str] = set()
+    numbers: set[int] = set()
     for at in range(0, len(ids), IDS_IN_A_QUERY):
         part = ids[at : at + IDS_IN_A_QUERY]
-        digests.update(
-            session.scalars(
-                select(HardwareIdRow.driver_digest).where(HardwareIdRow.hardware_id.in_(part))
-            )
-        )
-    rows = session.scalars(select(DriverRow).where(DriverRow.digest.in_(digests)))
-    return [driver_value(row) for row in rows]
+        query = select(HardwareIdRow.driver_id).where(HardwareIdRow.hardware_id.in_(part))
+        numbers.update(session.scalars(query.distinct()))
+    return load_drivers(session, DriverRow.id.in_(numbers))

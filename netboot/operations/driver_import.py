@@ -1,39 +1,42 @@
 """Import of driver packages: from a folder, an INF or an archive into the catalog."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
-from netboot.errors import InvalidInput
-from netboot.images.driver import Driver
-from netboot.operations.drivers import ImportReport
 from netboot.site import Site
-from netboot.store.catalog_rows import driver_row, driver_value, id_rows
-from netboot.store.driver_folders import (
-    ImportedDriver,
-    ImportResult,
-    RefusedInf,
-    driver_source,
-    read_drivers,
-)
-from netboot.store.driver_folders import Progress as ReadingProgress
-from netboot.store.records import DriverRow, HardwareIdRow
+from netboot.store.catalog_entry import DriverSummary
+from netboot.store.catalog_rows import add_entries, summaries_of
+from netboot.store.driver_folders import RefusedInf, driver_source
+from netboot.store.driver_readers import StoredPackage, StoredResult, store_packages
 
 Progress = Callable[[float, str], None]
 
-BATCH = 64  # packages in one transaction: few enough that pages never wait for the lock
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import brought. `refused` holds (path, reason) pairs.
+
+    `new_hardware_ids` are those that no driver of the catalog claimed before.
+    """
+
+    new: tuple[DriverSummary, ...]
+    duplicates: tuple[DriverSummary, ...]
+    refused: tuple[tuple[str, str], ...]
+    new_hardware_ids: tuple[str, ...] = ()
 
 
 @dataclass
 class _Tally:
-    new: list[Driver] = field(default_factory=list)
-    duplicates: list[Driver] = field(default_factory=list)
+    new: list[DriverSummary] = field(default_factory=list)
+    duplicates: list[DriverSummary] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
-    new_ids: set[str] = field(default_factory=set)
+    new_ids: list[str] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        return len(self.new) + len(self.duplicates) + len(self.refused)
 
     def report(self) -> ImportReport:
         return ImportReport(
@@ -53,65 +56,44 @@ def import_drivers(site: Site, path: Path, *, progress: Progress | None = None) 
 
     Raises InvalidInput where there is no INF at all, Quarantined for a hostile archive.
     """
+    tell = progress or (lambda _part, _stage: None)
     tally = _Tally()
-
-    def tell(reading: ReadingProgress) -> None:
-        if progress is not None:
-            progress(reading.done / max(1, reading.total), reading.current or "done")
-
+    tell(0.0, "opening")
     with (
         site.blobs.staging_folder() as scratch,
         driver_source(path, scratch=scratch) as source,
+        closing(store_packages(source, site.blobs)) as batches,
     ):
-        for batch in _batches(read_drivers(source, tell)):
-            _store(site, batch, tally)
+        total = len(source.infs)
+        tell(0.0, f"0 of {total} packages")
+        for batch in batches:
+            _record(site, batch, tally)
+            tell(tally.done / total, f"{tally.done} of {total} packages")
     return tally.report()
 
 
-def _store(site: Site, batch: list[ImportResult], tally: _Tally) -> None:
-    """Blobs first, rows after: a crash in between leaves bytes that nothing names."""
-    packages = []
+def _record(site: Site, batch: Iterable[StoredResult], tally: _Tally) -> None:
+    """The rows of one batch; its files lie in the store already.
+
+    A crash before leaves bytes that nothing names, and housekeeping lets them go.
+    """
+    packages: list[StoredPackage] = []
     for result in batch:
         if isinstance(result, RefusedInf):
             tally.refused.append((result.path, result.reason))
         else:
             packages.append(result)
-    for package in packages:
-        _store_files(site, package)  # of known drivers, too: a file that was lost is there again
-    with site.database.writing() as session:
-        for package in packages:
-            _store_row(session, package, tally)
-
-
-def _store_files(site: Site, package: ImportedDriver) -> None:
-    for file, path in package.files:
-        if not site.blobs.keep(file.digest):
-            stored = site.blobs.add_file(path)
-            if stored.digest != file.digest:
-                raise InvalidInput(f"{path} changed while it was imported", hint="Import it again.")
-
-
-def _store_row(session: Session, package: ImportedDriver, tally: _Tally) -> None:
-    row = session.get(DriverRow, package.driver.digest)
-    if row is not None:
-        tally.duplicates.append(driver_value(row))
+    if not packages:
         return
-    rows = id_rows(package.driver)
-    covered = set(
-        session.scalars(
-            select(HardwareIdRow.hardware_id).where(
-                HardwareIdRow.hardware_id.in_([r.hardware_id for r in rows])
-            )
-        )
-    )
-    tally.new_ids.update(r.hardware_id for r in rows if r.hardware_id not in covered)
-    session.add(driver_row(package.driver))
-    session.flush()
-    session.add_all(rows)
-    session.flush()
-    tally.new.append(package.driver)
-
-
-def _batches(results: Iterator[ImportResult]) -> Iterator[list[ImportResult]]:
-    while batch := list(islice(results, BATCH)):
-        yield batch
+    with site.database.writing() as session:
+        known = summaries_of(session, {package.entry.summary.digest for package in packages})
+        new = {}
+        for package in packages:
+            digest = package.entry.summary.digest
+            if digest in known:
+                tally.duplicates.append(known[digest])
+            else:
+                new[digest] = package.entry
+                known[digest] = package.entry.summary
+        tally.new_ids += add_entries(session.connection(), list(new.values()))
+    tally.new += [one.summary for one in new.values()]

@@ -1,30 +1,21 @@
-"""The driver catalog: import, enable, disable, search, delete."""
+"""The driver catalog: one driver at a time, looked at, enabled, sorted, deleted."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from netboot.errors import InUse, InvalidInput, NotFound
+from netboot.errors import InvalidInput, NotFound
+from netboot.images import catalog
 from netboot.images.architecture import Architecture
+from netboot.images.catalog import DriverFilter
 from netboot.images.driver import Driver, DriverKind
+from netboot.operations.driver_search import search_drivers
 from netboot.site import Site
-from netboot.store.catalog_rows import driver_value
-from netboot.store.records import DriverRow, HardwareIdRow, ImageDriverRow, ImageRow
-
-Progress = Callable[[float, str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class ImportReport:
-    """What an import brought. `refused` holds (path, reason) pairs."""
-
-    new: tuple[Driver, ...]
-    duplicates: tuple[Driver, ...]
-    refused: tuple[tuple[str, str], ...]
-    new_hardware_ids: tuple[str, ...] = ()
+from netboot.store.catalog_entry import DriverSummary
+from netboot.store.catalog_rows import driver_value, remove_driver
+from netboot.store.records import DriverRow, ImageDriverRow, ImageRow
 
 
 def list_drivers(
@@ -34,29 +25,10 @@ def list_drivers(
     kind: DriverKind | None = None,
     architecture: Architecture | None = None,
     enabled: bool | None = None,
-) -> list[Driver]:
+) -> list[DriverSummary]:
     """Drivers that fit all conditions, by name. `search` looks at names, makers and ids."""
-    query = select(DriverRow).order_by(DriverRow.name, DriverRow.version, DriverRow.digest)
-    if search.strip():
-        like = f"%{_escaped(search.strip())}%"
-        by_id = select(HardwareIdRow.driver_digest).where(
-            HardwareIdRow.hardware_id.ilike(like, escape="\\")
-        )
-        query = query.where(
-            or_(
-                DriverRow.name.ilike(like, escape="\\"),
-                DriverRow.provider.ilike(like, escape="\\"),
-                DriverRow.digest.in_(by_id),
-            )
-        )
-    if kind is not None:
-        query = query.where(DriverRow.kind == kind.value)
-    if architecture is not None:
-        query = query.where(DriverRow.architectures.contains(architecture.value))
-    if enabled is not None:
-        query = query.where(DriverRow.enabled == enabled)
-    with site.database.transaction() as session:
-        return [driver_value(row) for row in session.scalars(query)]
+    wanted = DriverFilter(search, kind=kind, architecture=architecture, enabled=enabled)
+    return list(search_drivers(site, wanted).drivers)
 
 
 def get_driver(site: Site, driver: str) -> Driver:
@@ -66,13 +38,35 @@ def get_driver(site: Site, driver: str) -> Driver:
 
 
 def enable_driver(site: Site, driver: str) -> Driver:
-    """Let the driver be added to images. Raises NotFound."""
-    return _set_enabled(site, driver, enabled=True)
+    """Let the driver be added to images.
+
+    Raises NotFound, or InvalidInput for a package whose files are missing.
+    """
+    with site.database.writing() as session:
+        row = find_driver(session, driver)
+        catalog.check_enable(driver_value(row))
+        row.enabled = True
+        return driver_value(row)
 
 
 def disable_driver(site: Site, driver: str) -> Driver:
     """Stop the driver from being added; images that hold it keep it and say so."""
-    return _set_enabled(site, driver, enabled=False)
+    with site.database.writing() as session:
+        row = find_driver(session, driver)
+        row.enabled = False
+        return driver_value(row)
+
+
+def set_categories(site: Site, driver: str, categories: Iterable[str]) -> Driver:
+    """Sort the driver into these categories and no others; without any, into none.
+
+    Raises NotFound, InvalidInput.
+    """
+    words = catalog.clean_categories(categories)
+    with site.database.writing() as session:
+        row = find_driver(session, driver)
+        row.categories = "\n".join(words)
+        return driver_value(row)
 
 
 def images_using(site: Site, driver: str) -> tuple[str, ...]:
@@ -85,13 +79,8 @@ def delete_driver(site: Site, driver: str) -> None:
     """Remove a driver from the catalog. Raises InUse naming the images that hold it."""
     with site.database.writing() as session:
         row = find_driver(session, driver)
-        images = _used_by(session, row.digest)
-        if images:
-            raise InUse(
-                f"{row.name} is in {', '.join(images)}",
-                hint="Remove it from these images first.",
-            )
-        session.delete(row)
+        catalog.check_delete(driver_value(row), _used_by(session, row.digest))
+        remove_driver(session, row)
 
 
 def find_driver(
@@ -103,7 +92,7 @@ def find_driver(
     InvalidInput when it is still unclear which is meant.
     """
     wanted = driver.strip()
-    row = session.get(DriverRow, wanted)
+    row = session.scalar(select(DriverRow).where(DriverRow.digest == wanted))
     if row is not None:
         return row
     prefix = wanted.removeprefix("sha256:").lower()
@@ -128,13 +117,6 @@ def find_driver(
     return rows[0]
 
 
-def _set_enabled(site: Site, driver: str, *, enabled: bool) -> Driver:
-    with site.database.writing() as session:
-        row = find_driver(session, driver)
-        row.enabled = enabled
-        return driver_value(row)
-
-
 def _used_by(session: Session, digest: str) -> tuple[str, ...]:
     query = (
         select(ImageRow.name)
@@ -143,7 +125,3 @@ def _used_by(session: Session, digest: str) -> tuple[str, ...]:
         .order_by(ImageRow.name)
     )
     return tuple(session.scalars(query))
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import JSON, String, select
-from sqlalchemy.types import TypeEngine
+from sqlalchemy import JSON, Column, String, select
 
 from netboot.errors import ContentFault, OperatorFault
 from netboot.operations import facts
@@ -20,7 +19,7 @@ from netboot.site import Site
 from netboot.store.blobs import BlobStore
 from netboot.store.boot_programs import read_programs
 from netboot.store.image_rows import versions_of
-from netboot.store.records import DriverRow, ImageRow, Row
+from netboot.store.records import DriverContentRow, DriverRow, ImageRow, Row
 
 DAY = 24 * 3600.0
 YOUNG = 3600.0
@@ -32,6 +31,12 @@ KIND = "clean_up"
 LAST = "last_clean_up"
 
 DIGITS = len("sha256:") + 64
+
+NAME_NO_BLOBS = {
+    "hardware_ids.hardware_id",
+    "driver_contents.search_text",
+    "driver_contents.models",
+}
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -120,8 +125,9 @@ def _stored(site: Site) -> list[tuple[BlobStore, str, str]]:
     """What the site's store holds, or should hold, and what it is needed for."""
     needed = dict.fromkeys(site.blobs.digests(), "a blob that nothing names")
     with site.database.transaction() as session:
-        for driver in session.scalars(select(DriverRow).execution_options(yield_per=500)):
-            needed |= {f["digest"]: f"driver {driver.name}" for f in driver.package["files"]}
+        packages = select(DriverRow.name, DriverContentRow.package).join(DriverRow.content)
+        for name, package in session.execute(packages.execution_options(yield_per=500)):
+            needed |= {file["digest"]: f"driver {name}" for file in package["files"]}
         for image in session.scalars(select(ImageRow)):
             needed[image.source_digest] = f"the source of {image.name}"
             files = _DIGEST.findall(json.dumps(image.properties))
@@ -160,12 +166,19 @@ def _named(site: Site) -> Iterator[str]:
     """Every digest that stands anywhere in the database: drivers, sources, versions, jobs."""
     with site.database.transaction() as session:
         for table in Row.metadata.sorted_tables:
-            columns = [column for column in table.columns if _may_hold_digests(column.type)]
+            columns = [column for column in table.columns if _may_name_blobs(column)]
             if columns:
                 for row in session.execute(select(*columns).execution_options(yield_per=500)):
                     for value in row:
-                        yield from _DIGEST.findall(json.dumps(value))
+                        text = value if isinstance(value, str) else json.dumps(value)
+                        yield from _DIGEST.findall(text)
 
 
-def _may_hold_digests(kind: TypeEngine[Any]) -> bool:
-    return isinstance(kind, JSON) or (isinstance(kind, String) and (kind.length or 0) >= DIGITS)
+def _may_name_blobs(column: Column[Any]) -> bool:
+    """Every text that is long enough, but for the large ones of which we know better."""
+    if f"{column.table.name}.{column.name}" in NAME_NO_BLOBS:
+        return False
+    kind = column.type
+    if isinstance(kind, String):
+        return kind.length is None or kind.length >= DIGITS
+    return isinstance(kind, JSON)

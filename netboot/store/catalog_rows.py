@@ -1,49 +1,145 @@
-"""Drivers between the catalog's value and the database's row.
-
-Pydantic's adapter writes and reads the whole value; the columns beside it are what lists are
-filtered and sorted by.
-"""
+"""Drivers between the catalog's entries and the database's rows, many at a time."""
 
 import time
-from functools import cache
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from pydantic import TypeAdapter
+from sqlalchemy import ColumnElement, Connection, delete, insert, select
+from sqlalchemy.orm import Session, aliased, joinedload
 
-from netboot.images.driver import Driver
-from netboot.store.records import DriverRow, HardwareIdRow
+from netboot.images.architecture import Architecture
+from netboot.images.catalog import Signature
+from netboot.images.driver import Driver, DriverKind
+from netboot.store.catalog_entry import CatalogEntry, DriverSummary, whole
+from netboot.store.records import DriverContentRow, DriverRow, HardwareIdRow
 
 
-def driver_row(driver: Driver) -> DriverRow:
-    """A new row for a driver that was imported now."""
-    return DriverRow(
-        digest=driver.digest,
-        name=driver.name,
-        provider=driver.provider[:255],
-        kind=driver.kind.value,
-        class_name=driver.class_name[:64],
-        version=driver.version[:64],
-        date=driver.date,
-        architectures=",".join(sorted(driver.architectures)),
-        size=driver.size,
-        enabled=driver.enabled,
-        imported_at=time.time(),
-        package=_adapter().dump_python(driver, mode="json"),
+def add_entries(connection: Connection, entries: Sequence[CatalogEntry]) -> list[str]:
+    """Add drivers that the catalog has not; the hardware ids that no driver claimed before.
+
+    The caller holds the writer's turn.
+    """
+    if not entries:
+        return []
+    now = time.time()
+    one_row = insert(DriverRow).returning(DriverRow.id)
+    numbers = [connection.execute(one_row, _columns(one, now)).scalar_one() for one in entries]
+    connection.execute(
+        insert(DriverContentRow),
+        [_content(number, one) for number, one in zip(numbers, entries, strict=True)],
     )
+    claims = sorted(
+        (text, number)
+        for number, one in zip(numbers, entries, strict=True)
+        for text in one.hardware_ids
+    )
+    if claims:  # in the index's order, so that each of its pages is written once
+        connection.execute(
+            insert(HardwareIdRow),
+            [{"hardware_id": text, "driver_id": number} for text, number in claims],
+        )
+    return _first_claimed(connection, min(numbers))
 
 
-def id_rows(driver: Driver) -> list[HardwareIdRow]:
-    """The rows by which the driver's ids are found."""
-    return [
-        HardwareIdRow(driver_digest=driver.digest, hardware_id=hardware_id)
-        for hardware_id in dict.fromkeys(i[:255] for i in driver.hardware_ids)
-    ]
+def known_digests(session: Session, digests: Iterable[str]) -> set[str]:
+    """Those of the digests that the catalog has."""
+    return set(session.scalars(select(DriverRow.digest).where(DriverRow.digest.in_(digests))))
+
+
+def summaries_of(session: Session, digests: Iterable[str]) -> dict[str, DriverSummary]:
+    """Summaries of the drivers of these digests that the catalog has."""
+    rows = session.scalars(select(DriverRow).where(DriverRow.digest.in_(digests)))
+    return {row.digest: summary_value(row) for row in rows}
+
+
+def load_drivers(session: Session, condition: ColumnElement[bool]) -> list[Driver]:
+    """Whole drivers, in the order in which they were imported."""
+    query = select(DriverRow).options(joinedload(DriverRow.content)).where(condition)
+    return [driver_value(row) for row in session.scalars(query.order_by(DriverRow.id))]
 
 
 def driver_value(row: DriverRow) -> Driver:
-    """The driver that a row holds, enabled or not as the row says."""
-    return _adapter().validate_python({**row.package, "enabled": row.enabled})
+    """The driver that a row holds."""
+    return whole(
+        row.content.package,
+        row.content.models,
+        enabled=row.enabled,
+        categories=split_words(row.categories),
+    )
 
 
-@cache
-def _adapter() -> TypeAdapter[Driver]:
-    return TypeAdapter(Driver)
+def remove_driver(session: Session, row: DriverRow) -> None:
+    """Take a driver out of the catalog, with all that belongs to it."""
+    session.execute(delete(HardwareIdRow).where(HardwareIdRow.driver_id == row.id))
+    session.delete(row)
+
+
+def summary_value(row: DriverRow) -> DriverSummary:
+    """A row as lists show it."""
+    return DriverSummary(
+        digest=row.digest,
+        name=row.name,
+        inf_name=row.inf_name,
+        provider=row.provider,
+        kind=DriverKind(row.kind),
+        class_name=row.class_name,
+        version=row.version,
+        date=row.date,
+        architectures=frozenset(map(Architecture, split_words(row.architectures, ","))),
+        signature=Signature(row.signature),
+        size=row.size,
+        ids=row.ids,
+        enabled=row.enabled,
+        categories=split_words(row.categories),
+        findings=tuple(row.findings),
+    )
+
+
+def split_words(text: str, by: str = "\n") -> tuple[str, ...]:
+    """The words of a column that holds several; none for an empty one."""
+    return tuple(text.split(by)) if text else ()
+
+
+def _first_claimed(connection: Connection, first: int) -> list[str]:
+    """The hardware ids that this driver and later ones claim, and none before it."""
+    earlier = aliased(HardwareIdRow)
+    is_known = (
+        select(earlier.driver_id)
+        .where(earlier.hardware_id == HardwareIdRow.hardware_id, earlier.driver_id < first)
+        .exists()
+    )
+    query = select(HardwareIdRow.hardware_id).where(HardwareIdRow.driver_id >= first, ~is_known)
+    return list(connection.execute(query.distinct()).scalars())
+
+
+def _content(number: int, one: CatalogEntry) -> dict[str, Any]:
+    return {
+        "driver_id": number,
+        "search_text": one.search_text,
+        "package": one.package,
+        "models": one.models,
+    }
+
+
+def _columns(one: CatalogEntry, now: float) -> dict[str, Any]:
+    summary = one.summary
+    return {
+        "digest": summary.digest,
+        "name": summary.name,
+        "inf_name": summary.inf_name,
+        "provider": summary.provider,
+        "family": one.family,
+        "kind": summary.kind.value,
+        "class_name": summary.class_name,
+        "version": summary.version,
+        "date": summary.date,
+        "architectures": ",".join(sorted(summary.architectures)),
+        "signature": summary.signature.value,
+        "size": summary.size,
+        "ids": summary.ids,
+        "enabled": summary.enabled,
+        "categories": "\n".join(summary.categories),
+        "has_findings": bool(summary.findings),
+        "findings": list(summary.findings),
+        "imported_at": now,
+    }

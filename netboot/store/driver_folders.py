@@ -124,12 +124,13 @@ def read_drivers(
     for done, name in enumerate(source.infs):
         if on_progress:
             on_progress(Progress(done, total, name))
-        yield _read_driver(source, name)
+        yield read_driver(source, name)
     if on_progress:
         on_progress(Progress(total, total, ""))
 
 
-def _read_driver(source: DriverSource, name: str) -> ImportResult:
+def read_driver(source: DriverSource, name: str) -> ImportResult:
+    """What one INF of the source makes."""
     if name in source.refused:
         return RefusedInf(name, source.refused[name])
     file = source.files[name]

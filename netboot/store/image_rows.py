@@ -9,7 +9,7 @@ from netboot.images.boot_image import BootImage, SourceWim, slug
 from netboot.images.content_version import ContentVersion
 from netboot.images.driver import Driver
 from netboot.images.properties import Properties
-from netboot.store.catalog_rows import driver_value
+from netboot.store.catalog_rows import load_drivers
 from netboot.store.records import DriverRow, ImageDriverRow, ImageRow
 
 
@@ -64,6 +64,6 @@ def _placed(held: ImageDriverRow | None, digest: str, place: int) -> ImageDriver
 
 
 def _drivers(session: Session, digests: list[str]) -> tuple[Driver, ...]:
-    rows = session.scalars(select(DriverRow).where(DriverRow.digest.in_(digests)))
-    by_digest = {row.digest: driver_value(row) for row in rows}
+    found = load_drivers(session, DriverRow.digest.in_(digests)) if digests else ()
+    by_digest = {driver.digest: driver for driver in found}
     return tuple(by_digest[digest] for digest in digests)

@@ -55,6 +55,7 @@ class DriverRow(Row):
     ids: Mapped[int]
     enabled: Mapped[bool] = mapped_column(default=False)
     categories: Mapped[str] = mapped_column(String(1000), default="")
+    has_findings: Mapped[bool]
     findings: Mapped[list[Any]]
     imported_at: Mapped[float] = mapped_column(Float)
 

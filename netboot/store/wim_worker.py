@@ -26,6 +26,9 @@ from netboot.store.wimlib import Change, Entry, Library, Wim, WimlibError, self_
 COLLECT_FILES = 5000
 COLLECT_BYTES = 512 << 20
 ENTRY_LIMIT = 500_000
+WRITE_FAILED = 72
+"""wimlib's code for what we could not write."""
+
 _PROGRESS_SECONDS = 0.1
 
 _SOFTWARE = "Microsoft\\Windows NT\\CurrentVersion"
@@ -263,6 +266,8 @@ def main() -> None:
         worker.send({"refused": {**refusal, "warnings": worker.library.warnings()}})
     except FormatError as error:
         worker.send({"refused": {"code": 0, "message": str(error), "stage": worker.stage}})
+    except OSError as error:  # our own scratch folder: a full disk, a limit
+        worker.send({"refused": {"code": WRITE_FAILED, "message": str(error), "stage": "write"}})
     else:
         worker.send({"result": result})
 

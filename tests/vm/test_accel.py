@@ -126,4 +126,5 @@ def linux_that_hangs() -> bytes:
     image[0x202:0x206] = b"HdrS"
     image[0x206:0x208] = (0x0204).to_bytes(2, "little")
     image[0x211] = 1  # loaded high
+    image[0x22C:0x230] = (0x37FFFFFF).to_bytes(4, "little")  # where an initrd may lie
     return bytes(image)

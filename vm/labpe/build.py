@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netboot.images.architecture import Architecture
-from vm.labpe import drivers, packages
+from vm.labpe import drivers, modules, packages
 from vm.labpe.image import TIMESTAMP, Parts, write_image
 from vm.labpe.initrd import build_initrd
-from vm.labpe.modules import ModuleFolder
+from vm.labpe.initrd import is_wanted as initrd_wants
 
 ARCHITECTURES = (Architecture.X64, Architecture.X86)
 SUMS = "SHA256SUMS"
@@ -75,23 +75,22 @@ def build(ingredients: tuple[Ingredients, ...], folder: Path, say: Say) -> None:
 
 
 def _build_one(part: Ingredients, out: Path, scratch: Path) -> None:
-    root = scratch / "root"
-    packages.extract(part.archives, root)
+    kernel_files = packages.read_files(part.archives[:1], modules.is_wanted)
+    kernel = kernel_files[f"boot/vmlinuz-{part.kernel_release}"]
+    initrd = build_initrd(packages.read_files(part.archives[1:], initrd_wants), part.architecture)
     out.mkdir(parents=True)
-    kernel = (root / "boot" / f"vmlinuz-{part.kernel_release}").read_bytes()
-    initrd = build_initrd(root, part.architecture)
     (out / "vmlinuz").write_bytes(kernel)
     (out / "initrd.gz").write_bytes(initrd)
-    modules = ModuleFolder.read(root / "lib" / "modules" / part.kernel_release)
     for package in drivers.PACKAGES:
         drivers.write_package(
             package,
             part.architecture,
             out / "drivers" / package.name,
-            modules=modules,
+            modules=modules.KernelModules.among(kernel_files),
             version=part.driver_version,
         )
     parts = Parts(part.architecture, kernel, initrd, part.kernel_release)
+    scratch.mkdir()
     write_image(parts, scratch / "tree", out / "boot.wim")
     for path in out.rglob("*"):
         os.utime(path, (TIMESTAMP, TIMESTAMP))

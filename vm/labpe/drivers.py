@@ -11,7 +11,7 @@ from pathlib import Path
 
 from netboot.images.architecture import Architecture
 from netboot.images.driver import HDC_CLASS, NETWORK_CLASS, SCSI_CLASS
-from vm.labpe.modules import ModuleFolder
+from vm.labpe.modules import KernelModules
 
 DECORATION = {Architecture.X64: "NTamd64", Architecture.X86: "NTx86"}
 CLASS_NAME = {NETWORK_CLASS: "Net", SCSI_CLASS: "SCSIAdapter", HDC_CLASS: "HDC"}
@@ -111,15 +111,15 @@ def write_package(
     architecture: Architecture,
     folder: Path,
     *,
-    modules: ModuleFolder,
+    modules: KernelModules,
     version: str,
 ) -> None:
     """Write INF, catalog file and modules of one package into `folder`."""
     payload = modules.load_order(package.modules)
     folder.mkdir(parents=True)
-    for path in payload:
-        (folder / path.name).write_bytes(path.read_bytes())
-    text = inf_text(package, architecture, [path.name for path in payload], version)
+    for module in payload:
+        (folder / module.name).write_bytes(module.data)
+    text = inf_text(package, architecture, [module.name for module in payload], version)
     encoded = b"\xff\xfe" + text.encode("utf-16-le") if package.utf16 else text.encode("ascii")
     (folder / f"{package.name}.inf").write_bytes(encoded)
     (folder / f"{package.name}.cat").write_bytes(CATALOG_TEXT)

@@ -1,6 +1,8 @@
 """The Lab PE's first file system: a static shell, wimlib-imagex with its libraries, our scripts."""
 
 import gzip
+import posixpath
+from collections.abc import Mapping
 from pathlib import Path
 
 from netboot.errors import OperatorFault
@@ -21,8 +23,15 @@ _LOADER = {
 }
 
 
-def build_initrd(root: Path, architecture: Architecture) -> bytes:
-    """The compressed archive, from Debian packages unpacked in `root`.
+def is_wanted(path: str) -> bool:
+    """Whether a file of the userland packages can be of use."""
+    folders = [folder for both in _LIBRARY_FOLDERS.values() for folder in both]
+    is_library = posixpath.dirname(path) in folders and "/libicudata." not in path
+    return is_library or posixpath.basename(path) in {"busybox", "wimlib-imagex"}
+
+
+def build_initrd(files: Mapping[str, bytes], architecture: Architecture) -> bytes:
+    """The compressed archive, from the files of Debian packages by their path.
 
     Raises:
         OperatorFault: a program or a library is not where the packages should have put it.
@@ -32,15 +41,15 @@ def build_initrd(root: Path, architecture: Architecture) -> bytes:
         archive.add_folder(folder)
     archive.add_character_device("dev/console", 5, 1)
     archive.add_character_device("dev/null", 1, 3)
-    archive.add_file("bin/busybox", _find(root, "bin/busybox", "usr/bin/busybox"), mode=0o755)
+    archive.add_file("bin/busybox", _find(files, "bin/busybox", "usr/bin/busybox"), mode=0o755)
     archive.add_link("bin/sh", "busybox")
-    program = _find(root, "usr/bin/wimlib-imagex", "bin/wimlib-imagex")
+    program = _find(files, "usr/bin/wimlib-imagex", "bin/wimlib-imagex")
     archive.add_file("bin/wimlib-imagex", program, mode=0o755)
-    for name, data in sorted(_libraries(root, program, architecture).items()):
+    for name, data in sorted(_libraries(files, program, architecture).items()):
         archive.add_file(f"lib/{name}", data, mode=0o755)
-    loader = Path(_LOADER[architecture]).name
-    found = _find(root, *(f"{folder}/{loader}" for folder in _LIBRARY_FOLDERS[architecture]))
-    archive.add_file(_LOADER[architecture], found, mode=0o755)
+    loader = _LOADER[architecture]
+    places = (f"{each}/{posixpath.basename(loader)}" for each in _LIBRARY_FOLDERS[architecture])
+    archive.add_file(loader, _find(files, *places), mode=0o755)
     archive.add_file("init", (GUEST / "init").read_bytes(), mode=0o755)
     for path in sorted(GUEST.iterdir()):
         if path.suffix in {".sh", ".awk"}:
@@ -57,7 +66,9 @@ def _padded(data: bytes) -> bytes:
     return data + bytes(-len(data) % 4)
 
 
-def _libraries(root: Path, program: bytes, architecture: Architecture) -> dict[str, bytes]:
+def _libraries(
+    files: Mapping[str, bytes], program: bytes, architecture: Architecture
+) -> dict[str, bytes]:
     """The libraries that `program` needs, and those that they need."""
     found: dict[str, bytes] = {}
     waiting = list(elf.needed_libraries(program))
@@ -69,18 +80,16 @@ def _libraries(root: Path, program: bytes, architecture: Architecture) -> dict[s
             symbol = f"icudt{name.rpartition('.')[2]}_dat"
             found[name] = elf.data_library(name, symbol, wide=architecture is Architecture.X64)
             continue
-        found[name] = _find(
-            root, *(f"{folder}/{name}" for folder in _LIBRARY_FOLDERS[architecture])
-        )
+        places = (f"{folder}/{name}" for folder in _LIBRARY_FOLDERS[architecture])
+        found[name] = _find(files, *places)
         waiting += elf.needed_libraries(found[name])
     return found
 
 
-def _find(root: Path, *places: str) -> bytes:
+def _find(files: Mapping[str, bytes], *places: str) -> bytes:
     for place in places:
-        path = root / place
-        if path.is_file():
-            return path.read_bytes()
+        if place in files:
+            return files[place]
     raise OperatorFault(
         f"the Debian packages hold no {places[0]}",
         hint="The Lab PE is written for Debian 12's packages; see vm/labpe/packages.py.",

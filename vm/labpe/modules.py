@@ -4,65 +4,90 @@ A kernel package brings no modules.dep, so the closure is taken from each module
 `.modinfo depends=`.
 """
 
-from collections.abc import Iterable
+import posixpath
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from netboot.errors import OperatorFault
 from vm.labpe import elf
 
+# Parts of a kernel that no driver of ours needs, and that make up most of it.
+_LEFT_OUT = (
+    *("/sound/", "/drivers/gpu/", "/drivers/media/", "/drivers/net/wireless/", "/fs/", "/arch/"),
+    *("/drivers/infiniband/", "/drivers/staging/", "/drivers/usb/", "/drivers/iio/"),
+)
+
 
 @dataclass(frozen=True, slots=True)
-class ModuleFolder:
-    """The modules of one kernel, by their name with underscores."""
+class Module:
+    """A kernel module: its file's name, and its bytes."""
 
-    paths: dict[str, Path]
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KernelModules:
+    """The modules of one kernel by name, with underscores, and the names of what is built in."""
+
+    modules: Mapping[str, Module]
     builtin: frozenset[str]
 
     @staticmethod
-    def read(folder: Path) -> "ModuleFolder":
-        """The modules under `lib/modules/<version>`; what is built in is known by modules.builtin.
+    def among(files: Mapping[str, bytes]) -> "KernelModules":
+        """The modules among the files of a kernel package.
 
         Raises:
-            OperatorFault: the folder holds no module.
+            OperatorFault: there is none.
         """
-        paths = {_key(path.stem): path for path in sorted(folder.rglob("*.ko"))}
-        if not paths:
+        modules = {
+            _key(path): Module(posixpath.basename(path), data)
+            for path, data in sorted(files.items())
+            if path.endswith(".ko")
+        }
+        if not modules:
             raise OperatorFault(
-                f"no kernel module under {folder}",
-                hint="The kernel package is not laid out as expected.",
+                "the kernel package holds no module",
+                hint="It is not laid out as Debian 12's is; see vm/labpe/packages.py.",
             )
-        lists = (path.read_text(encoding="ascii") for path in folder.rglob("modules.builtin"))
-        names = (_key(Path(line).stem) for text in lists for line in text.splitlines())
-        return ModuleFolder(paths, frozenset(names))
+        lists = [data for path, data in files.items() if path.endswith("/modules.builtin")]
+        names = (_key(line) for text in lists for line in text.decode("ascii").splitlines())
+        return KernelModules(modules, frozenset(names))
 
-    def load_order(self, names: Iterable[str]) -> tuple[Path, ...]:
+    def load_order(self, names: Iterable[str]) -> tuple[Module, ...]:
         """The closure of `names`, each module after those that it needs.
 
         Raises:
             OperatorFault: a name is neither a module nor built in.
         """
-        order: list[Path] = []
+        order: list[Module] = []
         for name in names:
             self._visit(_key(name), order)
         return tuple(order)
 
-    def _visit(self, name: str, order: list[Path]) -> None:
+    def _visit(self, name: str, order: list[Module]) -> None:
         if name in self.builtin:
             return
-        path = self.paths.get(name)
-        if path is None:
+        module = self.modules.get(name)
+        if module is None:
             raise OperatorFault(
                 f"this kernel has no module {name}",
                 hint="Another kernel version may have renamed it; see vm/labpe/drivers.py.",
             )
-        if path in order:
+        if module in order:
             return
-        depends = elf.module_facts(path.read_bytes()).get("depends", "")
+        depends = elf.module_facts(module.data).get("depends", "")
         for needed in filter(None, depends.split(",")):
             self._visit(_key(needed), order)
-        order.append(path)
+        order.append(module)
 
 
-def _key(name: str) -> str:
-    return name.replace("-", "_")
+def is_wanted(path: str) -> bool:
+    """Whether a file of a kernel package is of use: the kernel, or a module for a card."""
+    if path.startswith("boot/vmlinuz-") or path.endswith("/modules.builtin"):
+        return True
+    return path.endswith(".ko") and not any(part in path for part in _LEFT_OUT)
+
+
+def _key(path: str) -> str:
+    return posixpath.basename(path).removesuffix(".ko").replace("-", "_")

@@ -6,9 +6,11 @@ The suite is pinned to Debian 12: it is the last one with a kernel for 32-bit PC
 """
 
 import os
+import posixpath
 import re
 import subprocess
-from collections.abc import Iterable, Sequence
+import tarfile
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +41,7 @@ USERLAND = (
     "libgcc-s1",
 )
 
+_LINK_LIMIT = 8  # links that lead to links, as a kernel would follow them, and fewer
 _NETWORK_HINT = (
     "The Lab PE is made of Debian packages: check that this machine reaches its Debian mirror, "
     f"or name another one in {MIRROR_VARIABLE}."
@@ -124,20 +127,54 @@ class AptTree:
         return [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
 
 
-def extract(archives: Iterable[Path], folder: Path) -> None:
-    """Unpack the files of `.deb` archives into `folder`, one over the other."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tool = require_tool("dpkg-deb", package="dpkg")
+def read_files(archives: Iterable[Path], wanted: Callable[[str], bool]) -> dict[str, bytes]:
+    """The files of `.deb` archives whose path is wanted; links give what they lead to.
+
+    Nothing is written to disk: a kernel package unpacks to thousands of files.
+    """
+    files: dict[str, bytes] = {}
+    links: dict[str, str] = {}
     for archive in archives:
-        done = subprocess.run(
-            [tool, "-x", str(archive), str(folder)], capture_output=True, text=True, check=False
+        _read_archive(archive, wanted, files, links)
+    for name in links:
+        end = name
+        for _ in range(_LINK_LIMIT):
+            end = links.get(end, end)
+        if end in files:
+            files[name] = files[end]
+    return files
+
+
+def _read_archive(
+    archive: Path, wanted: Callable[[str], bool], files: dict[str, bytes], links: dict[str, str]
+) -> None:
+    tool = require_tool("dpkg-deb", package="dpkg")
+    with subprocess.Popen(
+        [tool, "--fsys-tarfile", str(archive)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as unpacking:
+        assert unpacking.stdout is not None
+        assert unpacking.stderr is not None
+        try:
+            with tarfile.open(fileobj=unpacking.stdout, mode="r|") as tar:
+                for member in tar:
+                    name = posixpath.normpath(member.name)
+                    if member.isreg() and wanted(name):
+                        content = tar.extractfile(member)
+                        files[name] = content.read() if content else b""
+                    elif member.issym():
+                        target = posixpath.join("/", posixpath.dirname(name), member.linkname)
+                        links[name] = posixpath.normpath(target).lstrip("/")
+                    elif member.islnk():
+                        links[name] = posixpath.normpath(member.linkname)
+            words = unpacking.stderr.read().decode(errors="replace").strip()
+        except tarfile.TarError as error:
+            words = str(error)
+    if unpacking.returncode or words:
+        archive.unlink(missing_ok=True)
+        raise OperatorFault(
+            f"{archive.name} cannot be unpacked: {words}",
+            hint="The archive has been removed; run the build again to fetch it anew.",
         )
-        if done.returncode:
-            archive.unlink(missing_ok=True)
-            raise OperatorFault(
-                f"{archive.name} cannot be unpacked: {done.stderr.strip()}",
-                hint="The archive has been removed; run the build again to fetch it anew.",
-            )
 
 
 def find_mirror() -> str:

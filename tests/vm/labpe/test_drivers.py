@@ -4,19 +4,16 @@ from netboot.formats import inf
 from netboot.images.architecture import Architecture
 from tests.vm.labpe.elf_files import module
 from vm.labpe import drivers
-from vm.labpe.modules import ModuleFolder
+from vm.labpe.modules import KernelModules
 
 WORDS = {Architecture.X64: "amd64", Architecture.X86: "x86"}
 
 
 @pytest.fixture
-def modules(tmp_path):
+def modules():
     """A kernel with every module that the packages name, none needing another."""
-    folder = tmp_path / "kernel"
-    folder.mkdir()
-    for name in {name for package in drivers.PACKAGES for name in package.modules}:
-        (folder / f"{name}.ko").write_bytes(module(depends=""))
-    return ModuleFolder.read(folder)
+    names = {name for package in drivers.PACKAGES for name in package.modules}
+    return KernelModules.among({f"kernel/{name}.ko": module(depends="") for name in names})
 
 
 @pytest.mark.parametrize("architecture", WORDS)

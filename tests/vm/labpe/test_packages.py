@@ -1,9 +1,11 @@
+import subprocess
+
 import pytest
 
 from netboot.errors import MissingTool, OperatorFault
 from netboot.images.architecture import Architecture
 from vm.labpe import packages
-from vm.labpe.packages import AptTree, extract, find_mirror
+from vm.labpe.packages import AptTree, find_mirror, read_files
 
 
 def test_the_operators_mirror_comes_first(monkeypatch):
@@ -57,13 +59,45 @@ def test_a_mirror_that_does_not_answer_is_the_operators_fault(monkeypatch, tmp_p
     assert "Debian mirror" in caught.value.hint
 
 
-def test_a_damaged_archive_is_removed(tmp_path):
+def make_deb(folder, files, links=()):
+    """A package made by dpkg-deb itself."""
+    root = folder / "root"
+    for name, text in {**files, "DEBIAN/control": CONTROL}.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    for name, target in links:
+        (root / name).symlink_to(target)
+    deb = folder / "x_1_amd64.deb"
+    subprocess.run(["dpkg-deb", "--build", str(root), str(deb)], check=True, capture_output=True)
+    return deb
+
+
+CONTROL = "Package: x\nVersion: 1\nArchitecture: amd64\nMaintainer: x <x@test>\nDescription: x\n"
+
+
+def test_files_and_what_links_lead_to_are_read(tmp_path):
+    """Wanted files come by their path; a library's short name gives the library."""
+    deb = make_deb(
+        tmp_path,
+        {"usr/lib/libx.so.1.2": "library", "usr/share/doc/x": "text"},
+        [("usr/lib/libx.so.1", "libx.so.1.2"), ("usr/lib/libx.so", "/usr/lib/libx.so.1")],
+    )
+
+    assert {
+        "usr/lib/libx.so.1.2": b"library",
+        "usr/lib/libx.so.1": b"library",
+        "usr/lib/libx.so": b"library",
+    } == read_files([deb], lambda path: path.startswith("usr/lib"))
+
+
+@pytest.mark.parametrize("size", [20, 200])
+def test_a_damaged_archive_is_removed(tmp_path, size):
     """What cannot be unpacked is fetched anew the next time."""
-    broken = tmp_path / "busybox-static_1_amd64.deb"
-    broken.write_bytes(b"!<arch>\nnot really")
+    broken = make_deb(tmp_path, {"usr/lib/x": "text" * 1000})
+    broken.write_bytes(broken.read_bytes()[:size])
 
     with pytest.raises(OperatorFault, match="cannot be unpacked"):
-        extract([broken], tmp_path / "root")
+        read_files([broken], lambda _path: True)
 
     assert not broken.exists()
 

@@ -41,23 +41,31 @@ def upgrade() -> None:
 
     op.create_table(
         "drivers",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("digest", sa.String(length=71), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("inf_name", sa.String(length=255), nullable=False),
         sa.Column("provider", sa.String(length=255), nullable=False),
+        sa.Column("family", sa.String(length=511), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("class_name", sa.String(length=64), nullable=False),
         sa.Column("version", sa.String(length=64), nullable=False),
         sa.Column("date", sa.String(length=10), nullable=False),
         sa.Column("architectures", sa.String(length=32), nullable=False),
+        sa.Column("signature", sa.String(length=16), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("ids", sa.BigInteger(), nullable=False),
         sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("categories", sa.String(length=1000), nullable=False),
+        sa.Column("has_findings", sa.Boolean(), nullable=False),
+        sa.Column("findings", sa.JSON(), nullable=False),
         sa.Column("imported_at", sa.Float(), nullable=False),
-        sa.Column("package", sa.JSON(), nullable=False),
-        sa.PrimaryKeyConstraint("digest"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("digest"),
     )
     with op.batch_alter_table("drivers", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_drivers_kind"), ["kind"], unique=False)
-        batch_op.create_index(batch_op.f("ix_drivers_name"), ["name"], unique=False)
+        batch_op.create_index(batch_op.f("ix_drivers_family"), ["family"], unique=False)
+        batch_op.create_index("ix_drivers_order", ["name", "version", "digest"], unique=False)
 
     op.create_table(
         "facts",
@@ -124,21 +132,42 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_machines_seen_at"), ["seen_at"], unique=False)
 
     op.create_table(
+        "driver_contents",
+        sa.Column(
+            "driver_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("search_text", sa.Text(), nullable=False),
+        sa.Column("package", sa.JSON(), nullable=False),
+        sa.Column("models", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["driver_id"], ["drivers.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("driver_id"),
+    )
+    op.create_table(
         "hardware_ids",
-        sa.Column("driver_digest", sa.String(length=71), nullable=False),
-        sa.Column("hardware_id", sa.String(length=255), nullable=False),
-        sa.ForeignKeyConstraint(["driver_digest"], ["drivers.digest"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("driver_digest", "hardware_id"),
+        sa.Column(
+            "hardware_id",
+            sa.String(length=255).with_variant(sa.String(length=255, collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "driver_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(["driver_id"], ["drivers.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("hardware_id", "driver_id"),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("hardware_ids", schema=None) as batch_op:
-        batch_op.create_index("ix_hardware_ids_id", ["hardware_id"], unique=False)
+        batch_op.create_index("ix_hardware_ids_driver", ["driver_id"], unique=False)
 
     op.create_table(
         "image_drivers",
         sa.Column("image_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("driver_digest", sa.String(length=71), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["driver_digest"], ["drivers.digest"]),
+        sa.ForeignKeyConstraint(
+            ["driver_digest"],
+            ["drivers.digest"],
+        ),
         sa.ForeignKeyConstraint(["image_id"], ["images.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("image_id", "driver_digest"),
     )

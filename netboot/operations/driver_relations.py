@@ -1,0 +1,136 @@
+"""What drivers are to each other: versions of one package, and rivals for one device."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, aliased
+
+from netboot.images import catalog
+from netboot.images.driver import Driver
+from netboot.images.matching import Conflict, DriverIndex, service_clashes
+from netboot.operations import images
+from netboot.operations.drivers import find_driver
+from netboot.site import Site
+from netboot.store.catalog_entry import DriverSummary, family_of, summary
+from netboot.store.catalog_rows import driver_value, load_drivers, summary_value
+from netboot.store.records import DriverRow, HardwareIdRow
+
+RIVALS_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """Another package that claims ids of a driver, on an architecture and build of its own."""
+
+    driver: DriverSummary
+    hardware_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Relations:
+    """A driver among the others.
+
+    `superseded_by` is a newer version that claims all that this one claims, None where there
+    is none. `versions` are all others of its package, the newest first. `rivals` are packages
+    of other makers or names, those that share the most ids first.
+    """
+
+    superseded_by: DriverSummary | None
+    versions: tuple[DriverSummary, ...]
+    rivals: tuple[Rival, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflicts:
+    """Drivers that get in each other's way: by hardware id, and by the service they install."""
+
+    ids: tuple[Conflict, ...]
+    services: tuple[Conflict, ...]
+
+
+def relations(site: Site, driver: str) -> Relations:
+    """A driver among the others of the catalog. Raises NotFound, InvalidInput."""
+    with site.database.transaction() as session:
+        row = find_driver(session, driver)
+        here = driver_value(row)
+        versions = load_drivers(
+            session, (DriverRow.family == family_of(here)) & (DriverRow.id != row.id)
+        )
+        rivals = _rivals(session, row.id, here)
+    by_digest = {version.digest: version for version in versions}
+    newer = catalog.superseded([here, *versions]).get(here.digest)
+    return Relations(
+        superseded_by=summary(by_digest[newer]) if newer else None,
+        versions=tuple(summary(one) for one in sorted(versions, key=catalog.age, reverse=True)),
+        rivals=rivals,
+    )
+
+
+def newer_versions(site: Site, shown: Iterable[DriverSummary]) -> dict[str, DriverSummary]:
+    """For those of the drivers that are not the newest of their package: the newest."""
+    digests = [one.digest for one in shown]
+    mine = aliased(DriverRow)
+    families = select(mine.family).where(mine.digest.in_(digests))
+    with site.database.transaction() as session:
+        rows = session.scalars(select(DriverRow).where(DriverRow.family.in_(families)))
+        members: dict[str, list[DriverSummary]] = {}
+        for row in rows:
+            members.setdefault(row.family, []).append(summary_value(row))
+    found = {}
+    for versions in members.values():
+        newest = max(versions, key=catalog.age)
+        for one in versions:
+            if one.digest in digests and catalog.age(one) < catalog.age(newest):
+                found[one.digest] = newest
+    return found
+
+
+def conflicts(site: Site, image: str = "") -> Conflicts:
+    """Conflicts among the drivers of an image, or among all that are enabled.
+
+    Raises NotFound.
+    """
+    if image:
+        return find_conflicts(images.get_image(site, image).drivers)
+    with site.database.transaction() as session:
+        shared = (
+            select(HardwareIdRow.hardware_id)
+            .join(DriverRow, DriverRow.id == HardwareIdRow.driver_id)
+            .where(DriverRow.enabled)
+            .group_by(HardwareIdRow.hardware_id)
+            .having(func.count() > 1)
+        )
+        claimants = select(HardwareIdRow.driver_id).where(HardwareIdRow.hardware_id.in_(shared))
+        rivals = load_drivers(session, DriverRow.enabled & DriverRow.id.in_(claimants))
+    return find_conflicts(rivals)
+
+
+def find_conflicts(drivers: Iterable[Driver]) -> Conflicts:
+    """Conflicts among these drivers."""
+    index = DriverIndex(drivers)
+    return Conflicts(index.conflicts, service_clashes(index.drivers))
+
+
+def _rivals(session: Session, number: int, here: Driver) -> tuple[Rival, ...]:
+    mine, other = aliased(HardwareIdRow), aliased(HardwareIdRow)
+    sharing = (
+        select(other.driver_id)
+        .join(mine, mine.hardware_id == other.hardware_id)
+        .join(DriverRow, DriverRow.id == other.driver_id)
+        .where(mine.driver_id == number, DriverRow.family != family_of(here))
+        .group_by(other.driver_id)
+        .order_by(func.count().desc(), other.driver_id)
+        .limit(RIVALS_SHOWN)
+    )
+    numbers = list(session.scalars(sharing))
+    others = load_drivers(session, DriverRow.id.in_(numbers)) if numbers else []
+    found = [(other, _shared_ids(here, other)) for other in others]
+    ranked = sorted(found, key=lambda pair: (-len(pair[1]), pair[0].name))
+    return tuple(Rival(summary(driver), ids) for driver, ids in ranked if ids)
+
+
+def _shared_ids(here: Driver, other: Driver) -> tuple[str, ...]:
+    """The ids that both claim on the same architecture and Windows build."""
+    found = DriverIndex((here, other)).conflicts
+    return tuple(dict.fromkeys(conflict.hardware_id for conflict in found))

@@ -1,0 +1,291 @@
+"""`netboot check` tells the truth: on a network that is well, and in ten planted faults."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netboot.diagnose.__main__ import main
+from tests.captures.reader import FOLDER
+from tests.diagnose.conftest import ADDRESSES, DNSMASQ, Network, wait_for
+from tests.netlab import needs_netns
+
+UEFI = ("--kind", "uefi-x64")
+
+
+def outcomes(said: dict[str, Any]) -> dict[str, str]:
+    """Kind to outcome."""
+    return {one["kind"]: one["outcome"] for one in said["verdicts"]}
+
+
+def faults(said: dict[str, Any]) -> list[dict[str, str]]:
+    """All faults of the first kind."""
+    return [one for one in said["verdicts"][0]["findings"] if one["level"] == "fault"]
+
+
+def the_fault(said: dict[str, Any]) -> dict[str, str]:
+    """The one fault that was planted."""
+    found = faults(said)
+    assert len(found) == 1, found
+    assert found[0]["cure"]
+    return found[0]
+
+
+@pytest.mark.netns
+@needs_netns
+class TestNetwork:
+    """Each planted fault is found, alone, and named with its cure."""
+
+    def test_a_network_that_is_well(self, network: Network) -> None:
+        """All kinds with an image boot; those without are not called broken."""
+        network.address_server()
+        network.site.start()
+        code, said = network.check()
+
+        assert outcomes(said) == {
+            "bios": "boots", "uefi-x64": "boots", "uefi-x86": "not served",
+            "http-x64": "boots", "http-x86": "not served",
+            "ipxe-bios": "boots", "ipxe-x64": "boots",
+        }  # fmt: skip
+        assert code == 0
+        words = " ".join(one["words"] for one in said["verdicts"][1]["findings"])
+        assert "10.77.0.1 offers the address 10.77.0.1" in words
+        assert "10.77.0.2 offers the boot file snponly.efi, and says to take it" in words
+        assert "10.77.0.2 names snponly.efi on port 4011" in words
+        assert "is what was published" in words
+        assert "snponly.efi is a program for 64-bit UEFI" in words
+
+    def test_wrong_server(self, network: Network) -> None:
+        """Another boot server answers, ours is off."""
+        network.address_server()
+        network.rogue_boot_server()
+        code, said = network.check(*UEFI)
+
+        words = [one["words"] for one in faults(said)]
+        assert code == 1
+        assert words[0].startswith("the wrong boot server answers: 10.77.0.9 offers")
+        assert "10.77.0.2 is silent" in words[0]
+
+    def test_no_dhcp(self, network: Network) -> None:
+        """We answer, but nobody gives addresses."""
+        network.site.start()
+        code, said = network.check(*UEFI)
+
+        assert code == 1
+        assert the_fault(said)["words"] == "no DHCP server offers an address [PXE-E52]"
+
+    def test_port_taken(self, network: Network) -> None:
+        """A DHCP server on our host has port 67 and does not send clients to 4011."""
+        network.address_server(host=network.site.host)
+        network.site.start()
+        code, said = network.check(*UEFI)
+
+        assert code == 1
+        assert "10.77.0.2 answers on port 4011 only" in the_fault(said)["words"]
+        assert "dhcp-option-force=tag:pxe,60,PXEClient" in the_fault(said)["cure"]
+
+    def test_port_taken_and_mended(self, network: Network) -> None:
+        """With the lines of the cure it boots."""
+        network.address_server("--dhcp-vendorclass=set:pxe,PXEClient",
+                               "--dhcp-option-force=tag:pxe,60,PXEClient",
+                               host=network.site.host)  # fmt: skip
+        network.site.start()
+        code, said = network.check(*UEFI)
+
+        assert (code, outcomes(said)) == (0, {"uefi-x64": "boots"})
+
+    def test_file_missing(self, network: Network) -> None:
+        """The program that is offered is not there."""
+        network.address_server()
+        network.site.drop_program("snponly.efi")
+        network.site.start()
+        code, said = network.check(*UEFI)
+
+        assert code == 1
+        assert the_fault(said)["words"].startswith("snponly.efi is not there")
+        assert "[PXE-E3B]" in the_fault(said)["words"]
+
+    def test_altered_file(self, network: Network) -> None:
+        """Other bytes than those that were published, though a program of the right kind."""
+        network.address_server()
+        network.site.swap_program("snponly.efi", "ipxe.efi")
+        network.site.start()
+        code, said = network.check(*UEFI)
+
+        assert code == 1
+        assert the_fault(said)["words"].startswith("snponly.efi is not what was published: sha256:")
+
+    def test_second_boot_server(self, network: Network) -> None:
+        """Ours answers, and another one too."""
+        network.address_server()
+        network.rogue_boot_server()
+        network.site.start()
+        code, said = network.check(*UEFI)
+
+        assert code == 1
+        assert the_fault(said)["words"].startswith("a second boot server answers: 10.77.0.9 offers")
+
+    def test_wrong_architecture_of_a_program(self, network: Network) -> None:
+        """It is what was published, but nothing for such machines."""
+        network.address_server()
+        network.site.swap_program("snponly.efi", "undionly.kpxe")
+        network.site.write_expected(network.expected)
+        network.site.start()
+        code, said = network.check(*UEFI)
+
+        assert code == 1
+        assert the_fault(said)["words"] == (
+            "snponly.efi is a program for BIOS, which a 64-bit UEFI PC cannot start"
+        )
+
+    def test_no_image_of_the_architecture(self, network: Network) -> None:
+        """Asked for nothing but such machines, the check says why they get no answer."""
+        network.address_server()
+        network.site.start()
+        code, said = network.check("--kind", "uefi-x86")
+
+        assert (code, outcomes(said)) == (1, {"uefi-x86": "not served"})
+        words = [one["words"] for one in said["verdicts"][0]["findings"]]
+        assert "no image for a 32-bit UEFI PC is published: it gets no answer" in words
+
+    def test_tftp_blocked(self, network: Network) -> None:
+        """A firewall on the server."""
+        network.address_server()
+        network.site.start()
+        block(network, "udp dport 69")
+        code, said = network.check(*UEFI)
+
+        assert code == 1
+        assert the_fault(said)["words"] == "nothing comes by TFTP for snponly.efi [PXE-E32]"
+
+    def test_http_blocked(self, network: Network) -> None:
+        """The program comes by HTTP, and HTTP does not."""
+        network.address_server()
+        network.site.start()
+        block(network, "tcp dport 8081")
+        code, said = network.check("--kind", "http-x64")
+
+        assert code == 1
+        assert the_fault(said)["words"].startswith(
+            "http://10.77.0.2:8081/p/snponly.efi cannot be reached"
+        )
+
+    def test_port_4011_blocked(self, network: Network) -> None:
+        """It boots where the OFFER is enough; others would not."""
+        network.address_server()
+        network.site.start()
+        block(network, "udp dport 4011")
+        code, said = network.check(*UEFI)
+
+        warnings = [one["words"] for one in said["verdicts"][0]["findings"]
+                    if one["level"] == "warning"]  # fmt: skip
+        assert (code, outcomes(said)) == (0, {"uefi-x64": "boots"})
+        assert "silent on port 4011" in warnings[0]
+
+    def test_relay_not_allowed(self, network: Network) -> None:
+        """A client in another subnet, whose relay our settings do not name."""
+        branch = relayed_branch(network)
+        network.site.start()
+        code, said = network.check(*UEFI, host=branch)
+
+        assert code == 1
+        assert the_fault(said)["words"] == "10.77.0.2 does not answer relays of this network"
+        assert "`relays`" in the_fault(said)["cure"]
+
+    def test_relay_allowed(self, network: Network) -> None:
+        """With the cure it boots."""
+        branch = relayed_branch(network)
+        network.site.settings["relays"] = '["10.78.0.0/24"]'
+        network.site.start()
+        code, said = network.check(*UEFI, host=branch)
+
+        assert (code, outcomes(said)) == (0, {"uefi-x64": "boots"})
+
+    def test_on_the_servers_own_host_the_boot_log_explains_silence(self, network: Network) -> None:
+        """With the data folder at hand the server's own reason is told."""
+        network.address_server()
+        network.site.settings["relays"] = '["10.78.0.0/24"]'
+        network.site.start()
+        forget_default(network)
+        done = network.site.host.run(
+            sys.executable, "-m", "netboot.diagnose", "--interface", "eth0", "--patience", "1",
+            "--expected", str(network.expected), "--data", str(network.site.data),
+            "--kind", "uefi-x64", check=False,
+        )  # fmt: skip
+
+        assert "10.77.0.2 kept silent: no default image for x64" in done
+        assert "fails       64-bit UEFI PC" in done
+
+
+def forget_default(network: Network) -> None:
+    """Choose no image for anybody any more."""
+    from netboot.site import Site
+
+    Site.open(network.site.data).point.publish_policy(lambda: ({}, {}))
+
+
+def block(network: Network, what: str) -> None:
+    """A firewall on the server's host drops this."""
+    rules = f"table inet f {{ chain i {{ type filter hook input priority 0; {what} drop; }}; }}"
+    network.site.host.run("nft", rules)
+
+
+def relayed_branch(network: Network) -> Any:
+    """A client behind a router with ISC dhcrelay; DHCP for both subnets by dnsmasq."""
+    dhcp = network.lan.host("dhcp", "10.77.0.1/24")
+    wait_for(
+        dhcp.start(*DNSMASQ, ADDRESSES, "--dhcp-range=10.78.0.100,10.78.0.200,255.255.255.0,1h"),
+        "DHCP, IP range 10.78",
+    )
+    router = network.lan.host("router", "10.77.0.254/24")
+    network.lan.plug(router, "eth1", "10.78.0.1/24", lan="branch")
+    router.run("sysctl", "-w", "net.ipv4.ip_forward=1")
+    for host in (dhcp, network.site.host):
+        host.run("ip", "route", "add", "10.78.0.0/24", "via", "10.77.0.254")
+    wait_for(
+        router.start("dhcrelay", "-4", "-d", "-i", "eth0", "-i", "eth1", "10.77.0.1", "10.77.0.2"),
+        "Sending on   Socket",
+    )
+    client = network.lan.host("branchcli", "10.78.0.50/24", lan="branch")
+    client.run("ip", "route", "add", "default", "via", "10.78.0.1")
+    return client
+
+
+def test_the_story_of_a_capture_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--capture` needs no network."""
+    code = main(["--capture", str(FOLDER / "uefi64-edk2-native-snponly.pcap")])
+    said = capsys.readouterr().out
+
+    assert code == 0
+    assert "DISCOVER: 64-bit UEFI PC" in said
+    assert "OFFER of 10.77.0.2 (port 67): the boot file snponly.efi" in said
+
+
+def test_what_is_no_capture_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two lines and exit code 2, no traceback."""
+    path = tmp_path / "no.pcap"
+    path.write_text("not a capture, but long enough to look at")
+
+    assert main(["--capture", str(path)]) == 2
+    assert "cannot be read as a capture" in capsys.readouterr().err
+
+
+def test_without_an_interface_the_check_asks_for_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """An operator's fault has a hint."""
+    assert main([]) == 2
+    assert "Say --interface eth0." in capsys.readouterr().err
+
+
+def test_the_check_is_a_command_of_netboot(tmp_path: Path) -> None:
+    """`netboot check` hands over to it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "netboot", "--data", str(tmp_path), "check", "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0
+    assert "Ask the network as a machine would" in done.stdout
