@@ -85,7 +85,6 @@ class Machine:
         self.witness = Witness()
         self._network = network
         self._accelerator = accelerator
-        self._console = ConsoleReader()
         self._stack = contextlib.ExitStack()
         self._process: subprocess.Popen[bytes]
 
@@ -99,6 +98,7 @@ class Machine:
         with contextlib.ExitStack() as stack:
             self._serial, serial_far = self._pair(stack)
             self._debug, debug_far = self._pair(stack)
+            self._consoles = {self._serial: ConsoleReader(), self._debug: ConsoleReader()}
             control, control_far = self._pair(stack)
             self._qmp = QmpClient(control)
             wires = [self._plug(stack, number) for number in range(1 + bool(self.spec.second_nic))]
@@ -145,7 +145,7 @@ class Machine:
         return Run(
             ending=ending,
             words=words,
-            serial=self._console.text,
+            serial=self._consoles[self._serial].text,
             stages=tuple(self.witness.stages),
             reported=self.witness.reported,
             wall_seconds=round(time.monotonic() - self._started, 2),
@@ -160,21 +160,21 @@ class Machine:
         exited = os.pidfd_open(self._process.pid)
         with selectors.DefaultSelector() as selector, os.fdopen(exited, "rb"):
             selector.register(exited, selectors.EVENT_READ)
-            for watched in (self._serial, self._debug, *([leash] if leash else [])):
+            for watched in (*self._consoles, *([leash] if leash else [])):
                 selector.register(watched, selectors.EVENT_READ)
             while True:
                 ready = [key.fileobj for key, _ in selector.select(_TICK_SECONDS)]
                 now = time.monotonic()
                 if leash is not None and leash in ready:
                     return Ending.CANCELLED, "switched off on request"
-                for source in (self._serial, self._debug):
+                for source in self._consoles:
                     if source in ready:
                         alive_at = now
                         found = self._read(source, selector, on_line)
                         if found:
                             return found
                 # Consoles first: the last words of a machine come before its end.
-                if exited in ready and not {self._serial, self._debug} & set(ready):
+                if exited in ready and not self._consoles.keys() & set(ready):
                     return Ending.EXITED, f"QEMU ended with {self._process.wait(1)}: {self._log()}"
                 if self.witness.frames != frames:
                     frames, alive_at = self.witness.frames, now
@@ -192,7 +192,7 @@ class Machine:
         if not data:
             selector.unregister(source)
             return None
-        lines, bad_end = self._console.receive(data)
+        lines, bad_end = self._consoles[source].receive(data)
         for line in lines:
             on_line(line)
             if line.key == "DONE":

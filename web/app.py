@@ -8,6 +8,7 @@ from web.access import check_every_route, init_access
 from web.accounts import init_accounts
 from web.answers import init_answers
 from web.assets import init_assets
+from web.boot_log import init_boot_log
 from web.live import init_live
 from web.presentation import init_presentation
 from web.safety import init_safety
@@ -36,6 +37,7 @@ def create_app(site: Site) -> Flask:
     init_answers(app)
     init_presentation(app)
     init_accounts(app)
+    init_boot_log(app, site)
     init_live(app, site)
     init_uploads(app, site)
     for blueprint in (

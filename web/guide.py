@@ -26,8 +26,6 @@ class Step:
 def first_steps(site: Site, images: Sequence[ImageView], boots: Sequence[Boot]) -> tuple[Step, ...]:
     """The way from an empty site to a machine that is online, in order."""
     image = next((view for view in images if view.drivers), None) or next(iter(images), None)
-    here = (("slug", image.slug),) if image else ()
-    page = "images.show" if image else "images.index"
     with_driver = bool(image and image.drivers)
     built = bool(image and with_driver and not image.needs_build)
     current = bool(built and image and image.distribution == DistributionStatus.CURRENT)
@@ -35,34 +33,11 @@ def first_steps(site: Site, images: Sequence[ImageView], boots: Sequence[Boot]) 
         Step(
             "Bring a driver into the catalog and enable it",
             "Network drivers first: without one, Windows PE starts but stays offline.",
-            with_driver or bool(drivers.list_drivers(site, enabled=True)),
+            with_driver or _has_enabled_driver(site),
             "drivers.index",
             label="Driver catalog",
         ),
-        Step(
-            "Add the driver to a boot image",
-            "Only enabled drivers of the image's architecture can be added.",
-            with_driver,
-            page,
-            here,
-            label="Boot image",
-        ),
-        Step(
-            "Build a new version",
-            "The source stays untouched; every build is a new, numbered version.",
-            built,
-            page,
-            here,
-            label="Boot image",
-        ),
-        Step(
-            "Update Distribution Points",
-            "Until then machines keep getting the version before.",
-            current,
-            page,
-            here,
-            label="Boot image",
-        ),
+        *_steps_on(image, with_driver=with_driver, built=built, current=current),
         Step(
             "Boot a test machine",
             "A virtual machine shows whether the image comes up online.",
@@ -71,3 +46,33 @@ def first_steps(site: Site, images: Sequence[ImageView], boots: Sequence[Boot]) 
             label="Test machines",
         ),
     )
+
+
+def _steps_on(
+    image: ImageView | None, *, with_driver: bool, built: bool, current: bool
+) -> tuple[Step, ...]:
+    """What is done on the image's own page; with no image yet, on their list."""
+    page = "images.show" if image else "images.index"
+    here = (("slug", image.slug),) if image else ()
+    steps = (
+        (
+            "Add the driver to a boot image",
+            "Only enabled drivers of the image's architecture can be added.",
+            with_driver,
+        ),
+        (
+            "Build a new version",
+            "The source stays untouched; every build is a new, numbered version.",
+            built,
+        ),
+        (
+            "Update Distribution Points",
+            "Until then machines keep getting the version before.",
+            current,
+        ),
+    )
+    return tuple(Step(title, text, done, page, here, "Boot image") for title, text, done in steps)
+
+
+def _has_enabled_driver(site: Site) -> bool:
+    return bool(drivers.list_drivers(site, enabled=True))

@@ -1,14 +1,11 @@
 """How a boot looks on pages: its ladder of rungs, how it stands, and an address of its own."""
 
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from netboot.boot.attempts import Attempt, Outcome
 from netboot.boot.ladder import Rung
 from netboot.errors import NotFound
-from netboot.operations import boots
-from netboot.site import Site
 
 # What pages draw; script and loader lie between program and image.
 DRAWN = (
@@ -32,7 +29,6 @@ WORDS = {
     Outcome.IGNORED: "Ignored",
     Outcome.STALLED: "Stalled",
 }
-SEARCHED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +95,25 @@ def seen(attempt: Attempt, now: float) -> Boot:
     return Boot(key_of(attempt), attempt, outcome, attempt.why(now), draw(attempt, outcome))
 
 
-def recent_boots(site: Site, limit: int) -> list[Boot]:
-    """The newest boots."""
-    now = time.time()
-    return [seen(attempt, now) for attempt in boots.attempts(site, limit)]
+def as_seen(attempts: Iterable[Attempt], now: float) -> list[Boot]:
+    """The boots as they stand at `now`."""
+    return [seen(attempt, now) for attempt in attempts]
 
 
-def find_boot(site: Site, key: str) -> Boot:
+def find_boot(attempts: Iterable[Attempt], key: str, now: float) -> Boot:
     """One boot by the name in its address. Raises NotFound."""
-    for boot in recent_boots(site, SEARCHED):
-        if boot.key == key:
-            return boot
+    for attempt in attempts:
+        if key_of(attempt) == key:
+            return seen(attempt, now)
     raise NotFound("there is no such boot", hint="Old boots are forgotten after some time.")
+
+
+def newest_of_each(boots: Iterable[Boot]) -> list[Boot]:
+    """Each machine's newest boot; what it did before is mended or repeated by it."""
+    newest: dict[str, Boot] = {}
+    for boot in boots:  # newest first
+        newest.setdefault(boot.attempt.machine, boot)
+    return list(newest.values())
 
 
 def counted(boots: Sequence[Boot], outcome: Outcome) -> int:

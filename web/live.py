@@ -87,15 +87,18 @@ class Board:
         return part
 
     def _refresh(self, part: Part, topic: Topic, argument: str, role: Role) -> None:
+        # Parts belong to no request: they are shared, and made while streams go on.
+        with self._app.test_request_context():
+            self._refresh_here(part, topic, argument, role)
+
+    def _refresh_here(self, part: Part, topic: Topic, argument: str, role: Role) -> None:
         began = time.thread_time()
         value = topic.read(self._site, argument)
         rest = REST_PER_READING * (time.thread_time() - began)
         part.fresh_for = min(LONGEST_FRESH_SECONDS, max(FRESH_SECONDS, rest))
         if value != part.value:
             part.value = value
-            # Parts belong to no request: they are shared, and made while streams go on.
-            with self._app.test_request_context():
-                part.html = render_template(topic.template, role=role, live=True, **value)
+            part.html = render_template(topic.template, role=role, live=True, **value)
             part.generation = next(self._generations)
 
 

@@ -1,5 +1,6 @@
 """How values look on pages: sizes, times, digests, states; nothing here decides anything."""
 
+import re
 from datetime import UTC, datetime
 
 import humanize
@@ -83,6 +84,15 @@ def hex_of(digest: str) -> str:
     return digest.removeprefix("sha256:")
 
 
+def hardware_search(missing: str) -> str:
+    """What to search the catalog for, for a device that has no driver: `8086:100e` and the like."""
+    found = re.search(r"\b([0-9a-fA-F]{4}):([0-9a-fA-F]{4})\b", missing)
+    if found:
+        return f"VEN_{found[1].upper()}&DEV_{found[2].upper()}"
+    found = re.search(r"VEN_[0-9A-F]{4}&DEV_[0-9A-F]{4}", missing.upper())
+    return found[0] if found else ""
+
+
 def icon(name: str, extra: str = "") -> Markup:
     """An icon out of the sprite; decoration only, so screen readers skip it."""
     return Markup('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>').format(
@@ -126,6 +136,7 @@ def init_presentation(app: Flask) -> None:
         distribution_badge=distribution_badge,
         job_badge=job_badge,
         kind_label=kind_label,
+        hardware_search=hardware_search,
     )
     app.jinja_env.globals.update(icon=icon, badge=badge)
     app.jinja_env.trim_blocks = True

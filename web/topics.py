@@ -4,6 +4,7 @@ A page renders its topics once when it is made, and the stream renders them agai
 read differently; both use the same template, so they cannot disagree.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from netboot.operations import images, jobs, points
 from netboot.site import Site
 from web import guide, ladder
 from web.access import role_now, site
+from web.boot_log import boot_log
+from web.hours import by_hour
 
 Values = dict[str, Any]
 BOOTS_SHOWN = 50
@@ -38,8 +41,10 @@ def read_activity(site: Site, _argument: str) -> Values:
 
 def read_overview(site: Site, _argument: str) -> Values:
     """The state of the whole site in numbers, and what to do next."""
+    now = time.time()
     views = images.list_images(site)
-    recent = ladder.recent_boots(site, BOOTS_SHOWN)
+    recent = ladder.as_seen(boot_log().recent(), now)
+    newest = recent[:BOOTS_SHOWN]
     troubled = {Outcome.OFFLINE, Outcome.STALLED, Outcome.IGNORED}
     return {
         "images": views,
@@ -50,9 +55,12 @@ def read_overview(site: Site, _argument: str) -> Values:
         ],
         "to_build": [view for view in views if view.needs_build],
         "boots": recent[:6],
-        "up": ladder.counted(recent, Outcome.ONLINE),
-        "under_way": ladder.counted(recent, Outcome.UNDER_WAY),
-        "troubled": [boot for boot in recent if boot.outcome in troubled][:5],
+        "up": ladder.counted(newest, Outcome.ONLINE),
+        "under_way": ladder.counted(newest, Outcome.UNDER_WAY),
+        "troubled": [boot for boot in ladder.newest_of_each(newest) if boot.outcome in troubled][
+            :5
+        ],
+        "hours": by_hour(recent, now),
         "steps": guide.first_steps(site, views, recent),
     }
 
@@ -87,14 +95,14 @@ def read_points(site: Site, _argument: str) -> Values:
     }
 
 
-def read_boots(site: Site, _argument: str) -> Values:
+def read_boots(_site: Site, _argument: str) -> Values:
     """The newest boots."""
-    return {"boots": ladder.recent_boots(site, BOOTS_SHOWN)}
+    return {"boots": ladder.as_seen(boot_log().recent(BOOTS_SHOWN), time.time())}
 
 
-def read_boot(site: Site, boot_id: str) -> Values:
+def read_boot(_site: Site, boot_id: str) -> Values:
     """One boot."""
-    return {"boot": ladder.find_boot(site, boot_id)}
+    return {"boot": ladder.find_boot(boot_log().recent(), boot_id, time.time())}
 
 
 def read_jobs(site: Site, _argument: str) -> Values:

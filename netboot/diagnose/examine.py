@@ -129,14 +129,13 @@ def _without_doubles(replies: Iterator[Reply]) -> tuple[Reply, ...]:
 
 def journal_reasons(data: Path | None) -> Callable[[str], str]:
     """The boot log of the site in `data` as `reason_of`: why it kept silent towards a machine."""
-    if data is None or not (data / "journal.db").exists():
-        return lambda _mac: ""
-    journal = Journal(data / "journal.db")
 
     def reason_of(mac: str) -> str:
         time.sleep(0.3)  # events are committed a moment after they happen
+        if data is None or not (data / "journal.db").exists():
+            return ""
         try:
-            entries = journal.latest(20, mac=mac)
+            entries = Journal(data / "journal.db").latest(20, mac=mac)
         except ContentFault:
             return ""
         ignored = (one.event for one in entries if isinstance(one.event, RequestIgnored))

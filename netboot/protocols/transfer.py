@@ -25,7 +25,7 @@ from netboot.protocols.round_trip import RoundTrip, Timing
 from netboot.protocols.tftp_options import Terms
 
 _NOTHING = -1
-_MEASURED_EVERY = 0.001
+_MEASURED_EVERY = 0.010
 
 
 @dataclass(frozen=True, slots=True)

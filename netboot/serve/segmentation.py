@@ -3,15 +3,13 @@
 Linux cuts one large write into datagrams of equal size (UDP_SEGMENT, kernel 4.18 and later), so
 that a window costs one trip through the network stack in place of sixteen or sixty-four. Whether
 a path can do that is found out by trying: a refused write goes again at once, block by block.
-
-Law: no byte is copied on our side. Each datagram is a header from a shared table and a slice of
-the file's mapping.
 """
 
 import errno
 import os
 import socket
-from typing import Protocol
+
+from netboot.serve.block_table import BlockTable
 
 SOL_UDP = 17
 UDP_SEGMENT = 103
@@ -20,14 +18,6 @@ MOST_BYTES = 65507
 
 _REFUSALS = {errno.EIO, errno.EINVAL, errno.EMSGSIZE, errno.EOPNOTSUPP, errno.ENOPROTOOPT}
 _REMEMBERED = 1024
-
-HEADERS = [b"\0\3" + number.to_bytes(2, "big") for number in range(65536)]
-
-
-class Blocks(Protocol):
-    """What can be cut into blocks: a mapping of the file, or its netascii form."""
-
-    def __getitem__(self, stretch: slice, /) -> "bytes | memoryview": ...
 
 
 class Segmentation:
@@ -58,71 +48,68 @@ class Segmentation:
 class BlockSender:
     """Sends blocks of one file over one connected socket."""
 
-    __slots__ = ("_block_size", "_blocks", "_fd", "_ip", "_per_send", "_segmentation", "_socket")
+    __slots__ = ("_fd", "_ip", "_packet", "_packets", "_per_send", "_segmentation", "_socket")
 
     def __init__(
         self,
         udp: socket.socket,
-        blocks: Blocks,
+        table: BlockTable,
         *,
-        block_size: int,
+        segment: int,
         window: int,
         ip: str,
         segmentation: Segmentation,
     ) -> None:
+        """`segment` is the size of a full packet: the block and its header."""
         self._socket = udp
         self._fd = udp.fileno()
-        self._blocks = blocks
-        self._block_size = block_size
+        self._packet = table.packet
+        self._packets = table.packets
         self._ip = ip
         self._segmentation = segmentation
         self._per_send = 1
-        if window > 1 and segmentation.switch_on(udp, ip, block_size + 4):
-            self._per_send = max(1, min(MOST_SEGMENTS, MOST_BYTES // (block_size + 4)))
+        if window > 1 and segmentation.switch_on(udp, ip, segment):
+            self._per_send = max(1, min(MOST_SEGMENTS, MOST_BYTES // segment))
 
     def send(self, first: int, count: int) -> int:
         """Send blocks and say how many left: fewer when the socket's buffer is full.
 
         Raises OSError as the socket does; then the blocks count as lost on the way.
         """
+        if count == 1:
+            return self._send_one(first)
         sent = 0
         while sent < count:
             some = min(count - sent, self._per_send)
-            try:
-                os.writev(self._fd, self._datagrams(first + sent, some))
-            except BlockingIOError:
-                break
-            except OSError as error:
-                if self._per_send == 1 or error.errno not in _REFUSALS:
-                    raise
-                self._send_plainly_from_now_on()
-                continue
+            if some == 1:
+                if not self._send_one(first + sent):
+                    break
+            elif not self._send_many(first + sent, some):
+                if self._per_send > 1:
+                    break
+                continue  # refused as a whole: again, block by block
             sent += some
         return sent
 
-    def send_one(self, block: int) -> int:
-        """Send one block; as `send(block, 1)`, for clients that take one at a time."""
-        stop = block * self._block_size
+    def _send_one(self, block: int) -> int:
         try:
-            os.writev(
-                self._fd, (HEADERS[block & 0xFFFF], self._blocks[stop - self._block_size : stop])
-            )
+            os.writev(self._fd, self._packet(block))
         except BlockingIOError:
             return 0
         return 1
 
-    def _datagrams(self, first: int, count: int) -> "list[bytes | memoryview]":
-        """Header and payload in turn."""
-        size, blocks = self._block_size, self._blocks
-        wire = first & 0xFFFF
-        headers = HEADERS[wire : wire + count]
-        if len(headers) < count:
-            headers += HEADERS[: count - len(headers)]
-        parts: list[bytes | memoryview] = [b""] * (2 * count)
-        parts[::2] = headers
-        start = (first - 1) * size
-        parts[1::2] = [blocks[at : at + size] for at in range(start, start + count * size, size)]
-        return parts
+    def _send_many(self, first: int, count: int) -> bool:
+        """A window, or what one call may hold of it; False if nothing of it left."""
+        try:
+            os.writev(self._fd, self._packets(first, count))
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno not in _REFUSALS:
+                raise
+            self._send_plainly_from_now_on()
+            return False
+        return True
 
     def _send_plainly_from_now_on(self) -> None:
         self._socket.setsockopt(SOL_UDP, UDP_SEGMENT, 0)

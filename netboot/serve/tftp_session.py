@@ -9,7 +9,7 @@ import os
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Protocol
@@ -17,8 +17,7 @@ from typing import Protocol
 from netboot.boot.events import Event, TransferFailed, TransferFinished, TransferStarted
 from netboot.boot.files import ContentRef
 from netboot.errors import ContentFault
-from netboot.protocols.netascii import Netascii
-from netboot.protocols.tftp import Error, ErrorCode, OptionAck, data_header
+from netboot.protocols.tftp import Error, ErrorCode, OptionAck
 from netboot.protocols.transfer import (
     Action,
     Failed,
@@ -28,8 +27,8 @@ from netboot.protocols.transfer import (
     SendBlocks,
     SendOptionAck,
 )
-from netboot.serve.content import Content, OpenContent
-from netboot.serve.segmentation import Blocks, BlockSender, Segmentation
+from netboot.serve.block_table import BlockTable, BlockTables
+from netboot.serve.segmentation import BlockSender, Segmentation
 from netboot.serve.tftp_limits import Source
 from netboot.serve.tid_pool import Peer, TidPool
 from netboot.serve.udp import Loop
@@ -54,7 +53,7 @@ class Surroundings:
     loop: Loop
     pool: TidPool
     segmentation: Segmentation
-    open_content: OpenContent
+    tables: BlockTables
     emit: Callable[[Event], None]
     owner: Owner
 
@@ -79,12 +78,11 @@ class Session:
 
     __slots__ = (
         "_alarm",
-        "_blocks",
-        "_content",
         "_fd",
         "_sender",
         "_shared",
         "_socket",
+        "_table",
         "_unsent",
         "asked",
         "source",
@@ -104,8 +102,7 @@ class Session:
         self.started_at = now
         self.welcome = False  # the client's address is real
         self._shared = shared
-        self._content: Content | None = None
-        self._blocks: Blocks | None = None
+        self._table: BlockTable | None = None
         self._socket: socket.socket | None = None
         self._fd = -1
         self._sender: BlockSender | None = None
@@ -135,8 +132,15 @@ class Session:
 
     def _readable(self, now: float) -> None:
         """A packet on the client's own socket. Every byte that we serve passes here."""
+        transfer, sender = self.transfer, self._sender
         try:
-            packet = os.read(self._fd, _PACKET)
+            action = transfer.receive(os.read(self._fd, _PACKET), now)
+            if action is None:
+                return
+            if not isinstance(action, SendBlocks) or sender is None or self._unsent:
+                self._act(action, now)
+            elif (sent := sender.send(action.first, action.count)) < action.count:
+                self._wait_for_room((action.first + sent, action.count - sent))
         except BlockingIOError:  # woken because there is room again
             if self._unsent:
                 self._send_blocks(*self._unsent, now)
@@ -144,15 +148,8 @@ class Session:
         except OSError as error:
             self._socket_failed(error, now)
             return
-        transfer = self.transfer
-        action = transfer.receive(packet, now)
-        if action is not None:
-            if isinstance(action, SendBlocks):
-                self._send_blocks(action.first, action.count, now)
-            else:
-                self._act(action, now)
-            if transfer.deadline < self._alarm:
-                self._set_alarm()
+        if transfer.deadline < self._alarm:
+            self._set_alarm()
 
     def _act(self, action: Action | None, now: float) -> None:
         if self.transfer.validated and not self.welcome:
@@ -173,7 +170,7 @@ class Session:
             if sender is None:
                 self._send_blocks_from_pool(first, count, now)
                 return
-            sent = sender.send(first, count) if count > 1 else sender.send_one(first)
+            sent = sender.send(first, count)
         except ContentFault as fault:
             self._refuse(str(fault), now)
         except OSError as error:
@@ -190,7 +187,7 @@ class Session:
         self._sender = BlockSender(
             self._socket,
             self._open(),
-            block_size=terms.block_size,
+            segment=terms.block_size + 4,
             window=terms.window,
             ip=self.asked.peer[0],
             segmentation=self._shared.segmentation,
@@ -199,21 +196,23 @@ class Session:
 
     def _send_blocks_from_pool(self, first: int, count: int, now: float) -> None:
         """To a client without a socket of his own: a stranger, or one more than we can have."""
-        blocks, size = self._open(), self.transfer.terms.block_size
+        table = self._open()
         for block in range(first, first + count):
-            payload = blocks[(block - 1) * size : block * size]
-            self._send_from_pool([data_header(block), payload], now)
+            self._send_from_pool(table.packet(block), now)
 
-    def _send_from_pool(self, parts: "list[bytes | memoryview]", now: float) -> None:
+    def _send_from_pool(self, parts: "Sequence[bytes | memoryview]", now: float) -> None:
         if self.welcome or self.source.bytes.take(sum(map(len, parts)), now):
             self._shared.pool.send(self.tid, parts, peer=self.asked.peer, to=self.asked.to)
 
-    def _open(self) -> Blocks:
-        if self._blocks is None:
-            self._content = self._shared.open_content(self.asked.ref)
-            view = self._content.view
-            self._blocks = Netascii(view) if self.asked.netascii else view
-        return self._blocks
+    def _open(self) -> BlockTable:
+        if self._table is None:
+            asked = self.asked
+            self._table = self._shared.tables.open(
+                asked.ref,
+                block_size=self.transfer.terms.block_size,
+                netascii=asked.netascii,
+            )
+        return self._table
 
     def _welcome(self, now: float, *, done: bool) -> None:
         """The client has answered: count him in, tell the journal, give him his own socket."""
@@ -263,10 +262,10 @@ class Session:
         if self._socket is not None:
             self._shared.loop.remove_reader(self._fd)
             self._socket.close()
-        self._sender = self._blocks = None
-        if self._content is not None:
-            self._content.close()
-            self._content = None
+        self._sender = None
+        if self._table is not None:
+            self._shared.tables.close(self._table)
+            self._table = None
         if self.welcome:
             self._report(outcome, now)
         self._shared.owner.ended(self, outcome, now)

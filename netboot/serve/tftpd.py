@@ -21,6 +21,7 @@ from netboot.protocols.netascii import Netascii
 from netboot.protocols.tftp import Error, ErrorCode, ReadRequest, WriteRequest
 from netboot.protocols.tftp_options import DEFAULT_BLOCK_SIZE, negotiate
 from netboot.protocols.transfer import Failed, Finished, Outcome, Probed, ReadTransfer
+from netboot.serve.block_table import BlockTables
 from netboot.serve.content import OpenContent
 from netboot.serve.segmentation import Segmentation
 from netboot.serve.tftp_limits import Bucket, Source, Sources, TftpLimits
@@ -86,6 +87,7 @@ class TftpServer:
         self._loop = loop
         self._interface = interface
         self._resolve = resolve
+        self._open_content = open_content
         self._sessions: dict[Peer, Session] = {}
         self._strangers: OrderedDict[Session, None] = OrderedDict()
         self._sources = Sources(self._limits)
@@ -96,7 +98,12 @@ class TftpServer:
         self._listen()
         pool = self._open_pool(address)
         self._shared = Surroundings(
-            loop, pool, Segmentation(enabled=segmentation), open_content, emit, self
+            loop,
+            pool,
+            Segmentation(enabled=segmentation),
+            BlockTables(open_content),
+            emit,
+            self,
         )
 
     @property
@@ -203,7 +210,7 @@ class TftpServer:
         if ref.size > self._limits.netascii:
             return Refusal("too large for netascii, ask for octet", ErrorCode.NOT_DEFINED)
         try:
-            content = self._shared.open_content(ref)
+            content = self._open_content(ref)
         except ContentFault as fault:
             return Refusal(str(fault), ErrorCode.NOT_DEFINED)
         try:

@@ -81,8 +81,9 @@ class Loop:
         and whoever supervises us should start afresh.
         """
         poll, readers = self._epoll.poll, self._readers
+        now = time.monotonic()
         while not self._stopping:
-            ready = poll(self._patience(), _EVENTS_PER_WAKE)
+            ready = poll(self._patience(now), _EVENTS_PER_WAKE)
             now = time.monotonic()
             for fd, _ in ready:
                 call = readers.get(fd)
@@ -113,11 +114,11 @@ class Loop:
         while self._asked:
             self._guarded(self._asked.popleft(), now)
 
-    def _patience(self) -> float | None:
-        """How long nothing is due, in seconds; None is for ever."""
+    def _patience(self, now: float) -> float | None:
+        """How long nothing is due, in seconds; None is for ever. `now` may be a little old."""
         if not self._timers:
             return None
-        return max(0.0, self._timers[0][0] - time.monotonic())
+        return max(0.0, self._timers[0][0] - now)
 
     def _call_timers(self, now: float) -> None:
         timers = self._timers

@@ -59,14 +59,14 @@ class CatalogEntry:
 
 def entry(driver: Driver) -> CatalogEntry:
     """Cut a driver; `whole` is the inverse."""
-    ids = tuple(dict.fromkeys(identifier[:ID_LENGTH] for identifier in driver.hardware_ids))
+    ids = driver.hardware_ids
     return CatalogEntry(
-        summary=summary(driver),
+        summary=_summary(driver, len(ids)),
         family=family_of(driver),
-        search_text=search_text(driver),
+        search_text=_search_text(driver, ids),
         package=_drivers().dump_python(replace(driver, models=()), mode="json"),
         models=_models().dump_json(driver.models, exclude_defaults=True).decode(),
-        hardware_ids=ids,
+        hardware_ids=tuple(dict.fromkeys([identifier[:ID_LENGTH] for identifier in ids])),
     )
 
 
@@ -84,6 +84,10 @@ def whole(
 
 def summary(driver: Driver) -> DriverSummary:
     """A driver as lists show it, no longer than the database's columns."""
+    return _summary(driver, len(driver.hardware_ids))
+
+
+def _summary(driver: Driver, ids: int) -> DriverSummary:
     return DriverSummary(
         digest=driver.digest,
         name=driver.name[:255],
@@ -96,7 +100,7 @@ def summary(driver: Driver) -> DriverSummary:
         architectures=driver.architectures,
         signature=signature(driver),
         size=driver.size,
-        ids=len(driver.hardware_ids),
+        ids=ids,
         enabled=driver.enabled,
         categories=driver.categories,
         findings=driver.findings,
@@ -108,7 +112,7 @@ def family_of(driver: Driver) -> str:
     return "\n".join(family(driver))[:511]
 
 
-def search_text(driver: Driver) -> str:
+def _search_text(driver: Driver, ids: Iterable[str]) -> str:
     """What the driver is called and its chips, without case."""
     words = (
         driver.name,
@@ -118,13 +122,9 @@ def search_text(driver: Driver) -> str:
         driver.version,
         driver.date,
         *dict.fromkeys(model.description for model in driver.models),
-        *_chips(driver.hardware_ids),
+        *dict.fromkeys(_CHIP_WORDS.findall("\n".join(ids))),
     )
     return "\n".join(words).casefold().replace("\0", " ")
-
-
-def _chips(ids: Iterable[str]) -> Iterable[str]:
-    return dict.fromkeys(_CHIP_WORDS.findall("\n".join(ids)))
 
 
 @cache

@@ -21,7 +21,7 @@ from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
-from netboot.errors import InvalidInput, OperatorFault
+from netboot.errors import OperatorFault
 from netboot.store.archives import SourceFile
 from netboot.store.blobs import BlobStore
 from netboot.store.catalog_entry import CatalogEntry, entry
@@ -30,7 +30,7 @@ from netboot.store.driver_folders import DriverSource, ImportedDriver, RefusedIn
 BATCH = 32
 """Packages in one batch: few enough that whoever writes the batch holds up nobody for long."""
 
-SMALL = 64
+SMALL = 200
 """Sources with fewer INFs are read here: starting processes takes longer."""
 
 WAITING = 3
@@ -127,21 +127,16 @@ def _store_mine(names: tuple[str, ...]) -> list[StoredResult]:
 
 
 def _store_batch(work: _Work, names: tuple[str, ...]) -> list[StoredResult]:
-    return [_store_one(work, name) for name in names]
-
-
-def _store_one(work: _Work, name: str) -> StoredResult:
-    result = read_driver(work.source, name)
-    if isinstance(result, RefusedInf):
-        return result
-    _store_files(work.blobs, result)  # of known drivers, too: a file that was lost is back
-    return StoredPackage(entry(result.driver), name)
-
-
-def _store_files(blobs: BlobStore, package: ImportedDriver) -> None:
-    for file, path in package.files:
-        if not blobs.keep(file.digest) and blobs.add_file(path).digest != file.digest:
-            raise InvalidInput(f"{path} changed while it was imported", hint="Import it again.")
+    """Files of known drivers are stored, too: one that was lost is there again."""
+    results = [read_driver(work.source, name) for name in names]
+    packages = [result for result in results if isinstance(result, ImportedDriver)]
+    work.blobs.add_many({file.digest: path for package in packages for file, path in package.files})
+    return [
+        StoredPackage(entry(result.driver), result.source)
+        if isinstance(result, ImportedDriver)
+        else result
+        for result in results
+    ]
 
 
 def _batches(names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

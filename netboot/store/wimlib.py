@@ -32,6 +32,7 @@ _EXTRACT_NO_ACLS = 0x40
 _EXTRACT_NO_ATTRIBUTES = 0x100000
 _CHANGE_BOOT_INDEX = 0x4
 _OP_ADD, _OP_DELETE = 0, 1
+_PATH_DOES_NOT_EXIST = 49
 _MSG_EXTRACT_STREAMS, _MSG_WRITE_STREAMS, _MSG_VERIFY_STREAMS = 4, 12, 29
 
 Progress = Callable[[str, int, int], None]
@@ -272,17 +273,16 @@ class Wim:
 
     def walk(self, index: int, path: str = "/") -> list[Entry]:
         """All files and folders of an image below `path`, the folder itself first."""
-        entries: list[Entry] = []
+        return self._entries(index, path, _ITERATE_RECURSIVE)
 
-        def visit(dentry: Any, _context: Any) -> int:
-            entries.append(_entry(dentry.contents))
-            return 0
-
-        callback = _DentryCallback(visit)
-        self._call(
-            "wimlib_iterate_dir_tree", index, path.encode(), _ITERATE_RECURSIVE, callback, None
-        )
-        return entries
+    def entry(self, index: int, path: str) -> Entry | None:
+        """One file or folder, or None where it is missing."""
+        try:
+            return self._entries(index, path, 0)[0]
+        except WimlibError as error:
+            if error.code == _PATH_DOES_NOT_EXIST:
+                return None
+            raise
 
     def verify(self) -> None:
         """Unpack everything and compare with the hashes. Raises WimlibError."""
@@ -315,6 +315,17 @@ class Wim:
     def overwrite(self) -> None:
         """Append what has changed to the file; what was there stays where it is."""
         self._call("wimlib_overwrite", 0, 0)
+
+    def _entries(self, index: int, path: str, flags: int) -> list[Entry]:
+        entries: list[Entry] = []
+
+        def visit(dentry: Any, _context: Any) -> int:
+            entries.append(_entry(dentry.contents))
+            return 0
+
+        callback = _DentryCallback(visit)
+        self._call("wimlib_iterate_dir_tree", index, path.encode(), flags, callback, None)
+        return entries
 
     def _call(self, name: str, *arguments: Any) -> None:
         self._library.call(name, self._handle, *arguments)

@@ -218,7 +218,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a smaller WIM, under a minute")
     parser.add_argument("--compress", choices=("LZX", "XPRESS"), default="LZX")
     options = parser.parse_args()
-    megabytes, rounds = (60, 3) if options.quick else (300, 3)
+    megabytes, rounds = (80, 2) if options.quick else (300, 3)
     version = subprocess.run(["wimlib-imagex", "--version"], check=True, capture_output=True)
     print(version.stdout.decode().splitlines()[0], f"load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory(prefix="bench-image-") as work:

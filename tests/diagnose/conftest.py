@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,7 @@ class Network:
     site: BootSite
     client: Host
     expected: Path
+    rogue: Host | None = None
 
     def address_server(self, *more: str, host: Host | None = None) -> Host:
         """dnsmasq that gives addresses, by default on a host of its own."""
@@ -130,16 +132,26 @@ class Network:
         wait_for(host.start(*DNSMASQ, ADDRESSES, *more), "DHCP, IP range")
         return host
 
-    def rogue_boot_server(self) -> Host:
-        """dnsmasq in proxy mode that offers something else."""
-        host = self.lan.host("rogue", "10.77.0.9/24")
+    @contextmanager
+    def rogue_boot_server(self) -> Iterator[None]:
+        """dnsmasq in proxy mode that offers something else, for a while."""
+        host = self.rogue or self.lan.host("rogue", "10.77.0.9/24")
+        self.rogue = host
         services = ("X86-64_EFI", "x86PC", "IA32_EFI")
-        wait_for(
-            host.start(*DNSMASQ, "--dhcp-range=10.77.0.0,proxy",
-                       *(f"--pxe-service={one},Evil,evil" for one in services)),
-            "DHCP, proxy",
-        )  # fmt: skip
-        return host
+        offered = (f"--pxe-service={one},Evil,evil" for one in services)
+        program = host.start(*DNSMASQ, "--dhcp-range=10.77.0.0,proxy", *offered)
+        wait_for(program, "DHCP, proxy")
+        yield
+        program.terminate()
+        program.wait(5)
+
+    @contextmanager
+    def blocked(self, what: str) -> Iterator[None]:
+        """A firewall on the server's host drops this for a while."""
+        rule = f"chain i {{ type filter hook input priority 0; {what} drop; }};"
+        self.site.host.run("nft", f"table inet planted {{ {rule} }}")
+        yield
+        self.site.host.run("nft", "delete table inet planted")
 
     def check(self, *arguments: str, host: Host | None = None) -> tuple[int, dict[str, Any]]:
         """`netboot check --json` from the client: its exit code and what it says."""
@@ -157,13 +169,29 @@ class Network:
         return done.returncode, json.loads(done.stdout)
 
 
-@pytest.fixture
-def network(tmp_path: Path) -> Iterator[Network]:
-    """A site that holds an x64 image and is not started yet; a client beside it."""
+@contextmanager
+def new_network(folder: Path) -> Iterator[Network]:
+    """A site in `folder` that holds an x64 image and is not started yet; a client beside it."""
     with Lan() as lan:
         host = lan.host("srv", f"{SERVER}/24")
-        site = BootSite(tmp_path / "data", host)
+        site = BootSite(folder / "data", host)
         site.publish(Architecture.X64)
-        expected = tmp_path / "expected.json"
+        expected = folder / "expected.json"
         site.write_expected(expected)
         yield Network(lan, site, lan.host("cli", "10.77.0.50/24"), expected)
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Iterator[Network]:
+    """A network of its own for a test that plants its fault before the site starts."""
+    with new_network(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """A network that is well, for tests that plant a fault and take it away again."""
+    with new_network(tmp_path_factory.mktemp("served")) as made:
+        made.address_server()
+        made.site.start()
+        yield made

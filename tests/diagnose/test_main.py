@@ -38,11 +38,9 @@ def the_fault(said: dict[str, Any]) -> dict[str, str]:
 class TestNetwork:
     """Each planted fault is found, alone, and named with its cure."""
 
-    def test_a_network_that_is_well(self, network: Network) -> None:
+    def test_a_network_that_is_well(self, served: Network) -> None:
         """All kinds with an image boot; those without are not called broken."""
-        network.address_server()
-        network.site.start()
-        code, said = network.check()
+        code, said = served.check()
 
         assert outcomes(said) == {
             "bios": "boots", "uefi-x64": "boots", "uefi-x86": "not served",
@@ -60,8 +58,8 @@ class TestNetwork:
     def test_wrong_server(self, network: Network) -> None:
         """Another boot server answers, ours is off."""
         network.address_server()
-        network.rogue_boot_server()
-        code, said = network.check(*UEFI)
+        with network.rogue_boot_server():
+            code, said = network.check(*UEFI)
 
         words = [one["words"] for one in faults(said)]
         assert code == 1
@@ -117,12 +115,10 @@ class TestNetwork:
         assert code == 1
         assert the_fault(said)["words"].startswith("snponly.efi is not what was published: sha256:")
 
-    def test_second_boot_server(self, network: Network) -> None:
+    def test_second_boot_server(self, served: Network) -> None:
         """Ours answers, and another one too."""
-        network.address_server()
-        network.rogue_boot_server()
-        network.site.start()
-        code, said = network.check(*UEFI)
+        with served.rogue_boot_server():
+            code, said = served.check(*UEFI)
 
         assert code == 1
         assert the_fault(said)["words"].startswith("a second boot server answers: 10.77.0.9 offers")
@@ -140,44 +136,36 @@ class TestNetwork:
             "snponly.efi is a program for BIOS, which a 64-bit UEFI PC cannot start"
         )
 
-    def test_no_image_of_the_architecture(self, network: Network) -> None:
+    def test_no_image_of_the_architecture(self, served: Network) -> None:
         """Asked for nothing but such machines, the check says why they get no answer."""
-        network.address_server()
-        network.site.start()
-        code, said = network.check("--kind", "uefi-x86")
+        code, said = served.check("--kind", "uefi-x86")
 
         assert (code, outcomes(said)) == (1, {"uefi-x86": "not served"})
         words = [one["words"] for one in said["verdicts"][0]["findings"]]
         assert "no image for a 32-bit UEFI PC is published: it gets no answer" in words
 
-    def test_tftp_blocked(self, network: Network) -> None:
+    def test_tftp_blocked(self, served: Network) -> None:
         """A firewall on the server."""
-        network.address_server()
-        network.site.start()
-        block(network, "udp dport 69")
-        code, said = network.check(*UEFI)
+        with served.blocked("udp dport 69"):
+            code, said = served.check(*UEFI)
 
         assert code == 1
         assert the_fault(said)["words"] == "nothing comes by TFTP for snponly.efi [PXE-E32]"
 
-    def test_http_blocked(self, network: Network) -> None:
+    def test_http_blocked(self, served: Network) -> None:
         """The program comes by HTTP, and HTTP does not."""
-        network.address_server()
-        network.site.start()
-        block(network, "tcp dport 8081")
-        code, said = network.check("--kind", "http-x64")
+        with served.blocked("tcp dport 8081"):
+            code, said = served.check("--kind", "http-x64")
 
         assert code == 1
         assert the_fault(said)["words"].startswith(
             "http://10.77.0.2:8081/p/snponly.efi cannot be reached"
         )
 
-    def test_port_4011_blocked(self, network: Network) -> None:
+    def test_port_4011_blocked(self, served: Network) -> None:
         """It boots where the OFFER is enough; others would not."""
-        network.address_server()
-        network.site.start()
-        block(network, "udp dport 4011")
-        code, said = network.check(*UEFI)
+        with served.blocked("udp dport 4011"):
+            code, said = served.check(*UEFI)
 
         warnings = [one["words"] for one in said["verdicts"][0]["findings"]
                     if one["level"] == "warning"]  # fmt: skip
@@ -224,12 +212,6 @@ def forget_default(network: Network) -> None:
     from netboot.site import Site
 
     Site.open(network.site.data).point.publish_policy(lambda: ({}, {}))
-
-
-def block(network: Network, what: str) -> None:
-    """A firewall on the server's host drops this."""
-    rules = f"table inet f {{ chain i {{ type filter hook input priority 0; {what} drop; }}; }}"
-    network.site.host.run("nft", rules)
 
 
 def relayed_branch(network: Network) -> Any:

@@ -1,5 +1,6 @@
 """The WIM header: what is read, what is refused and with which advice."""
 
+import random
 import struct
 from dataclasses import replace
 
@@ -141,6 +142,23 @@ def test_any_bytes_are_read_or_refused(data: bytes, file_size: int):
         return
     for objection in objections(found, file_size):
         assert objection.reason
+
+
+def test_ten_thousand_damaged_headers_are_read_or_refused():
+    """Damage to an honest header is never more than a FormatError or an objection."""
+    honest, generator = header(), random.Random(5)
+    judged = 0
+    for _ in range(10_000):
+        damaged = bytearray(honest)
+        for _ in range(generator.choice((1, 2, 8, 40))):
+            damaged[generator.randrange(HEADER_SIZE)] = generator.choice(
+                (0, 1, 0x7F, 0x80, 0xFF, generator.randrange(256))
+            )
+        try:
+            judged += bool(objections(parse_header(bytes(damaged)), FILE_SIZE))
+        except FormatError:
+            judged += 1
+    assert judged > 6_000
 
 
 def blob(offset: int, stored: int) -> bytes:

@@ -1,5 +1,3 @@
-"""netboot.images.driver: what a driver is for, how large it is, what it claims."""
-
 import pytest
 
 from netboot.images.architecture import Architecture
@@ -16,7 +14,19 @@ from netboot.images.driver import (
 
 
 def driver(class_guid=NETWORK_CLASS, models=(), files=()):
-    return Driver("d", "n", "n.inf", "p", "c", class_guid, "1", "", frozenset(), models, files)
+    return Driver(
+        digest="sha256:" + "1" * 64,
+        name="e1000",
+        inf_name="e1000.inf",
+        provider="Lab",
+        class_name="Net",
+        class_guid=class_guid,
+        version="1.0",
+        date="",
+        architectures=frozenset({Architecture.X64}),
+        models=models,
+        files=files,
+    )
 
 
 @pytest.mark.parametrize(
@@ -31,18 +41,28 @@ def driver(class_guid=NETWORK_CLASS, models=(), files=()):
         ("", DriverKind.OTHER),
     ],
 )
-def test_the_class_tells_what_a_driver_is_for(class_guid, kind):
-    """Braces and case do not matter."""
-    assert kind == driver(class_guid).kind
+def test_the_class_says_what_a_driver_is_for(class_guid, kind):
+    """With braces or without, in capitals or not; display adapters are neither net nor disk."""
+    assert kind is driver(class_guid).kind
 
 
-def test_the_size_is_that_of_all_files():
-    """A driver weighs what its files weigh together."""
-    assert 12 == driver(files=(DriverFile("a", "x", 5), DriverFile("b", "y", 7))).size
+def test_every_id_is_named_once_in_the_order_of_the_inf():
+    """Hardware ids of a model come before its compatible ids; repetitions are left out."""
+    models = (
+        Model(Architecture.X64, "first", ("A", "B"), ("C",)),
+        Model(Architecture.X86, "second", ("B", "D"), ("C", "E")),
+    )
+
+    assert ("A", "B", "C", "D", "E") == driver(models=models).hardware_ids
 
 
-def test_ids_are_named_once():
-    """Hardware and compatible ids of all models, each once, in the INF's order."""
-    one = Model(Architecture.X64, "", ("A", "B"), ("C",))
-    two = Model(Architecture.X86, "", ("B",), ("D", "A"))
-    assert ("A", "B", "C", "D") == driver(models=(one, two)).hardware_ids
+def test_a_package_is_as_large_as_its_files():
+    """Size is the sum of all files, none for a package without any."""
+    files = (DriverFile("a.sys", "sha256:1", 70), DriverFile("a.inf", "sha256:2", 7))
+
+    assert (77, 0) == (driver(files=files).size, driver().size)
+
+
+def test_a_package_comes_in_disabled():
+    """Nobody uses a driver that nobody has enabled."""
+    assert driver().enabled is False

@@ -6,6 +6,7 @@ from netboot.errors import InvalidInput
 from netboot.images.architecture import Architecture
 from netboot.images.driver import DriverKind
 from netboot.operations import driver_import, drivers
+from netboot.store.catalog_entry import summary
 from vm import labpe
 
 
@@ -21,7 +22,7 @@ def test_an_imported_driver_is_not_enabled(site, lab):
     (driver,) = report.new
     assert (False, DriverKind.NETWORK) == (driver.enabled, driver.kind)
     assert "PCI\\VEN_8086&DEV_10D3" in report.new_hardware_ids
-    assert driver == drivers.get_driver(site, "e1000e")
+    assert driver == summary(drivers.get_driver(site, "e1000e"))
 
 
 def test_the_same_package_twice_is_one_driver(site, lab, tmp_path):

@@ -8,8 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from netboot.boot.files import ContentRef
 from netboot.protocols.tftp import Data, from_bytes
+from netboot.serve.block_table import BlockTable, BlockTables
 from netboot.serve.segmentation import MOST_SEGMENTS, BlockSender, Segmentation
+from tests.serving import Files
 
 pytestmark = pytest.mark.loopback
 
@@ -31,11 +34,19 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield ours, peer
 
 
+def table(block_size: int) -> BlockTable:
+    files = Files({"f": CONTENT})
+    ref = files.resolve(b"f", "")
+    assert isinstance(ref, ContentRef)
+    tables = BlockTables(files.open_content)
+    return tables.open(ref, block_size=block_size, netascii=False)
+
+
 def sender(udp: socket.socket, segmentation: Segmentation, block_size: int = 1468) -> BlockSender:
     return BlockSender(
         udp,
-        memoryview(CONTENT),
-        block_size=block_size,
+        table(block_size),
+        segment=block_size + 4,
         window=64,
         ip="127.0.0.1",
         segmentation=segmentation,
@@ -108,8 +119,8 @@ def test_blocks_larger_than_the_path_go_one_by_one(
 
     blocks = BlockSender(
         refusing,  # type: ignore[arg-type]
-        memoryview(CONTENT),
-        block_size=1468,
+        table(1468),
+        segment=1472,
         window=64,
         ip="10.0.0.9",
         segmentation=segmentation,

@@ -11,6 +11,7 @@ from netboot.protocols.round_trip import Timing
 from netboot.protocols.tftp import Ack, Data, Error, OptionAck, from_bytes
 from netboot.protocols.tftp_options import Terms
 from netboot.protocols.transfer import Outcome, ReadTransfer
+from netboot.serve.block_table import BlockTables
 from netboot.serve.segmentation import BlockSender, Segmentation
 from netboot.serve.tftp_limits import Source, TftpLimits
 from netboot.serve.tftp_session import Asked, Session, Surroundings
@@ -36,7 +37,12 @@ class Stage:
         self.pool = pool
         self.source = Source(TftpLimits(), 0.0)
         shared = Surroundings(
-            self.loop, pool, Segmentation(), files.open_content, self.events.append, self
+            self.loop,
+            pool,
+            Segmentation(),
+            BlockTables(files.open_content),
+            self.events.append,
+            self,
         )
         ref = files.resolve(b"f", "127.0.0.1")
         asked = Asked(self.client.getsockname(), "127.0.0.1", b"", ref, ref.size, netascii=False)

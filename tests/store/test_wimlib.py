@@ -105,3 +105,14 @@ def test_no_wim_has_a_code(library: Library):
         Wim(library, Path(os.__file__))
 
     assert told.value.code == 43
+
+
+def test_a_single_entry_is_looked_up(library: Library, wim_path: Path):
+    """By any case; None where nothing lies; other errors are errors."""
+    with Wim(library, wim_path) as wim:
+        found = wim.entry(1, "/windows/SYSTEM32/startnet.cmd")
+        assert found is not None
+        assert (found.path, found.size) == ("/Windows/System32/startnet.cmd", 9)
+        assert wim.entry(1, "/nothing/here") is None
+        with pytest.raises(WimlibError):
+            wim.entry(2, "/Windows")

@@ -89,7 +89,7 @@ def test_the_page_gets_its_test_machine(lab_pe, network, tmp_path):
     boot = [*netboot, "boot", "--address", SERVER_ADDRESS, "--interface", "eth0"]
     process = start_lab(data, boot, [*netboot, "http", "--address", SERVER_ADDRESS])
 
-    events = ask(data, {"firmware": "bios-x86", "nic": "pcnet", "id": "5"})
+    events = ask(data, {"firmware": "bios-x86", "nic": "rtl8139", "id": "5"})
     process.send_signal(signal.SIGTERM)
     ended = process.wait(30)
     last = events[-1]
@@ -101,7 +101,7 @@ def test_the_page_gets_its_test_machine(lab_pe, network, tmp_path):
     )
 
     assert ["started", "serial", "done"] == list(dict.fromkeys(e["event"] for e in events)), last
-    assert ("offline", "net:1022:2000", 1, "5") == (
+    assert ("offline", "net:10ec:8139", 1, "5") == (
         last["result"],
         last["missing"],
         last["version"],

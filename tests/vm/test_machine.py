@@ -1,3 +1,6 @@
+import socket
+from dataclasses import replace
+
 import pytest
 
 from netboot.formats import cpio
@@ -91,8 +94,6 @@ def test_a_silent_machine_is_given_up(network, tmp_path, hanging):
 
 def test_a_wish_that_qemu_refuses_comes_with_its_words(network, tmp_path, hanging):
     """QEMU ends at once; what it said is in the evidence."""
-    from dataclasses import replace
-
     spec = replace(hanging, extra=("-device", "no-such-device"))
     with Machine(spec, network, tmp_path / "m") as machine:
         run = machine.run(SHORT)
@@ -103,8 +104,6 @@ def test_a_wish_that_qemu_refuses_comes_with_its_words(network, tmp_path, hangin
 
 def test_a_pulled_leash_switches_it_off(network, tmp_path, hanging):
     """Whoever asked for a machine and hangs up ends it."""
-    import socket
-
     held, pulled = socket.socketpair()
     pulled.close()
     with held, Machine(hanging, network, tmp_path / "m") as machine:

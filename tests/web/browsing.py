@@ -1,7 +1,6 @@
 """A real browser: Debian's Chromium, driven by Playwright."""
 
 import contextlib
-import re
 from pathlib import Path
 
 import pytest
@@ -85,7 +84,7 @@ def axe_violations(page):
     page.add_script_tag(path=str(AXE))
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
-        f"{violation['id']}: {node['html'][:160]} {re.sub(chr(10), ' ', node['failureSummary'])[:200]}"
+        f"{violation['id']}: {node['html'][:160]} {' '.join(node['failureSummary'].split())[:200]}"
         for violation in found["violations"]
         for node in violation["nodes"]
     ]

@@ -71,7 +71,7 @@ def calls(app):
     adapter = app.url_map.bind("localhost")
     for rule in app.url_map.iter_rules():
         values = {name: SAMPLES[name] for name in rule.arguments}
-        path = adapter.build(rule.endpoint, values, method=sorted(rule.methods)[-1])
+        path = adapter.build(rule.endpoint, values, method=max(rule.methods))
         for method in rule.methods - {"OPTIONS"} or {"OPTIONS"}:
             yield rule.endpoint, method, path
 

@@ -7,8 +7,8 @@ from netboot.errors import (
     BlobMissing,
     DriverNotEnabled,
     EditConflict,
-    InvalidInput,
     InUse,
+    InvalidInput,
     NotFound,
     NotPermitted,
 )

@@ -13,6 +13,7 @@ from tests.web.browsing import PAGES, Watched, axe_violations, chromium, sign_in
 from tests.web.conftest import close
 from tests.web.consoles import Console, running_console
 from web import ladder
+from web.boot_log import BootLog
 
 pytestmark = [pytest.mark.browser, pytest.mark.loopback]
 
@@ -365,7 +366,7 @@ def plant(site, tmp_path):
         site.jobs.finish(job.id, "failed", message=together)
     paths += [f"/images/{image.slug}" for image in images.list_images(site)[:8]]
     paths += [f"/drivers/{driver.digest[7:]}" for driver in drivers.list_drivers(site)[:8]]
-    paths += [f"/boots/{boot.key}" for boot in ladder.recent_boots(site, 8)]
+    paths += [f"/boots/{boot.key}" for boot in ladder.as_seen(BootLog(site).recent(8), now)]
     return [*paths, f"/jobs/{job.id}", f"/jobs/{job.id - 1}"]
 
 

@@ -9,7 +9,6 @@ import shutil
 import pytest
 
 from netboot.operations import drivers, images
-from netboot.site import Site
 from tests.samples.synthetic_winpe import SyntheticWinPe
 from tests.web import seeding
 from tests.web.browsing import Watched, chromium, sign_in

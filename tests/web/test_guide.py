@@ -5,11 +5,13 @@ import time
 from netboot.operations import drivers, images
 from tests.web import seeding
 from web import ladder
+from web.boot_log import BootLog
 from web.guide import first_steps
 
 
 def done(site):
-    steps = first_steps(site, images.list_images(site), ladder.recent_boots(site, 50))
+    boots = ladder.as_seen(BootLog(site).recent(), time.time())
+    steps = first_steps(site, images.list_images(site), boots)
     return [step.done for step in steps]
 
 

@@ -1,7 +1,5 @@
 """How a boot looks on pages."""
 
-import time
-
 import pytest
 
 from netboot.boot.attempts import Outcome, fold
@@ -61,29 +59,37 @@ def test_an_ignored_machine_says_why():
     assert (Outcome.IGNORED, "no image for arm64") == (boot.outcome, boot.why)
 
 
-def test_a_boot_is_found_by_its_address_while_it_goes_on(site):
+def test_a_boot_is_found_by_its_address_while_it_goes_on():
     """The address stays the same as the boot climbs."""
-    events = seeding.boot_events(MAC, at=time.time())
-    seeding.tell(site, *events[:2])
-    key = ladder.recent_boots(site, 10)[0].key
-    seeding.tell(site, *events[2:])
+    events = seeding.boot_events(MAC, at=1000.0)
+    key = ladder.key_of(fold(events[:2])[0])
 
-    assert ladder.find_boot(site, key).outcome is Outcome.ONLINE
-    assert key.startswith("525400000009-")
+    assert ladder.find_boot(fold(events), key, 1040.0).outcome is Outcome.ONLINE
+    assert key == "525400000009-1000000"
     with pytest.raises(NotFound):
-        ladder.find_boot(site, "525400000009-1")
+        ladder.find_boot(fold(events), "525400000009-1", 1040.0)
 
 
-def test_boots_are_counted_by_how_they_stand(site):
+def test_boots_are_counted_by_how_they_stand():
     """For the numbers of the overview."""
-    now = time.time()
-    seeding.tell(
-        site,
-        *seeding.boot_events("52:54:00:00:00:01", at=now - 100),
-        *seeding.boot_events("52:54:00:00:00:02", at=now - 90, online=False),
+    events = (
+        *seeding.boot_events("52:54:00:00:00:01", at=900.0),
+        *seeding.boot_events("52:54:00:00:00:02", at=910.0, online=False),
     )
-    boots = ladder.recent_boots(site, 10)
+    boots = ladder.as_seen(fold(events), 1000.0)
 
     assert 1 == ladder.counted(boots, Outcome.ONLINE)
     assert 1 == ladder.counted(boots, Outcome.OFFLINE)
     assert 0 == ladder.counted(boots, Outcome.STALLED)
+
+
+def test_a_trouble_that_the_next_boot_mended_is_none_any_more():
+    """Only each machine's newest boot counts."""
+    events = (
+        *seeding.boot_events(MAC, at=1000.0, online=False),
+        *seeding.boot_events(MAC, at=2000.0),
+    )
+    boots = ladder.as_seen(fold(events), 2100.0)
+
+    assert 2 == len(boots)
+    assert [Outcome.ONLINE] == [boot.outcome for boot in ladder.newest_of_each(boots)]

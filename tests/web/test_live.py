@@ -113,7 +113,8 @@ def test_a_page_that_comes_back_gets_only_what_is_newer(read, furnished):
 def test_an_id_of_another_server_counts_for_nothing(read):
     """After a restart the page gets everything anew."""
     for seen in ("00000000-99", "nonsense", "-1", "a-b-c"):
-        read("/live?topic=images", **{"Last-Event-ID": seen}).wait_for("live-images")
+        reader = read("/live?topic=images", **{"Last-Event-ID": seen})
+        assert reader.wait_for("live-images")
 
 
 def test_parts_are_made_for_the_role(read):
@@ -167,7 +168,7 @@ def test_a_stream_ends_when_the_account_changes(read, furnished, monkeypatch):
         for row in session.query(AccountRow).filter_by(role="operator"):
             row.role = "viewer"
 
-    reader.wait_for("event: bye\ndata: account")
+    assert reader.wait_for("event: bye\ndata: account")
 
 
 def test_streams_end_by_themselves_when_the_server_stops(app, read):
@@ -176,7 +177,7 @@ def test_streams_end_by_themselves_when_the_server_stops(app, read):
     reader.wait_for("live-jobs")
     app.extensions["netboot_streams"].going_on = lambda: False
 
-    reader.wait_for("event: bye\ndata: stopping")
+    assert reader.wait_for("event: bye\ndata: stopping")
 
 
 def test_many_pages_share_one_reading(app, furnished, monkeypatch):

@@ -55,3 +55,18 @@ def test_digests_are_short_for_people_and_whole_for_addresses():
 
     assert "abababababab" == presentation.short(digest)
     assert "ab" * 32 == presentation.hex_of(digest)
+
+
+@pytest.mark.parametrize(
+    ("missing", "expected"),
+    [
+        ("8086:100e", "VEN_8086&DEV_100E"),
+        ("net:8086:10d3:0200", "VEN_8086&DEV_10D3"),
+        ("PCI\\VEN_1AF4&DEV_1000&SUBSYS_0001", "VEN_1AF4&DEV_1000"),
+        ("", ""),
+        ("nothing known", ""),
+    ],
+)
+def test_a_device_without_a_driver_can_be_searched_for(missing, expected):
+    """However the machine named it."""
+    assert expected == presentation.hardware_search(missing)

@@ -61,7 +61,7 @@ def test_a_post_without_its_token_is_refused(furnished, make_client):
         if not rule.methods & {"POST", "PATCH", "DELETE"}:
             continue
         method = next(iter(rule.methods & {"POST", "PATCH", "DELETE"}))
-        values = {name: "1" for name in rule.arguments}
+        values = dict.fromkeys(rule.arguments, "1")
         path = app.url_map.bind("localhost").build(rule.endpoint, values, method=method)
         response = client.open(path, method=method, headers={"Tus-Resumable": "1.0.0"})
         assert response.status_code == 400, rule

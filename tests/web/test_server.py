@@ -39,10 +39,12 @@ def test_it_stops_soon_although_pages_are_open(data):
         ended = []
 
         def listen():
-            with httpx.Client(base_url=console.url, cookies=client.cookies, timeout=30) as own:
-                with own.stream("GET", "/live?topic=jobs") as response:
-                    opened.release()
-                    ended.append("bye" in "".join(response.iter_text()))
+            with (
+                httpx.Client(base_url=console.url, cookies=client.cookies, timeout=30) as own,
+                own.stream("GET", "/live?topic=jobs") as response,
+            ):
+                opened.release()
+                ended.append("bye" in "".join(response.iter_text()))
 
         opened = threading.Semaphore(0)
         threads = [threading.Thread(target=listen) for _ in range(STREAMS)]

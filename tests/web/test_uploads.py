@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from pathlib import Path
 
 import pytest
 
@@ -68,9 +69,8 @@ def test_a_file_comes_in_pieces_and_becomes_an_import(operator, furnished):
         job.arguments["architecture"],
         job.arguments["index"],
     )
-    with open(job.arguments["path"], "rb") as uploaded:
-        found = hashlib.file_digest(uploaded, "sha256").hexdigest()
-    assert hashlib.sha256(data).hexdigest() == found
+    uploaded = Path(job.arguments["path"]).read_bytes()
+    assert hashlib.sha256(data).digest() == hashlib.sha256(uploaded).digest()
 
 
 def test_the_first_bytes_may_come_with_the_creation(operator):

@@ -78,6 +78,7 @@
   function refresh(root) {
     showTimes(root);
     follow(root);
+    if (window.uPlot) drawCharts(false);
   }
 
   document.addEventListener("htmx:after:settle", (event) => refresh(event.target));
@@ -283,6 +284,52 @@
       for (const child of part) await walk(child, found);
     }
   }
+
+  // Charts ----------------------------------------------------------------------------------
+
+  const charts = new Map();
+
+  function drawHours(box) {
+    const { starts, online, other } = JSON.parse(box.dataset.hours);
+    const data = [starts, online.map((count, n) => count + other[n]), online];
+    const known = charts.get(box);
+    if (known && document.contains(known.root)) return known.setData(data);
+    const style = getComputedStyle(box);
+    const ink = style.getPropertyValue("--nb-secondary");
+    const line = style.getPropertyValue("--nb-line");
+    const bars = uPlot.paths.bars({ size: [0.7, 28] });
+    const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "12px system-ui" };
+    const options = {
+      width: box.clientWidth,
+      height: 160,
+      legend: { show: false },
+      cursor: { show: false },
+      scales: { x: { range: (_, low, high) => [low - 1800, high + 1800] }, y: { range: (_, low, high) => [0, Math.max(4, high)] } },
+      axes: [
+        { ...axis, size: 26, grid: { show: false }, values: "{HH}:{mm}", space: 60 },
+        { ...axis, size: 34, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500] },
+      ],
+      series: [
+        {},
+        { paths: bars, fill: style.getPropertyValue("--nb-chart-other"), width: 0, points: { show: false } },
+        { paths: bars, fill: style.getPropertyValue("--nb-chart-online"), width: 0, points: { show: false } },
+      ],
+    };
+    box.replaceChildren();
+    charts.set(box, new uPlot(options, data, box));
+  }
+
+  function drawCharts(anew) {
+    for (const box of document.querySelectorAll("[data-hours]")) {
+      if (anew) charts.delete(box);
+      drawHours(box);
+    }
+  }
+
+  document.addEventListener("netboot:theme", () => drawCharts(true));
+  window.addEventListener("resize", () => {
+    for (const [box, chart] of charts) chart.setSize({ width: box.clientWidth, height: 160 });
+  });
 
   // A page begins ---------------------------------------------------------------------------
 

@@ -1,0 +1,69 @@
+"""The made-up machines say what real firmware says."""
+
+import pytest
+
+from netboot.boot.client import BootClient, Stage, identify
+from netboot.diagnose.firmware import KINDS, MAC_PREFIX, Kind, Machine
+from netboot.images.architecture import Architecture
+from netboot.protocols.dhcp import Packet
+from tests.captures import reader
+
+RECORDED = {
+    "uefi-x64": "uefi64-edk2-native-snponly",
+    "uefi-x86": "uefi32-edk2-native-grub",
+    "http-x64": "uefi64-httpboot-snponly",
+    "http-x86": "uefi32-httpboot-grub",
+    "bios": "bios-plainpxe-emulated-4011",
+    "ipxe-bios": "bios-x64-seabios-ipxerom",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.key)
+def test_our_server_takes_each_kind_for_what_it_is(kind: Kind) -> None:
+    """Built with scapy, read with our own codec."""
+    machine = Machine.new(kind)
+    client = identify(Packet.from_bytes(machine.discover()))
+
+    assert isinstance(client, BootClient)
+    assert client.mac.startswith(MAC_PREFIX)
+    assert client.stage is (
+        Stage.IPXE if kind.ipxe else Stage.FIRMWARE_HTTP if kind.http else Stage.FIRMWARE
+    )
+    if kind.runs in {"x64", "x86"}:
+        assert client.architecture is Architecture(kind.runs)
+
+
+@pytest.mark.parametrize(("key", "capture"), RECORDED.items())
+def test_each_kind_asks_as_it_was_recorded(key: str, capture: str) -> None:
+    """The same options, and the same values where they are not the machine's own."""
+    kind = next(one for one in KINDS if one.key == key)
+    recorded = Packet.from_bytes(reader.dhcp(capture)[0].payload)
+    made = Packet.from_bytes(Machine.new(kind).discover())
+    same = (53, 57, 60, 77, 93, 94)
+
+    assert {code: made.options.get(code) for code in same} == {
+        code: recorded.options.get(code) for code in same
+    }
+    assert set(made.options) <= set(recorded.options)
+
+
+def test_a_boot_request_has_an_address_and_wants_no_broadcast() -> None:
+    """As firmware asks on port 4011."""
+    packet = Packet.from_bytes(Machine.new(KINDS[1]).boot_request("10.77.0.50"))
+
+    assert packet.client_address == bytes((10, 77, 0, 50))
+    assert (packet.flags, packet.options[53]) == (0, b"\x03")
+
+
+def test_a_relayed_discover_names_the_relay() -> None:
+    """giaddr and a hop."""
+    packet = Packet.from_bytes(Machine.new(KINDS[1]).relayed_discover("10.78.0.1"))
+
+    assert (packet.relay, packet.hops) == (bytes((10, 78, 0, 1)), 1)
+
+
+def test_no_two_machines_are_alike() -> None:
+    """Limits count each for itself."""
+    machines = [Machine.new(KINDS[0]) for _ in range(20)]
+
+    assert len({one.mac for one in machines}) == len({one.xid for one in machines}) == 20

@@ -1,0 +1,145 @@
+"""Files cut into packets: the same bytes however they are asked for, and nothing kept too long."""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netboot.boot.files import ContentRef
+from netboot.errors import BlobMissing
+from netboot.serve import block_table
+from netboot.serve.block_table import HEADERS, BlockTable, BlockTables, Parts
+from tests.serving import Files
+
+CONTENT = random.Random(3).randbytes(100_003)
+
+
+def ref(files: Files, name: str) -> ContentRef:
+    found = files.resolve(name.encode(), "")
+    assert isinstance(found, ContentRef)
+    return found
+
+
+@pytest.fixture
+def files() -> Iterator[Files]:
+    made = Files({"f": CONTENT, "g": CONTENT[:5000], "t": b"a\nb\n"})
+    yield made
+    assert made.opened == 0, "a content was not closed"
+
+
+def expected(first: int, count: int, size: int) -> list[bytes]:
+    parts = []
+    for block in range(first, first + count):
+        parts += [HEADERS[block & 0xFFFF], CONTENT[(block - 1) * size : block * size]]
+    return parts
+
+
+def as_bytes(parts: Parts) -> list[bytes]:
+    return [bytes(part) for part in parts]
+
+
+@given(
+    first=st.integers(1, 12_600),
+    count=st.integers(1, 64),
+    users=st.integers(1, 3),
+    size=st.sampled_from([8, 512, 1468]),
+)
+def test_packets_are_the_same_for_one_and_for_many(
+    first: int, count: int, users: int, size: int
+) -> None:
+    """Cut for one client or taken from what is cut for several."""
+    files = Files({"f": CONTENT})
+    tables = BlockTables(files.open_content)
+    held = [tables.open(ref(files, "f"), block_size=size, netascii=False) for _ in range(users)]
+
+    assert expected(first, count, size) == as_bytes(held[0].packets(first, count))
+    for table in held:
+        tables.close(table)
+    assert files.opened == 0
+
+
+def test_block_numbers_roll_over_inside_a_stretch(files: Files) -> None:
+    """The header after 65,535 is 0, for one client and for many."""
+    tables = BlockTables(files.open_content)
+    one = tables.open(ref(files, "f"), block_size=8, netascii=False)
+    alone = [part[2:] for part in as_bytes(one.packets(65534, 4))[::2]]
+    tables.open(ref(files, "f"), block_size=8, netascii=False)
+    together = [part[2:] for part in as_bytes(one.packets(65534, 4))[::2]]
+
+    assert alone == together == [b"\xff\xfe", b"\xff\xff", b"\0\0", b"\0\1"]
+    tables.close(one)
+    tables.close(one)
+
+
+def test_clients_of_one_file_share_what_is_cut(files: Files) -> None:
+    """The very same slices; another block size or mode is another table."""
+    tables = BlockTables(files.open_content)
+    opened = [
+        tables.open(ref(files, "f"), block_size=size, netascii=netascii)
+        for size, netascii in ((512, False), (512, False), (1468, False), (512, True))
+    ]
+
+    assert opened[0] is opened[1]
+    assert len({id(table) for table in opened}) == 3
+    assert opened[0].packets(3, 1)[1] is opened[1].packets(2, 2)[3]
+    for table in opened:
+        tables.close(table)
+
+
+def test_netascii_is_cut_from_its_own_form(files: Files) -> None:
+    """Blocks of what goes over the wire."""
+    tables = BlockTables(files.open_content)
+    table = tables.open(ref(files, "t"), block_size=8, netascii=True)
+
+    assert as_bytes(table.packets(1, 1)) == [HEADERS[1], b"a\r\nb\r\n"]
+    tables.close(table)
+
+
+def test_the_last_client_lets_go_of_the_file(files: Files) -> None:
+    """The file is open while somebody is on it, and its slices go before it is closed."""
+    tables = BlockTables(files.open_content)
+    first = tables.open(ref(files, "f"), block_size=512, netascii=False)
+    second = tables.open(ref(files, "f"), block_size=512, netascii=False)
+    first.packets(1, 64)
+    assert files.opened == 1
+    tables.close(first)
+    assert files.opened == 1
+    tables.close(second)
+
+    assert files.opened == 0
+    assert not tables._keep
+    assert not tables._tables
+
+
+def test_what_is_kept_has_an_end(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest stretch goes, whichever file it is of."""
+    monkeypatch.setattr(block_table, "_KEPT", 10)
+    tables = BlockTables(files.open_content)
+    held = [
+        tables.open(ref(files, name), block_size=8, netascii=False) for name in ("g", "g", "f", "f")
+    ]
+    held[0].packets(1, 64)
+    for first in range(1, 64 * 30, 64):
+        held[2].packets(first, 64)
+
+    assert len(tables._keep) == 10
+    assert _stretches(held[0]) == 0
+    assert _stretches(held[2]) == 10
+    for table in held:
+        tables.close(table)
+
+
+def _stretches(table: BlockTable) -> int:
+    return len(table._stretches)
+
+
+def test_a_file_that_cannot_be_opened_leaves_nothing_behind() -> None:
+    """The fault goes to whoever asked; the next try starts afresh."""
+    files = Files({"f": CONTENT}, broken={"f"})
+    tables = BlockTables(files.open_content)
+    with pytest.raises(BlobMissing):
+        tables.open(ref(files, "f"), block_size=512, netascii=False)
+
+    assert not tables._tables
