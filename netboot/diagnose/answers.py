@@ -1,12 +1,16 @@
 """What servers replied, read with scapy: another reader than the one that our server uses."""
 
+import struct
 from dataclasses import dataclass
 from typing import Any, Final
 
+from scapy.error import Scapy_Exception
 from scapy.layers.dhcp import BOOTP, DHCP
 
 _BOOT_WORDS: Final = (b"PXEClient", b"HTTPClient")
 _OFFER, _ACK = 2, 5
+# What scapy raises on bytes that make no sense to one of its fields.
+_UNREADABLE = (Scapy_Exception, struct.error, IndexError, KeyError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ def read_reply(data: bytes, source: str, port: int) -> Reply | None:
     try:
         packet = BOOTP(data)
         options = _options(packet)
-    except Exception:  # noqa: BLE001 - scapy raises what it likes on what others send
+    except _UNREADABLE:
         return None
     message = options.get("message-type")
     if packet.op != 2 or message not in {_OFFER, _ACK}:

@@ -34,8 +34,15 @@ class Kind:
     def vendor_class(self) -> bytes:
         """Option 60 of its requests."""
         word = "HTTPClient" if self.http else "PXEClient"
-        undi = {"bios": "002001"}.get(self.runs, "003010" if self.ipxe else "003000")
-        return f"{word}:Arch:{self.architecture:05}:UNDI:{undi}".encode("ascii")
+        major, minor = self.undi
+        return f"{word}:Arch:{self.architecture:05}:UNDI:{major:03}{minor:03}".encode("ascii")
+
+    @property
+    def undi(self) -> tuple[int, int]:
+        """Version of the firmware's network interface, as it is told in options 60 and 94."""
+        if self.architecture == 0:
+            return 2, 1
+        return 3, 10 if self.ipxe else 0
 
 
 KINDS: Final = (
@@ -95,7 +102,7 @@ class Machine:
             (57, (1472).to_bytes(2, "big")),
             (55, _IPXE_PARAMETERS if kind.ipxe else _PXE_PARAMETERS),
             (97, self.machine_id),
-            (94, b"\x01\x02\x01" if kind.runs == "bios" else b"\x01\x03\x00"),
+            (94, bytes((1, *kind.undi))),
             (93, kind.architecture.to_bytes(2, "big")),
             (60, kind.vendor_class),
         ]

@@ -108,5 +108,8 @@ class Driver:
     @property
     def hardware_ids(self) -> tuple[str, ...]:
         """All ids the driver claims, hardware and compatible, without repetition."""
-        ids = (i for model in self.models for i in (*model.hardware_ids, *model.compatible_ids))
+        ids: list[str] = []
+        for model in self.models:
+            ids += model.hardware_ids
+            ids += model.compatible_ids
         return tuple(dict.fromkeys(ids))

@@ -17,7 +17,14 @@ from netboot.store.wim_builder import BuiltFiles, build
 Progress = Callable[[float, str], None]
 
 # How much of the whole each stage of a build takes, as measured on images of 15 to 300 MB.
-STAGES = {"copy": (0.0, 0.2), "update": (0.2, 0.5), "write": (0.2, 0.6), "verify": (0.6, 0.9)}
+STAGES = {
+    "copy": (0.0, 0.2),
+    "start": (0.2, 0.25),
+    "write": (0.25, 0.6),
+    "verify": (0.6, 0.8),
+    "hash": (0.8, 0.85),
+    "extract": (0.85, 0.9),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ again the waits grow.
 from dataclasses import dataclass
 
 _MOMENT = 0.002
+_SURPRISE = 0.010
 _MOST_STRAIN = 16
 
 
@@ -47,15 +48,31 @@ class RoundTrip:
         self.strain = 0  # timeouts since a round trip could be measured
 
     def measure(self, trip: float) -> None:
-        """Fold in a round trip of something that went out once."""
+        """Fold in a round trip of something that went out once.
+
+        A client whose ACK was lost sends it again after a second of its own: one such answer says
+        nothing of the path. What is much longer than known counts in part; if it lasts, it adds up.
+        """
         if self.smoothed:
+            believed = min(trip, 2 * self.smoothed + _SURPRISE)
+            self.strain = self.strain if believed < trip else 0
+            trip = believed
             self._variation += (abs(trip - self.smoothed) - self._variation) * 0.25
             self.smoothed += (trip - self.smoothed) * 0.125
             self.quickest = min(self.quickest, trip)
         else:
             self.smoothed, self._variation, self.quickest = trip, trip / 2, trip
+            self.strain = 0
         self._timeout = max(self._timing.floor, self.smoothed + 4 * self._variation + 0.03)
-        self.strain = 0
+
+    def answered_again(self, trip: float) -> None:
+        """An answer came so long after something went out once more.
+
+        If that is about the quickest round trip, it answers what was sent last: the path loses packets, but
+        it is not slower than we know. Otherwise the first copy may have been answered late.
+        """
+        if self.smoothed and trip <= max(_MOMENT, 2 * self.quickest):
+            self.strain = 0
 
     def timed_out(self) -> None:
         """No answer came: what follows has to wait longer."""

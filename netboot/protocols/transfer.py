@@ -94,6 +94,7 @@ class ReadTransfer:
         "_pure_flight",
         "_quiet_until",
         "_sceptical",
+        "_spoke_at",
         "_timing",
         "_top",
         "_tries",
@@ -126,7 +127,7 @@ class ReadTransfer:
         self._awaits_option_ack = bool(terms.accepted)
         self._top = 0
         self._tries = 0
-        self._asked_at = self._flight_at = 0.0
+        self._asked_at = self._flight_at = self._spoke_at = 0.0
         self._pure_flight = True  # nothing of it was sent before: its round trip may be measured
         self._trip = RoundTrip(self._timing, terms.timeout or self._timing.ceiling)
         self._awaited = _NOTHING  # the ACK, as on the wire, that may take the short way
@@ -192,6 +193,8 @@ class ReadTransfer:
             return self._receive_again(now)
         if self._pure_flight and block == self.sent:
             self._measure(now)
+        elif self._tries:
+            self._trip.answered_again(now - self._spoke_at)
         if self.terms.variable_window:
             self._follow_window(packet)
         action = self._advance(block, now)
@@ -269,6 +272,11 @@ class ReadTransfer:
 
     def _receive_again(self, now: float) -> Action | None:
         """An ACK for what we know to have come: a window's first block may be lost."""
+        if self._tries:  # we spoke into silence, and he is there: speak again, but not at once
+            self._tries = 1
+            self._trip.strain = 0
+            self.deadline = min(self.deadline, now + self._trip.resend_after())
+            return None
         if (
             self._window == 1
             or self.sent == self.acknowledged
@@ -328,6 +336,7 @@ class ReadTransfer:
             self.deadline = self._flight_at + self._timing.patience
             return None
         self._tries += 1
+        self._spoke_at = now
         self._pure_flight = False
         self._quiet_until = self._top + self._window
         self.deadline = now + self._trip.resend_after()

@@ -66,14 +66,15 @@ class DhcpServer:
         self._emit = emit
         self._learn = learn
         self._said: OrderedDict[tuple[str, str], float] = OrderedDict()
-        self._source: list[tuple[int, int, bytes]] = []
+        self._source = _source_address(address)
+        self._broadcasts_as_we = False
         self._sockets: dict[int, socket.socket] = {}
         self._tap: OfferTap | None = None
         try:
             self._open(interface, ports)
             if watch_others:
                 self._open_tap(interface)
-            self._source = _source_address(address, interface)
+            self._broadcasts_as_we = _broadcast_source(interface) == address
         except NetbootError:
             self.close()
             raise
@@ -169,10 +170,10 @@ class DhcpServer:
         now: float,
     ) -> bool:
         try:
-            if self._source:
-                udp.sendmsg([payload], self._source, 0, answer.destination)
-            else:
+            if self._broadcasts_as_we and answer.destination[0] == BROADCAST:
                 udp.sendto(payload, answer.destination)
+            else:
+                udp.sendmsg([payload], self._source, 0, answer.destination)
         except OSError as error:
             self.counts["send failed"] += 1
             reason = f"the answer could not be sent to {answer.destination[0]}: {error.strerror}"
@@ -253,17 +254,23 @@ def _no_twin(_data: bytes, _now: float) -> None:
     return None
 
 
-def _source_address(address: str, interface: str) -> list[tuple[int, int, bytes]]:
-    """Ancillary data that makes answers come from `address`; none where they do so anyway.
+def _source_address(address: str) -> list[tuple[int, int, bytes]]:
+    """Ancillary data that makes an answer come from `address`.
 
-    The system would take the interface's first address, which need not be ours.
+    The system would choose one by the destination, and a card may have several.
     """
-    with open_udp("", 0, interface=interface, broadcast=True) as probe, suppress(OSError):
-        probe.connect((BROADCAST, CLIENT_PORT))
-        if probe.getsockname()[0] == address:
-            return []
+    if not address:
+        return []
     info = struct.pack("=i4s4s", 0, socket.inet_aton(address), bytes(4))
     return [(socket.IPPROTO_IP, _IP_PKTINFO, info)]
+
+
+def _broadcast_source(interface: str) -> str:
+    """The address that the system lets broadcasts on this interface come from."""
+    with open_udp("", 0, interface=interface, broadcast=True) as probe, suppress(OSError):
+        probe.connect((BROADCAST, CLIENT_PORT))
+        return str(probe.getsockname()[0])
+    return ""
 
 
 def _widen(udp: socket.socket) -> None:

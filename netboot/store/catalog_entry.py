@@ -4,17 +4,15 @@ No database here, so that processes which read packages can do the cutting. Mode
 apart: they are nine tenths of a driver, and only matching needs them.
 """
 
+import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass, fields
 from typing import Any
-
-from pydantic import TypeAdapter
 
 from netboot.images.architecture import Architecture
 from netboot.images.catalog import Signature, signature
-from netboot.images.driver import Driver, DriverKind, Model
+from netboot.images.driver import Driver, DriverFile, DriverKind, Model
 from netboot.images.matching import family
 
 ID_LENGTH = 255
@@ -22,6 +20,13 @@ ID_LENGTH = 255
 # The words of an id by which people look for chips. The words of boards are not kept in the
 # search text: they are as many as the ids, and are found in the index of ids.
 _CHIP_WORDS = re.compile(r"(?:VEN|DEV|VID|PID)_[0-9A-F]{4}(?![0-9A-F])")
+
+_TEXTS = (
+    *("digest", "name", "inf_name", "provider", "class_name", "class_guid"),
+    *("version", "date", "catalog_file"),
+)
+_PLAIN = (*_TEXTS, "findings", "missing", "self_signed")
+_MODEL = tuple(field.name for field in fields(Model))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +52,18 @@ class DriverSummary:
 
 @dataclass(frozen=True, slots=True)
 class CatalogEntry:
-    """A driver ready for its rows: `package` and `models` are JSON, ids without repetition."""
+    """A driver ready for its rows.
+
+    `package` is the value without its models as plain values; `models` and `hardware_ids`
+    (without repetition) are JSON texts.
+    """
 
     summary: DriverSummary
     family: str
     search_text: str
     package: dict[str, Any]
     models: str
-    hardware_ids: tuple[str, ...]
+    hardware_ids: str
 
 
 def entry(driver: Driver) -> CatalogEntry:
@@ -64,9 +73,9 @@ def entry(driver: Driver) -> CatalogEntry:
         summary=_summary(driver, len(ids)),
         family=family_of(driver),
         search_text=_search_text(driver, ids),
-        package=_drivers().dump_python(replace(driver, models=()), mode="json"),
-        models=_models().dump_json(driver.models, exclude_defaults=True).decode(),
-        hardware_ids=tuple(dict.fromkeys([identifier[:ID_LENGTH] for identifier in ids])),
+        package=_package(driver),
+        models=_models(driver.models),
+        hardware_ids=json.dumps([*dict.fromkeys([text[:ID_LENGTH] for text in ids])]),
     )
 
 
@@ -74,9 +83,14 @@ def whole(
     package: dict[str, Any], models: str, *, enabled: bool, categories: tuple[str, ...]
 ) -> Driver:
     """The driver that was cut, enabled and put into categories as the catalog says."""
-    return replace(
-        _drivers().validate_python(package),
-        models=_models().validate_json(models),
+    return Driver(
+        **{name: package[name] for name in _TEXTS},
+        findings=tuple(package["findings"]),
+        missing=tuple(package["missing"]),
+        self_signed=package["self_signed"],
+        architectures=frozenset(map(Architecture, package["architectures"])),
+        files=tuple(map(_file, package["files"])),
+        models=tuple(map(_model, json.loads(models))),
         enabled=enabled,
         categories=categories,
     )
@@ -127,11 +141,36 @@ def _search_text(driver: Driver, ids: Iterable[str]) -> str:
     return "\n".join(words).casefold().replace("\0", " ")
 
 
-@cache
-def _drivers() -> TypeAdapter[Driver]:
-    return TypeAdapter(Driver)
+def _package(driver: Driver) -> dict[str, Any]:
+    """The value without its models, as plain values."""
+    return {
+        **{name: getattr(driver, name) for name in _PLAIN},
+        "architectures": sorted(driver.architectures),
+        "files": [
+            {
+                "path": file.path,
+                "digest": file.digest,
+                "size": file.size,
+                "architectures": sorted(file.architectures),
+            }
+            for file in driver.files
+        ],
+    }
 
 
-@cache
-def _models() -> TypeAdapter[tuple[Model, ...]]:
-    return TypeAdapter(tuple[Model, ...])
+def _models(models: Iterable[Model]) -> str:
+    """A list for each model: names would be half of the text."""
+    rows = [[getattr(model, name) for name in _MODEL] for model in models]
+    return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+
+
+def _file(said: dict[str, Any]) -> DriverFile:
+    architectures = frozenset(map(Architecture, said["architectures"]))
+    return DriverFile(said["path"], said["digest"], said["size"], architectures)
+
+
+def _model(row: list[Any]) -> Model:
+    architecture, description, hardware_ids, compatible_ids, *more = row
+    return Model(
+        Architecture(architecture), description, tuple(hardware_ids), tuple(compatible_ids), *more
+    )

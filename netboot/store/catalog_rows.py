@@ -4,14 +4,25 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    select,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from netboot.images.architecture import Architecture
 from netboot.images.catalog import Signature
 from netboot.images.driver import Driver, DriverKind
 from netboot.store.catalog_entry import CatalogEntry, DriverSummary, whole
-from netboot.store.records import DriverContentRow, DriverRow, HardwareIdRow
+from netboot.store.records import DriverContentRow, DriverRow, HardwareIdRow, RowId
 
 
 def add_entries(connection: Connection, entries: Sequence[CatalogEntry]) -> list[str]:
@@ -28,16 +39,13 @@ def add_entries(connection: Connection, entries: Sequence[CatalogEntry]) -> list
         insert(DriverContentRow),
         [_content(number, one) for number, one in zip(numbers, entries, strict=True)],
     )
-    claims = sorted(
-        (text, number)
-        for number, one in zip(numbers, entries, strict=True)
-        for text in one.hardware_ids
+    connection.execute(
+        _claim_ids(connection),
+        [
+            {"number": number, "ids": one.hardware_ids}
+            for number, one in zip(numbers, entries, strict=True)
+        ],
     )
-    if claims:  # in the index's order, so that each of its pages is written once
-        connection.execute(
-            insert(HardwareIdRow),
-            [{"hardware_id": text, "driver_id": number} for text, number in claims],
-        )
     return _first_claimed(connection, min(numbers))
 
 
@@ -100,6 +108,16 @@ def split_words(text: str, by: str = "\n") -> tuple[str, ...]:
     return tuple(text.split(by)) if text else ()
 
 
+def _claim_ids(connection: Connection) -> Insert:
+    """The database itself takes the list apart: a package may have thousands of ids."""
+    if connection.dialect.name == "sqlite":
+        listed = func.json_each(bindparam("ids")).table_valued("value")
+    else:
+        listed = func.jsonb_array_elements_text(cast(bindparam("ids"), JSONB)).table_valued("value")
+    rows = select(listed.c.value, bindparam("number", type_=RowId))
+    return insert(HardwareIdRow).from_select(["hardware_id", "driver_id"], rows)
+
+
 def _first_claimed(connection: Connection, first: int) -> list[str]:
     """The hardware ids that this driver and later ones claim, and none before it."""
     earlier = aliased(HardwareIdRow)
@@ -109,7 +127,7 @@ def _first_claimed(connection: Connection, first: int) -> list[str]:
         .exists()
     )
     query = select(HardwareIdRow.hardware_id).where(HardwareIdRow.driver_id >= first, ~is_known)
-    return list(connection.execute(query.distinct()).scalars())
+    return list(connection.execute(query.distinct()).scalars().all())
 
 
 def _content(number: int, one: CatalogEntry) -> dict[str, Any]:

@@ -23,8 +23,20 @@ EXPECTED = Expectation(
     server="10.0.0.2",
     programs={"snponly.efi": PROGRAM},
     images=(
-        PromisedImage("A v1", "x64", True, "/v/a/1/", {"boot.wim": WIM, "bootmgfw.efi": LOADER}),
-        PromisedImage("B v1", "x64", False, "/v/b/1/", {"boot.wim": PROGRAM}),
+        PromisedImage(
+            label="A v1",
+            architecture="x64",
+            default=True,
+            path="/v/a/1/",
+            files={"boot.wim": WIM, "bootmgfw.efi": LOADER},
+        ),
+        PromisedImage(
+            label="B v1",
+            architecture="x64",
+            default=False,
+            path="/v/b/1/",
+            files={"boot.wim": PROGRAM},
+        ),
     ),
 )
 

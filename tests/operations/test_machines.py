@@ -77,7 +77,8 @@ def test_a_pasted_list_becomes_a_machine(site):
     machine, unread = machines.import_devices(
         site,
         "laptop pool",
-        "PCI\\VEN_8086&DEV_15BE&SUBSYS_225D17AA&REV_11\\3&11583659&0&FE\nRealtek 8168 gigabit VEN_10EC\n",
+        "PCI\\VEN_8086&DEV_15BE&SUBSYS_225D17AA&REV_11\\3&11583659&0&FE\n"
+        "Realtek 8168 gigabit VEN_10EC\n",
     )
 
     assert [("8086", "15BE")] == [(d.vendor, d.device) for d in machine.devices]

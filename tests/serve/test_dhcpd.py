@@ -308,10 +308,11 @@ def test_two_thousand_discovers_a_second_are_all_answered(lan: Lan, dhcpd: Dhcpd
             check=False, timeout=60,
         )  # fmt: skip
 
-        for _ in range(6000):
+        sent = int(re.findall(r"sent packets: (\d+)", said)[0])
+        for _ in range(sent):
             daemon.event(OfferSent)
-    assert daemon.server.counts == {"answered": 6000}
-    assert "sent packets: 6000\n" in said, said
+    assert sent >= 6000, said
+    assert daemon.server.counts == {"answered": sent}
 
 
 def test_tshark_finds_nothing_wrong_with_what_we_send(

@@ -1,0 +1,84 @@
+import json
+import socket
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+
+from netboot.errors import NotFound, OperatorFault
+from netboot.operations import lab
+from netboot.site import Site
+
+
+@pytest.fixture
+def site():
+    """A site in a short folder: the path of a socket has at most 107 characters."""
+    with tempfile.TemporaryDirectory(prefix="nb") as folder:
+        yield Site.open(Path(folder) / "d")
+
+
+@pytest.fixture
+def door(site):
+    """A listening lab socket; `answer(lines)` serves one client with these lines."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(site.data / lab.SOCKET))
+    listener.listen()
+    heard, threads = [], []
+
+    def answer(*lines):
+        def serve():
+            client, _ = listener.accept()
+            with client, client.makefile("rwb") as stream:
+                heard.append(stream.readline())
+                stream.write(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+
+        threads.append(threading.Thread(target=serve))
+        threads[-1].start()
+        return heard
+
+    yield answer
+    for thread in threads:
+        thread.join(10)
+    listener.close()
+
+
+def test_without_a_lab_the_page_says_why_and_how_to_get_one(site):
+    """A site on a real network has none."""
+    view = lab.lab_status(site)
+
+    assert view.available is False
+    assert "make run" in view.reason
+
+
+def test_a_request_is_told_event_by_event_until_it_is_done(site, door):
+    """What the lab says comes through unchanged, and nothing after the end is waited for."""
+    heard = door({"event": "started"}, {"event": "done", "result": "online"}, {"event": "more"})
+    events = list(lab.boot_machine(site, {"firmware": "bios-x64", "nic": "e1000"}))
+
+    assert ["started", "done"] == [event["event"] for event in events]
+    assert {"firmware": "bios-x64", "nic": "e1000"} == json.loads(heard[0])
+
+
+def test_a_lab_that_ends_in_the_middle_is_told(site, door):
+    """A machine without an end is no result."""
+    door({"event": "started"})
+
+    with pytest.raises(OperatorFault, match="ended before"):
+        list(lab.boot_machine(site, {}))
+
+
+def test_a_machine_cannot_be_booted_without_a_lab(site):
+    """The refusal is the operator's, with a hint."""
+    with pytest.raises(NotFound):
+        list(lab.boot_machine(site, {}))
+
+
+def test_what_the_page_offers_is_what_the_lab_knows():
+    """Every firmware and card of the menus is one of the lab's own."""
+    from vm.firmware import find_firmware, find_nic
+
+    assert [key for key, _ in lab.FIRMWARES] == [
+        find_firmware(key).value for key, _ in lab.FIRMWARES
+    ]
+    assert [key for key, _ in lab.NICS] == [find_nic(key).name for key, _ in lab.NICS]
