@@ -18,17 +18,18 @@ from netboot.supervisor import die_with_parent
 die_with_parent()
 signal.signal(signal.SIGUSR1, lambda *_: os._exit(2))
 {extra}
-print("up", sys.argv[1], os.getpid(), flush=True)
+os.write(1, f"up {sys.argv[1]} {os.getpid()}\\n".encode())  # whole, whoever else writes
 while True:
     signal.pause()
 """
 
 PARENT = """
+import os
 import sys
 from netboot import supervisor as module
 from netboot.supervisor import Child, Supervisor
 module.PATIENCE = 2.0
-tell = lambda text: print(text, flush=True)
+tell = lambda text: os.write(1, (text + "\\n").encode())
 child = lambda name, code: Child(name, [sys.executable, "-c", code, name])
 supervisor = Supervisor([child(sys.argv[i], sys.argv[i + 1]) for i in range(2, len(sys.argv), 2)], tell)
 {started}
@@ -40,8 +41,8 @@ class Family:
     """A supervisor in a process of its own, and what it and its children say."""
 
     def __init__(self, *children, started="started = lambda: tell('started')"):
-        argv = [word for name, extra in children for word in (name, CHILD.format(extra=extra))]
-        code = PARENT.format(started=textwrap.dedent(started))
+        argv = [word for name, extra in children for word in (name, CHILD.replace("{extra}", extra))]
+        code = PARENT.replace("{started}", textwrap.dedent(started))
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, "--", *argv], stdout=subprocess.PIPE, text=True
         )
@@ -160,7 +161,7 @@ def test_who_does_not_listen_is_killed_with_all_that_it_started(family):
         import subprocess
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         tool = subprocess.Popen(["sleep", "600"])
-        print("up tool", tool.pid, flush=True)
+        os.write(1, f"up tool {tool.pid}\\n".encode())
     """
     run = family(("worker", textwrap.dedent(deaf)), ("page", "")).up("worker", "tool", "page")
 
@@ -171,7 +172,6 @@ def test_who_does_not_listen_is_killed_with_all_that_it_started(family):
 def test_children_are_looked_after_while_the_start_is_waited_for(family):
     """One that dies before all is ready is started again; one that cannot work ends the wait."""
     waits = """
-        import os
         def started():
             ready = supervisor.wait_until(lambda: os.path.exists(sys.argv[0] + "never"), seconds=60)
             tell(f"waited in vain, ending: {supervisor.ending}, ready: {ready}")

@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shutil
+import threading
 import time
 import uuid
 from dataclasses import dataclass
@@ -91,6 +92,7 @@ class Shelf:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._opening = threading.Lock()
         self.folder = site.data / "uploads"
         self.folder.mkdir(mode=0o700, exist_ok=True)
 
@@ -107,7 +109,8 @@ class Shelf:
                 f"there is no room for {length} bytes in the data folder",
                 hint="Free some space, then try again.",
             )
-        place = self._open_batch(batch or uuid.uuid4().hex, owner, path)
+        with self._opening:  # a browser begins several files of a folder at once
+            place = self._open_batch(batch or uuid.uuid4().hex, owner, path)
         if sum(1 for _ in (place / "parts").iterdir()) > 2 * PARTS_PER_BATCH:
             raise OperatorFault("too many files in one upload", hint="Upload a ZIP instead.")
         part = uuid.uuid4().hex

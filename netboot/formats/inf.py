@@ -165,22 +165,20 @@ class _ModelsReader:
     def _lines(self, name: str, section: str, architecture: str, span: Span) -> Iterator[InfModel]:
         expand = self._strings.expand
         installs: dict[str, Install] = {}
+        low, high = span.minimum_build, span.maximum_build
         for key, values in self._sections.entries(section):
-            ids = [(expand(word) if "%" in word else word).upper() for word in values[1:]]
-            if not key or not any(ids):
+            first, hardware_id, *others = values if len(values) > 1 else (*values, "")
+            if "%" in hardware_id:
+                hardware_id = expand(hardware_id)
+            compatible = tuple([text.upper() for word in others if (text := expand(word))])
+            if not key or not (hardware_id or compatible):
                 continue
-            install = installs.get(values[0])
+            install = installs.get(first)
             if install is None:
-                install = installs[values[0]] = self._install(expand(values[0]), architecture)
+                install = installs[first] = self._install(expand(first), architecture)
+            hardware_id = hardware_id.upper()
             yield InfModel(
-                architecture,
-                name,
-                expand(key),
-                install,
-                ids[0],
-                tuple(filter(None, ids[1:])),
-                span.minimum_build,
-                span.maximum_build,
+                architecture, name, expand(key), install, hardware_id, compatible, low, high
             )
 
     def _install(self, name: str, architecture: str) -> Install:

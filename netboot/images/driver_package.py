@@ -262,14 +262,15 @@ def _models(inf: Inf, used: list[str]) -> tuple[Model, ...]:
     """The INF's lines; those that differ only in the hardware id are put together."""
     groups: dict[tuple[object, ...], tuple[InfModel, list[str]]] = {}
     for model in inf.models:
-        if model.architecture not in used:
+        architecture, maker, description, install, hardware_id, *rest = model
+        if architecture not in used:
             continue
-        key = (*model[:3], model.install.section, *model[5:])
+        key = (architecture, maker, description, install.section, *rest)
         group = groups.get(key)
         if group is None:
             group = groups[key] = (model, [])
-        if model.hardware_id:
-            group[1].append(model.hardware_id)
+        if hardware_id:
+            group[1].append(hardware_id)
     return tuple(
         Model(
             architecture=ARCHITECTURE_OF[model.architecture],

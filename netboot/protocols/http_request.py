@@ -99,8 +99,10 @@ def _target(target: str) -> tuple[str, dict[str, str]]:
             raise RequestFault(400, "malformed request target")
         target = stripped if stripped.startswith("/") else "/" + stripped
     raw, _, query = target.partition("?")
+    if not query and "%" not in raw:
+        return raw, {}
     try:
-        path = unquote(raw, errors="strict") if "%" in raw else raw
+        path = unquote(raw, errors="strict")
         pairs = dict(parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=32))
     except ValueError as error:
         raise RequestFault(400, "the target is no text") from error
@@ -115,7 +117,9 @@ def _length(fields: Mapping[str, str]) -> int:
         if "content-length" in fields:
             raise RequestFault(400, "a length and a transfer encoding")
         raise RequestFault(501, "transfer encodings are not supported")
-    value = fields.get("content-length", "0")
+    value = fields.get("content-length")
+    if value is None:
+        return 0
     if not (value.isascii() and value.isdigit() and len(value) <= 18):
         raise RequestFault(400, "malformed Content-Length")
     return int(value)

@@ -68,8 +68,8 @@ class RoundTrip:
     def answered_again(self, trip: float) -> None:
         """An answer came so long after something went out once more.
 
-        If that is about the quickest round trip, it answers what was sent last: the path loses packets, but
-        it is not slower than we know. Otherwise the first copy may have been answered late.
+        If that is about the quickest round trip, it answers what was sent last: the path loses
+        packets, but is not slower than we know. Otherwise the first copy was answered late.
         """
         if self.smoothed and trip <= max(_MOMENT, 2 * self.quickest):
             self.strain = 0

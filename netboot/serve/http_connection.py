@@ -132,7 +132,7 @@ class Connection:
 
     def _proceed(self, now: float) -> None:
         """Answer the next request, if it has come whole."""
-        if self.state not in {State.HEAD, State.BODY}:
+        if self.state is not State.HEAD and self.state is not State.BODY:
             return
         try:
             request = self._next_request(now)

@@ -69,20 +69,16 @@ def plain(status: int, text: str, *fields: tuple[str, str]) -> Response:
 
 def head_bytes(response: Response, *, now: float, keep_alive: bool, minor: int) -> bytes:
     """The response's head as it goes over the wire. `now` in seconds since the epoch."""
-    lines = [_status_line(response.status)]
+    lines = [_STATUS_LINES.get(response.status) or f"HTTP/1.1 {response.status} "]
     lines += [f"{name}: {value}" for name, value in response.fields]
     if response.status not in {204, 304}:
         lines.append(f"Content-Length: {response.length}")
-    lines.append(f"Date: {_date(int(now))}")
+    lines.append(_date(int(now)))
     if not keep_alive:
         lines.append("Connection: close")
     elif minor == 0:
         lines.append("Connection: keep-alive")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-def _status_line(status: int) -> str:
-    return _STATUS_LINES.get(status) or f"HTTP/1.1 {status} "
 
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}" for status in HTTPStatus}
@@ -91,8 +87,8 @@ _last_date = (0, "")
 
 
 def _date(second: int) -> str:
-    """The date of a whole second, which many responses share."""
+    """The Date field of a whole second, which many responses share."""
     global _last_date  # noqa: PLW0603 - one line of memory saves a tenth of a small answer
     if _last_date[0] != second:
-        _last_date = (second, formatdate(second, usegmt=True))
+        _last_date = (second, f"Date: {formatdate(second, usegmt=True)}")
     return _last_date[1]

@@ -24,6 +24,7 @@ from netboot.serve.http_message import Answer, FilePart, Request, Response, plai
 
 _REPORT = "/report/"
 _STATUS = {1: 404, 2: 403}
+_OF_EVERY_FILE = (("Accept-Ranges", "bytes"), ("X-Content-Type-Options", "nosniff"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +95,8 @@ def serve_file(
 
     `sent` is called when the last byte of a GET that reaches the file's end has gone out.
     """
-    etag = f'"{ref.digest}"'
-    shared = (
-        ("ETag", etag),
-        ("Accept-Ranges", "bytes"),
-        ("Cache-Control", cache),
-        ("X-Content-Type-Options", "nosniff"),
-    )
-    fields = request.fields
+    etag, fields = f'"{ref.digest}"', request.fields
+    shared = (("ETag", etag), ("Cache-Control", cache), *_OF_EVERY_FILE)
     if http_range.matches(fields.get("if-none-match"), etag):
         return Response(304, shared)
     wanted = fields.get("range") if request.method == "GET" else None

@@ -151,11 +151,16 @@ class BenchNetwork:
         word = "on" if on else "off"
         self.inside(self.server_machine, "ethtool", "-K", "eth0", "tx-udp-segmentation", word)
 
+    @property
+    def next_address(self) -> str:
+        """The address of the next server to be started."""
+        return f"{SERVER_NETWORK}.{11 + len(self.servers)}"
+
     def start(
         self, name: str, command: Sequence[str], *, environment: dict[str, str] | None = None
     ) -> Server:
         """Start a server on an address of its own; `{address}` in its command is that address."""
-        address = f"{SERVER_NETWORK}.{11 + len(self.servers)}"
+        address = self.next_address
         run("ip", "-n", self.server_machine, "addr", "add", f"{address}/16", "dev", "eth0")
         used = ProcessorTime(f"{self.tag}-{len(self.servers)}")
         log = self.folder / f"{name}.log"

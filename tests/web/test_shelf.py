@@ -2,6 +2,8 @@
 
 import io
 import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -151,6 +153,16 @@ def test_an_archive_is_handed_on_as_itself(shelf, name, alone):
     path = shelf.batch(BATCH, owner=1).path
 
     assert alone == path.is_file()
+
+
+def test_many_files_of_a_folder_may_begin_at_once(shelf):
+    """As a browser sends them; the first one to come opens the batch for all."""
+    for _ in range(20):
+        batch = uuid.uuid4().hex
+        with ThreadPoolExecutor(6) as pool:
+            begun = [pool.submit(put, shelf, f"{n}.inf", b"x", batch) for n in range(6)]
+        assert [1] * 6 == [one.result().offset for one in begun]
+        assert 6 == len(list(shelf.batch(batch, owner=1).path.iterdir()))
 
 
 def test_an_unfinished_batch_is_not_handed_on(shelf):
