@@ -50,6 +50,4 @@ def serve(site, version, *, default=True):
 def assign(site, mac, image):
     """Give a machine an image of its own."""
     published = site.point.load()
-    site.point.publish_policy(
-        lambda: (published.defaults, {**published.assignments, mac: image})
-    )
+    site.point.publish_policy(lambda: (published.defaults, {**published.assignments, mac: image}))

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from netboot.bootd import BootPages
 from netboot.boot.events import PeReported
 from netboot.boot.files import Refusal
+from netboot.bootd import BootPages
 from netboot.images.architecture import Architecture
 from netboot.serve.http_message import Request
 from netboot.serve.httpd import boot_app
@@ -89,9 +89,7 @@ def test_where_nothing_is_published_the_machine_says_so_on_its_screen(site):
 
 
 @pytest.mark.parametrize("spelling", [MAC, MAC.upper(), MAC.replace(":", "-")])
-def test_an_assigned_machine_gets_its_own_image_however_it_spells_itself(
-    site, x64, x86, spelling
-):
+def test_an_assigned_machine_gets_its_own_image_however_it_spells_itself(site, x64, x86, spelling):
     """Its processor need not be asked."""
     assign(site, MAC, "Lab PE x86")
 
@@ -217,14 +215,17 @@ def test_a_lost_blob_is_503_and_never_404(site, x64):
     assert 503 == answer(Request("GET", "/v/lab-pe-x64/3/boot.wim", "10.0.0.1")).status
     assert 404 == answer(Request("GET", "/v/lab-pe-x64/9/boot.wim", "10.0.0.1")).status
     assert 403 == answer(Request("POST", "/report/guess", "10.0.0.1")).status
-    assert 204 == answer(
-        Request(
-            "POST",
-            f"/report/{token_of(served.script({'platform': 'efi'}, ''))}",
-            "10.0.0.1",
-            body=b"{}",
-        )
-    ).status
+    assert (
+        204
+        == answer(
+            Request(
+                "POST",
+                f"/report/{token_of(served.script({'platform': 'efi'}, ''))}",
+                "10.0.0.1",
+                body=b"{}",
+            )
+        ).status
+    )
 
 
 @pytest.mark.loopback

@@ -34,9 +34,7 @@ def test_nothing_needs_to_be_written_down(tmp_path):
     )
 
 
-def test_the_file_overrides_defaults_and_the_environment_overrides_the_file(
-    tmp_path, monkeypatch
-):
+def test_the_file_overrides_defaults_and_the_environment_overrides_the_file(tmp_path, monkeypatch):
     """As the first line of the module says."""
     write(tmp_path, 'web_port = 9000\nhttp_port = 9001\nrelays = ["10.2.0.0/16", "10.3.0.1"]\n')
     monkeypatch.setenv("NETBOOT_HTTP_PORT", "9002")

@@ -22,7 +22,15 @@ from tests.serve.conftest import Firmware
 ADDRESS = "10.77.0.2"
 IP = "10.77.0.101"
 MAC = "52:54:00:77:00:01"
-NATIVE = ("pxeboot.n12", "bootmgr.exe", "bootmgfw.efi", "boot.sdi", "boot.wim", "BCD-bios", "BCD-uefi")
+NATIVE = (
+    "pxeboot.n12",
+    "bootmgr.exe",
+    "bootmgfw.efi",
+    "boot.sdi",
+    "boot.wim",
+    "BCD-bios",
+    "BCD-uefi",
+)
 
 
 @pytest.fixture

@@ -117,13 +117,9 @@ def test_a_token_is_good_for_a_working_day_and_no_longer(monkeypatch):
     import itsdangerous.timed
 
     now = itsdangerous.timed.time.time()
-    monkeypatch.setattr(
-        itsdangerous.timed.time, "time", lambda: now + module.LIFETIME_SECONDS - 10
-    )
+    monkeypatch.setattr(itsdangerous.timed.time, "time", lambda: now + module.LIFETIME_SECONDS - 10)
     assert isinstance(read(GOOD), PeReported)
-    monkeypatch.setattr(
-        itsdangerous.timed.time, "time", lambda: now + module.LIFETIME_SECONDS + 10
-    )
+    monkeypatch.setattr(itsdangerous.timed.time, "time", lambda: now + module.LIFETIME_SECONDS + 10)
     assert isinstance(read(GOOD), Refusal)
 
 

@@ -41,7 +41,9 @@ class Family:
     """A supervisor in a process of its own, and what it and its children say."""
 
     def __init__(self, *children, started="started = lambda: tell('started')"):
-        argv = [word for name, extra in children for word in (name, CHILD.replace("{extra}", extra))]
+        argv = [
+            word for name, extra in children for word in (name, CHILD.replace("{extra}", extra))
+        ]
         code = PARENT.replace("{started}", textwrap.dedent(started))
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, "--", *argv], stdout=subprocess.PIPE, text=True

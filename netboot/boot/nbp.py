@@ -29,13 +29,15 @@ class Transport(StrEnum):
 class BootProgram:
     """A program for a kind of client: for PXE a plain name, for HTTP a whole URL.
 
-    `version` is what it leads to; `personal` marks the script, whose URL says who asks.
+    `version` is what it leads to, by `chain` (for iPXE the script decides that);
+    `personal` marks the script, whose URL says who asks.
     """
 
     file: str
     transport: Transport
     version: ContentVersion
     reason: str
+    chain: str = ""
     personal: bool = False
 
     def file_for(self, client: BootClient) -> str:
@@ -130,5 +132,5 @@ def _program(
 ) -> BootProgram:
     reason = f"{machine_name(client.architecture_code)}, {chain} chain: {name}"
     if client.stage is Stage.FIRMWARE_HTTP:
-        return BootProgram(f"{site}/p/{name}", Transport.HTTP, version, reason)
-    return BootProgram(name, Transport.TFTP, version, reason)
+        return BootProgram(f"{site}/p/{name}", Transport.HTTP, version, reason, chain)
+    return BootProgram(name, Transport.TFTP, version, reason, chain)

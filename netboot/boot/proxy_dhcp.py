@@ -180,7 +180,7 @@ def _offer(
 ) -> Answer | Ignored:
     packet, client = request.packet, request.client
     attempt = recent.discovered(packet.mac, client.stage, client.relay, request.now)
-    quirk = quirk_of(client, attempt)
+    quirk = quirk_of(client, plan.program.chain, attempt)
     file = plan.program.file_for(client)
     made = reply.offer(packet, client, file=file, shape=quirk.shape, server=settings.identity)
     if made is None:
@@ -202,7 +202,7 @@ def _acknowledge(
 ) -> Answer | Ignored:
     packet, client = request.packet, request.client
     file = plan.program.file_for(client)
-    shape = quirk_of(client, 1).shape
+    shape = quirk_of(client, plan.program.chain, 1).shape
     made = reply.acknowledge(packet, client, file=file, shape=shape, server=settings.identity)
     if made is None:
         return _no_room(client)

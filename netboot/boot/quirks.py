@@ -31,19 +31,21 @@ FILE_ONLY: Final = Shape(use_this_file=False, names_file=True, terminated=False)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quirk:
-    """A kind of firmware and what it needs. An empty `stage` or `firmware` fits all."""
+    """A kind of firmware and what it needs. An empty `stage`, `firmware` or `chain` fits all."""
 
     name: str
     shape: Shape
     source: str
     stage: Stage | None = None
     firmware: Firmware | None = None
+    chain: str = ""
     from_attempt: int = 1
 
-    def fits(self, client: BootClient, attempt: int) -> bool:
+    def fits(self, client: BootClient, chain: str, attempt: int) -> bool:
         """Whether this row is about `client` on its `attempt`-th DISCOVER without success."""
         return (
             attempt >= self.from_attempt
+            and self.chain in {"", chain}
             and (self.stage is None or self.stage is client.stage)
             and (self.firmware is None or self.firmware is client.firmware)
         )
@@ -62,6 +64,22 @@ QUIRKS: Final = (
         stage=Stage.FIRMWARE_HTTP,
         shape=FILE_ONLY,
         source="OVMF x64 and ia32: captures; edk2 NetworkPkg/HttpBootDxe/HttpBootDhcp4.c",
+    ),
+    Quirk(
+        name="offer not taken twice: now with the file in it",
+        stage=Stage.FIRMWARE,
+        chain="native",
+        from_attempt=3,
+        shape=DIRECT,
+        source="as below, the other way round",
+    ),
+    Quirk(
+        name="Microsoft's loaders read the boot server's ACK: let firmware get one on port 4011",
+        stage=Stage.FIRMWARE,
+        chain="native",
+        shape=ASK_BOOT_SERVER,
+        source="Windows Deployment Services and ConfigMgr answer so (Microsoft, 'Understand PXE"
+        " boot'); without that ACK bootmgr looks for its files at 0.0.0.0 (ipxe: fakedhcp.c)",
     ),
     Quirk(
         name="offer not taken twice: let it ask on port 4011",
@@ -88,6 +106,6 @@ QUIRKS: Final = (
 )
 
 
-def quirk_of(client: BootClient, attempt: int) -> Quirk:
+def quirk_of(client: BootClient, chain: str, attempt: int) -> Quirk:
     """The row for `client`: stages without a row of their own do not exist."""
-    return next(quirk for quirk in QUIRKS if quirk.fits(client, attempt))
+    return next(quirk for quirk in QUIRKS if quirk.fits(client, chain, attempt))

@@ -96,24 +96,28 @@ def show(data: Path, name: str, *, json_: bool) -> None:
 
 @image.command("add-driver")
 @click.argument("name")
-@click.argument("driver")
-@click.option("--confirm", is_flag=True, help="Add it though it is for neither network nor disk.")
+@click.argument("drivers", metavar="DRIVER...", nargs=-1, required=True)
+@click.option("--confirm", is_flag=True, help="Add them though they are for no network or disk.")
+@click.option("--enable", is_flag=True, help="Enable them on the way.")
 @click.pass_obj
-def add_driver(data: Path, name: str, driver: str, *, confirm: bool) -> None:
-    """Put an enabled DRIVER into the recipe of image NAME."""
-    view = images.add_driver(open_site(data), name, driver, confirmed=confirm)
-    click.echo(f"{view.name} will hold {driver}; nothing that machines get has changed yet.")
+def add_driver(
+    data: Path, name: str, drivers: tuple[str, ...], *, confirm: bool, enable: bool
+) -> None:
+    """Put every DRIVER into the recipe of image NAME, or none when one cannot be added."""
+    view = images.add_drivers(open_site(data), name, drivers, confirmed=confirm, enable=enable)
+    words = ", ".join(drivers)
+    click.echo(f"{view.name} will hold {words}; nothing that machines get has changed yet.")
     click.echo(f'  -> Build a version: netboot image build "{view.name}"')
 
 
 @image.command("remove-driver")
 @click.argument("name")
-@click.argument("driver")
+@click.argument("drivers", metavar="DRIVER...", nargs=-1, required=True)
 @click.pass_obj
-def remove_driver(data: Path, name: str, driver: str) -> None:
-    """Take DRIVER out of the recipe of image NAME."""
-    view = images.remove_driver(open_site(data), name, driver)
-    click.echo(f"{view.name} will hold {driver} no more.")
+def remove_driver(data: Path, name: str, drivers: tuple[str, ...]) -> None:
+    """Take every DRIVER out of the recipe of image NAME, or none when one is not in it."""
+    view = images.remove_drivers(open_site(data), name, drivers)
+    click.echo(f"{view.name} will hold {', '.join(drivers)} no more.")
     click.echo(f'  -> Build a version: netboot image build "{view.name}"')
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from netboot.errors import InvalidInput, WrongArchitecture
+from netboot.images.architecture import Architecture
 from netboot.images.boot_image import BootImage, recipe_digest
 from netboot.images.driver import Driver, DriverKind
 from netboot.images.image_facts import ImageFacts
@@ -145,7 +146,9 @@ def plan(facts: ImageFacts, image: BootImage, version_number: int) -> Plan:
     steps: list[Step] = []
     if any(path.lower().startswith(DRIVERS_FOLDER.lower() + "/") for path in facts.drivers):
         steps.append(RemoveTree(DRIVERS_FOLDER))
-    steps += [_driver_tree(folders[driver.digest], driver) for driver in drivers]
+    steps += [
+        _driver_tree(folders[driver.digest], driver, image.architecture) for driver in drivers
+    ]
     steps += [WriteFile(file.path, bytes(file)) for file in hook.files]
     steps += _property_steps(image)
     steps += [
@@ -247,7 +250,8 @@ def _report_command(image: BootImage) -> str:
     )
 
 
-def _driver_tree(folder: str, driver: Driver) -> AddTree:
+def _driver_tree(folder: str, driver: Driver, architecture: Architecture) -> AddTree:
+    """The package without the files that it brings for other architectures only."""
     target = f"{DRIVERS_FOLDER}/{folder}"
     if not driver.inf_name.isascii() or '"' in driver.inf_name:
         raise InvalidInput(
@@ -263,7 +267,11 @@ def _driver_tree(folder: str, driver: Driver) -> AddTree:
         raise InvalidInput(f"{driver.name} does not hold its own INF ({driver.inf_name}).")
     for file in driver.files:
         check_image_path(f"{target}/{file.path}")
-    files = (PlacedFile(file.path, file.digest, file.size) for file in driver.files)
+    files = (
+        PlacedFile(file.path, file.digest, file.size)
+        for file in driver.files
+        if not file.architectures or architecture in file.architectures
+    )
     return AddTree(target, tuple(sorted(files, key=lambda file: file.path)))
 
 

@@ -13,7 +13,7 @@ from netboot.images.coverage import (
 )
 from netboot.images.driver import Driver
 from netboot.images.matching import NEWEST, DriverIndex
-from netboot.operations import drivers, images
+from netboot.operations import images
 from netboot.operations.images import ImageView
 from netboot.operations.machines import KnownMachine, list_machines
 from netboot.site import Site
@@ -30,15 +30,12 @@ def coverage(site: Site, image: str) -> Coverage:
     return _cover(site, view, known)
 
 
-def fix(site: Site, image: str, driver: str) -> ImageView:
-    """Enable a driver of the catalog if need be, and add it to the image's recipe.
+def fix(site: Site, image: str, *drivers: str) -> ImageView:
+    """Enable drivers of the catalog if need be, and add them to the image's recipe.
 
-    Raises what add_driver raises.
+    Raises what add_drivers raises.
     """
-    found = drivers.get_driver(site, driver)
-    if not found.enabled:
-        drivers.enable_driver(site, found.digest)
-    return images.add_driver(site, image, found.digest)
+    return images.add_drivers(site, image, drivers, enable=True)
 
 
 def _cover(site: Site, view: ImageView, known: list[KnownMachine]) -> Coverage:

@@ -6,10 +6,20 @@ an id that is typed from its beginning, or pasted whole, is looked up in the ind
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, and_, func, literal, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    SQLColumnExpression,
+    and_,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.orm import Session
 
 from netboot.errors import InvalidInput
@@ -19,7 +29,7 @@ from netboot.images.matching import NEWEST
 from netboot.site import Site
 from netboot.store.catalog_entry import DriverSummary
 from netboot.store.catalog_rows import split_words, summary_value
-from netboot.store.records import DriverContentRow, DriverRow, HardwareIdRow
+from netboot.store.records import DriverRow, HardwareIdRow
 
 MAX_WORDS = 10
 """Words of a search that count; nobody types more."""
@@ -81,15 +91,17 @@ def search_drivers(
     """The drivers that fit, from place `offset` on; all of them without a `limit`."""
     wanted = wanted or DriverFilter()
     with site.database.transaction() as session:
-        found = _text_condition(session, wanted.text)
-        groups = _groups(session, found)
+        for found in _text_conditions(session, wanted.text):
+            groups = _groups(session, found)
+            if groups:
+                break
         query = (
             select(DriverRow)
             .where(found, *_conditions(wanted))
             .order_by(DriverRow.name, DriverRow.version, DriverRow.digest)
             .offset(offset)
         )
-        rows = session.scalars(query.limit(limit) if limit is not None else query)
+        rows = session.scalars(query.limit(limit)) if groups else ()
         drivers = tuple(summary_value(row) for row in rows)
     fitting = (group.count for group in groups if _fits(group, wanted))
     return DriverPage(drivers, sum(fitting), _counts(groups, wanted))
@@ -115,40 +127,41 @@ def _among(column: SQLColumnExpression[str], word: str, by: str) -> ColumnElemen
     return (literal(by) + column + literal(by)).contains(f"{by}{word}{by}", autoescape=True)
 
 
-def _text_condition(session: Session, text: str) -> ColumnElement[bool]:
-    """All words must occur; where that finds nothing, the middles of ids are looked at, too."""
+def _text_conditions(session: Session, text: str) -> Iterator[ColumnElement[bool]]:
+    """How to look for a text, fastest first: the next one is for when the one before found none."""
     words = text.casefold().replace("\0", " ").split()[:MAX_WORDS]
     if not words:
-        return true()
-    pasted = _pasted_ids(text)
-    if pasted:
-        return DriverRow.id.in_(
-            select(HardwareIdRow.driver_id).where(HardwareIdRow.hardware_id.in_(pasted))
-        )
-    fast = and_(*(_word_condition(session, word) for word in words))
-    if session.scalar(select(DriverRow.id).where(fast).limit(1)) is not None:
-        return fast
-    return and_(*(or_(_word_condition(session, word), _inside_id(word)) for word in words))
-
-
-def _word_condition(session: Session, word: str) -> ColumnElement[bool]:
+        yield true()
+        return
+    if pasted := _pasted_ids(text):
+        claimed = select(HardwareIdRow.driver_id).where(HardwareIdRow.hardware_id.in_(pasted))
+        yield DriverRow.id.in_(claimed)
+        return
     inside = func.instr if session.get_bind().dialect.name == "sqlite" else func.strpos
-    text = select(DriverContentRow.driver_id).where(inside(DriverContentRow.search_text, word) > 0)
-    conditions = [
-        DriverRow.id.in_(text),
+    fast = [_word_condition(inside, word) for word in words]
+    yield and_(*fast)
+    if all(next(_beginnings(word), "") for word in words):
+        return
+    # A look at every id takes a second in a large catalog, so it comes last.
+    claims = (
+        select(HardwareIdRow.driver_id).where(inside(HardwareIdRow.hardware_id, word.upper()) > 0)
+        for word in words
+    )
+    yield and_(*(or_(one, DriverRow.id.in_(more)) for one, more in zip(fast, claims, strict=True)))
+
+
+def _word_condition(inside: Callable[..., ColumnElement[int]], word: str) -> ColumnElement[bool]:
+    return or_(
+        inside(DriverRow.search_text, word) > 0,
         inside(func.lower(DriverRow.categories), word) > 0,
         *(DriverRow.id.in_(_beginning(start)) for start in _beginnings(word)),
-    ]
-    return or_(*conditions)
+    )
 
 
-def _beginning(start: str) -> ColumnElement[int]:
+def _beginning(start: str) -> Select[int]:
     """Drivers that claim an id which begins so: one place of the index."""
     column = HardwareIdRow.hardware_id
-    found: ColumnElement[int] = select(HardwareIdRow.driver_id).where(
-        column >= start, column < start + _LAST
-    )  # type: ignore[assignment]
-    return found
+    return select(HardwareIdRow.driver_id).where(column >= start, column < start + _LAST)
 
 
 def _beginnings(word: str) -> Iterator[str]:
@@ -174,12 +187,6 @@ def _pasted_ids(text: str) -> tuple[str, ...]:
         return ()
     ids = (*device.hardware_ids(NEWEST), *device.compatible_ids(NEWEST))
     return tuple(identifier for identifier in ids if "DEV_" in identifier)
-
-
-def _inside_id(word: str) -> ColumnElement[bool]:
-    """A look at every id: seconds in a large catalog, so only where nothing else was found."""
-    upper = HardwareIdRow.hardware_id.contains(word.upper(), autoescape=True)
-    return DriverRow.id.in_(select(HardwareIdRow.driver_id).where(upper))
 
 
 def _groups(session: Session, found: ColumnElement[bool]) -> list[_Group]:

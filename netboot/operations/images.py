@@ -2,7 +2,7 @@
 
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from netboot.errors import (
     NotPermitted,
     WrongArchitecture,
 )
-from netboot.images import boot_image
+from netboot.images import boot_image, catalog
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image import BootImage, SourceWim, recipe_digest
 from netboot.images.content_version import ContentVersion
@@ -123,12 +123,33 @@ def add_driver(
 
     Raises DriverNotEnabled, WrongArchitecture, NotBootCritical, AlreadyExists, EditConflict.
     """
+    return add_drivers(site, image, (driver,), confirmed=confirmed, row_version=row_version)
+
+
+def add_drivers(
+    site: Site,
+    image: str,
+    drivers: Sequence[str],
+    *,
+    confirmed: bool = False,
+    enable: bool = False,
+    row_version: int | None = None,
+) -> ImageView:
+    """Put several drivers into the recipe: all of them, or none when one cannot be added.
+
+    With `enable` they are enabled on the way. Raises what `add_driver` raises, and InvalidInput
+    for a package that cannot be enabled.
+    """
     with site.database.writing() as session:
         row = _unchanged(find_image(session, image), row_version)
-        found = find_driver(session, driver, architecture=Architecture(row.architecture))
-        value = driver_value(found)
-        changed = boot_image.with_driver(image_value(session, row), value, confirmed=confirmed)
-        keep_drivers(row, changed)
+        value = image_value(session, row)
+        for name in drivers:
+            found = find_driver(session, name, architecture=value.architecture)
+            if enable and not found.enabled:
+                catalog.check_enable(driver_value(found))
+                found.enabled = True
+            value = boot_image.with_driver(value, driver_value(found), confirmed=confirmed)
+        keep_drivers(row, value)
     return get_image(site, image)
 
 
@@ -136,11 +157,27 @@ def remove_driver(
     site: Site, image: str, driver: str, *, row_version: int | None = None
 ) -> ImageView:
     """Take a driver out of the recipe. Raises NotFound, EditConflict."""
+    return remove_drivers(site, image, (driver,), row_version=row_version)
+
+
+def remove_drivers(
+    site: Site, image: str, drivers: Sequence[str], *, row_version: int | None = None
+) -> ImageView:
+    """Take several drivers out of the recipe: all of them, or none when one is not in it.
+
+    Raises NotFound, EditConflict.
+    """
     with site.database.writing() as session:
         row = _unchanged(find_image(session, image), row_version)
-        found = find_driver(session, driver, architecture=Architecture(row.architecture))
-        changed = boot_image.without_driver(image_value(session, row), found.digest)
-        keep_drivers(row, changed)
+        value = image_value(session, row)
+        for name in drivers:
+            held = {driver.name: driver.digest for driver in value.drivers}
+            digest = (
+                held.get(name.removesuffix(".inf"))
+                or find_driver(session, name, architecture=value.architecture).digest
+            )
+            value = boot_image.without_driver(value, digest)
+        keep_drivers(row, value)
     return get_image(site, image)
 
 

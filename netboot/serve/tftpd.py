@@ -84,8 +84,7 @@ class TftpServer:
         """
         self.counters = TftpCounters()
         self._limits = limits or TftpLimits()
-        self._loop = loop
-        self._interface = interface
+        self._loop, self._interface = loop, interface
         self._resolve = resolve
         self._open_content = open_content
         self._sessions: dict[Peer, Session] = {}

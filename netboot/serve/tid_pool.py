@@ -82,17 +82,15 @@ class TidPool:
         Between bind and connect the kernel may give us other clients' packets: they are handed
         on, so that none is lost and none is taken for this client's.
         """
-        shared = self._sockets[index].getsockname()
         try:
             own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         except OSError:
             return None  # out of descriptors: the pool serves him to the end
         try:
-            own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if self._interface:
                 name = self._interface.encode() + b"\0"
                 own.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name)
-            own.bind((to or shared[0], shared[1]))
+            _bind_beside(own, self._sockets[index], to)
             own.connect(peer)
         except OSError:
             own.close()
@@ -109,14 +107,27 @@ class TidPool:
 
     def _open(self, index: int, address: str) -> socket.socket:
         shared = open_udp(address, 0, interface=self._interface)
-        # Only after the bind: before it, the kernel would take the same free port again.
-        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._loop.add_reader(shared.fileno(), lambda now: self._readable(index, now))
         return shared
 
     def _readable(self, index: int, now: float) -> None:
         for packet, peer in _waiting(self._sockets[index]):
             self._receive(packet, peer, index, now)
+
+
+def _bind_beside(own: socket.socket, shared: socket.socket, address: str) -> None:
+    """Bind a second socket to a port of the pool.
+
+    The port may be shared in this moment only. Otherwise any program of this machine that asks
+    for "some port" and for SO_REUSEADDR, as busybox's tftp does, could be given one of ours.
+    """
+    place = shared.getsockname()
+    for udp in (shared, own):
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        own.bind((address or place[0], place[1]))
+    finally:
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
 
 
 def _waiting(udp: socket.socket) -> Iterator[tuple[bytes, Peer]]:

@@ -357,7 +357,8 @@ def _copy(source: Path, target: Path, digest: str) -> None:
     except OSError as fault:
         raise InvalidInput(f"{source} cannot be read: {fault.strerror}") from fault
     fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o444)
-    with stream, os.fdopen(fd, "wb", buffering=0) as out:
+    # Buffered: a bare write may take less than it was given, as on a disk that is almost full.
+    with stream, os.fdopen(fd, "wb") as out:
         while chunk := _read(stream):
             sha.update(chunk)
             out.write(chunk)

@@ -127,16 +127,11 @@ def _first_claimed(connection: Connection, first: int) -> list[str]:
         .exists()
     )
     query = select(HardwareIdRow.hardware_id).where(HardwareIdRow.driver_id >= first, ~is_known)
-    return list(connection.execute(query.distinct()).scalars().all())
+    return list(dict.fromkeys(connection.execute(query).scalars().all()))
 
 
 def _content(number: int, one: CatalogEntry) -> dict[str, Any]:
-    return {
-        "driver_id": number,
-        "search_text": one.search_text,
-        "package": one.package,
-        "models": one.models,
-    }
+    return {"driver_id": number, "package": one.package, "models": one.models}
 
 
 def _columns(one: CatalogEntry, now: float) -> dict[str, Any]:
@@ -160,4 +155,5 @@ def _columns(one: CatalogEntry, now: float) -> dict[str, Any]:
         "has_findings": bool(summary.findings),
         "findings": list(summary.findings),
         "imported_at": now,
+        "search_text": one.search_text,
     }

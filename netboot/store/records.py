@@ -58,6 +58,7 @@ class DriverRow(Row):
     has_findings: Mapped[bool]
     findings: Mapped[list[Any]]
     imported_at: Mapped[float] = mapped_column(Float)
+    search_text: Mapped[str] = mapped_column(Text, deferred=True)
 
     content: Mapped["DriverContentRow"] = relationship(cascade="all, delete-orphan")
 
@@ -65,8 +66,7 @@ class DriverRow(Row):
 class DriverContentRow(Row):
     """What is large about a driver, apart from what lists scan.
 
-    `package` is the value without its models and `models` those, as JSON text; `search_text`
-    is what a search looks at, without case.
+    `package` is the value without its models and `models` those, as JSON text.
     """
 
     __tablename__ = "driver_contents"
@@ -74,7 +74,6 @@ class DriverContentRow(Row):
     driver_id: Mapped[int] = mapped_column(
         ForeignKey("drivers.id", ondelete="CASCADE"), primary_key=True
     )
-    search_text: Mapped[str] = mapped_column(Text)
     package: Mapped[dict[str, Any]]
     models: Mapped[str] = mapped_column(Text)
 

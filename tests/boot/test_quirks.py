@@ -9,24 +9,31 @@ from tests.boot_requests import ipxe, request
 
 
 @pytest.mark.parametrize(
-    ("packet", "attempt", "shape"),
+    ("packet", "chain", "attempt", "shape"),
     [
-        (request(architecture=0), 1, DIRECT),
-        (request(architecture=0), 9, DIRECT),
-        (request(architecture=6), 1, DIRECT),
-        (request(architecture=7), 2, DIRECT),
-        (request(architecture=7), 3, ASK_BOOT_SERVER),
-        (request(architecture=16), 3, FILE_ONLY),
-        (ipxe(), 1, FILE_ONLY),
-        (ipxe(architecture=7), 5, FILE_ONLY),
+        (request(architecture=0), "linux", 1, DIRECT),
+        (request(architecture=0), "linux", 9, DIRECT),
+        (request(architecture=6), "linux", 1, DIRECT),
+        (request(architecture=7), "linux", 2, DIRECT),
+        (request(architecture=7), "linux", 3, ASK_BOOT_SERVER),
+        (request(architecture=16), "linux", 3, FILE_ONLY),
+        (ipxe(), "linux", 1, FILE_ONLY),
+        (ipxe(architecture=7), "linux", 5, FILE_ONLY),
+        (request(architecture=0), "native", 1, ASK_BOOT_SERVER),
+        (request(architecture=7), "native", 2, ASK_BOOT_SERVER),
+        (request(architecture=7), "native", 3, DIRECT),
+        (request(architecture=16), "native", 1, FILE_ONLY),
+        (ipxe(), "native", 1, FILE_ONLY),
     ],
 )
-def test_each_kind_of_firmware_has_its_shape(packet: Packet, attempt: int, shape: Shape) -> None:
-    """UEFI that took no offer twice is let to ask on port 4011."""
+def test_each_kind_of_firmware_has_its_shape(
+    packet: Packet, chain: str, attempt: int, shape: Shape
+) -> None:
+    """Whoever took no offer twice gets the other form."""
     client = identify(packet)
     assert isinstance(client, BootClient)
 
-    assert quirk_of(client, attempt).shape is shape
+    assert quirk_of(client, chain, attempt).shape is shape
 
 
 def test_every_row_says_where_the_knowledge_comes_from() -> None:

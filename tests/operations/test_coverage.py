@@ -3,7 +3,7 @@ import pytest
 from netboot.boot.events import Discovered
 from netboot.images.architecture import Architecture
 from netboot.images.coverage import Status
-from netboot.operations import coverage, driver_import, images, machines
+from netboot.operations import coverage, driver_import, drivers, images, machines
 from vm import labpe
 
 NAME = "Lab PE x64"
@@ -57,7 +57,7 @@ def test_the_fix_covers_the_machine(stocked):
 
 def test_drivers_that_no_known_machine_needs_are_named_with_their_size(stocked):
     """They make the image larger for nothing."""
-    (driver,) = [d for d in coverage.drivers.list_drivers(stocked, search="nvme")
+    (driver,) = [d for d in drivers.list_drivers(stocked, search="nvme")
                  if Architecture.X64 in d.architectures]  # fmt: skip
     coverage.fix(stocked, NAME, driver.digest)
 

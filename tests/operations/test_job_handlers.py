@@ -1,8 +1,13 @@
+from dataclasses import replace
+
 import pytest
 
 from netboot.boot.events import PeOffline
-from netboot.operations import job_handlers, jobs, lab
-from netboot.store.jobs import JobFailed
+from netboot.errors import AlreadyExists, InvalidInput, OperatorFault
+from netboot.operations import images, job_handlers, jobs, lab
+from netboot.store.jobs import JobFailed, LeaseLost, WorkerStops
+from tests.samples.synthetic_winpe import SyntheticWinPe
+from tests.web.seeding import write_driver
 
 
 class Context:
@@ -82,3 +87,128 @@ def test_an_upload_is_removed_only_where_uploads_lie(site, tmp_path):
     job_handlers._forget_upload(site, upload)
 
     assert (True, False) == (mine.exists(), upload.exists())
+
+
+# --- uploads ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def upload(site):
+    """`upload(kind, data)`: a job about an upload of these bytes, and where they lie."""
+    folder = site.data / "uploads" / "batch" / "files"
+
+    def make(kind, data, **arguments):
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "boot.wim"
+        path.write_bytes(data)
+        job = jobs.submit(site, kind, {"path": str(path), **arguments}, title="Import")
+        return Context(site, job), path
+
+    return make
+
+
+def test_an_upload_that_cannot_be_used_is_not_kept(site, upload):
+    """The job fails with the reason, and neither file nor blob nor row nor staging is left."""
+    context, path = upload("import_image", b"no WIM at all" * 100, name="Notes")
+
+    with pytest.raises(InvalidInput):
+        job_handlers.import_image(context)
+    assert not path.exists()
+    assert [] == images.list_images(site)
+    assert [] == list(site.blobs.digests())
+    assert [] == list(site.blobs.staging.iterdir())
+
+
+@pytest.mark.parametrize("stop", [LeaseLost("taken"), WorkerStops("told to stop")])
+def test_an_upload_stays_for_who_takes_the_job_up_again(site, upload, stop):
+    """A worker that stops, or has lost its job, leaves the bytes where they are."""
+    context, path = upload("import_image", b"MSWIM\0\0\0" + bytes(500), name="Later")
+
+    def told(part, stage):
+        raise stop
+
+    context.progress = told
+    with pytest.raises(type(stop)):
+        job_handlers.import_image(context)
+    assert path.exists()
+
+
+@pytest.mark.wimlib
+def test_a_job_that_finds_its_own_work_done_has_succeeded(site, upload, tmp_path):
+    """Killed between the row and the word about it: the second worker says what the first did."""
+    wim = SyntheticWinPe().capture(tmp_path)
+    images.import_image(site, wim, name="Windows PE x64")
+    context, path = upload("import_image", wim.read_bytes(), name="Windows PE x64")
+    context.job = replace(context.job, attempts=2)
+
+    assert {"image": "Windows PE x64"} == job_handlers.import_image(context)
+    assert not path.exists()
+
+
+@pytest.mark.wimlib
+@pytest.mark.parametrize(("attempts", "other"), [(1, b""), (2, b"another file")])
+def test_a_name_that_is_taken_by_another_is_refused(site, upload, tmp_path, attempts, other):
+    """At the first try, and where the image of that name was made of something else."""
+    wim = SyntheticWinPe().capture(tmp_path)
+    images.import_image(site, wim, name="Windows PE x64")
+    context, _ = upload("import_image", wim.read_bytes() + other, name="Windows PE x64")
+    context.job = replace(context.job, attempts=attempts)
+
+    with pytest.raises(AlreadyExists, match='there is a boot image "Windows PE x64" already'):
+        job_handlers.import_image(context)
+
+
+def test_drivers_of_an_upload_enter_the_catalog(site, upload, tmp_path):
+    """A folder of packages: what is new, known and refused is told, and the upload goes."""
+    context, path = upload("import_drivers", b"")
+    path.unlink()
+    write_driver(path, "nb1000")
+    (path / "bad.inf").write_text("no section at all\n")
+    result = job_handlers.import_drivers(context)
+
+    assert (["nb1000"], []) == (result["new"], result["duplicates"])
+    assert ["bad.inf"] == [name for name, _ in result["refused"]]
+    assert result["new_hardware_ids"] >= 1
+    assert not path.exists()
+
+
+def test_an_upload_never_means_the_folder_of_all_uploads(site, upload):
+    """A path that climbs, or is too short, removes nothing."""
+    _, path = upload("import_image", b"x")
+    for odd in (site.data / "uploads", site.data, path / ".." / ".." / ".." / ".."):
+        job_handlers._forget_upload(site, odd)
+
+    assert path.exists()
+
+
+def test_silence_is_no_progress(boot, site):
+    """A machine that says nothing for a while is waited for."""
+    assert "online" == boot({"event": "silent"}, {"event": "done", "result": "online"})["result"]
+
+
+def test_a_lab_that_ends_with_the_site_is_not_the_jobs_fault(site, monkeypatch):
+    """The worker gives the job back instead of failing it."""
+
+    def ends(site, request):
+        yield {"event": "started"}
+        raise OperatorFault("the lab ended before the test machine did")
+
+    class Stopping(Context):
+        def check(self):
+            if self.told:
+                raise WorkerStops("told to stop")
+
+    monkeypatch.setattr(lab, "boot_machine", ends)
+    job = jobs.submit(site, "boot_test_machine", {}, title="Boot")
+    with pytest.raises(WorkerStops):
+        job_handlers.boot_test_machine(Stopping(site, job))
+    with pytest.raises(OperatorFault, match="the lab ended"):
+        job_handlers.boot_test_machine(Context(site, job))
+
+
+def test_the_clean_up_tells_what_it_did(site):
+    """Its result is plain values, for the page."""
+    job = jobs.submit(site, "clean_up", {}, title="Daily clean-up")
+    result = job_handlers.clean_up(Context(site, job))
+
+    assert (0, 0, []) == (result["blobs"], result["size"], result["versions"])

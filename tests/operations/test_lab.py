@@ -68,6 +68,40 @@ def test_a_lab_that_ends_in_the_middle_is_told(site, door):
         list(lab.boot_machine(site, {}))
 
 
+def test_silence_is_told_too(site, monkeypatch):
+    """Who waits for a machine that says nothing can still be asked to stop."""
+    monkeypatch.setattr(lab, "SILENCE_SECONDS", 0.01)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(site.data / lab.SOCKET))
+        listener.listen()
+        events = lab.boot_machine(site, {})
+        assert {"event": "silent"} == next(events)
+        client, _ = listener.accept()
+        with client:
+            client.recv(4096)
+            client.sendall(b'{"event": "sta')
+            assert {"event": "silent"} == next(events)
+            client.sendall(b'rted"}\n{"event": "done"}\n')
+            told = [event["event"] for event in events if event["event"] != "silent"]
+
+    assert ["started", "done"] == told
+
+
+def test_who_stops_asking_hangs_up(site, monkeypatch):
+    """The lab switches a machine off when nobody holds its line any more."""
+    monkeypatch.setattr(lab, "SILENCE_SECONDS", 0.01)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(site.data / lab.SOCKET))
+        listener.listen()
+        events = lab.boot_machine(site, {"nic": "e1000"})
+        next(events)
+        client, _ = listener.accept()
+        with client:
+            assert b'{"nic": "e1000"}\n' == client.recv(4096)
+            events.close()
+            assert b"" == client.recv(4096)
+
+
 def test_a_machine_cannot_be_booted_without_a_lab(site):
     """The refusal is the operator's, with a hint."""
     with pytest.raises(NotFound):

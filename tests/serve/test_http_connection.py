@@ -238,12 +238,12 @@ def test_a_bad_request_is_answered_once_and_the_connection_ends(
 
 
 def test_random_bytes_do_no_harm(running: Running) -> None:
-    """A thousand connections of noise; then a good request is answered."""
+    """Three hundred connections of noise; then a good request is answered."""
     dice = random.Random(11)
-    for _ in range(1000):
+    for _ in range(300):
         with socket.create_connection(running.address) as rude, suppress(ConnectionError):
             rude.sendall(dice.randbytes(dice.randrange(1, 200)) + b"\r\n\r\n" * dice.randrange(2))
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while running.server.connections and time.monotonic() < end:
         time.sleep(0.01)
 

@@ -88,6 +88,21 @@ def test_a_client_gets_a_socket_of_its_own_on_the_same_port(pool: TidPool, heard
         own.close()
 
 
+def test_nobody_else_is_given_a_port_of_the_pool(pool: TidPool) -> None:
+    """A program that asks for any port, to be shared, gets one that is not ours."""
+    with udp_client() as client:
+        own = pool.connect(0, peer=client.getsockname(), to="127.0.0.1", now=0.0)
+        assert own is not None
+        taken = own.getsockname()
+        for shared in pool._sockets:
+            assert shared.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR) == 0
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with pytest.raises(OSError, match="in use"):
+                other.bind(taken)
+        own.close()
+
+
 def test_many_clients_share_a_port(pool: TidPool) -> None:
     """Fifty clients on one port, each with his own socket."""
     clients = [udp_client() for _ in range(50)]

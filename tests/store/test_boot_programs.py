@@ -95,9 +95,15 @@ def test_grub_for_32_bit_uefi_knows_our_address(point, folder):
     data = point.blobs.path(made.digest).read_bytes()
 
     assert b"tftp,10.77.0.2" in data
-    assert "PE32 executable" in subprocess.run(
-        ["file", "-b", point.blobs.path(made.digest)], check=True, capture_output=True, text=True
-    ).stdout
+    assert (
+        "PE32 executable"
+        in subprocess.run(
+            ["file", "-b", point.blobs.path(made.digest)],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+    )
     assert made == prepare_programs(point, [folder], ADDRESS)[module.GRUB_IA32]
     other = prepare_programs(point, [folder], "192.0.2.9")[module.GRUB_IA32]
     assert b"tftp,192.0.2.9" in point.blobs.path(other.digest).read_bytes()

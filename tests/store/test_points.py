@@ -201,9 +201,7 @@ def test_of_two_changes_at_once_none_is_lost(point):
     assert known == dict(point.load().assignments)
 
 
-def test_an_update_that_was_cut_off_is_not_served_and_can_be_repeated(
-    source, point, monkeypatch
-):
+def test_an_update_that_was_cut_off_is_not_served_and_can_be_repeated(source, point, monkeypatch):
     """Blobs and manifest without the pointer's switch: the old version, then the new one."""
     point.update(version(source, 1), source, now=NOW)
 

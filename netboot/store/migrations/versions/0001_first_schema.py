@@ -60,6 +60,7 @@ def upgrade() -> None:
         sa.Column("has_findings", sa.Boolean(), nullable=False),
         sa.Column("findings", sa.JSON(), nullable=False),
         sa.Column("imported_at", sa.Float(), nullable=False),
+        sa.Column("search_text", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("digest"),
     )
@@ -136,7 +137,6 @@ def upgrade() -> None:
         sa.Column(
             "driver_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
         ),
-        sa.Column("search_text", sa.Text(), nullable=False),
         sa.Column("package", sa.JSON(), nullable=False),
         sa.Column("models", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["driver_id"], ["drivers.id"], ondelete="CASCADE"),

@@ -1,0 +1,220 @@
+"""The command line from outside: what an operator types, sees, and gets as exit code."""
+
+import json
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from netboot.cli import SUBJECTS, SUMMARIES, main
+from netboot.images.architecture import Architecture
+from netboot.operations import accounts, images
+from netboot.site import Site
+from vm import labpe
+
+NAME = "Lab PE x64"
+
+
+@pytest.fixture(scope="session")
+def lab():
+    return labpe.ensure()
+
+
+@pytest.fixture
+def netboot(tmp_path):
+    """`netboot(words…)`: the command as a process of its own; its code, output and errors."""
+    Site.open(tmp_path / "data").database.close()
+
+    def run(*words, code=0, **more):
+        done = subprocess.run(
+            [sys.executable, "-m", "netboot", "--data", str(tmp_path / "data"), *map(str, words)],
+            capture_output=True, text=True, timeout=120, check=False, **more,
+        )  # fmt: skip
+        assert code == done.returncode, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def data(tmp_path):
+    return tmp_path / "data"
+
+
+def one_message_and_a_hint(done):
+    """Two lines on standard error: what is wrong, and what to do."""
+    first, *rest = done.stderr.strip().splitlines()
+    return first.startswith("netboot: ") and len(rest) == 1 and rest[0].startswith("  -> ")
+
+
+def test_the_loop_works_word_by_word(netboot, lab):
+    """Import, enable, add, build, update: each says what comes next."""
+    netboot("image", "import", lab.wim[Architecture.X64], "--name", NAME)
+    assert "points update" in netboot("image", "build", NAME).stdout
+    assert "Machines now get Lab PE x64 v1" in netboot("points", "update", NAME).stdout
+    netboot("driver", "import", lab.driver_folder("e1000", Architecture.X64))
+    netboot("driver", "enable", "e1000")
+    netboot("image", "add-driver", NAME, "e1000")
+    netboot("image", "build", NAME)
+    (shown,) = json.loads(netboot("image", "list", "--json").stdout)
+    assert (2, 1, "OUT_OF_DATE") == (shown["current"], shown["served"], shown["state"])
+    netboot("points", "update", "--all")
+    (row,) = json.loads(netboot("points", "status", "--json").stdout)
+    assert (2, "CURRENT") == (row["held"], row["status"])
+    assert "v1" in netboot("points", "rollback", NAME, 1).stdout
+    assert "OUT_OF_DATE" in netboot("points", "verify", NAME).stdout
+
+
+def test_a_file_that_is_no_wim_is_one_message(netboot, data, tmp_path):
+    """Exit code 2, and nothing is left of it."""
+    notes = tmp_path / "notes.wim"
+    notes.write_text("no image at all\n" * 50)
+
+    assert one_message_and_a_hint(netboot("image", "import", notes, "--name", "Notes", code=2))
+    site = Site.open(data)
+    assert ([], []) == (images.list_images(site), list(site.blobs.digests()))
+
+
+def test_a_truncated_wim_is_one_message(netboot, data, lab, tmp_path):
+    """Exit code 2, and nothing is left of it."""
+    cut = tmp_path / "cut.wim"
+    whole = lab.wim[Architecture.X64].read_bytes()
+    cut.write_bytes(whole[: len(whole) * 2 // 3])
+
+    assert one_message_and_a_hint(netboot("image", "import", cut, "--name", "Cut", code=2))
+    site = Site.open(data)
+    assert [] == list(site.blobs.digests())
+    assert [] == list(site.blobs.staging.iterdir())
+
+
+def test_a_folder_without_an_inf_is_one_message(netboot, tmp_path):
+    """Exit code 2."""
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    (folder / "readme.txt").write_text("nothing here")
+
+    assert one_message_and_a_hint(netboot("driver", "import", folder, code=2))
+
+
+def test_a_driver_that_may_not_be_added_is_one_message(netboot, lab):
+    """First it is not enabled, then it is of another architecture."""
+    netboot("image", "import", lab.wim[Architecture.X64], "--name", NAME)
+    netboot("driver", "import", lab.driver_folder("e1000", Architecture.X86))
+    done = netboot("image", "add-driver", NAME, "e1000", code=2)
+    assert one_message_and_a_hint(done)
+    assert "not enabled" in done.stderr
+    netboot("driver", "enable", "e1000")
+    done = netboot("image", "add-driver", NAME, "e1000", code=2)
+    assert one_message_and_a_hint(done)
+    assert "x86" in done.stderr
+
+
+def test_what_is_not_there_is_named_with_what_there_is(netboot):
+    """Images, drivers, folders."""
+    for words in (
+        ("image", "show", "nobody"),
+        ("driver", "show", "nobody"),
+        ("driver", "import", "/nowhere/at/all"),
+        ("image", "import", "/nowhere/boot.wim", "--name", "X"),
+    ):
+        assert netboot(*words, code=2).stderr.startswith("netboot: ")
+
+
+def test_a_folder_that_holds_no_site_is_told(tmp_path):
+    """A mistyped --data must not make an empty site."""
+    done = subprocess.run(
+        [sys.executable, "-m", "netboot", "--data", str(tmp_path / "typo"), "image", "list"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert (2, True, False) == (
+        done.returncode,
+        one_message_and_a_hint(done),
+        (tmp_path / "typo").exists(),
+    )
+
+
+def test_a_second_site_on_the_same_folder_is_refused(netboot, data):
+    """The message names the process that runs it."""
+    lock = Site.open(data).claim()
+    done = netboot("run", code=2)
+    lock.release()
+
+    assert one_message_and_a_hint(done)
+    assert "already running" in done.stderr
+
+
+def test_a_page_port_that_is_taken_is_told_before_anything_starts(netboot, data):
+    """By whom, and how to choose another."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        (data / "netboot.toml").write_text(f"web_port = {port}\n")
+        done = netboot("run", code=2)
+
+    assert one_message_and_a_hint(done)
+    assert str(port) in done.stderr
+
+
+def test_a_setting_that_makes_no_sense_is_named(netboot, data):
+    """The file and the setting stand in the message."""
+    (data / "netboot.toml").write_text("http_port = 'eighty'\n")
+    done = netboot("run", code=2)
+
+    assert one_message_and_a_hint(done)
+    assert "http_port" in done.stderr
+
+
+def test_an_interface_that_is_not_there_is_told(netboot):
+    """With the interfaces that there are."""
+    done = netboot("run", "--interface", "no-such0", code=2)
+
+    assert one_message_and_a_hint(done)
+    assert "lo" in done.stderr
+
+
+def test_accounts_are_made_on_the_console(netboot, data):
+    """A name, a role and a password that is asked for twice."""
+    netboot("account", "create", "ada", "--role", "viewer", input="long enough\nlong enough\n")
+
+    assert "viewer" == accounts.authenticate(Site.open(data), "ada", "long enough").role
+    assert "ada" in netboot("account", "list").stdout
+
+
+def test_deployments_and_machines_are_listed(netboot, lab):
+    """By MAC address, in any spelling; a list of devices becomes a machine."""
+    netboot("image", "import", lab.wim[Architecture.X64], "--name", NAME)
+    netboot("deployment", "set", "52-54-00-AB-CD-EF", NAME)
+    rows = json.loads(netboot("deployment", "list", "--json").stdout)
+    assert {"machine": "52:54:00:ab:cd:ef", "image": NAME, "comment": ""} in rows
+    netboot("deployment", "remove", "525400abcdef")
+    netboot("machine", "import", "pool", input="PCI\\VEN_8086&DEV_15BE&SUBSYS_00000000&REV_01\n")
+    (machine,) = json.loads(netboot("machine", "list", "--json").stdout)
+    assert ("pool", ["8086:15BE"]) == (machine["machine"], machine["devices"])
+    (covered,) = json.loads(netboot("image", "coverage", NAME, "--json").stdout)
+    assert ("pool", []) == (covered["machine"], covered["lacking"])
+    netboot("machine", "forget", "pool")
+    assert [] == json.loads(netboot("boots", "--json").stdout)
+
+
+def test_every_subject_is_listed_and_helps(capsys):
+    """The table of subjects and the table of summaries are one."""
+    assert set(SUBJECTS) == set(SUMMARIES)
+    assert 0 == main(["--help"])
+    listed = capsys.readouterr().out
+    for subject in SUBJECTS:
+        assert f"  {subject} " in listed
+        if subject != "check":
+            assert 0 == main([subject, "--help"])
+
+
+def test_help_loads_no_database_and_no_web_server():
+    """The first answer must come at once."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "netboot", "--help"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    loaded = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
+    assert set() == {"sqlalchemy", "flask", "scapy", "pydantic", "rich"} & loaded
