@@ -31,7 +31,8 @@ from netboot.supervisor import Child, Supervisor
 module.PATIENCE = 2.0
 tell = lambda text: os.write(1, (text + "\\n").encode())
 child = lambda name, code: Child(name, [sys.executable, "-c", code, name])
-supervisor = Supervisor([child(sys.argv[i], sys.argv[i + 1]) for i in range(2, len(sys.argv), 2)], tell)
+pairs = range(2, len(sys.argv), 2)
+supervisor = Supervisor([child(sys.argv[i], sys.argv[i + 1]) for i in pairs], tell)
 {started}
 sys.exit(supervisor.run(started))
 """

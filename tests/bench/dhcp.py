@@ -177,8 +177,8 @@ def loss_free_rates(bench: Bench, rates: list[int], rounds: int) -> None:
                     run = bench.load(pid, rate)
                 lost.setdefault((name, rate), []).append(run.lost)
                 cost[name].append(run.cpu / max(run.received, 1) * 1e6)
-                print(f"{name:14} {rate:6}/s  sent {run.sent:7}  lost {run.lost:8.3%}"
-                      f"  {cost[name][-1]:5.1f} us/offer  ({run.sent / run.seconds:.0f}/s)")  # fmt: skip
+                spent = f"{cost[name][-1]:5.1f} us/offer  ({run.sent / run.seconds:.0f}/s)"
+                print(f"{name:14} {rate:6}/s  sent {run.sent:7}  lost {run.lost:8.3%}  {spent}")
                 if name == "netboot" and rate == 2000:
                     bench.figures["lost_at_2000"] = run.sent - run.received
     for name in best:

@@ -216,3 +216,62 @@ def test_an_image_assigned_to_machines_is_not_deleted(imported):
 
     with pytest.raises(InUse, match="52:54:00:ab:cd:ef"):
         images.delete_image(imported, NAME)
+
+
+def test_a_file_that_changes_while_it_is_imported_is_refused(site, lab, tmp_path):
+    """What was looked into must be what is stored: a download that still goes on is told."""
+    wim = tmp_path / "boot.wim"
+    wim.write_bytes(lab.wim[Architecture.X64].read_bytes())
+
+    def go_on_loading(part, stage):
+        if stage == "storing the source":
+            with wim.open("ab") as growing:
+                growing.write(b"more")
+
+    with pytest.raises(InvalidInput, match="changed while it was imported"):
+        images.import_image(site, wim, name=NAME, progress=go_on_loading)
+    assert [] == images.list_images(site)
+    assert [] == list(site.blobs.staging.iterdir())
+
+
+@pytest.mark.parametrize("what", ["nowhere.wim", "folder"])
+def test_what_is_no_file_is_told(site, tmp_path, what):
+    """A folder, or nothing at all."""
+    (tmp_path / "folder").mkdir()
+
+    with pytest.raises(InvalidInput, match=f"{what}") as refusal:
+        images.import_image(site, tmp_path / what, name=NAME)
+    assert "Name a .wim file" in refusal.value.hint
+
+
+def test_a_comment_that_is_too_long_is_refused_before_the_wim_is_read(site, lab):
+    """Reading gigabytes first would waste the operator's time."""
+    told = []
+    with pytest.raises(InvalidInput, match="comment"):
+        images.import_image(
+            site,
+            lab.wim[Architecture.X64],
+            name=NAME,
+            comment="x" * 5000,
+            progress=lambda part, stage: told.append(stage),
+        )
+    assert [] == told
+
+
+def test_a_deletion_that_is_cut_off_leaves_an_image_that_can_be_deleted(imported, monkeypatch):
+    """Machines get it no more, and the catalog still knows it: the same command mends it."""
+    versions.build_version(imported, NAME)
+    points.update_distribution_points(imported, NAME)
+    forget = type(imported.point).forget
+
+    def cut_off(point, image):
+        forget(point, image)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(imported.point), "forget", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            images.delete_image(imported, NAME)
+    assert "MISSING" == images.get_image(imported, NAME).distribution
+    images.delete_image(imported, NAME)
+    assert [] == images.list_images(imported)

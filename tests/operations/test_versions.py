@@ -1,6 +1,6 @@
 import pytest
 
-from netboot.errors import BlobMissing
+from netboot.errors import BlobMissing, EditConflict
 from netboot.images.architecture import Architecture
 from netboot.operations import images, versions
 from vm import labpe
@@ -57,3 +57,28 @@ def test_a_source_that_is_gone_is_damage(imported):
 
     with pytest.raises(BlobMissing):
         versions.build_version(imported, NAME)
+
+
+def test_an_image_that_was_exchanged_while_it_was_built_keeps_its_own_versions(imported):
+    """Deleted and imported anew under the same name: the build of the old one is refused."""
+
+    def exchange(part, stage):
+        if stage == "storing":
+            images.delete_image(imported, NAME)
+            images.import_image(imported, labpe.ensure().wim[Architecture.X86], name=NAME)
+
+    with pytest.raises(EditConflict, match="replaced by somebody else meanwhile"):
+        versions.build_version(imported, NAME, progress=exchange)
+    assert () == images.get_image(imported, NAME).versions
+
+
+def test_two_builds_at_once_make_one_version(imported):
+    """The second finds that the number was taken meanwhile, and says so."""
+
+    def build_in_between(part, stage):
+        if stage == "storing" and not images.get_image(imported, NAME).versions:
+            versions.build_version(imported, NAME)
+
+    with pytest.raises(EditConflict, match="built by somebody else meanwhile"):
+        versions.build_version(imported, NAME, progress=build_in_between)
+    assert [1] == [version.number for version in images.get_image(imported, NAME).versions]

@@ -43,7 +43,7 @@ def test_view_and_descriptor_show_the_same_bytes(store, cache):
 
 
 def test_readers_of_one_blob_share_one_mapping(store, cache):
-    """A hundred machines that load the same image cost one descriptor; the last one's end counts."""
+    """A hundred machines that load one image cost one descriptor; the last one's end counts."""
     ref = ref_to(store, b"image")
     first = cache.open(ref)
     before = open_descriptors()
