@@ -4,6 +4,7 @@ This is where the bytes flow: `protocols.transfer` decides, here are the socket,
 the alarm clock. A stream may live in the server's process or in another one (`tftp_pumps`).
 """
 
+import contextlib
 import errno
 import os
 import select
@@ -134,8 +135,9 @@ class Stream:
             sender = self._sender or self._make_sender()
             sent = sender.send(first, count)
         except ContentFault as fault:
-            self._socket.send(UNAVAILABLE)
             self.transfer.outcome = Failed(str(fault))
+            with contextlib.suppress(OSError):
+                self._socket.send(UNAVAILABLE)
         except OSError as error:
             self._failed(error, now)
         else:
