@@ -14,6 +14,7 @@ from netboot.errors import (
 )
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image import (
+    SERVICING_FORMAT,
     BootImage,
     SourceWim,
     recipe,
@@ -115,7 +116,7 @@ def test_a_recipe_is_plain_and_complete():
     )
 
     assert recipe(image) == {
-        "format": 1,
+        "format": SERVICING_FORMAT,
         "name": "Windows PE x64",
         "slug": "windows-pe-x64",
         "architecture": "x64",
