@@ -3,7 +3,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from netboot import report as module
@@ -116,11 +116,12 @@ def test_a_token_is_good_for_a_working_day_and_no_longer(monkeypatch):
     """A report of yesterday's boot is no news of today's."""
     import itsdangerous.timed
 
+    token = TOKENS.issue(VERSION, MAC)
     now = itsdangerous.timed.time.time()
     monkeypatch.setattr(itsdangerous.timed.time, "time", lambda: now + module.LIFETIME_SECONDS - 10)
-    assert isinstance(read(GOOD), PeReported)
+    assert isinstance(read(GOOD, token), PeReported)
     monkeypatch.setattr(itsdangerous.timed.time, "time", lambda: now + module.LIFETIME_SECONDS + 10)
-    assert isinstance(read(GOOD), Refusal)
+    assert isinstance(read(GOOD, token), Refusal)
 
 
 @pytest.mark.parametrize(
@@ -194,6 +195,7 @@ def assert_harmless(event):
     assert isinstance(event.version, int)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(GOOD)), st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
