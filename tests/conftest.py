@@ -1,9 +1,14 @@
 """What many tests share: a site of their own, on either database, and the Lab PE."""
 
+import hypothesis
 import pytest
 
 from netboot.site import Site
 from tests.postgresql import PostgresServer, find_binaries
+
+# An example's time says how busy the machine is, not whether the code is right.
+hypothesis.settings.register_profile("netboot", deadline=None)
+hypothesis.settings.load_profile("netboot")
 
 
 @pytest.fixture

@@ -1,24 +1,23 @@
 """The command line from outside: what an operator types, sees, and gets as exit code."""
 
 import json
+import os
+import resource
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
 from netboot.cli import SUBJECTS, SUMMARIES, main
 from netboot.images.architecture import Architecture
-from netboot.operations import accounts, images
+from netboot.operations import accounts, facts, images
 from netboot.site import Site
-from vm import labpe
+from tests.netlab import Lan
+from tests.web.seeding import add_image, add_version
 
 NAME = "Lab PE x64"
-
-
-@pytest.fixture(scope="session")
-def lab():
-    return labpe.ensure()
 
 
 @pytest.fixture
@@ -218,3 +217,145 @@ def test_help_loads_no_database_and_no_web_server():
 
     loaded = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
     assert set() == {"sqlalchemy", "flask", "scapy", "pydantic", "rich"} & loaded
+
+
+def test_help_costs_next_to_nothing():
+    """A quarter of a second of processor time at most; the quickest of three counts."""
+    times = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "netboot", "--help"], check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+    assert min(times) < 0.25
+
+
+# --- without rights -------------------------------------------------------------------------
+
+POWERLESS = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--")
+"""Before a command: it may do nothing that needs more than its files' owner, though it is root."""
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="rights can only be taken away by root")
+
+
+def powerless(data, *words, before=()):
+    """The command without any rights; its code, output and errors."""
+    command = [*before, *POWERLESS, sys.executable, "-m", "netboot", "--data", str(data)]
+    return subprocess.run(
+        [*command, *map(str, words)], capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@needs_root
+@pytest.mark.netns
+@pytest.mark.parametrize("words", [("boot", "--address", "10.1.0.1"), ("run",)])
+def test_who_may_not_open_low_ports_is_told_how_to(netboot, data, words):
+    """One message and what to grant; a whole site ends with it, and nothing of it goes on."""
+    facts.remember(Site.open(data), facts.DEFAULTS_PROVIDED, {"at": 1.0})
+    with Lan() as lan:
+        inside = ["ip", "netns", "exec", lan.host("srv", "10.1.0.1/24").namespace]
+        done = powerless(data, *words, "--interface", "eth0", before=inside)
+
+    assert 2 == done.returncode
+    assert "netboot: the system does not let us open UDP port 69 of 10.1.0.1" in done.stderr
+    assert "  -> Run as root, or grant CAP_NET_BIND_SERVICE" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert words != ("run",) or "boot services cannot work here" in done.stdout
+
+
+@needs_root
+@pytest.mark.netns
+def test_where_no_private_network_can_be_made_the_lab_says_so(netboot, data):
+    """No rights, and a system that lets ordinary users make none: code 2, reason and hint."""
+    facts.remember(Site.open(data), facts.DEFAULTS_PROVIDED, {"at": 1.0})
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (data / "netboot.toml").write_text(f"web_port = {port}\n")
+    forbid = 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"'
+    done = powerless(
+        data, "run", before=("unshare", "--user", "--map-root-user", "sh", "-c", forbid, "sh")
+    )
+
+    assert 2 == done.returncode
+    assert "no private network can be made" in done.stderr
+    assert "hint: " in done.stderr
+    assert done.stdout.endswith("lab cannot work here (its message stands above); ending.\n")
+
+
+@needs_root
+@pytest.mark.parametrize("words", [("image", "list"), ("run",), ("account", "setup-token")])
+def test_a_data_folder_of_somebody_else_is_told(netboot, data, words):
+    """Neither a traceback nor a second, empty site."""
+    os.chown(data, 65534, 65534)
+    done = powerless(data, *words)
+
+    assert (2, True) == (done.returncode, one_message_and_a_hint(done))
+    assert f"the data folder {data} cannot be" in done.stderr
+
+
+@needs_root
+def test_a_wim_that_may_not_be_read_is_told(netboot, data, tmp_path):
+    """It is not taken for a damaged one, and nothing is left."""
+    wim = tmp_path / "boot.wim"
+    wim.write_bytes(b"MSWIM\0\0\0" + bytes(1000))
+    wim.chmod(0)
+    os.chown(wim, 65534, 65534)
+    done = powerless(data, "image", "import", wim, "--name", "Secret")
+
+    assert (2, True) == (done.returncode, one_message_and_a_hint(done))
+    assert "boot.wim cannot be read: Permission denied" in done.stderr
+    assert [] == list((data / "staging").iterdir())
+
+
+# --- the data folder ------------------------------------------------------------------------
+
+
+def test_a_site_is_cleaned_and_verified(netboot, data):
+    """What nothing names goes; what is not what it should be is told with exit code 1."""
+    site = Site.open(data)
+    add_image(site, NAME)
+    version = add_version(site, NAME)
+    site.point.update(version, site.blobs, now=time.time())
+    orphan = site.blobs.add_bytes(b"o" * (3 << 20))
+    os.utime(site.blobs.path(orphan.digest), (1e9, 1e9))
+
+    assert "4 blobs are what they should be." in netboot("site", "verify").stdout
+    assert "1 blobs, 0 leftovers" in netboot("site", "clean").stdout
+    assert not site.blobs.holds(orphan.digest)
+    site.blobs.remove(version.files[0].digest)
+    done = netboot("site", "verify", code=1)
+    assert f"{NAME} v1: blob {version.files[0].digest} is gone" in done.stderr
+    assert "netboot: 1 of 3 blobs are not what they should be" in done.stderr
+
+
+def test_a_site_whose_database_was_lost_is_not_cleaned_by_accident(netboot, data):
+    """The refusal says what to check; nothing is gone."""
+    site = Site.open(data)
+    site.blobs.add_bytes(b"source of an image")
+    done = netboot("site", "clean", code=2)
+
+    assert one_message_and_a_hint(done)
+    assert 1 == len(list(site.blobs.digests()))
+
+
+def test_altered_content_is_exit_code_1(netboot, data):
+    """Damage is not the operator's fault, and a script can tell the two apart."""
+    site = Site.open(data)
+    add_image(site, NAME)
+    version = add_version(site, NAME)
+    netboot("points", "update", NAME)
+    path = site.point.blobs.path(version.files[0].digest)
+    path.chmod(0o644)
+    path.write_bytes(b"altered")
+    done = netboot("points", "verify", NAME, code=1)
+
+    assert (True, True) == (one_message_and_a_hint(done), "boot.wim" in done.stderr)
+
+
+def test_a_point_that_cannot_be_read_keeps_daemons_from_starting(netboot, data):
+    """Exit code 1: whoever supervises tries again, and the reason is on the console."""
+    Site.open(data).point.pointer.write_text("{half")
+
+    for words in (("boot", "--address", "127.0.0.1"), ("http", "--address", "127.0.0.1")):
+        assert "current.json is damaged" in netboot(*words, code=1).stderr

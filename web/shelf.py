@@ -8,6 +8,7 @@ A batch is one file, or a folder of them. How far a part is, is the size of its 
 else, so a crash cannot make it lie. A lock on the part refuses a second writer.
 """
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -249,8 +250,11 @@ def _upload(place: Path, part: str, about: dict[str, Any]) -> Upload:
 
 def _changed_at(place: Path) -> float:
     """When something last came into the batch."""
-    paths = (place, place / "parts", place / "files", *(place / "parts").glob("*"))
-    return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
+    newest = 0.0
+    for path in (place, place / "parts", place / "files", *(place / "parts").glob("*")):
+        with contextlib.suppress(FileNotFoundError):  # another request has just completed it
+            newest = max(newest, path.stat().st_mtime)
+    return newest
 
 
 def _copy(stream: IO[bytes], out: IO[bytes], most: int) -> None:

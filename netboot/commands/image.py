@@ -137,16 +137,40 @@ def build(data: Path, name: str) -> None:
 
 @image.command()
 @click.argument("name")
+@click.option("--all", "everybody", is_flag=True, help="All machines, not those that would get it.")
+@click.option("--served", is_flag=True, help="The version that machines get now, not the next.")
 @click.option("--fix", is_flag=True, help="Enable and add the drivers that are lacking.")
+@click.option("--remove-unneeded", is_flag=True, help="Remove drivers that no machine needs.")
 @as_json
 @click.pass_obj
-def coverage(data: Path, name: str, *, fix: bool, json_: bool) -> None:
+def coverage(
+    data: Path,
+    *,
+    name: str,
+    everybody: bool,
+    served: bool,
+    fix: bool,
+    remove_unneeded: bool,
+    json_: bool,
+) -> None:
     """Tell which known machines image NAME will bring up, before they boot."""
     site = open_site(data)
-    found = operations.coverage(site, name)
+    found = operations.coverage(site, name, everybody=everybody, served=served)
     if json_:
         print_json(_plain_coverage(found))
-        return
+    else:
+        _tell_coverage(found)
+    if fix:
+        for driver in operations.fix_all(site, name, everybody=everybody):
+            click.echo(f"added {driver.name}", err=json_)
+    elif found.fixes and not json_:
+        click.echo(f'  -> Mend it: netboot image coverage "{name}" --fix')
+    if remove_unneeded:
+        for driver in operations.remove_unneeded(site, name, everybody=everybody):
+            click.echo(f"removed {driver.name}", err=json_)
+
+
+def _tell_coverage(found: Coverage) -> None:
     print_table(
         ("Machine", "Network", "Storage", "Lacking", "Would be mended by"),
         [
@@ -160,13 +184,9 @@ def coverage(data: Path, name: str, *, fix: bool, json_: bool) -> None:
             for item in found.machines
         ],
     )
-    for weight in found.unneeded:
-        click.echo(f"no known machine needs {weight.driver.name} ({weight.size} bytes)")
-    for driver, devices in found.fixes if fix else ():
-        operations.fix(site, name, driver.digest)
-        click.echo(f"added {driver.name}, which drives {devices} devices")
-    if found.fixes and not fix:
-        click.echo(f'  -> Mend it: netboot image coverage "{name}" --fix')
+    for weight in found.weights:
+        needed = f"needed by {len(weight.machines)}" if weight.machines else "no machine needs it"
+        click.echo(f"driver     {weight.driver.name}: {weight.size} bytes, {needed}")
 
 
 @image.command("set-default")

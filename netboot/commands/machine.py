@@ -1,13 +1,15 @@
 """`netboot machine`: known machines and their devices."""
 
 import sys
+import time
 from pathlib import Path
 from typing import TextIO
 
 import click
 
 from netboot.commands.output import as_json, open_site, print_json, print_table
-from netboot.operations import machines
+from netboot.operations import coverage, machines
+from netboot.operations.machine_images import decider
 
 
 @click.group()
@@ -19,8 +21,9 @@ def machine() -> None:
 @as_json
 @click.pass_obj
 def list_(data: Path, *, json_: bool) -> None:
-    """Show all machines that were seen booting or listed by hand."""
-    found = machines.list_machines(open_site(data))
+    """Show all machines that were seen booting or listed by hand, and how they will fare."""
+    site = open_site(data)
+    found, decide, fates = machines.list_machines(site), decider(site), coverage.outlook(site)
     if json_:
         print_json(
             [
@@ -30,26 +33,69 @@ def list_(data: Path, *, json_: bool) -> None:
                     "architecture": item.architecture,
                     "firmware": item.firmware,
                     "image": item.image,
+                    "gets": list(decide(item).images),
+                    "why": list(decide(item).reasons),
+                    "network": fate.coverage.network.value if fate else None,
+                    "storage": fate.coverage.storage.value if fate else None,
                     "devices": [device.label for device in item.devices],
+                    "seen_at": item.seen_at,
                 }
                 for item in found
+                for fate in (fates.get(item.key),)
             ]
         )
         return
-    print_table(
-        ("Machine", "Architecture", "Firmware", "Image", "Devices", "Known by"),
-        [
-            (
-                item.key,
-                item.architecture or "-",
-                item.firmware or "-",
-                item.image or "-",
-                len(item.devices),
-                item.source,
-            )
-            for item in found
-        ],
+    titles = (
+        "Machine",
+        "Seen",
+        "Architecture",
+        "Firmware",
+        "Gets",
+        "Network",
+        "Storage",
+        "Devices",
     )
+    rows = [
+        (
+            item.key,
+            time.strftime("%Y-%m-%d %H:%M", time.localtime(item.seen_at)),
+            item.architecture or "-",
+            item.firmware or "-",
+            " or ".join(decide(item).images) or "-",
+            fate.coverage.network.value if fate else "-",
+            fate.coverage.storage.value if fate else "-",
+            f"{len(item.devices)} ({item.source})",
+        )
+        for item in found
+        for fate in (fates.get(item.key),)
+    ]
+    print_table(titles, rows)
+
+
+@machine.command()
+@click.argument("name")
+@click.option("--image", default="", help="Hold it against this image instead of its own.")
+@click.pass_obj
+def show(data: Path, name: str, image: str) -> None:
+    """Show machine NAME, its devices, and what drives them in the image that it gets."""
+    site = open_site(data)
+    item = machines.get_machine(site, name)
+    decision = decider(site)(item)
+    click.echo(f"{item.key} ({' '.join(filter(None, (item.architecture, item.firmware))) or '-'})")
+    for reason in decision.reasons:
+        click.echo(f"  why       {reason}")
+    for device in item.devices:
+        click.echo(f"  device    {device.label} {device.hardware_ids(0)[0]}")
+    for wanted in (image,) if image else decision.images[:1]:
+        click.echo(f"  image     {wanted}")
+        for one in coverage.machine_coverage(site, wanted, item).devices:
+            driven = one.match.driver.name if one.match else "NO DRIVER"
+            fixes = ", ".join(fix.driver.name for fix in one.fixes)
+            click.echo(f"  {one.kind.value:9} {one.device.label}: {driven}")
+            if one.match:
+                click.echo(f"            {one.match.explanation}")
+            elif fixes:
+                click.echo(f"            would be mended by {fixes}")
 
 
 @machine.command("import")

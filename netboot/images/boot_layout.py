@@ -8,12 +8,15 @@ import re
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
+from netboot.formats.inf_lexer import MAX_BYTES
 from netboot.images.architecture import Architecture
 from netboot.images.image_facts import BootFile, MissingBootFile
 from netboot.images.secrets import SCAN_LIMIT, is_scanned
 
 SYSTEM32 = "/windows/system32"
 HIVE_FOLDER = f"{SYSTEM32}/config"
+INF_FOLDERS = ("/windows/inf/", f"{SYSTEM32}/driverstore/filerepository/")
+PROGRAM_FOLDERS = (f"{SYSTEM32}/drivers/", f"{SYSTEM32}/driverstore/filerepository/")
 HIVES = ("SYSTEM", "SOFTWARE", "DEFAULT")
 STARTNET = f"{SYSTEM32}/startnet.cmd"
 WINPESHL = f"{SYSTEM32}/winpeshl.ini"
@@ -80,7 +83,15 @@ def is_collected(path: str, size: int) -> bool:
     lowered = path.lower()
     if lowered in _COLLECTED:
         return 0 < size <= _COLLECT_LIMIT
+    if is_inbox_inf(lowered):
+        return 0 < size <= MAX_BYTES
     return 0 < size <= SCAN_LIMIT and is_scanned(path)
+
+
+def is_inbox_inf(path: str) -> bool:
+    """Whether this is an INF of Windows PE itself; those that netboot added are in the catalog."""
+    lowered = path.lower()
+    return lowered.endswith(".inf") and lowered.startswith(INF_FOLDERS)
 
 
 def client_name(path: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from netboot.images.architecture import Architecture
+from netboot.images.inbox import InboxDriver
 from netboot.images.secrets import SecretFinding
 
 ARCHITECTURE_BY_XML = {0: Architecture.X86, 9: Architecture.X64, 12: Architecture.ARM64}
@@ -62,7 +63,8 @@ class ImageFacts:
     are the texts of the two start-up files, None where the image has none. `setup_path` is the
     Setup program that Windows PE would start by itself, as a path with %SYSTEMDRIVE%.
     `loaders` are the Windows loaders inside, as paths. `modified_at` is seconds since 1970,
-    from the XML: builds use it as the time of everything that they add.
+    from the XML: builds use it as the time of everything that they add. `inbox` are the network
+    and storage drivers that the image brings along.
     """
 
     size: int
@@ -92,6 +94,7 @@ class ImageFacts:
     has_integrity_table: bool = False
     findings: tuple[str, ...] = ()
     secrets: tuple[SecretFinding, ...] = ()
+    inbox: tuple[InboxDriver, ...] = ()
 
     @property
     def build(self) -> int:
@@ -122,5 +125,11 @@ class ImageFacts:
         values["images"] = tuple(ImageInWim(**item) for item in data["images"])
         values["boot_files"] = tuple(BootFile(**item) for item in data["boot_files"])
         values["missing"] = tuple(MissingBootFile(**item) for item in data["missing"])
+        values["inbox"] = tuple(_inbox(item) for item in data.get("inbox", ()))
         values["secrets"] = tuple(SecretFinding(**item) for item in data["secrets"])
         return ImageFacts(**values)
+
+
+def _inbox(data: dict[str, Any]) -> InboxDriver:
+    ids = {name: tuple(data[name]) for name in ("hardware_ids", "compatible_ids")}
+    return InboxDriver(**{**data, **ids})

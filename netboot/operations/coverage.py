@@ -1,33 +1,105 @@
-"""Coverage: which machines an image will bring up, told before anything boots."""
+"""Coverage: which machines an image will bring up, told before anything boots.
 
-from sqlalchemy import select
+The recipe is what the next version will hold; what is served now may hold less. Both can be
+asked for. What was found is kept until something changes that it depends on, so that live pages
+may ask again and again.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import Integer, cast, func, select
 from sqlalchemy.orm import Session
 
 from netboot.images.coverage import (
     LAB_PE_INBOX,
     WINDOWS_PE_INBOX,
     Coverage,
+    MachineCoverage,
     cover,
     inbox,
     wanted_ids,
 )
 from netboot.images.driver import Driver
+from netboot.images.inbox import inside
 from netboot.images.matching import NEWEST, DriverIndex
 from netboot.operations import images
 from netboot.operations.images import ImageView
-from netboot.operations.machines import KnownMachine, list_machines
+from netboot.operations.machine_images import boots_from_network, decider
+from netboot.operations.machines import KnownMachine, learn_from_journal, list_machines
 from netboot.site import Site
 from netboot.store.catalog_rows import load_drivers
-from netboot.store.records import DriverRow, HardwareIdRow
+from netboot.store.records import (
+    DefaultImageRow,
+    DeploymentRow,
+    DriverRow,
+    HardwareIdRow,
+    MachineRow,
+)
 
-IDS_IN_A_QUERY = 500
+T = TypeVar("T")
+
+IN_A_QUERY = 500
+KEPT = 32
 
 
-def coverage(site: Site, image: str) -> Coverage:
-    """An image's recipe against all machines that would get it. Raises NotFound."""
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What becomes of a machine that boots now: the image it gets first, and its coverage."""
+
+    image: str
+    coverage: MachineCoverage
+
+
+def coverage(site: Site, image: str, *, everybody: bool = False, served: bool = False) -> Coverage:
+    """An image against the machines that would get it, or against all with `everybody`.
+
+    The image's recipe is asked, or with `served` the version that machines get now; lists by
+    hand always count. Raises NotFound.
+    """
+    learn_from_journal(site)
     view = images.get_image(site, image)
-    known = list_machines(site, image=view.name)
-    return _cover(site, view, known)
+    key = (
+        *(str(site.data), view.slug, view.row_version, everybody, served),
+        view.served_version if served else 0,
+    )
+
+    def compute() -> Coverage:
+        known = list_machines(site)
+        if not everybody:
+            decide = decider(site)
+            known = [
+                machine
+                for machine in known
+                if not boots_from_network(machine) or view.name in decide(machine).images
+            ]
+        return _cover(site, view, known, served=served)
+
+    return _kept.get((*key, _stamp(site)), compute)
+
+
+def outlook(site: Site) -> dict[str, Outlook]:
+    """What becomes of each machine that boots now, by its key; of those that get an image."""
+    decide = decider(site)
+    wanted = {
+        machine.key: decision.images[0]
+        for machine in list_machines(site)
+        if (decision := decide(machine)).images
+    }
+    found: dict[str, Outlook] = {}
+    for image in dict.fromkeys(wanted.values()):
+        for one in coverage(site, image, served=True).machines:
+            if wanted.get(one.machine.name) == image:
+                found[one.machine.name] = Outlook(image, one)
+    return found
+
+
+def machine_coverage(site: Site, image: str, machine: KnownMachine) -> MachineCoverage:
+    """What an image's recipe will do for one machine, whether it would get it or not."""
+    return _cover(site, images.get_image(site, image), [machine], served=False).machines[0]
 
 
 def fix(site: Site, image: str, *drivers: str) -> ImageView:
@@ -38,27 +110,102 @@ def fix(site: Site, image: str, *drivers: str) -> ImageView:
     return images.add_drivers(site, image, drivers, enable=True)
 
 
-def _cover(site: Site, view: ImageView, known: list[KnownMachine]) -> Coverage:
+def fix_all(site: Site, image: str, *, everybody: bool = False) -> tuple[Driver, ...]:
+    """Add the best driver for each device that lacks one; those that were added.
+
+    Raises what add_drivers raises.
+    """
+    drivers = tuple(driver for driver, _ in coverage(site, image, everybody=everybody).fixes)
+    fix(site, image, *(driver.digest for driver in drivers))
+    return drivers
+
+
+def remove_unneeded(site: Site, image: str, *, everybody: bool = False) -> tuple[Driver, ...]:
+    """Take the drivers out of the recipe that no machine needs; those that were removed."""
+    found = coverage(site, image, everybody=everybody).unneeded
+    drivers = tuple(weight.driver for weight in found)
+    images.remove_drivers(site, image, [driver.digest for driver in drivers])
+    return drivers
+
+
+class _Kept:
+    """The newest results, by all that they depend on."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._found: OrderedDict[tuple[Any, ...], Coverage] = OrderedDict()
+
+    def get(self, key: tuple[Any, ...], compute: Callable[[], Coverage]) -> Coverage:
+        with self._lock:
+            found = self._found.get(key)
+        if found is None:
+            found = compute()
+        with self._lock:
+            self._found[key] = found
+            self._found.move_to_end(key)
+            while len(self._found) > KEPT:
+                self._found.popitem(last=False)
+        return found
+
+
+_kept = _Kept()
+
+
+def _stamp(site: Site) -> tuple[Any, ...]:
+    """Differs when catalog, machines or assignments differ."""
+    enabled = func.sum(cast(DriverRow.enabled, Integer))
+    with site.database.transaction() as session:
+        drivers = session.execute(select(func.count(), func.max(DriverRow.id), enabled)).one()
+        machines = session.execute(select(func.count(), func.max(MachineRow.seen_at))).one()
+        given = session.execute(select(func.count(), func.max(DeploymentRow.changed_at))).one()
+        defaults = session.execute(select(DefaultImageRow.architecture, DefaultImageRow.image_name))
+        return (*drivers, *machines, *given, *sorted(map(tuple, defaults)))
+
+
+def _cover(site: Site, view: ImageView, known: Sequence[KnownMachine], *, served: bool) -> Coverage:
     build = view.facts.build or NEWEST
     machines = [machine.as_machine() for machine in known]
-    own = LAB_PE_INBOX if view.is_lab else WINDOWS_PE_INBOX
     with site.database.transaction() as session:
         offers = _claiming(session, sorted(wanted_ids(machines, build)))
+        added = _served(session, view) if served else view.drivers
     return cover(
-        view.drivers,
+        added,
         machines,
         architecture=view.architecture,
         build=build,
-        inside=(inbox(own, view.architecture),),
+        inside=_inside(view),
         catalog=DriverIndex(offers),
+    )
+
+
+def _served(session: Session, view: ImageView) -> Sequence[Driver]:
+    """The drivers of the version that machines get now, as far as the catalog has them still."""
+    version = next((v for v in view.versions if v.number == view.served_version), None)
+    digests = [driver.digest for driver in version.drivers] if version else []
+    return load_drivers(session, DriverRow.digest.in_(digests))
+
+
+def _inside(view: ImageView) -> tuple[Driver, ...]:
+    """What the source drives by itself: its own INFs, or where none were read, what is usual."""
+    if view.is_lab:
+        return (inbox(LAB_PE_INBOX, view.architecture),)
+    return inside(view.facts.inbox, view.architecture) or (
+        inbox(WINDOWS_PE_INBOX, view.architecture),
     )
 
 
 def _claiming(session: Session, ids: list[str]) -> list[Driver]:
     """The catalog's drivers that claim any of these ids."""
     numbers: set[int] = set()
-    for at in range(0, len(ids), IDS_IN_A_QUERY):
-        part = ids[at : at + IDS_IN_A_QUERY]
+    for part in _parts(ids):
         query = select(HardwareIdRow.driver_id).where(HardwareIdRow.hardware_id.in_(part))
         numbers.update(session.scalars(query.distinct()))
-    return load_drivers(session, DriverRow.id.in_(numbers))
+    return [
+        driver
+        for part in _parts(sorted(numbers))
+        for driver in load_drivers(session, DriverRow.id.in_(part))
+    ]
+
+
+def _parts(whole: Sequence[T]) -> Iterable[Sequence[T]]:
+    return (whole[at : at + IN_A_QUERY] for at in range(0, len(whole), IN_A_QUERY))

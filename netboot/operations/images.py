@@ -220,6 +220,14 @@ def delete_image(site: Site, image: str) -> None:
     policy.drop(site, name)
 
 
+def _digest_in(session: Session, image: BootImage, driver: str) -> str:
+    """The driver that is meant: the one of this name in the image, else one of the catalog."""
+    held = [one.digest for one in image.drivers if one.name == driver.removesuffix(".inf")]
+    if len(held) == 1:
+        return held[0]
+    return find_driver(session, driver, architecture=image.architecture).digest
+
+
 def _view(
     site: Site, session: Session, row: ImageRow, defaults: dict[Architecture, str]
 ) -> ImageView:

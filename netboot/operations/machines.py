@@ -1,5 +1,6 @@
 """Known machines and their devices: from boot reports, from iPXE, and from lists by hand."""
 
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,11 +12,16 @@ from netboot.boot.events import Discovered, Event, PeOffline, PeReported
 from netboot.errors import InvalidInput, NotFound
 from netboot.images.coverage import Machine
 from netboot.images.device import Device, from_bus_id, from_report, parse_devices
+from netboot.operations.policy import canonical_mac
 from netboot.site import Site
 from netboot.store.records import FactRow, MachineRow
 
 READ_TO = "machines_read_to"
 BATCH = 5000
+
+_ADDRESS = re.compile(
+    r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}|[0-9a-f]{4}(\.[0-9a-f]{4}){2}", re.IGNORECASE
+)
 
 REPORT, IPXE, LIST = "report", "ipxe", "list"
 
@@ -41,14 +47,19 @@ class KnownMachine:
         return Machine(self.key, self.devices)
 
 
-def list_machines(site: Site, *, image: str = "") -> list[KnownMachine]:
-    """Known machines, seen last first; with `image`, those that got it last or got none yet."""
+def list_machines(site: Site) -> list[KnownMachine]:
+    """Known machines, seen last first."""
     learn_from_journal(site)
-    query = select(MachineRow).order_by(MachineRow.seen_at.desc())
-    if image:
-        query = query.where(MachineRow.image_name.in_([image, ""]))
+    query = select(MachineRow).order_by(MachineRow.seen_at.desc(), MachineRow.key)
     with site.database.transaction() as session:
         return [_machine(row) for row in session.scalars(query)]
+
+
+def get_machine(site: Site, key: str) -> KnownMachine:
+    """One machine, by its address in any spelling or the name of its list. Raises NotFound."""
+    learn_from_journal(site)
+    with site.database.transaction() as session:
+        return _machine(_find(session, key))
 
 
 def import_devices(site: Site, name: str, text: str) -> tuple[KnownMachine, tuple[str, ...]]:
@@ -56,7 +67,7 @@ def import_devices(site: Site, name: str, text: str) -> tuple[KnownMachine, tupl
 
     Returns the machine and the lines that nobody understood. Raises InvalidInput.
     """
-    name = name.strip()
+    name = _canonical(name.strip())
     if not name or len(name) > 100 or not name.isprintable():
         raise InvalidInput("a machine needs a name of 1 to 100 printable characters")
     parsed = parse_devices(text)
@@ -69,10 +80,7 @@ def import_devices(site: Site, name: str, text: str) -> tuple[KnownMachine, tupl
 def forget(site: Site, key: str) -> None:
     """Forget a machine; it comes back when it boots again. Raises NotFound."""
     with site.database.writing() as session:
-        row = session.get(MachineRow, key)
-        if row is None:
-            raise NotFound(f"no machine is known as {key!r}")
-        session.delete(row)
+        session.delete(_find(session, key))
 
 
 def learn_from_journal(site: Site) -> int:
@@ -89,6 +97,21 @@ def learn_from_journal(site: Site) -> int:
             _learn(session, (entry.event for entry in entries))
             session.merge(FactRow(name=READ_TO, value={"id": entries[-1].id}))
         taken += len(entries)
+
+
+def _find(session: Session, key: str) -> MachineRow:
+    row = session.get(MachineRow, key) or session.get(MachineRow, _canonical(key))
+    if row is None:
+        raise NotFound(
+            f"no machine is known as {key[:100]!r}",
+            hint="`netboot machine list` shows those that booted or were listed.",
+        )
+    return row
+
+
+def _canonical(name: str) -> str:
+    """A MAC address as the boot log writes it; any other name as it is."""
+    return canonical_mac(name) if _ADDRESS.fullmatch(name.strip()) else name
 
 
 def _learn(session: Session, events: Iterable[Event]) -> None:

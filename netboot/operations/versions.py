@@ -37,7 +37,7 @@ class BuildResult:
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    row_id: int
+    made_at: float
     image: BootImage
     facts: ImageFacts
     number: int
@@ -78,7 +78,7 @@ def _order(site: Site, image: str) -> _Order:
         row = find_image(session, image)
         versions = versions_of(row)
         return _Order(
-            row_id=row.id,
+            made_at=row.created_at,
             image=image_value(session, row),
             facts=ImageFacts.from_json(row.facts),
             number=versions[0].number + 1 if versions else 1,
@@ -119,7 +119,7 @@ def _record(site: Site, order: _Order, version: ContentVersion) -> None:
     with site.database.writing() as session:
         row = find_image(session, order.image.name)
         taken = any(held.number >= version.number for held in row.versions)
-        if taken or row.id != order.row_id:
+        if taken or row.created_at != order.made_at:
             what = "built" if taken else "replaced"
             raise EditConflict(
                 f"{version.label} was {what} by somebody else meanwhile",

@@ -12,6 +12,8 @@ from typing import Any
 
 from netboot.errors import FormatError, InvalidInput
 from netboot.formats import pe
+from netboot.formats.inf import parse
+from netboot.formats.inf_lexer import MAX_BYTES
 from netboot.formats.wim import WimFlag, WimHeader
 from netboot.formats.wim_xml import WimDescription, WimImage
 from netboot.images import boot_layout as layout
@@ -22,6 +24,7 @@ from netboot.images.image_facts import (
     ImageFacts,
     ImageInWim,
 )
+from netboot.images.inbox import InboxDriver, read_inbox
 from netboot.images.secrets import SCAN_LIMIT, SecretFinding, is_scanned, scan_file
 from netboot.images.startup_hooks import decode_script
 from netboot.store.signers import signer_of
@@ -134,6 +137,7 @@ def _with_files(facts: ImageFacts, contents: Contents) -> ImageFacts:
         packages=tuple(sorted(_packages(entries))),
         has_background=layout.BACKGROUND in entries,
         secrets=tuple(_secrets(contents)),
+        inbox=tuple(_inbox(contents, facts)),
     )
 
 
@@ -220,6 +224,35 @@ def _infs(entries: Mapping[str, Entry], *folders: str) -> tuple[str, ...]:
         for path, entry in sorted(entries.items())
         if path.endswith(".inf") and path.startswith(folders)
     )
+
+
+def _inbox(contents: Contents, facts: ImageFacts) -> Iterator[InboxDriver]:
+    """The network and storage drivers that the image brings along.
+
+    An INF lies in two places, under one name or two; what cannot be read drives nothing.
+    """
+    programs = {
+        path.rpartition("/")[2]
+        for path in contents.entries
+        if path.endswith(".sys") and path.startswith(layout.PROGRAM_FOLDERS)
+    }
+    seen: set[str] = set()
+    for path, entry in sorted(contents.entries.items()):
+        if not layout.is_inbox_inf(path) or entry.sha1 in seen:
+            continue
+        seen.add(entry.sha1)
+        data = contents.read(path, MAX_BYTES)
+        try:
+            inf = parse(data) if data else None
+        except FormatError:
+            continue
+        name = path.rpartition("/")[2]
+        if inf and (
+            found := read_inbox(
+                inf, name, architecture=facts.architecture, build=facts.build, programs=programs
+            )
+        ):
+            yield found
 
 
 def _packages(entries: Mapping[str, Entry]) -> Iterator[str]:

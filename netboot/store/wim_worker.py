@@ -19,7 +19,7 @@ from typing import Any
 
 from netboot.errors import FormatError
 from netboot.formats.wim_names import hostile_names
-from netboot.images.boot_layout import HIVE_FOLDER, HIVES, is_collected
+from netboot.images.boot_layout import HIVE_FOLDER, HIVES, is_collected, is_inbox_inf
 from netboot.store import confine, hives
 from netboot.store.wimlib import Change, Entry, Library, Wim, WimlibError, self_test
 
@@ -121,7 +121,8 @@ def _collected(entries: list[Entry]) -> list[Entry]:
     """Plain files worth reading, as long as they are not too many."""
     chosen: list[Entry] = []
     room = COLLECT_BYTES
-    for entry in entries:
+    # There may be a thousand INFs: what says whether it boots at all goes before them.
+    for entry in sorted(entries, key=lambda entry: is_inbox_inf(entry.path)):
         if entry.is_plain_file and is_collected(entry.path, entry.size) and entry.size <= room:
             chosen.append(entry)
             room -= entry.size

@@ -62,6 +62,17 @@ def test_drivers_are_laid_out_in_load_order():
     assert files == set(trees[2].files)
 
 
+def test_files_for_other_architectures_stay_out():
+    """A package may bring three programs; the image gets its own, and what all share."""
+    x64, x86 = frozenset({Architecture.X64}), frozenset({Architecture.X86})
+    more = (DriverFile("x64/a.sys", DIGEST, 5, x64), DriverFile("x86/a.sys", DIGEST, 7, x86))
+    driver = replace(NETKVM, files=(*NETKVM.files, *more))
+    (tree,) = [step for step in plan(FACTS, image_of(driver), 1).steps if isinstance(step, AddTree)]
+
+    names = {file.path for file in tree.files}
+    assert {*(file.path for file in NETKVM.files), "x64/a.sys"} == names
+
+
 def test_within_a_kind_the_operators_order_stays():
     """Sorting is by kind only."""
     second = make_driver("e1000")

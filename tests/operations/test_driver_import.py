@@ -7,12 +7,6 @@ from netboot.images.architecture import Architecture
 from netboot.images.driver import DriverKind
 from netboot.operations import driver_import, drivers
 from netboot.store.catalog_entry import summary
-from vm import labpe
-
-
-@pytest.fixture(scope="session")
-def lab():
-    return labpe.ensure()
 
 
 def test_an_imported_driver_is_not_enabled(site, lab):

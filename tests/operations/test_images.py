@@ -12,16 +12,10 @@ from netboot.errors import (
 from netboot.images.architecture import Architecture
 from netboot.operations import driver_import, drivers, images, points, policy, versions
 from netboot.store.blobs import hash_file
-from vm import labpe
 
 NAME = "Lab PE x64"
 
 pytestmark = pytest.mark.wimlib
-
-
-@pytest.fixture(scope="session")
-def lab():
-    return labpe.ensure()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Facts of images: what files, hives and programs inside are found to say."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from netboot.errors import InvalidInput
 from netboot.images.architecture import Architecture
 from netboot.images.image_facts import ImageFacts
 from netboot.store.wim_inspector import inspect
+from tests.images.packages import DISPLAY, SCSI, inf_text
 from tests.samples.hostile_wims import save, with_xml, xml_of
 from tests.samples.synthetic_winpe import SyntheticWinPe, capture, imagex, pe_file
 
@@ -90,6 +92,31 @@ def test_drivers_and_earlier_builds_are_seen(tmp_path: Path):
 
     assert facts.drivers == tuple(sorted(files))[:2]
     assert "netboot built this WIM" in facts.findings[0]
+
+
+def test_drivers_of_windows_itself_are_read(tmp_path: Path):
+    """From both folders, once each, and only where the program is in the image."""
+    nic = inf_text("e1i65x64", ids=("PCI\\VEN_8086&DEV_10D3",)).encode("utf-16")
+    disk = inf_text("stornvme", ids=("PCI\\CC_010802",), kind=SCSI).encode()
+    store = "/Windows/System32/DriverStore/FileRepository/"
+    files = {
+        "/Windows/INF/e1i65x64.inf": nic,
+        f"{store}e1i65x64.inf_amd64_12/e1i65x64.inf": nic,
+        "/Windows/System32/drivers/E1i65x64.sys": pe_file("x64", b"nic"),
+        f"{store}stornvme.inf_amd64_34/stornvme.inf": disk,
+        f"{store}stornvme.inf_amd64_34/stornvme.sys": pe_file("x64", b"disk"),
+        "/Windows/INF/nobody.inf": inf_text("nobody").encode(),
+        "/Windows/INF/screen.inf": inf_text("screen", kind=DISPLAY).encode(),
+        "/Windows/System32/drivers/screen.sys": pe_file("x64", b"screen"),
+        "/Windows/BootDrivers/0001-a/added.inf": inf_text("added").encode(),
+        "/Windows/System32/drivers/added.sys": pe_file("x64", b"added"),
+    }
+    facts = made(tmp_path, SyntheticWinPe(files=files))
+
+    assert {"e1i65x64.inf": ("PCI\\VEN_8086&DEV_10D3",), "stornvme.inf": ("PCI\\CC_010802",)} == {
+        one.inf_name: one.hardware_ids for one in facts.inbox
+    }
+    assert facts == ImageFacts.from_json(json.loads(json.dumps(facts.to_json())))
 
 
 def test_secrets_inside_are_found(tmp_path: Path):

@@ -36,7 +36,7 @@ class Console:
                  "--address", "127.0.0.1"],
                 cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while time.monotonic() < until:
             with contextlib.suppress(httpx.TransportError):
                 httpx.get(f"{self.url}/sign-in", timeout=5)

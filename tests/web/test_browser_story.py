@@ -15,7 +15,12 @@ from tests.web.browsing import Watched, chromium, sign_in
 from tests.web.conftest import close
 from tests.web.consoles import running_console, running_worker
 
-pytestmark = [pytest.mark.browser, pytest.mark.loopback, pytest.mark.wimlib]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.loopback,
+    pytest.mark.wimlib,
+    pytest.mark.timeout(900),
+]
 
 PATIENCE = 120_000  # ms: a build on a busy machine
 

@@ -1,0 +1,98 @@
+"""Which image a known machine will get, and why: told before it asks.
+
+The same rules as at boot (netboot.boot.policy), applied to what is remembered of a machine. A
+BIOS does not tell its processor's width, so such a machine may have two candidates until its
+boot image has reported.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from netboot.boot.client import BootClient, Firmware, Stage
+from netboot.boot.policy import NoImage, choose
+from netboot.images.architecture import Architecture
+from netboot.operations import policy
+from netboot.operations.machines import REPORT, KnownMachine
+from netboot.protocols.dhcp import MessageType
+from netboot.protocols.pxe import ArchitectureType
+from netboot.site import Site
+
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_CODES = {
+    Architecture.X86: ArchitectureType.IA32_EFI,
+    Architecture.X64: ArchitectureType.X64_EFI,
+    Architecture.ARM64: ArchitectureType.ARM64_EFI,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a machine will get: `images` are names, best first, none where there is no image.
+
+    `reasons` are what the boot log would say now; they speak of what is distributed, while
+    `images` counts those too that were not distributed yet.
+    """
+
+    images: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+
+Decide = Callable[[KnownMachine], Decision]
+
+
+def boots_from_network(machine: KnownMachine) -> bool:
+    """Whether it is a machine with an address, not a list that somebody gave a name."""
+    return _MAC.fullmatch(machine.key) is not None
+
+
+def decider(site: Site) -> Decide:
+    """A function that decides for any machine, on what is set and distributed now."""
+    published = site.point.load()
+    defaults = policy.defaults(site)
+    assigned = {made.mac: made.image for made in policy.deployments(site)}
+
+    def decide(machine: KnownMachine) -> Decision:
+        if not boots_from_network(machine):
+            return Decision((), ("A list by hand; it is held against every image.",))
+        client = _client(machine)
+        if client is None:
+            return Decision((), ("It has not asked for a boot yet.",))
+        choice = choose(client, published)
+        reasons = (choice.reason,) if isinstance(choice, NoImage) else choice.reasons
+        own = assigned.get(machine.key)
+        if own is not None:
+            return Decision((own,), reasons)
+        wanted = (defaults.get(architecture) for architecture in _startable(machine, client))
+        return Decision(tuple(image for image in wanted if image), reasons)
+
+    return decide
+
+
+def _startable(machine: KnownMachine, client: BootClient) -> tuple[Architecture, ...]:
+    """Architectures whose default it may get, best first."""
+    if client.firmware is not Firmware.BIOS:
+        return (client.architecture,) if client.architecture else ()
+    if machine.source == REPORT and machine.architecture == Architecture.X64:
+        return (Architecture.X64,)
+    return (Architecture.X64, Architecture.X86)
+
+
+def _client(machine: KnownMachine) -> BootClient | None:
+    """The machine as it asks; None for one that never did."""
+    try:
+        firmware = Firmware(machine.firmware.lower())
+        architecture = Architecture(machine.architecture)
+    except ValueError:
+        return None
+    code = ArchitectureType.X86_BIOS if firmware is Firmware.BIOS else _CODES[architecture]
+    return BootClient(
+        mac=machine.key,
+        machine_id="",
+        architecture_code=int(code),
+        architecture=architecture,
+        firmware=firmware,
+        stage=Stage.FIRMWARE,
+        message=MessageType.DISCOVER,
+        vendor_class="",
+    )
