@@ -73,7 +73,7 @@ SUMMARIES = {
 @click.group(cls=LazySubjects, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--data",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path, file_okay=False, readable=False),
     default=Path("data"),
     envvar="NETBOOT_DATA",
     show_default=True,

@@ -164,12 +164,13 @@ class BootServices:
 
 
 def serve_boot(site: Site, *, interface: str, address: str) -> None:
-    """Serve proxyDHCP and TFTP until SIGTERM. Raises PortTaken, NotPermitted, InvalidInput."""
+    """Serve proxyDHCP and TFTP until SIGTERM. Raises PortTaken, NotPermitted, InvalidInput, ContentFault."""
     place = Place(interface, address)
     processes = site.settings.tftp_workers or min(MOST_WORKERS, os.cpu_count() or 1)
     relay = PinRelay(processes) if processes > 1 else None
-    # The port is tried here first: a child could only die of it, again and again.
+    # The port and the point are tried here first: a child could only die of them, again and again.
     open_udp(address, TFTP_PORT, interface=interface).close()
+    site.point.load()
     workers = (
         Workers(processes, lambda index: _serve_tftp(site, place, relay, index, processes))
         if relay is not None

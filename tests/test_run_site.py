@@ -70,8 +70,10 @@ def test_a_site_serves_a_real_network(stocked, lan):
     token = next(line for line in said if "Set-up token" in line).split()[2]
     assert len(token) >= 12
     assert "netboot" in host.run("curl", "-sL", "-m", "20", "http://127.0.0.1:8080/")
-    kernel = host.run("curl", "-s", "-m", "20", f"tftp://{ADDRESS}/undionly.kpxe", "-o", "/dev/null",
-                      "-w", "%{size_download}")  # fmt: skip
+    kernel = host.run(
+        *("curl", "-s", "-m", "20", f"tftp://{ADDRESS}/undionly.kpxe"),
+        *("-o", "/dev/null", "-w", "%{size_download}"),
+    )
     assert int(kernel) > 50_000
     script = host.run("curl", "-s", "-m", "20", f"http://{ADDRESS}:8081/boot.ipxe?platform=efi")
     assert script.startswith("#!ipxe")
@@ -106,12 +108,16 @@ def test_a_daemon_that_dies_comes_back_and_a_killed_site_leaves_nobody(stocked, 
     after = children_of(process)
     assert set(before[1:]) < set(after)
 
-    watches = [os.pidfd_open(int(pid)) for pid in after]
+    watches = {name_of(pid): os.pidfd_open(int(pid)) for pid in after}
     process.kill()
     process.wait()
-    for watch in watches:
-        assert ended(watch), "a child outlives the site"
+    for child, watch in watches.items():
+        assert ended(watch), f"{child} outlives the site"
     stocked.claim().release()
+
+
+def name_of(pid):
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
 
 
 def ended(watch, seconds=20):

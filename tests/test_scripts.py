@@ -22,7 +22,9 @@ def shell_scripts():
 
 
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
-@pytest.mark.parametrize("path", shell_scripts(), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", list(shell_scripts()), ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_shellcheck_finds_nothing(path):
     """Quoting, unset variables, commands that fail in silence."""
     done = subprocess.run(["shellcheck", path], capture_output=True, text=True, check=False)

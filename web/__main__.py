@@ -6,6 +6,7 @@ from pathlib import Path
 
 from netboot.errors import OperatorFault
 from netboot.site import Site
+from netboot.supervisor import die_with_parent
 from web.server import serve_web
 
 
@@ -16,6 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--address", default="", help="instead of the setting web_address")
     parser.add_argument("--port", type=int, default=0, help="instead of the setting web_port")
     chosen = parser.parse_args(arguments)
+    die_with_parent()
     try:
         site = Site.open(chosen.data)
         settings = site.settings

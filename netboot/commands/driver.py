@@ -26,7 +26,7 @@ def driver() -> None:
 
 
 @driver.command("import")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=click.Path(path_type=Path, readable=False))
 @click.option("--enable", is_flag=True, help="Enable what was imported.")
 @click.option("--ids", is_flag=True, help="Print the newly covered hardware ids.")
 @click.pass_obj

@@ -18,7 +18,7 @@ def image() -> None:
 
 
 @image.command("import")
-@click.argument("wim", type=click.Path(path_type=Path))
+@click.argument("wim", type=click.Path(path_type=Path, readable=False))
 @click.option("--name", required=True, help="What the image is called from now on.")
 @click.option(
     "--architecture",

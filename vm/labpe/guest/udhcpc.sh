@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2154  # udhcpc sets them
 # Called by udhcpc with the lease in its environment.
 case $1 in
 bound | renew)
