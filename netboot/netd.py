@@ -164,7 +164,10 @@ class BootServices:
 
 
 def serve_boot(site: Site, *, interface: str, address: str) -> None:
-    """Serve proxyDHCP and TFTP until SIGTERM. Raises PortTaken, NotPermitted, InvalidInput, ContentFault."""
+    """Serve proxyDHCP and TFTP until SIGTERM.
+
+    Raises PortTaken, NotPermitted, InvalidInput, ContentFault.
+    """
     place = Place(interface, address)
     processes = site.settings.tftp_workers or min(MOST_WORKERS, os.cpu_count() or 1)
     relay = PinRelay(processes) if processes > 1 else None
