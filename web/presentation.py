@@ -84,6 +84,18 @@ def hex_of(digest: str) -> str:
     return digest.removeprefix("sha256:")
 
 
+def driver_name(inf: str) -> str:
+    """A driver as the catalog calls it; machines report the name of its INF."""
+    return inf.removesuffix(".inf")
+
+
+def device_name(missing: str) -> str:
+    """What lacks a driver, in words: machines report `net:8086:100e`."""
+    words = {"net": "network card", "storage": "disk controller"}
+    told = (item.partition(":") for item in missing.split())
+    return ", ".join(f"{words.get(kind, kind)} {device}".strip() for kind, _, device in told)
+
+
 def hardware_search(missing: str) -> str:
     """What to search the catalog for, for a device that has no driver: `8086:100e` and the like."""
     found = re.search(r"\b([0-9a-fA-F]{4}):([0-9a-fA-F]{4})\b", missing)
@@ -137,6 +149,8 @@ def init_presentation(app: Flask) -> None:
         job_badge=job_badge,
         kind_label=kind_label,
         hardware_search=hardware_search,
+        driver_name=driver_name,
+        device_name=device_name,
     )
     app.jinja_env.globals.update(icon=icon, badge=badge)
     app.jinja_env.trim_blocks = True

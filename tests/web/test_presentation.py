@@ -70,3 +70,15 @@ def test_digests_are_short_for_people_and_whole_for_addresses():
 def test_a_device_without_a_driver_can_be_searched_for(missing, expected):
     """However the machine named it."""
     assert expected == presentation.hardware_search(missing)
+
+
+def test_what_machines_report_reads_as_the_catalog_calls_it():
+    """INF names lose their ending, devices get a word."""
+    assert ("e1000", "my.driver") == (
+        presentation.driver_name("e1000.inf"),
+        presentation.driver_name("my.driver"),
+    )
+    assert "network card 8086:100e, disk controller 1af4:1001" == presentation.device_name(
+        "net:8086:100e storage:1af4:1001"
+    )
+    assert ("none", "") == (presentation.device_name("none"), presentation.device_name(""))
