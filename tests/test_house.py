@@ -39,11 +39,6 @@ MIGRATIONS = "netboot/store/migrations/"
 COVERED_BY = {
     "netboot/commands/": "tests/test_cli.py",
     MIGRATIONS: "tests/store/test_database.py",
-    "netboot/operations/driver_relations.py": "tests/operations/test_drivers.py",
-    "netboot/operations/driver_search.py": "tests/operations/test_drivers.py",
-    "netboot/store/catalog_entry.py": "tests/operations/test_drivers.py",
-    "netboot/store/catalog_rows.py": "tests/operations/test_drivers.py",
-    "netboot/store/driver_readers.py": "tests/operations/test_driver_import.py",
 }
 """Modules and folders whose modules are tested together, from outside, by one test."""
 

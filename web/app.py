@@ -3,7 +3,7 @@
 from flask import Flask
 
 from netboot.site import Site
-from web import boots, drivers, images, jobs, lab, overview, points
+from web import boots, coverage, drivers, images, jobs, lab, machines, overview, points
 from web.access import check_every_route, init_access
 from web.accounts import init_accounts
 from web.answers import init_answers
@@ -18,6 +18,7 @@ NAVIGATION = (
     ("overview.show", "Overview", "layout-dashboard"),
     ("images.index", "Boot images", "disc"),
     ("drivers.index", "Driver catalog", "cpu"),
+    ("machines.index", "Machines", "server"),
     ("points.index", "Distribution points", "server-2"),
     ("boots.index", "Boots", "activity"),
     ("lab.index", "Test machines", "device-desktop"),
@@ -44,6 +45,8 @@ def create_app(site: Site) -> Flask:
         overview.overview,
         images.images,
         drivers.drivers,
+        coverage.coverage,
+        machines.machines,
         points.points,
         boots.boots,
         lab.lab,

@@ -1,4 +1,4 @@
-"""The driver catalog: search, details, enable and disable, import, add to an image."""
+"""The driver catalog: search, details, enable and disable, import, conflicts."""
 
 from dataclasses import dataclass
 
@@ -6,11 +6,13 @@ from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
+from netboot.errors import InvalidInput, NotBootCritical
 from netboot.images.architecture import Architecture
+from netboot.images.catalog import DriverFilter, Signature, signature
 from netboot.images.driver import DriverKind
+from netboot.operations import driver_relations, images, jobs
 from netboot.operations import drivers as operations
-from netboot.operations import images, jobs
-from netboot.store.catalog_entry import DriverSummary
+from netboot.operations.driver_search import DriverPage, search_drivers
 from web.access import Role, is_local_path, requires, site
 from web.answers import done, wants_fragment
 from web.topics import page
@@ -20,6 +22,14 @@ drivers = Blueprint("drivers", __name__, url_prefix="/drivers")
 
 PAGE_SIZE = 100
 IDS_SHOWN = 500
+CONFLICTS_SHOWN = 500
+CHOSEN_AT_ONCE = 1000
+SIGNATURES = {"catalog": Signature.CATALOG, "programs": Signature.SELF, "none": Signature.NONE}
+SIGNATURE_WORDS = {
+    Signature.CATALOG: "catalog file",
+    Signature.SELF: "signed programs",
+    Signature.NONE: "nothing",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +40,49 @@ class Filters:
     kind: str = ""
     architecture: str = ""
     state: str = ""
+    signature: str = ""
+    findings: str = ""
+    category: str = ""
 
     @staticmethod
     def read() -> "Filters":
         """The filters of the address; values that mean nothing are dropped."""
-        arguments = request.args
-        kind, architecture, state = (
-            arguments.get(name, "") for name in ("kind", "architecture", "state")
-        )
+
+        def chosen(name: str, *allowed: str) -> str:
+            value = request.args.get(name, "")
+            return value if value in allowed else ""
+
         return Filters(
-            search=arguments.get("search", "")[:200],
-            kind=kind if kind in list(DriverKind) else "",
-            architecture=architecture if architecture in list(Architecture) else "",
-            state=state if state in {"enabled", "disabled"} else "",
+            search=request.args.get("search", "")[:200],
+            kind=chosen("kind", *DriverKind),
+            architecture=chosen("architecture", *Architecture),
+            state=chosen("state", "enabled", "disabled"),
+            signature=chosen("signature", *SIGNATURES),
+            findings=chosen("findings", "findings", "none"),
+            category=request.args.get("category", "")[:40],
         )
 
-    def find(self) -> list[DriverSummary]:
-        """The drivers that fit."""
-        return operations.list_drivers(
-            site(),
-            search=self.search,
+    @property
+    def address(self) -> dict[str, str]:
+        """The filters that narrow, as they stand in an address."""
+        names = (
+            *("search", "kind", "architecture", "state"),
+            *("signature", "findings", "category"),
+        )
+        return {name: value for name in names if (value := getattr(self, name))}
+
+    def find(self, limit: int, offset: int) -> DriverPage:
+        """A page of the drivers that fit."""
+        wanted = DriverFilter(
+            text=self.search,
             kind=DriverKind(self.kind) if self.kind else None,
             architecture=Architecture(self.architecture) if self.architecture else None,
             enabled=self.state == "enabled" if self.state else None,
+            signature=SIGNATURES.get(self.signature),
+            has_findings=self.findings == "findings" if self.findings else None,
+            category=self.category,
         )
+        return search_drivers(site(), wanted, limit=limit, offset=offset)
 
 
 @drivers.get("/")
@@ -61,39 +90,51 @@ class Filters:
 def index() -> str:
     """The catalog, narrowed by filters."""
     filters = Filters.read()
-    found = filters.find()
-    pages = max(1, -(-len(found) // PAGE_SIZE))
     wanted = request.args.get("page", "1")
-    number = min(pages, max(1, int(wanted) if wanted.isdecimal() and len(wanted) < 9 else 1))
+    number = max(1, int(wanted) if wanted.isdecimal() and len(wanted) < 9 else 1)
+    found = filters.find(PAGE_SIZE, (number - 1) * PAGE_SIZE)
+    pages = max(1, -(-found.total // PAGE_SIZE))
+    if number > pages:
+        number = pages
+        found = filters.find(PAGE_SIZE, (number - 1) * PAGE_SIZE)
     values = {
-        "drivers": found[(number - 1) * PAGE_SIZE : number * PAGE_SIZE],
-        "total": len(found),
+        "drivers": found.drivers,
+        "total": found.total,
+        "counts": found.counts,
+        "newer": driver_relations.newer_versions(site(), found.drivers),
         "number": number,
         "pages": pages,
         "filters": filters,
         "kinds": list(DriverKind),
         "architectures": list(Architecture),
+        "signatures": SIGNATURES,
+        "signature_words": SIGNATURE_WORDS,
+        "images": images.list_images(site()),
     }
     if wants_fragment():
-        return render_template("drivers/_list.html", **values, live=True)
+        return render_template("drivers/_found.html", **values, live=True)
     return page("drivers/index.html", **values)
 
 
 @drivers.get("/<digest>")
 @requires(Role.VIEWER)
 def show(digest: str) -> str:
-    """One driver."""
+    """One driver, among the others."""
     driver = operations.get_driver(site(), f"sha256:{digest}")
+    views = images.list_images(site())
     return page(
         "drivers/show.html",
         driver=driver,
+        signed=SIGNATURE_WORDS[signature(driver)],
+        others=driver_relations.relations(site(), driver.digest),
         used_by=operations.images_using(site(), driver.digest),
         fitting=[
             image
-            for image in images.list_images(site())
-            if image.architecture in driver.architectures and driver not in image.drivers
+            for image in views
+            if image.architecture in driver.architectures
+            and driver.digest not in {held.digest for held in image.drivers}
         ],
-        slugs={image.name: image.slug for image in images.list_images(site())},
+        slugs={image.name: image.slug for image in views},
         ids_shown=IDS_SHOWN,
     )
 
@@ -114,6 +155,16 @@ def disable(digest: str) -> ResponseReturnValue:
     return done(f"{driver.name} is disabled.", _page_after(digest))
 
 
+@drivers.post("/<digest>/categories")
+@requires(Role.OPERATOR)
+def set_categories(digest: str) -> ResponseReturnValue:
+    """Sort the driver into the operator's own categories."""
+    words = request.form.get("categories", "").split(",")
+    driver = operations.set_categories(site(), f"sha256:{digest}", words)
+    where = f"in {', '.join(driver.categories)}" if driver.categories else "in no category"
+    return done(f"{driver.name} is {where}.", _page_after(digest))
+
+
 @drivers.post("/<digest>/delete")
 @requires(Role.ADMIN)
 def delete(digest: str) -> ResponseReturnValue:
@@ -121,6 +172,65 @@ def delete(digest: str) -> ResponseReturnValue:
     driver = operations.get_driver(site(), f"sha256:{digest}")
     operations.delete_driver(site(), driver.digest)
     return done(f"{driver.name} was deleted from the catalog.", url_for("drivers.index"))
+
+
+@drivers.post("/chosen/enable")
+@requires(Role.OPERATOR)
+def enable_chosen() -> ResponseReturnValue:
+    """Let all drivers that were ticked be added to images."""
+    came = operations.enable_drivers(site(), _chosen())
+    words = [_count(len(came.drivers), "is enabled", "are enabled")]
+    words += [f"{reason}." for _, reason in came.refused]
+    return done(" ".join(words), _page_after())
+
+
+@drivers.post("/chosen/disable")
+@requires(Role.OPERATOR)
+def disable_chosen() -> ResponseReturnValue:
+    """Keep all drivers that were ticked from being added."""
+    disabled = operations.disable_drivers(site(), _chosen())
+    return done(_count(len(disabled), "is disabled", "are disabled"), _page_after())
+
+
+@drivers.post("/chosen/add")
+@requires(Role.OPERATOR)
+def add_chosen() -> ResponseReturnValue:
+    """Put all drivers that were ticked into an image's recipe, or none.
+
+    Those that are for neither network nor storage need a second word.
+    """
+    chosen, slug = _chosen(), request.form.get("image", "")
+    if not slug:
+        raise InvalidInput("no boot image was chosen", hint="Choose one beside the button.")
+    confirmed = request.form.get("confirmed") == "yes"
+    try:
+        image = images.add_drivers(site(), slug, chosen, confirmed=confirmed)
+    except NotBootCritical as fault:
+        if not wants_fragment():
+            raise
+        values = {"fault": fault, "chosen": chosen, "slug": slug, "live": True}
+        return render_template("drivers/_confirm_chosen.html", **values), 409
+    return done(
+        f"{_count(len(chosen), 'was', 'were')} added to {image.name}."
+        " Build a new version to put them into the image.",
+        url_for("images.show", slug=image.slug),
+    )
+
+
+@drivers.get("/conflicts")
+@requires(Role.VIEWER)
+def conflicts() -> str:
+    """Drivers that get in each other's way: in an image, or among all that are enabled."""
+    slug = request.args.get("image", "")
+    image = images.get_image(site(), slug) if slug else None
+    found = driver_relations.conflicts(site(), image.name if image else "")
+    return page(
+        "drivers/conflicts.html",
+        conflicts=found,
+        image=image,
+        images=images.list_images(site()),
+        shown=CONFLICTS_SHOWN,
+    )
 
 
 @drivers.get("/import")
@@ -145,6 +255,22 @@ def import_drivers() -> ResponseReturnValue:
     return done("The import was started.", url_for("jobs.show", job_id=job.id))
 
 
-def _page_after(digest: str) -> str:
+def _chosen() -> list[str]:
+    """The drivers that were ticked. Raises InvalidInput."""
+    digests = list(dict.fromkeys(request.form.getlist("driver")))
+    if not digests:
+        raise InvalidInput("no driver was chosen", hint="Tick the drivers that you mean.")
+    if len(digests) > CHOSEN_AT_ONCE:
+        raise InvalidInput(f"at most {CHOSEN_AT_ONCE} drivers can be chosen at once")
+    return digests
+
+
+def _count(number: int, one: str, more: str) -> str:
+    return f"{number} driver {one}" if number == 1 else f"{number} drivers {more}"
+
+
+def _page_after(digest: str = "") -> str:
     target = request.form.get("next", "")
-    return target if is_local_path(target) else url_for("drivers.show", digest=digest)
+    if is_local_path(target):
+        return target
+    return url_for("drivers.show", digest=digest) if digest else url_for("drivers.index")

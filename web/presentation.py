@@ -7,6 +7,7 @@ import humanize
 from flask import Flask
 from markupsafe import Markup, escape
 
+from netboot.images.coverage import Status
 from netboot.images.driver import Driver, DriverKind
 from web.access import Role, role_now
 from web.answers import sentence
@@ -127,6 +128,23 @@ def job_badge(state: str) -> Markup:
     return badge(*JOB_STATES.get(state, ("secondary", state)))
 
 
+COVERAGE = {
+    Status.COVERED: ("green", "driver inside"),
+    Status.LACKING: ("red", "no driver"),
+    Status.UNKNOWN: ("secondary", "not known"),
+}
+MACHINE_SOURCES = {
+    "report": "its boot image told all of them",
+    "ipxe": "only the card that it booted from is known",
+    "list": "a list by hand",
+}
+
+
+def coverage_badge(status: Status) -> Markup:
+    """Whether an image has a driver for what a machine needs."""
+    return badge(*COVERAGE[status])
+
+
 def kind_label(driver: Driver) -> Markup:
     """What a driver is for, with its icon."""
     return icon(KIND_ICONS[driver.kind]) + Markup(" ") + escape(KIND_WORDS[driver.kind])
@@ -148,6 +166,8 @@ def init_presentation(app: Flask) -> None:
         distribution_badge=distribution_badge,
         job_badge=job_badge,
         kind_label=kind_label,
+        coverage_badge=coverage_badge,
+        machine_source=lambda source: MACHINE_SOURCES.get(source, source),
         hardware_search=hardware_search,
         driver_name=driver_name,
         device_name=device_name,

@@ -36,7 +36,7 @@ DEEPEST = 16
 LONGEST_PATH = 1000
 _ID = re.compile(r"[0-9a-f]{32}")
 _PART_ID = re.compile(r"([0-9a-f]{32})-([0-9a-f]{32})")
-_ARCHIVE = re.compile(r".*\.(zip|cab)", re.IGNORECASE)
+_ARCHIVE = re.compile(r".*\.(zip|cab|7z|exe)", re.IGNORECASE)
 
 
 class Busy(OperatorFault):

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar
-from netboot.errors import OperatorFault
 from netboot.images.architecture import Architecture
 from netboot.images.catalog import DriverFilter, Signature, signature
 from netboot.images.driver import Driver, DriverKind
@@ -13,7 +12,6 @@ from netboot.images.matching import Conflict
 from netboot.operations import driver_import, driver_relations, drivers
 from netboot.operations.driver_relations import Relations
 from netboot.operations.driver_search import search_drivers
-from netboot.site import Site
 from netboot.store.catalog_entry import DriverSummary
 
 SHOWN = 20
@@ -39,8 +37,9 @@ def import_(data: Path, path: Path, *, enable: bool, ids: bool) -> None:
         click.echo(f"new        {_line(new)}")
         for finding in new.findings:
             click.echo(f"           note: {finding}")
-        if enable:
-            _enable_or_tell(site, new.digest)
+    if enable:
+        for name, reason in drivers.enable_drivers(site, [d.digest for d in report.new]).refused:
+            click.echo(f"not enabled {name}: {reason}")
     for known in report.duplicates:
         click.echo(f"known      {_line(known)}")
     for where, reason in report.refused:
@@ -191,14 +190,6 @@ def delete(data: Path, names: tuple[str, ...]) -> None:
     for name in names:
         drivers.delete_driver(site, name)
         click.echo(f"{name} is gone.")
-
-
-def _enable_or_tell(site: Site, digest: str) -> None:
-    """Enable it; where that is refused, say why and go on with the next."""
-    try:
-        drivers.enable_driver(site, digest)
-    except OperatorFault as fault:
-        click.echo(f"           not enabled: {fault}")
 
 
 def _tell_relations(others: Relations) -> None:

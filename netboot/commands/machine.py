@@ -9,7 +9,14 @@ import click
 
 from netboot.commands.output import as_json, open_site, print_json, print_table
 from netboot.operations import coverage, machines
-from netboot.operations.machine_images import decider
+from netboot.operations.coverage import Outlook
+from netboot.operations.machine_images import Decision, decider
+from netboot.operations.machines import KnownMachine
+
+TITLES = (
+    *("Machine", "Seen", "Architecture", "Firmware", "Gets"),
+    *("Network", "Storage", "Devices"),
+)
 
 
 @click.group()
@@ -23,53 +30,12 @@ def machine() -> None:
 def list_(data: Path, *, json_: bool) -> None:
     """Show all machines that were seen booting or listed by hand, and how they will fare."""
     site = open_site(data)
-    found, decide, fates = machines.list_machines(site), decider(site), coverage.outlook(site)
+    decide, fates = decider(site), coverage.outlook(site)
+    rows = [(item, decide(item), fates.get(item.key)) for item in machines.list_machines(site)]
     if json_:
-        print_json(
-            [
-                {
-                    "machine": item.key,
-                    "source": item.source,
-                    "architecture": item.architecture,
-                    "firmware": item.firmware,
-                    "image": item.image,
-                    "gets": list(decide(item).images),
-                    "why": list(decide(item).reasons),
-                    "network": fate.coverage.network.value if fate else None,
-                    "storage": fate.coverage.storage.value if fate else None,
-                    "devices": [device.label for device in item.devices],
-                    "seen_at": item.seen_at,
-                }
-                for item in found
-                for fate in (fates.get(item.key),)
-            ]
-        )
+        print_json([_plain(*row) for row in rows])
         return
-    titles = (
-        "Machine",
-        "Seen",
-        "Architecture",
-        "Firmware",
-        "Gets",
-        "Network",
-        "Storage",
-        "Devices",
-    )
-    rows = [
-        (
-            item.key,
-            time.strftime("%Y-%m-%d %H:%M", time.localtime(item.seen_at)),
-            item.architecture or "-",
-            item.firmware or "-",
-            " or ".join(decide(item).images) or "-",
-            fate.coverage.network.value if fate else "-",
-            fate.coverage.storage.value if fate else "-",
-            f"{len(item.devices)} ({item.source})",
-        )
-        for item in found
-        for fate in (fates.get(item.key),)
-    ]
-    print_table(titles, rows)
+    print_table(TITLES, [_cells(*row) for row in rows])
 
 
 @machine.command()
@@ -117,3 +83,32 @@ def forget(data: Path, name: str) -> None:
     """Forget machine NAME; it comes back when it boots again."""
     machines.forget(open_site(data), name)
     click.echo(f"{name} is forgotten.")
+
+
+def _cells(item: KnownMachine, decision: Decision, fate: Outlook | None) -> tuple[str, ...]:
+    return (
+        item.key,
+        time.strftime("%Y-%m-%d %H:%M", time.localtime(item.seen_at)),
+        item.architecture or "-",
+        item.firmware or "-",
+        " or ".join(decision.images) or "-",
+        fate.coverage.network.value if fate else "-",
+        fate.coverage.storage.value if fate else "-",
+        f"{len(item.devices)} ({item.source})",
+    )
+
+
+def _plain(item: KnownMachine, decision: Decision, fate: Outlook | None) -> dict[str, object]:
+    return {
+        "machine": item.key,
+        "source": item.source,
+        "architecture": item.architecture,
+        "firmware": item.firmware,
+        "image": item.image,
+        "gets": list(decision.images),
+        "why": list(decision.reasons),
+        "network": fate.coverage.network.value if fate else None,
+        "storage": fate.coverage.storage.value if fate else None,
+        "devices": [device.label for device in item.devices],
+        "seen_at": item.seen_at,
+    }

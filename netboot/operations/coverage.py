@@ -97,9 +97,14 @@ def outlook(site: Site) -> dict[str, Outlook]:
     return found
 
 
-def machine_coverage(site: Site, image: str, machine: KnownMachine) -> MachineCoverage:
-    """What an image's recipe will do for one machine, whether it would get it or not."""
-    return _cover(site, images.get_image(site, image), [machine], served=False).machines[0]
+def machine_coverage(
+    site: Site, image: str, machine: KnownMachine, *, served: bool = False
+) -> MachineCoverage:
+    """What an image does for one machine, whether it would get it or not.
+
+    Its recipe is asked, or with `served` the version that machines get now. Raises NotFound.
+    """
+    return _cover(site, images.get_image(site, image), [machine], served=served).machines[0]
 
 
 def fix(site: Site, image: str, *drivers: str) -> ImageView:
@@ -153,7 +158,7 @@ _kept = _Kept()
 
 def _stamp(site: Site) -> tuple[Any, ...]:
     """Differs when catalog, machines or assignments differ."""
-    enabled = func.sum(cast(DriverRow.enabled, Integer))
+    enabled = func.sum(cast(DriverRow.enabled, Integer) * DriverRow.id)
     with site.database.transaction() as session:
         drivers = session.execute(select(func.count(), func.max(DriverRow.id), enabled)).one()
         machines = session.execute(select(func.count(), func.max(MachineRow.seen_at))).one()

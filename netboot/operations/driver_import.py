@@ -4,12 +4,16 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from netboot.site import Site
 from netboot.store.catalog_entry import DriverSummary
 from netboot.store.catalog_rows import add_entries, summaries_of
 from netboot.store.driver_folders import RefusedInf, driver_source
 from netboot.store.driver_readers import StoredPackage, StoredResult, store_packages
+
+LISTED = 500
+"""Entries of each kind that a shortened report lists."""
 
 Progress = Callable[[float, str], None]
 
@@ -25,6 +29,30 @@ class ImportReport:
     duplicates: tuple[DriverSummary, ...]
     refused: tuple[tuple[str, str], ...]
     new_hardware_ids: tuple[str, ...] = ()
+
+    def shortened(self) -> dict[str, Any]:
+        """The report as plain values, each list with its first entries and its whole length."""
+        return {
+            "new": [_told(driver) for driver in self.new[:LISTED]],
+            "new_count": len(self.new),
+            "duplicates": [_told(driver) for driver in self.duplicates[:LISTED]],
+            "duplicate_count": len(self.duplicates),
+            "refused": [list(pair) for pair in self.refused[:LISTED]],
+            "refused_count": len(self.refused),
+            "newly_covered": list(self.new_hardware_ids[:LISTED]),
+            "newly_covered_count": len(self.new_hardware_ids),
+        }
+
+
+def _told(driver: DriverSummary) -> dict[str, Any]:
+    return {
+        "digest": driver.digest,
+        "name": driver.name,
+        "version": driver.version,
+        "kind": driver.kind.value,
+        "ids": driver.ids,
+        "findings": list(driver.findings),
+    }
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,7 +15,7 @@ from netboot.images.driver import Driver, DriverKind
 from netboot.operations.driver_search import search_drivers
 from netboot.site import Site
 from netboot.store.catalog_entry import DriverSummary
-from netboot.store.catalog_rows import driver_value, remove_driver
+from netboot.store.catalog_rows import driver_value, remove_driver, summary_value
 from netboot.store.records import DriverRow, ImageDriverRow, ImageRow
 
 
@@ -47,6 +48,39 @@ def enable_driver(site: Site, driver: str) -> Driver:
         catalog.check_enable(driver_value(row))
         row.enabled = True
         return driver_value(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Enabled:
+    """What came of enabling several: `refused` holds (name, reason) pairs."""
+
+    drivers: tuple[DriverSummary, ...]
+    refused: tuple[tuple[str, str], ...]
+
+
+def enable_drivers(site: Site, digests: Iterable[str]) -> Enabled:
+    """Enable those that may be enabled; the others are told with the reason. Raises NotFound."""
+    enabled, refused = [], []
+    with site.database.writing() as session:
+        for digest in digests:
+            row = find_driver(session, digest)
+            try:
+                catalog.check_enable(driver_value(row))
+            except InvalidInput as fault:
+                refused.append((row.name, str(fault)))
+                continue
+            row.enabled = True
+            enabled.append(summary_value(row))
+    return Enabled(tuple(enabled), tuple(refused))
+
+
+def disable_drivers(site: Site, digests: Iterable[str]) -> tuple[DriverSummary, ...]:
+    """Stop all of these from being added. Raises NotFound."""
+    with site.database.writing() as session:
+        rows = [find_driver(session, digest) for digest in digests]
+        for row in rows:
+            row.enabled = False
+        return tuple(summary_value(row) for row in rows)
 
 
 def disable_driver(site: Site, driver: str) -> Driver:

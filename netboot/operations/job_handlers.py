@@ -75,12 +75,7 @@ def import_drivers(context: Context) -> dict[str, Any]:
     """Import uploaded driver packages."""
     with _upload(context) as path:
         report = driver_import.import_drivers(context.site, path, progress=context.progress)
-    return {
-        "new": [driver.name for driver in report.new],
-        "duplicates": [driver.name for driver in report.duplicates],
-        "refused": [list(pair) for pair in report.refused],
-        "new_hardware_ids": len(report.new_hardware_ids),
-    }
+    return report.shortened()
 
 
 def boot_test_machine(context: Context) -> dict[str, Any]:

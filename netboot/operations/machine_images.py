@@ -6,7 +6,7 @@ boot image has reported.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from netboot.boot.client import BootClient, Firmware, Stage
@@ -17,6 +17,8 @@ from netboot.operations.machines import REPORT, KnownMachine
 from netboot.protocols.dhcp import MessageType
 from netboot.protocols.pxe import ArchitectureType
 from netboot.site import Site
+
+NEVER_ASKED = "It has not asked for a boot yet, so its firmware is not known."
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _CODES = {
@@ -57,7 +59,8 @@ def decider(site: Site) -> Decide:
             return Decision((), ("A list by hand; it is held against every image.",))
         client = _client(machine)
         if client is None:
-            return Decision((), ("It has not asked for a boot yet.",))
+            own = assigned.get(machine.key)
+            return Decision((own,) if own else _any(defaults), (NEVER_ASKED,))
         choice = choose(client, published)
         reasons = (choice.reason,) if isinstance(choice, NoImage) else choice.reasons
         own = assigned.get(machine.key)
@@ -67,6 +70,12 @@ def decider(site: Site) -> Decide:
         return Decision(tuple(image for image in wanted if image), reasons)
 
     return decide
+
+
+def _any(defaults: Mapping[Architecture, str]) -> tuple[str, ...]:
+    """What it may get whatever its firmware is, 64-bit first."""
+    order = (Architecture.X64, Architecture.X86, Architecture.ARM64)
+    return tuple(defaults[architecture] for architecture in order if architecture in defaults)
 
 
 def _startable(machine: KnownMachine, client: BootClient) -> tuple[Architecture, ...]:

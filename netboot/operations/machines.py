@@ -23,6 +23,9 @@ _ADDRESS = re.compile(
     r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}|[0-9a-f]{4}(\.[0-9a-f]{4}){2}", re.IGNORECASE
 )
 
+# A name stands in the addresses of pages.
+_NO_NAME = re.compile(r"[/\\]|^\.{1,2}$")
+
 REPORT, IPXE, LIST = "report", "ipxe", "list"
 
 
@@ -68,8 +71,11 @@ def import_devices(site: Site, name: str, text: str) -> tuple[KnownMachine, tupl
     Returns the machine and the lines that nobody understood. Raises InvalidInput.
     """
     name = _canonical(name.strip())
-    if not name or len(name) > 100 or not name.isprintable():
-        raise InvalidInput("a machine needs a name of 1 to 100 printable characters")
+    if not name or len(name) > 100 or not name.isprintable() or _NO_NAME.search(name):
+        raise InvalidInput(
+            "a machine needs a name of 1 to 100 printable characters, without / and \\",
+            hint="Its MAC address, or any words like: new laptops.",
+        )
     parsed = parse_devices(text)
     with site.database.writing() as session:
         row = MachineRow(key=name, source=LIST, devices=text.splitlines(), seen_at=time.time())
@@ -79,6 +85,7 @@ def import_devices(site: Site, name: str, text: str) -> tuple[KnownMachine, tupl
 
 def forget(site: Site, key: str) -> None:
     """Forget a machine; it comes back when it boots again. Raises NotFound."""
+    learn_from_journal(site)
     with site.database.writing() as session:
         session.delete(_find(session, key))
 

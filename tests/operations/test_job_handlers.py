@@ -166,9 +166,10 @@ def test_drivers_of_an_upload_enter_the_catalog(site, upload, tmp_path):
     (path / "bad.inf").write_text("no section at all\n")
     result = job_handlers.import_drivers(context)
 
-    assert (["nb1000"], []) == (result["new"], result["duplicates"])
+    assert (["nb1000"], []) == ([new["name"] for new in result["new"]], result["duplicates"])
     assert ["bad.inf"] == [name for name, _ in result["refused"]]
-    assert result["new_hardware_ids"] >= 1
+    assert (1, 0, 1) == tuple(result[f"{n}_count"] for n in ("new", "duplicate", "refused"))
+    assert ["PCI\\VEN_8086&DEV_100E"] == result["newly_covered"]
     assert not path.exists()
 
 

@@ -49,12 +49,15 @@ def test_walls_come_first_and_the_answer_last(wim: Path, tmp_path: Path):
 
 
 def test_an_examination_takes_out_only_what_says_something(wim: Path, tmp_path: Path):
-    """Boot files, scripts and hives; no font and no inbox driver."""
+    """Boot files, scripts, hives, and the INFs of its own drivers; no font, no driver's program."""
     result = ask(wim, tmp_path, "examine", index=1)[-1]["result"]
 
     taken = set(result["collected"])
     assert {"/Windows/System32/startnet.cmd", "/Windows/System32/config/SYSTEM"} <= taken
-    assert not any(path.endswith((".ttf", ".inf", ".jpg")) for path in taken)
+    assert not any(path.endswith((".ttf", ".sys", ".jpg")) for path in taken)
+    infs = {path for path in taken if path.endswith(".inf")}
+    assert infs
+    assert all(path.startswith("/Windows/INF/") for path in infs)
     lying = {
         "/" + str(path.relative_to(tmp_path / "files"))
         for path in (tmp_path / "files").rglob("*")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from netboot.operations import drivers
+from netboot.operations import driver_import, drivers, images
 from tests.web import seeding
 from tests.web.conftest import htmx
 
@@ -108,3 +108,126 @@ def test_an_address_that_names_no_driver_is_absent(shared_site, make_client):
 
     assert client.get("/drivers/" + "0" * 64).status_code == 404
     assert client.get("/drivers/zz").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "shown", "hidden"),
+    [
+        ("signature=catalog", {"e1000", "netkvm"}, set()),
+        ("signature=none", set(), {"e1000"}),
+        ("findings=none", set(), {"e1000"}),
+        ("category=Lab+3", {"e1000"}, {"netkvm"}),
+        ("signature=forged&findings=maybe", {"e1000", "netkvm"}, set()),
+    ],
+)
+def test_more_filters(furnished, make_client, query, shown, hidden):
+    """By what vouches for a driver, by doubts and by the operator's own categories."""
+    drivers.set_categories(furnished, "e1000", ["Lab 3"])
+    text = make_client(furnished, "viewer").get(f"/drivers/?{query}", headers=htmx()).text
+
+    assert {name for name in shown if f"{name}.inf" in text} == shown
+    assert not {name for name in hidden if f"{name}.inf" in text}
+
+
+def test_filters_say_how_many_another_choice_would_show(shared_site, make_client):
+    """All other filters staying as they are."""
+    text = make_client(shared_site, "viewer").get("/drivers/?architecture=x64").text
+
+    assert "network (2)" in text
+    assert "x86 (1)" in text
+
+
+def test_an_older_version_is_marked_and_leads_to_the_newer(furnished, make_client, tmp_path):
+    """In the list, and on its own page."""
+    older = drivers.get_driver(furnished, "e1000")
+    newer = seeding.add_driver(
+        furnished, tmp_path, "e1000", device="Intel PRO/1000", maker="Intel", version="2.0.0.0"
+    )
+    viewer = make_client(furnished, "viewer")
+
+    assert "older" in viewer.get("/drivers/?search=e1000", headers=htmx()).text
+    text = viewer.get(page_of(older)).text
+    assert "claims all devices of this one" in text
+    assert page_of(newer) in text
+    assert "claims all devices" not in viewer.get(page_of(newer)).text
+
+
+def test_rivals_and_conflicts_are_shown(furnished, make_client, tmp_path):
+    """Two makers' drivers for one device: on the driver's page, and among all conflicts."""
+    rival = seeding.add_driver(furnished, tmp_path, "pro1000", maker="Acme", enabled=True)
+    viewer = make_client(furnished, "viewer")
+
+    assert "Claim the same devices" in viewer.get(page_of(rival)).text
+    text = viewer.get("/drivers/conflicts").text
+    assert "PCI\\VEN_8086&amp;DEV_100E" in text
+    assert page_of(rival) in text
+    assert (
+        "No two packages claim the same device"
+        in viewer.get("/drivers/conflicts?image=lab-pe-x64").text
+    )
+
+
+def test_categories_are_saved(furnished, make_client):
+    """With commas between them; one that is too long is told."""
+    operator = make_client(furnished, "operator")
+    address = page_of(drivers.get_driver(furnished, "e1000"))
+    operator.post(f"{address}/categories", data={"categories": "Lab 3, Laptops, "})
+
+    assert ("Lab 3", "Laptops") == drivers.get_driver(furnished, "e1000").categories
+    refused = operator.post(f"{address}/categories", data={"categories": "x" * 50}, headers=htmx())
+    assert 400 == refused.status_code
+
+
+def digests(site, *names):
+    return [drivers.get_driver(site, name).digest for name in names]
+
+
+def test_several_drivers_are_enabled_and_disabled_at_once(furnished, make_client, tmp_path):
+    """One that lacks its program is told of, and the others are enabled all the same."""
+    write = seeding.write_driver(tmp_path / "broken", "broken")
+    (write / "broken.sys").unlink()
+    driver_import.import_drivers(furnished, write)
+    operator = make_client(furnished, "operator")
+    chosen = digests(furnished, "netkvm", "broken")
+    text = operator.post(
+        "/drivers/chosen/enable", data={"driver": chosen}, follow_redirects=True
+    ).text
+
+    assert "1 driver is enabled" in text
+    assert "broken.sys" in text
+    assert (True, False) == tuple(
+        drivers.get_driver(furnished, name).enabled for name in ("netkvm", "broken")
+    )
+    operator.post("/drivers/chosen/disable", data={"driver": digests(furnished, "netkvm", "e1000")})
+    assert not drivers.get_driver(furnished, "e1000").enabled
+
+
+def test_a_set_is_added_whole_and_other_classes_need_a_second_word(furnished, make_client):
+    """First nothing is added and the page asks; with the second word all are."""
+    operator = make_client(furnished, "operator")
+    chosen = {"driver": digests(furnished, "vioscsi", "vga"), "image": "lab-pe-x64"}
+    asked = operator.post("/drivers/chosen/add", data=chosen, headers=htmx())
+
+    assert 409 == asked.status_code
+    assert "Add all 2 anyway" in asked.text
+    assert ["e1000"] == [d.name for d in images.get_image(furnished, "lab-pe-x64").drivers]
+    operator.post("/drivers/chosen/add", data={**chosen, "confirmed": "yes"})
+    assert ["e1000", "vioscsi", "vga"] == [
+        driver.name for driver in images.get_image(furnished, "lab-pe-x64").drivers
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        ({}, 400),
+        ({"driver": ["sha256:" + "0" * 64]}, 400),
+        ({"driver": ["sha256:" + "0" * 64], "image": "lab-pe-x64"}, 404),
+        ({"driver": ["sha256:" + "0" * 64], "image": "no-such"}, 404),
+    ],
+)
+def test_a_choice_that_means_nothing_is_told(furnished, make_client, data, status):
+    """No driver, no image, or one that is gone."""
+    operator = make_client(furnished, "operator")
+
+    assert status == operator.post("/drivers/chosen/add", data=data, headers=htmx()).status_code

@@ -2,7 +2,10 @@
 
 import pytest
 
+from netboot.images.driver import DriverKind
 from netboot.operations import jobs
+from netboot.operations.driver_import import ImportReport
+from netboot.operations.drivers import list_drivers
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"picture"
 
@@ -45,16 +48,23 @@ def test_a_job_can_be_stopped_once(furnished, make_client, job):
 def test_an_import_says_what_came_of_it(furnished, make_client):
     """New, known and refused, one by one."""
     job = jobs.submit(furnished, "import_drivers", {"path": "x"}, title="Import")
+    drivers = list_drivers(furnished, kind=DriverKind.NETWORK)
     furnished.jobs.finish(
         job.id,
         "succeeded",
-        result={"new": ["e1000e"], "duplicates": ["e1000"], "refused": [["a.inf", "no file"]]},
+        result=ImportReport(
+            new=(drivers[0],),
+            duplicates=(drivers[1],),
+            refused=(("a.inf", "no file"),),
+            new_hardware_ids=("PCI\\VEN_8086&DEV_10D3",),
+        ).shortened(),
     )
     text = make_client(furnished, "viewer").get(f"/jobs/{job.id}").text
 
-    assert "e1000e" in text
+    assert f"{drivers[0].name}</a>" in text
     assert "was there already" in text
     assert "a.inf: no file" in text
+    assert "PCI\\VEN_8086&amp;DEV_10D3" in text
 
 
 def test_the_screenshot_is_a_picture_of_the_store(furnished, make_client):

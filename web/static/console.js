@@ -39,7 +39,13 @@
     const button = event.target.closest("#confirm button");
     if (button) document.getElementById("confirm").close(button.value);
     if (event.target.closest("#theme-toggle")) toggleTheme();
+    if (event.target.dataset?.checkAll) checkAll(event.target);
   });
+
+  function checkAll(box) {
+    const form = document.getElementById(box.dataset.checkAll);
+    for (const one of form.elements) if (one.type === "checkbox") one.checked = box.checked;
+  }
 
   function toggleTheme() {
     const root = document.documentElement;
