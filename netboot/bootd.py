@@ -65,7 +65,11 @@ class BootPages:
             return Script(text=text, reason=ipxe_script.ASKS_AGAIN)
         version = candidates[0]
         text = ipxe_script.render(
-            version, client, self._server, token=self._tokens.issue(version, mac)
+            version,
+            client,
+            self._server,
+            token=self._tokens.issue(version, mac),
+            supplied=published.supplied,
         )
         return Script(text=text, image=version.image, version=version.number)
 

@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     )
     programs: list[Path] = Field(
         default_factory=lambda: [Path("/usr/lib/ipxe"), Path("/boot")],
-        description="Folders with iPXE's boot programs, and with wimboot where you have it.",
+        description="Folders with iPXE's boot programs.",
     )
     trusted_hosts: list[str] = Field(default_factory=list, description="Names the page answers to.")
 

@@ -15,7 +15,7 @@ import structlog
 
 from netboot.boot import grub_script
 from netboot.boot.events import Event, OfferSent
-from netboot.boot.files import ContentRef, Refusal, normalise, resolve
+from netboot.boot.files import ContentRef, Refusal, normalise, resolve, starts_version
 from netboot.boot.ipxe_script import BootServer
 from netboot.boot.proxy_dhcp import ProxyDhcp, Settings
 from netboot.boot.sessions import Sessions
@@ -86,13 +86,16 @@ class BootServices:
         now = time.monotonic()
         if normalise(name) == grub_script.MENU_NAME:
             return self._menu(ip, now)
-        return resolve(
+        found = resolve(
             name,
             version=self._sessions.version_for(ip, now),
             firmware=self._sessions.firmware_for(ip, now),
             programs=self._programs,
             published=self.published(),
         )
+        if isinstance(found, ContentRef) and starts_version(name):
+            self._promise(Promise("", ip, image=found.image, number=found.version, fresh=True))
+        return found
 
     def open_content(self, ref: ContentRef) -> Content:
         """The bytes that `resolve` meant. Raises ContentFault."""
@@ -198,7 +201,7 @@ def serve_boot(site: Site, *, interface: str, address: str) -> None:
 def _serve_tftp(site: Site, place: Place, relay: PinRelay, index: int, processes: int) -> None:
     """The whole life of one TFTP process."""
     loop = Loop()
-    services = BootServices(site, address=place.address)
+    services = BootServices(site, address=place.address, relay=relay)
     loop.add_reader(relay.fileno(index), lambda _now: relay.receive(index, services.take))
     tftp = _tftp(place, loop, services, processes=processes)
     _run(loop)

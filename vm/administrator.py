@@ -30,6 +30,17 @@ class Administrator:
         self.netboot("driver", "enable", digest)
         self.netboot("image", "add-driver", image_name(architecture), digest)
 
+    def prefer(self, architecture: Architecture, chain: str) -> None:
+        """Have the default image started in that way, and serve a version that says so."""
+        image = image_name(architecture)
+        self.netboot("image", "chain", image, "--bios", chain, "--uefi", chain)
+        self.build(architecture)
+        self.update_points(architecture)
+
+    def assign(self, architecture: Architecture, mac: str) -> None:
+        """Give the default image to one machine."""
+        self.netboot("deployment", "set", mac, image_name(architecture))
+
     def build(self, architecture: Architecture) -> int:
         """Build the next version; its number."""
         self.netboot("image", "build", image_name(architecture))

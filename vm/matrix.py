@@ -27,6 +27,12 @@ class Site(Protocol):
     def add_driver(self, architecture: Architecture, package: str) -> None:
         """Import, enable, and put into the architecture's default image."""
 
+    def prefer(self, architecture: Architecture, chain: str) -> None:
+        """Have the default image started in that way, from its next version on, and serve that."""
+
+    def assign(self, architecture: Architecture, mac: str) -> None:
+        """Give the default image to one machine by its address."""
+
     def build(self, architecture: Architecture) -> int:
         """Build the next version; its number."""
 
@@ -78,6 +84,7 @@ def run_matrix(
     needed = sorted({(each.firmware.architecture, each.nic.package) for each in scenarios})
     architectures = sorted({architecture for architecture, _ in needed})
     runner = _Runner(scenarios, laboratory, on_boot)
+    runner.prepare(architectures)
     boots = runner.run(Phase.WITHOUT)
     for architecture, package in needed:
         site.add_driver(architecture, package)
@@ -99,6 +106,16 @@ class _Runner:
         self._slots = {scenario: Slot(number) for number, scenario in enumerate(scenarios)}
         self._laboratory = laboratory
         self._on_boot = on_boot
+
+    def prepare(self, architectures: Sequence[Architecture]) -> None:
+        """Have the images started as the scenarios, all of one chain, say."""
+        site = self._laboratory.site
+        for chain in {scenario.chain for scenario in self._slots} - {""}:
+            for architecture in architectures:
+                site.prefer(architecture, chain)
+        for scenario, slot in self._slots.items():
+            if scenario.assigned:
+                site.assign(scenario.firmware.architecture, scenario.machine(slot).boot_mac)
 
     def run(self, phase: Phase) -> list[Boot]:
         """All boots of one phase, two at a time."""

@@ -64,9 +64,13 @@ def _daemons(network: LabNetwork, site: Site) -> Iterator[None]:
 def prove(
     scenarios: Sequence[Scenario], folder: Path, on_boot: Callable[[Boot], None]
 ) -> tuple[Boot, ...]:
-    """Boot every scenario in every phase, on a site of its own in `folder`."""
-    with site_in_lab(folder) as laboratory:
-        return run_matrix(scenarios, laboratory, on_boot)
+    """Boot every scenario in every phase, on a site for each chain in `folder`."""
+    boots: tuple[Boot, ...] = ()
+    for chain in dict.fromkeys(scenario.chain for scenario in scenarios):
+        due = [scenario for scenario in scenarios if scenario.chain == chain]
+        with site_in_lab(folder / (chain or "best")) as laboratory:
+            boots += run_matrix(due, laboratory, on_boot)
+    return boots
 
 
 def main(arguments: list[str]) -> int:

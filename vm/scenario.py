@@ -5,6 +5,10 @@
     without   before anything was done: offline, on the version that is served
     pending   driver added and version built, points not updated: still offline, still the old one
     with      points updated: online, with that driver, on the new version
+
+`chain` says how the image is started there; scenarios of one chain share a site. `assigned` gives
+the image to the machine by its address: a BIOS then gets Microsoft's program at once, for nobody
+has to look at its processor.
 """
 
 import tomllib
@@ -20,7 +24,7 @@ from vm.spec import MachineSpec
 from vm.verdict import Result, Verdict
 
 FOLDER = Path(__file__).with_name("scenarios")
-_KEYS = {"name", "firmware", "nic", "phases", "plain_pxe", "memory"}
+_KEYS = {"name", "firmware", "nic", "phases", "plain_pxe", "memory", "chain", "assigned"}
 
 
 class Phase(StrEnum):
@@ -42,6 +46,8 @@ class Scenario:
     phases: tuple[Phase, ...] = (Phase.WITHOUT, Phase.WITH)
     plain_pxe: bool = False
     memory: int = 512
+    chain: str = ""
+    assigned: bool = False
 
     def machine(self, slot: Slot) -> MachineSpec:
         """The machine; the same slot gives the same machine."""
@@ -83,6 +89,8 @@ def parse_scenario(key: str, data: dict[str, Any]) -> Scenario:
         phases=tuple(Phase(word) for word in data.get("phases", ("without", "with"))),
         plain_pxe=bool(data.get("plain_pxe", False)),
         memory=int(data.get("memory", 512)),
+        chain=str(data.get("chain", "")),
+        assigned=bool(data.get("assigned", False)),
     )
 
 

@@ -39,6 +39,9 @@ PROGRAM_FOLDERS = ("", "boot", "x86", "x64", "arm64", "boot/x86", "boot/x64", "b
 EFI_FOLDERS = ("efi/boot", "efi/microsoft/boot")
 FONT_FOLDERS = ("", "fonts", "boot/fonts", "efi/boot/fonts", "efi/microsoft/boot/fonts")
 
+# Programs that a boot begins with, and that then ask for their companions by fixed names.
+FIRST_PROGRAMS = frozenset({"pxeboot.n12", "pxeboot.com", "bootmgfw.efi", "bootmgfw_ex.efi"})
+
 # What loaders ask for although it need not be there: the answer must be a quick ERROR 1.
 OPTIONAL_NAMES = frozenset(
     {
@@ -142,7 +145,7 @@ def resolve(
     key = normalise(name)
     if isinstance(key, Refusal):
         return key
-    program = _program(key, programs)
+    program = _program(key, programs, published)
     if program:
         return program
     if published and key.startswith("v/"):
@@ -159,18 +162,35 @@ def resolve_url(
     if isinstance(key, Refusal):
         return key
     if key.startswith("p/"):
-        return _program(key, programs) or Refusal("no such boot program")
+        return _program(key, programs, published) or Refusal("no such boot program")
     if key.startswith("v/"):
         # Only UEFI firmware loads Windows' loaders by HTTP; scripts name BCD-bios themselves.
         return _by_version_path(key, published, "uefi")
     return Refusal("no such page")
 
 
-def _program(key: str, programs: Mapping[str, ContentRef]) -> ContentRef | None:
+def _program(
+    key: str, programs: Mapping[str, ContentRef], published: PublishedContent | None
+) -> ContentRef | None:
     """The site's own program of that name; iPXE and GRUB live in the root, or under `p/`."""
     name = key.removeprefix("p/")
+    supplied = published.supplied.get(name) if published else None
+    if supplied is not None:
+        return ContentRef(supplied.name, supplied.digest, supplied.size)
     # Programs are few, and the mapping's own spelling may have capitals.
     return next((ref for own, ref in programs.items() if own.lower() == name), None)
+
+
+def starts_version(name: bytes) -> bool:
+    """Whether `name` is a boot program of a version that the name itself says.
+
+    Whoever loads that asks for the same version's files from then on, by their plain names.
+    """
+    key = normalise(name)
+    if isinstance(key, Refusal):
+        return False
+    parts = key.split("/")
+    return len(parts) == 4 and parts[0] == "v" and parts[3] in FIRST_PROGRAMS
 
 
 def _by_version_path(key: str, published: PublishedContent, firmware: str) -> ContentRef | Refusal:

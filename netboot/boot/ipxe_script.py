@@ -17,7 +17,7 @@ References: the iPXE scripting pages (ipxe.org/scripting, ipxe.org/cmd), wimboot
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from netboot.boot.files import version_path
@@ -100,14 +100,16 @@ def render(
     token: str,
     chain: str = "",
     arguments: str = KERNEL_ARGUMENTS,
+    supplied: Container[str] = (),
 ) -> str:
     """The script that boots `version`, or one that says why it can't.
 
-    `chain` is the chain to use, by default the best that the version offers; `token` is what
-    the boot image shows when it reports home.
+    `chain` is the chain to use, by default the first that the version can be booted by;
+    `token` is what the boot image shows when it reports home; `supplied` are the names of the
+    boot programs that the administrator brought.
     """
-    chain = chain or next(iter(version.chains), "")
-    missing = missing_files(version, chain, client.firmware)
+    chain = chain or best_chain(version, client.firmware, supplied)
+    missing = missing_files(version, chain, client.firmware, supplied)
     if missing:
         return refuse(_cannot_boot(version, chain, missing), client)
     match chain:
@@ -121,13 +123,25 @@ def render(
             return _native(version, client, server)
 
 
-def missing_files(version: ContentVersion, chain: str, firmware: str) -> tuple[str, ...]:
+def best_chain(version: ContentVersion, firmware: str, supplied: Container[str] = ()) -> str:
+    """The first chain (the preferred one leads) that lacks nothing; else the first of all."""
+    chains = version.chains_for(firmware)
+    whole = (one for one in chains if not missing_files(version, one, firmware, supplied))
+    return next(whole, next(iter(chains), ""))
+
+
+def missing_files(
+    version: ContentVersion, chain: str, firmware: str, supplied: Container[str] = ()
+) -> tuple[str, ...]:
     """What `version` lacks to be booted by that chain; a chain it does not offer is lacking."""
     kind = "uefi" if "efi" in firmware.lower() else "bios"
     needed = NEEDED.get((chain, kind))
     if needed is None or chain not in version.chains:
         return (f"chain {chain or '(none)'}",)
-    return tuple(name for name in needed if version.file(name) is None)
+    lacking = tuple(name for name in needed if version.file(name) is None)
+    if chain == WIMBOOT and WIMBOOT not in supplied:
+        return (*lacking, WIMBOOT)
+    return lacking
 
 
 def choose_architecture(url: str) -> str:
@@ -257,14 +271,15 @@ def _named(version: ContentVersion, kind: str) -> list[tuple[str, str]]:
 
 
 def _native(version: ContentVersion, client: ScriptClient, server: BootServer) -> str:
-    """Microsoft's network boot program, fetched as a PXE ROM would fetch it.
+    r"""Microsoft's network boot program, fetched by the name that says its version.
 
-    The program looks up server and file name in what iPXE remembers of DHCP, so both are set.
+    That name tells the TFTP server whose `\Boot\BCD` this machine will ask for. The program
+    looks up server and file name in what iPXE remembers of DHCP, so both are set.
     """
-    program = "bootmgfw.efi" if client.is_uefi else "pxeboot.n12"
+    program = version_path(version, "bootmgfw.efi" if client.is_uefi else "pxeboot.n12")
     return _script(
         _headline(version),
         f"set netX/next-server {server.tftp}",
         f"set netX/filename {program}",
-        f"chain --replace --autofree tftp://{server.tftp}/{program}",
+        f"chain --replace --autofree tftp://{server.tftp}{program}",
     )

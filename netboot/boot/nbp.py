@@ -8,6 +8,7 @@ Chains, in the order in which a version lists them:
   native          Microsoft's own loaders out of the image, by TFTP; works with Secure Boot
 """
 
+from collections.abc import Container
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -82,9 +83,17 @@ _UEFI_PROGRAMS: Final = {
 
 
 def select(
-    client: BootClient, choice: Choice, *, server: str, http_port: int
+    client: BootClient,
+    choice: Choice,
+    *,
+    server: str,
+    http_port: int,
+    supplied: Container[str] = (),
 ) -> BootProgram | NoProgram:
-    """The program that starts the first candidate which this firmware can start."""
+    """The program that starts the first candidate which this firmware can start.
+
+    `supplied` are the names of the boot programs that the administrator brought.
+    """
     site = f"http://{server}:{http_port}"
     if client.stage is Stage.IPXE:
         return BootProgram(
@@ -96,9 +105,11 @@ def select(
         )
     refusals = []
     for version in choice.candidates:
-        for chain in version.chains:
+        for chain in version.chains_for(client.firmware):
             name = _program_name(client, chain)
-            refusal = _why_not(client, version, chain, name)
+            refusal = _why_not(client, version, chain, name, supplied)
+            if not refusal and _width_decides(client, choice, chain):
+                name = _BIOS_PROGRAMS[LINUX]
             if not refusal:
                 return _program(client, version, chain, name, site)
             refusals.append(refusal)
@@ -107,17 +118,30 @@ def select(
     return NoProgram("; ".join(refusals))
 
 
+def _width_decides(client: BootClient, choice: Choice, chain: str) -> bool:
+    """Whether iPXE must look at the processor before Microsoft's loader can be named.
+
+    A BIOS says nothing of its processor's width, and with Microsoft's loader there is no script
+    that could ask: so where two images could be meant, iPXE goes first and loads it.
+    """
+    return client.firmware is Firmware.BIOS and chain == NATIVE and len(choice.candidates) > 1
+
+
 def _program_name(client: BootClient, chain: str) -> str:
     if client.firmware is Firmware.BIOS:
         return _BIOS_PROGRAMS.get(chain, "")
     return _UEFI_PROGRAMS.get(client.architecture or Architecture.X64, {}).get(chain, "")
 
 
-def _why_not(client: BootClient, version: ContentVersion, chain: str, name: str) -> str:
+def _why_not(
+    client: BootClient, version: ContentVersion, chain: str, name: str, supplied: Container[str]
+) -> str:
     """Why `chain` of `version` is not for this client, or ""."""
     if not name:
         machine = machine_name(client.architecture_code)
         return f"{version.label}: no program starts the {chain} chain on a {machine}"
+    if chain == WIMBOOT and WIMBOOT not in supplied:
+        return f"{version.label}: no wimboot was supplied (netboot wimboot import FILE)"
     if chain != NATIVE:
         return ""
     if client.stage is Stage.FIRMWARE_HTTP:

@@ -278,7 +278,13 @@ def _make_plan(client: BootClient, settings: Settings, published: PublishedConte
     choice = choose(client, published)
     if isinstance(choice, NoImage):
         return choice.reason
-    program = select(client, choice, server=settings.server, http_port=settings.http_port)
+    program = select(
+        client,
+        choice,
+        server=settings.server,
+        http_port=settings.http_port,
+        supplied=published.supplied,
+    )
     if isinstance(program, NoProgram):
         return program.reason
     return Plan(program, (*choice.reasons, program.reason))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from netboot.commands.boot_chain import chain
 from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar
 from netboot.images.architecture import Architecture
 from netboot.images.coverage import Coverage
@@ -15,6 +16,9 @@ from netboot.operations.images import ImageView
 @click.group()
 def image() -> None:
     """Boot images: import, add drivers, build versions."""
+
+
+image.add_command(chain)
 
 
 @image.command("import")

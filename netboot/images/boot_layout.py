@@ -116,6 +116,13 @@ def chains(names: Collection[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def needed_for(chain: str, firmware: str) -> tuple[str, ...]:
+    """The files of an image that a chain needs on machines of a firmware (`bios`, `uefi`)."""
+    if chain == "linux":
+        return LINUX_FILES
+    return (*(UEFI_FILES if firmware == "uefi" else BIOS_FILES), "boot.sdi")
+
+
 def missing(boot_files: tuple[BootFile, ...], architecture: Architecture) -> list[MissingBootFile]:
     """What Microsoft's chains lack, and where to get it."""
     names = {file.name for file in boot_files}

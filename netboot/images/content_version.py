@@ -1,6 +1,6 @@
 """A content version: what one build of a boot image gives to clients, immutable and numbered."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -31,6 +31,7 @@ class ContentVersion:
 
     `chains` names the ways that this content can be booted, best first
     (see netboot.boot.nbp): "linux" (Lab PE), "native" (Microsoft's loaders), "wimboot".
+    `preferred` says which of them machines of a firmware ("bios", "uefi") shall be given first.
     `files` maps the name that a client asks for to its bytes.
     """
 
@@ -43,6 +44,7 @@ class ContentVersion:
     chains: tuple[str, ...]
     drivers: tuple[DriverInVersion, ...] = ()
     comment: str = ""
+    preferred: tuple[tuple[str, str], ...] = ()
 
     @property
     def label(self) -> str:
@@ -52,6 +54,12 @@ class ContentVersion:
     def file(self, name: str) -> ManifestFile | None:
         """The file called `name` (exact), or None."""
         return next((file for file in self.files if file.name == name), None)
+
+    def chains_for(self, firmware: str) -> tuple[str, ...]:
+        """The chains for machines of a firmware (`bios` or `uefi…`): the preferred one first."""
+        kind = "uefi" if "efi" in firmware.lower() else "bios"
+        wanted = dict(self.preferred).get(kind, "")
+        return tuple(sorted(self.chains, key=lambda chain: chain != wanted))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a manifest on disk; `from_json` is the inverse."""
@@ -63,6 +71,7 @@ class ContentVersion:
             "built_at": self.built_at,
             "chains": list(self.chains),
             "comment": self.comment,
+            "preferred": dict(self.preferred),
             "files": [
                 {"name": file.name, "digest": file.digest, "size": file.size} for file in self.files
             ],
@@ -83,6 +92,7 @@ class ContentVersion:
             built_at=data["built_at"],
             chains=tuple(data["chains"]),
             comment=data.get("comment", ""),
+            preferred=tuple(sorted(data.get("preferred", {}).items())),
             files=tuple(ManifestFile(**file) for file in data["files"]),
             drivers=tuple(DriverInVersion(**driver) for driver in data.get("drivers", ())),
         )
@@ -95,7 +105,8 @@ class PublishedContent:
     `current` maps an image's name to the version that new boots get; `kept` holds every
     version that may still be asked for by number (running boots, rollback).
     `defaults` names the image for each architecture; `assignments` maps a MAC address
-    (lower case, colons) to an image's name.
+    (lower case, colons) to an image's name. `supplied` are boot programs that the administrator
+    brought (wimboot), by name.
     """
 
     generation: int
@@ -103,6 +114,9 @@ class PublishedContent:
     kept: MappingProxyType[tuple[str, int], ContentVersion]
     defaults: MappingProxyType[Architecture, str]
     assignments: MappingProxyType[str, str]
+    supplied: MappingProxyType[str, ManifestFile] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
 
     @staticmethod
     def empty() -> "PublishedContent":

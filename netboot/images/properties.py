@@ -12,6 +12,9 @@ from netboot.errors import InvalidInput
 SCRATCH_SPACES = (32, 64, 128, 256, 512)
 """MB of writable RAM disk that Windows PE accepts (DISM /Set-ScratchSpace)."""
 
+CHAINS = ("native", "wimboot", "linux")
+"""The ways to start an image that an operator may prefer (see netboot.boot.nbp)."""
+
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _KEYBOARD = re.compile(r"[0-9a-f]{8}")
 _LOCALE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?-([A-Z]{2}|[0-9]{3})")
@@ -49,6 +52,8 @@ class Properties:
     posts its report to, empty for none. `boot_sdi` is the digest of a boot.sdi that the
     operator supplies in place of the image's own. Block and window size are what the boot
     manager asks for over TFTP; 0 leaves its own. `menu_seconds` is how long a boot menu waits.
+    `bios_chain` and `uefi_chain` are the way in which machines of that firmware shall start the
+    image where it offers several; empty for the best that it offers.
     """
 
     scratch_space_mb: int = 0
@@ -63,6 +68,8 @@ class Properties:
     tftp_block_size: int = 1456
     tftp_window_size: int = 4
     menu_seconds: int = 0
+    bios_chain: str = ""
+    uefi_chain: str = ""
 
     def __post_init__(self) -> None:
         if self.scratch_space_mb not in (0, *SCRATCH_SPACES):
@@ -78,6 +85,8 @@ class Properties:
         _check_pattern(self.locale, _LOCALE, "locale", "like de-DE")
         _check_address(self.report_home)
         _check_numbers(self)
+        for chain in filter(None, (self.bios_chain, self.uefi_chain)):
+            _check_chain(chain)
         _check_unique(self.extra_files)
 
     def to_json(self) -> dict[str, Any]:
@@ -152,6 +161,13 @@ def _check_address(address: str) -> None:
         raise InvalidInput(
             f"{address[:80]!r} is not an address that a boot image can report to.",
             hint="Write it like http://192.0.2.1:8081/report/TOKEN.",
+        )
+
+
+def _check_chain(chain: str) -> None:
+    if chain not in CHAINS:
+        raise InvalidInput(
+            f"{chain[:80]!r} is no way to start an image.", hint=f"There are {', '.join(CHAINS)}."
         )
 
 

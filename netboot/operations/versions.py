@@ -8,6 +8,7 @@ from netboot.errors import EditConflict
 from netboot.images.boot_image import BootImage, recipe, recipe_digest
 from netboot.images.content_version import ContentVersion, DriverInVersion, ManifestFile
 from netboot.images.image_facts import ImageFacts
+from netboot.images.properties import Properties
 from netboot.images.servicing import plan
 from netboot.site import Site
 from netboot.store.image_rows import find_image, image_value, versions_of
@@ -111,7 +112,13 @@ def _version(
             for driver in order.image.drivers
         ),
         comment=order.image.comment,
+        preferred=_preferred(order.image.properties),
     )
+
+
+def _preferred(properties: Properties) -> tuple[tuple[str, str], ...]:
+    wanted = (("bios", properties.bios_chain), ("uefi", properties.uefi_chain))
+    return tuple((firmware, chain) for firmware, chain in wanted if chain)
 
 
 def _record(site: Site, order: _Order, version: ContentVersion) -> None:

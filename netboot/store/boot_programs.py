@@ -1,7 +1,7 @@
 """The site's own boot programs: iPXE from the distribution's package, GRUB made for our address.
 
-They belong to no image version; wimboot is served too where the administrator has put it into
-one of the folders. `programs.json` beside the point's pointer names them for the
+They belong to no image version (and wimboot, which no package brings, is imported: see
+netboot.operations.boot_chain). `programs.json` beside the point's pointer names them for the
 daemons; an update of the package is taken up at the next start.
 """
 
@@ -18,8 +18,6 @@ from netboot.errors import ContentFault, MissingTool, OperatorFault
 from netboot.store.points import PointFolder, write_json
 
 IPXE_PROGRAMS = ("undionly.kpxe", "snponly.efi", "ipxe.efi")
-SUPPLIED = ("wimboot",)
-"""Programs that no package of the distribution brings: taken where the administrator put them."""
 GRUB_IA32 = "grubia32.efi"
 GRUB_IA32_MODULES = Path("/usr/lib/grub/i386-efi")
 FILE_NAME = "programs.json"
@@ -34,7 +32,7 @@ def prepare_programs(
     """
     folders = tuple(folders)
     found = {}
-    for name in (*IPXE_PROGRAMS, *SUPPLIED):
+    for name in IPXE_PROGRAMS:
         path = next((f / name for f in folders if (f / name).is_file()), None)
         if path is not None:
             blob = point.blobs.add_file(path)

@@ -15,7 +15,7 @@ import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -23,7 +23,7 @@ from typing import Any
 from netboot.errors import ContentFault, DigestMismatch, NotFound
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image import slug
-from netboot.images.content_version import ContentVersion, PublishedContent
+from netboot.images.content_version import ContentVersion, ManifestFile, PublishedContent
 from netboot.images.distribution import plan_update
 from netboot.store.blobs import BlobStore, explain_disk_fault, sync_folder
 
@@ -83,6 +83,7 @@ class PointFolder:
             current = {name: kept[(name, number)] for name, number in state["current"].items()}
             defaults = {Architecture(key): value for key, value in state["defaults"].items()}
             assignments = dict(state["assignments"])
+            supplied = _supplied(state)
         except (KeyError, TypeError, ValueError, AttributeError, OSError) as fault:
             raise ContentFault(f"{self.root}: a manifest is gone or damaged: {fault}") from fault
         return PublishedContent(
@@ -91,6 +92,7 @@ class PointFolder:
             kept=MappingProxyType(kept),
             defaults=MappingProxyType(defaults),
             assignments=MappingProxyType(assignments),
+            supplied=MappingProxyType(supplied),
         )
 
     def served(self, image: str) -> int | None:
@@ -153,6 +155,19 @@ class PointFolder:
             state["assignments"] = dict(assignments)
             self._write(state)
 
+    def supply(self, name: str, program: ManifestFile | None) -> None:
+        """Serve a boot program that the administrator brought; None takes it away.
+
+        Its bytes must lie in `blobs` already.
+        """
+        with self._locked():
+            state = self._state()
+            supplied = {key: held for key, held in _supplied(state).items() if key != name}
+            if program is not None:
+                supplied[name] = program
+            state["supplied"] = [asdict(held) for held in supplied.values()]
+            self._write(state)
+
     def forget(self, image: str) -> None:
         """Stop serving an image that was deleted."""
         with self._locked():
@@ -181,6 +196,7 @@ class PointFolder:
                 if path not in manifests:
                     path.unlink(missing_ok=True)
             needed = {file.digest for version in kept.values() for file in version.files}
+            needed |= {program.digest for program in _supplied(state).values()}
             idle = [d for d in self.blobs.digests() if d not in needed and d not in programs]
             freed = [self.blobs.discard(digest, before=before) for digest in idle]
         removed = [size for size in freed if size is not None]
@@ -256,6 +272,10 @@ def _still_kept(held: list[dict[str, Any]], served: int, now: float) -> list[dic
     ]
     young = [one for at, one in enumerate(others) if at < ALWAYS_KEPT - 1 or one["until"] > now]
     return [{"number": served, "until": 0.0}, *young]
+
+
+def _supplied(state: dict[str, Any]) -> dict[str, ManifestFile]:
+    return {held["name"]: ManifestFile(**held) for held in state.get("supplied", ())}
 
 
 def _numbers(state: dict[str, Any]) -> set[tuple[str, int]]:

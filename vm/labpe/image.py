@@ -16,6 +16,7 @@ from pathlib import Path
 from netboot.errors import OperatorFault
 from netboot.formats.hive import Key, write_hive
 from netboot.images.architecture import Architecture
+from vm.labpe.boot_managers import boot_files
 from vm.tools import require_tool
 
 TIMESTAMP = 1_767_225_600  # 2026-01-01 00:00 UTC, in every file and in the XML
@@ -75,6 +76,7 @@ def _files(parts: Parts) -> dict[str, bytes]:
         "Windows/INF/labpe.txt": b"Lab PE stand-in: no driver is in the box.\r\n",
         "Windows/Temp/labpe.txt": b"Lab PE stand-in.\r\n",
         **stand_in,
+        **boot_files(parts.architecture),
     }
 
 
