@@ -12,6 +12,7 @@ from web.assets import init_assets
 from web.audit_trail import init_audit_trail
 from web.boot_log import init_boot_log
 from web.live import init_live
+from web.metrics import init_metrics
 from web.presentation import init_presentation
 from web.safety import init_safety
 from web.uploads import init_uploads
@@ -48,6 +49,7 @@ def create_app(site: Site) -> Flask:
     init_boot_log(app, site)
     init_live(app, site)
     init_uploads(app, site)
+    init_metrics(app, site)
     init_api(app)
     for blueprint in (
         overview.overview,
