@@ -5,8 +5,9 @@ Only what differs from the default needs to be written down.
 
 import ipaddress
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -45,6 +46,31 @@ class Settings(BaseSettings):
         description="Folders with iPXE's boot programs.",
     )
     trusted_hosts: list[str] = Field(default_factory=list, description="Names the page answers to.")
+    tls: Literal["off", "self-signed", "files"] = Field(
+        "off", description="TLS of the page: off, with a certificate made here, or from files."
+    )
+    tls_certificate: Path | None = Field(None, description="Certificate chain (PEM), for files.")
+    tls_key: Path | None = Field(None, description="Its private key (PEM), for files.")
+    metrics: Literal["signed-in", "open"] = Field(
+        "signed-in", description="Who may read /metrics: whoever has a token, or everybody."
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How the processes write their log."
+    )
+    oidc_issuer: str = Field("", description="OpenID Connect: the provider's issuer URL.")
+    oidc_client_id: str = Field("", description="OpenID Connect: who we are to the provider.")
+    oidc_client_secret: str = Field("", repr=False, description="OpenID Connect: our secret.")
+    oidc_label: str = Field("Single sign-on", description="OpenID Connect: the button's text.")
+    oidc_role_claim: str = Field(
+        "groups", description="OpenID Connect: the claim that roles are read from."
+    )
+    oidc_roles: dict[str, Literal["viewer", "operator", "admin"]] = Field(
+        default_factory=dict,
+        description="OpenID Connect: which value of the claim gives which role.",
+    )
+    oidc_default_role: Literal["", "viewer", "operator", "admin"] = Field(
+        "", description="OpenID Connect: the role of everybody else; empty: they may not sign in."
+    )
 
     @field_validator("address")
     @classmethod
@@ -59,6 +85,14 @@ class Settings(BaseSettings):
         for value in values:
             ipaddress.IPv4Network(value)
         return values
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Settings":
+        if self.tls == "files" and (self.tls_certificate is None or self.tls_key is None):
+            raise ValueError('tls = "files" needs tls_certificate and tls_key')
+        if self.oidc_issuer and not (self.oidc_client_id and self.oidc_client_secret):
+            raise ValueError("oidc_issuer needs oidc_client_id and oidc_client_secret")
+        return self
 
     @field_validator("web_address")
     @classmethod

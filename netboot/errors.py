@@ -25,6 +25,8 @@ NetbootError
 Anything else is a bug of ours and shows its traceback.
 """
 
+from dataclasses import dataclass
+
 
 class NetbootError(Exception):
     """The root of everything that netboot raises on purpose."""
@@ -85,8 +87,26 @@ class InUse(OperatorFault):
     """Something else still needs it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that two people want differently: what you sent, and what stands there now."""
+
+    field: str
+    yours: str
+    theirs: str
+
+
 class EditConflict(OperatorFault):
-    """Somebody else changed it since it was read."""
+    """Somebody else changed it since it was read.
+
+    `difference` says where what was sent differs from what stands there now.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", difference: tuple[Difference, ...] = ()
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.difference = difference
 
 
 class NotPermitted(OperatorFault):

@@ -13,6 +13,7 @@ from netboot.operations import accounts, facts, policy
 from netboot.site import Site
 from netboot.store.boot_programs import prepare_programs
 from netboot.supervisor import Child, Supervisor, answers
+from netboot.tls import certificate_of
 
 LAB_ADDRESS = "10.77.0.2"
 START_SECONDS = 60.0
@@ -104,7 +105,8 @@ def _welcome(site: Site, supervisor: Supervisor, interface: str, address: str, t
             _tell(f"The page does not answer on port {port} after {START_SECONDS:.0f} s.")
             _tell("  -> Its messages stand above. Boot services go on; Ctrl-C stops the site.")
         return
-    page = f"http://{site.settings.web_address}:{port}/"
+    certificate = certificate_of(site)
+    page = f"http{'s' if certificate else ''}://{site.settings.web_address}:{port}/"
     where = (
         f"serving the network behind {interface} as {address}"
         if interface
@@ -112,6 +114,8 @@ def _welcome(site: Site, supervisor: Supervisor, interface: str, address: str, t
     )
     _tell(f"The site is up, {where}.")
     _tell(f"  Page         {page}")
+    if certificate is not None and site.settings.tls == "self-signed":
+        _tell(f"  Certificate  SHA-256 {certificate.fingerprint}")
     if token:
         _tell(f"  Set-up token {token}   (asked for once, when you make the first administrator)")
         _tell("  Next         open the page, make the first administrator, follow First steps.")

@@ -31,6 +31,7 @@ from netboot.store.jobs import (
     LeaseLost,
     WorkerStops,
 )
+from netboot.webhook_sender import WebhookSender
 
 HEARTBEAT_SECONDS = 5.0
 IDLE_SECONDS = 0.25
@@ -91,6 +92,7 @@ class Worker:
             threading.Thread(target=self._lane, args=(f"{self.name}:{place}", kinds), name=kinds[0])
             for place, kinds in enumerate(job_handlers.LANES)
         ]
+        threads.append(threading.Thread(target=self._webhooks, name="webhooks"))
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -117,6 +119,14 @@ class Worker:
                 else:
                     # Other processes queue by SQL alone; the look is one indexed query.
                     self._ending.wait(IDLE_SECONDS)
+        except BaseException as failure:  # noqa: BLE001  raised again by `run`
+            self._failure = failure
+            self._ending.set()
+
+    def _webhooks(self) -> None:
+        """Tell others what happens here, beside the jobs."""
+        try:
+            WebhookSender(self.site).run(self._ending)
         except BaseException as failure:  # noqa: BLE001  raised again by `run`
             self._failure = failure
             self._ending.set()

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from netboot.errors import OperatorFault
+from netboot.logs import configure_logs
 from netboot.site import Site
 from netboot.supervisor import die_with_parent
 from web.server import serve_web
@@ -21,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         site = Site.open(chosen.data)
         settings = site.settings
+        configure_logs(settings.log_format, process="web")
         serve_web(site, chosen.address or settings.web_address, chosen.port or settings.web_port)
     except OperatorFault as fault:
         sys.stderr.write(f"error: {fault}\n" + (f"hint: {fault.hint}\n" if fault.hint else ""))

@@ -6,7 +6,15 @@ from flask_login import current_user  # type: ignore[import-untyped]
 
 from netboot.errors import OperatorFault
 from netboot.operations import accounts as operations
-from web.access import Role, begin_session, end_session, is_local_path, requires, site
+from web.access import (
+    Role,
+    asks_as_script,
+    begin_session,
+    end_session,
+    is_local_path,
+    requires,
+    site,
+)
 from web.answers import sentence, status_of
 from web.safety import limiter
 
@@ -115,6 +123,10 @@ def _lead_to_setup() -> ResponseReturnValue | None:
     if current_app.extensions.get("netboot_is_set_up"):
         return None
     if operations.setup_needed(site()):
+        if asks_as_script():
+            raise OperatorFault(
+                "this site has no administrator yet", hint="Open the page and set it up first."
+            )
         if request.endpoint in OPEN_BEFORE_SETUP:
             return None
         return redirect(url_for("accounts.setup_page"), 303)

@@ -5,7 +5,9 @@ did not, only a message comes back and the form stays as it was. Without script 
 give whole pages.
 """
 
+import re
 import secrets
+from dataclasses import asdict
 
 import structlog
 from flask import Flask, Response, flash, make_response, redirect, render_template, request
@@ -16,6 +18,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from netboot.errors import (
     AlreadyExists,
     ContentFault,
+    Difference,
     EditConflict,
     InUse,
     InvalidInput,
@@ -24,6 +27,8 @@ from netboot.errors import (
     NotPermitted,
     OperatorFault,
 )
+from web.access import asks_as_script
+from web.problems import FieldDifference, problem_json
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +36,7 @@ STATUS_OF: tuple[tuple[type[NetbootError], int], ...] = (
     (NotFound, 404),
     (InvalidInput, 400),
     (NotPermitted, 403),
-    (EditConflict, 409),
+    (EditConflict, 412),
     (AlreadyExists, 409),
     (InUse, 409),
     (OperatorFault, 409),
@@ -79,12 +84,19 @@ def status_of(fault: NetbootError) -> int:
 
 
 def problem(
-    message: str, hint: str = "", *, status: int, template: str = "problem.html"
+    message: str,
+    hint: str = "",
+    *,
+    status: int,
+    template: str = "problem.html",
+    difference: tuple[Difference, ...] = (),
 ) -> Response:
     """A message with its hint: a fragment into the page's place for messages, or a page."""
     if wants_fragment():
         template = "parts/problem.html"
-    body = render_template(template, message=message, hint=hint, status=status)
+    body = render_template(
+        template, message=message, hint=hint, status=status, difference=difference
+    )
     response = make_response(body, status)
     if wants_fragment() and request.method == "GET":
         response.headers["HX-Retarget"] = "#messages"
@@ -100,41 +112,60 @@ def sentence(text: str) -> str:
     return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
 
 
+def kind_of(fault: NetbootError) -> str:
+    """A fault's class as a word for programs: `edit-conflict`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(fault).__name__).lower()
+
+
 def _netboot_fault(fault: NetbootError) -> Response:
     hint = fault.hint if isinstance(fault, OperatorFault) else ""
-    return problem(sentence(str(fault)), hint, status=status_of(fault))
+    difference = fault.difference if isinstance(fault, EditConflict) else ()
+    status, text = status_of(fault), sentence(str(fault))
+    if asks_as_script():
+        told = [FieldDifference(**asdict(one)) for one in difference] or None
+        return problem_json(text, status=status, kind=kind_of(fault), hint=hint, difference=told)
+    return problem(text, hint, status=status, difference=difference)
 
 
 def _http_fault(fault: HTTPException) -> ResponseReturnValue:
     status = fault.code or 500
     if fault.description == "untrusted-host":
-        host = request.environ.get("HTTP_HOST", "")
-        return problem(
-            f"This page does not answer to the name {host!r}.",
-            "Add the name to trusted_hosts in netboot.toml, or use the address of the server.",
-            status=400,
-            template="bare_problem.html",
-        )
+        return _untrusted_host()
+    if fault.response is not None or status < 400:
+        return fault  # complete already: a redirect, or problem details
+    message, hint = SENTENCES.get(status, fault.name + "."), HINTS.get(status, "")
     if isinstance(fault, CSRFError):
-        return problem(
-            "The form was too old or came from another page.",
-            "Load the page again and repeat the step; what you typed is still in the form.",
-            status=400,
+        message = "The form was too old or came from another page."
+        hint = "Load the page again and repeat the step; what you typed is still in the form."
+    if asks_as_script():
+        answer = problem_json(message, status=status, hint=hint)
+        answer.headers.extend(
+            {name: value for name, value in fault.get_headers() if name in {"Allow", "Retry-After"}}
         )
-    if status < 400:
-        return fault
-    return problem(SENTENCES.get(status, fault.name + "."), HINTS.get(status, ""), status=status)
+        return answer
+    return problem(message, hint, status=status)
+
+
+def _untrusted_host() -> Response:
+    host = request.environ.get("HTTP_HOST", "")
+    message = f"This page does not answer to the name {host!r}."
+    hint = "Add the name to trusted_hosts in netboot.toml, or use the address of the server."
+    if asks_as_script():
+        return problem_json(message, status=400, kind="untrusted-host", hint=hint)
+    return problem(message, hint, status=400, template="bare_problem.html")
 
 
 def _bug(_fault: InternalServerError) -> Response:
     reference = secrets.token_hex(4)
     # Flask has logged the traceback; local values stay out of it, for they hold secrets.
     log.error("page failed", reference=reference, path=request.path)
-    return problem(
+    message, hint = (
         "Something went wrong on our side.",
         f"The log has the details under reference {reference}.",
-        status=500,
     )
+    if asks_as_script():
+        return problem_json(message, status=500, hint=hint, reference=reference)
+    return problem(message, hint, status=500)
 
 
 def init_answers(app: Flask) -> None:

@@ -7,9 +7,12 @@ from web import boots, coverage, drivers, images, jobs, lab, machines, overview,
 from web.access import check_every_route, init_access
 from web.accounts import init_accounts
 from web.answers import init_answers
+from web.api.application import init_api, new_application
 from web.assets import init_assets
+from web.audit_trail import init_audit_trail
 from web.boot_log import init_boot_log
 from web.live import init_live
+from web.metrics import init_metrics
 from web.presentation import init_presentation
 from web.safety import init_safety
 from web.uploads import init_uploads
@@ -28,19 +31,27 @@ NAVIGATION = (
 
 def create_app(site: Site) -> Flask:
     """The console of a site. Raises RuntimeError when a route declares no permission."""
-    app = Flask("web", static_folder=None)
+    settings = site.settings
+    app = new_application()
     app.config["SECRET_KEY"] = site.secret
     app.extensions["netboot_site"] = site
     app.jinja_env.globals["navigation"] = NAVIGATION
-    init_safety(app, [*site.settings.trusted_hosts, site.settings.web_address])
+    init_safety(
+        app,
+        [*settings.trusted_hosts, settings.web_address],
+        tls_is_trusted=settings.tls == "files",
+    )
     init_assets(app)
-    init_access(app)
+    init_access(app, secure=settings.tls != "off")
+    init_audit_trail(app)
     init_answers(app)
     init_presentation(app)
     init_accounts(app)
     init_boot_log(app, site)
     init_live(app, site)
     init_uploads(app, site)
+    init_metrics(app, site)
+    init_api(app)
     for blueprint in (
         overview.overview,
         images.images,

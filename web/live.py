@@ -27,12 +27,10 @@ from flask import (
     render_template,
     request,
 )
-from flask_login import current_user  # type: ignore[import-untyped]
 
 from netboot.errors import NetbootError
-from netboot.operations import accounts
 from netboot.site import Site
-from web.access import Role, requires, role_now, site
+from web.access import Role, requires, role_now, site, still_allowed
 from web.topics import TOPICS, Topic
 
 FRESH_SECONDS = 0.2
@@ -163,13 +161,8 @@ class Viewing:
     site: Site
     board: Board
     topics: tuple[tuple[str, str], ...]
-    person_id: int
     role: Role
-
-    def still_allowed(self) -> bool:
-        """Whether the account is there and has its role still."""
-        account = accounts.account(self.site, self.person_id)
-        return account is not None and Role.named(account.role) == self.role
+    still_allowed: Callable[[], bool]
 
 
 def _news(viewing: Viewing, seen: int) -> tuple[str, int]:
@@ -220,7 +213,7 @@ def stream() -> Response:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         response.headers["HX-Reswap"] = "none"
         return response
-    viewing = Viewing(site(), board, topics, current_user.id, role_now())
+    viewing = Viewing(site(), board, topics, role_now(), still_allowed())
     events = _events(streams, viewing, generation_seen(board))
     response = Response(events, mimetype="text/event-stream")
     response.headers["X-Accel-Buffering"] = "no"  # a proxy in front must not hold it back

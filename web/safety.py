@@ -3,10 +3,12 @@
 import ipaddress
 import socket
 
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, current_app, request, session
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]
+
+from web.access import FOR_SCRIPTS, has_bearer
 
 FORM_LIMIT = 2 * 1024 * 1024
 UPLOAD_LIMIT = 64 * 1024**3
@@ -49,8 +51,17 @@ def _check_host(trusted: frozenset[str]) -> None:
 
 def _choose_limit() -> None:
     """Uploads are large; the limit must be known before anybody looks at the body."""
-    if request.blueprint == "uploads":
+    if request.blueprint in {"uploads", "api_uploads"}:
         request.max_content_length = UPLOAD_LIMIT
+
+
+def _check_origin() -> None:
+    """Refuse what another site's page sends with our cookie. A token is no cookie."""
+    anonymous_script = request.path.startswith(FOR_SCRIPTS) and "id" not in session
+    if not current_app.config["WTF_CSRF_ENABLED"] or not request.endpoint:
+        return
+    if not has_bearer(request) and not anonymous_script:
+        csrf.protect()
 
 
 def _add_headers(response: Response) -> Response:
@@ -65,17 +76,26 @@ def _add_headers(response: Response) -> Response:
     return response
 
 
-def init_safety(app: Flask, trusted_hosts: list[str]) -> None:
-    """Guard the application."""
+def _ask_for_tls(response: Response) -> Response:
+    response.headers.setdefault("Strict-Transport-Security", f"max-age={180 * 24 * 3600}")
+    return response
+
+
+def init_safety(app: Flask, trusted_hosts: list[str], *, tls_is_trusted: bool) -> None:
+    """Guard the application. Browsers keep to TLS where its certificate is one they trust."""
     own = ("localhost", socket.gethostname(), socket.getfqdn())
     trusted = frozenset(name.lower() for name in (*own, *trusted_hosts))
     app.config.update(
         MAX_CONTENT_LENGTH=FORM_LIMIT,
+        WTF_CSRF_CHECK_DEFAULT=False,  # `_check_origin` does, for it knows of tokens
         WTF_CSRF_TIME_LIMIT=None,  # a token lives as long as its session
         RATELIMIT_ENABLED=True,
     )
     app.before_request(lambda: _check_host(trusted))
     app.before_request(_choose_limit)
+    app.before_request(_check_origin)
     app.after_request(_add_headers)
+    if tls_is_trusted:
+        app.after_request(_ask_for_tls)
     csrf.init_app(app)
     limiter.init_app(app)

@@ -14,6 +14,7 @@ from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped
 from netboot.errors import NotPermitted, PortTaken
 from netboot.serve.port_holder import who_holds
 from netboot.site import Site
+from netboot.tls import certificate_of
 from web.app import create_app
 from web.live import STREAMS, Streams
 
@@ -26,13 +27,14 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
 
     def __init__(self, site: Site, address: str, port: int) -> None:
         self._data = site.data
+        self._tls = certificate_of(site)
         self._bind = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
         self._app: Any = None
         super().__init__()
 
     def load_config(self) -> None:
         """One worker with many threads; no files beside it."""
-        settings = {
+        settings: dict[str, Any] = {
             "bind": [self._bind],
             "workers": 1,
             "worker_class": "gthread",
@@ -50,6 +52,8 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
             "loglevel": "warning",
             "post_worker_init": self._end_streams_with,
         }
+        if self._tls is not None:
+            settings |= {"certfile": str(self._tls.certificate), "keyfile": str(self._tls.key)}
         for name, value in settings.items():
             self.cfg.set(name, value)
 

@@ -3,10 +3,14 @@
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from netboot.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from netboot.site import Site
 
 RUN_HELP = "Network interface that machines boot through; without it, a lab of its own."
 
@@ -28,11 +32,10 @@ def run(data: Path, interface: str) -> None:
 def boot(data: Path, interface: str, address: str) -> None:
     """Serve proxyDHCP and TFTP (a part of `run`)."""
     from netboot.netd import serve_boot
-    from netboot.site import Site
     from netboot.supervisor import die_with_parent
 
     die_with_parent()
-    site = Site.open(data)
+    site = _opened(data, "boot")
     interface = interface or site.settings.interface
     address = address or site.settings.address or address_of(interface)
     serve_boot(site, interface=interface, address=address)
@@ -45,11 +48,10 @@ def boot(data: Path, interface: str, address: str) -> None:
 def http(data: Path, interface: str, address: str) -> None:
     """Serve boot files over HTTP (a part of `run`)."""
     from netboot.bootd import serve_boot_files
-    from netboot.site import Site
     from netboot.supervisor import die_with_parent
 
     die_with_parent()
-    site = Site.open(data)
+    site = _opened(data, "http")
     interface = interface or site.settings.interface
     serve_boot_files(site, address=address or site.settings.address or address_of(interface))
 
@@ -58,12 +60,11 @@ def http(data: Path, interface: str, address: str) -> None:
 @click.pass_obj
 def worker(data: Path) -> None:
     """Do queued jobs (a part of `run`)."""
-    from netboot.site import Site
     from netboot.supervisor import die_with_parent
     from netboot.worker import run_worker
 
     die_with_parent()
-    run_worker(Site.open(data))
+    run_worker(_opened(data, "worker"))
 
 
 @click.command(
@@ -77,6 +78,16 @@ def check(data: Path, arguments: tuple[str, ...]) -> None:
     # scapy is GPL-2.0-only and slow to load: it lives in a process of its own.
     command = [sys.executable, "-m", "netboot.diagnose", "--data", str(data), *arguments]
     os.execv(sys.executable, command)  # noqa: S606  # no shell is wanted
+
+
+def _opened(data: Path, process: str) -> "Site":
+    """The site of a process of `run`, which writes its log as the site's settings say."""
+    from netboot.logs import configure_logs
+    from netboot.site import Site
+
+    site = Site.open(data)
+    configure_logs(site.settings.log_format, process=process)
+    return site
 
 
 def address_of(interface: str) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from netboot.errors import (
     AlreadyExists,
+    Difference,
     EditConflict,
     InUse,
     InvalidInput,
@@ -141,8 +142,9 @@ def add_drivers(
     for a package that cannot be enabled.
     """
     with site.database.writing() as session:
-        row = _unchanged(find_image(session, image), row_version)
+        row = find_image(session, image)
         value = image_value(session, row)
+        _require_unchanged(row, row_version, _drivers_difference(value, "with", drivers))
         for name in drivers:
             found = find_driver(session, name, architecture=value.architecture)
             if enable and not found.enabled:
@@ -168,8 +170,9 @@ def remove_drivers(
     Raises NotFound, EditConflict.
     """
     with site.database.writing() as session:
-        row = _unchanged(find_image(session, image), row_version)
+        row = find_image(session, image)
         value = image_value(session, row)
+        _require_unchanged(row, row_version, _drivers_difference(value, "without", drivers))
         for name in drivers:
             held = {driver.name: driver.digest for driver in value.drivers}
             digest = (
@@ -188,7 +191,8 @@ def set_comment(
     if len(comment) > boot_image.COMMENT_LIMIT:
         raise InvalidInput(f"a comment has at most {boot_image.COMMENT_LIMIT} characters")
     with site.database.writing() as session:
-        row = _unchanged(find_image(session, image), row_version)
+        row = find_image(session, image)
+        _require_unchanged(row, row_version, Difference("comment", comment, row.comment))
         row.comment = comment
     return get_image(site, image)
 
@@ -347,10 +351,16 @@ def _refuse_twin(session: Session, image: BootImage) -> None:
         )
 
 
-def _unchanged(row: ImageRow, row_version: int | None) -> ImageRow:
+def _require_unchanged(row: ImageRow, row_version: int | None, wanted: Difference) -> None:
+    """Refuse a change to what somebody else changed since it was read, and say how it differs."""
     if row_version is not None and row.row_version != row_version:
         raise EditConflict(
             f"somebody else changed {row.name} since you opened it",
             hint="Look at it again, then repeat your change.",
+            difference=(wanted,) if wanted.yours != wanted.theirs else (),
         )
-    return row
+
+
+def _drivers_difference(image: BootImage, how: str, drivers: Sequence[str]) -> Difference:
+    held = ", ".join(driver.name for driver in image.drivers) or "none"
+    return Difference("drivers", f"{how} {', '.join(drivers)}", held)

@@ -192,7 +192,7 @@ class MachineRow(Row):
 
 
 class AccountRow(Row):
-    """Somebody who may sign in."""
+    """Somebody who may sign in: by password, or (`identity`: issuer and subject) by OIDC."""
 
     __tablename__ = "accounts"
 
@@ -201,6 +201,9 @@ class AccountRow(Row):
     password_hash: Mapped[str] = mapped_column(String(255))
     role: Mapped[str] = mapped_column(String(16))
     created_at: Mapped[float] = mapped_column(Float)
+    disabled: Mapped[bool] = mapped_column(default=False)
+    identity: Mapped[str | None] = mapped_column(String(500), index=True, unique=True, default=None)
+    row_version: Mapped[int] = mapped_column(default=1)
 
 
 class JobRow(Row):

@@ -10,6 +10,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
+import netboot.store.account_records  # noqa: F401  # its rows belong to the schema
 from netboot.errors import InvalidInput, MissingTool, OperatorFault
 from netboot.store import database as module
 from netboot.store.database import Database

@@ -2,7 +2,6 @@
 
 import shutil
 import time
-import uuid
 
 import pytest
 
@@ -72,16 +71,27 @@ def make_client():
 
 def sign_in(client, site, identity):
     """Give the client the session that signing in gives; an expired one began yesterday."""
-    from netboot.operations import accounts
+    from netboot.operations import accounts, sessions
 
     role = "admin" if identity == "expired" else identity
     name = seeding.NAMES[role]
     account = next(one for one in accounts.list_accounts(site) if one.name == name)
-    began = time.time() - (13 * 3600 if identity == "expired" else 0)
+    secret = sessions.begin(site, account.id, now=time.time())
+    if identity == "expired":
+        age_session(site, secret, 13 * 3600)
     with client.session_transaction() as session:
-        session.update(
-            _user_id=str(account.id), _fresh=True, id=uuid.uuid4().hex, began=began, seen=began
-        )
+        session.update(_user_id=str(account.id), _fresh=True, id=secret)
+
+
+def age_session(site, secret, seconds, *, only_seen=False):
+    """Make a session older than it is."""
+    from netboot.operations.sessions import digest_of
+    from netboot.store.account_records import SessionRow
+
+    with site.database.writing() as session:
+        row = session.get(SessionRow, digest_of(secret))
+        row.seen -= seconds
+        row.began -= 0 if only_seen else seconds
 
 
 def htmx(**extra):

@@ -1,13 +1,12 @@
 """Who may do what: every route times every identity."""
 
-import time
-
 import pytest
 from flask import Flask
 
 from netboot.operations import accounts as operations
-from tests.web.conftest import IDENTITIES, sign_in
-from web.access import Role, Sessions, check_every_route, is_local_path, requires
+from netboot.operations import tokens
+from tests.web.conftest import IDENTITIES, age_session, sign_in
+from web.access import Role, check_every_route, is_local_path, requires
 from web.app import create_app
 
 # What each view needs. A new view fails the test below until somebody has thought about it.
@@ -77,6 +76,67 @@ SAMPLES = {
     "key": "52:54:00:00:00:99",
     "upload_id": "0" * 32 + "-" + "0" * 32,
     "name": "console.css",
+    "number": 999,
+    "driver": "no-such-driver",
+    "mac": "52:54:00:00:00:99",
+    "key": "no-such-machine",
+    "boot": "525400000000-1",
+}
+# The same for the verbs of the API.
+API_NEEDS = {
+    "api.openapi": Role.VIEWER,
+    "api_accounts.change": Role.ADMIN,
+    "api_accounts.create": Role.ADMIN,
+    "api_accounts.delete": Role.ADMIN,
+    "api_accounts.get_account": Role.ADMIN,
+    "api_accounts.list_accounts": Role.ADMIN,
+    "api_accounts.set_password": Role.ADMIN,
+    "api_audit.list_audit": Role.VIEWER,
+    "api_audit.verify_audit": Role.VIEWER,
+    "api_boots.get_boot": Role.VIEWER,
+    "api_boots.list_boots": Role.VIEWER,
+    "api_coverage.fix_coverage": Role.OPERATOR,
+    "api_coverage.get_coverage": Role.VIEWER,
+    "api_coverage.remove_unneeded_drivers": Role.OPERATOR,
+    "api_deployments.deploy": Role.OPERATOR,
+    "api_deployments.list_deployments": Role.VIEWER,
+    "api_deployments.withdraw": Role.OPERATOR,
+    "api_distribution_points.list_points": Role.VIEWER,
+    "api_distribution_points.verify_point": Role.OPERATOR,
+    "api_drivers.delete": Role.ADMIN,
+    "api_drivers.disable": Role.OPERATOR,
+    "api_drivers.enable": Role.OPERATOR,
+    "api_drivers.get_driver": Role.VIEWER,
+    "api_drivers.import_drivers": Role.OPERATOR,
+    "api_drivers.list_drivers": Role.VIEWER,
+    "api_drivers.set_categories": Role.OPERATOR,
+    "api_images.add_driver": Role.OPERATOR,
+    "api_images.build": Role.OPERATOR,
+    "api_images.delete": Role.ADMIN,
+    "api_images.get_image": Role.VIEWER,
+    "api_images.import_image": Role.OPERATOR,
+    "api_images.list_images": Role.VIEWER,
+    "api_images.list_versions": Role.VIEWER,
+    "api_images.remove_driver": Role.OPERATOR,
+    "api_images.roll_back": Role.OPERATOR,
+    "api_images.set_comment": Role.OPERATOR,
+    "api_images.set_default": Role.OPERATOR,
+    "api_images.update_distribution_points": Role.OPERATOR,
+    "api_jobs.cancel": Role.OPERATOR,
+    "api_jobs.get_job": Role.VIEWER,
+    "api_jobs.list_jobs": Role.VIEWER,
+    "api_machines.forget": Role.OPERATOR,
+    "api_machines.get_machine": Role.VIEWER,
+    "api_machines.get_machine_coverage": Role.VIEWER,
+    "api_machines.import_devices": Role.OPERATOR,
+    "api_machines.list_machines": Role.VIEWER,
+    "api_me.create_token": Role.VIEWER,
+    "api_me.get_me": Role.VIEWER,
+    "api_me.list_tokens": Role.VIEWER,
+    "api_me.revoke_token": Role.VIEWER,
+    "api_test_machines.boot": Role.OPERATOR,
+    "api_test_machines.get_lab": Role.VIEWER,
+    "api_uploads.upload_file": Role.OPERATOR,
 }
 ROLE_OF = {"viewer": Role.VIEWER, "operator": Role.OPERATOR, "admin": Role.ADMIN}
 
@@ -95,7 +155,7 @@ def test_the_table_names_every_view_and_no_other(shared_site):
     """A new view fails here until its permission was decided."""
     app = create_app(shared_site)
 
-    assert set(NEEDS) == {rule.endpoint for rule in app.url_map.iter_rules()}
+    assert set(NEEDS) | set(API_NEEDS) == {rule.endpoint for rule in app.url_map.iter_rules()}
 
 
 @pytest.mark.parametrize("identity", IDENTITIES)
@@ -107,7 +167,7 @@ def test_every_route_lets_in_whom_it_should_and_nobody_else(shared_site, make_cl
         response = client.open(
             path, method=method, headers={"Tus-Resumable": "1.0.0"}, buffered=False
         )
-        allowed = NEEDS[endpoint] <= ROLE_OF.get(identity, Role.PUBLIC)
+        allowed = (NEEDS | API_NEEDS)[endpoint] <= ROLE_OF.get(identity, Role.PUBLIC)
         where = f"{method} {path} as {identity}: {response.status_code}"
         response.close()
         if allowed:
@@ -119,6 +179,35 @@ def test_every_route_lets_in_whom_it_should_and_nobody_else(shared_site, make_cl
             assert response.status_code == 401 or to_sign_in, where
         else:
             assert response.status_code == 401, where
+
+
+@pytest.mark.parametrize("scope", ["read", "operate", "administer"])
+def test_a_token_opens_what_its_scope_says_and_no_more(shared_site, make_client, scope):
+    """Whatever the account may do: here it is an administrator's token each time."""
+    app = create_app(shared_site)
+    client = make_client(shared_site, "anonymous", app=app)
+    ada = operations.get_account(shared_site, "ada")
+    _, token = tokens.create_token(shared_site, ada, scope, scope=scope)
+    for endpoint, method, path in calls(app):
+        if endpoint in {"accounts.sign_in_page", "accounts.sign_out", "accounts.sign_in"}:
+            continue  # a token has no session to begin or end
+        headers = {"Tus-Resumable": "1.0.0", "Authorization": f"Bearer {token}"}
+        response = client.open(path, method=method, headers=headers, buffered=False)
+        response.close()
+        allowed = (NEEDS | API_NEEDS)[endpoint] <= Role.named(tokens.SCOPES[scope])
+        where = f"{method} {path} with {scope}: {response.status_code}"
+        assert allowed == (response.status_code != 403), where
+        assert response.status_code != 401, where
+
+
+@pytest.mark.parametrize("token", ["", "nb_x", "nb_" + "0" * 12 + "_" + "A" * 43, "Ä"])
+def test_a_token_that_is_none_is_told_so_and_not_led_to_a_page(shared_site, make_client, token):
+    """Even where a session would have opened the door: the token speaks."""
+    client = make_client(shared_site, "admin")
+    response = client.get("/api/v1/images", headers={"Authorization": f"Bearer {token}"})
+
+    assert (401, "Bearer") == (response.status_code, response.headers["WWW-Authenticate"][:6])
+    assert response.content_type == "application/problem+json"
 
 
 def test_a_view_without_a_permission_stops_the_start():
@@ -149,26 +238,19 @@ def test_only_paths_of_this_site_are_gone_back_to(target, expected):
     assert expected == is_local_path(target)
 
 
-def test_a_session_that_was_ended_stays_ended_until_it_would_have_anyway():
-    """Ended sessions are refused, and forgotten when their time is over."""
-    sessions = Sessions()
-    sessions.end("one", now=0.0)
-
-    assert sessions.is_ended("one") is True
-    sessions.end("two", now=13 * 3600)
-    assert sessions.is_ended("one") is False
-    assert sessions.is_ended("two") is True
-
-
 def test_a_copied_cookie_is_worth_nothing_after_signing_out(furnished, make_client):
     """Signing out ends the session itself, not only this browser's copy of it."""
     app = create_app(furnished)
     client = make_client(furnished, "viewer", app=app)
     copy = app.test_client()
-    copy.set_cookie("netboot", client.get_cookie("netboot").value)
+    value = client.get_cookie("netboot").value
+    copy.set_cookie("netboot", value)
 
     assert copy.get("/").status_code == 200
     client.post("/sign-out")
+    assert copy.get("/").status_code == 303
+    copy = create_app(furnished).test_client()  # as after a restart of the server
+    copy.set_cookie("netboot", value)
     assert copy.get("/").status_code == 303
 
 
@@ -176,7 +258,7 @@ def test_an_idle_session_ends(furnished, make_client):
     """Two hours without a request end a session."""
     client = make_client(furnished, "viewer")
     with client.session_transaction() as session:
-        session["seen"] = time.time() - 2 * 3600 - 1
+        age_session(furnished, session["id"], 2 * 3600 + 1, only_seen=True)
 
     assert client.get("/").status_code == 303
 

@@ -25,14 +25,14 @@ from web.app import create_app
         (InvalidInput("x"), 400),
         (NotPermitted("x"), 403),
         (AlreadyExists("x"), 409),
-        (EditConflict("x"), 409),
+        (EditConflict("x"), 412),
         (InUse("x"), 409),
         (DriverNotEnabled("x"), 409),
         (BlobMissing("x"), 503),
     ],
 )
 def test_the_status_says_whose_fault_it_is(fault, expected):
-    """Absent is 404, unusable 400, in the way 409, and damage of ours 503."""
+    """Absent is 404, unusable 400, in the way 409, changed meanwhile 412, and damage of ours 503."""
     assert expected == status_of(fault)
 
 

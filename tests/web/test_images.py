@@ -169,7 +169,8 @@ def test_two_administrators_do_not_overwrite_each_other(furnished, operator):
     )
 
     assert first.status_code == 303
-    assert second.status_code == 409
+    assert second.status_code == 412
+    assert "Stands there now" in second.text
     assert "somebody else changed" in second.text.lower()
     assert images.get_image(furnished, "lab-pe-x64").comment == "one"
 

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+import netboot.store.account_records  # noqa: F401  # its rows belong to the schema
 from netboot.store.records import Row
 
 context.configure(

@@ -1,0 +1,432 @@
+"""The API: what every verb shares, and each subject once through."""
+
+import time
+
+import pytest
+
+from netboot.operations import accounts, audit, images, jobs, tokens
+from web.access import Role
+from web.api.application import SUBJECTS
+from web.app import create_app
+
+LAB = "/api/v1/images/lab-pe-x64"
+PROBLEM = "application/problem+json"
+
+
+class Script:
+    """A script with a token of its own."""
+
+    def __init__(self, site, name="ada", scope="administer"):
+        self.site = site
+        self.app = create_app(site)
+        self.client = self.app.test_client()
+        account = accounts.get_account(site, name)
+        self.handle, token = tokens.create_token(site, account, "test", scope=scope)
+        self.headers = {"Authorization": f"Bearer {token}"}
+
+    def __call__(self, method, path, *, headers=None, **more):
+        path = path if path.startswith("/") else f"/api/v1/{path}"
+        return self.client.open(
+            path, method=method, headers={**self.headers, **(headers or {})}, **more
+        )
+
+
+@pytest.fixture
+def script(furnished):
+    return Script(furnished)
+
+
+@pytest.fixture(scope="module")
+def reader(shared_site):
+    return Script(shared_site, "vera", "read")
+
+
+# --- what all verbs share -----------------------------------------------------------------
+
+
+def test_the_description_names_every_verb_with_its_role(reader):
+    """What is routed is described, with the role that it needs and the problems that may come."""
+    described = {
+        (path.replace("{", "<").replace("}", ">"), method): operation
+        for path, methods in reader("GET", "openapi.json").json["paths"].items()
+        for method, operation in methods.items()
+    }
+    routed = {
+        (rule.rule.replace("int:", ""), method.lower())
+        for rule in reader.app.url_map.iter_rules()
+        if rule.endpoint.startswith("api_")
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+
+    assert set(described) == routed
+    assert {operation["x-role"] for operation in described.values()} <= {
+        role.name.lower() for role in Role
+    }
+    for operation in described.values():
+        assert PROBLEM in operation["responses"]["404"]["content"]
+        assert operation["summary"]
+        assert operation["security"]
+
+
+def test_operations_have_names_of_their_own(reader):
+    """Generators make a function of each."""
+    paths = reader("GET", "openapi.json").json["paths"].values()
+    names = [operation["operationId"] for methods in paths for operation in methods.values()]
+
+    assert len(names) == len(set(names)) > 40
+    assert len(SUBJECTS) == len({subject.name for subject in SUBJECTS})
+
+
+def test_faults_are_problem_details(script):
+    """What went wrong, what to do, and no page."""
+    missing = script("GET", "images/no-such-image")
+
+    assert (404, PROBLEM) == (missing.status_code, missing.content_type)
+    assert "There is no boot image" in missing.json["detail"]
+    assert "Lab PE x64" in missing.json["hint"]
+    assert missing.json["type"] == "urn:netboot:problem:not-found"
+    assert script("GET", "nowhere").content_type == PROBLEM
+    assert script("PUT", "images").status_code == 405
+    assert "GET" in script("PUT", "images").headers["Allow"]
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b'"x"', b"{", b"\xff", b"1e999", b"{}{}"])
+def test_a_body_that_is_no_order_is_refused(script, body):
+    """Whatever it is, it is told apart from a fault of ours."""
+    answer = script(
+        "POST", f"{LAB}/drivers", data=body, headers={"Content-Type": "application/json"}
+    )
+
+    assert (422, PROBLEM) == (answer.status_code, answer.content_type)
+    assert answer.json["errors"]
+
+
+def test_a_field_that_is_not_known_is_refused_by_name(script):
+    """A misspelt field must not look as if it had been done."""
+    answer = script("PATCH", LAB, json={"coment": "x"})
+
+    assert answer.status_code == 422
+    assert answer.json["errors"] == [
+        {"field": "coment", "message": "Extra inputs are not permitted"}
+    ]
+
+
+def test_what_was_sent_is_not_repeated_in_a_refusal(script):
+    """It may be a password."""
+    answer = script("POST", "accounts", json={"name": "x", "role": "king", "password": "hunter2"})
+
+    assert answer.status_code == 422
+    assert "hunter2" not in answer.text
+
+
+def test_lists_come_in_parts(script):
+    """Each part names the next; together they are the whole, each thing once."""
+    path, seen = "drivers?limit=2&kind=network", []
+    while path:
+        answer = script("GET", path)
+        seen += [driver["name"] for driver in answer.json["items"]]
+        path = answer.json["next"]
+        assert ("next" in answer.headers.get("Link", "")) == bool(path)
+
+    assert seen == sorted(["e1000", "netkvm", "rtl8139"])
+    assert answer.json["total"] == 3
+    assert script("GET", "drivers?limit=0").status_code == 422
+    assert script("GET", "drivers?limit=100000").status_code == 422
+
+
+def test_a_session_may_use_the_api_with_its_token_against_forgery(furnished, make_client):
+    """Reading needs nothing more; changing needs what every form of the page needs."""
+    client = make_client(furnished, "operator", csrf=True)
+    token = client.get("/images/").text.split('name="csrf-token" content="')[1].split('"')[0]
+
+    assert client.get(LAB).status_code == 200
+    refused = client.put(f"{LAB}/default")
+    assert (400, PROBLEM) == (refused.status_code, refused.content_type)
+    assert client.put(f"{LAB}/default", headers={"X-CSRFToken": token}).status_code == 200
+
+
+# --- repetitions --------------------------------------------------------------------------
+
+
+def test_a_repeated_order_is_carried_out_once(script):
+    """The second answer is the first one again, and says so."""
+    key = {"Idempotency-Key": "build-of-monday"}
+    first = script("POST", f"{LAB}/build", headers=key)
+    second = script("POST", f"{LAB}/build", headers=key)
+
+    assert first.status_code == second.status_code == 202
+    assert first.json == second.json
+    assert first.headers["Location"] == second.headers["Location"]
+    assert second.headers["Idempotent-Replayed"] == "true"
+    assert len(jobs.list_jobs(script.site)) == 1
+    assert audit.count(script.site, action="images.build") == 1
+
+
+def test_a_key_belongs_to_one_order_of_one_account(script):
+    """Another order with the same key is a mistake; another account's key is another key."""
+    key = {"Idempotency-Key": "one"}
+    script("POST", f"{LAB}/build", headers=key)
+
+    assert script("POST", "images/lab-pe-x86/build", headers=key).status_code == 422
+    otto = Script(script.site, "otto", "operate")
+    assert "Idempotent-Replayed" not in otto("POST", f"{LAB}/build", headers=key).headers
+    assert len(jobs.list_jobs(script.site)) == 2
+
+
+def test_an_order_that_failed_may_be_tried_again_with_its_key(script):
+    """Only what was done is remembered."""
+    key = {"Idempotency-Key": "again"}
+    path = "images/windows-pe-11/update-distribution-points"
+    assert script("POST", path, headers=key).status_code == 409
+    assert script("POST", path, headers=key).status_code == 409
+    assert "Idempotent-Replayed" not in script("POST", path, headers=key).headers
+
+
+def test_a_token_is_not_kept_for_repetitions(script):
+    """Its text is shown once and stands nowhere."""
+    key = {"Idempotency-Key": "token"}
+    first = script("POST", "me/tokens", json={"name": "a"}, headers=key).json["token"]
+    second = script("POST", "me/tokens", json={"name": "a"}, headers=key).json["token"]
+
+    assert first != second
+    assert first.encode() not in (script.site.data / "site.db").read_bytes()
+
+
+# --- conflicts ----------------------------------------------------------------------------
+
+
+def test_a_change_to_what_somebody_else_changed_is_refused_with_the_difference(script):
+    """If-Match holds what was read; what is there stays."""
+    tag = script("GET", LAB).headers["ETag"]
+    first = script("PATCH", LAB, json={"comment": "mine"}, headers={"If-Match": tag})
+    second = script("PATCH", LAB, json={"comment": "yours"}, headers={"If-Match": tag})
+
+    assert (200, 412) == (first.status_code, second.status_code)
+    assert first.headers["ETag"] != tag
+    assert second.json["difference"] == [{"field": "comment", "yours": "yours", "theirs": "mine"}]
+    assert script("GET", LAB).json["comment"] == "mine"
+    again = {"If-Match": first.headers["ETag"]}
+    assert script("PATCH", LAB, json={"comment": "yours"}, headers=again).status_code == 200
+
+
+def test_a_driver_is_not_added_to_a_recipe_that_changed(script):
+    """The difference shows what is in it now."""
+    tag = script("GET", LAB).headers["ETag"]
+    script("PATCH", LAB, json={"comment": "changed meanwhile"})
+    answer = script(
+        "POST", f"{LAB}/drivers", json={"drivers": ["vioscsi"]}, headers={"If-Match": tag}
+    )
+
+    assert answer.status_code == 412
+    assert answer.json["difference"] == [
+        {"field": "drivers", "yours": "with vioscsi", "theirs": "e1000"}
+    ]
+
+
+@pytest.mark.parametrize(("tag", "expected"), [("*", 200), ('"x"', 400), ('"1", "2"', 400)])
+def test_a_condition_must_be_one_of_ours(script, tag, expected):
+    """Any state, or one that was given out."""
+    answer = script("PATCH", LAB, json={"comment": "x"}, headers={"If-Match": tag})
+
+    assert answer.status_code == expected
+
+
+def test_an_account_that_somebody_else_changed_is_not_changed(script):
+    """The role that the other administrator gave is told."""
+    tag = script("GET", "accounts/otto").headers["ETag"]
+    script("PATCH", "accounts/otto", json={"role": "viewer"})
+    answer = script("PATCH", "accounts/otto", json={"role": "admin"}, headers={"If-Match": tag})
+
+    assert answer.status_code == 412
+    assert answer.json["difference"] == [{"field": "role", "yours": "admin", "theirs": "viewer"}]
+
+
+# --- subjects -----------------------------------------------------------------------------
+
+
+def test_an_image_goes_through_its_verbs(script):
+    """Comment, drivers, build, update, roll back, default, delete."""
+    added = script("POST", f"{LAB}/drivers", json={"drivers": ["netkvm"], "enable": True})
+    assert [driver["name"] for driver in added.json["drivers"]] == ["e1000", "netkvm"]
+    removed = script("DELETE", f"{LAB}/drivers/netkvm")
+    assert [driver["name"] for driver in removed.json["drivers"]] == ["e1000"]
+    build = script("POST", f"{LAB}/build")
+    assert (202, "build_version") == (build.status_code, build.json["kind"])
+    assert script("GET", build.headers["Location"]).json["state"] == "queued"
+    update = script("POST", f"{LAB}/update-distribution-points")
+    assert update.json["kind"] == "update_distribution_points"
+    assert script("POST", f"{LAB}/roll-back", json={"number": 1}).json["served_version"] == 1
+    assert script("PUT", f"{LAB}/default").json["is_default"] is True
+    assert [one["number"] for one in script("GET", f"{LAB}/versions").json["items"]] == [2, 1]
+    assert script("DELETE", "images/windows-pe-11").status_code == 204
+    assert script("GET", "images").json["total"] == 2
+
+
+def test_a_file_is_sent_in_one_piece_and_imported(script):
+    """As `curl -T boot.wim` sends it; the job has the path, the name and who asked is recorded."""
+    sent = script("PUT", "uploads/boot.wim", data=b"MSWIM" * 1000)
+    assert (201, 5000) == (sent.status_code, sent.json["size"])
+    order = {"name": "From a script", "upload": sent.json["batch"]}
+    answer = script("POST", "images", json=order)
+
+    assert (202, "import_image") == (answer.status_code, answer.json["kind"])
+    (job,) = jobs.list_jobs(script.site)
+    assert job.arguments["path"].endswith("/boot.wim")
+    assert audit.entries(script.site)[0].action == "images.import_image"
+    assert script("POST", "images", json=order | {"upload": "0" * 32}).status_code == 400
+    assert script("PUT", "uploads/a%2f..%2fb", data=b"x").status_code in {400, 404}
+
+
+def test_an_upload_of_somebody_else_cannot_be_imported(script):
+    """It belongs to the account that sent it."""
+    sent = script("PUT", "uploads/drivers.zip", data=b"PK").json["batch"]
+    otto = Script(script.site, "otto", "operate")
+
+    assert otto("POST", "drivers", json={"upload": sent}).status_code == 400
+    assert script("POST", "drivers", json={"upload": sent}).status_code == 202
+
+
+def test_a_driver_goes_through_its_verbs(script):
+    """Enable, disable, sort, delete."""
+    assert script("POST", "drivers/netkvm/enable").json["enabled"] is True
+    assert script("POST", "drivers/netkvm/disable").json["enabled"] is False
+    sorted_in = script("PUT", "drivers/netkvm/categories", json={"categories": ["lab", "virtio"]})
+    assert sorted_in.json["categories"] == ["lab", "virtio"]
+    assert script("GET", "drivers?category=lab").json["total"] == 1
+    assert "PCI\\VEN_1AF4&DEV_1000" in script("GET", "drivers/netkvm").json["hardware_ids"]
+    assert script("DELETE", "drivers/e1000").status_code == 409
+    assert script("DELETE", "drivers/netkvm").status_code == 204
+
+
+def test_machines_and_deployments_go_through_their_verbs(script):
+    """Seen machines say what they get; a deployment gives one another image."""
+    machine = script("GET", "machines/52:54:00:12:34:56").json
+    assert machine["gets"][0] == "Lab PE x64"
+    listed = script(
+        "PUT", "machines/desk/devices", json={"devices": "PCI\\VEN_8086&DEV_100E\nnonsense"}
+    )
+    assert listed.json["unread"] == ["nonsense"]
+    covered = script("GET", "machines/desk/coverage?image=lab-pe-x64").json
+    assert covered["network"]
+    made = script("PUT", "deployments/52-54-00-12-34-56", json={"image": "lab-pe-x86"})
+    assert made.json == {"mac": "52:54:00:12:34:56", "image": "Lab PE x86", "comment": ""}
+    assert script("GET", "machines/52:54:00:12:34:56").json["gets"] == ["Lab PE x86"]
+    assert script("GET", "deployments").json["total"] == 1
+    assert script("DELETE", "deployments/525400123456").status_code == 204
+    assert script("DELETE", "machines/desk").status_code == 204
+    assert script("DELETE", "machines/desk").status_code == 404
+
+
+def test_coverage_is_told_and_mended(script):
+    """Which machines an image brings up, and the drivers that it lacks."""
+    script("PUT", "machines/desk/devices", json={"devices": "PCI\\VEN_1AF4&DEV_1000&CC_0200"})
+    found = script("GET", f"{LAB}/coverage").json
+    (desk,) = [one for one in found["machines"] if one["machine"] == "desk"]
+    netkvm = script("GET", "drivers/netkvm").json["digest"]
+
+    assert desk["lacking"][0]["fixes"] == [netkvm]
+    assert script("POST", f"{LAB}/coverage/fix", json={}).json["drivers"] == [netkvm]
+    assert script("POST", f"{LAB}/coverage/remove-unneeded", json={}).json["drivers"]
+    held = [driver.name for driver in images.get_image(script.site, "lab-pe-x64").drivers]
+    assert held == ["netkvm"]
+
+
+def test_points_boots_jobs_and_the_lab_are_told(reader):
+    """What a viewer reads."""
+    (point,) = reader("GET", "distribution-points").json["items"]
+    assert {one["image"]: one["status"] for one in point["images"]}["Lab PE x86"] == "CURRENT"
+    boots = reader("GET", "boots?outcome=offline").json
+    assert [boot["machine"] for boot in boots["items"]] == ["52:54:00:aa:bb:cc"]
+    story = reader("GET", f"boots/{boots['items'][0]['id']}").json
+    assert story["steps"][0]["text"]
+    assert reader("GET", "jobs").json == {"items": []}
+    assert reader("GET", "test-machines").json["available"] is False
+    assert reader("GET", "me").json == {"name": "vera", "role": "viewer", "external": False}
+
+
+def test_a_point_is_verified_byte_by_byte(script):
+    """Altered files are named."""
+    assert script("POST", "distribution-points/verify/lab-pe-x86").json["status"] == "CURRENT"
+    version = images.get_image(script.site, "lab-pe-x86").current
+    blob = script.site.point.blobs.require(version.files[0].digest)
+    blob.chmod(0o600)
+    blob.write_bytes(b"altered")
+
+    answer = script("POST", "distribution-points/verify/lab-pe-x86").json
+    assert (answer["status"], answer["altered"]) == ("ALTERED", ["boot.wim"])
+
+
+def test_a_test_machine_is_asked_for_by_name(script):
+    """What is not on offer is told, and so is that no lab runs here."""
+    wrong = script("POST", "test-machines", json={"firmware": "coreboot", "nic": "e1000"})
+    assert wrong.status_code == 400
+    right = script("POST", "test-machines", json={"firmware": "bios-x64", "nic": "e1000"})
+    assert (right.status_code, right.json["detail"]) == (409, "Test machines are not available.")
+
+
+def test_accounts_go_through_their_verbs(script):
+    """Make, change, disable, another password, delete; never the last administrator."""
+    new = {"name": "zoe", "role": "viewer", "password": "correct horse battery"}
+    assert script("POST", "accounts", json=new).status_code == 201
+    assert script("POST", "accounts", json=new).status_code == 409
+    assert script("PATCH", "accounts/zoe", json={"role": "operator"}).json["role"] == "operator"
+    assert script("PATCH", "accounts/zoe", json={"disabled": True}).json["disabled"] is True
+    assert script("GET", "accounts").json["total"] == 4
+    password = {"password": "another horse battery"}
+    assert script("PUT", "accounts/zoe/password", json=password).status_code == 204
+    assert script("DELETE", "accounts/zoe").status_code == 204
+    assert script("PATCH", "accounts/ada", json={"role": "viewer"}).status_code == 409
+    assert script("DELETE", "accounts/ada").status_code == 409
+    (entry,) = audit.entries(script.site, action="accounts.create")
+    assert (entry.details, entry.via, entry.actor) == (
+        {"name": "zoe", "role": "viewer"},
+        "api",
+        "ada",
+    )
+
+
+def test_a_token_makes_no_stronger_token(script):
+    """What a script was given to read must not become what changes things."""
+    weak = Script(script.site, "ada", "read")
+
+    assert weak("POST", "me/tokens", json={"name": "x", "scope": "operate"}).status_code == 400
+    made = weak("POST", "me/tokens", json={"name": "x", "scope": "read", "days": 1})
+    assert made.json["expires_at"] < time.time() + 24 * 3600 + 1
+    assert weak("DELETE", f"me/tokens/{made.json['id']}").status_code == 204
+    assert weak("DELETE", f"me/tokens/{made.json['id']}").status_code == 404
+
+
+def test_a_token_that_is_over_or_revoked_or_of_a_disabled_account_opens_nothing(script):
+    """At once, not when somebody restarts something."""
+    otto = Script(script.site, "otto", "operate")
+    assert otto("GET", "me").status_code == 200
+    script("PATCH", "accounts/otto", json={"disabled": True})
+    assert otto("GET", "me").status_code == 401
+    script("PATCH", "accounts/otto", json={"disabled": False})
+    assert otto("GET", "me").status_code == 200
+    token = otto.headers["Authorization"].split()[1]
+    assert tokens.bearer(script.site, token, now=time.time() + 91 * 24 * 3600) is None
+    tokens.revoke_token(script.site, accounts.get_account(script.site, "otto").id, otto.handle.id)
+    assert otto("GET", "me").status_code == 401
+
+
+def test_the_audit_log_is_read_in_parts_and_verified(script):
+    """Newest first; `before` goes on."""
+    for text in ("one", "two", "three"):
+        script("PATCH", LAB, json={"comment": text})
+    newest = script("GET", "audit?limit=2&subject=images/lab-pe-x64").json
+    older = script("GET", f"audit?before={newest['items'][-1]['id']}").json
+
+    assert newest["total"] == 3
+    assert [entry["details"]["comment"] for entry in newest["items"]] == ["three", "two"]
+    assert [entry["details"]["comment"] for entry in older["items"]] == ["one"]
+    verdict = script("GET", f"audit/verify?head={newest['items'][0]['hash']}").json
+    assert (verdict["count"], verdict["faults"]) == (3, [])
+
+
+def test_before_the_set_up_a_script_is_told_so(site):
+    """It is not led to a page that it cannot read."""
+    answer = create_app(site).test_client().get("/api/v1/images")
+
+    assert (409, PROBLEM) == (answer.status_code, answer.content_type)
+    assert "no administrator" in answer.json["detail"]

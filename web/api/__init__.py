@@ -1,0 +1,1 @@
+"""The API: every verb of the pages for scripts, described by OpenAPI."""

@@ -1,0 +1,162 @@
+"""The driver catalog over the API."""
+
+from pydantic import BaseModel, Field
+
+from netboot.images.architecture import Architecture
+from netboot.images.catalog import DriverFilter
+from netboot.images.driver import Driver, DriverKind
+from netboot.operations import drivers as operations
+from netboot.operations.driver_search import search_drivers
+from netboot.store.catalog_entry import DriverSummary
+from web.access import Role, site
+from web.api.jobs import Job, accepted
+from web.api.subject import Listed, Order, Page, Subject, Value, next_page
+from web.api.uploads import uploaded_batch
+
+drivers = Subject("drivers", "Driver catalog: import, enable, sort.")
+
+IDS_SHOWN = 1000
+
+
+class DriverPath(BaseModel):
+    """A driver by its digest, the beginning of its digest, or its name."""
+
+    driver: str = Field(min_length=1, max_length=255)
+
+
+class DriverListed(Value):
+    """A driver as lists show it."""
+
+    digest: str
+    name: str
+    provider: str
+    kind: str
+    version: str
+    date: str
+    architectures: list[str]
+    enabled: bool
+    categories: list[str]
+
+    @staticmethod
+    def of(driver: DriverSummary | Driver) -> "DriverListed":
+        """A driver of the catalog."""
+        return DriverListed(**_common(driver))
+
+
+class DriverShown(DriverListed):
+    """A driver with what it claims and who holds it."""
+
+    hardware_ids: list[str] = Field(description=f"At most {IDS_SHOWN}.")
+    images: list[str] = Field(description="Boot images whose recipe holds it.")
+
+
+class Drivers(Listed):
+    """A part of the drivers that fit, by name."""
+
+    items: list[DriverListed]
+
+
+class DriverSearch(Page):
+    """What the list is narrowed to."""
+
+    search: str = Field("", max_length=200, description="Names, makers, hardware ids.")
+    kind: DriverKind | None = None
+    architecture: Architecture | None = None
+    enabled: bool | None = None
+    category: str = Field("", max_length=100)
+
+
+class Categories(Order):
+    """The categories that a driver is sorted into, and no others."""
+
+    categories: list[str] = Field(max_length=50)
+
+
+class DriverImport(Order):
+    """Driver packages from an upload: a folder, an INF, a ZIP, a CAB."""
+
+    upload: str = Field(description="What PUT /api/v1/uploads/{name} or tus gave as batch.")
+
+
+def _common(driver: DriverSummary | Driver) -> dict[str, object]:
+    return {
+        "digest": driver.digest,
+        "name": driver.name,
+        "provider": driver.provider,
+        "kind": driver.kind.value,
+        "version": driver.version,
+        "date": str(driver.date),
+        "architectures": sorted(one.value for one in driver.architectures),
+        "enabled": driver.enabled,
+        "categories": list(driver.categories),
+    }
+
+
+def _shown(driver: Driver) -> DriverShown:
+    return DriverShown(
+        **_common(driver),
+        hardware_ids=sorted(driver.hardware_ids)[:IDS_SHOWN],
+        images=list(operations.images_using(site(), driver.digest)),
+    )
+
+
+@drivers.verb("GET", "", needs=Role.VIEWER, gives=Drivers)
+def list_drivers(query: DriverSearch) -> Drivers:
+    """Drivers that fit all conditions, by name."""
+    wanted = DriverFilter(
+        query.search,
+        kind=query.kind,
+        architecture=query.architecture,
+        enabled=query.enabled,
+        category=query.category,
+    )
+    found = search_drivers(site(), wanted, limit=query.limit, offset=query.offset)
+    return Drivers(
+        items=[DriverListed.of(driver) for driver in found.drivers],
+        total=found.total,
+        limit=query.limit,
+        offset=query.offset,
+        next=next_page(query, found.total),
+    )
+
+
+@drivers.verb("POST", "", needs=Role.OPERATOR, gives=Job, status=202, action="import_drivers")
+def import_drivers(body: DriverImport) -> tuple[Job, dict[str, str]]:
+    """Take uploaded driver packages into the catalog, not enabled."""
+    return accepted(uploaded_batch(body.upload, "import_drivers", title="Import drivers from"))
+
+
+@drivers.verb("GET", "/<driver>", needs=Role.VIEWER, gives=DriverShown)
+def get_driver(path: DriverPath) -> DriverShown:
+    """One driver."""
+    return _shown(operations.get_driver(site(), path.driver))
+
+
+@drivers.verb("DELETE", "/<driver>", needs=Role.ADMIN, action="delete")
+def delete_driver(path: DriverPath) -> None:
+    """Remove a driver from the catalog."""
+    operations.delete_driver(site(), path.driver)
+
+
+@drivers.verb("POST", "/<driver>/enable", needs=Role.OPERATOR, gives=DriverShown, action="enable")
+def enable_driver(path: DriverPath) -> DriverShown:
+    """Let the driver be added to images."""
+    return _shown(operations.enable_driver(site(), path.driver))
+
+
+@drivers.verb("POST", "/<driver>/disable", needs=Role.OPERATOR, gives=DriverShown, action="disable")
+def disable_driver(path: DriverPath) -> DriverShown:
+    """Keep the driver from being added to more images."""
+    return _shown(operations.disable_driver(site(), path.driver))
+
+
+@drivers.verb(
+    "PUT",
+    "/<driver>/categories",
+    needs=Role.OPERATOR,
+    gives=DriverShown,
+    action="set_categories",
+)
+def set_driver_categories(path: DriverPath, body: Categories) -> DriverShown:
+    """Sort the driver into these categories and no others."""
+    return _shown(operations.set_categories(site(), path.driver, body.categories))

@@ -1,0 +1,71 @@
+"""Jobs over the API: long work, how far it is, what came of it."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from netboot.operations import jobs as operations
+from netboot.operations.jobs import JobView
+from web.access import Role, site
+from web.api.subject import LARGEST_PAGE, PREFIX, NumberPath, Subject, Value
+
+jobs = Subject("jobs", "Long work: builds, imports, distribution, test machines.")
+
+
+class Job(Value):
+    """Long work. `progress` is 0 to 1, times are epoch seconds."""
+
+    id: int
+    kind: str
+    title: str
+    state: str = Field(description="queued, running, succeeded, failed or cancelled")
+    progress: float
+    stage: str
+    message: str
+    result: dict[str, Any]
+    created_at: float
+    finished_at: float | None
+    cancel_requested: bool
+
+
+class JobWithLog(Job):
+    """A job with what it has told so far."""
+
+    log: list[str]
+
+
+class Jobs(Value):
+    """The newest jobs."""
+
+    items: list[Job]
+
+
+class NewestJobs(BaseModel):
+    """How many, and of which state."""
+
+    limit: int = Field(50, ge=1, le=LARGEST_PAGE)
+
+
+@jobs.verb("GET", "", needs=Role.VIEWER, gives=Jobs)
+def list_jobs(query: NewestJobs) -> Jobs:
+    """The newest jobs, newest first."""
+    return Jobs(
+        items=[Job.model_validate(job) for job in operations.list_jobs(site(), query.limit)]
+    )
+
+
+@jobs.verb("GET", "/<int:number>", needs=Role.VIEWER, gives=JobWithLog)
+def get_job(path: NumberPath) -> JobWithLog:
+    """One job with its log."""
+    return JobWithLog.model_validate(operations.get_job(site(), path.number))
+
+
+@jobs.verb("POST", "/<int:number>/cancel", needs=Role.OPERATOR, gives=Job, action="cancel")
+def cancel_job(path: NumberPath) -> Job:
+    """Ask a job to stop."""
+    return Job.model_validate(operations.cancel(site(), path.number))
+
+
+def accepted(job: JobView) -> tuple[Job, dict[str, str]]:
+    """The answer to an order that the worker carries out: the job, and where to look after it."""
+    return Job.model_validate(job), {"Location": f"{PREFIX}/jobs/{job.id}"}

@@ -1,0 +1,197 @@
+"""What the API's subjects are made of: a blueprint whose verbs declare permission and answer.
+
+A new operation is one function in the subject's module:
+
+    @images.verb("POST", "/<slug>/default", needs=Role.OPERATOR, gives=Image)
+    def set_default_image(path: ImagePath) -> Image:
+
+Its docstring becomes the description, its pydantic models the schema; validation, permission,
+problem details, idempotency keys and the audit log come with `verb`.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from flask import Response, make_response, request, url_for
+from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.tag import Tag
+from pydantic import BaseModel, ConfigDict, Field
+
+from netboot.errors import EditConflict, InvalidInput
+from web.access import Role
+from web.api.repeats import once
+from web.problems import CONTENT_TYPE, Problem
+
+PREFIX = "/api/v1"
+LARGEST_PAGE = 500
+LARGEST_NUMBER = 2**53 - 1
+
+PROBLEM = {"content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+ALWAYS = (400, 401, 403, 404, 409, 415, 422, 503)
+SECURITY: list[dict[str, list[str]]] = [{"token": []}, {"session": []}]
+
+
+class Value(BaseModel):
+    """What the API gives out."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Order(BaseModel):
+    """What the API takes in; a field that it does not know is refused."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class Nothing(BaseModel):
+    """No parameters."""
+
+
+class Page(BaseModel):
+    """Which part of a list."""
+
+    limit: int = Field(50, ge=1, le=LARGEST_PAGE, description="How many at most.")
+    offset: int = Field(0, ge=0, le=LARGEST_NUMBER, description="How many to leave out first.")
+
+
+class Listed(Value):
+    """A part of a list: `next` is the address of the following part, if there is one."""
+
+    total: int = Field(description="How many there are in all.")
+    limit: int
+    offset: int
+    next: str | None = None
+
+
+class NumberPath(BaseModel):
+    """Something by its number."""
+
+    number: int = Field(ge=1, le=LARGEST_NUMBER)
+
+
+class Subject(APIBlueprint):
+    """The verbs of one subject, below `/api/v1/<name>`."""
+
+    def __init__(self, name: str, charter: str, *, below: str = "") -> None:
+        super().__init__(
+            f"api_{name.replace('-', '_')}",
+            __name__,
+            url_prefix=f"{PREFIX}/{below or name}",
+            abp_tags=[Tag(name=name, description=charter)],
+        )
+
+    def verb(
+        self,
+        method: str,
+        rule: str,
+        *,
+        needs: Role,
+        gives: type[BaseModel] | None = None,
+        status: int = 0,
+        action: str = "",
+        conditional: bool = False,
+        gives_secret: bool = False,
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Declare a verb: who may, and what comes back (nothing: 204).
+
+        `action` is its name in the audit log where the page has the same verb under another;
+        an answer that `gives_secret` is not kept for repetitions.
+        """
+        succeeds = status or (200 if gives is not None else 204)
+        responses: dict[str, Any] = {str(succeeds): gives}
+        refusals = (*ALWAYS, 412) if conditional else ALWAYS
+        responses |= {str(code): {"description": "", **PROBLEM} for code in refusals}
+
+        def declare(view: Callable[..., Any]) -> Callable[..., Any]:
+            @functools.wraps(view)
+            def answered(*args: Any, **kwargs: Any) -> Response:
+                answer = functools.partial(view, *args, **kwargs)
+                repeatable = method == "POST" and not gives_secret
+                return once(lambda: _response(answer(), succeeds), repeatable=repeatable)
+
+            answered.permission = needs  # type: ignore[attr-defined]
+            register = getattr(self, method.lower())
+            register(
+                rule,
+                endpoint=action or view.__name__,
+                responses=responses,
+                security=SECURITY,
+                operation_id=view.__name__,
+                summary=(view.__doc__ or "").strip().partition("\n")[0].rstrip("."),
+                openapi_extensions={"x-role": needs.name.lower()},
+            )(answered)
+            return answered
+
+        return declare
+
+
+def _response(answer: Any, succeeds: int) -> Response:
+    """A model as JSON; a model with headers; a response as it is; nothing as 204."""
+    headers: dict[str, str] = {}
+    if isinstance(answer, tuple):
+        answer, headers = answer
+    if isinstance(answer, Response):
+        return answer
+    if answer is None:
+        return make_response("", succeeds)
+    response = make_response(answer.model_dump_json(), succeeds)
+    response.content_type = "application/json"
+    response.headers.update(headers)
+    if isinstance(answer, Listed) and answer.next:
+        response.headers["Link"] = f'<{answer.next}>; rel="next"'
+    return response
+
+
+def next_page(page: Page, total: int) -> str | None:
+    """The address of the following part of a list."""
+    following = page.offset + page.limit
+    if following >= total or request.endpoint is None:
+        return None
+    asked = request.args.to_dict(flat=False) | {
+        "offset": [str(following)],
+        "limit": [str(page.limit)],
+    }
+    values: dict[str, Any] = {**(request.view_args or {}), **asked}
+    return url_for(request.endpoint, **values)
+
+
+def part_of(items: Sequence[Any], page: Page) -> Sequence[Any]:
+    """The part of a whole list that was asked for."""
+    return items[page.offset : page.offset + page.limit]
+
+
+def etag(row_version: int) -> dict[str, str]:
+    """The header that names the state of what is given out."""
+    return {"ETag": f'"{row_version}"'}
+
+
+def expected_version() -> int | None:
+    """The state that the client has seen, from If-Match; None where it does not say.
+
+    Raises InvalidInput for a tag that we never gave out.
+    """
+    if not request.headers.get("If-Match"):
+        return None
+    tags = request.if_match
+    if tags.star_tag:
+        return None
+    values = list(tags)
+    if len(values) != 1 or not values[0].isdecimal() or len(values[0]) > 15:
+        raise InvalidInput(
+            "If-Match holds no tag of ours", hint='Send back the ETag that came, like "3".'
+        )
+    return int(values[0])
+
+
+def require_state(name: str, row_version: int) -> None:
+    """For what has no fields to compare. Raises EditConflict where the client saw another state."""
+    expected = expected_version()
+    if expected is not None and expected != row_version:
+        raise EditConflict(
+            f"somebody else changed {name} since you read it",
+            hint="Read it again, then repeat your change.",
+        )
+
+
+__all__ = ["Listed", "Nothing", "NumberPath", "Order", "Page", "Problem", "Subject", "Value"]

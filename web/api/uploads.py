@@ -1,0 +1,61 @@
+"""Uploads over the API: a file in one request; larger ones go by tus, at /uploads/."""
+
+from typing import Any
+
+from flask import request
+from flask_login import current_user  # type: ignore[import-untyped]
+from pydantic import BaseModel, Field
+
+from netboot.errors import InvalidInput
+from netboot.operations import jobs as work
+from netboot.operations.jobs import JobView
+from web.access import Role, site
+from web.api.subject import Subject, Value
+from web.uploads import shelf
+
+uploads = Subject("uploads", "Files on their way in: `curl -T boot.wim`, or tus 1.0 at /uploads/.")
+
+
+class UploadPath(BaseModel):
+    """A file by the name that it has on your side."""
+
+    name: str = Field(min_length=1, max_length=255)
+
+
+class Uploaded(Value):
+    """A file that came in whole; `batch` is what an import asks for."""
+
+    batch: str
+    name: str
+    size: int
+
+
+@uploads.verb("PUT", "/<name>", needs=Role.OPERATOR, gives=Uploaded, status=201)
+def upload_file(path: UploadPath) -> Uploaded:
+    """Send a file in one piece, its bytes as the body."""
+    length = request.content_length
+    if length is None:
+        raise InvalidInput("the length of the file is wanted", hint="Send Content-Length.")
+    upload = shelf().create(owner=current_user.id, length=length, name=path.name)
+    upload = shelf().append(upload, 0, request.stream)
+    if upload.offset != upload.length:
+        raise InvalidInput(
+            f"only {upload.offset} of {upload.length} bytes came", hint="Send the file again."
+        )
+    return Uploaded(batch=upload.batch, name=upload.relative_path, size=upload.length)
+
+
+def uploaded_file(batch: str, kind: str, *, title: str, **arguments: Any) -> JobView:
+    """Queue a job about the one file of a batch. Raises InvalidInput."""
+    file = shelf().file(batch, owner=current_user.id)
+    job = work.submit(site(), kind, {"path": str(file.path), **arguments}, title=title)
+    shelf().hand_over(file, job.id)
+    return job
+
+
+def uploaded_batch(batch: str, kind: str, *, title: str) -> JobView:
+    """Queue a job about all files of a batch. Raises InvalidInput."""
+    found = shelf().batch(batch, owner=current_user.id)
+    job = work.submit(site(), kind, {"path": str(found.path)}, title=f"{title} {found.label}")
+    shelf().hand_over(found, job.id)
+    return job

@@ -1,0 +1,83 @@
+"""Every change over pages or API is written into the audit log before it is answered.
+
+Nothing needs to be done for it: the action is the view's endpoint, the subject its address, the
+details what was sent. A view that knows better says so with `about`.
+"""
+
+from typing import Any
+
+from flask import Flask, Response, g, request
+from flask_login import current_user  # type: ignore[import-untyped]
+
+from netboot.operations import audit
+from web.access import has_bearer, site
+
+HARMLESS = {"GET", "HEAD", "OPTIONS"}
+NOT_RECORDED = {"uploads", "api_uploads"}
+"""Bytes on their way in; what is made of them is recorded when it is asked for."""
+
+OWN_RECORD = {"accounts.sign_in", "accounts.setup", "single_sign_on.callback"}
+
+
+def about(subject: str = "", **details: Any) -> None:
+    """Say what the change is about, better than the address does."""
+    g.audit_subject = subject or g.get("audit_subject", "")
+    g.audit_details = {**g.get("audit_details", {}), **details}
+
+
+def record(action: str, *, outcome: str = audit.DONE, actor: str = "", subject: str = "") -> None:
+    """Write an entry about this request."""
+    audit.record(
+        site(),
+        actor=actor or (current_user.name if current_user.is_authenticated else "nobody"),
+        via=audit.VIA_API if has_bearer(request) else audit.VIA_PAGE,
+        address=request.remote_addr or "",
+        action=action,
+        subject=subject,
+        outcome=outcome,
+        details=_details(),
+    )
+
+
+def _after(response: Response) -> Response:
+    endpoint = request.endpoint or ""
+    if request.method in HARMLESS or not current_user.is_authenticated:
+        return response
+    if request.blueprint in NOT_RECORDED or endpoint in OWN_RECORD or g.get("audit_done"):
+        return response
+    if response.status_code < 400:
+        record(_action(endpoint), subject=_subject())
+    elif response.status_code == 403:
+        record(_action(endpoint), outcome=audit.REFUSED, subject=_subject())
+    return response
+
+
+def _action(endpoint: str) -> str:
+    return endpoint.removeprefix("api_")
+
+
+def _subject() -> str:
+    known: str = g.get("audit_subject", "")
+    if known:
+        return known
+    room = (request.blueprint or "").removeprefix("api_")
+    values = [str(value) for value in (request.view_args or {}).values()]
+    named = str(request.form.get("name", "")) if not values else ""
+    return "/".join([room, *(values[:1] or ([named] if named else []))])
+
+
+def _details() -> dict[str, Any]:
+    sent: dict[str, Any] = {
+        name: values[0] if len(values) == 1 else values
+        for name, values in request.form.to_dict(flat=False).items()
+    }
+    body = request.get_json(silent=True) if request.is_json else None
+    if isinstance(body, dict):
+        sent |= body
+    more = list((request.view_args or {}).items())[1:]
+    return {**sent, **{name: str(value) for name, value in more}, **g.get("audit_details", {})}
+
+
+def init_audit_trail(app: Flask) -> None:
+    """Record every change."""
+    app.after_request(_after)

@@ -1,0 +1,141 @@
+"""What Prometheus reads: how the site stands, and how the page answers.
+
+https://prometheus.io/docs/instrumenting/exposition_formats/ Whoever has an API token may read,
+or everybody where the setting `metrics` says "open".
+"""
+
+import time
+from collections import Counter as Tally
+from collections.abc import Iterable
+
+from flask import Blueprint, Flask, Response, current_app, g, request
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from netboot.operations import audit, images, jobs, metrics_facts
+from netboot.site import Site
+from web import ladder
+from web.access import Role, refuse_below, requires, site
+from web.boot_log import boot_log
+from web.live import Streams
+
+metrics = Blueprint("metrics", __name__)
+
+JOBS_COUNTED = 500
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 10)
+
+
+class SiteCollector(Collector):
+    """Reads the site when Prometheus asks; nothing is kept between two readings."""
+
+    def __init__(self, app: Flask, site: Site) -> None:
+        self._app, self._site = app, site
+
+    def collect(self) -> Iterable[Metric]:
+        """All that the site tells of itself."""
+        yield from _images(self._site)
+        yield from _jobs(self._site)
+        with self._app.app_context():
+            yield from _boots()
+        yield from _store(self._site)
+        streams: Streams = self._app.extensions["netboot_streams"]
+        yield GaugeMetricFamily("netboot_live_streams", "Open live pages.", streams.open)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: asking for names must not read the site."""
+        return ()
+
+
+def _images(own_site: Site) -> Iterable[Metric]:
+    newest = GaugeMetricFamily("netboot_image_version", "Newest version.", labels=["image"])
+    served = GaugeMetricFamily("netboot_image_served", "What machines get.", labels=["image"])
+    current = GaugeMetricFamily(
+        "netboot_image_current", "1 where machines get the newest version.", labels=["image"]
+    )
+    for view in images.list_images(own_site):
+        newest.add_metric([view.name], view.current.number if view.current else 0)
+        served.add_metric([view.name], view.served_version or 0)
+        current.add_metric([view.name], float(str(view.distribution) == "CURRENT"))
+    yield from (newest, served, current)
+
+
+def _jobs(own_site: Site) -> Iterable[Metric]:
+    states = GaugeMetricFamily(
+        "netboot_jobs", f"Jobs among the newest {JOBS_COUNTED}.", labels=["kind", "state"]
+    )
+    tally = Tally((job.kind, job.state) for job in jobs.list_jobs(own_site, JOBS_COUNTED))
+    for (kind, state), count in sorted(tally.items()):
+        states.add_metric([kind, state], count)
+    yield states
+
+
+def _boots() -> Iterable[Metric]:
+    boots = ladder.as_seen(boot_log().recent(), time.time())
+    outcomes = GaugeMetricFamily(
+        "netboot_boots", "Boots that the page remembers.", labels=["outcome"]
+    )
+    for outcome, count in sorted(Tally(boot.outcome.value for boot in boots).items()):
+        outcomes.add_metric([outcome], count)
+    yield outcomes
+    rates = [boot.attempt.rate for boot in boots[:20] if boot.attempt.rate]
+    if rates:
+        yield GaugeMetricFamily(
+            "netboot_image_bytes_per_second",
+            "Mean rate of the newest images sent.",
+            sum(rates) / len(rates),
+        )
+
+
+def _store(own_site: Site) -> Iterable[Metric]:
+    counted = metrics_facts.counts(own_site)
+    drivers = GaugeMetricFamily("netboot_drivers", "Drivers in the catalog.", labels=["enabled"])
+    for enabled in (True, False):
+        drivers.add_metric([str(enabled).lower()], counted.drivers.get(enabled, 0))
+    yield drivers
+    yield GaugeMetricFamily("netboot_machines", "Machines that are known.", counted.machines)
+    yield CounterMetricFamily("netboot_audit_entries", "Audit entries.", audit.count(own_site))
+    yield CounterMetricFamily("netboot_journal_events", "Boot events.", counted.events)
+    yield GaugeMetricFamily("netboot_disk_free_bytes", "Free in the data folder.", counted.free)
+
+
+@metrics.get("/metrics")
+@requires(Role.PUBLIC)
+def read() -> Response:
+    """All metrics, in the format that was asked for."""
+    if site().settings.metrics != "open":
+        refusal = refuse_below(Role.VIEWER)
+        assert refusal is None  # for scripts it aborts instead
+    registry: CollectorRegistry = current_app.extensions["netboot_metrics"]
+    encoder, content_type = choose_encoder(request.headers.get("Accept", ""))
+    return Response(encoder(registry), content_type=content_type)
+
+
+def _begin() -> None:
+    g.began_at = time.perf_counter()
+
+
+def init_metrics(app: Flask, site: Site) -> None:
+    """Measure every answer, and give Prometheus its page."""
+    registry = CollectorRegistry()
+    registry.register(SiteCollector(app, site))
+    seconds = Histogram(
+        "netboot_http_request_seconds",
+        "How long answers took, by view.",
+        ["view", "status"],
+        registry=registry,
+        buckets=BUCKETS,
+    )
+
+    def measure(response: Response) -> Response:
+        if "began_at" in g and not response.is_streamed:
+            took = time.perf_counter() - g.began_at
+            view = request.endpoint or "none"
+            seconds.labels(view, f"{response.status_code // 100}xx").observe(took)
+        return response
+
+    app.extensions["netboot_metrics"] = registry
+    app.before_request(_begin)
+    app.after_request(measure)
+    app.register_blueprint(metrics)
