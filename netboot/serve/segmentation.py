@@ -6,8 +6,8 @@ a path can do that is found out by trying: a refused write goes again at once, b
 """
 
 import errno
-import os
 import socket
+from os import writev
 
 from netboot.serve.block_table import BlockTable
 
@@ -76,13 +76,17 @@ class BlockSender:
 
         Raises OSError as the socket does; then the blocks count as lost on the way.
         """
-        if count == 1:
-            return self._send_one(first)
+        if count == 1:  # lockstep: every call counts
+            try:
+                writev(self._fd, self._packet(first))
+            except BlockingIOError:
+                return 0
+            return 1
         sent = 0
         while sent < count:
             some = min(count - sent, self._per_send)
             if some == 1:
-                if not self._send_one(first + sent):
+                if not self.send(first + sent, 1):
                     break
             elif not self._send_many(first + sent, some):
                 if self._per_send > 1:
@@ -91,17 +95,10 @@ class BlockSender:
             sent += some
         return sent
 
-    def _send_one(self, block: int) -> int:
-        try:
-            os.writev(self._fd, self._packet(block))
-        except BlockingIOError:
-            return 0
-        return 1
-
     def _send_many(self, first: int, count: int) -> bool:
         """A window, or what one call may hold of it; False if nothing of it left."""
         try:
-            os.writev(self._fd, self._packets(first, count))
+            writev(self._fd, self._packets(first, count))
         except BlockingIOError:
             return False
         except OSError as error:

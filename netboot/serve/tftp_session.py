@@ -5,13 +5,13 @@ events. Until the client has answered, everything that we send him is charged to
 """
 
 import errno
-import os
 import select
 import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
+from os import read
 from typing import Protocol
 
 from netboot.boot.events import Event, TransferFailed, TransferFinished, TransferStarted
@@ -134,7 +134,7 @@ class Session:
         """A packet on the client's own socket. Every byte that we serve passes here."""
         transfer, sender = self.transfer, self._sender
         try:
-            action = transfer.receive(os.read(self._fd, _PACKET), now)
+            action = transfer.receive(read(self._fd, _PACKET), now)
             if action is None:
                 return
             if not isinstance(action, SendBlocks) or sender is None or self._unsent:
