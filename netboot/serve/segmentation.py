@@ -76,37 +76,29 @@ class BlockSender:
 
         Raises OSError as the socket does; then the blocks count as lost on the way.
         """
-        if count == 1:  # lockstep: every call counts
-            try:
-                writev(self._fd, self._packet(first))
-            except BlockingIOError:
-                return 0
-            return 1
+        if count <= self._per_send:
+            return self._send_at_once(first, count)
         sent = 0
         while sent < count:
             some = min(count - sent, self._per_send)
-            if some == 1:
-                if not self.send(first + sent, 1):
-                    break
-            elif not self._send_many(first + sent, some):
-                if self._per_send > 1:
-                    break
-                continue  # refused as a whole: again, block by block
-            sent += some
+            left = self._send_at_once(first + sent, some)
+            sent += left
+            if left < some:
+                break
         return sent
 
-    def _send_many(self, first: int, count: int) -> bool:
-        """A window, or what one call may hold of it; False if nothing of it left."""
+    def _send_at_once(self, first: int, count: int) -> int:
+        """Up to `_per_send` blocks in one call; if that is refused, block by block."""
         try:
-            writev(self._fd, self._packets(first, count))
+            writev(self._fd, self._packet(first) if count == 1 else self._packets(first, count))
         except BlockingIOError:
-            return False
+            return 0
         except OSError as error:
-            if error.errno not in _REFUSALS:
+            if count == 1 or error.errno not in _REFUSALS:
                 raise
             self._send_plainly_from_now_on()
-            return False
-        return True
+            return self.send(first, count)
+        return count
 
     def _send_plainly_from_now_on(self) -> None:
         self._socket.setsockopt(SOL_UDP, UDP_SEGMENT, 0)

@@ -102,15 +102,12 @@ class Loop:
                     call(now)
                 except Exception:  # noqa: BLE001 - one bad packet must not end the others
                     self._failed()
-                    continue
-                if self._failures:
+                else:
                     self._failures = 0
             if self._timers and self._timers[0][0] <= now:
                 self._call_timers(now)
             while self._afterwards:
-                calls, self._afterwards = self._afterwards, []
-                for call in calls:
-                    self._guarded(call, now)
+                self._call_afterwards(now)
         self._stopping = False
 
     def stop(self) -> None:
@@ -138,6 +135,14 @@ class Loop:
         timers = self._timers
         while timers and timers[0][0] <= now and not self._stopping:
             self._guarded(heapq.heappop(timers)[2], now)
+
+    def _call_afterwards(self, now: float) -> None:
+        calls, self._afterwards = self._afterwards, []
+        for call in calls:
+            try:
+                call(now)
+            except Exception:  # noqa: BLE001 - as above
+                self._failed()
 
     def _guarded(self, call: Ready, now: float) -> None:
         try:
