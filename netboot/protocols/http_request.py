@@ -3,17 +3,23 @@
 RFC 9110, RFC 9112. Where the grammar leaves room for two readings (folded lines, bare line feeds,
 two lengths, a length and an encoding) the request is refused: one reader must never see another
 request than the next one does.
+
+Machines of one make ask in the same words: lines that were read before are remembered.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 from netboot.errors import ProtocolError
 
 MAX_HEAD = 8 * 1024
 MAX_FIELDS = 64
+_REMEMBERED = 256  # bytes of a line; longer ones are read each time
+_NO_QUERY: Mapping[str, str] = MappingProxyType({})
 
 _LINE = re.compile(rb"([A-Z]{1,20}) ([\x21-\x7e]{1,4096}) HTTP/1\.([01])")
 _FIELD = re.compile(
@@ -30,8 +36,7 @@ class RequestFault(ProtocolError):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
-class RequestHead:
+class RequestHead(NamedTuple):
     """What a request says before its body. Field names are in lower case.
 
     `path` is percent-decoded and never empty; it is a name to look up, not a path to follow.
@@ -53,35 +58,33 @@ def from_bytes(head: bytes) -> RequestHead:
     """
     if not head.endswith(b"\r\n\r\n"):
         raise RequestFault(400, "the head does not end with an empty line")
-    first, *lines = head[:-4].split(b"\r\n")
-    match = _LINE.fullmatch(first)
+    lines = head[:-4].split(b"\r\n")
+    first = lines[0]
+    known = _request_line if len(first) <= _REMEMBERED else _request_line.__wrapped__
+    method, target, minor = known(first)
+    fields = _fields(lines)
+    if minor and "host" not in fields:
+        raise RequestFault(400, "no Host")
+    path, query = target
+    keep_alive = _keeps_alive(fields.get("connection", ""), minor)
+    return RequestHead(method, path, query, fields, _length(fields), keep_alive, minor)
+
+
+@lru_cache(256)
+def _request_line(line: bytes) -> tuple[str, tuple[str, Mapping[str, str]], int]:
+    """Method, path and query, and HTTP/1's minor version. Raises RequestFault."""
+    match = _LINE.fullmatch(line)
     if match is None:
         raise RequestFault(400, "malformed request line")
-    fields = _fields(lines)
-    minor = int(match[3])
-    if minor == 1 and "host" not in fields:
-        raise RequestFault(400, "no Host")
-    path, query = _target(match[2].decode("ascii"))
-    return RequestHead(
-        method=match[1].decode("ascii"),
-        path=path,
-        query=query,
-        fields=fields,
-        length=_length(fields),
-        keep_alive=_keeps_alive(fields.get("connection", ""), minor),
-        minor=minor,
-    )
+    return match[1].decode("ascii"), _target(match[2].decode("ascii")), int(match[3])
 
 
 def _fields(lines: list[bytes]) -> dict[str, str]:
-    if len(lines) > MAX_FIELDS:
+    if len(lines) > 1 + MAX_FIELDS:
         raise RequestFault(431, "too many header fields")
     fields: dict[str, str] = {}
-    for line in lines:
-        match = _FIELD.fullmatch(line)
-        if match is None:
-            raise RequestFault(400, "malformed header field")
-        name, value = match[1].decode("ascii").lower(), match[2].rstrip(b" \t").decode("latin-1")
+    for line in lines[1:]:
+        name, value = _field(line) if len(line) <= _REMEMBERED else _field.__wrapped__(line)
         if name not in fields:
             fields[name] = value
         elif name in {"host", "content-length", "transfer-encoding"}:
@@ -91,7 +94,16 @@ def _fields(lines: list[bytes]) -> dict[str, str]:
     return fields
 
 
-def _target(target: str) -> tuple[str, dict[str, str]]:
+@lru_cache(1024)
+def _field(line: bytes) -> tuple[str, str]:
+    """Name, in lower case, and value. Raises RequestFault."""
+    match = _FIELD.fullmatch(line)
+    if match is None:
+        raise RequestFault(400, "malformed header field")
+    return match[1].decode("ascii").lower(), match[2].rstrip(b" \t").decode("latin-1")
+
+
+def _target(target: str) -> tuple[str, Mapping[str, str]]:
     """Path and query of the origin form, or of the absolute form (RFC 9112 §3.2.2)."""
     if not target.startswith("/"):
         stripped = _ABSOLUTE.sub("", target, count=1)
@@ -100,7 +112,7 @@ def _target(target: str) -> tuple[str, dict[str, str]]:
         target = stripped if stripped.startswith("/") else "/" + stripped
     raw, _, query = target.partition("?")
     if not query and "%" not in raw:
-        return raw, {}
+        return raw, _NO_QUERY
     try:
         path = unquote(raw, errors="strict")
         pairs = dict(parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=32))
@@ -108,7 +120,7 @@ def _target(target: str) -> tuple[str, dict[str, str]]:
         raise RequestFault(400, "the target is no text") from error
     if not path.isprintable():
         raise RequestFault(400, "control characters in the target")
-    return path, pairs
+    return path, MappingProxyType(pairs)
 
 
 def _length(fields: Mapping[str, str]) -> int:

@@ -20,11 +20,13 @@ A repeated ACK in lockstep (window 1) is never answered: that is the Apprentice'
 """
 
 from dataclasses import dataclass
+from struct import Struct
 
 from netboot.protocols.round_trip import RoundTrip, Timing
 from netboot.protocols.tftp_options import Terms
 
-_NOTHING = -1
+_ack = Struct(">HH").pack
+_ACK = 4
 _MEASURED_EVERY = 0.010
 
 
@@ -130,7 +132,7 @@ class ReadTransfer:
         self._asked_at = self._flight_at = self._spoke_at = 0.0
         self._pure_flight = True  # nothing of it was sent before: its round trip may be measured
         self._trip = RoundTrip(self._timing, terms.timeout or self._timing.ceiling)
-        self._awaited = _NOTHING  # the ACK, as on the wire, that may take the short way
+        self._awaited: bytes | None = None  # the ACK that may take the short way
         self._blocks = SendBlocks(0, 0)
         self._wait = self._measure_at = 0.0
         self._quiet_until = 0  # up to here a repeated ACK may answer a repetition of ours
@@ -151,25 +153,24 @@ class ReadTransfer:
         if self.validated or self.outcome:
             return None
         self._pure_flight = False
-        self._awaited = _NOTHING
+        self._awaited = None
         self._quiet_until = self._window  # two OACKs bring two ACKs
         return SendOptionAck() if self._awaits_option_ack else self._send(1, 1)
 
     def receive(self, packet: bytes, now: float) -> Action | None:
         """What to do about a packet from the client; None is nothing."""
-        if len(packet) < 4 or packet[1] != 4 or packet[0]:
-            return self._receive_other(packet)
-        wire = packet[2] << 8 | packet[3]
-        if wire != self._awaited:
-            return self._receive_unawaited(packet, wire, now)
+        if packet != self._awaited:
+            return self._receive_unawaited(packet, now)
         # The common case, on which every byte's cost depends: all that was in flight has come,
         # nothing of it had to go twice, and more is to be sent.
         start = self.acknowledged = self.sent
         end = start + self._window
-        if end > self.last:  # noqa: PLR1730 - half the cost of min()
+        if end < self.last:
+            self._awaited = _ack(_ACK, end & 0xFFFF)
+        else:
             end = self.last
+            self._awaited = None
         self.sent = self._top = end
-        self._awaited = end & 0xFFFF if end < self.last else _NOTHING
         if now >= self._measure_at:
             self._measure(now)
             self._measure_at = now + _MEASURED_EVERY
@@ -180,8 +181,11 @@ class ReadTransfer:
         action.count = end - start
         return action
 
-    def _receive_unawaited(self, packet: bytes, wire: int, now: float) -> Action | None:
-        """An ACK, but not simply the next one."""
+    def _receive_unawaited(self, packet: bytes, now: float) -> Action | None:
+        """Anything but simply the next ACK."""
+        if len(packet) < 4 or packet[1] != _ACK or packet[0]:
+            return self._receive_other(packet)
+        wire = packet[2] << 8 | packet[3]
         if self.outcome is not None:
             return None
         if self._awaits_option_ack:
@@ -205,7 +209,7 @@ class ReadTransfer:
         """What to do as time has passed; call when `deadline` has come."""
         if now < self.deadline or self.outcome:
             return None
-        self._awaited = _NOTHING
+        self._awaited = None
         if not self.validated:
             return self._tick_unvalidated(now)
         if self._tries and now - self._flight_at >= self._timing.patience:
@@ -286,7 +290,7 @@ class ReadTransfer:
             return None
         self._quiet_until = self._top + self._window
         self.deadline = now + self._trip.resend_after()
-        self._awaited = _NOTHING
+        self._awaited = None
         return self._send(self.acknowledged + 1, self.sent)
 
     def _await(self) -> None:
@@ -301,7 +305,7 @@ class ReadTransfer:
             and self.outcome is None
             and self.sent < self.last
         )
-        self._awaited = self.sent & 0xFFFF if simple else _NOTHING
+        self._awaited = _ack(_ACK, self.sent & 0xFFFF) if simple else None
 
     def _receive_other(self, packet: bytes) -> Action | None:
         """Neither an ACK nor wanted. An ERROR ends the transfer, the rest is ignored."""
@@ -360,7 +364,7 @@ class ReadTransfer:
 
     def _end(self, outcome: Outcome) -> Outcome:
         self.outcome = outcome
-        self._awaited = _NOTHING
+        self._awaited = None
         return outcome
 
     def _measure(self, now: float) -> None:

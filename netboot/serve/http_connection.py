@@ -44,6 +44,7 @@ class Connection:
         "_answer",
         "_buffer",
         "_close_asked",
+        "_corked",
         "_ended",
         "_fd",
         "_first",
@@ -86,12 +87,13 @@ class Connection:
         self._buffer = b""
         self._head: RequestHead | None = None
         self._response: Response | None = None
-        self._out = memoryview(b"")
+        self._out: bytes | memoryview = b""
         self._first = self._left = 0
         self._requests = 0
         self._keep_alive = True
         self._close_asked = False
         self._waits_for_room = False
+        self._corked = False
         self._started_at = now
         loop.add_reader(self._fd, self._readable)
 
@@ -109,7 +111,7 @@ class Connection:
         self._loop.remove_reader(self._fd)
         self._socket.close()
         if self._response is not None:
-            self._out = memoryview(b"")
+            self._out = b""
             self._response.close()
             self._response = None
         self._ended(self)
@@ -208,17 +210,25 @@ class Connection:
                 raw += part.content.view[part.first : part.first + part.length]
             else:
                 self._first, self._left = response.body.first, response.length
+                self._cork(on=True)
         elif response.body:
             raw += response.body
-        self._out = memoryview(raw)
-        self._write(now)
+        self._out = raw
+        self._loop.after_round(self._write)
+
+    def _cork(self, *, on: bool) -> None:
+        """Only full packets leave while a head and its file go out in several calls."""
+        self._corked = on
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, on)
 
     def _write(self, now: float) -> None:
         """Send until done, or the socket is full, or it is the others' turn."""
+        if self.state is not State.SENDING:
+            return  # closed before its turn came
         try:
             if self._out:
-                flags = socket.MSG_MORE if self._left else 0
-                self._out = self._out[self._socket.send(self._out, flags) :]
+                sent = self._socket.send(self._out)
+                self._out = memoryview(self._out)[sent:] if sent < len(self._out) else b""
             if self._left and not self._out:
                 self._send_file()
         except BlockingIOError:
@@ -248,6 +258,8 @@ class Connection:
     def _sent(self, now: float) -> None:
         """The last byte is with the kernel: say so, then wait for the next request."""
         response, self._response = self._response, None
+        if self._corked:
+            self._cork(on=False)
         if response is not None:
             response.close()
             if response.sent is not None:

@@ -4,29 +4,31 @@ An `Answer` is a plain function; it may be called without a server, as the tests
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
+from types import MappingProxyType
+from typing import NamedTuple
 
 from netboot.serve.content import Content
 
 Fields = tuple[tuple[str, str], ...]
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class Request:
+
+class Request(NamedTuple):
     """A request with its body. Field names are in lower case; `path` is a name to look up."""
 
     method: str
     path: str
     ip: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    fields: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = _NOTHING
+    fields: Mapping[str, str] = _NOTHING
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class FilePart:
+class FilePart(NamedTuple):
     """`length` bytes of an open file from `first` on. Whoever sends it closes the content."""
 
     content: Content
@@ -34,8 +36,7 @@ class FilePart:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """Status, header fields and body; the server adds Content-Length, Date and Connection.
 
     `sent` is called with the seconds that it took, once the last byte has gone out; it is not
@@ -69,26 +70,31 @@ def plain(status: int, text: str, *fields: tuple[str, str]) -> Response:
 
 def head_bytes(response: Response, *, now: float, keep_alive: bool, minor: int) -> bytes:
     """The response's head as it goes over the wire. `now` in seconds since the epoch."""
-    lines = [_STATUS_LINES.get(response.status) or f"HTTP/1.1 {response.status} "]
-    lines += [f"{name}: {value}" for name, value in response.fields]
-    if response.status not in {204, 304}:
-        lines.append(f"Content-Length: {response.length}")
-    lines.append(_date(int(now)))
-    if not keep_alive:
-        lines.append("Connection: close")
-    elif minor == 0:
-        lines.append("Connection: keep-alive")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    length = None if response.status in {204, 304} else response.length
+    start = _start(response.status, response.fields, length)
+    return start + _date(int(now)) + _ENDS[keep_alive, minor]
+
+
+@lru_cache(512)
+def _start(status: int, fields: Fields, length: int | None) -> bytes:
+    """What stays the same when the same file is asked for again."""
+    lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} "]
+    lines += [f"{name}: {value}" for name, value in fields]
+    if length is not None:
+        lines.append(f"Content-Length: {length}")
+    return ("\r\n".join(lines) + "\r\n").encode("latin-1")
 
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}" for status in HTTPStatus}
+_ENDS = {
+    (True, 1): b"\r\n",
+    (True, 0): b"Connection: keep-alive\r\n\r\n",
+    (False, 1): b"Connection: close\r\n\r\n",
+    (False, 0): b"Connection: close\r\n\r\n",
+}
 
-_last_date = (0, "")
 
-
-def _date(second: int) -> str:
+@lru_cache(2)
+def _date(second: int) -> bytes:
     """The Date field of a whole second, which many responses share."""
-    global _last_date  # noqa: PLW0603 - one line of memory saves a tenth of a small answer
-    if _last_date[0] != second:
-        _last_date = (second, f"Date: {formatdate(second, usegmt=True)}")
-    return _last_date[1]
+    return f"Date: {formatdate(second, usegmt=True)}\r\n".encode("ascii")

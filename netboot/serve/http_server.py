@@ -16,7 +16,7 @@ from netboot.serve.http_message import Answer
 from netboot.serve.tid_pool import raise_descriptor_limit
 from netboot.serve.udp import Loop, explain_bind
 
-_ACCEPTS_PER_WAKE = 64
+_ACCEPTS_PER_WAKE = 8  # few: who has left makes room before the next are counted
 _BACKLOG = 1024
 _REST = 0.5
 

@@ -13,6 +13,7 @@ told that a version has no such file when it is our disk that has failed.
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from netboot.boot.events import ContentRefused, ContentServed, Event, ScriptServed
 from netboot.boot.files import ContentRef, Refusal
@@ -20,11 +21,11 @@ from netboot.errors import ContentFault
 from netboot.protocols import http_range
 from netboot.protocols.http_range import Part, Unsatisfiable
 from netboot.serve.content import OpenContent
-from netboot.serve.http_message import Answer, FilePart, Request, Response, plain
+from netboot.serve.http_message import Answer, Fields, FilePart, Request, Response, plain
 
 _REPORT = "/report/"
 _STATUS = {1: 404, 2: 403}
-_OF_EVERY_FILE = (("Accept-Ranges", "bytes"), ("X-Content-Type-Options", "nosniff"))
+_FOREVER = "public, max-age=31536000, immutable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,8 @@ def serve_file(
 
     `sent` is called when the last byte of a GET that reaches the file's end has gone out.
     """
-    etag, fields = f'"{ref.digest}"', request.fields
-    shared = (("ETag", etag), ("Cache-Control", cache), *_OF_EVERY_FILE)
+    etag, shared, typed = _fields_of(ref.digest, cache, kind)
+    fields = request.fields
     if http_range.matches(fields.get("if-none-match"), etag):
         return Response(304, shared)
     wanted = fields.get("range") if request.method == "GET" else None
@@ -104,7 +105,6 @@ def serve_file(
     if isinstance(extent, Unsatisfiable):
         return Response(416, (*shared, ("Content-Range", extent.content_range(ref.size))))
     content = open_content(ref)
-    typed = (("Content-Type", kind), *shared)
     if isinstance(extent, Part):
         ranged = (*typed, ("Content-Range", extent.content_range(ref.size)))
         last = extent.first + extent.length == ref.size
@@ -112,6 +112,19 @@ def serve_file(
         return Response(206, ranged, body, sent if last else None)
     complete = sent if request.method == "GET" else None
     return Response(200, typed, FilePart(content, 0, ref.size), complete)
+
+
+@lru_cache(256)
+def _fields_of(digest: str, cache: str, kind: str) -> tuple[str, Fields, Fields]:
+    """A file's ETag, and the fields of its answers without and with its type."""
+    etag = f'"{digest}"'
+    shared = (
+        ("ETag", etag),
+        ("Cache-Control", cache),
+        ("Accept-Ranges", "bytes"),
+        ("X-Content-Type-Options", "nosniff"),
+    )
+    return etag, shared, (("Content-Type", kind), *shared)
 
 
 def _file(site: BootSite, request: Request) -> Response:
@@ -132,8 +145,7 @@ def _file(site: BootSite, request: Request) -> Response:
             )
         )
 
-    forever = "public, max-age=31536000, immutable"
-    cache = forever if request.path.startswith("/v/") else "no-cache"
+    cache = _FOREVER if request.path.startswith("/v/") else "no-cache"
     try:
         return serve_file(request, ref, open_content=site.open_content, sent=served, cache=cache)
     except ContentFault as fault:

@@ -6,8 +6,8 @@ a path can do that is found out by trying: a refused write goes again at once, b
 """
 
 import errno
-import os
 import socket
+from os import writev
 
 from netboot.serve.block_table import BlockTable
 
@@ -76,40 +76,29 @@ class BlockSender:
 
         Raises OSError as the socket does; then the blocks count as lost on the way.
         """
-        if count == 1:
-            return self._send_one(first)
+        if count <= self._per_send:
+            return self._send_at_once(first, count)
         sent = 0
         while sent < count:
             some = min(count - sent, self._per_send)
-            if some == 1:
-                if not self._send_one(first + sent):
-                    break
-            elif not self._send_many(first + sent, some):
-                if self._per_send > 1:
-                    break
-                continue  # refused as a whole: again, block by block
-            sent += some
+            left = self._send_at_once(first + sent, some)
+            sent += left
+            if left < some:
+                break
         return sent
 
-    def _send_one(self, block: int) -> int:
+    def _send_at_once(self, first: int, count: int) -> int:
+        """Up to `_per_send` blocks in one call; if that is refused, block by block."""
         try:
-            os.writev(self._fd, self._packet(block))
+            writev(self._fd, self._packet(first) if count == 1 else self._packets(first, count))
         except BlockingIOError:
             return 0
-        return 1
-
-    def _send_many(self, first: int, count: int) -> bool:
-        """A window, or what one call may hold of it; False if nothing of it left."""
-        try:
-            os.writev(self._fd, self._packets(first, count))
-        except BlockingIOError:
-            return False
         except OSError as error:
-            if error.errno not in _REFUSALS:
+            if count == 1 or error.errno not in _REFUSALS:
                 raise
             self._send_plainly_from_now_on()
-            return False
-        return True
+            return self.send(first, count)
+        return count
 
     def _send_plainly_from_now_on(self) -> None:
         self._socket.setsockopt(SOL_UDP, UDP_SEGMENT, 0)

@@ -5,13 +5,13 @@ events. Until the client has answered, everything that we send him is charged to
 """
 
 import errno
-import os
 import select
 import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
+from os import read
 from typing import Protocol
 
 from netboot.boot.events import Event, TransferFailed, TransferFinished, TransferStarted
@@ -34,6 +34,8 @@ from netboot.serve.tid_pool import Peer, TidPool
 from netboot.serve.udp import Loop
 
 _PACKET = 64
+_SMALL = 4
+"""So few blocks wait until all clients of a round have been heard, as Loop.after_round explains."""
 
 
 class Owner(Protocol):
@@ -78,6 +80,7 @@ class Session:
 
     __slots__ = (
         "_alarm",
+        "_due",
         "_fd",
         "_sender",
         "_shared",
@@ -106,6 +109,7 @@ class Session:
         self._socket: socket.socket | None = None
         self._fd = -1
         self._sender: BlockSender | None = None
+        self._due: SendBlocks | None = None
         self._unsent: tuple[int, int] | None = None
         self._alarm = inf
 
@@ -120,6 +124,8 @@ class Session:
 
     def receive(self, packet: bytes, now: float) -> None:
         """A packet of this client, from the pool's socket."""
+        if self._due is not None:
+            self._send_due(now)  # the machine may hand out the same action again
         if self.transfer.outcome is None:
             self._act(self.transfer.receive(packet, now), now)
             self._set_alarm()
@@ -132,15 +138,19 @@ class Session:
 
     def _readable(self, now: float) -> None:
         """A packet on the client's own socket. Every byte that we serve passes here."""
-        transfer, sender = self.transfer, self._sender
+        transfer = self.transfer
         try:
-            action = transfer.receive(os.read(self._fd, _PACKET), now)
+            action = transfer.receive(read(self._fd, _PACKET), now)
             if action is None:
                 return
-            if not isinstance(action, SendBlocks) or sender is None or self._unsent:
+            if not isinstance(action, SendBlocks) or self._sender is None or self._unsent:
                 self._act(action, now)
-            elif (sent := sender.send(action.first, action.count)) < action.count:
-                self._wait_for_room((action.first + sent, action.count - sent))
+            else:
+                self._due = action
+                if action.count <= _SMALL:
+                    self._shared.loop.after_round(self._send_due)
+                else:
+                    self._send_due(now)
         except BlockingIOError:  # woken because there is room again
             if self._unsent:
                 self._send_blocks(*self._unsent, now)
@@ -150,6 +160,19 @@ class Session:
             return
         if transfer.deadline < self._alarm:
             self._set_alarm()
+
+    def _send_due(self, now: float) -> None:
+        """Send what this client's packet asked for."""
+        due, sender, self._due = self._due, self._sender, None
+        if due is None or sender is None:
+            return  # the transfer has ended meanwhile
+        try:
+            sent = sender.send(due.first, due.count)
+        except OSError as error:
+            self._socket_failed(error, now)
+            return
+        if sent < due.count:
+            self._wait_for_room((due.first + sent, due.count - sent))
 
     def _act(self, action: Action | None, now: float) -> None:
         if self.transfer.validated and not self.welcome:

@@ -2,6 +2,10 @@
 
 The loop is epoll, one-shot timers and nothing else: a daemon's packets are answered in the order
 in which they came, by plain function calls, each handed the monotonic time of its wake-up.
+
+A round may first hear what has come and then speak (`after_round`): work of one kind in a row finds
+its code and data still in the processor's caches, and packets that leave in quick succession wake
+their receivers less often.
 """
 
 import errno
@@ -37,6 +41,7 @@ class Loop:
         self._failures = 0
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._asked: deque[Ready] = deque()
+        self._afterwards: list[Ready] = []
         self.add_reader(self._bell, self._rung)
 
     def add_reader(self, fd: int, ready: Ready) -> None:
@@ -59,6 +64,10 @@ class Loop:
     def at(self, when: float, call: Ready) -> None:
         """Call `call(now)` once, as soon as `when` has come. There is no cancelling: look again."""
         heapq.heappush(self._timers, (when, next(self._order), call))
+
+    def after_round(self, call: Ready) -> None:
+        """Call `call(now)` once everybody who is ready in this round has been heard."""
+        self._afterwards.append(call)
 
     def soon(self, call: Ready) -> None:
         """Call `call(now)` in the next round; from signal handlers and other threads too."""
@@ -97,6 +106,8 @@ class Loop:
                     self._failures = 0
             if self._timers and self._timers[0][0] <= now:
                 self._call_timers(now)
+            while self._afterwards:
+                self._call_afterwards(now)
         self._stopping = False
 
     def stop(self) -> None:
@@ -124,6 +135,14 @@ class Loop:
         timers = self._timers
         while timers and timers[0][0] <= now and not self._stopping:
             self._guarded(heapq.heappop(timers)[2], now)
+
+    def _call_afterwards(self, now: float) -> None:
+        calls, self._afterwards = self._afterwards, []
+        for call in calls:
+            try:
+                call(now)
+            except Exception:  # noqa: BLE001 - as above
+                self._failed()
 
     def _guarded(self, call: Ready, now: float) -> None:
         try:

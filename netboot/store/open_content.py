@@ -79,6 +79,8 @@ class ContentCache:
         """One reader less; the oldest idle mappings beyond a few are closed."""
         with self._lock:
             mapping.users -= 1
+            if mapping.users:
+                return
             idle = [held for held in self._open.values() if not held.users]
             for old in idle[: max(0, len(idle) - IDLE_KEPT)]:
                 del self._open[old.digest]

@@ -237,6 +237,27 @@ def test_a_bad_request_is_answered_once_and_the_connection_ends(
     assert running.requests == []
 
 
+@pytest.mark.parametrize("gone", [40, 70, 100, 200])
+def test_who_has_left_takes_no_place_from_who_is_there(running: Running, gone: int) -> None:
+    """However many of a source came and went before the server looked: the next is served."""
+    held, go_on = threading.Event(), threading.Event()
+
+    def hold(_: float) -> None:
+        held.set()
+        go_on.wait(10)
+
+    running.server._loop.soon(hold)
+    assert held.wait(5)
+    for _ in range(gone):
+        with socket.create_connection(running.address) as rude:
+            rude.sendall(b"noise\r\n\r\n")
+    with Wire(running.address) as wire:
+        go_on.set()
+        wire.send(get("/small"))
+
+        assert wire.response()[2] == b"small"
+
+
 def test_random_bytes_do_no_harm(running: Running) -> None:
     """Three hundred connections of noise; then a good request is answered."""
     dice = random.Random(11)

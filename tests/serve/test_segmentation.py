@@ -162,7 +162,7 @@ def test_a_write_that_is_refused_goes_again_block_by_block(
             raise OSError(errno.EIO, "no checksum offload")
         return real(fd, parts)
 
-    monkeypatch.setattr("netboot.serve.segmentation.os.writev", writev)
+    monkeypatch.setattr("netboot.serve.segmentation.writev", writev)
 
     assert blocks.send(1, 40) == 40
     assert blocks.send(41, 40) == 40
