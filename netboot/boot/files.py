@@ -35,12 +35,23 @@ DEVICE_NAMES = frozenset(
 # Where Microsoft's loaders look for things, without a leading slash. pxeboot keeps its own
 # directory (`<dir>\bootmgr.exe`), bootmgfw tries `\BCD` before `\Boot\BCD`, and Windows 7's
 # loaders use `\EFI\Microsoft\Boot\BCD`.
-PROGRAM_FOLDERS = ("", "boot", "x86", "x64", "arm64", "boot/x86", "boot/x64", "boot/arm64")
+PROGRAM_FOLDERS = (
+    *("", "boot", "x86", "x64", "arm64", "boot/x86", "boot/x64", "boot/arm64"),
+    # where DHCP servers of ConfigMgr and Windows Deployment Services send machines
+    *("smsboot", "smsboot/x86", "smsboot/x64", "boot/x86uefi", "boot/x64uefi"),
+)
 EFI_FOLDERS = ("efi/boot", "efi/microsoft/boot")
 FONT_FOLDERS = ("", "fonts", "boot/fonts", "efi/boot/fonts", "efi/microsoft/boot/fonts")
 
 # Programs that a boot begins with, and that then ask for their companions by fixed names.
 FIRST_PROGRAMS = frozenset({"pxeboot.n12", "pxeboot.com", "bootmgfw.efi", "bootmgfw_ex.efi"})
+
+# Windows Deployment Services first sends a program that asks it for more. A DHCP server that
+# still names that one gets the loader itself, for the question was answered here.
+STANDS_IN_FOR = {
+    "pxeboot.n12": ("pxeboot.com", "wdsnbp.com"),
+    "bootmgfw.efi": ("wdsmgfw.efi",),
+}
 
 # What loaders ask for although it need not be there: the answer must be a quick ERROR 1.
 OPTIONAL_NAMES = frozenset(
@@ -265,7 +276,8 @@ def _aliases(own: str, firmware: str) -> list[str]:
         return _under(FONT_FOLDERS, last)
     if last.endswith((".wim", ".wim.cpio")):
         return _under((*PROGRAM_FOLDERS, "sources"), last)
-    return _under((*PROGRAM_FOLDERS, *EFI_FOLDERS), last)
+    names = (last, *STANDS_IN_FOR.get(last, ()))
+    return [alias for name in names for alias in _under((*PROGRAM_FOLDERS, *EFI_FOLDERS), name)]
 
 
 def _boot_configuration_names() -> list[str]:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from netboot.boot.ipxe_script import (
     BootServer,
     ScriptClient,
+    best_chain,
     choose_architecture,
     crawls,
     missing_files,
@@ -42,6 +44,7 @@ def make_version(
     return ContentVersion(image, 7, Architecture.X64, "recipe", 0.0, files, chains)
 
 
+WIMBOOT = ("wimboot",)
 LAB = make_version(*LAB_FILES)
 WINDOWS = make_version(*PE_FILES, "BCD-uefi", chains=("wimboot", "native"), image="Windows PE 24H2")
 
@@ -101,7 +104,7 @@ boot
 
 def test_wimboot_gets_the_files_that_the_version_has() -> None:
     """The image comes last; on UEFI it must be called boot.wim."""
-    actual = render(WINDOWS, UEFI, SERVER, token="t")
+    actual = render(WINDOWS, UEFI, SERVER, token="t", supplied=("wimboot",))
 
     expected = """\
 #!ipxe
@@ -117,17 +120,61 @@ boot
 
 
 def test_microsofts_own_program_is_fetched_as_a_rom_would() -> None:
-    """The chain may be chosen; server and file name stand where the program looks for them."""
+    """The name says the version, so that the server knows whose BCD will be asked for."""
     actual = render(WINDOWS, BIOS, SERVER, token="t", chain="native")
 
     expected = """\
 #!ipxe
 echo netboot: Windows PE 24H2 v7
 set netX/next-server 10.77.0.2
-set netX/filename pxeboot.n12
-chain --replace --autofree tftp://10.77.0.2/pxeboot.n12
+set netX/filename /v/windows-pe-24h2/7/pxeboot.n12
+chain --replace --autofree tftp://10.77.0.2/v/windows-pe-24h2/7/pxeboot.n12
 """
     assert expected == actual
+
+
+def test_without_a_wimboot_of_the_administrators_the_next_chain_is_taken() -> None:
+    """The image prefers wimboot; where nobody supplied it, Microsoft's own program is fetched."""
+    windows = make_version(
+        *PE_FILES, "pxeboot.n12", "BCD-bios", chains=("wimboot", "native"), image="Windows PE"
+    )
+    scripts = [
+        render(windows, BIOS, SERVER, token="t", supplied=supplied) for supplied in ((), WIMBOOT)
+    ]
+
+    assert ["/pxeboot.n12" in script for script in scripts] == [True, False]
+    assert "kernel http://10.77.0.2:8081/p/wimboot" in scripts[1]
+
+
+@pytest.mark.parametrize(
+    ("preferred", "bios", "uefi"),
+    [
+        ((), "linux", "linux"),
+        ((("bios", "native"),), "native", "linux"),
+        ((("bios", "wimboot"), ("uefi", "native")), "wimboot", "native"),
+    ],
+)
+def test_the_preferred_chain_of_a_firmware_leads(
+    preferred: tuple[tuple[str, str], ...], bios: str, uefi: str
+) -> None:
+    """The operator's choice for a firmware comes first, if the version can be booted so."""
+    version = replace(
+        make_version(
+            *("vmlinuz", "initrd.gz", "boot.wim", "boot.wim.cpio", "boot.sdi", "bootmgr.exe"),
+            *("pxeboot.n12", "bootmgfw.efi", "BCD-bios", "BCD-uefi"),
+            chains=("linux", "native", "wimboot"),
+        ),
+        preferred=preferred,
+    )
+
+    assert [best_chain(version, firmware, WIMBOOT) for firmware in ("bios", "uefi")] == [bios, uefi]
+
+
+def test_a_preferred_chain_that_lacks_a_file_is_passed_over() -> None:
+    """A version without a boot configuration for UEFI is started in another way there."""
+    version = replace(LAB, chains=("linux", "native"), preferred=(("uefi", "native"),))
+
+    assert best_chain(version, "uefi") == "linux"
 
 
 def test_a_bios_client_is_asked_what_its_processor_can_run() -> None:

@@ -1,5 +1,7 @@
 """Which program a client is told to load."""
 
+from dataclasses import replace
+
 import pytest
 
 from netboot.boot.client import BootClient, identify
@@ -24,7 +26,9 @@ def chosen(packet: Packet, *versions: ContentVersion) -> BootProgram | NoProgram
     """The program for the sender of `packet` out of these candidates."""
     client = identify(packet)
     assert isinstance(client, BootClient)
-    return select(client, Choice(versions, ()), server="10.77.0.2", http_port=8081)
+    return select(
+        client, Choice(versions, ()), server="10.77.0.2", http_port=8081, supplied=("wimboot",)
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,6 +100,51 @@ def test_a_second_candidate_is_taken_where_the_first_cannot_be_started() -> None
 
     assert isinstance(program, BootProgram)
     assert program.version == LINUX86
+
+
+def test_without_a_wimboot_the_reason_names_the_command() -> None:
+    """Nobody supplied one, and the image can be started in no other way."""
+    client = identify(request(architecture=0))
+    assert isinstance(client, BootClient)
+    refused = select(client, Choice((WIMBOOT64,), ()), server="10.77.0.2", http_port=8081)
+
+    assert isinstance(refused, NoProgram)
+    assert "netboot wimboot import" in refused.reason
+
+
+def test_ipxe_looks_at_the_processor_before_microsofts_loader_is_named() -> None:
+    """A BIOS with two images to choose from gets iPXE; with one, or by UEFI, the loader itself."""
+    bios, uefi = request(architecture=0), request(architecture=7)
+    programs = (
+        chosen(bios, NATIVE64, NATIVE86),
+        chosen(bios, NATIVE86),
+        chosen(uefi, NATIVE64, NATIVE86),
+    )
+
+    assert [isinstance(one, BootProgram) and one.file for one in programs] == [
+        *("undionly.kpxe", "pxeboot.n12", "bootmgfw.efi")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("preferred", "architecture", "file"),
+    [
+        ((("bios", "native"),), 0, "pxeboot.n12"),
+        ((("bios", "native"),), 7, "snponly.efi"),
+        ((("uefi", "native"),), 7, "bootmgfw.efi"),
+        ((("uefi", "native"),), 16, f"{SITE}/p/snponly.efi"),
+    ],
+)
+def test_the_chain_that_the_image_prefers_for_a_firmware_is_taken(
+    preferred: tuple[tuple[str, str], ...], architecture: int, file: str
+) -> None:
+    """Where this firmware can do it; HTTP boot cannot do Microsoft's chain and gets the next."""
+    files = ("bootmgfw.efi", "pxeboot.n12")
+    both = replace(version(chains=("linux", "native"), files=files), preferred=preferred)
+    program = chosen(request(architecture=architecture), both)
+
+    assert isinstance(program, BootProgram)
+    assert program.file == file
 
 
 @pytest.mark.parametrize("candidate", [LINUX64, WIMBOOT64, NATIVE64])

@@ -124,7 +124,8 @@ def _pxe_program(work: Path) -> bytes:
     """GRUB's modules and ours, with the script that runs first inside."""
     if not (GRUB / "moddep.lst").is_file():
         raise MissingTool(
-            "GRUB for BIOS machines is not installed", hint="Install it: apt-get install grub-pc-bin"
+            "GRUB for BIOS machines is not installed",
+            hint="Install it: apt-get install grub-pc-bin",
         )
     modules = work / "grub"
     shutil.copytree(GRUB, modules, ignore=shutil.ignore_patterns("moddep.lst"))
@@ -133,8 +134,9 @@ def _pxe_program(work: Path) -> bytes:
     compiled, program = modules / "bootmgr.mod", work / "pxeboot.n12"
     _run("gcc", [*_MODULE_FLAGS, *_WARNINGS, "-c", SOURCES / "bootmgr.c", "-o", compiled])
     _run("strip", ["--strip-unneeded", "--keep-symbol=grub_mod_init", "-R", ".comment", compiled])
-    first = ["-c", SOURCES / "pxeboot.cfg", "-p", "/grub", "-o", program]
-    _run("grub-mkimage", ["-d", modules, "-O", "i386-pc-pxe", *first, *GRUB_MODULES])
+    options: list[str | Path] = ["-d", modules, "-O", "i386-pc-pxe", "-o", program]
+    options += ["-c", SOURCES / "pxeboot.cfg", "-p", "/grub"]
+    _run("grub-mkimage", [*options, *GRUB_MODULES])
     return program.read_bytes()
 
 

@@ -219,7 +219,8 @@ static void boot(void)
 
     for (UINTN at = 0; at < sizeof probes / sizeof *probes; at++)
         fetch(probes[at], &any);
-    if (!fetch("\\BCD", &bcd) && !fetch("\\Boot\\BCD", &bcd)) {
+    fetch("\\BCD", &any);
+    if (!fetch("\\Boot\\BCD", &bcd) || !fetch("\\Boot\\BCD", &bcd)) {
         Print(L"SURROGATE 0xc000000f no boot configuration\n");
         return;
     }
