@@ -23,7 +23,7 @@ from netboot.images.architecture import Architecture
 from netboot.images.driver import Driver, DriverKind
 from netboot.images.properties import NO_PROPERTIES, Properties
 
-SERVICING_FORMAT = 2
+SERVICING_FORMAT = 3
 """Goes into each recipe digest: raise it when the same recipe gives other bytes."""
 
 NAME_LIMIT = 64

@@ -16,6 +16,7 @@ from netboot.images.boot_image import BootImage, recipe_digest
 from netboot.images.driver import Driver, DriverKind
 from netboot.images.image_facts import ImageFacts
 from netboot.images.properties import check_image_path
+from netboot.images.start_report import REPORT_SCRIPT, HomeReport
 from netboot.images.startup_hooks import (
     PRESTART_SCRIPT,
     START_SCRIPT,
@@ -38,7 +39,10 @@ EPOCH = 946_684_800
 _RANK = {DriverKind.SYSTEM: 0, DriverKind.STORAGE: 1, DriverKind.NETWORK: 2, DriverKind.OTHER: 3}
 _RESERVED_PATHS = {
     path.lower()
-    for path in (STARTNET, WINPESHL, START_SCRIPT, PRESTART_SCRIPT, IMAGE_INI, BACKGROUND)
+    for path in (
+        *(STARTNET, WINPESHL, START_SCRIPT, PRESTART_SCRIPT),
+        *(REPORT_SCRIPT, IMAGE_INI, BACKGROUND),
+    )
 }
 
 REG_SZ = 1
@@ -142,7 +146,7 @@ def plan(facts: ImageFacts, image: BootImage, version_number: int) -> Plan:
     drivers = load_order(image.drivers)
     folders = {driver.digest: driver_folder(n, driver) for n, driver in enumerate(drivers, 1)}
     lines = tuple(DriverLine(folders[driver.digest], driver.inf_name) for driver in drivers)
-    hook = _hook(facts, image, lines)
+    hook = _hook(facts, image, lines, version_number)
     steps: list[Step] = []
     if any(path.lower().startswith(DRIVERS_FOLDER.lower() + "/") for path in facts.drivers):
         steps.append(RemoveTree(DRIVERS_FOLDER))
@@ -224,13 +228,16 @@ def _check_fit(facts: ImageFacts, image: BootImage) -> None:
             )
 
 
-def _hook(facts: ImageFacts, image: BootImage, lines: tuple[DriverLine, ...]) -> Hook:
+def _hook(
+    facts: ImageFacts, image: BootImage, lines: tuple[DriverLine, ...], version_number: int
+) -> Hook:
     properties = image.properties
+    home = properties.report_home
     wish = Wish(
         drivers=lines,
         prestart_command=properties.prestart_command,
         command_shell=properties.command_shell,
-        report=_report_command(image) if properties.report_home else "",
+        report=HomeReport(home, image.name, version_number) if home else None,
     )
     hook = plan_hook(StartUp(facts.startnet, facts.winpeshl, facts.setup_path), wish)
     if hook.refusal:
@@ -238,16 +245,6 @@ def _hook(facts: ImageFacts, image: BootImage, lines: tuple[DriverLine, ...]) ->
             hook.refusal, hint="Remove the prestart command, or add wpeinit to the image's script."
         )
     return hook
-
-
-def _report_command(image: BootImage) -> str:
-    """One HTTP POST with what is in the image anyway; silent where Windows PE has no curl."""
-    curl = r"%SystemRoot%\System32\curl.exe"
-    body = rf"{{\"image\":\"{image.slug}\",\"arch\":\"%PROCESSOR_ARCHITECTURE%\"}}"
-    return (
-        f'if exist {curl} {curl} -s -m 15 -H "Content-Type: application/json" '
-        f'-d "{body}" {image.properties.report_home} >>%NBLOG% 2>&1'
-    )
 
 
 def _driver_tree(folder: str, driver: Driver, architecture: Architecture) -> AddTree:

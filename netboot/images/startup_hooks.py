@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from netboot.images.start_report import REPORT_SCRIPT, HomeReport, report_script, start_line
+
 SYSTEM32 = "/Windows/System32"
 STARTNET = f"{SYSTEM32}/startnet.cmd"
 WINPESHL = f"{SYSTEM32}/winpeshl.ini"
@@ -20,6 +22,8 @@ START_SCRIPT = f"{SYSTEM32}/nb-start.cmd"
 PRESTART_SCRIPT = f"{SYSTEM32}/nb-prestart.cmd"
 
 MARK = "rem netboot"
+_HEAD = ("@echo off", f"{MARK}: written at each build of this image; changes made here are lost")
+_SAFE = re.compile(r"[A-Za-z0-9._-]+")
 _CALL_START = r"call %SystemRoot%\System32\nb-start.cmd"
 _CALL_PRESTART = r"call %SystemRoot%\System32\nb-prestart.cmd"
 _CMD = r"%SYSTEMROOT%\System32\cmd.exe, /c %SYSTEMROOT%\System32"
@@ -68,12 +72,12 @@ class DriverLine:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What shall happen at start. `report` is a complete command, run once the network is up."""
+    """What shall happen at start."""
 
     drivers: tuple[DriverLine, ...] = ()
     prestart_command: str = ""
     command_shell: bool = False
-    report: str = ""
+    report: HomeReport | None = None
 
     def __bool__(self) -> bool:
         return bool(self.drivers or self.prestart_command or self.command_shell or self.report)
@@ -146,25 +150,36 @@ def is_default_startnet(text: str) -> bool:
 def start_script(wish: Wish, mode: Mode) -> str:
     """The text of nb-start.cmd."""
     lines = [
-        "@echo off",
-        f"{MARK}: written at each build of this image; changes made here are lost",
+        *_HEAD,
         r"set NBLOG=%SystemRoot%\System32\nb-start.log",
+        "set NBLOADED=",
+        "set NBFAILED=",
     ]
     if wish.command_shell:
         lines.append('start "Command prompt" %SystemRoot%\\System32\\cmd.exe /k')
     lines += [_drvload(line) for line in wish.drivers]
+    if wish.drivers:
+        lines.append("echo netboot: loaded:%NBLOADED%, not loaded:%NBFAILED%>>%NBLOG%")
+    lines += [start_line()] if wish.report else []
     if mode is Mode.FULL:
         lines.append("wpeinit")
-        lines += [wish.report] if wish.report else []
         lines += [f"call {wish.prestart_command}"] if wish.prestart_command else []
     return _text(lines)
 
 
 def _drvload(line: DriverLine) -> str:
-    """One driver; a percent sign would start a variable, so it is doubled."""
+    """One driver; a percent sign would start a variable, so it is doubled.
+
+    What drvload made of it is kept by the INF's name, or by the folder's, whose letters are
+    safe, where the name would mean something to cmd.exe.
+    """
+    said = line.inf_name if _SAFE.fullmatch(line.inf_name) else line.folder
     folder, inf_name = (part.replace("%", "%%") for part in (line.folder, line.inf_name))
     path = rf"%SystemRoot%\BootDrivers\{folder}\{inf_name}"
-    return f'drvload "{path}" >>%NBLOG% 2>&1 || echo FAIL {folder} >>%NBLOG%'
+    return (
+        f'drvload "{path}" >>%NBLOG% 2>&1'
+        f' && set "NBLOADED=%NBLOADED% {said}" || set "NBFAILED=%NBFAILED% {said}"'
+    )
 
 
 def _hook_winpeshl(text: str, wish: Wish) -> Hook | None:
@@ -206,6 +221,7 @@ def _replace_startnet(wish: Wish, findings: tuple[str, ...]) -> Hook:
         (
             TextFile(STARTNET, _text([f"{MARK}: stands for wpeinit", _CALL_START])),
             TextFile(START_SCRIPT, start_script(wish, Mode.FULL)),
+            *_reporter(wish),
         ),
         findings,
     )
@@ -233,16 +249,17 @@ def _hook_startnet(text: str, wish: Wish, findings: tuple[str, ...]) -> Hook:
 
 def _pre_hook(changed: TextFile, wish: Wish, findings: tuple[str, ...]) -> Hook:
     """PRE mode: the changed start file, our script, and the prestart script where wanted."""
-    files = [changed, TextFile(START_SCRIPT, start_script(wish, Mode.PRE))]
+    files = [changed, TextFile(START_SCRIPT, start_script(wish, Mode.PRE)), *_reporter(wish)]
     if wish.prestart_command:
-        lines = ["@echo off", MARK, *([wish.report] if wish.report else [])]
-        files.append(TextFile(PRESTART_SCRIPT, _text([*lines, f"call {wish.prestart_command}"])))
-    elif wish.report:
-        findings = (
-            *findings,
-            "The image starts its network by itself, so it cannot report to this site.",
-        )
+        lines = ["@echo off", MARK, f"call {wish.prestart_command}"]
+        files.append(TextFile(PRESTART_SCRIPT, _text(lines)))
     return Hook(Mode.PRE, tuple(files), findings)
+
+
+def _reporter(wish: Wish) -> Iterator[TextFile]:
+    """The script that reports home, where that is wanted."""
+    if wish.report:
+        yield TextFile(REPORT_SCRIPT, _text([*_HEAD, *report_script(wish.report)]))
 
 
 def _no_place_for_prestart(where: str) -> Hook:

@@ -12,6 +12,9 @@ from netboot.store.catalog_rows import add_entries, summaries_of
 from netboot.store.driver_folders import RefusedInf, driver_source
 from netboot.store.driver_readers import StoredPackage, StoredResult, store_packages
 
+RECORDED_AT_ONCE = 256
+"""Packages in a transaction: each writes anew a good part of the index of hardware ids."""
+
 LISTED = 500
 """Entries of each kind that a shortened report lists."""
 
@@ -62,10 +65,6 @@ class _Tally:
     refused: list[tuple[str, str]] = field(default_factory=list)
     new_ids: list[str] = field(default_factory=list)
 
-    @property
-    def done(self) -> int:
-        return len(self.new) + len(self.duplicates) + len(self.refused)
-
     def report(self) -> ImportReport:
         return ImportReport(
             new=tuple(self.new),
@@ -92,16 +91,22 @@ def import_drivers(site: Site, path: Path, *, progress: Progress | None = None) 
         driver_source(path, scratch=scratch) as source,
         closing(store_packages(source, site.blobs)) as batches,
     ):
-        total = len(source.infs)
+        total, read = len(source.infs), 0
         tell(0.0, f"0 of {total} packages")
+        waiting: list[StoredResult] = []
         for batch in batches:
-            _record(site, batch, tally)
-            tell(tally.done / total, f"{tally.done} of {total} packages")
+            waiting += batch
+            read += len(batch)
+            if len(waiting) >= RECORDED_AT_ONCE or read == total:
+                _record(site, waiting, tally)
+                waiting = []
+            tell(read / total, f"{read} of {total} packages")
+        _record(site, waiting, tally)
     return tally.report()
 
 
 def _record(site: Site, batch: Iterable[StoredResult], tally: _Tally) -> None:
-    """The rows of one batch; its files lie in the store already.
+    """The rows of some packages; their files lie in the store already.
 
     A crash before leaves bytes that nothing names, and housekeeping lets them go.
     """

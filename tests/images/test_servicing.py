@@ -150,13 +150,14 @@ def test_properties_become_steps():
         AddFile("/Windows/System32/winpe.jpg", DIGEST, 0),
         AddFile("/Tools/ask.exe", DIGEST, 9),
     ]
-    script = next(
-        step.data.decode()
+    scripts = {
+        step.target.rpartition("/")[2]: step.data.decode()
         for step in made.steps
-        if isinstance(step, WriteFile) and step.target.endswith("nb-start.cmd")
-    )
-    assert "call X:\\Tools\\ask.exe\r\n" in script
-    assert "http://192.0.2.1:8081/report/t" in script
+        if isinstance(step, WriteFile)
+    }
+    assert "call X:\\Tools\\ask.exe\r\n" in scripts["nb-start.cmd"]
+    assert "nb-report.cmd" in scripts["nb-start.cmd"]
+    assert "http://192.0.2.1:8081/report/t" in scripts["nb-report.cmd"]
     assert (1380, 8, 5) == (
         made.settings.block_size,
         made.settings.window_size,

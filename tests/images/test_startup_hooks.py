@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netboot.images.start_report import REPORT_SCRIPT, HomeReport
 from netboot.images.startup_hooks import (
     PRESTART_SCRIPT,
     START_SCRIPT,
@@ -21,6 +22,7 @@ from netboot.images.startup_hooks import (
 
 DRIVERS = (DriverLine("0001-vioscsi", "vioscsi.inf"), DriverLine("0002-netkvm", "netkvm.inf"))
 WISH = Wish(drivers=DRIVERS)
+HOME = HomeReport("http://192.0.2.1:8081/report/t", "Lab PE x64", 3)
 PRESTART = Wish(drivers=DRIVERS, prestart_command=r"X:\ask.cmd /q")
 CALL = "rem netboot\r\ncall %SystemRoot%\\System32\\nb-start.cmd\r\n"
 LAUNCH = "%SYSTEMROOT%\\System32\\cmd.exe, /c %SYSTEMROOT%\\System32\\nb-start.cmd\r\n"
@@ -33,7 +35,8 @@ def text_of(hook: Hook, path: str) -> str:
 
 def drvload(folder: str, inf_name: str) -> str:
     path = rf"%SystemRoot%\BootDrivers\{folder}\{inf_name}"
-    return f'drvload "{path}" >>%NBLOG% 2>&1 || echo FAIL {folder} >>%NBLOG%'
+    kept = (f'set "{word}=%{word}% {inf_name}"' for word in ("NBLOADED", "NBFAILED"))
+    return f'drvload "{path}" >>%NBLOG% 2>&1 && {" || ".join(kept)}'
 
 
 @pytest.mark.parametrize(
@@ -58,21 +61,24 @@ def test_a_default_image_becomes_ours(startnet: str | None):
         "@echo off",
         "rem netboot: written at each build of this image; changes made here are lost",
         r"set NBLOG=%SystemRoot%\System32\nb-start.log",
+        "set NBLOADED=",
+        "set NBFAILED=",
         drvload("0001-vioscsi", "vioscsi.inf"),
         drvload("0002-netkvm", "netkvm.inf"),
+        "echo netboot: loaded:%NBLOADED%, not loaded:%NBFAILED%>>%NBLOG%",
         "wpeinit",
         "",
     ]
 
 
 def test_in_full_mode_everything_stands_in_its_order():
-    """Prompt first, drivers, network, report, prestart."""
-    wish = Wish(DRIVERS, prestart_command="ask.cmd", command_shell=True, report="curl.exe x")
+    """Prompt first, drivers, what became of them, the reporter on its way, network, prestart."""
+    wish = Wish(DRIVERS, prestart_command="ask.cmd", command_shell=True, report=HOME)
 
     lines = text_of(plan_hook(StartUp("wpeinit"), wish), START_SCRIPT).split("\r\n")
 
-    order = [line.split()[0] for line in lines[3:-1]]
-    assert order == ["start", "drvload", "drvload", "wpeinit", "curl.exe", "call"]
+    order = [line.split()[0] for line in lines[5:-1]]
+    assert order == ["start", "drvload", "drvload", "echo", "start", "wpeinit", "call"]
     assert lines[-2] == "call ask.cmd"
 
 
@@ -201,11 +207,21 @@ def test_no_wish_writes_nothing():
     assert Hook(Mode.NONE) == plan_hook(StartUp("own.exe\r\n", MDT), Wish())
 
 
-def test_an_image_that_cannot_report_says_so():
-    """A chain of the image's own starts the network: there is no place for our report."""
-    hook = plan_hook(StartUp("tool.exe\r\nwpeinit\r\n"), Wish(DRIVERS, report="curl"))
+def test_a_chain_of_the_images_own_reports_as_well():
+    """The reporter runs beside it, and waits for whoever starts the network."""
+    for start_up in START_UPS:
+        hook = plan_hook(start_up, Wish(DRIVERS, report=HOME))
 
-    assert "cannot report" in hook.findings[0]
+        assert "nb-report.cmd" in text_of(hook, START_SCRIPT)
+        assert HOME.address in text_of(hook, REPORT_SCRIPT)
+        assert not hook.findings
+
+
+def test_a_name_that_means_something_to_the_shell_is_told_by_its_folder():
+    """Windows lets an INF be called `a&b.inf`."""
+    script = text_of(plan_hook(StartUp(), Wish((DriverLine("0001-a-b", "a&b.inf"),))), START_SCRIPT)
+
+    assert 'set "NBLOADED=%NBLOADED% 0001-a-b"' in script
 
 
 START_UPS = [

@@ -6,6 +6,8 @@ import subprocess
 import pytest
 
 from netboot.formats import inf
+from netboot.images.start_report import HomeReport
+from netboot.images.startup_hooks import STARTNET, WINPESHL, DriverLine, StartUp, Wish, plan_hook
 from tests.formats.inf_summary import samples, stamp
 from vm.labpe.initrd import GUEST
 
@@ -37,6 +39,17 @@ nic64.ko,,,2
 [Strings]
 Acme = "Acme"
 Nic = "Acme; NIC"
+"""
+
+INF_OF_ONE = r"""
+[Version]
+Class=Net
+[Manufacturer]
+Acme = Acme, NTamd64
+[Acme.NTamd64]
+Device = Install, {ids}
+[Install]
+CopyFiles = @{name}.ko
 """
 
 
@@ -214,6 +227,11 @@ def test_devices_without_a_driver_are_missing(shell):
     [
         ("wpeinit", ["WPEINIT|"]),
         ("  @WPEINIT.EXE", ["WPEINIT|"]),
+        (r'start "Command prompt" %SystemRoot%\System32\cmd.exe /k', []),
+        (
+            r"start /min %SystemRoot%\System32\cmd.exe /c %SystemRoot%\System32\a.cmd",
+            [r"CALL|\Windows\System32\a.cmd"],
+        ),
         (r"start /wait X:\Windows\System32\wpeinit.exe", ["WPEINIT|"]),
         (
             r'drvload "%SystemRoot%\BootDrivers\0001-a b\x.inf" >>%LOG% 2>&1 || echo FAIL',
@@ -339,3 +357,77 @@ def test_report_texts_are_json(shell, text):
 def test_report_numbers_are_json(shell, text, number):
     """A version that is no number is 0."""
     assert number == json.loads(shell(f"number '{text}'"))
+
+
+ROWS = {
+    "nothing of its own": StartUp(None),
+    "the default startnet.cmd": StartUp("wpeinit\r\n"),
+    "a startnet.cmd of its own": StartUp("@echo off\r\nset A=1\r\nwpeinit\r\ntool.exe\r\n"),
+    "ConfigMgr": StartUp(
+        "wpeinit\r\n", "[LaunchApps]\r\n%SYSTEMDRIVE%\\sms\\bin\\x64\\TsBootShell.exe\r\n"
+    ),
+    "MDT": StartUp(None, "[LaunchApps]\r\n%SYSTEMROOT%\\System32\\bddrun.exe,/bootstrap\r\n"),
+    "a recovery image": StartUp(
+        None, "[LaunchApp]\r\nAppPath=X:\\sources\\recovery\\recenv.exe\r\n"
+    ),
+    "Windows Setup": StartUp("wpeinit\r\n", None, "%SYSTEMDRIVE%\\setup.exe"),
+}
+WISHES = {
+    "drivers": Wish((DriverLine("0001-disk", "disk.inf"), DriverLine("0002-acme", "acme.inf"))),
+    "all": Wish(
+        (DriverLine("0001-disk", "disk.inf"), DriverLine("0002-acme", "acme.inf")),
+        command_shell=True,
+        report=HomeReport("http://10.0.0.1/report/t", "Lab PE x64", 3),
+    ),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("wish", WISHES)
+def test_each_kind_of_start_up_loads_the_drivers_before_the_network(shell, row, wish):
+    """What a build writes is what the Lab PE obeys: storage, network, then wpeinit, once."""
+    add_device(shell, "0000:00:03.0", "8086:100e", "0200")
+    add_device(shell, "0000:00:04.0", "1af4:1004", "0100")
+    for folder, ids, name in (
+        ("0001-disk", "PCI\\VEN_1AF4&DEV_1004", "disk"),
+        ("0002-acme", "PCI\\VEN_8086&DEV_100E", "nic"),
+    ):
+        place = shell.pe / "Windows/BootDrivers" / folder
+        place.mkdir(parents=True)
+        inf_name = f"{folder.partition('-')[2]}.inf"
+        text = INF_OF_ONE.format(ids=ids, name=name)
+        (place / inf_name).write_text(text)
+        (place / f"{name}.ko").write_text("x")
+    hook = plan_hook(ROWS[row], WISHES[wish])
+    files = {STARTNET: ROWS[row].startnet, WINPESHL: ROWS[row].winpeshl}
+    files |= {file.path: file.text for file in hook.files}
+
+    told = start(
+        shell,
+        **{
+            path.rpartition("/")[2].replace(".", "_"): text.replace("\r\n", "\n")
+            for path, text in files.items()
+            if text is not None
+        },
+    )
+
+    steps = [line.partition(" ")[0] for line in told]
+    assert ["disk.ko", "nic.ko"] == (shell.run / "inserted").read_text().split()
+    assert 1 == steps.count("WPEINIT")
+    assert 2 == steps.count("DRVLOAD")
+    assert max(n for n, step in enumerate(steps) if step == "DRVLOAD") < steps.index("WPEINIT")
+
+
+def test_a_program_of_our_own_is_not_taken_for_the_images(shell):
+    """The reporter and the prompt start no network: an image without wpeinit stays offline."""
+    hook = plan_hook(StartUp("set A=1\r\n"), WISHES["all"])
+    told = start(
+        shell,
+        **{
+            file.path.rpartition("/")[2].replace(".", "_"): file.text.replace("\r\n", "\n")
+            for file in hook.files
+        },
+    )
+
+    assert "START-FILE nb-report.cmd" in told
+    assert "WPEINIT" not in told

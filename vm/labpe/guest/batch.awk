@@ -29,6 +29,8 @@ function command(text,   n, i, verb, first) {
 	verb = program(word[1])
 	while (first <= n && (verb == "call" || verb == "start" || verb == "cmd" || word[first] ~ /^\/[a-zA-Z]+$/)) {
 		first++
+		# A quoted word behind `start` is the title of its window.
+		if (verb == "start" && title[first]) first++
 		verb = first <= n ? program(word[first]) : ""
 	}
 	if (verb == "") return
@@ -37,28 +39,28 @@ function command(text,   n, i, verb, first) {
 		for (i = first + 1; i <= n; i++) if (tolower(word[i]) ~ /\.inf$/) print "DRVLOAD|" rooted(word[i])
 	}
 	else if (tolower(word[first]) ~ /\.(cmd|bat)$/) print "CALL|" rooted(word[first])
-	else if (verb == "if" || verb == "for" || verb == "wpeutil") print "NOTE|" text
+	else if (verb ~ /^(if|for|wpeutil|curl|ping)$/) print "NOTE|" text
 	else print "FOREIGN|" text
 }
 
 # words: split at blanks outside quotes, stop at a redirection or at the next command.
-function words(text,   i, c, quoted, current, n, open) {
+function words(text,   i, c, quoted, current, n, open, marked) {
 	for (i = 1; i <= length(text); i++) {
 		c = substr(text, i, 1)
-		if (c == "\"") { quoted = !quoted; open = 1; continue }
+		if (c == "\"") { quoted = !quoted; open = 1; marked = 1; continue }
 		if (!quoted && (c == ">" || c == "<" || c == "|" || c == "&")) {
 			if ((c == ">") && current ~ /^[0-9]$/) { current = ""; open = 0 }
 			break
 		}
 		if (!quoted && (c == " " || c == "\t")) {
-			if (open) word[++n] = current
-			current = ""; open = 0
+			if (open) { word[++n] = current; title[n] = marked }
+			current = ""; open = 0; marked = 0
 			continue
 		}
 		current = current c
 		open = 1
 	}
-	if (open) word[++n] = current
+	if (open) { word[++n] = current; title[n] = marked }
 	return n + 0
 }
 
