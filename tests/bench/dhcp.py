@@ -33,11 +33,14 @@ OPTIONS = (
     "-o", "60," + b"PXEClient:Arch:00007:UNDI:003000".hex(), "-o", "93,0007",
     "-o", "97,0000112233445566778899aabbccddeeff",
 )  # fmt: skip
+_SO_RCVBUFFORCE = 33  # socket.SO_RCVBUFFORCE is not in Python 3.11
+RATES = (8000, 10_000, 12_000, 14_000, 16_000, 20_000, 24_000, 28_000)
 LOSS_FREE = 0.001  # a thousandth may be lost: the machine is not ours alone
 GOALS: dict[str, tuple[str, float]] = {
     "loss_free_ratio": (">=", 1.5),
     "lost_at_2000": ("<=", 0),
     "p99_ms_at_1000": ("<=", 20),
+    "lost_at_1000": ("<=", 0),
     "answers_per_second_at_20000": (">=", 1000),
     "seconds_to_normal_after_storm": ("<=", 2),
     "mib_for_a_million_machines": ("<=", 32),
@@ -142,10 +145,14 @@ def wait_for_answer(client: Host) -> None:
 
 
 def latencies(client: Host, rate: int, seconds: float) -> list[float]:
-    """Milliseconds from DISCOVER to OFFER, of a client that keeps `rate`."""
+    """Milliseconds from DISCOVER to OFFER, of a client that keeps `rate`; what was lost is inf.
+
+    Its buffer holds every answer of the run: where this very process is kept waiting, answers
+    may come late to it, but none may be dropped on its side and be called the server's loss.
+    """
     rom = Firmware(client)
     rom.socket.settimeout(0)
-    rom.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    rom.socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 64 << 20)
     sent: dict[int, float] = {}
     found = []
     began = time.monotonic()
@@ -166,30 +173,45 @@ def latencies(client: Host, rate: int, seconds: float) -> list[float]:
 
 
 def loss_free_rates(bench: Bench, rates: list[int], rounds: int) -> None:
-    """The highest rate that each server answers in the median without loss, in turns."""
+    """The highest rate that each server answers in the median without loss, in turns.
+
+    A server whose limit is found is not driven further.
+    """
     best = dict.fromkeys(("netboot", "dnsmasq", "dnsmasq_quiet"), 0)
     cost: dict[str, list[float]] = {name: [] for name in best}
-    lost: dict[tuple[str, int], list[float]] = {}
+    climbing = set(best)
     for rate in rates:
+        lost: dict[str, list[float]] = {name: [] for name in best}
         for _ in range(rounds):
-            for name in best:
-                with bench.running(name) as pid:
-                    run = bench.load(pid, rate)
-                lost.setdefault((name, rate), []).append(run.lost)
+            for name in sorted(climbing):
+                run = one_run(bench, name, rate)
+                lost[name].append(run.lost)
                 cost[name].append(run.cpu / max(run.received, 1) * 1e6)
-                spent = f"{cost[name][-1]:5.1f} us/offer  ({run.sent / run.seconds:.0f}/s)"
-                print(f"{name:14} {rate:6}/s  sent {run.sent:7}  lost {run.lost:8.3%}  {spent}")
-                if name == "netboot" and rate == 2000:
-                    bench.figures["lost_at_2000"] = run.sent - run.received
+        for name in sorted(climbing):
+            if statistics.median(lost[name]) > LOSS_FREE:
+                climbing.remove(name)
+            else:
+                best[name] = rate
     for name in best:
-        for rate in rates:
-            if statistics.median(lost[name, rate]) > LOSS_FREE:
-                break
-            best[name] = rate
         bench.figures[f"loss_free_{name}"] = best[name]
         bench.figures[f"cpu_us_per_offer_{name}"] = round(statistics.median(cost[name]), 1)
-    if best["dnsmasq"]:
-        bench.figures["loss_free_ratio"] = round(best["netboot"] / best["dnsmasq"], 2)
+    dnsmasq = max(best["dnsmasq"], best["dnsmasq_quiet"])
+    if dnsmasq:
+        bench.figures["loss_free_ratio"] = round(best["netboot"] / dnsmasq, 2)
+
+
+def one_run(bench: Bench, name: str, rate: int) -> Run:
+    """A fresh server under one load; prints how it went."""
+    with bench.running(name) as pid:
+        run = bench.load(pid, rate)
+    spent = (
+        f"{run.cpu / max(run.received, 1) * 1e6:5.1f} us/offer  ({run.sent / run.seconds:.0f}/s)"
+    )
+    print(f"{name:14} {rate:6}/s  sent {run.sent:7}  lost {run.lost:8.3%}  {spent}", flush=True)
+    if name == "netboot" and rate == 2000:
+        before = bench.figures.get("lost_at_2000") or 0
+        bench.figures["lost_at_2000"] = before + run.sent - run.received
+    return run
 
 
 def storm(bench: Bench) -> None:
@@ -203,6 +225,7 @@ def storm(bench: Bench) -> None:
         times = sorted(latencies(bench.client, 1000, bench.seconds))
         bench.figures["p50_ms_at_1000"] = round(times[len(times) // 2], 3)
         bench.figures["p99_ms_at_1000"] = round(times[len(times) * 99 // 100], 3)
+        bench.figures["lost_at_1000"] = sum(time == float("inf") for time in times)
 
 
 def main() -> int:
@@ -210,12 +233,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less than a minute")
     quick = parser.parse_args().quick
-    rates = [2000, 10_000, 20_000] if quick else [2000, *range(4000, 24_001, 2000)]
+    rates = [2000, 10_000, 20_000] if quick else [2000, *RATES]
     scratch = Path(os.environ.get("TMPDIR", "/tmp")) / f"bench-dhcp-{os.getpid()}"
     scratch.mkdir()
     with Lan() as lan:
         server = lan.host("srv", f"{SERVER}/24")
-        bench = Bench(server, lan.host("cli", f"{CLIENT}/24"), 1.0 if quick else 3.0, scratch)
+        bench = Bench(server, lan.host("cli", f"{CLIENT}/24"), 1.0 if quick else 2.0, scratch)
         loss_free_rates(bench, rates, 1 if quick else 3)
         storm(bench)
     count = 100_000 if quick else 1_000_000
