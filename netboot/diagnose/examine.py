@@ -157,22 +157,25 @@ class _Examiner:
 
 def journal_reasons(data: Path | None) -> Callable[[str], str]:
     """The boot log of the site in `data` as `reason_of`: why it kept silent towards a machine."""
-    if data is None or not (data / "journal.db").exists():
-        return lambda _mac: ""
-    journal = Journal(data / "journal.db")
+    path = data / "journal.db" if data is not None else None
 
-    def told(mac: str) -> str:
+    def told(journal: Journal, mac: str) -> str:
         ignored = (one.event for one in journal.latest(20, mac=mac))
         return next((one.reason for one in ignored if isinstance(one, RequestIgnored)), "")
 
     def reason_of(mac: str) -> str:
+        if path is None or not path.exists():
+            return ""
+        journal = Journal(path)
         try:
             newest = journal.last_id()
-            found = told(mac)
+            found = told(journal, mac)
             if not found and journal.wait_for_change(newest, _TELLS_WITHIN):
-                found = told(mac)
+                found = told(journal, mac)
         except ContentFault:
             return ""
+        finally:
+            journal.close()
         return found
 
     return reason_of

@@ -56,7 +56,7 @@ KINDS: Final = (
     Kind("bios", "BIOS PC", 0, "bios"),
     Kind("uefi-x64", "64-bit UEFI PC", 7, "x64"),
     Kind("uefi-x86", "32-bit UEFI PC", 6, "x86"),
-    Kind("uefi-arm64", "ARM64 UEFI machine", 11, "arm64"),
+    Kind("uefi-arm64", "64-bit ARM UEFI machine", 11, "arm64"),
     Kind("http-x64", "64-bit UEFI PC, HTTP boot", 16, "x64", http=True),
     Kind("http-x86", "32-bit UEFI PC, HTTP boot", 15, "x86", http=True),
     Kind("ipxe-bios", "iPXE on a BIOS PC", 0, "script", ipxe=True),

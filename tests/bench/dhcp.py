@@ -35,6 +35,7 @@ OPTIONS = (
 )  # fmt: skip
 _SO_RCVBUFFORCE = 33  # socket.SO_RCVBUFFORCE is not in Python 3.11
 RATES = (8000, 10_000, 12_000, 14_000, 16_000, 20_000, 24_000, 28_000)
+LOAD_KEEPS_UP = 0.8
 LOSS_FREE = 0.001  # a thousandth may be lost: the machine is not ours alone
 GOALS: dict[str, tuple[str, float]] = {
     "loss_free_ratio": (">=", 1.5),
@@ -175,23 +176,29 @@ def latencies(client: Host, rate: int, seconds: float) -> list[float]:
 def loss_free_rates(bench: Bench, rates: list[int], rounds: int) -> None:
     """The highest rate that each server answers in the median without loss, in turns.
 
-    A server whose limit is found is not driven further.
+    A server whose limit is found is not driven further. Where perfdhcp itself does not come up
+    to a rate, the rate that it reached counts, and nobody is driven further.
     """
     best = dict.fromkeys(("netboot", "dnsmasq", "dnsmasq_quiet"), 0)
     cost: dict[str, list[float]] = {name: [] for name in best}
     climbing = set(best)
     for rate in rates:
         lost: dict[str, list[float]] = {name: [] for name in best}
+        reached: list[float] = []
         for _ in range(rounds):
             for name in sorted(climbing):
                 run = one_run(bench, name, rate)
                 lost[name].append(run.lost)
                 cost[name].append(run.cpu / max(run.received, 1) * 1e6)
+                reached.append(run.sent / run.seconds)
+        true_rate = min(rate, round(statistics.median(reached))) if reached else rate
         for name in sorted(climbing):
             if statistics.median(lost[name]) > LOSS_FREE:
                 climbing.remove(name)
             else:
-                best[name] = rate
+                best[name] = true_rate
+        if true_rate < LOAD_KEEPS_UP * rate:
+            break
     for name in best:
         bench.figures[f"loss_free_{name}"] = best[name]
         bench.figures[f"cpu_us_per_offer_{name}"] = round(statistics.median(cost[name]), 1)
@@ -222,10 +229,12 @@ def storm(bench: Bench) -> None:
         began = time.monotonic()
         wait_for_answer(bench.client)
         bench.figures["seconds_to_normal_after_storm"] = round(time.monotonic() - began, 3)
-        times = sorted(latencies(bench.client, 1000, bench.seconds))
-        bench.figures["p50_ms_at_1000"] = round(times[len(times) // 2], 3)
-        bench.figures["p99_ms_at_1000"] = round(times[len(times) * 99 // 100], 3)
-        bench.figures["lost_at_1000"] = sum(time == float("inf") for time in times)
+        rounds = [sorted(latencies(bench.client, 1000, bench.seconds)) for _ in range(5)]
+    # The median of rounds: other work on this machine may spoil one or two of them.
+    for name, part in (("p50", 50), ("p99", 99)):
+        found = statistics.median(times[len(times) * part // 100] for times in rounds)
+        bench.figures[f"{name}_ms_at_1000"] = round(found, 3)
+    bench.figures["lost_at_1000"] = sum(time == float("inf") for each in rounds for time in each)
 
 
 def main() -> int:
@@ -239,6 +248,8 @@ def main() -> int:
     with Lan() as lan:
         server = lan.host("srv", f"{SERVER}/24")
         bench = Bench(server, lan.host("cli", f"{CLIENT}/24"), 1.0 if quick else 2.0, scratch)
+        for host in (bench.server, bench.client):  # what is counted shall be DHCP and nothing else
+            host.run("sysctl", "-w", "net.ipv6.conf.all.disable_ipv6=1")
         loss_free_rates(bench, rates, 1 if quick else 3)
         storm(bench)
     count = 100_000 if quick else 1_000_000
