@@ -76,7 +76,7 @@ class Quirk:
 
 QUIRKS: Final = (
     Quirk(
-        name="iPXE takes the file of the OFFER",
+        name="the file of the OFFER is what iPXE takes",
         stage=Stage.IPXE,
         shape=FILE_ONLY,
         source="QEMU's ROM, undionly.kpxe, snponly.efi, ipxe.efi: captures; with boot options in"
