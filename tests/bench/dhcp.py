@@ -2,8 +2,8 @@
 
 perfdhcp (Debian's kea-admin) is the load, one server at a time, in turns; DISCOVERs and OFFERs are
 counted on the client's network card, since perfdhcp ends with its last request and calls late
-answers lost. Server and load have a processor each, as on two machines. Machines differ in MAC and transaction id. dnsmasq runs as it is installed (it logs)
-and, for honesty, with its log off.
+answers lost. Server and load have a processor each, as on two machines. Machines differ in MAC
+and transaction id. dnsmasq runs as it is installed (it logs) and, for honesty, with its log off.
 
     python -m tests.bench.dhcp [--quick]
 """
@@ -164,7 +164,7 @@ def latencies(client: Host, rate: int, seconds: float, first: int) -> list[float
     rom.socket.settimeout(0)
     rom.socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 64 << 20)
     sent: dict[int, float] = {}
-    found = []
+    found: list[float] = []
     began = time.monotonic()
     while (now := time.monotonic()) < began + seconds or (sent and now < began + seconds + 3):
         while len(sent) + len(found) < min(now - began, seconds) * rate:
