@@ -14,7 +14,7 @@ from ipaddress import IPv4Network
 import structlog
 
 from netboot.boot import grub_script
-from netboot.boot.events import Event, OfferSent
+from netboot.boot.events import DhcpStarted, Event, OfferSent
 from netboot.boot.files import ContentRef, Refusal, normalise, resolve, starts_version
 from netboot.boot.ipxe_script import BootServer
 from netboot.boot.proxy_dhcp import ProxyDhcp, Settings
@@ -226,6 +226,15 @@ def _dhcp(site: Site, place: Place, loop: Loop, services: BootServices) -> DhcpS
     )
     for note in dhcp.notes:
         log.warning("boot.note", note=note)
+    site.journal.emit(
+        DhcpStarted(
+            at=time.time(),
+            interface=place.interface,
+            address=place.address,
+            ports=", ".join(map(str, dhcp.ports)),
+            notes="\n\n".join(dhcp.notes),
+        )
+    )
     return dhcp
 
 

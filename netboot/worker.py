@@ -67,6 +67,11 @@ class JobContext:
         self.check()
         self.site.jobs.report(self.job.id, progress=part, stage=stage, line=text)
 
+    def show(self, result: dict[str, Any], *, part: float, stage: str) -> None:
+        """Show what there is of the job's result. Raises like `check`."""
+        self.check()
+        self.site.jobs.report(self.job.id, progress=part, stage=stage, result=result)
+
     def check(self) -> None:
         """Raises JobCancelled, LeaseLost or WorkerStops when the job must end."""
         if self.lost.is_set():

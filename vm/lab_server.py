@@ -8,8 +8,8 @@ A request is one JSON line; the answer is a JSON line for each event until `done
     < {"event": "serial", "line": "LABPE 4.21 DRVLOAD inf=..."}
     < {"event": "done", "result": "online", "driver": "e1000.inf", "version": 3, ...}
 
-Whoever hangs up switches its machine off. Connecting and saying nothing is a look whether the
-lab is there.
+It also runs `netboot check` in here (vm.lab_check). Whoever hangs up switches its machine off.
+Connecting and saying nothing is a look whether the lab is there.
 """
 
 import contextlib
@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from netboot.errors import InvalidInput, OperatorFault, SiteAlreadyRunning
+from vm import lab_check
 from vm.firmware import NICS, FirmwareKind, find_firmware, find_nic
 from vm.network import STATIC_LEASES, LabNetwork, Slot
 from vm.places import Places
@@ -157,8 +158,15 @@ class LabServer:
 
     def _answer(self, client: socket.socket, line: bytes) -> None:
         try:
-            request = Request.parse(line)
+            words = lab_check.asked_for(line)
             self._network.check()
+            if words is not None:
+                folder = self._path.parent.resolve()
+                lab_check.run_check(
+                    self._network, folder, words, lambda event: _tell(client, event)
+                )
+                return
+            request = Request.parse(line)
             with self._places.take(client, lambda: _tell(client, {"event": "queued"})) as place:
                 if place:
                     _tell(client, self._boot(client, request))

@@ -3,7 +3,7 @@
 from flask import Flask
 
 from netboot.site import Site
-from web import boots, coverage, drivers, images, jobs, lab, machines, overview, points
+from web import boots, coverage, drivers, images, jobs, lab, machines, network, overview, points
 from web.access import check_every_route, init_access
 from web.accounts import init_accounts
 from web.answers import init_answers
@@ -24,6 +24,7 @@ NAVIGATION = (
     ("machines.index", "Machines", "server"),
     ("points.index", "Distribution points", "server-2"),
     ("boots.index", "Boots", "activity"),
+    ("network.index", "Boot network", "network"),
     ("lab.index", "Test machines", "device-desktop"),
     ("jobs.index", "Jobs", "list-check"),
 )
@@ -61,6 +62,7 @@ def create_app(site: Site) -> Flask:
         points.points,
         boots.boots,
         lab.lab,
+        network.network,
         jobs.jobs,
     ):
         app.register_blueprint(blueprint)

@@ -13,7 +13,7 @@ from flask import render_template
 
 from netboot.boot.attempts import Outcome
 from netboot.images.distribution import DistributionStatus
-from netboot.operations import images, jobs, points
+from netboot.operations import images, jobs, network, points
 from netboot.site import Site
 from web import guide, ladder
 from web.access import role_now, site
@@ -126,6 +126,20 @@ def read_tests(site: Site, _argument: str) -> Values:
     return {"tests": tests[:10]}
 
 
+def read_checks(site: Site, _argument: str) -> Values:
+    """The newest checks of the boot network."""
+    return {"checks": network.list_checks(site)}
+
+
+def read_network(site: Site, argument: str) -> Values:
+    """What we serve, who was answered and why, and who else answers; `ignored` for silence only."""
+    return {
+        "serving": network.serving(site),
+        "others": network.other_servers(site),
+        "decisions": network.decisions(site, ignored_only=argument == "ignored"),
+    }
+
+
 TOPICS = {
     "activity": Topic("parts/activity.html", read_activity),
     "overview": Topic("overview/_state.html", read_overview),
@@ -136,6 +150,8 @@ TOPICS = {
     "boot": Topic("boots/_boot.html", read_boot),
     "jobs": Topic("jobs/_list.html", read_jobs),
     "job": Topic("jobs/_job.html", read_job),
+    "checks": Topic("network/_checks.html", read_checks),
+    "network": Topic("network/_state.html", read_network),
     "tests": Topic("lab/_tests.html", read_tests),
 }
 

@@ -124,7 +124,8 @@ class Attempt:
             case Outcome.OFFLINE if self.missing:
                 return f"no driver for {self.missing}"
             case Outcome.UNDER_WAY:
-                return ""
+                # Firmware that takes no offer asks on for minutes: do not wait to say so.
+                return self.reason if self.rung is Rung.OFFERED else ""
             case _:
                 return self.reason
 

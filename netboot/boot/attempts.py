@@ -27,6 +27,7 @@ from netboot.boot.events import (
     TransferStarted,
 )
 from netboot.boot.ladder import PATIENCE, Rung
+from netboot.boot.made_up import is_made_up
 from netboot.boot.telling import told
 
 __all__ = ["Attempt", "Folder", "Outcome", "Step", "fold"]
@@ -59,6 +60,8 @@ class Folder:
     def add(self, event: Event) -> Attempt | None:
         """Fold one event in; the attempt that it changed or began, if any."""
         mac = self._machine(event)
+        if is_made_up(mac):
+            return None
         key = mac or event.ip
         if not key:
             return None

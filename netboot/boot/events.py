@@ -190,6 +190,16 @@ class ForeignOffer(Event):
     file: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DhcpStarted(Event):
+    """Our proxyDHCP began to serve. `ports` as people write them; `notes` are paragraphs."""
+
+    interface: str
+    address: str
+    ports: str = ""
+    notes: str = ""
+
+
 KINDS: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
@@ -207,5 +217,6 @@ KINDS: dict[str, type[Event]] = {
         PeReported,
         PeOffline,
         ForeignOffer,
+        DhcpStarted,
     )
 }

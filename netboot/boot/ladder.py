@@ -12,6 +12,7 @@ from netboot.boot.events import (
     AddressLearned,
     ContentRefused,
     ContentServed,
+    DhcpStarted,
     Discovered,
     Event,
     ForeignOffer,
@@ -138,6 +139,8 @@ def sentence(event: Event) -> str:
             return _http_sentence(event)
         case PeReported() | PeOffline():
             return _pe_sentence(event)
+        case DhcpStarted(interface=interface, address=address, ports=ports):
+            return f"proxyDHCP serves {interface} as {address} on UDP {ports or 'no port'}"
         case _:
             return event.kind
 

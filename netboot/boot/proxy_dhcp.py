@@ -23,6 +23,7 @@ from netboot.images.content_version import ContentVersion, PublishedContent
 from netboot.protocols.dhcp import (
     CLIENT_PORT,
     NO_ADDRESS,
+    REQUEST_OP,
     SERVER_PORT,
     MessageType,
     Option,
@@ -30,10 +31,12 @@ from netboot.protocols.dhcp import (
     dotted,
     from_dotted,
 )
-from netboot.protocols.pxe import BOOT_SERVER_PORT
+from netboot.protocols.pxe import BOOT_SERVER_PORT, HTTP_CLIENT, PXE_CLIENT
 
 BROADCAST: Final = "255.255.255.255"
 _NO_MAC: Final = bytes(6)
+_MAC: Final = slice(28, 34)
+_BOOT_WORDS: Final = (PXE_CLIENT, HTTP_CLIENT)
 _FIRMWARE_PORTS: Final = frozenset({CLIENT_PORT, SERVER_PORT, BOOT_SERVER_PORT})
 
 Masks = tuple[tuple[int, int], ...]
@@ -94,13 +97,15 @@ class Twin(NamedTuple):
 class Ignored(NamedTuple):
     """Silence, and why. `client` is None where the packet was no boot request at all.
 
-    `notable` where a person would ask; the rest (other hosts' DHCP) is only counted.
+    `notable` where a person would ask; the rest (other hosts' DHCP) is only counted. `mac` is
+    whose packet it was, as far as it could be read.
     """
 
     reason: str
     client: BootClient | None = None
     notable: bool = True
     malformed: bool = False
+    mac: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +218,19 @@ def _acknowledge(
         file=file,
         version=plan.program.version,
         reason="; ".join((*plan.reasons, *client.notes)),
+    )
+
+
+def _malformed(data: bytes, reason: str) -> Ignored:
+    """A packet that cannot be read; where it speaks of booting, a person will ask about it."""
+    boots = data[:1] == bytes((REQUEST_OP,)) and any(word in data for word in _BOOT_WORDS)
+    mac = data[_MAC]
+    named = boots and len(mac) == 6 and mac != _NO_MAC and not mac[0] & 1
+    return Ignored(
+        reason=f"its request cannot be read: {reason}",
+        notable=boots,
+        malformed=True,
+        mac=mac.hex(":") if named else "",
     )
 
 
@@ -345,7 +363,7 @@ class ProxyDhcp:
         try:
             packet = Packet.from_bytes(data)
         except ProtocolError as error:
-            return Ignored(reason=str(error), notable=False, malformed=True), None
+            return _malformed(data, str(error)), None
         published = self._published()
         outcome = answer(
             packet,

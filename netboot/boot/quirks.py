@@ -23,6 +23,14 @@ class Shape:
     names_file: bool
     terminated: bool
 
+    @property
+    def words(self) -> str:
+        """The form in words."""
+        if not self.names_file:
+            return "names no file: the machine asks on port 4011"
+        how = "names the file, and option 43 says to take it" if self.use_this_file else ""
+        return how or "names the file, without option 43"
+
 
 DIRECT: Final = Shape(use_this_file=True, names_file=True, terminated=True)
 ASK_BOOT_SERVER: Final = Shape(use_this_file=False, names_file=False, terminated=True)
@@ -41,6 +49,21 @@ class Quirk:
     chain: str = ""
     from_attempt: int = 1
 
+    @property
+    def about(self) -> str:
+        """Whom the row is about, in words."""
+        stages = {
+            Stage.FIRMWARE: "PXE ROM",
+            Stage.FIRMWARE_HTTP: "HTTP boot",
+            Stage.IPXE: "iPXE",
+        }
+        stage = stages[self.stage] if self.stage else "any firmware"
+        who = f"{self.firmware.value.upper()} {stage}" if self.firmware else stage
+        again = (
+            f", from its DISCOVER number {self.from_attempt} on" if self.from_attempt > 1 else ""
+        )
+        return who + (f", {self.chain} chain" if self.chain else "") + again
+
     def fits(self, client: BootClient, chain: str, attempt: int) -> bool:
         """Whether this row is about `client` on its `attempt`-th DISCOVER without success."""
         return (
@@ -53,7 +76,7 @@ class Quirk:
 
 QUIRKS: Final = (
     Quirk(
-        name="iPXE takes the file of the OFFER",
+        name="the file of the OFFER is what iPXE takes",
         stage=Stage.IPXE,
         shape=FILE_ONLY,
         source="QEMU's ROM, undionly.kpxe, snponly.efi, ipxe.efi: captures; with boot options in"

@@ -5,16 +5,37 @@ A process of its own: scapy is GPL-2.0-only and slow to load, and nothing of our
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from netboot.diagnose import telling
 from netboot.diagnose.expectation import Expectation, read_expectation, site_expectation
-from netboot.diagnose.firmware import KINDS, Kind
+from netboot.diagnose.firmware import KINDS
 from netboot.diagnose.verdict import Verdict
 from netboot.errors import InvalidInput, NetbootError, OperatorFault
+
+if TYPE_CHECKING:
+    from netboot.diagnose.examine import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line says."""
+
+    data: Path | None
+    interface: str
+    server: str
+    expected: Path | None
+    write_expected: Path | None
+    keys: tuple[str, ...]
+    patience: float
+    capture: Path | None
+    whole: bool
+    form: str | None
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -28,32 +49,34 @@ from netboot.errors import InvalidInput, NetbootError, OperatorFault
 @click.option("--patience", default=3.0, show_default=True, help="Seconds to wait for offers.")
 @click.option("--capture", type=click.Path(path_type=Path, exists=True),
               help="Tell the story of a recorded boot instead (pcap or pcapng).")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def check(
-    *,
-    data: Path | None,
-    interface: str,
-    server: str,
-    expected: Path | None,
-    write_expected: Path | None,
-    keys: tuple[str, ...],
-    patience: float,
-    capture: Path | None,
-    as_json: bool,
-) -> int:
+@click.option(
+    "--whole",
+    is_flag=True,
+    help="Read images to their end: compares every byte, and tells how fast.",
+)
+@click.option("--json", "form", flag_value="json", help="Print one JSON object at the end.")
+@click.option(
+    "--json-lines",
+    "form",
+    flag_value="lines",
+    help="Print a JSON object for each verdict, as soon as it is known.",
+)
+def check(**chosen: Any) -> int:
     """Ask the network as a machine would, and say what is wrong.
 
-    Ends with 0 when every kind of machine that should boot would, with 1 when one fails.
+    It pretends to be machines that nobody owns (MAC addresses 02:6e:62:...), takes no address
+    and changes nothing. Ends with 0 when every kind of machine that should boot would, with 1
+    when one fails.
     """
-    if capture is not None:
-        return _tell_capture(capture, as_json=as_json)
-    known = _expectation(data, expected, interface, server)
-    if write_expected is not None:
-        write_expected.write_text(known.to_json() + "\n", encoding="utf-8")
-        click.echo(f"Wrote {write_expected}.")
+    asked = Asked(**chosen)
+    if asked.capture is not None:
+        return _tell_capture(asked.capture, as_json=bool(asked.form))
+    known = _expectation(asked)
+    if asked.write_expected is not None:
+        asked.write_expected.write_text(known.to_json() + "\n", encoding="utf-8")
+        click.echo(f"Wrote {asked.write_expected}.")
         return 0
-    kinds = tuple(one for one in KINDS if not keys or one.key in keys)
-    return _check(data, interface, known, kinds, patience, as_json=as_json)
+    return _check(asked, known)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,43 +96,59 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return ended if isinstance(ended, int) else 0
 
 
-def _check(
-    data: Path | None,
-    interface: str,
-    known: Expectation,
-    kinds: tuple[Kind, ...],
-    patience: float,
-    *,
-    as_json: bool,
-) -> int:
+def _check(asked: Asked, known: Expectation) -> int:
     from netboot.diagnose.examine import Plan, examine, journal_reasons
     from netboot.interfaces import ipv4_addresses, network_of
 
-    name = interface or _interface_of_site(data)
+    name = asked.interface or _interface_of_site(asked.data)
     address = ipv4_addresses(name)[0]
     plan = Plan(
         interface=name,
         address=address,
-        kinds=kinds,
+        kinds=tuple(one for one in KINDS if not asked.keys or one.key in asked.keys),
         expected=known,
         network=next(iter(network_of(address)), None),
-        patience=patience,
-        reason_of=journal_reasons(data),
+        patience=asked.patience,
+        whole=asked.whole,
+        reason_of=journal_reasons(asked.data),
     )
+    if asked.form:
+        return _tell_programs(asked, plan, examine(plan))
+    click.echo(f"Asking on {name} as {address}; the boot server should be {known.server or 'any'}."
+               "\n")  # fmt: skip
     verdicts = []
-    if not as_json:
-        click.echo(f"Asking on {name} as {address}; the boot server should be"
-                   f" {known.server or 'any'}.\n")  # fmt: skip
     for verdict in examine(plan):
         verdicts.append(verdict)
-        if not as_json:
-            click.echo("\n".join(telling.told(verdict)) + "\n")
-    if as_json:
-        about = {"interface": name, "address": address, "server": known.server}
-        click.echo(json.dumps(telling.as_data(verdicts, **about), indent=1))
-    else:
-        click.echo("\n".join(telling.summary(verdicts)))
+        click.echo("\n".join(telling.told(verdict)) + "\n")
+    click.echo("\n".join(telling.summary(verdicts)))
     return _exit_code(verdicts)
+
+
+def _tell_programs(asked: Asked, plan: "Plan", coming: Iterator[Verdict]) -> int:
+    """JSON, at the end or as it comes; what is told last is the same."""
+    about = {
+        "interface": plan.interface,
+        "address": plan.address,
+        "server": plan.expected.server,
+    }
+    verdicts = []
+    if asked.form == "lines":
+        _say({"event": "asking", **about, "kinds": len(plan.kinds)})
+    for verdict in coming:
+        verdicts.append(verdict)
+        if asked.form == "lines":
+            _say({"event": "verdict", **telling.verdict_as_data(verdict)})
+    result = telling.as_data(verdicts, **about)
+    if asked.form == "lines":
+        _say({"event": "done", **result, "code": _exit_code(verdicts)})
+    else:
+        click.echo(json.dumps(result, indent=1))
+    return _exit_code(verdicts)
+
+
+def _say(event: dict[str, Any]) -> None:
+    click.echo(json.dumps(event))
+    sys.stdout.flush()
 
 
 def _exit_code(verdicts: list[Verdict]) -> int:
@@ -119,12 +158,13 @@ def _exit_code(verdicts: list[Verdict]) -> int:
     )
 
 
-def _expectation(data: Path | None, path: Path | None, interface: str, server: str) -> Expectation:
-    if path is not None:
-        return read_expectation(path)
+def _expectation(asked: Asked) -> Expectation:
+    data = asked.data
+    if asked.expected is not None:
+        return read_expectation(asked.expected)
     if data is None or not (data / "points" / "site" / "current.json").exists():
-        return Expectation(server=server)
-    return site_expectation(data, server or _server_of_site(data, interface))
+        return Expectation(server=asked.server)
+    return site_expectation(data, asked.server or _server_of_site(data, asked.interface))
 
 
 def _server_of_site(data: Path, interface: str) -> str:

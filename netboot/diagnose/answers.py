@@ -1,7 +1,7 @@
 """What servers replied, read with scapy: another reader than the one that our server uses."""
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from scapy.error import Scapy_Exception
@@ -17,7 +17,8 @@ _UNREADABLE = (Scapy_Exception, struct.error, IndexError, KeyError, TypeError, V
 class Reply:
     """One server's answer to a made-up machine; `via_port` is the port it came from.
 
-    `offered` is the address that the client may have; `server` is who says it is answering.
+    `offered` is the address that the client may have, with its `mask` and `router`; `server` is
+    who says it is answering. `after` is how many seconds it took.
     """
 
     xid: int
@@ -30,6 +31,9 @@ class Reply:
     file: str
     vendor_class: str
     vendor_options: bytes = b""
+    mask: str = ""
+    router: str = ""
+    after: float = field(default=0.0, compare=False)
 
     @property
     def gives_address(self) -> bool:
@@ -52,7 +56,7 @@ class Reply:
         return self.next_server if self.next_server != "0.0.0.0" else self.server  # noqa: S104
 
 
-def read_reply(data: bytes, source: str, port: int) -> Reply | None:
+def read_reply(data: bytes, source: str, port: int, *, after: float = 0.0) -> Reply | None:
     """The OFFER or ACK in a datagram, or None."""
     try:
         packet = BOOTP(data)
@@ -74,6 +78,9 @@ def read_reply(data: bytes, source: str, port: int) -> Reply | None:
         file=_file(packet, options),
         vendor_class=_text(vendor_class) if vendor_class.startswith(_BOOT_WORDS) else "",
         vendor_options=_bytes(options.get("vendor_specific")),
+        mask=str(options.get("subnet_mask") or ""),
+        router=str(options.get("router") or ""),
+        after=after,
     )
 
 

@@ -1,28 +1,26 @@
 """One check of a network: asks for every kind of machine, follows our server, gathers evidence."""
 
 import ipaddress
-import re
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from typing import Final
 
 from netboot.boot.events import RequestIgnored
-from netboot.diagnose import fetch
+from netboot.diagnose import follow
 from netboot.diagnose.answers import Reply
+from netboot.diagnose.evidence import Evidence, boot_offers, is_from
 from netboot.diagnose.expectation import Expectation
 from netboot.diagnose.fetch import Fetched
 from netboot.diagnose.firmware import Kind, Machine
-from netboot.diagnose.program import made_for
-from netboot.diagnose.verdict import Evidence, Verdict, boot_offers, is_from, judge
-from netboot.diagnose.wire import Wire
+from netboot.diagnose.program import is_ipxe
+from netboot.diagnose.verdict import Verdict, judge
+from netboot.diagnose.wire import BOOT_SERVER_PORT, SERVER_PORT, Wire
 from netboot.errors import ContentFault
+from netboot.serve.port_holder import holder_of
 from netboot.store.journal import Journal
 
-_HEAD = 4096
-_MOST_PARTS = 8
-_PART = re.compile(r"^\s*(?:kernel|initrd|module|chain)\s+(?:-\S+\s+\S+\s+)*(\S+)", re.MULTILINE)
+_TELLS_WITHIN: Final = 1.0  # seconds in which a daemon has written what it did
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +28,7 @@ class Plan:
     """What to check and how patiently.
 
     `reason_of` gives the server's own words about a machine (by MAC), where they can be had.
+    `whole` has images read to their end and compared, not only their beginnings.
     """
 
     interface: str
@@ -38,107 +37,145 @@ class Plan:
     expected: Expectation
     network: ipaddress.IPv4Network | None = None
     patience: float = 3.0
+    whole: bool = False
     reason_of: Callable[[str], str] = lambda _mac: ""
 
 
 def examine(plan: Plan) -> Iterator[Verdict]:
-    """Verdicts on each kind, one after the other. Raises PortTaken or NotPermitted."""
+    """Verdicts on each kind, one after the other. Raises NotPermitted."""
     machines = [Machine.new(kind) for kind in plan.kinds]
     with Wire(plan.interface, plan.address) as wire:
         heard = wire.broadcast([one.discover() for one in machines], plan.patience)
+        examiner = _Examiner(plan, wire)
         for machine in machines:
-            offers = _without_doubles(reply for reply in heard if reply.xid == machine.xid)
-            yield judge(_evidence(plan, wire, machine, offers), plan.expected)
+            offers = without_doubles(reply for reply in heard if reply.xid == machine.xid)
+            yield judge(examiner.evidence(machine, offers), plan.expected)
 
 
-def _evidence(plan: Plan, wire: Wire, machine: Machine, offers: tuple[Reply, ...]) -> Evidence:
-    server = plan.expected.server
-    ours = [one for one in boot_offers(offers) if not server or is_from(one, server)]
-    asked = (ours[0].boot_server if ours else server) if _asks_4011(machine.kind) else ""
-    acknowledged = _boot_server_says(wire, machine, asked, plan) if asked else None
-    local = _is_local(plan, server)
-    to_relay = None
-    if server and not ours and not local and wire.can_relay:
-        request = machine.relayed_discover(plan.address)
-        to_relay = wire.ask_as_relay(request, server, machine.xid, plan.patience)
-    named = next((one for one in ours if one.file), acknowledged if ours else None)
-    program = _fetch_program(named)
-    return Evidence(
-        kind=machine.kind,
-        offers=offers,
-        asked=asked,
-        acknowledged=acknowledged,
-        to_relay=to_relay,
-        program=program,
-        parts=_fetch_parts(program),
-        said="" if ours else plan.reason_of(machine.written_mac),
-        local=local,
-    )
-
-
-def _asks_4011(kind: Kind) -> bool:
-    """HTTP boot knows no port 4011, and iPXE asks there only where no file was offered."""
-    return not kind.http and not kind.ipxe
-
-
-def _boot_server_says(wire: Wire, machine: Machine, server: str, plan: Plan) -> Reply | None:
-    request = machine.boot_request(plan.address)
-    for _ in range(2):  # a packet may get lost
-        replies = wire.ask_boot_server(request, server, machine.xid, plan.patience / 2)
-        for reply in replies:
-            if reply.xid == machine.xid and reply.message == 5:
-                return reply
-    return None
-
-
-def _is_local(plan: Plan, server: str) -> bool:
-    if not server or plan.network is None:
-        return True
-    return ipaddress.IPv4Address(server) in plan.network
-
-
-def _fetch_program(reply: Reply | None) -> Fetched | None:
-    if reply is None or not reply.file:
-        return None
-    if reply.file.startswith(("http://", "https://")):
-        return fetch.by_http(reply.file)
-    return fetch.by_tftp(reply.boot_server, reply.file)
-
-
-def _fetch_parts(program: Fetched | None) -> tuple[Fetched, ...]:
-    """The heads of what a script names: enough to know that they can be had, and how large."""
-    if program is None or program.trouble or made_for(program.data) != "script":
-        return ()
-    script = program.data.decode("utf-8", errors="replace")
-    names = dict.fromkeys(name for name in _PART.findall(script) if "${" not in name)
-    urls = [urljoin(program.name, name) for name in list(names)[:_MOST_PARTS]]
-    return tuple(_fetch_part(url) for url in urls)
-
-
-def _fetch_part(url: str) -> Fetched:
-    found = urlsplit(url)
-    if found.scheme == "tftp" and found.hostname:
-        return fetch.by_tftp(found.hostname, found.path.lstrip("/"))
-    return fetch.by_http(url, head=_HEAD)
-
-
-def _without_doubles(replies: Iterator[Reply]) -> tuple[Reply, ...]:
+def without_doubles(replies: Iterable[Reply]) -> tuple[Reply, ...]:
     """Retransmissions of one offer count once."""
     return tuple(dict.fromkeys(replies))
 
 
+class _Examiner:
+    """Follows one machine after the other on one wire."""
+
+    def __init__(self, plan: Plan, wire: Wire) -> None:
+        self._plan = plan
+        self._wire = wire
+        self._server = plan.expected.server
+
+    def evidence(self, machine: Machine, offers: tuple[Reply, ...]) -> Evidence:
+        """What happens to `machine`, which heard these offers."""
+        server = self._server
+        ours = [one for one in boot_offers(offers) if not server or is_from(one, server)]
+        asked = self._whom_to_ask(machine.kind, ours)
+        acknowledged = self._boot_server_says(machine, asked) if asked else None
+        silent = not ours or (bool(asked) and acknowledged is None)
+        found = Evidence(
+            kind=machine.kind,
+            offers=offers,
+            asked=asked,
+            acknowledged=acknowledged,
+            said=self._plan.reason_of(machine.written_mac) if silent else "",
+            local=self._is_local(),
+        )
+        if not ours:
+            return self._with_silence(found, machine)
+        named = next((one for one in ours if one.file), acknowledged)
+        return self._with_files(found, machine, follow.fetch_program(named))
+
+    def _with_silence(self, found: Evidence, machine: Machine) -> Evidence:
+        """Where our server made no offer: what else is to be known of it."""
+        server, plan = self._server, self._plan
+        to_relay = None
+        if server and not found.local and self._wire.can_relay:
+            request = machine.relayed_discover(plan.address)
+            to_relay = self._wire.ask_as_relay(request, server, machine.xid, plan.patience)
+        alive = False
+        if server and machine.kind.http:
+            alive = self._boot_server_says(machine.by_pxe(), server) is not None
+        holders = self._holders() if server == plan.address else {}
+        return replace(found, to_relay=to_relay, alive=alive, holders=holders)
+
+    def _with_files(self, found: Evidence, machine: Machine, program: Fetched | None) -> Evidence:
+        """The program that was named, and what that leads to."""
+        found = replace(found, program=program)
+        if program is None or program.trouble:
+            return found
+        if is_ipxe(program.name):
+            return replace(found, chained=self._chained(machine.as_ipxe()))
+        plan = self._plan
+        return replace(
+            found, parts=follow.fetch_parts(program, machine.kind, plan.expected, whole=plan.whole)
+        )
+
+    def _chained(self, machine: Machine) -> Evidence:
+        """What the iPXE hears that this machine was given; strangers were told of before."""
+
+        def is_ours(reply: Reply) -> bool:
+            return (
+                reply.xid == machine.xid
+                and reply.is_boot
+                and (not self._server or is_from(reply, self._server))
+            )
+
+        heard = self._wire.broadcast([machine.discover()], self._plan.patience, is_ours)
+        mine = without_doubles(reply for reply in heard if reply.xid == machine.xid)
+        return self.evidence(machine, tuple(filter(is_ours, mine)) or mine)
+
+    def _whom_to_ask(self, kind: Kind, ours: list[Reply]) -> str:
+        """The boot server that this machine asks on port 4011, or ""."""
+        if kind.http or (kind.ipxe and any(one.file for one in ours)):
+            return ""
+        return ours[0].boot_server if ours else self._server
+
+    def _boot_server_says(self, machine: Machine, server: str) -> Reply | None:
+        request = machine.boot_request(self._plan.address)
+        for _ in range(2):  # a packet may get lost
+            replies = self._wire.ask_boot_server(
+                request, server, machine.xid, self._plan.patience / 2
+            )
+            for reply in replies:
+                if reply.xid == machine.xid and reply.message == 5:
+                    return reply
+        return None
+
+    def _holders(self) -> Mapping[int, str]:
+        """Who has the server's ports, on its own host; what we could open ourselves, nobody."""
+        on_67 = "" if self._wire.can_relay else holder_of(SERVER_PORT, protocol="udp")
+        return {
+            SERVER_PORT: on_67,
+            BOOT_SERVER_PORT: holder_of(BOOT_SERVER_PORT, protocol="udp"),
+        }
+
+    def _is_local(self) -> bool:
+        if not self._server or self._plan.network is None:
+            return True
+        return ipaddress.IPv4Address(self._server) in self._plan.network
+
+
 def journal_reasons(data: Path | None) -> Callable[[str], str]:
     """The boot log of the site in `data` as `reason_of`: why it kept silent towards a machine."""
+    path = data / "journal.db" if data is not None else None
+
+    def told(journal: Journal, mac: str) -> str:
+        ignored = (one.event for one in journal.latest(20, mac=mac))
+        return next((one.reason for one in ignored if isinstance(one, RequestIgnored)), "")
 
     def reason_of(mac: str) -> str:
-        time.sleep(0.3)  # events are committed a moment after they happen
-        if data is None or not (data / "journal.db").exists():
+        if path is None or not path.exists():
             return ""
+        journal = Journal(path)
         try:
-            entries = Journal(data / "journal.db").latest(20, mac=mac)
+            newest = journal.last_id()
+            found = told(journal, mac)
+            if not found and journal.wait_for_change(newest, _TELLS_WITHIN):
+                found = told(journal, mac)
         except ContentFault:
             return ""
-        ignored = (one.event for one in entries if isinstance(one.event, RequestIgnored))
-        return next((event.reason for event in ignored), "")
+        finally:
+            journal.close()
+        return found
 
     return reason_of

@@ -5,24 +5,33 @@ The file, for a check from another host (`netboot check --write-expected FILE` m
     {"server": "10.0.0.2", "http_port": 8081,
      "programs": {"snponly.efi": {"digest": "sha256:…", "size": 1}},
      "images": [{"label": "PE x64 v7", "architecture": "x64", "default": true,
-                 "path": "/v/pe-x64/7/", "files": {"boot.wim": {"digest": "…", "size": 1}}}]}
+                 "path": "/v/pe-x64/7/",
+                 "files": {"boot.wim": {"digest": "…", "size": 1, "head": "sha256:…"}}}]}
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from netboot.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from netboot.store.blobs import BlobStore
+
+
+HEAD_SIZE: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Promised:
-    """A file as it should be."""
+    """A file as it should be; `head` is the digest of its first bytes, empty where not known."""
 
     digest: str
     size: int
+    head: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,14 @@ class Expectation:
     def serves(self, architecture: str) -> bool:
         """Whether machines of this architecture have a default image."""
         return any(one.default and one.architecture == architecture for one in self.images)
+
+    def image_for(self, architectures: tuple[str, ...]) -> PromisedImage | None:
+        """The default image that machines of the first of these architectures get."""
+        for wanted in architectures:
+            for one in self.images:
+                if one.default and one.architecture == wanted:
+                    return one
+        return None
 
     def promised(self, name: str) -> Promised | None:
         """The file that TFTP should give under this name to a machine without its own image."""
@@ -108,7 +125,10 @@ def site_expectation(data: Path, server: str) -> Expectation:
                 architecture=version.architecture.value,
                 default=version.image in defaults,
                 path=version_path(version, ""),
-                files={one.name: Promised(one.digest, one.size) for one in version.files},
+                files={
+                    one.name: Promised(one.digest, one.size, _head(point.blobs, one.digest))
+                    for one in version.files
+                },
             )
             for version in published.current.values()
         ),
@@ -133,5 +153,14 @@ def _from_json(data: dict[str, Any]) -> Expectation:
     )
 
 
+def _head(blobs: "BlobStore", digest: str) -> str:
+    """The digest of a blob's first bytes. Raises ContentFault where it is not there."""
+    with blobs.require(digest).open("rb") as file:
+        return "sha256:" + hashlib.sha256(file.read(HEAD_SIZE)).hexdigest()
+
+
 def _files(data: dict[str, Any]) -> dict[str, Promised]:
-    return {name: Promised(str(one["digest"]), int(one["size"])) for name, one in data.items()}
+    return {
+        name: Promised(str(one["digest"]), int(one["size"]), str(one.get("head", "")))
+        for name, one in data.items()
+    }

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import logging
+import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +22,7 @@ class Fetched:
 
     `trouble` is one of "", `missing`, `refused`, `silent`, `unreachable`, `broken`; `words` is
     what the server or the system said. `size` is what the server says the whole file has.
+    `whole_digest` and `seconds` are of a file that was read to its end without being kept.
     """
 
     name: str
@@ -28,12 +30,23 @@ class Fetched:
     trouble: str = ""
     words: str = ""
     size: int = -1
-    etag: str = ""
+    whole_digest: str = ""
+    seconds: float = 0.0
 
     @property
     def digest(self) -> str:
         """SHA-256 of what came."""
-        return "sha256:" + hashlib.sha256(self.data).hexdigest()
+        return digest_of(self.data)
+
+    @property
+    def rate(self) -> float:
+        """Bytes a second of a file that was read to its end."""
+        return self.size / self.seconds if self.seconds > 0 else 0.0
+
+
+def digest_of(data: bytes) -> str:
+    """SHA-256 as manifests write it."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
 class _TooMuch(Exception):
@@ -66,28 +79,45 @@ def by_tftp(server: str, name: str, *, port: int = 69, seconds: float = 3.0) -> 
     return Fetched(name, data, size=len(data))
 
 
-def by_http(url: str, *, head: int = 0, seconds: float = 5.0) -> Fetched:
-    """A file by HTTP: the whole of it, or its first `head` bytes."""
+def by_http(url: str, *, head: int = 0, whole: bool = False, seconds: float = 5.0) -> Fetched:
+    """A file by HTTP: all of it, its first `head` bytes, or (`whole`) only its digest and size."""
     headers = {"User-Agent": "UefiHttpBoot/1.0"}
-    if head:
+    if head and not whole:
         headers["Range"] = f"bytes=0-{head - 1}"
-    limit = head or LARGEST
     try:
         with httpx.stream("GET", url, headers=headers, timeout=seconds, trust_env=False) as answer:
             if answer.status_code >= 300:
                 return _http_refusal(url, answer)
-            data = b""
-            for chunk in answer.iter_raw():
-                data += chunk
-                if len(data) >= limit:
-                    break
-            return Fetched(
-                url, data[:limit], size=_whole_size(answer), etag=answer.headers.get("etag", "")
-            )
+            if whole:
+                return _read_whole(url, answer)
+            return _read_head(url, answer, head or LARGEST)
     except httpx.TimeoutException as error:
         return Fetched(url, trouble="silent", words=str(error))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Fetched(url, trouble="unreachable", words=str(error))
+
+
+def _read_head(url: str, answer: httpx.Response, limit: int) -> Fetched:
+    data = b""
+    for chunk in answer.iter_raw():
+        data += chunk
+        if len(data) >= limit:
+            break
+    return Fetched(url, data[:limit], size=_whole_size(answer))
+
+
+def _read_whole(url: str, answer: httpx.Response) -> Fetched:
+    """Whatever its size: nothing is kept but a running digest."""
+    began, size, digest = time.monotonic(), 0, hashlib.sha256()
+    for chunk in answer.iter_raw(1 << 20):
+        digest.update(chunk)
+        size += len(chunk)
+    return Fetched(
+        url,
+        size=size,
+        whole_digest="sha256:" + digest.hexdigest(),
+        seconds=time.monotonic() - began,
+    )
 
 
 def _http_refusal(url: str, answer: httpx.Response) -> Fetched:

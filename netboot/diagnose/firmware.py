@@ -1,16 +1,15 @@
 """The machines that `netboot check` pretends to be, and what they say: built with scapy.
 
-Values are those that real firmware was recorded with (tests/captures). The MAC addresses are
-locally administered and begin with 02:6e:62, so that logs show who asked.
+Values are those that real firmware was recorded with (tests/captures).
 """
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from scapy.layers.dhcp import BOOTP, DHCP
 
-MAC_PREFIX: Final = "02:6e:62"
+from netboot.boot.made_up import MAC_PREFIX
 
 _PXE_PARAMETERS = bytes.fromhex(
     "0102030405060c0d0f111216171c28292a2b3233363a3b3c4243618081828384858687"
@@ -44,11 +43,20 @@ class Kind:
             return 2, 1
         return 3, 10 if self.ipxe else 0
 
+    @property
+    def asks_4011(self) -> bool:
+        """Whether it always asks there: iPXE does where no file was offered, HTTP boot never."""
+        return not self.http and not self.ipxe
+
+
+_PXE_TWIN: Final = {15: 6, 16: 7, 19: 11}
+"""HTTP boot's architecture codes, and what the same machine says by PXE."""
 
 KINDS: Final = (
     Kind("bios", "BIOS PC", 0, "bios"),
     Kind("uefi-x64", "64-bit UEFI PC", 7, "x64"),
     Kind("uefi-x86", "32-bit UEFI PC", 6, "x86"),
+    Kind("uefi-arm64", "64-bit ARM UEFI machine", 11, "arm64"),
     Kind("http-x64", "64-bit UEFI PC, HTTP boot", 16, "x64", http=True),
     Kind("http-x86", "32-bit UEFI PC, HTTP boot", 15, "x86", http=True),
     Kind("ipxe-bios", "iPXE on a BIOS PC", 0, "script", ipxe=True),
@@ -70,6 +78,25 @@ class Machine:
         """A machine that nobody has seen before."""
         mac = bytes.fromhex(MAC_PREFIX.replace(":", "")) + secrets.token_bytes(3)
         return Machine(kind, mac, secrets.randbits(32), b"\0" + secrets.token_bytes(16))
+
+    def as_ipxe(self) -> "Machine":
+        """The same machine when it runs the iPXE that it was given."""
+        kind = replace(
+            self.kind,
+            key=f"chained-{self.kind.key}",
+            title=f"iPXE on a {self.kind.title}",
+            architecture=_PXE_TWIN.get(self.kind.architecture, self.kind.architecture),
+            runs="script",
+            http=False,
+            ipxe=True,
+        )
+        return replace(self, kind=kind, xid=secrets.randbits(32))
+
+    def by_pxe(self) -> "Machine":
+        """A machine like it, but one that asks on port 4011."""
+        code = _PXE_TWIN.get(self.kind.architecture, self.kind.architecture)
+        kind = replace(self.kind, architecture=code, http=False, ipxe=False)
+        return Machine.new(kind)
 
     @property
     def written_mac(self) -> str:

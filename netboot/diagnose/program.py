@@ -1,5 +1,6 @@
 """What a boot program is made for, by its first bytes: the firmware would only say "failed"."""
 
+import re
 import struct
 from typing import Final
 
@@ -14,6 +15,14 @@ _NAMES: Final = {
     "page": "an HTML page",
     "empty": "an empty file",
 }
+
+
+_IPXE: Final = re.compile(r"(?:undionly|ipxe|snponly|snp)[^/]*\.(?:k*pxe|efi)$", re.IGNORECASE)
+
+
+def is_ipxe(name: str) -> bool:
+    """Whether a boot program of this name is iPXE, which asks the network once more."""
+    return bool(_IPXE.search(name.partition("?")[0]))
 
 
 def made_for(data: bytes) -> str:

@@ -12,7 +12,15 @@ from typing import Any, Protocol
 from netboot.boot.events import PeOffline
 from netboot.errors import AlreadyExists, OperatorFault
 from netboot.images.architecture import Architecture
-from netboot.operations import driver_import, housekeeping, images, lab, points, versions
+from netboot.operations import (
+    driver_import,
+    housekeeping,
+    images,
+    lab,
+    network,
+    points,
+    versions,
+)
 from netboot.site import Site
 from netboot.store.blobs import hash_file
 from netboot.store.jobs import Job, JobFailed, JobInterrupted
@@ -29,6 +37,9 @@ class Context(Protocol):
 
     def line(self, text: str, *, part: float, stage: str) -> None:
         """Add a line to the job's log; raises when the job must end."""
+
+    def show(self, result: dict[str, Any], *, part: float, stage: str) -> None:
+        """Show what there is of the result; raises when the job must end."""
 
     def check(self) -> None:
         """Raises when the job must end."""
@@ -115,6 +126,32 @@ def _follow(context: Context, event: dict[str, Any]) -> list[str]:
         case {"event": name}:
             context.progress(0.02, str(name))
     return []
+
+
+def check_network(context: Context) -> dict[str, Any]:
+    """Ask the boot network as machines would; verdicts are shown as they come."""
+    verdicts: list[dict[str, Any]] = []
+    about: dict[str, Any] = {}
+    for event in network.run_check(context.site, context.job.arguments):
+        context.check()
+        match event:
+            case {"event": "asking", "kinds": int(kinds), **facts}:
+                about = {**facts, "kinds": kinds}
+                context.show({**about, "verdicts": []}, part=0.1, stage="asking the network")
+            case {"event": "verdict", **verdict}:
+                verdicts.append(verdict)
+                part = 0.1 + 0.9 * len(verdicts) / max(1, about.get("kinds", 1))
+                shown = {**about, "verdicts": list(verdicts)}
+                context.show(shown, part=part, stage=str(verdict.get("title", "")))
+            case {"event": "failed"}:
+                raise JobFailed(
+                    str(event.get("reason", "the check ended early")),
+                    hint=str(event.get("hint", "")),
+                    result={**about, "verdicts": verdicts},
+                )
+            case {"event": "done", **result}:
+                return {**about, **result}
+    raise OperatorFault("the check ended without a verdict", hint="Is the site stopping?")
 
 
 def clean_up(context: Context) -> dict[str, Any]:
@@ -214,6 +251,7 @@ HANDLERS: dict[str, Callable[[Context], dict[str, Any]]] = {
     "import_image": import_image,
     "import_drivers": import_drivers,
     "boot_test_machine": boot_test_machine,
+    "check_network": check_network,
     "clean_up": clean_up,
 }
 
@@ -223,4 +261,5 @@ LANES: tuple[tuple[str, ...], ...] = (
     ("build_version", "update_distribution_points", "import_image", "import_drivers", "clean_up"),
     ("boot_test_machine",),
     ("boot_test_machine",),
+    ("check_network",),
 )

@@ -14,6 +14,7 @@ KINDS = (
     "import_image",
     "import_drivers",
     "boot_test_machine",
+    "check_network",
     "clean_up",
 )
 

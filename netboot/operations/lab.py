@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,21 @@ def boot_machine(site: Site, request: dict[str, Any]) -> Iterator[dict[str, Any]
             if event.get("event") in {"done", "failed"}:
                 return
     raise OperatorFault("the lab ended before the test machine did", hint="Is the site stopping?")
+
+
+def check_network(site: Site, words: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Run `netboot check` with these options inside the lab; its events as they come.
+
+    Raises NotFound where no lab runs.
+    """
+    with _connect(site) as lab:
+        lab.sendall(json.dumps({"check": list(words)}).encode() + b"\n")
+        lab.settimeout(SILENCE_SECONDS)
+        for line in _lines(lab):
+            event: dict[str, Any] = json.loads(line) if line else {"event": "silent"}
+            yield event
+            if event.get("event") in {"done", "failed"}:
+                return
 
 
 def _lines(lab: socket.socket) -> Iterator[bytes]:

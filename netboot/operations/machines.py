@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from netboot.boot.events import Discovered, Event, PeOffline, PeReported
+from netboot.boot.made_up import is_made_up
 from netboot.errors import InvalidInput, NotFound
 from netboot.images.coverage import Machine
 from netboot.images.device import Device, from_bus_id, from_report, parse_devices
@@ -123,6 +124,8 @@ def _canonical(name: str) -> str:
 
 def _learn(session: Session, events: Iterable[Event]) -> None:
     for event in events:
+        if is_made_up(event.mac):
+            continue  # nobody owns it
         match event:
             case Discovered(mac=mac, nic=nic) if mac:
                 _seen(session, event, [nic] if nic else [])

@@ -35,6 +35,7 @@ _DATAGRAMS_PER_WAKE: Final = 64
 _LARGEST: Final = 4096
 _RECEIVE_BUFFER: Final = 4 * 1024 * 1024  # a few thousand requests may wait
 _IP_PKTINFO: Final = 8  # socket.IP_PKTINFO is not in Python 3.11
+_NOBODY: Final = "0.0.0.0"  # noqa: S104 - compared: who has no address yet
 _SAME_REASON_AGAIN: Final = 10.0  # seconds
 _REASONS_REMEMBERED: Final = 1024
 
@@ -189,8 +190,9 @@ class DhcpServer:
         client = ignored.client
         if client is not None and client.message is MessageType.DISCOVER:
             self._emit(_discovered(client, mac=client.mac, machine_id=client.machine_id))
-        mac = client.mac if client is not None else ""
-        self._tell_ignored(mac, port, ignored.reason, source, now)
+        mac = client.mac if client is not None else ignored.mac
+        ip = "" if source == _NOBODY else source
+        self._tell_ignored(mac, port, ignored.reason, ip, now)
 
     def _tell_ignored(self, mac: str, port: int, reason: str, ip: str, now: float) -> None:
         """Emit a refusal, the same one of the same machine at most every ten seconds."""

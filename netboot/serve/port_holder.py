@@ -12,7 +12,16 @@ _TCP_LISTEN = "0A"
 
 def who_holds(port: int, *, protocol: Literal["udp", "tcp"], address: str = "") -> str:
     """The program on `port`, as `dnsmasq (process 812)`, or words that say we cannot tell."""
-    inodes = _socket_inodes(port, protocol, address)
+    return _holder(_socket_inodes(port, protocol, address))
+
+
+def holder_of(port: int, *, protocol: Literal["udp", "tcp"]) -> str:
+    """The program on `port` as `who_holds` names it, or "" where nobody is there."""
+    inodes = _socket_inodes(port, protocol, "")
+    return _holder(inodes) if inodes else ""
+
+
+def _holder(inodes: set[str]) -> str:
     for link in Path("/proc").glob("[0-9]*/fd/*"):
         try:
             target = str(link.readlink())

@@ -158,14 +158,24 @@ class JobQueue:
             raise LeaseLost(f"job {job_id} was given to another worker")
         return bool(cancel)
 
-    def report(self, job_id: int, *, progress: float, stage: str, line: str = "") -> None:
-        """Show how far the job is; `line` is added to its log."""
+    def report(
+        self,
+        job_id: int,
+        *,
+        progress: float,
+        stage: str,
+        line: str = "",
+        result: dict[str, Any] | None = None,
+    ) -> None:
+        """Show how far the job is; `line` is added to its log, `result` is what it has so far."""
         with self._database.writing() as session:
             row = _row(session, job_id)
             row.progress = min(1.0, max(0.0, progress))
             row.stage = stage[:255]
             if line:
                 row.log = [*row.log, line][-LOG_LINES:]
+            if result is not None:
+                row.result = result
 
     def finish(
         self,

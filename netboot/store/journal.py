@@ -95,6 +95,21 @@ class Journal:
             return self._select("WHERE mac = ? ORDER BY id DESC LIMIT ?", mac, limit)
         return self._select("ORDER BY id DESC LIMIT ?", limit)
 
+    def latest_of(self, *kinds: type[Event], limit: int, within: int = 20_000) -> list[Entry]:
+        """The newest entries of these kinds among the newest `within`, newest first.
+
+        Bounded, because there is no index by kind. Raises ContentFault.
+        """
+        names = [kind.__name__ for kind in kinds]
+        marks = ", ".join("?" * len(names))
+        return self._select(
+            "WHERE id > (SELECT max(id) FROM events) - ?"  # noqa: S608 - marks only
+            f" AND kind IN ({marks}) ORDER BY id DESC LIMIT ?",
+            within,
+            *names,
+            limit,
+        )
+
     def last_id(self) -> int:
         """The id of the newest entry, 0 when there is none. Raises ContentFault."""
         with self._connected() as connection:

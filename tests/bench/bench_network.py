@@ -179,7 +179,7 @@ class BenchNetwork:
                 start_new_session=True,
                 preexec_fn=used.enter,  # noqa: PLW1509 - no thread has been started
             )
-        _prefer(process.pid)
+        prefer(process.pid)
         used.count(process.pid)
         server = Server(name, address, process, used, log)
         self.servers.append(server)
@@ -197,7 +197,7 @@ class BenchNetwork:
             text=True,
             start_new_session=True,
         )
-        _prefer(process.pid)
+        prefer(process.pid)
         output, errors = process.communicate(timeout=timeout)
         if process.returncode:
             raise RuntimeError(f"{argv}: {process.returncode}\n{errors}")
@@ -205,7 +205,7 @@ class BenchNetwork:
         return result
 
 
-def _prefer(pid: int) -> None:
+def prefer(pid: int) -> None:
     """Other work on this machine should disturb the measurement as little as can be."""
     with contextlib.suppress(OSError):
         Path(f"/proc/{pid}/autogroup").write_text(_NOBODY_ELSE)

@@ -2,8 +2,8 @@
 
 perfdhcp (Debian's kea-admin) is the load, one server at a time, in turns; DISCOVERs and OFFERs are
 counted on the client's network card, since perfdhcp ends with its last request and calls late
-answers lost. Machines differ in MAC and transaction id. dnsmasq runs as it is installed (it logs)
-and, for honesty, with its log off.
+answers lost. Server and load have a processor each, as on two machines. Machines differ in MAC
+and transaction id. dnsmasq runs as it is installed (it logs) and, for honesty, with its log off.
 
     python -m tests.bench.dhcp [--quick]
 """
@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from netboot.protocols.dhcp import Packet
+from tests.bench.bench_network import prefer, processors
 from tests.boot_requests import request
 from tests.netlab import Host, Lan
 from tests.serve.conftest import Firmware
@@ -33,11 +34,15 @@ OPTIONS = (
     "-o", "60," + b"PXEClient:Arch:00007:UNDI:003000".hex(), "-o", "93,0007",
     "-o", "97,0000112233445566778899aabbccddeeff",
 )  # fmt: skip
+_SO_RCVBUFFORCE = 33  # socket.SO_RCVBUFFORCE is not in Python 3.11
+RATES = (8000, 10_000, 12_000, 14_000, 16_000, 18_000, 20_000, 22_000, 24_000, 28_000)
+LOAD_KEEPS_UP = 0.8
 LOSS_FREE = 0.001  # a thousandth may be lost: the machine is not ours alone
 GOALS: dict[str, tuple[str, float]] = {
     "loss_free_ratio": (">=", 1.5),
     "lost_at_2000": ("<=", 0),
     "p99_ms_at_1000": ("<=", 20),
+    "lost_at_1000": ("<=", 0),
     "answers_per_second_at_20000": (">=", 1000),
     "seconds_to_normal_after_storm": ("<=", 2),
     "mib_for_a_million_machines": ("<=", 32),
@@ -76,16 +81,18 @@ class Bench:
 
     def command(self, name: str) -> tuple[str, ...]:
         """How to start the server called `name`."""
+        alone = ("taskset", "-c", processors()[0])
         if name == "netboot":
-            return sys.executable, "-m", "tests.bench.dhcp_server", SERVER, CLIENT
+            return *alone, sys.executable, "-m", "tests.bench.dhcp_server", SERVER, CLIENT
         if name == "dnsmasq":
-            return *DNSMASQ, f"--log-facility={self.scratch / 'dnsmasq.log'}"
-        return *DNSMASQ, "--log-facility=/dev/null", "--quiet-dhcp"
+            return *alone, *DNSMASQ, f"--log-facility={self.scratch / 'dnsmasq.log'}"
+        return *alone, *DNSMASQ, "--log-facility=/dev/null", "--quiet-dhcp"
 
     @contextmanager
     def running(self, name: str) -> Iterator[int]:
         """A server that answers; yields its process."""
         program = self.server.start(*self.command(name))
+        prefer(program.pid)
         try:
             wait_for_answer(self.client)
             yield program.pid
@@ -98,8 +105,12 @@ class Bench:
         before, sent_before, cpu = self.count("rx"), self.count("tx"), cpu_seconds(pid)
         count = int(rate * self.seconds)
         began = time.monotonic()
-        self.client.run("perfdhcp", "-4", "-i", "-l", "eth0", "-r", str(rate), "-R", "10000000",
-                        "-n", str(count), *OPTIONS, "all", check=False, timeout=120)  # fmt: skip
+        load = self.client.start(
+            *("taskset", "-c", processors()[1], "perfdhcp", "-4", "-i", "-l", "eth0"),
+            *("-r", str(rate), "-R", "10000000", "-n", str(count), "-g", "single", *OPTIONS, "all"),
+        )
+        prefer(load.pid)
+        load.communicate(timeout=120)
         seconds = time.monotonic() - began
         settle(lambda: self.count("rx"))
         sent, received = self.count("tx") - sent_before, self.count("rx") - before
@@ -141,17 +152,23 @@ def wait_for_answer(client: Host) -> None:
     raise AssertionError("the server never answered")
 
 
-def latencies(client: Host, rate: int, seconds: float) -> list[float]:
-    """Milliseconds from DISCOVER to OFFER, of a client that keeps `rate`."""
+def latencies(client: Host, rate: int, seconds: float, first: int) -> list[float]:
+    """Milliseconds from DISCOVER to OFFER, of a client that keeps `rate`; what was lost is inf.
+
+    Machines and transactions are numbered from `first`: who asks the same again is kept waiting.
+
+    Its buffer holds every answer of the run: where this very process is kept waiting, answers
+    may come late to it, but none may be dropped on its side and be called the server's loss.
+    """
     rom = Firmware(client)
     rom.socket.settimeout(0)
-    rom.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    rom.socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 64 << 20)
     sent: dict[int, float] = {}
-    found = []
+    found: list[float] = []
     began = time.monotonic()
     while (now := time.monotonic()) < began + seconds or (sent and now < began + seconds + 3):
         while len(sent) + len(found) < min(now - began, seconds) * rate:
-            xid = 0x10000000 + len(sent) + len(found)
+            xid = first + len(sent) + len(found)
             rom.send(request(xid=xid, mac=b"\2" + struct.pack(">I", xid) + b"\1"))
             sent[xid] = time.monotonic()
         try:
@@ -166,30 +183,51 @@ def latencies(client: Host, rate: int, seconds: float) -> list[float]:
 
 
 def loss_free_rates(bench: Bench, rates: list[int], rounds: int) -> None:
-    """The highest rate that each server answers in the median without loss, in turns."""
+    """The highest rate that each server answers in the median without loss, in turns.
+
+    A server whose limit is found is not driven further. Where perfdhcp itself does not come up
+    to a rate, the rate that it reached counts, and nobody is driven further.
+    """
     best = dict.fromkeys(("netboot", "dnsmasq", "dnsmasq_quiet"), 0)
     cost: dict[str, list[float]] = {name: [] for name in best}
-    lost: dict[tuple[str, int], list[float]] = {}
+    climbing = set(best)
     for rate in rates:
+        lost: dict[str, list[float]] = {name: [] for name in best}
+        reached: list[float] = []
         for _ in range(rounds):
-            for name in best:
-                with bench.running(name) as pid:
-                    run = bench.load(pid, rate)
-                lost.setdefault((name, rate), []).append(run.lost)
+            for name in sorted(climbing):
+                run = one_run(bench, name, rate)
+                lost[name].append(run.lost)
                 cost[name].append(run.cpu / max(run.received, 1) * 1e6)
-                spent = f"{cost[name][-1]:5.1f} us/offer  ({run.sent / run.seconds:.0f}/s)"
-                print(f"{name:14} {rate:6}/s  sent {run.sent:7}  lost {run.lost:8.3%}  {spent}")
-                if name == "netboot" and rate == 2000:
-                    bench.figures["lost_at_2000"] = run.sent - run.received
+                reached.append(run.sent / run.seconds)
+        true_rate = min(rate, round(statistics.median(reached))) if reached else rate
+        for name in sorted(climbing):
+            if statistics.median(lost[name]) > LOSS_FREE:
+                climbing.remove(name)
+            else:
+                best[name] = true_rate
+        if true_rate < LOAD_KEEPS_UP * rate:
+            break
     for name in best:
-        for rate in rates:
-            if statistics.median(lost[name, rate]) > LOSS_FREE:
-                break
-            best[name] = rate
         bench.figures[f"loss_free_{name}"] = best[name]
         bench.figures[f"cpu_us_per_offer_{name}"] = round(statistics.median(cost[name]), 1)
-    if best["dnsmasq"]:
-        bench.figures["loss_free_ratio"] = round(best["netboot"] / best["dnsmasq"], 2)
+    dnsmasq = max(best["dnsmasq"], best["dnsmasq_quiet"])
+    if dnsmasq:
+        bench.figures["loss_free_ratio"] = round(best["netboot"] / dnsmasq, 2)
+
+
+def one_run(bench: Bench, name: str, rate: int) -> Run:
+    """A fresh server under one load; prints how it went."""
+    with bench.running(name) as pid:
+        run = bench.load(pid, rate)
+    spent = (
+        f"{run.cpu / max(run.received, 1) * 1e6:5.1f} us/offer  ({run.sent / run.seconds:.0f}/s)"
+    )
+    print(f"{name:14} {rate:6}/s  sent {run.sent:7}  lost {run.lost:8.3%}  {spent}", flush=True)
+    if name == "netboot" and rate == 2000:
+        before = bench.figures.get("lost_at_2000") or 0
+        bench.figures["lost_at_2000"] = before + run.sent - run.received
+    return run
 
 
 def storm(bench: Bench) -> None:
@@ -200,9 +238,15 @@ def storm(bench: Bench) -> None:
         began = time.monotonic()
         wait_for_answer(bench.client)
         bench.figures["seconds_to_normal_after_storm"] = round(time.monotonic() - began, 3)
-        times = sorted(latencies(bench.client, 1000, bench.seconds))
-        bench.figures["p50_ms_at_1000"] = round(times[len(times) // 2], 3)
-        bench.figures["p99_ms_at_1000"] = round(times[len(times) * 99 // 100], 3)
+        rounds = [
+            sorted(latencies(bench.client, 1000, bench.seconds, number << 20))
+            for number in range(16, 21)
+        ]
+    # The median of rounds: other work on this machine may spoil one or two of them.
+    for name, part in (("p50", 50), ("p99", 99)):
+        found = statistics.median(times[len(times) * part // 100] for times in rounds)
+        bench.figures[f"{name}_ms_at_1000"] = round(found, 3)
+    bench.figures["lost_at_1000"] = sum(time == float("inf") for each in rounds for time in each)
 
 
 def main() -> int:
@@ -210,12 +254,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less than a minute")
     quick = parser.parse_args().quick
-    rates = [2000, 10_000, 20_000] if quick else [2000, *range(4000, 24_001, 2000)]
+    rates = [2000, 10_000, 20_000] if quick else [2000, *RATES]
     scratch = Path(os.environ.get("TMPDIR", "/tmp")) / f"bench-dhcp-{os.getpid()}"
     scratch.mkdir()
     with Lan() as lan:
         server = lan.host("srv", f"{SERVER}/24")
-        bench = Bench(server, lan.host("cli", f"{CLIENT}/24"), 1.0 if quick else 3.0, scratch)
+        bench = Bench(server, lan.host("cli", f"{CLIENT}/24"), 1.0 if quick else 2.0, scratch)
+        for host in (bench.server, bench.client):  # what is counted shall be DHCP and nothing else
+            host.run("sysctl", "-w", "net.ipv6.conf.all.disable_ipv6=1")
         loss_free_rates(bench, rates, 1 if quick else 3)
         storm(bench)
     count = 100_000 if quick else 1_000_000

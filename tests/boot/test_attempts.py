@@ -495,3 +495,20 @@ def test_any_order_of_events_folds_to_sound_ladders(story: list[tuple[Event, flo
         assert attempt.rung == (rungs[-1] if rungs else Rung.SEEN)
         assert all(took >= 0 for _, took in attempt.seconds_per_rung())
         assert attempt.seconds >= 0
+
+
+def test_machines_of_a_check_leave_no_boots() -> None:
+    """They ask, are answered, and take nothing: nobody should look for them."""
+    made_up = "02:6e:62:00:00:01"
+    events = [discover(1, mac=made_up), offer(1.1, "snponly.efi", mac=made_up), discover(2)]
+
+    assert [attempt.mac for attempt in fold(events)] == [MAC]
+
+
+def test_firmware_that_takes_no_offer_is_told_of_while_it_still_asks() -> None:
+    """It asks on for minutes; the cure is known after three tries."""
+    warned = replace(offer(12, "snponly.efi"), warning="this firmware does not merge two offers")
+    (attempt,) = fold([discover(1), offer(1, "snponly.efi"), discover(12), warned])
+
+    assert attempt.outcome(13) is Outcome.UNDER_WAY
+    assert attempt.why(13) == "this firmware does not merge two offers"

@@ -235,9 +235,27 @@ def test_any_datagram_has_an_outcome() -> None:
     outcome, packet = proxy.receive(b"default send string", port=67, source=("1.2.3.4", 9), now=0.0)
 
     assert outcome == Ignored(
-        reason="19 bytes are less than a DHCP header", notable=False, malformed=True
+        reason="its request cannot be read: 19 bytes are less than a DHCP header",
+        notable=False,
+        malformed=True,
     )
     assert packet is None
+
+
+def test_a_boot_request_that_cannot_be_read_is_worth_a_word() -> None:
+    """With its machine; the broken packet of another host is not, and a group has no machine."""
+    proxy = ProxyDhcp(SETTINGS, lambda: BOTH)
+    cut = bytes(request())[:240] + b"\x3c\x09PXEClient\x5d\xff"
+
+    def told(data: bytes) -> tuple[bool, str]:
+        outcome, _ = proxy.receive(data, port=67, source=("0.0.0.0", 68), now=0.0)
+        assert isinstance(outcome, Ignored)
+        return outcome.notable, outcome.mac
+
+    assert told(cut) == (True, "52:54:00:77:00:01")
+    assert told(cut[:28] + b"\xff" * 6 + cut[34:]) == (True, "")
+    assert told(cut.replace(b"PXE", b"xxx")) == (False, "")
+    assert told(b"\2" + cut[1:]) == (False, "")
 
 
 requests = st.builds(

@@ -39,3 +39,14 @@ def test_each_kind_of_firmware_has_its_shape(
 def test_every_row_says_where_the_knowledge_comes_from() -> None:
     """A quirk without a source is a superstition."""
     assert all(quirk.name and quirk.source for quirk in QUIRKS)
+
+
+def test_every_row_says_whom_it_is_about_and_what_follows() -> None:
+    """As the page shows it; no two rows are about the same."""
+    assert len({quirk.about for quirk in QUIRKS}) == len(QUIRKS)
+    assert QUIRKS[2].about == "PXE ROM, native chain, from its DISCOVER number 3 on"
+    assert {quirk.shape.words for quirk in QUIRKS} == {
+        "names the file, without option 43",
+        "names the file, and option 43 says to take it",
+        "names no file: the machine asks on port 4011",
+    }

@@ -102,3 +102,11 @@ def test_a_site_promises_what_its_point_holds(tmp_path: Path) -> None:
     image = expected.images[0]
     assert (image.label, image.path) == ("PE x64 v1", "/v/pe-x64/1/")
     assert expected.promised_at(image.path + "boot.wim") == image.files["boot.wim"]
+    assert image.files["boot.wim"].head.startswith("sha256:")
+    assert image.files["boot.wim"].head != image.files["boot.wim"].digest
+
+
+def test_a_machine_gets_the_image_of_the_first_architecture_that_has_one() -> None:
+    """Defaults only."""
+    assert EXPECTED.image_for(("x86", "x64")) == EXPECTED.images[0]
+    assert EXPECTED.image_for(("x86",)) is None

@@ -69,6 +69,15 @@ def test_the_head_of_a_file_tells_the_size_of_the_whole(url: str) -> None:
     assert (len(fetched.data), fetched.size) == (100, len(DATA))
 
 
+def test_a_file_that_is_read_to_its_end_is_not_kept(url: str) -> None:
+    """Images are larger than memory."""
+    fetched = by_http(f"{url}/whole", head=100, whole=True)
+
+    assert (fetched.data, fetched.size) == (b"", len(DATA))
+    assert fetched.whole_digest == "sha256:" + hashlib.sha256(DATA).hexdigest()
+    assert fetched.rate > 0
+
+
 def test_a_server_without_ranges_is_cut_short(url: str) -> None:
     """No more than the head is kept."""
     assert by_http(f"{url}/whole", head=100).data == DATA[:100]

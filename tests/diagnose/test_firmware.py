@@ -3,7 +3,8 @@
 import pytest
 
 from netboot.boot.client import BootClient, Stage, identify
-from netboot.diagnose.firmware import KINDS, MAC_PREFIX, Kind, Machine
+from netboot.boot.made_up import is_made_up
+from netboot.diagnose.firmware import KINDS, Kind, Machine
 from netboot.images.architecture import Architecture
 from netboot.protocols.dhcp import Packet
 from tests.captures import reader
@@ -25,7 +26,7 @@ def test_our_server_takes_each_kind_for_what_it_is(kind: Kind) -> None:
     client = identify(Packet.from_bytes(machine.discover()))
 
     assert isinstance(client, BootClient)
-    assert client.mac.startswith(MAC_PREFIX)
+    assert is_made_up(client.mac)
     assert client.stage is (
         Stage.IPXE if kind.ipxe else Stage.FIRMWARE_HTTP if kind.http else Stage.FIRMWARE
     )
@@ -67,3 +68,24 @@ def test_no_two_machines_are_alike() -> None:
     machines = [Machine.new(KINDS[0]) for _ in range(20)]
 
     assert len({one.mac for one in machines}) == len({one.xid for one in machines}) == 20
+
+
+@pytest.mark.parametrize(("key", "code"), [("bios", 0), ("uefi-x64", 7), ("http-x64", 7)])
+def test_a_machine_that_was_given_ipxe_asks_again_as_such(key: str, code: int) -> None:
+    """The same card, another transaction, PXE whatever it was before."""
+    machine = Machine.new(next(one for one in KINDS if one.key == key))
+    again = machine.as_ipxe()
+    client = identify(Packet.from_bytes(again.discover()))
+
+    assert isinstance(client, BootClient)
+    assert (client.stage, client.architecture_code) == (Stage.IPXE, code)
+    assert (client.mac, again.xid != machine.xid) == (machine.written_mac, True)
+
+
+def test_an_http_machine_has_a_twin_that_asks_on_4011() -> None:
+    """To learn whether the server is alive at all."""
+    twin = Machine.new(next(one for one in KINDS if one.key == "http-x86")).by_pxe()
+    client = identify(Packet.from_bytes(twin.boot_request("10.77.0.50")))
+
+    assert isinstance(client, BootClient)
+    assert (client.stage, client.architecture_code) == (Stage.FIRMWARE, 6)

@@ -1,5 +1,6 @@
 """`netboot check` tells the truth: on a network that is well, and in ten planted faults."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,7 @@ class TestNetwork:
 
         assert outcomes(said) == {
             "bios": "boots", "uefi-x64": "boots", "uefi-x86": "not served",
+            "uefi-arm64": "not served",
             "http-x64": "boots", "http-x86": "not served",
             "ipxe-bios": "boots", "ipxe-x64": "boots",
         }  # fmt: skip
@@ -54,6 +56,30 @@ class TestNetwork:
         assert "10.77.0.2 names snponly.efi on port 4011" in words
         assert "is what was published" in words
         assert "snponly.efi is a program for 64-bit UEFI" in words
+        assert "its iPXE: http://10.77.0.2:8081/boot.ipxe is a script" in words
+        assert "boot.wim.cpio can be had (19.5 KiB) and begins as what was published" in words
+
+    def test_images_can_be_read_to_their_end(self, served: Network) -> None:
+        """Every byte is compared, and the rate told."""
+        code, said = served.check(*UEFI, "--whole")
+
+        words = [one["words"] for one in said["verdicts"][0]["findings"]]
+        assert code == 0
+        assert any("boot.wim.cpio came whole (19.5 KiB, " in one for one in words)
+
+    def test_an_altered_image(self, network: Network) -> None:
+        """The program is right; what it leads to is not."""
+        network.address_server()
+        network.site.start()
+        text = network.expected.read_text()
+        network.expected.write_text(alter_heads(text))
+        code, said = network.check("--kind", "ipxe-bios")
+
+        assert code == 1
+        assert {one["words"] for one in faults(said)} == {
+            f"http://10.77.0.2:8081/v/pe-x64/1/{name} does not begin as what was published"
+            for name in ("vmlinuz", "initrd.gz", "boot.wim")
+        }
 
     def test_wrong_server(self, network: Network) -> None:
         """Another boot server answers, ours is off."""
@@ -65,6 +91,16 @@ class TestNetwork:
         assert code == 1
         assert words[0].startswith("the wrong boot server answers: 10.77.0.9 offers")
         assert "10.77.0.2 is silent" in words[0]
+
+    def test_an_address_without_a_way_to_the_server(self, network: Network) -> None:
+        """The DHCP server gives no router to machines behind a relay."""
+        branch = relayed_branch(network, router=False)
+        network.site.settings["relays"] = '["10.78.0.0/24"]'
+        network.site.start()
+        code, said = network.check(*UEFI, host=branch)
+
+        assert code == 1
+        assert "comes without a router" in the_fault(said)["words"]
 
     def test_no_dhcp(self, network: Network) -> None:
         """We answer, but nobody gives addresses."""
@@ -90,9 +126,31 @@ class TestNetwork:
                                "--dhcp-option-force=tag:pxe,60,PXEClient",
                                host=network.site.host)  # fmt: skip
         network.site.start()
-        code, said = network.check(*UEFI)
+        code, said = network.check("--kind", "uefi-x64", "--kind", "uefi-x86", "--kind", "ipxe-x64")
 
-        assert (code, outcomes(said)) == (0, {"uefi-x64": "boots"})
+        assert code == 0
+        assert outcomes(said) == {
+            "uefi-x64": "boots", "uefi-x86": "not served", "ipxe-x64": "boots",
+        }  # fmt: skip
+        words = [one["words"] for one in said["verdicts"][2]["findings"]]
+        assert "10.77.0.2 names http://10.77.0.2:8081/boot.ipxe on port 4011" in words
+
+    def test_port_taken_and_http_boot(self, network: Network) -> None:
+        """HTTP boot knows no port 4011: the truth is that it cannot work so."""
+        network.address_server(host=network.site.host)
+        network.site.start()
+        code, said = network.check("--kind", "http-x64")
+
+        assert code == 1
+        assert the_fault(said)["words"].startswith("10.77.0.2 cannot answer HTTP boot")
+
+    def test_server_off(self, network: Network) -> None:
+        """On its own host the check says that nobody has its port."""
+        network.address_server()
+        code, said = network.check(*UEFI, host=network.site.host)
+
+        assert code == 1
+        assert the_fault(said)["cure"].startswith("Nothing listens on UDP port 67 here")
 
     def test_file_missing(self, network: Network) -> None:
         """The program that is offered is not there."""
@@ -162,6 +220,17 @@ class TestNetwork:
             "http://10.77.0.2:8081/p/snponly.efi cannot be reached"
         )
 
+    def test_http_blocked_for_what_comes_after_the_program(self, served: Network) -> None:
+        """The program comes by TFTP; the iPXE that it is gets no script."""
+        with served.blocked("tcp dport 8081"):
+            code, said = served.check(*UEFI)
+
+        assert code == 1
+        assert the_fault(said)["words"].startswith(
+            "its iPXE: http://10.77.0.2:8081/boot.ipxe cannot be reached"
+        )
+        assert [one["titles"] for one in said["to_do"]] == [["64-bit UEFI PC"]]
+
     def test_port_4011_blocked(self, served: Network) -> None:
         """It boots where the OFFER is enough; others would not."""
         with served.blocked("udp dport 4011"):
@@ -214,20 +283,31 @@ def forget_default(network: Network) -> None:
     Site.open(network.site.data).point.publish_policy(lambda: ({}, {}))
 
 
-def relayed_branch(network: Network) -> Any:
+def alter_heads(text: str) -> str:
+    """A list of what is published, as if other images had been published than are served."""
+    listed = json.loads(text)
+    for image in listed["images"]:
+        for file in image["files"].values():
+            file["head"] = "sha256:" + "0" * 64
+    return json.dumps(listed)
+
+
+def relayed_branch(network: Network, *, router: bool = True) -> Any:
     """A client behind a router with ISC dhcrelay; DHCP for both subnets by dnsmasq."""
     dhcp = network.lan.host("dhcp", "10.77.0.1/24")
+    way = ("--dhcp-option=tag:branch,3,10.78.0.1",) if router else ()
+    branch = "--dhcp-range=set:branch,10.78.0.100,10.78.0.200,255.255.255.0,1h"
     wait_for(
-        dhcp.start(*DNSMASQ, ADDRESSES, "--dhcp-range=10.78.0.100,10.78.0.200,255.255.255.0,1h"),
+        dhcp.start(*DNSMASQ, ADDRESSES, branch, *way),
         "DHCP, IP range 10.78",
     )
-    router = network.lan.host("router", "10.77.0.254/24")
-    network.lan.plug(router, "eth1", "10.78.0.1/24", lan="branch")
-    router.run("sysctl", "-w", "net.ipv4.ip_forward=1")
+    gateway = network.lan.host("router", "10.77.0.254/24")
+    network.lan.plug(gateway, "eth1", "10.78.0.1/24", lan="branch")
+    gateway.run("sysctl", "-w", "net.ipv4.ip_forward=1")
     for host in (dhcp, network.site.host):
         host.run("ip", "route", "add", "10.78.0.0/24", "via", "10.77.0.254")
     wait_for(
-        router.start("dhcrelay", "-4", "-d", "-i", "eth0", "-i", "eth1", "10.77.0.1", "10.77.0.2"),
+        gateway.start("dhcrelay", "-4", "-d", "-i", "eth0", "-i", "eth1", "10.77.0.1", "10.77.0.2"),
         "Sending on   Socket",
     )
     client = network.lan.host("branchcli", "10.78.0.50/24", lan="branch")

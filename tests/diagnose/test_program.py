@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from netboot.diagnose.program import made_for, name_of
+from netboot.diagnose.program import is_ipxe, made_for, name_of
 
 
 def efi(machine: int) -> bytes:
@@ -45,3 +45,21 @@ def test_debians_programs_are_told_apart(name: str, kind: str) -> None:
         pytest.skip("the package ipxe is not installed")
 
     assert made_for(path.read_bytes()) == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "ipxe"),
+    [
+        ("undionly.kpxe", True),
+        ("http://10.0.0.2:8081/p/snponly.efi", True),
+        ("ipxe.efi?x=1", True),
+        ("ipxe-shimx64.efi", True),
+        ("grubia32.efi", False),
+        ("bootmgfw.efi", False),
+        ("pxeboot.n12", False),
+        ("http://10.0.0.2:8081/boot.ipxe", False),
+    ],
+)
+def test_ipxe_is_known_by_its_name(name: str, *, ipxe: bool) -> None:
+    """It will ask the network once more; its script does not."""
+    assert is_ipxe(name) is ipxe

@@ -21,7 +21,21 @@ def test_a_verdict_is_told_with_every_cure() -> None:
 
 def test_the_summary_has_a_line_for_each_kind() -> None:
     """Outcome first."""
-    assert list(summary([VERDICT])) == ["fails       64-bit UEFI PC"]
+    assert next(iter(summary([VERDICT]))) == "fails       64-bit UEFI PC"
+
+
+def test_the_summary_ends_with_each_cure_once() -> None:
+    """The first of each kind that fails: the rest may follow from it."""
+    other = Verdict(KINDS[0], "fails", (fault("no file", "put it there\nor not"), fault("x", "y")))
+    well = Verdict(KINDS[2], "boots", (ok("an address"),))
+
+    assert list(summary([VERDICT, other, well]))[3:] == [
+        "",
+        "What to do:",
+        "  1. put it there",
+        "       or not",
+        "     (for: 64-bit UEFI PC, BIOS PC)",
+    ]
 
 
 def test_programs_get_plain_values() -> None:
@@ -39,4 +53,5 @@ def test_programs_get_plain_values() -> None:
                 ],
             }
         ],
+        "to_do": [{"cure": "put it there\nor not", "titles": ["64-bit UEFI PC"]}],
     }

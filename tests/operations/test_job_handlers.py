@@ -4,7 +4,7 @@ import pytest
 
 from netboot.boot.events import PeOffline
 from netboot.errors import AlreadyExists, InvalidInput, OperatorFault
-from netboot.operations import images, job_handlers, jobs, lab
+from netboot.operations import images, job_handlers, jobs, lab, network
 from netboot.store.jobs import JobFailed, LeaseLost, WorkerStops
 from tests.samples.synthetic_winpe import SyntheticWinPe
 from tests.web.seeding import write_driver
@@ -21,6 +21,9 @@ class Context:
 
     def line(self, text, *, part, stage):
         self.told.append(text)
+
+    def show(self, result, *, part, stage):
+        self.told.append((round(part, 2), stage, len(result["verdicts"])))
 
     def check(self):
         pass
@@ -213,3 +216,47 @@ def test_the_clean_up_tells_what_it_did(site):
     result = job_handlers.clean_up(Context(site, job))
 
     assert (0, 0, []) == (result["blobs"], result["size"], result["versions"])
+
+
+@pytest.fixture
+def check(site, monkeypatch):
+    """`check(*events)`: context and result of a network check that tells this."""
+
+    def run(*events):
+        monkeypatch.setattr(network, "run_check", lambda site, arguments: iter(events))
+        context = Context(site, network.submit_check(site))
+        return context, job_handlers.check_network(context)
+
+    return run
+
+
+ASKING = {"event": "asking", "interface": "eth0", "kinds": 2}
+VERDICT = {"event": "verdict", "kind": "bios", "title": "BIOS PC", "outcome": "boots"}
+
+
+def test_verdicts_of_a_check_are_shown_as_they_come(check):
+    """And all of them, with what to do, are the result."""
+    done = {"event": "done", "verdicts": [{"kind": "bios"}], "to_do": [], "code": 0}
+    context, result = check(ASKING, {"event": "silent"}, VERDICT, done)
+
+    assert [(0.1, "asking the network", 0), (0.55, "BIOS PC", 1)] == context.told
+    assert ("eth0", [{"kind": "bios"}], 0) == (
+        result["interface"],
+        result["verdicts"],
+        result["code"],
+    )
+
+
+def test_a_check_that_fails_keeps_what_it_had_found(check):
+    """Half a check is better than none."""
+    with pytest.raises(JobFailed, match="no port") as failed:
+        check(ASKING, VERDICT, {"event": "failed", "reason": "no port", "hint": "Be root."})
+
+    assert "Be root." == failed.value.hint
+    assert 1 == len(failed.value.result["verdicts"])
+
+
+def test_a_check_that_ends_without_a_verdict_is_a_fault(check):
+    """The site may be stopping."""
+    with pytest.raises(OperatorFault, match="without a verdict"):
+        check(ASKING)

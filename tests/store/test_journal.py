@@ -54,9 +54,27 @@ def test_what_was_emitted_is_read_again(journal: Journal) -> None:
     assert journal.last_id() == 3
 
 
+def test_the_newest_of_some_kinds_are_found_among_all(journal: Journal) -> None:
+    """Newest first, no more than asked for, and not from too far back."""
+    offers = [OfferSent(at=float(number), mac=MAC, file=f"{number}") for number in range(3)]
+    for number, offer in enumerate(offers):
+        journal.emit(offer)
+        journal.emit(discovered(number))
+    assert journal.flush()
+
+    def found(*kinds: type[Event], limit: int = 9, within: int = 100) -> list[Event]:
+        return [entry.event for entry in journal.latest_of(*kinds, limit=limit, within=within)]
+
+    assert found(OfferSent) == offers[::-1]
+    assert found(OfferSent, limit=1) == offers[2:]
+    assert found(OfferSent, within=3) == offers[2:]
+    assert len(found(OfferSent, Discovered)) == 6
+
+
 def test_an_empty_journal_has_nothing_to_tell(journal: Journal) -> None:
     """Reading before anything was written is not a fault."""
     assert journal.latest() == []
+    assert journal.latest_of(OfferSent, limit=1) == []
     assert journal.last_id() == 0
     assert journal.flush()
 

@@ -29,6 +29,7 @@ PAGES = (
     "/drivers/import",
     "/distribution-points/",
     "/boots/",
+    "/network/",
     "/test-machines/",
     "/jobs/",
     "/nowhere",

@@ -1,0 +1,59 @@
+"""Follows what a boot server named: the program, and the files that this leads to."""
+
+import re
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+from netboot.diagnose import fetch
+from netboot.diagnose.answers import Reply
+from netboot.diagnose.evidence import architectures_for
+from netboot.diagnose.expectation import HEAD_SIZE, Expectation
+from netboot.diagnose.fetch import Fetched
+from netboot.diagnose.firmware import Kind
+from netboot.diagnose.program import made_for
+
+_MOST_PARTS: Final = 8
+_PART: Final = re.compile(
+    r"^\s*(?:kernel|initrd|module|chain)\s+(?:-\S+\s+\S+\s+)*(\S+)", re.MULTILINE
+)
+
+
+def fetch_program(reply: Reply | None) -> Fetched | None:
+    """The program that a server named, from where it is to be had; None where none was named."""
+    if reply is None or not reply.file:
+        return None
+    if reply.file.startswith(("http://", "https://")):
+        return fetch.by_http(reply.file)
+    return fetch.by_tftp(reply.boot_server, reply.file)
+
+
+def fetch_parts(
+    program: Fetched, kind: Kind, expected: Expectation, *, whole: bool = False
+) -> tuple[Fetched, ...]:
+    """What the program leads to: the files that a script names, or those of the default image.
+
+    Their beginnings are enough to know that they can be had, and how large they are; `whole`
+    reads them to their end.
+    """
+    if made_for(program.data) == "script":
+        return tuple(_fetch_part(url, whole=whole) for url in _named_in(program))
+    image = expected.image_for(architectures_for(kind))
+    if image is None:
+        return ()
+    site = f"http://{expected.server}:{expected.http_port}{image.path}"
+    largest = sorted(image.files, key=lambda name: image.files[name].size, reverse=True)
+    return tuple(_fetch_part(site + name, whole=whole) for name in largest[:_MOST_PARTS])
+
+
+def _named_in(program: Fetched) -> list[str]:
+    """The URLs in a script; what only the machine itself can expand is left out."""
+    script = program.data.decode("utf-8", errors="replace")
+    names = dict.fromkeys(name for name in _PART.findall(script) if "${" not in name)
+    return [urljoin(program.name, name) for name in list(names)[:_MOST_PARTS]]
+
+
+def _fetch_part(url: str, *, whole: bool) -> Fetched:
+    found = urlsplit(url)
+    if found.scheme == "tftp" and found.hostname:
+        return fetch.by_tftp(found.hostname, found.path.lstrip("/"))
+    return fetch.by_http(url, head=HEAD_SIZE, whole=whole)

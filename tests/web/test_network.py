@@ -1,0 +1,154 @@
+"""The boot network on a page."""
+
+import pytest
+from markupsafe import escape
+
+from netboot.boot.events import DhcpStarted, ForeignOffer, OfferSent, RequestIgnored
+from netboot.boot.quirks import QUIRKS
+from netboot.operations import network
+from tests.web.conftest import htmx
+
+MAC = "52:54:00:00:00:09"
+RESULT = {
+    "interface": "eth0",
+    "address": "10.0.0.2",
+    "server": "10.0.0.2",
+    "to_do": [{"cure": "Open UDP port 69 on the server.", "titles": ["64-bit UEFI PC"]}],
+    "verdicts": [
+        {
+            "kind": "uefi-x64",
+            "title": "64-bit UEFI PC",
+            "outcome": "fails",
+            "findings": [
+                {"level": "ok", "words": "10.0.0.1 offers the address 10.0.0.9", "cure": ""},
+                {
+                    "level": "fault",
+                    "words": "nothing comes by TFTP for <b>snponly.efi</b>",
+                    "cure": "Open UDP port 69 on the server.",
+                },
+            ],
+        },
+        {"kind": "bios", "title": "BIOS PC", "outcome": "boots", "findings": []},
+    ],
+}
+
+
+@pytest.fixture
+def told(furnished):
+    """A site that answered, ignored, and heard another server."""
+    for event in (
+        DhcpStarted(
+            at=1.0,
+            interface="eth7",
+            address="10.0.0.2",
+            ports="4011",
+            notes="UDP port 67 is taken by dnsmasq (process 8)",
+        ),
+        OfferSent(
+            at=2.0,
+            mac=MAC,
+            file="snponly.efi",
+            image="PE",
+            version=4,
+            reason="default for x64",
+            warning="3 DISCOVERs in 12 s and no REQUEST",
+        ),
+        RequestIgnored(at=3.0, mac=MAC, reason="the relay 10.2.0.1 is not among the allowed"),
+        ForeignOffer(at=4.0, mac=MAC, server="10.0.0.66", file="evil.efi"),
+    ):
+        furnished.journal.emit(event)
+    assert furnished.journal.flush()
+    return furnished
+
+
+def test_the_reason_for_each_ignored_request_is_shown(told, make_client):
+    """And what was answered, with why; the filter leaves that out."""
+    viewer = make_client(told, "viewer")
+    everything = viewer.get("/network/").text
+    ignored = viewer.get("/network/?show=ignored").text
+
+    assert "The relay 10.2.0.1 is not among the allowed." in everything
+    assert "Default for x64." in everything
+    assert "3 DISCOVERs in 12 s and no REQUEST." in everything
+    assert "The relay 10.2.0.1 is not among the allowed." in ignored
+    assert "Default for x64." not in ignored
+
+
+def test_what_we_serve_and_who_else_does_is_shown(told, make_client):
+    """Port 67 is taken, by whom; another server was heard."""
+    text = make_client(told, "viewer").get("/network/").text
+
+    assert "eth7" in text
+    assert "UDP port 67 is taken by dnsmasq (process 8)." in text
+    assert "10.0.0.66" in text
+    assert "evil.efi" in text
+
+
+def test_how_firmware_is_answered_stands_there_with_its_sources(furnished, make_client):
+    """Each row of the table."""
+    text = make_client(furnished, "viewer").get("/network/").text
+
+    assert len(QUIRKS) == sum(str(escape(quirk.source)) in text for quirk in QUIRKS)
+
+
+def test_an_operator_has_the_network_checked(furnished, make_client):
+    """The job waits for the worker; the page goes on to where it is shown."""
+    operator = make_client(furnished, "operator")
+    form = {"kind": "uefi-x64", "patience": "10", "whole": "1"}
+    answer = operator.post("/network/", data=form, headers=htmx())
+
+    assert "/network/" == answer.headers["HX-Redirect"]
+    (job,) = network.list_checks(furnished)
+    assert {"kinds": ["uefi-x64"], "patience": 10, "whole": True} == job.arguments
+    assert "Network check: 64-bit UEFI PC" in operator.get("/network/").text
+
+
+def test_a_viewer_may_not(furnished, make_client):
+    """It makes packets."""
+    assert make_client(furnished, "viewer").post("/network/").status_code == 403
+    assert [] == network.list_checks(furnished)
+
+
+@pytest.mark.parametrize("form", [{}, {"patience": "x"}, {"patience": "3", "kind": "amiga"}])
+def test_what_is_not_on_offer_is_refused(furnished, make_client, form):
+    """With a message, not with a page that broke."""
+    answer = make_client(furnished, "operator").post("/network/", data=form, headers=htmx())
+
+    assert answer.status_code == 400
+    assert [] == network.list_checks(furnished)
+
+
+def test_verdicts_are_shown_with_findings_and_cures(furnished, make_client):
+    """Escaped: what servers say is not ours."""
+    job = network.submit_check(furnished)
+    furnished.jobs.finish(job.id, "succeeded", result=RESULT)
+    for path in ("/network/", f"/jobs/{job.id}"):
+        text = make_client(furnished, "viewer").get(path).text
+
+        assert "What to do" in text
+        assert "Open UDP port 69 on the server." in text
+        assert "Nothing comes by TFTP for &lt;b&gt;snponly.efi&lt;/b&gt;." in text
+        assert "Boots" in text
+
+
+def test_verdicts_are_shown_while_the_check_goes_on(furnished, make_client):
+    """As they come."""
+    job = network.submit_check(furnished)
+    furnished.jobs.claim("worker", ("check_network",))
+    partial = {"verdicts": RESULT["verdicts"][1:]}
+    furnished.jobs.report(job.id, progress=0.4, stage="BIOS PC", result=partial)
+    text = make_client(furnished, "viewer").get("/network/").text
+
+    assert 'value="40"' in text
+    assert "Boots" in text
+
+
+def test_earlier_checks_are_listed_with_how_they_ended(furnished, make_client):
+    """The newest in full, the others in a line."""
+    for result in (RESULT, {**RESULT, "verdicts": RESULT["verdicts"][1:]}, RESULT):
+        job = network.submit_check(furnished)
+        furnished.jobs.finish(job.id, "succeeded", result=result)
+    text = make_client(furnished, "viewer").get("/network/").text
+
+    assert "1 failed" in text
+    assert "All well" in text
