@@ -32,7 +32,7 @@ from web.app import create_app
     ],
 )
 def test_the_status_says_whose_fault_it_is(fault, expected):
-    """Absent is 404, unusable 400, in the way 409, changed meanwhile 412, and damage of ours 503."""
+    """Absent 404, unusable 400, in the way 409, changed meanwhile 412, damage of ours 503."""
     assert expected == status_of(fault)
 
 
