@@ -3,6 +3,7 @@
 It needs the low ports and nothing else: it reads the point's folder and appends to the journal.
 """
 
+import gc
 import hashlib
 import os
 import signal
@@ -26,7 +27,6 @@ from netboot.pin_relay import PinRelay, Promise
 from netboot.report import ReportTokens
 from netboot.serve.content import Content
 from netboot.serve.dhcpd import DhcpServer
-from netboot.serve.tftp_limits import TftpLimits
 from netboot.serve.tftpd import TftpServer
 from netboot.serve.udp import Loop, open_udp
 from netboot.serve.workers import Workers
@@ -247,12 +247,12 @@ def _tftp(place: Place, loop: Loop, services: BootServices, *, processes: int) -
         resolve=services.resolve,
         open_content=services.open_content,
         emit=services.emit,
-        limits=TftpLimits().share(processes),
-        reuse_port=processes > 1,
+        workers=processes,
     )
 
 
 def _run(loop: Loop) -> None:
+    gc.freeze()  # what is here now stays: no need to look through it again
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _signal, _frame: loop.stop())
     loop.run()

@@ -38,22 +38,26 @@ class TftpLimits:
     tid_ports: int = 128
     netascii: int = 4 * 1024 * 1024
 
-    def share(self, workers: int) -> TftpLimits:
-        """The limits of one of several worker processes.
+    def share(self, workers: int, *, by_source: bool) -> TftpLimits:
+        """The limits of one of several worker processes: together no more than one process.
 
-        The kernel spreads one source's ports over all workers, so that each gets its part of
-        what a source may have, and together they grant no more than one process would
-        (but at least one of each).
+        `by_source` says that each address is heard by one worker alone; then what an address may
+        have stays whole. Otherwise each worker grants it its part (but at least one of each).
         """
-        return replace(
+        everybody = replace(
             self,
             unvalidated=_part(self.unvalidated, workers),
+            sessions=_part(self.sessions, workers),
+            reports=_part(self.reports, workers),
+        )
+        if by_source:
+            return everybody
+        return replace(
+            everybody,
             unvalidated_per_source=_part(self.unvalidated_per_source, workers),
             unvalidated_bytes_per_source=_part(self.unvalidated_bytes_per_source, workers),
-            sessions=_part(self.sessions, workers),
             sessions_per_source=_part(self.sessions_per_source, workers),
             errors_per_source=_part(self.errors_per_source, workers),
-            reports=_part(self.reports, workers),
         )
 
 

@@ -24,6 +24,7 @@ from netboot.protocols.transfer import Failed, Finished, Outcome, Probed, ReadTr
 from netboot.serve.block_table import BlockTables
 from netboot.serve.content import OpenContent
 from netboot.serve.segmentation import Segmentation
+from netboot.serve.steering import steer_by_source
 from netboot.serve.tftp_limits import Bucket, Source, Sources, TftpLimits
 from netboot.serve.tftp_session import Asked, Session, Surroundings
 from netboot.serve.tid_pool import (
@@ -75,25 +76,30 @@ class TftpServer:
         port: int = 69,
         interface: str = "",
         limits: TftpLimits | None = None,
-        reuse_port: bool = False,
+        workers: int = 1,
         segmentation: bool = True,
     ) -> None:
         """Listen. Raises PortTaken, NotPermitted or InvalidInput.
 
-        `segmentation` False sends block by block even where whole windows could leave at once.
+        With more than one of `workers` (processes, each with a server of its own) they share the
+        port, and `limits` hold for all of them together. `segmentation` False sends block by
+        block even where whole windows could leave at once.
         """
         self.counters = TftpCounters()
-        self._limits = limits or TftpLimits()
         self._loop, self._interface = loop, interface
         self._resolve = resolve
         self._open_content = open_content
         self._sessions: dict[Peer, Session] = {}
         self._strangers: OrderedDict[Session, None] = OrderedDict()
-        self._sources = Sources(self._limits)
-        self._reports = Bucket(self._limits.reports, 0.0)
         self._netascii_sizes: dict[str, int] = {}
         raise_descriptor_limit()
-        self._socket = open_udp(address, port, interface=interface, reuse_port=reuse_port)
+        self._socket = open_udp(address, port, interface=interface, reuse_port=workers > 1)
+        self._limits = limits or TftpLimits()
+        if workers > 1:
+            by_source = steer_by_source(self._socket, workers)
+            self._limits = self._limits.share(workers, by_source=by_source)
+        self._sources = Sources(self._limits)
+        self._reports = Bucket(self._limits.reports, 0.0)
         self._listen()
         pool = self._open_pool(address)
         self._shared = Surroundings(

@@ -1,8 +1,9 @@
 """Several processes that serve one port: past one core's worth, the kernel spreads clients.
 
 Each worker opens its own sockets with SO_REUSEPORT, has its own loop and its share of the limits
-(`TftpLimits.share`, `HttpLimits.share`); nothing is shared but the page cache. A worker that dies
-is replaced; when the parent goes, they go.
+(`TftpLimits.share`, `HttpLimits.share`); nothing is shared but the page cache. TFTP clients are
+spread by their address (`steering`), so that limits for one address hold as in one process. A
+worker that dies is replaced; when the parent goes, they go.
 """
 
 import ctypes

@@ -37,13 +37,25 @@ def test_a_flood_of_addresses_does_not_grow_without_end() -> None:
 
 
 def test_shares_together_are_no_more_than_the_whole() -> None:
-    """Four workers grant a source what one process would."""
+    """Four workers that may all hear one source grant it what one process would."""
     limits = TftpLimits()
-    share = limits.share(4)
+    share = limits.share(4, by_source=False)
 
     assert share.unvalidated_per_source * 4 == limits.unvalidated_per_source
     assert share.sessions * 4 == limits.sessions
     assert share.unvalidated_bytes_per_source * 4 == limits.unvalidated_bytes_per_source
     assert share.errors_per_source * 4 <= limits.errors_per_source
     assert share.options is limits.options
-    assert limits.share(100).errors_per_source == 1
+    assert limits.share(100, by_source=False).errors_per_source == 1
+
+
+def test_a_source_that_one_worker_hears_has_the_whole_of_its_limits() -> None:
+    """Only what all sources have together is shared."""
+    limits = TftpLimits()
+    share = limits.share(4, by_source=True)
+
+    assert share.sessions * 4 == limits.sessions
+    assert share.unvalidated * 4 == limits.unvalidated
+    assert share.sessions_per_source == limits.sessions_per_source
+    assert share.unvalidated_per_source == limits.unvalidated_per_source
+    assert share.errors_per_source == limits.errors_per_source
