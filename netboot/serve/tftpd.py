@@ -94,22 +94,13 @@ class TftpServer:
         self._netascii_sizes: dict[str, int] = {}
         raise_descriptor_limit()
         self._socket = open_udp(address, port, interface=interface, reuse_port=workers > 1)
-        self._limits = limits or TftpLimits()
-        if workers > 1:
-            by_source = steer_by_source(self._socket, workers)
-            self._limits = self._limits.share(workers, by_source=by_source)
+        self._limits = self._share(limits or TftpLimits(), workers)
         self._sources = Sources(self._limits)
         self._reports = Bucket(self._limits.reports, 0.0)
         self._listen()
-        pool = self._open_pool(address)
-        self._shared = Surroundings(
-            loop,
-            pool,
-            Segmentation(enabled=segmentation),
-            BlockTables(open_content),
-            emit,
-            self,
-        )
+        pool, tables = self._open_pool(address), BlockTables(open_content)
+        sending = Segmentation(enabled=segmentation)
+        self._shared = Surroundings(loop, pool, sending, tables, emit, self)
 
     @property
     def port(self) -> int:
@@ -129,6 +120,11 @@ class TftpServer:
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
         self._shared.pool.close()
+
+    def _share(self, limits: TftpLimits, workers: int) -> TftpLimits:
+        if workers == 1:
+            return limits
+        return limits.share(workers, by_source=steer_by_source(self._socket, workers))
 
     def _listen(self) -> None:
         self._socket.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
