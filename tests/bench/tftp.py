@@ -23,6 +23,7 @@ from tests.bench.bench_table import Goal, Series, conclude, print_table, ratio
 OURS = "netboot"
 PEERS = ("dnsmasq", "tftpd-hpa", "atftpd", "tftpy", "tftp 0.2.1")
 MB = 1_000_000
+LONG = 5.0
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,13 @@ CASES = (
     Case("w4, 16 clients", 16, 20 * MB, 4, quick_size=4 * MB),
     Case("lockstep, 16 clients", 16, 4 * MB, 1, quick_size=MB),
     Case("lockstep, 128 clients", 128, MB, 1, quick_size=MB // 4),
-    Case("1 % loss, w16, one ACK a gap", 1, 5 * MB, 16, data_loss=100, quick_size=MB, limit=30),
+    Case("1 % loss, w16, one ACK a gap", 1, 5 * MB, 16, data_loss=100, quick_size=MB, limit=20),
     Case(
         *("1 % loss, w16, an ACK a block", 1, 5 * MB, 16),
         data_loss=100,
         manner="block",
         quick_size=MB,
-        limit=30,
+        limit=20,
     ),
     Case(
         *("1 % loss each way, lockstep", 1, 3 * MB, 1),
@@ -216,15 +217,21 @@ def commands(files: Path) -> dict[str, Sequence[str] | None]:
 
 
 def run_case(bench: Bench, case: Case, rounds: int) -> dict[str, Measured]:
-    """All servers of a case, in turns; the first of several rounds is thrown away."""
+    """All servers of a case, in turns; the first of several rounds is thrown away.
+
+    A server whose first round takes long is far from the best, and is not asked again.
+    """
     bench.network.offload(on=case.offload)
     names = [name for name in (OURS, *case.peers) if name in bench.servers]
     measured = {name: Measured() for name in names}
     warm_up = rounds > 1 and not case.data_loss
     for number in range(rounds + warm_up):
-        for name in names:
+        for name in list(names):
             into = Measured() if number < warm_up else measured[name]
             bench.measure(bench.servers[name], case, into)
+            if number == 0 and name != OURS and into.seconds.values[0] > LONG:
+                measured[name] = into
+                names.remove(name)
     show(case, measured)
     return measured
 
@@ -257,7 +264,10 @@ def show(case: Case, measured: dict[str, Measured]) -> None:
 
 
 def memory_per_client(bench: Bench, clients: int) -> tuple[float, float]:
-    """Bytes that each of so many clients in the middle of a transfer costs, and the whole."""
+    """Bytes that each of so many clients in the middle of a transfer costs, and the whole.
+
+    Asked of a server that has served nobody before: later its heap has room already.
+    """
     server = bench.servers[OURS]
     idle = server.memory()
     # Nearly all DATA is lost, so that every client is still there when we look.
@@ -314,7 +324,9 @@ def figures_of(results: Results, memory: tuple[float, float]) -> dict[str, float
     figures["clients_1000_failed"] = crowd.failed if crowd else None
     figures["clients_1000_wrong_bytes"] = crowd.wrong if crowd else None
     figures["clients_1000_slowest_to_mean"] = crowd.slowest if crowd else None
-    figures["memory_per_client"], figures["memory_of_process"] = memory
+    figures["memory_per_client"], held = memory
+    served = [one[OURS].memory.values for one in results.values() if OURS in one]
+    figures["memory_of_process"] = max(held, *(max(values) for values in served))
     return figures
 
 
@@ -358,7 +370,7 @@ def main() -> None:
     """Measure, print, conclude."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less than a minute, for a look")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--case", action="append", help="only cases whose name contains this")
     asked = parser.parse_args()
     if os.geteuid():
@@ -370,9 +382,9 @@ def main() -> None:
         bench = Bench(network, program)
         for name, command in commands(bench.files).items():
             bench.start(name, command)
+        memory = memory_per_client(bench, 1000)
         for case in chosen(asked.case, quick=asked.quick):
             results[case.name] = run_case(bench, case, rounds)
-        memory = memory_per_client(bench, 128)
     conclude(
         "tftp",
         figures_of(results, memory),
