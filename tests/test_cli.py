@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from netboot.boot.events import DhcpStarted, ForeignOffer, OfferSent, RequestIgnored
 from netboot.cli import SUBJECTS, SUMMARIES, main
 from netboot.images.architecture import Architecture
 from netboot.operations import accounts, facts, images
@@ -194,6 +195,39 @@ def test_deployments_and_machines_are_listed(netboot, lab):
     assert ("pool", []) == (covered["machine"], covered["lacking"])
     netboot("machine", "forget", "pool")
     assert [] == json.loads(netboot("boots", "--json").stdout)
+
+
+def test_decisions_and_other_boot_servers_are_told(netboot, data):
+    """Who was answered and why, what we serve, and who else answers."""
+    site = Site.open(data)
+    for event in (
+        DhcpStarted(at=1.0, interface="eth0", address="10.0.0.2", ports="4011", notes="67 taken"),
+        OfferSent(at=2.0, mac="52:54:00:00:00:01", file="snponly.efi", reason="default for x64"),
+        RequestIgnored(at=3.0, mac="52:54:00:00:00:02", reason="no default image for arm64"),
+        ForeignOffer(at=4.0, mac="52:54:00:00:00:01", server="10.0.0.66", file="evil"),
+    ):
+        site.journal.emit(event)
+    assert site.journal.flush()
+    site.journal.close()
+
+    told = netboot("network", "log").stdout
+    assert "snponly.efi" in told
+    assert "no default image for arm64" in told
+    (ignored,) = json.loads(netboot("network", "log", "--ignored", "--json").stdout)
+    assert ("52:54:00:00:00:02", True) == (ignored["mac"], ignored["ignored"])
+    told = netboot("network", "servers").stdout
+    assert "Serving eth0 as 10.0.0.2 on UDP 4011." in told
+    assert "67 taken" in told
+    assert "10.0.0.66" in told
+    assert "evil" == json.loads(netboot("network", "servers", "--json").stdout)["others"][0]["file"]
+
+
+def test_before_the_first_start_no_network_is_known(netboot):
+    """Said plainly, exit code 0."""
+    told = netboot("network", "servers").stdout
+
+    assert "have never served a network here" in told
+    assert "No other boot server was heard." in told
 
 
 def test_every_subject_is_listed_and_helps(capsys):

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from netboot.boot.events import AddressLearned, OfferSent
+from netboot.boot.events import AddressLearned, DhcpStarted, OfferSent
 from netboot.boot.files import ContentRef, Refusal
 from netboot.errors import BlobMissing, ContentFault
 from netboot.images.architecture import Architecture
@@ -293,6 +293,13 @@ def test_a_real_boot_over_the_wire_keeps_its_version(site, lan, processes):
     netd.terminate()
     assert 0 == netd.wait(20)
     kinds = [entry.event.kind for entry in site.journal.latest(1000)]
+    (began,) = [one.event for one in site.journal.latest_of(DhcpStarted, limit=9)]
+    assert ("eth0", ADDRESS, "67, 4011", "") == (
+        began.interface,
+        began.address,
+        began.ports,
+        began.notes,
+    )
     assert {"Discovered", "OfferSent", "AddressLearned", "TransferFinished"} <= set(kinds)
     told = {
         (entry.event.mac, entry.event.image)

@@ -344,3 +344,22 @@ def tools_of(site):
         except OSError:
             continue
     return found
+
+
+def test_a_part_of_a_result_is_there_before_the_job_ends(site, handler):
+    """Pages show verdicts as they come."""
+    seen = []
+
+    def works(context):
+        context.show({"verdicts": [1]}, part=0.5, stage="half")
+        job = site.jobs.get(context.job.id)
+        seen.append((job.state, job.result, job.progress, job.stage))
+        return {"verdicts": [1, 2]}
+
+    handler(works)
+    job = submit(site)
+    with at_work(site):
+        ended(site, job)
+
+    assert [(RUNNING, {"verdicts": [1]}, 0.5, "half")] == seen
+    assert {"verdicts": [1, 2]} == site.jobs.get(job.id).result

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from netboot.boot import reply
 from netboot.boot.client import BootClient, NotOurs, identify
+from netboot.boot.destination import Masks, destination_of, masks
 from netboot.boot.foreign import ForeignBootServer, ForeignWatch
 from netboot.boot.nbp import BootProgram, NoProgram, select
 from netboot.boot.policy import NoImage, choose
@@ -21,7 +22,6 @@ from netboot.boot.twins import Twins, may_have_twins
 from netboot.errors import ProtocolError
 from netboot.images.content_version import ContentVersion, PublishedContent
 from netboot.protocols.dhcp import (
-    CLIENT_PORT,
     NO_ADDRESS,
     REQUEST_OP,
     SERVER_PORT,
@@ -29,17 +29,12 @@ from netboot.protocols.dhcp import (
     Option,
     Packet,
     dotted,
-    from_dotted,
 )
-from netboot.protocols.pxe import BOOT_SERVER_PORT, HTTP_CLIENT, PXE_CLIENT
+from netboot.protocols.pxe import HTTP_CLIENT, PXE_CLIENT
 
-BROADCAST: Final = "255.255.255.255"
 _NO_MAC: Final = bytes(6)
 _MAC: Final = slice(28, 34)
 _BOOT_WORDS: Final = (PXE_CLIENT, HTTP_CLIENT)
-_FIRMWARE_PORTS: Final = frozenset({CLIENT_PORT, SERVER_PORT, BOOT_SERVER_PORT})
-
-Masks = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +55,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "identity", reply.Server(self.server))
-        object.__setattr__(self, "local_masks", _masks(self.networks))
-        object.__setattr__(self, "relay_masks", _masks(self.relays))
+        object.__setattr__(self, "local_masks", masks(self.networks))
+        object.__setattr__(self, "relay_masks", masks(self.relays))
 
 
 class Answer(NamedTuple):
@@ -162,7 +157,15 @@ def _answer(
     request: _Request, settings: Settings, published: PublishedContent, memory: Memory
 ) -> Answer | Ignored:
     client, recent = request.client, memory.recent
-    destination = _destination(request, settings, recent)
+    destination = destination_of(
+        request.packet,
+        client,
+        port=request.port,
+        source=request.source,
+        local=settings.local_masks,
+        relays=settings.relay_masks,
+        came_by_relay=recent.came_by_relay(request.packet.mac),
+    )
     if isinstance(destination, str):
         return Ignored(reason=destination, client=client)
     refusal = recent.refusal(request.packet.mac, request.packet.xid, request.port, request.now)
@@ -238,44 +241,6 @@ def _no_room(client: BootClient) -> Ignored:
     return Ignored(reason="its relay information leaves no room for an answer", client=client)
 
 
-def _destination(
-    request: _Request, settings: Settings, recent: RecentClients
-) -> tuple[str, int] | str:
-    """Where the answer goes, or why there is none that it may go to."""
-    packet, client, port, _, _ = request
-    if client.relay:  # RFC 2131 §4.1: by the relay, on the server port
-        if _within(packet.relay, settings.relay_masks):
-            return client.relay, SERVER_PORT
-        return (
-            f"the relay {client.relay} is not among the allowed relays:"
-            " allow its network if it is yours"
-        )
-    if client.message is not MessageType.DISCOVER:
-        return _unicast(request, settings, recent)
-    if port != SERVER_PORT:
-        return f"a DISCOVER does not belong on port {port}"
-    return BROADCAST, CLIENT_PORT
-
-
-def _unicast(request: _Request, settings: Settings, recent: RecentClients) -> tuple[str, int] | str:
-    """Back to a client that has an address, if it lives where clients of ours may live."""
-    address, port = request.source
-    if request.port == SERVER_PORT:  # an INFORM
-        address, port = request.client.address, CLIENT_PORT
-    if port not in _FIRMWARE_PORTS:
-        return f"it comes from port {port}, which no firmware uses"
-    if not address or address == "0.0.0.0":  # noqa: S104 - a source, nothing is bound
-        return BROADCAST, CLIENT_PORT
-    number = from_dotted(address)  # a source can be forged
-    if (
-        _within(number, settings.local_masks)
-        or _within(number, settings.relay_masks)
-        or recent.came_by_relay(request.packet.mac)
-    ):
-        return address, port
-    return f"{address} is neither in our own network nor in an allowed relay's"
-
-
 def _plan(
     client: BootClient, settings: Settings, published: PublishedContent, memory: Memory
 ) -> Plan | str:
@@ -306,15 +271,6 @@ def _make_plan(client: BootClient, settings: Settings, published: PublishedConte
     if isinstance(program, NoProgram):
         return program.reason
     return Plan(program, (*choice.reasons, program.reason))
-
-
-def _masks(networks: tuple[IPv4Network, ...]) -> Masks:
-    return tuple((int(one.netmask), int(one.network_address)) for one in networks)
-
-
-def _within(address: bytes, masks: Masks) -> bool:
-    number = int.from_bytes(address, "big")
-    return any(number & mask == network for mask, network in masks)
 
 
 class ProxyDhcp:

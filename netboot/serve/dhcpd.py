@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Final
 
 from netboot.boot.client import BootClient
+from netboot.boot.destination import BROADCAST
 from netboot.boot.events import (
     AddressLearned,
     Discovered,
@@ -24,7 +25,7 @@ from netboot.boot.events import (
     RequestIgnored,
 )
 from netboot.boot.neighbours import option_60_lines
-from netboot.boot.proxy_dhcp import BROADCAST, Answer, Ignored, ProxyDhcp, Twin, learned_address
+from netboot.boot.proxy_dhcp import Answer, Ignored, ProxyDhcp, Twin, learned_address
 from netboot.errors import NetbootError, PortTaken
 from netboot.protocols.dhcp import CLIENT_PORT, SERVER_PORT, MessageType, Packet
 from netboot.serve.offer_tap import OfferTap

@@ -38,6 +38,16 @@ class Wires:
         return self.switch.plug_pair(name, hook=hook)
 
 
+def announce(host: Host, interface: str) -> None:
+    """Router advertisements: where there are none, Debian's iPXE waits 15 seconds for one."""
+    argv = ("dnsmasq", "-d", "--conf-file=/dev/null", "--port=0", "--bind-interfaces",
+            f"--interface={interface}", "--except-interface=lo", "--enable-ra",
+            "--dhcp-range=fd77::,ra-only", f"--ra-param={interface},0,0", "--pid-file=",
+            "--dhcp-leasefile=/dev/null", "--user=root")  # fmt: skip
+    host.run("ip", "addr", "add", "fd77::1/64", "dev", interface, "nodad")
+    wait_for(host.start(*argv), "router advertisement on")
+
+
 @dataclass
 class BootLan:
     """A LAN with the boot server on it, and a branch behind a router."""
@@ -64,6 +74,7 @@ class BootLan:
         """Start a DHCP server of this make, by default on a host of its own."""
         host = host or self.host("dhcp", "10.77.0.1/24")
         START[make](host, self.work, lines)
+        announce(host, "eth0")
 
     def add_branch(self, *servers: str) -> None:
         """A router with ISC dhcrelay between us and `branch`; it relays to `servers`."""
@@ -73,6 +84,7 @@ class BootLan:
         router.run("sysctl", "-w", "net.ipv4.ip_forward=1")
         for host in (self.hosts["dhcp"], self.server):
             host.run("ip", "route", "add", "10.78.0.0/24", "via", "10.77.0.254")
+        announce(router, "eth1")
         relay = router.start("dhcrelay", "-4", "-d", "-i", "eth0", "-i", "eth1", *servers)
         wait_for(relay, "Sending on   Socket")
 

@@ -103,3 +103,11 @@ def test_a_forgotten_machine_comes_back_when_it_boots(site):
         machines.forget(site, MAC)
     emit(site, discovered(200.0))
     assert [MAC] == [machine.key for machine in machines.list_machines(site)]
+
+
+def test_machines_that_a_check_made_up_are_not_taken_for_real(site):
+    """`netboot check` asks as iPXE would, card and all."""
+    emit(site, Discovered(at=1.0, mac="02:6e:62:00:00:01", architecture="x64", firmware="uefi",
+                          stage="ipxe", nic="8086:100e"))  # fmt: skip
+
+    assert [] == machines.list_machines(site)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from netboot.serve.port_holder import who_holds
+from netboot.serve.port_holder import holder_of, who_holds
 
 pytestmark = pytest.mark.loopback
 
@@ -53,3 +53,13 @@ def test_a_connection_is_no_listener() -> None:
 def test_nobody_that_we_can_see() -> None:
     """Words in place of a name."""
     assert who_holds(1, protocol="udp").startswith("another program")
+
+
+def test_a_port_that_nobody_has_is_nobodys() -> None:
+    """Told apart from one whose holder cannot be seen."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind(("127.0.0.1", 0))
+        port = udp.getsockname()[1]
+        assert f"(process {os.getpid()})" in holder_of(port, protocol="udp")
+
+    assert holder_of(port, protocol="udp") == ""

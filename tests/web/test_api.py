@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from netboot.boot.events import RequestIgnored
 from netboot.operations import accounts, audit, images, jobs, tokens
 from web.access import Role
 from web.api.application import SUBJECTS
@@ -430,3 +431,18 @@ def test_before_the_set_up_a_script_is_told_so(site):
 
     assert (409, PROBLEM) == (answer.status_code, answer.content_type)
     assert "no administrator" in answer.json["detail"]
+
+
+def test_the_boot_network_is_told_and_checked(script, furnished):
+    """Who was ignored and why, and a check as a job."""
+    furnished.journal.emit(RequestIgnored(at=1.0, mac="52:54:00:00:00:09", reason="no image"))
+    assert furnished.journal.flush()
+
+    assert {"serving": None, "others": []} == script("GET", "network").json
+    (ignored,) = script("GET", "network/decisions?ignored=true").json["items"]
+    assert ("no image", True) == (ignored["reason"], ignored["ignored"])
+    answer = script("POST", "network/checks", json={"kinds": ["uefi-x64"]})
+    assert (202, "check_network") == (answer.status_code, answer.json["kind"])
+    assert answer.headers["Location"].endswith(f"/jobs/{answer.json['id']}")
+    refused = script("POST", "network/checks", json={"kinds": ["amiga"]})
+    assert (400, PROBLEM) == (refused.status_code, refused.content_type)

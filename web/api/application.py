@@ -15,6 +15,7 @@ from web.api.drivers import drivers
 from web.api.images import images
 from web.api.jobs import jobs
 from web.api.machines import machines
+from web.api.network import network
 from web.api.points import points
 from web.api.subject import PREFIX
 from web.api.test_machines import test_machines
@@ -30,6 +31,7 @@ SUBJECTS = (
     deployments,
     machines,
     boots,
+    network,
     test_machines,
     jobs,
     accounts,
