@@ -9,7 +9,7 @@ from netboot.boot.files import ContentRef, Refusal
 from netboot.errors import BlobMissing, ContentFault
 from netboot.images.architecture import Architecture
 from netboot.netd import TEXTS_KEPT, BootServices
-from netboot.pin_relay import PinRelay
+from netboot.pin_relay import PinRelay, Promise
 from netboot.protocols.dhcp import MessageType
 from netboot.report import ReportTokens
 from netboot.store.boot_programs import prepare_programs
@@ -359,3 +359,25 @@ def test_a_port_that_is_taken_is_told_with_who_has_it(site, lan):
     assert f"(process {holder.pid})" in done.stderr
     assert "  -> Stop that program" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_who_loads_a_versions_program_by_its_path_gets_that_versions_files(site):
+    """iPXE looked at the processor and took the x86 loader: its BCD is x86's, in every process."""
+    x64 = native(site, 1)
+    x86 = version_of(
+        site, 4, image="PE x86", architecture=Architecture.X86, files=NATIVE, chains=("native",)
+    )
+    serve(site, x86)
+    relay = PinRelay(2)
+    first, second = (BootServices(site, address=ADDRESS, relay=relay) for _ in range(2))
+    for services in (first, second):
+        services.take(Promise(MAC, IP, image=x64.image, number=1, firmware="bios", fresh=True))
+    assert content_of("BCD-bios", 1) == read(second, rb"\Boot\BCD")
+
+    read(first, b"/v/pe-x86/4/pxeboot.n12")
+    relay.receive(1, second.take)
+
+    for services in (first, second):
+        assert content_of("BCD-bios", 4, "PE x86") == read(services, rb"\Boot\BCD")
+        assert content_of("boot.wim", 4, "PE x86") == read(services, rb"\Boot\boot.wim")
+    relay.close()

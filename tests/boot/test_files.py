@@ -1,6 +1,7 @@
 """File names as clients ask for them, kindly and with malice."""
 
 import itertools
+from dataclasses import replace
 from random import Random
 from types import MappingProxyType
 
@@ -15,6 +16,7 @@ from netboot.boot.files import (
     normalise,
     resolve,
     resolve_url,
+    starts_version,
     version_path,
 )
 from netboot.images.architecture import Architecture
@@ -394,3 +396,58 @@ def test_two_images_with_one_slug_are_refused_rather_than_confused() -> None:
 def test_the_names_of_a_version_are_worked_out_once() -> None:
     """The dictionary is kept, because a loader asks thirty times a boot."""
     assert names_of(VERSION, "bios") is names_of(VERSION, "bios")
+
+
+@pytest.mark.parametrize(
+    ("name", "firmware", "expected"),
+    [
+        (rb"boot\x64\wdsnbp.com", "bios", "pxeboot.n12"),
+        (rb"SMSBoot\x64\pxeboot.com", "bios", "pxeboot.n12"),
+        (rb"smsboot\x64\bootmgr.exe", "bios", "bootmgr.exe"),
+        (rb"boot\x64uefi\wdsmgfw.efi", "uefi", "bootmgfw.efi"),
+        (rb"\smsboot\x64\boot\BCD", "bios", "BCD-bios"),
+    ],
+)
+def test_names_that_other_boot_servers_gave_lead_to_the_loader(
+    name: bytes, firmware: str, expected: str
+) -> None:
+    """A DHCP server may still name what Windows Deployment Services or ConfigMgr served."""
+    assert named(name, firmware) == expected
+
+
+def test_a_program_that_the_image_holds_is_itself() -> None:
+    """pxeboot.com asks for F12 where pxeboot.n12 does not: whoever publishes it, means it."""
+    held = replace(VERSION, files=(*VERSION.files, ManifestFile("pxeboot.com", digest(77), 25_000)))
+    answer = resolve(rb"x64\pxeboot.com", version=held, firmware="bios", programs={})
+
+    assert isinstance(answer, ContentRef)
+    assert answer.name == "pxeboot.com"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (b"/v/lab-pe-x64/7/pxeboot.n12", True),
+        (rb"\V\lab-pe-x64\7\BOOTMGFW.EFI", True),
+        (b"/v/lab-pe-x64/7/boot.wim", False),
+        (b"pxeboot.n12", False),
+        (b"/v/lab-pe-x64/7/x/pxeboot.n12", False),
+        (b"/v/../7/pxeboot.n12", False),
+    ],
+)
+def test_a_version_begins_with_its_boot_program(name: bytes, expected: bool) -> None:
+    """Only a boot program that was asked for by its version's own path starts that version."""
+    assert starts_version(name) is expected
+
+
+def test_a_program_that_the_administrator_brought_is_served_to_all() -> None:
+    """Wimboot, by URL and by TFTP; it stands before one of the site's own of that name."""
+    content = replace(
+        published(VERSION),
+        supplied=MappingProxyType({"wimboot": ManifestFile("wimboot", digest(5), 70_000)}),
+    )
+    own = {"wimboot": ContentRef("wimboot", digest(6), 1)}
+    by_tftp = resolve(b"wimboot", version=None, firmware="", programs=own, published=content)
+
+    assert by_tftp == resolve_url("/p/wimboot", content, own)
+    assert by_tftp == ContentRef("wimboot", digest(5), 70_000)

@@ -1,9 +1,11 @@
 """A boot configuration store: read back by independent readers, device bytes as documented."""
 
 import subprocess
+from base64 import b64decode
 from pathlib import Path
 
 import pytest
+from defusedxml.ElementTree import fromstring
 from regipy.registry import RegistryHive
 
 from netboot.formats.bcd import (
@@ -135,3 +137,72 @@ def test_a_store_is_a_function_of_its_configuration():
     """Equal input, equal bytes, a few pages."""
     assert write_bcd(BIOS) == write_bcd(BIOS)
     assert len(write_bcd(BIOS)) == 12288
+
+
+# Microsoft's BCD WMI reference: BcdLibraryElementTypes, BcdBootMgrElementTypes,
+# BcdOSLoaderElementTypes, BcdDeviceObjectElementTypes; 35000007 and -8 as its tools write them.
+DOCUMENTED = {
+    "11000001": "BcdLibraryDevice_ApplicationDevice",
+    "12000002": "BcdLibraryString_ApplicationPath",
+    "12000004": "BcdLibraryString_Description",
+    "12000005": "BcdLibraryString_PreferredLocale",
+    "23000003": "BcdBootMgrObject_DefaultObject",
+    "24000001": "BcdBootMgrObjectList_DisplayOrder",
+    "25000004": "BcdBootMgrInteger_Timeout",
+    "26000020": "BcdBootMgrBoolean_DisplayBootMenu",
+    "21000001": "BcdOSLoaderDevice_OSDevice",
+    "22000002": "BcdOSLoaderString_SystemRoot",
+    "26000010": "BcdOSLoaderBoolean_DetectKernelAndHal",
+    "26000022": "BcdOSLoaderBoolean_WinPEMode",
+    "260000b0": "BcdOSLoaderBoolean_EmsEnabled",
+    "31000003": "BcdDeviceDevice_SdiDevice",
+    "32000004": "BcdDeviceString_SdiPath",
+    "35000007": "BcdDeviceInteger_RamdiskTftpBlockSize",
+    "35000008": "BcdDeviceInteger_RamdiskTftpWindowSize",
+    "3600000a": "BcdDeviceBoolean_RamdiskMulticastTftpFallback",
+}
+REGISTRY_TYPES = {"1": 3, "2": 1, "3": 1, "4": 7, "5": 3, "6": 3}
+"""By an element's format, the second digit: device, string, object, list, integer, boolean."""
+
+OWNERS = {
+    "1": {0x10100002, 0x10200003, 0x30000000},
+    "2": {0x10100002, 0x10200003},
+    "3": {0x30000000},
+}
+"""By an element's class, the first digit: library elements, applications, devices."""
+
+SIZES = {"5": 8, "6": 1}
+
+
+HIVEX_TYPES = {"string": 1, "binary": 3, "string-list": 7}
+
+
+def read_by_hivex(path: Path) -> list[tuple[int, str, int, int]]:
+    """All elements of a store: their object's type, their own, registry type, bytes."""
+    done = subprocess.run(["hivexml", path], check=True, capture_output=True)
+    found = []
+    for thing in fromstring(done.stdout).findall("./node/node[@name='Objects']/node"):
+        (kind,) = thing.findall("node[@name='Description']/value")
+        for element in thing.findall("node[@name='Elements']/node"):
+            (value,) = element.findall("value")
+            size = len(b64decode(value.get("value"))) if value.get("encoding") else 0
+            kinds = int(kind.get("value")), element.get("name")
+            found.append((*kinds, HIVEX_TYPES[value.get("type")], size))
+    return found
+
+
+@pytest.mark.wimlib
+@pytest.mark.parametrize("configuration", [BIOS, UEFI])
+def test_every_element_is_a_documented_one_in_its_documented_form(
+    configuration: BootConfiguration, tmp_path: Path
+):
+    """Type and owner by Microsoft's tables, registry type and length by the type's format."""
+    (tmp_path / "BCD").write_bytes(write_bcd(configuration))
+    found = read_by_hivex(tmp_path / "BCD")
+
+    assert {element for _, element, _, _ in found} <= set(DOCUMENTED)
+    assert len(found) == (21 if configuration.block_size else 19)
+    for owner, element, registry_type, size in found:
+        assert owner in OWNERS[element[0]], element
+        assert registry_type == REGISTRY_TYPES[element[1]], element
+        assert size == SIZES.get(element[1], size), element

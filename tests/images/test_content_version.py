@@ -33,12 +33,12 @@ def test_a_manifest_is_plain_json_and_comes_back_equal():
 
 
 def test_a_manifest_of_an_older_release_can_be_read():
-    """Drivers and comment came later; a manifest without them has none."""
+    """Drivers, comment and preferences came later; a manifest without them has none."""
     old = VERSION.to_json()
-    del old["drivers"], old["comment"]
+    del old["drivers"], old["comment"], old["preferred"]
     read = ContentVersion.from_json(old)
 
-    assert ((), "") == (read.drivers, read.comment)
+    assert ((), "", ()) == (read.drivers, read.comment, read.preferred)
     assert VERSION.files == read.files
 
 
@@ -83,3 +83,16 @@ def test_an_empty_point_holds_nothing():
     )
     with pytest.raises(TypeError):
         empty.current["Lab PE x64"] = VERSION
+
+
+@pytest.mark.parametrize(
+    ("firmware", "expected"),
+    [("bios", ("linux", "native")), ("uefi", ("native", "linux")), ("UEFI", ("native", "linux"))],
+)
+def test_the_chain_preferred_for_a_firmware_comes_first(firmware, expected):
+    """Machines of the other firmware keep the version's own order; a manifest remembers it."""
+    version = dataclasses.replace(VERSION, preferred=(("uefi", "native"),))
+    read = ContentVersion.from_json(json.loads(json.dumps(version.to_json())))
+
+    assert version == read
+    assert expected == read.chains_for(firmware)

@@ -60,6 +60,8 @@ def test_an_unknown_property_is_refused():
         ({"tftp_block_size": 100}, "block size"),
         ({"tftp_window_size": 65}, "window size"),
         ({"menu_seconds": -1}, "time limit"),
+        ({"bios_chain": "floppy"}, "no way to start"),
+        ({"uefi_chain": "Native"}, "no way to start"),
         (
             {"extra_files": (ExtraFile("/A", DIGEST, 1), ExtraFile("/a", DIGEST, 1))},
             "given twice",

@@ -8,6 +8,7 @@ import pytest
 from netboot.errors import OperatorFault
 from vm import matrix
 from vm.matrix import Laboratory, run_matrix
+from vm.network import Slot
 from vm.scenario import Phase, parse_scenario
 from vm.verdict import Result, Verdict
 
@@ -20,6 +21,12 @@ class FakeSite:
 
     def add_driver(self, architecture, package):
         self.diary.append(f"add {package} to {architecture}")
+
+    def prefer(self, architecture, chain):
+        self.diary.append(f"prefer {chain} for {architecture}")
+
+    def assign(self, architecture, mac):
+        self.diary.append(f"assign {architecture} to {mac}")
 
     def build(self, architecture):
         self.diary.append(f"build {architecture}")
@@ -120,3 +127,15 @@ def test_a_driver_that_is_never_served_is_found_out(site):
 
     failed = {boot.phase for boot in boots if boot.wrong}
     assert {Phase.WITH} == failed
+
+
+def test_images_are_made_to_start_as_the_scenarios_say_before_the_first_boot(site):
+    """A chain for all of them, and an image for the machine that asks for one of its own."""
+    table = {"name": "n", "firmware": "bios-x64", "nic": "e1000", "phases": ["with"]}
+    native = parse_scenario("n", {**table, "chain": "native", "assigned": True})
+    run_matrix((native,), laboratory(site))
+
+    assert site.diary[:2] == [
+        "prefer native for x64",
+        f"assign x64 to {native.machine(Slot(0)).boot_mac}",
+    ]

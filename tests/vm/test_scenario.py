@@ -1,6 +1,7 @@
 import pytest
 
 from netboot.errors import InvalidInput
+from vm.firmware import FirmwareKind
 from vm.scenario import Phase, compare, expect, load_scenarios, parse_scenario
 from vm.verdict import Result, Verdict
 
@@ -12,7 +13,10 @@ def verdict(result, **values):
 
 
 def test_the_shipped_scenarios_prove_what_they_must():
-    """Three kinds of firmware with two cards each, both ways; a pending version; a plain ROM."""
+    """Three kinds of firmware with two cards each, both ways; a pending version; a plain ROM.
+
+    Microsoft's chain on every kind of firmware.
+    """
     scenarios = load_scenarios()
     both_ways = {
         (each.firmware.value, each.nic.name)
@@ -24,6 +28,7 @@ def test_the_shipped_scenarios_prove_what_they_must():
         assert 2 <= sum(1 for kind, _ in both_ways if kind == firmware)
     assert any(Phase.PENDING in each.phases for each in scenarios)
     assert any(each.plain_pxe for each in scenarios)
+    assert set(FirmwareKind) == {each.firmware for each in scenarios if each.chain == "native"}
 
 
 def test_expectations_of_the_phases():

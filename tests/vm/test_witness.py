@@ -1,6 +1,6 @@
 from tests.vm.frames import captured, frame
 from vm.plain_pxe import udp_destination
-from vm.witness import Witness
+from vm.witness import WINDOWS_ASKED, Witness
 
 
 def tcp(payload: bytes) -> bytes:
@@ -35,3 +35,14 @@ def test_frames_pass_unchanged():
 
     assert frame(1, 2) == witness(frame(1, 2))
     assert (1, "sent nothing") == (witness.frames, witness.last_stage)
+
+
+def test_windows_is_known_by_its_own_words():
+    """A DHCP request with the vendor class of Windows' client; who waits for it is told once."""
+    heard = []
+    witness = Witness(on_stage=heard.append)
+    asking = next(f for f in captured("uefi64-edk2-native-snponly") if udp_destination(f) == 67)
+    for data in (asking, asking + b"MSFT 5.0", asking + b"MSFT 5.0"):
+        witness(data)
+
+    assert ["asked for an address", WINDOWS_ASKED] == witness.stages == heard

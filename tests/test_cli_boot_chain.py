@@ -1,0 +1,71 @@
+"""`netboot image chain` and `netboot wimboot`, from outside."""
+
+import json
+import struct
+import subprocess
+import sys
+
+import pytest
+
+from netboot.images.architecture import Architecture
+from netboot.site import Site
+from tests.samples.synthetic_winpe import pe_file
+
+
+@pytest.fixture
+def netboot(tmp_path):
+    """`netboot(words…)`: its code, output and errors."""
+    Site.open(tmp_path / "data").database.close()
+
+    def run(*words, code=0):
+        argv = [sys.executable, "-m", "netboot", "--data", str(tmp_path / "data")]
+        done = subprocess.run(
+            [*argv, *map(str, words)], capture_output=True, text=True, timeout=120, check=False
+        )
+        assert code == done.returncode, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+@pytest.mark.wimlib
+def test_a_chain_is_chosen_by_firmware_and_takes_effect_with_a_version(netboot, lab):
+    """What was said is told, and what comes next; `auto` gives the choice back."""
+    netboot("image", "import", lab.wim[Architecture.X64], "--name", "Lab")
+    netboot("image", "build", "Lab")
+    told = netboot("image", "chain", "Lab", "--bios", "native", "--uefi", "linux").stdout
+
+    assert "Lab: BIOS machines get native." in told
+    assert 'netboot image build "Lab"' in told
+    netboot("image", "build", "Lab")
+    assert "netboot image build" in netboot("image", "chain", "Lab", "--bios", "auto").stdout
+
+
+def test_a_choice_that_says_nothing_is_a_mistake(netboot):
+    """Exit code 2, and what to say."""
+    assert "--bios, --uefi" in netboot("image", "chain", "Lab", code=2).stderr
+
+
+def test_a_wimboot_goes_in_is_shown_and_goes_away(netboot, tmp_path):
+    """Its digest is told, so that it can be compared with its publisher's."""
+    data = bytearray(pe_file("x64", b"wimboot " * 100))
+    struct.pack_into("4s", data, 0x202, b"HdrS")
+    (tmp_path / "wimboot").write_bytes(data)
+
+    assert "No wimboot is served." in netboot("wimboot", "show").stdout
+    assert "Compare the digest" in netboot("wimboot", "import", tmp_path / "wimboot").stdout
+    shown = json.loads(netboot("wimboot", "show", "--json").stdout)
+    assert len(data) == shown["size"]
+    assert shown["digest"] in netboot("wimboot", "show").stdout
+    netboot("wimboot", "remove")
+    assert {} == json.loads(netboot("wimboot", "show", "--json").stdout)
+
+
+def test_another_file_is_refused_with_a_hint(netboot, tmp_path):
+    """Exit code 2: what is wrong, and where wimboot comes from."""
+    (tmp_path / "x").write_bytes(b"MZ" * 600)
+    done = netboot("wimboot", "import", tmp_path / "x", code=2)
+
+    assert "is no wimboot" in done.stderr
+    assert "  -> " in done.stderr
