@@ -1,6 +1,8 @@
 """The console as a Flask application: one page that joins its parts."""
 
-from flask import Flask
+import time
+
+from flask import Flask, Response, g
 
 from netboot.site import Site
 from web import (
@@ -69,6 +71,7 @@ def create_app(site: Site) -> Flask:
         [*told.trusted_hosts, told.web_address],
         tls_is_trusted=told.tls == "files",
     )
+    _tell_times(app)
     init_assets(app)
     init_access(app, secure=told.tls != "off")
     init_audit_trail(app)
@@ -95,3 +98,17 @@ def create_app(site: Site) -> Flask:
         app.register_blueprint(blueprint)
     check_every_route(app)
     return app
+
+
+def _tell_times(app: Flask) -> None:
+    """Say in each answer how long it took here, for browsers' tools and the benchmark."""
+
+    @app.before_request
+    def begin() -> None:
+        g.began = time.perf_counter()
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        taken = 1000 * (time.perf_counter() - g.began) if "began" in g else 0.0
+        response.headers["Server-Timing"] = f"app;dur={taken:.1f}"
+        return response

@@ -6,14 +6,12 @@ import time
 import pytest
 
 from netboot.boot.events import Discovered, PeReported, RequestIgnored
-from netboot.operations import accounts, drivers, images, jobs
+from netboot.operations import accounts, boots, drivers, images, jobs
 from netboot.site import Site
 from tests.web import seeding
 from tests.web.browsing import PAGES, Watched, axe_violations, chromium, sign_in
 from tests.web.conftest import close
 from tests.web.consoles import Console, running_console
-from web import ladder
-from web.boot_log import BootLog
 
 # A busy machine takes minutes for what a quiet one does in seconds; no test waits by sleeping.
 pytestmark = [pytest.mark.browser, pytest.mark.loopback, pytest.mark.timeout(900)]
@@ -367,7 +365,7 @@ def plant(site, tmp_path):
         site.jobs.finish(job.id, "failed", message=together)
     paths += [f"/images/{image.slug}" for image in images.list_images(site)[:4]]
     paths += [f"/drivers/{driver.digest[7:]}" for driver in drivers.list_drivers(site)[:4]]
-    paths += [f"/boots/{boot.key}" for boot in ladder.as_seen(BootLog(site).recent(4), now)]
+    paths += [f"/boots/{attempt.key}" for attempt in boots.attempts(site, 4)]
     return [*paths, f"/jobs/{job.id}", f"/jobs/{job.id - 1}"]
 
 
