@@ -50,7 +50,7 @@ def read_overview(site: Site, _argument: str) -> Values:
     hours = boots.by_hour(site, now=now)
     return {
         "running": ladder.as_seen(boots.list_boots(site, under_way, BOOTS_IN_OVERVIEW), now),
-        "under_way": boots.count(site, Outcome.UNDER_WAY, now=now),
+        "under_way": boots.count(site, under_way, now=now),
         "recent": ladder.as_seen(boots.list_boots(site, limit=BOOTS_IN_OVERVIEW, now=now), now),
         "failed": failed,
         "online_today": sum(hours.online),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from netboot.boot.attempt import Attempt, Outcome
+from netboot.boot.attempt import Attempt
 from netboot.boot.diagnosis import Diagnosis, diagnose
 from netboot.boot.timeline import Fetch, Line, fetches, timeline
 from netboot.errors import NotFound
@@ -50,10 +50,9 @@ def list_boots(
     return site.boots.newest(wanted, limit, time.time() if now is None else now)
 
 
-def count(site: Site, outcome: Outcome, *, now: float | None = None) -> int:
-    """How many boots stand so."""
-    now = time.time() if now is None else now
-    return site.boots.count(BootFilter(outcome=outcome), now)
+def count(site: Site, wanted: BootFilter = EVERYTHING, *, now: float | None = None) -> int:
+    """How many boots are wanted."""
+    return site.boots.count(wanted, time.time() if now is None else now)
 
 
 def troubled(site: Site, limit: int = 10, *, now: float | None = None) -> list[Attempt]:
