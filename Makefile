@@ -1,6 +1,6 @@
 # netboot: `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all setup lint format lock vendor clean bench bench-tftp bench-http bench-dhcp bench-drivers bench-image
+.PHONY: help run test test-all setup lint format lock vendor pictures clean bench bench-tftp bench-http bench-dhcp bench-drivers bench-image bench-web
 
 DATA ?= data
 INTERFACE ?=
@@ -43,9 +43,13 @@ lock: ## write the lock files anew from pyproject.toml
 vendor: ## fetch the page's libraries anew (needs npm)
 	@.venv/bin/python scripts/vendor.py
 
-bench: bench-tftp bench-http bench-dhcp bench-drivers bench-image ## run all benchmarks, side by side with their peers
+pictures: ## make the README's pictures of the console anew
+	@scripts/setup test
+	@NETBOOT_PICTURES=docs/pictures .venv/bin/pytest -q tests/web/test_browser_pictures.py
 
-bench-tftp bench-http bench-dhcp bench-drivers bench-image: ## run one benchmark (QUICK=1: under a minute)
+bench: bench-tftp bench-http bench-dhcp bench-drivers bench-image bench-web ## run all benchmarks, side by side with their peers
+
+bench-tftp bench-http bench-dhcp bench-drivers bench-image bench-web: ## run one benchmark (QUICK=1: under a minute)
 	@scripts/setup bench
 	@.venv/bin/python -m tests.bench.$(@:bench-%=%) $(quick)
 

@@ -26,6 +26,9 @@ SUBJECTS = {
     "machine": ("netboot.commands.machine", "machine"),
     "network": ("netboot.commands.network", "network"),
     "boots": ("netboot.commands.boots", "boots"),
+    "export": ("netboot.commands.declarative", "export"),
+    "plan": ("netboot.commands.declarative", "plan"),
+    "apply": ("netboot.commands.declarative", "apply"),
     "account": ("netboot.commands.account", "account"),
     "site": ("netboot.commands.site", "site"),
 }
@@ -69,6 +72,9 @@ SUMMARIES = {
     "machine": "Known machines and their devices.",
     "network": "Who was answered and why, and who else answers.",
     "boots": "What machines did.",
+    "export": "Write images, drivers and assignments as files for git.",
+    "plan": "Say what applying such files would change.",
+    "apply": "Make the site as such files declare it.",
     "account": "Who may sign in on the page.",
     "site": "The data folder: clean up, verify.",
 }

@@ -25,6 +25,7 @@ from netboot.store.points import PointFolder
 
 if TYPE_CHECKING:
     from netboot.config import Settings
+    from netboot.store.boot_log import BootLog
     from netboot.store.database import Database
     from netboot.store.jobs import JobQueue
     from netboot.store.journal import Journal
@@ -83,6 +84,13 @@ class Site:
         from netboot.store.journal import Journal
 
         return Journal(self.data / "journal.db")
+
+    @cached_property
+    def boots(self) -> "BootLog":
+        """The journal, folded into boots."""
+        from netboot.store.boot_log import BootLog
+
+        return BootLog(self.database, self.journal)
 
     @cached_property
     def jobs(self) -> "JobQueue":

@@ -1,16 +1,29 @@
 """The console as a Flask application: one page that joins its parts."""
 
-from flask import Flask
+import time
+
+from flask import Flask, Response, g
 
 from netboot.site import Site
-from web import boots, coverage, drivers, images, jobs, lab, machines, network, overview, points
+from web import (
+    boots,
+    coverage,
+    drivers,
+    images,
+    jobs,
+    lab,
+    machines,
+    network,
+    overview,
+    points,
+    settings,
+)
 from web.access import check_every_route, init_access
 from web.accounts import init_accounts
 from web.answers import init_answers
 from web.api.application import init_api, new_application
 from web.assets import init_assets
 from web.audit_trail import init_audit_trail
-from web.boot_log import init_boot_log
 from web.live import init_live
 from web.metrics import init_metrics
 from web.presentation import init_presentation
@@ -25,30 +38,46 @@ NAVIGATION = (
     ("points.index", "Distribution points", "server-2"),
     ("boots.index", "Boots", "activity"),
     ("network.index", "Boot network", "network"),
-    ("lab.index", "Test machines", "device-desktop"),
+    ("lab.index", "Boot tests", "device-desktop"),
     ("jobs.index", "Jobs", "list-check"),
+    ("settings.index", "Settings", "settings"),
 )
+# What goes to a page after `g`, where its first letter is taken or nothing is said: none.
+KEYS = {
+    "overview.show": "o",
+    "images.index": "i",
+    "drivers.index": "d",
+    "points.index": "p",
+    "machines.index": "m",
+    "boots.index": "b",
+    "network.index": "n",
+    "lab.index": "t",
+    "jobs.index": "j",
+    "audit.index": "a",
+    "users.index": "u",
+    "settings.index": "s",
+}
 
 
 def create_app(site: Site) -> Flask:
     """The console of a site. Raises RuntimeError when a route declares no permission."""
-    settings = site.settings
+    told = site.settings
     app = new_application()
     app.config["SECRET_KEY"] = site.secret
     app.extensions["netboot_site"] = site
-    app.jinja_env.globals["navigation"] = NAVIGATION
+    app.jinja_env.globals.update(navigation=NAVIGATION, navigation_keys=KEYS)
     init_safety(
         app,
-        [*settings.trusted_hosts, settings.web_address],
-        tls_is_trusted=settings.tls == "files",
+        [*told.trusted_hosts, told.web_address],
+        tls_is_trusted=told.tls == "files",
     )
+    _tell_times(app)
     init_assets(app)
-    init_access(app, secure=settings.tls != "off")
+    init_access(app, secure=told.tls != "off")
     init_audit_trail(app)
     init_answers(app)
     init_presentation(app)
     init_accounts(app)
-    init_boot_log(app, site)
     init_live(app, site)
     init_uploads(app, site)
     init_metrics(app, site)
@@ -64,7 +93,22 @@ def create_app(site: Site) -> Flask:
         lab.lab,
         network.network,
         jobs.jobs,
+        settings.settings,
     ):
         app.register_blueprint(blueprint)
     check_every_route(app)
     return app
+
+
+def _tell_times(app: Flask) -> None:
+    """Say in each answer how long it took here, for browsers' tools and the benchmark."""
+
+    @app.before_request
+    def begin() -> None:
+        g.began = time.perf_counter()
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        taken = 1000 * (time.perf_counter() - g.began) if "began" in g else 0.0
+        response.headers["Server-Timing"] = f"app;dur={taken:.1f}"
+        return response

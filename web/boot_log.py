@@ -1,57 +1,49 @@
-"""The boots of this site, folded once and kept: a page adds only what happened since.
+"""Follows the journal beside the pages: what boots came to is written down while they go on.
 
-Folding a whole journal takes a second; folding what is new takes none. Law: what is here could
-be forgotten at any time and folded again from the journal.
+Pages read the boot log, which folds what is new in memory; the follower keeps that little by
+saving it, so that no page ever waits for a writer's turn.
 """
 
 import threading
 
-from flask import Flask, current_app
+import structlog
 
-from netboot.boot.attempts import Attempt, Folder
+from netboot.errors import NetbootError
 from netboot.site import Site
 
-EVENTS_AT_FIRST = 8000
-EVENTS_AT_ONCE = 1000
+SAVE_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
 
 
-class BootLog:
-    """The newest boots of a site, as far as the journal has been read."""
+class Follower:
+    """A thread that saves the boot log once a second while there is news."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._lock = threading.Lock()
-        self._folder = Folder()
-        self._read_to = -1
-        self._boots: tuple[Attempt, ...] = ()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="boot-log", daemon=True)
 
-    def recent(self, limit: int | None = None) -> tuple[Attempt, ...]:
-        """The newest boots first. Raises ContentFault when the journal cannot be read."""
-        with self._lock:
-            self._catch_up()
-            return self._boots[:limit]
+    def start(self) -> "Follower":
+        """Begin."""
+        self._thread.start()
+        return self
 
-    def _catch_up(self) -> None:
-        journal = self._site.journal
-        newest = journal.last_id()
-        if newest < self._read_to or self._read_to < 0:  # the first time, or another journal
-            self._folder, self._boots = Folder(), ()
-            self._read_to = max(0, newest - EVENTS_AT_FIRST)
-        if newest == self._read_to:
-            return
-        while entries := journal.events_since(self._read_to, EVENTS_AT_ONCE):
-            for entry in entries:
-                self._folder.add(entry.event)
-            self._read_to = entries[-1].id
-        self._boots = self._folder.attempts()
+    def stop(self) -> None:
+        """Save what is left, and end."""
+        self._stopping.set()
+        self._thread.join()
 
-
-def boot_log() -> BootLog:
-    """The boots of this application's site."""
-    found: BootLog = current_app.extensions["netboot_boot_log"]
-    return found
-
-
-def init_boot_log(app: Flask, site: Site) -> None:
-    """Give the application its memory of boots."""
-    app.extensions["netboot_boot_log"] = BootLog(site)
+    def _run(self) -> None:
+        trouble = ""
+        while True:
+            last = self._stopping.wait(SAVE_SECONDS)
+            try:
+                self._site.boots.save()
+                trouble = ""
+            except NetbootError as fault:  # the next second may be better; rows can wait
+                if trouble != str(fault):
+                    trouble = str(fault)
+                    log.warning("boot log not saved", reason=trouble)
+            if last:
+                return

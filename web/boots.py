@@ -1,9 +1,13 @@
-"""Boots: what machines do now, and the story of one boot."""
+"""Boots: what machines do now, what they did, the story of one, and what codes mean."""
 
-from flask import Blueprint
+from flask import Blueprint, request
 
-from web.access import Role, requires
+from netboot.boot.error_codes import PXE_CODES, WINDOWS_CODES, look_up
+from netboot.operations import boots as operations
+from web.access import Role, requires, site
+from web.ladder import WORDS
 from web.topics import page
+from web.wanted_boots import query_of, wanted_boots
 
 boots = Blueprint("boots", __name__, url_prefix="/boots")
 
@@ -11,8 +15,30 @@ boots = Blueprint("boots", __name__, url_prefix="/boots")
 @boots.get("/")
 @requires(Role.VIEWER)
 def index() -> str:
-    """The newest boots, live."""
-    return page("boots/index.html", "boots")
+    """The newest boots, or those that are searched for, live."""
+    wanted = wanted_boots(request.args)
+    topic = f"boots:{query_of(wanted)}"
+    return page(
+        "boots/index.html",
+        topic,
+        "boot_charts",
+        outcomes=[(outcome.value, words) for outcome, words in WORDS.items()],
+        wanted=wanted,
+        names=operations.image_names(site()),
+    )
+
+
+@boots.get("/codes")
+@requires(Role.VIEWER)
+def codes() -> str:
+    """What the codes on a machine's screen mean."""
+    asked = request.args.get("code", "")[:80]
+    return page(
+        "boots/codes.html",
+        asked=asked,
+        found=look_up(asked) if asked else None,
+        groups=(("PXE and UEFI", PXE_CODES), ("Windows boot manager", WINDOWS_CODES)),
+    )
 
 
 @boots.get("/<boot_id>")

@@ -3,12 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from netboot.boot.attempts import Outcome
 from netboot.images.distribution import DistributionStatus
-from netboot.operations import drivers
 from netboot.operations.images import ImageView
-from netboot.site import Site
-from web.ladder import Boot, counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +19,9 @@ class Step:
     label: str = ""
 
 
-def first_steps(site: Site, images: Sequence[ImageView], boots: Sequence[Boot]) -> tuple[Step, ...]:
+def first_steps(
+    images: Sequence[ImageView], *, enabled_drivers: bool, online: bool
+) -> tuple[Step, ...]:
     """The way from an empty site to a machine that is online, in order."""
     image = next((view for view in images if view.drivers), None) or next(iter(images), None)
     with_driver = bool(image and image.drivers)
@@ -33,7 +31,7 @@ def first_steps(site: Site, images: Sequence[ImageView], boots: Sequence[Boot]) 
         Step(
             "Bring a driver into the catalog and enable it",
             "Network drivers first: without one, Windows PE starts but stays offline.",
-            with_driver or _has_enabled_driver(site),
+            with_driver or enabled_drivers,
             "drivers.index",
             label="Driver catalog",
         ),
@@ -41,7 +39,7 @@ def first_steps(site: Site, images: Sequence[ImageView], boots: Sequence[Boot]) 
         Step(
             "Boot a test machine",
             "A virtual machine shows whether the image comes up online.",
-            counted(boots, Outcome.ONLINE) > 0,
+            online,
             "lab.index",
             label="Test machines",
         ),
@@ -72,7 +70,3 @@ def _steps_on(
         ),
     )
     return tuple(Step(title, text, done, page, here, "Boot image") for title, text, done in steps)
-
-
-def _has_enabled_driver(site: Site) -> bool:
-    return bool(drivers.list_drivers(site, enabled=True))

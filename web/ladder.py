@@ -1,11 +1,10 @@
-"""How a boot looks on pages: its ladder of rungs, how it stands, and an address of its own."""
+"""How a boot looks on pages: its ladder of rungs, and how it stands."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from netboot.boot.attempts import Attempt, Outcome
 from netboot.boot.ladder import Rung
-from netboot.errors import NotFound
 
 # What pages draw; script and loader lie between program and image.
 DRAWN = (
@@ -29,6 +28,7 @@ WORDS = {
     Outcome.IGNORED: "Ignored",
     Outcome.STALLED: "Stalled",
 }
+TROUBLED = frozenset({Outcome.OFFLINE, Outcome.STALLED, Outcome.IGNORED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +62,6 @@ class Boot:
         return WORDS[self.outcome]
 
 
-def key_of(attempt: Attempt) -> str:
-    """What names the boot in addresses: the machine, and when it began in milliseconds."""
-    machine = attempt.machine.replace(":", "").replace(".", "_")
-    return f"{machine}-{int(attempt.began * 1000)}"
-
-
 def draw(attempt: Attempt, outcome: Outcome) -> tuple[DrawnRung, ...]:
     """The ladder: what was climbed, and where it stands or stopped."""
     at = dict(attempt.reached)
@@ -92,20 +86,12 @@ def draw(attempt: Attempt, outcome: Outcome) -> tuple[DrawnRung, ...]:
 def seen(attempt: Attempt, now: float) -> Boot:
     """The boot as it stands at `now`."""
     outcome = attempt.outcome(now)
-    return Boot(key_of(attempt), attempt, outcome, attempt.why(now), draw(attempt, outcome))
+    return Boot(attempt.key, attempt, outcome, attempt.why(now), draw(attempt, outcome))
 
 
 def as_seen(attempts: Iterable[Attempt], now: float) -> list[Boot]:
     """The boots as they stand at `now`."""
     return [seen(attempt, now) for attempt in attempts]
-
-
-def find_boot(attempts: Iterable[Attempt], key: str, now: float) -> Boot:
-    """One boot by the name in its address. Raises NotFound."""
-    for attempt in attempts:
-        if key_of(attempt) == key:
-            return seen(attempt, now)
-    raise NotFound("there is no such boot", hint="Old boots are forgotten after some time.")
 
 
 def newest_of_each(boots: Iterable[Boot]) -> list[Boot]:

@@ -14,11 +14,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from netboot.operations import audit, images, jobs, metrics_facts
+from netboot.boot.attempt import Outcome
+from netboot.operations import audit, boots, images, jobs, metrics_facts
+from netboot.operations.boots import BootFilter
 from netboot.site import Site
-from web import ladder
 from web.access import Role, refuse_below, requires, site
-from web.boot_log import boot_log
 from web.live import Streams
 
 metrics = Blueprint("metrics", __name__)
@@ -38,7 +38,7 @@ class SiteCollector(Collector):
         yield from _images(self._site)
         yield from _jobs(self._site)
         with self._app.app_context():
-            yield from _boots()
+            yield from _boots(self._site)
         yield from _store(self._site)
         streams: Streams = self._app.extensions["netboot_streams"]
         yield GaugeMetricFamily("netboot_live_streams", "Open live pages.", streams.open)
@@ -71,15 +71,13 @@ def _jobs(own_site: Site) -> Iterable[Metric]:
     yield states
 
 
-def _boots() -> Iterable[Metric]:
-    boots = ladder.as_seen(boot_log().recent(), time.time())
-    outcomes = GaugeMetricFamily(
-        "netboot_boots", "Boots that the page remembers.", labels=["outcome"]
-    )
-    for outcome, count in sorted(Tally(boot.outcome.value for boot in boots).items()):
-        outcomes.add_metric([outcome], count)
+def _boots(own_site: Site) -> Iterable[Metric]:
+    outcomes = GaugeMetricFamily("netboot_boots", "Boots that are remembered.", labels=["outcome"])
+    for outcome in Outcome:
+        counted = boots.count(own_site, BootFilter(outcome=outcome))
+        outcomes.add_metric([outcome.value], counted)
     yield outcomes
-    rates = [boot.attempt.rate for boot in boots[:20] if boot.attempt.rate]
+    rates = [rate for _, rate in boots.rates(own_site, 20)]
     if rates:
         yield GaugeMetricFamily(
             "netboot_image_bytes_per_second",

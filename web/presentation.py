@@ -106,6 +106,12 @@ def hardware_search(missing: str) -> str:
     return found[0] if found else ""
 
 
+def sentence_end(text: str) -> str:
+    """The end of a sentence: a full stop, and the beginning as it is."""
+    text = text.strip()
+    return text if text[-1:] in {"", ".", "!", "?"} else text + "."
+
+
 def icon(name: str, extra: str = "") -> Markup:
     """An icon out of the sprite; decoration only, so screen readers skip it."""
     return Markup('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>').format(
@@ -163,6 +169,7 @@ def init_presentation(app: Flask) -> None:
         short=short,
         hex=hex_of,
         sentence=sentence,
+        sentence_end=sentence_end,
         distribution_badge=distribution_badge,
         job_badge=job_badge,
         kind_label=kind_label,

@@ -16,6 +16,7 @@ from netboot.serve.port_holder import who_holds
 from netboot.site import Site
 from netboot.tls import certificate_of
 from web.app import create_app
+from web.boot_log import Follower
 from web.live import STREAMS, Streams
 
 SPARE_THREADS = 60
@@ -59,7 +60,9 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Any:
         """The application, made in the worker."""
-        self._app = create_app(Site.open(self._data))
+        site = Site.open(self._data)
+        self._app = create_app(site)
+        Follower(site).start()
         return self._app
 
     def _end_streams_with(self, worker: ThreadWorker) -> None:

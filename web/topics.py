@@ -6,22 +6,23 @@ read differently; both use the same template, so they cannot disagree.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import render_template
 
 from netboot.boot.attempts import Outcome
-from netboot.images.distribution import DistributionStatus
-from netboot.operations import images, jobs, network, points
+from netboot.operations import boots, images, jobs, network, points
+from netboot.operations.boots import BootFilter
 from netboot.site import Site
-from web import guide, ladder
+from web import attention, charts, guide, ladder
 from web.access import role_now, site
-from web.boot_log import boot_log
-from web.hours import by_hour
+from web.wanted_boots import from_query, query_of
 
 Values = dict[str, Any]
 BOOTS_SHOWN = 50
+BOOTS_IN_OVERVIEW = 5
+FAILED_SHOWN = 6
 JOBS_SHOWN = 50
 LOG_LINES_SHOWN = 200
 
@@ -40,28 +41,30 @@ def read_activity(site: Site, _argument: str) -> Values:
 
 
 def read_overview(site: Site, _argument: str) -> Values:
-    """The state of the whole site in numbers, and what to do next."""
+    """The state of the whole site: what boots, what failed and why, what waits for somebody."""
     now = time.time()
     views = images.list_images(site)
-    recent = ladder.as_seen(boot_log().recent(), now)
-    newest = recent[:BOOTS_SHOWN]
-    troubled = {Outcome.OFFLINE, Outcome.STALLED, Outcome.IGNORED}
+    counts = attention.driver_counts(site)
+    under_way = BootFilter(outcome=Outcome.UNDER_WAY)
+    failed = ladder.as_seen(boots.troubled(site, FAILED_SHOWN, now=now), now)
+    hours = boots.by_hour(site, now=now)
     return {
-        "images": views,
-        "stale": [
-            view
-            for view in views
-            if view.current and view.distribution != DistributionStatus.CURRENT
-        ],
-        "to_build": [view for view in views if view.needs_build],
-        "boots": recent[:6],
-        "up": ladder.counted(newest, Outcome.ONLINE),
-        "under_way": ladder.counted(newest, Outcome.UNDER_WAY),
-        "troubled": [boot for boot in ladder.newest_of_each(newest) if boot.outcome in troubled][
-            :5
-        ],
-        "hours": by_hour(recent, now),
-        "steps": guide.first_steps(site, views, recent),
+        "running": ladder.as_seen(boots.list_boots(site, under_way, BOOTS_IN_OVERVIEW), now),
+        "under_way": boots.count(site, under_way, now=now),
+        "recent": ladder.as_seen(boots.list_boots(site, limit=BOOTS_IN_OVERVIEW, now=now), now),
+        "failed": failed,
+        "online_today": sum(hours.online),
+        "other_today": sum(hours.other),
+        "out_of_date": attention.out_of_date(views),
+        "decisions": attention.decisions(
+            site, views, counts, [boot.attempt.foreign for boot in failed if boot.attempt.foreign]
+        ),
+        "hours": charts.hours_chart(hours),
+        "steps": guide.first_steps(
+            views,
+            enabled_drivers=counts.enabled > 0,
+            online=bool(boots.list_boots(site, BootFilter(outcome=Outcome.ONLINE), 1, now=now)),
+        ),
     }
 
 
@@ -95,14 +98,38 @@ def read_points(site: Site, _argument: str) -> Values:
     }
 
 
-def read_boots(_site: Site, _argument: str) -> Values:
-    """The newest boots."""
-    return {"boots": ladder.as_seen(boot_log().recent(BOOTS_SHOWN), time.time())}
+def read_boots(site: Site, query: str) -> Values:
+    """The newest boots, or those that a query asks for."""
+    now = time.time()
+    wanted = from_query(query)
+    found = boots.list_boots(site, wanted, BOOTS_SHOWN + 1, now=now)
+    shown = found[:BOOTS_SHOWN]
+    older = query_of(wanted, before=shown[-1].began) if len(found) > BOOTS_SHOWN else ""
+    return {
+        "boots": ladder.as_seen(shown, now),
+        "older": older,
+        "searched": bool(query),
+        "newest_query": query_of(replace(wanted, before=None)) if wanted.before else None,
+    }
 
 
-def read_boot(_site: Site, boot_id: str) -> Values:
-    """One boot."""
-    return {"boot": ladder.find_boot(boot_log().recent(), boot_id, time.time())}
+def read_boot_charts(site: Site, _argument: str) -> Values:
+    """Boots by the hour, and how fast their images went."""
+    return {
+        "hours": charts.hours_chart(boots.by_hour(site)),
+        "rates": charts.rates_chart(boots.rates(site)),
+    }
+
+
+def read_boot(site: Site, key: str) -> Values:
+    """One boot with its timeline."""
+    now = time.time()
+    story = boots.story(site, key, now=now)
+    return {
+        "boot": ladder.seen(story.attempt, now),
+        "story": story,
+        "speed": charts.fetches_chart(story.fetches, story.attempt.began),
+    }
 
 
 def read_jobs(site: Site, _argument: str) -> Values:
@@ -147,6 +174,7 @@ TOPICS = {
     "image": Topic("images/_image.html", read_image),
     "points": Topic("points/_points.html", read_points),
     "boots": Topic("boots/_list.html", read_boots),
+    "boot_charts": Topic("boots/_charts.html", read_boot_charts),
     "boot": Topic("boots/_boot.html", read_boot),
     "jobs": Topic("jobs/_list.html", read_jobs),
     "job": Topic("jobs/_job.html", read_job),

@@ -76,6 +76,17 @@ class Attempt:
         return self.mac or self.ip
 
     @property
+    def key(self) -> str:
+        """What names the boot in addresses: the machine, and when it began in milliseconds."""
+        machine = self.machine.replace(":", "").replace(".", "_")
+        return f"{machine}-{int(self.began * 1000)}"
+
+    @property
+    def quiet_at(self) -> float:
+        """When a boot that is under way counts as stalled, unless it is heard of before."""
+        return self.last + self._patience()
+
+    @property
     def label(self) -> str:
         """How people name the version: `Lab PE x64 v7`; empty where none was named."""
         return f"{self.image} v{self.version}" if self.image else ""
@@ -112,7 +123,7 @@ class Attempt:
             return Outcome.ONLINE
         if self.ignored:
             return Outcome.IGNORED
-        if now - self.last > self._patience():
+        if now > self.quiet_at:
             return Outcome.STALLED
         return Outcome.UNDER_WAY
 

@@ -1,13 +1,101 @@
-"""What machines did: the journal, folded into attempts."""
+"""What machines did: the newest boots, those that are searched for, and the story of one."""
 
-from netboot.boot.attempts import Attempt, fold
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from netboot.boot.attempt import Attempt
+from netboot.boot.diagnosis import Diagnosis, diagnose
+from netboot.boot.timeline import Fetch, Line, fetches, timeline
+from netboot.errors import NotFound
 from netboot.site import Site
+from netboot.store.boot_rows import HOUR, BootFilter
+from netboot.store.records import ImageRow
 
-EVENTS_PER_ATTEMPT = 40
+__all__ = ["BootFilter", "Hours", "Story", "attempts", "by_hour", "list_boots", "rates", "story"]
+
+EVERYTHING = BootFilter()
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One boot: how it stands, each event as a line, and every file that was sent to it."""
+
+    attempt: Attempt
+    diagnosis: Diagnosis | None
+    lines: tuple[Line, ...]
+    fetches: tuple[Fetch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """Boots by the hour in which they began; `starts` are epoch seconds, oldest first."""
+
+    starts: tuple[int, ...]
+    online: tuple[int, ...]
+    other: tuple[int, ...]
 
 
 def attempts(site: Site, limit: int = 50) -> tuple[Attempt, ...]:
-    """The newest boots first."""
-    entries = site.journal.latest(limit * EVENTS_PER_ATTEMPT)
-    ordered = sorted(entries, key=lambda entry: entry.id)
-    return fold(entry.event for entry in ordered)[:limit]
+    """The newest boots first, each with its steps."""
+    found = list_boots(site, EVERYTHING, limit)
+    return tuple(site.boots.find(attempt.key) or attempt for attempt in found)
+
+
+def list_boots(
+    site: Site, wanted: BootFilter = EVERYTHING, limit: int = 50, *, now: float | None = None
+) -> list[Attempt]:
+    """The newest boots that are wanted, newest first, without their steps."""
+    return site.boots.newest(wanted, limit, time.time() if now is None else now)
+
+
+def count(site: Site, wanted: BootFilter = EVERYTHING, *, now: float | None = None) -> int:
+    """How many boots are wanted."""
+    return site.boots.count(wanted, time.time() if now is None else now)
+
+
+def troubled(site: Site, limit: int = 10, *, now: float | None = None) -> list[Attempt]:
+    """What went wrong within a day, and was not mended by the machine's next boot."""
+    now = time.time() if now is None else now
+    return site.boots.troubled(now - 24 * HOUR, limit, now)
+
+
+def image_names(site: Site) -> list[str]:
+    """The boot images that there are, for a choice."""
+    with site.database.transaction() as session:
+        return list(session.scalars(select(ImageRow.name).order_by(ImageRow.name)))
+
+
+def diagnosis(site: Site, attempt: Attempt, *, now: float | None = None) -> Diagnosis | None:
+    """What is wrong with a boot; None when nothing is."""
+    events = [entry.event for entry in site.boots.entries(attempt)]
+    return diagnose(attempt, events, time.time() if now is None else now)
+
+
+def story(site: Site, key: str, *, now: float | None = None) -> Story:
+    """One boot by its key. Raises NotFound."""
+    attempt = site.boots.find(key)
+    if attempt is None:
+        raise NotFound("there is no such boot", hint="Old boots are forgotten after some time.")
+    events = [entry.event for entry in site.boots.entries(attempt)]
+    found = diagnose(attempt, events, time.time() if now is None else now)
+    return Story(attempt, found, timeline(events, attempt), fetches(events))
+
+
+def by_hour(site: Site, hours: int = 24, *, now: float | None = None) -> Hours:
+    """Count the boots of the last hours."""
+    this_hour = int((time.time() if now is None else now) // HOUR)
+    numbers = range(this_hour - hours + 1, this_hour + 1)
+    counts = site.boots.by_hour(numbers[0] * HOUR)
+    pairs = [counts.get(number, (0, 0)) for number in numbers]
+    return Hours(
+        tuple(number * HOUR for number in numbers),
+        tuple(online for online, _ in pairs),
+        tuple(other for _, other in pairs),
+    )
+
+
+def rates(site: Site, limit: int = 200) -> list[tuple[float, float]]:
+    """(when it began, bytes a second of its image) of the newest boots, oldest first."""
+    return site.boots.rates(limit)

@@ -25,6 +25,7 @@ DAY = 24 * 3600.0
 YOUNG = 3600.0
 EVENTS_KEPT = 1_000_000
 EVENTS_FOR = 90 * DAY
+BOOTS_KEPT = 500_000
 JOBS_FOR = 90 * DAY
 
 KIND = "clean_up"
@@ -42,6 +43,7 @@ NAME_NO_BLOBS = {
     "repeats.headers",
     "repeats.body",
     "webhook_deliveries.payload",
+    "boots.attempt",
 }
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -94,6 +96,8 @@ def collect_garbage(
         _require_own_database(site, named)
     tell(0.3, "old events and jobs")
     events = site.journal.prune(before=now - EVENTS_FOR, keep=EVENTS_KEPT)
+    site.boots.save()
+    site.boots.forget(keep=BOOTS_KEPT)
     jobs = site.jobs.forget(before=now - JOBS_FOR)
     leftovers = site.blobs.clear_staging() + site.point.blobs.clear_staging()
     tell(0.5, "the distribution point")

@@ -110,6 +110,25 @@ class Journal:
             limit,
         )
 
+    def of_machine(
+        self, mac: str, ip: str, began: float, until: float, limit: int = 1000
+    ) -> list[Entry]:
+        """The entries of a machine between two moments, oldest first. Raises ContentFault."""
+        return self._select(
+            "WHERE at BETWEEN ? AND ? AND ((mac <> '' AND mac = ?) OR (ip <> '' AND ip = ?))"
+            " ORDER BY id LIMIT ?",
+            *(began, until, mac, ip, limit),
+        )
+
+    def first_id_since(self, at: float) -> int:
+        """The id of the oldest entry that is not older than `at`, 0 when there is none.
+
+        Raises ContentFault.
+        """
+        with self._connected() as connection:
+            found = connection.execute("SELECT min(id) FROM events WHERE at >= ?", (at,)).fetchone()
+        return int(found[0] or 0)
+
     def last_id(self) -> int:
         """The id of the newest entry, 0 when there is none. Raises ContentFault."""
         with self._connected() as connection:

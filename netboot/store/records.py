@@ -230,6 +230,33 @@ class JobRow(Row):
     finished_at: Mapped[float | None] = mapped_column(Float, default=None)
 
 
+class BootRow(Row):
+    """One try of one machine to boot; `attempt` is the value without its steps.
+
+    `state` is an Outcome, UNDER_WAY until it is known; after `quiet_at` (epoch seconds) a boot
+    under way has stalled. `rate` is bytes a second of the image, `search` what a search looks at.
+    """
+
+    __tablename__ = "boots"
+    __table_args__ = (
+        Index("ix_boots_began", "began", "state", "quiet_at"),
+        Index("ix_boots_state", "state", "quiet_at"),
+        Index("ix_boots_machine", "machine", "began"),
+        Index("ix_boots_image", "image", "began"),
+        Index("ix_boots_search", "began", "search"),
+    )
+
+    key: Mapped[str] = mapped_column(String(100), primary_key=True)
+    machine: Mapped[str] = mapped_column(String(64))
+    began: Mapped[float] = mapped_column(Float)
+    state: Mapped[str] = mapped_column(String(16))
+    quiet_at: Mapped[float] = mapped_column(Float)
+    image: Mapped[str] = mapped_column(String(100))
+    rate: Mapped[float] = mapped_column(Float)
+    search: Mapped[str] = mapped_column(String(400))
+    attempt: Mapped[dict[str, Any]]
+
+
 class FactRow(Row):
     """Single facts of the site: the set-up token's digest, when it was set up."""
 

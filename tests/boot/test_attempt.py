@@ -42,3 +42,20 @@ def test_what_runs_never_stalls() -> None:
     attempt = Attempt(number=1, began=0, last=1, rung=Rung.PE_UP, reached=((Rung.PE_UP, 1.0),))
 
     assert attempt.outcome(now=1e9) is Outcome.ONLINE
+
+
+def test_a_boot_has_an_address_that_stays_as_it_climbs() -> None:
+    """The machine, and when it began in milliseconds."""
+    made = Attempt(number=1, began=1000.5, last=1000.5, mac="52:54:00:00:00:09")
+
+    assert made.key == "525400000009-1000500"
+    assert Attempt(number=2, began=1.0, last=2.0, ip="10.0.0.9").key == "10_0_0_9-1000"
+
+
+def test_a_boot_under_way_counts_as_stalled_after_a_stated_moment() -> None:
+    """Its last sign, and the patience of its rung."""
+    made = Attempt(number=1, began=10.0, last=20.0, mac=MAC, rung=Rung.OFFERED)
+
+    assert made.quiet_at == 20.0 + PATIENCE[Rung.OFFERED]
+    assert made.outcome(made.quiet_at) is Outcome.UNDER_WAY
+    assert made.outcome(made.quiet_at + 1) is Outcome.STALLED

@@ -18,20 +18,16 @@ ARGUMENTS = [
 ]
 AXE = Path(__file__).with_name("vendor") / "axe.js"
 
-PAGES = (
-    "/",
-    "/images/",
-    "/images/lab-pe-x64",
-    "/images/windows-pe-11",
-    "/images/import",
-    "/drivers/",
+DESK = {"width": 1280, "height": 900}
+PHONE = {"width": 360, "height": 740}
+
+# Pages that no link leads to: what is searched for and not there, what was never there.
+UNLINKED = (
     "/drivers/?search=nothing-like-it",
-    "/drivers/import",
-    "/distribution-points/",
-    "/boots/",
-    "/network/",
-    "/test-machines/",
-    "/jobs/",
+    "/boots/?search=nothing-like-it",
+    "/boots/codes?code=PXE-E55",
+    "/boots/codes?code=nonsense",
+    "/images/windows-pe-11",
     "/nowhere",
 )
 
@@ -89,3 +85,8 @@ def axe_violations(page):
         for violation in found["violations"]
         for node in violation["nodes"]
     ]
+
+
+def wait_until_live(page):
+    """Until the page's stream is open."""
+    page.wait_for_function("() => document.documentElement.dataset.live === 'yes'", timeout=20_000)

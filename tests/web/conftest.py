@@ -3,10 +3,12 @@
 import shutil
 import time
 
+import httpx
 import pytest
 
 from netboot.site import Site
-from tests.web import seeding
+from tests.web import browsing, seeding
+from tests.web.consoles import running_console
 from web.app import create_app
 from web.safety import limiter
 
@@ -97,3 +99,63 @@ def age_session(site, secret, seconds, *, only_seen=False):
 def htmx(**extra):
     """The headers that htmx sends."""
     return {"HX-Request": "true", **extra}
+
+
+# --- the browser --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, for the tests of one module."""
+    with browsing.chromium() as launched:
+        yield launched
+
+
+@pytest.fixture(scope="module")
+def console(furnished_folder, tmp_path_factory):
+    """A running console with a furnished site, for all tests of one module."""
+    data = shutil.copytree(furnished_folder, tmp_path_factory.mktemp("browser") / "data")
+    with running_console(data) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def state(browser, console):
+    """The cookie of a signed-in administrator."""
+    context = browser.new_context()
+    browsing.sign_in(context.new_page(), console.url)
+    stored = context.storage_state()
+    context.close()
+    return stored
+
+
+@pytest.fixture(scope="module")
+def console_site(console):
+    """The console's site, seen from the test."""
+    opened = Site.open(console.data)
+    yield opened
+    close(opened)
+
+
+@pytest.fixture
+def open_page(browser, state):
+    """Opens watched pages of a signed-in administrator; they must not have complained."""
+    opened = []
+
+    def open_one(**options):
+        context = browser.new_context(storage_state=state, **options)
+        opened.append((context, browsing.Watched(context)))
+        return opened[-1][1].page
+
+    yield open_one
+    for context, watched in opened:
+        context.close()
+        assert [] == watched.complaints
+
+
+@pytest.fixture(scope="module")
+def administrator(console, state):
+    """The same administrator without a browser: quick for what needs no eyes."""
+    cookies = {cookie["name"]: cookie["value"] for cookie in state["cookies"]}
+    with httpx.Client(base_url=console.url, cookies=cookies, timeout=60) as client:
+        yield client

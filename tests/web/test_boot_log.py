@@ -1,48 +1,49 @@
-"""The console's memory of boots."""
+"""The thread that keeps the boot log saved."""
 
 import time
 
-from netboot.boot.attempts import fold
-from netboot.store.journal import Journal
+from netboot.errors import OperatorFault
+from netboot.store.boot_log import BootLog
+from netboot.store.boot_rows import BootFilter
 from tests.web import seeding
-from web.boot_log import BootLog
+from web import boot_log as module
+from web.boot_log import Follower
 
 
-def test_what_is_kept_is_what_a_fold_of_the_whole_journal_gives(site):
-    """However the events came in."""
-    log = BootLog(site)
-    events = [
-        event
-        for number in range(20)
-        for event in seeding.boot_events(f"52:54:00:00:01:{number:02x}", at=1000.0 + 50 * number)
-    ]
-    for start in range(0, len(events), 7):
-        seeding.tell(site, *events[start : start + 7])
-        log.recent(5)
+def rows(site):
+    """What another process sees that has not read the journal."""
+    from netboot.store import boot_rows
 
-    assert fold(events) == log.recent()
-    assert fold(events)[:3] == log.recent(3)
+    with site.database.transaction() as session:
+        return boot_rows.newest(session, BootFilter(), 9, time.time())
 
 
-def test_an_old_journal_is_read_from_its_newer_end(site, monkeypatch):
-    """A page must not wait for years of boots."""
-    monkeypatch.setattr("web.boot_log.EVENTS_AT_FIRST", 16)
-    for number in range(10):
-        seeding.tell(site, *seeding.boot_events(f"52:54:00:00:02:{number:02x}", at=1000.0))
+def test_what_happened_is_saved_at_the_latest_when_it_stops(site):
+    """Nothing waits in memory when the console ends."""
+    follower = Follower(site).start()
+    seeding.tell(site, *seeding.boot_events())
+    follower.stop()
 
-    assert 2 == len(BootLog(site).recent())
+    assert ["e1000"] == [attempt.driver for attempt in rows(site)]
 
 
-def test_another_journal_begins_anew(site):
-    """Somebody removed the file: history is lost, and the pages go on."""
-    log = BootLog(site)
-    seeding.tell(site, *seeding.boot_events(at=time.time()))
-    assert 1 == len(log.recent())
-    site.journal.close()
-    for path in site.data.glob("journal.db*"):
-        path.unlink()
-    vars(site)["journal"] = Journal(site.data / "journal.db")
+def test_a_database_that_refuses_is_tried_again(site, monkeypatch):
+    """The thread lives on, and the next try saves."""
+    monkeypatch.setattr(module, "SAVE_SECONDS", 0.01)
+    tries = []
+    save = BootLog.save
 
-    assert () == log.recent()
-    seeding.tell(site, *seeding.boot_events("52:54:00:00:03:00", at=time.time())[:2])
-    assert 1 == len(log.recent())
+    def refuse_first(self):
+        tries.append(1)
+        if len(tries) < 3:
+            raise OperatorFault("the disk is full")
+        save(self)
+
+    monkeypatch.setattr(BootLog, "save", refuse_first)
+    seeding.tell(site, *seeding.boot_events())
+    follower = Follower(site).start()
+    while len(tries) < 4:
+        follower._stopping.wait(0.01)
+    follower.stop()
+
+    assert 1 == len(rows(site))

@@ -1,111 +1,75 @@
-"""The console in a real browser: looks, reach, life, safety."""
-
-import shutil
-import time
+"""The console in a real browser: how it looks, and whether everybody can use it."""
 
 import pytest
 
-from netboot.boot.events import Discovered, PeReported, RequestIgnored
-from netboot.operations import accounts, drivers, images, jobs
-from netboot.site import Site
+from netboot.operations import images, jobs
 from tests.web import seeding
-from tests.web.browsing import PAGES, Watched, axe_violations, chromium, sign_in
-from tests.web.conftest import close
-from tests.web.consoles import Console, running_console
-from web import ladder
-from web.boot_log import BootLog
+from tests.web.browsing import DESK, PHONE, UNLINKED, axe_violations
+from tests.web.crawling import every_page
 
 # A busy machine takes minutes for what a quiet one does in seconds; no test waits by sleeping.
 pytestmark = [pytest.mark.browser, pytest.mark.loopback, pytest.mark.timeout(900)]
 
-LOADS = 60
-PHONE = {"width": 360, "height": 740}
-DESK = {"width": 1280, "height": 900}
+
+OPAQUE = "(which) => getComputedStyle(document.querySelector(which)).opacity === '1'"
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with chromium() as launched:
-        yield launched
+def site(console_site):
+    return console_site
 
 
 @pytest.fixture(scope="module")
-def console(furnished_folder, tmp_path_factory):
-    """A running console with a furnished site, for all tests of this module."""
-    data = shutil.copytree(furnished_folder, tmp_path_factory.mktemp("browser") / "data")
-    with running_console(data) as running:
-        yield running
+def paths(site, administrator):
+    """One page of every kind that links lead to, and some that none leads to."""
+    job = jobs.submit(site, "build_version", {"image": "Lab PE x64"}, title="A job")
+    site.jobs.report(job.id, progress=0.3, stage="adding drivers", line="a line of its log")
+    site.jobs.finish(job.id, "failed", message="it failed")
+    offline = administrator.get("/boots/?outcome=offline").text.partition("boot-who")[2]
+    boot = offline.partition('href="')[2].partition('"')[0]
+    return [page.path for page in every_page(administrator, also=(*UNLINKED, boot))]
 
 
-@pytest.fixture(scope="module")
-def state(browser, console):
-    """The cookie of a signed-in administrator."""
-    context = browser.new_context()
-    sign_in(context.new_page(), console.url)
-    stored = context.storage_state()
-    context.close()
-    return stored
+def test_links_lead_to_every_page(paths):
+    """The crawl that all tests below rest on finds what the navigation has, and details."""
+    kinds = {path.split("/")[1] for path in paths}
 
-
-@pytest.fixture(scope="module")
-def site(console):
-    """The same site, seen from the test."""
-    opened = Site.open(console.data)
-    yield opened
-    close(opened)
-
-
-@pytest.fixture
-def open_page(browser, state):
-    """Opens watched pages of a signed-in administrator; they must not have complained."""
-    opened = []
-
-    def open_one(**options):
-        context = browser.new_context(storage_state=state, **options)
-        opened.append((context, Watched(context)))
-        return opened[-1][1].page
-
-    yield open_one
-    for context, watched in opened:
-        context.close()
-        assert [] == watched.complaints
-
-
-def wait_until_live(page):
-    page.wait_for_function("() => document.documentElement.dataset.live === 'yes'", timeout=10_000)
+    assert {"images", "drivers", "boots", "jobs", "settings", "distribution-points"} <= kinds
+    assert len(paths) >= 20
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("path", PAGES)
-def test_axe_finds_nothing(open_page, console, path, theme):
+def test_axe_finds_nothing_on_any_page(open_page, console, paths, theme):
     """Contrast, names, regions, headings: no violation on any page in either theme."""
     page = open_page(color_scheme=theme, bypass_csp=True, viewport=DESK)
-    page.goto(console.url + path)
-    page.wait_for_load_state("load")
+    found = {}
+    for path in paths:
+        page.goto(console.url + path)
+        assert theme == page.evaluate("document.documentElement.dataset.bsTheme")
+        found[path] = axe_violations(page)
 
-    assert theme == page.evaluate("document.documentElement.dataset.bsTheme")
-    assert [] == axe_violations(page)
+    assert {} == {path: violations for path, violations in found.items() if violations}
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_on_details_dialogs_and_menus(open_page, console, site, theme):
-    """A driver, a boot, a job, the opened menu, the opened dialogs, a message."""
-    page = open_page(color_scheme=theme, bypass_csp=True, viewport=DESK)
-    job = jobs.submit(site, "build_version", {"image": "Lab PE x64"}, title="A job")
-    site.jobs.finish(job.id, "failed", message="it failed")
-    for list_page, link in (("/drivers/", "a[href^='/drivers/']"), ("/boots/", ".boot-who a"),
-                            ("/jobs/", "td a")):  # fmt: skip
-        page.goto(console.url + list_page)
-        page.locator("main").locator(link).nth(1 if "drivers" in list_page else 0).click()
-        page.wait_for_load_state("load")
-        assert [] == axe_violations(page), list_page
+def test_axe_finds_nothing_on_dialogs_and_menus(open_page, console, theme):
+    """The opened menu, the opened dialogs, the list of keys."""
+    page = open_page(color_scheme=theme, bypass_csp=True, viewport=DESK, reduced_motion="reduce")
     page.goto(f"{console.url}/images/lab-pe-x64")
     page.get_by_role("button", name="Actions").click()
     page.wait_for_selector(".dropdown-menu.show")
     assert [] == axe_violations(page)
-    page.get_by_role("button", name="Add driver…").click()
+    page.keyboard.press("Escape")
+    page.locator("#content").focus()
+    page.keyboard.press("?")
+    page.wait_for_selector("#keys[open]")
+    assert [] == axe_violations(page)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Add driver", exact=True).first.click()
     page.wait_for_selector("#driver-choices li")
-    page.wait_for_timeout(400)  # the dialog fades in
+    page.wait_for_function(
+        "() => getComputedStyle(document.querySelector('#add-driver')).opacity === '1'"
+    )
     assert [] == axe_violations(page)
 
 
@@ -120,13 +84,15 @@ def test_axe_finds_nothing_before_signing_in(browser, console, path):
     context.close()
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_a_phone_needs_no_sideways_scrolling(open_page, console, path):
-    """360 pixels are enough."""
+def test_a_phone_needs_no_sideways_scrolling(open_page, console, paths):
+    """360 pixels are enough for every page."""
     page = open_page(viewport=PHONE)
-    page.goto(console.url + path)
+    widths = {}
+    for path in paths:
+        page.goto(console.url + path)
+        widths[path] = page.evaluate("document.documentElement.scrollWidth")
 
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert {} == {path: width for path, width in widths.items() if width > PHONE["width"]}
 
 
 def test_the_menu_opens_on_a_phone(open_page, console):
@@ -166,102 +132,56 @@ def test_the_chosen_theme_stays(open_page, console):
     assert "dark" == page.evaluate("document.documentElement.dataset.bsTheme")
 
 
-def test_sixty_loads_open_sixty_streams(open_page, console):
-    """htmx and its extension are one file; in two, one load in twenty stayed dead."""
-    page = open_page()
-    for _ in range(LOADS):
-        page.goto(f"{console.url}/jobs/")
-        wait_until_live(page)
+def test_keys_lead_everywhere(open_page, console):
+    """`g b` goes to the boots, `/` to the search, and typing stays typing."""
+    page = open_page(viewport=DESK)
+    page.goto(console.url)
+    page.keyboard.press("g")
+    page.keyboard.press("b")
+    page.wait_for_url("**/boots/")
+    page.keyboard.press("/")
+    page.keyboard.type("gj?")
+    assert "gj?" == page.input_value("#search")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/boots/?search=gj*")
 
-    assert page.evaluate("document.documentElement.dataset.live") == "yes"
+    assert page.get_by_text("No boot fits").is_visible()
 
 
-def test_a_boot_climbs_its_ladder_before_ones_eyes(open_page, console, site):
-    """Each event shows soon and without a reload."""
+def test_a_choice_in_a_filter_needs_no_button(open_page, console):
+    """The list is another as soon as something is chosen, and the address can be kept."""
     page = open_page(viewport=DESK)
     page.goto(f"{console.url}/boots/")
-    wait_until_live(page)
-    page.evaluate("window.stayed = true")
-    mac = "52:54:00:77:77:77"
-    events = seeding.boot_events(mac, at=time.time())
-    row = page.locator(".boot-row", has_text=mac)
-    slowest = 0.0
-    for count, rungs in ((1, 1), (2, 2), (4, 3), (7, 4), (8, 5)):
-        began = time.monotonic()
-        seeding.tell(site, *events[events_told(count) : count])
-        row.locator(".rung-done").nth(rungs - 1).wait_for(timeout=20_000)
-        slowest = max(slowest, time.monotonic() - began)
-    row.get_by_text("Online").wait_for(timeout=20_000)
+    page.select_option("#outcome", "offline")
+    page.wait_for_url("**outcome=offline**")
 
-    assert page.evaluate("window.stayed") is True
-    assert slowest < 10.0  # 0.5 s on a quiet machine
-    assert "driver e1000" in row.inner_text()
+    assert ["Offline"] == page.locator(".boot-row .state").all_inner_texts()
 
 
-def events_told(count):
-    """How many events were told before those up to `count`."""
-    return {1: 0, 2: 1, 4: 2, 7: 4, 8: 7}[count]
+def test_charts_are_drawn_and_tell_their_story_in_words(open_page, console):
+    """Numbers become pictures; who does not see them is told."""
+    page = open_page(viewport=DESK)
+    page.goto(f"{console.url}/boots/")
+    page.wait_for_selector("[data-chart=rates] canvas")
+    words = [box.get_attribute("aria-label") for box in page.locator("[data-chart]").all()]
+    page.locator(".boot-who a").last.click()
+    page.wait_for_selector("[data-chart=speed] canvas")
+
+    assert "came online" in words[0]
+    assert "9.8 MB/s" in words[1]
 
 
-def test_a_page_survives_a_restart_of_the_server(browser, furnished_folder, tmp_path):
-    """It says that the line is lost, and is right again by itself."""
-    data = shutil.copytree(furnished_folder, tmp_path / "data")
-    console = Console(data).start()
-    site = Site.open(data)
-    context = browser.new_context()
-    page = context.new_page()
-    try:
-        sign_in(page, console.url)
-        page.goto(f"{console.url}/jobs/")
-        wait_until_live(page)
-        page.evaluate("window.stayed = true")
-        console.stop(9)
-        page.get_by_text("Connection lost").wait_for(timeout=10_000)
-        jobs.submit(site, "build_version", {"image": "Lab PE x64"}, title="Made meanwhile")
-        console = Console(data, console.port).start()
-        page.locator("#live-jobs").get_by_text("Made meanwhile").wait_for(timeout=30_000)
+def test_a_code_on_a_screen_is_explained(open_page, console):
+    """From the list of boots to the cause and the cure."""
+    page = open_page(viewport=DESK)
+    page.goto(f"{console.url}/boots/")
+    page.get_by_role("link", name="What does the screen say?").click()
+    page.fill("#code", "pxe e55")
+    page.keyboard.press("Enter")
+    answer = page.get_by_role("status").filter(has_text="PXE-E55")
 
-        assert page.get_by_text("Connection lost").is_hidden()
-        assert page.evaluate("window.stayed") is True
-    finally:
-        context.close()
-        console.stop()
-        close(site)
-
-
-def test_an_upload_survives_a_restart_of_the_server(browser, furnished_folder, tmp_path):
-    """Killed in the middle, started again: the browser goes on, and the bytes are right."""
-    import hashlib
-    import random
-
-    data = shutil.copytree(furnished_folder, tmp_path / "data")
-    file = tmp_path / "winpe.wim"
-    file.write_bytes(random.Random(7).randbytes(1 << 20) * 240)
-    console = Console(data).start()
-    context = browser.new_context()
-    page = context.new_page()
-    try:
-        sign_in(page, console.url, "otto")
-        page.goto(f"{console.url}/images/import")
-        page.set_input_files("#wim", str(file))
-        page.wait_for_function(
-            "() => document.querySelector('[data-upload-state] progress')?.value > 0"
-        )
-        console.stop(9)
-        reached = sum(
-            p.stat().st_size for p in (data / "uploads").glob("*/parts/*") if not p.suffix
-        )
-        assert 0 < reached < file.stat().st_size
-        console = Console(data, console.port).start()
-        page.get_by_text("winpe.wim uploaded").wait_for(timeout=240_000)
-        assert "winpe" == page.input_value("#image-name")
-        assert page.get_by_role("button", name="Import").is_enabled()
-        uploaded = next((data / "uploads").glob("*/files/winpe.wim"))
-        digests = [hashlib.sha256(path.read_bytes()).digest() for path in (file, uploaded)]
-        assert digests[0] == digests[1]
-    finally:
-        context.close()
-        console.stop()
+    answer.get_by_text("Open UDP port 4011 of this server.").wait_for()
+    assert "no reply to the request on port 4011" in answer.inner_text()
 
 
 def test_a_refused_form_keeps_what_was_typed(open_page, console, site):
@@ -293,127 +213,3 @@ def test_a_question_is_asked_before_it_hurts(open_page, console, site):
     page.wait_for_url("**/images/")
 
     assert "Doomed" not in {image.name for image in images.list_images(site)}
-
-
-PAYLOADS = (
-    "<script>window.hit=1</script>",
-    "<img src=x onerror=window.hit=1>",
-    "<svg onload=window.hit=1>",
-    '"><script>window.hit=1</script>',
-    "'><img src=x onerror=window.hit=1>",
-    '" onmouseover="window.hit=1',
-    "' autofocus onfocus='window.hit=1",
-    "javascript:window.hit=1",
-    "</title><script>window.hit=1</script>",
-    "</textarea><script>window.hit=1</script>",
-    "</pre><script>window.hit=1</script>",
-    "<iframe srcdoc='<script>parent.hit=1</script>'>",
-    "<hx-partial hx-target='body'>hit</hx-partial>",
-    "<template hx type=partial hx-target=body>hit</template>",
-    "<div hx-get=/jobs/ hx-trigger=load>x</div>",
-    "<form action=//evil.example><button>x</button></form>",
-    "<a href=javascript:window.hit=1>x</a>",
-    "<base href=//evil.example/>",
-    "<meta http-equiv=refresh content='0;url=//evil.example'>",
-    "<link rel=stylesheet href=//evil.example/x.css>",
-    "<style>*{display:none}</style>",
-    "<body onload=window.hit=1>",
-    "<details open ontoggle=window.hit=1>",
-    "<video><source onerror=window.hit=1>",
-    "<math><mi xlink:href=javascript:window.hit=1>x</mi></math>",
-    "<object data=javascript:window.hit=1>",
-    "<embed src=javascript:window.hit=1>",
-    "<input onfocus=window.hit=1 autofocus>",
-    "<marquee onstart=window.hit=1>",
-    "<isindex type=image src=1 onerror=window.hit=1>",
-    "&lt;script&gt;window.hit=1&lt;/script&gt;",
-    "{{7*7}}{% if 1 %}x{% endif %}",
-    "${window.hit=1}",
-    "`;window.hit=1;`",
-    "\\u003cscript\\u003ewindow.hit=1\\u003c/script\\u003e",
-    "<!--><script>window.hit=1</script>-->",
-    "<![CDATA[<script>window.hit=1</script>]]>",
-    "<noscript><p title='</noscript><script>window.hit=1</script>'>",
-    "<p style='background:url(javascript:window.hit=1)'>",
-    "<x hx-on:click=window.hit=1 id=live-boots>",
-)
-
-
-def plant(site, tmp_path):
-    """Put every payload into every text that people, drivers and machines bring."""
-    now = time.time()
-    paths = ["/", "/images/", "/drivers/", "/boots/", "/jobs/", "/test-machines/",
-             "/distribution-points/"]  # fmt: skip
-    for number, payload in enumerate(PAYLOADS):
-        seeding.add_image(site, payload[:50] + f" {number}", comment=payload, is_lab=False)
-        quoted = payload.replace('"', "").replace("%", "")
-        seeding.add_driver(
-            site, tmp_path / str(number), f"driver{number}", device=quoted, maker=quoted
-        )
-        mac = f"52:54:00:66:00:{number:02x}"
-        words = {"architecture": payload, "firmware": payload, "stage": payload, "nic": payload}
-        end = (
-            RequestIgnored(at=now, mac=mac, reason=payload)
-            if number % 2
-            else PeReported(
-                at=now, mac=mac, image=payload, version=1, driver=payload, device=payload
-            )
-        )
-        seeding.tell(site, Discovered(at=now, mac=mac, **words), end)
-    together = "\n".join(PAYLOADS)
-    for payload in (*PAYLOADS[:20], together[:250]):
-        job = jobs.submit(site, "boot_test_machine", {}, title=payload)
-        site.jobs.report(job.id, progress=0.1, stage=payload, line=together)
-        site.jobs.finish(job.id, "failed", message=together)
-    paths += [f"/images/{image.slug}" for image in images.list_images(site)[:4]]
-    paths += [f"/drivers/{driver.digest[7:]}" for driver in drivers.list_drivers(site)[:4]]
-    paths += [f"/boots/{boot.key}" for boot in ladder.as_seen(BootLog(site).recent(4), now)]
-    return [*paths, f"/jobs/{job.id}", f"/jobs/{job.id - 1}"]
-
-
-UNTOUCHED = """() => window.hit === undefined && !document.querySelector(
-    'main script, main iframe, main object, main embed, main base, main style, main marquee')"""
-
-
-def test_scripts_in_texts_stay_texts(browser, furnished_folder, tmp_path):
-    """Forty payloads in every field that people, files or machines fill, on every kind of page."""
-    data = shutil.copytree(furnished_folder, tmp_path / "data")
-    site = Site.open(data)
-    paths = plant(site, tmp_path)
-    close(site)
-    with running_console(data) as console:
-        context = browser.new_context()
-        watched = Watched(context)
-        page = watched.page
-        sign_in(page, console.url)
-        for path in paths:
-            page.goto(console.url + path)
-            assert page.evaluate(UNTOUCHED), path
-        for path in ("/boots/", "/jobs/", "/images/"):
-            page.goto(console.url + path)
-            wait_until_live(page)
-            page.wait_for_function("() => document.querySelector('#live-activity') !== null")
-            assert page.evaluate(UNTOUCHED), path
-        context.close()
-
-    assert [] == watched.complaints
-
-
-def test_the_first_administrator_comes_in(browser, tmp_path):
-    """From the token on the console to the overview, in the browser."""
-    site = Site.open(tmp_path / "data")
-    token = accounts.issue_setup_token(site)
-    with running_console(site.data) as console:
-        context = browser.new_context()
-        page = context.new_page()
-        page.goto(console.url)
-        page.fill("#token", token)
-        page.fill("#name", "ada")
-        page.fill("#password", seeding.PASSWORD)
-        page.fill("#again", seeding.PASSWORD)
-        page.get_by_role("button", name="Create the administrator").click()
-        page.get_by_role("heading", name="Overview").wait_for()
-        context.close()
-    close(site)
-
-    assert drivers.list_drivers(site) == []

@@ -4,7 +4,6 @@ import pytest
 
 from netboot.boot.attempts import Outcome, fold
 from netboot.boot.events import Discovered, RequestIgnored
-from netboot.errors import NotFound
 from tests.web import seeding
 from web import ladder
 
@@ -57,17 +56,6 @@ def test_an_ignored_machine_says_why():
     boot = ladder.seen(fold(events)[0], 2.0)
 
     assert (Outcome.IGNORED, "no image for arm64") == (boot.outcome, boot.why)
-
-
-def test_a_boot_is_found_by_its_address_while_it_goes_on():
-    """The address stays the same as the boot climbs."""
-    events = seeding.boot_events(MAC, at=1000.0)
-    key = ladder.key_of(fold(events[:2])[0])
-
-    assert ladder.find_boot(fold(events), key, 1040.0).outcome is Outcome.ONLINE
-    assert key == "525400000009-1000000"
-    with pytest.raises(NotFound):
-        ladder.find_boot(fold(events), "525400000009-1", 1040.0)
 
 
 def test_boots_are_counted_by_how_they_stand():

@@ -7,8 +7,10 @@ def test_the_overview_counts_and_names_what_needs_attention(shared_site, make_cl
 
     assert "booting now" in text
     assert "Windows PE 11</strong> was never built" in text
-    assert "Lab PE x64 v2</strong> is built but not distributed" in text
-    assert "52:54:00:aa:bb:cc</strong> offline: no driver for" in text
+    assert "Lab PE x64 v2</strong> is built, and machines still get v1" in text
+    assert "What failed, and why" in text
+    assert "No driver for PCI\\VEN_8086&amp;DEV_10D3." in text
+    assert "1 driver</strong> imported and not enabled" in text
     assert "First steps" in text
 
 

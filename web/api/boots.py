@@ -4,10 +4,13 @@ import time
 
 from pydantic import BaseModel, Field
 
+from netboot.boot.attempt import Outcome
+from netboot.errors import InvalidInput
+from netboot.operations import boots as operations
+from netboot.operations.boots import BootFilter
 from web import ladder
-from web.access import Role
+from web.access import Role, site
 from web.api.subject import Listed, Page, Subject, Value, next_page, part_of
-from web.boot_log import boot_log
 from web.ladder import Boot as SeenBoot
 
 boots = Subject("boots", "What machines do now and did before.")
@@ -97,24 +100,28 @@ def _common(boot: SeenBoot) -> dict[str, object]:
 @boots.verb("GET", "", needs=Role.VIEWER, gives=Boots)
 def list_boots(query: BootSearch) -> Boots:
     """The newest boots first."""
-    found = [
-        boot
-        for boot in ladder.as_seen(boot_log().recent(), time.time())
-        if query.machine.lower() in {"", boot.attempt.machine}
-        and query.outcome in {"", boot.outcome.value}
-    ]
+    now = time.time()
+    if query.outcome and query.outcome not in set(Outcome):
+        raise InvalidInput(
+            f"there is no outcome {query.outcome!r}", hint=f"There are {', '.join(Outcome)}."
+        )
+    wanted = BootFilter(
+        machine=query.machine.lower(), outcome=Outcome(query.outcome) if query.outcome else None
+    )
+    total = operations.count(site(), wanted, now=now)
+    found = operations.list_boots(site(), wanted, query.offset + query.limit, now=now)
     return Boots(
-        items=[Boot.of(boot) for boot in part_of(found, query)],
-        total=len(found),
+        items=[Boot.of(boot) for boot in ladder.as_seen(part_of(found, query), now)],
+        total=total,
         limit=query.limit,
         offset=query.offset,
-        next=next_page(query, len(found)),
+        next=next_page(query, total),
     )
 
 
 @boots.verb("GET", "/<boot>", needs=Role.VIEWER, gives=BootStory)
 def get_boot(path: BootPath) -> BootStory:
     """One boot with its steps."""
-    found = ladder.find_boot(boot_log().recent(), path.boot, time.time())
+    found = ladder.seen(operations.story(site(), path.boot).attempt, time.time())
     steps = [Step.model_validate(step) for step in found.attempt.steps]
     return BootStory(**_common(found), steps=steps)

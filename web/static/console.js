@@ -40,6 +40,8 @@
     if (button) document.getElementById("confirm").close(button.value);
     if (event.target.closest("#theme-toggle")) toggleTheme();
     if (event.target.dataset?.checkAll) checkAll(event.target);
+    if (event.target.closest("#keys-open")) document.getElementById("keys").showModal();
+    if (event.target.closest("#keys button")) document.getElementById("keys").close();
   });
 
   function checkAll(box) {
@@ -293,49 +295,141 @@
 
   // Charts ----------------------------------------------------------------------------------
 
+  const CHART_HEIGHT = 160;
   const charts = new Map();
 
-  function drawHours(box) {
-    const { starts, online, other } = JSON.parse(box.dataset.hours);
-    const data = [starts, online.map((count, n) => count + other[n]), online];
-    const known = charts.get(box);
-    if (known && document.contains(known.root)) return known.setData(data);
+  function chartStyle(box) {
     const style = getComputedStyle(box);
-    const ink = style.getPropertyValue("--nb-secondary");
-    const line = style.getPropertyValue("--nb-line");
-    const bars = uPlot.paths.bars({ size: [0.7, 28] });
-    const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "12px system-ui" };
-    const options = {
+    const colour = (name) => style.getPropertyValue(name).trim();
+    const axis = {
+      stroke: colour("--nb-secondary"),
+      grid: { stroke: colour("--nb-line"), width: 1 },
+      ticks: { show: false },
+      font: "12px system-ui",
+    };
+    const base = {
       width: box.clientWidth,
-      height: 160,
+      height: CHART_HEIGHT,
       legend: { show: false },
       cursor: { show: false },
-      scales: { x: { range: (_, low, high) => [low - 1800, high + 1800] }, y: { range: (_, low, high) => [0, Math.max(4, high)] } },
-      axes: [
-        { ...axis, size: 26, grid: { show: false }, values: "{HH}:{mm}", space: 60 },
-        { ...axis, size: 34, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500] },
-      ],
-      series: [
-        {},
-        { paths: bars, fill: style.getPropertyValue("--nb-chart-other"), width: 0, points: { show: false } },
-        { paths: bars, fill: style.getPropertyValue("--nb-chart-online"), width: 0, points: { show: false } },
-      ],
     };
+    return { colour, axis, base };
+  }
+
+  // Each kind of chart: its columns out of the points, and how uPlot draws them.
+  const KINDS = {
+    hours: {
+      data: ({ starts, online, other }) => [starts, online.map((count, n) => count + other[n]), online],
+      options({ colour, axis, base }) {
+        const bars = uPlot.paths.bars({ size: [0.7, 28] });
+        const series = (name) => ({ paths: bars, fill: colour(name), width: 0, points: { show: false } });
+        return {
+          ...base,
+          scales: { x: { range: (_, low, high) => [low - 1800, high + 1800] }, y: { range: (_, low, high) => [0, Math.max(4, high)] } },
+          axes: [
+            { ...axis, size: 26, grid: { show: false }, values: "{HH}:{mm}", space: 60 },
+            { ...axis, size: 38, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000] },
+          ],
+          series: [{}, series("--nb-chart-other"), series("--nb-chart-online")],
+        };
+      },
+    },
+    rates: {
+      data: ({ x, y }) => [x, y],
+      options({ colour, axis, base }) {
+        return {
+          ...base,
+          scales: { x: { range: (_, low, high) => padded(low, high, 60) }, y: { range: (_, low, high) => [0, high * 1.1 || 1] } },
+          axes: [
+            { ...axis, size: 26, grid: { show: false }, space: 90, values: (_, at) => at.map(clock) },
+            { ...axis, size: 38 },
+          ],
+          series: [{}, { paths: () => null, points: { show: true, size: 7, width: 0, fill: colour("--nb-chart-line") } }],
+        };
+      },
+    },
+    speed: {
+      data: ({ x, y }) => [x, y],
+      options({ colour, axis, base }) {
+        return {
+          ...base,
+          scales: { x: { time: false, range: (_, low, high) => [0, Math.max(high, 1)] }, y: { range: (_, low, high) => [0, high * 1.1 || 1] } },
+          axes: [
+            { ...axis, size: 26, grid: { show: false }, space: 60, values: (_, at) => at.map((s) => `${s} s`) },
+            { ...axis, size: 38 },
+          ],
+          series: [{}, { paths: uPlot.paths.stepped({ align: 1 }), stroke: colour("--nb-chart-line"), fill: colour("--nb-chart-fill"), width: 2, points: { show: false } }],
+        };
+      },
+    },
+  };
+
+  const padded = (low, high, least) => {
+    const edge = Math.max(least, (high - low) * 0.03);
+    return [low - edge, high + edge];
+  };
+  const clock = (seconds) =>
+    new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+
+  function draw(box) {
+    const kind = KINDS[box.dataset.chart];
+    const known = charts.get(box);
+    if (known && known.drawn === box.dataset.points) return;
+    const data = kind.data(JSON.parse(box.dataset.points));
+    if (known && document.contains(known.plot.root)) {
+      known.drawn = box.dataset.points;
+      known.plot.setData(data);
+      return;
+    }
     box.replaceChildren();
-    charts.set(box, new uPlot(options, data, box));
+    charts.set(box, { plot: new uPlot(kind.options(chartStyle(box)), data, box), drawn: box.dataset.points });
   }
 
   function drawCharts(anew) {
-    for (const box of document.querySelectorAll("[data-hours]")) {
-      if (anew) charts.delete(box);
-      drawHours(box);
-    }
+    if (anew) charts.clear();
+    for (const box of charts.keys()) if (!document.contains(box)) charts.delete(box);
+    for (const box of document.querySelectorAll("[data-chart]")) draw(box);
   }
 
   document.addEventListener("netboot:theme", () => drawCharts(true));
   window.addEventListener("resize", () => {
-    for (const [box, chart] of charts) chart.setSize({ width: box.clientWidth, height: 160 });
+    for (const [box, { plot }] of charts) plot.setSize({ width: box.clientWidth, height: CHART_HEIGHT });
   });
+
+  // Keys ------------------------------------------------------------------------------------
+
+  // `/` searches, `?` lists the keys, `g` and a letter goes to a page: letters stand in the
+  // navigation as data-key. Nothing happens while somebody types or a dialog is open.
+  let going = 0;
+
+  function typing(target) {
+    return target.closest?.("input, textarea, select, [contenteditable]") || document.querySelector("dialog[open], .modal.show");
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+    if (Date.now() - going < 1500) {
+      going = 0;
+      const link = document.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
+      if (link) {
+        event.preventDefault();
+        link.click();
+      }
+      return;
+    }
+    if (event.key === "g") going = Date.now();
+    if (event.key === "?") document.getElementById("keys")?.showModal();
+    if (event.key === "/") {
+      const field = document.querySelector("main [data-search], main input[type=search]");
+      if (field) {
+        event.preventDefault();
+        field.focus();
+        field.select();
+      }
+    }
+  });
+
+  document.addEventListener("change", (event) => event.target.closest("form[data-autosubmit]")?.requestSubmit());
 
   // A page begins ---------------------------------------------------------------------------
 

@@ -1,0 +1,101 @@
+"""`netboot export`, `netboot plan`, `netboot apply`: the site as files for git."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from netboot.commands.output import as_json, open_site, print_json, progress_bar
+from netboot.images.declared import Change, Kind
+from netboot.operations import declarative
+
+MARKS = {Kind.ADD: ("+", "green"), Kind.CHANGE: ("~", "yellow"), Kind.REMOVE: ("-", "red")}
+DIFFERENT = 3
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+prune_option = click.option("--prune", is_flag=True, help="Remove images that no file declares.")
+
+
+@click.command()
+@click.argument("folder", type=FOLDER)
+@click.pass_obj
+def export(data: Path, folder: Path) -> None:
+    """Write images, drivers and assignments into FOLDER, as files for git."""
+    written = declarative.export(open_site(data), folder)
+    click.echo(f"{len(written)} files are in {folder}.")
+
+
+@click.command()
+@click.argument("folder", type=FOLDER)
+@prune_option
+@click.option(
+    "--exit-code", "tell", is_flag=True, help=f"Exit with {DIFFERENT} when something would change."
+)
+@as_json
+@click.pass_obj
+def plan(data: Path, folder: Path, *, prune: bool, tell: bool, json_: bool) -> int:
+    """Say what `netboot apply FOLDER` would change; change nothing."""
+    found = declarative.plan(open_site(data), folder, prune=prune)
+    if json_:
+        print_json(_plain(found))
+    else:
+        _show(found)
+    return DIFFERENT if tell and found.changes else 0
+
+
+@click.command()
+@click.argument("folder", type=FOLDER)
+@prune_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
+@click.pass_obj
+def apply(data: Path, folder: Path, *, prune: bool, yes: bool, json_: bool) -> None:
+    """Make images, drivers and assignments as FOLDER declares them.
+
+    Nothing is built and nothing that machines get changes: build versions and update the
+    distribution points afterwards.
+    """
+    site = open_site(data)
+    if not json_ and not yes:
+        found = declarative.plan(site, folder, prune=prune)
+        _show(found)
+        if not found.changes:
+            return
+        click.confirm("Change this?", abort=True)
+    with progress_bar("Applying") as progress:
+        done = declarative.apply(site, folder, prune=prune, progress=progress)
+    if json_:
+        print_json(_plain(done))
+    else:
+        click.echo(f"{_counted(done.changes)} done.")
+
+
+def _show(found: declarative.Plan) -> None:
+    for source in found.sources:
+        click.echo(f"  import {source}")
+    for change in found.changes:
+        mark, colour = MARKS[change.kind]
+        click.secho(f"{mark} {change.subject} {change.label}", fg=colour)
+        for line in change.details:
+            click.echo(f"    {line}")
+    click.echo(f"{_counted(found.changes)} to make." if found.changes else "Nothing to change.")
+
+
+def _counted(changes: tuple[Change, ...]) -> str:
+    return f"{len(changes)} change{'' if len(changes) == 1 else 's'}"
+
+
+def _plain(found: declarative.Plan) -> dict[str, Any]:
+    return {
+        "sources": [str(path) for path in found.sources],
+        "changes": [
+            {
+                "change": change.kind.value,
+                "subject": change.subject,
+                "key": change.key,
+                "label": change.label,
+                "details": list(change.details),
+            }
+            for change in found.changes
+        ],
+    }

@@ -1,0 +1,345 @@
+"""The site as files for git: export it, plan what files would change, apply them.
+
+`plan` changes nothing. `apply` first takes in the sources that are named and not there yet, and
+then does all the rest in one transaction: either the site is as declared, or as it was. Nothing
+is built and nothing served changes; that stays a decision of its own.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from netboot.errors import InvalidInput, NetbootError, OperatorFault
+from netboot.images import boot_image, catalog
+from netboot.images.architecture import Architecture
+from netboot.images.boot_image import BootImage
+from netboot.images.declared import (
+    Assignment,
+    Change,
+    Declaration,
+    DeclaredDriver,
+    DeclaredImage,
+    Kind,
+    compare,
+)
+from netboot.operations import images, policy
+from netboot.operations.drivers import find_driver
+from netboot.site import Site
+from netboot.store.catalog_rows import driver_value, split_words
+from netboot.store.declared_files import (
+    DeclaredFiles,
+    DriverRef,
+    ImageEntry,
+    read_files,
+    write_files,
+)
+from netboot.store.image_rows import find_image, image_value, keep_drivers
+from netboot.store.records import DefaultImageRow, DeploymentRow, DriverRow, ImageRow
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What applying the files would change, in order; `sources` are WIMs to take in first."""
+
+    changes: tuple[Change, ...]
+    sources: tuple[Path, ...]
+
+
+def export(site: Site, folder: Path) -> tuple[Path, ...]:
+    """Write the site as it is into the folder; what was written. Raises NotPermitted."""
+    with site.database.transaction() as session:
+        declared = _now(session)
+    return write_files(folder, declared)
+
+
+def plan(site: Site, folder: Path, *, prune: bool = False) -> Plan:
+    """What applying the folder would change. Raises InvalidInput for files that cannot be."""
+    files = read_files(folder)
+    with site.database.transaction() as session:
+        now = _now(session)
+        wanted = _wanted(session, files, now)
+        _check(now, wanted, _with_sources(files))
+    _require_blobs(site, wanted)
+    changes = compare(now, wanted, prune=prune)
+    return Plan(changes, tuple(_missing_sources(files, now)))
+
+
+def apply(
+    site: Site, folder: Path, *, prune: bool = False, progress: Progress | None = None
+) -> Plan:
+    """Make the site as the folder declares it; what was changed.
+
+    Raises InvalidInput for files that cannot be applied, and what importing a source raises.
+    """
+    tell = progress or (lambda _part, _stage: None)
+    done = plan(site, folder, prune=prune)
+    files = read_files(folder)
+    _take_in(site, files, tell)
+    tell(0.9, "changing recipes and assignments")
+    with site.database.writing() as session:
+        now = _now(session)
+        wanted = _wanted(session, files, now)
+        _check(now, wanted, frozenset())
+        for change in compare(now, wanted):
+            _carry_out(session, change, wanted)
+    for change in done.changes:
+        if (change.kind, change.subject) == (Kind.REMOVE, "image"):
+            images.delete_image(site, change.key)
+    policy.publish(site)
+    return done
+
+
+def _now(session: Session) -> Declaration:
+    """The site as a declaration."""
+    drivers = {
+        row.digest: DeclaredDriver(
+            row.digest, row.name, row.version, row.enabled, tuple(split_words(row.categories))
+        )
+        for row in session.scalars(select(DriverRow))
+    }
+    found = {}
+    for row in session.scalars(select(ImageRow).order_by(ImageRow.name)):
+        value = image_value(session, row)
+        found[row.name] = DeclaredImage(
+            name=row.name,
+            architecture=row.architecture,
+            source_digest=row.source_digest,
+            source_index=row.image_index,
+            drivers=tuple(driver.digest for driver in value.drivers),
+            properties=value.properties,
+            comment=row.comment,
+            labels={driver.digest: f"{driver.name} {driver.version}" for driver in value.drivers},
+        )
+    defaults = {
+        row.architecture: row.image_name for row in session.scalars(select(DefaultImageRow))
+    }
+    machines = {
+        row.mac: Assignment(row.image_name, row.comment)
+        for row in session.scalars(select(DeploymentRow))
+    }
+    return Declaration(drivers, found, defaults, machines)
+
+
+def _wanted(session: Session, files: DeclaredFiles, now: Declaration) -> Declaration:
+    """The files as a declaration: names of drivers resolved, addresses in one spelling."""
+    known = now.drivers or {}
+    drivers = None
+    if files.drivers is not None:
+        drivers = {}
+        for entry in files.drivers:
+            row = _driver(session, entry.ref, None)
+            enabled = known[row.digest].enabled if entry.enabled is None else entry.enabled
+            drivers[row.digest] = DeclaredDriver(
+                row.digest, row.name, row.version, enabled, entry.categories
+            )
+    found = None
+    if files.images is not None:
+        found = {entry.name: _image(session, entry, now) for entry in files.images}
+        if len(found) < len(files.images):
+            raise InvalidInput("two files declare an image of the same name")
+    machines = None
+    if files.machines is not None:
+        machines = {policy.canonical_mac(mac): made for mac, made in files.machines.items()}
+    return Declaration(drivers, found, files.defaults, machines)
+
+
+def _image(session: Session, entry: ImageEntry, now: Declaration) -> DeclaredImage:
+    try:
+        architecture = Architecture(entry.architecture)
+    except ValueError:
+        choices = ", ".join(Architecture)
+        raise InvalidInput(
+            f"{entry.path}: there is no architecture {entry.architecture!r}",
+            hint=f"There are {choices}.",
+        ) from None
+    rows = [_driver(session, ref, architecture, entry.path) for ref in entry.drivers]
+    known = (now.images or {}).get(entry.name)
+    return DeclaredImage(
+        name=entry.name,
+        architecture=entry.architecture,
+        source_digest=entry.source_digest or (known.source_digest if known else ""),
+        source_index=entry.source_index,
+        drivers=tuple(row.digest for row in rows),
+        properties=entry.properties,
+        comment=entry.comment,
+        labels={row.digest: f"{row.name} {row.version}" for row in rows},
+    )
+
+
+def _driver(
+    session: Session, ref: DriverRef, architecture: Architecture | None, path: Path | None = None
+) -> DriverRow:
+    """The driver that a file means. Raises InvalidInput naming the file."""
+    where = f"{path}: " if path else ""
+    if ref.digest:
+        row = session.scalar(select(DriverRow).where(DriverRow.digest == ref.digest))
+        if row is None:
+            raise InvalidInput(
+                f"{where}the driver {ref.name or ref.digest} {ref.version} is not in the catalog",
+                hint="Import it first: netboot driver import FOLDER",
+            )
+        return row
+    if ref.version:
+        query = select(DriverRow).where(
+            DriverRow.name == ref.name, DriverRow.version == ref.version
+        )
+        rows = session.scalars(query).all()
+        if len(rows) == 1:
+            return rows[0]
+    try:
+        return find_driver(session, ref.name, architecture=architecture)
+    except OperatorFault as fault:
+        raise InvalidInput(f"{where}{fault}", hint=fault.hint) from fault
+
+
+def _check(now: Declaration, wanted: Declaration, coming: Iterable[str]) -> None:
+    """Refuse what cannot be done, before anything is done."""
+    for architecture in wanted.defaults or {}:
+        if architecture not in set(Architecture):
+            raise InvalidInput(f"there is no architecture {architecture!r} to have a default")
+    images_then = {*(now.images or {}), *(wanted.images or {})}
+    named = [*(wanted.defaults or {}).values()]
+    named += [made.image for made in (wanted.machines or {}).values()]
+    for image in named:
+        if image not in images_then:
+            raise InvalidInput(
+                f'a file assigns "{image}", and there is no such image',
+                hint="Declare it in images/, or import it first.",
+            )
+    for name, declared in (wanted.images or {}).items():
+        known = (now.images or {}).get(name)
+        if known is None and name not in set(coming):
+            raise InvalidInput(
+                f'the image "{name}" is not there, and its file names no source to take it from',
+                hint='Add `file = "path/to/boot.wim"` to its [source], or import it first.',
+            )
+        if known and declared.architecture != known.architecture:
+            raise InvalidInput(f'"{name}" is {known.architecture}, not {declared.architecture}')
+        if known and declared.source_digest != known.source_digest:
+            raise InvalidInput(
+                f'"{name}" has another source than its file says: {known.source_digest}',
+                hint="An image's source is changed on its page, or by a new image.",
+            )
+
+
+def _require_blobs(site: Site, wanted: Declaration) -> None:
+    """Properties name files by digest; those must be here."""
+    for image in (wanted.images or {}).values():
+        properties = image.properties
+        named = [properties.background, properties.boot_sdi]
+        named += [file.digest for file in properties.extra_files]
+        for digest in filter(None, named):
+            if not site.blobs.holds(digest):
+                raise InvalidInput(
+                    f"{image.name} wants a file that is not here: {digest}",
+                    hint="Add it to the image on its page once, then apply again.",
+                )
+
+
+def _with_sources(files: DeclaredFiles) -> frozenset[str]:
+    """Names of images whose files say where their source lies."""
+    return frozenset(entry.name for entry in files.images or () if entry.source_file)
+
+
+def _missing_sources(files: DeclaredFiles, now: Declaration) -> Iterable[Path]:
+    for entry in files.images or ():
+        if entry.name not in (now.images or {}) and entry.source_file:
+            if not entry.source_file.is_file():
+                raise InvalidInput(f"{entry.path}: there is no file {entry.source_file}")
+            yield entry.source_file
+
+
+def _take_in(site: Site, files: DeclaredFiles, tell: Progress) -> None:
+    """Import the sources of images that are not there yet."""
+    with site.database.transaction() as session:
+        there = set(session.scalars(select(ImageRow.name)))
+    new = [one for one in files.images or () if one.name not in there and one.source_file]
+    for place, entry in enumerate(new):
+        tell(0.9 * place / len(new), f"importing {entry.name}")
+        made = images.import_image(
+            site,
+            entry.source_file or Path(),
+            name=entry.name,
+            architecture=Architecture(entry.architecture),
+            index=entry.source_index,
+        )
+        if entry.source_digest and made.source_digest != entry.source_digest:
+            images.delete_image(site, entry.name)
+            raise InvalidInput(
+                f"{entry.source_file} is another file than {entry.path} says",
+                hint=f"It has the digest {made.source_digest}.",
+            )
+
+
+def _carry_out(session: Session, change: Change, wanted: Declaration) -> None:
+    match change.subject:
+        case "driver":
+            _change_driver(session, (wanted.drivers or {})[change.key])
+        case "image":
+            _change_image(session, (wanted.images or {})[change.key])
+        case "default":
+            _change_default(session, change.key, wanted.defaults or {})
+        case "machine":
+            _change_machine(session, change.key, wanted.machines or {})
+
+
+def _change_driver(session: Session, driver: DeclaredDriver) -> None:
+    row = session.scalars(select(DriverRow).where(DriverRow.digest == driver.digest)).one()
+    if driver.enabled and not row.enabled:
+        catalog.check_enable(driver_value(row))
+    row.enabled = driver.enabled
+    if driver.categories is not None:
+        row.categories = "\n".join(catalog.clean_categories(driver.categories))
+
+
+def _change_image(session: Session, image: DeclaredImage) -> None:
+    """Every driver passes the same rules as when it is added by hand."""
+    row = find_image(session, image.name)
+    value = image_value(session, row)
+    held = {driver.digest: driver for driver in value.drivers}
+    made = BootImage(
+        name=value.name,
+        slug=value.slug,
+        architecture=value.architecture,
+        source=value.source,
+        properties=image.properties,
+        comment=image.comment,
+    )
+    try:
+        for digest in image.drivers:
+            driver = held.get(digest) or driver_value(find_driver(session, digest))
+            if digest in held and not made.holds(driver):
+                # It may have been disabled since it was added; the image keeps it.
+                made = replace(made, drivers=(*made.drivers, driver))
+            else:
+                made = boot_image.with_driver(made, driver, confirmed=True)
+    except NetbootError as fault:
+        raise InvalidInput(f"{image.name}: {fault}", hint=getattr(fault, "hint", "")) from fault
+    row.properties = image.properties.to_json()
+    row.comment = image.comment
+    keep_drivers(row, made)
+
+
+def _change_default(session: Session, architecture: str, wanted: Mapping[str, str]) -> None:
+    if architecture in wanted:
+        session.merge(DefaultImageRow(architecture=architecture, image_name=wanted[architecture]))
+    else:
+        session.delete(session.get_one(DefaultImageRow, architecture))
+
+
+def _change_machine(session: Session, mac: str, wanted: Mapping[str, Assignment]) -> None:
+    if mac in wanted:
+        made = wanted[mac]
+        session.merge(
+            DeploymentRow(
+                mac=mac, image_name=made.image, comment=made.comment, changed_at=time.time()
+            )
+        )
+    else:
+        session.delete(session.get_one(DeploymentRow, mac))

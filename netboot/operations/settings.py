@@ -1,0 +1,188 @@
+"""The settings of a site: what each is, where it comes from, and how to change it.
+
+A change is written into netboot.toml, with the administrator's own comments kept, and counts
+from the next start on. What an environment variable says cannot be changed here.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from netboot.config import FILE_NAME, Settings, load_settings
+from netboot.errors import EditConflict, InvalidInput, NotPermitted
+from netboot.site import Site
+from netboot.store.blobs import sync_folder
+
+DEFAULT, FILE, VARIABLE = "default", "file", "variable"
+LONGEST = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting. `text` is its value as a form shows it: a list has an item a line.
+
+    `origin` is where it comes from: "default", "file" (netboot.toml) or "variable".
+    """
+
+    name: str
+    text: str
+    default: str
+    description: str
+    origin: str
+    is_list: bool
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that overrides it."""
+        return f"NETBOOT_{self.name.upper()}"
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsView:
+    """All settings. `etag` names the file as it was read; `pending` are changed since the start."""
+
+    settings: tuple[Setting, ...]
+    file: Path
+    etag: str
+    pending: tuple[str, ...]
+
+
+def read_settings(site: Site) -> SettingsView:
+    """The settings as they stand now. Raises InvalidInput when the file cannot be used."""
+    written = _document(site)
+    values = load_settings(site.data)
+    found = tuple(
+        Setting(
+            name,
+            _text(getattr(values, name)),
+            _text(field.get_default(call_default_factory=True)),
+            field.description or "",
+            _origin(name, written),
+            isinstance(getattr(values, name), list),
+        )
+        for name, field in Settings.model_fields.items()
+        if name != "data"
+    )
+    pending = tuple(
+        name
+        for name in Settings.model_fields
+        if name != "data" and getattr(values, name) != getattr(site.settings, name)
+    )
+    return SettingsView(found, _path(site), _etag(site), pending)
+
+
+def change_settings(site: Site, texts: dict[str, str], *, etag: str | None = None) -> SettingsView:
+    """Write these settings into netboot.toml; an empty text takes one back to its default.
+
+    Raises InvalidInput naming what is wrong, NotPermitted for one that a variable sets or a file
+    that cannot be written, EditConflict when the file changed since `etag`.
+    """
+    if etag is not None and etag != _etag(site):
+        raise EditConflict(
+            f"{FILE_NAME} was changed since you opened it",
+            hint="Look at the settings again, then repeat your change.",
+        )
+    document = _document(site)
+    known = {setting.name: setting for setting in read_settings(site).settings}
+    for name, text in texts.items():
+        if name not in known:
+            raise InvalidInput(f"there is no setting {name[:40]!r}")
+        if text.strip() == known[name].text.strip():
+            continue
+        if known[name].origin == VARIABLE:
+            raise NotPermitted(
+                f"{name} is set by the variable {known[name].variable}",
+                hint="Change it where the site is started.",
+            )
+        _put(document, name, text[:LONGEST])
+    _write(site, tomlkit.dumps(document))
+    return read_settings(site)
+
+
+def _put(document: tomlkit.TOMLDocument, name: str, text: str) -> None:
+    """The text as the value that the setting's type wants."""
+    if not text.strip():
+        document.pop(name, None)
+        return
+    example = Settings.model_fields[name].get_default(call_default_factory=True)
+    if isinstance(example, list):
+        document[name] = [line.strip() for line in text.splitlines() if line.strip()]
+    elif isinstance(example, bool):
+        document[name] = text.strip().lower() in {"true", "yes", "on", "1"}
+    elif isinstance(example, int | float):
+        document[name] = _number(name, text)
+    else:
+        document[name] = text.strip()
+
+
+def _number(name: str, text: str) -> int | float:
+    try:
+        return float(text) if "." in text else int(text)
+    except ValueError as fault:
+        raise InvalidInput(f"{name} is a number, not {text.strip()[:40]!r}") from fault
+
+
+def _write(site: Site, text: str) -> None:
+    """Put the file in place whole, once it proves to be one that a start would accept."""
+    path = _path(site)
+    part = path.with_name(f"{FILE_NAME}.part")
+    try:
+        folder = path.with_name(f".{FILE_NAME}.try")
+        folder.mkdir(exist_ok=True)
+        (folder / FILE_NAME).write_text(text)
+        try:
+            load_settings(folder)
+        finally:
+            (folder / FILE_NAME).unlink()
+            folder.rmdir()
+        with part.open("w") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(path)
+        sync_folder(path.parent)
+    except OSError as fault:
+        raise NotPermitted(
+            f"{path} cannot be written: {fault.strerror}", hint="Mend its owner or its mode."
+        ) from fault
+
+
+def _document(site: Site) -> tomlkit.TOMLDocument:
+    path = _path(site)
+    try:
+        return tomlkit.parse(path.read_text() if path.is_file() else "")
+    except (OSError, UnicodeDecodeError, TOMLKitError) as fault:
+        raise InvalidInput(f"{path} cannot be read: {fault}", hint=f"Mend {path}.") from fault
+
+
+def _origin(name: str, written: tomlkit.TOMLDocument) -> str:
+    if f"NETBOOT_{name.upper()}" in os.environ:
+        return VARIABLE
+    return FILE if name in written else DEFAULT
+
+
+def _text(value: Any) -> str:
+    """The value for a form; a password inside a database URL is never shown."""
+    if isinstance(value, str) and "://" in value:
+        return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", value)
+    if isinstance(value, list):
+        return "\n".join(str(item) for item in value)
+    return str(value)
+
+
+def _path(site: Site) -> Path:
+    return site.data / FILE_NAME
+
+
+def _etag(site: Site) -> str:
+    """What names the file's state: when and what size it was written."""
+    try:
+        found = _path(site).stat()
+    except OSError:
+        return "none"
+    return f"{found.st_mtime_ns}-{found.st_size}"

@@ -1,0 +1,211 @@
+"""Boots as rows: kept by key, searched, and counted by the hour."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, cast, delete, exists, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session, aliased
+
+from netboot.boot.attempt import Attempt, Outcome
+from netboot.boot.ladder import Rung
+from netboot.store.records import BootRow
+
+HOUR = 3600
+AT_ONCE = 100
+NOT_KEPT = frozenset({"steps", "dropped_steps"})
+_DEFAULTS = {
+    field.name: field.default
+    for field in fields(Attempt)
+    if field.name not in NOT_KEPT and field.default is not MISSING
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BootFilter:
+    """Which boots are wanted; what is empty is not asked for.
+
+    `search` is looked for in MAC and IP address, image and driver; `machine` is a whole address.
+    `before` (epoch seconds) is for the next page: only boots that began earlier.
+    """
+
+    search: str = ""
+    outcome: Outcome | None = None
+    image: str = ""
+    machine: str = ""
+    before: float | None = None
+
+    @property
+    def words(self) -> str:
+        """What is searched for, as it stands in rows."""
+        return self.search.strip().lower().replace("-", ":")
+
+    def fits(self, attempt: Attempt, now: float) -> bool:
+        """Whether a boot that has no row yet is among them."""
+        return (
+            (not self.words or self.words in search_text(attempt))
+            and (self.outcome is None or attempt.outcome(now) is self.outcome)
+            and (not self.image or attempt.image == self.image)
+            and (not self.machine or attempt.machine == self.machine)
+            and (self.before is None or attempt.began < self.before)
+        )
+
+
+def search_text(attempt: Attempt) -> str:
+    """What a search looks at."""
+    words = (attempt.mac, attempt.ip, attempt.image, attempt.driver, attempt.missing)
+    return " ".join(words).lower().replace("-", ":")[:400]
+
+
+def keep(session: Session, attempts: Iterable[Attempt]) -> None:
+    """Write the boots' rows, new or anew."""
+    rows = [_row(attempt) for attempt in attempts]
+    dialect = session.get_bind().dialect.name
+    for at in range(0, len(rows), AT_ONCE):
+        portion = rows[at : at + AT_ONCE]
+        if dialect == "postgresql":
+            made = postgresql.insert(BootRow).values(portion)
+            values = {name: made.excluded[name] for name in portion[0] if name != "key"}
+            session.execute(made.on_conflict_do_update(index_elements=["key"], set_=values))
+        else:
+            written = sqlite.insert(BootRow).values(portion)
+            values = {name: written.excluded[name] for name in portion[0] if name != "key"}
+            session.execute(written.on_conflict_do_update(index_elements=["key"], set_=values))
+
+
+def find(session: Session, key: str) -> Attempt | None:
+    """One boot, without its steps."""
+    row = session.get(BootRow, key)
+    return _attempt(row.attempt) if row is not None else None
+
+
+def newest(session: Session, wanted: BootFilter, limit: int, now: float) -> list[Attempt]:
+    """The newest boots that are wanted, newest first."""
+    keys = select(BootRow.key).where(*_conditions(wanted, now))
+    keys = keys.order_by(BootRow.began.desc()).limit(limit)
+    query = select(BootRow.attempt).where(BootRow.key.in_(keys)).order_by(BootRow.began.desc())
+    return [_attempt(value) for value in session.scalars(query)]
+
+
+def count(session: Session, wanted: BootFilter, now: float, without: Sequence[str]) -> int:
+    """How many boots are wanted, leaving some keys out."""
+    query = select(func.count()).select_from(BootRow).where(*_conditions(wanted, now))
+    return session.scalar(query.where(BootRow.key.not_in(without))) or 0
+
+
+def troubled(session: Session, since: float, now: float, limit: int) -> list[Attempt]:
+    """Each machine's newest boot, where that went wrong since a moment; newest first."""
+    later = aliased(BootRow)
+    stalled = (BootRow.state == Outcome.UNDER_WAY.value) & (BootRow.quiet_at < now)
+    query = (
+        select(BootRow.attempt)
+        .where(
+            BootRow.began >= since,
+            BootRow.state.in_([Outcome.OFFLINE.value, Outcome.IGNORED.value]) | stalled,
+            ~exists().where(later.machine == BootRow.machine, later.began > BootRow.began),
+        )
+        .order_by(BootRow.began.desc())
+        .limit(limit)
+    )
+    return [_attempt(value) for value in session.scalars(query)]
+
+
+def counts_by_hour(
+    session: Session, since: float, without: Sequence[str]
+) -> list[tuple[int, bool, int]]:
+    """(hour's number since the epoch, whether online, how many), leaving some keys out."""
+    hour = cast(func.floor(BootRow.began / HOUR), Integer)
+    online = BootRow.state == Outcome.ONLINE.value
+    query = (
+        select(hour, online, func.count())
+        .where(BootRow.began >= since, BootRow.key.not_in(without))
+        .group_by(hour, online)
+    )
+    return [(int(at), bool(up), int(count)) for at, up, count in session.execute(query)]
+
+
+def rates(session: Session, limit: int, without: Sequence[str]) -> list[tuple[float, float]]:
+    """(when it began, bytes a second of its image) of the newest boots that have a rate."""
+    query = (
+        select(BootRow.began, BootRow.rate)
+        .where(BootRow.rate > 0, BootRow.key.not_in(without))
+        .order_by(BootRow.began.desc())
+        .limit(limit)
+    )
+    return [(began, rate) for began, rate in session.execute(query)]
+
+
+def discard(session: Session, keys: Sequence[str]) -> None:
+    """Forget boots by key."""
+    session.execute(delete(BootRow).where(BootRow.key.in_(keys)))
+
+
+def discard_oldest(session: Session, keep_newest: int) -> int:
+    """Forget all but the newest; how many those were."""
+    oldest = select(BootRow.began).order_by(BootRow.began.desc()).offset(keep_newest).limit(1)
+    border = session.scalar(oldest)
+    if border is None:
+        return 0
+    found = session.execute(delete(BootRow).where(BootRow.began <= border).returning(BootRow.key))
+    return len(found.all())
+
+
+def _conditions(wanted: BootFilter, now: float) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.words:
+        conditions.append(BootRow.search.contains(wanted.words, autoescape=True))
+    match wanted.outcome:
+        case None:
+            pass
+        case Outcome.STALLED:
+            conditions += [BootRow.state == Outcome.UNDER_WAY.value, BootRow.quiet_at < now]
+        case Outcome.UNDER_WAY:
+            conditions += [BootRow.state == Outcome.UNDER_WAY.value, BootRow.quiet_at >= now]
+        case outcome:
+            conditions.append(BootRow.state == outcome.value)
+    if wanted.image:
+        conditions.append(BootRow.image == wanted.image)
+    if wanted.machine:
+        conditions.append(BootRow.machine == wanted.machine)
+    if wanted.before is not None:
+        conditions.append(BootRow.began < wanted.before)
+    return conditions
+
+
+def _row(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "key": attempt.key,
+        "machine": attempt.machine[:64],
+        "began": attempt.began,
+        "state": attempt.outcome(attempt.last).value,
+        "quiet_at": attempt.quiet_at,
+        "image": attempt.image[:100],
+        "rate": attempt.rate,
+        "search": search_text(attempt),
+        "attempt": _plain(attempt),
+    }
+
+
+def _plain(attempt: Attempt) -> dict[str, Any]:
+    """What differs from a boot of which nothing is known."""
+    plain = {
+        field.name: getattr(attempt, field.name)
+        for field in fields(Attempt)
+        if field.name not in NOT_KEPT
+        and getattr(attempt, field.name) != _DEFAULTS.get(field.name, MISSING)
+    }
+    plain["rung"] = int(attempt.rung)
+    plain["reached"] = [[int(rung), at] for rung, at in attempt.reached]
+    return plain
+
+
+def _attempt(plain: dict[str, Any]) -> Attempt:
+    """The boot of a row; what another release wrote beside is left out."""
+    known = {name: value for name, value in plain.items() if name in _KNOWN}
+    known["rung"] = Rung(known.get("rung", 0))
+    known["reached"] = tuple((Rung(rung), at) for rung, at in known.get("reached", ()))
+    return Attempt(**known)
+
+
+_KNOWN = frozenset(field.name for field in fields(Attempt)) - NOT_KEPT

@@ -1,0 +1,290 @@
+"""Declarations as files for git: drivers.toml, assignments.toml, and images/<slug>.toml.
+
+Written so that a change of one thing is a change of few lines. What was written can be read
+again; files made by hand may leave out what is not needed to know what is meant.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from tomlkit.items import AoT, Table
+
+from netboot.errors import InvalidInput, NotPermitted
+from netboot.images.boot_image import slug
+from netboot.images.declared import Assignment, Declaration, DeclaredImage
+from netboot.images.properties import Properties
+
+DRIVERS, ASSIGNMENTS, IMAGES = "drivers.toml", "assignments.toml", "images"
+HEADER = "Written by `netboot export`; read by `netboot plan` and `netboot apply`."
+
+
+@dataclass(frozen=True, slots=True)
+class DriverRef:
+    """How a file names a driver: by digest, or by name and perhaps version."""
+
+    digest: str = ""
+    name: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DriverEntry:
+    """A driver in drivers.toml; what is None is not said."""
+
+    ref: DriverRef
+    enabled: bool | None
+    categories: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageEntry:
+    """An image's file. `source_file` is where to take the source from, if it is not there yet."""
+
+    path: Path
+    name: str
+    architecture: str
+    source_digest: str
+    source_index: int
+    source_file: Path | None
+    drivers: tuple[DriverRef, ...]
+    properties: Properties
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredFiles:
+    """What a folder of files says; None for a file that is not there."""
+
+    drivers: tuple[DriverEntry, ...] | None
+    images: tuple[ImageEntry, ...] | None
+    defaults: Mapping[str, str] | None
+    machines: Mapping[str, Assignment] | None
+
+
+def write_files(folder: Path, declared: Declaration) -> tuple[Path, ...]:
+    """Write the declaration; files of images that are gone are removed.
+
+    Raises NotPermitted. Returns what was written.
+    """
+    texts = {
+        folder / DRIVERS: _drivers_text(declared),
+        folder / ASSIGNMENTS: _assignments_text(declared),
+        **{
+            folder / IMAGES / f"{slug(image.name)}.toml": _image_text(image)
+            for image in (declared.images or {}).values()
+        },
+    }
+    try:
+        (folder / IMAGES).mkdir(parents=True, exist_ok=True)
+        for path in (folder / IMAGES).glob("*.toml"):
+            if path not in texts:
+                path.unlink()
+        for path, text in texts.items():
+            if not path.exists() or path.read_text() != text:
+                path.write_text(text)
+    except OSError as fault:
+        raise NotPermitted(
+            f"{folder} cannot be written: {fault.strerror}", hint="Name another folder."
+        ) from fault
+    return tuple(texts)
+
+
+def read_files(folder: Path) -> DeclaredFiles:
+    """What the folder says. Raises InvalidInput naming the file and what is wrong with it."""
+    if not folder.is_dir():
+        raise InvalidInput(
+            f"there is no folder {folder}", hint="Make one with: netboot export FOLDER"
+        )
+    drivers = _read(folder / DRIVERS)
+    assignments = _read(folder / ASSIGNMENTS)
+    images = (folder / IMAGES).is_dir()
+    found = sorted((folder / IMAGES).glob("*.toml")) if images else []
+    if drivers is None and assignments is None and not images:
+        raise InvalidInput(
+            f"{folder} declares nothing",
+            hint=f"It should hold {DRIVERS}, {ASSIGNMENTS} or {IMAGES}/; see netboot export.",
+        )
+    return DeclaredFiles(
+        None if drivers is None else _driver_entries(folder / DRIVERS, drivers),
+        tuple(_image_entry(path, _read(path) or {}) for path in found) if images else None,
+        None if assignments is None else _texts(folder / ASSIGNMENTS, assignments, "defaults"),
+        None if assignments is None else _machines(folder / ASSIGNMENTS, assignments),
+    )
+
+
+def _document() -> tomlkit.TOMLDocument:
+    document = tomlkit.document()
+    document.add(tomlkit.comment(HEADER))
+    document.add(tomlkit.nl())
+    return document
+
+
+def _drivers_text(declared: Declaration) -> str:
+    document = _document()
+    entries = tomlkit.aot()
+    for driver in sorted(
+        (declared.drivers or {}).values(), key=lambda one: (one.label, one.digest)
+    ):
+        entry = _driver_table(driver.digest, driver.name, driver.version)
+        entry.add("enabled", driver.enabled)
+        entry.add("categories", sorted(driver.categories or ()))
+        entries.append(entry)
+    _add(document, "driver", entries)
+    return tomlkit.dumps(document)
+
+
+def _driver_table(digest: str, name: str, version: str) -> Table:
+    entry = tomlkit.table()
+    entry.add("name", name)
+    entry.add("version", version)
+    entry.add("digest", digest)
+    return entry
+
+
+def _add(document: tomlkit.TOMLDocument, name: str, entries: AoT) -> None:
+    if len(entries):
+        document.add(name, entries)
+
+
+def _assignments_text(declared: Declaration) -> str:
+    document = _document()
+    defaults = tomlkit.table()
+    for architecture, image in sorted((declared.defaults or {}).items()):
+        defaults.add(architecture, image)
+    document.add("defaults", defaults)
+    machines = tomlkit.table()
+    for mac, made in sorted((declared.machines or {}).items()):
+        line = tomlkit.inline_table()
+        line.add("image", made.image)
+        if made.comment:
+            line.add("comment", made.comment)
+        machines.add(mac, line)
+    document.add("machines", machines)
+    return tomlkit.dumps(document)
+
+
+def _image_text(image: DeclaredImage) -> str:
+    document = _document()
+    document.add("name", image.name)
+    document.add("architecture", image.architecture)
+    document.add("comment", image.comment)
+    source = tomlkit.table()
+    source.add("digest", image.source_digest)
+    source.add("index", image.source_index)
+    document.add("source", source)
+    properties = tomlkit.table()
+    for name, value in sorted(image.properties.to_json().items()):
+        properties.add(name, value)
+    document.add("properties", properties)
+    entries = tomlkit.aot()
+    for digest in image.drivers:
+        name, _, version = image.labels.get(digest, "").partition(" ")
+        entries.append(_driver_table(digest, name, version))
+    _add(document, "driver", entries)
+    return tomlkit.dumps(document)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as fault:  # TOMLDecodeError, UnicodeDecodeError
+        raise InvalidInput(f"{path} cannot be read: {fault}", hint=f"Mend {path}.") from fault
+
+
+def _driver_entries(path: Path, data: dict[str, Any]) -> tuple[DriverEntry, ...]:
+    _only(path, data, {"driver"})
+    entries = []
+    for entry in _list(path, data, "driver"):
+        _only(path, entry, {"name", "version", "digest", "enabled", "categories"})
+        categories = entry.get("categories")
+        enabled = entry.get("enabled")
+        if enabled is not None and not isinstance(enabled, bool):
+            raise InvalidInput(f"{path}: enabled is true or false, not {enabled!r}")
+        kept = None if categories is None else tuple(str(one) for one in categories)
+        entries.append(DriverEntry(_ref(path, entry), enabled, kept))
+    return tuple(entries)
+
+
+def _image_entry(path: Path, data: dict[str, Any]) -> ImageEntry:
+    known = {"name", "architecture", "comment", "source", "properties", "driver"}
+    _only(path, data, known)
+    source = _table(path, data, "source")
+    _only(path, source, {"digest", "index", "file"})
+    file = source.get("file")
+    index = source.get("index", 1)
+    if not isinstance(index, int) or isinstance(index, bool):
+        raise InvalidInput(f"{path}: the source's index is a number, not {index!r}")
+    try:
+        properties = Properties.from_json(_table(path, data, "properties"))
+    except (InvalidInput, TypeError) as fault:
+        raise InvalidInput(f"{path}: {fault}", hint=f"Mend its [properties] in {path}.") from fault
+    return ImageEntry(
+        path=path,
+        name=_text(path, data, "name"),
+        architecture=_text(path, data, "architecture"),
+        source_digest=str(source.get("digest", "")),
+        source_index=index,
+        source_file=(path.parent / str(file)) if file else None,
+        drivers=tuple(_ref(path, entry) for entry in _list(path, data, "driver")),
+        properties=properties,
+        comment=str(data.get("comment", "")),
+    )
+
+
+def _machines(path: Path, data: dict[str, Any]) -> dict[str, Assignment]:
+    _only(path, data, {"defaults", "machines"})
+    machines = {}
+    for mac, made in _table(path, data, "machines").items():
+        entry = {"image": made} if isinstance(made, str) else made
+        if not isinstance(entry, dict):
+            raise InvalidInput(f"{path}: {mac} wants the name of an image")
+        _only(path, entry, {"image", "comment"})
+        machines[mac] = Assignment(_text(path, entry, "image"), str(entry.get("comment", "")))
+    return machines
+
+
+def _ref(path: Path, entry: dict[str, Any]) -> DriverRef:
+    ref = DriverRef(*(str(entry.get(name, "")) for name in ("digest", "name", "version")))
+    if not ref.digest and not ref.name:
+        raise InvalidInput(f"{path}: a driver is named by its digest or its name")
+    return ref
+
+
+def _texts(path: Path, data: dict[str, Any], name: str) -> dict[str, str]:
+    table = _table(path, data, name)
+    return {key: _text(path, table, key) for key in table}
+
+
+def _text(path: Path, data: dict[str, Any], name: str) -> str:
+    value = data.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidInput(f"{path}: {name} is missing or no text")
+    return value
+
+
+def _table(path: Path, data: dict[str, Any], name: str) -> dict[str, Any]:
+    value = data.get(name, {})
+    if not isinstance(value, dict):
+        raise InvalidInput(f"{path}: [{name}] should be a table")
+    return value
+
+
+def _list(path: Path, data: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    value = data.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise InvalidInput(f"{path}: [[{name}]] should be tables")
+    return value
+
+
+def _only(path: Path, data: dict[str, Any], known: set[str]) -> None:
+    unknown = sorted(set(data) - known)
+    if unknown:
+        raise InvalidInput(
+            f"{path}: {unknown[0]!r} is not known here", hint=f"Known: {', '.join(sorted(known))}."
+        )

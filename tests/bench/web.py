@@ -1,0 +1,268 @@
+"""Benchmark of the console: pages, live events and the first view on a large site under load.
+
+`python -m tests.bench.web [--quick]`. Ten administrators click through every page, each with a
+live stream open, while two hundred machines boot. The seconds of a page are the server's own
+(Server-Timing); what the clients waited is told beside it. The last line is one JSON object.
+"""
+
+import argparse
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from netboot.boot.events import Discovered
+from netboot.site import Site
+from tests.bench import web_site
+from tests.bench.bench_table import conclude, print_table
+from tests.web.consoles import ROOT, running_console
+from tests.web.seeding import NAMES, PASSWORD
+
+ADMINISTRATORS = 10
+BOOTING = 200
+THINKING = (0.3, 1.2)
+"""Seconds between two clicks of an administrator."""
+
+PROBES = 40
+SEED = 7
+GOALS = {
+    "slowest_page_p95_ms": ("<=", 150.0),
+    "first_view_kilobytes": ("<=", 1000.0),
+    "live_event_p95_seconds": ("<=", 0.5),
+    "failed_requests": ("<=", 0.0),
+}
+
+
+@dataclass
+class Clicks:
+    """What all administrators saw, by page: the server's milliseconds and the client's."""
+
+    server: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    client: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    failed: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, page: str, response: httpx.Response, seconds: float) -> None:
+        """One answer."""
+        timing = re.search(r"app;dur=([\d.]+)", response.headers.get("Server-Timing", ""))
+        with self.lock:
+            if response.status_code != 200 or timing is None:
+                self.failed.append(f"{page}: {response.status_code}")
+                return
+            self.server[page].append(float(timing[1]))
+            self.client[page].append(seconds * 1000)
+
+
+def percentile(values: list[float], part: float = 0.95) -> float:
+    """The value that 95 of 100 stay below."""
+    return sorted(values)[min(len(values) - 1, int(part * len(values)))]
+
+
+def sign_in(url: str) -> dict[str, str]:
+    """The cookies of an administrator."""
+    with httpx.Client(base_url=url, follow_redirects=True) as client:
+        form = client.get("/sign-in").text
+        token = re.search(r'name="csrf_token" value="([^"]+)"', form)
+        assert token is not None
+        fields = {"name": NAMES["admin"], "password": PASSWORD, "csrf_token": token[1]}
+        client.post("/sign-in", data=fields)
+        return dict(client.cookies)
+
+
+def pages_of(client: httpx.Client) -> dict[str, str]:
+    """Every page to click: the navigation, searches, and one thing of each kind."""
+    overview = client.get("/").text
+    found = dict.fromkeys(re.findall(r'href="(/[^"#?]*)" data-key', overview), "")
+    pages = {path: path for path in found}
+    first = {
+        "one image": ("/images/", r'href="(/images/[a-z0-9-]+)"'),
+        "one driver": ("/drivers/", r'href="(/drivers/[0-9a-f]{64})"'),
+        "one boot": ("/boots/?outcome=online", r'href="(/boots/[0-9a-f]{12}-\d+)"'),
+        "one job": ("/jobs/", r'href="(/jobs/\d+)"'),
+        "one machine": ("/machines/", r'href="(/machines/[^"?#]+)"'),
+    }
+    for name, (place, pattern) in first.items():
+        match = re.search(pattern, client.get(place).text)
+        if match:
+            pages[name] = match[1]
+    pages |= {
+        "drivers: search": "/drivers/?search=d1999",
+        "drivers: by id": "/drivers/?search=PCI%5CVEN_1042",
+        "boots: search": "/boots/?search=52:54:00:00:12",
+        "boots: no hit": "/boots/?search=nothing-like-it",
+        "boots: offline": "/boots/?outcome=offline",
+        "boots: one image": "/boots/?image=PE+3",
+        "boots: last week": f"/boots/?before={time.time() - 7 * 86400:.0f}",
+        "codes": "/boots/codes?code=PXE-E55",
+    }
+    return pages
+
+
+def click(  # noqa: PLR0917
+    url: str, cookies: dict[str, str], pages: dict[str, str], clicks: Clicks,
+    stop: threading.Event, seed: int,
+) -> None:  # fmt: skip
+    """One administrator, until it is time to stop."""
+    chance = random.Random(seed)
+    with httpx.Client(base_url=url, cookies=cookies, timeout=60) as client:
+        while not stop.wait(chance.uniform(*THINKING)):
+            name = chance.choice(list(pages))
+            began = time.perf_counter()
+            clicks.add(name, client.get(pages[name]), time.perf_counter() - began)
+
+
+def watch(url: str, cookies: dict[str, str], topics: list[str], stop: threading.Event) -> None:
+    """A page that stays open: its live stream, read as it comes."""
+    with httpx.Client(base_url=url, cookies=cookies, timeout=60) as client:
+        params = [("topic", topic) for topic in topics]
+        with client.stream("GET", "/live", params=params) as response:
+            for _ in response.iter_raw():
+                if stop.is_set():
+                    return
+
+
+def live_seconds(site: Site, url: str, cookies: dict[str, str], probes: int) -> list[float]:
+    """From an event of a machine to the moment at which the open page of boots has it."""
+    told: dict[str, float] = {}
+    seen: dict[str, float] = {}
+    news = threading.Condition()
+
+    def listen() -> None:
+        with (
+            httpx.Client(base_url=url, cookies=cookies, timeout=60) as client,
+            client.stream("GET", "/live", params={"topic": "boots:"}) as response,
+        ):
+            for text in response.iter_text():
+                now = time.perf_counter()
+                with news:
+                    for mac in set(re.findall(r"de:ad:be:ef:[0-9a-f:]{5}", text)):
+                        seen.setdefault(mac, now)
+                    news.notify_all()
+                if len(seen) >= probes:
+                    return
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    chance = random.Random(SEED)
+    for number in range(probes):
+        mac = f"de:ad:be:ef:{number >> 8:02x}:{number & 255:02x}"
+        time.sleep(chance.uniform(0.1, 0.5))  # at no special moment of the server's rounds
+        told[mac] = time.perf_counter()
+        site.journal.emit(
+            Discovered(at=time.time(), mac=mac, architecture="x64", firmware="uefi", stage="x")
+        )
+        with news:
+            news.wait_for(lambda mac=mac: mac in seen, timeout=10)  # type: ignore[misc]
+    return [seen.get(mac, at + 10.0) - at for mac, at in told.items()]
+
+
+def first_view(url: str, cookies: dict[str, str]) -> tuple[float, float]:
+    """Bytes that the overview needs at first, as they are sent and unpacked."""
+    sent = unpacked = 0.0
+    with httpx.Client(base_url=url, cookies=cookies) as client:
+        page = client.get("/")
+        assets = set(re.findall(r'(?:src|href)="(/assets/[^"#]+)', page.text))
+        for response in (page, *(client.get(path) for path in assets)):
+            unpacked += len(response.content)
+            sent += response.num_bytes_downloaded
+    return sent, unpacked
+
+
+def measure(data: Path, seconds: float, probes: int) -> tuple[dict[str, float | None], object]:
+    """All figures on a filled site."""
+    site = Site.open(data)
+    clicks, stop = Clicks(), threading.Event()
+    with running_console(data) as console:
+        cookies = sign_in(console.url)
+        with httpx.Client(base_url=console.url, cookies=cookies, timeout=60) as client:
+            pages = pages_of(client)
+            for path in pages.values():  # what a server does once is not what a page takes
+                client.get(path)
+        load = [sys.executable, "-m", "tests.bench.web_site", str(data)]
+        booting = subprocess.Popen(
+            [*load, str(BOOTING), "1000000", str(seconds)], cwd=ROOT, stdout=subprocess.PIPE
+        )
+        threads = [
+            threading.Thread(
+                target=click, args=(console.url, cookies, pages, clicks, stop, number), daemon=True
+            )
+            for number in range(ADMINISTRATORS)
+        ]
+        streams = ["overview", "boots:", "jobs", "images", "points"]
+        threads += [
+            threading.Thread(
+                target=watch,
+                args=(console.url, cookies, ["activity", streams[number % 5]], stop),
+                daemon=True,
+            )
+            for number in range(ADMINISTRATORS)
+        ]
+        for thread in threads:
+            thread.start()
+        live = live_seconds(site, console.url, cookies, probes)
+        booting.wait(seconds + 120)
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+        sent, unpacked = first_view(console.url, cookies)
+    site.journal.close()
+    site.database.close()
+    return figures_of(clicks, live, sent, unpacked)
+
+
+def figures_of(
+    clicks: Clicks, live: list[float], sent: float, unpacked: float
+) -> tuple[dict[str, float | None], object]:
+    """The figures, and a table of all pages."""
+    rows = []
+    for page, values in sorted(clicks.server.items(), key=lambda item: -percentile(item[1])):
+        p95, waited = percentile(values), percentile(clicks.client[page])
+        middle = statistics.median(values)
+        rows.append([page, str(len(values)), f"{middle:.1f}", f"{p95:.1f}", f"{waited:.1f}"])
+    print_table(
+        "pages, milliseconds", ["page", "clicks", "median", "p95", "p95 at the client"], rows
+    )
+    for failure in clicks.failed[:10]:
+        print(f"  failed: {failure}")
+    everything = [value for values in clicks.server.values() for value in values]
+    figures: dict[str, float | None] = {
+        "clicks": float(len(everything)),
+        "failed_requests": float(len(clicks.failed)),
+        "all_pages_p95_ms": percentile(everything) if everything else None,
+        "slowest_page_p95_ms": max(map(percentile, clicks.server.values()), default=None),
+        "live_event_median_seconds": statistics.median(live),
+        "live_event_p95_seconds": percentile(live),
+        "first_view_kilobytes": unpacked / 1000,
+        "first_view_sent_kilobytes": sent / 1000,
+    }
+    return figures, {"pages": rows}
+
+
+def main() -> None:
+    """Fill a site, measure it, say what came out."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--quick", action="store_true", help="the same site, a shorter run")
+    quick = options.parse_args().quick
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "data"
+        site = Site.open(data)
+        began = time.perf_counter()
+        web_site.fill(site, drivers=20_000, machine_count=10_000, boots=100_000)
+        site.database.close()
+        print(f"20,000 drivers, 10,000 machines, 100,000 boots: filled in "
+              f"{time.perf_counter() - began:.0f} s")  # fmt: skip
+        figures, details = measure(data, 20.0 if quick else 90.0, 15 if quick else PROBES)
+    conclude("web", figures, GOALS, details=details, quick=quick)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""A large site for the benchmark of the console: drivers, machines, boots, images, jobs.
+
+Drivers, machines and boots are rows as an import and the journal's folding leave them; the
+journal holds the events of every boot.
+"""
+
+import json
+import random
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from netboot.boot.attempts import Attempt, fold
+from netboot.boot.events import Event
+from netboot.operations import images, jobs, machines, policy
+from netboot.site import Site
+from netboot.store import boot_log, boot_rows
+from netboot.store.catalog_entry import entry
+from netboot.store.catalog_rows import add_entries
+from netboot.store.journal_writer import encoded, open_journal
+from netboot.store.records import FactRow, MachineRow
+from tests.bench.drivers import catalog
+from tests.web import seeding
+
+SEED = 20_261
+AT_ONCE = 500
+IMAGES = 12
+DRIVERS_IN_IMAGE = 20
+JOBS = 200
+DAY = 86_400.0
+
+
+def mac_of(number: int) -> str:
+    """The address of machine `number`."""
+    return "52:54:" + ":".join(f"{number >> shift & 255:02x}" for shift in (24, 16, 8, 0))
+
+
+def fill(site: Site, *, drivers: int, machine_count: int, boots: int) -> None:
+    """Make the site large."""
+    chance = random.Random(SEED)
+    _drivers(site, drivers, chance)
+    _images(site, drivers)
+    _machines(site, machine_count, chance)
+    last = _boots(site, boots, machine_count, chance)
+    with site.database.writing() as session:
+        for mark in (machines.READ_TO, boot_log.READ_TO):
+            session.merge(FactRow(name=mark, value={"id": last}))
+    for number in range(JOBS):
+        job = jobs.submit(site, "build_version", {"image": "PE 1"}, title=f"Build {number}")
+        site.jobs.report(job.id, progress=0.5, stage="half", line="a line")
+        site.jobs.finish(job.id, "succeeded" if number % 9 else "failed", message="done")
+    seeding.add_accounts(site)
+
+
+def _drivers(site: Site, count: int, chance: random.Random) -> None:
+    shelf = catalog(count, chance)
+    for at in range(0, count, AT_ONCE):
+        with site.database.writing() as session:
+            add_entries(session.connection(), [entry(one) for one in shelf[at : at + AT_ONCE]])
+
+
+def _images(site: Site, drivers: int) -> None:
+    for number in range(IMAGES):
+        seeding.add_image(site, f"PE {number}", is_lab=False, comment="for the benchmark")
+        chosen = [
+            f"sha256:{1 + 3 * one:064x}" for one in range(min(DRIVERS_IN_IMAGE, drivers // 4))
+        ]
+        images.add_drivers(site, f"PE {number}", chosen)
+        for _ in range(3):
+            version = seeding.add_version(site, f"PE {number}")
+        site.point.update(version, site.blobs, now=time.time())
+
+
+def _machines(site: Site, count: int, chance: random.Random) -> None:
+    now = time.time()
+    for at in range(0, count, AT_ONCE):
+        with site.database.writing() as session:
+            session.add_all(
+                MachineRow(
+                    key=mac_of(number),
+                    source=machines.REPORT,
+                    devices=[
+                        f"{0x1000 + chance.randrange(400):04x}:{chance.randrange(2000):04x}"
+                        for _ in range(12)
+                    ],
+                    architecture="x64",
+                    firmware="uefi" if number % 3 else "bios",
+                    image_name=f"PE {number % IMAGES}",
+                    seen_at=now - chance.random() * 90 * DAY,
+                )
+                for number in range(at, min(at + AT_ONCE, count))
+            )
+    for number in range(0, count, 50):
+        _assign(site, number)
+    policy.publish(site)
+
+
+def _assign(site: Site, number: int) -> None:
+    from netboot.store.records import DeploymentRow
+
+    with site.database.writing() as session:
+        session.merge(
+            DeploymentRow(mac=mac_of(number), image_name=f"PE {number % IMAGES}", changed_at=1.0)
+        )
+
+
+def _boots(site: Site, count: int, machine_count: int, chance: random.Random) -> int:
+    """A month of boots, oldest first; the journal's last id."""
+    now = time.time()
+    patterns = [_pattern(online=True), _pattern(online=False), _pattern(online=True, cut=2)]
+    connection = open_journal(site.data / "journal.db")
+    for at in range(0, count, AT_ONCE):
+        attempts, rows = [], []
+        for number in range(at, min(at + AT_ONCE, count)):
+            began = now - 30 * DAY * (count - number) / count - 60
+            events, attempt = patterns[_kind(number)]
+            mac = mac_of(chance.randrange(machine_count))
+            image = f"PE {number % IMAGES}"
+            attempts.append(_moved(attempt, mac, began, image))
+            rows += [_row(event, mac, began, image) for event in events]
+        _write(connection, rows)
+        with site.database.writing() as session:
+            boot_rows.keep(session, attempts)
+    last = int(connection.execute("SELECT max(id) FROM events").fetchone()[0])
+    connection.close()
+    return last
+
+
+def _kind(number: int) -> int:
+    return 0 if number % 10 < 8 else number % 10 - 7
+
+
+def _pattern(*, online: bool, cut: int = 8) -> tuple[tuple[Event, ...], Attempt]:
+    events = seeding.boot_events(mac_of(0), at=0.0, online=online)[:cut]
+    return events, fold(events)[0]
+
+
+def _moved(attempt: Attempt, mac: str, began: float, image: str) -> Attempt:
+    return replace(
+        attempt,
+        mac=mac,
+        began=began,
+        last=began + attempt.last,
+        image=image if attempt.image else "",
+        reached=tuple((rung, began + at) for rung, at in attempt.reached),
+    )
+
+
+def _row(event: Event, mac: str, began: float, image: str) -> tuple[Any, ...]:
+    changed: dict[str, Any] = {"mac": mac, "at": began + event.at}
+    if getattr(event, "image", ""):
+        changed["image"] = image
+    return encoded(replace(event, **changed))
+
+
+def _write(connection: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany(
+        "INSERT INTO events (at, kind, mac, ip, details) VALUES (?, ?, ?, ?, ?)", rows
+    )
+    connection.execute("COMMIT")
+
+
+def running_boots(count: int, first: int, seconds: float) -> Iterator[tuple[float, Event]]:
+    """Events of `count` machines that boot at a time for so many seconds: (when, event).
+
+    Each boot takes 30 s; who is up begins again as another machine.
+    """
+    timed = []
+    for number in range(count):
+        began = -30.0 * number / count
+        machine = first + number
+        while began < seconds:
+            events = seeding.boot_events(mac_of(machine), at=0.0)
+            timed += [(began + event.at, event) for event in events]
+            began += 30.0
+            machine += count
+    yield from sorted(
+        ((at, event) for at, event in timed if 0 <= at < seconds), key=lambda pair: pair[0]
+    )
+
+
+def main(argv: list[str]) -> None:
+    """`python -m tests.bench.web_site DATA BOOTS FIRST SECONDS`: let machines boot."""
+    data, count, first, seconds = Path(argv[0]), int(argv[1]), int(argv[2]), float(argv[3])
+    site = Site.open(data)
+    began = time.time()
+    told = 0
+    for at, event in running_boots(count, first, seconds):
+        wait = began + at - time.time()
+        if wait > 0:
+            time.sleep(wait)  # the load has a pace of its own
+        site.journal.emit(replace(event, at=time.time()))
+        told += 1
+    site.journal.close()
+    print(json.dumps({"events": told, "dropped": site.journal.dropped}))
+
+
+if __name__ == "__main__":
+    import sys
+
+    main(sys.argv[1:])

@@ -1,0 +1,194 @@
+"""The site as files for git."""
+
+import shutil
+
+import pytest
+
+from netboot.errors import InvalidInput, NotPermitted, OperatorFault
+from netboot.images.architecture import Architecture
+from netboot.operations import declarative, drivers, images, policy
+from tests.samples.synthetic_winpe import SyntheticWinPe
+from tests.web import seeding
+
+MAC = "52:54:00:00:00:01"
+
+
+@pytest.fixture
+def furnished(site, tmp_path):
+    """An image with a driver, a second driver, an assignment."""
+    driver = seeding.add_driver(site, tmp_path / "d", "e1000", enabled=True)
+    seeding.add_driver(site, tmp_path / "d", "netkvm", ids=("PCI\\VEN_1AF4&DEV_1000",))
+    seeding.add_image(site, comment="a comment")
+    images.add_driver(site, "Lab PE x64", driver.digest)
+    policy.deploy(site, MAC, "Lab PE x64", comment="desk 4")
+    return site
+
+
+@pytest.fixture
+def folder(furnished, tmp_path):
+    """What it exports."""
+    declarative.export(furnished, tmp_path / "site")
+    return tmp_path / "site"
+
+
+def edit(path, before, after):
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+
+
+def told(plan):
+    return [(c.kind.value, c.subject, c.label, *c.details) for c in plan.changes]
+
+
+def test_what_was_exported_changes_nothing(furnished, folder):
+    """And exporting once more writes the same bytes."""
+    before = {path: path.read_bytes() for path in folder.rglob("*.toml")}
+    declarative.export(furnished, folder)
+
+    assert () == declarative.plan(furnished, folder, prune=True).changes
+    assert before == {path: path.read_bytes() for path in folder.rglob("*.toml")}
+    assert {"drivers.toml", "assignments.toml", "lab-pe-x64.toml"} == {p.name for p in before}
+
+
+def test_an_edited_file_is_planned_and_applied(furnished, folder):
+    """Enable, add, comment, property, assignment: one after another, then nothing is left."""
+    edit(folder / "drivers.toml", "enabled = false", "enabled = true")
+    image = folder / "images" / "lab-pe-x64.toml"
+    edit(image, "a comment", "another")
+    edit(image, "[properties]", "[properties]\nscratch_space_mb = 128")
+    image.write_text(image.read_text() + '\n[[driver]]\nname = "netkvm"\n')
+    edit(folder / "assignments.toml", MAC, "52-54-00-00-00-02")
+    expected = [
+        ("change", "driver", "netkvm 1.2.3.4", "enable"),
+        ("change", "image", "Lab PE x64", "+ netkvm 1.2.3.4",
+         "scratch_space_mb: (nothing) -> 128", "comment: a comment -> another"),
+        ("remove", "machine", MAC, "- Lab PE x64"),
+        ("add", "machine", "52:54:00:00:00:02", "+ Lab PE x64"),
+    ]  # fmt: skip
+
+    assert expected == told(declarative.plan(furnished, folder))
+    assert not drivers.get_driver(furnished, "netkvm").enabled
+    assert expected == told(declarative.apply(furnished, folder))
+    view = images.get_image(furnished, "Lab PE x64")
+    assert ("another", ["e1000", "netkvm"]) == (view.comment, [d.name for d in view.drivers])
+    assert ["52:54:00:00:00:02"] == [made.mac for made in policy.deployments(furnished)]
+    assert {"52:54:00:00:00:02": "Lab PE x64"} == furnished.point.load().assignments
+    assert () == declarative.plan(furnished, folder).changes
+
+
+def test_another_site_becomes_the_same(furnished, folder, tmp_path):
+    """With the source file beside the declaration, a new site gets all of it."""
+    if shutil.which("wimlib-imagex") is None:
+        pytest.skip("needs wimlib-imagex: apt-get install wimtools")
+    from netboot.site import Site
+    from tests.web.conftest import close
+
+    wim = SyntheticWinPe().capture(tmp_path / "media")
+    declared = folder / "images" / "lab-pe-x64.toml"
+    lines = [line for line in declared.read_text().splitlines() if not line.startswith("digest =")]
+    text = "\n".join(lines).replace("index = 1", f'index = 1\nfile = "{wim}"')
+    declared.write_text(text)
+    for path in (folder / "drivers.toml",):
+        path.write_text("\n".join(x for x in path.read_text().splitlines() if "digest" not in x))
+    other = Site.open(tmp_path / "other")
+    try:
+        for name, ids in (
+            ("e1000", "PCI\\VEN_8086&DEV_100E"),
+            ("netkvm", "PCI\\VEN_1AF4&DEV_1000"),
+        ):
+            seeding.add_driver(other, tmp_path / "again", name, ids=(ids,))
+        plan = declarative.apply(other, folder)
+        assert [wim] == list(plan.sources)
+        view = images.get_image(other, "Lab PE x64")
+        assert ["e1000"] == [driver.name for driver in view.drivers]
+        assert ["desk 4"] == [made.comment for made in policy.deployments(other)]
+        assert () == declarative.plan(other, folder).changes
+    finally:
+        close(other)
+
+
+def test_an_image_that_no_file_declares_is_kept_unless_pruning_is_asked_for(furnished, folder):
+    """Removing is never a surprise."""
+    seeding.add_image(furnished, "Another", Architecture.X86)
+    policy.drop(furnished, "Another")
+
+    assert [] == told(declarative.plan(furnished, folder))
+    assert [("remove", "image", "Another")] == told(declarative.plan(furnished, folder, prune=True))
+    declarative.apply(furnished, folder, prune=True)
+    assert ["Lab PE x64"] == [image.name for image in images.list_images(furnished)]
+
+
+def test_a_part_without_a_file_is_left_alone(furnished, folder):
+    """Who declares only images keeps his assignments."""
+    (folder / "assignments.toml").unlink()
+    policy.withdraw(furnished, MAC)
+
+    assert [] == told(declarative.plan(furnished, folder))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("drivers.toml", ("enabled = true", "enabled = 3"), "true or false"),
+        ("drivers.toml", ("enabled = true", "enable = true"), "'enable' is not known"),
+        ("drivers.toml", ("[[driver]]", "[[driver]"), "cannot be read"),
+        ("drivers.toml", ('name = "e1000"', 'name = "e1000"\ndigest = "x"'), "cannot be read"),
+        ("images/lab-pe-x64.toml", ('name = "Lab PE x64"', ""), "name is missing"),
+        ("images/lab-pe-x64.toml", ('name = "Lab PE x64"', 'name = "New"'), "names no source"),
+        ("images/lab-pe-x64.toml", ('architecture = "x64"', 'architecture = "x65"'), "x65"),
+        ("images/lab-pe-x64.toml", ('architecture = "x64"', 'architecture = "x86"'), "is x64"),
+        ("images/lab-pe-x64.toml", ("[properties]", "[properties]\ncolour = 1"), "colour"),
+        ("images/lab-pe-x64.toml", ("[properties]", '[properties]\nkeyboard = "x"'), "keyboard"),
+        ("images/lab-pe-x64.toml", ("index = 1", 'index = "a"'), "is a number"),
+        ("images/lab-pe-x64.toml", ("index = 1", 'index = 1\ncolor = "a"'), "'color' is not known"),
+        ("assignments.toml", ('image = "Lab PE x64"', 'image = "Nobody"'), "no such image"),
+        ("assignments.toml", (MAC, "not-a-mac"), "not a MAC address"),
+        ("assignments.toml", ("x64 =", "x65 ="), "x65"),
+    ],
+)
+def test_a_file_that_cannot_be_is_refused_before_anything_changes(
+    furnished, folder, name, change, words
+):
+    """Whatever is wrong, the message names it, and the site stays as it was."""
+    edit(folder / name, *change)
+    with pytest.raises(OperatorFault, match=words):
+        declarative.apply(furnished, folder)
+
+    assert "a comment" == images.get_image(furnished, "Lab PE x64").comment
+
+
+def test_a_driver_that_may_not_be_added_stops_all_of_it(furnished, folder):
+    """One transaction: the comment that would have changed, too, has not."""
+    image = folder / "images" / "lab-pe-x64.toml"
+    edit(image, "a comment", "another")
+    image.write_text(image.read_text() + '\n[[driver]]\nname = "netkvm"\n')
+
+    with pytest.raises(InvalidInput, match="not enabled"):
+        declarative.apply(furnished, folder)
+    assert "a comment" == images.get_image(furnished, "Lab PE x64").comment
+
+
+def test_a_driver_that_was_disabled_since_may_stay(furnished, folder):
+    """An image keeps what it holds; the files say so, too."""
+    drivers.disable_driver(furnished, "e1000")
+    edit(folder / "drivers.toml", "enabled = true", "enabled = false")
+    edit(folder / "images" / "lab-pe-x64.toml", "a comment", "another")
+    declarative.apply(furnished, folder)
+
+    assert ("e1000",) == images.get_image(furnished, "Lab PE x64").disabled_drivers
+
+
+def test_a_folder_that_declares_nothing_is_refused(site, tmp_path):
+    """An empty folder must not mean: remove everything."""
+    for missing in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(InvalidInput, match="no folder|declares nothing"):
+            declarative.plan(site, missing, prune=True)
+
+
+def test_a_folder_that_cannot_be_written_is_named(furnished, tmp_path):
+    """A file stands where the folder should be."""
+    (tmp_path / "file").write_text("x")
+
+    with pytest.raises(NotPermitted, match="file"):
+        declarative.export(furnished, tmp_path / "file")

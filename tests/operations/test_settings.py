@@ -1,0 +1,110 @@
+"""Settings: read, told apart by where they come from, changed."""
+
+import pytest
+
+from netboot.config import Settings, load_settings
+from netboot.errors import EditConflict, InvalidInput, NotPermitted
+from netboot.operations import settings
+from netboot.site import Site
+
+FILE = '# the lab\nweb_port = 9000  # was taken\nrelays = ["10.2.0.0/16"]\n'
+
+
+def one(site, name):
+    return next(each for each in settings.read_settings(site).settings if each.name == name)
+
+
+def test_each_setting_says_where_it_comes_from(site, monkeypatch):
+    """Default, file, or variable."""
+    (site.data / "netboot.toml").write_text(FILE)
+    monkeypatch.setenv("NETBOOT_HTTP_PORT", "9001")
+
+    assert ("9000", "file") == (one(site, "web_port").text, one(site, "web_port").origin)
+    assert ("9001", "variable") == (one(site, "http_port").text, one(site, "http_port").origin)
+    assert ("127.0.0.1", "default") == (
+        one(site, "web_address").text,
+        one(site, "web_address").origin,
+    )
+    assert set(Settings.model_fields) - {"data"} == {
+        each.name for each in settings.read_settings(site).settings
+    }
+
+
+def test_a_change_keeps_the_files_comments(site):
+    """The file stays the administrator's own."""
+    (site.data / "netboot.toml").write_text(FILE)
+    assert "9000" == str(site.settings.web_port)
+    changed = settings.change_settings(site, {"web_port": "9002", "relays": "10.3.0.0/16\n"})
+
+    text = (site.data / "netboot.toml").read_text()
+    assert "# the lab" in text
+    assert "# was taken" in text
+    assert ["10.3.0.0/16"] == load_settings(site.data).relays
+    assert ("relays", "web_port") == tuple(sorted(changed.pending))
+
+
+def test_an_empty_text_takes_a_setting_back_to_its_default(site):
+    """Its line leaves the file."""
+    (site.data / "netboot.toml").write_text(FILE)
+    settings.change_settings(site, {"web_port": " "})
+
+    assert 8080 == load_settings(site.data).web_port
+    assert "web_port" not in (site.data / "netboot.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        ({"web_port": "99999"}, "web_port"),
+        ({"web_port": "x"}, "is a number"),
+        ({"address": "not an address"}, "address"),
+        ({"colour": "blue"}, "no setting 'colour'"),
+        ({"relays": "somewhere"}, "relays"),
+    ],
+)
+def test_what_a_start_would_refuse_is_refused_at_once(site, texts, words):
+    """And the file stays as it was."""
+    (site.data / "netboot.toml").write_text(FILE)
+    with pytest.raises(InvalidInput, match=words):
+        settings.change_settings(site, texts)
+
+    assert FILE == (site.data / "netboot.toml").read_text()
+    assert [] == [path.name for path in site.data.iterdir() if "try" in path.name]
+
+
+def test_what_a_variable_sets_cannot_be_changed_here(site, monkeypatch):
+    """It would not count, so it is not written."""
+    monkeypatch.setenv("NETBOOT_WEB_PORT", "9001")
+
+    with pytest.raises(NotPermitted, match="NETBOOT_WEB_PORT"):
+        settings.change_settings(site, {"web_port": "9002"})
+    settings.change_settings(site, {"web_port": "9001"})
+
+
+def test_a_file_that_was_changed_meanwhile_is_not_overwritten(site):
+    """The etag names the file as it was shown."""
+    shown = settings.read_settings(site).etag
+    settings.change_settings(site, {"web_port": "9002"}, etag=shown)
+
+    with pytest.raises(EditConflict):
+        settings.change_settings(site, {"web_port": "9003"}, etag=shown)
+
+
+def test_a_password_in_a_url_is_not_shown(site):
+    """And saving the form leaves it as it is."""
+    line = 'database_url = "postgresql://netboot:secret@db/netboot"\n'
+    (site.data / "netboot.toml").write_text(line)
+    shown = one(site, "database_url").text
+    settings.change_settings(site, {"database_url": shown, "web_port": "9002"})
+
+    assert "postgresql://netboot:***@db/netboot" == shown
+    assert line in (site.data / "netboot.toml").read_text()
+
+
+def test_a_file_that_is_no_toml_is_named(tmp_path):
+    """With what to do."""
+    site = Site.open(tmp_path / "data")
+    (site.data / "netboot.toml").write_text("web_port = ")
+
+    with pytest.raises(InvalidInput, match="netboot.toml"):
+        settings.read_settings(site)

@@ -1,0 +1,129 @@
+"""Every page of a console, found by following its links, and every form on them."""
+
+import re
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+TEXT_TYPES = {"text", "search", "url", "email", "password", "number", "tel"}
+ASIDE = ("/assets/", "/live", "/sign-in", "/setup", "/api/", "/metrics")
+"""What is no page of the console, or ends the session."""
+
+
+@dataclass
+class Form:
+    """A form as a browser would send it: where to, how, and with which values."""
+
+    action: str
+    method: str
+    values: dict[str, str] = field(default_factory=dict)
+    texts: list[str] = field(default_factory=list)
+
+
+class _Reader(HTMLParser):
+    """Collects links and forms of one page."""
+
+    def __init__(self, url):
+        super().__init__()
+        self.url = url
+        self.links = []
+        self.forms = []
+        self._inside = False
+        self._select = ""
+        self._textarea = ""
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        if tag == "a" and found.get("href"):
+            self.links.append(urljoin(self.url, found["href"]))
+        if tag == "form":
+            self._inside = True
+            self.forms.append(Form(urljoin(self.url, found.get("action") or self.url),
+                                   (found.get("method") or "get").lower()))  # fmt: skip
+        if self._inside and found.get("name") and "disabled" not in found:
+            self._field(tag, found)
+        if tag == "option" and self._select and ("selected" in found or not self._chosen()):
+            self.forms[-1].values[self._select] = found.get("value") or ""
+
+    def _field(self, tag, found):
+        form, name = self.forms[-1], found["name"]
+        if tag == "input":
+            kind = found.get("type", "text")
+            if kind in {"checkbox", "radio"} and "checked" not in found:
+                return
+            form.values[name] = found.get("value") or ""
+            if kind in TEXT_TYPES and "readonly" not in found:
+                form.texts.append(name)
+        elif tag == "textarea":
+            form.values[name] = ""
+            self._textarea = name
+            if "readonly" not in found:
+                form.texts.append(name)
+        elif tag == "select":
+            self._select = name
+
+    def _chosen(self):
+        return self._select in self.forms[-1].values
+
+    def handle_endtag(self, tag):
+        if tag == "form":
+            self._inside = False
+        if tag == "select":
+            self._select = ""
+        if tag == "textarea":
+            self._textarea = ""
+
+    def handle_data(self, data):
+        if self._textarea:
+            self.forms[-1].values[self._textarea] += data
+
+
+@dataclass
+class Page:
+    """One page: its path, with its query where that matters, and the forms on it."""
+
+    path: str
+    forms: list[Form]
+
+
+def every_page(client: httpx.Client, also=(), each=1):
+    """A page for every kind of address that links lead to, the overview first.
+
+    Addresses are of one kind when they differ only in what names a thing: a slug, a digest, a
+    number. `each` of every kind are visited; `also` are paths that no link leads to.
+    """
+    waiting, seen, pages = ["/", *also], {}, []
+    while waiting:
+        path = waiting.pop(0)
+        kind = kind_of(path)
+        if path in seen.get(kind, ()) or len(seen.setdefault(kind, [])) >= each:
+            continue
+        seen[kind].append(path)
+        answer = client.get(path, follow_redirects=True)
+        if not answer.headers.get("content-type", "").startswith("text/html"):
+            continue
+        reader = _Reader(path)
+        reader.feed(answer.text)
+        pages.append(Page(path, reader.forms))
+        waiting += [
+            link
+            for link in dict.fromkeys(reader.links)
+            if not urlsplit(link).netloc and not link.startswith(ASIDE) and "#" not in link
+        ]
+    return pages
+
+
+def kind_of(path):
+    """The address with what names a single thing taken out of it.
+
+    Below a list, whatever has a digit, a dash or a percent sign in it is a name.
+    """
+    parts = urlsplit(path)
+    words = [
+        "*" if re.search(r"[0-9%-]", word) and number > 1 else word
+        for number, word in enumerate(parts.path.split("/"))
+    ]
+    fields = "&".join(sorted(re.findall(r"(\w+)=", parts.query)))
+    return "/".join(words) + ("?" + fields if fields else "")

@@ -1,0 +1,196 @@
+"""The console in a real browser: scripts in texts stay texts, in every field and on every page."""
+
+import re
+import shutil
+import time
+
+import pytest
+
+from netboot.boot.events import Discovered, PeReported, RequestIgnored
+from netboot.operations import jobs
+from netboot.site import Site
+from tests.web import seeding
+from tests.web.browsing import Watched, sign_in, wait_until_live
+from tests.web.conftest import close
+from tests.web.consoles import running_console
+from tests.web.crawling import every_page
+
+pytestmark = [pytest.mark.browser, pytest.mark.loopback, pytest.mark.timeout(900)]
+
+PAYLOADS = (
+    "<script>window.hit=1</script>",
+    "<img src=x onerror=window.hit=1>",
+    "<svg onload=window.hit=1>",
+    '"><script>window.hit=1</script>',
+    "'><img src=x onerror=window.hit=1>",
+    '" onmouseover="window.hit=1',
+    "' autofocus onfocus='window.hit=1",
+    "javascript:window.hit=1",
+    "</title><script>window.hit=1</script>",
+    "</textarea><script>window.hit=1</script>",
+    "</pre><script>window.hit=1</script>",
+    "<iframe srcdoc='<script>parent.hit=1</script>'>",
+    "<hx-partial hx-target='body'>hit</hx-partial>",
+    "<template hx type=partial hx-target=body>hit</template>",
+    "<div hx-get=/jobs/ hx-trigger=load>x</div>",
+    "<form action=//evil.example><button>x</button></form>",
+    "<a href=javascript:window.hit=1>x</a>",
+    "<base href=//evil.example/>",
+    "<meta http-equiv=refresh content='0;url=//evil.example'>",
+    "<link rel=stylesheet href=//evil.example/x.css>",
+    "<style>*{display:none}</style>",
+    "<body onload=window.hit=1>",
+    "<details open ontoggle=window.hit=1>",
+    "<video><source onerror=window.hit=1>",
+    "<math><mi xlink:href=javascript:window.hit=1>x</mi></math>",
+    "<object data=javascript:window.hit=1>",
+    "<embed src=javascript:window.hit=1>",
+    "<input onfocus=window.hit=1 autofocus>",
+    "<marquee onstart=window.hit=1>",
+    "<isindex type=image src=1 onerror=window.hit=1>",
+    "&lt;script&gt;window.hit=1&lt;/script&gt;",
+    "{{7*7}}{% if 1 %}x{% endif %}",
+    "${window.hit=1}",
+    "`;window.hit=1;`",
+    "\\u003cscript\\u003ewindow.hit=1\\u003c/script\\u003e",
+    "<!--><script>window.hit=1</script>-->",
+    "<![CDATA[<script>window.hit=1</script>]]>",
+    "<noscript><p title='</noscript><script>window.hit=1</script>'>",
+    "<p style='background:url(javascript:window.hit=1)'>",
+    "<x hx-on:click=window.hit=1 id=live-boots>",
+)
+
+
+def plant(site, tmp_path):
+    """Put every payload into every text that drivers, machines and jobs bring."""
+    now = time.time()
+    for number, payload in enumerate(PAYLOADS):
+        seeding.add_image(site, payload[:50] + f" {number}", comment=payload, is_lab=False)
+        quoted = payload.replace('"', "").replace("%", "")
+        seeding.add_driver(
+            site, tmp_path / str(number), f"driver{number}", device=quoted, maker=quoted
+        )
+        mac = f"52:54:00:66:00:{number:02x}"
+        words = {"architecture": payload, "firmware": payload, "stage": payload, "nic": payload}
+        end = (
+            RequestIgnored(at=now, mac=mac, reason=payload)
+            if number % 2
+            else PeReported(
+                at=now, mac=mac, image=payload, version=1, driver=payload, device=payload
+            )
+        )
+        seeding.tell(site, Discovered(at=now, mac=mac, **words), end)
+    together = "\n".join(PAYLOADS)
+    for payload in (*PAYLOADS[:20], together[:250]):
+        job = jobs.submit(site, "boot_test_machine", {}, title=payload)
+        site.jobs.report(job.id, progress=0.1, stage=payload, line=together)
+        site.jobs.finish(job.id, "failed", message=together)
+
+
+@pytest.fixture
+def planted(furnished_folder, tmp_path):
+    """A console whose site is full of payloads."""
+    data = shutil.copytree(furnished_folder, tmp_path / "data")
+    site = Site.open(data)
+    plant(site, tmp_path)
+    close(site)
+    with running_console(data) as console:
+        yield console
+
+
+UNTOUCHED = """() => window.hit === undefined && !document.querySelector(
+    'main script, main iframe, main object, main embed, main base, main style, main marquee')"""
+
+
+def test_scripts_in_texts_stay_texts(browser, planted, httpx_client):
+    """Forty payloads in every field that files or machines fill, and in every form; on all pages.
+
+    Forms are sent with each payload in each of their text fields. Whether it is taken or refused,
+    no answer has it unquoted, and no page that shows it runs it.
+    """
+    context = browser.new_context()
+    watched = Watched(context)
+    page = watched.page
+    sign_in(page, planted.url)
+    client = httpx_client(planted.url, context)
+    pages = every_page(client, each=3)
+    assert [] == list(unquoted(client, pages))
+    for path in dict.fromkeys([*(one.path for one in pages), *with_payloads(pages)]):
+        page.goto(planted.url + path)
+        assert page.evaluate(UNTOUCHED), path
+    for path in ("/boots/", "/jobs/", "/images/"):
+        page.goto(planted.url + path)
+        wait_until_live(page)
+        assert page.evaluate(UNTOUCHED), path
+    context.close()
+
+    assert [] == watched.complaints
+
+
+def unquoted(client, pages):
+    """Where an answer has a payload as it was sent: each form, each text field, each payload."""
+    sent = set()
+    for page in pages:
+        for form in page.forms:
+            for name in form.texts:
+                action = re.sub(r"[0-9a-f]{64}|\d+", "*", form.action)
+                if (form.method, action, name) in sent:
+                    continue
+                sent.add((form.method, action, name))
+                yield from _try_field(client, page.path, form, name)
+    assert len(sent) >= 10
+
+
+def _try_field(client, path, form, name):
+    for payload in PAYLOADS:
+        values = {**form.values, name: payload}
+        if form.method == "get":
+            answer = client.get(form.action, params=values)
+        else:
+            values["csrf_token"] = token_of(client, path)
+            answer = client.post(form.action, data=values, headers={"HX-Request": "true"})
+        assert answer.status_code < 500, (form.action, name, payload)
+        if payload.startswith("<") and payload in answer.text:
+            yield f"{form.action} {name}: {payload}"
+
+
+TOKENS = {}
+
+
+def token_of(client, path):
+    """The CSRF token of a session, as it stands on any page."""
+    key = client.cookies.get("netboot")
+    if key not in TOKENS:
+        found = re.search(r'name="csrf-token" content="([^"]+)"', client.get(path).text)
+        TOKENS[key] = found[1]
+    return TOKENS[key]
+
+
+def with_payloads(pages):
+    """Addresses of searches that look for payloads."""
+    from urllib.parse import urlencode
+
+    together = " ".join(payload for payload in PAYLOADS if len(payload) < 40)
+    for page in pages:
+        for form in page.forms:
+            if form.method == "get":
+                for name in form.texts:
+                    for payload in (together[:90], together[90:180], PAYLOADS[0], PAYLOADS[3]):
+                        yield form.action.partition("?")[0] + "?" + urlencode({name: payload})
+
+
+@pytest.fixture
+def httpx_client():
+    """Makes clients with the cookie of a browser's context."""
+    import httpx
+
+    opened = []
+
+    def make(url, context):
+        cookies = {cookie["name"]: cookie["value"] for cookie in context.cookies()}
+        opened.append(httpx.Client(base_url=url, cookies=cookies, timeout=60))
+        return opened[-1]
+
+    yield make
+    for client in opened:
+        client.close()

@@ -1,0 +1,29 @@
+"""Settings of the site: looked at by everybody, changed by administrators."""
+
+from flask import Blueprint, request, url_for
+from flask.typing import ResponseReturnValue
+
+from netboot.operations import settings as operations
+from web.access import Role, requires, site
+from web.answers import done
+from web.topics import page
+
+settings = Blueprint("settings", __name__, url_prefix="/settings")
+
+
+@settings.get("/")
+@requires(Role.VIEWER)
+def index() -> str:
+    """All settings, where each comes from, and the form that changes them."""
+    return page("settings/index.html", shown=operations.read_settings(site()))
+
+
+@settings.post("/", endpoint="change")
+@requires(Role.ADMIN)
+def change() -> ResponseReturnValue:
+    """Write what was changed."""
+    fields = request.form.to_dict()
+    etag = fields.pop("etag", None)
+    fields.pop("csrf_token", None)
+    operations.change_settings(site(), fields, etag=etag)
+    return done("The settings are written. They count from the next start on.", url_for(".index"))
