@@ -94,6 +94,10 @@ def test_the_address_is_the_machines_own_word_or_where_it_came_from():
         "ü\udc80\0",
         TOKEN + "\n",
     ],
+    ids=[
+        *("empty", "a guess", "a letter changed", "a letter gone", "a part only"),
+        *("of another site", "far too long", "no text", "a line more"),
+    ],
 )
 def test_only_our_own_tokens_are_taken(token):
     """A made-up, changed or foreign token is refused without a look at the report."""
