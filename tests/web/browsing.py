@@ -28,6 +28,8 @@ UNLINKED = (
     "/boots/codes?code=PXE-E55",
     "/boots/codes?code=nonsense",
     "/images/windows-pe-11",
+    "/images/lab-pe-x64/coverage?machines=all",
+    "/machines/?add=list",
     "/nowhere",
 )
 

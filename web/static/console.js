@@ -1,5 +1,5 @@
 // What the console's pages do by themselves. Runs before htmx (deferred scripts keep their
-// order) and asks for `htmx`, `tus` and `bootstrap` only when something happens.
+// order) and asks for `htmx`, `tus` and `tabler` only when something happens.
 (() => {
   "use strict";
 
@@ -437,6 +437,6 @@
     refresh(document);
     for (const form of document.querySelectorAll("form[data-upload]")) new UploadForm(form);
     const modal = document.querySelector(".modal[data-open]");
-    if (modal) bootstrap.Modal.getOrCreateInstance(modal).show();
+    if (modal) tabler.bootstrap.Modal.getOrCreateInstance(modal).show();
   });
 })();
