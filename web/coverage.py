@@ -93,8 +93,9 @@ def remove_unneeded(slug: str) -> ResponseReturnValue:
     """Take the drivers out of the recipe that no known machine needs."""
     everybody = request.form.get("machines") == "all"
     removed = operations.remove_unneeded(site(), slug, everybody=everybody)
-    names = ", ".join(driver.name for driver in removed) or "Nothing"
-    return done(f"{names} was removed. Build a new version to make it smaller.", _page_after(slug))
+    names = ", ".join(driver.name for driver in removed)
+    words = f"{names} was removed. Build a new version to make it smaller."
+    return done(words if names else "Every driver may be needed.", _page_after(slug))
 
 
 def _added(names: list[str], image: str) -> str:

@@ -8,9 +8,10 @@ from flask_login import current_user  # type: ignore[import-untyped]
 
 from netboot.errors import InvalidInput, NotBootCritical, OperatorFault
 from netboot.images.architecture import Architecture
-from netboot.operations import drivers as catalog
+from netboot.images.catalog import DriverFilter
 from netboot.operations import images as operations
 from netboot.operations import jobs, points
+from netboot.operations.driver_search import search_drivers
 from web.access import Role, requires, site
 from web.answers import done, wants_fragment
 from web.topics import page
@@ -41,15 +42,14 @@ def driver_choices(slug: str) -> str:
     """Drivers that could be added: those of the image's architecture that it has not."""
     image = operations.get_image(site(), slug)
     held = {driver.digest for driver in image.drivers}
-    found = catalog.list_drivers(
-        site(), search=request.args.get("search", ""), architecture=image.architecture
-    )
-    choices = [driver for driver in found if driver.digest not in held]
+    wanted = DriverFilter(request.args.get("search", "")[:200], architecture=image.architecture)
+    found = search_drivers(site(), wanted, limit=CHOICES_SHOWN + len(held))
+    choices = [driver for driver in found.drivers if driver.digest not in held]
     return render_template(
         "images/_driver_choices.html",
         image=image,
         choices=choices[:CHOICES_SHOWN],
-        more=max(0, len(choices) - CHOICES_SHOWN),
+        more=found.total - len(found.drivers) + max(0, len(choices) - CHOICES_SHOWN),
         live=True,
     )
 

@@ -7,7 +7,7 @@ import click
 from netboot.commands.boot_chain import chain
 from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar
 from netboot.images.architecture import Architecture
-from netboot.images.coverage import Coverage
+from netboot.images.coverage import Coverage, DriverWeight
 from netboot.operations import coverage as operations
 from netboot.operations import images, versions
 from netboot.operations.images import ImageView
@@ -189,8 +189,12 @@ def _tell_coverage(found: Coverage) -> None:
         ],
     )
     for weight in found.weights:
-        needed = f"needed by {len(weight.machines)}" if weight.machines else "no machine needs it"
+        needed = f"needed by {len(weight.machines)}" if weight.machines else _unneeded(weight)
         click.echo(f"driver     {weight.driver.name}: {weight.size} bytes, {needed}")
+
+
+def _unneeded(weight: DriverWeight) -> str:
+    return "no machine needs it" if weight.judged else "nobody knows whether it is needed"
 
 
 @image.command("set-default")

@@ -87,11 +87,17 @@ class MachineCoverage:
 
 @dataclass(frozen=True, slots=True)
 class DriverWeight:
-    """What a driver of the image costs and brings: bytes, and the machines that need it."""
+    """What a driver of the image costs and brings: bytes, and the machines that need it.
+
+    `judged` tells whether nobody needs it where `machines` is empty. That cannot be said of
+    drivers for neither network nor storage, nor while a machine's devices of that kind are not
+    known.
+    """
 
     driver: Driver
     size: int
     machines: tuple[str, ...]
+    judged: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +109,8 @@ class Coverage:
 
     @property
     def unneeded(self) -> tuple[DriverWeight, ...]:
-        """Drivers that no known machine needs; none while no machine is known."""
-        if not self.machines:
-            return ()
-        return tuple(weight for weight in self.weights if not weight.machines)
+        """Drivers that surely no known machine needs; none while no machine is known."""
+        return tuple(weight for weight in self.weights if weight.judged and not weight.machines)
 
     @property
     def fixes(self) -> tuple[tuple[Driver, int], ...]:
@@ -218,7 +222,27 @@ def _weigh(
         for device in machine.devices:
             if device.match and device.match.driver.digest in users:
                 users[device.match.driver.digest].setdefault(machine.machine.name)
+    judged = _judged_kinds(machines)
     return tuple(
-        DriverWeight(driver, size_on(driver, architecture), tuple(users[driver.digest]))
+        DriverWeight(
+            driver,
+            size_on(driver, architecture),
+            tuple(users[driver.digest]),
+            judged=driver.kind in judged,
+        )
         for driver in added
+    )
+
+
+def _judged_kinds(machines: Sequence[MachineCoverage]) -> frozenset[DriverKind]:
+    """The kinds of which every machine's devices are known."""
+    if not machines:
+        return frozenset()
+    return frozenset(
+        kind
+        for kind, states in (
+            (DriverKind.NETWORK, (machine.network for machine in machines)),
+            (DriverKind.STORAGE, (machine.storage for machine in machines)),
+        )
+        if Status.UNKNOWN not in states
     )

@@ -14,14 +14,14 @@ from netboot.images.coverage import (
     wanted_ids,
 )
 from netboot.images.device import Device
-from netboot.images.driver import SCSI_CLASS, Driver, DriverFile, DriverKind, Model
+from netboot.images.driver import NETWORK_CLASS, SCSI_CLASS, Driver, DriverFile, DriverKind, Model
 from netboot.images.matching import DriverIndex
 
 X64, X86 = Architecture.X64, Architecture.X86
 
 
 def driver(name, *ids, kind=DriverKind.NETWORK, enabled=True, size=1000):
-    guid = "4d36e972-e325-11ce-bfc1-08002be10318" if kind is DriverKind.NETWORK else SCSI_CLASS
+    guid = {DriverKind.NETWORK: NETWORK_CLASS, DriverKind.STORAGE: SCSI_CLASS}.get(kind, "")
     return Driver(
         digest=f"sha256:{name}",
         name=name,
@@ -133,6 +133,17 @@ def test_what_drivers_weigh():
     ]
     assert ["unused"] == [weight.driver.name for weight in found.unneeded]
     assert () == cover([unused], [], architecture=X64).unneeded
+
+
+def test_what_may_be_needed_is_not_called_unneeded():
+    """Where a machine's disks are not known, or the driver is for something else."""
+    disk = driver("disk", "PCI\\VEN_9999", kind=DriverKind.STORAGE)
+    video = driver("video", "PCI\\VEN_7777", kind=DriverKind.OTHER)
+    half_known = cover([disk, video], [Machine("a", (INTEL,))], architecture=X64)
+    known = cover([disk, video], [Machine("a", (INTEL, DISK))], architecture=X64)
+
+    assert () == half_known.unneeded
+    assert ["disk"] == [weight.driver.name for weight in known.unneeded]
 
 
 def test_the_size_on_an_architecture():

@@ -60,6 +60,8 @@ def test_drivers_that_no_known_machine_needs_are_named_with_their_size(stocked):
     (driver,) = [d for d in drivers.list_drivers(stocked, search="nvme")
                  if Architecture.X64 in d.architectures]  # fmt: skip
     coverage.fix(stocked, NAME, driver.digest)
+    assert () == coverage.coverage(stocked, NAME).unneeded, "the machine's disks are not known"
+    machines.import_devices(stocked, MAC, "8086:100e:0200\n8086:2922:010601")
 
     (unneeded,) = coverage.coverage(stocked, NAME).unneeded
     assert (driver.digest, True) == (unneeded.driver.digest, unneeded.size > 100_000)
