@@ -171,7 +171,7 @@ def _cover(site: Site, view: ImageView, known: Sequence[KnownMachine], *, served
     build = view.facts.build or NEWEST
     machines = [machine.as_machine() for machine in known]
     with site.database.transaction() as session:
-        offers = _claiming(session, sorted(wanted_ids(machines, build)))
+        offers = _claiming(session, wanted_ids(machines, build))
         added = _served(session, view) if served else view.drivers
     return cover(
         added,
@@ -199,16 +199,16 @@ def _inside(view: ImageView) -> tuple[Driver, ...]:
     )
 
 
-def _claiming(session: Session, ids: list[str]) -> list[Driver]:
-    """The catalog's drivers that claim any of these ids."""
+def _claiming(session: Session, ids: frozenset[str]) -> list[Driver]:
+    """The catalog's drivers that claim any of these ids, with the models that do."""
     numbers: set[int] = set()
-    for part in _parts(ids):
+    for part in _parts(sorted(ids)):
         query = select(HardwareIdRow.driver_id).where(HardwareIdRow.hardware_id.in_(part))
         numbers.update(session.scalars(query.distinct()))
     return [
         driver
         for part in _parts(sorted(numbers))
-        for driver in load_drivers(session, DriverRow.id.in_(part))
+        for driver in load_drivers(session, DriverRow.id.in_(part), claiming=ids)
     ]
 
 

@@ -80,9 +80,17 @@ def entry(driver: Driver) -> CatalogEntry:
 
 
 def whole(
-    package: dict[str, Any], models: str, *, enabled: bool, categories: tuple[str, ...]
+    package: dict[str, Any],
+    models: str,
+    *,
+    enabled: bool,
+    categories: tuple[str, ...],
+    claiming: frozenset[str] | None = None,
 ) -> Driver:
-    """The driver that was cut, enabled and put into categories as the catalog says."""
+    """The driver that was cut, enabled and put into categories as the catalog says.
+
+    With `claiming` it has only the models that claim one of these ids.
+    """
     return Driver(
         **{name: package[name] for name in _TEXTS},
         findings=tuple(package["findings"]),
@@ -90,7 +98,7 @@ def whole(
         self_signed=package["self_signed"],
         architectures=frozenset(map(Architecture, package["architectures"])),
         files=tuple(map(_file, package["files"])),
-        models=tuple(map(_model, json.loads(models))),
+        models=tuple(_model(row) for row in json.loads(models) if _claims(row, claiming)),
         enabled=enabled,
         categories=categories,
     )
@@ -167,6 +175,13 @@ def _models(models: Iterable[Model]) -> str:
 def _file(said: dict[str, Any]) -> DriverFile:
     architectures = frozenset(map(Architecture, said["architectures"]))
     return DriverFile(said["path"], said["digest"], said["size"], architectures)
+
+
+def _claims(row: list[Any], wanted: frozenset[str] | None) -> bool:
+    _, _, hardware_ids, compatible_ids, *_ = row
+    return wanted is None or not (
+        wanted.isdisjoint(hardware_ids) and wanted.isdisjoint(compatible_ids)
+    )
 
 
 def _model(row: list[Any]) -> Model:

@@ -60,19 +60,27 @@ def summaries_of(session: Session, digests: Iterable[str]) -> dict[str, DriverSu
     return {row.digest: summary_value(row) for row in rows}
 
 
-def load_drivers(session: Session, condition: ColumnElement[bool]) -> list[Driver]:
-    """Whole drivers, in the order in which they were imported."""
+def load_drivers(
+    session: Session, condition: ColumnElement[bool], *, claiming: frozenset[str] | None = None
+) -> list[Driver]:
+    """Drivers in the order in which they were imported.
+
+    With `claiming` each has only the models that claim one of these ids: of a large package
+    a few machines need a few.
+    """
     query = select(DriverRow).options(joinedload(DriverRow.content)).where(condition)
-    return [driver_value(row) for row in session.scalars(query.order_by(DriverRow.id))]
+    rows = session.scalars(query.order_by(DriverRow.id))
+    return [driver_value(row, claiming=claiming) for row in rows]
 
 
-def driver_value(row: DriverRow) -> Driver:
-    """The driver that a row holds."""
+def driver_value(row: DriverRow, *, claiming: frozenset[str] | None = None) -> Driver:
+    """The driver that a row holds; `claiming` as for `load_drivers`."""
     return whole(
         row.content.package,
         row.content.models,
         enabled=row.enabled,
         categories=split_words(row.categories),
+        claiming=claiming,
     )
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from netboot.formats.inf import parse
 from netboot.images.architecture import Architecture
+from netboot.images.catalog import DriverFilter
 from netboot.images.coverage import Coverage, Machine, cover
 from netboot.images.device import Device
 from netboot.images.driver import Driver, DriverFile, Model
@@ -35,9 +36,13 @@ GOALS = {
     "packages_stored_per_second": (">=", 200),
     "coverage_seconds": ("<=", 2.0),
     "coverage_growth": ("<=", 2.6),
+    "coverage_from_database_seconds": ("<=", 2.0),
+    "slowest_search_seconds": ("<=", 0.5),
     "import_growth": ("<=", 2.6),
 }
 PROGRAM_BYTES = 60_000
+STORED_AT_ONCE = 1000
+SEARCHES = ("", "acme", "d1234", "nothing like it", "VEN_1005&DEV_0100", "SUBSYS_1234")
 
 
 def package_texts(count: int, chance: random.Random) -> Iterator[tuple[str, str, int]]:
@@ -239,6 +244,58 @@ def bench_coverage(*, drivers: int, machines: int, rounds: int) -> dict[str, flo
     }
 
 
+def bench_catalog(work: Path, *, drivers: int, machines: int, rounds: int) -> dict[str, float]:
+    """The same out of a site's database: what pages and commands ask for.
+
+    Each round asks anew: what was found before is not kept from one site to the next.
+    """
+    from netboot.operations import coverage
+    from netboot.operations.driver_search import search_drivers
+    from netboot.site import Site
+    from netboot.store.catalog_entry import entry
+    from netboot.store.catalog_rows import add_entries
+    from netboot.store.records import MachineRow
+    from tests.web.seeding import add_image
+
+    chance = random.Random(SEED)
+    site = Site.open(work / "catalog")
+    shelf = [entry(driver) for driver in catalog(drivers, chance)]
+    for start in range(0, drivers, STORED_AT_ONCE):
+        with site.database.writing() as session:
+            add_entries(session.connection(), shelf[start : start + STORED_AT_ONCE])
+    image = add_image(site)
+    with site.database.writing() as session:
+        for machine in fleet(machines, 20, chance):
+            lines = [_pasted(device) for device in machine.devices]
+            session.add(MachineRow(key=machine.name, source="list", devices=lines, seen_at=1.0))
+    searches, covered = [], []
+    for number in range(rounds):
+        searches.append(
+            max(
+                timed(partial(search_drivers, site, wanted, limit=100))
+                for wanted in map(DriverFilter, SEARCHES)
+            )
+        )
+        with site.database.writing() as session:  # a change, after which nothing kept is valid
+            session.merge(
+                MachineRow(key="one more", source="list", devices=[], seen_at=2.0 + number)
+            )
+        covered.append(timed(partial(coverage.coverage, site, image.slug)))
+    site.database.close()
+    return {
+        "slowest_search_seconds": round(statistics.median(searches), 3),
+        "coverage_from_database_seconds": round(statistics.median(covered), 3),
+    }
+
+
+def _pasted(device: Device) -> str:
+    """A PNPDeviceID, with the class that Windows knows besides."""
+    return (
+        f"PCI\\VEN_{device.vendor}&DEV_{device.device}&SUBSYS_{device.subsystem}"
+        f"&REV_{device.revision}&CC_{device.class_code}"
+    )
+
+
 def _cover(image: list[Driver], machines: list[Machine], index: DriverIndex) -> Coverage:
     return cover(image, machines, architecture=Architecture.X64, build=19041, catalog=index)
 
@@ -266,6 +323,7 @@ def main() -> None:
             ),
             **bench_samples(rounds),
             **bench_coverage(drivers=drivers, machines=1000, rounds=rounds),
+            **bench_catalog(Path(work), drivers=drivers, machines=1000, rounds=rounds),
         }
     for name, value in figures.items():
         sign, goal = GOALS.get(name, ("", ""))

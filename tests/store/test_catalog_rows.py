@@ -86,3 +86,21 @@ def test_a_removed_driver_leaves_nothing(site):
 def test_ids_of_every_kind_are_kept_as_they_are(site, identifier):
     """They go through JSON on their way."""
     assert [identifier] == add(site, claiming("odd", identifier))
+
+
+def test_only_models_that_are_asked_for_are_loaded(site):
+    """Of a package for many devices, those that a few machines have."""
+    models = tuple(
+        Model(
+            Architecture.X64, f"device {n}", (f"PCI\\VEN_8086&DEV_{n:04X}",), (f"PCI\\CC_{n:04X}",)
+        )
+        for n in range(5)
+    )
+    driver = replace(make_driver("net"), models=models)
+    add(site, driver)
+    wanted = frozenset({"PCI\\VEN_8086&DEV_0001", "PCI\\CC_0003"})
+
+    with site.database.transaction() as session:
+        (found,) = load_drivers(session, true(), claiming=wanted)
+    assert (models[1], models[3]) == found.models
+    assert driver.files == found.files
