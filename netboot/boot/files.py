@@ -253,16 +253,21 @@ def names_of(version: ContentVersion, firmware: str) -> Mapping[str, ContentRef]
 
     `firmware` is `bios` or `uefi`. A file's own name in the manifest always means itself.
     """
+    own = {
+        file.name.replace("\\", "/").lower(): ContentRef(
+            file.name, file.digest, file.size, version.image, version.number
+        )
+        for file in version.files
+    }
     names: dict[str, ContentRef] = {}
-    for file in version.files:
-        ref = ContentRef(file.name, file.digest, file.size, version.image, version.number)
-        own = file.name.replace("\\", "/").lower()
-        for alias in _aliases(own, firmware):
+    for name, ref in own.items():
+        for alias in _aliases(name, firmware):
             names.setdefault(alias, ref)
-    for file in version.files:
-        own = file.name.replace("\\", "/").lower()
-        names[own] = ContentRef(file.name, file.digest, file.size, version.image, version.number)
-    return MappingProxyType(names)
+    for name, absent in STANDS_IN_FOR.items():
+        if name in own:
+            for alias in _under((*PROGRAM_FOLDERS, *EFI_FOLDERS), *absent):
+                names.setdefault(alias, own[name])
+    return MappingProxyType(names | own)
 
 
 def _aliases(own: str, firmware: str) -> list[str]:
@@ -276,8 +281,7 @@ def _aliases(own: str, firmware: str) -> list[str]:
         return _under(FONT_FOLDERS, last)
     if last.endswith((".wim", ".wim.cpio")):
         return _under((*PROGRAM_FOLDERS, "sources"), last)
-    names = (last, *STANDS_IN_FOR.get(last, ()))
-    return [alias for name in names for alias in _under((*PROGRAM_FOLDERS, *EFI_FOLDERS), name)]
+    return _under((*PROGRAM_FOLDERS, *EFI_FOLDERS), last)
 
 
 def _boot_configuration_names() -> list[str]:
@@ -286,6 +290,6 @@ def _boot_configuration_names() -> list[str]:
     return _under((*PROGRAM_FOLDERS, *beside, *EFI_FOLDERS), "bcd")
 
 
-def _under(folders: tuple[str, ...] | list[str], last: str) -> list[str]:
-    """`last` in each of the folders."""
-    return [f"{folder}/{last}" if folder else last for folder in folders]
+def _under(folders: tuple[str, ...] | list[str], *last: str) -> list[str]:
+    """Each of the names in each of the folders."""
+    return [f"{folder}/{name}" if folder else name for name in last for folder in folders]

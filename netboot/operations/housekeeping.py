@@ -149,8 +149,9 @@ def _stored(site: Site) -> list[tuple[BlobStore, str, str]]:
 
 def _served(site: Site) -> list[tuple[BlobStore, str, str]]:
     """What the site's distribution point has to hold."""
-    programs = (*read_programs(site.point).values(), *site.point.load().supplied.values())
-    needed = {program.digest: f"boot program {program.name}" for program in programs}
+    needed = {ref.digest: f"boot program {ref.name}" for ref in read_programs(site.point).values()}
+    for program in site.point.load().supplied.values():
+        needed[program.digest] = f"boot program {program.name}"
     for version in site.point.load().kept.values():
         needed |= {file.digest: f"{version.label} as served" for file in version.files}
     return [(site.point.blobs, what, digest) for digest, what in sorted(needed.items())]
