@@ -54,7 +54,7 @@ def test_the_settings_may_open_it(furnished, monkeypatch):
     ("accept", "expected"),
     [
         ("", "text/plain"),
-        ("application/openmetrics-text; version=1.0.0", "application/openmetrics"),
+        ("application/openmetrics-text; version=1.0.0", "application/openm"),
     ],
 )
 def test_the_format_is_the_one_that_was_asked_for(shared_site, make_client, accept, expected):
