@@ -1,6 +1,7 @@
 """Your account: password, where you are signed in, API tokens."""
 
 import time
+from datetime import UTC, datetime
 
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -17,11 +18,40 @@ own_account = Blueprint("own_account", __name__, url_prefix="/account")
 
 WRONG_PASSWORDS = "5 per 15 minutes"  # a limit
 LIVES = (7, 30, 90, 365)
+# The first mark that fits counts: each browser names those before it, too.
+BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+    ("curl/", "curl"),
+)
+SYSTEMS = (
+    ("Windows", "Windows"),
+    ("Android", "Android"),
+    ("iPhone", "iOS"),
+    ("iPad", "iOS"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
 SCOPE_WORDS = {
     "read": "read everything",
     "operate": "import, build, update points",
     "administer": "everything that an administrator may",
 }
+
+
+def browser_name(agent: str) -> str:
+    """What a User-Agent says that it is, in two words; the whole stands beside it."""
+    browser = next((name for mark, name in BROWSERS if mark in agent), agent[:40] or "unknown")
+    system = next((name for mark, name in SYSTEMS if mark in agent), "")
+    return f"{browser} on {system}" if system else browser
+
+
+def day(seconds: float) -> str:
+    """A day that lies ahead."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
 def _whose() -> str:
@@ -51,6 +81,8 @@ def show() -> str:
             if accounts.ROLES.index(tokens.SCOPES[scope]) <= ladder
         },
         shortest=accounts.SHORTEST_PASSWORD,
+        browser_name=browser_name,
+        day=day,
     )
 
 
@@ -97,8 +129,8 @@ def create_token() -> ResponseReturnValue:
         at_most=role_now().name.lower(),
     )
     if wants_fragment():
-        return render_template("account/_token.html", token=made, text=text), 201
-    return page("account/token.html", token=made, text=text), 201
+        return render_template("account/_token.html", token=made, text=text, day=day), 201
+    return page("account/token.html", token=made, text=text, day=day), 201
 
 
 @own_account.post("/tokens/<int:token_id>/revoke")

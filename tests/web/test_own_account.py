@@ -8,6 +8,7 @@ from netboot.operations import accounts, tokens
 from tests.web.conftest import htmx, sign_in
 from tests.web.seeding import PASSWORD
 from web.app import create_app
+from web.own_account import browser_name
 
 NEW = "another horse battery"
 
@@ -99,3 +100,19 @@ def test_another_browser_is_signed_out_from_here(furnished, app, vera):
     vera.post(f"/account/sessions/{handles[0]}/end")
     assert other.get("/account/").status_code == 303
     assert vera.get("/account/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("agent", "expected"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/5 Chrome/156.0 Safari/5", "Chrome on Linux"),
+        ("Mozilla/5.0 (Windows NT 10.0) Chrome/156.0 Safari/5 Edg/156.0", "Edge on Windows"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 14) Gecko Firefox/150.0", "Firefox on macOS"),
+        ("curl/8.1", "curl"),
+        ("", "unknown"),
+        ("<b>", "<b>"),
+    ],
+)
+def test_browsers_are_told_apart(agent, expected):
+    """In words that people know."""
+    assert expected == browser_name(agent)
