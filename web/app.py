@@ -16,9 +16,9 @@ from web import (
     machines,
     network,
     overview,
+    own_account,
     points,
     settings,
-    own_account,
     users,
     webhooks,
 )
