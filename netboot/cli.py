@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
+from netboot.commands.recorded import changes, record
 from netboot.errors import ContentFault, NetbootError, OperatorFault
 
 SUBJECTS = {
@@ -29,13 +31,44 @@ SUBJECTS = {
     "export": ("netboot.commands.declarative", "export"),
     "plan": ("netboot.commands.declarative", "plan"),
     "apply": ("netboot.commands.declarative", "apply"),
+    "job": ("netboot.commands.job", "job"),
     "account": ("netboot.commands.account", "account"),
+    "audit": ("netboot.commands.audit", "audit"),
+    "webhook": ("netboot.commands.webhook", "webhook"),
     "site": ("netboot.commands.site", "site"),
+    "completion": ("netboot.commands.completion", "completion"),
 }
 
 
+WORDS = "netboot.words"
+
+
 class LazySubjects(click.Group):
-    """Loads a subject's module when somebody asks for it."""
+    """Loads a subject's module when somebody asks for it; records what was changed."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The subject, and the words that follow, which are kept for the audit log."""
+        ctx.meta[WORDS] = tuple(args)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Carry the command out; what it changed stands in the audit log when it ends."""
+        ended: object = super().invoke(ctx)
+        words = ctx.meta.get(WORDS, ())
+        if changes(words):
+            record(ctx.obj, words)
+        return ended
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Subjects and options that begin so, without importing any subject."""
+        found = [
+            CompletionItem(name, help=text)
+            for name, text in SUMMARIES.items()
+            if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All subjects, in the order of the table."""
@@ -75,8 +108,12 @@ SUMMARIES = {
     "export": "Write images, drivers and assignments as files for git.",
     "plan": "Say what applying such files would change.",
     "apply": "Make the site as such files declare it.",
-    "account": "Who may sign in on the page.",
+    "job": "Long work that the worker does.",
+    "account": "Who may sign in on the page, and with which tokens scripts do.",
+    "audit": "What was done, by whom; and whether the record is whole.",
+    "webhook": "Who outside is told of what happens here.",
     "site": "The data folder: clean up, verify.",
+    "completion": "Print what bash, zsh or fish need to complete commands.",
 }
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from sqlalchemy import text
 
 from netboot.boot.events import DhcpStarted, ForeignOffer, OfferSent, RequestIgnored
 from netboot.cli import SUBJECTS, SUMMARIES, main
@@ -380,3 +381,101 @@ def test_a_point_that_cannot_be_read_keeps_daemons_from_starting(netboot, data):
 
     for words in (("boot", "--address", "127.0.0.1"), ("http", "--address", "127.0.0.1")):
         assert "current.json is damaged" in netboot(*words, code=1).stderr
+
+
+def test_accounts_are_managed_on_the_console(netboot, data):
+    """Make, change, disable, delete; the last administrator stays."""
+    password = ("--password", "correct horse battery")
+    netboot("account", "create", "ada", "--role", "admin", *password)
+    netboot("account", "create", "zoe", "--role", "viewer", *password)
+    netboot("account", "role", "zoe", "operator")
+    netboot("account", "disable", "zoe")
+    (_, zoe) = json.loads(netboot("account", "list", "--json").stdout)
+    assert (zoe["name"], zoe["role"], zoe["disabled"]) == ("zoe", "operator", True)
+    netboot("account", "enable", "zoe")
+    netboot("account", "delete", "zoe", "--yes")
+    assert one_message_and_a_hint(netboot("account", "role", "ada", "viewer", code=2))
+    assert [one.name for one in accounts.list_accounts(Site.open(data))] == ["ada"]
+
+
+def test_a_token_is_made_and_revoked_on_the_console(netboot):
+    """The token alone on standard output, for a script to take."""
+    netboot("account", "create", "ada", "--password", "correct horse battery")
+    token = netboot("account", "token", "ada", "--scope", "operate", "--days", "3").stdout.strip()
+    (shown,) = json.loads(netboot("account", "tokens", "ada", "--json").stdout)
+
+    assert token.startswith(f"nb_{shown['handle']}_")
+    assert "opens nothing" in netboot("account", "revoke", "ada", shown["id"]).stdout
+    assert json.loads(netboot("account", "tokens", "ada", "--json").stdout) == []
+    assert one_message_and_a_hint(
+        netboot("account", "token", "ada", "--scope", "administer", code=2)
+    )
+
+
+def test_what_is_changed_on_the_console_is_in_the_audit_log(netboot, data):
+    """Changes, not looks; no passwords; and a log that was altered is exit code 1."""
+    netboot("account", "create", "ada", "--password", "correct horse battery")
+    netboot("account", "password", "ada", "--password=another horse battery")
+    netboot("account", "list")
+    found = json.loads(netboot("audit", "list", "--json").stdout)
+
+    assert [entry["action"] for entry in found] == ["accounts.password", "accounts.create"]
+    assert {"cli"} == {entry["via"] for entry in found}
+    assert found[1]["subject"] == "accounts/ada"
+    assert "horse" not in json.dumps(found)
+    verified = netboot("audit", "verify")
+    assert "The log is whole: 2 entries" in verified.stdout
+    assert json.loads(netboot("audit", "verify", "--json").stdout)["head"] in verified.stdout
+    with Site.open(data).database.writing() as session:
+        session.execute(text("UPDATE audit SET actor = 'mallory' WHERE id = 1"))
+    assert "entry 1 is not what was written" in netboot("audit", "verify", code=1).stderr
+
+
+def test_webhooks_are_managed_on_the_console(netboot):
+    """Added, tested, switched, removed."""
+    added = netboot("webhook", "add", "http://127.0.0.1:9/x", "boot.*", "job.failed", "--json")
+    number = json.loads(added.stdout)["id"]
+    netboot("webhook", "test", number)
+    (told,) = json.loads(netboot("webhook", "deliveries", number, "--json").stdout)
+    assert told["event"] == "webhook.test"
+    netboot("webhook", "switch", number, "off")
+    (shown,) = json.loads(netboot("webhook", "list", "--json").stdout)
+    assert (shown["enabled"], shown["events"]) == (False, ["boot.*", "job.failed"])
+    netboot("webhook", "remove", number)
+    assert one_message_and_a_hint(netboot("webhook", "add", "chat.example", "*", code=2))
+
+
+def test_jobs_are_shown_and_cancelled_on_the_console(netboot, data):
+    """As the page does it."""
+    job = Site.open(data).jobs.submit("clean_up", {}, title="Clean up")
+    assert "Clean up: queued" in netboot("job", "show", job.id).stdout
+    assert "was asked to stop" in netboot("job", "cancel", job.id).stdout
+    (shown,) = json.loads(netboot("job", "list", "--json").stdout)
+    assert shown["state"] == "cancelled"
+    netboot("job", "show", 77, code=2)
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [("a", {"account", "audit"}), ("account to", {"token", "tokens"}), ("--da", {"--data"})],
+)
+def test_the_shell_completes_subjects_verbs_and_options(typed, expected):
+    """As bash asks for it."""
+    words = ["netboot", *typed.split()]
+    environment = {
+        **os.environ,
+        "_NETBOOT_COMPLETE": "bash_complete",
+        "COMP_WORDS": " ".join(words),
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    command = [sys.executable, "-m", "netboot"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert {line.partition(",")[2] for line in done.stdout.split()} == expected
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_script_is_printed(capsys, shell):
+    """For each shell its own."""
+    assert main(["completion", shell]) == 0
+    assert "_NETBOOT_COMPLETE" in capsys.readouterr().out

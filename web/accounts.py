@@ -6,6 +6,8 @@ from flask_login import current_user  # type: ignore[import-untyped]
 
 from netboot.errors import OperatorFault
 from netboot.operations import accounts as operations
+from netboot.operations import audit
+from web import audit_trail
 from web.access import (
     Role,
     asks_as_script,
@@ -57,9 +59,19 @@ def sign_in() -> ResponseReturnValue:
         site(), request.form.get("name", ""), request.form.get("password", "")[:1000]
     )
     if account is None:
+        _record_failure()
         return _sign_in_form("Name and password do not fit together."), 401
     begin_session(account)
+    audit_trail.record("accounts.sign_in")
     return redirect(_page_after(), 303)
+
+
+def _record_failure() -> None:
+    """Who types a password where the name belongs must not find it in the log."""
+    name = request.form.get("name", "").strip()
+    known = any(account.name == name for account in operations.list_accounts(site()))
+    actor = name if known else "an unknown name"
+    audit_trail.record("accounts.sign_in", outcome=audit.FAILED, actor=actor)
 
 
 def _sign_in_form(message: str = "") -> str:
@@ -76,6 +88,7 @@ def _sign_in_form(message: str = "") -> str:
 @requires(Role.VIEWER)
 def sign_out() -> ResponseReturnValue:
     """End the session."""
+    audit_trail.record("accounts.sign_out")
     end_session()
     return redirect(url_for("accounts.sign_in_page"), 303)
 
@@ -104,6 +117,7 @@ def setup() -> ResponseReturnValue:
     except OperatorFault as fault:
         return _setup_form(sentence(str(fault)), fault.hint), status_of(fault)
     begin_session(account)
+    audit_trail.record("accounts.setup")
     return redirect(url_for("overview.show"), 303)
 
 

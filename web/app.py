@@ -6,6 +6,7 @@ from flask import Flask, Response, g
 
 from netboot.site import Site
 from web import (
+    audit,
     boots,
     coverage,
     drivers,
@@ -15,8 +16,11 @@ from web import (
     machines,
     network,
     overview,
+    own_account,
     points,
     settings,
+    users,
+    webhooks,
 )
 from web.access import check_every_route, init_access
 from web.accounts import init_accounts
@@ -28,6 +32,7 @@ from web.live import init_live
 from web.metrics import init_metrics
 from web.presentation import init_presentation
 from web.safety import init_safety
+from web.single_sign_on import init_single_sign_on
 from web.uploads import init_uploads
 
 NAVIGATION = (
@@ -40,6 +45,7 @@ NAVIGATION = (
     ("network.index", "Boot network", "network"),
     ("lab.index", "Boot tests", "device-desktop"),
     ("jobs.index", "Jobs", "list-check"),
+    ("audit.index", "Audit", "history"),
     ("settings.index", "Settings", "settings"),
 )
 # What goes to a page after `g`, where its first letter is taken or nothing is said: none.
@@ -78,6 +84,7 @@ def create_app(site: Site) -> Flask:
     init_answers(app)
     init_presentation(app)
     init_accounts(app)
+    init_single_sign_on(app, told)
     init_live(app, site)
     init_uploads(app, site)
     init_metrics(app, site)
@@ -94,6 +101,10 @@ def create_app(site: Site) -> Flask:
         network.network,
         jobs.jobs,
         settings.settings,
+        audit.audit,
+        users.users,
+        own_account.own_account,
+        webhooks.webhooks,
     ):
         app.register_blueprint(blueprint)
     check_every_route(app)

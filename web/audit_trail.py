@@ -16,7 +16,7 @@ HARMLESS = {"GET", "HEAD", "OPTIONS"}
 NOT_RECORDED = {"uploads", "api_uploads"}
 """Bytes on their way in; what is made of them is recorded when it is asked for."""
 
-OWN_RECORD = {"accounts.sign_in", "accounts.setup", "single_sign_on.callback"}
+OWN_RECORD = {"accounts.sign_in", "accounts.sign_out", "accounts.setup"}
 
 
 def about(subject: str = "", **details: Any) -> None:
@@ -35,7 +35,7 @@ def record(action: str, *, outcome: str = audit.DONE, actor: str = "", subject: 
         action=action,
         subject=subject,
         outcome=outcome,
-        details=_details(),
+        details=_details() if request.endpoint not in OWN_RECORD else {},
     )
 
 
@@ -53,14 +53,21 @@ def _after(response: Response) -> Response:
 
 
 def _action(endpoint: str) -> str:
-    return endpoint.removeprefix("api_")
+    blueprint, _, view = endpoint.rpartition(".")
+    return f"{_room(blueprint)}.{view}".lstrip(".")
+
+
+def _room(blueprint: str) -> str:
+    """One name for what pages and API call differently."""
+    room = blueprint.removeprefix("api_")
+    return {"users": "accounts", "own_account": "me"}.get(room, room)
 
 
 def _subject() -> str:
     known: str = g.get("audit_subject", "")
     if known:
         return known
-    room = (request.blueprint or "").removeprefix("api_")
+    room = _room(request.blueprint or "")
     values = [str(value) for value in (request.view_args or {}).values()]
     named = str(request.form.get("name", "")) if not values else ""
     return "/".join([room, *(values[:1] or ([named] if named else []))])

@@ -28,8 +28,10 @@ class Console:
         self.url = f"http://127.0.0.1:{self.port}"
         self.process = None
 
-    def start(self):
-        """Start it, and wait until it answers."""
+    def start(self, tls=None):
+        """Start it, and wait until it answers; over TLS where a context is given."""
+        if tls is not None:
+            self.url = self.url.replace("http:", "https:")
         with (self.data / "web.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "web", "--data", str(self.data), "--port", str(self.port),
@@ -39,7 +41,7 @@ class Console:
         until = time.monotonic() + 180
         while time.monotonic() < until:
             with contextlib.suppress(httpx.TransportError):
-                httpx.get(f"{self.url}/sign-in", timeout=5)
+                httpx.get(f"{self.url}/sign-in", timeout=5, verify=tls or True)
                 return self
             assert self.process.poll() is None, self.log()
             time.sleep(0.05)

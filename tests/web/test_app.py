@@ -18,6 +18,8 @@ PAGES = (
     "/boots/",
     "/test-machines/",
     "/jobs/",
+    "/audit/",
+    "/account/",
 )
 
 

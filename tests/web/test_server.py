@@ -1,12 +1,16 @@
 """The console under gunicorn, as its own process."""
 
+import json
 import re
 import shutil
+import ssl
 import threading
 
 import httpx
 import pytest
 
+from netboot import tls
+from netboot.site import Site
 from tests.web.consoles import Console, running_console
 from tests.web.seeding import PASSWORD
 from web.server import SECONDS_TO_STOP
@@ -87,6 +91,35 @@ def test_an_upload_goes_on_after_the_server_was_killed(data):
     files = list((data / "uploads").glob("*/files/boot.wim"))
 
     assert [blob] == [path.read_bytes() for path in files]
+
+
+def test_it_answers_over_tls_with_a_secure_cookie(data):
+    """The certificate that was made here; plain HTTP gets nowhere."""
+    (data / "netboot.toml").write_text('tls = "self-signed"\n')
+    made = tls.certificate_of(Site.open(data))
+    context = ssl.create_default_context(cafile=made.certificate)
+    console = Console(data).start(context)
+    try:
+        with httpx.Client(base_url=console.url, verify=context) as client:
+            answer = client.get("/sign-in")
+        assert answer.status_code == 200
+        assert "Secure" in answer.headers["Set-Cookie"]
+        with pytest.raises(httpx.TransportError):
+            httpx.get(console.url.replace("https", "http"))
+    finally:
+        console.stop()
+
+
+def test_its_log_is_json_where_that_is_set(data):
+    """One object a line, with what was recorded, and which process says so."""
+    (data / "netboot.toml").write_text('log_format = "json"\n')
+    with running_console(data) as console:
+        signed_in(console)
+    lines = [json.loads(line) for line in console.log().splitlines() if line.startswith("{")]
+
+    (entry,) = [line for line in lines if line["event"] == "audit"]
+    assert (entry["process"], entry["action"]) == ("web", "accounts.sign_in")
+    assert entry["level"] == "info"
 
 
 def test_nothing_is_written_beside_the_data_folder(data, tmp_path, monkeypatch):

@@ -20,6 +20,7 @@ from web.api.points import points
 from web.api.subject import PREFIX
 from web.api.test_machines import test_machines
 from web.api.uploads import uploads
+from web.api.webhooks import webhooks
 from web.problems import Problem, validation_problem
 
 SUBJECTS = (
@@ -37,6 +38,7 @@ SUBJECTS = (
     accounts,
     me,
     audit,
+    webhooks,
 )
 
 INFO = Info(
