@@ -10,10 +10,9 @@ from sqlalchemy.orm import Session, aliased
 
 from netboot.boot.attempt import Attempt, Outcome
 from netboot.boot.ladder import Rung
-from netboot.store.records import BootRow
+from netboot.store.records import BootRow, Row
 
 HOUR = 3600
-AT_ONCE = 100
 NOT_KEPT = frozenset({"steps", "dropped_steps"})
 _DEFAULTS = {
     field.name: field.default
@@ -61,17 +60,14 @@ def search_text(attempt: Attempt) -> str:
 def keep(session: Session, attempts: Iterable[Attempt]) -> None:
     """Write the boots' rows, new or anew."""
     rows = [_row(attempt) for attempt in attempts]
-    dialect = session.get_bind().dialect.name
-    for at in range(0, len(rows), AT_ONCE):
-        portion = rows[at : at + AT_ONCE]
-        if dialect == "postgresql":
-            made = postgresql.insert(BootRow).values(portion)
-            values = {name: made.excluded[name] for name in portion[0] if name != "key"}
-            session.execute(made.on_conflict_do_update(index_elements=["key"], set_=values))
-        else:
-            written = sqlite.insert(BootRow).values(portion)
-            values = {name: written.excluded[name] for name in portion[0] if name != "key"}
-            session.execute(written.on_conflict_do_update(index_elements=["key"], set_=values))
+    if not rows:
+        return
+    table = Row.metadata.tables[BootRow.__tablename__]
+    postgres = session.get_bind().dialect.name == "postgresql"
+    statement = postgresql.insert(table) if postgres else sqlite.insert(table)
+    values = {name: statement.excluded[name] for name in rows[0] if name != "key"}
+    changed = statement.on_conflict_do_update(index_elements=["key"], set_=values)
+    session.connection().execute(changed, rows)
 
 
 def find(session: Session, key: str) -> Attempt | None:

@@ -27,6 +27,7 @@ from tests.web import seeding
 
 SEED = 20_261
 AT_ONCE = 500
+BOOTS_AT_ONCE = 5000
 IMAGES = 12
 DRIVERS_IN_IMAGE = 20
 JOBS = 200
@@ -111,16 +112,23 @@ def _boots(site: Site, count: int, machine_count: int, chance: random.Random) ->
     """A month of boots, oldest first; the journal's last id."""
     now = time.time()
     patterns = [_pattern(online=True), _pattern(online=False), _pattern(online=True, cut=2)]
+    # Encoded once for each kind of boot and image; what is left are times and addresses.
+    told = {
+        (kind, number): [_encoded(event, f"PE {number}") for event in events]
+        for kind, (events, _) in enumerate(patterns)
+        for number in range(IMAGES)
+    }
     connection = open_journal(site.data / "journal.db")
-    for at in range(0, count, AT_ONCE):
+    for at in range(0, count, BOOTS_AT_ONCE):
         attempts, rows = [], []
-        for number in range(at, min(at + AT_ONCE, count)):
+        for number in range(at, min(at + BOOTS_AT_ONCE, count)):
             began = now - 30 * DAY * (count - number) / count - 60
-            events, attempt = patterns[_kind(number)]
+            kind, image = _kind(number), number % IMAGES
             mac = mac_of(chance.randrange(machine_count))
-            image = f"PE {number % IMAGES}"
-            attempts.append(_moved(attempt, mac, began, image))
-            rows += [_row(event, mac, began, image) for event in events]
+            attempts.append(_moved(patterns[kind][1], mac, began, f"PE {image}"))
+            rows += [
+                (began + after, name, mac, ip, text) for after, name, ip, text in told[kind, image]
+            ]
         _write(connection, rows)
         with site.database.writing() as session:
             boot_rows.keep(session, attempts)
@@ -149,11 +157,12 @@ def _moved(attempt: Attempt, mac: str, began: float, image: str) -> Attempt:
     )
 
 
-def _row(event: Event, mac: str, began: float, image: str) -> tuple[Any, ...]:
-    changed: dict[str, Any] = {"mac": mac, "at": began + event.at}
+def _encoded(event: Event, image: str) -> tuple[float, str, str, str]:
+    """(seconds after the beginning, kind, IP address, details) of an event, for any machine."""
     if getattr(event, "image", ""):
-        changed["image"] = image
-    return encoded(replace(event, **changed))
+        event = replace(event, image=image)
+    at, kind, _, ip, text = encoded(event)
+    return at, kind, ip, text
 
 
 def _write(connection: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> None:
