@@ -16,6 +16,7 @@ NEEDS = {
     "accounts.sign_in": Role.PUBLIC,
     "accounts.sign_in_page": Role.PUBLIC,
     "accounts.sign_out": Role.VIEWER,
+    "api_guide.show": Role.VIEWER,
     "assets.asset": Role.PUBLIC,
     "boots.codes": Role.VIEWER,
     "audit.index": Role.VIEWER,
