@@ -6,6 +6,7 @@ from flask import Flask, Response, g
 
 from netboot.site import Site
 from web import (
+    api_guide,
     audit,
     boots,
     coverage,
@@ -104,6 +105,7 @@ def create_app(site: Site) -> Flask:
         audit.audit,
         users.users,
         own_account.own_account,
+        api_guide.api_guide,
         webhooks.webhooks,
     ):
         app.register_blueprint(blueprint)

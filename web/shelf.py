@@ -186,6 +186,10 @@ class Shelf:
         place = self.folder / batch.id
         _write_json(place / "batch.json", {**_read_json(place / "batch.json"), "job": job_id})
 
+    def forget(self, batch: Batch) -> None:
+        """Throw away what was taken."""
+        shutil.rmtree(self.folder / batch.id, ignore_errors=True)
+
     def sweep(self, now: float) -> None:
         """Throw away what nobody went on with, and what a finished job has taken."""
         for place in self.folder.iterdir():

@@ -15,7 +15,7 @@ from netboot.store.audit import AuditEntry, ChainVerdict
 DONE, REFUSED, FAILED = "done", "refused", "failed"
 VIA_PAGE, VIA_API, VIA_CLI, VIA_SITE = "page", "api", "cli", "site"
 LONGEST_VALUE = 300
-SECRET_WORDS = ("password", "token", "secret", "again", "csrf", "key")
+SECRET_WORDS = ("password", "token", "secret", "again", "csrf", "key", "database_url")
 
 log = structlog.get_logger(__name__)
 

@@ -20,6 +20,8 @@ from netboot.store.blobs import sync_folder
 
 DEFAULT, FILE, VARIABLE = "default", "file", "variable"
 LONGEST = 2000
+SECRETS = {"oidc_client_secret"}
+HIDDEN = "(hidden)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Setting:
     """One setting. `text` is its value as a form shows it: a list has an item a line.
 
     `origin` is where it comes from: "default", "file" (netboot.toml) or "variable".
+    A table has a line `key = value` for each item.
     """
 
     name: str
@@ -59,11 +62,11 @@ def read_settings(site: Site) -> SettingsView:
     found = tuple(
         Setting(
             name,
-            _text(getattr(values, name)),
+            _shown(name, getattr(values, name)),
             _text(field.get_default(call_default_factory=True)),
             field.description or "",
             _origin(name, written),
-            isinstance(getattr(values, name), list),
+            isinstance(getattr(values, name), list | dict),
         )
         for name, field in Settings.model_fields.items()
         if name != "data"
@@ -110,7 +113,9 @@ def _put(document: tomlkit.TOMLDocument, name: str, text: str) -> None:
         document.pop(name, None)
         return
     example = Settings.model_fields[name].get_default(call_default_factory=True)
-    if isinstance(example, list):
+    if isinstance(example, dict):
+        document[name] = dict(_pair(name, line) for line in text.splitlines() if line.strip())
+    elif isinstance(example, list):
         document[name] = [line.strip() for line in text.splitlines() if line.strip()]
     elif isinstance(example, bool):
         document[name] = text.strip().lower() in {"true", "yes", "on", "1"}
@@ -118,6 +123,16 @@ def _put(document: tomlkit.TOMLDocument, name: str, text: str) -> None:
         document[name] = _number(name, text)
     else:
         document[name] = text.strip()
+
+
+def _pair(name: str, line: str) -> tuple[str, str]:
+    """A line of a table: `netboot-admins = admin`."""
+    key, found, value = (part.strip() for part in line.partition("="))
+    if not (key and found and value):
+        raise InvalidInput(
+            f"{name}: {line.strip()[:40]!r} is no pair", hint="Like: netboot-admins = admin"
+        )
+    return key, value
 
 
 def _number(name: str, text: str) -> int | float:
@@ -166,10 +181,19 @@ def _origin(name: str, written: tomlkit.TOMLDocument) -> str:
     return FILE if name in written else DEFAULT
 
 
+def _shown(name: str, value: Any) -> str:
+    """The value for a form; a secret shows only that there is one, and is kept when sent back."""
+    return HIDDEN if value and name in SECRETS else _text(value)
+
+
 def _text(value: Any) -> str:
     """The value for a form; a password inside a database URL is never shown."""
     if isinstance(value, str) and "://" in value:
         return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", value)
+    if value is None:
+        return ""
+    if isinstance(value, dict):
+        return "\n".join(f"{key} = {item}" for key, item in value.items())
     if isinstance(value, list):
         return "\n".join(str(item) for item in value)
     return str(value)

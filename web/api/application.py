@@ -8,6 +8,7 @@ from flask_openapi.openapi import OpenAPI
 from web.access import Role, refuse_below, requires
 from web.api.accounts import accounts, me
 from web.api.audit import audit
+from web.api.boot_chains import boot_chains
 from web.api.boots import boots
 from web.api.coverage import coverage
 from web.api.deployments import deployments
@@ -17,6 +18,7 @@ from web.api.jobs import jobs
 from web.api.machines import machines
 from web.api.network import network
 from web.api.points import points
+from web.api.settings import settings
 from web.api.subject import PREFIX
 from web.api.test_machines import test_machines
 from web.api.uploads import uploads
@@ -39,6 +41,8 @@ SUBJECTS = (
     me,
     audit,
     webhooks,
+    settings,
+    boot_chains,
 )
 
 INFO = Info(
@@ -87,9 +91,12 @@ def new_application() -> OpenAPI:
     )
 
 
+NAMES = {subject.name for subject in SUBJECTS}
+
+
 def _guard() -> ResponseReturnValue | None:
     """Ask for the permission before the values: who may not, learns nothing about them."""
-    if not (request.blueprint or "").startswith("api_"):
+    if request.blueprint not in NAMES:
         return None
     view = current_app.view_functions[request.endpoint or ""]
     permission: Role = getattr(view, "permission")  # noqa: B009  # check_every_route saw it

@@ -1,5 +1,8 @@
 """Uploads over the API: a file in one request; larger ones go by tus, at /uploads/."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from flask import request
@@ -43,6 +46,19 @@ def upload_file(path: UploadPath) -> Uploaded:
             f"only {upload.offset} of {upload.length} bytes came", hint="Send the file again."
         )
     return Uploaded(batch=upload.batch, name=upload.relative_path, size=upload.length)
+
+
+@contextmanager
+def uploaded_path(batch: str) -> Iterator[Path]:
+    """The one file of a batch, for work that is done at once; it goes afterwards.
+
+    Raises InvalidInput.
+    """
+    file = shelf().file(batch, owner=current_user.id)
+    try:
+        yield file.path
+    finally:
+        shelf().forget(file)
 
 
 def uploaded_file(batch: str, kind: str, *, title: str, **arguments: Any) -> JobView:
