@@ -20,6 +20,7 @@ from web import (
     points,
     settings,
     users,
+    versions,
     webhooks,
 )
 from web.access import check_every_route, init_access
@@ -92,6 +93,7 @@ def create_app(site: Site) -> Flask:
     for blueprint in (
         overview.overview,
         images.images,
+        versions.versions,
         drivers.drivers,
         coverage.coverage,
         machines.machines,

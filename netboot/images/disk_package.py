@@ -50,14 +50,18 @@ class DiskPackage:
     loaders: tuple[str, str] = ("", "")
 
 
+def systems_for(version: ContentVersion) -> tuple[System, ...]:
+    """What may run on machines that take the version onto their disks."""
+    return tuple(system for system in System if _CHAIN[system] in version.chains)
+
+
 def check_system(version: ContentVersion, system: System) -> None:
     """Raise InvalidInput where such a machine cannot start the version from its disk."""
-    if _CHAIN[system] not in version.chains:
-        other = System.WINDOWS if system is System.LINUX else System.LINUX
-        fits = _CHAIN[other] in version.chains
+    fitting = systems_for(version)
+    if system not in fitting:
         raise InvalidInput(
             f"{version.label} cannot be started from the disk of a {system} machine",
-            hint=f"It can from a {other} machine's." if fits else "Make media of it instead.",
+            hint=f"It can from a {fitting[0]} machine's." if fitting else "Make media of it.",
         )
 
 

@@ -200,7 +200,15 @@ class _Builder:
 
     def _digest_on_disc(self, path: Path, name: str) -> str:
         """Read where the disc's own table says that the file lies."""
-        report: list[str | Path] = ["-indev", path, "-find", f"/{name}", "-exec", "report_lba", "--"]
+        report: list[str | Path] = [
+            "-indev",
+            path,
+            "-find",
+            f"/{name}",
+            "-exec",
+            "report_lba",
+            "--",
+        ]
         said = self._tools.run("xorriso", report)
         line = next(line for line in said.splitlines() if line.startswith("File data lba:"))
         fields = [field.strip() for field in line.partition(":")[2].split(",")]

@@ -76,21 +76,18 @@ ip link set eth0 up
 udhcpc -i eth0 -n -q -f -t 8 -T 2 -s /sbin/lease > /run/lease.log 2>&1
 echo "OLD-SYSTEM is up"
 cat /dev/vdb > /run/task
+trap 'restart=yes' TERM # what busybox's reboot asks of process 1
 sh /run/task < /dev/null
 code=$?
 sync
 mount -o remount,ro /
+[ -z "$restart" ] || reboot -f
 echo "LABPE $(cut -d' ' -f1 /proc/uptime) DONE result=old-system code=$code"
 sleep 600
 """
 LEASE = """#!/bin/sh
 case $1 in bound | renew) ip addr add "$ip/24" dev "$interface" ;; esac
 exit 0
-"""
-REBOOT = """#!/bin/sh
-sync
-mount -o remount,ro /
-exec busybox reboot -f
 """
 
 
@@ -109,7 +106,7 @@ class OldSystem:
         _write(tree / "boot/initrd.gz", _initrd(files))
         _write(tree / "boot/grub/grub.cfg", GRUB_CFG.encode())
         _programs(tree)
-        for name, text in (("init", INIT), ("lease", LEASE), ("reboot", REBOOT)):
+        for name, text in (("init", INIT), ("lease", LEASE)):
             _write(tree / "sbin" / name, text.encode(), mode=0o755)
         for name in ("proc", "sys", "dev", "run", "tmp", "root", "var/lib", "etc"):
             (tree / name).mkdir(parents=True, exist_ok=True)
@@ -168,7 +165,7 @@ def _programs(tree):
     _write(tree / "bin/busybox", busybox, mode=0o755)
     names = subprocess.run(["busybox", "--list"], capture_output=True, text=True, check=True)
     for name in names.stdout.split():
-        if name not in {"busybox", "reboot", "init"}:
+        if name not in {"busybox", "init"}:
             (tree / "bin" / name).symlink_to("busybox")
     waiting = []
     for program in map(Path, PROGRAMS):
@@ -178,7 +175,7 @@ def _programs(tree):
         name = waiting.pop()
         target = tree / "lib/x86_64-linux-gnu" / name
         if not target.exists():
-            data = next((f / name for f in LIBRARIES if (f / name).exists())).read_bytes()
+            data = next(f / name for f in LIBRARIES if (f / name).exists()).read_bytes()
             _write(target, data, mode=0o755)
             waiting += elf.needed_libraries(data)
     loader = Path("/lib64/ld-linux-x86-64.so.2")
