@@ -48,6 +48,7 @@ class DiskFormat(StrEnum):
 
 
 LINUX, NATIVE = "linux", "native"
+NEEDED = {LINUX: ("vmlinuz", "initrd.gz", "boot.wim"), NATIVE: ("boot.sdi", "boot.wim")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,10 +135,14 @@ def check_order(order: MediaOrder, versions: Sequence[ContentVersion]) -> str:
 
 
 def _check_version(order: MediaOrder, version: ContentVersion, chain: str) -> None:
+    lacking = [name for name in NEEDED[chain] if version.file(name) is None]
+    if lacking:
+        raise InvalidInput(
+            f"{version.label} holds no {', '.join(lacking)}, so no medium can start it",
+            hint="Build a new version of it.",
+        )
     wim = version.file("boot.wim")
-    if wim is None:
-        raise InvalidInput(f"{version.label} holds no boot.wim", hint="Build a new version.")
-    if wim.size > SIZE_LIMIT:
+    if wim is not None and wim.size > SIZE_LIMIT:
         raise InvalidInput(
             f"the boot.wim of {version.label} has {wim.size} bytes; FAT holds files up to 4 GiB",
             hint="Take what is not needed for a start out of the image, and build it again.",
@@ -184,7 +189,8 @@ def hash_password(password: str, salt: bytes) -> str:
 def identity(order: MediaOrder, versions: Sequence[ContentVersion]) -> str:
     """Sixteen hex digits by which a loader tells this medium from any other in the machine."""
     said = [order.kind.value, order.label, order.expires, order.password_hash, order.home]
-    said += [f"{file.name} {file.digest}" for v in versions for file in v.files]
+    for version in versions:
+        said += [version.label, *(f"{file.name} {file.digest}" for file in version.files)]
     return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
 
 
