@@ -19,7 +19,8 @@ def add_lab_version(site, architecture=Architecture.X64, *, number=1, files=LAB_
         add_image(site, name, architecture)
     version = version_of(site, number, image=name, architecture=architecture, files=files)
     with site.database.writing() as session:
-        find_image(session, name).versions.append(
+        row = find_image(session, name)
+        row.versions.append(
             VersionRow(
                 number=number,
                 recipe_digest=version.recipe_digest,

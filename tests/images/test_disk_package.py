@@ -74,10 +74,10 @@ def test_a_value_that_could_become_a_command_is_refused(base):
 
 def test_names_lose_what_shells_would_act_upon():
     """An image may be called as its administrator likes."""
-    odd = replace(LAB, version=replace(LAB.version, image="O'Neil $(reboot) `x` %A% \"é\""))
+    odd = replace(LAB, version=replace(LAB.version, image='O\'Neil $(reboot) `x` %A% "é"'))
 
     assert shell_values(odd)["LABEL"].count("'") == 2
-    assert not set("$`\"%") & set(shell_values(odd)["LABEL"])
+    assert not set('$`"%') & set(shell_values(odd)["LABEL"])
 
 
 def test_each_system_starts_what_its_loaders_can():

@@ -24,9 +24,7 @@ ARGUMENTS = "quiet labpe.report=http://10.0.0.2:8081/report/token"
 
 def entries(*architectures):
     return [
-        MenuEntry(
-            version=version(each), wim_path=f"sources/boot-{each}.wim", arguments=ARGUMENTS
-        )
+        MenuEntry(version=version(each), wim_path=f"sources/boot-{each}.wim", arguments=ARGUMENTS)
         for each in architectures
     ]
 

@@ -77,9 +77,7 @@ def test_a_stick_of_windows_pe_hands_over_to_bootmgr():
 
 def test_two_processors_share_one_boot_configuration():
     """The second image stands below the first, with a menu to choose."""
-    both = media_bcd(
-        [Carried(version=windows(X64)), Carried(version=windows(X86))], is_uefi=True
-    )
+    both = media_bcd([Carried(version=windows(X64)), Carried(version=windows(X86))], is_uefi=True)
     one = media_bcd([Carried(version=windows(X64))], is_uefi=True)
 
     for path in (r"\sources\boot.wim", r"\sources\boot-x86.wim"):
