@@ -122,7 +122,7 @@ def _begins_anew(running: Attempt, event: Event) -> bool:
         case TransferFinished(seconds=seconds) | ContentServed(seconds=seconds):
             return event.at - seconds - running.last > LONGEST_SILENCE
         case PeReported(way=way) if way != running.way:
-            return bool(way) or running.ended  # what came from a medium began at no network
+            return running.ended  # started anew, from a medium this time, or no more from one
         case _:
             return event.at - running.last > LONGEST_SILENCE
 

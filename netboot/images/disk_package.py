@@ -32,7 +32,6 @@ FILES = {
     System.LINUX: ("vmlinuz", "initrd.gz", "boot.wim"),
     System.WINDOWS: ("boot.wim", "boot.sdi"),
 }
-_CHAIN = {System.LINUX: LINUX, System.WINDOWS: NATIVE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +50,13 @@ class DiskPackage:
 
 
 def systems_for(version: ContentVersion) -> tuple[System, ...]:
-    """What may run on machines that take the version onto their disks."""
-    return tuple(system for system in System if _CHAIN[system] in version.chains)
+    """What may run on machines that take the version onto their disks.
+
+    The Lab PE has stand-ins for Microsoft's loaders, too; those only know the network.
+    """
+    if LINUX in version.chains:
+        return (System.LINUX,)
+    return (System.WINDOWS,) if NATIVE in version.chains else ()
 
 
 def check_system(version: ContentVersion, system: System) -> None:

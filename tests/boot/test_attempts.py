@@ -521,7 +521,7 @@ def reported(at: float, way: str = "") -> PeReported:
 
 
 def test_a_start_from_a_medium_is_an_attempt_of_its_own():
-    """It began at no network: neither with what came before, nor with what comes after."""
+    """After a boot that was over it is a new one, and so is what comes after it."""
     newest, medium, network = fold([
         discover(1.0), offer(1.1, "x"), reported(9.0), reported(12.0, "iso"), discover(15.0),
     ])  # fmt: skip
