@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from netboot.boot.attempts import Attempt
+from netboot.boot.attempts import Attempt, Outcome
 from netboot.errors import NotFound
 from netboot.images.disk_package import systems_for
 from netboot.images.media import MediaKind
-from netboot.operations import images, jobs, media
+from netboot.operations import boots, images, jobs, media
+from netboot.operations.boots import BootFilter
 from netboot.operations.media import MediumView
 from netboot.site import Site
-from web.boot_log import boot_log
 
 WORDS = {
     "": "by network",
@@ -22,6 +22,7 @@ WORDS = {
 }
 BY_MEDIA = ("iso", "usb")
 BY_DISK = ("disk", "package")
+BOOTS_LOOKED_AT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def read_version(site: Site, argument: str) -> dict[str, Any]:
         )
     views = media.list_media(site, image.name, number)
     recent = [job for job in jobs.list_jobs(site, 50) if _is_of(job.arguments, image.name, number)]
-    reports = came_up(boot_log().recent(), image.name, number)
+    reports = came_up(_online(site, image.name), image.name, number)
     return {
         "image": image,
         "version": version,
@@ -86,6 +87,11 @@ def read_version(site: Site, argument: str) -> dict[str, Any]:
         "making": [job for job in recent if not job.finished],
         "failed": _failed(recent, views),
     }
+
+
+def _online(site: Site, image: str) -> list[Attempt]:
+    """The newest boots of an image that came up, newest first."""
+    return boots.list_boots(site, BootFilter(image=image, outcome=Outcome.ONLINE), BOOTS_LOOKED_AT)
 
 
 def _is_of(arguments: dict[str, Any], image: str, number: int) -> bool:
