@@ -3,6 +3,7 @@
 It reads the point's folder and appends to the journal; it has no accounts, no forms, no uploads.
 """
 
+import time
 from collections.abc import Mapping
 from urllib.parse import quote
 
@@ -15,14 +16,19 @@ from netboot.images.architecture import Architecture
 from netboot.images.content_version import ContentVersion, PublishedContent
 from netboot.report import ReportTokens, plain_mac, read_report
 from netboot.serve.content import Content
+from netboot.serve.http_message import Request, Response, plain
 from netboot.serve.http_process import serve_http
 from netboot.serve.httpd import Script, boot_app
 from netboot.site import Site
 from netboot.store.boot_programs import read_programs
 from netboot.store.open_content import ContentCache
 from netboot.store.points import PublishedReader
+from netboot.store.tickets import Tickets
 
 log = structlog.get_logger()
+
+PACKAGES = "/package/"
+"""Where links to packages begin; the rest is a ticket's token."""
 
 _KNOWN = frozenset(architecture.value for architecture in Architecture)
 
@@ -36,6 +42,7 @@ class BootPages:
         self._cache = ContentCache(site.point.blobs.path)
         self._journal = site.journal
         self._tokens = ReportTokens(site.secret)
+        self._tickets = Tickets(site.point.root)
         self._server = BootServer(http=f"http://{address}:{site.settings.http_port}", tftp=address)
 
     def resolve_url(self, path: str) -> ContentRef | Refusal:
@@ -73,6 +80,22 @@ class BootPages:
         )
         return Script(text=text, image=version.image, version=version.number)
 
+    def package(self, request: Request) -> Response:
+        """A package for a machine's own disk: handed out once, to whoever has its link."""
+        if request.method != "GET":
+            return plain(405, "method not allowed", ("Allow", "GET"))
+        token = request.path.removeprefix(PACKAGES)
+        ticket = self._tickets.take(token, now=time.time())
+        if ticket is None:
+            return plain(404, "this link was used, is too old, or never was: ask for another one")
+        fields = (
+            ("Content-Type", ticket.kind),
+            ("Content-Disposition", f'attachment; filename="{ticket.name}"'),
+            ("Cache-Control", "no-store"),
+            ("X-Content-Type-Options", "nosniff"),
+        )
+        return Response(200, fields, ticket.data)
+
     def report(self, token: str, body: bytes, ip: str) -> Refusal | None:
         """Note a report home, or say why it is none."""
         event = read_report(self._tokens, token, body, ip)
@@ -91,6 +114,7 @@ def serve_boot_files(site: Site, *, address: str) -> None:
         script=pages.script,
         report=pages.report,
         emit=site.journal.emit,
+        mounts={PACKAGES: pages.package},
     )
     log.info("http.ready", address=address, port=site.settings.http_port)
     try:

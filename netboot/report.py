@@ -12,13 +12,15 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from itsdangerous import BadData, URLSafeTimedSerializer
+from itsdangerous import BadData, URLSafeSerializer, URLSafeTimedSerializer
 
 from netboot.boot.events import Event, PeReported
 from netboot.boot.files import Refusal
 from netboot.images.content_version import ContentVersion
 
 LIFETIME_SECONDS = 6 * 3600
+WAYS = frozenset({"iso", "usb", "disk", "package"})
+"""How a boot image comes to a machine that does not boot by the network."""
 LONGEST_FIELD = 2000
 LARGEST_NUMBER = 2**31 - 1
 
@@ -36,6 +38,22 @@ class ReportTokens:
         """A token for one boot of `mac` (may be empty) on `version`."""
         return self._signer().dumps([version.image, version.number, mac])
 
+    def issue_lasting(self, version: ContentVersion, way: str) -> str:
+        """A token for media and disks, which are started for years: it does not grow old.
+
+        It names the version and the way that it came by, and no machine. The same version and
+        way give the same token, so that media can be made again byte for byte.
+        """
+        return self._lasting().dumps([version.image, version.number, way])
+
+    def read_lasting(self, token: str) -> tuple[str, int, str] | None:
+        """Image, number and way of a token that `issue_lasting` made; else None."""
+        try:
+            image, number, way = self._lasting().loads(token)
+        except (BadData, ValueError, TypeError):
+            return None
+        return (str(image), int(number), str(way)) if way in WAYS else None
+
     def read(self, token: str) -> tuple[str, int, str] | None:
         """Image, number and MAC of a token of ours that is not too old; else None."""
         try:
@@ -43,6 +61,9 @@ class ReportTokens:
         except (BadData, ValueError, TypeError):
             return None
         return str(image), int(number), str(mac)
+
+    def _lasting(self) -> URLSafeSerializer:
+        return URLSafeSerializer(self.secret, salt="report-of-media")
 
     def _signer(self) -> URLSafeTimedSerializer:
         return URLSafeTimedSerializer(self.secret, salt="report")
@@ -62,7 +83,8 @@ def read_report(tokens: ReportTokens, token: str, body: bytes, ip: str) -> Event
     machine is the one that the token was made for: Windows PE may report through another of its
     network cards than the one that it was booted by.
     """
-    known = tokens.read(token)
+    lasting = tokens.read_lasting(token)
+    known = tokens.read(token) if lasting is None else (*lasting[:2], "")
     if known is None:
         return Refusal("a report with a token that is not ours or too old", _NOT_OURS)
     try:
@@ -88,6 +110,7 @@ def read_report(tokens: ReportTokens, token: str, body: bytes, ip: str) -> Event
         devices=_text(said, "devices"),
         uptime=_number(said, "uptime"),
         raw=body.decode("utf-8", "replace")[:LONGEST_FIELD],
+        way=lasting[2] if lasting else "",
     )
 
 

@@ -15,6 +15,7 @@ from netboot.cli import SUBJECTS, SUMMARIES, main
 from netboot.images.architecture import Architecture
 from netboot.operations import accounts, facts, images
 from netboot.site import Site
+from tests.media_versions import add_lab_version
 from tests.netlab import Lan
 from tests.web.seeding import add_image, add_version
 
@@ -479,3 +480,59 @@ def test_the_completion_script_is_printed(capsys, shell):
     """For each shell its own."""
     assert main(["completion", shell]) == 0
     assert "_NETBOOT_COMPLETE" in capsys.readouterr().out
+
+
+def test_media_are_made_listed_copied_and_deleted(netboot, data, tmp_path):
+    """The medium says what it carries and what comes next."""
+    site = Site.open(data)
+    add_lab_version(site)
+    site.database.close()
+    made = netboot("media", "build", NAME, "--kind", "usb", "--label", "STICK").stdout
+    (shown,) = json.loads(netboot("media", "list", "--json").stdout)
+    netboot("media", "save", shown["id"], tmp_path / "stick.img")
+
+    assert "carries  Lab PE x64 v1, boot.wim sha256:" in made
+    assert f"netboot media save {shown['id']} FILE" in made
+    assert ("STICK", ["bios", "uefi-ia32", "uefi-x64"]) == (shown["label"], shown["firmware"])
+    assert shown["size"] == (tmp_path / "stick.img").stat().st_size
+    assert one_message_and_a_hint(netboot("media", "save", shown["id"], tmp_path / "stick.img",
+                                          code=2))  # fmt: skip
+    assert "STICK" not in netboot("media", "delete", shown["id"]).stdout
+    assert [] == json.loads(netboot("media", "list", NAME, "--json").stdout)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("build", "Nothing like it"),
+        ("build", NAME, "--version", "9"),
+        ("build", NAME, "--label", "much too long a label"),
+        ("build", NAME, "--format", "vhdx"),
+        ("build", NAME, "--expires", "tomorrow"),
+        ("build", NAME, "--report-home", "site"),
+        ("build", NAME, "--with", NAME),
+        ("package", NAME, "--address", "http://10.0.0.2:8081"),
+        ("delete", "7"),
+    ],
+)
+def test_media_that_cannot_be_made_are_refused_in_two_lines(netboot, data, words):
+    """What is wrong, and what to do; code 2."""
+    site = Site.open(data)
+    add_lab_version(site)
+    site.database.close()
+
+    assert one_message_and_a_hint(netboot("media", *words, code=2))
+
+
+def test_a_link_for_a_machines_disk_is_printed_with_what_to_type(netboot, data):
+    """For scripts as JSON."""
+    site = Site.open(data)
+    site.point.update(add_lab_version(site), site.blobs, now=time.time())
+    site.database.close()
+    words = ("media", "package", NAME, "--system", "linux", "--address", "http://10.0.0.2:8081")
+    told = netboot(*words).stdout
+    link = json.loads(netboot(*words, "--json").stdout)
+
+    assert "curl -fsS -o netboot-disk.sh http://10.0.0.2:8081/package/" in told
+    assert link["url"] not in told
+    assert link["url"] in link["commands"][0]

@@ -231,3 +231,27 @@ def test_no_bytes_at_all_do_harm(body):
 def test_a_mac_address_has_one_spelling(text, expected):
     """iPXE and Windows part it differently; anything else is none."""
     assert expected == plain_mac(text)
+
+
+@pytest.mark.parametrize("way", ["iso", "usb", "disk", "package"])
+def test_a_medium_reports_its_version_and_its_way_for_years(way, monkeypatch):
+    """Its token names no machine: the machine names itself."""
+    token = TOKENS.issue_lasting(VERSION, way)
+    monkeypatch.setattr(module.time, "time", lambda: 4e9)
+    event = read(GOOD, token)
+
+    assert (way, GOOD["mac"], "Lab PE x64") == (event.way, event.mac, event.image)
+    assert token == TOKENS.issue_lasting(VERSION, way)
+
+
+def test_a_report_of_a_network_boot_has_no_way_of_its_own():
+    """And a token for the one is none for the other."""
+    assert "" == read(GOOD).way
+    assert TOKENS.read(TOKENS.issue_lasting(VERSION, "iso")) is None
+    assert TOKENS.read_lasting(TOKEN) is None
+
+
+@pytest.mark.parametrize("way", ["", "network", "floppy"])
+def test_a_way_that_there_is_not_is_no_token(way):
+    """Pages show the ways that there are."""
+    assert TOKENS.read_lasting(TOKENS.issue_lasting(VERSION, way)) is None

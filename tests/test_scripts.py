@@ -13,7 +13,7 @@ PROFILES = {"run", "test", "bench"}
 
 def shell_scripts():
     """Every shell script of the repository, by its first line."""
-    folders = (ROOT / "scripts", ROOT / ".ci", ROOT / "vm")
+    folders = (ROOT / "scripts", ROOT / ".ci", ROOT / "vm", ROOT / "netboot" / "store")
     for path in sorted(path for folder in folders for path in folder.rglob("*")):
         if path.is_file() and path.suffix in {"", ".sh"}:
             first = path.read_bytes().split(b"\n", 1)[0]

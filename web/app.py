@@ -21,6 +21,7 @@ from web import (
     points,
     settings,
     users,
+    versions,
     webhooks,
 )
 from web.access import check_every_route, init_access
@@ -93,6 +94,7 @@ def create_app(site: Site) -> Flask:
     for blueprint in (
         overview.overview,
         images.images,
+        versions.versions,
         drivers.drivers,
         coverage.coverage,
         machines.machines,

@@ -18,6 +18,7 @@ from netboot.site import Site
 from web import attention, charts, guide, ladder
 from web.access import role_now, site
 from web.wanted_boots import from_query, query_of
+from web.ways import read_version
 
 Values = dict[str, Any]
 BOOTS_SHOWN = 50
@@ -172,6 +173,7 @@ TOPICS = {
     "overview": Topic("overview/_state.html", read_overview),
     "images": Topic("images/_list.html", read_images),
     "image": Topic("images/_image.html", read_image),
+    "version": Topic("versions/_version.html", read_version),
     "points": Topic("points/_points.html", read_points),
     "boots": Topic("boots/_list.html", read_boots),
     "boot_charts": Topic("boots/_charts.html", read_boot_charts),

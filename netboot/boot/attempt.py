@@ -35,6 +35,7 @@ class Attempt:
 
     `reached` holds the time at which each rung was first reached, in that order.
     `reason` is why we ignored it, or the last thing that went wrong.
+    `way` is how the image came where it was not the network: `iso`, `usb`, `disk`, `package`.
     `image_size` and `image_seconds` are of the image's own transfer; `fetching` is the read
     transfer under way; `foreign` is another boot server that answered the machine.
     """
@@ -59,6 +60,7 @@ class Attempt:
     decision: str = ""
     driver: str = ""
     device: str = ""
+    way: str = ""
     missing: str = ""
     reason: str = ""
     ignored: bool = False

@@ -121,6 +121,8 @@ def _begins_anew(running: Attempt, event: Event) -> bool:
             return running.rung >= Rung.IMAGE_SENT or event.at - running.last > IDLE
         case TransferFinished(seconds=seconds) | ContentServed(seconds=seconds):
             return event.at - seconds - running.last > LONGEST_SILENCE
+        case PeReported(way=way) if way != running.way:
+            return running.ended  # started anew, from a medium this time, or no more from one
         case _:
             return event.at - running.last > LONGEST_SILENCE
 

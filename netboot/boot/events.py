@@ -156,7 +156,10 @@ class ContentRefused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeReported(Event):
-    """The boot image came up and reported home: the machine is online."""
+    """The boot image came up and reported home: the machine is online.
+
+    `way` is how it came to the machine (`iso`, `usb`, `disk`, `package`); empty for the network.
+    """
 
     image: str
     version: int
@@ -169,6 +172,7 @@ class PeReported(Event):
     devices: str = ""
     uptime: float = 0.0
     raw: str = ""
+    way: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

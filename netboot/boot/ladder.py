@@ -198,9 +198,10 @@ def _http_sentence(event: Event) -> str:
 
 def _pe_sentence(event: Event) -> str:
     match event:
-        case PeReported(image=image, version=version, driver=driver, device=device):
+        case PeReported(image=image, version=version, driver=driver, device=device, way=way):
             on = f" on {device}" if device else ""
-            return f"is up: {label(image, version)} with driver {driver or '(unknown)'}{on}"
+            came = f", started from {way}" if way else ""
+            return f"is up: {label(image, version)} with driver {driver or '(unknown)'}{on}{came}"
         case PeOffline(image=image, version=version, missing=missing, reason=reason):
             lacks = f", no driver for {missing}" if missing else ""
             return f"is up without a network: {label(image, version)}{lacks}{_because(reason)}"

@@ -155,6 +155,7 @@ def _with_pe(attempt: Attempt, event: PeReported | PeOffline) -> Attempt:
         attempt,
         driver=event.driver,
         device=event.device,
+        way=event.way,
         architecture=event.architecture or attempt.architecture,
         firmware=event.firmware or attempt.firmware,
         offline=False,

@@ -12,7 +12,7 @@ write 0x35 (integers), and so do we.
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from uuid import UUID
 
@@ -23,6 +23,7 @@ BOOT_MANAGER = UUID("9dea862c-5cdd-4e70-acc1-f32b344d4795")
 RAMDISK_OPTIONS = UUID("ae5534e0-a924-466c-b836-758539a3ee3a")
 LOADER = UUID("7619dcc9-fafe-11d9-b411-000476eba25f")
 """The loader's GUID of Microsoft's media; any would do."""
+OTHER_LOADER = UUID("7619dcca-fafe-11d9-b411-000476eba25f")
 
 _TYPE_BOOT_MANAGER, _TYPE_LOADER, _TYPE_DEVICE = 0x10100002, 0x10200003, 0x30000000
 _DEVICE_BOOT, _DEVICE_LOCAL = 5, 0
@@ -55,11 +56,21 @@ class Element(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class OtherImage:
+    """A second image in one store, for the other processor: media carry two."""
+
+    title: str
+    loader_path: str
+    wim_path: str
+
+
+@dataclass(frozen=True, slots=True)
 class BootConfiguration:
     r"""What a store says. Paths as the loader asks for them: `\Boot\boot.wim`.
 
     `loader_path` is inside the image: winload.exe for BIOS, winload.efi for UEFI. Block size in
-    bytes and window size in blocks are left out where 0.
+    bytes and window size in blocks are left out where 0. A store for media (`by_network` is
+    False) says nothing about TFTP; `other` is shown below the first image.
     """
 
     title: str
@@ -71,6 +82,8 @@ class BootConfiguration:
     window_size: int = 0
     menu_seconds: int = 0
     locale: str = "en-US"
+    by_network: bool = True
+    other: OtherImage | None = None
 
 
 def write_bcd(configuration: BootConfiguration) -> bytes:
@@ -79,11 +92,20 @@ def write_bcd(configuration: BootConfiguration) -> bytes:
     # Media for UEFI and for BIOS differ in this name; bcdedit shows neither.
     description = root.key("Description")
     description.set_text("KeyName", "BCD00000000" if configuration.is_uefi else "BCD00000001")
-    for identity, kind, elements in (
+    objects = [
         (BOOT_MANAGER, _TYPE_BOOT_MANAGER, _manager_elements(configuration)),
         (RAMDISK_OPTIONS, _TYPE_DEVICE, _ramdisk_elements(configuration)),
         (LOADER, _TYPE_LOADER, _loader_elements(configuration)),
-    ):
+    ]
+    if (other := configuration.other) is not None:
+        second = replace(
+            configuration,
+            title=other.title,
+            loader_path=other.loader_path,
+            wim_path=other.wim_path,
+        )
+        objects.append((OTHER_LOADER, _TYPE_LOADER, _loader_elements(second)))
+    for identity, kind, elements in objects:
         found = root.key(f"Objects\\{{{identity}}}")
         found.key("Description").set_number("Type", kind)
         for element, (value_type, data) in sorted(elements.items()):
@@ -97,11 +119,13 @@ _FALSE: _Value = (REG_BINARY, b"\0")
 
 
 def _manager_elements(configuration: BootConfiguration) -> Mapping[Element, _Value]:
+    loaders = (LOADER, OTHER_LOADER) if configuration.other else (LOADER,)
+    shown = list_data(tuple(f"{{{loader}}}" for loader in loaders))
     return {
         Element.DESCRIPTION: _text("Windows Boot Manager"),
         Element.LOCALE: _text(configuration.locale),
         Element.DEFAULT: _text(f"{{{LOADER}}}"),
-        Element.DISPLAY_ORDER: (REG_MULTI_SZ, list_data((f"{{{LOADER}}}",))),
+        Element.DISPLAY_ORDER: (REG_MULTI_SZ, shown),
         Element.TIMEOUT: _integer(configuration.menu_seconds),
         Element.DISPLAY_MENU: _TRUE if configuration.menu_seconds else _FALSE,
     }
@@ -112,8 +136,9 @@ def _ramdisk_elements(configuration: BootConfiguration) -> Mapping[Element, _Val
         Element.DESCRIPTION: _text("Ramdisk Options"),
         Element.SDI_DEVICE: (REG_BINARY, boot_device()),
         Element.SDI_PATH: _text(configuration.sdi_path),
-        Element.TFTP_FALLBACK: _TRUE,
     }
+    if configuration.by_network:
+        elements[Element.TFTP_FALLBACK] = _TRUE
     if configuration.block_size:
         elements[Element.TFTP_BLOCK_SIZE] = _integer(configuration.block_size)
     if configuration.window_size:

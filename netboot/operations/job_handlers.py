@@ -12,11 +12,13 @@ from typing import Any, Protocol
 from netboot.boot.events import PeOffline
 from netboot.errors import AlreadyExists, OperatorFault
 from netboot.images.architecture import Architecture
+from netboot.images.media import MediaOrder
 from netboot.operations import (
     driver_import,
     housekeeping,
     images,
     lab,
+    media,
     network,
     points,
     versions,
@@ -87,6 +89,15 @@ def import_drivers(context: Context) -> dict[str, Any]:
     with _upload(context) as path:
         report = driver_import.import_drivers(context.site, path, progress=context.progress)
     return report.shortened()
+
+
+def build_media(context: Context) -> dict[str, Any]:
+    """Make an ISO, a USB image or a disk image of a version."""
+    arguments = context.job.arguments
+    order = MediaOrder.from_json(arguments["order"])
+    wanted = [(image, number) for image, number in arguments["versions"]]
+    view = media.build_media(context.site, order, wanted, progress=context.progress)
+    return {"image": arguments["image"], "medium": view.id, "digest": view.digest}
 
 
 def boot_test_machine(context: Context) -> dict[str, Any]:
@@ -253,12 +264,16 @@ HANDLERS: dict[str, Callable[[Context], dict[str, Any]]] = {
     "boot_test_machine": boot_test_machine,
     "check_network": check_network,
     "clean_up": clean_up,
+    "build_media": build_media,
 }
 
 # Kinds in one lane wait for each other; lanes run side by side. Two lanes of test machines,
 # since that is what two cores boot without getting in each other's way.
 LANES: tuple[tuple[str, ...], ...] = (
-    ("build_version", "update_distribution_points", "import_image", "import_drivers", "clean_up"),
+    (
+        *("build_version", "update_distribution_points", "import_image", "import_drivers"),
+        *("clean_up", "build_media"),
+    ),
     ("boot_test_machine",),
     ("boot_test_machine",),
     ("check_network",),

@@ -16,6 +16,7 @@ KINDS = (
     "boot_test_machine",
     "check_network",
     "clean_up",
+    "build_media",
 )
 
 

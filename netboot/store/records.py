@@ -153,6 +153,31 @@ class VersionRow(Row):
     built_at: Mapped[float] = mapped_column(Float)
 
 
+class MediaRow(Row):
+    """A medium that was made of a version; `digest` names its bytes.
+
+    `carried` lists the versions on it with the digests of their WIMs; `options` are what was
+    asked for, without secrets; `firmware` names the machines that it starts.
+    """
+
+    __tablename__ = "media"
+    __table_args__ = (Index("ix_media_version", "version_id"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(8))
+    format: Mapped[str] = mapped_column(String(8))
+    identity: Mapped[str] = mapped_column(String(16))
+    label: Mapped[str] = mapped_column(String(16))
+    file_name: Mapped[str] = mapped_column(String(255))
+    digest: Mapped[str] = mapped_column(String(71))
+    size: Mapped[int]
+    firmware: Mapped[list[Any]]
+    carried: Mapped[list[Any]]
+    options: Mapped[dict[str, Any]]
+    created_at: Mapped[float] = mapped_column(Float)
+
+
 class DefaultImageRow(Row):
     """The image that machines of an architecture get when nothing else is said."""
 

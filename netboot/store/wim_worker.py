@@ -237,6 +237,18 @@ def _checked(worker: Worker, index: int) -> dict[str, Any]:
     return {"faults": faults, "warnings": worker.library.warnings(), "extracted": present}
 
 
+def take(worker: Worker) -> dict[str, Any]:
+    """Take some files out of an image, as far as it has them."""
+    index, folder = int(worker.request["index"]), worker.workdir / "files"
+    folder.mkdir()
+    worker.stage = "extract"
+    with worker.open() as wim:
+        found = [wim.entry(index, path) for path in worker.request["paths"]]
+        paths = [entry.path for entry in found if entry is not None and entry.is_plain_file]
+        wim.extract(index, paths, folder)
+    return {"extracted": paths}
+
+
 def list_files(worker: Worker) -> dict[str, Any]:
     """Paths and hashes of one image's files."""
     with worker.open() as wim:
@@ -248,6 +260,7 @@ COMMANDS: dict[str, Callable[[Worker], dict[str, Any]]] = {
     "examine": examine,
     "build": build,
     "list": list_files,
+    "take": take,
     "verify": verify,
 }
 

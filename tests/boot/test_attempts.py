@@ -512,3 +512,27 @@ def test_firmware_that_takes_no_offer_is_told_of_while_it_still_asks() -> None:
 
     assert attempt.outcome(13) is Outcome.UNDER_WAY
     assert attempt.why(13) == "this firmware does not merge two offers"
+
+
+def reported(at: float, way: str = "") -> PeReported:
+    return PeReported(
+        at=at, mac=MAC, ip=IP, image=IMAGE, version=7, driver="e1000", device="x", way=way
+    )
+
+
+def test_a_start_from_a_medium_is_an_attempt_of_its_own():
+    """After a boot that was over it is a new one, and so is what comes after it."""
+    newest, medium, network = fold([
+        discover(1.0), offer(1.1, "x"), reported(9.0), reported(12.0, "iso"), discover(15.0),
+    ])  # fmt: skip
+
+    assert ["", "iso", ""] == [newest.way, medium.way, network.way]
+    assert (True, True, False) == (network.ended, medium.ended, newest.ended)
+    assert "started from iso" in medium.steps[-1].text
+
+
+def test_two_ways_in_a_row_are_two_attempts():
+    """A stick after a disc."""
+    ways = [each.way for each in fold([reported(1.0, "iso"), reported(2.0, "usb")])]
+
+    assert ["usb", "iso"] == ways

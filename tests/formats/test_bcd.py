@@ -2,6 +2,7 @@
 
 import subprocess
 from base64 import b64decode
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from regipy.registry import RegistryHive
 
 from netboot.formats.bcd import (
     LOADER,
+    OTHER_LOADER,
     RAMDISK_OPTIONS,
     BootConfiguration,
+    OtherImage,
     boot_device,
     ramdisk_device,
     write_bcd,
@@ -206,3 +209,23 @@ def test_every_element_is_a_documented_one_in_its_documented_form(
         assert owner in OWNERS[element[0]], element
         assert registry_type == REGISTRY_TYPES[element[1]], element
         assert size == SIZES.get(element[1], size), element
+
+
+def test_a_store_for_media_says_nothing_of_tftp(tmp_path: Path):
+    """As on Microsoft's media: where boot.sdi lies, and no more."""
+    found = elements(tmp_path, replace(UEFI, by_network=False))
+
+    assert {"12000004", "31000003", "32000004"} == set(found[f"{{{RAMDISK_OPTIONS}}}"])
+
+
+def test_a_second_image_stands_below_the_first(tmp_path: Path):
+    """With its own WIM and its own loader; the first one stays the default."""
+    other = OtherImage("PE x86", r"\Windows\System32\winload.exe", r"\sources\boot-x86.wim")
+    found = elements(tmp_path, replace(BIOS, other=other, menu_seconds=10))
+
+    second = found[f"{{{OTHER_LOADER}}}"]
+    manager = found["{9dea862c-5cdd-4e70-acc1-f32b344d4795}"]
+    assert ("PE x86", other.loader_path) == (second["12000004"], second["12000002"])
+    assert f"{{{LOADER}}}" == manager["23000003"]
+    assert [f"{{{LOADER}}}", f"{{{OTHER_LOADER}}}"] == manager["24000001"]
+    assert BIOS.title == found[f"{{{LOADER}}}"]["12000004"]

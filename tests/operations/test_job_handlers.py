@@ -260,3 +260,28 @@ def test_a_check_that_ends_without_a_verdict_is_a_fault(check):
     """The site may be stopping."""
     with pytest.raises(OperatorFault, match="without a verdict"):
         check(ASKING)
+
+
+def test_a_medium_is_made_by_the_worker(site):
+    """What was ordered goes through the queue as plain values."""
+    from netboot.images.media import MediaKind, MediaOrder
+    from netboot.operations import media
+    from tests.media_versions import add_lab_version
+
+    add_lab_version(site)
+    order = MediaOrder(kind=MediaKind.USB, label="STICK")
+    arguments = {
+        "image": "Lab PE x64",
+        "order": order.to_json(),
+        "versions": [["Lab PE x64", 1]],
+    }
+    job = jobs.submit(site, "build_media", arguments, title="Make a USB image")
+    context = Context(site, job)
+    result = job_handlers.build_media(context)
+    (view,) = media.list_media(site)
+
+    assert (view.id, view.digest) == (result["medium"], result["digest"])
+    assert "STICK" == view.label
+    assert {"making the loaders", "writing the file system", "reading the medium back"} <= set(
+        context.told
+    )

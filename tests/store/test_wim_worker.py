@@ -118,3 +118,13 @@ def test_a_build_changes_the_copy_and_reports_what_it_found(wim: Path, tmp_path:
         "/Windows/none is not in the image as it should be",
     ]
     assert result["extracted"] == ["/Windows/Boot/PXE/bootmgr.exe"]
+
+
+def test_files_are_taken_out_as_far_as_they_are_there(wim: Path, tmp_path: Path):
+    """In any case; what is missing is not named."""
+    wanted = ["/windows/boot/pxe/PXEBOOT.n12", "/windows/boot/pcat/bootmgr", "/Windows"]
+    lines = ask(wim, tmp_path, "take", index=1, paths=wanted)
+    (path,) = lines[-1]["result"]["extracted"]
+
+    assert "/windows/boot/pxe/pxeboot.n12" == path.lower()
+    assert (tmp_path / "files" / path.lstrip("/")).read_bytes().startswith(b"stand-in: pxeboot")

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from vm.firmware import NICS, FirmwareKind
 from vm.network import Slot
-from vm.spec import DirectBoot, MachineSpec, Wiring, qemu_arguments
+from vm.spec import Bus, DirectBoot, Disk, MachineSpec, Wiring, qemu_arguments
 
 WIRING = Wiring(
     network=[10, 11],
@@ -79,3 +79,35 @@ def test_nothing_is_there_by_default():
 
     assert {"-nodefaults", "-no-reboot", "-no-user-config"} <= set(words)
     assert (["1024"], ["none"]) == (after(words, "-m"), after(words, "-display"))
+
+
+def test_a_machine_with_disks_boots_from_the_first_and_not_by_network():
+    """Each disk has a place in the order, no card has one, and no card has a ROM."""
+    disks = (Disk(Path("a.img"), Bus.NVME), Disk(Path("b.qcow2"), Bus.VIRTIO, "qcow2", keeps=True))
+    words = arguments("uefi-ia32", "e1000", disks=disks)
+    devices = after(words, "-device")
+
+    assert "nvme,serial=nb0,drive=disk0,bootindex=0" in devices
+    assert "virtio-blk-pci,drive=disk1,bootindex=1" in devices
+    assert ["e1000,netdev=net0,mac=52:54:00:77:00:05,romfile="] == [
+        word for word in devices if "netdev" in word
+    ]
+    drives = after(words, "-drive")
+    assert "if=none,id=disk0,format=raw,file=a.img,snapshot=on" in drives
+    assert "if=none,id=disk1,format=qcow2,file=b.qcow2" in drives
+
+
+def test_a_disc_is_never_written_and_each_bus_has_a_controller():
+    """Several of a kind may be in one machine."""
+    buses = (Bus.CD, Bus.USB, Bus.AHCI)
+    words = arguments("bios-x64", "e1000", disks=tuple(Disk(Path("x"), bus) for bus in buses))
+    devices = after(words, "-device")
+
+    assert "if=none,id=disk0,format=raw,file=x,readonly=on" in after(words, "-drive")
+    assert {"ahci,id=ahci0", "qemu-xhci,id=usb1", "ahci,id=ahci2"} <= set(devices)
+
+
+def test_a_machine_restarts_only_where_it_is_meant_to():
+    """Otherwise a reset ends it, and a panic is seen."""
+    assert "-no-reboot" in arguments("bios-x64", "e1000")
+    assert "-no-reboot" not in arguments("bios-x64", "e1000", restarts=True)

@@ -1,0 +1,93 @@
+"""The foreign tools that make media: GRUB, mtools, xorriso, qemu-img; all come from Debian.
+
+Each call gets a fixed time and language, so the same plan gives the same bytes.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from netboot.errors import MissingTool, OperatorFault
+
+GRUB = Path("/usr/lib/grub")
+PACKAGES = {
+    "grub-mkimage": "grub-common",
+    "xorriso": "xorriso",
+    "mformat": "mtools",
+    "mcopy": "mtools",
+    "mmd": "mtools",
+    "qemu-img": "qemu-utils",
+}
+GRUB_PACKAGES = {
+    "i386-pc": "grub-pc-bin",
+    "i386-pc-eltorito": "grub-pc-bin",
+    "x86_64-efi": "grub-efi-amd64-bin",
+    "i386-efi": "grub-efi-ia32-bin",
+}
+
+_LONGEST_SECONDS = 3600
+
+
+class Tools:
+    """Runs tools with one clock for all of them: `at` in epoch seconds."""
+
+    def __init__(self, at: int) -> None:
+        self._environment = {
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "LC_ALL": "C.UTF-8",
+            "TZ": "UTC",
+            "SOURCE_DATE_EPOCH": str(at),
+            "MTOOLS_SKIP_CHECK": "1",
+            "MTOOLSRC": "/dev/null",
+        }
+
+    def run(self, tool: str, arguments: Sequence[str | Path], *, cwd: Path | None = None) -> str:
+        """What the tool prints.
+
+        Raises MissingTool, or OperatorFault with the last that it said.
+        """
+        path = shutil.which(tool, path=self._environment["PATH"])
+        if path is None:
+            raise MissingTool(
+                f"{tool} is not installed, so no media can be made",
+                hint=f"apt-get install {PACKAGES[tool]}",
+            )
+        done = subprocess.run(
+            [path, *map(str, arguments)],
+            cwd=cwd,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_LONGEST_SECONDS,
+            check=False,
+        )
+        if done.returncode:
+            said = " ".join((done.stderr.strip() or done.stdout.strip()).split())[-400:]
+            raise OperatorFault(
+                f"{tool} could not make the medium: {said}",
+                hint="Check that the disk has room, then build it again; nothing was changed.",
+            )
+        return done.stdout
+
+    def grub(self, platform: str, early: str, modules: Sequence[str], out: Path) -> None:
+        """A GRUB of one file, with its first commands inside. Raises MissingTool."""
+        folder = grub_folder(platform)
+        commands = out.with_name(f"{out.name}.cfg")
+        commands.write_text(early, encoding="ascii")
+        arguments: list[str | Path] = ["-d", folder, "-O", platform, "-o", out]
+        self.run("grub-mkimage", [*arguments, "-c", commands, "-p", "/netboot", *modules])
+        commands.unlink()
+
+
+def grub_folder(platform: str) -> Path:
+    """Where GRUB's parts for a platform lie. Raises MissingTool."""
+    folder = GRUB / platform.removesuffix("-eltorito")
+    if not (folder / "kernel.img").is_file():
+        raise MissingTool(
+            f"GRUB's parts for {platform} are not installed, so no media can be made",
+            hint=f"apt-get install {GRUB_PACKAGES[platform]}",
+        )
+    return folder
