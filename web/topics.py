@@ -22,6 +22,7 @@ from web.ways import read_version
 
 Values = dict[str, Any]
 BOOTS_SHOWN = 50
+DAY = 24 * 3600.0
 BOOTS_IN_OVERVIEW = 5
 FAILED_SHOWN = 6
 JOBS_SHOWN = 50
@@ -58,7 +59,10 @@ def read_overview(site: Site, _argument: str) -> Values:
         "other_today": sum(hours.other),
         "out_of_date": attention.out_of_date(views),
         "decisions": attention.decisions(
-            site, views, counts, [boot.attempt.foreign for boot in failed if boot.attempt.foreign]
+            site,
+            views,
+            counts,
+            [one.server for one in network.other_servers(site) if now - one.last < DAY],
         ),
         "hours": charts.hours_chart(hours),
         "steps": guide.first_steps(

@@ -1,6 +1,11 @@
 """The made-up machines say what real firmware says."""
 
+from pathlib import Path
+
 import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
+from scapy.utils import wrpcap
 
 from netboot.boot.client import BootClient, Stage, identify
 from netboot.boot.made_up import is_made_up
@@ -8,6 +13,7 @@ from netboot.diagnose.firmware import KINDS, Kind, Machine
 from netboot.images.architecture import Architecture
 from netboot.protocols.dhcp import Packet
 from tests.captures import reader
+from tests.serve.test_dhcpd import tshark
 
 RECORDED = {
     "uefi-x64": "uefi64-edk2-native-snponly",
@@ -89,3 +95,21 @@ def test_an_http_machine_has_a_twin_that_asks_on_4011() -> None:
 
     assert isinstance(client, BootClient)
     assert (client.stage, client.architecture_code) == (Stage.FIRMWARE, 6)
+
+
+def test_tshark_finds_nothing_wrong_with_what_the_check_sends(tmp_path: Path) -> None:
+    """A server that is strict must not be able to say that the check asked wrongly."""
+    packets = []
+    for kind in KINDS:
+        machine = Machine.new(kind)
+        packets += [
+            machine.discover(),
+            machine.relayed_discover("10.78.0.1"),
+            machine.boot_request("10.77.0.50"),
+            machine.as_ipxe().discover(),
+        ]
+    link = Ether(dst="ff:ff:ff:ff:ff:ff") / IP(dst="255.255.255.255") / UDP(sport=68, dport=67)
+    wrpcap(str(tmp_path / "asked.pcap"), [link / packet for packet in packets])
+
+    assert tshark(tmp_path / "asked.pcap", "dhcp") == len(packets)
+    assert tshark(tmp_path / "asked.pcap", "_ws.malformed || _ws.expert.severity>=6291456") == 0

@@ -1,5 +1,7 @@
 """The boot network on a page."""
 
+import time
+
 import pytest
 from markupsafe import escape
 
@@ -152,3 +154,15 @@ def test_earlier_checks_are_listed_with_how_they_ended(furnished, make_client):
 
     assert "1 failed" in text
     assert "All well" in text
+
+
+def test_another_boot_server_needs_attention(furnished, make_client):
+    """On the first page too, for a day."""
+    now = time.time()
+    for server, at in (("10.0.0.66", now - 60), ("10.0.0.67", now - 2 * 24 * 3600)):
+        furnished.journal.emit(ForeignOffer(at=at, mac=MAC, server=server))
+    assert furnished.journal.flush()
+    text = make_client(furnished, "viewer").get("/").text
+
+    assert "10.0.0.66" in text
+    assert "10.0.0.67" not in text
