@@ -43,11 +43,6 @@ class Kind:
             return 2, 1
         return 3, 10 if self.ipxe else 0
 
-    @property
-    def asks_4011(self) -> bool:
-        """Whether it always asks there: iPXE does where no file was offered, HTTP boot never."""
-        return not self.http and not self.ipxe
-
 
 _PXE_TWIN: Final = {15: 6, 16: 7, 19: 11}
 """HTTP boot's architecture codes, and what the same machine says by PXE."""

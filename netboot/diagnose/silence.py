@@ -21,7 +21,7 @@ def silence(evidence: Evidence, expected: Expectation) -> list[Finding]:
                 "Start netboot on this network, and see that UDP ports 67 and 4011 are open.",
             )
         ]
-    return [_silent_server(evidence, server)]
+    return [_silent_server(evidence, expected)]
 
 
 def not_served(kind: Kind) -> Finding:
@@ -41,12 +41,13 @@ def cure_for(reason: str) -> str:
     return "See the boot log for this machine."
 
 
-def _silent_server(evidence: Evidence, server: str) -> Finding:
+def _silent_server(evidence: Evidence, expected: Expectation) -> Finding:
+    server = expected.server
     answers_4011 = evidence.acknowledged is not None or evidence.alive
     same_host = any(reply.gives_address and server in {reply.server, reply.source}
                     for reply in evidence.offers)  # fmt: skip
     if answers_4011 and same_host and evidence.kind.http:
-        return _http_needs_port_67(server)
+        return _http_needs_port_67(server, expected.http_port)
     if answers_4011 and same_host:
         return fault(
             f"{server} answers on port 4011 only, for a DHCP server on the same host holds port 67,"
@@ -72,13 +73,13 @@ def _silent_server(evidence: Evidence, server: str) -> Finding:
     )
 
 
-def _http_needs_port_67(server: str) -> Finding:
+def _http_needs_port_67(server: str, port: int) -> Finding:
     return fault(
         f"{server} cannot answer HTTP boot: a DHCP server on the same host holds port 67, and"
         " HTTP boot asks nowhere else",
         "Move the DHCP server or netboot to another host, let such machines boot by PXE, or let"
         " the DHCP server itself answer class HTTPClient: option 60 HTTPClient and option 67"
-        f" http://{server}:8081/p/snponly.efi.",
+        f" http://{server}:{port}/p/snponly.efi.",
     )
 
 
