@@ -121,4 +121,4 @@ def _catalog(drivers: DriverCounts) -> Iterator[Matter]:
 def _network(foreign: Sequence[str]) -> Iterator[Matter]:
     for server in sorted(set(foreign)):
         text = "is another boot server on this network: machines may take its answer"
-        yield Matter(SEVERE, server, text, "boots.index")
+        yield Matter(SEVERE, server, text, "network.index")
