@@ -183,6 +183,27 @@ def test_accounts_are_made_on_the_console(netboot, data):
     assert "ada" in netboot("account", "list").stdout
 
 
+def test_a_missing_driver_is_foreseen_and_mended(netboot, lab):
+    """Told before the machine boots, with the driver that would mend it and why; then mended."""
+    mac = "52:54:00:ab:cd:ef"
+    netboot("image", "import", lab.wim[Architecture.X64], "--name", NAME)
+    report = netboot("driver", "import", lab.driver_folder("e1000", Architecture.X64), "--ids")
+    assert "covered    PCI\\VEN_8086&DEV_100E" in report.stdout
+    netboot("machine", "import", mac, input="PCI\\VEN_8086&DEV_100E&SUBSYS_11001AF4&REV_03\n")
+    shown = netboot("machine", "show", mac).stdout
+    assert "NO DRIVER" in shown
+    assert "would be mended by e1000" in shown
+    (first,) = json.loads(netboot("driver", "match", "8086:100e", "--json").stdout)
+    assert ("e1000", False) == (first["name"], first["enabled"])
+    assert "takes      e1000" in netboot("driver", "match", "8086:100e").stdout
+    assert "No driver" in netboot("driver", "match", "8086:100e", "--architecture", "x86").stdout
+
+    assert "added e1000" in netboot("image", "coverage", NAME, "--fix").stdout
+    (covered,) = json.loads(netboot("image", "coverage", NAME, "--json").stdout)
+    assert (mac, "covered", []) == (covered["machine"], covered["network"], covered["lacking"])
+    assert "needed by 1" in netboot("image", "coverage", NAME).stdout
+
+
 def test_deployments_and_machines_are_listed(netboot, lab):
     """By MAC address, in any spelling; a list of devices becomes a machine."""
     netboot("image", "import", lab.wim[Architecture.X64], "--name", NAME)
@@ -195,6 +216,7 @@ def test_deployments_and_machines_are_listed(netboot, lab):
     assert ("pool", ["8086:15BE"]) == (machine["machine"], machine["devices"])
     (covered,) = json.loads(netboot("image", "coverage", NAME, "--json").stdout)
     assert ("pool", []) == (covered["machine"], covered["lacking"])
+    assert "pool (-)" in netboot("machine", "show", "pool").stdout
     netboot("machine", "forget", "pool")
     assert [] == json.loads(netboot("boots", "--json").stdout)
 

@@ -9,8 +9,9 @@ from flask_login import current_user  # type: ignore[import-untyped]
 from netboot.errors import InvalidInput, NotBootCritical
 from netboot.images.architecture import Architecture
 from netboot.images.catalog import DriverFilter, Signature, signature
+from netboot.images.device import parse_devices
 from netboot.images.driver import DriverKind
-from netboot.operations import driver_relations, images, jobs
+from netboot.operations import coverage, driver_relations, images, jobs
 from netboot.operations import drivers as operations
 from netboot.operations.driver_search import DriverPage, search_drivers
 from web.access import Role, is_local_path, requires, site
@@ -230,6 +231,24 @@ def conflicts() -> str:
         image=image,
         images=images.list_images(site()),
         shown=CONFLICTS_SHOWN,
+    )
+
+
+@drivers.get("/match")
+@requires(Role.VIEWER)
+def match() -> str:
+    """Which drivers of the catalog are for a device, in the order in which Windows takes them."""
+    text = request.args.get("device", "")[:400]
+    wanted = request.args.get("architecture", "")
+    architecture = Architecture(wanted) if wanted in list(Architecture) else Architecture.X64
+    device = parse_devices(text).devices[0] if text.strip() else None
+    return page(
+        "drivers/match.html",
+        text=text,
+        device=device,
+        architecture=architecture,
+        architectures=list(Architecture),
+        matches=coverage.candidates(site(), device, architecture) if device else [],
     )
 
 

@@ -7,9 +7,10 @@ import click
 from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar
 from netboot.images.architecture import Architecture
 from netboot.images.catalog import DriverFilter, Signature, signature
+from netboot.images.device import parse_devices
 from netboot.images.driver import Driver, DriverKind
-from netboot.images.matching import Conflict
-from netboot.operations import driver_import, driver_relations, drivers
+from netboot.images.matching import Conflict, Match
+from netboot.operations import coverage, driver_import, driver_relations, drivers
 from netboot.operations.driver_relations import Relations
 from netboot.operations.driver_search import search_drivers
 from netboot.store.catalog_entry import DriverSummary
@@ -149,6 +150,36 @@ def conflicts(data: Path, image: str, *, json_: bool) -> None:
 
 
 @driver.command()
+@click.argument("device")
+@click.option(
+    "--architecture",
+    type=click.Choice([a.value for a in Architecture]),
+    default="x64",
+    show_default=True,
+    help="Of the Windows PE.",
+)
+@click.option("--build", type=click.IntRange(min=1), help="Of the Windows PE; else the newest.")
+@as_json
+@click.pass_obj
+def match(data: Path, *, device: str, architecture: str, build: int | None, json_: bool) -> None:
+    """Tell which driver Windows would take for DEVICE (a PNPDeviceID, or 8086:15be), and why."""
+    wanted = parse_devices(device).devices[0]
+    found = coverage.candidates(
+        open_site(data), wanted, Architecture(architecture), build=build or 0
+    )
+    if json_:
+        print_json([_plain_match(one) for one in found])
+        return
+    for place, one in enumerate(found):
+        click.echo(f"{'takes' if place == 0 else 'else ':10} {_line(one.driver)}")
+        click.echo(f"           {one.explanation}")
+        if not one.driver.enabled:
+            click.echo("           It is not enabled.")
+    if not found:
+        click.echo(f"No driver of the catalog is for {wanted.label} on {architecture}.")
+
+
+@driver.command()
 @click.argument("names", nargs=-1, required=True)
 @click.pass_obj
 def enable(data: Path, names: tuple[str, ...]) -> None:
@@ -246,6 +277,18 @@ def _plain_conflicts(found: tuple[Conflict, ...]) -> list[dict[str, object]]:
         }
         for one in found
     ]
+
+
+def _plain_match(one: Match) -> dict[str, object]:
+    return {
+        "digest": one.driver.digest,
+        "name": one.driver.name,
+        "version": one.driver.version,
+        "enabled": one.driver.enabled,
+        "device_id": one.device_id,
+        "rank": f"{one.rank:08X}",
+        "why": one.explanation,
+    }
 
 
 def _plain_relations(others: Relations) -> dict[str, object]:

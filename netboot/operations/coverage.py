@@ -14,18 +14,21 @@ from typing import Any, TypeVar
 from sqlalchemy import Integer, cast, func, select
 from sqlalchemy.orm import Session
 
+from netboot.images.architecture import Architecture
 from netboot.images.coverage import (
     LAB_PE_INBOX,
     WINDOWS_PE_INBOX,
     Coverage,
+    Machine,
     MachineCoverage,
     cover,
     inbox,
     wanted_ids,
 )
+from netboot.images.device import Device
 from netboot.images.driver import Driver
 from netboot.images.inbox import inside
-from netboot.images.matching import NEWEST, DriverIndex
+from netboot.images.matching import NEWEST, DriverIndex, Match
 from netboot.operations import images
 from netboot.operations.images import ImageView
 from netboot.operations.machine_images import boots_from_network, decider
@@ -105,6 +108,20 @@ def machine_coverage(
     Its recipe is asked, or with `served` the version that machines get now. Raises NotFound.
     """
     return _cover(site, images.get_image(site, image), [machine], served=served).machines[0]
+
+
+def candidates(
+    site: Site, device: Device, architecture: Architecture, *, build: int = 0
+) -> list[Match]:
+    """The catalog's drivers for a device, enabled or not, the one that Windows takes first.
+
+    `build` is that of the Windows PE, 0 for the newest.
+    """
+    build = build or NEWEST
+    ids = wanted_ids([Machine("", (device,))], build)
+    with site.database.transaction() as session:
+        claiming = _claiming(session, ids)
+    return DriverIndex(claiming).matches(device, architecture, build=build)
 
 
 def fix(site: Site, image: str, *drivers: str) -> ImageView:

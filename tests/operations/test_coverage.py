@@ -73,3 +73,13 @@ def test_a_pasted_machine_counts_like_one_that_booted(stocked):
     by_name = {m.machine.name: m for m in coverage.coverage(stocked, NAME).machines}
 
     assert {MAC, "new laptops"} == set(by_name)
+
+
+def test_candidates_for_a_device_come_in_windows_order(stocked):
+    """Enabled or not; of another architecture none."""
+    (device,) = machines.import_devices(stocked, "pc", "PCI\\VEN_8086&DEV_100E")[0].devices
+    found = coverage.candidates(stocked, device, Architecture.X64)
+
+    assert [("e1000", False)] == [(one.driver.name, one.driver.enabled) for one in found]
+    assert "compatible with" in found[0].explanation
+    assert [] == coverage.candidates(stocked, device, Architecture.ARM64)

@@ -56,6 +56,7 @@ NEEDS = {
     "drivers.import_drivers": Role.OPERATOR,
     "drivers.import_page": Role.OPERATOR,
     "drivers.index": Role.VIEWER,
+    "drivers.match": Role.VIEWER,
     "drivers.set_categories": Role.OPERATOR,
     "drivers.show": Role.VIEWER,
     "images.add_driver": Role.OPERATOR,

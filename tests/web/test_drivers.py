@@ -231,3 +231,17 @@ def test_a_choice_that_means_nothing_is_told(furnished, make_client, data, statu
     operator = make_client(furnished, "operator")
 
     assert status == operator.post("/drivers/chosen/add", data=data, headers=htmx()).status_code
+
+
+def test_a_device_is_matched_as_windows_does_it(furnished, make_client, tmp_path):
+    """The newer driver first, with the reason; another architecture has none."""
+    newer = seeding.add_driver(furnished, tmp_path, "pro1000", maker="Acme", version="9.0.0.0")
+    viewer = make_client(furnished, "viewer")
+    address = "/drivers/match?device=PCI%5CVEN_8086%26DEV_100E%26SUBSYS_11001AF4"
+    text = viewer.get(address).text
+
+    assert text.index(page_of(newer)) < text.index(page_of(drivers.get_driver(furnished, "e1000")))
+    assert "an id that the device is compatible with" in text
+    assert "No driver is for 8086:100E" in viewer.get(f"{address}&architecture=x86").text
+    assert 200 == viewer.get("/drivers/match?architecture=nonsense").status_code
+    assert "no device in this list" in viewer.get("/drivers/match?device=hello").text
