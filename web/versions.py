@@ -74,8 +74,13 @@ def make_package(slug: str, number: int) -> ResponseReturnValue:
 @requires(Role.OPERATOR)
 def download(medium_id: int, file_name: str) -> Response:
     """A medium's bytes, whole or in ranges; it may hold a token, so not everybody gets it."""
-    view, path = operations.medium_path(site(), medium_id)
     del file_name  # it stands in the address for whoever saves it under that name
+    return medium_response(medium_id)
+
+
+def medium_response(medium_id: int) -> Response:
+    """The bytes of a medium, or the range of them that is asked for. Raises NotFound."""
+    view, path = operations.medium_path(site(), medium_id)
     response = send_file(
         path,
         mimetype="application/octet-stream",

@@ -493,3 +493,24 @@ def test_a_wimboot_is_brought_and_taken_away(script):
     assert script("DELETE", "boot-chains/wimboot").status_code == 404
     chain = {"firmware": "bios", "chain": "no-such-chain"}
     assert script("PUT", "boot-chains/images/lab-pe-x64", json=chain).status_code == 400
+
+
+def test_a_medium_is_asked_for_and_told(script):
+    """Made by the worker; a start password goes no further than its hash."""
+    order = {
+        "versions": [{"image": "lab-pe-x64"}],
+        "kind": "iso",
+        "password": "open sesame",
+        "home": "http://10.0.0.2:8081",
+    }
+    answer = script("POST", "media", json=order)
+    assert (answer.status_code, answer.json["kind"]) == (202, "build_media"), answer.text
+    assert "open sesame" not in str(jobs.list_jobs(script.site)) + str(audit.entries(script.site))
+    assert script("GET", "media").json["total"] == 0
+    assert script("GET", "media/7/file").status_code == 404
+    assert script("DELETE", "media/7").status_code == 404
+    wrong = order | {"versions": [{"image": "lab-pe-x64", "number": 77}]}
+    assert script("POST", "media", json=wrong).status_code == 404
+    package = {"image": "lab-pe-x86", "system": "linux", "home": "http://10.0.0.2:8081"}
+    link = script("POST", "media/packages", json=package)
+    assert link.status_code in {201, 400, 409}, link.text

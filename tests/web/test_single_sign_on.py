@@ -24,7 +24,7 @@ PEOPLE = {
 
 @pytest.fixture
 def provider():
-    users = [User(sub=name, userinfo=claims) for name, claims in PEOPLE.items()]
+    users = [User(sub=name, claims=claims) for name, claims in PEOPLE.items()]
     with run_server_in_thread(user_claims=users) as server:
         yield f"http://localhost:{server.server_port}"
 

@@ -16,6 +16,7 @@ from web.api.drivers import drivers
 from web.api.images import images
 from web.api.jobs import jobs
 from web.api.machines import machines
+from web.api.media import media
 from web.api.network import network
 from web.api.points import points
 from web.api.settings import settings
@@ -43,6 +44,7 @@ SUBJECTS = (
     webhooks,
     settings,
     boot_chains,
+    media,
 )
 
 INFO = Info(

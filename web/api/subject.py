@@ -28,6 +28,7 @@ LARGEST_PAGE = 500
 LARGEST_NUMBER = 2**53 - 1
 
 PROBLEM = {"content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+FILE = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 ALWAYS = (400, 401, 403, 404, 409, 415, 422, 503)
 SECURITY: list[dict[str, list[str]]] = [{"token": []}, {"session": []}]
 
@@ -92,14 +93,19 @@ class Subject(APIBlueprint):
         action: str = "",
         conditional: bool = False,
         gives_secret: bool = False,
+        gives_file: bool = False,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare a verb: who may, and what comes back (nothing: 204).
 
         `action` is its name in the audit log where the page has the same verb under another;
         an answer that `gives_secret` is not kept for repetitions.
         """
-        succeeds = status or (200 if gives is not None else 204)
-        responses: dict[str, Any] = {str(succeeds): gives}
+        succeeds = status or (200 if gives is not None or gives_file else 204)
+        responses: dict[str, Any] = {str(succeeds): {"description": "", **FILE}}
+        if gives_file:
+            responses |= {"206": {"description": "", **FILE}, "416": {"description": ""}}
+        else:
+            responses = {str(succeeds): gives}
         refusals = (*ALWAYS, 412) if conditional else ALWAYS
         responses |= {str(code): {"description": "", **PROBLEM} for code in refusals}
 
