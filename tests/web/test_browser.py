@@ -132,6 +132,15 @@ def test_the_chosen_theme_stays(open_page, console):
     assert "dark" == page.evaluate("document.documentElement.dataset.bsTheme")
 
 
+def test_an_address_may_open_a_dialog(open_page, console):
+    """A link of another page leads straight to the choice of drivers."""
+    page = open_page(viewport=DESK)
+    page.goto(f"{console.url}/images/lab-pe-x64?add=driver")
+    page.wait_for_selector("#add-driver.show")
+
+    assert page.locator("#driver-choices li").count() > 0
+
+
 def test_keys_lead_everywhere(open_page, console):
     """`g b` goes to the boots, `/` to the search, and typing stays typing."""
     page = open_page(viewport=DESK)
