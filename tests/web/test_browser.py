@@ -2,7 +2,7 @@
 
 import pytest
 
-from netboot.operations import images, jobs
+from netboot.operations import drivers, images, jobs
 from tests.web import seeding
 from tests.web.browsing import DESK, PHONE, UNLINKED, axe_violations
 from tests.web.crawling import every_page
@@ -222,3 +222,17 @@ def test_a_question_is_asked_before_it_hurts(open_page, console, site):
     page.wait_for_url("**/images/")
 
     assert "Doomed" not in {image.name for image in images.list_images(site)}
+
+
+def test_what_was_done_can_be_undone(open_page, console, site):
+    """A button in the message takes it back, as long as the message stands."""
+    driver = next(one for one in drivers.list_drivers(site, enabled=True) if one.name == "vga")
+    page = open_page(viewport=DESK)
+    page.goto(f"{console.url}/drivers/{driver.digest[7:]}")
+    page.get_by_role("button", name="Disable").first.click()
+    page.get_by_text("vga is disabled.").wait_for()
+    assert not drivers.get_driver(site, driver.digest).enabled
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_text("vga is enabled.").wait_for()
+
+    assert drivers.get_driver(site, driver.digest).enabled
