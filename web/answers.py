@@ -63,9 +63,15 @@ def wants_fragment() -> bool:
     return request.headers.get("HX-Request") == "true"
 
 
-def done(message: str, url: str) -> Response:
-    """The operation worked: say so on the next page."""
-    flash(message, "success")
+def done(message: str, url: str, *, undo: tuple[str, dict[str, str]] | None = None) -> Response:
+    """The operation worked: say so on the next page, with a button that takes it back.
+
+    `undo` is the address and the fields of the form that does the opposite.
+    """
+    said: dict[str, object] = {"text": message}
+    if undo is not None:
+        said |= {"undo_url": undo[0], "undo_fields": undo[1]}
+    flash(said if undo else message, "success")  # type: ignore[arg-type]  # kept as JSON
     return go_to(url)
 
 

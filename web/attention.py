@@ -7,10 +7,9 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from netboot.images.catalog import DriverFilter
 from netboot.images.distribution import DistributionStatus
 from netboot.operations import jobs
-from netboot.operations.driver_search import search_drivers
+from netboot.operations.driver_search import driver_totals
 from netboot.operations.images import ImageView
 from netboot.site import Site
 
@@ -47,8 +46,8 @@ class DriverCounts:
 
 def driver_counts(site: Site) -> DriverCounts:
     """Counted, not listed: there may be many."""
-    counts = search_drivers(site, DriverFilter(), limit=1).counts.enabled
-    return DriverCounts(counts.get("enabled", 0), counts.get("disabled", 0))
+    counts = driver_totals(site)
+    return DriverCounts(counts.get(True, 0), counts.get(False, 0))
 
 
 def out_of_date(images: Sequence[ImageView]) -> tuple[Matter, ...]:

@@ -24,7 +24,7 @@ def index() -> str:
         "boot_charts",
         outcomes=[(outcome.value, words) for outcome, words in WORDS.items()],
         wanted=wanted,
-        names=operations.image_names(site()),
+        names=list(operations.image_slugs(site())),
     )
 
 

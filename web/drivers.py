@@ -145,7 +145,8 @@ def show(digest: str) -> str:
 def enable(digest: str) -> ResponseReturnValue:
     """Let the driver be added to images."""
     driver = operations.enable_driver(site(), f"sha256:{digest}")
-    return done(f"{driver.name} is enabled.", _page_after(digest))
+    undo = (url_for("drivers.disable", digest=digest), {"next": request.form.get("next", "")})
+    return done(f"{driver.name} is enabled.", _page_after(digest), undo=undo)
 
 
 @drivers.post("/<digest>/disable")
@@ -153,7 +154,8 @@ def enable(digest: str) -> ResponseReturnValue:
 def disable(digest: str) -> ResponseReturnValue:
     """Keep the driver from being added to more images."""
     driver = operations.disable_driver(site(), f"sha256:{digest}")
-    return done(f"{driver.name} is disabled.", _page_after(digest))
+    undo = (url_for("drivers.enable", digest=digest), {"next": request.form.get("next", "")})
+    return done(f"{driver.name} is disabled.", _page_after(digest), undo=undo)
 
 
 @drivers.post("/<digest>/categories")

@@ -79,10 +79,12 @@ def add_driver(slug: str) -> ResponseReturnValue:
 @requires(Role.OPERATOR)
 def remove_driver(slug: str) -> ResponseReturnValue:
     """Take a driver out of the recipe."""
-    image = operations.remove_driver(site(), slug, request.form.get("driver", ""))
+    digest = request.form.get("driver", "")
+    image = operations.remove_driver(site(), slug, digest)
     return done(
         "The driver was removed. Build a new version to take it out of the image.",
         url_for("images.show", slug=image.slug),
+        undo=(url_for(".add_driver", slug=slug), {"driver": digest, "confirmed": "yes"}),
     )
 
 

@@ -99,7 +99,7 @@ def read_points(site: Site, _argument: str) -> Values:
     """All distribution points with what they hold."""
     return {
         "points": points.point_status(site),
-        "slugs": {image.name: image.slug for image in images.list_images(site)},
+        "slugs": boots.image_slugs(site),
     }
 
 
@@ -148,7 +148,7 @@ def read_job(site: Site, job_id: str) -> Values:
     return {
         "job": job,
         "log": job.log[-LOG_LINES_SHOWN:],
-        "slugs": {image.name: image.slug for image in images.list_images(site)},
+        "slugs": boots.image_slugs(site),
     }
 
 

@@ -61,10 +61,11 @@ def troubled(site: Site, limit: int = 10, *, now: float | None = None) -> list[A
     return site.boots.troubled(now - 24 * HOUR, limit, now)
 
 
-def image_names(site: Site) -> list[str]:
-    """The boot images that there are, for a choice."""
+def image_slugs(site: Site) -> dict[str, str]:
+    """Name and slug of each boot image, by name: for a choice or a link, without their recipes."""
     with site.database.transaction() as session:
-        return list(session.scalars(select(ImageRow.name).order_by(ImageRow.name)))
+        rows = session.execute(select(ImageRow.name, ImageRow.slug).order_by(ImageRow.name))
+        return dict(rows)
 
 
 def diagnosis(site: Site, attempt: Attempt, *, now: float | None = None) -> Diagnosis | None:

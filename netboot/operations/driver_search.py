@@ -85,6 +85,13 @@ class _Group:
     count: int
 
 
+def driver_totals(site: Site) -> dict[bool, int]:
+    """How many drivers are enabled (True), and how many are not."""
+    query = select(DriverRow.enabled, func.count()).group_by(DriverRow.enabled)
+    with site.database.transaction() as session:
+        return {bool(enabled): count for enabled, count in session.execute(query)}
+
+
 def search_drivers(
     site: Site, wanted: DriverFilter | None = None, *, limit: int | None = None, offset: int = 0
 ) -> DriverPage:

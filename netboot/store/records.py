@@ -265,6 +265,7 @@ class BootRow(Row):
     __tablename__ = "boots"
     __table_args__ = (
         Index("ix_boots_began", "began", "state", "quiet_at"),
+        Index("ix_boots_outcome", "state", "began"),
         Index("ix_boots_state", "state", "quiet_at"),
         Index("ix_boots_machine", "machine", "began"),
         Index("ix_boots_image", "image", "began"),

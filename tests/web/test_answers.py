@@ -101,3 +101,17 @@ def test_a_bug_has_a_reference_and_shows_no_insides(furnished, make_client, monk
     assert "hunter2" not in response.text
     assert "ZeroDivisionError" in caplog.text
     assert "hunter2" not in caplog.text
+
+
+def test_a_message_may_carry_the_way_back(furnished, make_client):
+    """A form that does the opposite, with its fields."""
+    from netboot.operations import drivers
+
+    client = make_client(furnished)
+    digest = drivers.get_driver(furnished, "e1000").digest
+    client.post("/images/lab-pe-x64/drivers/remove", data={"driver": digest}, headers=htmx())
+    text = client.get("/images/lab-pe-x64").text
+
+    assert 'action="/images/lab-pe-x64/drivers/add"' in text
+    assert f'name="driver" value="{digest}"' in text
+    assert "Undo" in text

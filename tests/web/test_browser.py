@@ -2,7 +2,7 @@
 
 import pytest
 
-from netboot.operations import images, jobs
+from netboot.operations import drivers, images, jobs
 from tests.web import seeding
 from tests.web.browsing import DESK, PHONE, UNLINKED, axe_violations
 from tests.web.crawling import every_page
@@ -132,6 +132,15 @@ def test_the_chosen_theme_stays(open_page, console):
     assert "dark" == page.evaluate("document.documentElement.dataset.bsTheme")
 
 
+def test_an_address_may_open_a_dialog(open_page, console):
+    """A link of another page leads straight to the choice of drivers."""
+    page = open_page(viewport=DESK)
+    page.goto(f"{console.url}/images/lab-pe-x64?add=driver")
+    page.wait_for_selector("#add-driver.show")
+
+    assert page.locator("#driver-choices li").count() > 0
+
+
 def test_keys_lead_everywhere(open_page, console):
     """`g b` goes to the boots, `/` to the search, and typing stays typing."""
     page = open_page(viewport=DESK)
@@ -213,3 +222,17 @@ def test_a_question_is_asked_before_it_hurts(open_page, console, site):
     page.wait_for_url("**/images/")
 
     assert "Doomed" not in {image.name for image in images.list_images(site)}
+
+
+def test_what_was_done_can_be_undone(open_page, console, site):
+    """A button in the message takes it back, as long as the message stands."""
+    driver = next(one for one in drivers.list_drivers(site, enabled=True) if one.name == "vga")
+    page = open_page(viewport=DESK)
+    page.goto(f"{console.url}/drivers/{driver.digest[7:]}")
+    page.get_by_role("button", name="Disable").first.click()
+    page.get_by_text("vga is disabled.").wait_for()
+    assert not drivers.get_driver(site, driver.digest).enabled
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_text("vga is enabled.").wait_for()
+
+    assert drivers.get_driver(site, driver.digest).enabled

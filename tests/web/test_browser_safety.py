@@ -113,7 +113,7 @@ def test_scripts_in_texts_stay_texts(browser, planted, httpx_client):
     page = watched.page
     sign_in(page, planted.url)
     client = httpx_client(planted.url, context)
-    pages = every_page(client, each=3)
+    pages = every_page(client, each=2)
     assert [] == list(unquoted(client, pages))
     for path in dict.fromkeys([*(one.path for one in pages), *with_payloads(pages)]):
         page.goto(planted.url + path)

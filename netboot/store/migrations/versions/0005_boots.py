@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("attempt", sa.JSON, nullable=False),
     )
     op.create_index("ix_boots_began", "boots", ["began", "state", "quiet_at"])
+    op.create_index("ix_boots_outcome", "boots", ["state", "began"])
     op.create_index("ix_boots_state", "boots", ["state", "quiet_at"])
     op.create_index("ix_boots_machine", "boots", ["machine", "began"])
     op.create_index("ix_boots_image", "boots", ["image", "began"])
