@@ -106,7 +106,7 @@ def powershell_values(package: DiskPackage) -> dict[str, str]:
     """The lines of the script for PowerShell."""
     version = package.version
     files = ", ".join(
-        f"@{{ Name = '{name}'; Size = {size}; Sha256 = '{digest}' }}"
+        f"[pscustomobject]@{{ Name = '{name}'; Size = {size}; Sha256 = '{digest}' }}"
         for name, (digest, size) in _files(package).items()
     )
     bios, uefi = (_safe("loader", path) for path in package.loaders)

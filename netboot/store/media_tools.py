@@ -53,17 +53,23 @@ class Tools:
                 f"{tool} is not installed, so no media can be made",
                 hint=f"apt-get install {PACKAGES[tool]}",
             )
-        done = subprocess.run(
-            [path, *map(str, arguments)],
-            cwd=cwd,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_LONGEST_SECONDS,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [path, *map(str, arguments)],
+                cwd=cwd,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_LONGEST_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as fault:
+            raise OperatorFault(
+                f"{tool} was not done after {_LONGEST_SECONDS // 60} minutes",
+                hint="Is the disk of the data folder very slow? Nothing was changed.",
+            ) from fault
         if done.returncode:
             said = " ".join((done.stderr.strip() or done.stdout.strip()).split())[-400:]
             raise OperatorFault(

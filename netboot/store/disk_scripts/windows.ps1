@@ -35,18 +35,22 @@ function Stop-Here([string]$Reason) {
     exit 1
 }
 
+# A program's complaints must not end the script by themselves: its exit code is judged.
 function Invoke-Bcdedit([string[]]$Words) {
+    $ErrorActionPreference = 'Continue'
     $said = & bcdedit.exe @Words 2>&1 | Out-String
     if ($LASTEXITCODE -ne 0) { throw "bcdedit $($Words -join ' '): $($said.Trim())" }
     return $said
 }
 
 function Test-Entry([string]$Id) {
+    $ErrorActionPreference = 'Continue'
     & bcdedit.exe /enum $Id *> $null
     return $LASTEXITCODE -eq 0
 }
 
 function Get-Firmware {
+    $ErrorActionPreference = 'Continue'
     # winload.efi is what a UEFI system was started by.
     $current = & bcdedit.exe /enum '{current}' | Out-String
     if ($current -match 'winload\.efi') { return 'uefi' }
