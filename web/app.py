@@ -17,6 +17,7 @@ from web import (
     overview,
     points,
     settings,
+    wimboot,
 )
 from web.access import check_every_route, init_access
 from web.accounts import init_accounts
@@ -94,6 +95,7 @@ def create_app(site: Site) -> Flask:
         network.network,
         jobs.jobs,
         settings.settings,
+        wimboot.wimboot,
     ):
         app.register_blueprint(blueprint)
     check_every_route(app)

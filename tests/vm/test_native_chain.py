@@ -20,6 +20,8 @@ pytestmark = [pytest.mark.vm, pytest.mark.netns, pytest.mark.timeout(900)]
 
 UEFI = MachineSpec(FirmwareKind.UEFI_X64, VIRTIO, Slot(0))
 UDP_PAYLOAD = 42
+KINDS = {b"\0\1", b"\0\5", b"\0\6"}
+"""Opcodes of a read request, an error, an option acknowledgement."""
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +48,10 @@ def packets(capture: Path) -> list[ReadRequest | OptionAck | Error]:
     """Requests, option acknowledgements and errors."""
     found = []
     for frame in read_pcap(capture.read_bytes()):
-        if frame[12:14] == b"\x08\x00" and frame[23] == 17 and frame[42:43] == b"\0":
-            if frame[43] in {1, 5, 6}:
-                length = int.from_bytes(frame[38:40], "big") - 8
-                found.append(from_bytes(frame[UDP_PAYLOAD : UDP_PAYLOAD + length]))
+        is_udp = frame[12:14] == b"\x08\x00" and frame[23] == 17
+        if is_udp and frame[UDP_PAYLOAD : UDP_PAYLOAD + 2] in KINDS:
+            length = int.from_bytes(frame[38:40], "big") - 8
+            found.append(from_bytes(frame[UDP_PAYLOAD : UDP_PAYLOAD + length]))
     return found
 
 
