@@ -16,7 +16,7 @@ from pathlib import Path
 from netboot.boot.events import PeReported, TransferFinished
 from netboot.errors import InvalidInput
 from netboot.images.architecture import Architecture
-from netboot.operations import boot_chain, driver_import, drivers, images, points, versions
+from netboot.operations import boot_chain, driver_import, images, points, versions
 from netboot.site import Site
 from vm.machine import Limits, Machine
 from vm.matrix import Laboratory
@@ -53,8 +53,8 @@ def provide(site: Site, wim: Path) -> Architecture:
     view = images.import_image(site, wim, name=IMAGE)
     folder = os.environ.get(DRIVERS_VARIABLE, "")
     if folder:
-        driver_import.import_drivers(site, Path(folder))
-        for driver in drivers.list_drivers(site):
+        report = driver_import.import_drivers(site, Path(folder))
+        for driver in (*report.new, *report.duplicates):
             if view.architecture in driver.architectures:
                 images.add_drivers(site, IMAGE, (driver.digest,), enable=True)
     boot_chain.prefer_chain(site, IMAGE, chains={"bios": "native", "uefi": "native"})

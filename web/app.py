@@ -23,6 +23,7 @@ from web import (
     users,
     versions,
     webhooks,
+    wimboot,
 )
 from web.access import check_every_route, init_access
 from web.accounts import init_accounts
@@ -109,6 +110,7 @@ def create_app(site: Site) -> Flask:
         own_account.own_account,
         api_guide.api_guide,
         webhooks.webhooks,
+        wimboot.wimboot,
     ):
         app.register_blueprint(blueprint)
     check_every_route(app)

@@ -100,6 +100,9 @@ NEEDS = {
     "uploads.options": Role.OPERATOR,
     "uploads.patch": Role.OPERATOR,
     "uploads.terminate": Role.OPERATOR,
+    "wimboot.remove": Role.OPERATOR,
+    "wimboot.show": Role.VIEWER,
+    "wimboot.supply": Role.OPERATOR,
 }
 SAMPLES = {
     "slug": "no-such-image",
