@@ -12,6 +12,9 @@ from web import (
     coverage,
     drivers,
     images,
+    images_custom,
+    images_source,
+    images_versions,
     jobs,
     lab,
     machines,
@@ -68,6 +71,32 @@ KEYS = {
 }
 
 
+SUBJECTS = (
+    overview.overview,
+    images.images,
+    versions.versions,
+    images_custom.images_custom,
+    images_source.images_source,
+    images_versions.images_versions,
+    drivers.drivers,
+    coverage.coverage,
+    machines.machines,
+    points.points,
+    boots.boots,
+    lab.lab,
+    network.network,
+    jobs.jobs,
+    settings.settings,
+    audit.audit,
+    users.users,
+    own_account.own_account,
+    api_guide.api_guide,
+    webhooks.webhooks,
+    wimboot.wimboot,
+)
+"""The pages, a blueprint a subject."""
+
+
 def create_app(site: Site) -> Flask:
     """The console of a site. Raises RuntimeError when a route declares no permission."""
     told = site.settings
@@ -92,26 +121,7 @@ def create_app(site: Site) -> Flask:
     init_uploads(app, site)
     init_metrics(app, site)
     init_api(app)
-    for blueprint in (
-        overview.overview,
-        images.images,
-        versions.versions,
-        drivers.drivers,
-        coverage.coverage,
-        machines.machines,
-        points.points,
-        boots.boots,
-        lab.lab,
-        network.network,
-        jobs.jobs,
-        settings.settings,
-        audit.audit,
-        users.users,
-        own_account.own_account,
-        api_guide.api_guide,
-        webhooks.webhooks,
-        wimboot.wimboot,
-    ):
+    for blueprint in SUBJECTS:
         app.register_blueprint(blueprint)
     check_every_route(app)
     return app
