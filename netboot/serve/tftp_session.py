@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
-from os import read
 from typing import Protocol
 
 from netboot.boot.events import Event, TransferFailed, TransferFinished, TransferStarted
@@ -82,6 +81,7 @@ class Session:
         "_alarm",
         "_due",
         "_fd",
+        "_read",
         "_sender",
         "_shared",
         "_socket",
@@ -108,6 +108,7 @@ class Session:
         self._table: BlockTable | None = None
         self._socket: socket.socket | None = None
         self._fd = -1
+        self._read: Callable[[int], bytes]  # of the client's own socket
         self._sender: BlockSender | None = None
         self._due: SendBlocks | None = None
         self._unsent: tuple[int, int] | None = None
@@ -140,7 +141,7 @@ class Session:
         """A packet on the client's own socket. Every byte that we serve passes here."""
         transfer = self.transfer
         try:
-            action = transfer.receive(read(self._fd, _PACKET), now)
+            action = transfer.receive(self._read(_PACKET), now)
             if action is None:
                 return
             if not isinstance(action, SendBlocks) or self._sender is None or self._unsent:
@@ -247,7 +248,7 @@ class Session:
         asked, pool = self.asked, self._shared.pool
         own = pool.connect(self.tid, peer=asked.peer, to=asked.to, now=now)
         if own is not None:
-            self._socket, self._fd = own, own.fileno()
+            self._socket, self._fd, self._read = own, own.fileno(), own.recv
             self._shared.loop.add_reader(self._fd, self._readable)
 
     def _wait_for_room(self, unsent: tuple[int, int] | None) -> None:

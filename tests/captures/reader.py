@@ -24,8 +24,13 @@ def captures() -> list[str]:
 
 
 def datagrams(name: str) -> Iterator[Datagram]:
-    """The UDP datagrams of a capture, in order. Fragments do not occur in DHCP here."""
-    data = (FOLDER / f"{name}.pcap").read_bytes()
+    """The UDP datagrams of one of our captures, in order."""
+    return datagrams_of(FOLDER / f"{name}.pcap")
+
+
+def datagrams_of(capture: Path) -> Iterator[Datagram]:
+    """The UDP datagrams of any capture of Ethernet, in order. Fragments do not occur here."""
+    data = capture.read_bytes()
     order = "<" if data[:4] == b"\xd4\xc3\xb2\xa1" else ">"
     position = 24
     while position < len(data):

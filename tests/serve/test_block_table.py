@@ -36,6 +36,12 @@ def expected(first: int, count: int, size: int) -> list[bytes]:
     return parts
 
 
+def expected_bytes(first: int, count: int, size: int) -> bytes:
+    """What goes over the wire, blocks beyond the file's last left out."""
+    last = len(CONTENT) // size + 1
+    return b"".join(expected(first, min(count, last - first + 1), size))
+
+
 def as_bytes(parts: Parts) -> list[bytes]:
     return [bytes(part) for part in parts]
 
@@ -54,27 +60,33 @@ def test_packets_are_the_same_for_one_and_for_many(
     tables = BlockTables(files.open_content)
     held = [tables.open(ref(files, "f"), block_size=size, netascii=False) for _ in range(users)]
 
-    assert expected(first, count, size) == as_bytes(held[0].packets(first, count))
+    first = min(first, len(CONTENT) // size + 1)
+    count = min(count, len(CONTENT) // size + 2 - first)
+    for _ in range(3):  # cut, marked, framed
+        assert expected_bytes(first, count, size) == b"".join(held[0].packets(first, count))
     for table in held:
         tables.close(table)
     assert files.opened == 0
 
 
-def test_block_numbers_roll_over_inside_a_stretch(files: Files) -> None:
-    """The header after 65,535 is 0, for one client and for many."""
+def test_block_numbers_roll_over_inside_a_stretch() -> None:
+    """The header after 65,535 is 0, cut or framed."""
+    files = Files({"f": bytes(8 * 66_000)})
     tables = BlockTables(files.open_content)
-    one = tables.open(ref(files, "f"), block_size=8, netascii=False)
-    alone = [part[2:] for part in as_bytes(one.packets(65534, 4))[::2]]
+    table = tables.open(ref(files, "f"), block_size=8, netascii=False)
+    alone = b"".join(table.packets(65534, 4))
     tables.open(ref(files, "f"), block_size=8, netascii=False)
-    together = [part[2:] for part in as_bytes(one.packets(65534, 4))[::2]]
+    together = [b"".join(table.packets(65534, 4)) for _ in range(3)]
 
-    assert alone == together == [b"\xff\xfe", b"\xff\xff", b"\0\0", b"\0\1"]
-    tables.close(one)
-    tables.close(one)
+    numbers = [alone[at + 2 : at + 4] for at in range(0, 48, 12)]
+    assert numbers == [b"\xff\xfe", b"\xff\xff", b"\0\0", b"\0\1"]
+    assert together == [alone] * 3
+    tables.close(table)
+    tables.close(table)
 
 
-def test_clients_of_one_file_share_what_is_cut(files: Files) -> None:
-    """The very same slices; another block size or mode is another table."""
+def test_clients_of_one_file_share_what_is_framed(files: Files) -> None:
+    """The first to pass leaves a mark, the second frames, the third takes one piece."""
     tables = BlockTables(files.open_content)
     opened = [
         tables.open(ref(files, "f"), block_size=size, netascii=netascii)
@@ -83,7 +95,10 @@ def test_clients_of_one_file_share_what_is_cut(files: Files) -> None:
 
     assert opened[0] is opened[1]
     assert len({id(table) for table in opened}) == 3
-    assert opened[0].packets(3, 1)[1] is opened[1].packets(2, 2)[3]
+    pieces = [opened[0].packets(1, 16) for _ in range(3)]
+    assert [len(each) for each in pieces] == [32, 1, 1]
+    assert pieces[1][0].obj is pieces[2][0].obj
+    assert len(opened[0].packets(60, 10)) == 1 + 10  # the next stretch was not passed yet
     for table in opened:
         tables.close(table)
 
@@ -102,37 +117,41 @@ def test_the_last_client_lets_go_of_the_file(files: Files) -> None:
     tables = BlockTables(files.open_content)
     first = tables.open(ref(files, "f"), block_size=512, netascii=False)
     second = tables.open(ref(files, "f"), block_size=512, netascii=False)
-    first.packets(1, 64)
+    for _ in range(3):
+        first.packets(1, 64)
     assert files.opened == 1
     tables.close(first)
     assert files.opened == 1
     tables.close(second)
 
     assert files.opened == 0
-    assert not tables._keep
+    assert tables.shelf.bytes == 0
     assert not tables._tables
 
 
 def test_what_is_kept_has_an_end(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest stretch goes, whichever file it is of."""
-    monkeypatch.setattr(block_table, "_KEPT", 10)
+    """The oldest stretch goes, whichever file it is of, and who comes again may have it framed."""
+    monkeypatch.setattr(block_table, "_KEPT", 10 * 64 * 12)
     tables = BlockTables(files.open_content)
     held = [
         tables.open(ref(files, name), block_size=8, netascii=False) for name in ("g", "g", "f", "f")
     ]
-    held[0].packets(1, 64)
+    for _ in range(2):
+        held[0].packets(1, 64)
     for first in range(1, 64 * 30, 64):
-        held[2].packets(first, 64)
+        for _ in range(2):
+            held[2].packets(first, 64)
 
-    assert len(tables._keep) == 10
-    assert _stretches(held[0]) == 0
-    assert _stretches(held[2]) == 10
+    assert tables.shelf.bytes == 10 * 64 * 12
+    assert [is_framed(held[0], 1), is_framed(held[2], 1)] == [False, False]
+    assert is_framed(held[2], 64 * 29 + 1)
     for table in held:
         tables.close(table)
+    assert tables.shelf.bytes == 0
 
 
-def _stretches(table: BlockTable) -> int:
-    return len(table._stretches)
+def is_framed(table: BlockTable, first: int) -> bool:
+    return len(table.packets(first, 64)) == 1
 
 
 def test_a_file_that_cannot_be_opened_leaves_nothing_behind() -> None:
