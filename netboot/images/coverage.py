@@ -142,6 +142,7 @@ def inbox(ids: Iterable[str], architecture: Architecture) -> Driver:
         architectures=frozenset({architecture}),
         models=models,
         files=(),
+        catalog_file="part of Windows",
     )
 
 

@@ -33,7 +33,7 @@ BATCH = 32
 SMALL = 200
 """Sources with fewer INFs are read here: starting processes takes longer."""
 
-WAITING = 3
+WAITING = 6
 """Batches for each reader that may be ahead of the writer; more would only fill the memory."""
 
 

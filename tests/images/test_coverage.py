@@ -101,6 +101,7 @@ def test_what_windows_has_inside():
     windows = one([], AHCI, IDE, inside=[inbox(WINDOWS_PE_INBOX, X64)])
     lab = one([], AHCI, IDE, inside=[inbox(LAB_PE_INBOX, X64)])
     assert ((), [AHCI]) == (windows.lacking, [lack.device for lack in lab.lacking])
+    assert all("; signed;" in device.match.explanation for device in windows.devices)
 
 
 def test_a_device_without_a_class_is_what_its_driver_is():
