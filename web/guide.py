@@ -41,7 +41,7 @@ def first_steps(
             "A virtual machine shows whether the image comes up online.",
             online,
             "lab.index",
-            label="Test machines",
+            label="Boot tests",
         ),
     )
 

@@ -1,5 +1,6 @@
 """Machines that are known: their devices, which image each gets and why, what will drive them."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from netboot.images.coverage import MachineCoverage
 from netboot.images.device import MAX_TEXT
 from netboot.operations import coverage, images, policy
 from netboot.operations import machines as operations
+from netboot.operations.boots import image_slugs
 from netboot.operations.coverage import Outlook
 from netboot.operations.images import ImageView
 from netboot.operations.machine_images import Decision, boots_from_network, decider
@@ -21,7 +23,7 @@ from web.topics import page
 
 machines = Blueprint("machines", __name__, url_prefix="/machines")
 
-PAGE_SIZE = 100
+PAGE_SIZE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +48,24 @@ class Held:
 @requires(Role.VIEWER)
 def index() -> str:
     """All machines, seen last first."""
-    wanted = request.args.get("search", "")[:100].strip().casefold()
-    decide, outlooks = decider(site()), coverage.outlook(site())
-    found = [
-        machine
-        for machine in operations.list_machines(site())
-        if not wanted or wanted in _words(machine)
-    ]
+    search = request.args.get("search", "")[:100]
     text = request.args.get("page", "1")
-    pages = max(1, -(-len(found) // PAGE_SIZE))
-    number = min(pages, max(1, int(text) if text.isdecimal() and len(text) < 9 else 1))
-    shown = found[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
+    number = max(1, int(text) if text.isdecimal() and len(text) < 9 else 1)
+    shown, total = _part(search, number)
+    pages = max(1, -(-total // PAGE_SIZE))
+    if number > pages:
+        number = pages
+        shown, total = _part(search, number)
+    decide, outlooks = decider(site()), coverage.outlook_of(site(), shown)
     return page(
         "machines/index.html",
         rows=[Row(one, decide(one), outlooks.get(one.key)) for one in shown],
-        total=len(found),
-        lacking=sum(1 for one in outlooks.values() if one.coverage.network == "lacking"),
-        slugs={image.name: image.slug for image in images.list_images(site())},
+        total=total,
+        lacking=coverage.lacking(site(), now=time.time()),
+        slugs=image_slugs(site()),
         number=number,
         pages=pages,
-        search=request.args.get("search", "")[:100],
+        search=search,
         opened=request.args.get("add") == "list",
         name=request.args.get("name", "")[:100],
     )
@@ -157,9 +157,10 @@ def _own_image(machine: KnownMachine) -> str:
     return next((one.image for one in made), "")
 
 
-def _words(machine: KnownMachine) -> str:
-    devices = " ".join(f"{device.label} {device.hardware_ids(0)[0]}" for device in machine.devices)
-    return f"{machine.key} {machine.image} {machine.firmware} {devices}".casefold()
+def _part(search: str, number: int) -> tuple[list[KnownMachine], int]:
+    return operations.find_machines(
+        site(), search, limit=PAGE_SIZE, offset=(number - 1) * PAGE_SIZE
+    )
 
 
 def _decoded(data: bytes) -> str:

@@ -65,7 +65,7 @@ def image_slugs(site: Site) -> dict[str, str]:
     """Name and slug of each boot image, by name: for a choice or a link, without their recipes."""
     with site.database.transaction() as session:
         rows = session.execute(select(ImageRow.name, ImageRow.slug).order_by(ImageRow.name))
-        return dict(rows)
+        return {row.name: row.slug for row in rows}
 
 
 def diagnosis(site: Site, attempt: Attempt, *, now: float | None = None) -> Diagnosis | None:

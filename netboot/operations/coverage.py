@@ -9,7 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Integer, cast, func, select
 from sqlalchemy.orm import Session
@@ -47,6 +47,7 @@ T = TypeVar("T")
 
 IN_A_QUERY = 500
 KEPT = 32
+LACKING_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,36 @@ def coverage(site: Site, image: str, *, everybody: bool = False, served: bool = 
         return _cover(site, view, known, served=served)
 
     return _kept.get((*key, _stamp(site)), compute)
+
+
+def outlook_of(site: Site, machines: Iterable[KnownMachine]) -> dict[str, Outlook]:
+    """What becomes of these machines if they boot now, by key; of those that get an image."""
+    decide = decider(site)
+    by_image: dict[str, list[KnownMachine]] = {}
+    for machine in machines:
+        if chosen := decide(machine).images:
+            by_image.setdefault(chosen[0], []).append(machine)
+    return {
+        one.machine.name: Outlook(image, one)
+        for image, known in by_image.items()
+        for one in _cover(site, images.get_image(site, image), known, served=True).machines
+    }
+
+
+def lacking(site: Site, *, now: float) -> int:
+    """How many machines would boot without a network driver, as of at most five minutes ago.
+
+    Counted anew at once when a machine, a driver, an image or an assignment comes or goes.
+    """
+    with site.database.transaction() as session:
+        drivers = session.execute(select(func.count(), func.max(DriverRow.id))).one()
+        known = session.scalar(select(func.count()).select_from(MachineRow))
+        given = session.execute(select(func.count(), func.max(DeploymentRow.changed_at))).one()
+    served = tuple(sorted((n, v.number) for n, v in site.point.load().current.items()))
+    key = (str(site.data), int(now // LACKING_SECONDS), *drivers, known, *given, served)
+    return _counted.get(
+        key, lambda: sum(one.coverage.network == "lacking" for one in outlook(site).values())
+    )
 
 
 def outlook(site: Site) -> dict[str, Outlook]:
@@ -150,14 +181,14 @@ def remove_unneeded(site: Site, image: str, *, everybody: bool = False) -> tuple
     return drivers
 
 
-class _Kept:
+class _Kept(Generic[T]):
     """The newest results, by all that they depend on."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._found: OrderedDict[tuple[Any, ...], Coverage] = OrderedDict()
+        self._found: OrderedDict[tuple[Any, ...], T] = OrderedDict()
 
-    def get(self, key: tuple[Any, ...], compute: Callable[[], Coverage]) -> Coverage:
+    def get(self, key: tuple[Any, ...], compute: Callable[[], T]) -> T:
         with self._lock:
             found = self._found.get(key)
         if found is None:
@@ -170,7 +201,8 @@ class _Kept:
         return found
 
 
-_kept = _Kept()
+_kept: _Kept[Coverage] = _Kept()
+_counted: _Kept[int] = _Kept()
 
 
 def _stamp(site: Site) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Text, cast, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from netboot.boot.events import Discovered, Event, PeOffline, PeReported
@@ -26,6 +26,8 @@ _ADDRESS = re.compile(
 
 # A name stands in the addresses of pages.
 _NO_NAME = re.compile(r"[/\\]|^\.{1,2}$")
+
+_HARDWARE = re.compile(r"(?:VEN_)?([0-9a-f]{4})(?::|&DEV_)([0-9a-f]{4})", re.IGNORECASE)
 
 REPORT, IPXE, LIST = "report", "ipxe", "list"
 
@@ -57,6 +59,34 @@ def list_machines(site: Site) -> list[KnownMachine]:
     query = select(MachineRow).order_by(MachineRow.seen_at.desc(), MachineRow.key)
     with site.database.transaction() as session:
         return [_machine(row) for row in session.scalars(query)]
+
+
+def find_machines(
+    site: Site, search: str = "", *, limit: int, offset: int = 0
+) -> tuple[list[KnownMachine], int]:
+    """Some of the machines that fit, seen last first, and how many fit in all.
+
+    `search` is looked for in address, image, firmware and devices; a device may be written as
+    `8086:100e` or `VEN_8086&DEV_100E`.
+    """
+    learn_from_journal(site)
+    fits = _fitting(search.strip())
+    query = select(MachineRow).where(fits).order_by(MachineRow.seen_at.desc(), MachineRow.key)
+    with site.database.transaction() as session:
+        total = session.scalar(select(func.count()).select_from(MachineRow).where(fits)) or 0
+        rows = session.scalars(query.limit(limit).offset(offset))
+        return [_machine(row) for row in rows], total
+
+
+def _fitting(search: str) -> ColumnElement[bool]:
+    if not search:
+        return true()
+    spellings = {search, search.replace("-", ":")}
+    if named := _HARDWARE.search(search):
+        spellings |= {f"{named[1]}:{named[2]}", f"VEN_{named[1]}&DEV_{named[2]}"}
+    devices = cast(MachineRow.devices, Text)
+    columns = (MachineRow.key, MachineRow.image_name, MachineRow.firmware, devices)
+    return or_(*(c.icontains(word, autoescape=True) for c in columns for word in spellings))
 
 
 def get_machine(site: Site, key: str) -> KnownMachine:

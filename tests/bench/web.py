@@ -84,7 +84,7 @@ def pages_of(client: httpx.Client) -> dict[str, str]:
     found = dict.fromkeys(re.findall(r'href="(/[^"#?]*)" data-key', overview), "")
     pages = {path: path for path in found}
     first = {
-        "one image": ("/images/", r'href="(/images/[a-z0-9-]+)"'),
+        "one image": ("/images/", r'href="(/images/pe-[0-9]+)"'),
         "one driver": ("/drivers/", r'href="(/drivers/[0-9a-f]{64})"'),
         "one boot": ("/boots/?outcome=online", r'href="(/boots/[0-9a-f]{12}-\d+)"'),
         "one job": ("/jobs/", r'href="(/jobs/\d+)"'),
@@ -189,7 +189,7 @@ def measure(data: Path, seconds: float, probes: int) -> tuple[dict[str, float | 
                 client.get(path)
         load = [sys.executable, "-m", "tests.bench.web_site", str(data)]
         booting = subprocess.Popen(
-            [*load, str(BOOTING), "1000000", str(seconds)], cwd=ROOT, stdout=subprocess.PIPE
+            [*load, str(BOOTING), "0", str(seconds)], cwd=ROOT, stdout=subprocess.PIPE
         )
         threads = [
             threading.Thread(

@@ -111,3 +111,26 @@ def test_machines_that_a_check_made_up_are_not_taken_for_real(site):
                           stage="ipxe", nic="8086:100e"))  # fmt: skip
 
     assert [] == machines.list_machines(site)
+
+
+def test_machines_are_found_a_page_at_a_time(site):
+    """Seen last first; by address, image, or a device in either spelling."""
+    for number in range(7):
+        report = PeReported(
+            at=100.0 + number, mac=f"52:54:00:00:00:0{number}", image="PE", version=1, driver="d",
+            device="e", devices=f"8086:100{number}",
+        )  # fmt: skip
+        site.journal.emit(report)
+    assert site.journal.flush()
+
+    def found(search="", limit=50, offset=0):
+        shown, total = machines.find_machines(site, search, limit=limit, offset=offset)
+        return [machine.key[-1] for machine in shown], total
+
+    assert (["6", "5"], 7) == found(limit=2)
+    assert (["0"], 7) == found(limit=2, offset=6)
+    assert (["3"], 1) == found("52-54-00-00-00-03")
+    assert (["4"], 1) == found("8086:1004")
+    assert (["4"], 1) == found("PCI\\VEN_8086&DEV_1004")
+    assert 7 == found("pe")[1]
+    assert ([], 0) == found("100%")

@@ -91,7 +91,7 @@ def test_an_upload_survives_a_restart_of_the_server(browser, furnished_folder, t
         page.goto(f"{console.url}/images/import")
         page.set_input_files("#wim", str(file))
         page.wait_for_function(
-            "() => document.querySelector('[data-upload-state] progress')?.value > 0"
+            "() => document.querySelector('[data-upload-state] progress')?.value > 32e6"
         )
         console.stop(9)
         reached = sum(
