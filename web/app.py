@@ -67,6 +67,27 @@ KEYS = {
 }
 
 
+PAGES = (
+    overview.overview,
+    images.images,
+    versions.versions,
+    drivers.drivers,
+    coverage.coverage,
+    machines.machines,
+    points.points,
+    boots.boots,
+    lab.lab,
+    network.network,
+    jobs.jobs,
+    settings.settings,
+    audit.audit,
+    users.users,
+    own_account.own_account,
+    api_guide.api_guide,
+    webhooks.webhooks,
+)
+
+
 def create_app(site: Site) -> Flask:
     """The console of a site. Raises RuntimeError when a route declares no permission."""
     told = site.settings
@@ -91,25 +112,7 @@ def create_app(site: Site) -> Flask:
     init_uploads(app, site)
     init_metrics(app, site)
     init_api(app)
-    for blueprint in (
-        overview.overview,
-        images.images,
-        versions.versions,
-        drivers.drivers,
-        coverage.coverage,
-        machines.machines,
-        points.points,
-        boots.boots,
-        lab.lab,
-        network.network,
-        jobs.jobs,
-        settings.settings,
-        audit.audit,
-        users.users,
-        own_account.own_account,
-        api_guide.api_guide,
-        webhooks.webhooks,
-    ):
+    for blueprint in PAGES:
         app.register_blueprint(blueprint)
     check_every_route(app)
     return app
