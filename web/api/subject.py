@@ -97,18 +97,17 @@ class Subject(APIBlueprint):
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare a verb: who may, and what comes back (nothing: 204).
 
-        `action` is its name in the audit log where the page has the same verb under another;
-        an answer that `gives_secret` is not kept for repetitions.
+        `action` is its name in the audit log, where the page calls the same verb so; an answer
+        that `gives_secret` is not kept for repetitions.
         """
-        succeeds = status or (200 if gives is not None or gives_file else 204)
+        succeeds = status or (200 if gives or gives_file else 204)
         repeatable = method == "POST" and not gives_secret
         responses = _responses(succeeds, gives, gives_file=gives_file, conditional=conditional)
 
         def declare(view: Callable[..., Any]) -> Callable[..., Any]:
             @functools.wraps(view)
-            def answered(*args: Any, **kwargs: Any) -> Response:
-                answer = functools.partial(view, *args, **kwargs)
-                return once(lambda: _response(answer(), succeeds), repeatable=repeatable)
+            def answered(**values: Any) -> Response:
+                return once(lambda: _response(view(**values), succeeds), repeatable=repeatable)
 
             answered.permission = needs  # type: ignore[attr-defined]
             getattr(self, method.lower())(
@@ -117,12 +116,16 @@ class Subject(APIBlueprint):
                 responses=responses,
                 security=SECURITY,
                 operation_id=view.__name__,
-                summary=(view.__doc__ or "").strip().partition("\n")[0].rstrip("."),
+                summary=_summary(view),
                 openapi_extensions={"x-role": needs.name.lower()},
             )(answered)
             return answered
 
         return declare
+
+
+def _summary(view: Callable[..., Any]) -> str:
+    return (view.__doc__ or "").strip().partition("\n")[0].rstrip(".")
 
 
 def _responses(
