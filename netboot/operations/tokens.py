@@ -64,20 +64,8 @@ def create_token(
     make a stronger one.
     """
     name = name.strip()
-    if not name or len(name) > 100 or not name.isprintable():
-        raise InvalidInput("a token needs a name of 1 to 100 printable characters")
-    if scope not in SCOPES:
-        raise InvalidInput(f"there is no scope {scope!r}", hint=f"Scopes: {', '.join(SCOPES)}.")
-    if not 1 <= days <= LONGEST_DAYS:
-        raise InvalidInput(
-            f"a token lives for 1 to {LONGEST_DAYS} days", hint="Make a new one when it ends."
-        )
     role = min(at_most or account.role, account.role, key=ROLES.index)
-    if ROLES.index(SCOPES[scope]) > ROLES.index(role):
-        raise InvalidInput(
-            f"the scope {scope!r} is more than {account.name} may do here",
-            hint=f"The role is {role}.",
-        )
+    _check(name, scope, days, role)
     now, secret = time.time(), secrets.token_urlsafe(32)
     row = TokenRow(
         account_id=account.id,
@@ -92,6 +80,21 @@ def create_token(
         session.add(row)
         session.flush()
         return _view(row), f"nb_{row.handle}_{secret}"
+
+
+def _check(name: str, scope: str, days: int, role: str) -> None:
+    if not name or len(name) > 100 or not name.isprintable():
+        raise InvalidInput("a token needs a name of 1 to 100 printable characters")
+    if scope not in SCOPES:
+        raise InvalidInput(f"there is no scope {scope!r}", hint=f"Scopes: {', '.join(SCOPES)}.")
+    if not 1 <= days <= LONGEST_DAYS:
+        raise InvalidInput(
+            f"a token lives for 1 to {LONGEST_DAYS} days", hint="Make a new one when it ends."
+        )
+    if ROLES.index(SCOPES[scope]) > ROLES.index(role):
+        raise InvalidInput(
+            f"the scope {scope!r} is more than may be given here", hint=f"The role is {role}."
+        )
 
 
 def bearer(site: Site, text: str, *, now: float) -> Bearer | None:

@@ -97,39 +97,48 @@ class Subject(APIBlueprint):
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare a verb: who may, and what comes back (nothing: 204).
 
-        `action` is its name in the audit log where the page has the same verb under another;
-        an answer that `gives_secret` is not kept for repetitions.
+        `action` is its name in the audit log, where the page calls the same verb so; an answer
+        that `gives_secret` is not kept for repetitions.
         """
-        succeeds = status or (200 if gives is not None or gives_file else 204)
-        responses: dict[str, Any] = {str(succeeds): {"description": "", **FILE}}
-        if gives_file:
-            responses |= {"206": {"description": "", **FILE}, "416": {"description": ""}}
-        else:
-            responses = {str(succeeds): gives}
-        refusals = (*ALWAYS, 412) if conditional else ALWAYS
-        responses |= {str(code): {"description": "", **PROBLEM} for code in refusals}
+        succeeds = status or (200 if gives or gives_file else 204)
+        repeatable = method == "POST" and not gives_secret
+        responses = _responses(succeeds, gives, gives_file=gives_file, conditional=conditional)
 
         def declare(view: Callable[..., Any]) -> Callable[..., Any]:
             @functools.wraps(view)
-            def answered(*args: Any, **kwargs: Any) -> Response:
-                answer = functools.partial(view, *args, **kwargs)
-                repeatable = method == "POST" and not gives_secret
-                return once(lambda: _response(answer(), succeeds), repeatable=repeatable)
+            def answered(**values: Any) -> Response:
+                return once(lambda: _response(view(**values), succeeds), repeatable=repeatable)
 
             answered.permission = needs  # type: ignore[attr-defined]
-            register = getattr(self, method.lower())
-            register(
+            getattr(self, method.lower())(
                 rule,
                 endpoint=action or view.__name__,
                 responses=responses,
                 security=SECURITY,
                 operation_id=view.__name__,
-                summary=(view.__doc__ or "").strip().partition("\n")[0].rstrip("."),
+                summary=_summary(view),
                 openapi_extensions={"x-role": needs.name.lower()},
             )(answered)
             return answered
 
         return declare
+
+
+def _summary(view: Callable[..., Any]) -> str:
+    return (view.__doc__ or "").strip().partition("\n")[0].rstrip(".")
+
+
+def _responses(
+    succeeds: int, gives: type[BaseModel] | None, *, gives_file: bool, conditional: bool
+) -> dict[str, Any]:
+    """What the description says that may come back."""
+    refusals = (*ALWAYS, 412) if conditional else ALWAYS
+    found: dict[str, Any] = {str(code): {"description": "", **PROBLEM} for code in refusals}
+    found[str(succeeds)] = gives
+    if gives_file:
+        found[str(succeeds)] = found["206"] = {"description": "", **FILE}
+        found["416"] = {"description": ""}
+    return found
 
 
 def _response(answer: Any, succeeds: int) -> Response:
