@@ -12,6 +12,7 @@ NetbootError
 │   ├── DriverNotEnabled   a driver must be enabled before it is added
 │   ├── WrongArchitecture  driver and image do not fit
 │   ├── NotBootCritical    neither network nor storage: needs a second word
+│   ├── SecretsFound       an image holds secrets that nobody has accepted
 │   ├── InUse              something else still needs it
 │   ├── EditConflict       somebody else changed it first
 │   ├── NotPermitted       the system refuses us (ports, namespaces, files)
@@ -81,6 +82,10 @@ class WrongArchitecture(OperatorFault):
 
 class NotBootCritical(OperatorFault):
     """The driver is neither for network nor for storage; adding it needs a second word."""
+
+
+class SecretsFound(OperatorFault):
+    """An image holds secrets that nobody has accepted, so it is not published."""
 
 
 class InUse(OperatorFault):

@@ -44,10 +44,10 @@ def status(
     """The state of one image on one point, by comparison."""
     if not reachable:
         return DistributionStatus.UNREACHABLE
-    if served is None:
-        return DistributionStatus.MISSING
     if altered:
         return DistributionStatus.ALTERED
+    if served is None:
+        return DistributionStatus.MISSING
     if served != newest:
         return DistributionStatus.OUT_OF_DATE
     return DistributionStatus.CURRENT

@@ -4,7 +4,9 @@ Values are checked here once; where each is written is decided in `servicing`.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import Any
 
 from netboot.errors import InvalidInput
@@ -14,6 +16,24 @@ SCRATCH_SPACES = (32, 64, 128, 256, 512)
 
 CHAINS = ("native", "wimboot", "linux")
 """The ways to start an image that an operator may prefer (see netboot.boot.nbp)."""
+
+PROPERTY_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "scratch_space_mb": "Scratch space (MB)",
+        "background": "Background picture",
+        "prestart_command": "Prestart command",
+        "command_shell": "Command prompt at start",
+        "keyboard": "Keyboard layout",
+        "locale": "Locale",
+        "extra_files": "Extra files",
+        "report_home": "Report address",
+        "boot_sdi": "boot.sdi of your own",
+        "tftp_block_size": "TFTP block size (bytes)",
+        "tftp_window_size": "TFTP window size (blocks)",
+        "menu_seconds": "Time limit of the boot menu (seconds)",
+    }
+)
+"""What each property is called on pages and in the command line's output."""
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _KEYBOARD = re.compile(r"[0-9a-f]{8}")

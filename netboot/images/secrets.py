@@ -5,7 +5,7 @@ the secret itself: a finding names the file, the line and the kind.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 SCAN_LIMIT = 1 << 20
@@ -96,6 +96,13 @@ _RULES = (
 _NET_USE = re.compile(r"\bnet(?:\.exe)?[ \t]+use\b([^\r\n&|]*)", re.IGNORECASE)
 _NO_PASSWORD = ("/", "\\\\", "*", "%", ">")  # switch, share, prompt, variable, redirection
 _ARGUMENT = re.compile(r"\"[^\"]*\"|\S+")
+
+
+def unaccepted(
+    findings: Iterable[SecretFinding], accepted: Collection[str]
+) -> tuple[SecretFinding, ...]:
+    """Findings that nobody has accepted: `accepted` holds sentences of those that somebody has."""
+    return tuple(finding for finding in findings if finding.sentence not in accepted)
 
 
 def is_scanned(path: str) -> bool:

@@ -5,7 +5,8 @@ a surprise in the middle of a build.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from netboot.errors import OperatorFault
 from netboot.images.boot_image import BootImage, SourceWim
@@ -31,10 +32,18 @@ class FileChanges:
     removed_count: int = 0
     changed_count: int = 0
 
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> "FileChanges":
+        """The changes that stand in a report."""
+        return FileChanges(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+
 
 @dataclass(frozen=True, slots=True)
 class SourceChange:
-    """The report. `conflicts` stop a reload; everything else is for the operator to know."""
+    """The report. `conflicts` stop a reload; everything else is for the operator to know.
+
+    `size_change` is the WIM's growth in bytes.
+    """
 
     old_version: str
     new_version: str
@@ -48,6 +57,18 @@ class SourceChange:
     new_secrets: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; `from_json` is the inverse."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> "SourceChange":
+        """The report that `to_json` wrote."""
+        values = {key: tuple(v) if isinstance(v, list | tuple) else v for key, v in data.items()}
+        for name in ("files", "boot_files"):
+            values[name] = FileChanges.from_json(data[name])
+        return SourceChange(**values)
 
 
 def with_source(image: BootImage, source: SourceWim) -> BootImage:
@@ -72,8 +93,8 @@ def compare_sources(
         old_version=old.version,
         new_version=new.version,
         size_change=new.size - old.size,
-        files=_compare_files(old_files or {}, new_files or {}),
-        boot_files=_compare_files(_boot_listing(old), _boot_listing(new)),
+        files=compare_files(old_files or {}, new_files or {}),
+        boot_files=compare_files(_boot_listing(old), _boot_listing(new)),
         now_inbox=tuple(f"{driver.name} {driver.version}" for driver in _inbox(image, new, old)),
         no_longer_inbox=tuple(
             f"{driver.name} {driver.version}" for driver in _inbox(image, old, new)
@@ -88,7 +109,7 @@ def compare_sources(
     )
 
 
-def _compare_files(old: Listing, new: Listing) -> FileChanges:
+def compare_files(old: Listing, new: Listing) -> FileChanges:
     """Differences without regard to case, as Windows sees names."""
     before = {path.lower(): path for path in old}
     after = {path.lower(): path for path in new}

@@ -15,7 +15,9 @@ from netboot.images.architecture import Architecture
 from netboot.images.media import MediaOrder
 from netboot.operations import (
     driver_import,
+    guarding,
     housekeeping,
+    image_source,
     images,
     lab,
     media,
@@ -77,11 +79,47 @@ def import_image(context: Context) -> dict[str, Any]:
                 architecture=Architecture(chosen) if chosen else None,
                 index=arguments.get("index"),
                 comment=arguments.get("comment", ""),
+                ours=True,
                 progress=context.progress,
             )
         except AlreadyExists:
             view = _imported_before(context, path)
     return {"image": view.name}
+
+
+def examine_source(context: Context) -> dict[str, Any]:
+    """Examine an uploaded file as a newer source of an image; the report waits on its page."""
+    arguments = context.job.arguments
+    with _upload(context) as path:
+        view = image_source.examine_source(
+            context.site,
+            arguments["image"],
+            path,
+            index=arguments.get("index"),
+            ours=True,
+            progress=context.progress,
+        )
+    conflicts = view.candidate.report.conflicts if view.candidate else ()
+    return {"image": view.name, "conflicts": list(conflicts)}
+
+
+def verify_content(context: Context) -> dict[str, Any]:
+    """Read all that is served of an image; a version with altered files is out of service."""
+    found, wrong = points.verify(
+        context.site, context.job.arguments["image"], progress=context.progress
+    )
+    if wrong:
+        raise JobFailed(
+            f"{found.image} v{found.held} was altered and is out of service: {', '.join(wrong)}",
+            hint="Build it again, or roll back to an older version.",
+            result={"image": found.image, "altered": list(wrong)},
+        )
+    return {"image": found.image, "version": found.held, "status": found.status.value}
+
+
+def scrub(context: Context) -> dict[str, Any]:
+    """The daily reading of all that is stored and served."""
+    return asdict(guarding.scrub(context.site, progress=context.progress))
 
 
 def import_drivers(context: Context) -> dict[str, Any]:
@@ -260,6 +298,9 @@ HANDLERS: dict[str, Callable[[Context], dict[str, Any]]] = {
     "build_version": build_version,
     "update_distribution_points": update_distribution_points,
     "import_image": import_image,
+    "examine_source": examine_source,
+    "verify_content": verify_content,
+    "scrub": scrub,
     "import_drivers": import_drivers,
     "boot_test_machine": boot_test_machine,
     "check_network": check_network,
@@ -268,13 +309,15 @@ HANDLERS: dict[str, Callable[[Context], dict[str, Any]]] = {
 }
 
 # Kinds in one lane wait for each other; lanes run side by side. Two lanes of test machines,
-# since that is what two cores boot without getting in each other's way.
+# since that is what two cores boot without getting in each other's way. The scrub reads slowly
+# for hours, so it has a lane of its own.
 LANES: tuple[tuple[str, ...], ...] = (
     (
-        *("build_version", "update_distribution_points", "import_image", "import_drivers"),
-        *("clean_up", "build_media"),
+        *("build_version", "update_distribution_points", "verify_content", "build_media"),
+        *("import_image", "examine_source", "import_drivers", "clean_up"),
     ),
     ("boot_test_machine",),
     ("boot_test_machine",),
     ("check_network",),
+    ("scrub",),
 )

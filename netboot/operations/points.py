@@ -4,9 +4,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from netboot.errors import ContentFault, OperatorFault
+from netboot.errors import NotFound, OperatorFault
 from netboot.images.distribution import DistributionStatus, status
-from netboot.operations import images
+from netboot.operations import guarding, images
+from netboot.operations.images import ImageView
+from netboot.operations.publication import require_publishable
 from netboot.site import Site
 
 Progress = Callable[[float, str], None]
@@ -67,27 +69,57 @@ def update_distribution_points(
             f"{view.name} has no version yet",
             hint=f'Build one first: netboot image build "{view.name}"',
         )
+    _require_servable(site, view, view.current.number)
     changed = site.point.update(view.current, site.blobs, now=time.time(), progress=progress)
     return UpdateResult(view.name, view.current.number, changed)
 
 
-def rollback(site: Site, image: str, number: int) -> UpdateResult:
-    """Serve a version that the point still holds. Raises NotFound or ContentFault."""
+def rollback(
+    site: Site, image: str, number: int, *, progress: Progress | None = None
+) -> UpdateResult:
+    """Serve an older version again: every byte of it is read before machines get it.
+
+    Raises NotFound, OperatorFault for a version that is out of service, SecretsFound,
+    ContentFault when its bytes are damaged.
+    """
     view = images.get_image(site, image)
-    site.point.roll_back(view.name, number, now=time.time())
-    return UpdateResult(view.name, number, changed=True)
+    version = view.version(number)
+    if version is None:
+        known = ", ".join(str(one.number) for one in view.versions) or "none yet"
+        raise NotFound(f"{view.name} has no version {number}", hint=f"Versions: {known}.")
+    _require_servable(site, view, number)
+    changed = site.point.update(version, site.blobs, now=time.time(), progress=progress)
+    return UpdateResult(view.name, number, changed)
 
 
-def verify(site: Site, image: str) -> tuple[PointImage, tuple[str, ...]]:
-    """Read every byte that is served of an image; the names of files that were altered."""
+def verify(
+    site: Site, image: str, *, progress: Progress | None = None
+) -> tuple[PointImage, tuple[str, ...]]:
+    """Read every byte that is served of an image; the names of files that were altered.
+
+    A version with altered files is out of service from then on.
+    """
     view = images.get_image(site, image)
     served = view.served_version
     newest = view.current.number if view.current else None
     if served is None:
-        return PointImage(view.name, None, newest, DistributionStatus.MISSING), ()
-    try:
-        wrong = site.point.altered(site.point.load().current[view.name])
-    except ContentFault as fault:
-        wrong = (str(fault),)
+        return PointImage(view.name, None, newest, _withdrawn(view)), ()
+    version = site.point.load().current[view.name]
+    wrong = guarding.check_version(site, version, tell=progress)
     found = status(served=served, newest=newest, altered=bool(wrong))
     return PointImage(view.name, served, newest, found), wrong
+
+
+def _withdrawn(view: ImageView) -> DistributionStatus:
+    return DistributionStatus.ALTERED if view.altered else DistributionStatus.MISSING
+
+
+def _require_servable(site: Site, view: ImageView, number: int) -> None:
+    """Raise OperatorFault for a version that nobody should get."""
+    if number in view.altered:
+        names = ", ".join(view.altered[number])
+        raise OperatorFault(
+            f"{view.name} v{number} is out of service: {names} was altered on the disk",
+            hint=f'Build it again: netboot image build "{view.name}"',
+        )
+    require_publishable(site, view.name, number)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from netboot.errors import EditConflict
 from netboot.images.boot_image import BootImage, recipe, recipe_digest
@@ -10,8 +10,9 @@ from netboot.images.content_version import ContentVersion, DriverInVersion, Mani
 from netboot.images.image_facts import ImageFacts
 from netboot.images.properties import Properties
 from netboot.images.servicing import plan
+from netboot.images.version_change import VersionChange, compare_versions
 from netboot.site import Site
-from netboot.store.image_rows import find_image, image_value, versions_of
+from netboot.store.image_rows import find_image, image_value, version_row, versions_of
 from netboot.store.records import VersionRow
 from netboot.store.wim_builder import BuiltFiles, build
 
@@ -43,18 +44,19 @@ class _Order:
     facts: ImageFacts
     number: int
     newest: ContentVersion | None
+    newest_is_sound: bool
 
 
 def build_version(site: Site, image: str, *, progress: Progress | None = None) -> BuildResult:
     """Build the image's next version; nothing that machines get changes by it.
 
-    An unchanged recipe builds nothing. The source is never written. Raises OperatorFault with
+    An unchanged recipe builds nothing, unless its version is out of service. The source is never written. Raises OperatorFault with
     a hint when the recipe cannot be built, ContentFault when stored bytes are damaged.
     """
     tell = progress or (lambda _part, _stage: None)
     order = _order(site, image)
     digest = recipe_digest(order.image)
-    if order.newest is not None and order.newest.recipe_digest == digest:
+    if order.newest is not None and order.newest.recipe_digest == digest and order.newest_is_sound:
         return BuildResult(order.newest, built=False)
     steps = plan(order.facts, order.image, order.number)
     with site.blobs.staging_folder() as workdir:
@@ -69,9 +71,41 @@ def build_version(site: Site, image: str, *, progress: Progress | None = None) -
         )
         tell(0.9, "storing")
         version = _version(order, digest, built, _store_files(site, built))
-    _record(site, order, version)
+    _record(site, order, version, built)
     tell(1.0, "done")
     return BuildResult(version, built=True)
+
+
+def compare(site: Site, image: str, old: int, new: int, *, inside: bool = True) -> VersionChange:
+    """What differs between two versions; with `inside` also the paths in their WIMs.
+
+    Raises NotFound, or ContentFault where a WIM is gone.
+    """
+    with site.database.transaction() as session:
+        row = find_image(session, image)
+        index = row.image_index
+        pair = [version_row(row, number) for number in (old, new)]
+        manifests = [ContentVersion.from_json(one.manifest) for one in pair]
+        recipes = [one.recipe for one in pair]
+    listings = [_listing(site, version, index) if inside else None for version in manifests]
+    return compare_versions(
+        *manifests,
+        old_recipe=recipes[0],
+        new_recipe=recipes[1],
+        old_files=listings[0],
+        new_files=listings[1],
+    )
+
+
+def _listing(site: Site, version: ContentVersion, index: int) -> dict[str, str]:
+    """The files in a version's WIM."""
+    from netboot.store.wim_inspector import list_files
+
+    wim = version.file("boot.wim")
+    if wim is None:
+        return {}
+    with site.blobs.staging_folder() as workdir:
+        return list_files(site.blobs.require(wim.digest), index, workdir=workdir)
 
 
 def _order(site: Site, image: str) -> _Order:
@@ -84,6 +118,7 @@ def _order(site: Site, image: str) -> _Order:
             facts=ImageFacts.from_json(row.facts),
             number=versions[0].number + 1 if versions else 1,
             newest=versions[0] if versions else None,
+            newest_is_sound=not (row.versions and row.versions[0].altered),
         )
 
 
@@ -121,7 +156,7 @@ def _preferred(properties: Properties) -> tuple[tuple[str, str], ...]:
     return tuple((firmware, chain) for firmware, chain in wanted if chain)
 
 
-def _record(site: Site, order: _Order, version: ContentVersion) -> None:
+def _record(site: Site, order: _Order, version: ContentVersion, built: BuiltFiles) -> None:
     """The row comes last; somebody may have built the same number meanwhile."""
     with site.database.writing() as session:
         row = find_image(session, order.image.name)
@@ -138,6 +173,8 @@ def _record(site: Site, order: _Order, version: ContentVersion) -> None:
                 recipe_digest=version.recipe_digest,
                 recipe=recipe(order.image),
                 manifest=version.to_json(),
+                secrets=[asdict(secret) for secret in dict.fromkeys(built.secrets)],
+                findings=list(built.findings),
                 built_at=version.built_at,
             )
         )

@@ -21,7 +21,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -43,12 +43,14 @@ class StoredBlob:
     size: int
 
 
-def hash_stream(stream: BinaryIO) -> StoredBlob:
-    """Digest and length of all that is left in `stream`."""
+def hash_stream(stream: BinaryIO, pace: Callable[[int], None] | None = None) -> StoredBlob:
+    """Digest and length of all that is left in `stream`; `pace` sees each piece's bytes."""
     sha, size = hashlib.sha256(), 0
     while chunk := stream.read(CHUNK):
         sha.update(chunk)
         size += len(chunk)
+        if pace:
+            pace(len(chunk))
     return StoredBlob(PREFIX + sha.hexdigest(), size)
 
 
@@ -105,10 +107,14 @@ class BlobStore:
             raise BlobMissing(f"blob {digest} is gone from {self.folder}")
         return path
 
-    def verify(self, digest: str) -> int:
-        """Read the blob whole and compare; its size. Raises BlobMissing or DigestMismatch."""
+    def verify(self, digest: str, pace: Callable[[int], None] | None = None) -> int:
+        """Read the blob whole and compare; its size. Raises BlobMissing or DigestMismatch.
+
+        `pace` is called with the bytes of each piece, and may take its time.
+        """
         try:
-            found = hash_file(self.require(digest))
+            with self.require(digest).open("rb") as stream:
+                found = hash_stream(stream, pace)
         except OSError as fault:
             raise BlobMissing(f"blob {digest} cannot be read: {fault.strerror}") from fault
         if found.digest != digest:
@@ -133,7 +139,8 @@ class BlobStore:
         """
         if move:
             with self._explained():
-                return self._adopt(path)
+                found = hash_file(path)
+            return self.adopt(path, found)
         try:
             stream = path.open("rb")
         except OSError as fault:
@@ -141,6 +148,19 @@ class BlobStore:
         with stream:
             self.check_space(os.fstat(stream.fileno()).st_size)
             return self.add_stream(stream)
+
+    def adopt(self, path: Path, found: StoredBlob) -> StoredBlob:
+        """Take the file at `path` itself, from staging: it was hashed already. Raises OperatorFault."""
+        with self._explained():
+            if self.keep(found.digest):
+                path.unlink()
+                return found
+            path.chmod(0o444)
+            os.utime(path)  # what a WIM held keeps its old date, but as a blob it is new
+            with path.open("rb") as stream:
+                os.fsync(stream.fileno())
+            self._settle(path, found.digest)
+        return found
 
     def add_bytes(self, data: bytes) -> StoredBlob:
         """Store bytes that are at hand."""
@@ -214,6 +234,13 @@ class BlobStore:
             part.unlink(missing_ok=True)
         return True
 
+    def set_aside(self, digest: str) -> None:
+        """Take a damaged blob out of use, but keep its bytes in `altered/` to be looked at."""
+        folder = self.root / "altered"
+        with self._explained(), contextlib.suppress(FileNotFoundError):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            self.path(digest).replace(folder / digest.removeprefix(PREFIX))
+
     def remove(self, digest: str) -> None:
         """Forget a blob, whoever may name it."""
         self.path(digest).unlink(missing_ok=True)
@@ -266,18 +293,6 @@ class BlobStore:
     def _staging_path(self) -> Path:
         """A new name in staging that says whose it is."""
         return self.staging / f"{os.getpid()}-{uuid.uuid4().hex}"
-
-    def _adopt(self, path: Path) -> StoredBlob:
-        found = hash_file(path)
-        if self.keep(found.digest):
-            path.unlink()
-            return found
-        path.chmod(0o444)
-        os.utime(path)  # what a WIM held keeps its old date, but as a blob it is new
-        with path.open("rb") as stream:
-            os.fsync(stream.fileno())
-        self._settle(path, found.digest)
-        return found
 
     def _settle(self, part: Path, digest: str) -> None:
         target = self.path(digest)

@@ -3,14 +3,15 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from netboot.errors import NotFound
+from netboot.errors import Difference, EditConflict, NotFound
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image import BootImage, SourceWim, slug
 from netboot.images.content_version import ContentVersion
 from netboot.images.driver import Driver
 from netboot.images.properties import Properties
+from netboot.images.secrets import SecretFinding
 from netboot.store.catalog_rows import load_drivers
-from netboot.store.records import DriverRow, ImageDriverRow, ImageRow
+from netboot.store.records import DriverRow, ImageDriverRow, ImageRow, VersionRow
 
 
 def find_image(session: Session, name: str) -> ImageRow:
@@ -50,6 +51,36 @@ def keep_drivers(row: ImageRow, image: BootImage) -> None:
         for place, driver in enumerate(image.drivers)
     ]
     row.row_version = row.row_version + 1
+
+
+def unchanged(
+    row: ImageRow, row_version: int | None, wanted: Difference | None = None
+) -> ImageRow:
+    """The row, unless somebody changed it since `row_version` was read.
+
+    Raises EditConflict, which says how it is now where that differs from what was `wanted`.
+    """
+    if row_version is not None and row.row_version != row_version:
+        raise EditConflict(
+            f"somebody else changed {row.name} since you opened it",
+            hint="Look at it again, then repeat your change.",
+            difference=(wanted,) if wanted and wanted.yours != wanted.theirs else (),
+        )
+    return row
+
+
+def version_row(row: ImageRow, number: int) -> VersionRow:
+    """The row of one version. Raises NotFound naming those there are."""
+    for held in row.versions:
+        if held.number == number:
+            return held
+    known = ", ".join(str(held.number) for held in row.versions) or "none yet"
+    raise NotFound(f"{row.name} has no version {number}", hint=f"Versions: {known}.")
+
+
+def secrets_in(row: VersionRow) -> tuple[SecretFinding, ...]:
+    """The secrets that the build of a version saw, those of its source among them."""
+    return tuple(SecretFinding(**secret) for secret in row.secrets)
 
 
 def versions_of(row: ImageRow) -> tuple[ContentVersion, ...]:

@@ -129,18 +129,19 @@ class PointFolder:
                 self._switch(version, now)
             return plan.switch
 
-    def roll_back(self, image: str, number: int, *, now: float) -> None:
-        """Serve a version that is still held. Raises NotFound, DigestMismatch, BlobMissing."""
+    def withdraw(self, image: str, number: int) -> bool:
+        """Serve a damaged version no more, to anybody; whether it was here."""
         with self._locked():
-            if number not in {held["number"] for held in self._state()["kept"].get(image, [])}:
-                raise NotFound(
-                    f"{image} v{number} does not lie on this distribution point any more",
-                    hint="Only the version served now and the one before it are kept.",
-                )
-            version = self._manifest(image, number)
-            for file in version.files:
-                self.blobs.verify(file.digest)
-            self._switch(version, now)
+            state = self._state()
+            held = state["kept"].get(image, [])
+            left = [one for one in held if one["number"] != number]
+            if len(left) == len(held):
+                return False
+            state["kept"][image] = left
+            if state["current"].get(image) == number:
+                del state["current"][image]
+            self._write(state)
+            return True
 
     def publish_policy(self, read: Callable[[], Policy]) -> None:
         """Say which image is meant for whom; no version changes by it.
@@ -201,16 +202,6 @@ class PointFolder:
             freed = [self.blobs.discard(digest, before=before) for digest in idle]
         removed = [size for size in freed if size is not None]
         return Swept(tuple(f"{name} v{n}" for name, n in gone), len(removed), sum(removed))
-
-    def altered(self, version: ContentVersion) -> tuple[str, ...]:
-        """Names of the files whose bytes here are not what the version promises."""
-        wrong = []
-        for file in version.files:
-            try:
-                self.blobs.verify(file.digest)
-            except ContentFault:
-                wrong.append(file.name)
-        return tuple(wrong)
 
     def _check(self, digest: str, source: BlobStore) -> None:
         try:

@@ -97,7 +97,12 @@ class HardwareIdRow(Row):
 
 
 class ImageRow(Row):
-    """A boot image: a source WIM and the recipe of what is added to it."""
+    """A boot image: a source WIM and the recipe of what is added to it.
+
+    `candidate` is a newer source that was examined and not yet taken. `override` says who
+    accepted which secrets and why. `source_altered_at` is when the stored source was found to
+    be damaged, 0 while it is sound (epoch seconds).
+    """
 
     __tablename__ = "images"
 
@@ -112,7 +117,11 @@ class ImageRow(Row):
     facts: Mapped[dict[str, Any]]
     properties: Mapped[dict[str, Any]]
     comment: Mapped[str] = mapped_column(String(2000), default="")
+    version_label: Mapped[str] = mapped_column(String(64), default="")
     is_lab: Mapped[bool] = mapped_column(default=False)
+    candidate: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    override: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    source_altered_at: Mapped[float] = mapped_column(Float, default=0.0)
     created_at: Mapped[float] = mapped_column(Float)
     row_version: Mapped[int] = mapped_column(default=1)
 
@@ -139,7 +148,11 @@ class ImageDriverRow(Row):
 
 
 class VersionRow(Row):
-    """A built version; `manifest` is the whole ContentVersion as JSON and never changes."""
+    """A built version; `manifest` is the whole ContentVersion as JSON and never changes.
+
+    `secrets` and `findings` are what the build saw. `altered` names files whose bytes were found
+    to be damaged: the version is out of service from then on.
+    """
 
     __tablename__ = "versions"
     __table_args__ = (UniqueConstraint("image_id", "number"),)
@@ -150,6 +163,9 @@ class VersionRow(Row):
     recipe_digest: Mapped[str] = mapped_column(String(71))
     recipe: Mapped[dict[str, Any]]
     manifest: Mapped[dict[str, Any]]
+    secrets: Mapped[list[Any]] = mapped_column(default=list)
+    findings: Mapped[list[Any]] = mapped_column(default=list)
+    altered: Mapped[list[Any]] = mapped_column(default=list)
     built_at: Mapped[float] = mapped_column(Float)
 
 

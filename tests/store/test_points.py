@@ -56,7 +56,7 @@ def test_the_version_before_is_kept_for_running_boots_and_for_roll_back(source, 
     published = point.load()
     assert 2 == published.current["Lab PE x64"].number
     assert one == published.kept[("Lab PE x64", 1)]
-    point.roll_back("Lab PE x64", 1, now=NOW + 2)
+    point.update(one, source, now=NOW + 2)
     assert 1 == point.served("Lab PE x64")
 
 
@@ -82,23 +82,15 @@ def test_an_update_with_altered_bytes_changes_nothing(source, point):
     assert 1 == point.served("Lab PE x64")
 
 
-def test_altered_bytes_are_named(source, point):
-    """Verification tells which of the served files is not what was published."""
-    built = version(source, 1)
-    point.update(built, source, now=NOW)
-    path = point.blobs.path(built.files[0].digest)
-    path.chmod(0o644)
-    path.write_bytes(b"something else")
+def test_a_version_that_is_withdrawn_is_served_to_nobody(source, point):
+    """Neither new boots nor running ones get it; the version before is still there."""
+    for number in (1, 2):
+        point.update(version(source, number), source, now=NOW)
 
-    assert ("boot.wim",) == point.altered(built)
-
-
-def test_a_version_that_is_gone_cannot_be_rolled_back_to(source, point):
-    """The refusal says what is kept."""
-    point.update(version(source, 1), source, now=NOW)
-
-    with pytest.raises(NotFound, match="does not lie on this distribution point"):
-        point.roll_back("Lab PE x64", 7, now=NOW)
+    assert point.withdraw("Lab PE x64", 2) is True
+    published = point.load()
+    assert ({}, {1}) == (dict(published.current), {number for _, number in published.kept})
+    assert point.withdraw("Lab PE x64", 2) is False
 
 
 def test_a_daemon_sees_a_change_by_one_stat(source, point):
@@ -226,7 +218,7 @@ def test_a_point_heals_a_bad_copy_of_its_own_from_the_site(source, tmp_path):
     path.write_bytes(b"BAD! bytes")
 
     assert point.update(built, source, now=NOW) is True
-    assert () == point.altered(built)
+    assert b"good bytes" == path.read_bytes()
 
 
 def test_what_is_gone_from_both_is_told(source, point):
@@ -260,7 +252,8 @@ def test_a_sweep_takes_what_no_boot_and_no_roll_back_can_need(source, point):
     assert point.blobs.holds(program.digest)
     assert {"lab-pe-x64-2.json", "lab-pe-x64-3.json"} == {p.name for p in point.versions.iterdir()}
     assert {2, 3} == {number for _, number in point.load().kept}
-    point.roll_back("Lab PE x64", 2, now=later)
+    point.update(version(source, 2), source, now=later)
+    assert 2 == point.served("Lab PE x64")
 
 
 def test_a_sweep_leaves_running_boots_alone(source, point):

@@ -1,0 +1,32 @@
+"""JPEG files, as far as one must know that it is one: its markers up to the size of the picture.
+
+Reference: ITU-T T.81, annex B (markers, frame header).
+"""
+
+from netboot.errors import FormatError
+
+_START = b"\xff\xd8"
+_FRAMES = frozenset({*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)})
+_NO_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
+_SCAN, _FILL = 0xDA, 0xFF
+
+
+def picture_size(data: bytes) -> tuple[int, int]:
+    """Width and height in pixels. Raises FormatError for what is no JPEG picture."""
+    if data[:2] != _START:
+        raise FormatError("this is no JPEG picture")
+    at = 2
+    while at + 4 <= len(data) and data[at] == _FILL:
+        marker = data[at + 1]
+        if marker == _FILL or marker in _NO_LENGTH:
+            at += 1 if marker == _FILL else 2
+            continue
+        length = int.from_bytes(data[at + 2 : at + 4])
+        if marker in _FRAMES and at + 9 <= len(data):
+            height, width = (int.from_bytes(data[at + n : at + n + 2]) for n in (5, 7))
+            if width and height:
+                return width, height
+        if marker == _SCAN or length < 2:
+            break
+        at += 2 + length
+    raise FormatError("the JPEG picture is damaged: it has no size")

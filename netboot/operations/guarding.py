@@ -1,0 +1,196 @@
+"""Guard what is stored and served: read it all again, mend what can be mended, raise the alarm.
+
+A changed byte takes the version that holds it out of service: machines get it no more, and the
+page says so. Bytes that were damaged are set aside, so that an import or a build can bring them
+anew. What another copy still has in order is mended from there without a word to anybody.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from netboot.errors import ContentFault
+from netboot.images.content_version import ContentVersion
+from netboot.operations import facts
+from netboot.site import Site
+from netboot.store.blobs import BlobStore
+from netboot.store.image_rows import versions_of
+from netboot.store.records import ImageRow
+
+KIND = "scrub"
+LAST = "last_scrub"
+EVERY = 24 * 3600.0
+BYTES_PER_SECOND = 20 << 20
+"""How fast the background scrub reads: machines that boot come first."""
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Scrubbed:
+    """What a scrub read and found: `alarms` are sentences, `mended` names of files."""
+
+    files: int
+    size: int
+    mended: tuple[str, ...]
+    alarms: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Findings:
+    size: int = 0
+    files: int = 0
+    mended: tuple[str, ...] = ()
+    alarms: tuple[str, ...] = ()
+
+
+def queue_when_due(site: Site, kinds: tuple[str, ...], *, now: float) -> None:
+    """Queue the daily scrub, if one of the kinds is that and a day has gone by.
+
+    `now` is epoch seconds. A new site begins to count with the first call.
+    """
+    if KIND not in kinds:
+        return
+    last = facts.recall(site, LAST)
+    if last is not None and now - last["at"] < EVERY:
+        return
+    facts.remember(site, LAST, {"at": now})
+    if last is not None:
+        site.jobs.submit(KIND, {}, title="Daily check of all stored images")
+
+
+def scrub(
+    site: Site,
+    *,
+    bytes_per_second: int = BYTES_PER_SECOND,
+    progress: Progress | None = None,
+) -> Scrubbed:
+    """Read all sources and versions, those that are served first; see the module for what follows.
+
+    `bytes_per_second` 0 reads as fast as it can.
+    """
+    tell = progress or (lambda _part, _stage: None)
+    found = _Findings()
+    served = list(site.point.load().kept.values())
+    known = {(version.image, version.number) for version in served}
+    work = [*served, *(v for v in _built(site) if (v.image, v.number) not in known)]
+    for place, version in enumerate(work):
+        stage = f"reading {version.label}"
+        tell(0.9 * place / max(1, len(work)), stage)
+        pace = _pace(bytes_per_second, tell, 0.9 * place / max(1, len(work)), stage)
+        _look_at(site, version, found, pace)
+    _look_at_sources(site, found, bytes_per_second, tell)
+    tell(1.0, "done")
+    return Scrubbed(found.files, found.size, found.mended, found.alarms)
+
+
+def check_version(
+    site: Site, version: ContentVersion, *, tell: Progress | None = None
+) -> tuple[str, ...]:
+    """Read a version where it is stored and served; names of files that could not be mended.
+
+    Where there are any, the version is out of service from then on.
+    """
+    found = _Findings()
+    return _look_at(site, version, found, _pace(0, tell or (lambda _p, _s: None), 0.5, "reading"))
+
+
+def _look_at(
+    site: Site, version: ContentVersion, found: _Findings, pace: Callable[[int], None]
+) -> tuple[str, ...]:
+    wrong = []
+    stores = [site.blobs]
+    if (version.image, version.number) in site.point.load().kept:
+        stores.append(site.point.blobs)
+    for file in version.files:
+        bad = [store for store in stores if not _is_sound(store, file.digest, pace)]
+        found.files += 1
+        found.size += file.size
+        if not bad:
+            continue
+        if _mended(file.digest, bad, stores, pace):
+            found.mended += (f"{version.label}: {file.name}",)
+        else:
+            wrong.append(file.name)
+    if wrong:
+        take_out_of_service(site, version, wrong)
+        found.alarms += (f"{version.label} is out of service: {', '.join(wrong)} was altered",)
+    return tuple(wrong)
+
+
+def take_out_of_service(site: Site, version: ContentVersion, names: list[str]) -> None:
+    """Machines get this version no more, and nobody can publish it again.
+
+    First the point, then the row: cut off in between, the next scrub finds it again.
+    """
+    site.point.withdraw(version.image, version.number)
+    with site.database.writing() as session:
+        row = session.scalar(select(ImageRow).where(ImageRow.name == version.image))
+        for held in row.versions if row else ():
+            if held.number == version.number:
+                held.altered = sorted({*held.altered, *names})
+
+
+def _look_at_sources(
+    site: Site, found: _Findings, bytes_per_second: int, tell: Progress
+) -> None:
+    with site.database.transaction() as session:
+        sources = {row.name: row.source_digest for row in session.scalars(select(ImageRow))}
+    for name, digest in sorted(sources.items()):
+        pace = _pace(bytes_per_second, tell, 0.95, f"reading the source of {name}")
+        found.files += 1
+        if _is_sound(site.blobs, digest, pace):
+            found.size += site.blobs.require(digest).stat().st_size
+            continue
+        site.blobs.set_aside(digest)
+        found.alarms += (f"the source of {name} was altered; examine the same file again",)
+        with site.database.writing() as session:
+            row = session.scalar(select(ImageRow).where(ImageRow.name == name))
+            if row is not None and row.source_digest == digest:
+                row.source_altered_at = row.source_altered_at or time.time()
+
+
+def _built(site: Site) -> Iterator[ContentVersion]:
+    with site.database.transaction() as session:
+        rows = session.scalars(select(ImageRow).order_by(ImageRow.name)).all()
+        out = {(row.name, held.number) for row in rows for held in row.versions if held.altered}
+        found = [version for row in rows for version in versions_of(row)]
+    return (version for version in found if (version.image, version.number) not in out)
+
+
+def _is_sound(store: BlobStore, digest: str, pace: Callable[[int], None]) -> bool:
+    try:
+        store.verify(digest, pace)
+    except ContentFault:
+        return False
+    return True
+
+
+def _mended(
+    digest: str, bad: list[BlobStore], stores: list[BlobStore], pace: Callable[[int], None]
+) -> bool:
+    """Put a sound copy in place of each bad one; all of them are set aside in any case."""
+    sound = [store for store in stores if store not in bad]
+    for store in bad:
+        store.set_aside(digest)
+    for store in bad:
+        for other in sound:
+            with suppress(ContentFault):
+                store.take_from(other, digest)
+    return bool(sound) and all(_is_sound(store, digest, pace) for store in bad)
+
+
+def _pace(
+    bytes_per_second: int, tell: Progress, part: float, stage: str
+) -> Callable[[int], None]:
+    """Called with each piece that was read: tells progress (which may cancel), and holds back."""
+
+    def pace(size: int) -> None:
+        tell(part, stage)
+        if bytes_per_second:
+            time.sleep(size / bytes_per_second)
+
+    return pace

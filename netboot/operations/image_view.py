@@ -1,0 +1,171 @@
+"""A boot image as pages, API and command line show it: read from the rows, nothing is changed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from netboot.images import boot_image
+from netboot.images.architecture import Architecture
+from netboot.images.boot_image import recipe_digest
+from netboot.images.content_version import ContentVersion
+from netboot.images.distribution import status
+from netboot.images.driver import Driver
+from netboot.images.image_facts import ImageFacts
+from netboot.images.properties import Properties
+from netboot.images.secrets import SecretFinding, unaccepted
+from netboot.images.source_change import SourceChange
+from netboot.operations import policy
+from netboot.site import Site
+from netboot.store.image_rows import find_image, image_value, secrets_in, versions_of
+from netboot.store.records import ImageRow
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A newer source that was examined and waits for a word. `size` in bytes, `at` epoch seconds."""
+
+    digest: str
+    name: str
+    size: int
+    at: float
+    facts: ImageFacts
+    report: SourceChange
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Who accepted secrets in an image, when (epoch seconds), and why."""
+
+    by: str
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageView:
+    """A boot image as pages, API and CLI show it.
+
+    `versions` are newest first and `current` is the first of them; `served_version` is what
+    machines get now. `distribution` is a DistributionStatus value. `disabled_drivers` are names
+    of drivers that the recipe holds although they were disabled since. `secrets` stand in the
+    source or the newest version and nobody has accepted them. `altered` names the damaged files
+    of each version that is out of service; `source_altered_at` is epoch seconds, 0 while sound.
+    """
+
+    name: str
+    slug: str
+    architecture: Architecture
+    comment: str
+    version_label: str
+    source_digest: str
+    source_size: int
+    source_name: str
+    facts: ImageFacts
+    properties: Properties
+    drivers: tuple[Driver, ...]
+    disabled_drivers: tuple[str, ...]
+    versions: tuple[ContentVersion, ...]
+    current: ContentVersion | None
+    needs_build: bool
+    distribution: str
+    served_version: int | None
+    is_default: bool
+    is_lab: bool
+    row_version: int
+    candidate: Candidate | None
+    secrets: tuple[SecretFinding, ...]
+    acceptance: Acceptance | None
+    findings: tuple[str, ...]
+    altered: dict[int, tuple[str, ...]]
+    source_altered_at: float
+
+    def version(self, number: int) -> ContentVersion | None:
+        """The version with this number, or None."""
+        return next((version for version in self.versions if version.number == number), None)
+
+
+def list_images(site: Site) -> list[ImageView]:
+    """All boot images, by name."""
+    defaults = policy.defaults(site)
+    with site.database.transaction() as session:
+        rows = session.scalars(select(ImageRow).order_by(ImageRow.name))
+        return [_view(site, session, row, defaults) for row in rows]
+
+
+def get_image(site: Site, name: str) -> ImageView:
+    """One image, by its name or slug. Raises NotFound."""
+    defaults = policy.defaults(site)
+    with site.database.transaction() as session:
+        return _view(site, session, find_image(session, name), defaults)
+
+
+def _view(
+    site: Site, session: Session, row: ImageRow, defaults: dict[Architecture, str]
+) -> ImageView:
+    image = image_value(session, row)
+    versions = versions_of(row)
+    current = versions[0] if versions else None
+    served = site.point.served(row.name)
+    altered = {held.number: tuple(held.altered) for held in row.versions if held.altered}
+    newest = row.versions[0] if row.versions else None
+    found = status(
+        served=served,
+        newest=current.number if current else None,
+        altered=current is not None and current.number in altered,
+    )
+    return ImageView(
+        name=row.name,
+        slug=row.slug,
+        architecture=image.architecture,
+        comment=row.comment,
+        version_label=row.version_label,
+        source_digest=row.source_digest,
+        source_size=row.source_size,
+        source_name=row.source_name,
+        facts=ImageFacts.from_json(row.facts),
+        properties=image.properties,
+        drivers=image.drivers,
+        disabled_drivers=tuple(driver.name for driver in boot_image.disabled_drivers(image)),
+        versions=versions,
+        current=current,
+        needs_build=current is None
+        or current.recipe_digest != recipe_digest(image)
+        or current.number in altered,
+        distribution=found.value,
+        served_version=served,
+        is_default=defaults.get(image.architecture) == row.name,
+        is_lab=row.is_lab,
+        row_version=row.row_version,
+        candidate=_candidate(row.candidate),
+        secrets=unaccepted(secrets_of(row), row.override.get("accepted", ())),
+        acceptance=_acceptance(row.override),
+        findings=tuple(newest.findings) if newest else (),
+        altered=altered,
+        source_altered_at=row.source_altered_at,
+    )
+
+
+def secrets_of(row: ImageRow) -> tuple[SecretFinding, ...]:
+    """What lies in the source and, where one was built, in the newest version."""
+    source = [SecretFinding(**secret) for secret in row.facts.get("secrets", ())]
+    newest = secrets_in(row.versions[0]) if row.versions else ()
+    return tuple(dict.fromkeys((*source, *newest)))
+
+
+def _candidate(data: dict[str, Any]) -> Candidate | None:
+    if not data:
+        return None
+    return Candidate(
+        digest=data["digest"],
+        name=data["name"],
+        size=data["size"],
+        at=data["at"],
+        facts=ImageFacts.from_json(data["facts"]),
+        report=SourceChange.from_json(data["report"]),
+    )
+
+
+def _acceptance(data: dict[str, Any]) -> Acceptance | None:
+    return Acceptance(data["by"], data["at"], data["reason"]) if data else None
