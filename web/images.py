@@ -14,6 +14,7 @@ from netboot.operations import jobs, points
 from netboot.operations.driver_search import search_drivers
 from web.access import Role, requires, site
 from web.answers import done, wants_fragment
+from web.forms import to_number
 from web.topics import page
 from web.uploads import shelf
 
@@ -120,7 +121,7 @@ def update_distribution_points(slug: str) -> ResponseReturnValue:
 def roll_back(slug: str) -> ResponseReturnValue:
     """Serve an older version again."""
     image = operations.get_image(site(), slug)
-    result = points.rollback(site(), image.name, _number(request.form.get("number", "")))
+    result = points.rollback(site(), image.name, to_number(request.form.get("number", "")))
     return done(
         f"Machines get {result.image} v{result.number} from now on.",
         url_for("images.show", slug=slug),
@@ -131,7 +132,7 @@ def roll_back(slug: str) -> ResponseReturnValue:
 @requires(Role.OPERATOR)
 def set_comment(slug: str) -> ResponseReturnValue:
     """Change the comment, unless somebody else changed the image meanwhile."""
-    version = _number(request.form.get("row_version", ""))
+    version = to_number(request.form.get("row_version", ""))
     comment = request.form.get("comment", "").replace("\r\n", "\n").strip()
     operations.set_comment(site(), slug, comment, row_version=version)
     return done("The comment was saved.", url_for("images.show", slug=slug))
@@ -184,7 +185,7 @@ class ImportForm:
             name=name,
             comment=form.get("comment", "").strip(),
             architecture=architecture,
-            wim_index=_number(index) if index else None,
+            wim_index=to_number(index) if index else None,
             upload=form.get("upload", ""),
         )
 
@@ -220,9 +221,3 @@ def import_image() -> ResponseReturnValue:
     )
     shelf().hand_over(upload, job.id)
     return done("The import was started.", url_for("jobs.show", job_id=job.id))
-
-
-def _number(text: str) -> int:
-    if not text.isdecimal() or len(text) > 9:
-        raise InvalidInput(f"{text[:20]!r} is not a number")
-    return int(text)

@@ -178,6 +178,7 @@ TOPICS = {
     "images": Topic("images/_list.html", read_images),
     "image": Topic("images/_image.html", read_image),
     "version": Topic("versions/_version.html", read_version),
+    "source": Topic("images/_source.html", read_image),
     "points": Topic("points/_points.html", read_points),
     "boots": Topic("boots/_list.html", read_boots),
     "boot_charts": Topic("boots/_charts.html", read_boot_charts),

@@ -5,6 +5,8 @@ from pathlib import Path
 import click
 
 from netboot.commands.boot_chain import chain
+from netboot.commands.image_care import COMMANDS
+from netboot.commands.image_told import alarms, state_of, tell_image
 from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar
 from netboot.images.architecture import Architecture
 from netboot.images.coverage import Coverage, DriverWeight
@@ -18,7 +20,8 @@ def image() -> None:
     """Boot images: import, add drivers, build versions."""
 
 
-image.add_command(chain)
+for _command in (*COMMANDS, chain):
+    image.add_command(_command)
 
 
 @image.command("import")
@@ -35,7 +38,7 @@ image.add_command(chain)
 def import_(
     data: Path, *, wim: Path, name: str, architecture: str | None, index: int | None, comment: str
 ) -> None:
-    """Take WIM in as the source of a new boot image; the file itself is not touched."""
+    """Take WIM (or boot.wim out of an ISO) in as the source of a new boot image."""
     wanted = Architecture(architecture) if architecture else None
     with progress_bar("Importing") as tell:
         view = images.import_image(
@@ -48,8 +51,8 @@ def import_(
             progress=tell,
         )
     click.echo(f"Imported {view.name} ({view.architecture}).")
-    for finding in view.facts.findings:
-        click.echo(f"  note: {finding}")
+    for sentence in alarms(view):
+        click.echo(f"  note: {sentence}")
     click.echo(f'  -> Build its first version: netboot image build "{view.name}"')
 
 
@@ -88,14 +91,7 @@ def show(data: Path, name: str, *, json_: bool) -> None:
     if json_:
         print_json(_plain(view))
         return
-    click.echo(f"{view.name} ({view.architecture}), {state_of(view)}")
-    click.echo(f"  source   {view.source_name}, {view.source_size} bytes, {view.source_digest}")
-    for driver in view.drivers:
-        off = "" if driver.enabled else "  (disabled since)"
-        click.echo(f"  driver   {driver.name} {driver.version}{off}")
-    for version in view.versions:
-        served = "  <- machines get this" if version.number == view.served_version else ""
-        click.echo(f"  version  {version.number}{served}")
+    tell_image(view)
 
 
 @image.command("add-driver")
@@ -220,20 +216,6 @@ def delete(data: Path, name: str, *, yes: bool) -> None:
     click.echo(f"{view.name} is gone.")
 
 
-def state_of(view: ImageView) -> str:
-    """An image's state in words."""
-    if view.current is None:
-        return "not built yet"
-    words = {
-        "CURRENT": "current",
-        "OUT_OF_DATE": "out of date",
-        "MISSING": "not distributed",
-        "ALTERED": "altered",
-        "UNREACHABLE": "unreachable",
-    }[view.distribution]
-    return f"{words}, changed since" if view.needs_build else words
-
-
 def _plain_coverage(found: Coverage) -> list[dict[str, object]]:
     return [
         {
@@ -263,7 +245,13 @@ def _plain(view: ImageView) -> dict[str, object]:
             "name": view.source_name,
             "digest": view.source_digest,
             "size": view.source_size,
+            "facts": view.facts.to_json(),
+            "altered": bool(view.source_altered_at),
         },
+        "version_label": view.version_label,
+        "properties": view.properties.to_json(),
+        "secrets": [secret.sentence for secret in view.secrets],
+        "altered": {str(number): list(names) for number, names in view.altered.items()},
         "drivers": [{"name": d.name, "digest": d.digest} for d in view.drivers],
         "versions": [version.number for version in view.versions],
         "current": view.current.number if view.current else None,

@@ -62,7 +62,8 @@ def status(data: Path, *, json_: bool) -> None:
 @click.pass_obj
 def rollback(data: Path, image: str, version: int) -> None:
     """Serve VERSION of IMAGE again."""
-    result = operations.rollback(open_site(data), image, version)
+    with progress_bar("Verifying") as tell:
+        result = operations.rollback(open_site(data), image, version, progress=tell)
     click.echo(f"Machines now get {result.image} v{result.number}.")
 
 
@@ -70,8 +71,14 @@ def rollback(data: Path, image: str, version: int) -> None:
 @click.argument("image")
 @click.pass_obj
 def verify(data: Path, image: str) -> None:
-    """Read every byte of IMAGE where it is served, and compare."""
-    found, wrong = operations.verify(open_site(data), image)
+    """Read every byte of IMAGE where it is served, and compare.
+
+    A version with an altered file is out of service from then on.
+    """
+    with progress_bar("Verifying") as tell:
+        found, wrong = operations.verify(open_site(data), image, progress=tell)
     if wrong:
-        raise ContentFault(f"{found.image} v{found.held}: altered: {', '.join(wrong)}")
+        raise ContentFault(
+            f"{found.image} v{found.held} is out of service: altered: {', '.join(wrong)}"
+        )
     click.echo(f"{found.image} v{found.held or '-'}: {found.status.value}")

@@ -6,7 +6,9 @@ Reference: ITU-T T.81, annex B (markers, frame header).
 from netboot.errors import FormatError
 
 _START = b"\xff\xd8"
-_FRAMES = frozenset({*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)})
+_FRAMES = frozenset(
+    {*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)}
+)
 _NO_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 _SCAN, _FILL = 0xDA, 0xFF
 

@@ -35,7 +35,10 @@ class FileChanges:
     @staticmethod
     def from_json(data: dict[str, Any]) -> "FileChanges":
         """The changes that stand in a report."""
-        return FileChanges(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
+        }
+        return FileChanges(**values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,9 @@ class SourceChange:
     @staticmethod
     def from_json(data: dict[str, Any]) -> "SourceChange":
         """The report that `to_json` wrote."""
-        values = {key: tuple(v) if isinstance(v, list | tuple) else v for key, v in data.items()}
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
+        }
         for name in ("files", "boot_files"):
             values[name] = FileChanges.from_json(data[name])
         return SourceChange(**values)

@@ -1,4 +1,4 @@
-"""What differs between two versions of an image: drivers, properties, files; asked before a roll-back.
+"""What differs between two versions of an image: drivers, properties, files.
 
 A version is what its manifest says together with the recipe that it was built from.
 """

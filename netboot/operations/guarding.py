@@ -134,9 +134,7 @@ def take_out_of_service(site: Site, version: ContentVersion, names: list[str]) -
                 held.altered = sorted({*held.altered, *names})
 
 
-def _look_at_sources(
-    site: Site, found: _Findings, bytes_per_second: int, tell: Progress
-) -> None:
+def _look_at_sources(site: Site, found: _Findings, bytes_per_second: int, tell: Progress) -> None:
     with site.database.transaction() as session:
         sources = {row.name: row.source_digest for row in session.scalars(select(ImageRow))}
     for name, digest in sorted(sources.items()):
@@ -183,9 +181,7 @@ def _mended(
     return bool(sound) and all(_is_sound(store, digest, pace) for store in bad)
 
 
-def _pace(
-    bytes_per_second: int, tell: Progress, part: float, stage: str
-) -> Callable[[int], None]:
+def _pace(bytes_per_second: int, tell: Progress, part: float, stage: str) -> Callable[[int], None]:
     """Called with each piece that was read: tells progress (which may cancel), and holds back."""
 
     def pace(size: int) -> None:

@@ -94,7 +94,10 @@ def set_background(
 def set_boot_sdi(
     site: Site, image: str, sdi: Path | None, *, row_version: int | None = None
 ) -> ImageView:
-    """Give the boot managers this boot.sdi, or the image's own again (None). Raises InvalidInput."""
+    """Give the boot managers this boot.sdi, or the image's own again (None).
+
+    Raises InvalidInput.
+    """
     digest = ""
     if sdi is not None:
         data = _read(sdi, SDI_LIMIT)
@@ -148,8 +151,6 @@ def remove_file(
         return replace(now, extra_files=kept)
 
     return _change(site, image, change, row_version)
-
-
 
 
 def _change(

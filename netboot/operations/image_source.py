@@ -37,6 +37,8 @@ from netboot.store.records import ImageRow
 
 Progress = Callable[[float, str], None]
 
+_NAME_A_FILE = "Name a .wim or .iso file on this machine."
+
 
 @dataclass(frozen=True, slots=True)
 class TakenIn:
@@ -116,7 +118,10 @@ def examine_source(
 
 
 def take_source(site: Site, image: str, *, row_version: int | None = None) -> ImageView:
-    """Let the recipe use the candidate from now on. Raises NotFound, OperatorFault, EditConflict."""
+    """Let the recipe use the candidate from now on.
+
+    Raises NotFound, EditConflict, OperatorFault when the recipe cannot be built from it.
+    """
     view = get_image(site, image)
     candidate = view.candidate
     if candidate is None:
@@ -247,13 +252,13 @@ def _unchanging(path: Path) -> Iterator[None]:
     try:
         before = path.stat()
         if not stat.S_ISREG(before.st_mode):
-            raise InvalidInput(f"{path} is no file", hint="Name a .wim file on this machine.")
+            raise InvalidInput(
+                f"{path} is no file", hint="Name a .wim or .iso file on this machine."
+            )
         yield
         after = path.stat()
     except FileNotFoundError as fault:
-        raise InvalidInput(
-            f"there is no file {path}", hint="Name a .wim or .iso file on this machine."
-        ) from fault
+        raise InvalidInput(f"there is no file {path}", hint=_NAME_A_FILE) from fault
     except PermissionError as fault:
         raise NotPermitted(
             f"{path} cannot be read: {fault.strerror}", hint="Mend its owner or its mode."

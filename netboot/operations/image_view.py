@@ -24,7 +24,7 @@ from netboot.store.records import ImageRow
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A newer source that was examined and waits for a word. `size` in bytes, `at` epoch seconds."""
+    """A newer source that was examined and waits: `size` in bytes, `at` in epoch seconds."""
 
     digest: str
     name: str

@@ -50,14 +50,16 @@ class _Order:
 def build_version(site: Site, image: str, *, progress: Progress | None = None) -> BuildResult:
     """Build the image's next version; nothing that machines get changes by it.
 
-    An unchanged recipe builds nothing, unless its version is out of service. The source is never written. Raises OperatorFault with
-    a hint when the recipe cannot be built, ContentFault when stored bytes are damaged.
+    An unchanged recipe builds nothing, unless its version is out of service. The source is
+    never written. Raises OperatorFault with a hint when the recipe cannot be built,
+    ContentFault when stored bytes are damaged.
     """
     tell = progress or (lambda _part, _stage: None)
     order = _order(site, image)
     digest = recipe_digest(order.image)
-    if order.newest is not None and order.newest.recipe_digest == digest and order.newest_is_sound:
-        return BuildResult(order.newest, built=False)
+    newest = order.newest
+    if newest is not None and newest.recipe_digest == digest and order.newest_is_sound:
+        return BuildResult(newest, built=False)
     steps = plan(order.facts, order.image, order.number)
     with site.blobs.staging_folder() as workdir:
         site.blobs.check_space(3 * order.image.source.size)

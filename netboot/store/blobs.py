@@ -150,7 +150,10 @@ class BlobStore:
             return self.add_stream(stream)
 
     def adopt(self, path: Path, found: StoredBlob) -> StoredBlob:
-        """Take the file at `path` itself, from staging: it was hashed already. Raises OperatorFault."""
+        """Take the file at `path` itself, from staging: it was hashed already.
+
+        Raises OperatorFault.
+        """
         with self._explained():
             if self.keep(found.digest):
                 path.unlink()

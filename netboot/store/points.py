@@ -20,7 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from netboot.errors import ContentFault, DigestMismatch, NotFound
+from netboot.errors import ContentFault, DigestMismatch
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image import slug
 from netboot.images.content_version import ContentVersion, ManifestFile, PublishedContent

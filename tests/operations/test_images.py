@@ -235,7 +235,7 @@ def test_what_is_no_file_is_told(site, tmp_path, what):
 
     with pytest.raises(InvalidInput, match=f"{what}") as refusal:
         images.import_image(site, tmp_path / what, name=NAME)
-    assert "Name a .wim file" in refusal.value.hint
+    assert "Name a .wim or .iso file" in refusal.value.hint
 
 
 def test_a_comment_that_is_too_long_is_refused_before_the_wim_is_read(site, lab):

@@ -1,6 +1,5 @@
 """boot.wim out of ISOs that xorriso makes."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,24 +7,11 @@ import pytest
 from netboot.errors import InvalidInput, Quarantined
 from netboot.store import iso as iso_module
 from netboot.store.iso import is_iso, take_boot_wim
+from tests.samples.discs import make_iso
 
 pytestmark = pytest.mark.wimlib
 
 WIM = bytes(n * 31 % 251 for n in range(300_000))
-
-
-def make_iso(folder: Path, files: dict[str, bytes]) -> Path:
-    """An ISO with Joliet, as other tools than Microsoft's make them."""
-    tree = folder / "tree"
-    for name, data in files.items():
-        file = tree / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data)
-    iso = folder / "media.iso"
-    subprocess.run(
-        ["xorriso", "-as", "mkisofs", "-J", "-R", "-o", iso, tree], check=True, capture_output=True
-    )
-    return iso
 
 
 @pytest.mark.parametrize("name", ["sources/boot.wim", "SOURCES/BOOT.WIM", "boot.wim"])

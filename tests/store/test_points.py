@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from netboot.errors import BlobMissing, ContentFault, DigestMismatch, NotFound, OperatorFault
+from netboot.errors import BlobMissing, ContentFault, DigestMismatch, OperatorFault
 from netboot.images.architecture import Architecture
 from netboot.images.content_version import ContentVersion, ManifestFile
 from netboot.store import points as module

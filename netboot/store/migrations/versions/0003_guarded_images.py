@@ -1,10 +1,10 @@
-"""Images with newer sources on trial, accepted secrets and alarms; versions with what builds saw."""
+"""Newer sources on trial, accepted secrets, alarms, and what builds saw."""
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
