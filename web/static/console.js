@@ -236,7 +236,7 @@
 
     suggestName(file) {
       const name = this.form.querySelector("#image-name");
-      if (name && !name.value) name.value = file.name.replace(/\.(wim|esd)$/i, "").slice(0, 64);
+      if (name && !name.value) name.value = file.name.replace(/\.(wim|esd|iso)$/i, "").slice(0, 64);
     }
 
     drawBar() {
