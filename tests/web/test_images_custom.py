@@ -1,0 +1,159 @@
+"""The customisation of a boot image on its page."""
+
+import re
+
+import pytest
+
+from netboot.operations import images
+from netboot.store.image_rows import find_image
+from tests.samples.pictures import jpeg
+from tests.web.conftest import htmx
+from tests.web.uploading import send
+
+PAGE = "/images/windows-pe-11"
+USUAL = {
+    "scratch_space_mb": "0",
+    "menu_seconds": "0",
+    "tftp_block_size": "1456",
+    "tftp_window_size": "4",
+}
+
+
+@pytest.fixture
+def operator(furnished, make_client):
+    """An operator, and an image that takes every property."""
+    with furnished.database.writing() as session:
+        row = find_image(session, "windows-pe-11")
+        row.facts = {**row.facts, "hives": ["DEFAULT", "SYSTEM"], "has_background": True}
+    return make_client(furnished, "operator")
+
+
+def now(site):
+    return images.get_image(site, "windows-pe-11")
+
+
+def test_properties_are_saved_and_shown(furnished, operator):
+    """All of the form at once; the page shows them again."""
+    form = {
+        **USUAL,
+        "row_version": now(furnished).row_version,
+        "scratch_space_mb": "512",
+        "prestart_command": r"%SystemRoot%\Prestart\ask.cmd",
+        "command_shell": "yes",
+        "keyboard": "00000407",
+        "locale": "de-DE",
+        "menu_seconds": "30",
+    }
+    response = operator.post(f"{PAGE}/properties", data=form)
+
+    assert response.status_code == 303
+    found = now(furnished).properties
+    assert (512, True, "00000407", "de-DE", 30) == (
+        found.scratch_space_mb,
+        found.command_shell,
+        found.keyboard,
+        found.locale,
+        found.menu_seconds,
+    )
+    text = operator.get(f"{PAGE}/customisation").text
+    assert re.search(r'<option value="512" selected>', text)
+    assert "ask.cmd" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"scratch_space_mb": "77"}, "cannot be 77 MB"),
+        ({"keyboard": "german"}, "keyboard layout"),
+        ({"tftp_block_size": "many"}, "is not a number"),
+        ({"tftp_block_size": "8"}, "between 512 and 65464"),
+        ({"prestart_command": "ä"}, "batch file"),
+        ({"row_version": "0"}, "somebody else changed"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_reason(furnished, operator, change, words):
+    """The message comes back beside what was typed, and nothing changes."""
+    before = now(furnished)
+    form = {**USUAL, "row_version": before.row_version, **change}
+    response = operator.post(f"{PAGE}/properties", data=form, headers=htmx())
+
+    assert response.status_code in {400, 409}
+    assert words.lower() in response.text.lower()
+    assert before == now(furnished)
+
+
+def test_what_the_image_cannot_take_is_closed_on_the_page(furnished, operator):
+    """With the reason beside it."""
+    with furnished.database.writing() as session:
+        row = find_image(session, "windows-pe-11")
+        row.facts = {**row.facts, "hives": []}
+    text = operator.get(f"{PAGE}/customisation").text
+
+    assert re.search(r'id="scratch"[^>]* disabled', text)
+    assert "holds no SYSTEM hive" in text
+    assert "holds no DEFAULT hive" in text
+
+
+def test_version_and_comment_are_saved(furnished, operator):
+    """The image's head shows the version from then on."""
+    form = {"row_version": now(furnished).row_version, "version_label": "24H2", "comment": "new"}
+    operator.post(f"{PAGE}/details", data=form)
+
+    assert ("24H2", "new") == (now(furnished).version_label, now(furnished).comment)
+    assert "24H2" in operator.get(PAGE).text
+
+
+@pytest.mark.parametrize(
+    ("wanted", "data", "found"),
+    [
+        (("prestart", ""), b"echo", "/Windows/Prestart/file.bin"),
+        (("extra", "/Tools/"), b"tool", "/Tools/file.bin"),
+        (("background", ""), jpeg(640, 480), "one of your own"),
+    ],
+)
+def test_a_file_is_put_in_and_taken_out(furnished, operator, wanted, data, found):
+    """It comes by the same upload as a WIM, and nothing of the upload is left."""
+    purpose, target = wanted
+    form = {
+        "row_version": now(furnished).row_version,
+        "upload": send(operator, "file.bin", data),
+        "purpose": purpose,
+        "target": target,
+    }
+    assert operator.post(f"{PAGE}/files/add", data=form).status_code == 303
+    assert found in operator.get(f"{PAGE}/customisation").text
+    assert [] == list((furnished.data / "uploads").iterdir())
+    gone = {"purpose": "background" if purpose == "background" else "extra", "target": found}
+    assert operator.post(f"{PAGE}/files/remove", data=gone).status_code == 303
+    assert found not in operator.get(f"{PAGE}/customisation").text
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ({"purpose": "background"}, "no JPEG"),
+        ({"purpose": "boot_sdi"}, "cannot be used"),
+        ({"purpose": "extra"}, "where the file shall lie"),
+        ({"purpose": "extra", "target": "/Windows/System32/startnet.cmd"}, "by netboot itself"),
+        ({"purpose": "virus"}, "what the file is for"),
+        ({"purpose": "extra", "target": "/a", "upload": "none"}, "No file was uploaded"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused(furnished, operator, form, words):
+    """The upload stays, so that the form can be sent again with another purpose."""
+    upload = send(operator, "file.bin", b"some bytes")
+    form = {"upload": upload, "row_version": now(furnished).row_version, **form}
+    response = operator.post(f"{PAGE}/files/add", data=form, headers=htmx())
+
+    assert response.status_code == 400
+    assert words.lower() in response.text.lower()
+    assert (furnished.data / "uploads" / upload).is_dir()
+
+
+def test_a_file_that_is_not_there_cannot_be_removed(operator):
+    """Nor one that nobody names."""
+    gone = {"purpose": "extra", "target": "/nowhere"}
+    assert operator.post(f"{PAGE}/files/remove", data=gone, headers=htmx()).status_code == 404
+    for purpose in ("", "prestart"):
+        data = {"purpose": purpose}
+        assert operator.post(f"{PAGE}/files/remove", data=data, headers=htmx()).status_code == 400
