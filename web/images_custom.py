@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
 from netboot.errors import InvalidInput
-from netboot.images.properties import SCRATCH_SPACES
+from netboot.images.properties import CHAINS, SCRATCH_SPACES
 from netboot.operations import image_properties as operations
 from netboot.operations import images
 from web.access import Role, requires, site
@@ -28,7 +28,10 @@ PURPOSES: dict[str, tuple[str, Callable[..., Any]]] = {
 }
 """What an uploaded file may be for: words, and the operation that takes it."""
 
-_TEXTS = ("prestart_command", "keyboard", "locale", "report_home")
+_TEXTS = (
+    *("prestart_command", "keyboard", "locale", "report_home"),
+    *("bios_chain", "uefi_chain"),
+)
 _NUMBERS = ("scratch_space_mb", "menu_seconds", "tftp_block_size", "tftp_window_size")
 
 
@@ -40,6 +43,7 @@ def show(slug: str) -> str:
         "images/customisation.html",
         image=images.get_image(site(), slug),
         scratch_spaces=SCRATCH_SPACES,
+        chains=CHAINS,
         purposes={key: words for key, (words, _operation) in PURPOSES.items()},
     )
 

@@ -31,6 +31,8 @@ PROPERTY_WORDS: Mapping[str, str] = MappingProxyType(
         "tftp_block_size": "TFTP block size (bytes)",
         "tftp_window_size": "TFTP window size (blocks)",
         "menu_seconds": "Time limit of the boot menu (seconds)",
+        "bios_chain": "Start of BIOS machines",
+        "uefi_chain": "Start of UEFI machines",
     }
 )
 """What each property is called on pages and in the command line's output."""

@@ -53,9 +53,7 @@ def keep_drivers(row: ImageRow, image: BootImage) -> None:
     row.row_version = row.row_version + 1
 
 
-def unchanged(
-    row: ImageRow, row_version: int | None, wanted: Difference | None = None
-) -> ImageRow:
+def unchanged(row: ImageRow, row_version: int | None, wanted: Difference | None = None) -> ImageRow:
     """The row, unless somebody changed it since `row_version` was read.
 
     Raises EditConflict, which says how it is now where that differs from what was `wanted`.

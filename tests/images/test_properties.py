@@ -1,9 +1,11 @@
 """Properties: what is accepted, what is refused, and how they are stored."""
 
+from dataclasses import fields
+
 import pytest
 
 from netboot.errors import InvalidInput
-from netboot.images.properties import ExtraFile, Properties, check_image_path
+from netboot.images.properties import PROPERTY_WORDS, ExtraFile, Properties, check_image_path
 
 DIGEST = "sha256:" + "b" * 64
 
@@ -29,6 +31,11 @@ def test_all_properties_survive_storage():
     assert len(stored) == 12
     assert stored == Properties.from_json(stored).to_json()
     assert Properties.from_json(stored).extra_files == properties.extra_files[::-1]
+
+
+def test_every_property_has_a_name_for_people():
+    """Pages, the command line and comparisons show it by that."""
+    assert {field.name for field in fields(Properties)} == set(PROPERTY_WORDS)
 
 
 def test_nothing_set_is_nothing_stored():
