@@ -11,6 +11,7 @@ import pytest
 from regipy.registry import RegistryHive
 
 from netboot.cli import main
+from netboot.images.architecture import Architecture
 from netboot.operations import images
 from netboot.site import Site
 from netboot.store.blobs import hash_file
@@ -221,3 +222,29 @@ def test_a_changed_byte_ends_a_version_and_a_build_begins_the_next(netboot, impo
 def test_what_cannot_be_is_told_in_words(netboot, imported, words, reason):
     """Exit code 2, and no traceback."""
     assert reason in netboot("image", words[0], imported, *words[1:], code=2)
+
+
+@pytest.mark.parametrize("architecture", [Architecture.X64, Architecture.X86])
+def test_the_lab_images_take_all_of_it_too(netboot, data, lab, architecture, tmp_path):
+    """Import, drivers, properties, build, update, comparison, reading back, roll-back."""
+    tool = tmp_path / "tool.cmd"
+    tool.write_bytes(b"@echo tool\r\n")
+    netboot("image", "import", lab.wim[architecture], "--name", NAME)
+    netboot("image", "build", NAME)
+    netboot("points", "update", NAME)
+    netboot("driver", "import", lab.driver_folder("e1000", architecture))
+    netboot("image", "add-driver", NAME, "e1000", "--enable")
+    netboot("image", "set", NAME, "--scratch-space", 64, "--prestart-file", tool)
+    netboot("image", "build", NAME)
+    netboot("points", "update", NAME)
+
+    hive = tmp_path / "SYSTEM"
+    hive.write_bytes(inside(data, "/Windows/System32/config/SYSTEM"))
+    key = RegistryHive(hive).get_key("\\ControlSet001\\Services\\FBWF")
+    assert 64 == key.get_value("WinPECacheThreshold")
+    assert b"@echo tool\r\n" == inside(data, "/Windows/Prestart/tool.cmd")
+    text = netboot("image", "compare", NAME, 1, 2)
+    assert "driver: e1000: nothing ->" in text
+    assert "property: Scratch space (MB): nothing -> 64" in text
+    assert "CURRENT" in netboot("points", "verify", NAME)
+    assert "v1" in netboot("points", "rollback", NAME, 1)

@@ -8,13 +8,13 @@ anew. What another copy still has in order is mended from there without a word t
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
 from netboot.errors import ContentFault
 from netboot.images.content_version import ContentVersion
-from netboot.operations import facts
+from netboot.operations import facts, housekeeping
 from netboot.site import Site
 from netboot.store.blobs import BlobStore
 from netboot.store.image_rows import versions_of
@@ -42,7 +42,7 @@ class Scrubbed:
 @dataclass(slots=True)
 class _Findings:
     size: int = 0
-    files: int = 0
+    read: set[str] = field(default_factory=set)
     mended: tuple[str, ...] = ()
     alarms: tuple[str, ...] = ()
 
@@ -68,7 +68,7 @@ def scrub(
     bytes_per_second: int = BYTES_PER_SECOND,
     progress: Progress | None = None,
 ) -> Scrubbed:
-    """Read all sources and versions, those that are served first; see the module for what follows.
+    """Read all that is stored, what is served first; see the module for what follows.
 
     `bytes_per_second` 0 reads as fast as it can.
     """
@@ -79,12 +79,12 @@ def scrub(
     work = [*served, *(v for v in _built(site) if (v.image, v.number) not in known)]
     for place, version in enumerate(work):
         stage = f"reading {version.label}"
-        tell(0.9 * place / max(1, len(work)), stage)
-        pace = _pace(bytes_per_second, tell, 0.9 * place / max(1, len(work)), stage)
-        _look_at(site, version, found, pace)
-    _look_at_sources(site, found, bytes_per_second, tell)
+        pace = _pace(bytes_per_second, tell, 0.8 * place / len(work), stage)
+        _look_at(site, version, found, pace, is_kept=place < len(served))
+    _look_at_sources(site, found, _pace(bytes_per_second, tell, 0.8, "reading the sources"))
+    _look_at_the_rest(site, found, _pace(bytes_per_second, tell, 0.9, "reading all other files"))
     tell(1.0, "done")
-    return Scrubbed(found.files, found.size, found.mended, found.alarms)
+    return Scrubbed(len(found.read), found.size, found.mended, found.alarms)
 
 
 def check_version(
@@ -94,20 +94,24 @@ def check_version(
 
     Where there are any, the version is out of service from then on.
     """
-    found = _Findings()
-    return _look_at(site, version, found, _pace(0, tell or (lambda _p, _s: None), 0.5, "reading"))
+    is_kept = (version.image, version.number) in site.point.load().kept
+    pace = _pace(0, tell or (lambda _part, _stage: None), 0.5, "reading")
+    return _look_at(site, version, _Findings(), pace, is_kept=is_kept)
 
 
 def _look_at(
-    site: Site, version: ContentVersion, found: _Findings, pace: Callable[[int], None]
+    site: Site,
+    version: ContentVersion,
+    found: _Findings,
+    pace: Callable[[int], None],
+    *,
+    is_kept: bool,
 ) -> tuple[str, ...]:
     wrong = []
-    stores = [site.blobs]
-    if (version.image, version.number) in site.point.load().kept:
-        stores.append(site.point.blobs)
     for file in version.files:
-        bad = [store for store in stores if not _is_sound(store, file.digest, pace)]
-        found.files += 1
+        stores = [site.blobs, site.point.blobs] if is_kept else [site.blobs]
+        bad = _bad(stores, file.digest, pace)
+        found.read.add(file.digest)
         found.size += file.size
         if not bad:
             continue
@@ -119,6 +123,20 @@ def _look_at(
         take_out_of_service(site, version, wrong)
         found.alarms += (f"{version.label} is out of service: {', '.join(wrong)} was altered",)
     return tuple(wrong)
+
+
+def _bad(stores: list[BlobStore], digest: str, pace: Callable[[int], None]) -> list[BlobStore]:
+    """The stores whose copy is damaged; one that several of them share is read once."""
+    first, *others = stores
+    bad = [] if _is_sound(first, digest, pace) else [first]
+    for other in others:
+        with suppress(OSError):
+            if other.path(digest).samefile(first.path(digest)):
+                bad += [other] if bad else []
+                continue
+        if not _is_sound(other, digest, pace):
+            bad.append(other)
+    return bad
 
 
 def take_out_of_service(site: Site, version: ContentVersion, names: list[str]) -> None:
@@ -134,12 +152,11 @@ def take_out_of_service(site: Site, version: ContentVersion, names: list[str]) -
                 held.altered = sorted({*held.altered, *names})
 
 
-def _look_at_sources(site: Site, found: _Findings, bytes_per_second: int, tell: Progress) -> None:
+def _look_at_sources(site: Site, found: _Findings, pace: Callable[[int], None]) -> None:
     with site.database.transaction() as session:
         sources = {row.name: row.source_digest for row in session.scalars(select(ImageRow))}
     for name, digest in sorted(sources.items()):
-        pace = _pace(bytes_per_second, tell, 0.95, f"reading the source of {name}")
-        found.files += 1
+        found.read.add(digest)
         if _is_sound(site.blobs, digest, pace):
             found.size += site.blobs.require(digest).stat().st_size
             continue
@@ -149,6 +166,17 @@ def _look_at_sources(site: Site, found: _Findings, bytes_per_second: int, tell: 
             row = session.scalar(select(ImageRow).where(ImageRow.name == name))
             if row is not None and row.source_digest == digest:
                 row.source_altered_at = row.source_altered_at or time.time()
+
+
+def _look_at_the_rest(site: Site, found: _Findings, pace: Callable[[int], None]) -> None:
+    """Drivers and files of properties: builds check them again, but better to know today."""
+    for _store, what, digest in housekeeping.stored(site):
+        if digest in found.read:
+            continue
+        found.read.add(digest)
+        if not _is_sound(site.blobs, digest, pace):
+            site.blobs.set_aside(digest)
+            found.alarms += (f"{what}: a stored file was altered; bring it in again",)
 
 
 def _built(site: Site) -> Iterator[ContentVersion]:

@@ -121,7 +121,7 @@ def verify(site: Site, *, progress: Progress | None = None) -> tuple[int, tuple[
     """Read every byte that is stored or served; how many blobs that were, and what is wrong."""
     tell = progress or (lambda _part, _stage: None)
     wrong = []
-    work = [*_stored(site), *_served(site)]
+    work = [*stored(site), *_served(site)]
     for place, (store, what, digest) in enumerate(work):
         tell(place / len(work), what)
         try:
@@ -131,7 +131,7 @@ def verify(site: Site, *, progress: Progress | None = None) -> tuple[int, tuple[
     return len(work), tuple(wrong)
 
 
-def _stored(site: Site) -> list[tuple[BlobStore, str, str]]:
+def stored(site: Site) -> list[tuple[BlobStore, str, str]]:
     """What the site's store holds, or should hold, and what it is needed for."""
     needed = dict.fromkeys(site.blobs.digests(), "a blob that nothing names")
     with site.database.transaction() as session:

@@ -119,7 +119,14 @@ def verify_content(context: Context) -> dict[str, Any]:
 
 def scrub(context: Context) -> dict[str, Any]:
     """The daily reading of all that is stored and served."""
-    return asdict(guarding.scrub(context.site, progress=context.progress))
+    found = guarding.scrub(context.site, progress=context.progress)
+    if found.alarms:
+        raise JobFailed(
+            f"{len(found.alarms)} alarms: {'; '.join(found.alarms[:5])}",
+            hint="Each image's page says what to do.",
+            result=asdict(found),
+        )
+    return asdict(found)
 
 
 def import_drivers(context: Context) -> dict[str, Any]:

@@ -1,12 +1,32 @@
 import pytest
 
 from netboot.errors import OperatorFault
-from netboot.operations import guarding, images, points, versions
+from netboot.operations import (
+    driver_import,
+    drivers,
+    guarding,
+    images,
+    job_handlers,
+    jobs,
+    points,
+    versions,
+)
 from netboot.store.image_rows import find_image
+from netboot.store.jobs import JobFailed
 from tests.samples.synthetic_winpe import SyntheticWinPe
-from tests.web.seeding import add_image, add_version
+from tests.web.seeding import add_image, add_version, write_driver
 
 NAME = "Windows PE"
+
+
+class Context:
+    """What the worker hands to a handler."""
+
+    def __init__(self, site, job):
+        self.site, self.job = site, job
+
+    def progress(self, part, stage):
+        assert 0 <= part <= 1
 
 
 def spoil(store, digest):
@@ -38,6 +58,30 @@ def served(site):
         version = add_version(site, NAME)
         site.point.update(version, site.blobs, now=1.0)
     return site
+
+
+def test_a_damaged_file_of_a_driver_is_told_and_can_be_brought_again(served, tmp_path):
+    """No version holds it yet, so none ends; importing the same package mends it."""
+    folder = write_driver(tmp_path / "nb1000")
+    driver_import.import_drivers(served, folder)
+    driver = drivers.get_driver(served, "nb1000")
+    spoil(served.blobs, driver.files[0].digest)
+    found = guarding.scrub(served, bytes_per_second=0)
+
+    assert ("driver nb1000: a stored file was altered; bring it in again",) == found.alarms
+    driver_import.import_drivers(served, folder)
+    assert () == guarding.scrub(served, bytes_per_second=0).alarms
+
+
+def test_an_alarm_fails_the_daily_job(served):
+    """So that it stands in red where jobs are looked at, with all that was found."""
+    spoil(served.blobs, images.get_image(served, NAME).current.file("boot.wim").digest)
+    job = jobs.submit(served, "scrub", {}, title="Daily check")
+
+    with pytest.raises(JobFailed, match="is out of service") as failure:
+        job_handlers.scrub(Context(served, job))
+    assert 1 == len(failure.value.result["alarms"])
+    assert () == job_handlers.scrub(Context(served, job))["alarms"]
 
 
 def test_what_is_sound_raises_no_alarm(served):
