@@ -181,7 +181,10 @@ def _interface_of_site(data: Path | None) -> str:
 
     name = load_settings(data).interface if data is not None and data.exists() else ""
     if not name:
-        raise InvalidInput("which network? No interface was named", hint="Say --interface eth0.")
+        hint = "Say --interface eth0."
+        if data is not None and (data / "lab.sock").exists():
+            hint = f"This site is in a lab of its own: the page's Boot network checks that. {hint}"
+        raise InvalidInput("which network? No interface was named", hint=hint)
     return name
 
 

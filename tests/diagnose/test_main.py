@@ -340,6 +340,16 @@ def test_without_an_interface_the_check_asks_for_one(capsys: pytest.CaptureFixtu
     assert "Say --interface eth0." in capsys.readouterr().err
 
 
+def test_in_a_lab_the_check_names_the_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The lab's network is not this host's."""
+    (tmp_path / "lab.sock").touch()
+
+    assert main(["--data", str(tmp_path)]) == 2
+    assert "the page's Boot network checks that" in capsys.readouterr().err
+
+
 def test_the_check_is_a_command_of_netboot(tmp_path: Path) -> None:
     """`netboot check` hands over to it."""
     done = subprocess.run(
