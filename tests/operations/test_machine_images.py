@@ -97,10 +97,13 @@ def test_a_list_by_hand_gets_no_image(defaulted):
     assert ((), True) == (decision.images, "every image" in decision.reasons[0])
 
 
-def test_a_list_under_a_machines_address_waits_for_its_first_boot(defaulted):
-    """Nothing tells its firmware yet."""
+def test_a_machine_that_never_asked_may_get_any_default(defaulted):
+    """Its devices are known, its firmware is not: it is held against all of them."""
     machine, _ = machines.import_devices(defaulted, MAC.upper(), "PCI\\VEN_8086&DEV_15BE")
     decision = decider(defaulted)(machine)
 
     assert machine_images.boots_from_network(machine)
-    assert ((), ("It has not asked for a boot yet.",)) == (decision.images, decision.reasons)
+    assert ((X64, X86), (machine_images.NEVER_ASKED,)) == (decision.images, decision.reasons)
+    with defaulted.database.writing() as session:
+        session.add(policy.DeploymentRow(mac=MAC, image_name="Special", comment="", changed_at=1.0))
+    assert ("Special",) == decider(defaulted)(machine).images
