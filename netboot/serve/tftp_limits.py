@@ -28,7 +28,9 @@ class TftpLimits:
     unvalidated_bytes_per_source: int = 16 * 1024
     sessions: int = 4096
     sessions_per_source: int = 32
-    errors_per_source: int = 5
+    errors_per_source: int = 100
+    """Windows' boot manager asks for some twenty files that need not be there, one at once after
+    the other; each that stayed unanswered would cost it seconds. An error is some 40 bytes."""
     reports: int = 20
     """Refusals and unanswered requests that we tell the journal of, per second."""
     low_source_ports: bool = False

@@ -21,12 +21,13 @@ from netboot.formats.sdi import parse_sdi
 from netboot.netd import BootServices
 from netboot.operations import images, points, versions
 from netboot.protocols.tftp import Ack, Data, Error, OptionAck, ReadRequest, from_bytes
+from netboot.serve.tftp_limits import TftpLimits
 from netboot.serve.tftpd import TftpServer
 from netboot.serve.udp import Loop
 from netboot.site import Site
 from tests.interop.loader_requests import SEQUENCES, Ask
 from tests.samples.synthetic_winpe import SyntheticWinPe
-from tests.serving import ALL_FROM_ONE_ADDRESS, looping
+from tests.serving import looping
 
 pytestmark = [pytest.mark.loopback, pytest.mark.wimlib]
 
@@ -37,6 +38,9 @@ PATH_IN_DEVICE = 0x8C
 
 QUICK = 0.5
 """Seconds within which a file that is not there must be said to be not there."""
+
+ONE_OF_FOUR = TftpLimits().share(4, by_source=False)
+"""What one machine may have of one of four TFTP processes: it must be enough for its boot."""
 
 ABORTED = 8
 """The code with which loaders end a probe (RFC 2347: the options were refused)."""
@@ -135,7 +139,7 @@ def boot_services(site: Site, file: str) -> Iterator[Loader]:
         resolve=services.resolve,
         open_content=services.open_content,
         emit=services.emit,
-        limits=ALL_FROM_ONE_ADDRESS,
+        limits=ONE_OF_FOUR,
     )
     services.emit(
         OfferSent(at=time.time(), mac=MAC, ip=IP, file=file, image="PE", version=1, port=67)

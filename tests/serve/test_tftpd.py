@@ -330,17 +330,20 @@ def test_a_plain_request_that_is_never_answered_costs_three_packets() -> None:
 
 
 def test_errors_are_rationed() -> None:
-    """A hundred requests for nothing bring five ERRORs and five lines in the journal."""
-    with running_tftpd(Files(), limits=TftpLimits()) as tftpd, udp_client() as udp:
-        for _ in range(100):
+    """Five hundred at once bring a second's ration of ERRORs, and fewer lines in the journal."""
+    limits = TftpLimits()
+    with running_tftpd(Files(), limits=limits) as tftpd, udp_client() as udp:
+        began = time.monotonic()
+        for _ in range(500):
             udp.sendto(bytes(ReadRequest(b"x")), tftpd.address)
-        tftpd.until(lambda: tftpd.server.counters.refused == 100)
+        tftpd.until(lambda: tftpd.server.counters.refused == 500)
+        rations = 1 + time.monotonic() - began
         got = 0
         while not silent(udp, 0.1):
             got += 1
 
-        assert 5 <= got <= 6
-        assert 5 <= len(tftpd.told.all()) <= 6
+        assert 100 == limits.errors_per_source <= got <= 100 * rations + 1
+        assert 20 == limits.reports <= len(tftpd.told.all()) <= 20 * rations + 1
 
 
 def test_ten_thousand_half_open_requests_do_not_keep_a_client_out() -> None:
