@@ -3,12 +3,12 @@
 Law: what the image cannot take is refused at once, with the reason, and nothing is changed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from netboot.errors import FormatError, InvalidInput, NotFound, OperatorFault
+from netboot.errors import Difference, FormatError, InvalidInput, NotFound, OperatorFault
 from netboot.formats.jpeg import picture_size
 from netboot.formats.sdi import parse_sdi
 from netboot.images.boot_image import COMMENT_LIMIT, BootImage
@@ -50,7 +50,14 @@ def set_details(
     if version_label is not None and not version_label.isprintable():
         raise InvalidInput("a version is one line that can be printed")
     with site.database.writing() as session:
-        row = unchanged(find_image(session, image), row_version)
+        row = find_image(session, image)
+        label, text = row.version_label, row.comment
+        unchanged(
+            row,
+            row_version,
+            Difference("version", label if version_label is None else version_label, label),
+            Difference("comment", text if comment is None else comment, text),
+        )
         name = row.name
         row.version_label = row.version_label if version_label is None else version_label
         row.comment = row.comment if comment is None else comment
@@ -158,16 +165,26 @@ def _change(
 ) -> ImageView:
     """Change the recipe, unless its image cannot take it."""
     with site.database.writing() as session:
-        row = unchanged(find_image(session, image), row_version)
+        row = find_image(session, image)
         name, facts = row.name, ImageFacts.from_json(row.facts)
         before = image_value(session, row)
         after = replace(before, properties=change(before.properties))
+        unchanged(row, row_version, *_differences(after.properties, before.properties))
         refusal = _refusal(facts, after)
         # What could not be built before is no reason to refuse a change that mends a part of it.
         if refusal is not None and str(refusal) != str(_refusal(facts, before)):
             raise refusal
         row.properties = after.properties.to_json()
     return get_image(site, name)
+
+
+def _differences(wanted: Properties, now: Properties) -> Iterator[Difference]:
+    """Where the properties that somebody wanted are not those that the image has."""
+    for field in fields(Properties):
+        yours, theirs = getattr(wanted, field.name), getattr(now, field.name)
+        if field.name == "extra_files":
+            yours, theirs = (", ".join(file.path for file in files) for files in (yours, theirs))
+        yield Difference(field.name, str(yours), str(theirs))
 
 
 def _refusal(facts: ImageFacts, image: BootImage) -> OperatorFault | None:

@@ -53,7 +53,7 @@ def keep_drivers(row: ImageRow, image: BootImage) -> None:
     row.row_version = row.row_version + 1
 
 
-def unchanged(row: ImageRow, row_version: int | None, wanted: Difference | None = None) -> ImageRow:
+def unchanged(row: ImageRow, row_version: int | None, *wanted: Difference) -> ImageRow:
     """The row, unless somebody changed it since `row_version` was read.
 
     Raises EditConflict, which says how it is now where that differs from what was `wanted`.
@@ -62,7 +62,7 @@ def unchanged(row: ImageRow, row_version: int | None, wanted: Difference | None 
         raise EditConflict(
             f"somebody else changed {row.name} since you opened it",
             hint="Look at it again, then repeat your change.",
-            difference=(wanted,) if wanted and wanted.yours != wanted.theirs else (),
+            difference=tuple(one for one in wanted if one.yours != one.theirs),
         )
     return row
 

@@ -514,3 +514,25 @@ def test_a_medium_is_asked_for_and_told(script):
     package = {"image": "lab-pe-x86", "system": "linux", "home": "http://10.0.0.2:8081"}
     link = script("POST", "media/packages", json=package)
     assert link.status_code in {201, 400, 409}, link.text
+
+
+def test_an_image_is_customised(script):
+    """Texts, properties, files; a conflict names every field that differs."""
+    seen = script("GET", f"{LAB}/customisation")
+    tag = {"If-Match": seen.headers["ETag"]}
+    details = script("PATCH", f"{LAB}/details", json={"version_label": "spring"}, headers=tag)
+    assert details.json["version_label"] == "spring"
+    late = {"version_label": "autumn", "comment": "late"}
+    refused = script("PATCH", f"{LAB}/details", json=late, headers=tag)
+    assert refused.status_code == 412
+    assert [one["field"] for one in refused.json["difference"]] == ["version", "comment"]
+    stale = script("PATCH", f"{LAB}/properties", json={"menu_seconds": 5}, headers=tag)
+    assert stale.json["difference"] == [{"field": "menu_seconds", "yours": "5", "theirs": "0"}]
+    changed = script("PATCH", f"{LAB}/properties", json={"menu_seconds": 5})
+    assert changed.json["properties"] == {"menu_seconds": 5}
+    wrong = script("PATCH", f"{LAB}/properties", json={"keyboard": "nonsense"})
+    assert (wrong.status_code, wrong.content_type) == (400, PROBLEM)
+    assert script("DELETE", f"{LAB}/files?target=/no/such").status_code == 404
+    assert script("POST", f"{LAB}/source/take").status_code == 404
+    verify = script("POST", f"{LAB}/verify")
+    assert (verify.status_code, verify.json["kind"]) == (202, "verify_content")

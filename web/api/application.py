@@ -11,6 +11,7 @@ from web.api.audit import audit
 from web.api.boot_chains import boot_chains
 from web.api.boots import boots
 from web.api.coverage import coverage
+from web.api.customisation import customisation
 from web.api.deployments import deployments
 from web.api.drivers import drivers
 from web.api.images import images
@@ -45,6 +46,7 @@ SUBJECTS = (
     settings,
     boot_chains,
     media,
+    customisation,
 )
 
 INFO = Info(
