@@ -6,7 +6,7 @@ anew. What another copy still has in order is mended from there without a word t
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -17,7 +17,6 @@ from netboot.images.content_version import ContentVersion
 from netboot.operations import facts, housekeeping
 from netboot.site import Site
 from netboot.store.blobs import BlobStore
-from netboot.store.image_rows import versions_of
 from netboot.store.records import ImageRow
 
 KIND = "scrub"
@@ -76,7 +75,7 @@ def scrub(
     found = _Findings()
     served = list(site.point.load().kept.values())
     known = {(version.image, version.number) for version in served}
-    work = [*served, *(v for v in _built(site) if (v.image, v.number) not in known)]
+    work = [*served, *(v for v in _versions(site) if (v.image, v.number) not in known)]
     for place, version in enumerate(work):
         stage = f"reading {version.label}"
         pace = _pace(bytes_per_second, tell, 0.8 * place / len(work), stage)
@@ -170,8 +169,9 @@ def _look_at_sources(site: Site, found: _Findings, pace: Callable[[int], None]) 
 
 def _look_at_the_rest(site: Site, found: _Findings, pace: Callable[[int], None]) -> None:
     """Drivers and files of properties: builds check them again, but better to know today."""
+    ended = {file.digest for version in _versions(site, sound=False) for file in version.files}
     for _store, what, digest in housekeeping.stored(site):
-        if digest in found.read:
+        if digest in found.read or digest in ended:
             continue
         found.read.add(digest)
         if not _is_sound(site.blobs, digest, pace):
@@ -179,12 +179,14 @@ def _look_at_the_rest(site: Site, found: _Findings, pace: Callable[[int], None])
             found.alarms += (f"{what}: a stored file was altered; bring it in again",)
 
 
-def _built(site: Site) -> Iterator[ContentVersion]:
+def _versions(site: Site, *, sound: bool = True) -> list[ContentVersion]:
+    """All versions that are in service, or those that are not."""
     with site.database.transaction() as session:
         rows = session.scalars(select(ImageRow).order_by(ImageRow.name)).all()
-        out = {(row.name, held.number) for row in rows for held in row.versions if held.altered}
-        found = [version for row in rows for version in versions_of(row)]
-    return (version for version in found if (version.image, version.number) not in out)
+        held = [version for row in rows for version in row.versions]
+        return [
+            ContentVersion.from_json(one.manifest) for one in held if bool(one.altered) != sound
+        ]
 
 
 def _is_sound(store: BlobStore, digest: str, pace: Callable[[int], None]) -> bool:

@@ -109,12 +109,8 @@ def _view(
     current = versions[0] if versions else None
     served = site.point.served(row.name)
     altered = {held.number: tuple(held.altered) for held in row.versions if held.altered}
-    newest = row.versions[0] if row.versions else None
-    found = status(
-        served=served,
-        newest=current.number if current else None,
-        altered=current is not None and current.number in altered,
-    )
+    is_altered = current is not None and current.number in altered
+    newest = current.number if current else None
     return ImageView(
         name=row.name,
         slug=row.slug,
@@ -130,10 +126,8 @@ def _view(
         disabled_drivers=tuple(driver.name for driver in boot_image.disabled_drivers(image)),
         versions=versions,
         current=current,
-        needs_build=current is None
-        or current.recipe_digest != recipe_digest(image)
-        or current.number in altered,
-        distribution=found.value,
+        needs_build=is_altered or current is None or current.recipe_digest != recipe_digest(image),
+        distribution=status(served=served, newest=newest, altered=is_altered).value,
         served_version=served,
         is_default=defaults.get(image.architecture) == row.name,
         is_lab=row.is_lab,
@@ -141,7 +135,7 @@ def _view(
         candidate=_candidate(row.candidate),
         secrets=unaccepted(secrets_of(row), row.override.get("accepted", ())),
         acceptance=_acceptance(row.override),
-        findings=tuple(newest.findings) if newest else (),
+        findings=tuple(row.versions[0].findings) if row.versions else (),
         altered=altered,
         source_altered_at=row.source_altered_at,
     )

@@ -20,6 +20,7 @@ from netboot.images.content_version import ContentVersion
 from netboot.images.image_facts import ImageFacts
 from netboot.images.media import NATIVE, DiskFormat, MediaKind, MediaOrder, file_name
 from netboot.images.media_plan import BIOS_PARTS, LOADERS, Carried, MediumPlan, plan_medium
+from netboot.operations.publication import require_publishable
 from netboot.report import ReportTokens
 from netboot.site import Site
 from netboot.store import sandbox
@@ -92,6 +93,8 @@ def check(site: Site, order: MediaOrder, wanted: Sequence[tuple[str, int]]) -> s
     """A title for the work, or the reason why it cannot be done (before it is queued)."""
     versions = [find_version(site, image, number) for image, number in wanted]
     rules.check_order(order, versions)
+    for version in versions:
+        require_publishable(site, version.image, version.number)
     names = " and ".join(version.label for version in versions)
     return f"Make {_words(order)} of {names}"
 
@@ -109,7 +112,7 @@ def build_media(
     NotFound, MissingTool, and ContentFault when stored bytes are damaged.
     """
     tell = progress or (lambda _part, _stage: None)
-    rules.check_order(order, [find_version(site, image, number) for image, number in wanted])
+    check(site, order, wanted)
     with site.blobs.staging_folder() as work:
         carried = [_carried(site, order, image, number, work) for image, number in wanted]
         plan = plan_medium(order, carried)

@@ -69,7 +69,7 @@ def update_distribution_points(
             f"{view.name} has no version yet",
             hint=f'Build one first: netboot image build "{view.name}"',
         )
-    _require_servable(site, view, view.current.number)
+    require_publishable(site, view.name, view.current.number)
     changed = site.point.update(view.current, site.blobs, now=time.time(), progress=progress)
     return UpdateResult(view.name, view.current.number, changed)
 
@@ -87,7 +87,7 @@ def rollback(
     if version is None:
         known = ", ".join(str(one.number) for one in view.versions) or "none yet"
         raise NotFound(f"{view.name} has no version {number}", hint=f"Versions: {known}.")
-    _require_servable(site, view, number)
+    require_publishable(site, view.name, number)
     changed = site.point.update(version, site.blobs, now=time.time(), progress=progress)
     return UpdateResult(view.name, number, changed)
 
@@ -112,14 +112,3 @@ def verify(
 
 def _withdrawn(view: ImageView) -> DistributionStatus:
     return DistributionStatus.ALTERED if view.altered else DistributionStatus.MISSING
-
-
-def _require_servable(site: Site, view: ImageView, number: int) -> None:
-    """Raise OperatorFault for a version that nobody should get."""
-    if number in view.altered:
-        names = ", ".join(view.altered[number])
-        raise OperatorFault(
-            f"{view.name} v{number} is out of service: {names} was altered on the disk",
-            hint=f'Build it again: netboot image build "{view.name}"',
-        )
-    require_publishable(site, view.name, number)

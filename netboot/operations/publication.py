@@ -1,8 +1,8 @@
-"""What may be published: secrets in an image block it until somebody accepts them with a reason."""
+"""What may be published: sound versions, without secrets that nobody accepted with a reason."""
 
 import time
 
-from netboot.errors import InvalidInput, NotFound, SecretsFound
+from netboot.errors import InvalidInput, NotFound, OperatorFault, SecretsFound
 from netboot.images.secrets import unaccepted
 from netboot.operations.image_view import ImageView, get_image, secrets_of
 from netboot.site import Site
@@ -35,12 +35,21 @@ def accept_secrets(site: Site, image: str, reason: str, *, by: str) -> ImageView
 
 
 def require_publishable(site: Site, image: str, number: int) -> None:
-    """Raise SecretsFound while somebody could read in this version what nobody has accepted."""
+    """Refuse a version that nobody should get, by network or from media.
+
+    Raises OperatorFault for one that is out of service, SecretsFound while somebody could read
+    in it what nobody has accepted.
+    """
     with site.database.transaction() as session:
         row = find_image(session, image)
-        name = row.name
-        accepted = row.override.get("accepted", ())
-        found = unaccepted(secrets_in(version_row(row, number)), accepted)
+        name, version = row.name, version_row(row, number)
+        altered = ", ".join(version.altered)
+        found = unaccepted(secrets_in(version), row.override.get("accepted", ()))
+    if altered:
+        raise OperatorFault(
+            f"{name} v{number} is out of service: {altered} was altered on the disk",
+            hint=f'Build it again: netboot image build "{name}"',
+        )
     if found:
         shown = "; ".join(secret.sentence for secret in found[:SHOWN])
         more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""

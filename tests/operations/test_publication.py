@@ -1,7 +1,8 @@
 import pytest
 
 from netboot.errors import InvalidInput, NotFound, SecretsFound
-from netboot.operations import image_properties, images, points, publication, versions
+from netboot.images.media import MediaKind, MediaOrder
+from netboot.operations import image_properties, images, media, points, publication, versions
 from tests.samples.synthetic_winpe import SyntheticWinPe
 from tests.web.seeding import add_image
 
@@ -65,3 +66,15 @@ def test_where_no_secret_is_there_is_nothing_to_accept(site):
     add_image(site, NAME)
     with pytest.raises(NotFound, match="no secret"):
         publication.accept_secrets(site, NAME, "in advance", by="ada")
+
+
+def test_no_medium_is_made_of_what_may_not_be_published(built):
+    """A stick carries secrets as far as the network does."""
+    order = MediaOrder(kind=MediaKind.ISO)
+
+    with pytest.raises(SecretsFound):
+        media.check(built, order, [(NAME, 1)])
+    with pytest.raises(SecretsFound):
+        media.build_media(built, order, [(NAME, 1)])
+    publication.accept_secrets(built, NAME, "known", by="ada")
+    assert NAME in media.check(built, order, [(NAME, 1)])
