@@ -1,6 +1,7 @@
 """One transfer on a loop that the test turns by hand: sockets, alarms, and what is given back."""
 
 import errno
+import select
 import socket
 import time
 
@@ -91,6 +92,12 @@ def turn(stage: Stage) -> None:
     stage.loop.run()
 
 
+def until_delivered(stage: Stage) -> None:
+    """Until what the client sent waits at the server: under load the kernel takes its time."""
+    ours = [*stage.pool._sockets, *filter(None, [stage.session._socket])]
+    assert select.select(ours, [], [], 5)[0]
+
+
 def test_a_stranger_holds_no_socket_and_a_client_does(stage) -> None:
     """The first answer goes out from the pool; with the first ACK the client moves."""
     made = stage()
@@ -143,6 +150,7 @@ def test_a_whole_transfer_over_the_clients_own_socket(stage) -> None:
         assert isinstance(answer, Data)
         got += answer.payload
         made.client.sendto(bytes(Ack(answer.block)), peer)
+        until_delivered(made)
         turn(made)
 
     assert got == CONTENT
@@ -199,6 +207,54 @@ def test_a_full_socket_is_waited_for(stage, monkeypatch: pytest.MonkeyPatch) -> 
     assert made.session._unsent is None
     assert [made.hear()[0].block for _ in range(4)] == [1, 2, 3, 4]
     made.session.abandon("enough", 1.0)
+
+
+def test_small_answers_wait_until_all_of_a_round_are_heard(stage) -> None:
+    """A block that was asked for goes at the round's end."""
+    made = stage(bytes(20_000))
+    acknowledge(made, 1)
+    assert not waits_for_client(made)
+    turn(made)
+
+    assert made.hear()[0].block == 3
+    made.session.abandon("enough", 1.0)
+
+
+def test_a_whole_window_goes_at_once(stage) -> None:
+    """It would not get cheaper by waiting."""
+    made = stage(bytes(20_000), terms=Terms(window=8, accepted={"windowsize": b"8"}))
+    acknowledge(made, 8)
+
+    assert [made.hear()[0].block for _ in range(8)] == list(range(9, 17))
+    made.session.abandon("enough", 1.0)
+
+
+def test_an_answer_that_waits_goes_with_its_transfer(stage) -> None:
+    """Who is given up in the same round is sent nothing any more."""
+    made = stage(bytes(20_000))
+    acknowledge(made, 1)
+    made.session.abandon("enough", 0.002)
+    turn(made)
+
+    assert not waits_for_client(made)
+    assert len(made.outcomes) == 1
+
+
+def acknowledge(made: Stage, window: int) -> None:
+    """Take the transfer to its own socket, and have the ACK of the next window read there."""
+    made.session.start(0.0)
+    first = made.hear()[0]
+    made.session.receive(bytes(Ack(first.block if isinstance(first, Data) else 0)), 0.001)
+    for _ in range(window):
+        answer, peer = made.hear()
+    made.client.sendto(bytes(Ack(answer.block)), peer)
+    until_delivered(made)
+    made.session._readable(0.002)
+
+
+def waits_for_client(made: Stage) -> bool:
+    """Whether a packet waits in the client's socket."""
+    return bool(select.select([made.client], [], [], 0.05)[0])
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,35 @@ def test_a_reader_is_called_while_there_is_something_to_read(loop: Loop) -> None
     assert abs(heard[1][1] - time.monotonic()) < 1
 
 
+def test_a_round_hears_all_before_it_speaks(loop: Loop, capfd: pytest.CaptureFixture[str]) -> None:
+    """What readers leave for afterwards comes behind all of them; a bug in it spares the rest."""
+    pairs = [os.pipe() for _ in range(3)]
+    said: list[str] = []
+
+    def speak(index: int) -> None:
+        said.append(f"said {index}")
+        if index == 0:
+            loop.after_round(lambda _: loop.stop())
+            raise KeyError("a bug of ours")
+
+    def hear(index: int) -> None:
+        said.append("heard")
+        loop.remove_reader(pairs[index][0])
+        loop.after_round(lambda _: speak(index))
+
+    for index, (read, write) in enumerate(pairs):
+        os.write(write, b"x")
+        loop.add_reader(read, lambda _, index=index: hear(index))
+    loop.run()
+    for ends in pairs:
+        for end in ends:
+            os.close(end)
+
+    assert said[:3] == ["heard"] * 3
+    assert sorted(said[3:]) == ["said 0", "said 1", "said 2"]
+    assert "a bug of ours" in capfd.readouterr().err
+
+
 def test_a_removed_reader_is_not_called_any_more(loop: Loop) -> None:
     """Not even in the round in which another reader removed it."""
     pairs = [os.pipe() for _ in range(2)]
