@@ -14,6 +14,7 @@ from netboot.serve.content import Content
 
 Fields = tuple[tuple[str, str], ...]
 
+_PARTIAL = HTTPStatus.PARTIAL_CONTENT.value
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -71,13 +72,15 @@ def plain(status: int, text: str, *fields: tuple[str, str]) -> Response:
 def head_bytes(response: Response, *, now: float, keep_alive: bool, minor: int) -> bytes:
     """The response's head as it goes over the wire. `now` in seconds since the epoch."""
     length = None if response.status in {204, 304} else response.length
-    start = _start(response.status, response.fields, length)
-    return start + _date(int(now)) + _ENDS[keep_alive, minor]
+    start = _start.__wrapped__ if response.status == _PARTIAL else _start
+    return (
+        start(response.status, response.fields, length) + _date(int(now)) + _ENDS[keep_alive, minor]
+    )
 
 
 @lru_cache(512)
 def _start(status: int, fields: Fields, length: int | None) -> bytes:
-    """What stays the same when the same file is asked for again."""
+    """What stays the same when the same file is asked for again; ranges seldom are."""
     lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} "]
     lines += [f"{name}: {value}" for name, value in fields]
     if length is not None:
