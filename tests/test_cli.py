@@ -480,7 +480,11 @@ def test_jobs_are_shown_and_cancelled_on_the_console(netboot, data):
 
 @pytest.mark.parametrize(
     ("typed", "expected"),
-    [("a", {"account", "audit"}), ("account to", {"token", "tokens"}), ("--da", {"--data"})],
+    [
+        ("a", {"account", "apply", "audit"}),
+        ("account to", {"token", "tokens"}),
+        ("--da", {"--data"}),
+    ],
 )
 def test_the_shell_completes_subjects_verbs_and_options(typed, expected):
     """As bash asks for it."""

@@ -3,11 +3,11 @@
 import time
 from datetime import UTC, datetime
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
-from netboot.errors import InvalidInput, NotPermitted
+from netboot.errors import InvalidInput
 from netboot.operations import accounts, sessions, tokens
 from web.access import Role, requires, role_now, session_digest, site
 from web.answers import done, wants_fragment
@@ -58,8 +58,8 @@ def _whose() -> str:
     return f"password:{current_user.get_id()}"
 
 
-def _refused(response: object) -> bool:
-    return getattr(response, "status_code", 0) == 403
+def _guessed(_response: object) -> bool:
+    return bool(g.get("wrong_password"))
 
 
 @own_account.get("/")
@@ -87,7 +87,7 @@ def show() -> str:
 
 
 @own_account.post("/password", endpoint="set_password")
-@limiter.limit(WRONG_PASSWORDS, key_func=_whose, deduct_when=_refused)
+@limiter.limit(WRONG_PASSWORDS, key_func=_whose, deduct_when=_guessed)
 @requires(Role.VIEWER)
 def set_password() -> ResponseReturnValue:
     """Another password, against the old one; everywhere else the account is signed out."""
@@ -96,7 +96,8 @@ def set_password() -> ResponseReturnValue:
         raise InvalidInput("the two passwords are not the same")
     old = form.get("old_password", "")[:1000]
     if accounts.authenticate(site(), current_user.name, old) is None:
-        raise NotPermitted("that is not your password", hint="Type the one you sign in with.")
+        g.wrong_password = True
+        raise InvalidInput("that is not your password", hint="Type the one you sign in with.")
     accounts.set_password(
         site(),
         current_user.name,
