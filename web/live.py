@@ -33,10 +33,10 @@ from netboot.site import Site
 from web.access import Role, requires, role_now, site, still_allowed
 from web.topics import TOPICS, Topic
 
-FRESH_SECONDS = 0.2
+FRESH_SECONDS = 0.15
 LONGEST_FRESH_SECONDS = 3.0
 REST_PER_READING = 20  # a topic may take a twentieth of a processor
-POLL_SECONDS = 0.25
+POLL_SECONDS = 0.1
 HEARTBEAT_SECONDS = 15.0
 ACCOUNT_SECONDS = 30.0
 TOPICS_PER_STREAM = 8

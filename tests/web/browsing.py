@@ -92,4 +92,4 @@ def axe_violations(page):
 
 def wait_until_live(page):
     """Until the page's stream is open."""
-    page.wait_for_function("() => document.documentElement.dataset.live === 'yes'", timeout=20_000)
+    page.wait_for_function("() => document.documentElement.dataset.live === 'yes'", timeout=90_000)

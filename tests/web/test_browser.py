@@ -137,8 +137,9 @@ def test_an_address_may_open_a_dialog(open_page, console):
     page = open_page(viewport=DESK)
     page.goto(f"{console.url}/images/lab-pe-x64?add=driver")
     page.wait_for_selector("#add-driver.show")
+    page.wait_for_selector("#driver-choices li")
 
-    assert page.locator("#driver-choices li").count() > 0
+    assert page.get_by_role("dialog", name="Add a driver to Lab PE x64").is_visible()
 
 
 def test_keys_lead_everywhere(open_page, console):

@@ -103,7 +103,7 @@ def import_drivers(page, url, folder):
 
 def enable_and_add(page, url):
     page.get_by_role("link", name="Drivers to enable").click()
-    page.get_by_role("button", name="Enable").click()
+    page.get_by_title("Enable e1000").click()
     page.get_by_text("e1000 is enabled").wait_for()
     page.goto(f"{url}/images/my-pe")
     page.get_by_role("button", name="Add driver", exact=True).first.click()
