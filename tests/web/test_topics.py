@@ -7,7 +7,7 @@ from netboot.operations import jobs
 from web.app import create_app
 from web.topics import TOPICS
 
-ARGUMENTS = {"image": "lab-pe-x64", "source": "lab-pe-x64"}
+ARGUMENTS = {"image": "lab-pe-x64", "source": "lab-pe-x64", "version": "lab-pe-x64/1"}
 
 
 @pytest.fixture
