@@ -77,7 +77,7 @@ def test_what_cannot_be_is_refused_with_the_reason(furnished, operator, change, 
     form = {**USUAL, "row_version": before.row_version, **change}
     response = operator.post(f"{PAGE}/properties", data=form, headers=htmx())
 
-    assert response.status_code in {400, 409}
+    assert response.status_code in {400, 412}
     assert words.lower() in response.text.lower()
     assert before == now(furnished)
 
