@@ -19,14 +19,17 @@ SHARED: tuple[structlog.types.Processor, ...] = (
 
 def configure_logs(log_format: Literal["text", "json"], *, process: str) -> None:
     """Write this process's log to standard error; `process` names it in every line."""
-    structlog.contextvars.bind_contextvars(process=process)
     last: tuple[structlog.types.Processor, ...]
     if log_format == "json":
         last = (structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer())
     else:
         last = (structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),)
     structlog.configure(
-        processors=[*SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            *SHARED,
+            _named(process),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=False,
@@ -46,7 +49,7 @@ def configure_logs(log_format: Literal["text", "json"], *, process: str) -> None
 
 
 def _named(process: str) -> structlog.types.Processor:
-    """Threads that were there before have no context of ours."""
+    """Said in every thread, whoever started it."""
 
     def name(
         _logger: object, _method: str, event: structlog.types.EventDict

@@ -86,8 +86,9 @@ def test_a_file_that_changes_meanwhile_is_refused(folder, tmp_path, monkeypatch)
         results(copy, BlobStore(tmp_path), 1)
 
 
-def test_a_reader_that_is_killed_is_told(folder, tmp_path):
+def test_a_reader_that_is_killed_is_told(folder, tmp_path, monkeypatch):
     """As the system does when memory runs out: an error with advice, no waiting for ever."""
+    monkeypatch.setattr(driver_readers, "WAITING", 1)  # so that one batch is left to be read
     blobs = BlobStore(tmp_path)
     with (
         driver_source(folder, scratch=tmp_path) as source,

@@ -349,12 +349,13 @@ def test_points_boots_jobs_and_the_lab_are_told(reader):
 
 
 def test_a_point_is_verified_byte_by_byte(script):
-    """Altered files are named."""
+    """Files that are altered wherever they are kept are named."""
     assert script("POST", "distribution-points/verify/lab-pe-x86").json["status"] == "CURRENT"
     version = images.get_image(script.site, "lab-pe-x86").current
-    blob = script.site.point.blobs.require(version.files[0].digest)
-    blob.chmod(0o600)
-    blob.write_bytes(b"altered")
+    for store in (script.site.blobs, script.site.point.blobs):
+        blob = store.require(version.files[0].digest)
+        blob.chmod(0o600)
+        blob.write_bytes(b"altered")
 
     answer = script("POST", "distribution-points/verify/lab-pe-x86").json
     assert (answer["status"], answer["altered"]) == ("ALTERED", ["boot.wim"])
