@@ -118,6 +118,7 @@ def test_scripts_in_texts_stay_texts(browser, planted, httpx_client):
     for path in dict.fromkeys([*(one.path for one in pages), *with_payloads(pages)]):
         page.goto(planted.url + path)
         assert page.evaluate(UNTOUCHED), path
+        assert "/sign-in" not in page.url, path
     for path in ("/boots/", "/jobs/", "/images/"):
         page.goto(planted.url + path)
         wait_until_live(page)
@@ -125,6 +126,10 @@ def test_scripts_in_texts_stay_texts(browser, planted, httpx_client):
     context.close()
 
     assert [] == watched.complaints
+
+
+OWN_PASSWORD = "/users/ada/password"
+"""A new password would sign out whose eyes these are; the form of another account stands for it."""
 
 
 def unquoted(client, pages):
@@ -135,7 +140,7 @@ def unquoted(client, pages):
         for form in page.forms:
             for name in form.texts:
                 action = re.sub(r"[0-9a-f]{64}|\d+", "*", form.action)
-                if (form.method, action, name) in sent:
+                if (form.method, action, name) in sent or action == OWN_PASSWORD:
                     continue
                 sent.add((form.method, action, name))
                 yield from _try_field(client, token, form, name)
