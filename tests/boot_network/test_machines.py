@@ -15,10 +15,11 @@ LAN boot two at a time.
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
+from pathlib import Path
 
 import pytest
 
-from netboot.boot.events import OfferSent, PeReported
+from netboot.boot.events import OfferSent
 from netboot.boot.neighbours import option_60_lines
 from netboot.diagnose.story import read_story
 from tests.boot_network.conftest import BootLan
@@ -28,10 +29,15 @@ from vm.firmware import NICS, VIRTIO, FirmwareKind, Nic, Rom
 from vm.machine import Limits, Machine, Run
 from vm.matrix import MACHINES_AT_ONCE
 from vm.network import LabNetwork, Slot
+from vm.reports import JournalReports
 from vm.scenario import load_scenarios
 from vm.spec import MachineSpec
+from vm.summary import record
+from vm.verdict import Report
 
 pytestmark = [pytest.mark.vm, pytest.mark.netns, needs_netns, pytest.mark.timeout(900)]
+
+NOTES = Path(__file__).parents[1] / "output" / "boots.json"
 
 E1000 = NICS["e1000"]
 LIMITS = Limits(silence=180, wall=500, processor=250)
@@ -101,13 +107,11 @@ def boot_all(names: Sequence[str], net: BootLan, wires: LabNetwork) -> dict[str,
     """Boot these machines; what each was offered, once the reports of all have arrived."""
     with ThreadPoolExecutor(MACHINES_AT_ONCE) as pool:
         runs = dict(zip(names, pool.map(lambda name: _run(name, net, wires), names), strict=True))
+    for name, (run, reports) in runs.items():
+        well = "result=online" in run.serial and [one.version for one in reports] == [2]
+        record(NOTES, name=f"beside other servers: {name}", passed=well, seconds=run.wall_seconds)
+        assert well, f"{name}: {run.ending}: {run.words} {reports}\n{run.serial[-1500:]}"
     events = [entry.event for entry in net.site.journal.events_since(0, 100_000)]
-    for name, run in runs.items():
-        mac = MACHINES[name].boot_mac
-        reports = [one for one in events if isinstance(one, PeReported) and one.mac == mac]
-        tail = f"{name}: {run.ending}: {run.words}\n{run.serial[-1500:]}"
-        assert "result=online" in run.serial, tail
-        assert [one.version for one in reports] == [2], tail
     return {
         name: [one for one in events
                if isinstance(one, OfferSent) and one.mac == MACHINES[name].boot_mac]
@@ -115,9 +119,12 @@ def boot_all(names: Sequence[str], net: BootLan, wires: LabNetwork) -> dict[str,
     }  # fmt: skip
 
 
-def _run(name: str, net: BootLan, wires: LabNetwork) -> Run:
+def _run(name: str, net: BootLan, wires: LabNetwork) -> tuple[Run, tuple[Report, ...]]:
+    """How the machine ended, and what it told the server: its report may come after its end."""
+    told = JournalReports(net.site.journal)
     with Machine(MACHINES[name], wires, net.work / name) as made:
-        return made.run(LIMITS)
+        run = made.run(LIMITS)
+    return run, told.arrived([MACHINES[name].boot_mac], expected="result=online" in run.serial)
 
 
 def files(offers: list[OfferSent]) -> list[str]:
