@@ -76,7 +76,9 @@ def test_what_osslsigncode_signs_and_accepts(tmp_path):
     assert 0 == run("openssl", "req", "-x509", *key, "-days", "9", "-subj", "/CN=T").returncode
     names = ["-in", "plain.cat", "-out", "signed.cat"]
     sign = run("osslsigncode", "sign", "-certs", "c.pem", "-key", "k.pem", "-h", "sha256", *names)
-    assert 0 == sign.returncode, sign.stdout
+    if "Unrecognized file type" in sign.stdout + sign.stderr:
+        pytest.skip("this osslsigncode (Debian 12's is 2.5) signs no catalog that has no signature")
+    assert 0 == sign.returncode, sign.stdout + sign.stderr
     verify = run("osslsigncode", "verify", "-catalog", "signed.cat", "-in", "a.sys")
     assert f"Calculated message digest : {digest.hex().upper()}" in verify.stdout
     assert {digest} == members((tmp_path / "signed.cat").read_bytes())

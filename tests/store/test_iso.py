@@ -59,7 +59,8 @@ class Cancelled(Exception):
 
 def test_taking_out_can_be_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """What progress raises comes out, and the tool is gone."""
-    iso = make_iso(tmp_path, {"sources/boot.wim": WIM})
+    large = WIM + bytes(64 << 20)  # so that it takes longer than until the first look
+    iso = make_iso(tmp_path, {"sources/boot.wim": large})
     monkeypatch.setattr(iso_module, "_POLL_SECONDS", 0.0001)
 
     def cancel(_stage: str, _done: int, _total: int) -> None:
