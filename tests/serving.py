@@ -102,7 +102,7 @@ class Told:
 
     queue: Queue[Event] = field(default_factory=Queue)
 
-    def next(self, kind: type[E], seconds: float = 5.0) -> E:
+    def next(self, kind: type[E], seconds: float = 30.0) -> E:
         """The next event of this kind; others are passed over."""
         while True:
             try:
@@ -145,7 +145,7 @@ class Tftpd:
     def address(self) -> tuple[str, int]:
         return ("127.0.0.1", self.server.port)
 
-    def until(self, condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:
         """Wait for something that the server will do."""
         end = time.monotonic() + seconds
         while not condition():

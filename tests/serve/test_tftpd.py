@@ -140,7 +140,8 @@ def test_a_version_that_is_replaced_meanwhile_is_finished_as_it_began() -> None:
             pool.submit(fetch, tftpd.address, "boot.wim", block_size=1468, window=1)
             for _ in range(8)
         ]
-        tftpd.until(lambda: tftpd.server.sessions == 8)
+        for _ in slow:
+            tftpd.told.next(TransferStarted)
         files.bytes_of = {"boot.wim": new, "old": old}
         fast = pool.submit(fetch, tftpd.address, "boot.wim", block_size=1468, window=16)
 
