@@ -81,6 +81,7 @@ class Session:
         "_alarm",
         "_due",
         "_fd",
+        "_later",
         "_read",
         "_sender",
         "_shared",
@@ -105,6 +106,7 @@ class Session:
         self.started_at = now
         self.welcome = False  # the client's address is real
         self._shared = shared
+        self._later = shared.loop.after_round
         self._table: BlockTable | None = None
         self._socket: socket.socket | None = None
         self._fd = -1
@@ -149,7 +151,7 @@ class Session:
             else:
                 self._due = action
                 if action.count <= _SMALL:
-                    self._shared.loop.after_round(self._send_due)
+                    self._later(self._send_due)
                 else:
                     self._send_due(now)
         except BlockingIOError:  # woken because there is room again

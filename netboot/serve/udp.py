@@ -42,6 +42,8 @@ class Loop:
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._asked: deque[Ready] = deque()
         self._afterwards: list[Ready] = []
+        self.after_round: Callable[[Ready], None] = self._afterwards.append
+        """Have `call(now)` called once everybody who is ready in this round has been heard."""
         self.add_reader(self._bell, self._rung)
 
     def add_reader(self, fd: int, ready: Ready) -> None:
@@ -64,10 +66,6 @@ class Loop:
     def at(self, when: float, call: Ready) -> None:
         """Call `call(now)` once, as soon as `when` has come. There is no cancelling: look again."""
         heapq.heappush(self._timers, (when, next(self._order), call))
-
-    def after_round(self, call: Ready) -> None:
-        """Call `call(now)` once everybody who is ready in this round has been heard."""
-        self._afterwards.append(call)
 
     def soon(self, call: Ready) -> None:
         """Call `call(now)` in the next round; from signal handlers and other threads too."""
@@ -137,7 +135,8 @@ class Loop:
             self._guarded(heapq.heappop(timers)[2], now)
 
     def _call_afterwards(self, now: float) -> None:
-        calls, self._afterwards = self._afterwards, []
+        calls = self._afterwards.copy()
+        self._afterwards.clear()
         for call in calls:
             try:
                 call(now)
