@@ -4,6 +4,7 @@ import hypothesis
 import pytest
 
 from netboot.site import Site
+from tests.command_line import CommandLine
 from tests.postgresql import PostgresServer, find_binaries
 
 # An example's time says how busy the machine is, not whether the code is right.
@@ -17,6 +18,20 @@ def site(tmp_path):
     made = Site.open(tmp_path / "data")
     yield made
     close(made)
+
+
+@pytest.fixture
+def data(tmp_path):
+    """The data folder of a new, empty site."""
+    folder = tmp_path / "data"
+    Site.open(folder).database.close()
+    return folder
+
+
+@pytest.fixture
+def netboot(data, capsys, monkeypatch):
+    """`netboot(words…)`: the command; its code, output and errors."""
+    return CommandLine(data, capsys, monkeypatch)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

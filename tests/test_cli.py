@@ -22,28 +22,6 @@ from tests.web.seeding import add_image, add_version
 NAME = "Lab PE x64"
 
 
-@pytest.fixture
-def netboot(tmp_path):
-    """`netboot(words…)`: the command as a process of its own; its code, output and errors."""
-    Site.open(tmp_path / "data").database.close()
-
-    def run(*words, code=0, **more):
-        done = subprocess.run(
-            [sys.executable, "-m", "netboot", "--data", str(tmp_path / "data"), *map(str, words)],
-            capture_output=True, text=True, timeout=120, check=False, **more,
-        )  # fmt: skip
-        assert code == done.returncode, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
-    return run
-
-
-@pytest.fixture
-def data(tmp_path):
-    return tmp_path / "data"
-
-
 def one_message_and_a_hint(done):
     """Two lines on standard error: what is wrong, and what to do."""
     first, *rest = done.stderr.strip().splitlines()
@@ -177,7 +155,7 @@ def test_an_interface_that_is_not_there_is_told(netboot):
 
 def test_accounts_are_made_on_the_console(netboot, data):
     """A name, a role and a password that is asked for twice."""
-    netboot("account", "create", "ada", "--role", "viewer", input="long enough\nlong enough\n")
+    netboot("account", "create", "ada", "--role", "viewer", typed="long enough\nlong enough\n")
 
     assert "viewer" == accounts.authenticate(Site.open(data), "ada", "long enough").role
     assert "ada" in netboot("account", "list").stdout
@@ -189,7 +167,7 @@ def test_a_missing_driver_is_foreseen_and_mended(netboot, lab):
     netboot("image", "import", lab.wim[Architecture.X64], "--name", NAME)
     report = netboot("driver", "import", lab.driver_folder("e1000", Architecture.X64), "--ids")
     assert "covered    PCI\\VEN_8086&DEV_100E" in report.stdout
-    netboot("machine", "import", mac, input="PCI\\VEN_8086&DEV_100E&SUBSYS_11001AF4&REV_03\n")
+    netboot("machine", "import", mac, typed="PCI\\VEN_8086&DEV_100E&SUBSYS_11001AF4&REV_03\n")
     shown = netboot("machine", "show", mac).stdout
     assert "NO DRIVER" in shown
     assert "would be mended by e1000" in shown
@@ -211,7 +189,7 @@ def test_deployments_and_machines_are_listed(netboot, lab):
     rows = json.loads(netboot("deployment", "list", "--json").stdout)
     assert {"machine": "52:54:00:ab:cd:ef", "image": NAME, "comment": ""} in rows
     netboot("deployment", "remove", "525400abcdef")
-    netboot("machine", "import", "pool", input="PCI\\VEN_8086&DEV_15BE&SUBSYS_00000000&REV_01\n")
+    netboot("machine", "import", "pool", typed="PCI\\VEN_8086&DEV_15BE&SUBSYS_00000000&REV_01\n")
     (machine,) = json.loads(netboot("machine", "list", "--json").stdout)
     assert ("pool", ["8086:15BE"]) == (machine["machine"], machine["devices"])
     (covered,) = json.loads(netboot("image", "coverage", NAME, "--json").stdout)

@@ -2,31 +2,11 @@
 
 import json
 import struct
-import subprocess
-import sys
 
 import pytest
 
 from netboot.images.architecture import Architecture
-from netboot.site import Site
 from tests.samples.synthetic_winpe import pe_file
-
-
-@pytest.fixture
-def netboot(tmp_path):
-    """`netboot(words…)`: its code, output and errors."""
-    Site.open(tmp_path / "data").database.close()
-
-    def run(*words, code=0):
-        argv = [sys.executable, "-m", "netboot", "--data", str(tmp_path / "data")]
-        done = subprocess.run(
-            [*argv, *map(str, words)], capture_output=True, text=True, timeout=120, check=False
-        )
-        assert code == done.returncode, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
-    return run
 
 
 @pytest.mark.wimlib
