@@ -1,7 +1,10 @@
-"""The boot network: a check as machines would ask, who was answered and why, who else answers."""
+"""The boot network: checks and recordings, who was answered and why, who else answers."""
+
+from urllib.parse import quote
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_login import current_user  # type: ignore[import-untyped]
 
 from netboot.boot.quirks import QUIRKS
 from netboot.errors import InvalidInput
@@ -9,6 +12,7 @@ from netboot.operations import network as operations
 from web.access import Role, requires, site
 from web.answers import done
 from web.topics import page
+from web.uploads import shelf
 
 network = Blueprint("network", __name__, url_prefix="/network")
 
@@ -16,18 +20,23 @@ network = Blueprint("network", __name__, url_prefix="/network")
 @network.get("/")
 @requires(Role.VIEWER)
 def index() -> str:
-    """Checks and decisions, live; `?show=ignored` leaves out what was answered."""
+    """Checks, recordings and decisions, live; `?show=ignored&search=…` says which decisions."""
     ignored = request.args.get("show") == "ignored"
+    search = " ".join(request.args.get("search", "")[:100].split())
     return page(
         "network/index.html",
         "checks",
-        "network:ignored" if ignored else "network",
+        "captures",
+        "network",
+        f"decisions:{'ignored' if ignored else 'all'}:{quote(search)}",
         kinds=operations.KINDS,
         patience=operations.PATIENCE,
         chosen=request.args,
         quirks=QUIRKS,
         relays=site().settings.relays,
         ignored_only=ignored,
+        search=search,
+        largest_capture=operations.LARGEST_CAPTURE,
     )
 
 
@@ -46,3 +55,17 @@ def check() -> ResponseReturnValue:
         whole="whole" in request.form,
     )
     return done("The network is being asked.", url_for("network.index"))
+
+
+@network.post("/captures", endpoint="read_capture")
+@requires(Role.OPERATOR)
+def read_capture() -> ResponseReturnValue:
+    """Tell the story of an uploaded recording."""
+    upload = shelf().file(request.form.get("upload", ""), owner=current_user.id)
+    try:
+        job = operations.submit_capture(site(), upload.path)
+    except InvalidInput:
+        shelf().forget(upload)
+        raise
+    shelf().hand_over(upload, job.id)
+    return done("The recording is being read.", url_for("network.index", _anchor="recorded-boots"))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import unquote
 
 from flask import render_template
 
@@ -163,13 +164,24 @@ def read_checks(site: Site, _argument: str) -> Values:
     return {"checks": network.list_checks(site)}
 
 
-def read_network(site: Site, argument: str) -> Values:
-    """What we serve, who was answered and why, and who else answers; `ignored` for silence only."""
+def read_network(site: Site, _argument: str) -> Values:
+    """What we serve, and who else answers."""
+    return {"serving": network.serving(site), "others": network.other_servers(site)}
+
+
+def read_decisions(site: Site, argument: str) -> Values:
+    """Who was answered and why: `all` or `ignored` (silence only), `:`, what is searched for."""
+    which, _, search = argument.partition(":")
+    ignored = which == "ignored"
     return {
-        "serving": network.serving(site),
-        "others": network.other_servers(site),
-        "decisions": network.decisions(site, ignored_only=argument == "ignored"),
+        "decisions": network.decisions(site, ignored_only=ignored, search=unquote(search)),
+        "decisions_filtered": ignored or bool(search),
     }
+
+
+def read_captures(site: Site, _argument: str) -> Values:
+    """The newest recordings of boots."""
+    return {"captures": network.list_captures(site)}
 
 
 TOPICS = {
@@ -187,6 +199,8 @@ TOPICS = {
     "job": Topic("jobs/_job.html", read_job),
     "checks": Topic("network/_checks.html", read_checks),
     "network": Topic("network/_state.html", read_network),
+    "decisions": Topic("network/_decisions.html", read_decisions),
+    "captures": Topic("network/_captures.html", read_captures),
     "tests": Topic("lab/_tests.html", read_tests),
 }
 

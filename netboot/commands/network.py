@@ -19,11 +19,12 @@ def network() -> None:
 @network.command("log")
 @click.option("--limit", default=50, show_default=True, help="How many, newest first.")
 @click.option("--ignored", is_flag=True, help="Only requests that got no answer.")
+@click.option("--search", default="", help="Only those with these words: MAC, address, file, why.")
 @as_json
 @click.pass_obj
-def log_(data: Path, limit: int, *, ignored: bool, json_: bool) -> None:
+def log_(data: Path, limit: int, search: str, *, ignored: bool, json_: bool) -> None:
     """Show each request of a machine, what it was answered, and why."""
-    found = operations.decisions(open_site(data), limit, ignored_only=ignored)
+    found = operations.decisions(open_site(data), limit, ignored_only=ignored, search=search)
     if json_:
         print_json([{**asdict(one), "ignored": one.ignored} for one in found])
         return

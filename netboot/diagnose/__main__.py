@@ -70,7 +70,7 @@ def check(**chosen: Any) -> int:
     """
     asked = Asked(**chosen)
     if asked.capture is not None:
-        return _tell_capture(asked.capture, as_json=bool(asked.form))
+        return _tell_capture(asked.capture, form=asked.form)
     known = _expectation(asked)
     if asked.write_expected is not None:
         asked.write_expected.write_text(known.to_json() + "\n", encoding="utf-8")
@@ -188,11 +188,17 @@ def _interface_of_site(data: Path | None) -> str:
     return name
 
 
-def _tell_capture(path: Path, *, as_json: bool) -> int:
+def _tell_capture(path: Path, *, form: str | None) -> int:
     from netboot.diagnose.story import read_story
 
     story = read_story(path)
-    click.echo(json.dumps(story.as_data(), indent=1) if as_json else "\n".join(story.lines()))
+    match form:
+        case "lines":
+            _say({"event": "story", **story.as_data()})
+        case "json":
+            click.echo(json.dumps(story.as_data(), indent=1))
+        case _:
+            click.echo("\n".join(story.lines()))
     return int(story.failed)
 
 

@@ -6,6 +6,9 @@ from typing import Any, Final
 from netboot.diagnose.answers import Reply
 
 _MOST_LINES: Final = 200
+_MOST_PHASES: Final = 50
+_MOST_TRANSFERS: Final = 500
+_MOST_XIDS: Final = 1000
 _RETRIES: Final = 3
 
 
@@ -84,6 +87,7 @@ class BootRecord:
     lines: list[tuple[float, str]] = field(default_factory=list)
     phases: list[Phase] = field(default_factory=list)
     xids: set[int] = field(default_factory=set)
+    cut: bool = False
 
     @property
     def phase(self) -> Phase:
@@ -93,17 +97,28 @@ class BootRecord:
         return self.phases[-1]
 
     def note(self, at: float, words: str) -> None:
-        """Add a line to the story; a very long story is cut."""
+        """Add a line to the story; a very long story is cut, and says so."""
         if len(self.lines) < _MOST_LINES:
             self.lines.append((at - self.began, words))
+        elif not self.cut:
+            self.cut = True
+            self.lines.append((at - self.began, "and so on: what followed is not told"))
 
-    def discover(self, at: float, kind: str) -> None:
-        """It asked for a boot."""
+    def knows(self, xid: int) -> None:
+        """It sent a request of this transaction, whose answers are its own."""
+        if len(self.xids) >= _MOST_XIDS:
+            self.xids.clear()
+        self.xids.add(xid)
+
+    def discover(self, at: float, kind: str, *, relay: str = "") -> None:
+        """It asked for a boot, through this relay if through any."""
         if not self.phases or self.phase.kind != kind or self.phase.requested:
             self.phases.append(Phase(kind))
+            del self.phases[:-_MOST_PHASES]
         self.phase.discovers += 1
         again = f", try {self.phase.discovers}" if self.phase.discovers > 1 else ""
-        self.note(at, f"DISCOVER: {kind}{again}")
+        through = f", through the relay {relay}" if relay else ""
+        self.note(at, f"DISCOVER: {kind}{again}{through}")
 
     def request(self, at: float, server: str) -> None:
         """It took an address."""
@@ -132,6 +147,7 @@ class BootRecord:
     def asks_file(self, at: float, transfer: Transfer) -> None:
         """It asked for a file."""
         self.phase.transfers.append(transfer)
+        del self.phase.transfers[:-_MOST_TRANSFERS]
         self.note(at, f"{transfer.protocol}: asks {transfer.server} for {transfer.name}")
 
     def finding(self) -> tuple[bool, str]:

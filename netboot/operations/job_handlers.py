@@ -210,6 +210,24 @@ def check_network(context: Context) -> dict[str, Any]:
     raise OperatorFault("the check ended without a verdict", hint="Is the site stopping?")
 
 
+def read_capture(context: Context) -> dict[str, Any]:
+    """Tell the story of a recorded boot; the recording goes when it is told."""
+    with _upload(context) as path:
+        context.progress(0.1, "reading the recording")
+        for event in network.tell_capture(path):
+            context.check()
+            match event:
+                case {"event": "failed"}:
+                    raise JobFailed(
+                        str(event.get("reason", "the recording could not be read")),
+                        hint=str(event.get("hint", "")),
+                        result={},
+                    )
+                case {"event": "story", **story}:
+                    return story
+    raise OperatorFault("the reading ended without a word", hint="Is the site stopping?")
+
+
 def clean_up(context: Context) -> dict[str, Any]:
     """The daily housekeeping."""
     done = housekeeping.collect_garbage(context.site, time.time(), progress=context.progress)
@@ -311,6 +329,7 @@ HANDLERS: dict[str, Callable[[Context], dict[str, Any]]] = {
     "import_drivers": import_drivers,
     "boot_test_machine": boot_test_machine,
     "check_network": check_network,
+    "read_capture": read_capture,
     "clean_up": clean_up,
     "build_media": build_media,
 }
@@ -326,5 +345,6 @@ LANES: tuple[tuple[str, ...], ...] = (
     ("boot_test_machine",),
     ("boot_test_machine",),
     ("check_network",),
+    ("read_capture",),
     ("scrub",),
 )

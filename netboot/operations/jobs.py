@@ -18,6 +18,7 @@ KINDS = (
     "import_drivers",
     "boot_test_machine",
     "check_network",
+    "read_capture",
     "clean_up",
     "build_media",
 )

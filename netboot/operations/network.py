@@ -1,18 +1,21 @@
-"""The boot network: who was answered and why, who else answers there, and asking it oneself."""
+"""The boot network: who was answered and why, who else answers, asking it, recordings of it."""
 
 import json
 import os
 import selectors
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from netboot.boot.events import DhcpStarted, ForeignOffer, OfferSent, RequestIgnored
 from netboot.boot.made_up import is_made_up
 from netboot.errors import InvalidInput, OperatorFault
+from netboot.formats.pcap import HOW_TO_RECORD, may_be_recording
 from netboot.operations import jobs, lab
 from netboot.site import Site
 
@@ -32,6 +35,12 @@ PATIENCE = (3, 10)
 """Seconds to wait for offers that may be chosen."""
 
 DECISIONS_SHOWN = 100
+LARGEST_CAPTURE = 256 << 20
+"""Bytes of a recording that is taken in; a boot without its image's bytes has some 100 KB."""
+
+DECISIONS_SEARCHED = 100_000
+"""So many of the newest journal entries are looked through for what is searched."""
+
 _SILENCE_SECONDS = 1.0
 _WORDS_OF_FAILURE = 2000
 
@@ -57,6 +66,12 @@ class Decision:
         """Whether we kept silent."""
         return not self.file
 
+    def speaks_of(self, words: Sequence[str]) -> bool:
+        """Whether all these words, in lower case, stand somewhere in it."""
+        fields = (self.mac, self.ip, self.file, self.label, self.reason, self.warning)
+        told = "\n".join(fields).lower()
+        return all(word in told for word in words)
+
 
 @dataclass(frozen=True, slots=True)
 class OtherServer:
@@ -81,17 +96,26 @@ class Serving:
 
 
 def decisions(
-    site: Site, limit: int = DECISIONS_SHOWN, *, ignored_only: bool = False
+    site: Site, limit: int = DECISIONS_SHOWN, *, ignored_only: bool = False, search: str = ""
 ) -> list[Decision]:
-    """The newest decisions first. Raises ContentFault where the journal cannot be read."""
+    """The newest decisions first, those that hold all words of `search` (MAC, address, file, why).
+
+    Raises ContentFault where the journal cannot be read.
+    """
     kinds = (RequestIgnored,) if ignored_only else (RequestIgnored, OfferSent)
-    found = (entry.event for entry in site.journal.latest_of(*kinds, limit=2 * limit))
-    made = [
+    words = search.lower().split()
+    found = (
+        entry.event
+        for entry in site.journal.latest_of(
+            *kinds, limit=4 * limit, within=DECISIONS_SEARCHED, containing=words
+        )
+    )
+    made = (
         _decision(event)
         for event in found
         if isinstance(event, RequestIgnored | OfferSent) and not is_made_up(event.mac)
-    ]
-    return made[:limit]
+    )
+    return list(islice((one for one in made if one.speaks_of(words)), limit))
 
 
 def other_servers(site: Site) -> list[OtherServer]:
@@ -137,6 +161,41 @@ def submit_check(
 def list_checks(site: Site, limit: int = 5) -> list[jobs.JobView]:
     """The newest checks first."""
     return [job for job in jobs.list_jobs(site, 200) if job.kind == "check_network"][:limit]
+
+
+def submit_capture(site: Site, path: Path) -> jobs.JobView:
+    """Queue the telling of a recorded boot. Raises InvalidInput for what cannot be a recording."""
+    size, name = path.stat().st_size, path.name
+    if size > LARGEST_CAPTURE:
+        raise InvalidInput(
+            f"{name} has {size >> 20} MiB; at most {LARGEST_CAPTURE >> 20} MiB are read",
+            hint="Record one boot, or leave out the image's bytes:"
+            " `tcpdump -s 400 -w boot.pcap 'ether host 52:54:00:12:34:56'`.",
+        )
+    with path.open("rb") as file:
+        head = file.read(4)
+    if not head:
+        raise InvalidInput(f"{name} is empty", hint=HOW_TO_RECORD)
+    if not may_be_recording(head):
+        raise InvalidInput(
+            f"{name} is no recording of a network: it begins neither as pcap nor as pcapng",
+            hint=HOW_TO_RECORD,
+        )
+    return jobs.submit(site, "read_capture", {"path": str(path)}, title=f"Recorded boot: {name}")
+
+
+def list_captures(site: Site, limit: int = 5) -> list[jobs.JobView]:
+    """The recordings that were told last, the newest first."""
+    return [job for job in jobs.list_jobs(site, 200) if job.kind == "read_capture"][:limit]
+
+
+def tell_capture(path: Path) -> Iterator[dict[str, Any]]:
+    """What `netboot check --capture` tells of a recording: `story` or `failed`.
+
+    While nothing happens it says `silent` every second; who stops asking ends the reading.
+    """
+    words = ("--json-lines", "--capture", str(path))
+    yield from follow_check([sys.executable, "-m", "netboot.diagnose", *words])
 
 
 def run_check(site: Site, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -11,10 +11,11 @@ What a newer release wrote can be read by an older one: unknown kinds stay rows.
 
 import json
 import os
+import re
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -95,18 +96,27 @@ class Journal:
             return self._select("WHERE mac = ? ORDER BY id DESC LIMIT ?", mac, limit)
         return self._select("ORDER BY id DESC LIMIT ?", limit)
 
-    def latest_of(self, *kinds: type[Event], limit: int, within: int = 20_000) -> list[Entry]:
+    def latest_of(
+        self,
+        *kinds: type[Event],
+        limit: int,
+        within: int = 20_000,
+        containing: Sequence[str] = (),
+    ) -> list[Entry]:
         """The newest entries of these kinds among the newest `within`, newest first.
 
-        Bounded, because there is no index by kind. Raises ContentFault.
+        Each of the words `containing` stands somewhere in them, be it in a field's name. Bounded,
+        because there is no index by kind. Raises ContentFault.
         """
         names = [kind.__name__ for kind in kinds]
         marks = ", ".join("?" * len(names))
+        like = r" AND mac || ' ' || ip || ' ' || details LIKE ? ESCAPE '\'" * len(containing)
         return self._select(
             "WHERE id > (SELECT max(id) FROM events) - ?"  # noqa: S608 - marks only
-            f" AND kind IN ({marks}) ORDER BY id DESC LIMIT ?",
+            f" AND kind IN ({marks}){like} ORDER BY id DESC LIMIT ?",
             within,
             *names,
+            *map(_pattern, containing),
             limit,
         )
 
@@ -202,6 +212,12 @@ class Journal:
         if getattr(self._own, "pid", 0) == os.getpid():
             self._own.connection.close()
         self._own.pid = 0
+
+
+def _pattern(word: str) -> str:
+    """A pattern for LIKE: the word anywhere, as it stands in JSON."""
+    written = json.dumps(word, ensure_ascii=False)[1:-1]
+    return "%" + re.sub(r"([\\%_])", r"\\\1", written) + "%"
 
 
 def _last_id(connection: sqlite3.Connection) -> int:

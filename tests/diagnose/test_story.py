@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet as Frame
 from scapy.packet import Raw
 from scapy.utils import wrpcap
 
-from netboot.diagnose.story import read_story
+from netboot.diagnose.story import MOST_MACHINES, read_story
 from netboot.errors import InvalidInput
 from tests.boot_requests import request
 from tests.captures import reader
@@ -124,15 +124,123 @@ def test_transfers_end_well_or_are_named(
     assert record.finding() == finding
 
 
+def from_router(layers: Frame, *, source: str = "10.0.0.99", target: str = "10.0.0.2") -> Frame:
+    """As it arrives behind a router: the frame bears the router's address."""
+    return Ether(src="02:00:00:00:00:99") / IP(src=source, dst=target) / layers
+
+
+def test_behind_a_relay_the_machine_is_known_by_its_address(tmp_path: Path) -> None:
+    """Its requests for files come with the router's MAC, as on a server's own card."""
+    discover = request(relay=bytes((10, 0, 9, 1)))
+    address = discover._replace(
+        op=2, your_address=bytes((10, 0, 9, 99)), options={53: b"\2", 54: bytes((10, 0, 0, 1))}
+    )
+    boot = discover._replace(
+        op=2, boot_file=b"x.efi", options={53: b"\2", 54: bytes((10, 0, 0, 2)), 60: b"PXEClient"}
+    )
+    relay = {"source": "10.0.9.1", "target": "10.0.0.2"}
+    server = {"source": "10.0.0.2", "target": "10.0.9.1"}
+    path = tmp_path / "relayed.pcap"
+    wrpcap(str(path), [
+        from_router(UDP(sport=67, dport=67) / Raw(bytes(discover)), **relay),
+        from_router(
+            UDP(sport=67, dport=67) / Raw(bytes(address)), **server | {"source": "10.0.0.1"}
+        ),
+        from_router(UDP(sport=67, dport=67) / Raw(bytes(boot)), **server),
+        from_router(UDP(sport=2000, dport=69) / Raw(b"\0\1x.efi\0octet\0"), source="10.0.9.99"),
+        from_router(UDP(sport=3000, dport=2000) / Raw(b"\0\3\0\1data"), source="10.0.0.2",
+                    target="10.0.9.99"),
+    ])  # fmt: skip
+    (record,) = read_story(path).records
+
+    assert record.finding() == (False, "it came as far as x.efi")
+    assert record.lines[0][1] == "DISCOVER: 64-bit UEFI PC, through the relay 10.0.9.1"
+
+
+def test_a_packet_that_a_bridge_or_a_relay_shows_again_is_told_once(tmp_path: Path) -> None:
+    """`tcpdump -i any` on such a host; a machine's own try comes seconds later."""
+    discover = UDP(sport=68, dport=67) / Raw(bytes(request()))
+    passed_on = UDP(sport=67, dport=67) / Raw(bytes(request(relay=bytes((10, 0, 9, 1)))))
+    frames = [frame(discover), frame(discover), from_router(passed_on), frame(discover)]
+    for number, at in enumerate((1.0, 1.001, 1.002, 5.0)):
+        frames[number].time = at
+    path = tmp_path / "twice.pcap"
+    wrpcap(str(path), frames)
+    (record,) = read_story(path).records
+
+    assert [words for _, words in record.lines] == [
+        "DISCOVER: 64-bit UEFI PC",
+        "DISCOVER: 64-bit UEFI PC, try 2",
+    ]
+
+
+def test_a_closed_port_is_told_by_who_closed_it(tmp_path: Path) -> None:
+    """ICMP for TFTP, a reset for HTTP."""
+    refusal = ICMP(type=3, code=3) / IP(src="10.0.0.99", dst="10.0.0.2") / UDP(sport=2000, dport=69)
+    tftp = written(tmp_path, READ, frame(refusal / Raw(b"\0\1"), source="10.0.0.2",
+                                         target="10.0.0.99"))  # fmt: skip
+    (record,) = read_story(tftp).records
+    assert record.finding() == (
+        True,
+        "x.efi was refused by 10.0.0.2: nothing listens on its UDP port 69",
+    )
+
+    knock = frame(TCP(sport=4000, dport=8081, flags="S"))
+    reset = frame(TCP(sport=8081, dport=4000, flags="RA"), source="10.0.0.2", target="10.0.0.99")
+    (record,) = read_story(written(tmp_path, knock, reset)).records
+    assert record.finding()[1].endswith("refused by 10.0.0.2: nothing listens on its TCP port 8081")
+
+
 def test_a_capture_without_a_boot_says_so(tmp_path: Path) -> None:
     """Other hosts' traffic is no story."""
     path = tmp_path / "other.pcap"
     wrpcap(str(path), [frame(UDP(sport=5, dport=5) / Raw(b"x"))])
+    story = read_story(path)
 
-    assert list(read_story(path).lines()) == [
-        "No machine asked for a network boot in this capture."
-    ]
-    assert read_story(path).as_data() == {"machines": []}
+    (line,) = story.lines()
+    assert line.startswith("Note: no machine asked for a network boot in this capture of 1 packets")
+    assert (story.as_data()["machines"], story.failed) == ([], False)
+
+
+def test_a_flood_of_machines_is_told_in_part(tmp_path: Path) -> None:
+    """And counted."""
+    path = tmp_path / "flood.pcap"
+    wrpcap(str(path), [
+        frame(UDP(sport=68, dport=67) / Raw(bytes(request(mac=b"\2\0\0\0" + n.to_bytes(2, "big")))))
+        for n in range(MOST_MACHINES + 50)
+    ])  # fmt: skip
+    story = read_story(path)
+
+    assert len(story.records) == MOST_MACHINES
+    assert "50 more machines asked" in story.notes[0]
+
+
+def test_what_packets_say_is_shown_in_printable_ascii(tmp_path: Path) -> None:
+    """And not at any length."""
+    evil = b"\0\1<script>\x1b[31m" + b"a" * 900 + b"\0octet\0"
+    (record,) = read_story(written(tmp_path, frame(UDP(sport=2000, dport=69) / Raw(evil)))).records
+    words = record.lines[-1][1]
+
+    assert r"<script>\x1b[31maaa" in words
+    assert len(words) < 300
+
+
+def test_a_machine_that_boots_in_circles_does_not_grow_without_end(tmp_path: Path) -> None:
+    """Thousands of boots in one recording: the first lines, and the end."""
+    asks = []
+    for number in range(600):
+        again = UDP(sport=68, dport=67) / Raw(
+            bytes(request(xid=number, architecture=7 - number % 2))
+        )
+        asks.append(frame(again))
+        asks[-1].time = float(number)
+    path = tmp_path / "circles.pcap"
+    wrpcap(str(path), asks)
+    (record,) = read_story(path).records
+
+    assert len(record.lines) == 201
+    assert record.lines[-1][1] == "and so on: what followed is not told"
+    assert len(record.phases) == 50
 
 
 def test_what_is_no_capture_is_an_operators_fault(tmp_path: Path) -> None:
@@ -140,5 +248,5 @@ def test_what_is_no_capture_is_an_operators_fault(tmp_path: Path) -> None:
     path = tmp_path / "no.pcap"
     path.write_bytes(b"")
 
-    with pytest.raises(InvalidInput, match="cannot be read as a capture"):
+    with pytest.raises(InvalidInput, match="is empty"):
         read_story(path)

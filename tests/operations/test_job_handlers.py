@@ -6,6 +6,7 @@ from netboot.boot.events import PeOffline
 from netboot.errors import AlreadyExists, InvalidInput, OperatorFault
 from netboot.operations import images, job_handlers, jobs, lab, network
 from netboot.store.jobs import JobFailed, LeaseLost, WorkerStops
+from tests.captures.reader import FOLDER
 from tests.samples.synthetic_winpe import SyntheticWinPe
 from tests.web.seeding import write_driver
 
@@ -285,3 +286,52 @@ def test_a_medium_is_made_by_the_worker(site):
     assert {"making the loaders", "writing the file system", "reading the medium back"} <= set(
         context.told
     )
+
+
+@pytest.fixture
+def uploaded(site):
+    """`uploaded(data)`: a recording that was uploaded, and the job that is to tell it."""
+
+    def make(data):
+        folder = site.data / "uploads" / ("0" * 32) / "files"
+        folder.mkdir(parents=True)
+        path = folder / "boot.pcap"
+        path.write_bytes(data)
+        return path, Context(site, network.submit_capture(site, path))
+
+    return make
+
+
+def test_a_recording_is_told_and_thrown_away(uploaded):
+    """The machine's story is the result."""
+    path, context = uploaded((FOLDER / "uefi64-edk2-native-snponly.pcap").read_bytes())
+    story = job_handlers.read_capture(context)
+
+    assert [("52:54:00:77:00:01", False)] == [
+        (one["mac"], one["failed"]) for one in story["machines"]
+    ]
+    assert not path.exists()
+
+
+def test_a_recording_that_cannot_be_read_fails_with_its_reason(uploaded):
+    """And goes all the same."""
+    path, context = uploaded(b"\xd4\xc3\xb2\xa1xyz")
+    with pytest.raises(JobFailed, match=r"^boot\.pcap cannot be read as a capture") as failed:
+        job_handlers.read_capture(context)
+
+    assert "Wireshark" in failed.value.hint
+    assert not path.exists()
+
+
+def test_the_reading_of_a_recording_can_be_stopped(uploaded):
+    """Whoever takes the job up again finds the recording."""
+    path, context = uploaded((FOLDER / "uefi64-edk2-native-snponly.pcap").read_bytes())
+
+    def check():
+        raise WorkerStops("the worker stops")
+
+    context.check = check
+    with pytest.raises(WorkerStops):
+        job_handlers.read_capture(context)
+
+    assert path.exists()

@@ -9,6 +9,7 @@ from netboot.boot.events import DhcpStarted, ForeignOffer, OfferSent, RequestIgn
 from netboot.diagnose.firmware import KINDS
 from netboot.errors import InvalidInput, OperatorFault
 from netboot.operations import network
+from tests.captures import reader
 
 MAC, CHECK = "52:54:00:00:00:01", "02:6e:62:00:00:01"
 
@@ -39,6 +40,23 @@ def test_each_request_is_told_with_its_answer_or_the_reason_for_silence(busy):
     assert ("snponly.efi", "PE v4", "default") == (answered.file, answered.label, answered.reason)
     assert [ignored] == network.decisions(busy, ignored_only=True)
     assert [ignored] == network.decisions(busy, 1)
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("arm64", ["no default image for arm64"]),
+        ("NO IMAGE", ["no default image for arm64"]),
+        (MAC, ["no default image for arm64", "default"]),
+        ("snponly PE", ["default"]),
+        ("reason", []),
+        ("%", []),
+        ("_", []),
+    ],
+)
+def test_decisions_are_searched_by_their_words(busy, search, found):
+    """Of MAC, address, file, image and reason; not of the names that fields have."""
+    assert found == [one.reason for one in network.decisions(busy, search=search)]
 
 
 def test_other_boot_servers_are_told_once_each(busy):
@@ -129,3 +147,50 @@ def test_who_stops_asking_ends_the_check():
     events.close()
 
     assert time.monotonic() - began < 60
+
+
+def told(path):
+    """What the telling of a recording ends with."""
+    return [one for one in network.tell_capture(path) if one.get("event") != "silent"][-1]
+
+
+def test_a_recording_is_told_by_the_check_itself():
+    """In a process of its own; the very words of the command line."""
+    story = told(reader.FOLDER / "uefi64-edk2-native-snponly.pcap")
+
+    assert "story" == story["event"]
+    assert [False] == [one["failed"] for one in story["machines"]]
+    assert "DISCOVER: 64-bit UEFI PC" == story["machines"][0]["lines"][0]["words"]
+
+
+def test_a_recording_that_cannot_be_read_says_why(tmp_path):
+    """By its own name, with a hint."""
+    path = tmp_path / "boot.pcap"
+    path.write_bytes(b"\xd4\xc3\xb2\xa1xyz")
+    failure = told(path)
+
+    assert "failed" == failure["event"]
+    assert failure["reason"].startswith("boot.pcap cannot be read as a capture")
+    assert "Wireshark" in failure["hint"]
+
+
+def test_a_recording_is_a_job(site):
+    """Its title says which."""
+    path = site.data / "boot.pcap"
+    path.write_bytes((reader.FOLDER / "uefi64-edk2-native-snponly.pcap").read_bytes())
+    job = network.submit_capture(site, path)
+
+    assert ("Recorded boot: boot.pcap", {"path": str(path)}) == (job.title, job.arguments)
+    assert [job] == network.list_captures(site)
+
+
+def test_a_recording_that_is_too_large_is_refused_with_the_way_to_a_smaller_one(site, monkeypatch):
+    """Before anybody reads it."""
+    monkeypatch.setattr(network, "LARGEST_CAPTURE", 1 << 20)
+    path = site.data / "boot.pcap"
+    path.write_bytes(b"\xd4\xc3\xb2\xa1" + bytes(2 << 20))
+
+    with pytest.raises(InvalidInput, match="has 2 MiB; at most 1 MiB are read") as refused:
+        network.submit_capture(site, path)
+    assert "tcpdump -s 400" in refused.value.hint
+    assert [] == network.list_captures(site)

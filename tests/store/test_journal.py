@@ -71,6 +71,29 @@ def test_the_newest_of_some_kinds_are_found_among_all(journal: Journal) -> None:
     assert len(found(OfferSent, Discovered)) == 6
 
 
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("one.efi",), 1),
+        (("ONE", "52:54"), 1),
+        (("one", "two"), 0),
+        (("%",), 0),
+        (("t_o",), 0),
+        ((r"\x1b",), 1),
+        (('"quoted"',), 1),
+    ],
+)
+def test_entries_are_found_by_words_in_them(
+    journal: Journal, words: tuple[str, ...], found: int
+) -> None:
+    """None of which is a pattern."""
+    for file, reason in (("one.efi", r"odd: \x1b"), ("two.efi", 'is "quoted"')):
+        journal.emit(OfferSent(at=1.0, mac=MAC, file=file, reason=reason))
+    assert journal.flush()
+
+    assert found == len(journal.latest_of(OfferSent, limit=9, containing=words))
+
+
 def test_an_empty_journal_has_nothing_to_tell(journal: Journal) -> None:
     """Reading before anything was written is not a fault."""
     assert journal.latest() == []

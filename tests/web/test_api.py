@@ -6,6 +6,7 @@ import pytest
 
 from netboot.boot.events import RequestIgnored
 from netboot.operations import accounts, audit, images, jobs, machines, tokens
+from tests.captures.reader import FOLDER
 from web.access import Role
 from web.api.application import NAMES, SUBJECTS
 from web.app import create_app
@@ -450,6 +451,20 @@ def test_the_boot_network_is_told_and_checked(script, furnished):
     assert answer.headers["Location"].endswith(f"/jobs/{answer.json['id']}")
     refused = script("POST", "network/checks", json={"kinds": ["amiga"]})
     assert (400, PROBLEM) == (refused.status_code, refused.content_type)
+
+
+def test_a_recorded_boot_is_told(script, furnished):
+    """Uploaded in one request, handed to the worker; what is none is refused."""
+    recording = (FOLDER / "uefi64-edk2-native-snponly.pcap").read_bytes()
+    batch = script("PUT", "uploads/boot.pcap", data=recording).json["batch"]
+    answer = script("POST", "network/captures", json={"upload": batch})
+
+    assert (202, "read_capture") == (answer.status_code, answer.json["kind"])
+    batch = script("PUT", "uploads/notes.txt", data=b"no recording").json["batch"]
+    refused = script("POST", "network/captures", json={"upload": batch})
+    assert (400, PROBLEM) == (refused.status_code, refused.content_type)
+    assert "no recording of a network" in refused.json["detail"]
+    assert [] == script("GET", "network/decisions?search=arm64").json["items"]
 
 
 def test_settings_are_read_and_changed_and_secrets_stay(script):

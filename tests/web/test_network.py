@@ -8,6 +8,8 @@ from markupsafe import escape
 from netboot.boot.events import DhcpStarted, ForeignOffer, OfferSent, RequestIgnored
 from netboot.boot.quirks import QUIRKS
 from netboot.operations import network
+from tests.captures import reader
+from tests.web import uploading
 from tests.web.conftest import htmx
 
 MAC = "52:54:00:00:00:09"
@@ -74,6 +76,29 @@ def test_the_reason_for_each_ignored_request_is_shown(told, make_client):
     assert "3 DISCOVERs in 12 s and no REQUEST." in everything
     assert "The relay 10.2.0.1 is not among the allowed." in ignored
     assert "Default for x64." not in ignored
+
+
+@pytest.mark.parametrize(
+    ("search", "shown"),
+    [
+        (MAC, 2),
+        ("RELAY 10.2.0.1", 1),
+        ("snponly", 1),
+        ("among allowed", 1),
+        ("no such words", 0),
+        ("100%", 0),
+        ('"', 0),
+    ],
+)
+def test_requests_are_searched_by_machine_file_and_reason(told, make_client, search, shown):
+    """All words must stand there; nothing that was typed is a pattern."""
+    viewer = make_client(told, "viewer")
+    text = viewer.get("/network/", query_string={"search": search}).text
+
+    assert shown == text.count('<td data-label="Why">')
+    assert ("No such request" in text) is (shown == 0)
+    live = network.decisions(told, search=search)
+    assert shown == len(live)
 
 
 def test_what_we_serve_and_who_else_does_is_shown(told, make_client):
@@ -166,3 +191,71 @@ def test_another_boot_server_needs_attention(furnished, make_client):
 
     assert "10.0.0.66" in text
     assert "10.0.0.67" not in text
+
+
+STORY = {
+    "machines": [
+        {
+            "mac": MAC,
+            "failed": True,
+            "finding": "x.efi was refused by 10.0.0.2: <b>no</b>",
+            "lines": [{"at": 0.25, "words": "TFTP: asks 10.0.0.2 for <i>x.efi</i>"}],
+        }
+    ],
+    "notes": ["only the first 512 MiB were read"],
+}
+
+
+def test_an_operator_has_a_recording_read(furnished, make_client):
+    """It is handed to the worker, and the page goes on to where the story will stand."""
+    operator = make_client(furnished, "operator")
+    recording = (reader.FOLDER / "uefi64-edk2-native-snponly.pcap").read_bytes()
+    upload = uploading.send(operator, "boot.pcap", recording)
+    answer = operator.post("/network/captures", data={"upload": upload}, headers=htmx())
+
+    assert answer.headers["HX-Redirect"] == "/network/#recorded-boots"
+    (job,) = network.list_captures(furnished)
+    assert ("read_capture", "Recorded boot: boot.pcap") == (job.kind, job.title)
+    assert "Recorded boot: boot.pcap" in operator.get("/network/").text
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "no recording of a network"),
+        (b"", "is empty"),
+    ],
+)
+def test_what_is_no_recording_is_refused_at_once(furnished, make_client, data, words):
+    """With the way to make one; the file is not kept."""
+    operator = make_client(furnished, "operator")
+    upload = uploading.send(operator, "boot.pcap", data)
+    answer = operator.post("/network/captures", data={"upload": upload}, headers=htmx())
+
+    assert answer.status_code == 400
+    assert words in answer.text
+    assert "Wireshark" in answer.text
+    assert [] == network.list_captures(furnished)
+    assert [] == [path for path in (furnished.data / "uploads").rglob("*") if path.is_file()]
+
+
+def test_a_viewer_may_have_no_recording_read(furnished, make_client):
+    """But sees what others had read."""
+    viewer = make_client(furnished, "viewer")
+
+    assert viewer.post("/network/captures", data={"upload": "0" * 32}).status_code == 403
+
+
+def test_the_story_of_a_recording_is_shown(furnished, make_client):
+    """Machine by machine, escaped: what packets say is not ours."""
+    for path in ("earlier.pcap", "boot.pcap"):
+        job = furnished.jobs.submit("read_capture", {}, title=f"Recorded boot: {path}")
+        furnished.jobs.finish(job.id, "succeeded", result=STORY)
+    for path in ("/network/", f"/jobs/{job.id}"):
+        text = make_client(furnished, "viewer").get(path).text
+
+        assert "asks 10.0.0.2 for &lt;i&gt;x.efi&lt;/i&gt;." in text
+        assert "X.efi was refused by 10.0.0.2: &lt;b&gt;no&lt;/b&gt;." in text
+        assert "+0.250 s" in text
+        assert "Only the first 512 MiB were read." in text
+    assert "1 stopped" in make_client(furnished, "viewer").get("/network/").text

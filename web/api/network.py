@@ -2,12 +2,15 @@
 
 from typing import Literal
 
+from flask_login import current_user  # type: ignore[import-untyped]
 from pydantic import BaseModel, Field
 
+from netboot.errors import InvalidInput
 from netboot.operations import network as operations
 from web.access import Role, site
 from web.api.jobs import Job, accepted
 from web.api.subject import LARGEST_PAGE, Order, Subject, Value
+from web.uploads import shelf
 
 network = Subject("network", "The boot network: answers, other boot servers, checks.")
 
@@ -64,6 +67,13 @@ class NewestDecisions(BaseModel):
 
     limit: int = Field(100, ge=1, le=LARGEST_PAGE)
     ignored: bool = Field(default=False, description="Only requests that got no answer.")
+    search: str = Field("", max_length=100, description="Words of MAC, address, file or reason.")
+
+
+class Capture(Order):
+    """A recorded boot: the batch of an upload that holds one pcap or pcapng file."""
+
+    upload: str = Field(description="What PUT /api/v1/uploads/{name} or tus gave as batch.")
 
 
 class Check(Order):
@@ -87,7 +97,9 @@ def get_network() -> Network:
 @network.verb("GET", "/decisions", needs=Role.VIEWER, gives=Decisions)
 def list_decisions(query: NewestDecisions) -> Decisions:
     """Who was answered and who was ignored, and why, newest first."""
-    found = operations.decisions(site(), query.limit, ignored_only=query.ignored)
+    found = operations.decisions(
+        site(), query.limit, ignored_only=query.ignored, search=query.search
+    )
     return Decisions(items=[Decision.model_validate(one) for one in found])
 
 
@@ -97,4 +109,19 @@ def check_network(body: Check) -> tuple[Job, dict[str, str]]:
     job = operations.submit_check(
         site(), tuple(body.kinds), patience=body.patience, whole=body.whole
     )
+    return accepted(job)
+
+
+@network.verb(
+    "POST", "/captures", needs=Role.OPERATOR, gives=Job, status=202, action="read_capture"
+)
+def read_capture(body: Capture) -> tuple[Job, dict[str, str]]:
+    """Tell the story of an uploaded recording; it stands in the job's result."""
+    upload = shelf().file(body.upload, owner=current_user.id)
+    try:
+        job = operations.submit_capture(site(), upload.path)
+    except InvalidInput:
+        shelf().forget(upload)
+        raise
+    shelf().hand_over(upload, job.id)
     return accepted(job)

@@ -176,6 +176,9 @@
       this.submit.disabled = true;
       if (!files.length) return this.say("");
       if (this.wantsOneFile && files.length > 1) return this.say("Choose exactly one file.", "danger");
+      const most = Number(this.form.dataset.most || Infinity);
+      if (files.some(({ file }) => file.size > most))
+        return this.say(`That is more than the ${megabytes(most)} that are read here.`, "danger");
       this.suggestName(files[0].file);
       this.files = files;
       this.total = files.reduce((sum, { file }) => sum + file.size, 0);
