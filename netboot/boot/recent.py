@@ -4,7 +4,7 @@ Law: memory is bounded whatever comes in. A million random MACs cost as much as 
 """
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from netboot.protocols.dhcp import SERVER_PORT
 
@@ -44,13 +44,11 @@ class _Row:
     stage: str = ""
 
 
-class _First(NamedTuple):
-    """A machine that was answered once. Most stay so; it becomes a row when it comes again."""
+_First = tuple[int, str, str, float]
+"""A machine that was answered once: its xid, stage and relay, and when that was.
 
-    xid: int
-    stage: str
-    relay: str
-    now: float
+Most stay so; it becomes a row when it comes again. A bare tuple, for a storm makes thousands.
+"""
 
 
 class RecentClients:
@@ -114,7 +112,11 @@ class RecentClients:
         """
         if mac in self._young or mac in self._old or not self._take_total(now):
             return False
-        self._enter(mac, _First(xid, stage, relay, now))
+        young = self._young
+        if len(young) >= self._generation:
+            self._enter(mac, (xid, stage, relay, now))
+        else:
+            young[mac] = (xid, stage, relay, now)
         return True
 
     def requested(self, mac: bytes) -> None:
@@ -170,7 +172,7 @@ class RecentClients:
             found = self._old.pop(mac, None)
             if found is None:
                 return None
-        row = self._expanded(found) if isinstance(found, _First) else found
+        row = self._expanded(found) if isinstance(found, tuple) else found
         self._enter(mac, row)
         return row
 
@@ -181,23 +183,26 @@ class RecentClients:
         self._young[mac] = row
 
     def _expanded(self, first: _First) -> _Row:
+        xid, stage, relay, at = first
         return _Row(
             tokens=2 * self._limits.per_machine - 1,
-            stamp=first.now,
-            xid=first.xid,
+            stamp=at,
+            xid=xid,
             port=SERVER_PORT,
             answered=1,
-            first_answered=first.now,
+            first_answered=at,
             attempts=1,
-            streak_began=first.now,
-            last_attempt=first.now,
-            relay=first.relay,
-            stage=first.stage,
+            streak_began=at,
+            last_attempt=at,
+            relay=relay,
+            stage=stage,
         )
 
     def _take_total(self, now: float) -> bool:
         total = self._limits.total
-        tokens = min(total, self._total_tokens + (now - self._total_stamp) * total)
-        self._total_stamp = now
+        tokens = self._total_tokens
+        if now != self._total_stamp:  # packets of one wake share their time
+            tokens = min(total, tokens + (now - self._total_stamp) * total)
+            self._total_stamp = now
         self._total_tokens = tokens - 1 if tokens >= 1 else tokens
         return tokens >= 1

@@ -123,9 +123,8 @@ def machine_id(value: bytes) -> str:
     """
     if len(value) != 17 or value[0] or value[1:] in _NEVER_SET:
         return ""
-    low, middle, high, rest = struct.unpack_from("<IHH8s", value, 1)
-    tail = rest.hex()
-    return f"{low:08x}-{middle:04x}-{high:04x}-{tail[:4]}-{tail[4:]}"
+    low, middle, high = value[4:0:-1], value[6:4:-1], value[8:6:-1]
+    return f"{low.hex()}-{middle.hex()}-{high.hex()}-{value[9:11].hex()}-{value[11:].hex()}"
 
 
 def user_classes(value: bytes) -> tuple[bytes, ...]:

@@ -15,7 +15,6 @@ from contextlib import suppress
 from typing import Final
 
 from netboot.boot.client import BootClient
-from netboot.boot.destination import BROADCAST
 from netboot.boot.events import (
     AddressLearned,
     Discovered,
@@ -27,7 +26,7 @@ from netboot.boot.events import (
 from netboot.boot.neighbours import option_60_lines
 from netboot.boot.proxy_dhcp import Answer, Ignored, ProxyDhcp, Twin, learned_address
 from netboot.errors import NetbootError, PortTaken
-from netboot.protocols.dhcp import CLIENT_PORT, SERVER_PORT, MessageType, Packet
+from netboot.protocols.dhcp import SERVER_PORT, MessageType, Packet
 from netboot.serve.offer_tap import OfferTap
 from netboot.serve.port_holder import who_holds
 from netboot.serve.udp import Loop, open_udp
@@ -39,6 +38,9 @@ _IP_PKTINFO: Final = 8  # socket.IP_PKTINFO is not in Python 3.11
 _NOBODY: Final = "0.0.0.0"  # noqa: S104 - compared: who has no address yet
 _SAME_REASON_AGAIN: Final = 10.0  # seconds
 _REASONS_REMEMBERED: Final = 1024
+_SOURCE_HOLDS: Final = 10.0  # seconds: addresses and routes may change
+_SOURCES_REMEMBERED: Final = 64
+_KINDS_REMEMBERED: Final = 64
 
 
 class DhcpServer:
@@ -68,15 +70,16 @@ class DhcpServer:
         self._emit = emit
         self._learn = learn
         self._said: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._interface, self._address = interface, address
         self._source = _source_address(address)
-        self._broadcasts_as_we = False
+        self._as_we: dict[str, tuple[float, bool]] = {}
+        self._events_of: dict[int, tuple[Answer, Discovered, OfferSent]] = {}
         self._sockets: dict[int, socket.socket] = {}
         self._tap: OfferTap | None = None
         try:
             self._open(interface, ports)
             if watch_others:
                 self._open_tap(interface)
-            self._broadcasts_as_we = _broadcast_source(interface) == address
         except NetbootError:
             self.close()
             raise
@@ -121,6 +124,7 @@ class DhcpServer:
         receive = udp.recvfrom
 
         def ready(now: float) -> None:
+            at = time.time()
             for _ in range(_DATAGRAMS_PER_WAKE):
                 try:
                     data, source = receive(_LARGEST)
@@ -131,7 +135,7 @@ class DhcpServer:
                     continue
                 twin = twin_of(data, now)
                 if twin is not None:
-                    self._send_twin(udp, twin, now)
+                    self._send_twin(udp, twin, now, at)
                 else:
                     self._handle(udp, port, data, source, now)
 
@@ -155,11 +159,24 @@ class DhcpServer:
         if self._sent(udp, port, bytes(answer.packet), answer, mac=client.mac, now=now):
             self._emit(_offer_sent(answer, port, mac=client.mac))
 
-    def _send_twin(self, udp: socket.socket, twin: Twin, now: float) -> None:
-        answer = twin.of
-        self._emit(_discovered(answer.client, mac=twin.mac, machine_id=twin.machine_id))
-        if self._sent(udp, SERVER_PORT, twin.payload, answer, mac=twin.mac, now=now):
-            self._emit(_offer_sent(answer, SERVER_PORT, mac=twin.mac))
+    def _send_twin(self, udp: socket.socket, twin: Twin, now: float, at: float) -> None:
+        payload, answer, mac, machine_id = twin
+        _, discovered, offered = self._events_of.get(id(answer)) or self._make_events(answer)
+        self._emit(discovered.of_twin(at, mac, machine_id))
+        if self._sent(udp, SERVER_PORT, payload, answer, mac=mac, now=now):
+            self._emit(offered.again(at, mac))
+
+    def _make_events(self, answer: Answer) -> tuple[Answer, Discovered, OfferSent]:
+        """What all twins of its machine tell. The answer is kept, so that its id stays its own."""
+        if len(self._events_of) >= _KINDS_REMEMBERED:
+            self._events_of.clear()
+        made = (
+            answer,
+            _discovered(answer.client, mac="", machine_id=""),
+            _offer_sent(answer, SERVER_PORT, mac=""),
+        )
+        self._events_of[id(answer)] = made
+        return made
 
     def _sent(
         self,
@@ -172,7 +189,7 @@ class DhcpServer:
         now: float,
     ) -> bool:
         try:
-            if self._broadcasts_as_we and answer.destination[0] == BROADCAST:
+            if self._leaves_as_we(answer.destination, now):
                 udp.sendto(payload, answer.destination)
             else:
                 udp.sendmsg([payload], self._source, 0, answer.destination)
@@ -183,6 +200,17 @@ class DhcpServer:
             return False
         self.counts["answered"] += 1
         return True
+
+    def _leaves_as_we(self, destination: tuple[str, int], now: float) -> bool:
+        """Whether the system would send there from our address anyway: then sending costs less."""
+        ip = destination[0]
+        until, as_we = self._as_we.get(ip, (0.0, False))
+        if now >= until:
+            if len(self._as_we) >= _SOURCES_REMEMBERED:
+                self._as_we.clear()
+            as_we = _source_towards(destination, self._interface) == self._address
+            self._as_we[ip] = (now + _SOURCE_HOLDS, as_we)
+        return as_we
 
     def _keep_silent(self, port: int, ignored: Ignored, source: str, now: float) -> None:
         self.counts["malformed" if ignored.malformed else "ignored"] += 1
@@ -268,10 +296,13 @@ def _source_address(address: str) -> list[tuple[int, int, bytes]]:
     return [(socket.IPPROTO_IP, _IP_PKTINFO, info)]
 
 
-def _broadcast_source(interface: str) -> str:
-    """The address that the system lets broadcasts on this interface come from."""
-    with open_udp("", 0, interface=interface, broadcast=True) as probe, suppress(OSError):
-        probe.connect((BROADCAST, CLIENT_PORT))
+def _source_towards(destination: tuple[str, int], interface: str) -> str:
+    """The address that the system lets packets to there come from, on this interface."""
+    with (
+        suppress(OSError, NetbootError),
+        open_udp("", 0, interface=interface, broadcast=True) as probe,
+    ):
+        probe.connect(destination)
         return str(probe.getsockname()[0])
     return ""
 

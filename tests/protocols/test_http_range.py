@@ -160,3 +160,21 @@ def test_ranges_put_together_are_the_file(content: bytes, data: st.DataObject) -
 def test_what_the_client_already_has(header: str | None, *, same: bool) -> None:
     """If-None-Match lists entity tags, or says any (RFC 9110 §13.1.2)."""
     assert same is matches(header, ETAG)
+
+
+EDGES = [
+    (size, first, last)
+    for size in (1, 2, 511, 65_536, 2**32 + 7)
+    for first in sorted({0, 1, size // 2, size - 1, size, size + 1})
+    for last in sorted({0, 1, size // 2, size - 1, size, size + 1, 2**64})
+    if first <= last
+]
+
+
+@pytest.mark.parametrize(("size", "first", "last"), EDGES)
+def test_every_edge_of_a_file_is_cut_where_slices_cut(size: int, first: int, last: int) -> None:
+    """Against Python's own slices, which are no code of ours."""
+    expected = range(size)[first : last + 1]
+    got = choose(f"bytes={first}-{last}", None, size=size, etag=ETAG)
+
+    assert got == (Part(expected[0], len(expected)) if expected else Unsatisfiable())

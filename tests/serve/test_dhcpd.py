@@ -1,5 +1,6 @@
 """The proxyDHCP server on a LAN of its own, beside real DHCP servers and real clients."""
 
+import random
 import re
 import subprocess
 import sys
@@ -23,10 +24,10 @@ from netboot.boot.events import (
     RequestIgnored,
 )
 from netboot.boot.neighbours import option_60_lines
-from netboot.boot.proxy_dhcp import Settings
+from netboot.boot.proxy_dhcp import Answer, ProxyDhcp, Settings
 from netboot.errors import PortTaken
 from netboot.protocols.dhcp import MessageType, Packet
-from tests.boot_requests import MAC, ipxe, request
+from tests.boot_requests import BOTH, MAC, SETTINGS, ipxe, request
 from tests.netlab import Host, Lan, needs_netns
 from tests.serve.conftest import Daemon, Firmware
 
@@ -367,6 +368,55 @@ def test_tshark_finds_nothing_wrong_with_what_we_send(
 
     assert tshark(tmp_path / "sent.pcap", "dhcp") == 18
     assert tshark(tmp_path / "sent.pcap", "_ws.malformed || _ws.expert.severity>=6291456") == 0
+
+
+def test_tshark_finds_nothing_wrong_with_ten_thousand_answers(tmp_path: Path) -> None:
+    """Every architecture, message, port and relay, with options that firmware sends oddly."""
+    dice = random.Random(2131)
+    proxy = ProxyDhcp(SETTINGS, lambda: BOTH)
+    answered: list[scapy.packet.Packet] = []
+    for number in range(100_000):
+        packet, port = any_request(dice, number)
+        outcome, _ = proxy.receive(
+            bytes(packet), port=port, source=("10.77.0.9", 68), now=number / 10
+        )
+        if isinstance(outcome, Answer):
+            sent = (outcome.packet, (SETTINGS.server, port))
+            answered.append(as_frame(sent, outcome.destination[1]))
+        if len(answered) == 10_000:
+            break
+    wrpcap(str(tmp_path / "sent.pcap"), answered)
+
+    assert tshark(tmp_path / "sent.pcap", "dhcp") == 10_000
+    assert tshark(tmp_path / "sent.pcap", "_ws.malformed || _ws.expert.severity>=6291456") == 0
+
+
+def any_request(dice: random.Random, number: int) -> tuple[Packet, int]:
+    """A request that some firmware might send, and the port that it goes to."""
+    code = dice.choice((0, 6, 7, 9, 15, 16, 17, 20, *range(42)))
+    more = {
+        43: dice.choice((b"\x47\x04\x80\0\0\0\xff", b"\x47\x04\0\0", dice.randbytes(9))),
+        57: dice.choice((b"\x05\xc0", b"\x02\x40", b"\0\0", b"\x01")),
+        60: dice.choice((b"HTTPClient:Arch:00016:UNDI:003001", b"PXEClient")),
+        61: b"\x01" + MAC,
+        77: dice.choice((b"iPXE", b"\x04iPXE", b"gPXE")),
+        82: b"\x01" + bytes((size := dice.randrange(1, 200),)) + b"c" * size,
+        93: dice.choice((b"", b"\0", b"\0\x07\0\x09")),
+        97: dice.choice((b"", b"\0" * 17, dice.randbytes(16), b"\0" + dice.randbytes(16))),
+        175: bytes.fromhex("b105018086100eeb03010000"),
+    }
+    chosen = {name: more[name] for name in sorted(dice.sample(sorted(more), dice.randrange(6)))}
+    discovers = dice.random() < 0.6
+    packet = request(
+        message=MessageType.DISCOVER if discovers else MessageType.REQUEST,
+        architecture=code,
+        mac=b"\x52" + number.to_bytes(5, "big"),
+        xid=number,
+        relay=dice.choice((bytes(4), b"\x0a\x4e\0\x01")) if discovers else bytes(4),
+        address=bytes(4) if discovers else b"\x0a\x4d\0\x63",
+        options=chosen,
+    )
+    return packet, 67 if discovers else 4011
 
 
 def as_frame(received: tuple[Packet, tuple[str, int]], port: int) -> scapy.packet.Packet:

@@ -82,13 +82,27 @@ def test_when_all_places_are_taken_an_idle_one_goes() -> None:
             tcp.close()
 
 
-def test_five_hundred_slow_connections_do_not_delay_a_good_one() -> None:
-    """Half a head each, from many addresses; a good request takes less than 200 ms."""
-    with running_httpd(hello) as (_, address):
+SLOW = {
+    "slow heads": b"GET / HTTP/1.1\r\nX: ",
+    "slow bodies": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx",
+    "slow readers": b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n",
+}
+LARGE = bytes(1 << 20)
+
+
+def hello_or_much(request: Request) -> Response:
+    """A word, or a mebibyte for who asks for it."""
+    return Response(200, (), LARGE) if request.path == "/large" else hello(request)
+
+
+@pytest.mark.parametrize("manner", SLOW)
+def test_five_hundred_slow_connections_do_not_delay_a_good_one(manner: str) -> None:
+    """As slowhttptest has it, from many addresses; a good request takes less than 200 ms."""
+    with running_httpd(hello_or_much) as (_, address):
         slow = []
         for number in range(500):
             tcp = connect(address, f"127.0.2.{number % 250 + 1}")
-            tcp.sendall(b"GET / HTTP/1.1\r\nX: ")
+            tcp.sendall(SLOW[manner])
             slow.append(tcp)
         start = time.monotonic()
         good = connect(address)
