@@ -109,6 +109,7 @@ def answer(payload: bytes) -> Frame:
                 frame(
                     TCP(sport=8081, dport=4000, flags="PA") / Raw(b"HTTP/1.1 404 Not Found\r\n"),
                     source="10.0.0.2",
+                    target="10.0.0.99",
                 ),
             ),
             (True, "10.0.0.2:8081/a was refused by 10.0.0.2: HTTP 404 Not Found"),
