@@ -61,9 +61,9 @@ def _count_and_close(udp: socket.socket, answers: dict[str, int]) -> None:
 
 
 def read_slowly(server: Address, name: str, count: int, addresses: int, pause: float) -> None:
-    """`count` readers that acknowledge a block every `pause` seconds; says how far they came.
+    """`count` readers that acknowledge a block every `pause` seconds.
 
-    Says `ready` once each has had its first block acknowledged, and ends when its input does.
+    Says how far all of them have come whenever that is further, and ends when its input does.
     """
     selector = selectors.DefaultSelector()
     due: dict[socket.socket, tuple[float, int, Address]] = {}
@@ -73,7 +73,7 @@ def read_slowly(server: Address, name: str, count: int, addresses: int, pause: f
         udp.sendto(bytes(ReadRequest(name.encode())), server)
         selector.register(udp, selectors.EVENT_READ, number)
     selector.register(sys.stdin, selectors.EVENT_READ, None)
-    ready = False
+    all_reached = 1
     while True:
         now = time.monotonic()
         for udp, (at, block, peer) in list(due.items()):
@@ -82,7 +82,6 @@ def read_slowly(server: Address, name: str, count: int, addresses: int, pause: f
                 udp.sendto(bytes(Ack(block)), peer)
         for key, _ in selector.select(0.05):
             if key.data is None:
-                say(reached=min(reached.values()), readers=count)
                 return
             packet, peer = key.fileobj.recvfrom(2048)  # type: ignore[union-attr]
             heard = from_bytes(packet)
@@ -90,9 +89,9 @@ def read_slowly(server: Address, name: str, count: int, addresses: int, pause: f
                 reached[key.data] = heard.block
                 at = 0.0 if heard.block == 1 else time.monotonic() + pause
                 due[key.fileobj] = (at, heard.block, peer)  # type: ignore[index]
-        if not ready and min(reached.values()) >= 2:
-            ready = True
-            say(ready=True)
+        if min(reached.values()) > all_reached:
+            all_reached = min(reached.values())
+            say(readers=count, reached=all_reached)
 
 
 def main(verb: str, host: str, name: str, *numbers: str) -> None:

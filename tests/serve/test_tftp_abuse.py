@@ -71,7 +71,7 @@ class Service:
         pages = (Path(f"/proc/{pid}/statm").read_text().split()[1] for pid in self.processes())
         return 4096 * sum(map(int, pages))
 
-    def socket(self, ip: str) -> socket.socket:
+    def client(self, ip: str) -> socket.socket:
         """A client's socket at one of its host's addresses."""
 
         def make() -> socket.socket:
@@ -105,7 +105,7 @@ class Service:
 
     def seconds_to_serve(self, many: int, at_once: int) -> float:
         """How long so many good fetches take, each from an address of its own."""
-        sockets = [self.socket(f"10.98.200.{1 + number}") for number in range(many)]
+        sockets = [self.client(f"10.98.200.{1 + number}") for number in range(many)]
         began = time.monotonic()
         with ThreadPoolExecutor(at_once) as pool:
             got = list(pool.map(self.fetch, sockets))
@@ -211,15 +211,14 @@ def _lasting(path: Path) -> bool:
 def test_five_hundred_slow_readers_do_not_slow_others(service: Service) -> None:
     """One block in five seconds each; twenty normal clients take at most 1.5 times as long."""
     normal = median_of(5, lambda: service.seconds_to_serve(20, 20))
-    with service.rude("slowly", SERVER, NAME, "500", "25", "5") as slow:
-        assert said(slow) == {"ready": True}
+    with service.rude("slowly", SERVER, NAME, "500", "50", "5") as slow:
+        assert said(slow) == {"readers": 500, "reached": 2}
         beside = median_of(5, lambda: service.seconds_to_serve(20, 20))
+        assert said(slow) == {"readers": 500, "reached": 3}  # five seconds on, all are there
+        beside = max(beside, median_of(5, lambda: service.seconds_to_serve(20, 20)))
         assert slow.stdin is not None
         slow.stdin.close()
-        told = said(slow)
 
-    assert told["readers"] == 500
-    assert int(str(told["reached"])) >= 2
     assert beside <= 1.5 * normal, (beside, normal)
 
 
@@ -233,7 +232,7 @@ def test_no_name_leads_out_of_what_is_published(service: Service, tmp_path: Path
     names += [b"etc/canary", b"canary", str(tmp_path / "canary").encode(), b"points/site/canary"]
     got = b""
     for number in range(0, len(names), 50):
-        udp = service.socket(f"10.98.210.{1 + number // 50 % 250}")
+        udp = service.client(f"10.98.210.{1 + number // 50 % 250}")
         for name in names[number : number + 50]:
             udp.sendto(b"\0\1" + name + b"\0octet\0", (SERVER, 69))
         udp.settimeout(0.1)
@@ -255,7 +254,7 @@ def test_no_name_leads_out_of_what_is_published(service: Service, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "packet", [bytes(Error(0, "x")), bytes(Ack(1)), b"\0\3\0\1data", b"\0\6blksize\0512\0"]
+    "packet", [bytes(Error(0, "x")), bytes(Ack(1)), b"\0\3\0\1data", b"\0\6blksize\x00512\0"]
 )
 def test_two_servers_never_talk_to_each_other(packet: bytes) -> None:
     """What seems to come from one server's port to the other's is answered by neither."""
@@ -264,7 +263,7 @@ def test_two_servers_never_talk_to_each_other(packet: bytes) -> None:
         two.until(lambda: two.server.counters.malformed == 1)
 
         assert quiet(one)
-        assert (one.server.counters.malformed, one.server.counters.requests) == (0, 0)
+        assert (one.server.counters.malformed, one.server.counters.requests) == (0, 1)
 
 
 def test_an_error_for_a_stray_packet_is_the_end_of_it() -> None:
