@@ -312,8 +312,9 @@ def test_pairs_conflicts_and_matches_are_told_and_noted(script):
         shown["inf_name"],
         shown["superseded_by"],
     )
-    (taken,) = script("GET", "driver-match?device=8086:100e").json["items"]
-    assert ("e1000", True) == (taken["driver"]["name"], "rank" in taken["why"])
+    items = script("GET", "driver-match?device=8086:100e").json["items"]
+    assert "e1000" in [one["driver"]["name"] for one in items]
+    assert all("rank" in one["why"] for one in items)
     assert script("GET", "driver-match?device=hello").status_code == 400
     assert script("DELETE", "known-pairs/own-1").status_code == 204
     assert script("DELETE", "known-pairs/own-1").status_code == 404

@@ -5,12 +5,12 @@ from flask.typing import ResponseReturnValue
 
 from netboot.errors import InvalidInput
 from netboot.images.known_pairs import Side, Trouble
-from netboot.operations import known_pairs
+from netboot.operations import known_pairs as operations
 from web.access import Role, requires, site
 from web.answers import done
 from web.topics import page
 
-driver_pairs = Blueprint("driver_pairs", __name__, url_prefix="/drivers/pairs")
+known_pairs = Blueprint("known_pairs", __name__, url_prefix="/drivers/pairs")
 
 TROUBLES = {
     Trouble.APART: "never both in one image",
@@ -19,27 +19,27 @@ TROUBLES = {
 }
 
 
-@driver_pairs.get("/")
+@known_pairs.get("/")
 @requires(Role.VIEWER)
 def index() -> str:
     """All pairs, and the form for one more."""
     return page(
         "drivers/pairs.html",
-        pairs=known_pairs.list_pairs(site()),
+        pairs=operations.list_pairs(site()),
         troubles=TROUBLES,
         first=request.args.get("first", "")[:255],
         provider=request.args.get("provider", "")[:255],
     )
 
 
-@driver_pairs.post("/")
+@known_pairs.post("/")
 @requires(Role.OPERATOR)
 def add() -> ResponseReturnValue:
     """Note a pair of the site's own."""
     wanted = request.form.get("trouble", "")
     if wanted not in list(Trouble):
         raise InvalidInput("it was not said what is wrong with the two")
-    noted = known_pairs.add_pair(
+    noted = operations.add_pair(
         site(),
         Trouble(wanted),
         _side("first"),
@@ -50,11 +50,11 @@ def add() -> ResponseReturnValue:
     return done(f"Noted: {noted.rule}", url_for(".index"))
 
 
-@driver_pairs.post("/<pair>/remove")
+@known_pairs.post("/<pair>/remove")
 @requires(Role.OPERATOR)
 def remove(pair: str) -> ResponseReturnValue:
     """Forget a pair of the site's own."""
-    gone = known_pairs.remove_pair(site(), pair)
+    gone = operations.remove_pair(site(), pair)
     return done(f"Forgotten: {gone.rule}", url_for(".index"))
 
 
