@@ -17,7 +17,7 @@ from netboot.operations import accounts, facts, images
 from netboot.site import Site
 from tests.media_versions import add_lab_version
 from tests.netlab import Lan
-from tests.web.seeding import add_image, add_version
+from tests.web.seeding import add_driver, add_image, add_version
 
 NAME = "Lab PE x64"
 
@@ -180,6 +180,35 @@ def test_a_missing_driver_is_foreseen_and_mended(netboot, lab):
     (covered,) = json.loads(netboot("image", "coverage", NAME, "--json").stdout)
     assert (mac, "covered", []) == (covered["machine"], covered["network"], covered["lacking"])
     assert "needed by 1" in netboot("image", "coverage", NAME).stdout
+
+
+def test_a_pair_of_drivers_is_noted_and_told_where_it_matters(netboot, data, tmp_path):
+    """By the drivers, by the image, among the conflicts; and forgotten again."""
+    site = Site.open(data)
+    add_image(site)
+    for name, device in (("early", "1"), ("late", "2")):
+        add_driver(site, tmp_path, name, ids=(f"PCI\\VEN_{device}",), enabled=True)
+    netboot("image", "add-driver", NAME, "late", "early")
+    words = ("--first", "early.inf", "--second", "service:late", "--reason", "It hangs.")
+    assert (
+        "own-1  Load early.inf before service late."
+        in netboot("driver", "pair", "add", "order", *words, "--source", "ticket 17").stdout
+    )
+
+    assert "It hangs." in netboot("driver", "show", "early").stdout
+    assert "It hangs." in netboot("image", "show", NAME).stdout
+    told = json.loads(netboot("driver", "conflicts", "--image", NAME, "--json").stdout)
+    assert ["own-1"] == [one["id"] for one in told["pairs"]]
+    assert "image arrange" in netboot("driver", "conflicts", "--image", NAME).stdout
+    assert "early, late" in netboot("image", "arrange", NAME).stdout
+    assert "No two drivers" in netboot("driver", "conflicts", "--image", NAME).stdout
+    assert "ticket 17" in netboot("driver", "pair", "list").stdout
+    assert "own-1 is gone" in netboot("driver", "pair", "remove", "own-1").stdout
+    assert one_message_and_a_hint(netboot("driver", "pair", "remove", "own-1", code=2))
+    refused = netboot(
+        "driver", "pair", "add", "apart", *words[:2], "--second", "*", *words[4:], code=2
+    )
+    assert one_message_and_a_hint(refused)
 
 
 def test_deployments_and_machines_are_listed(netboot, lab):

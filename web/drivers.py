@@ -11,7 +11,7 @@ from netboot.images.architecture import Architecture
 from netboot.images.catalog import DriverFilter, Signature, signature
 from netboot.images.device import parse_devices
 from netboot.images.driver import DriverKind
-from netboot.operations import coverage, driver_relations, images, jobs
+from netboot.operations import coverage, driver_relations, images, jobs, known_pairs
 from netboot.operations import drivers as operations
 from netboot.operations.driver_search import DriverPage, search_drivers
 from web.access import Role, is_local_path, requires, site
@@ -128,6 +128,7 @@ def show(digest: str) -> str:
         driver=driver,
         signed=SIGNATURE_WORDS[signature(driver)],
         others=driver_relations.relations(site(), driver.digest),
+        partners=known_pairs.partners_of(site(), driver.digest),
         used_by=operations.images_using(site(), driver.digest),
         fitting=[
             image
@@ -233,6 +234,7 @@ def conflicts() -> str:
         image=image,
         images=images.list_images(site()),
         shown=CONFLICTS_SHOWN,
+        pair_count=len(known_pairs.list_pairs(site())),
     )
 
 

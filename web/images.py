@@ -89,6 +89,17 @@ def remove_driver(slug: str) -> ResponseReturnValue:
     )
 
 
+@images.post("/<slug>/drivers/arrange")
+@requires(Role.OPERATOR)
+def arrange_drivers(slug: str) -> ResponseReturnValue:
+    """Put the drivers into the order that known pairs ask for."""
+    image = operations.arrange_drivers(site(), slug)
+    return done(
+        f"The drivers of {image.name} are in order. Build a new version to load them so.",
+        url_for("images.show", slug=image.slug),
+    )
+
+
 @images.post("/<slug>/build")
 @requires(Role.OPERATOR)
 def build(slug: str) -> ResponseReturnValue:

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from flask import render_template
 
 from netboot.boot.attempts import Outcome
-from netboot.operations import boots, images, jobs, network, points
+from netboot.operations import boots, driver_relations, images, jobs, network, points
 from netboot.operations.boots import BootFilter
 from netboot.site import Site
 from web import attention, charts, guide, ladder
@@ -85,6 +85,7 @@ def read_image(site: Site, slug: str) -> Values:
     recent = [job for job in jobs.list_jobs(site, 50) if job.arguments.get("image") == image.name]
     return {
         "image": image,
+        "conflicts": driver_relations.image_conflicts(site, image.drivers),
         "places": [
             (point, held)
             for point in points.point_status(site)

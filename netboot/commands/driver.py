@@ -4,24 +4,28 @@ from pathlib import Path
 
 import click
 
+from netboot.commands.driver_conflicts import conflicts, pair, plain_pair, tell_partners
 from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar
 from netboot.images.architecture import Architecture
 from netboot.images.catalog import DriverFilter, Signature, signature
 from netboot.images.device import parse_devices
 from netboot.images.driver import Driver, DriverKind
-from netboot.images.matching import Conflict, Match
-from netboot.operations import coverage, driver_import, driver_relations, drivers
+from netboot.images.matching import Match
+from netboot.operations import coverage, driver_import, driver_relations, drivers, known_pairs
 from netboot.operations.driver_relations import Relations
 from netboot.operations.driver_search import search_drivers
 from netboot.store.catalog_entry import DriverSummary
 
-SHOWN = 20
 SIGNATURES = {"catalog": Signature.CATALOG, "programs": Signature.SELF, "none": Signature.NONE}
 
 
 @click.group()
 def driver() -> None:
     """Driver catalog: import, enable, disable."""
+
+
+for _command in (conflicts, pair):
+    driver.add_command(_command)
 
 
 @driver.command("import")
@@ -109,8 +113,10 @@ def show(data: Path, name: str, *, json_: bool) -> None:
     item = drivers.get_driver(site, name)
     others = driver_relations.relations(site, item.digest)
     used_by = drivers.images_using(site, item.digest)
+    known = known_pairs.partners_of(site, item.digest)
     if json_:
-        print_json({**_plain(item), **_plain_relations(others), "images": list(used_by)})
+        pairs = {"known_pairs": [plain_pair(one.pair) for one in known]}
+        print_json({**_plain(item), **_plain_relations(others), **pairs, "images": list(used_by)})
         return
     click.echo(_line(item))
     click.echo(f"  provider  {item.provider}, class {item.class_name}, dated {item.date or '-'}")
@@ -125,28 +131,9 @@ def show(data: Path, name: str, *, json_: bool) -> None:
     for finding in item.findings:
         click.echo(f"  note      {finding}")
     _tell_relations(others)
+    tell_partners(known)
     for image in used_by:
         click.echo(f"  in image  {image}")
-
-
-@driver.command()
-@click.option("--image", default="", help="Among the drivers of this image; else all enabled ones.")
-@as_json
-@click.pass_obj
-def conflicts(data: Path, image: str, *, json_: bool) -> None:
-    """Show drivers that claim the same device, or install a service of the same name."""
-    found = driver_relations.conflicts(open_site(data), image)
-    if json_:
-        print_json(
-            {"ids": _plain_conflicts(found.ids), "services": _plain_conflicts(found.services)}
-        )
-        return
-    rows = [("device", *_conflict_cells(one)) for one in found.ids]
-    rows += [("service", *_conflict_cells(one)) for one in found.services]
-    if not rows:
-        click.echo("No two drivers get in each other's way.")
-        return
-    print_table(("What", "Claimed", "Architecture", "By"), rows)
 
 
 @driver.command()
@@ -260,23 +247,6 @@ def _cells(item: DriverSummary) -> tuple[str, ...]:
         "yes" if item.enabled else "no",
         item.digest[7:19],
     )
-
-
-def _conflict_cells(one: Conflict) -> tuple[str, str, str]:
-    names = [f"{driver.name} {driver.version} {driver.digest[7:19]}" for driver in one.drivers]
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return one.hardware_id, one.architecture.value, ", ".join(names[:SHOWN]) + more
-
-
-def _plain_conflicts(found: tuple[Conflict, ...]) -> list[dict[str, object]]:
-    return [
-        {
-            "claimed": one.hardware_id,
-            "architecture": one.architecture.value,
-            "drivers": [{"name": driver.name, "digest": driver.digest} for driver in one.drivers],
-        }
-        for one in found
-    ]
 
 
 def _plain_match(one: Match) -> dict[str, object]:

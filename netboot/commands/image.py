@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from netboot.commands.boot_chain import chain
+from netboot.commands.driver_conflicts import tell_image_conflicts
 from netboot.commands.image_care import COMMANDS
 from netboot.commands.image_told import alarms, state_of, tell_image
 from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar
@@ -87,11 +88,13 @@ def list_(data: Path, *, json_: bool) -> None:
 @click.pass_obj
 def show(data: Path, name: str, *, json_: bool) -> None:
     """Show one boot image."""
-    view = images.get_image(open_site(data), name)
+    site = open_site(data)
+    view = images.get_image(site, name)
     if json_:
         print_json(_plain(view))
         return
     tell_image(view)
+    tell_image_conflicts(site, view.drivers, view.name)
 
 
 @image.command("add-driver")
@@ -104,9 +107,11 @@ def add_driver(
     data: Path, name: str, drivers: tuple[str, ...], *, confirm: bool, enable: bool
 ) -> None:
     """Put every DRIVER into the recipe of image NAME, or none when one cannot be added."""
-    view = images.add_drivers(open_site(data), name, drivers, confirmed=confirm, enable=enable)
+    site = open_site(data)
+    view = images.add_drivers(site, name, drivers, confirmed=confirm, enable=enable)
     words = ", ".join(drivers)
     click.echo(f"{view.name} will hold {words}; nothing that machines get has changed yet.")
+    tell_image_conflicts(site, view.drivers, view.name)
     click.echo(f'  -> Build a version: netboot image build "{view.name}"')
 
 
@@ -119,6 +124,15 @@ def remove_driver(data: Path, name: str, drivers: tuple[str, ...]) -> None:
     view = images.remove_drivers(open_site(data), name, drivers)
     click.echo(f"{view.name} will hold {', '.join(drivers)} no more.")
     click.echo(f'  -> Build a version: netboot image build "{view.name}"')
+
+
+@image.command()
+@click.argument("name")
+@click.pass_obj
+def arrange(data: Path, name: str) -> None:
+    """Put the drivers of image NAME into the order that known pairs ask for."""
+    view = images.arrange_drivers(open_site(data), name)
+    click.echo(f"{view.name}: {', '.join(driver.name for driver in view.drivers) or 'no drivers'}")
 
 
 @image.command()

@@ -12,7 +12,14 @@ from typing import NamedTuple
 
 from netboot.formats.inf_decoration import Span, Target, choose, parse_target
 from netboot.formats.inf_files import Install, Installer, Payload
-from netboot.formats.inf_lexer import MAX_SECTION_NAME, Entry, Sections, cut
+from netboot.formats.inf_lexer import (
+    MAX_SECTION_NAME,
+    WHITE,
+    Entry,
+    Sections,
+    cut,
+    split_entry,
+)
 from netboot.formats.inf_strings import Strings
 from netboot.formats.inf_version import Version, read_version
 
@@ -166,11 +173,13 @@ class _ModelsReader:
         expand = self._strings.expand
         installs: dict[str, Install] = {}
         low, high = span.minimum_build, span.maximum_build
-        for key, values in self._sections.entries(section):
-            first, hardware_id, *others = values if len(values) > 1 else (*values, "")
+        for line in self._sections.body(section):
+            key, first, hardware_id, others = _fields(line)
             if "%" in hardware_id:
                 hardware_id = expand(hardware_id)
-            compatible = tuple([text.upper() for word in others if (text := expand(word))])
+            compatible: tuple[str, ...] = ()
+            if others:
+                compatible = tuple([text.upper() for word in others if (text := expand(word))])
             if not key or not (hardware_id or compatible):
                 continue
             install = installs.get(first)
@@ -192,3 +201,18 @@ class _ModelsReader:
             install = installer.install(name[:MAX_SECTION_NAME])
             self._installs[architecture, name] = install
         return install
+
+
+def _fields(line: str) -> tuple[str, str, str, tuple[str, ...]]:
+    """Description, install section, hardware id and compatible ids of one device line.
+
+    Most lines are plain and have one id; some INFs have thousands, so these go a short way.
+    """
+    if '"' not in line:
+        key, equals, value = line.partition("=")
+        first, comma, hardware_id = value.partition(",")
+        if equals and comma and "," not in hardware_id:
+            return key.strip(WHITE), first.strip(WHITE), hardware_id.strip(WHITE), ()
+    key, values = split_entry(line)
+    first, hardware_id, *others = values if len(values) > 1 else (*values, "")
+    return key, first, hardware_id, tuple(others)

@@ -54,6 +54,8 @@ _MARKS = (
     (b"\xfe\xff", "utf-16-be", "utf-16be"),
     (b"\xef\xbb\xbf", "utf-8", "utf-8"),
 )
+# A backslash that ends a line has one of these behind it: most INFs have none.
+_MAY_CONTINUE = tuple(f"\\{after}" for after in f"\n;{WHITE}")
 _PIECE = pattern(r'"((?:[^"]+|"")*)(?:"|\Z)|([^",]+)|(,)')
 
 
@@ -81,11 +83,15 @@ class Sections:
 
     def entries(self, name: str) -> list[Entry]:
         """The entries of the section `name`; none where there is no such section."""
+        return [split_entry(line) for line in self.body(name)]
+
+    def body(self, name: str) -> tuple[str, ...]:
+        """The lines of the section `name` in the right code page, not cut into fields."""
         lines = self.lines.get(name.lower(), ())
         if self.encoding == "ansi":
             page = _code_page(name.lower())
             lines = tuple(line.encode("latin-1").decode(page, "replace") for line in lines)
-        return [split_entry(line) for line in lines]
+        return lines
 
 
 def cut(data: bytes) -> Sections:
@@ -149,6 +155,9 @@ def _code_page(section: str) -> str:
 
 def _logical_lines(text: str) -> list[str]:
     """The lines without comments and blanks around them, continued ones joined, none empty."""
+    if not text.endswith("\\") and not any(mark in text for mark in _MAY_CONTINUE):
+        whole = [_without_comment(raw) if ";" in raw else raw for raw in text.split("\n")]
+        return [stripped for line in whole if (stripped := line.strip(WHITE))]
     lines: list[str] = []
     pending: list[str] = []
     for raw in text.split("\n"):

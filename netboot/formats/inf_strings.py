@@ -9,7 +9,7 @@ from re import Match
 from re import compile as pattern
 
 from netboot.errors import FormatError
-from netboot.formats.inf_lexer import Sections
+from netboot.formats.inf_lexer import WHITE, Sections, split_entry
 
 DEPTH = 8
 MAX_EXPANDED = 64 << 10
@@ -48,8 +48,19 @@ class Strings:
             return text
         known = self._known.get(text)
         if known is None:
-            known = self._known[text] = self._expand(text)
+            known = self._known[text] = self._whole(text) or self._expand(text)
         return known
+
+    def _whole(self, text: str) -> str:
+        """The word of a text that is one token and no more, as most are; else nothing."""
+        token = text[1:-1]
+        if text[0] != "%" or text[-1] != "%" or "%" in token:
+            return ""
+        word = self._words.get(token.lower(), "")
+        if "%" in word or len(word) > MAX_EXPANDED or self._total + len(word) > MAX_TOTAL:
+            return ""
+        self._total += len(word)
+        return word
 
     def _expand(self, text: str) -> str:
         self._limit = self._total + MAX_EXPANDED
@@ -94,9 +105,16 @@ class Strings:
 def _table(sections: Sections, name: str) -> dict[str, str]:
     """Tokens and words of one section; of a token that comes twice the first counts."""
     table: dict[str, str] = {}
-    for entry in sections.entries(name):
-        if entry.key:
-            table.setdefault(entry.key.lower(), entry.values[0])
+    for line in sections.body(name):
+        key, _, value = line.partition("=")
+        word = value.strip(WHITE)
+        if len(word) < 2 or word[0] != word[-1] or word[0] != '"' or line.count('"') != 2:
+            key, values = split_entry(line)
+            word = values[0]
+        else:
+            key, word = key.strip(WHITE), word[1:-1]
+        if key:
+            table.setdefault(key.lower(), word)
     return table
 
 

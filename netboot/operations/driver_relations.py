@@ -1,6 +1,6 @@
 """What drivers are to each other: versions of one package, and rivals for one device."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
@@ -8,9 +8,12 @@ from sqlalchemy.orm import Session, aliased
 
 from netboot.images import catalog
 from netboot.images.driver import Driver
+from netboot.images.known_pairs import Clash, several_versions
 from netboot.images.matching import Conflict, DriverIndex, service_clashes
+from netboot.images.servicing import load_order
 from netboot.operations import images
 from netboot.operations.drivers import find_driver
+from netboot.operations.known_pairs import clashes_among, clashes_enabled
 from netboot.site import Site
 from netboot.store.catalog_entry import DriverSummary, family_of, summary
 from netboot.store.catalog_rows import driver_value, load_drivers, summary_value
@@ -43,10 +46,17 @@ class Relations:
 
 @dataclass(frozen=True, slots=True)
 class Conflicts:
-    """Drivers that get in each other's way: by hardware id, and by the service they install."""
+    """Drivers that get in each other's way.
+
+    `ids`: by hardware id. `services`: by the service that they install. `pairs`: because they
+    are known not to get along. `versions`: versions of one package, which matter in an image
+    only, for there Windows PE keeps the one that it loads first.
+    """
 
     ids: tuple[Conflict, ...]
     services: tuple[Conflict, ...]
+    pairs: tuple[Clash, ...] = ()
+    versions: tuple[tuple[Driver, ...], ...] = ()
 
 
 def relations(site: Site, driver: str) -> Relations:
@@ -92,7 +102,7 @@ def conflicts(site: Site, image: str = "") -> Conflicts:
     Raises NotFound.
     """
     if image:
-        return find_conflicts(images.get_image(site, image).drivers)
+        return image_conflicts(site, images.get_image(site, image).drivers)
     with site.database.transaction() as session:
         shared = (
             select(HardwareIdRow.hardware_id)
@@ -103,13 +113,21 @@ def conflicts(site: Site, image: str = "") -> Conflicts:
         )
         claimants = select(HardwareIdRow.driver_id).where(HardwareIdRow.hardware_id.in_(shared))
         rivals = load_drivers(session, DriverRow.enabled & DriverRow.id.in_(claimants))
-    return find_conflicts(rivals)
+        pairs = clashes_enabled(session)
+    index = DriverIndex(rivals)
+    return Conflicts(index.conflicts, service_clashes(index.drivers), pairs)
 
 
-def find_conflicts(drivers: Iterable[Driver]) -> Conflicts:
-    """Conflicts among these drivers."""
-    index = DriverIndex(drivers)
-    return Conflicts(index.conflicts, service_clashes(index.drivers))
+def image_conflicts(site: Site, drivers: Sequence[Driver]) -> Conflicts:
+    """Conflicts among the drivers of one image, which are in the order of its recipe."""
+    order = load_order(tuple(drivers))
+    index = DriverIndex(order)
+    return Conflicts(
+        index.conflicts,
+        service_clashes(order),
+        clashes_among(site, order),
+        several_versions(order),
+    )
 
 
 def _rivals(session: Session, number: int, here: Driver) -> tuple[Rival, ...]:

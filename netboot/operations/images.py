@@ -1,16 +1,20 @@
 """Boot images: the recipe of each is changed here, and images are deleted."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from netboot.errors import Difference, InUse, InvalidInput
 from netboot.images import boot_image, catalog
 from netboot.images.boot_image import BootImage
+from netboot.images.known_pairs import arranged
 from netboot.operations import policy
 from netboot.operations.drivers import find_driver
 from netboot.operations.image_source import import_image
 from netboot.operations.image_view import ImageView, get_image, list_images
+from netboot.operations.known_pairs import pairs_known
 from netboot.site import Site
 from netboot.store.catalog_rows import driver_value
 from netboot.store.image_rows import find_image, image_value, keep_drivers, unchanged
@@ -20,6 +24,7 @@ __all__ = [
     "ImageView",
     "add_driver",
     "add_drivers",
+    "arrange_drivers",
     "delete_image",
     "get_image",
     "import_image",
@@ -52,8 +57,8 @@ def add_drivers(
 ) -> ImageView:
     """Put several drivers into the recipe: all of them, or none when one cannot be added.
 
-    With `enable` they are enabled on the way. Raises what `add_driver` raises, and InvalidInput
-    for a package that cannot be enabled.
+    With `enable` they are enabled on the way. Drivers that are known to want an order get it.
+    Raises what `add_driver` raises, and InvalidInput for a package that cannot be enabled.
     """
     with site.database.writing() as session:
         row = find_image(session, image)
@@ -65,7 +70,23 @@ def add_drivers(
                 catalog.check_enable(driver_value(found))
                 found.enabled = True
             value = boot_image.with_driver(value, driver_value(found), confirmed=confirmed)
-        keep_drivers(row, value)
+        keep_drivers(row, _arranged(session, value))
+    return get_image(site, image)
+
+
+def arrange_drivers(site: Site, image: str, *, row_version: int | None = None) -> ImageView:
+    """Put the recipe's drivers into the order that known pairs ask for, otherwise as they are.
+
+    Raises NotFound, EditConflict.
+    """
+    with site.database.writing() as session:
+        row = find_image(session, image)
+        value = image_value(session, row)
+        wanted = _arranged(session, value)
+        names = ", ".join(driver.name for driver in wanted.drivers)
+        unchanged(row, row_version, _drivers_difference(value, "in this order:", (names,)))
+        if wanted != value:
+            keep_drivers(row, wanted)
     return get_image(site, image)
 
 
@@ -136,6 +157,10 @@ def delete_image(site: Site, image: str) -> None:
         # Before the commit: cut off here, the image is still known, and can be deleted again.
         site.point.forget(name)
     policy.drop(site, name)
+
+
+def _arranged(session: Session, image: BootImage) -> BootImage:
+    return replace(image, drivers=arranged(pairs_known(session), image.drivers))
 
 
 def _drivers_difference(image: BootImage, how: str, drivers: Sequence[str]) -> Difference:

@@ -4,11 +4,13 @@ No database here, so that processes which read packages can do the cutting. Mode
 apart: they are nine tenths of a driver, and only matching needs them.
 """
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
+
+from pydantic_core import from_json, to_json
 
 from netboot.images.architecture import Architecture
 from netboot.images.catalog import Signature, signature
@@ -26,7 +28,7 @@ _TEXTS = (
     *("version", "date", "catalog_file"),
 )
 _PLAIN = (*_TEXTS, "findings", "missing", "self_signed")
-_MODEL = tuple(field.name for field in fields(Model))
+_values = attrgetter(*(field.name for field in fields(Model)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def entry(driver: Driver) -> CatalogEntry:
         search_text=_search_text(driver, ids),
         package=_package(driver),
         models=_models(driver.models),
-        hardware_ids=json.dumps([*dict.fromkeys([text[:ID_LENGTH] for text in ids])]),
+        hardware_ids=_json([*dict.fromkeys([text[:ID_LENGTH] for text in ids])]),
     )
 
 
@@ -98,7 +100,7 @@ def whole(
         self_signed=package["self_signed"],
         architectures=frozenset(map(Architecture, package["architectures"])),
         files=tuple(map(_file, package["files"])),
-        models=tuple(_model(row) for row in json.loads(models) if _claims(row, claiming)),
+        models=tuple(_model(row) for row in from_json(models) if _claims(row, claiming)),
         enabled=enabled,
         categories=categories,
     )
@@ -168,8 +170,12 @@ def _package(driver: Driver) -> dict[str, Any]:
 
 def _models(models: Iterable[Model]) -> str:
     """A list for each model: names would be half of the text."""
-    rows = [[getattr(model, name) for name in _MODEL] for model in models]
-    return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+    return _json([_values(model) for model in models])
+
+
+def _json(value: object) -> str:
+    """The standard library's module takes several times as long over thousands of ids."""
+    return to_json(value).decode()
 
 
 def _file(said: dict[str, Any]) -> DriverFile:

@@ -4,19 +4,22 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pydantic_core import from_json, to_json
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Insert,
+    TableValuedAlias,
     bindparam,
     cast,
     delete,
+    exists,
     func,
     insert,
     select,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Session, aliased, joinedload
+from sqlalchemy.orm import Session, joinedload
 
 from netboot.images.architecture import Architecture
 from netboot.images.catalog import Signature
@@ -32,21 +35,19 @@ def add_entries(connection: Connection, entries: Sequence[CatalogEntry]) -> list
     """
     if not entries:
         return []
+    ids = {one.summary.digest: from_json(one.hardware_ids) for one in entries}
+    claimed = dict.fromkeys(text for texts in ids.values() for text in texts)
+    known = _claimed(connection, claimed)
     now = time.time()
-    one_row = insert(DriverRow).returning(DriverRow.id)
-    numbers = [connection.execute(one_row, _columns(one, now)).scalar_one() for one in entries]
-    connection.execute(
-        insert(DriverContentRow),
-        [_content(number, one) for number, one in zip(numbers, entries, strict=True)],
-    )
+    connection.execute(insert(DriverRow), [_columns(one, now) for one in entries])
+    numbers = _numbers(connection, ids)
+    placed = [(numbers[one.summary.digest], one) for one in entries]
+    connection.execute(insert(DriverContentRow), [_content(number, one) for number, one in placed])
     connection.execute(
         _claim_ids(connection),
-        [
-            {"number": number, "ids": one.hardware_ids}
-            for number, one in zip(numbers, entries, strict=True)
-        ],
+        [{"number": number, "ids": one.hardware_ids} for number, one in placed],
     )
-    return _first_claimed(connection, min(numbers))
+    return [text for text in claimed if text not in known]
 
 
 def known_digests(session: Session, digests: Iterable[str]) -> set[str]:
@@ -117,25 +118,31 @@ def split_words(text: str, by: str = "\n") -> tuple[str, ...]:
 
 
 def _claim_ids(connection: Connection) -> Insert:
-    """The database itself takes the list apart: a package may have thousands of ids."""
-    if connection.dialect.name == "sqlite":
-        listed = func.json_each(bindparam("ids")).table_valued("value")
-    else:
-        listed = func.jsonb_array_elements_text(cast(bindparam("ids"), JSONB)).table_valued("value")
-    rows = select(listed.c.value, bindparam("number", type_=RowId))
+    rows = select(_listed(connection).c.value, bindparam("number", type_=RowId))
     return insert(HardwareIdRow).from_select(["hardware_id", "driver_id"], rows)
 
 
-def _first_claimed(connection: Connection, first: int) -> list[str]:
-    """The hardware ids that this driver and later ones claim, and none before it."""
-    earlier = aliased(HardwareIdRow)
-    is_known = (
-        select(earlier.driver_id)
-        .where(earlier.hardware_id == HardwareIdRow.hardware_id, earlier.driver_id < first)
-        .exists()
-    )
-    query = select(HardwareIdRow.hardware_id).where(HardwareIdRow.driver_id >= first, ~is_known)
-    return list(dict.fromkeys(connection.execute(query).scalars().all()))
+def _listed(connection: Connection) -> TableValuedAlias:
+    """The parameter `ids`, a JSON text, as rows.
+
+    The database itself takes the list apart: a package may have thousands of ids.
+    """
+    if connection.dialect.name == "sqlite":
+        return func.json_each(bindparam("ids")).table_valued("value")
+    return func.jsonb_array_elements_text(cast(bindparam("ids"), JSONB)).table_valued("value")
+
+
+def _claimed(connection: Connection, ids: Iterable[str]) -> set[str]:
+    """Those of the ids that a driver claims already."""
+    listed = _listed(connection)
+    row = exists().where(HardwareIdRow.hardware_id == listed.c.value)
+    query = select(listed.c.value).where(row)
+    return set(connection.execute(query, {"ids": to_json(list(ids)).decode()}).scalars())
+
+
+def _numbers(connection: Connection, digests: Iterable[str]) -> dict[str, int]:
+    query = select(DriverRow.digest, DriverRow.id).where(DriverRow.digest.in_(digests))
+    return {row.digest: row.id for row in connection.execute(query)}
 
 
 def _content(number: int, one: CatalogEntry) -> dict[str, Any]:

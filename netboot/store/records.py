@@ -96,6 +96,23 @@ class HardwareIdRow(Row):
     )
 
 
+class KnownPairRow(Row):
+    """Two kinds of drivers that do not get along, as an administrator of this site noted it.
+
+    `first` and `second` say which are meant (netboot.images.known_pairs.Side).
+    """
+
+    __tablename__ = "known_pairs"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    trouble: Mapped[str] = mapped_column(String(16))
+    first: Mapped[dict[str, Any]]
+    second: Mapped[dict[str, Any]]
+    reason: Mapped[str] = mapped_column(String(1000))
+    source: Mapped[str] = mapped_column(String(1000), default="")
+    added_at: Mapped[float] = mapped_column(Float)
+
+
 class ImageRow(Row):
     """A boot image: a source WIM and the recipe of what is added to it.
 

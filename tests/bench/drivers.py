@@ -136,6 +136,7 @@ def bench_reading(
     seconds = statistics.median(wholes)
     stored = None
     if store:
+        os.sync()  # what was generated above is not the import's to write
         stored = timed(lambda: store_all(folders[packages], work / "site"))
     return {
         "packages": packages,

@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 
 from netboot.errors import FormatError
 from netboot.formats.inf import Inf, parse
-from tests.formats.inf_summary import GOLDEN, SAMPLES, samples, stamp, summaries
+from tests.formats.inf_summary import (
+    FOLDER,
+    GOLDEN,
+    SAMPLES,
+    elsewhere,
+    facts,
+    lent,
+    samples,
+    stamp,
+    summaries,
+    summary,
+)
 
 HEAD = '[Version]\nSignature="$Windows NT$"\nDriverVer=01/02/2020,1.2.3.4\n'
 
@@ -26,6 +37,23 @@ def test_all_samples_are_in_the_golden_file():
     assert sorted(json.loads(GOLDEN.read_text())) == [path.name for path in samples()]
 
 
+@pytest.mark.parametrize("name", sorted(elsewhere()))
+def test_infs_that_are_kept_elsewhere_say_what_they_said(name):
+    """Their licence keeps them out of this repository; here they are checked where they lie."""
+    data = lent(name)
+    if data is None:
+        pytest.skip(f"{FOLDER} names no folder with {name}; samples/inf/NOTICE says where it is")
+    assert elsewhere()[name] == facts(data)
+
+
+def test_the_notice_tells_where_every_sample_is_from():
+    """Those that lie here, and those that do not."""
+    notice = (SAMPLES / "NOTICE").read_text()
+    names = [path.name for path in samples()] + list(elsewhere())
+    assert 53 == len(names)
+    assert [] == [name for name in names if f"    {name}\n" not in notice]
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-16-le", "latin-1"])
 @pytest.mark.parametrize("path", samples(), ids=lambda path: path.name)
 def test_the_encoding_changes_nothing(path, encoding):
@@ -38,6 +66,17 @@ def test_the_encoding_changes_nothing(path, encoding):
         second.payloads,
         second.refusal,
     )
+
+
+@pytest.mark.parametrize("path", samples(), ids=lambda path: path.name)
+def test_a_continued_line_elsewhere_changes_nothing(path):
+    """Files without continued lines are read a shorter way."""
+    data = path.read_bytes()
+    text = data.decode("utf-16" if data.startswith(b"\xff\xfe") else "latin-1")
+    for end in ("", "\n[Some other section]\nkey = one, \\\n  two\n"):
+        for architecture in ("$ARCH$", "amd64"):
+            whole = parse(stamp((text + end).encode("latin-1"), architecture))
+            assert summary(whole) == summary(parse(stamp(text.encode("latin-1"), architecture)))
 
 
 def read(name, architecture=""):

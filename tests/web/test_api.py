@@ -288,6 +288,49 @@ def test_an_upload_of_somebody_else_cannot_be_imported(script):
     assert script("POST", "drivers", json={"upload": sent}).status_code == 202
 
 
+def test_pairs_conflicts_and_matches_are_told_and_noted(script):
+    """A pair of the site's own, where it is the case, and which driver a device gets."""
+    shipped = script("GET", "known-pairs").json["items"]
+    pair = {
+        "trouble": "apart",
+        "first": {"inf": "e1000.inf"},
+        "second": {"inf": "vioscsi.inf", "provider": "*"},
+        "reason": "It hangs.",
+    }
+    made = script("POST", "known-pairs", json=pair)
+    assert (201, "own-1", True) == (made.status_code, made.json["id"], made.json["own"])
+    assert script("POST", "known-pairs", json=pair).status_code == 409
+    assert script("POST", "known-pairs", json={**pair, "first": {}}).status_code == 400
+    assert len(shipped) + 1 == len(script("GET", "known-pairs").json["items"])
+
+    (clash,) = script("GET", "driver-conflicts").json["pairs"]
+    assert ["e1000", "vioscsi"] == [clash["first"][0]["name"], clash["second"][0]["name"]]
+    assert [] == script("GET", "driver-conflicts?image=lab-pe-x64").json["pairs"]
+    assert script("GET", "driver-conflicts?image=nowhere").status_code == 404
+    shown = script("GET", "drivers/e1000").json
+    assert (["own-1"], "e1000.inf", None) == (
+        [one["id"] for one in shown["known_pairs"]],
+        shown["inf_name"],
+        shown["superseded_by"],
+    )
+    items = script("GET", "driver-match?device=8086:100e").json["items"]
+    assert "e1000" in [one["driver"]["name"] for one in items]
+    assert all("rank" in one["why"] for one in items)
+    assert script("GET", "driver-match?device=hello").status_code == 400
+    assert script("DELETE", "known-pairs/own-1").status_code == 204
+    assert script("DELETE", "known-pairs/own-1").status_code == 404
+    assert script("DELETE", f"known-pairs/{shipped[0]['id']}").status_code == 400
+    assert script("POST", f"{LAB}/arrange-drivers").json["drivers"][0]["name"] == "e1000"
+
+
+def test_drivers_are_found_by_what_vouches_and_what_is_doubtful(script):
+    """As on the page."""
+    both = script("GET", "drivers?signature=catalog+file").json["total"]
+    assert both == script("GET", "drivers").json["total"] > 0
+    assert 0 == script("GET", "drivers?findings=false&signature=none").json["total"]
+    assert script("GET", "drivers/e1000").json["findings"]
+
+
 def test_a_driver_goes_through_its_verbs(script):
     """Enable, disable, sort, delete."""
     assert script("POST", "drivers/netkvm/enable").json["enabled"] is True

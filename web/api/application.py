@@ -13,9 +13,11 @@ from web.api.boots import boots
 from web.api.coverage import coverage
 from web.api.customisation import customisation
 from web.api.deployments import deployments
+from web.api.driver_conflicts import driver_conflicts, driver_match
 from web.api.drivers import drivers
 from web.api.images import images
 from web.api.jobs import jobs
+from web.api.known_pairs import pairs
 from web.api.machines import machines
 from web.api.media import media
 from web.api.network import network
@@ -31,6 +33,9 @@ SUBJECTS = (
     images,
     coverage,
     drivers,
+    driver_conflicts,
+    driver_match,
+    pairs,
     uploads,
     points,
     deployments,

@@ -3,13 +3,15 @@
 from pydantic import BaseModel, Field
 
 from netboot.images.architecture import Architecture
-from netboot.images.catalog import DriverFilter
+from netboot.images.catalog import DriverFilter, Signature, signature
 from netboot.images.driver import Driver, DriverKind
+from netboot.operations import driver_relations, known_pairs
 from netboot.operations import drivers as operations
 from netboot.operations.driver_search import search_drivers
 from netboot.store.catalog_entry import DriverSummary
 from web.access import Role, site
 from web.api.jobs import Job, accepted
+from web.api.known_pairs import Pair
 from web.api.subject import Listed, Order, Page, Subject, Value, next_page
 from web.api.uploads import uploaded_batch
 
@@ -29,13 +31,18 @@ class DriverListed(Value):
 
     digest: str
     name: str
+    inf_name: str
     provider: str
     kind: str
+    class_name: str
     version: str
     date: str
     architectures: list[str]
+    signature: str = Field(description="What vouches for it.")
+    size: int = Field(description="Bytes of all files.")
     enabled: bool
     categories: list[str]
+    findings: list[str] = Field(description="What is doubtful about it.")
 
     @staticmethod
     def of(driver: DriverSummary | Driver) -> "DriverListed":
@@ -48,6 +55,10 @@ class DriverShown(DriverListed):
 
     hardware_ids: list[str] = Field(description=f"At most {IDS_SHOWN}.")
     images: list[str] = Field(description="Boot images whose recipe holds it.")
+    superseded_by: str | None = Field(description="A newer version that claims all of its ids.")
+    versions: list[str] = Field(description="Other versions of the package, the newest first.")
+    rivals: list[str] = Field(description="Other packages that claim ids of it.")
+    known_pairs: list[Pair] = Field(description="Known pairs that are about it.")
 
 
 class Drivers(Listed):
@@ -63,6 +74,8 @@ class DriverSearch(Page):
     kind: DriverKind | None = None
     architecture: Architecture | None = None
     enabled: bool | None = None
+    signature: Signature | None = None
+    findings: bool | None = Field(None, description="Only doubtful ones, or none of them.")
     category: str = Field("", max_length=100)
 
 
@@ -82,21 +95,36 @@ def _common(driver: DriverSummary | Driver) -> dict[str, object]:
     return {
         "digest": driver.digest,
         "name": driver.name,
+        "inf_name": driver.inf_name,
         "provider": driver.provider,
         "kind": driver.kind.value,
+        "class_name": driver.class_name,
         "version": driver.version,
         "date": str(driver.date),
         "architectures": sorted(one.value for one in driver.architectures),
+        "signature": _signature(driver).value,
+        "size": driver.size,
         "enabled": driver.enabled,
         "categories": list(driver.categories),
+        "findings": list(driver.findings),
     }
 
 
+def _signature(driver: DriverSummary | Driver) -> Signature:
+    return signature(driver) if isinstance(driver, Driver) else driver.signature
+
+
 def _shown(driver: Driver) -> DriverShown:
+    others = driver_relations.relations(site(), driver.digest)
+    known = known_pairs.partners_of(site(), driver.digest)
     return DriverShown(
         **_common(driver),
         hardware_ids=sorted(driver.hardware_ids)[:IDS_SHOWN],
         images=list(operations.images_using(site(), driver.digest)),
+        superseded_by=others.superseded_by.digest if others.superseded_by else None,
+        versions=[one.digest for one in others.versions],
+        rivals=[one.driver.digest for one in others.rivals],
+        known_pairs=[Pair.of(one.pair) for one in known],
     )
 
 
@@ -108,6 +136,8 @@ def list_drivers(query: DriverSearch) -> Drivers:
         kind=query.kind,
         architecture=query.architecture,
         enabled=query.enabled,
+        signature=query.signature,
+        has_findings=query.findings,
         category=query.category,
     )
     found = search_drivers(site(), wanted, limit=query.limit, offset=query.offset)

@@ -273,6 +273,19 @@ def remove_driver(path: ImageDriverPath) -> tuple[Image, dict[str, str]]:
     )
 
 
+@images.verb(
+    "POST",
+    "/<slug>/arrange-drivers",
+    needs=Role.OPERATOR,
+    gives=Image,
+    action="arrange_drivers",
+    conditional=True,
+)
+def arrange_drivers(path: ImagePath) -> tuple[Image, dict[str, str]]:
+    """Put the recipe's drivers into the order that known pairs ask for."""
+    return _answer(operations.arrange_drivers(site(), path.slug, row_version=expected_version()))
+
+
 @images.verb("POST", "/<slug>/build", needs=Role.OPERATOR, gives=Job, status=202, action="build")
 def build_version(path: ImagePath) -> tuple[Job, dict[str, str]]:
     """Build the next version; machines get it after an update of the points."""
