@@ -45,7 +45,7 @@ def show(slug: str) -> str:
     everybody = request.args.get("machines") == "all"
     served = request.args.get("version") == "served"
     image = images.get_image(site(), slug)
-    found = operations.coverage(site(), slug, everybody=everybody, served=served)
+    found = operations.coverage(site(), slug, everybody=everybody, served=served, glance=True)
     wanted = request.args.get("page", "1")
     pages = max(1, -(-len(found.machines) // PAGE_SIZE))
     number = min(pages, max(1, int(wanted) if wanted.isdecimal() and len(wanted) < 9 else 1))

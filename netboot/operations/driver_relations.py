@@ -11,12 +11,15 @@ from netboot.images.driver import Driver
 from netboot.images.matching import Conflict, DriverIndex, service_clashes
 from netboot.operations import images
 from netboot.operations.drivers import find_driver
+from netboot.operations.kept_results import KeptResults
 from netboot.site import Site
 from netboot.store.catalog_entry import DriverSummary, family_of, summary
 from netboot.store.catalog_rows import driver_value, load_drivers, summary_value
 from netboot.store.records import DriverRow, HardwareIdRow
 
 RIVALS_SHOWN = 20
+
+_kept: KeptResults["Conflicts"] = KeptResults()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +92,22 @@ def newer_versions(site: Site, shown: Iterable[DriverSummary]) -> dict[str, Driv
 def conflicts(site: Site, image: str = "") -> Conflicts:
     """Conflicts among the drivers of an image, or among all that are enabled.
 
-    Raises NotFound.
+    Of a large catalog those that there were a moment ago, when it was changed just now. Raises
+    NotFound.
     """
     if image:
         return find_conflicts(images.get_image(site, image).drivers)
+    return _kept.lately(str(site.data), _enabled(site), lambda: _conflicts(site))
+
+
+def _enabled(site: Site) -> tuple[int, ...]:
+    """Differs when another set of drivers is enabled."""
+    query = select(func.count(), func.sum(DriverRow.id), func.max(DriverRow.id))
+    with site.database.transaction() as session:
+        return tuple(session.execute(query.where(DriverRow.enabled)).one())
+
+
+def _conflicts(site: Site) -> Conflicts:
     with site.database.transaction() as session:
         shared = (
             select(HardwareIdRow.hardware_id)

@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from netboot.operations import accounts, drivers, jobs
+from netboot.operations import jobs
 from netboot.site import Site
 from tests.web import seeding
 from tests.web.browsing import DESK, sign_in, wait_until_live
 from tests.web.conftest import close
-from tests.web.consoles import Console, running_console
+from tests.web.consoles import Console
 
 pytestmark = [pytest.mark.browser, pytest.mark.loopback, pytest.mark.timeout(900)]
 
@@ -108,23 +108,3 @@ def test_an_upload_survives_a_restart_of_the_server(browser, furnished_folder, t
     finally:
         context.close()
         console.stop()
-
-
-def test_the_first_administrator_comes_in(browser, tmp_path):
-    """From the token on the console to the overview, in the browser."""
-    site = Site.open(tmp_path / "data")
-    token = accounts.issue_setup_token(site)
-    with running_console(site.data) as console:
-        context = browser.new_context()
-        page = context.new_page()
-        page.goto(console.url)
-        page.fill("#token", token)
-        page.fill("#name", "ada")
-        page.fill("#password", seeding.PASSWORD)
-        page.fill("#again", seeding.PASSWORD)
-        page.get_by_role("button", name="Create the administrator").click()
-        page.get_by_role("heading", name="Overview").wait_for()
-        context.close()
-    close(site)
-
-    assert drivers.list_drivers(site) == []
