@@ -120,25 +120,35 @@ def every_page(client: httpx.Client, also=(), each=1):
     Addresses are of one kind when they differ only in what names a thing: a slug, a digest, a
     number. `each` of every kind are visited; `also` are paths that no link leads to.
     """
-    waiting, seen, pages = ["/", *also], {}, []
+    waiting, seen, pages = ["/"], {}, []
     while waiting:
         path = waiting.pop(0)
         kind = kind_of(path)
         if path in seen.get(kind, ()) or len(seen.setdefault(kind, [])) >= each:
             continue
         seen[kind].append(path)
-        answer = client.get(path, follow_redirects=True)
-        if not answer.headers.get("content-type", "").startswith("text/html"):
-            continue
-        reader = _Reader(path)
-        reader.feed(answer.text)
-        pages.append(Page(path, reader.forms))
-        waiting += [
-            link
-            for link in dict.fromkeys(reader.links)
-            if not urlsplit(link).netloc and not link.startswith(ASIDE) and "#" not in link
-        ]
-    return pages
+        page, links = _visit(client, path)
+        if page:
+            pages.append(page)
+            waiting += links
+    visited = {page.path for page in pages}
+    more = (_visit(client, path)[0] for path in also if path not in visited)
+    return [*pages, *filter(None, more)]
+
+
+def _visit(client, path):
+    """The page, and the addresses of this site that it leads to; None for what is no page."""
+    answer = client.get(path, follow_redirects=True)
+    if not answer.headers.get("content-type", "").startswith("text/html"):
+        return None, []
+    reader = _Reader(path)
+    reader.feed(answer.text)
+    links = [
+        link
+        for link in dict.fromkeys(reader.links)
+        if not urlsplit(link).netloc and not link.startswith(ASIDE) and "#" not in link
+    ]
+    return Page(path, reader.forms), links
 
 
 def kind_of(path):
@@ -185,6 +195,10 @@ def fields_of_templates():
         for tag, rest in re.findall(r"<(input|textarea)\b([^>]*)>", text):
             attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', rest))
             kind = attributes.get("type", "text")
-            if attributes.get("name") and (tag == "textarea" or kind in TEXT_TYPES):
+            if (
+                attributes.get("name")
+                and "readonly" not in rest
+                and (tag == "textarea" or kind in TEXT_TYPES)
+            ):
                 found.add(attributes["name"])
     return found
