@@ -108,3 +108,25 @@ def test_an_upload_survives_a_restart_of_the_server(browser, furnished_folder, t
     finally:
         context.close()
         console.stop()
+
+
+def test_a_folder_is_dragged_into_the_page(open_page, console, tmp_path):
+    """All its files are taken, those of its sub-folders too, as if it had been chosen."""
+    for name in ("e1000", "netkvm"):
+        seeding.write_driver(tmp_path / "drivers" / name, name)
+    page = open_page(viewport=DESK)
+    page.goto(f"{console.url}/drivers/import")
+    drop(page, page.locator("[data-drop]"), tmp_path / "drivers")
+    page.get_by_text("6 files uploaded").wait_for()
+
+    assert page.get_by_role("button", name="Import", exact=True).is_enabled()
+
+
+def drop(page, target, path):
+    """Drag a file or folder from the desktop to the middle of something, as a hand does."""
+    box = target.bounding_box()
+    where = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+    desktop = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        desktop.send("Input.dispatchDragEvent", {"type": kind, **where, "data": data})
