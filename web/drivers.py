@@ -23,7 +23,7 @@ drivers = Blueprint("drivers", __name__, url_prefix="/drivers")
 
 PAGE_SIZE = 50
 IDS_SHOWN = 500
-CONFLICTS_SHOWN = 200
+CONFLICTS_SHOWN = 100
 CHOSEN_AT_ONCE = 1000
 SIGNATURES = {"catalog": Signature.CATALOG, "programs": Signature.SELF, "none": Signature.NONE}
 SIGNATURE_WORDS = {

@@ -17,7 +17,7 @@ from netboot.errors import NetbootError
 
 T = TypeVar("T")
 
-KEPT = 32
+KEPT = 8
 THREAD = "kept-results"
 AT_ONCE_SECONDS = 0.05
 """What takes less is made while one waits."""

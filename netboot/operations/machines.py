@@ -5,8 +5,9 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Text, cast, func, or_, select, true
+from sqlalchemy import ColumnElement, Row, Text, cast, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from netboot.boot.events import Discovered, Event, PeOffline, PeReported
@@ -196,7 +197,7 @@ def _reported(session: Session, event: PeReported | PeOffline) -> None:
     session.flush()
 
 
-def _machine(row: MachineRow) -> KnownMachine:
+def _machine(row: MachineRow | Row[Any]) -> KnownMachine:
     return KnownMachine(
         key=row.key,
         source=row.source,
