@@ -84,6 +84,7 @@ def test_from_the_first_sign_in_to_a_machine_that_comes_up_and_back(
     """Offline without the driver, online with it, offline again after the way back."""
     url, token = run
     context = browser.new_context(viewport=DESK)
+    context.set_default_timeout(WORK)
     desk, wall = Watched(context), Watched(context)
     page = desk.page
     become_administrator(page, url, token)
@@ -158,7 +159,7 @@ def make_default(page):
 
 def import_drivers(page, url, folder):
     page.goto(f"{url}/drivers/import")
-    page.set_input_files("#folder", str(folder))
+    page.set_input_files("#folder", str(folder), timeout=WORK)
     page.get_by_text("files uploaded").wait_for(timeout=WORK)
     page.get_by_role("button", name="Import", exact=True).click()
     page.get_by_text("is new").wait_for(timeout=WORK)

@@ -169,9 +169,7 @@ def pages_of(site):
     """Names of the views that show a page to people."""
     rules = create_app(site).url_map.iter_rules()
     reads = {rule.endpoint for rule in rules if "GET" in rule.methods}
-    return {name for name in reads if not name.startswith("api_") and name != "api.openapi"} - set(
-        NO_PAGES
-    )
+    return {name for name in reads - set(NO_PAGES) if not re.match(r"api\.|api_(?!guide)", name)}
 
 
 class Views:
