@@ -78,6 +78,15 @@ def postgres_template(postgres):
 
 
 @pytest.fixture(scope="session")
+def browser():
+    """Chromium: one for all tests of a process, each test in contexts of its own."""
+    from tests.web import browsing
+
+    with browsing.chromium() as launched:
+        yield launched
+
+
+@pytest.fixture(scope="session")
 def lab():
     """The Lab PE's images and driver packages, built once."""
     from vm import labpe

@@ -6,7 +6,8 @@ from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
 from netboot.errors import InvalidInput
-from netboot.images.coverage import Coverage, MachineCoverage, Status
+from netboot.images.coverage import Coverage, Status
+from netboot.images.driver import DriverKind
 from netboot.operations import coverage as operations
 from netboot.operations import images
 from web.access import Role, is_local_path, requires, site
@@ -15,7 +16,7 @@ from web.topics import page
 
 coverage = Blueprint("coverage", __name__, url_prefix="/images/<slug>/coverage")
 
-PAGE_SIZE = 100
+PAGE_SIZE = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,9 @@ class Shares:
         return self.covered + self.lacking + self.unknown
 
     @staticmethod
-    def of(found: Coverage, kind: str) -> "Shares":
-        """Counted over all machines; `kind` is `network` or `storage`."""
-        states = [getattr(machine, kind) for machine in found.machines]
-        return Shares(*(states.count(status) for status in Status))
+    def of(found: Coverage, kind: DriverKind) -> "Shares":
+        """Over all machines, for network or storage."""
+        return Shares(*(found.shares[kind][status] for status in Status))
 
 
 @coverage.get("")
@@ -45,18 +45,17 @@ def show(slug: str) -> str:
     everybody = request.args.get("machines") == "all"
     served = request.args.get("version") == "served"
     image = images.get_image(site(), slug)
-    found = operations.coverage(site(), slug, everybody=everybody, served=served)
+    found = operations.coverage(site(), slug, everybody=everybody, served=served, glance=True)
     wanted = request.args.get("page", "1")
     pages = max(1, -(-len(found.machines) // PAGE_SIZE))
     number = min(pages, max(1, int(wanted) if wanted.isdecimal() and len(wanted) < 9 else 1))
-    machines = sorted(found.machines, key=_worst_first)
     return page(
         "coverage/show.html",
         image=image,
         coverage=found,
-        network=Shares.of(found, "network"),
-        storage=Shares.of(found, "storage"),
-        machines=machines[(number - 1) * PAGE_SIZE : number * PAGE_SIZE],
+        network=Shares.of(found, DriverKind.NETWORK),
+        storage=Shares.of(found, DriverKind.STORAGE),
+        machines=found.worst_first[(number - 1) * PAGE_SIZE : number * PAGE_SIZE],
         number=number,
         pages=pages,
         everybody=everybody,
@@ -102,11 +101,6 @@ def _added(names: list[str], image: str) -> str:
     if not names:
         return f"{image} lacks nothing that the catalog could mend."
     return f"{', '.join(names)} was added to {image}. Build a new version to put it in."
-
-
-def _worst_first(machine: MachineCoverage) -> tuple[int, int, str]:
-    order = (Status.LACKING, Status.UNKNOWN, Status.COVERED)
-    return order.index(machine.network), order.index(machine.storage), machine.machine.name
 
 
 def _page_after(slug: str) -> str:

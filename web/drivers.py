@@ -21,9 +21,9 @@ from web.uploads import shelf
 
 drivers = Blueprint("drivers", __name__, url_prefix="/drivers")
 
-PAGE_SIZE = 100
+PAGE_SIZE = 50
 IDS_SHOWN = 500
-CONFLICTS_SHOWN = 500
+CONFLICTS_SHOWN = 100
 CHOSEN_AT_ONCE = 1000
 SIGNATURES = {"catalog": Signature.CATALOG, "programs": Signature.SELF, "none": Signature.NONE}
 SIGNATURE_WORDS = {

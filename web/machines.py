@@ -1,6 +1,5 @@
 """Machines that are known: their devices, which image each gets and why, what will drive them."""
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -61,7 +60,7 @@ def index() -> str:
         "machines/index.html",
         rows=[Row(one, decide(one), outlooks.get(one.key)) for one in shown],
         total=total,
-        lacking=coverage.lacking(site(), now=time.time()),
+        lacking=coverage.lacking(site()),
         slugs=image_slugs(site()),
         number=number,
         pages=pages,

@@ -82,7 +82,9 @@ def read_images(site: Site, _argument: str) -> Values:
 def read_image(site: Site, slug: str) -> Values:
     """One boot image with all that belongs to it."""
     image = images.get_image(site, slug)
-    recent = [job for job in jobs.list_jobs(site, 50) if job.arguments.get("image") == image.name]
+    newest = jobs.list_jobs(site, 50)
+    recent = [job for job in newest if job.arguments.get("image") == image.name]
+    tests = [job for job in newest if job.kind == "boot_test_machine"]
     return {
         "image": image,
         "conflicts": driver_relations.image_conflicts(site, image.drivers),
@@ -93,6 +95,7 @@ def read_image(site: Site, slug: str) -> Values:
             if held.image == image.name
         ],
         "image_jobs": recent[:5],
+        "boot_tests": [job for job in tests if job.result.get("image") == image.name][:5],
         "busy": [job for job in recent if not job.finished],
     }
 

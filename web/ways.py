@@ -22,7 +22,7 @@ WORDS = {
 }
 BY_MEDIA = ("iso", "usb")
 BY_DISK = ("disk", "package")
-BOOTS_LOOKED_AT = 500
+BOOTS_LOOKED_AT = 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,12 @@ device lacks a driver, which driver of the catalog would mend it, and which driv
 image nobody needs.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
+from types import MappingProxyType
 
 from netboot.images.architecture import Architecture
 from netboot.images.device import Device
@@ -100,19 +103,36 @@ class DriverWeight:
     judged: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Coverage:
     """An image against all known machines."""
 
     machines: tuple[MachineCoverage, ...]
     weights: tuple[DriverWeight, ...]
 
+    @cached_property
+    def worst_first(self) -> tuple[MachineCoverage, ...]:
+        """The machines that need somebody's attention before those that do not."""
+        order = {Status.LACKING: 0, Status.UNKNOWN: 1, Status.COVERED: 2}
+        ranked = [
+            (order[machine.network], order[machine.storage], machine.machine.name, at)
+            for at, machine in enumerate(self.machines)
+        ]
+        return tuple(self.machines[at] for *_, at in sorted(ranked))
+
+    @cached_property
+    def shares(self) -> Mapping[DriverKind, Counter[Status]]:
+        """How many machines stand how, for network and for storage."""
+        network = Counter(machine.network for machine in self.machines)
+        storage = Counter(machine.storage for machine in self.machines)
+        return MappingProxyType({DriverKind.NETWORK: network, DriverKind.STORAGE: storage})
+
     @property
     def unneeded(self) -> tuple[DriverWeight, ...]:
         """Drivers that surely no known machine needs; none while no machine is known."""
         return tuple(weight for weight in self.weights if weight.judged and not weight.machines)
 
-    @property
+    @cached_property
     def fixes(self) -> tuple[tuple[Driver, int], ...]:
         """The drivers that would mend the most devices, with how many; best fix of each only."""
         counts: dict[str, int] = {}

@@ -1,15 +1,13 @@
 """Coverage: which machines an image will bring up, told before anything boots.
 
 The recipe is what the next version will hold; what is served now may hold less. Both can be
-asked for. What was found is kept until something changes that it depends on, so that live pages
-may ask again and again.
+asked for. What was found is kept until something changes that it depends on; a large fleet is
+held against an image beside the pages that show it.
 """
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Integer, cast, func, select
 from sqlalchemy.orm import Session
@@ -29,25 +27,18 @@ from netboot.images.device import Device
 from netboot.images.driver import Driver
 from netboot.images.inbox import inside
 from netboot.images.matching import NEWEST, DriverIndex, Match
-from netboot.operations import images
+from netboot.operations import images, policy
 from netboot.operations.images import ImageView
+from netboot.operations.kept_results import KeptResults
 from netboot.operations.machine_images import boots_from_network, decider
 from netboot.operations.machines import KnownMachine, learn_from_journal, list_machines
 from netboot.site import Site
 from netboot.store.catalog_rows import load_drivers
-from netboot.store.records import (
-    DefaultImageRow,
-    DeploymentRow,
-    DriverRow,
-    HardwareIdRow,
-    MachineRow,
-)
+from netboot.store.records import DeploymentRow, DriverRow, HardwareIdRow, MachineRow
 
 T = TypeVar("T")
 
 IN_A_QUERY = 500
-KEPT = 32
-LACKING_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +49,19 @@ class Outlook:
     coverage: MachineCoverage
 
 
-def coverage(site: Site, image: str, *, everybody: bool = False, served: bool = False) -> Coverage:
+def coverage(
+    site: Site, image: str, *, everybody: bool = False, served: bool = False, glance: bool = False
+) -> Coverage:
     """An image against the machines that would get it, or against all with `everybody`.
 
     The image's recipe is asked, or with `served` the version that machines get now; lists by
-    hand always count. Raises NotFound.
+    hand always count. With `glance` machines of the last moments may be missing where the fleet
+    is large. Raises NotFound.
     """
     learn_from_journal(site)
     view = images.get_image(site, image)
-    key = (
-        *(str(site.data), view.slug, view.row_version, everybody, served),
-        view.served_version if served else 0,
-    )
+    number = view.served_version if served else 0
+    key = (str(site.data), view.slug, view.row_version, everybody, served, number, _decided(site))
 
     def compute() -> Coverage:
         known = list_machines(site)
@@ -82,12 +74,17 @@ def coverage(site: Site, image: str, *, everybody: bool = False, served: bool = 
             ]
         return _cover(site, view, known, served=served)
 
-    return _kept.get((*key, _stamp(site)), compute)
+    ask = _kept.lately if glance else _kept.now
+    return ask(key, _seen(site), compute)
 
 
 def outlook_of(site: Site, machines: Iterable[KnownMachine]) -> dict[str, Outlook]:
-    """What becomes of these machines if they boot now, by key; of those that get an image."""
+    """What becomes of these machines if they boot now, by key; of those that get an image.
+
+    Told without fixes.
+    """
     decide = decider(site)
+    views = {view.name: view for view in images.list_images(site)}
     by_image: dict[str, list[KnownMachine]] = {}
     for machine in machines:
         if chosen := decide(machine).images:
@@ -95,40 +92,27 @@ def outlook_of(site: Site, machines: Iterable[KnownMachine]) -> dict[str, Outloo
     return {
         one.machine.name: Outlook(image, one)
         for image, known in by_image.items()
-        for one in _cover(site, images.get_image(site, image), known, served=True).machines
+        if image in views
+        for one in _cover(site, views[image], known, served=True, fixes=False).machines
     }
-
-
-def lacking(site: Site, *, now: float) -> int:
-    """How many machines would boot without a network driver, as of at most five minutes ago.
-
-    Counted anew at once when a machine, a driver, an image or an assignment comes or goes.
-    """
-    with site.database.transaction() as session:
-        drivers = session.execute(select(func.count(), func.max(DriverRow.id))).one()
-        known = session.scalar(select(func.count()).select_from(MachineRow))
-        given = session.execute(select(func.count(), func.max(DeploymentRow.changed_at))).one()
-    served = tuple(sorted((n, v.number) for n, v in site.point.load().current.items()))
-    key = (str(site.data), int(now // LACKING_SECONDS), *drivers, known, *given, served)
-    return _counted.get(
-        key, lambda: sum(one.coverage.network == "lacking" for one in outlook(site).values())
-    )
 
 
 def outlook(site: Site) -> dict[str, Outlook]:
     """What becomes of each machine that boots now, by its key; of those that get an image."""
-    decide = decider(site)
-    wanted = {
-        machine.key: decision.images[0]
-        for machine in list_machines(site)
-        if (decision := decide(machine)).images
-    }
-    found: dict[str, Outlook] = {}
-    for image in dict.fromkeys(wanted.values()):
-        for one in coverage(site, image, served=True).machines:
-            if wanted.get(one.machine.name) == image:
-                found[one.machine.name] = Outlook(image, one)
-    return found
+    return outlook_of(site, list_machines(site))
+
+
+def lacking(site: Site) -> int:
+    """How many machines would boot without a network driver, as of a moment ago.
+
+    Counted anew at once when a driver, a version or an assignment comes or goes.
+    """
+    served = tuple(sorted(site.point.numbers().items()))
+    return _counted.lately(
+        (str(site.data), served, _decided(site)),
+        _seen(site),
+        lambda: sum(one.coverage.network == "lacking" for one in outlook(site).values()),
+    )
 
 
 def machine_coverage(
@@ -181,46 +165,38 @@ def remove_unneeded(site: Site, image: str, *, everybody: bool = False) -> tuple
     return drivers
 
 
-class _Kept(Generic[T]):
-    """The newest results, by all that they depend on."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._found: OrderedDict[tuple[Any, ...], T] = OrderedDict()
-
-    def get(self, key: tuple[Any, ...], compute: Callable[[], T]) -> T:
-        with self._lock:
-            found = self._found.get(key)
-        if found is None:
-            found = compute()
-        with self._lock:
-            self._found[key] = found
-            self._found.move_to_end(key)
-            while len(self._found) > KEPT:
-                self._found.popitem(last=False)
-        return found
+_kept: KeptResults[Coverage] = KeptResults()
+_counted: KeptResults[int] = KeptResults()
 
 
-_kept: _Kept[Coverage] = _Kept()
-_counted: _Kept[int] = _Kept()
-
-
-def _stamp(site: Site) -> tuple[Any, ...]:
-    """Differs when catalog, machines or assignments differ."""
+def _decided(site: Site) -> tuple[Any, ...]:
+    """Differs when the catalog or what machines are given differs."""
     enabled = func.sum(cast(DriverRow.enabled, Integer) * DriverRow.id)
     with site.database.transaction() as session:
         drivers = session.execute(select(func.count(), func.max(DriverRow.id), enabled)).one()
-        machines = session.execute(select(func.count(), func.max(MachineRow.seen_at))).one()
         given = session.execute(select(func.count(), func.max(DeploymentRow.changed_at))).one()
-        defaults = session.execute(select(DefaultImageRow.architecture, DefaultImageRow.image_name))
-        return (*drivers, *machines, *given, *sorted(map(tuple, defaults)))
+    return (*drivers, *given, *sorted(policy.defaults(site).items()))
 
 
-def _cover(site: Site, view: ImageView, known: Sequence[KnownMachine], *, served: bool) -> Coverage:
+def _seen(site: Site) -> tuple[Any, ...]:
+    """Differs when machines were seen since."""
+    with site.database.transaction() as session:
+        return tuple(session.execute(select(func.count(), func.max(MachineRow.seen_at))).one())
+
+
+def _cover(
+    site: Site,
+    view: ImageView,
+    known: Sequence[KnownMachine],
+    *,
+    served: bool,
+    fixes: bool = True,
+) -> Coverage:
+    """Without `fixes` the catalog is asked only what devices of an unknown class are for."""
     build = view.facts.build or NEWEST
     machines = [machine.as_machine() for machine in known]
     with site.database.transaction() as session:
-        offers = _claiming(session, wanted_ids(machines, build))
+        offers = _claiming(session, wanted_ids(_to_look_up(machines, fixes=fixes), build))
         added = _served(session, view) if served else view.drivers
     return cover(
         added,
@@ -230,6 +206,12 @@ def _cover(site: Site, view: ImageView, known: Sequence[KnownMachine], *, served
         inside=_inside(view),
         catalog=DriverIndex(offers),
     )
+
+
+def _to_look_up(machines: Sequence[Machine], *, fixes: bool) -> Iterable[Machine]:
+    devices = {device for machine in machines for device in machine.devices}
+    wanted = (device for device in devices if fixes or device.kind is None)
+    return (Machine("", tuple(wanted)),)
 
 
 def _served(session: Session, view: ImageView) -> Sequence[Driver]:

@@ -13,13 +13,17 @@ from netboot.images.matching import Conflict, DriverIndex, service_clashes
 from netboot.images.servicing import load_order
 from netboot.operations import images
 from netboot.operations.drivers import find_driver
+from netboot.operations.kept_results import KeptResults
 from netboot.operations.known_pairs import clashes_among, clashes_enabled
 from netboot.site import Site
 from netboot.store.catalog_entry import DriverSummary, family_of, summary
 from netboot.store.catalog_rows import driver_value, load_drivers, summary_value
+from netboot.store.known_pairs import own_pairs
 from netboot.store.records import DriverRow, HardwareIdRow
 
 RIVALS_SHOWN = 20
+
+_kept: KeptResults["Conflicts"] = KeptResults()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +103,24 @@ def newer_versions(site: Site, shown: Iterable[DriverSummary]) -> dict[str, Driv
 def conflicts(site: Site, image: str = "") -> Conflicts:
     """Conflicts among the drivers of an image, or among all that are enabled.
 
-    Raises NotFound.
+    Of a large catalog those that there were a moment ago, when it was changed just now. Raises
+    NotFound.
     """
     if image:
         return image_conflicts(site, images.get_image(site, image).drivers)
+    with site.database.transaction() as session:
+        key = (str(site.data), tuple(own_pairs(session)))
+        stamp = _enabled(session)
+    return _kept.lately(key, stamp, lambda: _conflicts(site))
+
+
+def _enabled(session: Session) -> tuple[int, ...]:
+    """Differs when another set of drivers is enabled."""
+    query = select(func.count(), func.sum(DriverRow.id), func.max(DriverRow.id))
+    return tuple(session.execute(query.where(DriverRow.enabled)).one())
+
+
+def _conflicts(site: Site) -> Conflicts:
     with site.database.transaction() as session:
         shared = (
             select(HardwareIdRow.hardware_id)

@@ -1,14 +1,12 @@
 """A boot image as pages, API and command line show it: read from the rows, nothing is changed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from netboot.images import boot_image
 from netboot.images.architecture import Architecture
-from netboot.images.boot_image import recipe_digest
+from netboot.images.boot_image import BootImage, recipe_digest
 from netboot.images.content_version import ContentVersion
 from netboot.images.distribution import status
 from netboot.images.driver import Driver
@@ -18,7 +16,13 @@ from netboot.images.secrets import SecretFinding, unaccepted
 from netboot.images.source_change import SourceChange
 from netboot.operations import policy
 from netboot.site import Site
-from netboot.store.image_rows import find_image, image_value, secrets_in, versions_of
+from netboot.store.image_rows import (
+    all_images,
+    find_image,
+    image_value,
+    secrets_in,
+    versions_of,
+)
 from netboot.store.records import ImageRow
 
 
@@ -87,27 +91,29 @@ class ImageView:
 
 
 def list_images(site: Site) -> list[ImageView]:
-    """All boot images, by name."""
-    defaults = policy.defaults(site)
+    """All boot images, by name; their drivers come without models, which no list shows."""
+    defaults, served = policy.defaults(site), site.point.numbers()
     with site.database.transaction() as session:
-        rows = session.scalars(select(ImageRow).order_by(ImageRow.name))
-        return [_view(site, session, row, defaults) for row in rows]
+        return [_view(row, image, defaults, served) for row, image in all_images(session)]
 
 
 def get_image(site: Site, name: str) -> ImageView:
     """One image, by its name or slug. Raises NotFound."""
-    defaults = policy.defaults(site)
+    defaults, served = policy.defaults(site), site.point.numbers()
     with site.database.transaction() as session:
-        return _view(site, session, find_image(session, name), defaults)
+        row = find_image(session, name)
+        return _view(row, image_value(session, row), defaults, served)
 
 
 def _view(
-    site: Site, session: Session, row: ImageRow, defaults: dict[Architecture, str]
+    row: ImageRow,
+    image: BootImage,
+    defaults: Mapping[Architecture, str],
+    served_numbers: Mapping[str, int],
 ) -> ImageView:
-    image = image_value(session, row)
     versions = versions_of(row)
     current = versions[0] if versions else None
-    served = site.point.served(row.name)
+    served = served_numbers.get(row.name)
     altered = {held.number: tuple(held.altered) for held in row.versions if held.altered}
     is_altered = current is not None and current.number in altered
     newest = current.number if current else None

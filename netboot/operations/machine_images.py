@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from netboot.boot.client import BootClient, Firmware, Stage
 from netboot.boot.policy import NoImage, choose
 from netboot.images.architecture import Architecture
+from netboot.images.content_version import PublishedContent
 from netboot.operations import policy
 from netboot.operations.machines import REPORT, KnownMachine
 from netboot.protocols.dhcp import MessageType
@@ -53,23 +54,36 @@ def decider(site: Site) -> Decide:
     published = site.point.load()
     defaults = policy.defaults(site)
     assigned = {made.mac: made.image for made in policy.deployments(site)}
+    alike: dict[tuple[str, str, str], Decision] = {}
 
     def decide(machine: KnownMachine) -> Decision:
         if not boots_from_network(machine):
             return Decision((), ("A list by hand; it is held against every image.",))
-        client = _client(machine)
-        if client is None:
-            own = assigned.get(machine.key)
-            return Decision((own,) if own else _any(defaults), (NEVER_ASKED,))
-        choice = choose(client, published)
-        reasons = (choice.reason,) if isinstance(choice, NoImage) else choice.reasons
-        own = assigned.get(machine.key)
-        if own is not None:
-            return Decision((own,), reasons)
-        wanted = (defaults.get(architecture) for architecture in _startable(machine, client))
-        return Decision(tuple(image for image in wanted if image), reasons)
+        if machine.key in assigned or machine.key in published.assignments:
+            return _decision(machine, published, defaults, assigned.get(machine.key))
+        kind = (machine.firmware, machine.architecture, machine.source)
+        if kind not in alike:
+            alike[kind] = _decision(machine, published, defaults, None)
+        return alike[kind]
 
     return decide
+
+
+def _decision(
+    machine: KnownMachine,
+    published: PublishedContent,
+    defaults: Mapping[Architecture, str],
+    own: str | None,
+) -> Decision:
+    client = _client(machine)
+    if client is None:
+        return Decision((own,) if own else _any(defaults), (NEVER_ASKED,))
+    choice = choose(client, published)
+    reasons = (choice.reason,) if isinstance(choice, NoImage) else choice.reasons
+    if own is not None:
+        return Decision((own,), reasons)
+    wanted = (defaults.get(architecture) for architecture in _startable(machine, client))
+    return Decision(tuple(image for image in wanted if image), reasons)
 
 
 def _any(defaults: Mapping[Architecture, str]) -> tuple[str, ...]:

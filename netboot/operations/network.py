@@ -134,12 +134,11 @@ def other_servers(site: Site) -> list[OtherServer]:
 
 def serving(site: Site) -> Serving | None:
     """What our proxyDHCP said when it began last; None where it never did. Raises ContentFault."""
-    for entry in site.journal.latest_of(DhcpStarted, limit=1, within=1_000_000):
-        event = entry.event
-        if isinstance(event, DhcpStarted):
-            notes = tuple(filter(None, event.notes.split("\n\n")))
-            return Serving(event.at, event.interface, event.address, event.ports, notes)
-    return None
+    entry = site.journal.latest_start()
+    if entry is None or not isinstance(event := entry.event, DhcpStarted):
+        return None
+    notes = tuple(filter(None, event.notes.split("\n\n")))
+    return Serving(event.at, event.interface, event.address, event.ports, notes)
 
 
 def submit_check(

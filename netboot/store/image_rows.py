@@ -1,7 +1,9 @@
 """Boot images between the rules' value and the database's rows."""
 
+from collections.abc import Iterable
+
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from netboot.errors import Difference, EditConflict, NotFound
 from netboot.images.architecture import Architecture
@@ -10,7 +12,7 @@ from netboot.images.content_version import ContentVersion
 from netboot.images.driver import Driver
 from netboot.images.properties import Properties
 from netboot.images.secrets import SecretFinding
-from netboot.store.catalog_rows import load_drivers
+from netboot.store.catalog_rows import load_drivers, load_packages
 from netboot.store.records import DriverRow, ImageDriverRow, ImageRow, VersionRow
 
 
@@ -32,15 +34,16 @@ def drivers_of(session: Session, row: ImageRow) -> tuple[Driver, ...]:
 
 def image_value(session: Session, row: ImageRow) -> BootImage:
     """The image as the rules know it."""
-    return BootImage(
-        name=row.name,
-        slug=row.slug,
-        architecture=Architecture(row.architecture),
-        source=SourceWim(row.source_digest, row.source_size, row.image_index),
-        drivers=drivers_of(session, row),
-        properties=Properties.from_json(row.properties),
-        comment=row.comment,
-    )
+    return _image(row, drivers_of(session, row))
+
+
+def all_images(session: Session) -> list[tuple[ImageRow, BootImage]]:
+    """All images by name, read at once; their drivers come without models."""
+    whole = (selectinload(ImageRow.drivers), selectinload(ImageRow.versions))
+    rows = session.scalars(select(ImageRow).options(*whole).order_by(ImageRow.name)).all()
+    held = {row.name: [entry.driver_digest for entry in row.drivers] for row in rows}
+    known = load_packages(session, {digest for digests in held.values() for digest in digests})
+    return [(row, _image(row, (known[digest] for digest in held[row.name]))) for row in rows]
 
 
 def keep_drivers(row: ImageRow, image: BootImage) -> None:
@@ -84,6 +87,18 @@ def secrets_in(row: VersionRow) -> tuple[SecretFinding, ...]:
 def versions_of(row: ImageRow) -> tuple[ContentVersion, ...]:
     """The versions built so far, newest first."""
     return tuple(ContentVersion.from_json(version.manifest) for version in row.versions)
+
+
+def _image(row: ImageRow, drivers: Iterable[Driver]) -> BootImage:
+    return BootImage(
+        name=row.name,
+        slug=row.slug,
+        architecture=Architecture(row.architecture),
+        source=SourceWim(row.source_digest, row.source_size, row.image_index),
+        drivers=tuple(drivers),
+        properties=Properties.from_json(row.properties),
+        comment=row.comment,
+    )
 
 
 def _placed(held: ImageDriverRow | None, digest: str, place: int) -> ImageDriverRow:

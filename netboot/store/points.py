@@ -97,8 +97,11 @@ class PointFolder:
 
     def served(self, image: str) -> int | None:
         """The number of the version that new boots of this image get."""
-        number: int | None = self._state()["current"].get(image)
-        return number
+        return self.numbers().get(image)
+
+    def numbers(self) -> dict[str, int]:
+        """The number of the version that new boots get, for each image that is served."""
+        return dict(self._state()["current"])
 
     def update(
         self,

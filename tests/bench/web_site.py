@@ -1,7 +1,8 @@
 """A large site for the benchmark of the console: drivers, machines, boots, images, jobs.
 
-Drivers, machines and boots are rows as an import and the journal's folding leave them; the
-journal holds the events of every boot.
+Drivers, machines and boots are rows as an import and the journal's folding leave them, written
+many at a time; the journal holds the events of every boot. Machines are of some hundred models,
+as institutions buy them; no two models share a device.
 """
 
 import json
@@ -13,21 +14,32 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import insert
+
 from netboot.boot.attempts import Attempt, fold
 from netboot.boot.events import Event
-from netboot.operations import images, jobs, machines, policy
+from netboot.operations import images, machines, policy
 from netboot.site import Site
-from netboot.store import boot_log, boot_rows
+from netboot.store import boot_log, boot_rows, catalog_rows
 from netboot.store.catalog_entry import entry
-from netboot.store.catalog_rows import add_entries
 from netboot.store.journal_writer import encoded, open_journal
-from netboot.store.records import FactRow, MachineRow
+from netboot.store.records import (
+    DeploymentRow,
+    DriverContentRow,
+    DriverRow,
+    FactRow,
+    JobRow,
+    MachineRow,
+)
 from tests.bench.drivers import catalog
 from tests.web import seeding
 
 SEED = 20_261
-AT_ONCE = 500
-BOOTS_AT_ONCE = 5000
+BOOTS_AT_ONCE = 20_000
+MODELS = 300
+"""Models of computers in the fleet, each with devices of its own."""
+
+CLASSES = ("0200", "0200", "0106", "0108", "0300", "0403", "0600", "0604", "0c03", "0880", "0780")
 IMAGES = 12
 DRIVERS_IN_IMAGE = 20
 JOBS = 200
@@ -49,18 +61,42 @@ def fill(site: Site, *, drivers: int, machine_count: int, boots: int) -> None:
     with site.database.writing() as session:
         for mark in (machines.READ_TO, boot_log.READ_TO):
             session.merge(FactRow(name=mark, value={"id": last}))
-    for number in range(JOBS):
-        job = jobs.submit(site, "build_version", {"image": "PE 1"}, title=f"Build {number}")
-        site.jobs.report(job.id, progress=0.5, stage="half", line="a line")
-        site.jobs.finish(job.id, "succeeded" if number % 9 else "failed", message="done")
+        session.execute(insert(JobRow), [_job(number) for number in range(JOBS)])
     seeding.add_accounts(site)
 
 
+def _job(number: int) -> dict[str, Any]:
+    """A job as a worker leaves it, oldest first."""
+    now = time.time()
+    return {
+        "kind": "build_version",
+        "title": f"Build {number}",
+        "arguments": {"image": f"PE {number % IMAGES}"},
+        "state": "succeeded" if number % 9 else "failed",
+        "progress": 1.0,
+        "stage": "done",
+        "message": "done",
+        "log": [f"{line} files were looked at" for line in range(200)],
+        "result": {},
+        "created_at": now - 600 * (JOBS - number),
+        "finished_at": now - 600 * (JOBS - number) + 60,
+    }
+
+
 def _drivers(site: Site, count: int, chance: random.Random) -> None:
-    shelf = catalog(count, chance)
-    for at in range(0, count, AT_ONCE):
-        with site.database.writing() as session:
-            add_entries(session.connection(), [entry(one) for one in shelf[at : at + AT_ONCE]])
+    shelf = list(enumerate(map(entry, catalog(count, chance)), 1))
+    now = time.time()
+    # In the order of their index, or most of the time would go into finding places in it.
+    ids = sorted((text, number) for number, one in shelf for text in json.loads(one.hardware_ids))
+    with site.database.writing() as session:
+        rows = [{"id": number, **catalog_rows._columns(one, now)} for number, one in shelf]
+        session.execute(insert(DriverRow), rows)
+        session.execute(
+            insert(DriverContentRow), [catalog_rows._content(number, one) for number, one in shelf]
+        )
+        session.connection().exec_driver_sql(
+            "INSERT INTO hardware_ids (hardware_id, driver_id) VALUES (?, ?)", ids
+        )
 
 
 def _images(site: Site, drivers: int) -> None:
@@ -77,35 +113,37 @@ def _images(site: Site, drivers: int) -> None:
 
 def _machines(site: Site, count: int, chance: random.Random) -> None:
     now = time.time()
-    for at in range(0, count, AT_ONCE):
-        with site.database.writing() as session:
-            session.add_all(
-                MachineRow(
-                    key=mac_of(number),
-                    source=machines.REPORT,
-                    devices=[
-                        f"{0x1000 + chance.randrange(400):04x}:{chance.randrange(2000):04x}"
-                        for _ in range(12)
-                    ],
-                    architecture="x64",
-                    firmware="uefi" if number % 3 else "bios",
-                    image_name=f"PE {number % IMAGES}",
-                    seen_at=now - chance.random() * 90 * DAY,
-                )
-                for number in range(at, min(at + AT_ONCE, count))
-            )
-    for number in range(0, count, 50):
-        _assign(site, number)
+    models = [_model(chance) for _ in range(MODELS)]
+    rows = [
+        {
+            "key": mac_of(number),
+            "source": machines.REPORT,
+            "devices": chance.choice(models),
+            "architecture": "x64",
+            "firmware": "uefi" if number % 3 else "bios",
+            "image_name": f"PE {number % IMAGES}",
+            "seen_at": now - chance.random() * 90 * DAY,
+        }
+        for number in range(count)
+    ]
+    given = [
+        {"mac": mac_of(number), "image_name": f"PE {number % IMAGES}", "comment": "",
+         "changed_at": 1.0}
+        for number in range(0, count, 50)
+    ]  # fmt: skip
+    with site.database.writing() as session:
+        session.execute(insert(MachineRow), rows)
+        session.execute(insert(DeploymentRow), given)
     policy.publish(site)
 
 
-def _assign(site: Site, number: int) -> None:
-    from netboot.store.records import DeploymentRow
-
-    with site.database.writing() as session:
-        session.merge(
-            DeploymentRow(mac=mac_of(number), image_name=f"PE {number % IMAGES}", changed_at=1.0)
-        )
+def _model(chance: random.Random) -> list[str]:
+    """The devices of a computer as its boot image reports them."""
+    return [
+        f"{0x1000 + chance.randrange(400):04x}:{chance.randrange(2000):04x}:{code}"
+        f":{chance.randrange(1 << 32):08x}"
+        for code in CLASSES
+    ]
 
 
 def _boots(site: Site, count: int, machine_count: int, chance: random.Random) -> int:

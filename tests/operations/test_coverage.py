@@ -3,7 +3,15 @@ import pytest
 from netboot.boot.events import Discovered
 from netboot.images.architecture import Architecture
 from netboot.images.coverage import Status
-from netboot.operations import coverage, driver_import, drivers, images, machines
+from netboot.operations import (
+    coverage,
+    driver_import,
+    drivers,
+    images,
+    machines,
+    points,
+    versions,
+)
 from vm import labpe
 
 NAME = "Lab PE x64"
@@ -83,3 +91,28 @@ def test_candidates_for_a_device_come_in_windows_order(stocked):
     assert [("e1000", False)] == [(one.driver.name, one.driver.enabled) for one in found]
     assert "compatible with" in found[0].explanation
     assert [] == coverage.candidates(stocked, device, Architecture.ARM64)
+
+
+def test_the_outlook_says_what_coverage_says(stocked):
+    """It is told without fixes, and counts those that would stay offline."""
+    versions.build_version(stocked, NAME)
+    points.update_distribution_points(stocked, NAME)
+    machines.import_devices(stocked, MAC, "8086:100e:0200\n8086:2922:010601")
+    seen = coverage.coverage(stocked, NAME, served=True).machines[0]
+    told = coverage.outlook(stocked)[MAC]
+
+    assert (NAME, seen.network, seen.storage) == (
+        told.image,
+        told.coverage.network,
+        told.coverage.storage,
+    )
+    assert Status.LACKING == told.coverage.network
+    assert 1 == coverage.lacking(stocked)
+
+
+def test_a_glance_at_a_small_fleet_is_never_old(stocked):
+    """A machine that was listed just now is there."""
+    assert 1 == len(coverage.coverage(stocked, NAME, glance=True).machines)
+    machines.import_devices(stocked, "new laptops", "PCI\\VEN_10EC&DEV_8168")
+
+    assert 2 == len(coverage.coverage(stocked, NAME, glance=True).machines)

@@ -12,6 +12,7 @@ from netboot.store.catalog_rows import (
     add_entries,
     known_digests,
     load_drivers,
+    load_packages,
     remove_driver,
     summaries_of,
 )
@@ -104,3 +105,13 @@ def test_only_models_that_are_asked_for_are_loaded(site):
         (found,) = load_drivers(session, true(), claiming=wanted)
     assert (models[1], models[3]) == found.models
     assert driver.files == found.files
+
+
+def test_packages_come_without_what_only_matching_needs(site):
+    """Everything else is there; what the catalog has not is left out."""
+    drivers = [claiming("b", "PCI\\B"), claiming("a", "PCI\\A")]
+    add(site, *drivers)
+    wanted = [drivers[0].digest, "sha256:none"]
+
+    with site.database.transaction() as session:
+        assert {wanted[0]: replace(drivers[0], models=())} == load_packages(session, wanted)

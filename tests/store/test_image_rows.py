@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 from sqlalchemy.orm.exc import StaleDataError
 
 from netboot.errors import NotFound
-from netboot.images.boot_image import with_driver, without_driver
+from netboot.images.boot_image import recipe_digest, with_driver, without_driver
 from netboot.store.image_rows import (
+    all_images,
     drivers_of,
     find_image,
     image_value,
@@ -89,3 +92,17 @@ def test_versions_come_newest_first_and_as_they_were_built(site):
 
     with site.database.transaction() as session:
         assert (built[1], built[0]) == versions_of(find_image(session, NAME))
+
+
+def test_all_images_are_read_at_once_as_each_by_itself(site, drivers):
+    """Names in order, drivers in the recipe's order; of those all but their models."""
+    change(site, lambda image: with_driver(with_driver(image, drivers[2]), drivers[0]))
+    add_image(site, "Another", is_lab=False)
+
+    with site.database.transaction() as session:
+        found = all_images(session)
+        assert ["Another", NAME] == [row.name for row, _ in found]
+        for row, image in found:
+            single = image_value(session, row)
+            assert [replace(one, models=()) for one in single.drivers] == list(image.drivers)
+            assert recipe_digest(single) == recipe_digest(image)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from netboot.boot.events import Discovered, Event, OfferSent, TransferFinished
+from netboot.boot.events import DhcpStarted, Discovered, Event, OfferSent, TransferFinished
 from netboot.errors import ContentFault
 from netboot.store.journal import Entry, Journal, UnknownEvent
 
@@ -92,6 +92,22 @@ def test_entries_are_found_by_words_in_them(
     assert journal.flush()
 
     assert found == len(journal.latest_of(OfferSent, limit=9, containing=words))
+
+
+def test_the_newest_start_is_found_however_long_ago_it_was(journal: Journal) -> None:
+    """Whatever machines did since; it has an index of its own."""
+    assert journal.latest_start() is None
+    starts = [
+        DhcpStarted(at=float(n), interface=f"eth{n}", address="10.0.0.2", ports="67", notes="")
+        for n in range(2)
+    ]
+    for event in (*starts, *(discovered(number) for number in range(50))):
+        journal.emit(event)
+    assert journal.flush()
+
+    found = journal.latest_start()
+    assert found is not None
+    assert found.event == starts[1]
 
 
 def test_an_empty_journal_has_nothing_to_tell(journal: Journal) -> None:

@@ -105,13 +105,6 @@ def htmx(**extra):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    """Chromium, for the tests of one module."""
-    with browsing.chromium() as launched:
-        yield launched
-
-
-@pytest.fixture(scope="module")
 def console(furnished_folder, tmp_path_factory):
     """A running console with a furnished site, for all tests of one module."""
     data = shutil.copytree(furnished_folder, tmp_path_factory.mktemp("browser") / "data")

@@ -1,15 +1,41 @@
-"""Every page of a console, found by following its links, and every form on them."""
+"""Every page of a console, found by following its links, and every form on them.
 
+What links lead to is held against the application's own list of routes: no page is forgotten.
+"""
+
+import contextlib
 import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import httpx
+from werkzeug.exceptions import MethodNotAllowed, NotFound
 
+import web
+from web.app import create_app
+
+TEMPLATES = Path(web.__file__).parent / "templates"
 TEXT_TYPES = {"text", "search", "url", "email", "password", "number", "tel"}
 ASIDE = ("/assets/", "/live", "/sign-in", "/setup", "/api/", "/metrics")
 """What is no page of the console, or ends the session."""
+
+
+NO_PAGES = {
+    "accounts.setup_page": "there only until somebody was made",
+    "accounts.sign_in_page": "before the session; visited by itself",
+    "assets.asset": "files",
+    "images.driver_choices": "a part of the image's page, opened in its dialog",
+    "jobs.screenshot": "a picture",
+    "live.stream": "the stream of every page",
+    "metrics.read": "for Prometheus",
+    "single_sign_on.begin": "leads to another site",
+    "single_sign_on.callback": "comes from another site",
+    "uploads.head": "of the protocol of uploads",
+    "versions.download": "a file",
+}
+"""Views that answer GET and are no pages to look at, and what they are."""
 
 
 @dataclass
@@ -94,25 +120,35 @@ def every_page(client: httpx.Client, also=(), each=1):
     Addresses are of one kind when they differ only in what names a thing: a slug, a digest, a
     number. `each` of every kind are visited; `also` are paths that no link leads to.
     """
-    waiting, seen, pages = ["/", *also], {}, []
+    waiting, seen, pages = ["/"], {}, []
     while waiting:
         path = waiting.pop(0)
         kind = kind_of(path)
         if path in seen.get(kind, ()) or len(seen.setdefault(kind, [])) >= each:
             continue
         seen[kind].append(path)
-        answer = client.get(path, follow_redirects=True)
-        if not answer.headers.get("content-type", "").startswith("text/html"):
-            continue
-        reader = _Reader(path)
-        reader.feed(answer.text)
-        pages.append(Page(path, reader.forms))
-        waiting += [
-            link
-            for link in dict.fromkeys(reader.links)
-            if not urlsplit(link).netloc and not link.startswith(ASIDE) and "#" not in link
-        ]
-    return pages
+        page, links = _visit(client, path)
+        if page:
+            pages.append(page)
+            waiting += links
+    visited = {page.path for page in pages}
+    more = (_visit(client, path)[0] for path in also if path not in visited)
+    return [*pages, *filter(None, more)]
+
+
+def _visit(client, path):
+    """The page, and the addresses of this site that it leads to; None for what is no page."""
+    answer = client.get(path, follow_redirects=True)
+    if not answer.headers.get("content-type", "").startswith("text/html"):
+        return None, []
+    reader = _Reader(path)
+    reader.feed(answer.text)
+    links = [
+        link
+        for link in dict.fromkeys(reader.links)
+        if not urlsplit(link).netloc and not link.startswith(ASIDE) and "#" not in link
+    ]
+    return Page(path, reader.forms), links
 
 
 def kind_of(path):
@@ -127,3 +163,40 @@ def kind_of(path):
     ]
     fields = "&".join(sorted(re.findall(r"(\w+)=", parts.query)))
     return "/".join(words) + ("?" + fields if fields else "")
+
+
+def pages_of(site):
+    """Names of the views that show a page to people."""
+    rules = create_app(site).url_map.iter_rules()
+    reads = {rule.endpoint for rule in rules if "GET" in rule.methods}
+    return {name for name in reads - set(NO_PAGES) if not re.match(r"api\.|api_(?!guide)", name)}
+
+
+class Views:
+    """The application's views by their addresses."""
+
+    def __init__(self, site):
+        self._adapter = create_app(site).url_map.bind("localhost")
+
+    def at(self, path, method="GET"):
+        """The name of the view that answers; empty where none does."""
+        with contextlib.suppress(NotFound, MethodNotAllowed):
+            return self._adapter.match(urlsplit(path).path, method=method)[0]
+        return ""
+
+
+def fields_of_templates():
+    """Names of all text fields that templates have, but those that are named when they are made."""
+    found = set()
+    for path in TEMPLATES.rglob("*.html"):
+        text = re.sub(r"\{[{%#].*?[}%#]\}", "", path.read_text(), flags=re.DOTALL)
+        for tag, rest in re.findall(r"<(input|textarea)\b([^>]*)>", text):
+            attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', rest))
+            kind = attributes.get("type", "text")
+            if (
+                attributes.get("name")
+                and "readonly" not in rest
+                and (tag == "textarea" or kind in TEXT_TYPES)
+            ):
+                found.add(attributes["name"])
+    return found

@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from netboot.operations import accounts, drivers, jobs
+from netboot.operations import jobs
 from netboot.site import Site
 from tests.web import seeding
 from tests.web.browsing import DESK, sign_in, wait_until_live
 from tests.web.conftest import close
-from tests.web.consoles import Console, running_console
+from tests.web.consoles import Console
 
 pytestmark = [pytest.mark.browser, pytest.mark.loopback, pytest.mark.timeout(900)]
 
@@ -110,21 +110,23 @@ def test_an_upload_survives_a_restart_of_the_server(browser, furnished_folder, t
         console.stop()
 
 
-def test_the_first_administrator_comes_in(browser, tmp_path):
-    """From the token on the console to the overview, in the browser."""
-    site = Site.open(tmp_path / "data")
-    token = accounts.issue_setup_token(site)
-    with running_console(site.data) as console:
-        context = browser.new_context()
-        page = context.new_page()
-        page.goto(console.url)
-        page.fill("#token", token)
-        page.fill("#name", "ada")
-        page.fill("#password", seeding.PASSWORD)
-        page.fill("#again", seeding.PASSWORD)
-        page.get_by_role("button", name="Create the administrator").click()
-        page.get_by_role("heading", name="Overview").wait_for()
-        context.close()
-    close(site)
+def test_a_folder_is_dragged_into_the_page(open_page, console, tmp_path):
+    """All its files are taken, those of its sub-folders too, as if it had been chosen."""
+    for name in ("e1000", "netkvm"):
+        seeding.write_driver(tmp_path / "drivers" / name, name)
+    page = open_page(viewport=DESK)
+    page.goto(f"{console.url}/drivers/import")
+    drop(page, page.locator("[data-drop]"), tmp_path / "drivers")
+    page.get_by_text("6 files uploaded").wait_for()
 
-    assert drivers.list_drivers(site) == []
+    assert page.get_by_role("button", name="Import", exact=True).is_enabled()
+
+
+def drop(page, target, path):
+    """Drag a file or folder from the desktop to the middle of something, as a hand does."""
+    box = target.bounding_box()
+    where = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+    desktop = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        desktop.send("Input.dispatchDragEvent", {"type": kind, **where, "data": data})

@@ -201,3 +201,17 @@ def test_an_import_form_that_cannot_be_used_is_refused(furnished, operator, form
     assert response.status_code == 400
     assert words.lower() in response.text.lower()
     assert not jobs.list_jobs(furnished)
+
+
+def test_the_page_tells_of_the_boot_tests_that_came_up_with_the_image(furnished, make_client):
+    """Of this image, not of others; each leads to its story."""
+    for image, number in (("Lab PE x64", 1), ("Lab PE x86", 9)):
+        job = jobs.submit(furnished, "boot_test_machine", {}, title=f"Test machine: {image}")
+        result = {"result": "online", "image": image, "version": number}
+        furnished.jobs.finish(job.id, "succeeded", result=result)
+    text = make_client(furnished, "viewer").get(PAGE).text
+    card = text.split('id="tests-title"')[1].split("</section>")[0]
+
+    assert "v1 " in card
+    assert "v9 " not in card
+    assert "/jobs/1" in card

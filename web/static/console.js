@@ -62,7 +62,9 @@
   const units = [["day", 86400], ["hour", 3600], ["minute", 60]];
   const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
 
-  function age(seconds) {
+  function age(moment) {
+    const seconds = (Date.now() - moment) / 1000;
+    if (seconds >= 30 * 86400) return moment.toLocaleDateString();
     for (const [unit, length] of units) {
       if (seconds >= length) return relative.format(-Math.floor(seconds / length), unit);
     }
@@ -72,7 +74,7 @@
   function showTimes(root) {
     for (const time of root.querySelectorAll("time[datetime]")) {
       const moment = new Date(time.dateTime);
-      const text = age((Date.now() - moment) / 1000);
+      const text = age(moment);
       if (time.textContent !== text) time.textContent = text;
       const whole = moment.toLocaleString();
       if (time.title !== whole) time.title = whole;
@@ -372,7 +374,7 @@
     return [low - edge, high + edge];
   };
   const clock = (seconds) =>
-    new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
   function draw(box) {
     const kind = KINDS[box.dataset.chart];
