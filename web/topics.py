@@ -12,7 +12,8 @@ from typing import Any
 from flask import render_template
 
 from netboot.boot.attempts import Outcome
-from netboot.operations import boots, images, jobs, network, points
+from netboot.images import uefi_loader
+from netboot.operations import altered, boots, images, jobs, network, points
 from netboot.operations.boots import BootFilter
 from netboot.site import Site
 from web import attention, charts, guide, ladder
@@ -84,12 +85,14 @@ def read_image(site: Site, slug: str) -> Values:
     recent = [job for job in jobs.list_jobs(site, 50) if job.arguments.get("image") == image.name]
     return {
         "image": image,
+        "loaders": uefi_loader.held(image.facts.boot_files),
         "places": [
             (point, held)
             for point in points.point_status(site)
             for held in point.images
             if held.image == image.name
         ],
+        "site_authority": site.settings.uefi_authority,
         "image_jobs": recent[:5],
         "busy": [job for job in recent if not job.finished],
     }
@@ -99,6 +102,7 @@ def read_points(site: Site, _argument: str) -> Values:
     """All distribution points with what they hold."""
     return {
         "points": points.point_status(site),
+        "altered": altered.list_altered(site),
         "slugs": boots.image_slugs(site),
     }
 
