@@ -151,7 +151,7 @@ def test_grubs_menu_is_made_for_the_machine(site, services):
 
     assert "(tftp,10.77.0.2)/v/lab-pe-x86/5/vmlinuz" in menu
     token = menu.split("/report/")[1].split()[0]
-    assert ("Lab PE x86", 5, MAC) == ReportTokens(site.secret).read(token)
+    assert ("lab-pe-x86", 5, MAC) == ReportTokens(site.secret).read(token)
 
 
 def test_grub_without_a_pin_gets_the_default_or_the_reason_why_not(site, services):

@@ -27,8 +27,8 @@ LABEL_LIMIT = 64
 
 
 @dataclass(frozen=True, slots=True)
-class _FileProperty:
-    """A property that is one file: `check` raises FormatError for bytes that cannot be it."""
+class FileProperty:
+    """A property that is one file of at most `limit` bytes; `check` raises FormatError for bytes that cannot be it."""
 
     field: str
     what: str
@@ -37,14 +37,14 @@ class _FileProperty:
     hint: str
 
 
-_BACKGROUND = _FileProperty(
+BACKGROUND = FileProperty(
     "background",
     "the background",
     32 << 20,
     picture_size,
     "Windows PE shows JPEG pictures only; save it as .jpg.",
 )
-_BOOT_SDI = _FileProperty(
+BOOT_SDI = FileProperty(
     "boot_sdi",
     "boot.sdi",
     64 << 20,
@@ -115,7 +115,7 @@ def set_background(
 
     Raises InvalidInput for what is no JPEG, or when the image shows no picture.
     """
-    return _set_file(site, image, picture, _BACKGROUND, row_version)
+    return _set_file(site, image, picture, BACKGROUND, row_version)
 
 
 def set_boot_sdi(
@@ -125,7 +125,7 @@ def set_boot_sdi(
 
     Raises InvalidInput.
     """
-    return _set_file(site, image, sdi, _BOOT_SDI, row_version)
+    return _set_file(site, image, sdi, BOOT_SDI, row_version)
 
 
 def add_file(
@@ -170,7 +170,7 @@ def remove_file(
 
 
 def _set_file(
-    site: Site, image: str, file: Path | None, wanted: _FileProperty, row_version: int | None
+    site: Site, image: str, file: Path | None, wanted: FileProperty, row_version: int | None
 ) -> ImageView:
     """Take the file into the store and the recipe, or the property back (None)."""
     digest = ""

@@ -132,7 +132,7 @@ def test_a_file_is_put_in_and_taken_out(furnished, operator, wanted, data, found
     ("form", "words"),
     [
         ({"purpose": "background"}, "no JPEG"),
-        ({"purpose": "boot_sdi"}, "cannot be used"),
+        ({"purpose": "boot_sdi"}, "cannot be boot.sdi"),
         ({"purpose": "extra"}, "where the file shall lie"),
         ({"purpose": "extra", "target": "/Windows/System32/startnet.cmd"}, "by netboot itself"),
         ({"purpose": "virus"}, "what the file is for"),
