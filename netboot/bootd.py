@@ -42,12 +42,13 @@ class BootPages:
         self._cache = ContentCache(site.point.blobs.path)
         self._journal = site.journal
         self._tokens = ReportTokens(site.secret)
+        self._authority = site.settings.uefi_authority
         self._tickets = Tickets(site.point.root)
         self._server = BootServer(http=f"http://{address}:{site.settings.http_port}", tftp=address)
 
     def resolve_url(self, path: str) -> ContentRef | Refusal:
         """What a path means."""
-        return resolve_url(path, self._published(), self._programs)
+        return resolve_url(path, self._published(), self._programs, site_authority=self._authority)
 
     def open_content(self, ref: ContentRef) -> Content:
         """The bytes that `resolve_url` meant. Raises ContentFault."""
@@ -98,7 +99,7 @@ class BootPages:
 
     def report(self, token: str, body: bytes, ip: str) -> Refusal | None:
         """Note a report home, or say why it is none."""
-        event = read_report(self._tokens, token, body, ip)
+        event = read_report(self._tokens, token, body, ip, self._published())
         if isinstance(event, Refusal):
             return event
         self._journal.emit(event)

@@ -41,6 +41,11 @@ class Settings(BaseSettings):
     tftp_workers: int = Field(
         0, ge=0, le=16, description="TFTP processes; 0: one for each core, at most 4."
     )
+    uefi_authority: Literal["2011", "2023"] = Field(
+        "2011",
+        description="Microsoft's authority whose UEFI boot loader machines get where neither the"
+        " machine nor the image says it: 2011 (PCA 2011) or 2023 (Windows UEFI CA 2023).",
+    )
     programs: list[Path] = Field(
         default_factory=lambda: [Path("/usr/lib/ipxe"), Path("/boot")],
         description="Folders with iPXE's boot programs.",

@@ -74,6 +74,7 @@ class BootServices:
         self._journal = site.journal
         self._sessions = Sessions()
         self._tokens = ReportTokens(site.secret)
+        self._authority = site.settings.uefi_authority
         self._server = BootServer(http=f"http://{address}:{site.settings.http_port}", tftp=address)
         self._texts: OrderedDict[str, bytes] = OrderedDict()
 
@@ -92,6 +93,8 @@ class BootServices:
             firmware=self._sessions.firmware_for(ip, now),
             programs=self._programs,
             published=self.published(),
+            authority=self.published().authorities.get(self._sessions.mac_of(ip, now), ""),
+            site_authority=self._authority,
         )
         if isinstance(found, ContentRef) and starts_version(name):
             self._promise(Promise("", ip, image=found.image, number=found.version, fresh=True))
@@ -215,6 +218,7 @@ def _dhcp(site: Site, place: Place, loop: Loop, services: BootServices) -> DhcpS
         http_port=site.settings.http_port,
         networks=tuple(network_of(place.address)),
         relays=tuple(IPv4Network(relay) for relay in site.settings.relays),
+        authority=site.settings.uefi_authority,
     )
     dhcp = DhcpServer(
         loop=loop,

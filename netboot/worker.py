@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from netboot.errors import NetbootError, OperatorFault
-from netboot.operations import guarding, housekeeping, job_handlers
+from netboot.operations import guarding, housekeeping, job_handlers, jobs
 from netboot.site import Site
 from netboot.store.jobs import (
     CANCELLED,
@@ -117,8 +117,8 @@ class Worker:
             while not self._ending.is_set():
                 if time.monotonic() - looked >= LOOK_AFTER_HOUSE_SECONDS:
                     looked = time.monotonic()
-                    housekeeping.queue_when_due(self.site, kinds, now=time.time())
-                    guarding.queue_when_due(self.site, kinds, now=time.time())
+                    for daily in (housekeeping.DAILY, guarding.DAILY):
+                        jobs.queue_when_due(self.site, daily, kinds, now=time.time())
                 job = self.site.jobs.claim(worker, kinds)
                 if job is not None:
                     self._work(job, worker)

@@ -248,3 +248,39 @@ def test_the_lab_images_take_all_of_it_too(netboot, data, lab, architecture, tmp
     assert "property: Scratch space (MB): nothing -> 64" in text
     assert "CURRENT" in netboot("points", "verify", NAME)
     assert "v1" in netboot("points", "rollback", NAME, 1)
+
+
+def test_an_image_is_renamed_and_what_refers_to_it_follows(netboot, imported):
+    """Its deployment, its default; the name that is taken and the old one are told apart."""
+    netboot("deployment", "set", "52:54:00:00:00:01", imported)
+    text = netboot("image", "rename", imported, "Windows PE, autumn")
+    assert "It is called Windows PE, autumn now" in text
+    assert "Windows PE, autumn" in netboot("deployment", "list")
+    (row,) = json.loads(netboot("image", "list", "--json"))
+    assert ("Windows PE, autumn", "windows-pe-autumn", True) == (
+        row["name"],
+        row["slug"],
+        row["default"],
+    )
+    assert "needs a name" in netboot("image", "rename", imported, " ", code=2)
+
+
+def test_the_loader_of_2023_is_refused_where_the_image_has_none(netboot, imported):
+    """With the reason; the one that it has is taken."""
+    refused = netboot("image", "set", imported, "--uefi-authority", "2023", code=2)
+    assert "Windows UEFI CA 2023; it holds: 2011" in refused
+    assert "UEFI loader of 2023 (Windows UEFI CA 2023): none" in netboot("image", "show", imported)
+    netboot("image", "set", imported, "--uefi-authority", "2011")
+    assert "UEFI boot loader's authority: 2011" in netboot("image", "show", imported)
+
+
+def test_damaged_bytes_are_listed_and_deleted(netboot, data):
+    """One by its digest; all of them only when that is said."""
+    site = Site.open(data)
+    digest = site.blobs.add_bytes(b"damaged").digest
+    site.blobs.set_aside(digest)
+    assert digest in netboot("site", "altered")
+    netboot("site", "delete-altered", code=2)
+    assert "1 files are gone, 7 bytes." in netboot("site", "delete-altered", digest)
+    assert [] == json.loads(netboot("site", "altered", "--json"))
+    site.database.close()

@@ -151,7 +151,7 @@ def test_grubs_menu_is_made_for_the_machine(site, services):
 
     assert "(tftp,10.77.0.2)/v/lab-pe-x86/5/vmlinuz" in menu
     token = menu.split("/report/")[1].split()[0]
-    assert ("Lab PE x86", 5, MAC) == ReportTokens(site.secret).read(token)
+    assert ("lab-pe-x86", 5, MAC) == ReportTokens(site.secret).read(token)
 
 
 def test_grub_without_a_pin_gets_the_default_or_the_reason_why_not(site, services):
@@ -381,3 +381,15 @@ def test_who_loads_a_versions_program_by_its_path_gets_that_versions_files(site)
         assert content_of("BCD-bios", 4, "PE x86") == read(services, rb"\Boot\BCD")
         assert content_of("boot.wim", 4, "PE x86") == read(services, rb"\Boot\boot.wim")
     relay.close()
+
+
+def test_a_machine_that_needs_the_loader_of_2023_gets_it_under_the_usual_name(site, services):
+    """Its neighbour gets the other one, out of the same version."""
+    files = (*NATIVE, "bootmgfw_EX.efi")
+    version = serve(site, version_of(site, 1, files=files, chains=("native",)))
+    site.point.publish_authorities(lambda: {MAC: "2023"})
+    services.emit(answered(version, file="bootmgfw.efi"))
+    services.emit(answered(version, file="bootmgfw.efi", ip="10.77.0.102", mac="52:54:00:77:00:02"))
+    refs = [services.resolve(rb"\Boot\bootmgfw.efi", ip) for ip in (IP, "10.77.0.102")]
+
+    assert ["bootmgfw_EX.efi", "bootmgfw.efi"] == [ref.name for ref in refs]

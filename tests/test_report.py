@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import math
+from types import MappingProxyType
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +11,7 @@ from netboot import report as module
 from netboot.boot.events import PeReported
 from netboot.boot.files import Refusal
 from netboot.images.architecture import Architecture
-from netboot.images.content_version import ContentVersion
+from netboot.images.content_version import ContentVersion, PublishedContent
 from netboot.report import ReportTokens, plain_mac, read_report
 
 SECRET = "s" * 48
@@ -34,9 +35,55 @@ GOOD = {
 }
 
 
-def read(said, token=TOKEN, ip="10.77.0.101"):
+PUBLISHED = dataclasses.replace(
+    PublishedContent.empty(),
+    kept=MappingProxyType({("Lab PE x64", 7): VERSION}),
+    names=MappingProxyType({"lab-pe-x64": "Lab PE x64"}),
+)
+
+
+def read(said, token=TOKEN, ip="10.77.0.101", published=PUBLISHED):
     body = said if isinstance(said, bytes) else json.dumps(said).encode()
-    return read_report(TOKENS, token, body, ip)
+    return read_report(TOKENS, token, body, ip, published)
+
+
+def test_a_token_inside_a_version_holds_while_its_image_is_served(monkeypatch):
+    """A year later as well; once the image is gone, the reason is told."""
+    import itsdangerous.timed
+
+    token = TOKENS.issue_for("lab-pe-x64", 7)
+    assert token == TOKENS.issue_for("lab-pe-x64", 7)
+    now = itsdangerous.timed.time.time()
+    monkeypatch.setattr(itsdangerous.timed.time, "time", lambda: now + 365 * 86400)
+    event = read(GOOD, token)
+    assert ("Lab PE x64", "52:54:00:77:00:02", "") == (event.image, event.mac, event.way)
+    assert ("Lab PE x64", 7) == (read({}, token).image, read({}, token).version)
+
+    refusal = read(GOOD, token, published=PublishedContent.empty())
+    assert isinstance(refusal, Refusal)
+    assert "is not served here any more" in refusal.reason
+
+
+def test_tokens_of_one_kind_are_none_of_another():
+    """A brief one does not become a lasting one by being written into an image."""
+    lasting, written = TOKENS.issue_lasting(VERSION, "usb"), TOKENS.issue_for("lab-pe-x64", 7)
+
+    assert (None, None) == (TOKENS.read_for(TOKEN), TOKENS.read_for(lasting))
+    assert (None, None) == (TOKENS.read(written), TOKENS.read_lasting(written))
+
+
+def test_a_medium_of_a_version_that_is_not_kept_any_more_reports_by_its_new_name():
+    """The point has forgotten the version, not what the image is called."""
+    token = TOKENS.issue_lasting(dataclasses.replace(VERSION, number=3), "usb")
+    renamed = dataclasses.replace(
+        PUBLISHED, names=MappingProxyType({"lab-pe-x64": "Lab PE, renamed"})
+    )
+
+    assert ("Lab PE, renamed", 6, "usb") == (
+        read(GOOD, token, published=renamed).image,
+        read(GOOD, token, published=renamed).version,
+        read(GOOD, token, published=renamed).way,
+    )
 
 
 def test_what_the_machine_found_inside_its_wim_counts():

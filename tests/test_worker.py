@@ -11,6 +11,7 @@ import pytest
 from netboot import worker as module
 from netboot.errors import OperatorFault
 from netboot.operations import facts, housekeeping, images, job_handlers, jobs
+from netboot.operations.jobs import DAY
 from netboot.site import Site
 from netboot.store.jobs import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, JobFailed
 from netboot.store.records import JobRow
@@ -260,7 +261,7 @@ def test_a_lane_that_fails_ends_the_worker(site, monkeypatch):
 
 def test_the_house_is_kept_once_a_day(site):
     """A worker that begins a day after the last clean-up queues one and does it."""
-    facts.remember(site, housekeeping.LAST, {"at": time.time() - housekeeping.DAY - 1})
+    facts.remember(site, housekeeping.DAILY.mark, {"at": time.time() - DAY - 1})
     with at_work(site):
         until = time.monotonic() + SECONDS
         while not site.jobs.latest() and time.monotonic() < until:
@@ -269,7 +270,9 @@ def test_the_house_is_kept_once_a_day(site):
         done = ended(site, job)
 
     assert ("clean_up", SUCCEEDED) == (done.kind, done.state)
-    assert {"blobs", "size", "versions", "events", "jobs", "leftovers"} == set(done.result)
+    assert {"blobs", "size", "versions", "events", "jobs", "leftovers", "altered"} == set(
+        done.result
+    )
 
 
 # --- the real process -----------------------------------------------------------------------

@@ -9,9 +9,10 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
 from netboot.errors import InvalidInput
+from netboot.images import uefi_loader
 from netboot.images.properties import CHAINS, SCRATCH_SPACES
 from netboot.operations import image_properties as operations
-from netboot.operations import images
+from netboot.operations import images, network
 from web.access import Role, requires, site
 from web.answers import done
 from web.forms import number
@@ -30,7 +31,7 @@ PURPOSES: dict[str, tuple[str, Callable[..., Any]]] = {
 
 _TEXTS = (
     *("prestart_command", "keyboard", "locale", "report_home"),
-    *("bios_chain", "uefi_chain"),
+    *("bios_chain", "uefi_chain", "uefi_authority"),
 )
 _NUMBERS = ("scratch_space_mb", "menu_seconds", "tftp_block_size", "tftp_window_size")
 
@@ -39,11 +40,17 @@ _NUMBERS = ("scratch_space_mb", "menu_seconds", "tftp_block_size", "tftp_window_
 @requires(Role.VIEWER)
 def show(slug: str) -> str:
     """All properties, with what the image cannot take."""
+    image = images.get_image(site(), slug)
     return page(
         "images/customisation.html",
-        image=images.get_image(site(), slug),
+        image=image,
         scratch_spaces=SCRATCH_SPACES,
         chains=CHAINS,
+        authorities=uefi_loader.AUTHORITIES,
+        loaders=uefi_loader.held(image.facts.boot_files),
+        site_authority=site().settings.uefi_authority,
+        tell_command=uefi_loader.TELL_COMMAND,
+        reports_here=_reports_here(),
         purposes={key: words for key, (words, _operation) in PURPOSES.items()},
     )
 
@@ -51,15 +58,20 @@ def show(slug: str) -> str:
 @images_custom.post("/<slug>/details")
 @requires(Role.OPERATOR)
 def set_details(slug: str) -> ResponseReturnValue:
-    """Change what people read: version and comment."""
+    """Change what people read: name, version and comment."""
+    before = images.get_image(site(), slug)
     image = operations.set_details(
         site(),
         slug,
+        name=request.form.get("name"),
         version_label=request.form.get("version_label", "").strip(),
         comment=request.form.get("comment", "").replace("\r\n", "\n").strip(),
         row_version=number("row_version"),
     )
-    return done("Version and comment were saved.", _here(image))
+    if image.name == before.name:
+        return done("Version and comment were saved.", _here(image))
+    words = f"{before.name} is called {image.name} now; deployments and defaults follow."
+    return done(words, _here(image))
 
 
 @images_custom.post("/<slug>/properties")
@@ -107,6 +119,12 @@ def remove_file(slug: str) -> ResponseReturnValue:
 
 
 _SAVED = "Saved. Machines get it with the next version that is built and distributed."
+
+
+def _reports_here() -> str:
+    """This site's address for reports, where the boot services have said it."""
+    serving = network.serving(site())
+    return f"http://{serving.address}:{site().settings.http_port}" if serving else ""
 
 
 def _here(image: images.ImageView) -> str:

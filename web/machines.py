@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from netboot.errors import InvalidInput
 from netboot.images.coverage import MachineCoverage
 from netboot.images.device import MAX_TEXT
+from netboot.images.uefi_loader import AUTHORITIES
 from netboot.operations import coverage, images, policy
 from netboot.operations import machines as operations
 from netboot.operations.boots import image_slugs
@@ -91,6 +92,7 @@ def show(key: str) -> str:
         boots=boots_from_network(machine),
         own=_own_image(machine),
         images=views,
+        authorities=AUTHORITIES,
         held=[_held(image, machine) for image in _in_order(held, decision.images)],
     )
 
@@ -135,6 +137,15 @@ def assign(key: str) -> ResponseReturnValue:
             policy.withdraw(site(), machine.key)
         words = f"{machine.key} gets the default of its architecture."
     return done(words, url_for("machines.show", key=machine.key))
+
+
+@machines.post("/<key>/authority")
+@requires(Role.OPERATOR)
+def set_authority(key: str) -> ResponseReturnValue:
+    """Say whose UEFI boot loader the machine needs."""
+    known = operations.set_authority(site(), key, request.form.get("authority", ""))
+    words = f"the loader of {known.authority}" if known.authority else "what image and site say"
+    return done(f"{known.key} gets {words}.", url_for("machines.show", key=known.key))
 
 
 def _held(image: ImageView, machine: KnownMachine) -> Held:

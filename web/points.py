@@ -1,8 +1,12 @@
 """Distribution points: which version each holds."""
 
-from flask import Blueprint
+from flask import Blueprint, request, url_for
+from flask.typing import ResponseReturnValue
 
-from web.access import Role, requires
+from netboot.errors import InvalidInput
+from netboot.operations import altered
+from web.access import Role, requires, site
+from web.answers import done
 from web.topics import page
 
 points = Blueprint("points", __name__, url_prefix="/distribution-points")
@@ -13,3 +17,15 @@ points = Blueprint("points", __name__, url_prefix="/distribution-points")
 def index() -> str:
     """All points with all images."""
     return page("points/index.html", "points")
+
+
+@points.post("/altered/delete")
+@requires(Role.ADMIN)
+def delete_altered() -> ResponseReturnValue:
+    """Delete damaged bytes that were set aside: those of a digest, or all."""
+    digest = request.form.get("digest", "")
+    if not digest and request.form.get("all") != "yes":
+        raise InvalidInput("say which damaged bytes")
+    gone = altered.delete_altered(site(), digest)
+    words = "file of damaged bytes is" if gone.files == 1 else "files of damaged bytes are"
+    return done(f"{gone.files} {words} gone.", url_for(".index"))

@@ -13,7 +13,8 @@ from urllib.parse import unquote
 from flask import render_template
 
 from netboot.boot.attempts import Outcome
-from netboot.operations import boots, driver_relations, images, jobs, network, points
+from netboot.images import uefi_loader
+from netboot.operations import altered, boots, driver_relations, images, jobs, network, points
 from netboot.operations.boots import BootFilter
 from netboot.site import Site
 from web import attention, charts, guide, ladder
@@ -88,12 +89,14 @@ def read_image(site: Site, slug: str) -> Values:
     return {
         "image": image,
         "conflicts": driver_relations.image_conflicts(site, image.drivers),
+        "loaders": uefi_loader.held(image.facts.boot_files),
         "places": [
             (point, held)
             for point in points.point_status(site)
             for held in point.images
             if held.image == image.name
         ],
+        "site_authority": site.settings.uefi_authority,
         "image_jobs": recent[:5],
         "boot_tests": [job for job in tests if job.result.get("image") == image.name][:5],
         "busy": [job for job in recent if not job.finished],
@@ -104,6 +107,7 @@ def read_points(site: Site, _argument: str) -> Values:
     """All distribution points with what they hold."""
     return {
         "points": points.point_status(site),
+        "altered": altered.list_altered(site),
         "slugs": boots.image_slugs(site),
     }
 

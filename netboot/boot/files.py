@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
-from netboot.images.boot_image import slug
 from netboot.images.content_version import ContentVersion, PublishedContent
+from netboot.images.uefi_loader import LOADER
 
 NOT_FOUND = 1
 ACCESS_VIOLATION = 2
@@ -135,7 +135,7 @@ def _fault_of_part(part: str) -> str:
 
 def version_path(version: ContentVersion, file: str = "") -> str:
     """Where a version's file lies in a URL, and over TFTP for who must say it exactly."""
-    return f"/v/{slug(version.image)}/{version.number}/{file}"
+    return f"/v/{version.address}/{version.number}/{file}"
 
 
 def resolve(
@@ -145,13 +145,16 @@ def resolve(
     firmware: str,
     programs: Mapping[str, ContentRef],
     published: PublishedContent | None = None,
+    authority: str = "",
+    site_authority: str = "",
 ) -> ContentRef | Refusal:
     """What `name`, as it came by TFTP, means for a client.
 
     `version` is the version that the client is pinned to, `firmware` (`bios` or `uefi…`)
     decides which boot configuration it gets, `programs` are the site's own, by file name
     (`undionly.kpxe`, or with a folder: `grub/grub.cfg`). With `published`, the exact names of
-    `version_path` are known too.
+    `version_path` are known too. `authority` is whose loader this machine needs, and
+    `site_authority` the site's default (see netboot.images.uefi_loader).
     """
     key = normalise(name)
     if isinstance(key, Refusal):
@@ -160,13 +163,19 @@ def resolve(
     if program:
         return program
     if published and key.startswith("v/"):
-        return _by_version_path(key, published, firmware)
-    file = names_of(version, _kind(firmware)).get(key) if version else None
-    return file or _not_held(key, version)
+        return _by_version_path(key, published, firmware, authority, site_authority)
+    if version is None:
+        return _not_held(key, version)
+    loader = version.uefi_loader(machine=authority, site=site_authority)
+    return names_of(version, _kind(firmware), loader).get(key) or _not_held(key, version)
 
 
 def resolve_url(
-    path: str, published: PublishedContent, programs: Mapping[str, ContentRef]
+    path: str,
+    published: PublishedContent,
+    programs: Mapping[str, ContentRef],
+    *,
+    site_authority: str = "",
 ) -> ContentRef | Refusal:
     """What a URL's path (decoded) means: `/v/<slug>/<number>/<file>` or `/p/<program>`."""
     key = normalise(path.encode("utf-8", "surrogateescape"))
@@ -176,7 +185,7 @@ def resolve_url(
         return _program(key, programs, published) or Refusal("no such boot program")
     if key.startswith("v/"):
         # Only UEFI firmware loads Windows' loaders by HTTP; scripts name BCD-bios themselves.
-        return _by_version_path(key, published, "uefi")
+        return _by_version_path(key, published, "uefi", "", site_authority)
     return Refusal("no such page")
 
 
@@ -204,29 +213,36 @@ def starts_version(name: bytes) -> bool:
     return len(parts) == 4 and parts[0] == "v" and parts[3] in FIRST_PROGRAMS
 
 
-def _by_version_path(key: str, published: PublishedContent, firmware: str) -> ContentRef | Refusal:
+def _by_version_path(
+    key: str, published: PublishedContent, firmware: str, authority: str, site_authority: str
+) -> ContentRef | Refusal:
     """A file of the version that the name itself says."""
     match key.split("/", 3):
         case ["v", image_slug, number, file] if number.isdecimal():
-            return _file_of(image_slug, int(number), file, published, firmware)
+            version = _version_at(image_slug, int(number), published)
+            if isinstance(version, Refusal):
+                return version
+            loader = version.uefi_loader(machine=authority, site=site_authority)
+            names = names_of(version, _kind(firmware), loader)
+            return names.get(file) or _not_held(file, version)
     return Refusal("not the name of a version's file")
 
 
-def _file_of(
-    image_slug: str, number: int, file: str, published: PublishedContent, firmware: str
-) -> ContentRef | Refusal:
-    """`file` of version `number` of the image whose slug it is."""
+def _version_at(
+    image_slug: str, number: int, published: PublishedContent
+) -> ContentVersion | Refusal:
+    """Version `number` of the image whose slug it is."""
     held = {**published.kept, **{(v.image, v.number): v for v in published.current.values()}}
     found = [
         version
-        for (image, its), version in held.items()
-        if its == number and slug(image) == image_slug
+        for (_image, its), version in held.items()
+        if its == number and version.address == image_slug
     ]
     match found:
         case []:
             return Refusal(f"version {number} of {image_slug} is not held here")
         case [version]:
-            return names_of(version, _kind(firmware)).get(file) or _not_held(file, version)
+            return version
         case _:
             images = " and ".join(sorted(version.image for version in found))
             return Refusal(f"{images} have the same short name; rename one of them")
@@ -248,10 +264,13 @@ def _kind(firmware: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def names_of(version: ContentVersion, firmware: str) -> Mapping[str, ContentRef]:
+def names_of(
+    version: ContentVersion, firmware: str, loader: str = LOADER
+) -> Mapping[str, ContentRef]:
     """Every name (normalised) under which a client of that firmware gets a file of `version`.
 
-    `firmware` is `bios` or `uefi`. A file's own name in the manifest always means itself.
+    `firmware` is `bios` or `uefi`, `loader` the file that is given as bootmgfw.efi ("": none).
+    Any other file's own name in the manifest always means itself.
     """
     own = {
         file.name.replace("\\", "/").lower(): ContentRef(
@@ -259,6 +278,11 @@ def names_of(version: ContentVersion, firmware: str) -> Mapping[str, ContentRef]
         )
         for file in version.files
     }
+    chosen = own.get(loader.lower())
+    if chosen is not None:
+        own[LOADER] = chosen
+    else:
+        own.pop(LOADER, None)
     names: dict[str, ContentRef] = {}
     for name, ref in own.items():
         for alias in _aliases(name, firmware):

@@ -9,7 +9,7 @@ Chains, in the order in which a version lists them:
 """
 
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -17,6 +17,7 @@ from netboot.boot.client import BootClient, Firmware, Stage, machine_name
 from netboot.boot.policy import Choice
 from netboot.images.architecture import Architecture
 from netboot.images.content_version import ContentVersion
+from netboot.images.uefi_loader import AUTHORITIES, LOADER, lacking
 
 
 class Transport(StrEnum):
@@ -89,10 +90,13 @@ def select(
     server: str,
     http_port: int,
     supplied: Container[str] = (),
+    authority: str = "",
+    site_authority: str = "",
 ) -> BootProgram | NoProgram:
     """The program that starts the first candidate which this firmware can start.
 
-    `supplied` are the names of the boot programs that the administrator brought.
+    `supplied` are the names of the boot programs that the administrator brought. `authority` is
+    whose UEFI loader this machine needs, `site_authority` the site's default.
     """
     site = f"http://{server}:{http_port}"
     if client.stage is Stage.IPXE:
@@ -108,10 +112,14 @@ def select(
         for chain in version.chains_for(client.firmware):
             name = _program_name(client, chain)
             refusal = _why_not(client, version, chain, name, supplied)
+            loader = version.uefi_loader(machine=authority, site=site_authority)
+            if not refusal and name == LOADER and not loader:
+                refusal = lacking(version.label, authority or version.authority)
             if not refusal and _width_decides(client, choice, chain):
                 name = _BIOS_PROGRAMS[LINUX]
             if not refusal:
-                return _program(client, version, chain, name, site)
+                program = _program(client, version, chain, name, site)
+                return replace(program, reason=program.reason + _whose(version, name, loader))
             refusals.append(refusal)
         if not version.chains:
             refusals.append(f"{version.label} has no way to be started")
@@ -149,6 +157,12 @@ def _why_not(
     if version.file(name) is None:
         return f"{version.label} holds no {name}"
     return ""
+
+
+def _whose(version: ContentVersion, name: str, loader: str) -> str:
+    """Whose UEFI loader it is, where the version says so."""
+    years = (year for year, file in version.uefi_loaders if name == LOADER and file == loader)
+    return next((f" for {AUTHORITIES[year]}" for year in years), "")
 
 
 def _program(

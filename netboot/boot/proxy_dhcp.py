@@ -43,12 +43,14 @@ class Settings:
 
     `server` is the address that clients reach us at. `networks` are those of this server's own
     interface, `relays` those whose relay agents (and clients behind them) we answer.
+    `authority` is whose UEFI loader machines get where neither they nor the image say it.
     """
 
     server: str
     http_port: int = 8081
     networks: tuple[IPv4Network, ...] = ()
     relays: tuple[IPv4Network, ...] = ()
+    authority: str = ""
     identity: reply.Server = field(init=False)
     local_masks: Masks = field(init=False)
     relay_masks: Masks = field(init=False)
@@ -248,7 +250,8 @@ def _plan(
     if memory.published is not published:
         memory.published = published
         memory.plans.clear()
-    if client.mac in published.assignments or client.architecture is None:
+    is_known = client.mac in published.assignments or client.mac in published.authorities
+    if is_known or client.architecture is None:
         return _make_plan(client, settings, published)
     key = (client.architecture_code, client.stage, settings.server, settings.http_port)
     plan = memory.plans.get(key)
@@ -267,6 +270,8 @@ def _make_plan(client: BootClient, settings: Settings, published: PublishedConte
         server=settings.server,
         http_port=settings.http_port,
         supplied=published.supplied,
+        authority=published.authorities.get(client.mac, ""),
+        site_authority=settings.authority,
     )
     if isinstance(program, NoProgram):
         return program.reason

@@ -12,7 +12,7 @@ from netboot.commands.output import as_json, open_site, print_json, print_table,
 from netboot.images.architecture import Architecture
 from netboot.images.coverage import Coverage, DriverWeight
 from netboot.operations import coverage as operations
-from netboot.operations import images, versions
+from netboot.operations import image_properties, images, versions
 from netboot.operations.images import ImageView
 
 
@@ -205,6 +205,19 @@ def _tell_coverage(found: Coverage) -> None:
 
 def _unneeded(weight: DriverWeight) -> str:
     return "no machine needs it" if weight.judged else "nobody knows whether it is needed"
+
+
+@image.command()
+@click.argument("name")
+@click.argument("new_name", metavar="NEW")
+@click.pass_obj
+def rename(data: Path, name: str, new_name: str) -> None:
+    """Give image NAME the name NEW; deployments and defaults follow, nothing is copied."""
+    view = image_properties.set_details(open_site(data), name, name=new_name)
+    click.echo(f"It is called {view.name} now, and whatever referred to {name} refers to it.")
+    if view.needs_build and view.current:
+        click.echo("What it is called inside (boot menu, reports) changes with the next version:")
+        click.echo(f'  -> netboot image build "{view.name}"')
 
 
 @image.command("set-default")

@@ -12,6 +12,7 @@ import click
 from netboot.commands.image_told import tell_comparison, tell_report
 from netboot.commands.output import as_json, open_site, print_json, progress_bar
 from netboot.images.properties import SCRATCH_SPACES
+from netboot.images.uefi_loader import AUTHORITIES
 from netboot.operations import image_properties, image_source, images, publication, versions
 from netboot.site import Site
 
@@ -41,6 +42,14 @@ FILE = click.Path(path_type=Path)
 @click.option("--time-limit", "menu_seconds", type=int, help="Seconds that a boot menu waits.")
 @click.option("--tftp-block-size", type=int, help="Bytes; 0 leaves the boot manager's own.")
 @click.option("--tftp-window-size", type=int, help="Blocks; 0 leaves the boot manager's own.")
+@click.option(
+    "--uefi-authority",
+    type=click.Choice(["site", *AUTHORITIES]),
+    help="Whose boot loader UEFI machines get: 2011, 2023, or what the site says.",
+)
+@click.option(
+    "--report-home", help='Where Windows PE reports to, like http://192.0.2.1:8081; "" for nowhere.'
+)
 @click.option("--boot-sdi", type=FILE, help="A boot.sdi in place of the image's own.")
 @click.option("--no-boot-sdi", is_flag=True, help="The image's own boot.sdi again.")
 @click.pass_obj
@@ -54,6 +63,8 @@ def set_(data: Path, /, name: str, **wanted: Any) -> None:
         raise click.UsageError("Name at least one property; `netboot image set --help` has them.")
     if "scratch_space_mb" in given:
         given["scratch_space_mb"] = int(given["scratch_space_mb"])
+    if given.get("uefi_authority") == "site":
+        given["uefi_authority"] = ""
     details = {key: given.pop(key) for key in ("version_label", "comment") if key in given}
     files = _file_changes(given)
     if given:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import click
 
+from netboot.images import uefi_loader
 from netboot.images.image_facts import BootFile, ImageFacts
 from netboot.images.properties import NO_PROPERTIES, PROPERTY_WORDS, Properties
 from netboot.images.source_change import FileChanges, SourceChange
@@ -79,6 +80,11 @@ def facts_told(facts: ImageFacts) -> Iterator[str]:
     chosen = f"image {facts.index} of {len(facts.images)}, boot index {facts.boot_index}"
     yield f"{chosen}, {facts.compression}, {facts.file_count} files, {facts.total_size} bytes"
     yield from (f"holds {_boot_file(file)}" for file in facts.boot_files)
+    loaders = uefi_loader.held(facts.boot_files)
+    yield from (
+        f"UEFI loader of {year} ({certificate}): {loaders.get(year, 'none')}"
+        for year, certificate in uefi_loader.AUTHORITIES.items()
+    )
     yield from (f"lacks {file.name} for {file.needed_for}: {file.source}" for file in facts.missing)
     if facts.packages:
         yield f"components: {', '.join(facts.packages)}"

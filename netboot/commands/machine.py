@@ -8,6 +8,7 @@ from typing import TextIO
 import click
 
 from netboot.commands.output import as_json, open_site, print_json, print_table
+from netboot.images.uefi_loader import AUTHORITIES
 from netboot.operations import coverage, machines
 from netboot.operations.coverage import Outlook
 from netboot.operations.machine_images import Decision, decider
@@ -50,6 +51,8 @@ def show(data: Path, name: str, image: str) -> None:
     click.echo(f"{item.key} ({' '.join(filter(None, (item.architecture, item.firmware))) or '-'})")
     for reason in decision.reasons:
         click.echo(f"  why       {reason}")
+    if item.authority:
+        click.echo(f"  loader    signed under {AUTHORITIES[item.authority]}")
     for device in item.devices:
         click.echo(f"  device    {device.label} {device.hardware_ids(0)[0]}")
     for wanted in (image,) if image else decision.images[:1]:
@@ -85,6 +88,22 @@ def forget(data: Path, name: str) -> None:
     click.echo(f"{name} is forgotten.")
 
 
+@machine.command("set-authority")
+@click.argument("name")
+@click.argument("authority", type=click.Choice(["unknown", *AUTHORITIES]))
+@click.pass_obj
+def set_authority(data: Path, name: str, authority: str) -> None:
+    """Say whose UEFI boot loader machine NAME needs; it outweighs what image and site say.
+
+    2011: Microsoft Windows Production PCA 2011. 2023: Windows UEFI CA 2023, which machines trust
+    where their firmware was updated, and need where the one of 2011 was revoked.
+    """
+    wanted = "" if authority == "unknown" else authority
+    known = machines.set_authority(open_site(data), name, wanted)
+    loader = AUTHORITIES[wanted] if wanted else "image and site"
+    click.echo(f"{known.key} gets the boot loader of {loader}.")
+
+
 def _cells(item: KnownMachine, decision: Decision, fate: Outlook | None) -> tuple[str, ...]:
     return (
         item.key,
@@ -105,6 +124,7 @@ def _plain(item: KnownMachine, decision: Decision, fate: Outlook | None) -> dict
         "architecture": item.architecture,
         "firmware": item.firmware,
         "image": item.image,
+        "authority": item.authority,
         "gets": list(decision.images),
         "why": list(decision.reasons),
         "network": fate.coverage.network.value if fate else None,

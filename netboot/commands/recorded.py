@@ -7,6 +7,7 @@ from pathlib import Path
 
 SERVICES = {"run", "boot", "http", "worker", "check", "completion"}
 READING = {
+    "altered",
     "coverage",
     "deliveries",
     "export",

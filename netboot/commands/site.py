@@ -1,18 +1,20 @@
 """`netboot site`: the data folder, cleaned up and verified."""
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from netboot.commands.output import open_site, progress_bar
+from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar
 from netboot.errors import ContentFault
+from netboot.operations import altered as damaged
 from netboot.operations import housekeeping
 
 
 @click.group()
 def site() -> None:
-    """The data folder: clean up, verify."""
+    """The data folder: clean up, verify, damaged bytes."""
 
 
 @site.command()
@@ -25,6 +27,8 @@ def clean(data: Path, *, force: bool) -> None:
         done = housekeeping.collect_garbage(opened, time.time(), force=force, progress=tell)
     for label in done.versions:
         click.echo(f"no longer kept on the distribution point: {label}")
+    if done.altered:
+        click.echo(f"{done.altered} files of damaged bytes, set aside long ago, are gone.")
     click.echo(
         f"{done.blobs} blobs, {done.leftovers} leftovers, {done.events} old events and"
         f" {done.jobs} old jobs are gone; {done.size / (1 << 20):.1f} MiB are free again."
@@ -42,3 +46,38 @@ def verify(data: Path) -> None:
     if wrong:
         raise ContentFault(f"{len(wrong)} of {count} blobs are not what they should be")
     click.echo(f"{count} blobs are what they should be.")
+
+
+@site.command()
+@as_json
+@click.pass_obj
+def altered(data: Path, *, json_: bool) -> None:
+    """List damaged bytes that the daily check took out of use and kept to be looked at."""
+    found = damaged.list_altered(open_site(data))
+    if json_:
+        print_json([asdict(one) for one in found])
+        return
+    print_table(
+        ("Set aside", "Store", "Bytes", "Digest that it should have", "Needed for"),
+        [
+            (
+                time.strftime("%Y-%m-%d %H:%M", time.localtime(one.at)),
+                *(one.where, one.size, one.digest, one.what),
+            )
+            for one in found
+        ],
+    )
+    if found:
+        click.echo("  -> Delete them: netboot site delete-altered DIGEST, or --all")
+
+
+@site.command("delete-altered")
+@click.argument("digest", required=False)
+@click.option("--all", "everything", is_flag=True, help="All of them.")
+@click.pass_obj
+def delete_altered(data: Path, *, digest: str | None, everything: bool) -> None:
+    """Delete damaged bytes that were set aside: those of DIGEST, or all."""
+    if bool(digest) == everything:
+        raise click.UsageError("Name a digest, or say --all.")
+    done = damaged.delete_altered(open_site(data), digest or "")
+    click.echo(f"{done.files} files are gone, {done.size} bytes.")

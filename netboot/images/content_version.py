@@ -1,10 +1,12 @@
 """A content version: what one build of a boot image gives to clients, immutable and numbered."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from netboot.images import uefi_loader
 from netboot.images.architecture import Architecture
+from netboot.images.boot_image import slug
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,11 @@ class ContentVersion:
     `chains` names the ways that this content can be booted, best first
     (see netboot.boot.nbp): "linux" (Lab PE), "native" (Microsoft's loaders), "wimboot".
     `preferred` says which of them machines of a firmware ("bios", "uefi") shall be given first.
-    `files` maps the name that a client asks for to its bytes.
+    `files` maps the name that a client asks for to its bytes. `short_name` is the image's name in
+    addresses and stays when the image is renamed; `built_as` is the name that the version was
+    built under (both empty for what `image` says). `authority` is the authority whose loader
+    the image's policy wants, `uefi_loaders` the file for each that it holds
+    (see netboot.images.uefi_loader).
     """
 
     image: str
@@ -45,6 +51,30 @@ class ContentVersion:
     drivers: tuple[DriverInVersion, ...] = ()
     comment: str = ""
     preferred: tuple[tuple[str, str], ...] = ()
+    short_name: str = ""
+    built_as: str = ""
+    authority: str = ""
+    uefi_loaders: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def address(self) -> str:
+        """The image's name as it stands in addresses."""
+        return self.short_name or slug(self.image)
+
+    def called(self, name: str, short_name: str) -> "ContentVersion":
+        """This version of an image that is called `name` by now."""
+        if (name, short_name) == (self.image, self.address):
+            return self
+        built_as = self.built_as or self.image
+        return replace(self, image=name, short_name=short_name, built_as=built_as)
+
+    def uefi_loader(self, *, machine: str = "", site: str = "") -> str:
+        """Which of its files a UEFI machine gets as bootmgfw.efi, "" for none.
+
+        `machine` is the authority that this machine is known to need, `site` the site's default.
+        """
+        held = dict(self.uefi_loaders) or uefi_loader.unsigned(file.name for file in self.files)
+        return uefi_loader.choose(held, machine=machine, image=self.authority, site=site)
 
     @property
     def label(self) -> str:
@@ -72,6 +102,10 @@ class ContentVersion:
             "chains": list(self.chains),
             "comment": self.comment,
             "preferred": dict(self.preferred),
+            "short_name": self.short_name,
+            "built_as": self.built_as,
+            "authority": self.authority,
+            "uefi_loaders": dict(self.uefi_loaders),
             "files": [
                 {"name": file.name, "digest": file.digest, "size": file.size} for file in self.files
             ],
@@ -93,6 +127,10 @@ class ContentVersion:
             chains=tuple(data["chains"]),
             comment=data.get("comment", ""),
             preferred=tuple(sorted(data.get("preferred", {}).items())),
+            short_name=data.get("short_name", ""),
+            built_as=data.get("built_as", ""),
+            authority=data.get("authority", ""),
+            uefi_loaders=tuple(sorted(data.get("uefi_loaders", {}).items())),
             files=tuple(ManifestFile(**file) for file in data["files"]),
             drivers=tuple(DriverInVersion(**driver) for driver in data.get("drivers", ())),
         )
@@ -106,7 +144,8 @@ class PublishedContent:
     version that may still be asked for by number (running boots, rollback).
     `defaults` names the image for each architecture; `assignments` maps a MAC address
     (lower case, colons) to an image's name. `supplied` are boot programs that the administrator
-    brought (wimboot), by name.
+    brought (wimboot), by name. `authorities` maps a MAC address to the authority whose boot
+    loader that machine needs. `names` maps each image's short name to what it is called now.
     """
 
     generation: int
@@ -117,6 +156,8 @@ class PublishedContent:
     supplied: MappingProxyType[str, ManifestFile] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    authorities: MappingProxyType[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    names: MappingProxyType[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @staticmethod
     def empty() -> "PublishedContent":

@@ -186,9 +186,15 @@ def hash_password(password: str, salt: bytes) -> str:
     return f"grub.pbkdf2.sha512.{PASSWORD_ROUNDS}.{salt.hex().upper()}.{made.hex().upper()}"
 
 
-def identity(order: MediaOrder, versions: Sequence[ContentVersion]) -> str:
-    """Sixteen hex digits by which a loader tells this medium from any other in the machine."""
+def identity(
+    order: MediaOrder, versions: Sequence[ContentVersion], loaders: Sequence[str] = ()
+) -> str:
+    """Sixteen hex digits by which a loader tells this medium from any other in the machine.
+
+    `loaders` are the versions' UEFI loaders where a site may choose another.
+    """
     said = [order.kind.value, order.label, order.expires, order.password_hash, order.home]
+    said += loaders
     for version in versions:
         said += [version.label, *(f"{file.name} {file.digest}" for file in version.files)]
     return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]

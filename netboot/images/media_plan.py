@@ -70,12 +70,19 @@ class Carried:
 
     `arguments` are for a Lab PE's kernel; `loaders` name winload.exe and winload.efi inside a
     Windows PE; `parts` are those of `BIOS_PARTS` that its WIM holds, by their last name.
+    `site_authority` is whose UEFI loader the site prefers (netboot.images.uefi_loader).
     """
 
     version: ContentVersion
     arguments: str = ""
     loaders: tuple[str, str] = LOADERS
     parts: Mapping[str, bytes] | None = None
+    site_authority: str = ""
+
+    @property
+    def uefi_loader(self) -> str:
+        """Which of the version's files UEFI machines start, "" for none."""
+        return self.version.uefi_loader(site=self.site_authority)
 
     def part(self, name: str) -> bytes:
         """One of the BIOS parts; empty where the WIM has none."""
@@ -112,8 +119,11 @@ def plan_medium(order: MediaOrder, carried: Sequence[Carried]) -> MediumPlan:
     """Lay a medium out. Raises InvalidInput for what cannot be."""
     ordered = sorted(carried, key=lambda each: each.version.architecture is Architecture.X86)
     chain = check_order(order, [each.version for each in ordered])
-    made = _linux if chain == LINUX else _native
-    return made(order, ordered, identity(order, [each.version for each in ordered]))
+    versions = [each.version for each in ordered]
+    if chain == LINUX:
+        return _linux(order, ordered, identity(order, versions))
+    loaders = [each.uefi_loader for each in ordered]
+    return _native(order, ordered, identity(order, versions, loaders))
 
 
 def wim_path(place: int) -> str:
@@ -202,7 +212,7 @@ def _native_uefi(carried: Sequence[Carried]) -> list[MediumFile]:
     loaders = [
         MediumFile(EFI_NAMES[each.version.architecture], digest)
         for each in carried
-        if (digest := _digest(each.version, "bootmgfw.efi"))
+        if (digest := _digest(each.version, each.uefi_loader))
     ]
     if not loaders:
         return []

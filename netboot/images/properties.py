@@ -10,12 +10,16 @@ from types import MappingProxyType
 from typing import Any
 
 from netboot.errors import InvalidInput
+from netboot.images.uefi_loader import AUTHORITIES
 
 SCRATCH_SPACES = (32, 64, 128, 256, 512)
 """MB of writable RAM disk that Windows PE accepts (DISM /Set-ScratchSpace)."""
 
 CHAINS = ("native", "wimboot", "linux")
 """The ways to start an image that an operator may prefer (see netboot.boot.nbp)."""
+
+REPORT_PATH = "/report/"
+"""Where a site's boot HTTP service takes reports; a token follows."""
 
 PROPERTY_WORDS: Mapping[str, str] = MappingProxyType(
     {
@@ -33,6 +37,7 @@ PROPERTY_WORDS: Mapping[str, str] = MappingProxyType(
         "menu_seconds": "Time limit of the boot menu (seconds)",
         "bios_chain": "Start of BIOS machines",
         "uefi_chain": "Start of UEFI machines",
+        "uefi_authority": "UEFI boot loader's authority",
     }
 )
 """What each property is called on pages and in the command line's output."""
@@ -40,6 +45,8 @@ PROPERTY_WORDS: Mapping[str, str] = MappingProxyType(
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _KEYBOARD = re.compile(r"[0-9a-f]{8}")
 _LOCALE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?-([A-Z]{2}|[0-9]{3})")
+_SITE = re.compile(r"(http://[A-Za-z0-9.:\[\]-]+)/?")
+_ADDRESS = re.compile(r"http://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9./_~-]*)?")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 _FORBIDDEN = frozenset('<>:"|?*')
 _PATH_LIMIT = 200
@@ -70,12 +77,15 @@ class Properties:
     `prestart_command` runs after the network is up and before the shell or the image's own
     program; its files are extra files. `command_shell` opens a command prompt at start
     (for testing only: it lets anybody at the machine type commands). `keyboard` is a layout
-    like 00000407, `locale` a name like de-DE. `report_home` is the address that Windows PE
-    posts its report to, empty for none. `boot_sdi` is the digest of a boot.sdi that the
-    operator supplies in place of the image's own. Block and window size are what the boot
-    manager asks for over TFTP; 0 leaves its own. `menu_seconds` is how long a boot menu waits.
-    `bios_chain` and `uefi_chain` are the way in which machines of that firmware shall start the
-    image where it offers several; empty for the best that it offers.
+    like 00000407, `locale` a name like de-DE. `report_home` is where Windows PE posts its
+    report to, empty for none: a site's address like http://192.0.2.1:8081, to which each version
+    adds its token, or the whole address of somebody else's collector. `boot_sdi` is the digest
+    of a boot.sdi that the operator supplies in place of the image's own. Block and window size
+    are what the boot manager asks for over TFTP; 0 leaves its own. `menu_seconds` is how long a
+    boot menu waits. `bios_chain` and `uefi_chain` are the way in which machines of that firmware
+    shall start the image where it offers several; empty for the best that it offers.
+    `uefi_authority` is whose boot loader UEFI machines get ("2011", "2023"); empty for what the
+    site says.
     """
 
     scratch_space_mb: int = 0
@@ -92,6 +102,7 @@ class Properties:
     menu_seconds: int = 0
     bios_chain: str = ""
     uefi_chain: str = ""
+    uefi_authority: str = ""
 
     def __post_init__(self) -> None:
         if self.scratch_space_mb not in (0, *SCRATCH_SPACES):
@@ -109,7 +120,13 @@ class Properties:
         _check_numbers(self)
         for chain in filter(None, (self.bios_chain, self.uefi_chain)):
             _check_chain(chain)
+        _check_authority(self.uefi_authority)
         _check_unique(self.extra_files)
+
+    def report_address(self, token: str) -> str:
+        """Where a version with this token reports to, "" for nowhere."""
+        site = _SITE.fullmatch(self.report_home)
+        return f"{site[1]}{REPORT_PATH}{token}" if site and token else self.report_home
 
     def to_json(self) -> dict[str, Any]:
         """Only what differs from the empty value, so that new fields change no old recipe."""
@@ -179,10 +196,24 @@ def _check_pattern(value: str, pattern: re.Pattern[str], what: str, example: str
 
 
 def _check_address(address: str) -> None:
-    if address and not re.fullmatch(r"http://[A-Za-z0-9.:\[\]-]+/[A-Za-z0-9./_~-]*", address):
+    match = _ADDRESS.fullmatch(address)
+    if address and not match:
         raise InvalidInput(
             f"{address[:80]!r} is not an address that a boot image can report to.",
-            hint="Write it like http://192.0.2.1:8081/report/TOKEN.",
+            hint="Write it like http://192.0.2.1:8081.",
+        )
+    if match and (match[1] or "").startswith(REPORT_PATH):
+        raise InvalidInput(
+            f"{address[:80]!r} holds a token that would end.",
+            hint="Leave the path out: each version gets a token of its own.",
+        )
+
+
+def _check_authority(authority: str) -> None:
+    if authority and authority not in AUTHORITIES:
+        raise InvalidInput(
+            f"{authority[:80]!r} is no authority of boot loaders.",
+            hint=f"There are {', '.join(AUTHORITIES)}.",
         )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from netboot.errors import InvalidInput, WrongArchitecture
+from netboot.images import uefi_loader
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image import BootImage, recipe_digest
 from netboot.images.driver import Driver, DriverKind
@@ -137,16 +138,19 @@ class Plan:
     findings: tuple[str, ...] = ()
 
 
-def plan(facts: ImageFacts, image: BootImage, version_number: int) -> Plan:
+def plan(
+    facts: ImageFacts, image: BootImage, version_number: int, *, report_token: str = ""
+) -> Plan:
     """The steps from the source to version `version_number` of the image.
 
+    `report_token` is what its reports are known by where they come to this site.
     Raises InvalidInput or WrongArchitecture for what this source cannot take.
     """
     _check_fit(facts, image)
     drivers = load_order(image.drivers)
     folders = {driver.digest: driver_folder(n, driver) for n, driver in enumerate(drivers, 1)}
     lines = tuple(DriverLine(folders[driver.digest], driver.inf_name) for driver in drivers)
-    hook = _hook(facts, image, lines, version_number)
+    hook = _hook(facts, image, lines, version_number, report_token)
     steps: list[Step] = []
     if any(path.lower().startswith(DRIVERS_FOLDER.lower() + "/") for path in facts.drivers):
         steps.append(RemoveTree(DRIVERS_FOLDER))
@@ -217,6 +221,7 @@ def _check_fit(facts: ImageFacts, image: BootImage) -> None:
             "This Windows PE shows no background picture (it holds no winpe.jpg).",
             hint="Leave the background empty, or import a Windows PE of Windows 8 or later.",
         )
+    _check_authority(facts, properties.uefi_authority)
     for wanted, hive, what in (
         (properties.scratch_space_mb, "SYSTEM", "scratch space"),
         (properties.keyboard or properties.locale, "DEFAULT", "keyboard and locale"),
@@ -228,11 +233,27 @@ def _check_fit(facts: ImageFacts, image: BootImage) -> None:
             )
 
 
+def _check_authority(facts: ImageFacts, wanted: str) -> None:
+    held = uefi_loader.held(facts.boot_files)
+    if wanted and wanted not in held:
+        file = {uefi_loader.AUTHORITY_2023: r"Windows\Boot\EFI_EX\bootmgfw_EX.efi"}.get(wanted, "")
+        have = ", ".join(sorted(held)) or "none"
+        raise InvalidInput(
+            f"{uefi_loader.lacking('The image', wanted)}; it holds: {have}.",
+            hint="Leave the choice to the site, or import a Windows PE"
+            + (f" with {file} (kits and updates since 2024)." if file else " that has one."),
+        )
+
+
 def _hook(
-    facts: ImageFacts, image: BootImage, lines: tuple[DriverLine, ...], version_number: int
+    facts: ImageFacts,
+    image: BootImage,
+    lines: tuple[DriverLine, ...],
+    version_number: int,
+    report_token: str,
 ) -> Hook:
     properties = image.properties
-    home = properties.report_home
+    home = properties.report_address(report_token)
     wish = Wish(
         drivers=lines,
         prestart_command=properties.prestart_command,

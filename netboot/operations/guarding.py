@@ -14,14 +14,14 @@ from sqlalchemy import select
 
 from netboot.errors import ContentFault
 from netboot.images.content_version import ContentVersion
-from netboot.operations import facts, housekeeping
+from netboot.operations import housekeeping
+from netboot.operations.jobs import Daily
 from netboot.site import Site
 from netboot.store.blobs import BlobStore
+from netboot.store.image_rows import version_value
 from netboot.store.records import ImageRow
 
-KIND = "scrub"
-LAST = "last_scrub"
-EVERY = 24 * 3600.0
+DAILY = Daily("scrub", "last_scrub", "Daily check of all stored images")
 BYTES_PER_SECOND = 20 << 20
 """How fast the background scrub reads: machines that boot come first."""
 
@@ -44,21 +44,6 @@ class _Findings:
     read: set[str] = field(default_factory=set)
     mended: tuple[str, ...] = ()
     alarms: tuple[str, ...] = ()
-
-
-def queue_when_due(site: Site, kinds: tuple[str, ...], *, now: float) -> None:
-    """Queue the daily scrub, if one of the kinds is that and a day has gone by.
-
-    `now` is epoch seconds. A new site begins to count with the first call.
-    """
-    if KIND not in kinds:
-        return
-    last = facts.recall(site, LAST)
-    if last is not None and now - last["at"] < EVERY:
-        return
-    facts.remember(site, LAST, {"at": now})
-    if last is not None:
-        site.jobs.submit(KIND, {}, title="Daily check of all stored images")
 
 
 def scrub(
@@ -183,9 +168,11 @@ def _versions(site: Site, *, sound: bool = True) -> list[ContentVersion]:
     """All versions that are in service, or those that are not."""
     with site.database.transaction() as session:
         rows = session.scalars(select(ImageRow).order_by(ImageRow.name)).all()
-        held = [version for row in rows for version in row.versions]
         return [
-            ContentVersion.from_json(one.manifest) for one in held if bool(one.altered) != sound
+            version_value(row, version)
+            for row in rows
+            for version in row.versions
+            if bool(version.altered) != sound
         ]
 
 

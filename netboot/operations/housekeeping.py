@@ -14,22 +14,22 @@ from typing import Any
 from sqlalchemy import JSON, Column, String, select
 
 from netboot.errors import ContentFault, OperatorFault
-from netboot.operations import facts
+from netboot.operations.jobs import DAY, Daily
 from netboot.site import Site
+from netboot.store.altered_bytes import delete_aside, list_aside
 from netboot.store.blobs import BlobStore
 from netboot.store.boot_programs import read_programs
 from netboot.store.image_rows import versions_of
 from netboot.store.records import DriverContentRow, DriverRow, ImageRow, Row
 
-DAY = 24 * 3600.0
 YOUNG = 3600.0
 EVENTS_KEPT = 1_000_000
 EVENTS_FOR = 90 * DAY
 BOOTS_KEPT = 500_000
 JOBS_FOR = 90 * DAY
+ALTERED_FOR = 90 * DAY
 
-KIND = "clean_up"
-LAST = "last_clean_up"
+DAILY = Daily("clean_up", "last_clean_up", "Daily clean-up")
 
 DIGITS = len("sha256:") + 64
 
@@ -55,7 +55,8 @@ Progress = Callable[[float, str], None]
 class Collected:
     """What a clean-up let go. `size` is the bytes that the disk has back.
 
-    `versions` are labels of versions that the point kept for boots that are long over.
+    `versions` are labels of versions that the point kept for boots that are long over,
+    `altered` counts files of damaged bytes that nobody wanted to look at for a time.
     """
 
     blobs: int
@@ -64,21 +65,7 @@ class Collected:
     events: int
     jobs: int
     leftovers: int
-
-
-def queue_when_due(site: Site, kinds: tuple[str, ...], *, now: float) -> None:
-    """Queue the daily clean-up, if one of the kinds is that and a day has gone by.
-
-    `now` is epoch seconds. A new site begins to count with the first call.
-    """
-    if KIND not in kinds:
-        return
-    last = facts.recall(site, LAST)
-    if last is not None and now - last["at"] < DAY:
-        return
-    facts.remember(site, LAST, {"at": now})
-    if last is not None:
-        site.jobs.submit(KIND, {}, title="Daily clean-up")
+    altered: int
 
 
 def collect_garbage(
@@ -107,14 +94,26 @@ def collect_garbage(
     idle = [digest for digest in site.blobs.digests() if digest not in named]
     freed = [site.blobs.discard(digest, before=now - YOUNG) for digest in idle]
     gone = [size for size in freed if size is not None]
+    aside = _delete_altered(site, before=now - ALTERED_FOR)
     return Collected(
         blobs=len(gone) + swept.blobs,
-        size=sum(gone) + swept.size,
+        size=sum(gone) + swept.size + sum(aside),
         versions=swept.versions,
         events=events,
         jobs=jobs,
         leftovers=leftovers,
+        altered=len(aside),
     )
+
+
+def _delete_altered(site: Site, *, before: float) -> list[int]:
+    """Let go of damaged bytes that were set aside before; the sizes of those that went."""
+    return [
+        one.size
+        for root in (site.blobs.root, site.point.root)
+        for one in list_aside(root)
+        if one.at < before and delete_aside(root, one.digest)
+    ]
 
 
 def verify(site: Site, *, progress: Progress | None = None) -> tuple[int, tuple[str, ...]]:

@@ -4,7 +4,7 @@ Law: what the image cannot take is refused at once, with the reason, and nothing
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,41 @@ from netboot.images.image_facts import ImageFacts
 from netboot.images.properties import ExtraFile, Properties, check_image_path
 from netboot.images.servicing import plan
 from netboot.operations.image_view import ImageView, get_image
+from netboot.operations.renaming import rename
 from netboot.site import Site
 from netboot.store.image_rows import find_image, image_value, unchanged
 
 PRESTART_FOLDER = "/Windows/Prestart"
 """Where files of the prestart command lie: %SystemRoot%\\Prestart in the running image."""
 
-PICTURE_LIMIT = 32 << 20
-SDI_LIMIT = 64 << 20
 LABEL_LIMIT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class FileProperty:
+    """A property that is one file of at most `limit` bytes; `check` raises FormatError for bytes that cannot be it."""
+
+    field: str
+    what: str
+    limit: int
+    check: Callable[[bytes], object]
+    hint: str
+
+
+BACKGROUND = FileProperty(
+    "background",
+    "the background",
+    32 << 20,
+    picture_size,
+    "Windows PE shows JPEG pictures only; save it as .jpg.",
+)
+BOOT_SDI = FileProperty(
+    "boot_sdi",
+    "boot.sdi",
+    64 << 20,
+    parse_sdi,
+    "Take boot\\boot.sdi of Windows installation media.",
+)
 
 _BY_FILE = {"background", "boot_sdi", "extra_files"}
 
@@ -33,13 +59,15 @@ def set_details(
     site: Site,
     image: str,
     *,
+    name: str | None = None,
     version_label: str | None = None,
     comment: str | None = None,
     row_version: int | None = None,
 ) -> ImageView:
-    """Change the version and the comment that people read; None leaves them.
+    """Change the name, the version and the comment that people read; None leaves them.
 
-    They decide no bytes, so nothing needs to be built. Raises InvalidInput, EditConflict.
+    Version and comment decide no bytes, so nothing needs to be built for them; for the name see
+    netboot.operations.renaming. Raises InvalidInput, AlreadyExists, InUse, EditConflict.
     """
     for text, limit, what in (
         (version_label, LABEL_LIMIT, "version"),
@@ -51,16 +79,19 @@ def set_details(
         raise InvalidInput("a version is one line that can be printed")
     with site.database.writing() as session:
         row = find_image(session, image)
-        label, text = row.version_label, row.comment
+        label, text, called = row.version_label, row.comment, row.name
         unchanged(
             row,
             row_version,
+            Difference("name", called if name is None else name.strip(), called),
             Difference("version", label if version_label is None else version_label, label),
             Difference("comment", text if comment is None else comment, text),
         )
-        name = row.name
+        if name is not None:
+            rename(site, session, row, name)
         row.version_label = row.version_label if version_label is None else version_label
         row.comment = row.comment if comment is None else comment
+        name = row.name
     return get_image(site, name)
 
 
@@ -84,18 +115,7 @@ def set_background(
 
     Raises InvalidInput for what is no JPEG, or when the image shows no picture.
     """
-    digest = ""
-    if picture is not None:
-        data = _read(picture, PICTURE_LIMIT)
-        try:
-            picture_size(data)
-        except FormatError as fault:
-            raise InvalidInput(
-                f"{picture.name} cannot be the background: {fault}",
-                hint="Windows PE shows JPEG pictures only; save it as .jpg.",
-            ) from fault
-        digest = site.blobs.add_bytes(data).digest
-    return _change(site, image, lambda now: replace(now, background=digest), row_version)
+    return _set_file(site, image, picture, BACKGROUND, row_version)
 
 
 def set_boot_sdi(
@@ -105,18 +125,7 @@ def set_boot_sdi(
 
     Raises InvalidInput.
     """
-    digest = ""
-    if sdi is not None:
-        data = _read(sdi, SDI_LIMIT)
-        try:
-            parse_sdi(data)
-        except FormatError as fault:
-            raise InvalidInput(
-                f"{sdi.name} cannot be used: {fault}",
-                hint="Take boot\\boot.sdi of Windows installation media.",
-            ) from fault
-        digest = site.blobs.add_bytes(data).digest
-    return _change(site, image, lambda now: replace(now, boot_sdi=digest), row_version)
+    return _set_file(site, image, sdi, BOOT_SDI, row_version)
 
 
 def add_file(
@@ -158,6 +167,24 @@ def remove_file(
         return replace(now, extra_files=kept)
 
     return _change(site, image, change, row_version)
+
+
+def _set_file(
+    site: Site, image: str, file: Path | None, wanted: FileProperty, row_version: int | None
+) -> ImageView:
+    """Take the file into the store and the recipe, or the property back (None)."""
+    digest = ""
+    if file is not None:
+        data = _read(file, wanted.limit)
+        try:
+            wanted.check(data)
+        except FormatError as fault:
+            raise InvalidInput(
+                f"{file.name} cannot be {wanted.what}: {fault}", hint=wanted.hint
+            ) from fault
+        digest = site.blobs.add_bytes(data).digest
+    change = {wanted.field: digest}
+    return _change(site, image, lambda now: replace(now, **change), row_version)  # type: ignore[arg-type]
 
 
 def _change(

@@ -11,11 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from netboot.errors import (
-    AlreadyExists,
     BlobMissing,
     InvalidInput,
     NotFound,
@@ -32,7 +28,13 @@ from netboot.operations import policy
 from netboot.operations.image_view import ImageView, get_image
 from netboot.site import Site
 from netboot.store.blobs import StoredBlob
-from netboot.store.image_rows import find_image, image_value, unchanged
+from netboot.store.image_rows import (
+    find_image,
+    free_address,
+    image_value,
+    refuse_twin,
+    unchanged,
+)
 from netboot.store.records import ImageRow
 
 Progress = Callable[[float, str], None]
@@ -77,8 +79,9 @@ def import_image(
         comment=comment,
     )
     with site.database.writing() as session:
-        _refuse_twin(session, image)
-        session.add(_row(image, taken, is_lab=is_lab))
+        refuse_twin(session, image.name)
+        address = free_address(session, image.slug)
+        session.add(_row(image, taken, address, is_lab=is_lab))
     policy.adopt(site, image.name, image.architecture)
     return get_image(site, image.name)
 
@@ -216,10 +219,11 @@ def _report(site: Site, view: ImageView, taken: TakenIn) -> SourceChange:
     return compare_sources(image, old=view.facts, new=taken.facts, old_files=old, new_files=new)
 
 
-def _row(image: BootImage, taken: TakenIn, *, is_lab: bool) -> ImageRow:
+def _row(image: BootImage, taken: TakenIn, address: str, *, is_lab: bool) -> ImageRow:
     return ImageRow(
         name=image.name,
         slug=image.slug,
+        address=address,
         architecture=image.architecture.value,
         source_digest=image.source.digest,
         source_size=image.source.size,
@@ -243,7 +247,7 @@ def _require_free(site: Site, name: str, comment: str) -> None:
         comment=comment,
     )
     with site.database.transaction() as session:
-        _refuse_twin(session, probe)
+        refuse_twin(session, probe.name)
 
 
 @contextmanager
@@ -278,14 +282,4 @@ def _require_architecture(path: Path, facts: ImageFacts, wanted: Architecture | 
         raise WrongArchitecture(
             f"{path.name} is {facts.architecture}, not {wanted}",
             hint=f"Import it as {facts.architecture}, or name the other file.",
-        )
-
-
-def _refuse_twin(session: Session, image: BootImage) -> None:
-    twin = session.scalar(
-        select(ImageRow).where((ImageRow.name == image.name) | (ImageRow.slug == image.slug))
-    )
-    if twin is not None:
-        raise AlreadyExists(
-            f'there is a boot image "{twin.name}" already', hint="Choose another name."
         )

@@ -5,7 +5,6 @@ BIOS does not tell its processor's width, so such a machine may have two candida
 boot image has reported.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -14,14 +13,13 @@ from netboot.boot.policy import NoImage, choose
 from netboot.images.architecture import Architecture
 from netboot.images.content_version import PublishedContent
 from netboot.operations import policy
-from netboot.operations.machines import REPORT, KnownMachine
+from netboot.operations.machines import REPORT, KnownMachine, is_mac
 from netboot.protocols.dhcp import MessageType
 from netboot.protocols.pxe import ArchitectureType
 from netboot.site import Site
 
 NEVER_ASKED = "It has not asked for a boot yet, so its firmware is not known."
 
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _CODES = {
     Architecture.X86: ArchitectureType.IA32_EFI,
     Architecture.X64: ArchitectureType.X64_EFI,
@@ -46,7 +44,7 @@ Decide = Callable[[KnownMachine], Decision]
 
 def boots_from_network(machine: KnownMachine) -> bool:
     """Whether it is a machine with an address, not a list that somebody gave a name."""
-    return _MAC.fullmatch(machine.key) is not None
+    return is_mac(machine.key)
 
 
 def decider(site: Site) -> Decide:

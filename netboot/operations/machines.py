@@ -15,6 +15,7 @@ from netboot.boot.made_up import is_made_up
 from netboot.errors import InvalidInput, NotFound
 from netboot.images.coverage import Machine
 from netboot.images.device import Device, from_bus_id, from_report, parse_devices
+from netboot.images.uefi_loader import AUTHORITIES
 from netboot.operations.policy import canonical_mac
 from netboot.site import Site
 from netboot.store.records import FactRow, MachineRow
@@ -26,6 +27,8 @@ DEVICE_LISTS_KNOWN = 2000
 _ADDRESS = re.compile(
     r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}|[0-9a-f]{4}(\.[0-9a-f]{4}){2}", re.IGNORECASE
 )
+
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 # A name stands in the addresses of pages.
 _NO_NAME = re.compile(r"[/\\]|^\.{1,2}$")
@@ -40,7 +43,8 @@ class KnownMachine:
     """A machine: `key` is its MAC address or the name of its list; `seen_at` epoch seconds.
 
     `source` says how its devices are known: "report" (its own boot image told all of them),
-    "ipxe" (only the network card it booted from), "list" (somebody gave a list).
+    "ipxe" (only the network card it booted from), "list" (somebody gave a list). `authority` is
+    whose UEFI boot loader it needs, empty where nobody said.
     """
 
     key: str
@@ -50,6 +54,7 @@ class KnownMachine:
     firmware: str
     image: str
     seen_at: float
+    authority: str = ""
 
     def as_machine(self) -> Machine:
         """What coverage is computed from."""
@@ -123,6 +128,48 @@ def forget(site: Site, key: str) -> None:
     learn_from_journal(site)
     with site.database.writing() as session:
         session.delete(_find(session, key))
+    publish_authorities(site)
+
+
+def set_authority(site: Site, key: str, authority: str) -> KnownMachine:
+    """Say whose UEFI boot loader a machine needs (netboot.images.uefi_loader); "" for unknown.
+
+    It outweighs what image and site say. Raises NotFound, InvalidInput.
+    """
+    if authority and authority not in AUTHORITIES:
+        raise InvalidInput(
+            f"{authority[:40]!r} is no authority of boot loaders",
+            hint=f"There are {', '.join(AUTHORITIES)}.",
+        )
+    learn_from_journal(site)
+    with site.database.writing() as session:
+        row = _find(session, key)
+        if not is_mac(row.key):
+            raise InvalidInput(
+                f"{row.key} is a list of devices; it starts nothing",
+                hint="Say it of a machine that is known by its MAC address.",
+            )
+        row.authority = authority
+        session.flush()
+        known = _machine(row)
+    publish_authorities(site)
+    return known
+
+
+def publish_authorities(site: Site) -> None:
+    """Hand to the distribution point which machines need a certain loader."""
+    site.point.publish_authorities(lambda: _authorities(site))
+
+
+def is_mac(key: str) -> bool:
+    """Whether this is a machine's address, as the boot log writes it."""
+    return _MAC.fullmatch(key) is not None
+
+
+def _authorities(site: Site) -> dict[str, str]:
+    query = select(MachineRow.key, MachineRow.authority).where(MachineRow.authority != "")
+    with site.database.transaction() as session:
+        return {row.key: row.authority for row in session.execute(query)}
 
 
 def learn_from_journal(site: Site) -> int:
@@ -206,6 +253,7 @@ def _machine(row: MachineRow | Row[Any]) -> KnownMachine:
         firmware=row.firmware or "",
         image=row.image_name or "",
         seen_at=row.seen_at,
+        authority=row.authority or "",
     )
 
 

@@ -24,7 +24,7 @@ from netboot.operations.publication import require_publishable
 from netboot.report import ReportTokens
 from netboot.site import Site
 from netboot.store import sandbox
-from netboot.store.image_rows import find_image
+from netboot.store.image_rows import find_image, version_value
 from netboot.store.media_builder import MadeMedium, build_medium
 from netboot.store.records import ImageRow, MediaRow, VersionRow
 from netboot.store.sandbox import WorkerDied, WorkerRefused
@@ -128,7 +128,7 @@ def build_media(
 def find_version(site: Site, image: str, number: int) -> ContentVersion:
     """A built version; number 0 means the newest. Raises NotFound."""
     with site.database.transaction() as session:
-        return ContentVersion.from_json(_version_row(session, image, number).manifest)
+        return version_value(find_image(session, image), _version_row(session, image, number))
 
 
 def list_media(site: Site, image: str = "", number: int = 0) -> list[MediumView]:
@@ -201,14 +201,19 @@ def _carried(site: Site, order: MediaOrder, image: str, number: int, work: Path)
     """The version with what goes on the medium beside its files."""
     with site.database.transaction() as session:
         row = find_image(session, image)
-        version = ContentVersion.from_json(_version_row(session, image, number).manifest)
+        version = version_value(row, _version_row(session, image, number))
         facts = ImageFacts.from_json(row.facts)
         index = row.image_index
     if NATIVE not in version.chains or rules.LINUX in version.chains:
         return Carried(version=version, arguments=_arguments(site, order, version))
     loaders = (facts.loader(".exe") or LOADERS[0], facts.loader(".efi") or LOADERS[1])
     parts = _parts(site, version, index, work / version.architecture.value)
-    return Carried(version=version, loaders=loaders, parts=parts)
+    return Carried(
+        version=version,
+        loaders=loaders,
+        parts=parts,
+        site_authority=site.settings.uefi_authority,
+    )
 
 
 def _arguments(site: Site, order: MediaOrder, version: ContentVersion) -> str:

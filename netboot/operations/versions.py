@@ -10,9 +10,18 @@ from netboot.images.content_version import ContentVersion, DriverInVersion, Mani
 from netboot.images.image_facts import ImageFacts
 from netboot.images.properties import Properties
 from netboot.images.servicing import plan
+from netboot.images.uefi_loader import held as uefi_loaders_in
 from netboot.images.version_change import VersionChange, compare_versions
+from netboot.report import ReportTokens
 from netboot.site import Site
-from netboot.store.image_rows import find_image, image_value, version_row, versions_of
+from netboot.store.image_rows import (
+    find_image,
+    image_at,
+    image_value,
+    version_row,
+    version_value,
+    versions_of,
+)
 from netboot.store.records import VersionRow
 from netboot.store.wim_builder import BuiltFiles, build
 
@@ -40,6 +49,7 @@ class BuildResult:
 @dataclass(frozen=True, slots=True)
 class _Order:
     made_at: float
+    address: str
     image: BootImage
     facts: ImageFacts
     number: int
@@ -60,7 +70,8 @@ def build_version(site: Site, image: str, *, progress: Progress | None = None) -
     newest = order.newest
     if newest is not None and newest.recipe_digest == digest and order.newest_is_sound:
         return BuildResult(newest, built=False)
-    steps = plan(order.facts, order.image, order.number)
+    token = ReportTokens(site.secret).issue_for(order.address, order.number)
+    steps = plan(order.facts, order.image, order.number, report_token=token)
     with site.blobs.staging_folder() as workdir:
         site.blobs.check_space(3 * order.image.source.size)
         built = build(
@@ -87,7 +98,7 @@ def compare(site: Site, image: str, old: int, new: int, *, inside: bool = True) 
         row = find_image(session, image)
         index = row.image_index
         pair = [version_row(row, number) for number in (old, new)]
-        manifests = [ContentVersion.from_json(one.manifest) for one in pair]
+        manifests = [version_value(row, one) for one in pair]
         recipes = [one.recipe for one in pair]
     listings = [_listing(site, version, index) if inside else None for version in manifests]
     return compare_versions(
@@ -116,6 +127,7 @@ def _order(site: Site, image: str) -> _Order:
         versions = versions_of(row)
         return _Order(
             made_at=row.created_at,
+            address=row.address,
             image=image_value(session, row),
             facts=ImageFacts.from_json(row.facts),
             number=versions[0].number + 1 if versions else 1,
@@ -150,7 +162,19 @@ def _version(
         ),
         comment=order.image.comment,
         preferred=_preferred(order.image.properties),
+        short_name=order.address,
+        authority=order.image.properties.uefi_authority,
+        uefi_loaders=_uefi_loaders(order.facts, files),
     )
+
+
+def _uefi_loaders(
+    facts: ImageFacts, files: tuple[ManifestFile, ...]
+) -> tuple[tuple[str, str], ...]:
+    """The loader for each authority, of those that the build took out of the image."""
+    names = {file.name for file in files}
+    held = uefi_loaders_in(facts.boot_files)
+    return tuple(sorted((year, name) for year, name in held.items() if name in names))
 
 
 def _preferred(properties: Properties) -> tuple[tuple[str, str], ...]:
@@ -161,7 +185,7 @@ def _preferred(properties: Properties) -> tuple[tuple[str, str], ...]:
 def _record(site: Site, order: _Order, version: ContentVersion, built: BuiltFiles) -> None:
     """The row comes last; somebody may have built the same number meanwhile."""
     with site.database.writing() as session:
-        row = find_image(session, order.image.name)
+        row = image_at(session, order.address)
         taken = any(held.number >= version.number for held in row.versions)
         if taken or row.created_at != order.made_at:
             what = "built" if taken else "replaced"

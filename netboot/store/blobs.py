@@ -31,6 +31,8 @@ from netboot.errors import BlobMissing, DigestMismatch, InvalidInput, OperatorFa
 CHUNK = 1 << 20
 PREFIX = "sha256:"
 SPARE_BYTES = 256 << 20
+ALTERED = "altered"
+"""The folder of damaged blobs; see netboot.store.altered_bytes."""
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 
@@ -239,10 +241,12 @@ class BlobStore:
 
     def set_aside(self, digest: str) -> None:
         """Take a damaged blob out of use, but keep its bytes in `altered/` to be looked at."""
-        folder = self.root / "altered"
+        folder = self.root / ALTERED
         with self._explained(), contextlib.suppress(FileNotFoundError):
             folder.mkdir(mode=0o700, exist_ok=True)
-            self.path(digest).replace(folder / digest.removeprefix(PREFIX))
+            aside = folder / digest.removeprefix(PREFIX)
+            self.path(digest).replace(aside)
+            os.utime(aside)  # it lies here from now on; when it was stored says nothing any more
 
     def remove(self, digest: str) -> None:
         """Forget a blob, whoever may name it."""

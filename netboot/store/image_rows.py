@@ -1,11 +1,12 @@
 """Boot images between the rules' value and the database's rows."""
 
+import itertools
 from collections.abc import Iterable
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from netboot.errors import Difference, EditConflict, NotFound
+from netboot.errors import AlreadyExists, Difference, EditConflict, NotFound
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image import BootImage, SourceWim, slug
 from netboot.images.content_version import ContentVersion
@@ -17,14 +18,46 @@ from netboot.store.records import DriverRow, ImageDriverRow, ImageRow, VersionRo
 
 
 def find_image(session: Session, name: str) -> ImageRow:
-    """The row of an image by its name or its slug. Raises NotFound naming those there are."""
-    row = session.scalar(select(ImageRow).where(ImageRow.name == name))
-    row = row or session.scalar(select(ImageRow).where(ImageRow.slug == slug(name)))
+    """The row of an image by its name, its slug, or the name that it had at first.
+
+    Raises NotFound naming those there are.
+    """
+    short = slug(name)
+    for wanted in (ImageRow.name == name, ImageRow.slug == short, ImageRow.address == short):
+        row = session.scalar(select(ImageRow).where(wanted))
+        if row is not None:
+            return row
+    names = session.scalars(select(ImageRow.name).order_by(ImageRow.name)).all()
+    known = ", ".join(f'"{known}"' for known in names) or "none yet"
+    raise NotFound(f'there is no boot image "{name}"', hint=f"Boot images: {known}.")
+
+
+def image_at(session: Session, address: str) -> ImageRow:
+    """The row of an image by its address, which no renaming changes. Raises NotFound."""
+    row = session.scalar(select(ImageRow).where(ImageRow.address == address))
     if row is None:
-        names = session.scalars(select(ImageRow.name).order_by(ImageRow.name)).all()
-        known = ", ".join(f'"{known}"' for known in names) or "none yet"
-        raise NotFound(f'there is no boot image "{name}"', hint=f"Boot images: {known}.")
+        raise NotFound(f"the boot image at {address} is gone", hint="Was it deleted meanwhile?")
     return row
+
+
+def free_address(session: Session, wanted: str) -> str:
+    """The slug, with a number where an image that was renamed since has it."""
+    taken = set(session.scalars(select(ImageRow.address)))
+    return next(
+        one
+        for number in itertools.count(1)
+        if (one := f"{wanted}-{number}" if number > 1 else wanted) not in taken
+    )
+
+
+def refuse_twin(session: Session, name: str, *, but: ImageRow | None = None) -> None:
+    """Raise AlreadyExists where another image has this name, or one that reads the same."""
+    same = (ImageRow.name == name) | (ImageRow.slug == slug(name))
+    for twin in session.scalars(select(ImageRow).where(same)):
+        if twin is not but:
+            raise AlreadyExists(
+                f'there is a boot image "{twin.name}" already', hint="Choose another name."
+            )
 
 
 def drivers_of(session: Session, row: ImageRow) -> tuple[Driver, ...]:
@@ -86,7 +119,12 @@ def secrets_in(row: VersionRow) -> tuple[SecretFinding, ...]:
 
 def versions_of(row: ImageRow) -> tuple[ContentVersion, ...]:
     """The versions built so far, newest first."""
-    return tuple(ContentVersion.from_json(version.manifest) for version in row.versions)
+    return tuple(version_value(row, version) for version in row.versions)
+
+
+def version_value(row: ImageRow, version: VersionRow) -> ContentVersion:
+    """A version as the rules know it; its manifest says what the image was called back then."""
+    return ContentVersion.from_json(version.manifest).called(row.name, row.address)
 
 
 def _image(row: ImageRow, drivers: Iterable[Driver]) -> BootImage:

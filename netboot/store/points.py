@@ -2,7 +2,8 @@
 
     points/site/
     ├── blobs/ab/abcd…            the bytes, hard-linked from the site's store where it can be
-    ├── versions/<slug>-<n>.json  one manifest a version, never changed
+    ├── versions/<slug>-<n>.json  one manifest a version, never changed; <slug> is the image's
+    │                             short name, which stays when the image is renamed
     └── current.json              the pointer: replaced by one rename, read by the daemons
 
 Blobs come first, then the manifest, then the pointer: whatever is interrupted, a client sees
@@ -76,7 +77,7 @@ class PointFolder:
         state = self._state()
         try:
             kept = {
-                (name, held["number"]): self._manifest(name, held["number"])
+                (name, held["number"]): self._manifest(state, name, held["number"])
                 for name, holds in state["kept"].items()
                 for held in holds
             }
@@ -84,6 +85,8 @@ class PointFolder:
             defaults = {Architecture(key): value for key, value in state["defaults"].items()}
             assignments = dict(state["assignments"])
             supplied = _supplied(state)
+            authorities = dict(state.get("authorities", {}))
+            names = {short: name for name, short in state.get("slugs", {}).items()}
         except (KeyError, TypeError, ValueError, AttributeError, OSError) as fault:
             raise ContentFault(f"{self.root}: a manifest is gone or damaged: {fault}") from fault
         return PublishedContent(
@@ -93,6 +96,8 @@ class PointFolder:
             defaults=MappingProxyType(defaults),
             assignments=MappingProxyType(assignments),
             supplied=MappingProxyType(supplied),
+            authorities=MappingProxyType(authorities),
+            names=MappingProxyType(names),
         )
 
     def served(self, image: str) -> int | None:
@@ -127,7 +132,7 @@ class PointFolder:
             for place, digest in enumerate(plan.check):
                 tell(0.5 + 0.5 * place / len(plan.check), "verifying")
                 self._check(digest, source)
-            write_json(self._manifest_path(version.image, version.number), version.to_json())
+            write_json(self._manifest_path(version.address, version.number), version.to_json())
             if plan.switch:
                 self._switch(version, now)
             return plan.switch
@@ -159,6 +164,34 @@ class PointFolder:
             state["assignments"] = dict(assignments)
             self._write(state)
 
+    def publish_authorities(self, read: Callable[[], Mapping[str, str]]) -> None:
+        """Say which machines need a boot loader of a certain authority, by MAC address."""
+        with self._locked():
+            authorities = dict(read())
+            state = self._state()
+            state["authorities"] = authorities
+            self._write(state)
+
+    def rename(self, old: str, new: str, short_name: str) -> None:
+        """Call an image by another name from now on; its content and addresses stay as they are.
+
+        What refers to it by the old name refers to it by the new one. Doing it twice is no fault.
+        """
+        with self._locked():
+            state = self._state()
+            for part in ("current", "kept"):
+                if old in state[part]:
+                    state[part][new] = state[part].pop(old)
+            for part in ("defaults", "assignments"):
+                state[part] = {
+                    key: new if name == old else name for key, name in state[part].items()
+                }
+            slugs = {name: short for name, short in _slugs(state).items() if name != old}
+            if new in state["kept"]:
+                slugs[new] = short_name
+            state["slugs"] = slugs
+            self._write(state)
+
     def supply(self, name: str, program: ManifestFile | None) -> None:
         """Serve a boot program that the administrator brought; None takes it away.
 
@@ -178,6 +211,7 @@ class PointFolder:
             state = self._state()
             state["current"].pop(image, None)
             state["kept"].pop(image, None)
+            state["slugs"] = {name: one for name, one in _slugs(state).items() if name != image}
             self._write(state)
 
     def sweep(self, programs: Collection[str], *, now: float, before: float) -> Swept:
@@ -195,7 +229,7 @@ class PointFolder:
             if gone:
                 self._write(state)
             kept = self.load().kept
-            manifests = {self._manifest_path(name, number) for name, number in kept}
+            manifests = {self._manifest_path(one.address, one.number) for one in kept.values()}
             for path in self.versions.glob("*.json"):
                 if path not in manifests:
                     path.unlink(missing_ok=True)
@@ -220,6 +254,7 @@ class PointFolder:
         held = state["kept"].get(version.image, [])
         state["kept"][version.image] = _still_kept(held, version.number, now)
         state["current"][version.image] = version.number
+        state["slugs"] = {**_slugs(state), version.image: version.address}
         self._write(state)
 
     def _write(self, state: dict[str, Any]) -> None:
@@ -237,11 +272,13 @@ class PointFolder:
             raise ContentFault(f"{self.pointer} is damaged: parts of it are gone")
         return state
 
-    def _manifest_path(self, image: str, number: int) -> Path:
-        return self.versions / f"{slug(image)}-{number}.json"
+    def _manifest_path(self, short_name: str, number: int) -> Path:
+        return self.versions / f"{short_name}-{number}.json"
 
-    def _manifest(self, image: str, number: int) -> ContentVersion:
-        return ContentVersion.from_json(json.loads(self._manifest_path(image, number).read_text()))
+    def _manifest(self, state: dict[str, Any], image: str, number: int) -> ContentVersion:
+        short_name = _slugs(state).get(image) or slug(image)
+        text = self._manifest_path(short_name, number).read_text()
+        return ContentVersion.from_json(json.loads(text)).called(image, short_name)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -270,6 +307,11 @@ def _still_kept(held: list[dict[str, Any]], served: int, now: float) -> list[dic
 
 def _supplied(state: dict[str, Any]) -> dict[str, ManifestFile]:
     return {held["name"]: ManifestFile(**held) for held in state.get("supplied", ())}
+
+
+def _slugs(state: dict[str, Any]) -> dict[str, str]:
+    """The short name of each image, by what it is called now."""
+    return dict(state.get("slugs", {}))
 
 
 def _numbers(state: dict[str, Any]) -> set[tuple[str, int]]:

@@ -116,6 +116,8 @@ class KnownPairRow(Row):
 class ImageRow(Row):
     """A boot image: a source WIM and the recipe of what is added to it.
 
+    `slug` follows the name; `address` is what it is called in the addresses of its files, and
+    stays when it is renamed.
     `candidate` is a newer source that was examined and not yet taken. `override` says who
     accepted which secrets and why. `source_altered_at` is when the stored source was found to
     be damaged, 0 while it is sound (epoch seconds).
@@ -126,6 +128,9 @@ class ImageRow(Row):
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     name: Mapped[str] = mapped_column(String(100), unique=True)
     slug: Mapped[str] = mapped_column(String(100), unique=True)
+    address: Mapped[str] = mapped_column(
+        String(100), unique=True, default=lambda context: context.get_current_parameters()["slug"]
+    )
     architecture: Mapped[str] = mapped_column(String(8))
     source_digest: Mapped[str] = mapped_column(String(71))
     source_size: Mapped[int]
@@ -235,7 +240,8 @@ class MachineRow(Row):
     """A machine that was seen booting, or whose devices were listed by hand.
 
     `key` is its MAC address, or the name under which a list was given. `devices` are lines
-    that netboot.images.device reads.
+    that netboot.images.device reads. `authority` is whose UEFI boot loader it needs ("2011",
+    "2023"), empty where nobody said.
     """
 
     __tablename__ = "machines"
@@ -246,6 +252,7 @@ class MachineRow(Row):
     architecture: Mapped[str] = mapped_column(String(8), default="")
     firmware: Mapped[str] = mapped_column(String(16), default="")
     image_name: Mapped[str] = mapped_column(String(100), default="", index=True)
+    authority: Mapped[str] = mapped_column(String(4), default="")
     seen_at: Mapped[float] = mapped_column(Float, index=True)
 
 

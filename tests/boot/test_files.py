@@ -4,6 +4,7 @@ import itertools
 from dataclasses import replace
 from random import Random
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -449,3 +450,49 @@ def test_a_program_that_the_administrator_brought_is_served_to_all() -> None:
 
     assert by_tftp == resolve_url("/p/wimboot", content, own)
     assert by_tftp == ContentRef("wimboot", digest(5), 70_000)
+
+
+BOTH = replace(
+    VERSION,
+    files=(
+        ManifestFile("bootmgfw.efi", "sha256:" + "1" * 64, 11),
+        ManifestFile("bootmgfw_EX.efi", "sha256:" + "3" * 64, 23),
+    ),
+    uefi_loaders=(("2011", "bootmgfw.efi"), ("2023", "bootmgfw_EX.efi")),
+)
+
+
+@pytest.mark.parametrize(
+    "name", [b"bootmgfw.efi", rb"\Boot\x64\BOOTMGFW.EFI", b"/v/lab-pe-x64/7/bootmgfw.efi"]
+)
+@pytest.mark.parametrize(
+    ("machine", "image", "site", "size"),
+    [("", "", "", 11), ("", "", "2023", 23), ("2011", "2023", "2023", 11), ("2023", "", "", 23)],
+)
+def test_the_loader_that_was_chosen_is_served_as_bootmgfw(
+    name: bytes, machine: str, image: str, site: str, size: int
+) -> None:
+    """Under every name by which it is asked for; its twin keeps its own name."""
+    held = replace(BOTH, authority=image)
+    options: dict[str, Any] = {
+        "version": held,
+        "firmware": "uefi",
+        "programs": {},
+        "published": published(held),
+        "authority": machine,
+        "site_authority": site,
+    }
+    answer = resolve(name, **options)
+    twin = resolve(b"bootmgfw_EX.efi", **options)
+
+    assert isinstance(answer, ContentRef)
+    assert isinstance(twin, ContentRef)
+    assert (size, 23) == (answer.size, twin.size)
+
+
+def test_a_machine_whose_loader_is_not_held_gets_none() -> None:
+    """Secure Boot would refuse the other one."""
+    only = replace(BOTH, files=BOTH.files[:1], uefi_loaders=BOTH.uefi_loaders[:1])
+    answer = resolve(b"bootmgfw.efi", version=only, firmware="uefi", programs={}, authority="2023")
+
+    assert isinstance(answer, Refusal)

@@ -177,3 +177,47 @@ def test_the_scripts_url_says_what_we_know_of_the_client(packet: Packet, query: 
     assert isinstance(program, BootProgram)
 
     assert program.file_for(client) == f"{SITE}/boot.ipxe?{query}"
+
+
+BOTH = replace(
+    version(chains=("native",), files=("bootmgfw.efi", "bootmgfw_EX.efi")),
+    uefi_loaders=(("2011", "bootmgfw.efi"), ("2023", "bootmgfw_EX.efi")),
+)
+
+
+@pytest.mark.parametrize(
+    ("machine", "site", "certificate"),
+    [
+        ("", "", "Microsoft Windows Production PCA 2011"),
+        ("", "2023", "Windows UEFI CA 2023"),
+        ("2023", "2011", "Windows UEFI CA 2023"),
+    ],
+)
+def test_the_reason_says_whose_loader_it_is(machine: str, site: str, certificate: str) -> None:
+    """The name stays bootmgfw.efi; what it means is told."""
+    client = identify(request(architecture=7))
+    assert isinstance(client, BootClient)
+    program = select(
+        client,
+        Choice((BOTH,), ()),
+        server="10.77.0.2",
+        http_port=8081,
+        authority=machine,
+        site_authority=site,
+    )
+
+    assert isinstance(program, BootProgram)
+    assert "bootmgfw.efi" == program.file
+    assert program.reason.endswith(f"for {certificate}")
+
+
+def test_an_image_without_the_loader_that_a_machine_needs_is_not_given() -> None:
+    """Secure Boot would stop it with less to say."""
+    client = identify(request(architecture=7))
+    assert isinstance(client, BootClient)
+    refused = select(
+        client, Choice((NATIVE64,), ()), server="10.77.0.2", http_port=8081, authority="2023"
+    )
+
+    assert isinstance(refused, NoProgram)
+    assert "holds no UEFI boot loader signed under Windows UEFI CA 2023" in refused.reason

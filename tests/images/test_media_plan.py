@@ -1,7 +1,10 @@
 """Where files lie on media, for each kind of image and medium."""
 
+from dataclasses import replace
+
 import pytest
 
+from netboot.images.content_version import ManifestFile
 from netboot.images.media import MediaKind, MediaOrder
 from netboot.images.media_plan import BiosStart, Carried, media_bcd, plan_medium
 from tests.images.test_media import ARM64, WINDOWS_FILES, X64, X86, version, windows
@@ -93,3 +96,22 @@ def test_arm64_machines_start_from_what_uefi_reads():
 
     assert "EFI/BOOT/BOOTAA64.EFI" in paths(made.files)
     assert BiosStart.NONE is made.bios
+
+
+def test_a_medium_has_the_loader_that_image_and_site_choose():
+    """Which makes it another medium."""
+    both = replace(
+        windows(),
+        files=(*windows().files, ManifestFile("bootmgfw_EX.efi", "sha256:" + "e" * 64, 9)),
+        uefi_loaders=(("2011", "bootmgfw.efi"), ("2023", "bootmgfw_EX.efi")),
+    )
+    old, new = (plan("usb", Carried(version=both, site_authority=y)) for y in ("2011", "2023"))
+    wanted = plan("usb", Carried(version=replace(both, authority="2011"), site_authority="2023"))
+
+    digests = [
+        next(file.digest for file in made.files if file.path == "EFI/BOOT/BOOTX64.EFI")
+        for made in (old, new, wanted)
+    ]
+    first = both.file("bootmgfw.efi").digest
+    assert [first, "sha256:" + "e" * 64, first] == digests
+    assert old.identity != new.identity

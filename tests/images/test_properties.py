@@ -20,15 +20,16 @@ def test_all_properties_survive_storage():
         keyboard="00000407",
         locale="de-DE",
         extra_files=(ExtraFile("/Tools/b.exe", DIGEST, 4), ExtraFile("/Tools/a.exe", DIGEST, 5)),
-        report_home="http://192.0.2.1:8081/report/abc-123",
+        report_home="http://192.0.2.1:8081",
         boot_sdi=DIGEST,
         tftp_block_size=1380,
         tftp_window_size=16,
         menu_seconds=30,
+        uefi_authority="2023",
     )
     stored = properties.to_json()
 
-    assert len(stored) == 12
+    assert len(stored) == 13
     assert stored == Properties.from_json(stored).to_json()
     assert Properties.from_json(stored).extra_files == properties.extra_files[::-1]
 
@@ -64,6 +65,8 @@ def test_an_unknown_property_is_refused():
         ({"locale": "german"}, "locale"),
         ({"report_home": "ftp://x/"}, "report"),
         ({"report_home": 'http://x/" & format c:'}, "report"),
+        ({"report_home": "http://192.0.2.1:8081/report/abc"}, "token that would end"),
+        ({"uefi_authority": "2042"}, "no authority"),
         ({"tftp_block_size": 100}, "block size"),
         ({"tftp_window_size": 65}, "window size"),
         ({"menu_seconds": -1}, "time limit"),
@@ -98,3 +101,19 @@ def test_paths_that_windows_does_not_accept_are_refused(path: str):
 def test_ordinary_paths_are_accepted(path: str):
     """Spaces inside, dots in front and dollars are fine."""
     check_image_path(path)
+
+
+@pytest.mark.parametrize(
+    ("home", "address"),
+    [
+        ("", ""),
+        ("http://192.0.2.1:8081", "http://192.0.2.1:8081/report/T"),
+        ("http://192.0.2.1:8081/", "http://192.0.2.1:8081/report/T"),
+        ("http://collector.example/pe", "http://collector.example/pe"),
+    ],
+)
+def test_a_site_gets_a_token_and_another_collector_its_own_address(home: str, address: str):
+    """Without a token there is nothing to add."""
+    properties = Properties(report_home=home)
+
+    assert (address, home) == (properties.report_address("T"), properties.report_address(""))

@@ -129,13 +129,13 @@ def test_properties_become_steps():
         background=DIGEST,
         extra_files=(tool,),
         prestart_command="X:\\Tools\\ask.exe",
-        report_home="http://192.0.2.1:8081/report/t",
+        report_home="http://192.0.2.1:8081",
         tftp_block_size=1380,
         tftp_window_size=8,
         menu_seconds=5,
     )
 
-    made = plan(FACTS, image_of(properties=properties), 1)
+    made = plan(FACTS, image_of(properties=properties), 1, report_token="t")
 
     registry = [step for step in made.steps if isinstance(step, SetRegistry)]
     fbwf = "CurrentControlSet\\Services\\FBWF"
@@ -190,6 +190,11 @@ def test_drivers_of_an_earlier_build_are_taken_out_first():
             replace(FACTS, has_background=False),
             image_of(properties=Properties(background=DIGEST)),
             "no background",
+        ),
+        (
+            FACTS,
+            image_of(properties=Properties(uefi_authority="2023")),
+            "signed under Windows UEFI CA 2023; it holds",
         ),
         (
             replace(FACTS, setup_path="%SYSTEMDRIVE%\\setup.exe"),

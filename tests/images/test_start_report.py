@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from netboot.images.content_version import PublishedContent
 from netboot.images.start_report import (
     SECONDS_BETWEEN,
     SECONDS_FOR_A_TRY,
@@ -55,7 +56,13 @@ def test_the_site_reads_the_report_as_one_of_its_own():
     """Image and drivers stand in the event."""
     tokens = ReportTokens("secret" * 10)
     token = tokens.issue(VERSION, "52:54:00:77:00:00")
-    event = read_report(tokens, token, body(HomeReport(ADDRESS, "Lab", 7)).encode(), "10.0.0.1")
+    event = read_report(
+        tokens,
+        token,
+        body(HomeReport(ADDRESS, "Lab", 7)).encode(),
+        "10.0.0.1",
+        PublishedContent.empty(),
+    )
 
     assert ("Lab", 7, "vioscsi.inf netkvm.inf", "old.inf") == (
         event.image,

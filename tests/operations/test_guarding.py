@@ -191,16 +191,6 @@ def test_the_scrub_reads_slowly_and_can_be_cancelled(served, monkeypatch):
         guarding.scrub(served, progress=stop)
 
 
-def test_the_daily_scrub_is_queued_once_a_day(site):
-    """By the lane that does it, and not on a new site's first day."""
-    now = 1_000_000.0
-    for moment in (now, now + 5, now + guarding.EVERY + 1, now + guarding.EVERY + 2):
-        guarding.queue_when_due(site, ("scrub",), now=moment)
-        guarding.queue_when_due(site, ("build_version",), now=moment)
-
-    assert ["scrub"] == [job.kind for job in site.jobs.latest()]
-
-
 def test_an_image_that_was_deleted_meanwhile_is_no_trouble(served):
     """The point is told all the same."""
     version = images.get_image(served, NAME).current

@@ -6,8 +6,8 @@ import pytest
 from netboot.boot.events import AddressLearned
 from netboot.errors import ContentFault, OperatorFault
 from netboot.images.properties import Properties
-from netboot.operations import drivers, facts, housekeeping, images
-from netboot.operations.housekeeping import DAY, collect_garbage, queue_when_due, verify
+from netboot.operations import drivers, housekeeping, images
+from netboot.operations.housekeeping import collect_garbage, verify
 from netboot.store.boot_programs import FILE_NAME
 from netboot.store.image_rows import find_image
 from netboot.store.jobs import SUCCEEDED
@@ -171,22 +171,6 @@ def test_verify_reads_every_byte(furnished):
     assert any(f"{NAME} v1 as served" in sentence for sentence in wrong)
 
 
-def test_the_daily_clean_up_is_queued_once_a_day(site):
-    """A new site begins to count; only the lane that does it asks."""
-    lane, now = (housekeeping.KIND, "build_version"), 1_000_000.0
-    queue_when_due(site, lane, now=now)
-    queue_when_due(site, lane, now=now + DAY - 1)
-    queue_when_due(site, ("boot_test_machine",), now=now + 2 * DAY)
-    assert [] == site.jobs.latest()
-    for moment in (now + DAY + 1, now + DAY + 60, now + 2 * DAY):
-        queue_when_due(site, lane, now=moment)
-
-    assert [housekeeping.KIND] == [job.kind for job in site.jobs.latest()]
-    queue_when_due(site, lane, now=now + 2 * DAY + 2)
-    assert 2 == len(site.jobs.latest())
-    assert {"at": now + 2 * DAY + 2} == facts.recall(site, housekeeping.LAST)
-
-
 def test_progress_is_told(furnished):
     """A job shows how far it is, and can be stopped there."""
     stages = []
@@ -204,3 +188,17 @@ def test_no_row_is_touched(furnished):
 
     with furnished.database.transaction() as session:
         assert before == session.query(ImageRow).one().row_version
+
+
+def test_damaged_bytes_go_after_ninety_days(furnished):
+    """Nobody looked at them; younger ones stay."""
+    now = time.time()
+    aside = []
+    for store in (furnished.blobs, furnished.point.blobs):
+        digest = store.add_bytes(b"bytes of " + str(store.root).encode()).digest
+        store.set_aside(digest)
+        aside.append(store.root / "altered" / digest[7:])
+    os.utime(aside[0], (now - housekeeping.ALTERED_FOR - 1,) * 2)
+    done = collect_garbage(furnished, now)
+
+    assert (1, False, True) == (done.altered, aside[0].exists(), aside[1].exists())

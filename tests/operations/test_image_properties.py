@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from netboot.errors import EditConflict, InvalidInput, NotFound
@@ -122,7 +124,7 @@ def test_a_boot_sdi_is_looked_at_before_it_is_taken(site, tmp_path):
     """What boot managers could not read is refused."""
     sdi = file(tmp_path, "boot.sdi", build_sdi(b"volume" * 400))
     assert operations.set_boot_sdi(site, NAME, sdi).properties.boot_sdi
-    with pytest.raises(InvalidInput, match="cannot be used"):
+    with pytest.raises(InvalidInput, match="cannot be boot.sdi"):
         operations.set_boot_sdi(site, NAME, file(tmp_path, "no.sdi", b"no"))
     assert "" == operations.set_boot_sdi(site, NAME, None).properties.boot_sdi
 
@@ -131,7 +133,8 @@ def test_files_that_cannot_be_read_are_told(site, tmp_path, monkeypatch):
     """Gone, or far too large."""
     with pytest.raises(InvalidInput, match="cannot be read"):
         operations.set_background(site, NAME, tmp_path / "nowhere.jpg")
-    monkeypatch.setattr(operations, "PICTURE_LIMIT", 1 << 20)
+    small = replace(operations.BACKGROUND, limit=1 << 20)
+    monkeypatch.setattr(operations, "BACKGROUND", small)
     large = file(tmp_path, "large.jpg", jpeg(9, 9) + bytes(1 << 20))
     with pytest.raises(InvalidInput, match="larger than 1 MB"):
         operations.set_background(site, NAME, large)

@@ -1,7 +1,8 @@
 import pytest
 
 from netboot.errors import InvalidInput, NotFound
-from netboot.operations import job_handlers, jobs
+from netboot.operations import facts, guarding, housekeeping, job_handlers, jobs
+from netboot.operations.jobs import DAY, queue_when_due
 
 
 def test_a_job_that_no_worker_knows_is_refused(site):
@@ -26,3 +27,20 @@ def test_a_job_is_found_by_its_number_and_cancelled(site):
     assert "cancelled" == jobs.cancel(site, made.id).state
     with pytest.raises(NotFound):
         jobs.get_job(site, made.id + 1)
+
+
+@pytest.mark.parametrize("daily", [housekeeping.DAILY, guarding.DAILY])
+def test_a_daily_job_is_queued_once_a_day(site, daily):
+    """A new site begins to count; only the lane that does it asks."""
+    lane, now = (daily.kind, "build_version"), 1_000_000.0
+    queue_when_due(site, daily, lane, now=now)
+    queue_when_due(site, daily, lane, now=now + DAY - 1)
+    queue_when_due(site, daily, ("boot_test_machine",), now=now + 2 * DAY)
+    assert [] == site.jobs.latest()
+    for moment in (now + DAY + 1, now + DAY + 60, now + 2 * DAY):
+        queue_when_due(site, daily, lane, now=moment)
+
+    assert [daily.kind] == [job.kind for job in site.jobs.latest()]
+    queue_when_due(site, daily, lane, now=now + 2 * DAY + 2)
+    assert 2 == len(site.jobs.latest())
+    assert {"at": now + 2 * DAY + 2} == facts.recall(site, daily.mark)

@@ -134,3 +134,37 @@ def test_machines_are_found_a_page_at_a_time(site):
     assert (["4"], 1) == found("PCI\\VEN_8086&DEV_1004")
     assert 7 == found("pe")[1]
     assert ([], 0) == found("100%")
+
+
+def test_a_machine_is_given_the_loader_that_its_firmware_trusts(site):
+    """Told to the point at once, and taken back; boots change nothing about it."""
+    emit(site, discovered(100.0))
+    known = machines.set_authority(site, MAC.upper().replace(":", "-"), "2023")
+    assert ("2023", {MAC: "2023"}) == (known.authority, dict(site.point.load().authorities))
+    emit(site, discovered(200.0))
+    machines.import_devices(site, MAC, "PCI\\VEN_8086&DEV_100E")
+    assert "2023" == machines.get_machine(site, MAC).authority
+
+    assert "" == machines.set_authority(site, MAC, "").authority
+    assert {} == dict(site.point.load().authorities)
+
+
+def test_a_machine_that_is_forgotten_needs_no_loader_any_more(site):
+    """The point is told."""
+    emit(site, discovered(100.0))
+    machines.set_authority(site, MAC, "2011")
+    machines.forget(site, MAC)
+
+    assert {} == dict(site.point.load().authorities)
+
+
+def test_only_known_authorities_of_known_machines_are_taken(site):
+    """A list of devices starts nothing."""
+    emit(site, discovered(100.0))
+    machines.import_devices(site, "new laptops", "PCI\\VEN_8086&DEV_100E")
+    with pytest.raises(InvalidInput, match="no authority"):
+        machines.set_authority(site, MAC, "2042")
+    with pytest.raises(InvalidInput, match="list of devices"):
+        machines.set_authority(site, "new laptops", "2023")
+    with pytest.raises(NotFound):
+        machines.set_authority(site, "52:54:00:00:00:99", "2023")

@@ -291,3 +291,35 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
     target.parent.mkdir()
     write_json(target, {"a": 1})
     assert ["state.json"] == [path.name for path in target.parent.iterdir()]
+
+
+def test_a_renamed_image_keeps_its_versions_and_their_addresses(source, point):
+    """Keys, policy and labels follow; manifests on the disk are not touched."""
+    point.update(version(source, 1), source, now=NOW)
+    point.update(version(source, 2), source, now=NOW)
+    point.publish_policy(
+        lambda: ({Architecture.X64: "Lab PE x64"}, {"52:54:00:00:00:01": "Lab PE x64"})
+    )
+    manifests = {path.name: path.read_bytes() for path in point.versions.iterdir()}
+    for _ in range(2):  # a repetition is no fault
+        point.rename("Lab PE x64", "Lab PE, new", "lab-pe-x64")
+
+    published = point.load()
+    assert {"Lab PE, new": 2} == {name: one.number for name, one in published.current.items()}
+    assert [("Lab PE, new v1", "lab-pe-x64"), ("Lab PE, new v2", "lab-pe-x64")] == sorted(
+        (one.label, one.address) for one in published.kept.values()
+    )
+    assert {"Lab PE, new"} == {*published.defaults.values(), *published.assignments.values()}
+    assert {"lab-pe-x64": "Lab PE, new"} == dict(published.names)
+    assert manifests == {path.name: path.read_bytes() for path in point.versions.iterdir()}
+    assert point.sweep((), now=NOW + 1, before=NOW + 1).versions == ()
+    point.forget("Lab PE, new")
+    assert {} == dict(point.load().names)
+
+
+def test_which_machines_need_a_certain_loader_is_told(point):
+    """By MAC address, all at once."""
+    assert {} == dict(point.load().authorities)
+    point.publish_authorities(lambda: {"52:54:00:00:00:01": "2023"})
+
+    assert {"52:54:00:00:00:01": "2023"} == dict(point.load().authorities)

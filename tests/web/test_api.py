@@ -596,3 +596,42 @@ def test_an_image_is_customised(script):
     assert script("POST", f"{LAB}/source/take").status_code == 404
     verify = script("POST", f"{LAB}/verify")
     assert (verify.status_code, verify.json["kind"]) == (202, "verify_content")
+
+
+def test_an_image_is_renamed(script):
+    """Once; who read it before is told by 412, a name that is taken by 409."""
+    seen = script("GET", LAB)
+    tag = {"If-Match": seen.headers["ETag"]}
+    renamed = script("PATCH", LAB, json={"name": "Lab PE, renamed"}, headers=tag)
+    assert ("Lab PE, renamed", "lab-pe-renamed") == (renamed.json["name"], renamed.json["slug"])
+    late = script("PATCH", f"{LAB}/details", json={"name": "Other"}, headers=tag)
+    assert late.status_code == 412
+    assert [{"field": "name", "yours": "Other", "theirs": "Lab PE, renamed"}] == (
+        late.json["difference"]
+    )
+    taken = script("PATCH", "images/lab-pe-renamed", json={"name": "Lab PE x86"})
+    assert (taken.status_code, taken.content_type) == (409, PROBLEM)
+    gone = script("PATCH", "images/lab-pe-renamed", json={"name": "Lab PE x64"})
+    assert gone.json["slug"] == "lab-pe-x64"
+
+
+def test_damaged_bytes_are_listed_and_deleted(script):
+    """What the daily check set aside."""
+    site = script.site
+    site.blobs.set_aside(site.blobs.add_bytes(b"damaged").digest)
+    (found,) = script("GET", "distribution-points/altered").json["items"]
+    assert (7, "site") == (found["size"], found["where"])
+    gone = script("DELETE", f"distribution-points/altered?digest={found['digest']}")
+    assert {"files": 1, "size": 7} == gone.json
+    assert script("GET", "distribution-points/altered").json["items"] == []
+
+
+def test_a_machine_is_given_a_loader(script):
+    """By its address; a list of devices is refused."""
+    mac = "52:54:00:77:00:31"
+    assert 200 == script("PUT", f"machines/{mac}/devices", json={"devices": ""}).status_code
+    known = script("PUT", f"machines/{mac}/authority", json={"authority": "2023"})
+    assert known.json["authority"] == "2023"
+    assert {mac: "2023"} == dict(script.site.point.load().authorities)
+    assert script("PUT", f"machines/{mac}/authority", json={"authority": "2042"}).status_code == 422
+    script("DELETE", f"machines/{mac}")

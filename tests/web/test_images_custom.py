@@ -132,7 +132,7 @@ def test_a_file_is_put_in_and_taken_out(furnished, operator, wanted, data, found
     ("form", "words"),
     [
         ({"purpose": "background"}, "no JPEG"),
-        ({"purpose": "boot_sdi"}, "cannot be used"),
+        ({"purpose": "boot_sdi"}, "cannot be boot.sdi"),
         ({"purpose": "extra"}, "where the file shall lie"),
         ({"purpose": "extra", "target": "/Windows/System32/startnet.cmd"}, "by netboot itself"),
         ({"purpose": "virus"}, "what the file is for"),
@@ -157,3 +157,37 @@ def test_a_file_that_is_not_there_cannot_be_removed(operator):
     for purpose in ("", "prestart"):
         data = {"purpose": purpose}
         assert operator.post(f"{PAGE}/files/remove", data=data, headers=htmx()).status_code == 400
+
+
+def test_an_image_is_renamed_on_its_page(furnished, operator):
+    """The answer leads to its new address, and the old one still finds it."""
+    seen = now(furnished)
+    form = {"row_version": seen.row_version, "name": "Windows PE, autumn", "comment": ""}
+    answer = operator.post(f"{PAGE}/details", data=form)
+
+    assert answer.headers["Location"].endswith("/images/windows-pe-autumn/customisation")
+    assert "Windows PE, autumn" in operator.get("/images/windows-pe-autumn").text
+    assert "Windows PE, autumn" in operator.get(PAGE).text
+    late = operator.post(f"{PAGE}/details", data=form | {"name": "Windows PE, winter"})
+    assert 412 == late.status_code
+    twin = {"row_version": now(furnished).row_version, "name": "Lab PE x64"}
+    assert 409 == operator.post(f"{PAGE}/details", data=twin).status_code
+
+
+def test_the_page_says_which_loaders_there_are_and_what_they_are_for(furnished, operator):
+    """What the image does not hold cannot be chosen, and is refused when sent all the same."""
+    with furnished.database.writing() as session:
+        row = find_image(session, "windows-pe-11")
+        file = {"name": "bootmgfw.efi", "path": "/x", "size": 1, "sha1": "0" * 40, "signer": "2011"}
+        row.facts = {**row.facts, "boot_files": [file]}
+    text = operator.get(f"{PAGE}/customisation").text
+    assert re.search(r'<option value="2011">2011: signed under Microsoft Windows Production', text)
+    assert re.search(r'<option value="2023" disabled>', text)
+    assert "Get-SecureBootUEFI db" in text
+    form = {"row_version": now(furnished).row_version, "uefi_authority": "2023"}
+    refused = operator.post(f"{PAGE}/properties", data=form)
+
+    assert 400 == refused.status_code
+    assert "signed under Windows UEFI CA 2023; it holds: 2011" in refused.text
+    operator.post(f"{PAGE}/properties", data=form | {"uefi_authority": "2011"})
+    assert "2011" == now(furnished).properties.uefi_authority

@@ -133,3 +133,16 @@ def test_many_machines_come_in_pages(site, make_client, monkeypatch):
     assert "5 machines" in text
     assert [2, 1] == [n for n in (4, 3, 2, 1, 0) if f"pool {n}</a>" in text]
     assert "search=pool&amp;page=3" in text
+
+
+def test_a_machine_is_given_the_loader_that_its_firmware_trusts(known, make_client):
+    """And what image and site say again."""
+    client = make_client(known, "operator")
+    assert "Boot loader that it needs" in client.get(f"/machines/{MAC}").text
+    client.post(f"/machines/{MAC}/authority", data={"authority": "2023"})
+    assert {MAC: "2023"} == dict(known.point.load().authorities)
+    assert '<option value="2023" selected>' in client.get(f"/machines/{MAC}").text
+    assert 400 == client.post(f"/machines/{MAC}/authority", data={"authority": "x"}).status_code
+    client.post(f"/machines/{MAC}/authority", data={"authority": ""})
+
+    assert {} == dict(known.point.load().authorities)

@@ -48,11 +48,16 @@ class PropertyValues(Order):
     menu_seconds: int | None = Field(None, ge=0, le=3600)
     bios_chain: str | None = Field(None, max_length=20)
     uefi_chain: str | None = Field(None, max_length=20)
+    uefi_authority: str | None = Field(
+        None, max_length=4, description="Whose boot loader UEFI machines get: 2011 or 2023."
+    )
 
 
 class Customisation(Value):
     """All properties of an image, and what waits about its source."""
 
+    name: str
+    slug: str
     version_label: str
     comment: str
     properties: dict[str, Any] = Field(description="Those that differ from the defaults.")
@@ -64,6 +69,7 @@ class Customisation(Value):
 class Details(Order):
     """What people read; what is left out stays."""
 
+    name: str | None = Field(None, min_length=1, max_length=64)
     version_label: str | None = Field(None, max_length=64)
     comment: str | None = Field(None, max_length=2000)
 
@@ -110,6 +116,8 @@ Answer = tuple[Customisation, dict[str, str]]
 
 def _answer(view: images.ImageView) -> Answer:
     shown = Customisation(
+        name=view.name,
+        slug=view.slug,
         version_label=view.version_label,
         comment=view.comment,
         properties=view.properties.to_json(),
@@ -130,11 +138,12 @@ def get_customisation(path: ImagePath) -> Answer:
     "PATCH", "/<slug>/details", needs=Role.OPERATOR, gives=Customisation, conditional=True
 )
 def set_details(path: ImagePath, body: Details) -> Answer:
-    """Change the version and the comment that people read."""
+    """Change name, version and comment; what refers to the image by name follows."""
     return _answer(
         operations.set_details(
             site(),
             path.slug,
+            name=body.name,
             version_label=body.version_label,
             comment=body.comment,
             row_version=expected_version(),

@@ -8,6 +8,7 @@ from netboot.images.content_version import ContentVersion
 from netboot.operations import images as operations
 from netboot.operations import jobs as work
 from netboot.operations import points
+from netboot.operations.image_properties import set_details
 from netboot.operations.images import ImageView
 from web.access import Role, site
 from web.api.jobs import Job, accepted
@@ -138,6 +139,7 @@ class Versions(Listed):
 class ImageChange(Order):
     """What is to be changed; what is left out stays."""
 
+    name: str | None = Field(None, min_length=1, max_length=64)
     comment: str | None = Field(None, max_length=2000)
 
 
@@ -208,13 +210,12 @@ def get_image(path: ImagePath) -> tuple[Image, dict[str, str]]:
     "PATCH", "/<slug>", needs=Role.OPERATOR, gives=Image, action="set_comment", conditional=True
 )
 def change_image(path: ImagePath, body: ImageChange) -> tuple[Image, dict[str, str]]:
-    """Change an image's comment; with If-Match only if nobody changed the image since."""
-    view = operations.get_image(site(), path.slug)
-    if body.comment is not None:
-        view = operations.set_comment(
-            site(), view.name, body.comment, row_version=expected_version()
+    """Change an image's name or comment; with If-Match only if nobody changed it since."""
+    return _answer(
+        set_details(
+            site(), path.slug, name=body.name, comment=body.comment, row_version=expected_version()
         )
-    return _answer(view)
+    )
 
 
 @images.verb("DELETE", "/<slug>", needs=Role.ADMIN, action="delete")

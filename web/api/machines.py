@@ -1,5 +1,7 @@
 """Machines over the API: who was seen, with which devices, and which image each gets."""
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
 from netboot.operations import coverage
@@ -29,6 +31,7 @@ class Machine(Value):
     firmware: str
     image: str = Field(description="What it booted last.")
     seen_at: float
+    authority: str = Field(description="Whose UEFI boot loader it needs: 2011, 2023, or unknown.")
     gets: list[str]
     why: list[str]
 
@@ -44,6 +47,7 @@ class Machine(Value):
             firmware=machine.firmware,
             image=machine.image,
             seen_at=machine.seen_at,
+            authority=machine.authority,
             gets=list(decision.images),
             why=list(decision.reasons),
         )
@@ -65,6 +69,12 @@ class MachineListed(Machine):
     """A machine from a list, with the lines that nobody understood."""
 
     unread: list[str]
+
+
+class LoaderAuthority(Order):
+    """Whose boot loader a machine needs: 2011, 2023, or empty for unknown."""
+
+    authority: Literal["", "2011", "2023"]
 
 
 class Against(BaseModel):
@@ -108,6 +118,12 @@ def import_machine_devices(path: MachinePath, body: DeviceList) -> MachineListed
     machine, unread = operations.import_devices(site(), path.key, body.devices)
     shown = Machine.of(machine, decider(site()))
     return MachineListed(**shown.model_dump(), unread=list(unread))
+
+
+@machines.verb("PUT", "/<key>/authority", needs=Role.OPERATOR, gives=Machine)
+def set_authority(path: MachinePath, body: LoaderAuthority) -> Machine:
+    """Say whose UEFI boot loader the machine needs; it outweighs image and site."""
+    return Machine.of(operations.set_authority(site(), path.key, body.authority), decider(site()))
 
 
 @machines.verb("DELETE", "/<key>", needs=Role.OPERATOR, action="forget")

@@ -1,5 +1,8 @@
 """Distribution points over the API."""
 
+from pydantic import BaseModel, Field
+
+from netboot.operations import altered
 from netboot.operations import points as operations
 from web.access import Role, site
 from web.api.images import ImagePath
@@ -37,10 +40,53 @@ class Verified(PointImage):
     altered: list[str]
 
 
+class AlteredBytes(Value):
+    """Damaged bytes: the digest that they should have, and what they are needed for."""
+
+    digest: str
+    size: int
+    at: float = Field(description="When they were set aside, in epoch seconds.")
+    where: str = Field(description="The store: site or point.")
+    what: str
+
+
+class AlteredList(Value):
+    """All damaged bytes, newest first."""
+
+    items: list[AlteredBytes]
+
+
+class WhichAltered(BaseModel):
+    """One digest; empty for all of them."""
+
+    digest: str = Field("", max_length=71)
+
+
+class AlteredDeleted(Value):
+    """How many files went, and their bytes."""
+
+    files: int
+    size: int
+
+
 @points.verb("GET", "", needs=Role.VIEWER, gives=Points)
 def list_points() -> Points:
     """What each point holds, against the newest versions."""
     return Points(items=[Point.model_validate(point) for point in operations.point_status(site())])
+
+
+@points.verb("GET", "/altered", needs=Role.VIEWER, gives=AlteredList)
+def list_altered() -> AlteredList:
+    """Damaged bytes that were taken out of use and are kept to be looked at."""
+    return AlteredList(
+        items=[AlteredBytes.model_validate(one) for one in altered.list_altered(site())]
+    )
+
+
+@points.verb("DELETE", "/altered", needs=Role.ADMIN, gives=AlteredDeleted, action="delete_altered")
+def delete_altered(query: WhichAltered) -> AlteredDeleted:
+    """Delete them: those of a digest, or all."""
+    return AlteredDeleted.model_validate(altered.delete_altered(site(), query.digest))
 
 
 @points.verb("POST", "/verify/<slug>", needs=Role.OPERATOR, gives=Verified)
