@@ -48,7 +48,7 @@ fi
 set timeout=1
 menuentry 'Old system' {
   echo 'starting the old system'
-  linux /boot/vmlinuz root=/dev/vda1 console=tty0 console=ttyS0 quiet panic=-1
+  linux /boot/vmlinuz root=/dev/vda1 console=tty0 console=ttyS0 quiet panic=-1 no_timer_check
   initrd /boot/initrd.gz
 }
 if [ -f ${config_directory}/custom.cfg ]; then

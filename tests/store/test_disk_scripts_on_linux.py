@@ -208,7 +208,7 @@ REFUSED = {
     "btrfs": (mounted("/dev/vda1 / btrfs"), ["--method", "grub"], "to this file system"),
     "no kexec": (lacking("kexec"), ["--method", "kexec"], "kexec is not installed"),
     "kexec for good": (lambda m: None, ["--method", "kexec", "--keep"], "--keep needs GRUB"),
-    "no room": (lambda m: m.put_script(size=10**15), [], "KB are free"),
+    "no room": (lambda m: m.put_script(size=10**12), [], "KB are free"),
     "no kernel there": (lambda m: setattr(m.server, "lacks", "vmlinuz"), [], "vmlinuz cannot be"),
     "no image there": (lambda m: setattr(m.server, "lacks", "boot.wim"), [], "boot.wim cannot be"),
     "altered": (lambda m: setattr(m.server, "alters", "boot.wim"), [], "boot.wim came altered"),
