@@ -36,6 +36,7 @@ def build_media(slug: str, number: int) -> ResponseReturnValue:
         expires=form.get("expires", "").strip(),
         password_hash=operations.hashed(form.get("password", "")),
         home=operations.home_of(site(), form.get("home", "").strip()),
+        size=_size(form.get("size", "").strip()),
     )
     wanted = [(image.name, number)]
     if form.get("other"):
@@ -59,15 +60,17 @@ def build_media(slug: str, number: int) -> ResponseReturnValue:
 def make_package(slug: str, number: int) -> ResponseReturnValue:
     """A link for one machine. It is shown this one time: nobody can look it up again."""
     image = image_operations.get_image(site(), slug)
+    hours = _hours(request.form.get("hours", "").strip())
     link = disk_packages.make_link(
         site(),
         image.name,
         number,
         system=_system(request.form.get("system", "")),
         home=request.form.get("home", "").strip() or "site",
+        hours=hours,
     )
     template = "versions/_link.html" if wants_fragment() else "versions/link.html"
-    return render_template(template, link=link, slug=slug, number=number)
+    return render_template(template, link=link, hours=hours, slug=slug, number=number)
 
 
 @versions.get("/media/<int:medium_id>/<file_name>")
@@ -123,6 +126,25 @@ def _format(text: str) -> DiskFormat:
         return DiskFormat(text or "raw")
     except ValueError:
         raise InvalidInput(f"there is no disk format {text[:40]!r}") from None
+
+
+def _size(text: str) -> int:
+    """MiB as bytes; nothing is as small as can be."""
+    if not text:
+        return 0
+    if not text.isdecimal() or len(text) > 9:
+        raise InvalidInput(
+            f"{text[:40]!r} is no size of a disk", hint="Write a number of MiB, like 4096."
+        )
+    return int(text) << 20
+
+
+def _hours(text: str) -> int:
+    if not text:
+        return 1
+    if not text.isdecimal() or len(text) > 9:
+        raise InvalidInput(f"{text[:40]!r} is no number of hours")
+    return int(text)
 
 
 def _system(text: str) -> System:

@@ -1,7 +1,7 @@
 """The three ways of one version, as its page shows them: what is there, and who came up by it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from netboot.boot.attempts import Attempt, Outcome
@@ -22,7 +22,6 @@ WORDS = {
 }
 BY_MEDIA = ("iso", "usb")
 BY_DISK = ("disk", "package")
-BOOTS_LOOKED_AT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ def read_version(site: Site, argument: str) -> dict[str, Any]:
         )
     views = media.list_media(site, image.name, number)
     recent = [job for job in jobs.list_jobs(site, 50) if _is_of(job.arguments, image.name, number)]
-    reports = came_up(_online(site, image.name), image.name, number)
+    reports = came_up(_online(site, image.name, number), image.name, number)
     return {
         "image": image,
         "version": version,
@@ -89,9 +88,10 @@ def read_version(site: Site, argument: str) -> dict[str, Any]:
     }
 
 
-def _online(site: Site, image: str) -> list[Attempt]:
-    """The newest boots of an image that came up, newest first."""
-    return boots.list_boots(site, BootFilter(image=image, outcome=Outcome.ONLINE), BOOTS_LOOKED_AT)
+def _online(site: Site, image: str, number: int) -> list[Attempt]:
+    """The newest boot that came up on a version, for each way."""
+    wanted = BootFilter(image=image, version=number, outcome=Outcome.ONLINE)
+    return [found for way in WORDS for found in boots.list_boots(site, replace(wanted, way=way), 1)]
 
 
 def _is_of(arguments: dict[str, Any], image: str, number: int) -> bool:

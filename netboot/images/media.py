@@ -22,6 +22,7 @@ LABEL_LIMIT = 11
 """FAT has room for eleven characters; ISO 9660 for more, but both shall bear one name."""
 
 LARGEST_DISK = 2 << 40
+MIB = 1 << 20
 PASSWORD_LIMIT = 128
 PASSWORD_ROUNDS = 20_000
 PASSWORD_USER = "start"  # noqa: S105  the name that GRUB asks for beside the password
@@ -89,10 +90,15 @@ class MediaOrder:
                 f"{self.home[:80]!r} is no address to report to",
                 hint="Write it like http://192.0.2.1:8081, the site's address for boot files.",
             )
-        if self.size and (self.kind is not MediaKind.DISK or not 0 < self.size <= LARGEST_DISK):
+        if self.size and self.kind is not MediaKind.DISK:
+            raise InvalidInput(
+                f"the size of an {self.kind} image cannot be chosen",
+                hint="Only disk images may be larger than they need to be; leave the size out.",
+            )
+        if self.size % MIB or not 0 <= self.size <= LARGEST_DISK:
             raise InvalidInput(
                 f"a size of {self.size} bytes cannot be had",
-                hint="Only disk images may be larger than they need to be, up to 2 TiB.",
+                hint="Disks are whole MiB, up to 2 TiB.",
             )
 
     def to_json(self) -> dict[str, Any]:

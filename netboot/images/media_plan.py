@@ -179,8 +179,8 @@ def _kernel_files(entry: MenuEntry) -> list[MediumFile]:
 
 def _native(order: MediaOrder, carried: Sequence[Carried], name: str) -> MediumPlan:
     about = _about(order, carried, name)
-    uefi = _native_uefi(carried)
-    bios = _native_bios(carried) if carried[0].part("bootmgr") else []
+    uefi = _native_uefi(order, carried)
+    bios = _native_bios(order, carried) if carried[0].part("bootmgr") else []
     plan = MediumPlan(
         order=order,
         identity=name,
@@ -208,7 +208,7 @@ def _native(order: MediaOrder, carried: Sequence[Carried], name: str) -> MediumP
     )
 
 
-def _native_uefi(carried: Sequence[Carried]) -> list[MediumFile]:
+def _native_uefi(order: MediaOrder, carried: Sequence[Carried]) -> list[MediumFile]:
     loaders = [
         MediumFile(EFI_NAMES[each.version.architecture], digest)
         for each in carried
@@ -216,33 +216,39 @@ def _native_uefi(carried: Sequence[Carried]) -> list[MediumFile]:
     ]
     if not loaders:
         return []
-    store = MediumFile("EFI/Microsoft/Boot/BCD", data=media_bcd(carried, is_uefi=True))
+    data = media_bcd(carried, is_uefi=True, expires=order.expires)
+    store = MediumFile("EFI/Microsoft/Boot/BCD", data=data)
     return [*loaders, store, *_fonts(carried[0].version, "EFI/Microsoft/Boot/Fonts")]
 
 
-def _native_bios(carried: Sequence[Carried]) -> list[MediumFile]:
+def _native_bios(order: MediaOrder, carried: Sequence[Carried]) -> list[MediumFile]:
+    data = media_bcd(carried, is_uefi=False, expires=order.expires)
     return [
         MediumFile("bootmgr", data=carried[0].part("bootmgr")),
-        MediumFile("boot/BCD", data=media_bcd(carried, is_uefi=False)),
+        MediumFile("boot/BCD", data=data),
         *_fonts(carried[0].version, "boot/Fonts"),
     ]
 
 
-def media_bcd(carried: Sequence[Carried], *, is_uefi: bool) -> bytes:
-    """The boot configuration of a medium: everything on the device that it was started from."""
+def media_bcd(carried: Sequence[Carried], *, is_uefi: bool, expires: str = "") -> bytes:
+    """The boot configuration of a medium: everything on the device that it was started from.
+
+    A date of expiry stands beside each title; the menu is shown so that somebody sees it.
+    """
     first, *rest = carried
     other = rest[0] if rest else None
+    note = f" (use until {expires})" if expires else ""
     return write_bcd(
         BootConfiguration(
-            title=first.version.label,
+            title=first.version.label + note,
             is_uefi=is_uefi,
             loader_path=first.loaders[is_uefi],
             wim_path=_backslashed(wim_path(0)),
             sdi_path=r"\boot\boot.sdi",
-            menu_seconds=MENU_SECONDS if other else 0,
+            menu_seconds=MENU_SECONDS if other or expires else 0,
             by_network=False,
             other=OtherImage(
-                other.version.label,
+                other.version.label + note,
                 other.loaders[is_uefi],
                 _backslashed(wim_path(1)),
             )

@@ -6,20 +6,18 @@ daemons; an update of the package is taken up at the next start.
 """
 
 import json
-import shutil
-import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from netboot.boot import grub_script
 from netboot.boot.files import ContentRef
-from netboot.errors import ContentFault, MissingTool, OperatorFault
+from netboot.errors import ContentFault, MissingTool
+from netboot.store.media_tools import Tools
 from netboot.store.points import PointFolder, write_json
 
 IPXE_PROGRAMS = ("undionly.kpxe", "snponly.efi", "ipxe.efi")
 GRUB_IA32 = "grubia32.efi"
-GRUB_IA32_MODULES = Path("/usr/lib/grub/i386-efi")
 FILE_NAME = "programs.json"
 
 
@@ -73,20 +71,14 @@ def _grub_for_ia32(point: PointFolder, address: str) -> ContentRef | None:
     On a network where another server gives the addresses, GRUB would ask *that* server for its
     configuration (it believes the DHCP ACK), so the address must stand in the image.
     """
-    if shutil.which("grub-mkimage") is None or not GRUB_IA32_MODULES.is_dir():
-        return None
+    early = grub_script.early_config(address)
     with point.blobs.staging_folder() as work:
-        early = work / "early.cfg"
-        early.write_text(grub_script.early_config(address))
         out = work / GRUB_IA32
-        command = ["grub-mkimage", "-d", str(GRUB_IA32_MODULES), "-O", "i386-efi"]
-        command += ["-o", str(out), "-c", str(early), "-p", f"/{grub_script.PREFIX}"]
-        command += grub_script.MODULES
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise OperatorFault(
-                f"grub-mkimage failed: {done.stderr.strip()}",
-                hint="Is grub-efi-ia32-bin whole? apt-get install --reinstall grub-efi-ia32-bin",
+        try:
+            Tools(0).grub(
+                "i386-efi", early, grub_script.MODULES, out, prefix=f"/{grub_script.PREFIX}"
             )
+        except MissingTool:
+            return None
         blob = point.blobs.add_file(out)
     return ContentRef(name=GRUB_IA32, digest=blob.digest, size=blob.size)

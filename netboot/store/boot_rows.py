@@ -26,12 +26,15 @@ class BootFilter:
     """Which boots are wanted; what is empty is not asked for.
 
     `search` is looked for in MAC and IP address, image and driver; `machine` is a whole address.
+    `version` is a number of the image's, `way` how the image came (`iso`, …; empty: by network).
     `before` (epoch seconds) is for the next page: only boots that began earlier.
     """
 
     search: str = ""
     outcome: Outcome | None = None
     image: str = ""
+    version: int = 0
+    way: str | None = None
     machine: str = ""
     before: float | None = None
 
@@ -46,6 +49,8 @@ class BootFilter:
             (not self.words or self.words in search_text(attempt))
             and (self.outcome is None or attempt.outcome(now) is self.outcome)
             and (not self.image or attempt.image == self.image)
+            and (not self.version or attempt.version == self.version)
+            and (self.way is None or attempt.way == self.way)
             and (not self.machine or attempt.machine == self.machine)
             and (self.before is None or attempt.began < self.before)
         )
@@ -164,6 +169,10 @@ def _conditions(wanted: BootFilter, now: float) -> list[ColumnElement[bool]]:
             conditions.append(BootRow.state == outcome.value)
     if wanted.image:
         conditions.append(BootRow.image == wanted.image)
+    if wanted.version:
+        conditions.append(BootRow.version == wanted.version)
+    if wanted.way is not None:
+        conditions.append(BootRow.way == wanted.way)
     if wanted.machine:
         conditions.append(BootRow.machine == wanted.machine)
     if wanted.before is not None:
@@ -179,6 +188,8 @@ def _row(attempt: Attempt) -> dict[str, Any]:
         "state": attempt.outcome(attempt.last).value,
         "quiet_at": attempt.quiet_at,
         "image": attempt.image[:100],
+        "version": attempt.version,
+        "way": attempt.way[:16],
         "rate": attempt.rate,
         "search": search_text(attempt),
         "attempt": _plain(attempt),

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from netboot.errors import InvalidInput, MissingTool, OperatorFault
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-HEAD = "0008"
+HEAD = "0011"
 
 CACHE_KIB = 32 << 10
 """What SQLite may keep of the file in memory, a connection: a large catalog's ids, mostly."""

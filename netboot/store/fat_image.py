@@ -17,6 +17,9 @@ MIB = 1 << 20
 PARTITION_AT = MIB
 """Where the one partition begins: GRUB's core lies in the gap before it."""
 
+LARGEST_PARTITION = 32 << 30
+"""What is beyond stays free: its tables would be larger than any image."""
+
 _FAT32_FROM = 512 * MIB
 _SMALLEST_FAT32 = 68 * MIB  # with clusters of one sector it has more than 65525 of them
 _ONE_SECTOR_UP_TO = 260 * MIB
@@ -71,7 +74,7 @@ def partitioned(path: Path, size: int, core: Path | None, signature: bytes) -> i
     `core` is GRUB's image for BIOS, `signature` the disk's four bytes. Returns the partition's
     size in bytes.
     """
-    partition = size - PARTITION_AT
+    partition = min(size - PARTITION_AT, LARGEST_PARTITION)
     with path.open("xb") as disk:
         disk.truncate(size)
         disk.write(_boot_sector(partition, signature, has_grub=core is not None))

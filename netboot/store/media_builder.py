@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from netboot.errors import ContentFault
+from netboot.errors import ContentFault, InvalidInput
 from netboot.images.media import DiskFormat, MediaKind
 from netboot.images.media_menu import BIOS_MODULES, EFI_MODULES, MODULES
 from netboot.images.media_plan import BiosStart, MediumFile, MediumPlan
@@ -44,7 +44,8 @@ def build_medium(plan: MediumPlan, blobs: BlobStore, work: Path, progress: Progr
     """Make the medium below `work`, a folder on the store's file system.
 
     Raises DigestMismatch or BlobMissing for bytes that are not what the version promises,
-    MissingTool, OperatorFault when a tool fails, and whatever `progress` raises.
+    InvalidInput for a disk that is too small, MissingTool, OperatorFault when a tool fails, and
+    whatever `progress` raises.
     """
     builder = _Builder(plan, blobs, work, progress)
     builder.check_sources()
@@ -92,14 +93,23 @@ class _Builder:
             self._tools.grub("i386-pc", plan.early, _BIOS_MODULES_BY_STAGE, core)
         loaders = self._efi_loaders()
         self._progress(0.3, "writing the file system")
-        needed = smallest_partition(room_for(self._sizes((*plan.files, *loaders))))
-        size = max(PARTITION_AT + needed, plan.order.size)
+        needed = PARTITION_AT + smallest_partition(room_for(self._sizes((*plan.files, *loaders))))
+        size = self._checked(needed)
         path = self._work / "medium.img"
         partition = partitioned(path, size, core, bytes.fromhex(plan.identity[:8]))
         image = FatImage(self._tools, path, offset=PARTITION_AT)
         image.format(partition, plan.order.label, plan.identity[8:], fat32=True)
         fill(image, (*plan.files, *loaders), self._blobs, self._work)
         return path
+
+    def _checked(self, needed: int) -> int:
+        wanted = self._plan.order.size
+        if wanted and wanted < needed:
+            raise InvalidInput(
+                f"a disk of {wanted >> 20} MiB has no room for this: it needs {needed >> 20} MiB",
+                hint="Ask for a larger one, or leave the size out.",
+            )
+        return wanted or needed
 
     def iso(self) -> Path:
         """A disc of ISO 9660 that is a stick as well."""

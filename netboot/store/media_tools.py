@@ -1,6 +1,6 @@
-"""The foreign tools that make media: GRUB, mtools, xorriso, qemu-img; all come from Debian.
+"""The foreign tools that make media and loaders: GRUB, mtools, xorriso, qemu-img, all Debian's.
 
-Each call gets a fixed time and language, so the same plan gives the same bytes.
+Each call gets a fixed time and language, so the same wishes give the same bytes.
 """
 
 import shutil
@@ -73,18 +73,29 @@ class Tools:
         if done.returncode:
             said = " ".join((done.stderr.strip() or done.stdout.strip()).split())[-400:]
             raise OperatorFault(
-                f"{tool} could not make the medium: {said}",
-                hint="Check that the disk has room, then build it again; nothing was changed.",
+                f"{tool} failed: {said}",
+                hint="Check that the disk has room, then try it again; nothing was changed.",
             )
         return done.stdout
 
-    def grub(self, platform: str, early: str, modules: Sequence[str], out: Path) -> None:
-        """A GRUB of one file, with its first commands inside. Raises MissingTool."""
+    def grub(
+        self,
+        platform: str,
+        early: str,
+        modules: Sequence[str],
+        out: Path,
+        *,
+        prefix: str = "/netboot",
+    ) -> None:
+        """A GRUB of one file, with its first commands inside; it looks for more below `prefix`.
+
+        Raises MissingTool, or OperatorFault with what grub-mkimage said.
+        """
         folder = grub_folder(platform)
         commands = out.with_name(f"{out.name}.cfg")
         commands.write_text(early, encoding="ascii")
         arguments: list[str | Path] = ["-d", folder, "-O", platform, "-o", out]
-        self.run("grub-mkimage", [*arguments, "-c", commands, "-p", "/netboot", *modules])
+        self.run("grub-mkimage", [*arguments, "-c", commands, "-p", prefix, *modules])
         commands.unlink()
 
 
@@ -93,7 +104,7 @@ def grub_folder(platform: str) -> Path:
     folder = GRUB / platform.removesuffix("-eltorito")
     if not (folder / "kernel.img").is_file():
         raise MissingTool(
-            f"GRUB's parts for {platform} are not installed, so no media can be made",
+            f"GRUB's parts for {platform} are not installed, so it makes no loaders",
             hint=f"apt-get install {GRUB_PACKAGES[platform]}",
         )
     return folder

@@ -309,6 +309,7 @@ class BootRow(Row):
         Index("ix_boots_state", "state", "quiet_at"),
         Index("ix_boots_machine", "machine", "began"),
         Index("ix_boots_image", "image", "began"),
+        Index("ix_boots_way", "image", "version", "way", "began"),
         Index("ix_boots_search", "began", "search"),
     )
 
@@ -318,6 +319,8 @@ class BootRow(Row):
     state: Mapped[str] = mapped_column(String(16))
     quiet_at: Mapped[float] = mapped_column(Float)
     image: Mapped[str] = mapped_column(String(100))
+    version: Mapped[int] = mapped_column(Integer, default=0)
+    way: Mapped[str] = mapped_column(String(16), default="")
     rate: Mapped[float] = mapped_column(Float)
     search: Mapped[str] = mapped_column(String(400))
     attempt: Mapped[dict[str, Any]]

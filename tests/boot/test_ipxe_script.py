@@ -77,7 +77,7 @@ def test_the_lab_pe_on_uefi_gets_its_image_wrapped() -> None:
 #!ipxe
 echo netboot: Lab PE x64 v7
 kernel http://10.77.0.2:8081/v/lab-pe-x64/7/vmlinuz initrd=initrd.gz initrd=boot.wim.cpio \
-quiet console=tty0 console=ttyS0,115200 panic=30 labpe.report=http://10.77.0.2:8081/report/t
+quiet console=tty0 console=ttyS0,115200 panic=30 no_timer_check labpe.report=http://10.77.0.2:8081/report/t
 initrd http://10.77.0.2:8081/v/lab-pe-x64/7/initrd.gz
 initrd http://10.77.0.2:8081/v/lab-pe-x64/7/boot.wim.cpio
 boot

@@ -46,7 +46,9 @@ def windows(architecture=X64):
         ({"password_hash": "secret"}, "not hashed"),
         ({"home": "https://site/"}, "no address"),
         ({"home": "http://site:80/$(reboot)"}, "no address"),
-        ({"size": 1 << 30}, "cannot be had"),
+        ({"size": 1 << 30}, "cannot be chosen"),
+        ({"size": 1000, "kind": MediaKind.DISK}, "cannot be had"),
+        ({"size": 3 << 40, "kind": MediaKind.DISK}, "cannot be had"),
         ({"size": -1, "kind": MediaKind.DISK}, "cannot be had"),
     ],
 )

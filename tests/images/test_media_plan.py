@@ -6,7 +6,12 @@ import pytest
 
 from netboot.images.content_version import ManifestFile
 from netboot.images.media import MediaKind, MediaOrder
-from netboot.images.media_plan import BiosStart, Carried, media_bcd, plan_medium
+from netboot.images.media_plan import (
+    BiosStart,
+    Carried,
+    media_bcd,
+    plan_medium,
+)
 from tests.images.test_media import ARM64, WINDOWS_FILES, X64, X86, version, windows
 
 BIOS_PARTS = {"bootmgr": b"bootmgr", "etfsboot.com": b"etfsboot"}
@@ -87,6 +92,22 @@ def test_two_processors_share_one_boot_configuration():
         assert path.encode("utf-16-le") in both
     assert r"\sources\boot-x86.wim".encode("utf-16-le") not in one
     assert r"winload.efi".encode("utf-16-le") in one
+
+
+def test_a_date_of_expiry_stands_where_windows_shows_it():
+    """Beside the title, in a menu that waits; without one nothing waits."""
+    order = MediaOrder(kind=MediaKind.USB, expires="2027-03-31")
+    made = plan_medium(order, [Carried(version=windows(), parts=BIOS_PARTS)])
+    stores = [file.data for file in made.files if file.path.endswith("BCD")]
+
+    assert 2 == len(stores)
+    for store in stores:
+        assert "PE x64 v7 (use until 2027-03-31)".encode("utf-16-le") in store
+    plain = media_bcd([Carried(version=windows())], is_uefi=True)
+    assert "use until".encode("utf-16-le") not in plain
+    waits = {media_bcd([Carried(version=windows())], is_uefi=True, expires=day) == plain
+             for day in ("", "2027-03-31")}  # fmt: skip
+    assert {True, False} == waits
 
 
 def test_arm64_machines_start_from_what_uefi_reads():

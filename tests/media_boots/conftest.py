@@ -1,5 +1,6 @@
 """A site whose version 2 holds the driver of e1000 cards, and machines that start from media."""
 
+import json
 import os
 import re
 import subprocess
@@ -18,14 +19,14 @@ from netboot.images.boot_image import slug
 from netboot.images.media import MediaKind, MediaOrder
 from netboot.operations import media
 from netboot.site import Site
-from tests.media_boots.old_system import OldSystem
+from tests.media_boots.old_system import OldSystem, task_disk
 from vm.firmware import NICS, FirmwareKind
 from vm.labpe import image_name
 from vm.machine import Ending, Limits, Machine
 from vm.matrix import Laboratory
 from vm.network import SERVER_ADDRESS, Slot
 from vm.proof import site_in_lab
-from vm.spec import MachineSpec
+from vm.spec import Bus, Disk, MachineSpec
 from vm.summary import record
 from vm.testrun import try_boot
 
@@ -34,19 +35,19 @@ NOTES = ROOT / "tests" / "output" / "boots.json"
 HOME = f"http://{SERVER_ADDRESS}:8081"
 VERSION = 2
 X64, X86 = Architecture.X64, Architecture.X86
-PROMPT = re.compile("Enter username:|Enter password:|Press any key to continue")
 BOTH = ((image_name(X64), VERSION), (image_name(X86), VERSION))
 LIMITS = Limits(silence=150, wall=400, processor=200)
 NETWORK_BOOT = (Discovered, OfferSent)
 
 
 class Typist:
-    """Reads a console and answers what it asks for."""
+    """Reads a console and types: for each pattern, one answer after the other."""
 
-    def __init__(self, reader, line, passwords):
+    def __init__(self, reader, line, answers):
         self._reader = reader
         self._line = line
-        self._passwords = list(passwords)
+        self._answers = {asked: iter(keys) for asked, keys in answers.items()}
+        self._prompt = re.compile("|".join(f"(?:{re.escape(asked)})" for asked in answers))
         self._seen = 0
 
     @property
@@ -55,15 +56,10 @@ class Typist:
 
     def receive(self, data):
         found = self._reader.receive(data)
-        for prompt in PROMPT.finditer(self.text, self._seen):
+        for prompt in self._prompt.finditer(self.text, self._seen):
             self._seen = prompt.end()
-            match prompt[0]:
-                case "Enter username:":
-                    self._line.sendall(b"start\r")
-                case "Enter password:":
-                    self._line.sendall(self._passwords.pop(0).encode() + b"\r")
-                case _:  # back to the menu, then its first entry again
-                    self._line.sendall(b" \r")
+            keys = next(self._answers[prompt[0]], "")
+            self._line.sendall(keys.encode())
         return found
 
 
@@ -100,7 +96,9 @@ class MediaLab:
         )
         events = [entry.event for entry in self.site.journal.events_since(after, 10_000)]
         reports = [each for each in events if isinstance(each, PeReported)]
-        offered = [each for each in events if isinstance(each, NETWORK_BOOT)]
+        offered = [
+            each for each in events if isinstance(each, NETWORK_BOOT) and each.mac == spec.boot_mac
+        ]
         passed = tried.verdict.result.value == "online" and tried.verdict.version == VERSION
         seconds = tried.run.wall_seconds
         record(NOTES, name=f"media: {name}", passed=passed, seconds=seconds)
@@ -126,21 +124,15 @@ class MediaLab:
         assert passed, f"{run.ending}: {run.words}\n{run.serial[-2500:]}"
         return run
 
-    def with_password(self, name, spec, passwords):
-        """Run a machine whose loader asks for a password, and type these one after the other."""
+    def run(self, name, spec, *, expect, answers=None):
+        """Run a machine whose console shall come to a line with these words; its console.
+
+        `answers` are what somebody at the console types, one after the other, when it asks.
+        """
         with Machine(spec, self.laboratory.network, self._folder(name)) as machine:
             line = machine._serial
-            machine._consoles[line] = Typist(machine._consoles[line], line, passwords)
-            run = machine.run(LIMITS)
-        passed = run.ending is Ending.DONE
-        record(NOTES, name=f"media: {name}", passed=passed, seconds=run.wall_seconds)
-
-        assert passed, f"{run.ending}: {run.words}\n{run.serial[-2500:]}"
-        return run.serial
-
-    def run(self, name, spec, *, expect):
-        """Run a machine whose console shall come to a line with these words; its console."""
-        with Machine(spec, self.laboratory.network, self._folder(name)) as machine:
+            if answers:
+                machine._consoles[line] = Typist(machine._consoles[line], line, answers)
             run = machine.run(LIMITS)
         passed = run.ending is Ending.DONE and expect in run.words
         record(NOTES, name=f"media: {name}", passed=passed, seconds=run.wall_seconds)
@@ -156,6 +148,40 @@ class MediaLab:
         )  # fmt: skip
         assert 0 == done.returncode, done.stderr
         return done.stdout
+
+
+class Guest:
+    """A machine with the old system; what it shall do comes on a second disk."""
+
+    def __init__(self, lab, disk, folder):
+        self.lab = lab
+        self.disk = disk
+        self.folder = folder
+        self._slot = Slot(next(lab.slots) % 90)
+
+    def link(self):
+        """A link that is good for one time."""
+        words = ("media", "package", image_name(X64), "--system", "linux", "--address", HOME)
+        return json.loads(self.lab.netboot(*words, "--json"))["url"]
+
+    def take(self, then):
+        """A script that fetches the package, then does this."""
+        return f"cd /root && wget -q -O netboot-disk.sh {self.link()} || exit 9\n{then}"
+
+    def spec(self, script):
+        """The same machine each time, with its network boot off and this to do."""
+        disks = (Disk(self.disk, Bus.VIRTIO, keeps=True), task_disk(self.folder, script))
+        return MachineSpec(
+            FirmwareKind.BIOS_X64, NICS["e1000"], self._slot, disks=disks, restarts=True, memory=768
+        )
+
+    def does(self, name, script, expect="result=old-system code=0", **options):
+        """The old system starts and does this; what its console said."""
+        return self.lab.run(name, self.spec(script), expect=expect, **options)
+
+    def comes_up_in_the_image(self, name, script):
+        """The machine starts, with this to do for the old system; the image's report."""
+        return self.lab.boot(name, self.spec(script))
 
 
 @pytest.fixture(scope="session")
@@ -176,6 +202,12 @@ def media_lab(tmp_path_factory):
         if os.environ.get("CI"):
             raise
         pytest.skip(f"{refusal} {refusal.hint}")
+
+
+@pytest.fixture
+def guest(media_lab, old_system, tmp_path):
+    """A machine with the old system on its disk."""
+    return Guest(media_lab, old_system.copy(tmp_path), tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -34,19 +34,21 @@ GRUB_MODULES = (
 )
 GRUB_CFG = """
 serial --unit=0 --speed=115200
+terminal_input serial console
 terminal_output serial console
 if [ -s $prefix/grubenv ]; then load_env; fi
 if [ "${next_entry}" ] ; then
   set default="${next_entry}"
   set next_entry=
   save_env next_entry
+  set boot_once=true
 else
   set default="0"
 fi
 set timeout=1
 menuentry 'Old system' {
   echo 'starting the old system'
-  linux /boot/vmlinuz root=/dev/vda1 console=tty0 console=ttyS0 quiet panic=-1
+  linux /boot/vmlinuz root=/dev/vda1 console=tty0 console=ttyS0 quiet panic=-1 no_timer_check
   initrd /boot/initrd.gz
 }
 if [ -f ${config_directory}/custom.cfg ]; then
@@ -105,7 +107,7 @@ class OldSystem:
         _write(tree / "boot/vmlinuz", lab.kernel[X64].read_bytes())
         _write(tree / "boot/initrd.gz", _initrd(files))
         _write(tree / "boot/grub/grub.cfg", GRUB_CFG.encode())
-        _programs(tree)
+        add_programs(tree, PROGRAMS)
         for name, text in (("init", INIT), ("lease", LEASE)):
             _write(tree / "sbin" / name, text.encode(), mode=0o755)
         for name in ("proc", "sys", "dev", "run", "tmp", "root", "var/lib", "etc"):
@@ -160,7 +162,8 @@ def _initrd(files):
     return gzip.compress(bytes(archive), compresslevel=1, mtime=0)
 
 
-def _programs(tree):
+def add_programs(tree, programs):
+    """Busybox by all its names, and these programs of this machine with their libraries."""
     busybox = Path("/bin/busybox").read_bytes()
     _write(tree / "bin/busybox", busybox, mode=0o755)
     names = subprocess.run(["busybox", "--list"], capture_output=True, text=True, check=True)
@@ -168,7 +171,7 @@ def _programs(tree):
         if name not in {"busybox", "init"}:
             (tree / "bin" / name).symlink_to("busybox")
     waiting = []
-    for program in map(Path, PROGRAMS):
+    for program in map(Path, programs):
         _write(tree / str(program).lstrip("/"), program.read_bytes(), mode=0o755)
         waiting += elf.needed_libraries(program.read_bytes())
     while waiting:

@@ -6,6 +6,7 @@ import pytest
 
 from netboot.errors import ContentFault, MissingTool
 from netboot.store import boot_programs as module
+from netboot.store import media_tools
 from netboot.store.boot_programs import prepare_programs, read_programs
 from netboot.store.points import PointFolder
 
@@ -13,7 +14,7 @@ ADDRESS = "10.77.0.2"
 DEBIAN = (Path("/usr/lib/ipxe"), Path("/boot"))
 
 needs_grub = pytest.mark.skipif(
-    shutil.which("grub-mkimage") is None or not module.GRUB_IA32_MODULES.is_dir(),
+    shutil.which("grub-mkimage") is None or not (media_tools.GRUB / "i386-efi").is_dir(),
     reason="grub-common and grub-efi-ia32-bin are not installed",
 )
 
@@ -104,6 +105,13 @@ def test_grub_for_32_bit_uefi_knows_our_address(point, folder):
     assert made == prepare_programs(point, [folder], ADDRESS)[module.GRUB_IA32]
     other = prepare_programs(point, [folder], "192.0.2.9")[module.GRUB_IA32]
     assert b"tftp,192.0.2.9" in point.blobs.path(other.digest).read_bytes()
+
+
+def test_without_grubs_parts_everybody_else_has_a_program(point, folder, monkeypatch, tmp_path):
+    """Only 32-bit UEFI needs it."""
+    monkeypatch.setattr(media_tools, "GRUB", tmp_path)
+
+    assert set(module.IPXE_PROGRAMS) == set(prepare_programs(point, [folder], ADDRESS))
 
 
 @pytest.mark.skipif(not (DEBIAN[0] / "undionly.kpxe").exists(), reason="ipxe is not installed")

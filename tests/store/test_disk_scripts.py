@@ -90,7 +90,7 @@ def test_the_windows_scripts_do_what_bcdedit_needs_in_its_order(name):
 def test_a_failing_step_of_the_batch_file_goes_to_the_undoing():
     """No bcdedit that changes something is left unjudged."""
     text = windows_scripts(WINDOWS)["netboot-disk.cmd"]
-    body = text.partition(":install")[2].partition(":takeback")[0]
+    body = text.partition("\n:install")[2].partition("\n:undo")[0]
     steps = re.findall(r"bcdedit /(?:set|create %|displayorder|bootsequence)[^\n]*", body)
 
     assert len(steps) >= 11

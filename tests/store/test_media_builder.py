@@ -1,11 +1,12 @@
 """Media as they come out, read by programs that did not write them."""
 
+import json
 import re
 import subprocess
 
 import pytest
 
-from netboot.errors import ContentFault, DigestMismatch
+from netboot.errors import ContentFault, DigestMismatch, InvalidInput
 from netboot.images.architecture import Architecture
 from netboot.images.media import DiskFormat, MediaKind, MediaOrder
 from netboot.images.media_plan import Carried, plan_medium
@@ -112,6 +113,35 @@ def test_a_disk_in_another_form_holds_the_same_disk(build, form, mark):
 def test_a_disk_is_as_large_as_was_asked(build):
     """For a machine whose disk is written whole."""
     assert 256 << 20 == build("disk", size=256 << 20).size
+
+
+def test_a_disk_that_has_no_room_is_refused_with_what_it_needs(build):
+    """Nobody gets a larger one in silence."""
+    with pytest.raises(
+        InvalidInput, match="a disk of 20 MiB has no room for this: it needs 69 MiB"
+    ):
+        build("disk", size=20 << 20)
+
+
+def test_a_large_disk_has_a_partition_that_is_made_at_once(build):
+    """The rest stays free; sfdisk and dosfstools agree with the table."""
+    made = build("disk", size=40 << 30)
+    table = json.loads(
+        subprocess.run(
+            ["sfdisk", "--json", made.path], capture_output=True, check=True, text=True
+        ).stdout
+    )
+    (partition,) = table["partitiontable"]["partitions"]
+    folder = made.path.with_name("partition")
+    with made.path.open("rb") as disk, folder.open("wb") as out:
+        disk.seek(PARTITION_AT)
+        out.write(disk.read(256 << 20))
+        out.truncate(partition["size"] * 512)
+
+    assert (2048, 32 << 30, True) == (
+        partition["start"], partition["size"] * 512, partition["bootable"],
+    )  # fmt: skip
+    subprocess.run(["fsck.fat", "-n", folder], check=True, capture_output=True)
 
 
 def test_an_altered_file_of_the_version_makes_no_medium(build, site):

@@ -19,7 +19,7 @@ def test_a_tool_that_is_missing_is_asked_for_by_package(monkeypatch):
 
 def test_what_a_tool_complains_of_is_the_reason(tmp_path):
     """Not an exit code alone."""
-    with pytest.raises(OperatorFault, match="mcopy could not make the medium: .*nowhere"):
+    with pytest.raises(OperatorFault, match="mcopy failed: .*nowhere"):
         Tools(0).run("mcopy", ["-i", tmp_path / "nowhere", "::/x", tmp_path / "x"])
 
 

@@ -5,8 +5,10 @@ import time
 import pytest
 
 from netboot.boot.events import RequestIgnored
-from netboot.operations import accounts, audit, images, jobs, machines, tokens
+from netboot.images.media import MediaKind, MediaOrder
+from netboot.operations import accounts, audit, images, jobs, machines, media, tokens
 from tests.captures.reader import FOLDER
+from tests.media_versions import add_lab_version
 from web.access import Role
 from web.api.application import NAMES, SUBJECTS
 from web.app import create_app
@@ -552,6 +554,27 @@ def test_a_wimboot_is_brought_and_taken_away(script):
     assert script("DELETE", "boot-chains/wimboot").status_code == 404
     chain = {"firmware": "bios", "chain": "no-such-chain"}
     assert script("PUT", "boot-chains/images/lab-pe-x64", json=chain).status_code == 400
+
+
+def test_a_medium_tells_what_it_starts_and_carries(script):
+    """With the digest that the network's image has; a link lives as long as was asked for."""
+    version = add_lab_version(script.site, number=50)
+    home = "http://10.0.0.2:8081"
+    order = MediaOrder(kind=MediaKind.USB, expires="2027-03-31", home=home)
+    made = media.build_media(script.site, order, [("Lab PE x64", 50)])
+    told = script("GET", f"media/{made.id}").json
+
+    assert version.file("boot.wim").digest == told["carried"][0]["wim"]
+    assert ["bios", "uefi-ia32", "uefi-x64"] == told["firmware"]
+    assert ("2027-03-31", False, home) == (told["expires"], told["has_password"], told["home"])
+    disk = {"versions": [{"image": "lab-pe-x64", "number": 50}], "kind": "disk", "size": 1 << 30}
+    assert 202 == script("POST", "media", json=disk).status_code
+    assert 1 << 30 == jobs.list_jobs(script.site)[0].arguments["order"]["size"]
+    script.site.point.update(version, script.site.blobs, now=time.time())
+    package = {"image": "lab-pe-x64", "number": 50, "system": "linux", "home": home, "hours": 8}
+    link = script("POST", "media/packages", json=package).json
+    assert 7.9 < (link["until"] - time.time()) / 3600 <= 8
+    assert 422 == script("POST", "media/packages", json=package | {"hours": 25}).status_code
 
 
 def test_a_medium_is_judged_before_it_is_queued(script):

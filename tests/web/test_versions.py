@@ -96,6 +96,9 @@ def test_a_medium_is_ordered_on_the_page_and_made_by_the_worker(lab_site, operat
         ({"kind": "iso", "label": "<script>"}, "no volume label"),
         ({"kind": "iso", "password": "x"}, "cannot be used"),
         ({"kind": "iso", "home": "ftp://x"}, "no address"),
+        ({"kind": "iso", "size": "4096"}, "cannot be chosen"),
+        ({"kind": "disk", "size": "much"}, "no size of a disk"),
+        ({"kind": "disk", "size": "99999999"}, "cannot be had"),
         ({"kind": "iso", "other": "Lab PE x64"}, "same processor"),
         ({"kind": "iso", "other": "nobody"}, "no boot image"),
     ],
@@ -168,11 +171,31 @@ def test_a_link_for_a_machines_disk_is_shown_once(operator, headers):
         ({"system": "windows", "home": HOME}, "cannot be started from the disk of a windows"),
         ({"system": "amiga", "home": HOME}, "linux or windows"),
         ({"system": "linux", "home": ""}, "no fixed address"),
+        ({"system": "linux", "home": HOME, "hours": "soon"}, "no number of hours"),
+        ({"system": "linux", "home": HOME, "hours": "25"}, "1 to 24 hours"),
     ],
 )
 def test_a_link_that_would_lead_nowhere_is_refused(operator, form, words):
     """In words, in the dialog."""
     assert words in operator.post(f"{PAGE}/package", data=form, headers=htmx()).text
+
+
+def test_a_disk_is_as_large_as_was_asked_for_on_the_page(lab_site, operator):
+    """In MiB; the job carries bytes."""
+    form = {"kind": "disk", "format": "qcow2", "size": "4096"}
+    operator.post(f"{PAGE}/media", data=form, headers=htmx())
+    (job,) = jobs.list_jobs(lab_site)
+
+    assert 4096 << 20 == job.arguments["order"]["size"]
+
+
+def test_a_link_lives_as_long_as_was_asked_for(operator):
+    """And the page says how long."""
+    form = {"system": "linux", "home": HOME, "hours": "8"}
+    text = operator.post(f"{PAGE}/package", data=form, headers=htmx()).text
+
+    assert "for the next 8 hours" in text
+    assert "install --keep" in text
 
 
 @pytest.mark.wimlib

@@ -2,7 +2,8 @@
 
 from netboot.boot.attempts import fold
 from netboot.boot.events import PeOffline, PeReported
-from web.ways import came_up
+from tests.web import seeding
+from web.ways import came_up, read_version
 
 IMAGE = "Lab PE x64"
 
@@ -24,6 +25,23 @@ def test_the_newest_report_of_each_way_is_shown_in_one_order():
     assert ["", "iso", "usb", "disk", "package"] == [one.way for one in found]
     assert ("52:54:00:00:00:5a", 90.0) == (found[1].machine, found[1].at)
     assert "by network" == found[0].words
+
+
+def test_a_report_from_media_is_not_buried_by_boots_of_the_network(site):
+    """However many machines came up by network since, and whether or not they are rows yet."""
+    from tests.media_versions import add_lab_version
+
+    add_lab_version(site)
+    events = [reported(10.0, 1, way="usb", version=1), reported(11.0, 2, way="package", version=1)]
+    events += [reported(1000.0 * at, 3 + at % 200, version=1) for at in range(1, 700)]
+    seeding.tell(site, *events)
+    for _ in range(2):
+        told = read_version(site, "lab-pe-x64/1")
+
+        assert ["usb"] == [one.way for one in told["by_media"]]
+        assert ["package"] == [one.way for one in told["by_disk"]]
+        assert [699_000.0] == [one.at for one in told["by_network"]]
+        site.boots.save()
 
 
 def test_other_versions_and_machines_without_a_network_do_not_count():

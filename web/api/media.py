@@ -4,10 +4,11 @@ from flask import Response
 from pydantic import Field, SecretStr
 
 from netboot.images.disk_package import System
-from netboot.images.media import DiskFormat, MediaKind, MediaOrder
+from netboot.images.media import LARGEST_DISK, DiskFormat, MediaKind, MediaOrder
 from netboot.operations import disk_packages
 from netboot.operations import jobs as work
 from netboot.operations import media as operations
+from netboot.operations.disk_packages import LONGEST_HOURS
 from netboot.operations.media import MediumView
 from web.access import Role, site
 from web.api.jobs import Job, accepted
@@ -28,11 +29,12 @@ media = Subject("media", "Bootable media of built versions, and packages for mac
 
 
 class CarriedVersion(Value):
-    """A version on a medium."""
+    """A version on a medium; `wim` is the digest that the network's boot.wim has as well."""
 
     image: str
     number: int
     architecture: str
+    wim: str
 
 
 class Medium(Value):
@@ -45,6 +47,10 @@ class Medium(Value):
     file_name: str
     digest: str
     size: int
+    firmware: list[str] = Field(description="Which machines it starts: `bios`, `uefi-x64`, …")
+    expires: str
+    has_password: bool
+    home: str
     created_at: float
     carried: list[CarriedVersion]
 
@@ -78,6 +84,9 @@ class NewMedium(Order):
     expires: str = Field("", max_length=10, description="A date like 2027-03-31.")
     password: SecretStr | None = Field(None, description="Asked for at each start.")
     home: str = Field("", max_length=200, description="Where to report: an address, or `site`.")
+    size: int = Field(
+        0, ge=0, le=LARGEST_DISK, description="Bytes of a disk image; 0 for as small as can be."
+    )
 
 
 class NewPackage(Order):
@@ -87,6 +96,7 @@ class NewPackage(Order):
     number: int = Field(0, ge=0, le=LARGEST_NUMBER, description="0 is the newest.")
     system: System
     home: str = Field("site", max_length=200)
+    hours: int = Field(1, ge=1, le=LONGEST_HOURS, description="How long the link lives.")
 
 
 class PackageLink(Value):
@@ -128,6 +138,7 @@ def build_media(body: NewMedium) -> tuple[Job, dict[str, str]]:
         expires=body.expires,
         password_hash=operations.hashed(password),
         home=operations.home_of(site(), body.home),
+        size=body.size,
     )
     found = [operations.find_version(site(), one.image, one.number) for one in body.versions]
     wanted = [(version.image, version.number) for version in found]
@@ -161,6 +172,6 @@ def delete_medium(path: NumberPath) -> None:
 def make_package(body: NewPackage) -> PackageLink:
     """A link to a package for one machine's disk; it is shown this once."""
     link = disk_packages.make_link(
-        site(), body.image, body.number, system=body.system, home=body.home
+        site(), body.image, body.number, system=body.system, home=body.home, hours=body.hours
     )
     return PackageLink.model_validate(link)

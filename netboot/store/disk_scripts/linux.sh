@@ -6,8 +6,9 @@
 #   sh netboot-disk.sh status
 #   sh netboot-disk.sh remove                     take everything back
 #
-# --keep makes the boot image the machine's standing choice until it is removed; without it the
-# image is started once, and after that the machine boots as before.
+# --keep makes the boot image the machine's standing choice until it is removed: GRUB's menu, shown
+# for five seconds, still has the old system. Without it the image is started once, and after that
+# the machine boots as before.
 #
 # Nothing is changed until every byte has come and was compared. Whatever fails before that, and
 # whatever fails later, leaves the machine booting as it did.
@@ -147,6 +148,7 @@ copy_files() {
 	echo "$NB_IDENTITY" > "$FOLDER.new/$NB_IDENTITY"
 	cp "$0" "$FOLDER.new/netboot-disk.sh"
 	echo "$METHOD" > "$FOLDER.new/method"
+	[ -z "$KEEP" ] || : > "$FOLDER.new/kept"
 	(cd "$FOLDER.new" && sha256sum vmlinuz initrd.gz wim.head boot.wim > SHA256SUMS)
 	sync
 	mv "$FOLDER.new" "$FOLDER"
@@ -163,12 +165,23 @@ require_unaltered() {
 
 editenv() { if has grub-editenv; then grub-editenv "$@"; else grub2-editenv "$@"; fi; }
 
+# standing_choice: GRUB starts the image each time, unless grub-reboot chose something for one
+# start; and it shows its menu for a moment, or nobody could choose the old system any more.
+standing_choice() {
+	[ -n "$KEEP" ] || return 0
+	cat <<-EOT
+		if [ -z "\${boot_once}" ]; then set default=$ENTRY; fi
+		set timeout_style=menu
+		set timeout=5
+	EOT
+}
+
 # entry PATH: what GRUB is told; PATH is the folder as GRUB sees it.
 entry() {
 	cat <<-EOT
 		$BEGIN
 		set fallback=0
-		${KEEP:+set default=$ENTRY}
+		$(standing_choice)
 		menuentry '$NB_LABEL (boot image)' --id $ENTRY --unrestricted {
 		  insmod hashsum
 		  insmod gcry_sha256
@@ -196,6 +209,9 @@ without_entry() {
 # write_custom TEXT...: custom.cfg anew in one step, with what others put there.
 write_custom() {
 	file=$(grub_folder)/custom.cfg
+	# A copy first, for the rights that it has: it may hold a password of others.
+	rm -f "$file.new"
+	[ ! -f "$file" ] || cp -p "$file" "$file.new"
 	{
 		without_entry "$file"
 		[ $# = 0 ] || entry "$@"
@@ -223,10 +239,17 @@ disarm_grub() {
 # ---- kexec
 
 arm_kexec() {
+	has kexec || fail "kexec is not installed any more: the machine stays as it is."
+	loaded=yes
 	cat "$FOLDER/initrd.gz" "$FOLDER/wim.head" "$FOLDER/boot.wim" > "$FOLDER/initrd.all"
 	kexec -l "$FOLDER/vmlinuz" --initrd="$FOLDER/initrd.all" --command-line="$NB_ARGUMENTS" ||
-		fail "this kernel starts no other (kexec -l): the machine stays as it is."
+		loaded=
 	rm -f "$FOLDER/initrd.all"
+	[ -n "$loaded" ] || fail "this kernel starts no other (kexec -l): the machine stays as it is."
+}
+
+disarm_kexec() {
+	[ "$(cat /sys/kernel/kexec_loaded 2> /dev/null)" != 1 ] || kexec -u
 }
 
 # ---- the verbs
@@ -235,6 +258,7 @@ undo() {
 	code=$?
 	[ -z "${UNFINISHED:-}" ] || {
 		disarm_grub || true
+		[ "$METHOD" != kexec ] || disarm_kexec || true
 		rm -rf "$FOLDER.new" "$FOLDER"
 		sync
 	}
@@ -259,7 +283,9 @@ install() {
 
 start() {
 	FOLDER=$(installed_folder) || fail "no boot image is installed here."
+	[ "$(id -u)" = 0 ] || fail "this needs root. Nothing was changed."
 	METHOD=$(cat "$FOLDER/method")
+	[ ! -e "$FOLDER/kept" ] || KEEP=yes
 	arm
 	restart
 }
@@ -288,7 +314,9 @@ restart() {
 
 status() {
 	if folder=$(installed_folder); then
-		say "$NB_LABEL is in $folder ($(cat "$folder/method"))"
+		kept=''
+		[ ! -e "$folder/kept" ] || kept=', started each time until it is removed'
+		say "$NB_LABEL is in $folder ($(cat "$folder/method")$kept)"
 	else
 		say "no boot image is installed here"
 	fi
@@ -297,9 +325,7 @@ status() {
 remove() {
 	[ "$(id -u)" = 0 ] || fail "this needs root. Nothing was changed."
 	disarm_grub
-	if [ "$(cat /sys/kernel/kexec_loaded 2> /dev/null)" = 1 ] && installed_folder > /dev/null; then
-		kexec -u || true
-	fi
+	[ ! -d /var/lib/$ENTRY ] || disarm_kexec || true
 	for folder in /boot/$ENTRY /var/lib/$ENTRY; do
 		rm -rf "$folder" "$folder.new"
 	done
@@ -324,7 +350,7 @@ main() {
 	case $verb in
 	install | start | status | remove) "$verb" ;;
 	*)
-		sed -n '2,8s/^# \{0,1\}//p' "$0"
+		sed -n '2,14s/^# \{0,1\}//p' "$0"
 		exit 2
 		;;
 	esac

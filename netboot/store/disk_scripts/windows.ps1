@@ -2,14 +2,15 @@
 Copies a boot image to this machine's own disk and starts it from there.
 
   .\netboot-disk.ps1 install [-Keep] [-NoRestart] [-SuspendBitLocker]
-  .\netboot-disk.ps1 remove
+  .\netboot-disk.ps1 start [-NoRestart] [-SuspendBitLocker]    start what is installed once more
   .\netboot-disk.ps1 status
+  .\netboot-disk.ps1 remove                                    take everything back
 
 -Keep leaves the entry in the boot menu; without it the image is started once. Nothing is changed
 until every byte has come and was compared. What fails later is taken back.
 #>
 param(
-    [Parameter(Position = 0)][ValidateSet('install', 'remove', 'status')][string]$Verb = 'status',
+    [Parameter(Position = 0)][ValidateSet('install', 'start', 'status', 'remove')][string]$Verb = 'status',
     [switch]$Keep,
     [switch]$NoRestart,
     [switch]$SuspendBitLocker
@@ -57,11 +58,14 @@ function Get-Firmware {
     return 'bios'
 }
 
-function Assert-Machine {
+function Assert-Administrator {
     $me = [Security.Principal.WindowsPrincipal][Security.Principal.WindowsIdentity]::GetCurrent()
     if (-not $me.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)) {
         Stop-Here 'this needs an administrator. Nothing was changed.'
     }
+}
+
+function Assert-Machine {
     if ($Architecture -eq 'x64' -and -not [Environment]::Is64BitOperatingSystem) {
         Stop-Here "$Label is for 64-bit Windows machines. Nothing was changed."
     }
@@ -69,7 +73,7 @@ function Assert-Machine {
     if (Test-Entry $Options) {
         Stop-Here "another program has set $Options in the boot configuration. Nothing was changed."
     }
-    $needed = ($Files | Measure-Object -Property Size -Sum).Sum + 64MB
+    $needed = ($Files | Measure-Object -Property Size -Sum).Sum + 64 * 1048576
     $free = (New-Object IO.DriveInfo $env:SystemDrive).AvailableFreeSpace
     if ($free -lt $needed) { Stop-Here "$needed bytes are needed on $env:SystemDrive. Nothing was changed." }
 }
@@ -100,6 +104,17 @@ function Copy-Files {
     Rename-Item $New $Folder
 }
 
+function Assert-Unaltered {
+    foreach ($file in $Files) {
+        $path = Join-Path $Folder $file.Name
+        $found = ''
+        if (Test-Path $path) { $found = (Get-FileHash -Algorithm SHA256 $path).Hash.ToLowerInvariant() }
+        if ($found -ne $file.Sha256) {
+            Stop-Here "$path was altered: it is not started. Take it away with: netboot-disk.ps1 remove"
+        }
+    }
+}
+
 function Add-Entry {
     $drive = $env:SystemDrive
     $loader = $Loaders[(Get-Firmware)]
@@ -127,12 +142,16 @@ function Add-Entry {
 function Undo-Entry {
     if (Test-Path $Note) {
         # The loader's entry first: it names the options.
-        $entries = @(Get-Content $Note)
-        [array]::Reverse($entries)
-        foreach ($entry in $entries) {
-            if (Test-Entry $entry) { Invoke-Bcdedit @('/delete', $entry, '/cleanup') | Out-Null }
+        foreach ($entry in @(Get-Content $Note | Where-Object { $_ -ne $Options })) {
+            if (Test-Entry $entry) {
+                try { Invoke-Bcdedit @('/bootsequence', $entry, '/remove') | Out-Null } catch { $null = $_ }
+                Invoke-Bcdedit @('/delete', $entry, '/cleanup') | Out-Null
+            }
         }
+        # A well-known entry goes by force only.
+        if (Test-Entry $Options) { Invoke-Bcdedit @('/delete', $Options, '/f') | Out-Null }
     }
+    Set-Location "$env:SystemDrive\"
     foreach ($path in @($New, $Folder)) {
         if (Test-Path $path) { Remove-Item $path -Recurse -Force }
     }
@@ -140,6 +159,7 @@ function Undo-Entry {
 
 switch ($Verb) {
     'install' {
+        Assert-Administrator
         Assert-Machine
         Assert-BitLocker
         try {
@@ -153,7 +173,17 @@ switch ($Verb) {
         Write-Host "netboot: $Label is on this disk, in $Folder"
         if (-not $NoRestart) { & shutdown.exe /r /t 0 }
     }
+    'start' {
+        if (-not (Test-Path $Note)) { Stop-Here 'no boot image is installed here.' }
+        Assert-Administrator
+        Assert-BitLocker
+        Assert-Unaltered
+        Invoke-Bcdedit @('/bootsequence', @(Get-Content $Note)[1]) | Out-Null
+        Write-Host "netboot: starting $Label"
+        if (-not $NoRestart) { & shutdown.exe /r /t 0 }
+    }
     'remove' {
+        Assert-Administrator
         Undo-Entry
         Write-Host 'netboot: removed: this machine starts as it did before'
     }
