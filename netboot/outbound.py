@@ -97,7 +97,7 @@ class Outbound:
                 httpcore.ConnectionPool(
                     ssl_context=self._tls, network_backend=reach, max_connections=1
                 ) as pool,
-                pool.stream("POST", url, headers=dict(headers), content=content) as response,
+                pool.stream("POST", url, headers=list(headers.items()), content=content) as response,
             ):
                 status: int = response.status
                 return status

@@ -65,6 +65,7 @@ class BehindProxies:
         self._trusted = trusted
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Hand the request on with the address of whoever asks."""
         environ["REMOTE_ADDR"] = client_address(
             environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", ""), self._trusted
         )

@@ -63,7 +63,7 @@ def show(data: Path, boot: str, *, json_: bool) -> None:
         return
     click.echo(f"{found.attempt.machine}   {found.attempt.outcome(now)}")
     for line in found.lines:
-        click.echo(f"  {_clock(line.at)}  {line.text}")
+        click.echo(f"  {line.after:8.1f} s  {line.text}")
     if wrong:
         click.echo(f"  cause: {wrong.cause}")
         for cure in wrong.cures:

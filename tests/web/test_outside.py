@@ -1,10 +1,11 @@
 """The page behind proxies: who asks, and what its address is; nobody else may say so."""
 
 import ipaddress
+import time
 
 import pytest
 
-from netboot.operations import audit
+from netboot.operations import accounts, audit, sessions
 from web.app import create_app
 from web.outside import client_address
 from web.safety import limiter
@@ -61,19 +62,29 @@ def test_headers_of_strangers_say_nothing(furnished):
     assert "10.9.9.9" == seen_address(furnished, BY_PROXY, **forged)
 
 
+def _secret_of(site):
+    """What a session of the administrator holds."""
+    ada = accounts.get_account(site, "ada")
+    secret = sessions.begin(site, ada.id, now=time.time())
+    return {"_user_id": str(ada.id), "_fresh": True, "id": secret}
+
+
 def test_the_pages_address_is_a_setting(furnished, make_client):
     """Cookies go by TLS only, browsers keep to TLS, and the name is answered."""
     (furnished.data / "netboot.toml").write_text('web_url = "https://NetBoot.example/"\n')
-    client = make_client(furnished)
-    page = client.get("/account/api/", headers={"Host": "netboot.example"})
+    client = make_client(furnished, "anonymous")
+    with client.session_transaction(base_url="https://netboot.example") as session:
+        session.update(_secret_of(furnished))
+    outside = {"base_url": "https://netboot.example"}
+    page = client.get("/account/api/", **outside)
 
     assert 200 == page.status_code
     assert "https://netboot.example/api/v1" in page.text
     assert "max-age" in page.headers["Strict-Transport-Security"]
     assert client.application.config["SESSION_COOKIE_SECURE"]
     assert 400 == client.get("/", headers={"Host": "evil.example"}).status_code
-    forged = {"Host": "netboot.example", "X-Forwarded-Host": "evil.example"}
-    assert "evil" not in client.get("/account/api/", headers=forged).text
+    forged = {"X-Forwarded-Host": "evil.example"}
+    assert "evil" not in client.get("/account/api/", headers=forged, **outside).text
 
 
 def test_without_the_setting_the_asked_address_counts(furnished, make_client):

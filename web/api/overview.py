@@ -1,5 +1,7 @@
 """The overview over the API: what boots now, what failed and why, what waits for somebody."""
 
+from typing import Any
+
 from flask import url_for
 
 from web.access import Role, site
@@ -22,11 +24,12 @@ class Waiting(Value):
     @staticmethod
     def of(matter: Matter) -> "Waiting":
         """A line of the overview."""
+        values: dict[str, Any] = dict(matter.arguments)
         return Waiting(
             severity=matter.severity,
             what=matter.what,
             text=matter.text,
-            page=url_for(matter.endpoint, **dict(matter.arguments)),
+            page=url_for(matter.endpoint, **values),
         )
 
 
