@@ -28,6 +28,7 @@ SUBJECTS = {
     "deployment": ("netboot.commands.deployment", "deployment"),
     "machine": ("netboot.commands.machine", "machine"),
     "network": ("netboot.commands.network", "network"),
+    "test-machine": ("netboot.commands.test_machine", "test_machine"),
     "boots": ("netboot.commands.boots", "boots"),
     "export": ("netboot.commands.declarative", "export"),
     "plan": ("netboot.commands.declarative", "plan"),
@@ -36,6 +37,7 @@ SUBJECTS = {
     "account": ("netboot.commands.account", "account"),
     "audit": ("netboot.commands.audit", "audit"),
     "webhook": ("netboot.commands.webhook", "webhook"),
+    "settings": ("netboot.commands.settings", "settings"),
     "site": ("netboot.commands.site", "site"),
     "completion": ("netboot.commands.completion", "completion"),
 }
@@ -106,7 +108,8 @@ SUMMARIES = {
     "deployment": "Which machine gets which image.",
     "machine": "Known machines and their devices.",
     "network": "Who was answered and why, and who else answers.",
-    "boots": "What machines did.",
+    "test-machine": "Virtual machines that try a boot.",
+    "boots": "What machines did; what codes on their screens mean.",
     "export": "Write images, drivers and assignments as files for git.",
     "plan": "Say what applying such files would change.",
     "apply": "Make the site as such files declare it.",
@@ -114,6 +117,7 @@ SUMMARIES = {
     "account": "Who may sign in on the page, and with which tokens scripts do.",
     "audit": "What was done, by whom; and whether the record is whole.",
     "webhook": "Who outside is told of what happens here.",
+    "settings": "What the site is told at its start.",
     "site": "The data folder: clean up, verify.",
     "completion": "Print what bash, zsh or fish need to complete commands.",
 }

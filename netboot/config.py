@@ -6,6 +6,7 @@ Only what differs from the default needs to be written down.
 import ipaddress
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -56,6 +57,21 @@ class Settings(BaseSettings):
     )
     tls_certificate: Path | None = Field(None, description="Certificate chain (PEM), for files.")
     tls_key: Path | None = Field(None, description="Its private key (PEM), for files.")
+    web_url: str = Field(
+        "",
+        description="The page's address as people type it, like https://netboot.example, where a"
+        " proxy stands before it; empty: whatever address was asked.",
+    )
+    trusted_proxies: list[str] = Field(
+        default_factory=list,
+        description="Proxies before the page that say truly who asks (X-Forwarded-For):"
+        " addresses, or networks like 10.2.0.0/16.",
+    )
+    webhook_networks: list[str] = Field(
+        default_factory=list,
+        description="Networks that webhooks may reach although nothing is sent there otherwise:"
+        " this machine (127.0.0.0/8), link-local ones (169.254.0.0/16).",
+    )
     metrics: Literal["signed-in", "open"] = Field(
         "signed-in", description="Who may read /metrics: whoever has a token, or everybody."
     )
@@ -83,6 +99,31 @@ class Settings(BaseSettings):
         if value:
             ipaddress.IPv4Address(value)
         return value
+
+    @field_validator("trusted_proxies", "webhook_networks")
+    @classmethod
+    def _are_any_networks(cls, values: list[str]) -> list[str]:
+        for value in values:
+            ipaddress.ip_network(value)
+        return values
+
+    @field_validator("web_url")
+    @classmethod
+    def _is_origin(cls, value: str) -> str:
+        if not value:
+            return value
+        parts = urlsplit(value)
+        if (
+            parts.scheme not in {"http", "https"}
+            or not parts.hostname
+            or parts.username is not None
+            or parts.path not in {"", "/"}
+            or parts.query
+            or parts.fragment
+            or (parts.port is not None and parts.port < 1)
+        ):
+            raise ValueError("not the address of a page, like https://netboot.example")
+        return f"{parts.scheme}://{parts.netloc.lower()}"
 
     @field_validator("relays")
     @classmethod

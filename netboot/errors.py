@@ -94,11 +94,15 @@ class InUse(OperatorFault):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One field that two people want differently: what you sent, and what stands there now."""
+    """One field that two people want differently: what you sent, and what stands there now.
+
+    `base` is what stood there when you read it, None where that is not known any more.
+    """
 
     field: str
     yours: str
     theirs: str
+    base: str | None = None
 
 
 class EditConflict(OperatorFault):

@@ -106,7 +106,8 @@ def _welcome(site: Site, supervisor: Supervisor, interface: str, address: str, t
             _tell("  -> Its messages stand above. Boot services go on; Ctrl-C stops the site.")
         return
     certificate = certificate_of(site)
-    page = f"http{'s' if certificate else ''}://{site.settings.web_address}:{port}/"
+    own = f"http{'s' if certificate else ''}://{site.settings.web_address}:{port}"
+    page = f"{site.settings.web_url or own}/"
     where = (
         f"serving the network behind {interface} as {address}"
         if interface

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -24,6 +23,7 @@ from sqlalchemy.orm import Session
 from netboot.boot.events import Event, PeOffline, PeReported
 from netboot.errors import NetbootError
 from netboot.operations.webhooks import DELIVERED, FAILED, PENDING, Happening, queue
+from netboot.outbound import Outbound
 from netboot.site import Site
 from netboot.store.account_records import AuditRow, DeliveryRow, WebhookRow
 from netboot.store.records import FactRow, JobRow
@@ -31,7 +31,8 @@ from netboot.store.records import FactRow, JobRow
 READ_TO = "webhooks_read_to"
 LOOK_SECONDS = 1.0
 BATCH = 500
-TIMEOUT = httpx.Timeout(10.0)
+SECONDS = 10.0
+"""What one message may take, from the first byte to the end of the answer's head."""
 RETRY_SECONDS = (10.0, 60.0, 300.0, 1800.0, 7200.0)
 
 log = structlog.get_logger()
@@ -49,22 +50,19 @@ class _Mark:
 class WebhookSender:
     """Collects and sends, until it is told to stop."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, *, seconds: float = SECONDS) -> None:
         self._site = site
-        self._client = httpx.Client(timeout=TIMEOUT, follow_redirects=False, trust_env=False)
+        self._outbound = Outbound(site.settings.webhook_networks, seconds=seconds)
 
     def run(self, ending: threading.Event) -> None:
         """Look once a second; a database that fails for a while is tried again."""
-        try:
-            while not ending.is_set():
-                try:
-                    self.collect(time.time())
-                    self.send_due(time.time())
-                except NetbootError as fault:
-                    log.warning("webhooks.trouble", fault=str(fault))
-                ending.wait(LOOK_SECONDS)
-        finally:
-            self._client.close()
+        while not ending.is_set():
+            try:
+                self.collect(time.time())
+                self.send_due(time.time())
+            except NetbootError as fault:
+                log.warning("webhooks.trouble", fault=str(fault))
+            ending.wait(LOOK_SECONDS)
 
     def collect(self, now: float) -> int:
         """Queue messages about what happened since the last time; how many that are."""
@@ -112,10 +110,10 @@ class WebhookSender:
             "Netboot-Signature": f"t={seconds},v1={signature(hook.secret, seconds, body)}",
         }
         try:
-            response = self._client.post(hook.url, content=body, headers=headers)
-            arrived, answer = response.is_success, f"HTTP {response.status_code}"
-        except (httpx.HTTPError, httpx.InvalidURL) as fault:
-            arrived, answer = False, f"{type(fault).__name__}: {fault}"
+            status = self._outbound.post(hook.url, body, headers)
+            arrived, answer = 200 <= status < 300, f"HTTP {status}"
+        except OSError as fault:
+            arrived, answer = False, str(fault)
         self._tell(delivery.id, answer, arrived=arrived)
         return arrived
 

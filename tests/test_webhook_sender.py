@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from sqlalchemy import update
 
+from netboot.errors import InvalidInput
 from netboot.operations import audit, jobs, webhooks
 from netboot.store.account_records import DeliveryRow
 from netboot.webhook_sender import RETRY_SECONDS, WebhookSender
@@ -32,6 +33,13 @@ class Receiver(BaseHTTPRequestHandler):
 
     def log_message(self, *words):
         """Nothing to say."""
+
+
+@pytest.fixture(autouse=True)
+def here_is_allowed(site):
+    """The receiver is on this machine, which has to be allowed."""
+    (site.data / "netboot.toml").write_text('webhook_networks = ["127.0.0.0/8"]\n')
+    vars(site).pop("settings", None)
 
 
 @pytest.fixture
@@ -127,6 +135,21 @@ def test_a_receiver_that_is_not_there_is_told_later(site, sender, receiver):
 
     assert 1 == sender.send_due(time.time())
     assert "delivered" == webhooks.deliveries(site, hook.id)[0].state
+
+
+def test_a_receiver_on_this_machine_is_told_nothing_unless_it_is_allowed(site, receiver):
+    """Also where the webhook stands there from before; the delivery says why."""
+    hook, _ = webhooks.add_webhook(site, receiver.url, ["*"])
+    webhooks.send_test(site, hook.id)
+    (site.data / "netboot.toml").write_text("")
+    vars(site).pop("settings", None)
+
+    assert 0 == WebhookSender(site).send_due(time.time())
+    (shown,) = webhooks.deliveries(site, hook.id)
+    assert "nothing is sent there" in shown.answer
+    assert [] == receiver.heard
+    with pytest.raises(InvalidInput, match="this machine itself"):
+        webhooks.add_webhook(site, receiver.url, ["*"])
 
 
 def test_it_runs_beside_the_jobs_until_it_is_told_to_stop(site, receiver):

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, current_app, request
+from flask import Blueprint, current_app
 from flask_openapi.openapi import OpenAPI
 
 from web.access import Role, requires
+from web.outside import origin
 from web.topics import page
 
 api_guide = Blueprint("api_guide", __name__, url_prefix="/account/api")
@@ -38,7 +39,7 @@ class Room:
 def show() -> str:
     """All verbs, by subject."""
     assert isinstance(current_app, OpenAPI)
-    return page("account/api.html", rooms=rooms(current_app.api_doc), root=request.host_url)
+    return page("account/api.html", rooms=rooms(current_app.api_doc), root=f"{origin()}/")
 
 
 def rooms(described: dict[str, Any]) -> list[Room]:

@@ -37,6 +37,7 @@ from web.assets import init_assets
 from web.audit_trail import init_audit_trail
 from web.live import init_live
 from web.metrics import init_metrics
+from web.outside import init_outside, is_secure, outside_names
 from web.presentation import init_presentation
 from web.safety import init_safety
 from web.single_sign_on import init_single_sign_on
@@ -106,14 +107,15 @@ def create_app(site: Site) -> Flask:
     app.config["SECRET_KEY"] = site.secret
     app.extensions["netboot_site"] = site
     app.jinja_env.globals.update(navigation=NAVIGATION, navigation_keys=KEYS)
+    init_outside(app, told)
     init_safety(
         app,
-        [*told.trusted_hosts, told.web_address],
-        tls_is_trusted=told.tls == "files",
+        [*told.trusted_hosts, told.web_address, *outside_names(told)],
+        tls_is_trusted=told.tls == "files" or told.web_url.startswith("https:"),
     )
     _tell_times(app)
     init_assets(app)
-    init_access(app, secure=told.tls != "off")
+    init_access(app, secure=is_secure(told))
     init_audit_trail(app)
     init_answers(app)
     init_presentation(app)

@@ -12,11 +12,30 @@ from flask_login import current_user  # type: ignore[import-untyped]
 from netboot.operations import audit
 from web.access import has_bearer, site
 
+AS_READ = "was."
+"""Before fields that repeat what stood there when a form was made."""
+
 HARMLESS = {"GET", "HEAD", "OPTIONS"}
 NOT_RECORDED = {"uploads", "api_uploads"}
 """Bytes on their way in; what is made of them is recorded when it is asked for."""
 
+ROOMS = {
+    "users": "accounts",
+    "own_account": "me",
+    "driver_sets": "drivers",
+    "images_custom": "images",
+    "images_source": "images",
+    "images_versions": "images",
+    "customisation": "images",
+    "coverage": "images",
+    "lab": "test_machines",
+    "wimboot": "boot_chains",
+}
+"""What pages and API call differently has one name in the log."""
+
 OWN_RECORD = {"accounts.sign_in", "accounts.sign_out", "accounts.setup"}
+CHANGES_NOTHING = {"api_declaration.plan"}
+"""What is sent as a POST for its size."""
 
 
 def about(subject: str = "", **details: Any) -> None:
@@ -43,7 +62,9 @@ def _after(response: Response) -> Response:
     endpoint = request.endpoint or ""
     if request.method in HARMLESS or not current_user.is_authenticated:
         return response
-    if request.blueprint in NOT_RECORDED or endpoint in OWN_RECORD or g.get("audit_done"):
+    if request.blueprint in NOT_RECORDED or endpoint in OWN_RECORD | CHANGES_NOTHING:
+        return response
+    if g.get("audit_done"):
         return response
     if response.status_code < 400:
         record(_action(endpoint), subject=_subject())
@@ -58,9 +79,8 @@ def _action(endpoint: str) -> str:
 
 
 def _room(blueprint: str) -> str:
-    """One name for what pages and API call differently."""
     room = blueprint.removeprefix("api_")
-    return {"users": "accounts", "own_account": "me"}.get(room, room)
+    return ROOMS.get(room, room)
 
 
 def _subject() -> str:
@@ -77,6 +97,7 @@ def _details() -> dict[str, Any]:
     sent: dict[str, Any] = {
         name: values[0] if len(values) == 1 else values
         for name, values in request.form.to_dict(flat=False).items()
+        if not name.startswith(AS_READ)
     }
     body = request.get_json(silent=True) if request.is_json else None
     if isinstance(body, dict):

@@ -11,11 +11,18 @@ from netboot.images.architecture import Architecture
 from netboot.images.catalog import DriverFilter, Signature, signature
 from netboot.images.device import parse_devices
 from netboot.images.driver import DriverKind
-from netboot.operations import coverage, driver_relations, images, jobs, known_pairs
+from netboot.operations import (
+    coverage,
+    driver_relations,
+    driver_sets,
+    images,
+    jobs,
+    known_pairs,
+)
 from netboot.operations import drivers as operations
 from netboot.operations.driver_search import DriverPage, search_drivers
 from web.access import Role, is_local_path, requires, site
-from web.answers import done, wants_fragment
+from web.answers import done, sentence, wants_fragment
 from web.topics import page
 from web.uploads import shelf
 
@@ -25,6 +32,7 @@ PAGE_SIZE = 50
 IDS_SHOWN = 500
 CONFLICTS_SHOWN = 100
 CHOSEN_AT_ONCE = 1000
+REASONS_SHOWN = 10
 SIGNATURES = {"catalog": Signature.CATALOG, "programs": Signature.SELF, "none": Signature.NONE}
 SIGNATURE_WORDS = {
     Signature.CATALOG: "catalog file",
@@ -164,9 +172,11 @@ def disable(digest: str) -> ResponseReturnValue:
 def set_categories(digest: str) -> ResponseReturnValue:
     """Sort the driver into the operator's own categories."""
     words = request.form.get("categories", "").split(",")
+    before = ", ".join(operations.get_driver(site(), f"sha256:{digest}").categories)
     driver = operations.set_categories(site(), f"sha256:{digest}", words)
     where = f"in {', '.join(driver.categories)}" if driver.categories else "in no category"
-    return done(f"{driver.name} is {where}.", _page_after(digest))
+    undo = (url_for("drivers.set_categories", digest=digest), {"categories": before})
+    return done(f"{driver.name} is {where}.", _page_after(digest), undo=undo)
 
 
 @drivers.post("/<digest>/delete")
@@ -182,18 +192,33 @@ def delete(digest: str) -> ResponseReturnValue:
 @requires(Role.OPERATOR)
 def enable_chosen() -> ResponseReturnValue:
     """Let all drivers that were ticked be added to images."""
-    came = operations.enable_drivers(site(), _chosen())
-    words = [_count(len(came.drivers), "is enabled", "are enabled")]
-    words += [f"{reason}." for _, reason in came.refused]
-    return done(" ".join(words), _page_after())
+    came = driver_sets.enable(site(), _chosen())
+    return done(_told(came, "is enabled", "are enabled"), _page_after())
 
 
 @drivers.post("/chosen/disable")
 @requires(Role.OPERATOR)
 def disable_chosen() -> ResponseReturnValue:
     """Keep all drivers that were ticked from being added."""
-    disabled = operations.disable_drivers(site(), _chosen())
-    return done(_count(len(disabled), "is disabled", "are disabled"), _page_after())
+    came = driver_sets.disable(site(), _chosen())
+    return done(_count(len(came.drivers), "is disabled", "are disabled"), _page_after())
+
+
+@drivers.post("/chosen/categories")
+@requires(Role.OPERATOR)
+def sort_chosen() -> ResponseReturnValue:
+    """Sort all drivers that were ticked into categories; those that they have stay."""
+    words = request.form.get("categories", "").split(",")
+    came = driver_sets.sort(site(), _chosen(), add=words)
+    return done(_told(came, "was sorted", "were sorted"), _page_after())
+
+
+@drivers.post("/chosen/delete")
+@requires(Role.ADMIN)
+def delete_chosen() -> ResponseReturnValue:
+    """Remove all drivers that were ticked from the catalog; those that an image holds stay."""
+    came = driver_sets.delete(site(), _chosen())
+    return done(_told(came, "was deleted", "were deleted"), _page_after())
 
 
 @drivers.post("/chosen/add")
@@ -286,6 +311,12 @@ def _chosen() -> list[str]:
     if len(digests) > CHOSEN_AT_ONCE:
         raise InvalidInput(f"at most {CHOSEN_AT_ONCE} drivers can be chosen at once")
     return digests
+
+
+def _told(came: driver_sets.Treated, one: str, more: str) -> str:
+    words = [_count(len(came.drivers), one, more)]
+    words += [sentence(reason) for _, reason in came.refused[:REASONS_SHOWN]]
+    return " ".join(words)
 
 
 def _count(number: int, one: str, more: str) -> str:

@@ -133,9 +133,11 @@ def roll_back(slug: str) -> ResponseReturnValue:
     """Serve an older version again."""
     image = operations.get_image(site(), slug)
     result = points.rollback(site(), image.name, to_number(request.form.get("number", "")))
+    before = str(image.served_version or "")
     return done(
         f"Machines get {result.image} v{result.number} from now on.",
         url_for("images.show", slug=slug),
+        undo=(url_for("images.roll_back", slug=slug), {"number": before}) if before else None,
     )
 
 
@@ -153,10 +155,20 @@ def set_comment(slug: str) -> ResponseReturnValue:
 @requires(Role.OPERATOR)
 def set_default(slug: str) -> ResponseReturnValue:
     """Give the image to all machines of its architecture."""
+    wanted = operations.get_image(site(), slug)
+    before = next(
+        (
+            one.slug
+            for one in operations.list_images(site())
+            if one.is_default and one.architecture is wanted.architecture and one.slug != slug
+        ),
+        "",
+    )
     image = operations.set_default(site(), slug)
     return done(
         f"{image.name} is the default for {image.architecture} machines now.",
         url_for("images.show", slug=slug),
+        undo=(url_for("images.set_default", slug=before), {}) if before else None,
     )
 
 

@@ -1,8 +1,6 @@
 """Jobs: long work, how far it is, what came of it."""
 
-import re
-
-from flask import Blueprint, Response, abort, send_file, url_for
+from flask import Blueprint, Response, send_file, url_for
 from flask.typing import ResponseReturnValue
 
 from netboot.operations import jobs as operations
@@ -39,9 +37,12 @@ def cancel(job_id: int) -> ResponseReturnValue:
 @requires(Role.VIEWER)
 def screenshot(job_id: int) -> Response:
     """The last picture of a test machine's screen."""
-    digest = operations.get_job(site(), job_id).result.get("screenshot", "")
-    if not isinstance(digest, str) or not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
-        abort(404)
-    response = send_file(site().blobs.require(digest), mimetype="image/png", etag=digest[7:])
+    return screenshot_of(job_id)
+
+
+def screenshot_of(job_id: int) -> Response:
+    """The picture that a job kept. Raises NotFound where it has none."""
+    path = operations.screenshot(site(), job_id)
+    response = send_file(path, mimetype="image/png", etag=path.name)
     response.headers["Cache-Control"] = "private, max-age=86400"
     return response

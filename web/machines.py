@@ -129,6 +129,7 @@ def assign(key: str) -> ResponseReturnValue:
     """Give the machine an image of its own, or the default again."""
     machine = operations.get_machine(site(), key)
     slug = request.form.get("image", "")
+    before = image_slugs(site()).get(_own_image(machine), "")
     if slug:
         made = policy.deploy(site(), machine.key, slug)
         words = f"{machine.key} gets {made.image} from its next boot on."
@@ -136,7 +137,8 @@ def assign(key: str) -> ResponseReturnValue:
         if _own_image(machine):
             policy.withdraw(site(), machine.key)
         words = f"{machine.key} gets the default of its architecture."
-    return done(words, url_for("machines.show", key=machine.key))
+    undo = (url_for("machines.assign", key=machine.key), {"image": before})
+    return done(words, url_for("machines.show", key=machine.key), undo=undo)
 
 
 @machines.post("/<key>/authority")

@@ -7,7 +7,7 @@ from flask import Blueprint, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
-from netboot.errors import InvalidInput
+from netboot.errors import InvalidInput, NotPermitted
 from netboot.operations import accounts, sessions, tokens
 from web.access import Role, requires, role_now, session_digest, site
 from web.answers import done, wants_fragment
@@ -86,18 +86,37 @@ def show() -> str:
     )
 
 
+@limiter.shared_limit(WRONG_PASSWORDS, scope="own password", key_func=_whose, deduct_when=_guessed)
+def require_password(old: str) -> None:
+    """Make sure that whoever asks knows the account's password. Raises InvalidInput.
+
+    Pages and API share the limit of wrong ones.
+    """
+    if accounts.authenticate(site(), current_user.name, old[:1000]) is None:
+        g.wrong_password = True
+        raise InvalidInput("that is not your password", hint="Type the one you sign in with.")
+
+
+def the_whole_account() -> None:
+    """Refuse a token that may do less than its account: it must not get more that way.
+
+    Raises NotPermitted.
+    """
+    if role_now() < Role.named(current_user.account.role):
+        raise NotPermitted(
+            "this token's scope is less than what its account may do",
+            hint="Sign in on the page, or use a token of the whole scope.",
+        )
+
+
 @own_account.post("/password", endpoint="set_password")
-@limiter.limit(WRONG_PASSWORDS, key_func=_whose, deduct_when=_guessed)
 @requires(Role.VIEWER)
 def set_password() -> ResponseReturnValue:
     """Another password, against the old one; everywhere else the account is signed out."""
     form = request.form
     if form.get("password") != form.get("again"):
         raise InvalidInput("the two passwords are not the same")
-    old = form.get("old_password", "")[:1000]
-    if accounts.authenticate(site(), current_user.name, old) is None:
-        g.wrong_password = True
-        raise InvalidInput("that is not your password", hint="Type the one you sign in with.")
+    require_password(form.get("old_password", ""))
     accounts.set_password(
         site(),
         current_user.name,

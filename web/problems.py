@@ -33,11 +33,12 @@ class FieldProblem(BaseModel):
 
 
 class FieldDifference(BaseModel):
-    """What was sent for a field, and what stands there now."""
+    """What was sent for a field, what stands there now, and what stood there, where known."""
 
     field: str
     yours: str
     theirs: str
+    base: str | None = None
 
 
 class Problem(BaseModel):

@@ -43,6 +43,7 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
             "timeout": 60,
             "graceful_timeout": SECONDS_TO_STOP,
             "keepalive": 5,
+            "forwarded_allow_ips": "",  # whoever sends headers about TLS is not believed
             "control_socket_disable": True,  # it would write to $HOME
             "worker_tmp_dir": "/dev/shm",  # noqa: S108  # the heartbeat must not wait for a disk
             "limit_request_line": 4094,

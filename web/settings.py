@@ -6,6 +6,7 @@ from flask.typing import ResponseReturnValue
 from netboot.operations import settings as operations
 from web.access import Role, requires, site
 from web.answers import done
+from web.audit_trail import AS_READ
 from web.topics import page
 
 settings = Blueprint("settings", __name__, url_prefix="/settings")
@@ -25,5 +26,10 @@ def change() -> ResponseReturnValue:
     fields = request.form.to_dict()
     etag = fields.pop("etag", None)
     fields.pop("csrf_token", None)
-    operations.change_settings(site(), fields, etag=etag)
+    base = {
+        name.removeprefix(AS_READ): fields.pop(name)
+        for name in list(fields)
+        if name.startswith(AS_READ)
+    }
+    operations.change_settings(site(), fields, etag=etag, base=base)
     return done("The settings are written. They count from the next start on.", url_for(".index"))

@@ -20,6 +20,7 @@ from netboot.operations import accounts, audit
 from web import audit_trail
 from web.access import Role, begin_session, requires, site
 from web.answers import problem, sentence
+from web.outside import absolute_url
 from web.safety import limiter
 
 single_sign_on = Blueprint("single_sign_on", __name__, url_prefix="/sign-in/single-sign-on")
@@ -45,7 +46,7 @@ def begin() -> ResponseReturnValue:
     provider = _provider()
     try:
         answer: ResponseReturnValue = provider.authorize_redirect(
-            url_for("single_sign_on.callback", _external=True)
+            absolute_url("single_sign_on.callback")
         )
     except (requests.RequestException, OAuthError, ValueError) as fault:
         return _failed(fault)

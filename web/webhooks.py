@@ -51,7 +51,8 @@ def switch(number: int) -> ResponseReturnValue:
     """Switch it off, or on again."""
     hook = operations.change_webhook(site(), number, enabled=request.form.get("enabled") == "yes")
     state = "told of events" if hook.enabled else "told nothing"
-    return done(f"{hook.url} is {state} now.", url_for("webhooks.index"))
+    undo = (url_for("webhooks.switch", number=number), {"enabled": "no" if hook.enabled else "yes"})
+    return done(f"{hook.url} is {state} now.", url_for("webhooks.index"), undo=undo)
 
 
 @webhooks.post("/<int:number>/delete")

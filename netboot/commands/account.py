@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from netboot.commands.output import as_json, open_site, print_json, print_table
-from netboot.operations import accounts, tokens
+from netboot.commands.output import as_json, open_site, print_json, print_table, say
+from netboot.operations import accounts, sessions, tokens
 
 
 @click.group()
@@ -16,73 +16,81 @@ def account() -> None:
 
 
 @account.command("setup-token")
+@as_json
 @click.pass_obj
-def setup_token(data: Path) -> None:
+def setup_token(data: Path, *, json_: bool) -> None:
     """Show a new one-time token for the first administrator."""
-    click.echo(accounts.issue_setup_token(open_site(data)))
+    token = accounts.issue_setup_token(open_site(data))
+    say({"token": token}, token, json_=json_)
 
 
 @account.command()
 @click.argument("name")
 @click.option("--role", type=click.Choice(accounts.ROLES), default="operator", show_default=True)
 @click.password_option()
+@as_json
 @click.pass_obj
-def create(data: Path, name: str, role: str, password: str) -> None:
+def create(data: Path, *, name: str, role: str, password: str, json_: bool) -> None:
     """Make an account NAME."""
     made = accounts.create_account(open_site(data), name, password, role)
-    click.echo(f"{made.name} may sign in as {made.role}.")
+    say(made, f"{made.name} may sign in as {made.role}.", json_=json_)
 
 
 @account.command()
 @click.argument("name")
 @click.password_option()
+@as_json
 @click.pass_obj
-def password(data: Path, name: str, password: str) -> None:
+def password(data: Path, *, name: str, password: str, json_: bool) -> None:
     """Give account NAME another password; its sessions and tokens end."""
-    accounts.set_password(open_site(data), name, password)
-    click.echo(f"{name} has a new password.")
+    changed = accounts.set_password(open_site(data), name, password)
+    say(changed, f"{changed.name} has a new password.", json_=json_)
 
 
 @account.command()
 @click.argument("name")
 @click.argument("role", type=click.Choice(accounts.ROLES))
+@as_json
 @click.pass_obj
-def role(data: Path, name: str, role: str) -> None:
+def role(data: Path, *, name: str, role: str, json_: bool) -> None:
     """Give account NAME another ROLE; counts at once."""
     changed = accounts.change_account(open_site(data), name, role=role)
-    click.echo(f"{changed.name} is {changed.role} now.")
+    say(changed, f"{changed.name} is {changed.role} now.", json_=json_)
 
 
 @account.command()
 @click.argument("name")
+@as_json
 @click.pass_obj
-def disable(data: Path, name: str) -> None:
+def disable(data: Path, name: str, *, json_: bool) -> None:
     """Keep account NAME from signing in."""
-    accounts.change_account(open_site(data), name, disabled=True)
-    click.echo(f"{name} may not sign in any more.")
+    changed = accounts.change_account(open_site(data), name, disabled=True)
+    say(changed, f"{changed.name} may not sign in any more.", json_=json_)
 
 
 @account.command()
 @click.argument("name")
+@as_json
 @click.pass_obj
-def enable(data: Path, name: str) -> None:
+def enable(data: Path, name: str, *, json_: bool) -> None:
     """Let account NAME sign in again."""
-    accounts.change_account(open_site(data), name, disabled=False)
-    click.echo(f"{name} may sign in again.")
+    changed = accounts.change_account(open_site(data), name, disabled=False)
+    say(changed, f"{changed.name} may sign in again.", json_=json_)
 
 
 @account.command()
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
 @click.pass_obj
-def delete(data: Path, name: str, *, yes: bool) -> None:
+def delete(data: Path, name: str, *, yes: bool, json_: bool) -> None:
     """Forget account NAME with its sessions and tokens."""
     site = open_site(data)
     found = accounts.get_account(site, name)
     if not yes:
         click.confirm(f"Delete {found.name} ({found.role})?", abort=True)
     accounts.delete_account(site, found.name)
-    click.echo(f"{found.name} is gone.")
+    say(found, f"{found.name} is gone.", json_=json_)
 
 
 @account.command("list")
@@ -92,7 +100,7 @@ def list_(data: Path, *, json_: bool) -> None:
     """Show all accounts."""
     found = accounts.list_accounts(open_site(data))
     if json_:
-        print_json([asdict(item) for item in found])
+        print_json(found)
         return
     rows = [
         (
@@ -134,7 +142,7 @@ def tokens_(data: Path, name: str, *, json_: bool) -> None:
     site = open_site(data)
     found = tokens.list_tokens(site, accounts.get_account(site, name).id)
     if json_:
-        print_json([asdict(one) for one in found])
+        print_json(found)
         return
     rows = [
         (one.id, one.name, one.scope, time.strftime("%Y-%m-%d", time.localtime(one.expires_at)))
@@ -146,9 +154,54 @@ def tokens_(data: Path, name: str, *, json_: bool) -> None:
 @account.command()
 @click.argument("name")
 @click.argument("number", type=int)
+@as_json
 @click.pass_obj
-def revoke(data: Path, name: str, number: int) -> None:
+def revoke(data: Path, *, name: str, number: int, json_: bool) -> None:
     """Make API token NUMBER of account NAME worth nothing."""
     site = open_site(data)
     tokens.revoke_token(site, accounts.get_account(site, name).id, number)
-    click.echo(f"Token {number} opens nothing any more.")
+    say({"revoked": number}, f"Token {number} opens nothing any more.", json_=json_)
+
+
+@account.command()
+@click.argument("name")
+@as_json
+@click.pass_obj
+def show(data: Path, name: str, *, json_: bool) -> None:
+    """Show account NAME."""
+    found = accounts.get_account(open_site(data), name)
+    way = "by single sign-on" if found.external else "with a password"
+    state = "may not sign in" if found.disabled else f"signs in {way}"
+    say(found, f"{found.name}: {found.role}, {state}", json_=json_)
+
+
+@account.command("sessions")
+@click.argument("name")
+@as_json
+@click.pass_obj
+def sessions_(data: Path, name: str, *, json_: bool) -> None:
+    """Show where account NAME is signed in, used last first."""
+    site = open_site(data)
+    account_id = accounts.get_account(site, name).id
+    found = sessions.list_sessions(site, account_id, now=time.time())
+    if json_:
+        print_json(found)
+        return
+    rows = [
+        (one.handle, time.strftime("%Y-%m-%d %H:%M", time.localtime(one.seen)), one.address or "-",
+         one.browser[:60] or "-")
+        for one in found
+    ]  # fmt: skip
+    print_table(("Session", "Used last", "Address", "Browser"), rows)
+
+
+@account.command("end-session")
+@click.argument("name")
+@click.argument("session")
+@as_json
+@click.pass_obj
+def end_session(data: Path, *, name: str, session: str, json_: bool) -> None:
+    """Sign account NAME out of SESSION; `sessions` lists them."""
+    site = open_site(data)
+    sessions.end_one(site, accounts.get_account(site, name).id, session)
+    say({"ended": session}, f"{name} is signed out there.", json_=json_)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from netboot.commands.output import as_json, open_site, print_json
+from netboot.commands.output import as_json, open_site, print_json, say
 from netboot.images.properties import CHAINS
 from netboot.operations import boot_chain
 
@@ -16,8 +16,9 @@ _CHOICES = click.Choice([AUTOMATIC, *CHAINS])
 @click.argument("name")
 @click.option("--bios", type=_CHOICES, help="For machines with a BIOS.")
 @click.option("--uefi", type=_CHOICES, help="For machines with UEFI.")
+@as_json
 @click.pass_obj
-def chain(data: Path, *, name: str, bios: str | None, uefi: str | None) -> None:
+def chain(data: Path, *, name: str, bios: str | None, uefi: str | None, json_: bool) -> None:
     """Prefer a way to start image NAME, by firmware.
 
     native: Microsoft's own loaders by TFTP (works with Secure Boot). wimboot: iPXE and wimboot
@@ -30,10 +31,14 @@ def chain(data: Path, *, name: str, bios: str | None, uefi: str | None) -> None:
     if not chains:
         raise click.UsageError("Say --bios, --uefi or both.")
     view = boot_chain.prefer_chain(open_site(data), name, chains=chains)
-    for firmware, word in chains.items():
-        click.echo(f"{view.name}: {firmware.upper()} machines get {word or 'the best chain'}.")
+    lines = [
+        f"{view.name}: {firmware.upper()} machines get {word or 'the best chain'}."
+        for firmware, word in chains.items()
+    ]
     if view.needs_build:
-        click.echo(f'  -> It takes effect with a new version: netboot image build "{view.name}"')
+        lines.append(f'  -> It takes effect with a new version: netboot image build "{view.name}"')
+    told = {"name": view.name, "chains": chains, "needs_build": view.needs_build}
+    say(told, *lines, json_=json_)
 
 
 @click.group()
@@ -44,13 +49,15 @@ def wimboot() -> None:
 @wimboot.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--sha256", default="", help="The digest that its publisher names.")
+@as_json
 @click.pass_obj
-def import_(data: Path, *, file: Path, sha256: str) -> None:
+def import_(data: Path, *, file: Path, sha256: str, json_: bool) -> None:
     """Serve FILE as wimboot, pinned by its digest."""
     made = boot_chain.import_wimboot(open_site(data), file, sha256=sha256)
-    click.echo(f"wimboot is served: {made.size} bytes, {made.digest}")
+    lines = [f"wimboot is served: {made.size} bytes, {made.digest}"]
     if not sha256:
-        click.echo("  -> Compare the digest with the one that its publisher names.")
+        lines.append("  -> Compare the digest with the one that its publisher names.")
+    say({"digest": made.digest, "size": made.size}, *lines, json_=json_)
 
 
 @wimboot.command()
@@ -68,8 +75,9 @@ def show(data: Path, *, json_: bool) -> None:
 
 
 @wimboot.command()
+@as_json
 @click.pass_obj
-def remove(data: Path) -> None:
+def remove(data: Path, *, json_: bool) -> None:
     """Serve no wimboot any more."""
     boot_chain.forget_wimboot(open_site(data))
-    click.echo("No wimboot is served any more.")
+    say({"wimboot": None}, "No wimboot is served any more.", json_=json_)

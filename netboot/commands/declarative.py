@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from netboot.commands.output import as_json, open_site, print_json, progress_bar
+from netboot.commands.output import as_json, open_site, print_json, progress_bar, say
 from netboot.images.declared import Change, Kind
 from netboot.operations import declarative
 
@@ -18,11 +18,12 @@ prune_option = click.option("--prune", is_flag=True, help="Remove images that no
 
 @click.command()
 @click.argument("folder", type=FOLDER)
+@as_json
 @click.pass_obj
-def export(data: Path, folder: Path) -> None:
+def export(data: Path, folder: Path, *, json_: bool) -> None:
     """Write images, drivers and assignments into FOLDER, as files for git."""
     written = declarative.export(open_site(data), folder)
-    click.echo(f"{len(written)} files are in {folder}.")
+    say({"files": written}, f"{len(written)} files are in {folder}.", json_=json_)
 
 
 @click.command()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from netboot.commands.output import as_json, open_site, print_json, print_table
+from netboot.commands.output import as_json, open_site, print_json, print_table, say
 from netboot.operations import policy
 
 
@@ -17,20 +17,23 @@ def deployment() -> None:
 @click.argument("mac")
 @click.argument("image")
 @click.option("--comment", default="")
+@as_json
 @click.pass_obj
-def set_(data: Path, mac: str, image: str, comment: str) -> None:
+def set_(data: Path, *, mac: str, image: str, comment: str, json_: bool) -> None:
     """Give the machine with address MAC the image IMAGE."""
     made = policy.deploy(open_site(data), mac, image, comment=comment)
-    click.echo(f"{made.mac} gets {made.image}.")
+    say(made, f"{made.mac} gets {made.image}.", json_=json_)
 
 
 @deployment.command()
 @click.argument("mac")
+@as_json
 @click.pass_obj
-def remove(data: Path, mac: str) -> None:
+def remove(data: Path, mac: str, *, json_: bool) -> None:
     """Let the machine with address MAC get the default of its architecture again."""
     policy.withdraw(open_site(data), mac)
-    click.echo(f"{policy.canonical_mac(mac)} gets the default image.")
+    told = policy.canonical_mac(mac)
+    say({"mac": told, "image": None}, f"{told} gets the default image.", json_=json_)
 
 
 @deployment.command("list")

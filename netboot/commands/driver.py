@@ -5,13 +5,22 @@ from pathlib import Path
 import click
 
 from netboot.commands.driver_conflicts import conflicts, pair, plain_pair, tell_partners
-from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar
+from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
+from netboot.errors import OperatorFault
 from netboot.images.architecture import Architecture
 from netboot.images.catalog import DriverFilter, Signature, signature
 from netboot.images.device import parse_devices
 from netboot.images.driver import Driver, DriverKind
 from netboot.images.matching import Match
-from netboot.operations import coverage, driver_import, driver_relations, drivers, known_pairs
+from netboot.operations import (
+    coverage,
+    driver_import,
+    driver_relations,
+    driver_sets,
+    drivers,
+    known_pairs,
+)
+from netboot.operations.driver_import import ImportReport
 from netboot.operations.driver_relations import Relations
 from netboot.operations.driver_search import search_drivers
 from netboot.store.catalog_entry import DriverSummary
@@ -32,19 +41,41 @@ for _command in (conflicts, pair):
 @click.argument("path", type=click.Path(path_type=Path, readable=False))
 @click.option("--enable", is_flag=True, help="Enable what was imported.")
 @click.option("--ids", is_flag=True, help="Print the newly covered hardware ids.")
+@as_json
 @click.pass_obj
-def import_(data: Path, path: Path, *, enable: bool, ids: bool) -> None:
+def import_(data: Path, path: Path, *, enable: bool, ids: bool, json_: bool) -> None:
     """Import the driver packages in PATH: a folder, an INF, a ZIP, a CAB or a vendor pack."""
     site = open_site(data)
     with progress_bar("Importing") as tell:
         report = driver_import.import_drivers(site, path, progress=tell)
+    wanted = [new.digest for new in report.new] if enable else []
+    refused = driver_sets.enable(site, wanted).refused
+    if json_:
+        print_json(_plain_import(report, refused))
+        return
+    _tell_import(report, refused, ids=ids)
+    if report.new and not enable:
+        click.echo("  -> Enable what may be used: netboot driver enable NAME")
+
+
+def _plain_import(report: ImportReport, refused: tuple[tuple[str, str], ...]) -> dict[str, object]:
+    return {
+        "new": [{"name": one.name, "digest": one.digest, "findings": list(one.findings)}
+                for one in report.new],
+        "known": [{"name": one.name, "digest": one.digest} for one in report.duplicates],
+        "refused": [{"path": str(where), "reason": reason} for where, reason in report.refused],
+        "not_enabled": [{"name": name, "reason": reason} for name, reason in refused],
+        "new_hardware_ids": list(report.new_hardware_ids),
+    }  # fmt: skip
+
+
+def _tell_import(report: ImportReport, refused: tuple[tuple[str, str], ...], *, ids: bool) -> None:
     for new in report.new:
         click.echo(f"new        {_line(new)}")
         for finding in new.findings:
             click.echo(f"           note: {finding}")
-    if enable:
-        for name, reason in drivers.enable_drivers(site, [d.digest for d in report.new]).refused:
-            click.echo(f"not enabled {name}: {reason}")
+    for name, reason in refused:
+        click.echo(f"not enabled {name}: {reason}")
     for known in report.duplicates:
         click.echo(f"known      {_line(known)}")
     for where, reason in report.refused:
@@ -55,8 +86,6 @@ def import_(data: Path, path: Path, *, enable: bool, ids: bool) -> None:
         f"{len(report.new)} new, {len(report.duplicates)} known, {len(report.refused)} refused;"
         f" {len(report.new_hardware_ids)} hardware ids newly covered."
     )
-    if report.new and not enable:
-        click.echo("  -> Enable what may be used: netboot driver enable NAME")
 
 
 @driver.command("list")
@@ -168,46 +197,80 @@ def match(data: Path, *, device: str, architecture: str, build: int | None, json
 
 @driver.command()
 @click.argument("names", nargs=-1, required=True)
+@as_json
 @click.pass_obj
-def enable(data: Path, names: tuple[str, ...]) -> None:
+def enable(data: Path, names: tuple[str, ...], *, json_: bool) -> None:
     """Let drivers be added to images (NAMES, or digests)."""
-    site = open_site(data)
-    for name in names:
-        click.echo(f"enabled    {_line(drivers.enable_driver(site, name))}")
+    _treated(driver_sets.enable(open_site(data), names), "enabled", json_=json_)
 
 
 @driver.command()
 @click.argument("names", nargs=-1, required=True)
+@as_json
 @click.pass_obj
-def disable(data: Path, names: tuple[str, ...]) -> None:
+def disable(data: Path, names: tuple[str, ...], *, json_: bool) -> None:
     """Stop drivers from being added to images (NAMES, or digests)."""
     site = open_site(data)
-    for name in names:
-        item = drivers.disable_driver(site, name)
-        click.echo(f"disabled   {_line(item)}")
+    came = driver_sets.disable(site, names)
+    _treated(came, "disabled", json_=json_)
+    for item in () if json_ else came.drivers:
         for image in drivers.images_using(site, item.digest):
-            click.echo(f"           still in the recipe of {image}")
+            click.echo(f"           still in the recipe of {image}: {item.name}")
 
 
 @driver.command()
 @click.argument("name")
 @click.argument("words", nargs=-1)
+@as_json
 @click.pass_obj
-def categories(data: Path, name: str, words: tuple[str, ...]) -> None:
+def categories(data: Path, *, name: str, words: tuple[str, ...], json_: bool) -> None:
     """Sort driver NAME into the categories WORDS and no others; without WORDS, into none."""
     item = drivers.set_categories(open_site(data), name, words)
-    click.echo(f"{item.name} is in: {', '.join(item.categories) or 'no category'}")
+    say(_plain(item), f"{item.name} is in: {', '.join(item.categories) or 'no category'}",
+        json_=json_)  # fmt: skip
 
 
 @driver.command()
 @click.argument("names", nargs=-1, required=True)
+@click.option("--add", multiple=True, metavar="CATEGORY", help="Into this one. May be repeated.")
+@click.option("--remove", multiple=True, metavar="CATEGORY", help="Out of it. May be repeated.")
+@as_json
 @click.pass_obj
-def delete(data: Path, names: tuple[str, ...]) -> None:
+def sort(
+    data: Path,
+    *,
+    names: tuple[str, ...],
+    add: tuple[str, ...],
+    remove: tuple[str, ...],
+    json_: bool,
+) -> None:
+    """Sort drivers (NAMES, or digests) into categories, or out of them; others stay."""
+    came = driver_sets.sort(open_site(data), names, add=add, remove=remove)
+    _treated(came, "sorted", json_=json_)
+
+
+@driver.command()
+@click.argument("names", nargs=-1, required=True)
+@as_json
+@click.pass_obj
+def delete(data: Path, names: tuple[str, ...], *, json_: bool) -> None:
     """Remove drivers that no image uses (NAMES, or digests)."""
-    site = open_site(data)
-    for name in names:
-        drivers.delete_driver(site, name)
-        click.echo(f"{name} is gone.")
+    _treated(driver_sets.delete(open_site(data), names), "deleted", json_=json_)
+
+
+def _treated(came: driver_sets.Treated, done: str, *, json_: bool) -> None:
+    """What came of it; one that was refused is the command's fault to tell."""
+    told = {
+        done: [_plain_summary(item) for item in came.drivers],
+        "refused": [{"name": name, "reason": reason} for name, reason in came.refused],
+    }
+    say(told, *(f"{done:10} {_line(item)}" for item in came.drivers), json_=json_)
+    if came.refused:
+        name, reason = came.refused[0]
+        more = f" (and {len(came.refused) - 1} more)" if len(came.refused) > 1 else ""
+        raise OperatorFault(
+            f"{reason}{more}", hint=f"{name} stays as it is; `netboot driver show` tells more."
+        )
 
 
 def _tell_relations(others: Relations) -> None:

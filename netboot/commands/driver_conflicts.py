@@ -123,17 +123,21 @@ def tell_partners(partners: Iterable[Partner]) -> None:
         click.echo(f"            in the catalog: {here or 'none of the other side'}")
 
 
-def tell_image_conflicts(site: Site, drivers: Sequence[Driver], image: str) -> None:
+def image_conflict_lines(site: Site, drivers: Sequence[Driver], image: str) -> list[str]:
     """What an image's drivers do to each other, as far as somebody should look at it."""
     found = driver_relations.image_conflicts(site, drivers)
-    for clash in found.pairs:
-        click.echo(f"  conflict {clash.pair.rule} {clash.pair.reason}")
-    for versions in found.versions:
-        click.echo(f"  conflict {_named(versions)}: versions of one package, the first is kept")
-    for one in found.services:
-        click.echo(f"  conflict {_named(one.drivers)} install one service, {one.hardware_id}")
-    if found.pairs or found.versions or found.services:
-        click.echo(f'  -> More: netboot driver conflicts --image "{image}"')
+    told = [f"  conflict {clash.pair.rule} {clash.pair.reason}" for clash in found.pairs]
+    told += [
+        f"  conflict {_named(versions)}: versions of one package, the first is kept"
+        for versions in found.versions
+    ]
+    told += [
+        f"  conflict {_named(one.drivers)} install one service, {one.hardware_id}"
+        for one in found.services
+    ]
+    if told:
+        told.append(f'  -> More: netboot driver conflicts --image "{image}"')
+    return told
 
 
 def plain_pair(one: KnownPair) -> dict[str, object]:

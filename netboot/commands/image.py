@@ -1,14 +1,15 @@
 """`netboot image`: import, add drivers, build versions."""
 
+import time
 from pathlib import Path
 
 import click
 
 from netboot.commands.boot_chain import chain
-from netboot.commands.driver_conflicts import tell_image_conflicts
+from netboot.commands.driver_conflicts import image_conflict_lines
 from netboot.commands.image_care import COMMANDS
 from netboot.commands.image_told import alarms, state_of, tell_image
-from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar
+from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
 from netboot.images.architecture import Architecture
 from netboot.images.coverage import Coverage, DriverWeight
 from netboot.operations import coverage as operations
@@ -35,9 +36,17 @@ for _command in (*COMMANDS, chain):
 )
 @click.option("--index", type=int, help="Image inside the WIM; else the bootable one.")
 @click.option("--comment", default="")
+@as_json
 @click.pass_obj
 def import_(
-    data: Path, *, wim: Path, name: str, architecture: str | None, index: int | None, comment: str
+    data: Path,
+    *,
+    wim: Path,
+    name: str,
+    architecture: str | None,
+    index: int | None,
+    comment: str,
+    json_: bool,
 ) -> None:
     """Take WIM (or boot.wim out of an ISO) in as the source of a new boot image."""
     wanted = Architecture(architecture) if architecture else None
@@ -51,10 +60,13 @@ def import_(
             comment=comment,
             progress=tell,
         )
-    click.echo(f"Imported {view.name} ({view.architecture}).")
-    for sentence in alarms(view):
-        click.echo(f"  note: {sentence}")
-    click.echo(f'  -> Build its first version: netboot image build "{view.name}"')
+    say(
+        _plain(view),
+        f"Imported {view.name} ({view.architecture}).",
+        *(f"  note: {sentence}" for sentence in alarms(view)),
+        f'  -> Build its first version: netboot image build "{view.name}"',
+        json_=json_,
+    )
 
 
 @image.command("list")
@@ -94,7 +106,8 @@ def show(data: Path, name: str, *, json_: bool) -> None:
         print_json(_plain(view))
         return
     tell_image(view)
-    tell_image_conflicts(site, view.drivers, view.name)
+    for line in image_conflict_lines(site, view.drivers, view.name):
+        click.echo(line)
 
 
 @image.command("add-driver")
@@ -102,51 +115,96 @@ def show(data: Path, name: str, *, json_: bool) -> None:
 @click.argument("drivers", metavar="DRIVER...", nargs=-1, required=True)
 @click.option("--confirm", is_flag=True, help="Add them though they are for no network or disk.")
 @click.option("--enable", is_flag=True, help="Enable them on the way.")
+@as_json
 @click.pass_obj
 def add_driver(
-    data: Path, name: str, drivers: tuple[str, ...], *, confirm: bool, enable: bool
+    data: Path, *, name: str, drivers: tuple[str, ...], confirm: bool, enable: bool, json_: bool
 ) -> None:
     """Put every DRIVER into the recipe of image NAME, or none when one cannot be added."""
     site = open_site(data)
     view = images.add_drivers(site, name, drivers, confirmed=confirm, enable=enable)
-    words = ", ".join(drivers)
-    click.echo(f"{view.name} will hold {words}; nothing that machines get has changed yet.")
-    tell_image_conflicts(site, view.drivers, view.name)
-    click.echo(f'  -> Build a version: netboot image build "{view.name}"')
+    words = (
+        f"{view.name} will hold {', '.join(drivers)}; nothing that machines get has changed yet.",
+        *image_conflict_lines(site, view.drivers, view.name),
+        f'  -> Build a version: netboot image build "{view.name}"',
+    )
+    say(_plain(view), *words, json_=json_)
 
 
 @image.command("remove-driver")
 @click.argument("name")
 @click.argument("drivers", metavar="DRIVER...", nargs=-1, required=True)
+@as_json
 @click.pass_obj
-def remove_driver(data: Path, name: str, drivers: tuple[str, ...]) -> None:
+def remove_driver(data: Path, *, name: str, drivers: tuple[str, ...], json_: bool) -> None:
     """Take every DRIVER out of the recipe of image NAME, or none when one is not in it."""
     view = images.remove_drivers(open_site(data), name, drivers)
-    click.echo(f"{view.name} will hold {', '.join(drivers)} no more.")
-    click.echo(f'  -> Build a version: netboot image build "{view.name}"')
+    say(
+        _plain(view),
+        f"{view.name} will hold {', '.join(drivers)} no more.",
+        f'  -> Build a version: netboot image build "{view.name}"',
+        json_=json_,
+    )
 
 
 @image.command()
 @click.argument("name")
+@as_json
 @click.pass_obj
-def arrange(data: Path, name: str) -> None:
+def arrange(data: Path, name: str, *, json_: bool) -> None:
     """Put the drivers of image NAME into the order that known pairs ask for."""
     view = images.arrange_drivers(open_site(data), name)
-    click.echo(f"{view.name}: {', '.join(driver.name for driver in view.drivers) or 'no drivers'}")
+    words = f"{view.name}: {', '.join(driver.name for driver in view.drivers) or 'no drivers'}"
+    say(_plain(view), words, json_=json_)
 
 
 @image.command()
 @click.argument("name")
+@as_json
 @click.pass_obj
-def build(data: Path, name: str) -> None:
+def build(data: Path, name: str, *, json_: bool) -> None:
     """Build a new version of image NAME from its source and its recipe."""
     with progress_bar("Building") as tell:
         result = versions.build_version(open_site(data), name, progress=tell)
+    told = {"built": result.built, **result.version.to_json()}
     if not result.built:
-        click.echo(f"Nothing changed: still {result.version.label}.")
+        say(told, f"Nothing changed: still {result.version.label}.", json_=json_)
         return
-    click.echo(f"Built {result.version.label}. Machines get it after an update:")
-    click.echo(f'  -> netboot points update "{result.version.image}"')
+    say(
+        told,
+        f"Built {result.version.label}. Machines get it after an update:",
+        f'  -> netboot points update "{result.version.image}"',
+        json_=json_,
+    )
+
+
+@image.command("versions")
+@click.argument("name")
+@as_json
+@click.pass_obj
+def versions_(data: Path, name: str, *, json_: bool) -> None:
+    """Show the versions of image NAME, newest first."""
+    view = images.get_image(open_site(data), name)
+    if json_:
+        print_json([one.to_json() for one in view.versions])
+        return
+    rows = [
+        (
+            one.number,
+            time.strftime("%Y-%m-%d %H:%M", time.localtime(one.built_at)),
+            ", ".join(driver.name for driver in one.drivers) or "-",
+            ", ".join(one.chains),
+            _standing(view, one.number),
+        )
+        for one in view.versions
+    ]
+    print_table(("Version", "Built", "Drivers", "Starts by", "State"), rows)
+
+
+def _standing(view: ImageView, number: int) -> str:
+    if number in view.altered:
+        return "altered, out of service"
+    return "machines get it" if number == view.served_version else "-"
 
 
 @image.command()
@@ -222,25 +280,28 @@ def rename(data: Path, name: str, new_name: str) -> None:
 
 @image.command("set-default")
 @click.argument("name")
+@as_json
 @click.pass_obj
-def set_default(data: Path, name: str) -> None:
+def set_default(data: Path, name: str, *, json_: bool) -> None:
     """Give image NAME to all machines of its architecture."""
     view = images.set_default(open_site(data), name)
-    click.echo(f"{view.name} is now the default for {view.architecture} machines.")
+    words = f"{view.name} is now the default for {view.architecture} machines."
+    say(_plain(view), words, json_=json_)
 
 
 @image.command()
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
 @click.pass_obj
-def delete(data: Path, name: str, *, yes: bool) -> None:
+def delete(data: Path, name: str, *, yes: bool, json_: bool) -> None:
     """Forget image NAME and stop serving it."""
     site = open_site(data)
     view = images.get_image(site, name)
     if not yes:
         click.confirm(f"Delete {view.name} with its {len(view.versions)} versions?", abort=True)
     images.delete_image(site, view.name)
-    click.echo(f"{view.name} is gone.")
+    say({"deleted": view.name}, f"{view.name} is gone.", json_=json_)
 
 
 def _plain_coverage(found: Coverage) -> list[dict[str, object]]:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from netboot.commands.image_told import tell_comparison, tell_report
-from netboot.commands.output import as_json, open_site, print_json, progress_bar
+from netboot.commands.output import as_json, open_site, print_json, progress_bar, say
 from netboot.images.properties import SCRATCH_SPACES
 from netboot.images.uefi_loader import AUTHORITIES
 from netboot.operations import image_properties, image_source, images, publication, versions
@@ -52,8 +52,9 @@ FILE = click.Path(path_type=Path)
 )
 @click.option("--boot-sdi", type=FILE, help="A boot.sdi in place of the image's own.")
 @click.option("--no-boot-sdi", is_flag=True, help="The image's own boot.sdi again.")
+@as_json
 @click.pass_obj
-def set_(data: Path, /, name: str, **wanted: Any) -> None:
+def set_(data: Path, /, name: str, *, json_: bool, **wanted: Any) -> None:
     """Set properties of image NAME; machines get them with the next version."""
     site = open_site(data)
     given = {key: value for key, value in wanted.items() if value not in (None, False, ())}
@@ -74,7 +75,7 @@ def set_(data: Path, /, name: str, **wanted: Any) -> None:
         change(site, name)
     if details:
         image_properties.set_details(site, name, **details)
-    _said(images.get_image(site, name))
+    _said(images.get_image(site, name), json_=json_)
 
 
 def _file_changes(given: dict[str, Any]) -> list[Callable[[Any, str], Any]]:
@@ -103,19 +104,21 @@ def _with_file(operation: Callable[..., Any], path: Path | None, site: Site, nam
 @click.argument("name")
 @click.argument("file", type=FILE)
 @click.argument("target")
+@as_json
 @click.pass_obj
-def add_file(data: Path, name: str, file: Path, target: str) -> None:
+def add_file(data: Path, *, name: str, file: Path, target: str, json_: bool) -> None:
     """Put FILE into image NAME at TARGET, a path like /Tools/ask.cmd (or a folder/)."""
-    _said(image_properties.add_file(open_site(data), name, file, target))
+    _said(image_properties.add_file(open_site(data), name, file, target), json_=json_)
 
 
 @click.command("remove-file")
 @click.argument("name")
 @click.argument("target")
+@as_json
 @click.pass_obj
-def remove_file(data: Path, name: str, target: str) -> None:
+def remove_file(data: Path, *, name: str, target: str, json_: bool) -> None:
     """Take the extra file at TARGET out of the recipe of image NAME."""
-    _said(image_properties.remove_file(open_site(data), name, target))
+    _said(image_properties.remove_file(open_site(data), name, target), json_=json_)
 
 
 @click.command()
@@ -125,6 +128,7 @@ def remove_file(data: Path, name: str, target: str) -> None:
 @click.option("--yes", is_flag=True, help="Take it without asking, unless there are conflicts.")
 @click.option("--report", "report_only", is_flag=True, help="Only examine it; take it later.")
 @click.option("--give-up", is_flag=True, help="Forget the one that was examined.")
+@as_json
 @click.pass_obj
 def reload(
     data: Path,
@@ -135,6 +139,7 @@ def reload(
     yes: bool,
     report_only: bool,
     give_up: bool,
+    json_: bool,
 ) -> None:
     """Examine FILE (a WIM or ISO) as a newer source of image NAME, report, and take it.
 
@@ -142,35 +147,42 @@ def reload(
     """
     site = open_site(data)
     if give_up:
-        click.echo(f"{image_source.give_up_source(site, name).name} keeps its source.")
+        view = image_source.give_up_source(site, name)
+        say(_plain(view), f"{view.name} keeps its source.", json_=json_)
         return
     view = images.get_image(site, name)
     if file is not None:
         with progress_bar("Examining") as tell:
             view = image_source.examine_source(site, name, file, index=index, progress=tell)
-    if view.candidate is not None:
+    if view.candidate is not None and not json_:
         tell_report(view.candidate.report)
     if report_only:
-        click.echo(f'  -> Take it: netboot image reload "{view.name}" --yes')
+        told = {**_plain(view), "report": view.candidate.report if view.candidate else None}
+        say(told, f'  -> Take it: netboot image reload "{view.name}" --yes', json_=json_)
         return
-    if view.candidate is not None and not view.candidate.report.conflicts and not yes:
+    if view.candidate is not None and not view.candidate.report.conflicts and not (yes or json_):
         click.confirm(f"Build {view.name} from it from now on?", abort=True)
     view = image_source.take_source(site, name)
-    click.echo(f"{view.name} is built from {view.source_name} from now on.")
-    click.echo(f'  -> Build a version: netboot image build "{view.name}"')
+    say(
+        _plain(view),
+        f"{view.name} is built from {view.source_name} from now on.",
+        f'  -> Build a version: netboot image build "{view.name}"',
+        json_=json_,
+    )
 
 
 @click.command("accept-secrets")
 @click.argument("name")
 @click.option("--reason", required=True, help="Why everybody who boots it may read them.")
+@as_json
 @click.pass_obj
-def accept_secrets(data: Path, name: str, reason: str) -> None:
+def accept_secrets(data: Path, *, name: str, reason: str, json_: bool) -> None:
     """Let image NAME be published although it holds secrets; later ones block it again."""
     site = open_site(data)
-    for secret in images.get_image(site, name).secrets:
-        click.echo(f"  {secret.sentence}")
+    known = [f"  {secret.sentence}" for secret in images.get_image(site, name).secrets]
     view = publication.accept_secrets(site, name, reason, by=getpass.getuser())
-    click.echo(f"{view.name} may be published with these secrets.")
+    words = f"{view.name} may be published with these secrets."
+    say(_plain(view), *known, words, json_=json_)
 
 
 @click.command()
@@ -188,10 +200,24 @@ def compare(data: Path, name: str, old: int, new: int, *, json_: bool) -> None:
     tell_comparison(change)
 
 
-def _said(view: images.ImageView) -> None:
-    click.echo(f"{view.name} was changed; machines get it with the next version.")
+def _said(view: images.ImageView, *, json_: bool) -> None:
+    lines = [f"{view.name} was changed; machines get it with the next version."]
     if view.needs_build:
-        click.echo(f'  -> Build a version: netboot image build "{view.name}"')
+        lines.append(f'  -> Build a version: netboot image build "{view.name}"')
+    say(_plain(view), *lines, json_=json_)
+
+
+def _plain(view: images.ImageView) -> dict[str, object]:
+    return {
+        "name": view.name,
+        "version_label": view.version_label,
+        "comment": view.comment,
+        "properties": view.properties.to_json(),
+        "source": {"name": view.source_name, "digest": view.source_digest},
+        "candidate": view.candidate.name if view.candidate else None,
+        "secrets": [secret.sentence for secret in view.secrets],
+        "needs_build": view.needs_build,
+    }
 
 
 COMMANDS = (set_, add_file, remove_file, reload, accept_secrets, compare)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from netboot.commands.output import as_json, open_site, print_json, print_table
+from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
 from netboot.operations import jobs as operations
+from netboot.site import Site
 
 
 @click.group()
@@ -17,11 +18,12 @@ def job() -> None:
 
 @job.command("list")
 @click.option("--limit", default=20, type=click.IntRange(1, 1000), show_default=True)
+@click.option("--kind", default="", help="Only these, like build_version.")
 @as_json
 @click.pass_obj
-def list_(data: Path, *, limit: int, json_: bool) -> None:
+def list_(data: Path, *, limit: int, kind: str, json_: bool) -> None:
     """Show the newest jobs."""
-    found = operations.list_jobs(open_site(data), limit)
+    found = operations.list_jobs(open_site(data), limit, kind=kind)
     if json_:
         print_json([asdict(one) for one in found])
         return
@@ -58,8 +60,52 @@ def show(data: Path, number: int, *, json_: bool) -> None:
 
 @job.command()
 @click.argument("number", type=int)
+@as_json
 @click.pass_obj
-def cancel(data: Path, number: int) -> None:
+def cancel(data: Path, number: int, *, json_: bool) -> None:
     """Ask job NUMBER to stop."""
     found = operations.cancel(open_site(data), number)
-    click.echo(f'"{found.title}" was asked to stop.')
+    say(found, f'"{found.title}" was asked to stop.', json_=json_)
+
+
+@job.command()
+@click.argument("number", type=int)
+@as_json
+@click.pass_obj
+def wait(data: Path, number: int, *, json_: bool) -> int:
+    """Wait until job NUMBER has ended; exit code 1 when it failed or was cancelled."""
+    return finish(open_site(data), number, json_=json_)
+
+
+@job.command()
+@click.argument("number", type=int)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@as_json
+@click.pass_obj
+def screenshot(data: Path, *, number: int, file: Path, json_: bool) -> None:
+    """Save the last picture of the test machine of job NUMBER as FILE (PNG)."""
+    size = operations.save_screenshot(open_site(data), number, file)
+    say({"file": str(file), "size": size}, f"Saved {file}, {size} bytes.", json_=json_)
+
+
+def finish(site: Site, number: int, *, json_: bool) -> int:
+    """Follow a job to its end, with a bar; its exit code. Ctrl-C leaves the job as it is."""
+    found = operations.get_job(site, number)
+    with progress_bar(found.title) as tell:
+        for found in operations.follow(site, number):
+            tell(found.progress, found.stage)
+    words = f": {found.message}" if found.message else ""
+    say(found, f"{found.title}: {found.state}{words}", json_=json_)
+    return 0 if found.state == "succeeded" else 1
+
+
+def queued(site: Site, found: operations.JobView, *, wait: bool, json_: bool) -> int:
+    """Say that the running site's worker will do it, or wait until it has; the exit code."""
+    if wait:
+        return finish(site, found.id, json_=json_)
+    say(found, f"{found.title}: job {found.id}.", f"  -> Wait for it: netboot job wait {found.id}",
+        json_=json_)  # fmt: skip
+    return 0
+
+
+wait_option = click.option("--wait", is_flag=True, help="Wait until it is done.")

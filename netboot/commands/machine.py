@@ -2,12 +2,14 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
 import click
 
-from netboot.commands.output import as_json, open_site, print_json, print_table
+from netboot.commands.output import as_json, open_site, print_json, print_table, say
+from netboot.images.coverage import MachineCoverage
 from netboot.images.uefi_loader import AUTHORITIES
 from netboot.operations import coverage, machines
 from netboot.operations.coverage import Outlook
@@ -42,12 +44,22 @@ def list_(data: Path, *, json_: bool) -> None:
 @machine.command()
 @click.argument("name")
 @click.option("--image", default="", help="Hold it against this image instead of its own.")
+@as_json
 @click.pass_obj
-def show(data: Path, name: str, image: str) -> None:
+def show(data: Path, *, name: str, image: str, json_: bool) -> None:
     """Show machine NAME, its devices, and what drives them in the image that it gets."""
     site = open_site(data)
     item = machines.get_machine(site, name)
     decision = decider(site)(item)
+    chosen = (image,) if image else decision.images[:1]
+    held = {wanted: coverage.machine_coverage(site, wanted, item) for wanted in chosen}
+    if json_:
+        print_json({**_plain(item, decision, None), "held": _plain_held(held)})
+        return
+    _tell(item, decision, held)
+
+
+def _tell(item: KnownMachine, decision: Decision, held: Mapping[str, MachineCoverage]) -> None:
     click.echo(f"{item.key} ({' '.join(filter(None, (item.architecture, item.firmware))) or '-'})")
     for reason in decision.reasons:
         click.echo(f"  why       {reason}")
@@ -55,9 +67,9 @@ def show(data: Path, name: str, image: str) -> None:
         click.echo(f"  loader    signed under {AUTHORITIES[item.authority]}")
     for device in item.devices:
         click.echo(f"  device    {device.label} {device.hardware_ids(0)[0]}")
-    for wanted in (image,) if image else decision.images[:1]:
+    for wanted, found in held.items():
         click.echo(f"  image     {wanted}")
-        for one in coverage.machine_coverage(site, wanted, item).devices:
+        for one in found.devices:
             driven = one.match.driver.name if one.match else "NO DRIVER"
             fixes = ", ".join(fix.driver.name for fix in one.fixes)
             click.echo(f"  {one.kind.value:9} {one.device.label}: {driven}")
@@ -70,22 +82,26 @@ def show(data: Path, name: str, image: str) -> None:
 @machine.command("import")
 @click.argument("name")
 @click.argument("file", type=click.File("r", encoding="utf-8", errors="replace"), default="-")
+@as_json
 @click.pass_obj
-def import_(data: Path, name: str, file: TextIO) -> None:
+def import_(data: Path, *, name: str, file: TextIO, json_: bool) -> None:
     """Take FILE (PNPDeviceIDs, or the output of lspci -nn) as the devices of machine NAME."""
     known, unread = machines.import_devices(open_site(data), name, file.read())
-    click.echo(f"{known.key} has {len(known.devices)} devices.")
+    told = {"machine": known.key, "devices": [one.label for one in known.devices],
+            "unread": unread}  # fmt: skip
+    say(told, f"{known.key} has {len(known.devices)} devices.", json_=json_)
     for line in unread:
         click.echo(f"  not understood: {line}", file=sys.stderr)
 
 
 @machine.command()
 @click.argument("name")
+@as_json
 @click.pass_obj
-def forget(data: Path, name: str) -> None:
+def forget(data: Path, name: str, *, json_: bool) -> None:
     """Forget machine NAME; it comes back when it boots again."""
     machines.forget(open_site(data), name)
-    click.echo(f"{name} is forgotten.")
+    say({"forgotten": name}, f"{name} is forgotten.", json_=json_)
 
 
 @machine.command("set-authority")
@@ -115,6 +131,26 @@ def _cells(item: KnownMachine, decision: Decision, fate: Outlook | None) -> tupl
         fate.coverage.storage.value if fate else "-",
         f"{len(item.devices)} ({item.source})",
     )
+
+
+def _plain_held(held: Mapping[str, MachineCoverage]) -> list[dict[str, object]]:
+    return [
+        {
+            "image": image,
+            "network": found.network.value,
+            "storage": found.storage.value,
+            "devices": [
+                {
+                    "device": one.device.label,
+                    "kind": one.kind.value,
+                    "driver": one.match.driver.name if one.match else None,
+                    "fixes": [fix.driver.digest for fix in one.fixes],
+                }
+                for one in found.devices
+            ],
+        }
+        for image, found in held.items()
+    ]
 
 
 def _plain(item: KnownMachine, decision: Decision, fate: Outlook | None) -> dict[str, object]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar
+from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
 from netboot.errors import InvalidInput
 from netboot.images.disk_package import System
 from netboot.images.media import DiskFormat, MediaKind, MediaOrder
@@ -47,6 +47,7 @@ def media() -> None:
 @click.option("--report-home", "home", default="", metavar="ADDRESS", help=_HOME)
 @click.option("--size", "size_mib", type=int, default=0, help="MiB of a disk; else the least.")
 @click.option("--output", type=click.Path(path_type=Path), help="Copy it there, too.")
+@as_json
 @click.pass_obj
 def build(
     data: Path,
@@ -63,6 +64,7 @@ def build(
     home: str,
     size_mib: int,
     output: Path | None,
+    json_: bool,
 ) -> None:
     """Make a medium of IMAGE: the very WIM that machines get by the network."""
     site = open_site(data)
@@ -78,12 +80,14 @@ def build(
     wanted = [(image, number), *([(other, other_number)] if other else [])]
     with progress_bar("Making the medium") as tell:
         view = operations.build_media(site, order, wanted, progress=tell)
-    _tell(view)
     if output is not None:
         operations.save_medium(site, view.id, output)
-        click.echo(f"  saved    {output}")
-    else:
-        click.echo(f"  -> Copy it: netboot media save {view.id} FILE")
+    if json_:
+        print_json({**_plain(view), "saved": str(output) if output else None})
+        return
+    _tell(view)
+    saved = f"  saved    {output}" if output else None
+    click.echo(saved or f"  -> Copy it: netboot media save {view.id} FILE")
 
 
 def _ask_password() -> str:
@@ -135,20 +139,37 @@ def list_(data: Path, image: str, *, json_: bool) -> None:
 @media.command()
 @click.argument("medium_id", metavar="ID", type=int)
 @click.argument("target", metavar="FILE", type=click.Path(path_type=Path))
+@as_json
 @click.pass_obj
-def save(data: Path, medium_id: int, target: Path) -> None:
+def save(data: Path, *, medium_id: int, target: Path, json_: bool) -> None:
     """Copy medium ID to FILE, or into a folder."""
     view = operations.save_medium(open_site(data), medium_id, target)
-    click.echo(f"Saved {view.file_name}, {view.size} bytes, {view.digest}.")
+    words = f"Saved {view.file_name}, {view.size} bytes, {view.digest}."
+    say(_plain(view), words, json_=json_)
 
 
 @media.command()
 @click.argument("medium_id", metavar="ID", type=int)
+@as_json
 @click.pass_obj
-def delete(data: Path, medium_id: int) -> None:
+def show(data: Path, medium_id: int, *, json_: bool) -> None:
+    """Show medium ID."""
+    view = operations.get_medium(open_site(data), medium_id)
+    if json_:
+        print_json(_plain(view))
+    else:
+        _tell(view)
+
+
+@media.command()
+@click.argument("medium_id", metavar="ID", type=int)
+@as_json
+@click.pass_obj
+def delete(data: Path, medium_id: int, *, json_: bool) -> None:
     """Forget medium ID; copies of it that were made stay as they are."""
     view = operations.delete_medium(open_site(data), medium_id)
-    click.echo(f"{view.file_name} is gone; the next clean-up gives its room back.")
+    words = f"{view.file_name} is gone; the next clean-up gives its room back."
+    say(_plain(view), words, json_=json_)
 
 
 @media.command()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import click
@@ -36,8 +37,25 @@ def open_site(data: Path) -> Site:
 
 
 def print_json(value: object) -> None:
-    """One JSON document on standard output."""
-    click.echo(json.dumps(value, indent=2, default=str))
+    """One JSON document on standard output; what dataclasses hold, as objects."""
+    click.echo(json.dumps(value, indent=2, default=_plain))
+
+
+def say(value: object, *lines: str, json_: bool) -> None:
+    """What was done: the value for scripts, or else the lines for people."""
+    if json_:
+        print_json(value)
+        return
+    for line in lines:
+        click.echo(line)
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    if isinstance(value, frozenset | set):
+        return sorted(value)
+    return str(value)
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -60,7 +78,8 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Progress]:
-    """A bar on a terminal, nothing in a script."""
+    """A bar on a terminal, nothing in a script; beside the answer, never within it."""
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     with Progress(
@@ -68,6 +87,7 @@ def progress_bar(title: str) -> Iterator[Progress]:
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),
+        console=Console(stderr=True),
         transient=True,
     ) as bar:
         task = bar.add_task(title, total=1.0)

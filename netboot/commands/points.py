@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar
+from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
 from netboot.errors import ContentFault
 from netboot.operations import images
 from netboot.operations import points as operations
@@ -18,18 +18,24 @@ def points() -> None:
 @points.command()
 @click.argument("image", required=False)
 @click.option("--all", "all_", is_flag=True, help="Every image that has a version.")
+@as_json
 @click.pass_obj
-def update(data: Path, image: str | None, *, all_: bool) -> None:
+def update(data: Path, image: str | None, *, all_: bool, json_: bool) -> None:
     """Update Distribution Points: machines get the newest version of IMAGE from now on."""
     site = open_site(data)
     if bool(image) == all_:
         raise click.UsageError("Name one image, or say --all.")
     names = [image] if image else [v.name for v in images.list_images(site) if v.current]
+    done = []
     for name in names:
         with progress_bar("Updating") as tell:
-            result = operations.update_distribution_points(site, name, progress=tell)
-        label = f"{result.image} v{result.number}"
-        click.echo(f"Machines now get {label}." if result.changed else f"{label}: up to date.")
+            done.append(operations.update_distribution_points(site, name, progress=tell))
+        label = f"{done[-1].image} v{done[-1].number}"
+        if not json_:
+            changed = done[-1].changed
+            click.echo(f"Machines now get {label}." if changed else f"{label}: up to date.")
+    if json_:
+        print_json(done)
 
 
 @points.command()
@@ -59,26 +65,31 @@ def status(data: Path, *, json_: bool) -> None:
 @points.command()
 @click.argument("image")
 @click.argument("version", type=int)
+@as_json
 @click.pass_obj
-def rollback(data: Path, image: str, version: int) -> None:
+def rollback(data: Path, *, image: str, version: int, json_: bool) -> None:
     """Serve VERSION of IMAGE again."""
     with progress_bar("Verifying") as tell:
         result = operations.rollback(open_site(data), image, version, progress=tell)
-    click.echo(f"Machines now get {result.image} v{result.number}.")
+    say(result, f"Machines now get {result.image} v{result.number}.", json_=json_)
 
 
 @points.command()
 @click.argument("image")
+@as_json
 @click.pass_obj
-def verify(data: Path, image: str) -> None:
+def verify(data: Path, image: str, *, json_: bool) -> None:
     """Read every byte of IMAGE where it is served, and compare.
 
     A version with an altered file is out of service from then on.
     """
     with progress_bar("Verifying") as tell:
         found, wrong = operations.verify(open_site(data), image, progress=tell)
+    if not wrong or json_:
+        words = f"{found.image} v{found.held or '-'}: {found.status.value}"
+        say({"image": found.image, "held": found.held, "status": found.status.value,
+             "altered": wrong}, words, json_=json_)  # fmt: skip
     if wrong:
         raise ContentFault(
             f"{found.image} v{found.held} is out of service: altered: {', '.join(wrong)}"
         )
-    click.echo(f"{found.image} v{found.held or '-'}: {found.status.value}")

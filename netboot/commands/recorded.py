@@ -6,19 +6,34 @@ from collections.abc import Sequence
 from pathlib import Path
 
 SERVICES = {"run", "boot", "http", "worker", "check", "completion"}
+ONLY_TELLING = {"boots", "export", "network", "plan"}
+"""Subjects that change nothing, whatever follows."""
+
 READING = {
     "altered",
+    "choices",
+    "code",
+    "compare",
+    "conflicts",
     "coverage",
     "deliveries",
     "export",
+    "hours",
     "list",
+    "log",
+    "match",
     "plan",
+    "save",
+    "screenshot",
     "search",
+    "servers",
+    "sessions",
     "show",
     "status",
     "tokens",
     "verify",
     "versions",
+    "wait",
 }
 CHANGING = ("--fix", "--remove-unneeded")
 """Options by which a verb that reads changes something after all."""
@@ -31,7 +46,9 @@ ROOMS = {
     "job": "jobs",
     "machine": "machines",
     "points": "images",
+    "test-machine": "test_machines",
     "webhook": "webhooks",
+    "wimboot": "boot_chains",
 }
 """What pages and API call the subject of a command."""
 
@@ -40,7 +57,11 @@ SECRET_OPTIONS = ("--password", "--secret", "--token")
 
 def changes(words: Sequence[str]) -> bool:
     """Whether these words of a command change something: every verb that is not known to read."""
-    if not words or words[0] in SERVICES or any(word in {"-h", "--help"} for word in words):
+    if (
+        not words
+        or words[0] in SERVICES | ONLY_TELLING
+        or any(word in {"-h", "--help"} for word in words)
+    ):
         return False
     verb = next((word for word in words[1:] if not word.startswith("-")), "")
     return verb not in READING or any(word in CHANGING for word in words)
@@ -74,13 +95,20 @@ def record(data: Path, words: Sequence[str]) -> None:
     )
 
 
+def _is_secret(name: str) -> bool:
+    """Whether NAME=VALUE, as `netboot settings set` takes it, has a value to be kept secret."""
+    from netboot.operations.audit import SECRET_WORDS
+
+    return any(word in name.lower() for word in SECRET_WORDS)
+
+
 def _without_secrets(words: Sequence[str]) -> list[str]:
     told: list[str] = []
     for place, word in enumerate(words):
         name, separator, _ = word.partition("=")
         if place and words[place - 1] in SECRET_OPTIONS:
             told.append("…")
-        elif separator and name in SECRET_OPTIONS:
+        elif separator and (name in SECRET_OPTIONS or _is_secret(name)):
             told.append(f"{name}=…")
         else:
             told.append(word)

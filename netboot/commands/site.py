@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar
+from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
 from netboot.errors import ContentFault
 from netboot.operations import altered as damaged
 from netboot.operations import housekeeping
@@ -19,33 +19,37 @@ def site() -> None:
 
 @site.command()
 @click.option("--force", is_flag=True, help="Even where the database looks like another's.")
+@as_json
 @click.pass_obj
-def clean(data: Path, *, force: bool) -> None:
+def clean(data: Path, *, force: bool, json_: bool) -> None:
     """Let go of what nothing names any more (a running site does it every day)."""
     opened = open_site(data)
     with progress_bar("Cleaning") as tell:
         done = housekeeping.collect_garbage(opened, time.time(), force=force, progress=tell)
-    for label in done.versions:
-        click.echo(f"no longer kept on the distribution point: {label}")
-    if done.altered:
-        click.echo(f"{done.altered} files of damaged bytes, set aside long ago, are gone.")
-    click.echo(
+    say(
+        done,
+        *(f"no longer kept on the distribution point: {label}" for label in done.versions),
+        *([_altered_gone(done.altered)] if done.altered else []),
         f"{done.blobs} blobs, {done.leftovers} leftovers, {done.events} old events and"
-        f" {done.jobs} old jobs are gone; {done.size / (1 << 20):.1f} MiB are free again."
+        f" {done.jobs} old jobs are gone; {done.size / (1 << 20):.1f} MiB are free again.",
+        json_=json_,
     )
 
 
 @site.command()
+@as_json
 @click.pass_obj
-def verify(data: Path) -> None:
+def verify(data: Path, *, json_: bool) -> None:
     """Read every byte that is stored or served, and compare it with its digest."""
     with progress_bar("Verifying") as tell:
         count, wrong = housekeeping.verify(open_site(data), progress=tell)
     for sentence in wrong:
         click.echo(sentence, err=True)
+    if not wrong or json_:
+        words = f"{count} blobs are what they should be."
+        say({"blobs": count, "wrong": wrong}, words, json_=json_)
     if wrong:
         raise ContentFault(f"{len(wrong)} of {count} blobs are not what they should be")
-    click.echo(f"{count} blobs are what they should be.")
 
 
 @site.command()
@@ -74,10 +78,15 @@ def altered(data: Path, *, json_: bool) -> None:
 @site.command("delete-altered")
 @click.argument("digest", required=False)
 @click.option("--all", "everything", is_flag=True, help="All of them.")
+@as_json
 @click.pass_obj
-def delete_altered(data: Path, *, digest: str | None, everything: bool) -> None:
+def delete_altered(data: Path, *, digest: str | None, everything: bool, json_: bool) -> None:
     """Delete damaged bytes that were set aside: those of DIGEST, or all."""
     if bool(digest) == everything:
         raise click.UsageError("Name a digest, or say --all.")
     done = damaged.delete_altered(open_site(data), digest or "")
-    click.echo(f"{done.files} files are gone, {done.size} bytes.")
+    say(done, f"{done.files} files are gone, {done.size} bytes.", json_=json_)
+
+
+def _altered_gone(count: int) -> str:
+    return f"{count} files of damaged bytes, set aside long ago, are gone."

@@ -5,6 +5,7 @@ then does all the rest in one transaction: either the site is as declared, or as
 is built and nothing served changes; that stays a decision of its own.
 """
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from netboot.errors import InvalidInput, NetbootError, OperatorFault
+from netboot.errors import Difference, EditConflict, InvalidInput, NetbootError, OperatorFault
 from netboot.images import boot_image, catalog
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image import BootImage
@@ -35,6 +36,8 @@ from netboot.store.declared_files import (
     DriverRef,
     ImageEntry,
     read_files,
+    read_texts,
+    texts_of,
     write_files,
 )
 from netboot.store.image_rows import find_image, image_value, keep_drivers
@@ -50,6 +53,16 @@ class Plan:
     changes: tuple[Change, ...]
     sources: tuple[Path, ...]
 
+    @property
+    def digest(self) -> str:
+        """Names the plan: another one, for other files or on another site, has another digest."""
+        told = repr((self.changes, self.sources)).encode()
+        return f"sha256:{hashlib.sha256(told).hexdigest()}"
+
+
+Declared = Path | Mapping[str, str]
+"""A folder of files, or the texts of files by their names in such a folder."""
+
 
 def export(site: Site, folder: Path) -> tuple[Path, ...]:
     """Write the site as it is into the folder; what was written. Raises NotPermitted."""
@@ -58,9 +71,22 @@ def export(site: Site, folder: Path) -> tuple[Path, ...]:
     return write_files(folder, declared)
 
 
-def plan(site: Site, folder: Path, *, prune: bool = False) -> Plan:
-    """What applying the folder would change. Raises InvalidInput for files that cannot be."""
-    files = read_files(folder)
+def exported(site: Site) -> dict[str, str]:
+    """The site as it is, as texts by the names of the files that `export` would write."""
+    with site.database.transaction() as session:
+        return texts_of(_now(session))
+
+
+def plan(site: Site, declared: Declared, *, prune: bool = False) -> Plan:
+    """What applying these would change. Raises InvalidInput for files that cannot be."""
+    return _plan(site, _read(declared), prune=prune)
+
+
+def _read(declared: Declared) -> DeclaredFiles:
+    return read_files(declared) if isinstance(declared, Path) else read_texts(declared)
+
+
+def _plan(site: Site, files: DeclaredFiles, *, prune: bool) -> Plan:
     with site.database.transaction() as session:
         now = _now(session)
         wanted = _wanted(session, files, now)
@@ -71,15 +97,31 @@ def plan(site: Site, folder: Path, *, prune: bool = False) -> Plan:
 
 
 def apply(
-    site: Site, folder: Path, *, prune: bool = False, progress: Progress | None = None
+    site: Site,
+    declared: Declared,
+    *,
+    prune: bool = False,
+    planned: str = "",
+    progress: Progress | None = None,
 ) -> Plan:
-    """Make the site as the folder declares it; what was changed.
+    """Make the site as these declare it; what was changed.
 
-    Raises InvalidInput for files that cannot be applied, and what importing a source raises.
+    `planned` is the digest of the plan that was looked at: where it is not that of today,
+    nothing is done. Raises InvalidInput for files that cannot be applied, EditConflict, and what
+    importing a source raises.
     """
     tell = progress or (lambda _part, _stage: None)
-    done = plan(site, folder, prune=prune)
-    files = read_files(folder)
+    files = _read(declared)
+    done = _plan(site, files, prune=prune)
+    if planned and planned != done.digest:
+        raise EditConflict(
+            "the site was changed since this was planned",
+            hint="Look at the plan of today, then apply that.",
+            difference=tuple(
+                Difference(f"{one.subject} {one.label}", one.kind.value, "; ".join(one.details))
+                for one in done.changes
+            ),
+        )
     _take_in(site, files, tell)
     tell(0.9, "changing recipes and assignments")
     with site.database.writing() as session:

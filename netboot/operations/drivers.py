@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,7 +14,7 @@ from netboot.images.driver import Driver, DriverKind
 from netboot.operations.driver_search import search_drivers
 from netboot.site import Site
 from netboot.store.catalog_entry import DriverSummary
-from netboot.store.catalog_rows import driver_value, remove_driver, summary_value
+from netboot.store.catalog_rows import driver_value, remove_driver
 from netboot.store.records import DriverRow, ImageDriverRow, ImageRow
 
 
@@ -50,39 +49,6 @@ def enable_driver(site: Site, driver: str) -> Driver:
         return driver_value(row)
 
 
-@dataclass(frozen=True, slots=True)
-class Enabled:
-    """What came of enabling several: `refused` holds (name, reason) pairs."""
-
-    drivers: tuple[DriverSummary, ...]
-    refused: tuple[tuple[str, str], ...]
-
-
-def enable_drivers(site: Site, digests: Iterable[str]) -> Enabled:
-    """Enable those that may be enabled; the others are told with the reason. Raises NotFound."""
-    enabled, refused = [], []
-    with site.database.writing() as session:
-        for digest in digests:
-            row = find_driver(session, digest)
-            try:
-                catalog.check_enable(driver_value(row))
-            except InvalidInput as fault:
-                refused.append((row.name, str(fault)))
-                continue
-            row.enabled = True
-            enabled.append(summary_value(row))
-    return Enabled(tuple(enabled), tuple(refused))
-
-
-def disable_drivers(site: Site, digests: Iterable[str]) -> tuple[DriverSummary, ...]:
-    """Stop all of these from being added. Raises NotFound."""
-    with site.database.writing() as session:
-        rows = [find_driver(session, digest) for digest in digests]
-        for row in rows:
-            row.enabled = False
-        return tuple(summary_value(row) for row in rows)
-
-
 def disable_driver(site: Site, driver: str) -> Driver:
     """Stop the driver from being added; images that hold it keep it and say so."""
     with site.database.writing() as session:
@@ -106,14 +72,14 @@ def set_categories(site: Site, driver: str, categories: Iterable[str]) -> Driver
 def images_using(site: Site, driver: str) -> tuple[str, ...]:
     """Names of the images whose recipe holds the driver."""
     with site.database.transaction() as session:
-        return _used_by(session, find_driver(session, driver).digest)
+        return used_by(session, find_driver(session, driver).digest)
 
 
 def delete_driver(site: Site, driver: str) -> None:
     """Remove a driver from the catalog. Raises InUse naming the images that hold it."""
     with site.database.writing() as session:
         row = find_driver(session, driver)
-        catalog.check_delete(driver_value(row), _used_by(session, row.digest))
+        catalog.check_delete(driver_value(row), used_by(session, row.digest))
         remove_driver(session, row)
 
 
@@ -151,7 +117,8 @@ def find_driver(
     return rows[0]
 
 
-def _used_by(session: Session, digest: str) -> tuple[str, ...]:
+def used_by(session: Session, digest: str) -> tuple[str, ...]:
+    """Names of the images whose recipe holds the driver of this digest."""
     query = (
         select(ImageRow.name)
         .join(ImageDriverRow)

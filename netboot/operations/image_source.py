@@ -4,15 +4,18 @@ A newer source is examined first and waits as the image's *candidate*, with a re
 would change. Taking it changes the recipe alone; versions that were built keep theirs.
 """
 
+import json
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from netboot.errors import (
     BlobMissing,
+    Difference,
+    EditConflict,
     InvalidInput,
     NotFound,
     NotPermitted,
@@ -111,6 +114,7 @@ def examine_source(
     with site.database.writing() as session:
         row = find_image(session, view.name)
         row.candidate = {
+            "recipe": _told(view),
             **asdict(taken.blob),
             "name": taken.name,
             "at": time.time(),
@@ -128,12 +132,19 @@ def take_source(site: Site, image: str, *, row_version: int | None = None) -> Im
     view = get_image(site, image)
     candidate = view.candidate
     if candidate is None:
+        if row_version is not None and row_version != view.row_version:
+            raise EditConflict(
+                f"the newer source of {view.name} was taken or given up since you opened it",
+                hint="Look at the source that the image has now.",
+                difference=(Difference("source", "the newer one", view.source_name),),
+            )
         raise NotFound(
             f"no newer source of {view.name} was examined",
             hint=f'Examine one first: netboot image reload "{view.name}" FILE',
         )
     with site.database.writing() as session:
-        row = unchanged(find_image(session, view.name), row_version)
+        row = find_image(session, view.name)
+        unchanged(row, row_version, *_differences(row.candidate.get("recipe", {}), view))
         # The recipe may have changed since the report was made: what counts is that of today.
         change = compare_sources(image_value(session, row), old=view.facts, new=candidate.facts)
         if change.conflicts:
@@ -148,6 +159,30 @@ def take_source(site: Site, image: str, *, row_version: int | None = None) -> Im
         row.facts = candidate.facts.to_json()
         row.candidate, row.source_altered_at = {}, 0.0
     return get_image(site, view.name)
+
+
+def _told(view: ImageView) -> dict[str, str]:
+    """What a recipe says, line by line, so that a later one can be held against it."""
+    return {
+        "source": f"{view.source_name} {view.source_digest[:19]}",
+        **{f"driver {one.name}": one.version for one in view.drivers},
+        **{
+            f"property {name}": json.dumps(value)
+            for name, value in view.properties.to_json().items()
+        },
+    }
+
+
+def _differences(seen: Mapping[str, str], view: ImageView) -> tuple[Difference, ...]:
+    """Where the recipe that the report was made for is not that of today.
+
+    Whoever takes the source wants it for the recipe that was seen, so that is what was sent.
+    """
+    now = _told(view)
+    return tuple(
+        Difference(line, seen.get(line, ""), now.get(line, ""), seen.get(line, ""))
+        for line in dict.fromkeys((*seen, *now))
+    )
 
 
 def give_up_source(site: Site, image: str) -> ImageView:

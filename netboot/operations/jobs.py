@@ -1,14 +1,21 @@
 """Long work: asked for here, done by the worker."""
 
+import re
+import shutil
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from netboot.errors import InvalidInput
+from netboot.errors import InvalidInput, NotFound, NotPermitted
 from netboot.operations import facts
 from netboot.site import Site
 from netboot.store.jobs import Job
 
 JobView = Job
+LOOK_SECONDS = 0.5
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 DAY = 24 * 3600.0
 
@@ -59,14 +66,56 @@ def queue_when_due(site: Site, daily: Daily, kinds: tuple[str, ...], *, now: flo
         site.jobs.submit(daily.kind, {}, title=daily.title)
 
 
-def list_jobs(site: Site, limit: int = 20) -> list[JobView]:
-    """The newest jobs first."""
-    return site.jobs.latest(limit)
+def list_jobs(site: Site, limit: int = 20, *, offset: int = 0, kind: str = "") -> list[JobView]:
+    """The newest jobs first, all or those of a kind."""
+    return site.jobs.latest(limit, offset=offset, kind=kind)
+
+
+def count_jobs(site: Site, kind: str = "") -> int:
+    """How many jobs there are, of all kinds or of one."""
+    return site.jobs.count(kind)
 
 
 def get_job(site: Site, job_id: int) -> JobView:
     """One job. Raises NotFound."""
     return site.jobs.get(job_id)
+
+
+def follow(site: Site, job_id: int) -> Iterator[JobView]:
+    """A job as it stands, whenever that is new, until it has ended. Raises NotFound.
+
+    The worker is another process, so its row is looked at twice a second.
+    """
+    last: tuple[object, ...] = ()
+    while True:
+        job = get_job(site, job_id)
+        now = (job.state, job.progress, job.stage, job.message)
+        if now != last:
+            yield job
+        if job.finished:
+            return
+        last = now
+        time.sleep(LOOK_SECONDS)
+
+
+def screenshot(site: Site, job_id: int) -> Path:
+    """The file with the last picture of a test machine's screen. Raises NotFound."""
+    digest = get_job(site, job_id).result.get("screenshot", "")
+    if not isinstance(digest, str) or not DIGEST.fullmatch(digest):
+        raise NotFound(f"job {job_id} has no picture of a screen")
+    return site.blobs.require(digest)
+
+
+def save_screenshot(site: Site, job_id: int, target: Path) -> int:
+    """Copy the picture there; its size in bytes. Raises NotFound, NotPermitted."""
+    source = screenshot(site, job_id)
+    try:
+        shutil.copyfile(source, target)
+    except OSError as fault:
+        raise NotPermitted(
+            f"{target} cannot be written: {fault.strerror}", hint="Name another file."
+        ) from fault
+    return target.stat().st_size
 
 
 def cancel(site: Site, job_id: int) -> JobView:

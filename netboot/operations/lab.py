@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from netboot.errors import NotFound, OperatorFault
+from netboot.errors import InvalidInput, NotFound, OperatorFault
+from netboot.operations import jobs
 from netboot.site import Site
 
 FIRMWARES = (
@@ -23,6 +24,9 @@ NICS = (
     ("vmxnet3", "VMware vmxnet3"),
     ("pcnet", "AMD PCnet"),
 )
+MEMORY_SIZES = (512, 1024, 2048)
+"""MiB."""
+
 SOCKET = "lab.sock"
 SILENCE_SECONDS = 1.0
 
@@ -46,6 +50,32 @@ def lab_status(site: Site) -> LabView:
     except OperatorFault as fault:
         reason = f"{fault} {fault.hint}".strip()
     return LabView(not reason, reason, FIRMWARES, NICS, site.settings.address)
+
+
+def submit_boot(site: Site, *, firmware: str, nic: str, memory: int) -> jobs.JobView:
+    """Ask for a test machine with `memory` MiB; how it ended stands in the job's result.
+
+    Raises InvalidInput for what is not on offer, OperatorFault where no lab runs.
+    """
+    view = lab_status(site)
+    firmwares, nics = dict(view.firmwares), dict(view.nics)
+    for what, value, choices in (
+        ("firmware", firmware, tuple(firmwares)),
+        ("nic", nic, tuple(nics)),
+        ("memory", str(memory), tuple(map(str, MEMORY_SIZES))),
+    ):
+        if value not in choices:
+            raise InvalidInput(
+                f"there is no {what} {value[:40]!r}", hint=f"On offer: {', '.join(choices)}."
+            )
+    if not view.available:
+        raise OperatorFault("test machines are not available", hint=view.reason)
+    return jobs.submit(
+        site,
+        "boot_test_machine",
+        {"firmware": firmware, "nic": nic, "memory": memory},
+        title=f"Test machine: {firmwares[firmware]}, {nics[nic]}",
+    )
 
 
 def boot_machine(site: Site, request: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -4,8 +4,11 @@ A change is written into netboot.toml, with the administrator's own comments kep
 from the next start on. What an environment variable says cannot be changed here.
 """
 
+import fcntl
 import os
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from netboot.config import FILE_NAME, Settings, load_settings
-from netboot.errors import EditConflict, InvalidInput, NotPermitted
+from netboot.errors import Difference, EditConflict, InvalidInput, NotPermitted
 from netboot.site import Site
 from netboot.store.blobs import sync_folder
 
@@ -79,23 +82,52 @@ def read_settings(site: Site) -> SettingsView:
     return SettingsView(found, _path(site), _etag(site), pending)
 
 
-def change_settings(site: Site, texts: dict[str, str], *, etag: str | None = None) -> SettingsView:
+def change_settings(
+    site: Site,
+    texts: Mapping[str, str],
+    *,
+    etag: str | None = None,
+    base: Mapping[str, str] | None = None,
+) -> SettingsView:
     """Write these settings into netboot.toml; an empty text takes one back to its default.
 
-    Raises InvalidInput naming what is wrong, NotPermitted for one that a variable sets or a file
-    that cannot be written, EditConflict when the file changed since `etag`.
+    `base` are the texts as they were when `etag` was read; they make a conflict's difference
+    tell what was changed here from what was changed meanwhile. Raises InvalidInput naming what
+    is wrong, NotPermitted for one that a variable sets or a file that cannot be written,
+    EditConflict when the file changed since `etag`.
     """
+    with _alone(site):
+        return _change(site, texts, etag=etag, base=base or {})
+
+
+@contextmanager
+def _alone(site: Site) -> Iterator[None]:
+    """Two who change settings at once do it one after the other."""
+    try:
+        with (site.data / f".{FILE_NAME}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+    except PermissionError as fault:
+        raise NotPermitted(
+            f"{site.data} cannot be written: {fault.strerror}", hint="Mend its owner or its mode."
+        ) from fault
+
+
+def _change(
+    site: Site, texts: Mapping[str, str], *, etag: str | None, base: Mapping[str, str]
+) -> SettingsView:
     if etag is not None and etag != _etag(site):
         raise EditConflict(
             f"{FILE_NAME} was changed since you opened it",
             hint="Look at the settings again, then repeat your change.",
+            difference=_difference(site, texts, base),
         )
     document = _document(site)
     known = {setting.name: setting for setting in read_settings(site).settings}
     for name, text in texts.items():
         if name not in known:
             raise InvalidInput(f"there is no setting {name[:40]!r}")
-        if text.strip() == known[name].text.strip():
+        if _plain(text) == _plain(known[name].text):
             continue
         if known[name].origin == VARIABLE:
             raise NotPermitted(
@@ -105,6 +137,27 @@ def change_settings(site: Site, texts: dict[str, str], *, etag: str | None = Non
         _put(document, name, text[:LONGEST])
     _write(site, tomlkit.dumps(document))
     return read_settings(site)
+
+
+def _difference(
+    site: Site, texts: Mapping[str, str], base: Mapping[str, str]
+) -> tuple[Difference, ...]:
+    """Where what was sent is not what stands there now; not what was sent as it was read."""
+    now = {setting.name: setting.text for setting in read_settings(site).settings}
+    return tuple(
+        Difference(name, _told(name, text), now[name], base.get(name))
+        for name, text in texts.items()
+        if name in now and _plain(text) != _plain(now[name])
+    )
+
+
+def _plain(text: str) -> str:
+    return text.replace("\r\n", "\n").strip()
+
+
+def _told(name: str, text: str) -> str:
+    """A secret that was sent is not repeated."""
+    return HIDDEN if name in SECRETS and text else text
 
 
 def _put(document: tomlkit.TOMLDocument, name: str, text: str) -> None:

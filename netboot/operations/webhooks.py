@@ -17,6 +17,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from netboot.errors import InvalidInput, NotFound
+from netboot.outbound import check_host
 from netboot.site import Site
 from netboot.store.account_records import DeliveryRow, WebhookRow
 
@@ -75,7 +76,7 @@ def add_webhook(site: Site, url: str, events: Iterable[str]) -> tuple[WebhookVie
     Raises InvalidInput.
     """
     row = WebhookRow(
-        url=_checked_url(url),
+        url=_checked_url(site, url),
         secret=secrets.token_urlsafe(32),
         events=_checked_events(events),
         enabled=True,
@@ -100,7 +101,7 @@ def change_webhook(
     """Change what is told, or where. Raises NotFound, InvalidInput."""
     with site.database.writing() as session:
         row = _found(session, number)
-        row.url = row.url if url is None else _checked_url(url)
+        row.url = row.url if url is None else _checked_url(site, url)
         row.events = row.events if events is None else _checked_events(events)
         row.enabled = row.enabled if enabled is None else enabled
         session.flush()
@@ -184,7 +185,7 @@ def _delivery(hook: WebhookRow, happening: Happening) -> DeliveryRow:
     )
 
 
-def _checked_url(url: str) -> str:
+def _checked_url(site: Site, url: str) -> str:
     url = url.strip()
     try:
         parts = urlsplit(url)
@@ -195,6 +196,7 @@ def _checked_url(url: str) -> str:
         raise InvalidInput(
             f"{url[:80]!r} is no address to send to", hint="Like https://chat.example/hooks/42."
         )
+    check_host(parts.hostname or "", site.settings.webhook_networks)
     return url
 
 

@@ -4,6 +4,7 @@ Written so that a change of one thing is a change of few lines. What was written
 again; files made by hand may leave out what is not needed to know what is meant.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from netboot.images.declared import Assignment, Declaration, DeclaredImage
 from netboot.images.properties import Properties
 
 DRIVERS, ASSIGNMENTS, IMAGES = "drivers.toml", "assignments.toml", "images"
+_EXPECTED = f"{DRIVERS}, {ASSIGNMENTS} or {IMAGES}/NAME.toml"
+_IMAGE_FILE = re.compile(rf"{IMAGES}/[A-Za-z0-9][A-Za-z0-9._-]{{0,120}}\.toml")
 HEADER = "Written by `netboot export`; read by `netboot plan` and `netboot apply`."
 
 
@@ -65,19 +68,24 @@ class DeclaredFiles:
     machines: Mapping[str, Assignment] | None
 
 
+def texts_of(declared: Declaration) -> dict[str, str]:
+    """The declaration as files: their names below the folder, and what they hold."""
+    return {
+        DRIVERS: _drivers_text(declared),
+        ASSIGNMENTS: _assignments_text(declared),
+        **{
+            f"{IMAGES}/{slug(image.name)}.toml": _image_text(image)
+            for image in (declared.images or {}).values()
+        },
+    }
+
+
 def write_files(folder: Path, declared: Declaration) -> tuple[Path, ...]:
     """Write the declaration; files of images that are gone are removed.
 
     Raises NotPermitted. Returns what was written.
     """
-    texts = {
-        folder / DRIVERS: _drivers_text(declared),
-        folder / ASSIGNMENTS: _assignments_text(declared),
-        **{
-            folder / IMAGES / f"{slug(image.name)}.toml": _image_text(image)
-            for image in (declared.images or {}).values()
-        },
-    }
+    texts = {folder / name: text for name, text in texts_of(declared).items()}
     try:
         (folder / IMAGES).mkdir(parents=True, exist_ok=True)
         for path in (folder / IMAGES).glob("*.toml"):
@@ -99,18 +107,50 @@ def read_files(folder: Path) -> DeclaredFiles:
         raise InvalidInput(
             f"there is no folder {folder}", hint="Make one with: netboot export FOLDER"
         )
-    drivers = _read(folder / DRIVERS)
-    assignments = _read(folder / ASSIGNMENTS)
     images = (folder / IMAGES).is_dir()
     found = sorted((folder / IMAGES).glob("*.toml")) if images else []
+    tables = {path: _read(path) for path in (folder / DRIVERS, folder / ASSIGNMENTS, *found)}
+    return _declared(
+        folder, {path: table for path, table in tables.items() if table is not None}, images=images
+    )
+
+
+def read_texts(texts: Mapping[str, str]) -> DeclaredFiles:
+    """What files say that lie nowhere, by their names as in a folder.
+
+    Raises InvalidInput naming the file and what is wrong with it. No file may name another one
+    as the source of an image: whoever sends texts must not choose among the files of this machine.
+    """
+    tables = {}
+    for name, text in sorted(texts.items()):
+        if name not in {DRIVERS, ASSIGNMENTS} and not _IMAGE_FILE.fullmatch(name):
+            raise InvalidInput(
+                f"{name[:80]!r} is no file of a declaration", hint=f"{_EXPECTED} may be there."
+            )
+        tables[Path(name)] = _parsed(Path(name), text)
+    declared = _declared(Path(), tables, images=any(name.startswith(IMAGES) for name in texts))
+    for entry in declared.images or ():
+        if entry.source_file:
+            raise InvalidInput(
+                f"{entry.path} names a file as its source, which only the command line may",
+                hint="Upload the image first, then apply without `file`.",
+            )
+    return declared
+
+
+def _declared(
+    folder: Path, tables: Mapping[Path, dict[str, Any]], *, images: bool
+) -> DeclaredFiles:
+    drivers, assignments = tables.get(folder / DRIVERS), tables.get(folder / ASSIGNMENTS)
     if drivers is None and assignments is None and not images:
+        where = "this" if folder == Path() else str(folder)
         raise InvalidInput(
-            f"{folder} declares nothing",
-            hint=f"It should hold {DRIVERS}, {ASSIGNMENTS} or {IMAGES}/; see netboot export.",
+            f"{where} declares nothing", hint=f"{_EXPECTED} should be there; see netboot export."
         )
+    found = [path for path in tables if path.parent == folder / IMAGES]
     return DeclaredFiles(
         None if drivers is None else _driver_entries(folder / DRIVERS, drivers),
-        tuple(_image_entry(path, _read(path) or {}) for path in found) if images else None,
+        tuple(_image_entry(path, tables[path]) for path in found) if images else None,
         None if assignments is None else _texts(folder / ASSIGNMENTS, assignments, "defaults"),
         None if assignments is None else _machines(folder / ASSIGNMENTS, assignments),
     )
@@ -190,10 +230,18 @@ def _image_text(image: DeclaredImage) -> str:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        return tomllib.loads(path.read_text())
+        text = path.read_text()
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as fault:  # TOMLDecodeError, UnicodeDecodeError
+    except (OSError, UnicodeDecodeError) as fault:
+        raise InvalidInput(f"{path} cannot be read: {fault}", hint=f"Mend {path}.") from fault
+    return _parsed(path, text)
+
+
+def _parsed(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as fault:  # TOMLDecodeError is a ValueError
         raise InvalidInput(f"{path} cannot be read: {fault}", hint=f"Mend {path}.") from fault
 
 

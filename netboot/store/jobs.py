@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, func, select, true, update
 from sqlalchemy.orm import Session
 
 from netboot.errors import NotFound, OperatorFault
@@ -108,11 +108,18 @@ class JobQueue:
         with self._database.transaction() as session:
             return _job(_row(session, job_id))
 
-    def latest(self, limit: int = 20) -> list[Job]:
-        """The newest jobs, newest first."""
-        query = select(JobRow).order_by(JobRow.id.desc()).limit(limit)
+    def latest(self, limit: int = 20, *, offset: int = 0, kind: str = "") -> list[Job]:
+        """The newest jobs, newest first, all or those of a kind."""
+        query = select(JobRow).where(_of_kind(kind)).order_by(JobRow.id.desc())
+        query = query.limit(limit).offset(offset)
         with self._database.transaction() as session:
             return [_job(row) for row in session.scalars(query)]
+
+    def count(self, kind: str = "") -> int:
+        """How many jobs there are, of all kinds or of one."""
+        query = select(func.count()).select_from(JobRow).where(_of_kind(kind))
+        with self._database.transaction() as session:
+            return session.scalar(query) or 0
 
     def claim(self, worker: str, kinds: tuple[str, ...]) -> Job | None:
         """Take the oldest job of these kinds that waits or whose worker died."""
@@ -216,6 +223,10 @@ class JobQueue:
                 raise OperatorFault(f"job {job_id} has already {row.state}")
             session.flush()
             return _job(row)
+
+
+def _of_kind(kind: str) -> ColumnElement[bool]:
+    return JobRow.kind == kind if kind else true()
 
 
 def _given_up(row: JobRow, now: float) -> bool:

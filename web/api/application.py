@@ -6,36 +6,45 @@ from flask_openapi.models.info import Info
 from flask_openapi.openapi import OpenAPI
 
 from web.access import Role, refuse_below, requires
-from web.api.accounts import accounts, me
+from web.api.accounts import accounts
 from web.api.audit import audit
 from web.api.boot_chains import boot_chains
 from web.api.boots import boots
 from web.api.coverage import coverage
 from web.api.customisation import customisation
+from web.api.declaration import declaration
 from web.api.deployments import deployments
 from web.api.driver_conflicts import driver_conflicts, driver_match
+from web.api.driver_sets import driver_sets
 from web.api.drivers import drivers
 from web.api.images import images
 from web.api.jobs import jobs
 from web.api.known_pairs import pairs
 from web.api.machines import machines
+from web.api.me import me
 from web.api.media import media
 from web.api.network import network
+from web.api.overview import overview
 from web.api.points import points
 from web.api.settings import settings
+from web.api.stored import stored
 from web.api.subject import PREFIX
 from web.api.test_machines import test_machines
 from web.api.uploads import uploads
+from web.api.versions import versions
 from web.api.webhooks import webhooks
 from web.problems import Problem, validation_problem
 
 SUBJECTS = (
+    overview,
     images,
+    versions,
     coverage,
     drivers,
     driver_conflicts,
     driver_match,
     pairs,
+    driver_sets,
     uploads,
     points,
     deployments,
@@ -52,6 +61,8 @@ SUBJECTS = (
     boot_chains,
     media,
     customisation,
+    declaration,
+    stored,
 )
 
 INFO = Info(

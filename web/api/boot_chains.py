@@ -46,7 +46,7 @@ def get_wimboot() -> ServedWimboot:
     return ServedWimboot.model_validate({"wimboot": operations.served_wimboot(site())})
 
 
-@boot_chains.verb("PUT", "/wimboot", needs=Role.OPERATOR, gives=Wimboot)
+@boot_chains.verb("PUT", "/wimboot", needs=Role.OPERATOR, gives=Wimboot, action="supply")
 def import_wimboot(body: WimbootUpload) -> Wimboot:
     """Serve an uploaded wimboot from now on."""
     with uploaded_path(body.upload) as path:
@@ -54,7 +54,7 @@ def import_wimboot(body: WimbootUpload) -> Wimboot:
     return Wimboot.model_validate(found)
 
 
-@boot_chains.verb("DELETE", "/wimboot", needs=Role.OPERATOR)
+@boot_chains.verb("DELETE", "/wimboot", needs=Role.OPERATOR, action="remove")
 def forget_wimboot() -> None:
     """Serve no wimboot any more."""
     operations.forget_wimboot(site())

@@ -84,7 +84,9 @@ def get_coverage(path: ImagePath, query: Which) -> Covered:
     )
 
 
-@coverage.verb("POST", "/<slug>/coverage/fix", needs=Role.OPERATOR, gives=ChangedDrivers)
+@coverage.verb(
+    "POST", "/<slug>/coverage/fix", needs=Role.OPERATOR, gives=ChangedDrivers, action="fix_all"
+)
 def fix_coverage(path: ImagePath, body: Everybody) -> ChangedDrivers:
     """Enable and add the best driver for each device that lacks one."""
     name = images.get_image(site(), path.slug).name
@@ -93,8 +95,9 @@ def fix_coverage(path: ImagePath, body: Everybody) -> ChangedDrivers:
 
 
 @coverage.verb(
-    "POST", "/<slug>/coverage/remove-unneeded", needs=Role.OPERATOR, gives=ChangedDrivers
-)
+    "POST", "/<slug>/coverage/remove-unneeded", needs=Role.OPERATOR, gives=ChangedDrivers,
+    action="remove_unneeded",
+)  # fmt: skip
 def remove_unneeded_drivers(path: ImagePath, body: Everybody) -> ChangedDrivers:
     """Take the drivers out of the recipe that no known machine needs."""
     name = images.get_image(site(), path.slug).name

@@ -205,7 +205,9 @@ def reset_special_file(path: PurposePath) -> Answer:
     return _answer(FILES[path.purpose](site(), path.slug, None, row_version=expected_version()))
 
 
-@customisation.verb("POST", "/<slug>/source/examine", needs=Role.OPERATOR, gives=Job, status=202)
+@customisation.verb(
+    "POST", "/<slug>/source/examine", needs=Role.OPERATOR, gives=Job, status=202, action="examine"
+)
 def examine_source(path: ImagePath, body: NewerSource) -> tuple[Job, dict[str, str]]:
     """Examine an uploaded file as a newer source; the image keeps its own until it is taken."""
     view = images.get_image(site(), path.slug)
@@ -217,14 +219,17 @@ def examine_source(path: ImagePath, body: NewerSource) -> tuple[Job, dict[str, s
 
 
 @customisation.verb(
-    "POST", "/<slug>/source/take", needs=Role.OPERATOR, gives=Customisation, conditional=True
-)
+    "POST", "/<slug>/source/take", needs=Role.OPERATOR, gives=Customisation, conditional=True,
+    action="take",
+)  # fmt: skip
 def take_source(path: ImagePath) -> Answer:
     """Build the image from the examined source from now on."""
     return _answer(image_source.take_source(site(), path.slug, row_version=expected_version()))
 
 
-@customisation.verb("POST", "/<slug>/source/give-up", needs=Role.OPERATOR, gives=Customisation)
+@customisation.verb(
+    "POST", "/<slug>/source/give-up", needs=Role.OPERATOR, gives=Customisation, action="give_up"
+)
 def give_up_source(path: ImagePath) -> Answer:
     """Keep the source that the image has."""
     return _answer(image_source.give_up_source(site(), path.slug))
@@ -236,7 +241,9 @@ def accept_secrets(path: ImagePath, body: Reason) -> Answer:
     return _answer(publication.accept_secrets(site(), path.slug, body.reason, by=current_user.name))
 
 
-@customisation.verb("POST", "/<slug>/verify", needs=Role.OPERATOR, gives=Job, status=202)
+@customisation.verb(
+    "POST", "/<slug>/verify", needs=Role.OPERATOR, gives=Job, status=202, action="verify"
+)
 def verify_image(path: ImagePath) -> tuple[Job, dict[str, str]]:
     """Read every byte that is served of the image."""
     view = images.get_image(site(), path.slug)

@@ -4,7 +4,7 @@ from pydantic import BaseModel, Field
 
 from netboot.operations import policy as operations
 from web.access import Role, site
-from web.api.subject import Listed, Order, Page, Subject, Value, next_page, part_of
+from web.api.subject import Listed, Order, Page, Subject, Value, listed_of
 
 deployments = Subject("deployments", "Which machine gets which image.")
 
@@ -41,14 +41,8 @@ class ImageForMachine(Order):
 def list_deployments(query: Page) -> Deployments:
     """All machines with an image of their own, and the defaults of all others."""
     found = operations.deployments(site())
-    return Deployments(
-        items=[Deployment.model_validate(one) for one in part_of(found, query)],
-        defaults={key.value: image for key, image in operations.defaults(site()).items()},
-        total=len(found),
-        limit=query.limit,
-        offset=query.offset,
-        next=next_page(query, len(found)),
-    )
+    defaults = {key.value: image for key, image in operations.defaults(site()).items()}
+    return listed_of(Deployments, found, query, Deployment.model_validate, defaults=defaults)
 
 
 @deployments.verb("PUT", "/<mac>", needs=Role.OPERATOR, gives=Deployment, action="deploy")

@@ -12,7 +12,7 @@ from netboot.store.catalog_entry import DriverSummary
 from web.access import Role, site
 from web.api.jobs import Job, accepted
 from web.api.known_pairs import Pair
-from web.api.subject import Listed, Order, Page, Subject, Value, next_page
+from web.api.subject import Listed, Order, Page, Subject, Value, listed
 from web.api.uploads import uploaded_batch
 
 drivers = Subject("drivers", "Driver catalog: import, enable, sort.")
@@ -141,13 +141,8 @@ def list_drivers(query: DriverSearch) -> Drivers:
         category=query.category,
     )
     found = search_drivers(site(), wanted, limit=query.limit, offset=query.offset)
-    return Drivers(
-        items=[DriverListed.of(driver) for driver in found.drivers],
-        total=found.total,
-        limit=query.limit,
-        offset=query.offset,
-        next=next_page(query, found.total),
-    )
+    items = [DriverListed.of(driver) for driver in found.drivers]
+    return listed(Drivers, items, query, total=found.total)
 
 
 @drivers.verb("POST", "", needs=Role.OPERATOR, gives=Job, status=202, action="import_drivers")

@@ -21,8 +21,7 @@ from web.api.subject import (
     Value,
     etag,
     expected_version,
-    next_page,
-    part_of,
+    listed_of,
 )
 from web.api.uploads import uploaded_file
 
@@ -175,13 +174,7 @@ def _answer(view: ImageView) -> tuple[Image, dict[str, str]]:
 def list_images(query: Page) -> Images:
     """All boot images, by name."""
     found = operations.list_images(site())
-    return Images(
-        items=[Image.of(view) for view in part_of(found, query)],
-        total=len(found),
-        limit=query.limit,
-        offset=query.offset,
-        next=next_page(query, len(found)),
-    )
+    return listed_of(Images, found, query, Image.of)
 
 
 @images.verb("POST", "", needs=Role.OPERATOR, gives=Job, status=202, action="import_image")
@@ -228,13 +221,7 @@ def delete_image(path: ImagePath) -> None:
 def list_versions(path: ImagePath, query: Page) -> Versions:
     """An image's versions with their files, newest first."""
     found = operations.get_image(site(), path.slug).versions
-    return Versions(
-        items=[Version.of(version) for version in part_of(found, query)],
-        total=len(found),
-        limit=query.limit,
-        offset=query.offset,
-        next=next_page(query, len(found)),
-    )
+    return listed_of(Versions, found, query, Version.of)
 
 
 @images.verb(

@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from flask import Response
+from pydantic import Field
 
 from netboot.operations import jobs as operations
 from netboot.operations.jobs import JobView
 from web.access import Role, site
-from web.api.subject import LARGEST_PAGE, PREFIX, NumberPath, Subject, Value
+from web.api.subject import PREFIX, Listed, NumberPath, Page, Subject, Value, listed
+from web.jobs import screenshot_of
 
 jobs = Subject("jobs", "Long work: builds, imports, distribution, test machines.")
 
@@ -34,30 +36,36 @@ class JobWithLog(Job):
     log: list[str]
 
 
-class Jobs(Value):
-    """The newest jobs."""
+class Jobs(Listed):
+    """A part of the jobs, newest first."""
 
     items: list[Job]
 
 
-class NewestJobs(BaseModel):
-    """How many, and of which state."""
+class JobSearch(Page):
+    """Which jobs."""
 
-    limit: int = Field(50, ge=1, le=LARGEST_PAGE)
+    kind: str = Field("", max_length=64, description="Like build_version or boot_test_machine.")
 
 
 @jobs.verb("GET", "", needs=Role.VIEWER, gives=Jobs)
-def list_jobs(query: NewestJobs) -> Jobs:
-    """The newest jobs, newest first."""
-    return Jobs(
-        items=[Job.model_validate(job) for job in operations.list_jobs(site(), query.limit)]
-    )
+def list_jobs(query: JobSearch) -> Jobs:
+    """Jobs, newest first."""
+    found = operations.list_jobs(site(), query.limit, offset=query.offset, kind=query.kind)
+    items = [Job.model_validate(job) for job in found]
+    return listed(Jobs, items, query, total=operations.count_jobs(site(), query.kind))
 
 
 @jobs.verb("GET", "/<int:number>", needs=Role.VIEWER, gives=JobWithLog)
 def get_job(path: NumberPath) -> JobWithLog:
     """One job with its log."""
     return JobWithLog.model_validate(operations.get_job(site(), path.number))
+
+
+@jobs.verb("GET", "/<int:number>/screenshot", needs=Role.VIEWER, gives_file="image/png")
+def get_job_screenshot(path: NumberPath) -> Response:
+    """The last picture of a test machine's screen (PNG)."""
+    return screenshot_of(path.number)
 
 
 @jobs.verb("POST", "/<int:number>/cancel", needs=Role.OPERATOR, gives=Job, action="cancel")

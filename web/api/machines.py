@@ -10,7 +10,7 @@ from netboot.operations.machine_images import Decide, decider
 from netboot.operations.machines import KnownMachine
 from web.access import Role, site
 from web.api.coverage import MachineCovered
-from web.api.subject import Listed, Order, Page, Subject, Value, next_page, part_of
+from web.api.subject import Listed, Order, Page, Subject, Value, listed
 
 machines = Subject("machines", "Machines that were seen or listed, with their devices.")
 
@@ -59,6 +59,12 @@ class Machines(Listed):
     items: list[Machine]
 
 
+class MachineSearch(Page):
+    """Which machines."""
+
+    search: str = Field("", max_length=100, description="A part of an address, name or image.")
+
+
 class DeviceList(Order):
     """Devices as text: PNPDeviceIDs, or the output of `lspci -nn`."""
 
@@ -84,16 +90,14 @@ class Against(BaseModel):
 
 
 @machines.verb("GET", "", needs=Role.VIEWER, gives=Machines)
-def list_machines(query: Page) -> Machines:
+def list_machines(query: MachineSearch) -> Machines:
     """Known machines, seen last first."""
-    found, decide = operations.list_machines(site()), decider(site())
-    return Machines(
-        items=[Machine.of(machine, decide) for machine in part_of(found, query)],
-        total=len(found),
-        limit=query.limit,
-        offset=query.offset,
-        next=next_page(query, len(found)),
+    found, total = operations.find_machines(
+        site(), query.search, limit=query.limit, offset=query.offset
     )
+    decide = decider(site())
+    items = [Machine.of(machine, decide) for machine in found]
+    return listed(Machines, items, query, total=total)
 
 
 @machines.verb("GET", "/<key>", needs=Role.VIEWER, gives=Machine)

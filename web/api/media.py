@@ -20,8 +20,7 @@ from web.api.subject import (
     Page,
     Subject,
     Value,
-    next_page,
-    part_of,
+    listed_of,
 )
 from web.versions import medium_response
 
@@ -118,13 +117,7 @@ def _medium(view: MediumView) -> Medium:
 def list_media(query: MediaSearch) -> Media:
     """Media, newest first."""
     found = operations.list_media(site(), query.image)
-    return Media(
-        items=[_medium(view) for view in part_of(found, query)],
-        total=len(found),
-        limit=query.limit,
-        offset=query.offset,
-        next=next_page(query, len(found)),
-    )
+    return listed_of(Media, found, query, _medium)
 
 
 @media.verb("POST", "", needs=Role.OPERATOR, gives=Job, status=202, action="build_media")
@@ -153,7 +146,8 @@ def get_medium(path: NumberPath) -> Medium:
     return _medium(operations.get_medium(site(), path.number))
 
 
-@media.verb("GET", "/<int:number>/file", needs=Role.OPERATOR, action="download", gives_file=True)
+@media.verb("GET", "/<int:number>/file", needs=Role.OPERATOR, action="download",
+            gives_file="application/octet-stream")  # fmt: skip
 def download_medium(path: NumberPath) -> Response:
     """A medium's bytes, whole or in ranges; it may hold a token, so not everybody gets it."""
     return medium_response(path.number)

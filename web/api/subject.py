@@ -10,8 +10,8 @@ problem details, idempotency keys and the audit log come with `verb`.
 """
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from flask import Response, make_response, request, url_for
 from flask_openapi.blueprint import APIBlueprint
@@ -28,7 +28,7 @@ LARGEST_PAGE = 500
 LARGEST_NUMBER = 2**53 - 1
 
 PROBLEM = {"content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-FILE = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+BINARY = {"schema": {"type": "string", "format": "binary"}}
 ALWAYS = (400, 401, 403, 404, 409, 415, 422, 503)
 SECURITY: list[dict[str, list[str]]] = [{"token": []}, {"session": []}]
 
@@ -65,6 +65,10 @@ class Listed(Value):
     next: str | None = None
 
 
+L = TypeVar("L", bound=Listed)
+T = TypeVar("T")
+
+
 class NumberPath(BaseModel):
     """Something by its number."""
 
@@ -93,12 +97,13 @@ class Subject(APIBlueprint):
         action: str = "",
         conditional: bool = False,
         gives_secret: bool = False,
-        gives_file: bool = False,
+        gives_file: str = "",
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare a verb: who may, and what comes back (nothing: 204).
 
         `action` is its name in the audit log, where the page calls the same verb so; an answer
-        that `gives_secret` is not kept for repetitions.
+        that `gives_secret` is not kept for repetitions; `gives_file` is the type of the bytes
+        that come back.
         """
         succeeds = status or (200 if gives or gives_file else 204)
         repeatable = method == "POST" and not gives_secret
@@ -129,14 +134,14 @@ def _summary(view: Callable[..., Any]) -> str:
 
 
 def _responses(
-    succeeds: int, gives: type[BaseModel] | None, *, gives_file: bool, conditional: bool
+    succeeds: int, gives: type[BaseModel] | None, *, gives_file: str, conditional: bool
 ) -> dict[str, Any]:
     """What the description says that may come back."""
     refusals = (*ALWAYS, 412) if conditional else ALWAYS
     found: dict[str, Any] = {str(code): {"description": "", **PROBLEM} for code in refusals}
     found[str(succeeds)] = gives
     if gives_file:
-        found[str(succeeds)] = found["206"] = {"description": "", **FILE}
+        found[str(succeeds)] = found["206"] = {"description": "", "content": {gives_file: BINARY}}
         found["416"] = {"description": ""}
     return found
 
@@ -174,6 +179,26 @@ def next_page(page: Page, total: int) -> str | None:
 def part_of(items: Sequence[Any], page: Page) -> Sequence[Any]:
     """The part of a whole list that was asked for."""
     return items[page.offset : page.offset + page.limit]
+
+
+def listed(kind: type[L], items: Iterable[Any], query: Page, *, total: int, **more: Any) -> L:
+    """The answer with the part of a list that was asked for, of `total` in all."""
+    return kind(
+        items=list(items),
+        total=total,
+        limit=query.limit,
+        offset=query.offset,
+        next=next_page(query, total),
+        **more,
+    )
+
+
+def listed_of(
+    kind: type[L], found: Sequence[T], query: Page, shown: Callable[[T], Any], **more: Any
+) -> L:
+    """The answer with the part of a whole list that was asked for, each item as `shown`."""
+    items = [shown(one) for one in part_of(found, query)]
+    return listed(kind, items, query, total=len(found), **more)
 
 
 def etag(row_version: int) -> dict[str, str]:

@@ -4,13 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from netboot.errors import InvalidInput, OperatorFault
-from netboot.operations import jobs as work
 from netboot.operations import lab as operations
 from web.access import Role, site
 from web.api.jobs import Job, accepted
 from web.api.subject import Order, Subject, Value
-from web.lab import MEMORY_SIZES
 
 test_machines = Subject("test-machines", "Virtual machines that try a boot.")
 
@@ -49,19 +46,12 @@ def get_lab() -> Lab:
         reason=view.reason,
         firmwares=[Choice(id=name, label=label) for name, label in view.firmwares],
         nics=[Choice(id=name, label=label) for name, label in view.nics],
-        memory_sizes=list(MEMORY_SIZES),
+        memory_sizes=list(operations.MEMORY_SIZES),
     )
 
 
 @test_machines.verb("POST", "", needs=Role.OPERATOR, gives=Job, status=202, action="boot")
 def boot_test_machine(body: MachineToBoot) -> tuple[Job, dict[str, str]]:
     """Boot a test machine; how it ended stands in the job's result."""
-    view = operations.lab_status(site())
-    firmwares, nics = dict(view.firmwares), dict(view.nics)
-    for field, value, choices in (("firmware", body.firmware, firmwares), ("nic", body.nic, nics)):
-        if value not in choices:
-            raise InvalidInput(f"there is no {field} {value!r}", hint=f"{', '.join(choices)}.")
-    if not view.available:
-        raise OperatorFault("test machines are not available", hint=view.reason)
-    title = f"Test machine: {firmwares[body.firmware]}, {nics[body.nic]}"
-    return accepted(work.submit(site(), "boot_test_machine", body.model_dump(), title=title))
+    job = operations.submit_boot(site(), firmware=body.firmware, nic=body.nic, memory=body.memory)
+    return accepted(job)

@@ -1,0 +1,54 @@
+"""`netboot settings`: what an administrator may set, and where each setting comes from."""
+
+from pathlib import Path
+
+import click
+
+from netboot.commands.output import as_json, open_site, print_json, print_table
+from netboot.operations import settings as operations
+from netboot.operations.settings import SettingsView
+
+
+@click.group()
+def settings() -> None:
+    """What the site is told at its start."""
+
+
+@settings.command("list")
+@as_json
+@click.pass_obj
+def list_(data: Path, *, json_: bool) -> None:
+    """Show all settings, and where each comes from."""
+    _tell(operations.read_settings(open_site(data)), json_=json_)
+
+
+@settings.command("set")
+@click.argument("changes", metavar="NAME=VALUE...", nargs=-1, required=True)
+@as_json
+@click.pass_obj
+def set_(data: Path, changes: tuple[str, ...], *, json_: bool) -> None:
+    """Write settings into netboot.toml; they count from the next start on.
+
+    An empty VALUE takes one back to its default. The items of a list are parted by commas.
+    """
+    site = open_site(data)
+    lists = {one.name for one in operations.read_settings(site).settings if one.is_list}
+    texts = {}
+    for change in changes:
+        name, found, value = change.partition("=")
+        if not found:
+            raise click.UsageError(f"{change!r} is no NAME=VALUE.")
+        parts = [part.strip() for part in value.split(",")] if name in lists else [value]
+        texts[name.strip()] = "\n".join(parts)
+    _tell(operations.change_settings(site, texts), json_=json_)
+
+
+def _tell(view: SettingsView, *, json_: bool) -> None:
+    if json_:
+        print_json(view)
+        return
+    rows = [
+        (one.name, one.text.replace("\n", ", ") or "-", one.origin, one.default or "-")
+        for one in view.settings
+    ]
+    print_table(("Setting", "Value", "From", "Default"), rows)

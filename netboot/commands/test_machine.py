@@ -1,0 +1,60 @@
+"""`netboot test-machine`: virtual machines of the lab that boot from the running site."""
+
+from pathlib import Path
+
+import click
+
+from netboot.commands.job import queued, wait_option
+from netboot.commands.output import as_json, open_site, print_json, print_table
+from netboot.operations import jobs
+from netboot.operations import lab as operations
+
+
+@click.group("test-machine")
+def test_machine() -> None:
+    """Virtual machines that try a boot."""
+
+
+@test_machine.command()
+@click.option("--firmware", type=click.Choice([name for name, _ in operations.FIRMWARES]),
+              default="bios-x64", show_default=True)  # fmt: skip
+@click.option("--nic", type=click.Choice([name for name, _ in operations.NICS]),
+              default="e1000", show_default=True, help="Its network card.")  # fmt: skip
+@click.option("--memory", type=click.Choice([str(size) for size in operations.MEMORY_SIZES]),
+              default="1024", show_default=True, help="MiB.")  # fmt: skip
+@wait_option
+@as_json
+@click.pass_obj
+def boot(data: Path, *, firmware: str, nic: str, memory: str, wait: bool, json_: bool) -> int:
+    """Boot a test machine, by the running site's worker."""
+    site = open_site(data)
+    job = operations.submit_boot(site, firmware=firmware, nic=nic, memory=int(memory))
+    return queued(site, job, wait=wait, json_=json_)
+
+
+@test_machine.command("list")
+@click.option("--limit", default=10, type=click.IntRange(1, 1000), show_default=True)
+@as_json
+@click.pass_obj
+def list_(data: Path, *, limit: int, json_: bool) -> None:
+    """Show the newest boots of test machines."""
+    found = jobs.list_jobs(open_site(data), limit, kind="boot_test_machine")
+    if json_:
+        print_json(found)
+        return
+    rows = [(one.id, one.title, one.state, one.message or one.stage or "-") for one in found]
+    print_table(("Job", "Test machine", "State", "Message"), rows)
+
+
+@test_machine.command()
+@as_json
+@click.pass_obj
+def choices(data: Path, *, json_: bool) -> None:
+    """Show whether test machines can be booted here, and which."""
+    view = operations.lab_status(open_site(data))
+    if json_:
+        print_json(view)
+        return
+    click.echo("A lab runs beside this site." if view.available else view.reason)
+    rows = [("firmware", *one) for one in view.firmwares] + [("nic", *one) for one in view.nics]
+    print_table(("What", "Name", "Is"), rows)

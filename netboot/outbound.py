@@ -1,0 +1,210 @@
+"""Messages to addresses that somebody named: never to ourselves, never for longer than agreed.
+
+Whoever may name an address could otherwise reach through us what only we can reach: services of
+this machine, or the cloud's metadata. So a name is resolved here, each address is looked at, and
+the connection goes to the very address that was looked at: a name that answers differently a
+moment later leads nowhere. Redirects are not followed.
+"""
+
+import ipaddress
+import socket
+import ssl
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import httpcore
+
+from netboot.errors import InvalidInput
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+METADATA = frozenset(
+    map(
+        ipaddress.ip_address,
+        # AWS, Azure, Google and others lie in 169.254.0.0/16, which is link-local.
+        ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192"),
+    )
+)
+"""Where clouds tell machines their secrets, as far as other rules do not cover it."""
+
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+ADDRESSES_TRIED = 4
+
+
+def refusal(address: str, allowed: Iterable[str] = ()) -> str:
+    """Why nothing is sent to an IP address; empty where it may be. `allowed` are networks."""
+    found = _meant(ipaddress.ip_address(address.partition("%")[0]))
+    if any(found in ipaddress.ip_network(network) for network in allowed):
+        return ""
+    for is_so, words in (
+        (found.is_loopback, "this machine itself"),
+        (found.is_unspecified, "this machine itself"),
+        (found.is_link_local, "a link-local address, where clouds keep secrets"),
+        (found in METADATA, "an address where clouds keep secrets"),
+        (found.is_multicast, "a group of machines"),
+        (str(found) == "255.255.255.255", "all machines of a network"),
+    ):
+        if is_so:
+            return words
+    return ""
+
+
+def check_host(host: str, allowed: Iterable[str] = ()) -> None:
+    """Refuse a host that is refused whatever a resolver says. Raises InvalidInput."""
+    try:
+        words = refusal(host.strip("[]"), allowed)
+    except ValueError:  # a name; it is looked at whenever it is resolved
+        name = host.rstrip(".").lower()
+        local = name == "localhost" or name.endswith(".localhost")
+        words = refusal("127.0.0.1", allowed) if local else ""
+    if words:
+        raise InvalidInput(
+            f"{host} is {words}: nothing is sent there",
+            hint="An administrator may allow its network in the setting webhook_networks.",
+        )
+
+
+def _meant(address: Address) -> Address:
+    """The IPv4 address that an IPv6 address stands for, where it stands for one."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return address.ipv4_mapped
+        if address.sixtofour is not None:
+            return address.sixtofour
+        if address in NAT64:
+            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
+
+
+class Outbound:
+    """Sends messages, each within `seconds` from first byte to last, to what may be reached."""
+
+    def __init__(self, allowed: Iterable[str] = (), *, seconds: float = 10.0) -> None:
+        self._allowed = tuple(allowed)
+        self._seconds = seconds
+        self._tls = ssl.create_default_context()
+
+    def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> int:
+        """Send a message; the status of the answer, whose body nobody reads.
+
+        Raises OSError when it did not arrive: the text says why.
+        """
+        reach = _Reach(self._allowed, time.monotonic() + self._seconds)
+        try:
+            with (
+                httpcore.ConnectionPool(
+                    ssl_context=self._tls, network_backend=reach, max_connections=1
+                ) as pool,
+                pool.stream(
+                    "POST", url, headers=list(headers.items()), content=content
+                ) as response,
+            ):
+                status: int = response.status
+                return status
+        except TRANSPORT_FAULTS as fault:
+            raise OSError(f"{type(fault).__name__}: {fault}") from fault
+
+
+TRANSPORT_FAULTS = (
+    httpcore.NetworkError,
+    httpcore.TimeoutException,
+    httpcore.ProtocolError,
+    httpcore.UnsupportedProtocol,
+    httpcore.ProxyError,
+    ValueError,  # an address that no URL may hold
+    OSError,
+)
+
+
+class _Reach(httpcore.NetworkBackend):
+    """Connects only to addresses that may be reached, until `deadline` (monotonic seconds)."""
+
+    def __init__(self, allowed: tuple[str, ...], deadline: float) -> None:
+        self._allowed = allowed
+        self._deadline = deadline
+        self._sockets = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ARG002  # the deadline counts
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """A connection to the first of the host's addresses that may be reached and answers."""
+        fault: Exception | None = None
+        for address in self._addresses(host, port):
+            try:
+                stream = self._sockets.connect_tcp(
+                    address,
+                    port,
+                    timeout=left(self._deadline),
+                    local_address=local_address,
+                    socket_options=socket_options,
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as one:
+                fault = one
+                continue
+            return _Bounded(stream, self._deadline)
+        raise fault or httpcore.ConnectError(f"{host} has no address")
+
+    def _addresses(self, host: str, port: int) -> list[str]:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as fault:
+            raise httpcore.ConnectError(f"{host} cannot be resolved: {fault}") from fault
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        words = {address: refusal(address, self._allowed) for address in addresses}
+        fit = [address for address in addresses if not words[address]]
+        if addresses and not fit:
+            raise httpcore.ConnectError(
+                f"{host} is {words[addresses[0]]} ({addresses[0]}): nothing is sent there"
+            )
+        return fit[:ADDRESSES_TRIED]
+
+
+class _Bounded(httpcore.NetworkStream):
+    """A connection that ends at the deadline, however slowly the other side talks."""
+
+    def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+        """Some bytes, before the deadline."""
+        return self._stream.read(max_bytes, timeout=left(self._deadline))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+        """Send, before the deadline."""
+        self._stream.write(buffer, timeout=left(self._deadline))
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ARG002
+    ) -> httpcore.NetworkStream:
+        """Go on encrypted; the certificate must be that of the name, not of the address."""
+        stream = self._stream.start_tls(
+            ssl_context, server_hostname=server_hostname, timeout=left(self._deadline)
+        )
+        return _Bounded(stream, self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        """What the connection says of itself."""
+        return self._stream.get_extra_info(info)
+
+
+def left(deadline: float) -> float:
+    """Seconds until the deadline. Raises ReadTimeout when it is over."""
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
+        raise httpcore.ReadTimeout("the message took too long")
+    return seconds

@@ -1,0 +1,60 @@
+"""The overview over the API: what boots now, what failed and why, what waits for somebody."""
+
+from typing import Any
+
+from flask import url_for
+
+from web.access import Role, site
+from web.api.boots import Boot
+from web.api.subject import Subject, Value
+from web.attention import Matter
+from web.topics import read_overview
+
+overview = Subject("overview", "The state of the whole site.")
+
+
+class Waiting(Value):
+    """Something that waits for somebody; `page` is where it is settled."""
+
+    severity: str
+    what: str
+    text: str
+    page: str
+
+    @staticmethod
+    def of(matter: Matter) -> "Waiting":
+        """A line of the overview."""
+        values: dict[str, Any] = dict(matter.arguments)
+        return Waiting(
+            severity=matter.severity,
+            what=matter.what,
+            text=matter.text,
+            page=url_for(matter.endpoint, **values),
+        )
+
+
+class Overview(Value):
+    """What boots now, what failed within a day, what is out of date, what needs a decision."""
+
+    under_way: int
+    online_today: int
+    other_today: int
+    running: list[Boot]
+    failed: list[Boot]
+    out_of_date: list[Waiting]
+    decisions: list[Waiting]
+
+
+@overview.verb("GET", "", needs=Role.VIEWER, gives=Overview)
+def get_overview() -> Overview:
+    """The state of the whole site."""
+    read = read_overview(site(), "")
+    return Overview(
+        under_way=read["under_way"],
+        online_today=read["online_today"],
+        other_today=read["other_today"],
+        running=[Boot.of(boot) for boot in read["running"]],
+        failed=[Boot.of(boot) for boot in read["failed"]],
+        out_of_date=[Waiting.of(matter) for matter in read["out_of_date"]],
+        decisions=[Waiting.of(matter) for matter in read["decisions"]],
+    )
