@@ -20,6 +20,9 @@ from vm.tools import require_tool
 
 SUITE = "bookworm"
 MIRROR_VARIABLE = "NETBOOT_DEBIAN_MIRROR"
+MIRROR_LIST = Path("/usr/share/python-apt/templates/Debian.info")
+"""What apt's own package knows of Debian, on Ubuntu too (python-apt-common)."""
+
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 DEBIAN_ARCHITECTURE = {Architecture.X64: "amd64", Architecture.X86: "i386"}
@@ -178,10 +181,10 @@ def _read_archive(
 
 
 def find_mirror() -> str:
-    """The address of a Debian mirror: the operator's choice, else the host's own.
+    """The address of a Debian mirror: the operator's choice, the host's own, or Debian's own.
 
     Raises:
-        MissingTool: the host is no Debian and the operator named no mirror.
+        MissingTool: the host is no Debian and knows of none, and the operator named no mirror.
     """
     chosen = os.environ.get(MIRROR_VARIABLE, "").strip()
     if chosen:
@@ -190,10 +193,18 @@ def find_mirror() -> str:
         is_main = component == "main" and "-" not in release
         if is_main and (origin == "Debian" or uri.rstrip("/").endswith("/debian")):
             return uri
+    known = re.search(r"^BaseURI:\s*(\S+/debian/?)\s*$", _mirror_list(), re.MULTILINE)
+    if known is not None:
+        return known[1]
     raise MissingTool(
         "the Lab PE needs a Debian mirror, and this machine's apt sources name none",
-        hint=f"Install debian-archive-keyring and set {MIRROR_VARIABLE} to a mirror's address.",
+        hint="Install debian-archive-keyring and python-apt-common,"
+        f" or set {MIRROR_VARIABLE} to a mirror's address.",
     )
+
+
+def _mirror_list() -> str:
+    return MIRROR_LIST.read_text(encoding="utf-8") if MIRROR_LIST.exists() else ""
 
 
 def _host_sources() -> list[tuple[str, str, str, str]]:

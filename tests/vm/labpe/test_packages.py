@@ -37,9 +37,24 @@ def test_the_hosts_debian_mirror_is_found(monkeypatch, rows, expected):
     assert expected == find_mirror()
 
 
-def test_a_host_that_is_no_debian_is_told_what_to_do(monkeypatch):
+def test_a_host_that_is_no_debian_takes_the_mirror_that_apt_knows(monkeypatch, tmp_path):
+    """Ubuntu's own packages tell where Debian's archive is; the security archive is another."""
+    listed = tmp_path / "Debian.info"
+    listed.write_text(
+        "Suite: {series}-security\nBaseURI: https://security.test/\n\n"
+        "Suite: bookworm\nBaseURI: https://archive.test/debian/\nDescription: Debian\n"
+    )
+    monkeypatch.delenv(packages.MIRROR_VARIABLE, raising=False)
+    monkeypatch.setattr(packages, "_host_sources", list)
+    monkeypatch.setattr(packages, "MIRROR_LIST", listed)
+
+    assert "https://archive.test/debian/" == find_mirror()
+
+
+def test_a_host_that_is_no_debian_is_told_what_to_do(monkeypatch, tmp_path):
     """Without a Debian mirror the message names the variable."""
     monkeypatch.delenv(packages.MIRROR_VARIABLE, raising=False)
+    monkeypatch.setattr(packages, "MIRROR_LIST", tmp_path / "none")
     rows = [("http://m/ubuntu", "noble", "main", "Ubuntu")]
     monkeypatch.setattr(packages, "_host_sources", lambda: rows)
 
