@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PROFILES = {"run", "test", "bench"}
+PROFILES = {"run", "test", "bench", "ubuntu"}
 
 
 def shell_scripts():
