@@ -148,9 +148,7 @@ def serving(site: Site) -> Serving | None:
     entry = site.journal.latest_start()
     if entry is None or not isinstance(event := entry.event, DhcpStarted):
         return None
-    notes = tuple(filter(None, event.notes.split("
-
-")))
+    notes = tuple(filter(None, event.notes.split("\n\n")))
     counts = _counts(site, event.at)
     return Serving(event.at, event.interface, event.address, event.ports, notes, counts)
 
