@@ -5,17 +5,19 @@ It needs the low ports and nothing else: it reads the point's folder and appends
 
 import gc
 import hashlib
+import json
 import os
 import signal
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from ipaddress import IPv4Network
 
 import structlog
 
 from netboot.boot import grub_script
-from netboot.boot.events import DhcpStarted, Event, OfferSent
+from netboot.boot.events import DhcpStarted, Event, OfferSent, RequestsCounted
 from netboot.boot.files import ContentRef, Refusal, normalise, resolve, starts_version
 from netboot.boot.ipxe_script import BootServer
 from netboot.boot.proxy_dhcp import ProxyDhcp, Settings
@@ -40,6 +42,7 @@ log = structlog.get_logger()
 TEXTS_KEPT = 256
 TFTP_PORT = 69
 MOST_WORKERS = 4
+COUNT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -206,7 +209,7 @@ def _serve_tftp(site: Site, place: Place, relay: PinRelay, index: int, processes
     loop = Loop()
     services = BootServices(site, address=place.address, relay=relay)
     loop.add_reader(relay.fileno(index), lambda _now: relay.receive(index, services.take))
-    tftp = _tftp(place, loop, services, processes=processes)
+    tftp = _tftp(place, loop, services, processes=processes, index=index)
     _run(loop)
     tftp.close()
     site.journal.close()
@@ -230,6 +233,7 @@ def _dhcp(site: Site, place: Place, loop: Loop, services: BootServices) -> DhcpS
     )
     for note in dhcp.notes:
         log.warning("boot.note", note=note)
+    loop.every(COUNT_SECONDS, CountTeller(site.journal.emit, "proxyDHCP", lambda: dhcp.counts))
     site.journal.emit(
         DhcpStarted(
             at=time.time(),
@@ -242,8 +246,10 @@ def _dhcp(site: Site, place: Place, loop: Loop, services: BootServices) -> DhcpS
     return dhcp
 
 
-def _tftp(place: Place, loop: Loop, services: BootServices, *, processes: int) -> TftpServer:
-    return TftpServer(
+def _tftp(
+    place: Place, loop: Loop, services: BootServices, *, processes: int, index: int = 0
+) -> TftpServer:
+    server = TftpServer(
         loop=loop,
         address=place.address,
         port=TFTP_PORT,
@@ -253,6 +259,36 @@ def _tftp(place: Place, loop: Loop, services: BootServices, *, processes: int) -
         emit=services.emit,
         workers=processes,
     )
+    tell = CountTeller(services.emit, "TFTP", lambda: asdict(server.counters), process=index)
+    loop.every(COUNT_SECONDS, tell)
+    return server
+
+
+class CountTeller:
+    """Tells the journal what came to a service, whenever that has changed."""
+
+    def __init__(
+        self,
+        emit: Callable[[Event], None],
+        service: str,
+        counts: Callable[[], Mapping[str, int]],
+        *,
+        process: int = 0,
+    ) -> None:
+        self._emit, self._service, self._process = emit, service, process
+        self._counts = counts
+        self._told = ""
+
+    def __call__(self, _now: float) -> None:
+        """Tell, if there is news. Numbers that are 0 say nothing."""
+        counts = json.dumps({name: count for name, count in self._counts().items() if count})
+        if counts not in {self._told, "{}"}:
+            self._told = counts
+            self._emit(
+                RequestsCounted(
+                    at=time.time(), service=self._service, counts=counts, process=self._process
+                )
+            )
 
 
 def _run(loop: Loop) -> None:

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
@@ -29,8 +30,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _numbers = count()
 
 
-def _run(*argv: str) -> None:
-    subprocess.run(argv, check=True, capture_output=True, text=True)
+def _run(*argv: str) -> str:
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 
 
 @dataclass
@@ -136,6 +137,14 @@ class Lan:
         for address in addresses:
             _run("ip", "-n", host.namespace, "addr", "add", address, "dev", interface)
         _run("ip", "-n", host.namespace, "link", "set", interface, "up")
+        self._wait_for_port(port)
+
+    def _wait_for_port(self, port: str) -> None:
+        """Until the bridge forwards to it: on a busy machine that comes after the link is up."""
+        end = time.monotonic() + 10
+        while "state forwarding" not in _run("bridge", "-n", self._switch, "link", "show",
+                                             "dev", port):  # fmt: skip
+            assert time.monotonic() < end, f"the bridge never forwards to {port}"
 
     def _bridge(self, name: str) -> None:
         if name in self._bridges:

@@ -94,6 +94,7 @@ VERBS = {
     "match_drivers": "driver match",
     "plan_declaration": "plan",
     "prefer_chain": "image chain",
+    "read_capture": "check",
     "remove_driver": "image remove-driver",
     "remove_extra_file": "image remove-file",
     "remove_unneeded_drivers": "image coverage",

@@ -8,7 +8,7 @@ from netboot.boot.events import AddressLearned, DhcpStarted, OfferSent
 from netboot.boot.files import ContentRef, Refusal
 from netboot.errors import BlobMissing, ContentFault
 from netboot.images.architecture import Architecture
-from netboot.netd import TEXTS_KEPT, BootServices
+from netboot.netd import TEXTS_KEPT, BootServices, CountTeller
 from netboot.pin_relay import PinRelay, Promise
 from netboot.protocols.dhcp import MessageType
 from netboot.report import ReportTokens
@@ -393,3 +393,17 @@ def test_a_machine_that_needs_the_loader_of_2023_gets_it_under_the_usual_name(si
     refs = [services.resolve(rb"\Boot\bootmgfw.efi", ip) for ip in (IP, "10.77.0.102")]
 
     assert ["bootmgfw_EX.efi", "bootmgfw.efi"] == [ref.name for ref in refs]
+
+
+def test_what_came_in_is_told_when_it_has_changed():
+    """Numbers that are 0 say nothing, and the same twice is no news."""
+    counts, told = {"answered": 0, "ignored": 0}, []
+    tell = CountTeller(told.append, "proxyDHCP", lambda: counts, process=3)
+    for answered in (0, 2, 2, 5):
+        counts["answered"] = answered
+        tell(0.0)
+
+    assert [('{"answered": 2}', 3), ('{"answered": 5}', 3)] == [
+        (one.counts, one.process) for one in told
+    ]
+    assert {"proxyDHCP"} == {one.service for one in told}

@@ -15,7 +15,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from netboot.boot.attempt import Outcome
-from netboot.operations import audit, boots, images, jobs, metrics_facts
+from netboot.operations import audit, boots, images, jobs, metrics_facts, network
 from netboot.operations.boots import BootFilter
 from netboot.site import Site
 from web.access import Role, refuse_below, requires, site
@@ -40,6 +40,7 @@ class SiteCollector(Collector):
         with self._app.app_context():
             yield from _boots(self._site)
         yield from _store(self._site)
+        yield from _requests(self._site)
         streams: Streams = self._app.extensions["netboot_streams"]
         yield GaugeMetricFamily("netboot_live_streams", "Open live pages.", streams.open)
 
@@ -96,6 +97,17 @@ def _store(own_site: Site) -> Iterable[Metric]:
     yield CounterMetricFamily("netboot_audit_entries", "Audit entries.", audit.count(own_site))
     yield CounterMetricFamily("netboot_journal_events", "Boot events.", counted.events)
     yield GaugeMetricFamily("netboot_disk_free_bytes", "Free in the data folder.", counted.free)
+
+
+def _requests(own_site: Site) -> Iterable[Metric]:
+    came = CounterMetricFamily(
+        "netboot_boot_requests", "What came to the boot services.", labels=["service", "outcome"]
+    )
+    serving = network.serving(own_site)
+    for service, counts in serving.counts.items() if serving else ():
+        for outcome, count in counts.items():
+            came.add_metric([service, outcome], count)
+    yield came
 
 
 @metrics.get("/metrics")

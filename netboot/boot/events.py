@@ -231,6 +231,19 @@ class DhcpStarted(Event):
     notes: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestsCounted(Event):
+    """What came to a service since it began, told while it changes; `counts` are JSON numbers.
+
+    Much of it has no event of its own: other hosts' DHCP, packets that cannot be read, floods.
+    `process` tells the workers of a service apart.
+    """
+
+    service: str
+    counts: str
+    process: int = 0
+
+
 KINDS: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
@@ -249,5 +262,6 @@ KINDS: dict[str, type[Event]] = {
         PeOffline,
         ForeignOffer,
         DhcpStarted,
+        RequestsCounted,
     )
 }

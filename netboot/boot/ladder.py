@@ -20,6 +20,7 @@ from netboot.boot.events import (
     PeOffline,
     PeReported,
     RequestIgnored,
+    RequestsCounted,
     ScriptServed,
     TransferFailed,
     TransferFinished,
@@ -139,10 +140,18 @@ def sentence(event: Event) -> str:
             return _http_sentence(event)
         case PeReported() | PeOffline():
             return _pe_sentence(event)
-        case DhcpStarted(interface=interface, address=address, ports=ports):
-            return f"proxyDHCP serves {interface} as {address} on UDP {ports or 'no port'}"
+        case DhcpStarted() | RequestsCounted():
+            return _service_sentence(event)
         case _:
             return event.kind
+
+
+def _service_sentence(event: DhcpStarted | RequestsCounted) -> str:
+    match event:
+        case DhcpStarted(interface=interface, address=address, ports=ports):
+            return f"proxyDHCP serves {interface} as {address} on UDP {ports or 'no port'}"
+        case RequestsCounted(service=service, counts=counts):
+            return f"what came to {service} since it began: {counts}"
 
 
 def label(image: str, version: int) -> str:

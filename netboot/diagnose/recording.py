@@ -100,7 +100,8 @@ class Recording:
         if magic != PCAPNG and magic not in PCAP:
             raise InvalidInput(self._refusal(watched, magic), hint=HOW_TO_RECORD)
         try:
-            reader = (_PcapNg if magic == PCAPNG else _Pcap)(watched)
+            kind: Any = _PcapNg if magic == PCAPNG else _Pcap
+            reader = kind(watched)
             for data, about in reader:
                 yield data, *_facts(reader, about)
         except (scapy.error.Scapy_Exception, struct.error, ValueError, OverflowError) as error:
@@ -227,8 +228,10 @@ class _Watched:
         """Whoever opened the file closes it."""
 
 
-class _Pcap(RawPcapReader):  # type: ignore[misc]  # scapy tells no types
+class _Pcap(RawPcapReader):
     """scapy's reader, which takes a packet that is cut off for a whole one."""
+
+    f: Any  # a _Watched
 
     def _read_packet(self, size: int = 0xFFFF) -> Any:
         before = self.f.taken
@@ -238,8 +241,10 @@ class _Pcap(RawPcapReader):  # type: ignore[misc]  # scapy tells no types
         return data, about
 
 
-class _PcapNg(RawPcapNgReader):  # type: ignore[misc]
+class _PcapNg(RawPcapNgReader):
     """scapy's reader, which ends without a word in the middle of a block."""
+
+    f: Any  # a _Watched
 
     def _read_block(self, size: int = 0xFFFF) -> Any:
         before = self.f.taken

@@ -20,7 +20,8 @@ from netboot.diagnose.recording import Frame, Recording
 from netboot.errors import ProtocolError
 from netboot.protocols.dhcp import NO_ADDRESS, MessageType, Option, Packet, dotted
 
-K, V = TypeVar("K"), TypeVar("V")
+K = TypeVar("K")
+V = TypeVar("V")
 
 MOST_MACHINES: Final = 100
 _MOST_PLACES: Final = 10_000  # addresses and ports that are remembered

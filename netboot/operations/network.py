@@ -5,14 +5,21 @@ import os
 import selectors
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from netboot.boot.events import DhcpStarted, ForeignOffer, OfferSent, RequestIgnored
+from netboot.boot.events import (
+    DhcpStarted,
+    ForeignOffer,
+    OfferSent,
+    RequestIgnored,
+    RequestsCounted,
+)
 from netboot.boot.made_up import is_made_up
 from netboot.errors import InvalidInput, OperatorFault
 from netboot.formats.pcap import HOW_TO_RECORD, may_be_recording
@@ -86,13 +93,17 @@ class OtherServer:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What our proxyDHCP serves since `since`; `notes` say what it cannot do here, and the cure."""
+    """What our proxyDHCP serves since `since`; `notes` say what it cannot do here, and the cure.
+
+    `counts` are, by service, what came in since then, as of the last half minute.
+    """
 
     since: float
     interface: str
     address: str
     ports: str
     notes: tuple[str, ...]
+    counts: Mapping[str, Mapping[str, int]]
 
 
 def decisions(
@@ -138,7 +149,22 @@ def serving(site: Site) -> Serving | None:
     if entry is None or not isinstance(event := entry.event, DhcpStarted):
         return None
     notes = tuple(filter(None, event.notes.split("\n\n")))
-    return Serving(event.at, event.interface, event.address, event.ports, notes)
+    counts = _counts(site, event.at)
+    return Serving(event.at, event.interface, event.address, event.ports, notes, counts)
+
+
+def _counts(site: Site, since: float) -> dict[str, dict[str, int]]:
+    """The newest counts of each service, its processes together."""
+    newest: dict[tuple[str, int], RequestsCounted] = {}
+    for entry in site.journal.latest_counts():
+        event = entry.event
+        if isinstance(event, RequestsCounted) and event.at >= since:
+            newest.setdefault((event.service, event.process), event)
+    found: dict[str, Counter[str]] = {}
+    for (service, _), event in sorted(newest.items(), key=lambda item: item[0]):
+        with suppress(ValueError, TypeError, AttributeError):  # a row that somebody has altered
+            found.setdefault(service, Counter()).update(json.loads(event.counts))
+    return {service: dict(counts) for service, counts in found.items()}
 
 
 def submit_check(

@@ -125,6 +125,10 @@ class Journal:
         found = self._select("WHERE kind = 'DhcpStarted' ORDER BY id DESC LIMIT 1")
         return found[0] if found else None
 
+    def latest_counts(self, limit: int = 32) -> list[Entry]:
+        """The newest RequestsCounted, newest first: they too have an index. Raises ContentFault."""
+        return self._select("WHERE kind = 'RequestsCounted' ORDER BY id DESC LIMIT ?", limit)
+
     def of_machine(
         self, mac: str, ip: str, began: float, until: float, limit: int = 1000
     ) -> list[Entry]:

@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE INDEX IF NOT EXISTS events_by_mac ON events (mac, id);
 CREATE INDEX IF NOT EXISTS events_by_at ON events (at);
 CREATE INDEX IF NOT EXISTS events_of_starts ON events (id) WHERE kind = 'DhcpStarted';
+CREATE INDEX IF NOT EXISTS events_of_counts ON events (id) WHERE kind = 'RequestsCounted';
 """
 
 GATHER = 0.05

@@ -1,13 +1,17 @@
 """The short cut for boot storms gives what the long way gives, byte for byte."""
 
+from dataclasses import FrozenInstanceError, replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netboot.boot.events import Discovered, OfferSent
 from netboot.boot.proxy_dhcp import Answer, ProxyDhcp
 from netboot.boot.twins import Twins, make_pattern
 from netboot.images.content_version import PublishedContent
 from netboot.protocols.dhcp import Packet
+from netboot.store.journal_writer import encoded
 from tests.boot_requests import BOTH, MAC, SETTINGS, X64, ipxe, published, request, version
 from tests.captures import reader
 
@@ -166,3 +170,21 @@ def test_unusual_layouts_have_no_pattern(options: bytes) -> None:
     data = bytes(request())[:240] + options
 
     assert make_pattern(data, data) is None
+
+
+def test_what_is_told_of_a_twin_is_as_if_it_had_been_told_anew() -> None:
+    """The same value, and the same row in the journal; the first stays what it was."""
+    seen = Discovered(at=1.0, mac="a", ip="10.0.0.9", architecture="x64", firmware="uefi",
+                      stage="firmware", machine_id="one", vendor_class="PXEClient")  # fmt: skip
+    twin = replace(seen, at=2.0, mac="b", machine_id="two")
+    offered = OfferSent(at=1.0, mac="a", file="x.efi", image="PE", version=4, reason="default")
+
+    for again, anew in (
+        (seen.of_twin(2.0, "b", "two"), twin),
+        (offered.again(2.0, "b"), replace(offered, at=2.0, mac="b")),
+    ):
+        assert again == anew
+        assert encoded(again) == encoded(anew)
+        with pytest.raises(FrozenInstanceError):
+            again.mac = "c"  # type: ignore[misc]
+    assert (seen.machine_id, offered.mac) == ("one", "a")

@@ -11,17 +11,19 @@ from socket import socket
 import pytest
 
 from netboot.images.architecture import Architecture
+from netboot.operations import driver_import, images, points, versions
 from netboot.site import Site
 from netboot.store.boot_programs import prepare_programs
 from tests.dhcp_servers import START, wait_for
 from tests.netlab import Host, Lan
-from vm.administrator import Administrator
 from vm.holder import _offloads_off, _packet_socket
+from vm.labpe import LabPe, image_name
 from vm.network import LabNetwork
 from vm.switch import Hook, Port, Switch, keep
 
 SERVER = "10.77.0.2"
 X64, X86 = Architecture.X64, Architecture.X86
+PACKAGES = ("netkvm", "e1000")
 
 
 class Wires:
@@ -110,18 +112,27 @@ class BootLan:
 
 @pytest.fixture(scope="session")
 def data_with_images(
-    lab: object, tmp_path_factory: pytest.TempPathFactory
+    lab: LabPe, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[Path], Path]:
-    """Copies a site whose default images hold the driver of virtio cards and e1000."""
+    """Copies a site whose default images hold the driver of virtio cards and e1000.
+
+    Made by the operations that the commands call, and built once: how an image comes to its
+    drivers is proved elsewhere.
+    """
     template = tmp_path_factory.mktemp("images") / "data"
-    administrator = Administrator(template, lab)  # type: ignore[arg-type]
-    administrator.provide_defaults()
+    site = Site.open(template)
     for architecture in (X64, X86):
-        for package in ("netkvm", "e1000"):
-            administrator.add_driver(architecture, package)
-        administrator.build(architecture)
-        administrator.update_points(architecture)
-    prepare_programs(Site.open(template).point, [Path("/usr/lib/ipxe")], SERVER)
+        name = image_name(architecture)
+        wim = lab.wim[architecture]
+        images.import_image(site, wim, name=name, architecture=architecture, is_lab=True)
+        for package in PACKAGES:
+            driver_import.import_drivers(site, lab.driver_folder(package, architecture))
+        images.add_drivers(site, name, PACKAGES, enable=True)
+        versions.build_version(site, name)
+        points.update_distribution_points(site, name)
+    prepare_programs(site.point, [Path("/usr/lib/ipxe")], SERVER)
+    site.database.close()
+    site.journal.close()
 
     def copy(folder: Path) -> Path:
         target = folder / "data"

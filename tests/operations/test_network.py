@@ -5,7 +5,13 @@ import time
 
 import pytest
 
-from netboot.boot.events import DhcpStarted, ForeignOffer, OfferSent, RequestIgnored
+from netboot.boot.events import (
+    DhcpStarted,
+    ForeignOffer,
+    OfferSent,
+    RequestIgnored,
+    RequestsCounted,
+)
 from netboot.diagnose.firmware import KINDS
 from netboot.errors import InvalidInput, OperatorFault
 from netboot.operations import network
@@ -83,6 +89,26 @@ def test_what_is_served_is_what_was_said_last(busy):
         serving.ports,
         serving.notes,
     )
+
+
+def test_what_came_in_is_counted_since_the_start(busy):
+    """The newest numbers of each process, added up; those of the run before are none of it."""
+    for at, service, process, counts in (
+        (1.5, "proxyDHCP", 0, '{"answered": 99}'),
+        (9.0, "proxyDHCP", 0, '{"answered": 3}'),
+        (10.0, "proxyDHCP", 0, '{"answered": 4, "malformed": 1}'),
+        (10.0, "TFTP", 0, '{"requests": 2}'),
+        (10.0, "TFTP", 1, '{"requests": 5}'),
+        (10.0, "odd", 0, "[1"),
+    ):
+        busy.journal.emit(RequestsCounted(at=at, service=service, process=process, counts=counts))
+    assert busy.journal.flush()
+
+    assert {
+        "proxyDHCP": {"answered": 4, "malformed": 1},
+        "TFTP": {"requests": 7},
+        "odd": {},
+    } == network.serving(busy).counts
 
 
 def test_before_the_first_start_nothing_is_known(site):

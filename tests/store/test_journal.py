@@ -12,7 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from netboot.boot.events import DhcpStarted, Discovered, Event, OfferSent, TransferFinished
+from netboot.boot.events import (
+    DhcpStarted,
+    Discovered,
+    Event,
+    OfferSent,
+    RequestsCounted,
+    TransferFinished,
+)
 from netboot.errors import ContentFault
 from netboot.store.journal import Entry, Journal, UnknownEvent
 
@@ -108,6 +115,23 @@ def test_the_newest_start_is_found_however_long_ago_it_was(journal: Journal) -> 
     found = journal.latest_start()
     assert found is not None
     assert found.event == starts[1]
+
+
+def test_counts_are_found_however_much_came_since(journal: Journal) -> None:
+    """By an index of their own: a storm brings thousands of events between two of them."""
+    for number in range(3):
+        journal.emit(RequestsCounted(at=float(number), service="TFTP", counts=f"{number}"))
+        for at in range(50):
+            journal.emit(discovered(at))
+    assert journal.flush()
+
+    assert [entry.event.at for entry in journal.latest_counts(2)] == [2.0, 1.0]
+    with sqlite3.connect(journal._path) as connection:
+        plan = connection.execute(
+            "EXPLAIN QUERY PLAN SELECT id FROM events WHERE kind = 'RequestsCounted'"
+            " ORDER BY id DESC LIMIT 2"
+        ).fetchall()
+    assert "events_of_counts" in str(plan)
 
 
 def test_an_empty_journal_has_nothing_to_tell(journal: Journal) -> None:

@@ -23,6 +23,9 @@ class Serving(Value):
     address: str
     ports: str
     notes: list[str]
+    counts: dict[str, dict[str, int]] = Field(
+        description="By service, what came in since the start, as of the last half minute."
+    )
 
 
 class OtherServer(Value):
