@@ -196,6 +196,7 @@ def make_driver(
     complete = [word for word in inf.payloads if word not in planned.missing]
     used = complete or list(inf.payloads)
     files = _files(planned, available, used)
+    unvouched = _unvouched(planned, available, vouched)
     programs = [available[file.path] for file in files if file.path.lower().endswith(".sys")]
     return Driver(
         digest=package_digest(files),
@@ -213,12 +214,13 @@ def make_driver(
         findings=(
             *_missing_findings(planned, complete),
             *_machine_findings(planned, used, available),
-            *_unvouched(planned, available, vouched),
+            *unvouched,
             *planned.findings,
             *_inf_findings(inf, used),
         ),
         missing=() if complete else _union(planned.missing.values()),
         self_signed=bool(programs) and all(program.signed for program in programs),
+        catalog_checked=vouched is not None and not unvouched,
     )
 
 
