@@ -122,7 +122,7 @@ def index() -> str:
     }
     if wants_fragment():
         return render_template("drivers/_found.html", **values, live=True)
-    return page("drivers/index.html", **values)
+    return page("drivers/index.html", **values, clashes=known_pairs.enabled_clashes(site()))
 
 
 @drivers.get("/<digest>")

@@ -288,7 +288,8 @@ def _tell_relations(others: Relations) -> None:
 def _signed(item: Driver) -> str:
     match signature(item):
         case Signature.CATALOG:
-            return f"catalog file {item.catalog_file}"
+            known = "knows its INF and programs" if item.catalog_checked else "was not checked"
+            return f"catalog file {item.catalog_file}, which {known}"
         case Signature.SELF:
             return "its programs are signed themselves"
         case Signature.NONE:
@@ -367,6 +368,7 @@ def _plain(item: Driver) -> dict[str, object]:
         "architectures": sorted(item.architectures),
         "signature": signature(item).value,
         "catalog_file": item.catalog_file,
+        "catalog_checked": item.catalog_checked,
         "enabled": item.enabled,
         "size": item.size,
         "categories": list(item.categories),

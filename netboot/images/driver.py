@@ -72,6 +72,7 @@ class Driver:
     `date` is ISO (YYYY-MM-DD) or empty where the INF has none that can be read.
     `findings` are sentences about what is doubtful (missing payload, no catalog file).
     `catalog_file` is the path of the catalog file in `files`, empty where there is none;
+    `catalog_checked` that it was read and knows the INF and every program by its digest;
     `self_signed` tells that every .sys carries a signature of its own. `missing` names
     payload files without which the package loads on no architecture.
     `categories` are the operator's own words.
@@ -94,6 +95,7 @@ class Driver:
     missing: tuple[str, ...] = ()
     self_signed: bool = False
     categories: tuple[str, ...] = ()
+    catalog_checked: bool = False
 
     @property
     def kind(self) -> DriverKind:

@@ -196,7 +196,7 @@ def make_driver(
     complete = [word for word in inf.payloads if word not in planned.missing]
     used = complete or list(inf.payloads)
     files = _files(planned, available, used)
-    programs = [available[file.path] for file in files if file.path.lower().endswith(".sys")]
+    unvouched = _unvouched(planned, available, vouched)
     return Driver(
         digest=package_digest(files),
         name=inf_name.rpartition("/")[2].rpartition(".")[0].lower(),
@@ -213,12 +213,13 @@ def make_driver(
         findings=(
             *_missing_findings(planned, complete),
             *_machine_findings(planned, used, available),
-            *_unvouched(planned, available, vouched),
+            *unvouched,
             *planned.findings,
             *_inf_findings(inf, used),
         ),
         missing=() if complete else _union(planned.missing.values()),
-        self_signed=bool(programs) and all(program.signed for program in programs),
+        self_signed=_self_signed(files, available),
+        catalog_checked=vouched is not None and not unvouched,
     )
 
 
@@ -252,6 +253,12 @@ def _files(
         for path, words in planned.files.items()
         if not words or words & set(used)
     )
+
+
+def _self_signed(files: Iterable[DriverFile], available: Mapping[str, AvailableFile]) -> bool:
+    """Whether there are programs and every one carries a signature."""
+    programs = [available[file.path] for file in files if file.path.lower().endswith(".sys")]
+    return bool(programs) and all(program.signed for program in programs)
 
 
 def _union(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:

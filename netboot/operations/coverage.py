@@ -33,8 +33,8 @@ from netboot.operations.kept_results import KeptResults
 from netboot.operations.machine_images import boots_from_network, decider
 from netboot.operations.machines import KnownMachine, learn_from_journal, list_machines
 from netboot.site import Site
-from netboot.store.catalog_rows import load_drivers
-from netboot.store.records import DeploymentRow, DriverRow, HardwareIdRow, MachineRow
+from netboot.store.catalog_rows import claimants, load_drivers
+from netboot.store.records import DeploymentRow, DriverRow, MachineRow
 
 T = TypeVar("T")
 
@@ -232,13 +232,9 @@ def _inside(view: ImageView) -> tuple[Driver, ...]:
 
 def _claiming(session: Session, ids: frozenset[str]) -> list[Driver]:
     """The catalog's drivers that claim any of these ids, with the models that do."""
-    numbers: set[int] = set()
-    for part in _parts(sorted(ids)):
-        query = select(HardwareIdRow.driver_id).where(HardwareIdRow.hardware_id.in_(part))
-        numbers.update(session.scalars(query.distinct()))
     return [
         driver
-        for part in _parts(sorted(numbers))
+        for part in _parts(sorted(claimants(session, ids)))
         for driver in load_drivers(session, DriverRow.id.in_(part), claiming=ids)
     ]
 

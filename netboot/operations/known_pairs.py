@@ -99,8 +99,14 @@ def clashes_among(site: Site, drivers: Sequence[Driver]) -> tuple[Clash, ...]:
     return clashes(list_pairs(site), drivers) if len(drivers) > 1 else ()
 
 
+def enabled_clashes(site: Site) -> tuple[Clash, ...]:
+    """What the pairs hold against the enabled drivers, were they in one image."""
+    with site.database.transaction() as session:
+        return clashes_enabled(session)
+
+
 def clashes_enabled(session: Session) -> tuple[Clash, ...]:
-    """What the pairs hold against the enabled drivers; the order is nobody's concern there."""
+    """The same within a transaction; the order is nobody's concern there."""
     pairs = [one for one in pairs_known(session) if one.trouble is not Trouble.ORDER]
     sides = [side for pair in pairs for side in (pair.first, pair.second)]
     meant = load_drivers(session, DriverRow.enabled & named_by(sides))

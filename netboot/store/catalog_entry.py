@@ -27,7 +27,7 @@ _TEXTS = (
     *("digest", "name", "inf_name", "provider", "class_name", "class_guid"),
     *("version", "date", "catalog_file"),
 )
-_PLAIN = (*_TEXTS, "findings", "missing", "self_signed")
+_PLAIN = (*_TEXTS, "findings", "missing", "self_signed", "catalog_checked")
 _values = attrgetter(*(field.name for field in fields(Model)))
 
 
@@ -98,6 +98,7 @@ def whole(
         findings=tuple(package["findings"]),
         missing=tuple(package["missing"]),
         self_signed=package["self_signed"],
+        catalog_checked=package.get("catalog_checked", False),
         architectures=frozenset(map(Architecture, package["architectures"])),
         files=tuple(map(_file, package["files"])),
         models=tuple(_model(row) for row in from_json(models) if _claims(row, claiming)),

@@ -61,6 +61,13 @@ def summaries_of(session: Session, digests: Iterable[str]) -> dict[str, DriverSu
     return {row.digest: summary_value(row) for row in rows}
 
 
+def claimants(session: Session, ids: Iterable[str]) -> set[int]:
+    """Numbers of the drivers that claim any of these ids, however many they are."""
+    listed = _listed(session.connection())
+    query = select(HardwareIdRow.driver_id).where(HardwareIdRow.hardware_id == listed.c.value)
+    return set(session.execute(query, {"ids": to_json(sorted(ids)).decode()}).scalars())
+
+
 def load_drivers(
     session: Session, condition: ColumnElement[bool], *, claiming: frozenset[str] | None = None
 ) -> list[Driver]:

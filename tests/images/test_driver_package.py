@@ -321,10 +321,15 @@ def test_what_the_catalog_file_does_not_vouch_for():
     inf = parse(files["acme.inf"])
     planned = plan(inf, "acme.inf", lambda path: path if path in files else None)
 
-    def findings(*vouched):
+    def made(*vouched):
         names = frozenset(name.encode() for name in vouched)
-        return make_driver(inf, "acme.inf", planned, entries, names).findings
+        return make_driver(inf, "acme.inf", planned, entries, names)
 
-    assert () == findings("acme.inf", "acme.sys")
-    assert ("acme.sys is not what the catalog file acme.cat vouches for.",) == findings("acme.inf")
-    assert () == make_driver(inf, "acme.inf", planned, entries).findings
+    doubt = "acme.sys is not what the catalog file acme.cat vouches for."
+    assert ((), True) == (
+        made("acme.inf", "acme.sys").findings,
+        made("acme.inf", "acme.sys").catalog_checked,
+    )
+    assert ((doubt,), False) == (made("acme.inf").findings, made("acme.inf").catalog_checked)
+    unread = make_driver(inf, "acme.inf", planned, entries)
+    assert ((), False) == (unread.findings, unread.catalog_checked)

@@ -10,6 +10,7 @@ from netboot.images.driver import Model
 from netboot.store.catalog_entry import entry, summary
 from netboot.store.catalog_rows import (
     add_entries,
+    claimants,
     known_digests,
     load_drivers,
     load_packages,
@@ -52,6 +53,18 @@ def test_ids_that_nobody_claimed_before_are_told_once(site):
 
     assert ["PCI\\B", "PCI\\C"] == sorted(new)
     assert [] == add(site)
+
+
+def test_claimants_are_found_among_more_ids_than_a_query_takes_parameters(any_site):
+    """On either database; an id that nobody claims finds nobody."""
+    add(any_site, claiming("one", "PCI\\VEN_1", "PCI\\VEN_2"), claiming("two", "PCI\\VEN_3"))
+    many = {f"PCI\\VEN_8086&DEV_{n:04X}" for n in range(40_000)}
+
+    with any_site.database.transaction() as session:
+        first = session.scalar(select(DriverRow.id).where(DriverRow.name == "one"))
+        assert {first} == claimants(session, many | {"PCI\\VEN_1", "PCI\\VEN_2"})
+        assert set() == claimants(session, many)
+        assert set() == claimants(session, ())
 
 
 def test_a_driver_without_ids_is_a_driver(site):

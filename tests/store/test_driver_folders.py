@@ -247,6 +247,13 @@ def test_an_unpacked_archive_is_removed_when_the_reader_stops(tmp_path):
     assert [] == list((tmp_path / "scratch").iterdir())
 
 
+def test_a_catalog_file_that_knows_the_package_is_said_to(tmp_path):
+    """INF and programs were found among its members."""
+    (result,) = read(write(tmp_path / "t", package_files()), tmp_path)
+
+    assert ((), True) == (result.driver.findings, result.driver.catalog_checked)
+
+
 def test_a_changed_program_is_not_vouched_for(tmp_path):
     """The catalog file still knows the old one."""
     files = package_files()
@@ -264,4 +271,4 @@ def test_a_catalog_file_that_cannot_be_read(tmp_path):
     assert result.driver.findings == (
         "The catalog file acme.cat cannot be read (a catalog file that is cut off).",
     )
-    assert result.driver.catalog_file == "acme.cat"
+    assert ("acme.cat", False) == (result.driver.catalog_file, result.driver.catalog_checked)

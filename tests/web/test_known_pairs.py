@@ -82,6 +82,7 @@ def test_a_pair_is_told_on_the_pages_where_it_matters(furnished, make_client, tm
 
     assert "Both take the card." in operator.get(page_of(netkvm)).text
     assert "Both take the card." in operator.get("/drivers/conflicts").text
+    assert "known not to get along" in operator.get("/drivers/").text
     assert "do not get along" not in operator.get("/images/lab-pe-x64").text
     images.add_driver(furnished, "lab-pe-x64", netkvm.digest)
     assert "Both take the card." in operator.get("/images/lab-pe-x64").text

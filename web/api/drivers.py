@@ -53,6 +53,7 @@ class DriverListed(Value):
 class DriverShown(DriverListed):
     """A driver with what it claims and who holds it."""
 
+    catalog_checked: bool = Field(description="Its catalog file knows the INF and the programs.")
     hardware_ids: list[str] = Field(description=f"At most {IDS_SHOWN}.")
     images: list[str] = Field(description="Boot images whose recipe holds it.")
     superseded_by: str | None = Field(description="A newer version that claims all of its ids.")
@@ -119,6 +120,7 @@ def _shown(driver: Driver) -> DriverShown:
     known = known_pairs.partners_of(site(), driver.digest)
     return DriverShown(
         **_common(driver),
+        catalog_checked=driver.catalog_checked,
         hardware_ids=sorted(driver.hardware_ids)[:IDS_SHOWN],
         images=list(operations.images_using(site(), driver.digest)),
         superseded_by=others.superseded_by.digest if others.superseded_by else None,
