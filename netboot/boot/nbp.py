@@ -95,18 +95,14 @@ def select(
 ) -> BootProgram | NoProgram:
     """The program that starts the first candidate which this firmware can start.
 
-    `supplied` are the names of the boot programs that the administrator brought. `authority` is
-    whose UEFI loader this machine needs, `site_authority` the site's default.
+    `supplied` are boot programs that the administrator brought, `authority` is whose UEFI loader
+    this machine needs, `site_authority` the site's default.
     """
     site = f"http://{server}:{http_port}"
     if client.stage is Stage.IPXE:
-        return BootProgram(
-            f"{site}/boot.ipxe",
-            Transport.HTTP,
-            choice.version,
-            "iPXE gets the script",
-            personal=True,
-        )
+        reason = "iPXE gets the script"
+        script = f"{site}/boot.ipxe"
+        return BootProgram(script, Transport.HTTP, choice.version, reason, personal=True)
     refusals = []
     for version in choice.candidates:
         for chain in version.chains_for(client.firmware):

@@ -28,7 +28,10 @@ LABEL_LIMIT = 64
 
 @dataclass(frozen=True, slots=True)
 class FileProperty:
-    """A property that is one file of at most `limit` bytes; `check` raises FormatError for bytes that cannot be it."""
+    """A property that is one file.
+
+    It has at most `limit` bytes; `check` raises FormatError for bytes that cannot be it.
+    """
 
     field: str
     what: str

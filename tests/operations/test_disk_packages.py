@@ -52,7 +52,7 @@ def test_the_script_fetches_that_very_version_and_reports_as_a_package(published
 
     assert f"NB_BASE='{HOME}/v/lab-pe-x64/1'" in script
     assert f"{wim.digest[7:]} {wim.size} boot.wim" in script
-    assert (NAME, 1, "package") == ReportTokens(published.secret).read_lasting(token)
+    assert ("lab-pe-x64", 1, "package") == ReportTokens(published.secret).read_lasting(token)
 
 
 def test_what_is_to_be_typed_stands_beside_the_link(published):

@@ -55,7 +55,7 @@ def test_the_started_image_reports_with_a_token_of_its_version_and_way(lab_site,
     text = taken(lab_site, view, "netboot/grub.cfg", tmp_path).decode()
     token = text.partition(f"{HOME}/report/")[2].split()[0]
 
-    assert (NAME, 1, "usb") == ReportTokens(lab_site.secret).read_lasting(token)
+    assert ("lab-pe-x64", 1, "usb") == ReportTokens(lab_site.secret).read_lasting(token)
 
 
 def test_the_same_wishes_make_nothing_new(lab_site):

@@ -652,7 +652,8 @@ def test_damaged_bytes_are_listed_and_deleted(script):
 def test_a_machine_is_given_a_loader(script):
     """By its address; a list of devices is refused."""
     mac = "52:54:00:77:00:31"
-    assert 200 == script("PUT", f"machines/{mac}/devices", json={"devices": ""}).status_code
+    devices = {"devices": "PCI\\VEN_8086&DEV_100E"}
+    assert 200 == script("PUT", f"machines/{mac}/devices", json=devices).status_code
     known = script("PUT", f"machines/{mac}/authority", json={"authority": "2023"})
     assert known.json["authority"] == "2023"
     assert {mac: "2023"} == dict(script.site.point.load().authorities)
