@@ -3,6 +3,7 @@
 import pytest
 
 from netboot.errors import InvalidInput, NotFound
+from netboot.images.architecture import Architecture
 from netboot.operations import driver_import, driver_sets, drivers, images
 from tests.web.seeding import add_image
 
@@ -11,7 +12,7 @@ from tests.web.seeding import add_image
 def stocked(site, lab):
     """A site with two drivers of the catalog, not enabled."""
     for name in ("e1000", "rtl8139"):
-        driver_import.import_drivers(site, lab.driver_folder(name, "x64"))
+        driver_import.import_drivers(site, lab.driver_folder(name, Architecture.X64))
     return site
 
 
