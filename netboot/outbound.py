@@ -91,15 +91,14 @@ class Outbound:
 
         Raises OSError when it did not arrive: the text says why.
         """
+        told = list(headers.items())
         reach = _Reach(self._allowed, time.monotonic() + self._seconds)
         try:
             with (
                 httpcore.ConnectionPool(
                     ssl_context=self._tls, network_backend=reach, max_connections=1
                 ) as pool,
-                pool.stream(
-                    "POST", url, headers=list(headers.items()), content=content
-                ) as response,
+                pool.stream("POST", url, headers=told, content=content) as response,
             ):
                 status: int = response.status
                 return status

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from netboot.commands.output import as_json, open_site, print_json, print_table
+from netboot.commands.output import as_json, open_site, print_json, print_table, say
 from netboot.images.driver import Driver
 from netboot.images.known_pairs import Clash, KnownPair, Side, Trouble
 from netboot.images.matching import Conflict
@@ -79,8 +79,11 @@ def list_(data: Path, *, json_: bool) -> None:
 @click.option("--second-before", default="")
 @click.option("--reason", required=True, help="What goes wrong.")
 @click.option("--source", default="", help="Where it was learned.")
+@as_json
 @click.pass_obj
-def add(data: Path, /, trouble: str, reason: str, source: str, **sides: str) -> None:
+def add(
+    data: Path, /, *, trouble: str, reason: str, source: str, json_: bool, **sides: str
+) -> None:
     """Note that drivers do not get along.
 
     TROUBLE is `apart` (never both in one image), `order` (load the first before the second) or
@@ -95,16 +98,20 @@ def add(data: Path, /, trouble: str, reason: str, source: str, **sides: str) -> 
         reason=reason,
         source=source,
     )
-    tell_pair(noted)
+    if json_:
+        print_json(plain_pair(noted))
+    else:
+        tell_pair(noted)
 
 
 @pair.command()
 @click.argument("pair_id", metavar="PAIR")
+@as_json
 @click.pass_obj
-def remove(data: Path, pair_id: str) -> None:
+def remove(data: Path, pair_id: str, *, json_: bool) -> None:
     """Forget PAIR, one of the site's own."""
     gone = known_pairs.remove_pair(open_site(data), pair_id)
-    click.echo(f"{gone.id} is gone: {gone.rule}")
+    say(plain_pair(gone), f"{gone.id} is gone: {gone.rule}", json_=json_)
 
 
 def tell_pair(one: KnownPair) -> None:

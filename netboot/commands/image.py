@@ -268,14 +268,18 @@ def _unneeded(weight: DriverWeight) -> str:
 @image.command()
 @click.argument("name")
 @click.argument("new_name", metavar="NEW")
+@as_json
 @click.pass_obj
-def rename(data: Path, name: str, new_name: str) -> None:
+def rename(data: Path, *, name: str, new_name: str, json_: bool) -> None:
     """Give image NAME the name NEW; deployments and defaults follow, nothing is copied."""
     view = image_properties.set_details(open_site(data), name, name=new_name)
-    click.echo(f"It is called {view.name} now, and whatever referred to {name} refers to it.")
+    lines = [f"It is called {view.name} now, and whatever referred to {name} refers to it."]
     if view.needs_build and view.current:
-        click.echo("What it is called inside (boot menu, reports) changes with the next version:")
-        click.echo(f'  -> netboot image build "{view.name}"')
+        lines += [
+            "What it is called inside (boot menu, reports) changes with the next version:",
+            f'  -> netboot image build "{view.name}"',
+        ]
+    say(_plain(view), *lines, json_=json_)
 
 
 @image.command("set-default")

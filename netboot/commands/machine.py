@@ -107,8 +107,9 @@ def forget(data: Path, name: str, *, json_: bool) -> None:
 @machine.command("set-authority")
 @click.argument("name")
 @click.argument("authority", type=click.Choice(["unknown", *AUTHORITIES]))
+@as_json
 @click.pass_obj
-def set_authority(data: Path, name: str, authority: str) -> None:
+def set_authority(data: Path, *, name: str, authority: str, json_: bool) -> None:
     """Say whose UEFI boot loader machine NAME needs; it outweighs what image and site say.
 
     2011: Microsoft Windows Production PCA 2011. 2023: Windows UEFI CA 2023, which machines trust
@@ -117,7 +118,8 @@ def set_authority(data: Path, name: str, authority: str) -> None:
     wanted = "" if authority == "unknown" else authority
     known = machines.set_authority(open_site(data), name, wanted)
     loader = AUTHORITIES[wanted] if wanted else "image and site"
-    click.echo(f"{known.key} gets the boot loader of {loader}.")
+    told = {"machine": known.key, "authority": known.authority}
+    say(told, f"{known.key} gets the boot loader of {loader}.", json_=json_)
 
 
 def _cells(item: KnownMachine, decision: Decision, fate: Outlook | None) -> tuple[str, ...]:

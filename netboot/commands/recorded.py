@@ -35,7 +35,7 @@ READING = {
     "versions",
     "wait",
 }
-CHANGING = ("--fix", "--remove-unneeded")
+CHANGING = ("--delete", "--fix", "--remove-unneeded")
 """Options by which a verb that reads changes something after all."""
 
 ROOMS = {

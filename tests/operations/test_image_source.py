@@ -1,6 +1,6 @@
 import pytest
 
-from netboot.errors import InvalidInput, NotFound, OperatorFault, WrongArchitecture
+from netboot.errors import EditConflict, InvalidInput, NotFound, OperatorFault, WrongArchitecture
 from netboot.operations import (
     driver_import,
     drivers,
@@ -142,6 +142,26 @@ def test_a_source_that_the_recipe_does_not_fit_is_not_taken(imported, folder):
     assert None is image_source.give_up_source(imported, NAME).candidate
     with pytest.raises(NotFound, match="no newer source"):
         image_source.take_source(imported, NAME)
+
+
+def test_a_recipe_that_changed_since_the_report_is_told_line_by_line(imported, new):
+    """What it was when the source was examined, and what it is; nothing is taken."""
+    seen = image_source.examine_source(imported, NAME, new)
+    image_properties.set_properties(imported, NAME, {"scratch_space_mb": 256})
+    with pytest.raises(EditConflict) as conflict:
+        image_source.take_source(imported, NAME, row_version=seen.row_version)
+
+    (told,) = conflict.value.difference
+    assert ("property scratch_space_mb", "", "", "256") == (
+        *(told.field, told.base, told.yours),
+        told.theirs,
+    )
+    assert images.get_image(imported, NAME).candidate is not None
+    now = images.get_image(imported, NAME)
+    image_source.take_source(imported, NAME, row_version=now.row_version)
+    with pytest.raises(EditConflict, match="taken or given up") as conflict:
+        image_source.take_source(imported, NAME, row_version=seen.row_version)
+    assert "source" == conflict.value.difference[0].field
 
 
 def test_the_same_source_and_another_architecture_are_refused(imported, old, folder):

@@ -43,6 +43,23 @@ def test_a_change_keeps_the_files_comments(site):
     assert ("relays", "web_port") == tuple(sorted(changed.pending))
 
 
+def test_a_conflict_tells_what_was_what_was_sent_and_what_stands_there(site):
+    """For what was sent; a secret is never repeated, and nothing is written."""
+    before = settings.read_settings(site)
+    base = {each.name: each.text for each in before.settings}
+    settings.change_settings(site, {"web_port": "9002", "oidc_label": "Theirs"})
+    texts = {**base, "web_port": "9001", "oidc_client_secret": "mine"}
+    with pytest.raises(EditConflict) as conflict:
+        settings.change_settings(site, texts, etag=before.etag, base=base)
+    told = {one.field: (one.base, one.yours, one.theirs) for one in conflict.value.difference}
+
+    assert ("8080", "9001", "9002") == told["web_port"]
+    assert (base["oidc_label"], base["oidc_label"], "Theirs") == told["oidc_label"]
+    assert ("", settings.HIDDEN, "") == told["oidc_client_secret"]
+    assert 3 == len(told)
+    assert 9002 == load_settings(site.data).web_port
+
+
 def test_an_empty_text_takes_a_setting_back_to_its_default(site):
     """Its line leaves the file."""
     (site.data / "netboot.toml").write_text(FILE)

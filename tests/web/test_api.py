@@ -389,7 +389,7 @@ def test_points_boots_jobs_and_the_lab_are_told(reader):
     assert [boot["machine"] for boot in boots["items"]] == ["52:54:00:aa:bb:cc"]
     story = reader("GET", f"boots/{boots['items'][0]['id']}").json
     assert story["steps"][0]["text"]
-    assert reader("GET", "jobs").json == {"items": []}
+    assert (reader("GET", "jobs").json["items"], reader("GET", "jobs").json["total"]) == ([], 0)
     assert reader("GET", "test-machines").json["available"] is False
     assert reader("GET", "me").json == {"name": "vera", "role": "viewer", "external": False}
 
@@ -659,3 +659,97 @@ def test_a_machine_is_given_a_loader(script):
     assert {mac: "2023"} == dict(script.site.point.load().authorities)
     assert script("PUT", f"machines/{mac}/authority", json={"authority": "2042"}).status_code == 422
     script("DELETE", f"machines/{mac}")
+
+
+# --- several drivers, versions, files for git ---------------------------------------------
+
+
+def test_several_drivers_are_enabled_sorted_and_deleted_at_once(script):
+    """Those that cannot be are told with the reason; the others are done."""
+    held = script("GET", LAB).json["drivers"][0]["digest"]
+    chosen = {"drivers": [held, "rtl8139"]}
+    sorted_ = script("POST", "drivers/chosen/categories", json={**chosen, "add": ["lab"]})
+    assert [one["categories"] for one in sorted_.json["drivers"]] == [["lab"], ["lab"]]
+    off = script("POST", "drivers/chosen/disable", json=chosen)
+    assert {one["enabled"] for one in off.json["drivers"]} == {False}
+    on = script("POST", "drivers/chosen/enable", json=chosen)
+    assert {one["enabled"] for one in on.json["drivers"]} == {True}
+    gone = script("POST", "drivers/chosen/delete", json=chosen)
+    assert ["rtl8139"] == [one["name"] for one in gone.json["drivers"]]
+    assert "Lab PE x64" in gone.json["refused"][0]["reason"]
+    unknown = script("POST", "drivers/chosen/enable", json={"drivers": ["e1000x"]})
+    assert unknown.status_code == 404
+
+
+def test_a_driver_is_told_among_the_others(script):
+    """Its versions, and rivals for its devices."""
+    others = script("GET", "drivers/e1000/relations").json
+
+    assert set(others) == {"superseded_by", "versions", "rivals"}
+    assert "e1000" not in [one["driver"]["name"] for one in others["rivals"]]
+
+
+def test_a_version_its_differences_and_its_source_are_told(script):
+    """Each where it was looked for; what is not there is named with what is."""
+    first = script("GET", f"{LAB}/versions").json["items"][-1]["number"]
+    one = script("GET", f"{LAB}/versions/{first}").json
+    assert one["number"] == first
+    missing = script("GET", f"{LAB}/versions/999")
+    assert (404, True) == (missing.status_code, "Versions:" in missing.json["hint"])
+    source = script("GET", f"{LAB}/source").json
+    assert source["digest"].startswith("sha256:")
+    assert source["candidate"] is None
+
+
+def test_a_code_from_a_screen_is_explained(reader):
+    """As somebody types it; one that nobody knows is not found."""
+    assert reader("GET", "boots/codes/e55").json["code"] == "PXE-E55"
+    assert reader("GET", "boots/codes/C000000F").json["cures"]
+    assert reader("GET", "boots/codes/nonsense").status_code == 404
+    assert len(reader("GET", "boots/codes").json["items"]) > 20
+    assert len(reader("GET", "boots/hours?hours=3").json["starts"]) == 3
+    assert reader("GET", "overview").json["decisions"]
+
+
+def test_the_site_as_files_is_exported_planned_and_applied(script):
+    """What was exported changes nothing; a change is planned, applied once, and recorded."""
+    files = script("GET", "declaration").json["files"]
+    assert {"drivers.toml", "assignments.toml", "images/lab-pe-x64.toml"} <= set(files)
+    plan = script("POST", "declaration/plan", json={"files": files})
+    assert plan.json["changes"] == []
+    name = "images/lab-pe-x64.toml"
+    files[name] = files[name].replace('comment = "', 'comment = "by git: ', 1)
+    plan = script("POST", "declaration/plan", json={"files": files}).json
+    assert [one["label"] for one in plan["changes"]] == ["Lab PE x64"]
+    done = script("POST", "declaration/apply", json={"files": files, "planned": plan["digest"]})
+    assert (200, plan["digest"]) == (done.status_code, done.json["digest"])
+    assert script("GET", LAB).json["comment"].startswith("by git: ")
+    (entry,) = audit.entries(script.site)
+    assert entry.action == "declaration.apply"
+    assert entry.details["changes"] == ["change image Lab PE x64"]
+    again = script("POST", "declaration/apply", json={"files": files, "planned": plan["digest"]})
+    assert (412, "Changed by somebody else") == (again.status_code, again.json["title"])
+
+
+def test_files_over_the_api_choose_no_file_of_this_machine(script):
+    """Neither as a source nor by their names; and removing images is for administrators."""
+    image = 'name = "New"\narchitecture = "x64"\n[source]\nfile = "/etc/passwd"\n'
+    refused = script("POST", "declaration/plan", json={"files": {"images/new.toml": image}})
+    assert (400, True) == (refused.status_code, "only the command line" in refused.json["detail"])
+    for name in ("../drivers.toml", "images/../x.toml", "/etc/x.toml", "images/a/b.toml", "x"):
+        assert script("POST", "declaration/plan", json={"files": {name: ""}}).status_code == 400
+    otto = Script(script.site, "otto", "operate")
+    files = {"files": {"images/new.toml": image}, "prune": True}
+    assert otto("POST", "declaration/apply", json=files).status_code == 403
+
+
+def test_ones_own_password_wants_the_old_one_and_the_whole_account(script):
+    """Guesses are counted together with those of the page; a lesser token may not try."""
+    wanted = {"old_password": "not the one", "password": "another long password"}
+    lesser = Script(script.site, "ada", "read")
+    assert lesser("PUT", "me/password", json=wanted).status_code == 403
+    answers = [script("PUT", "me/password", json=wanted).status_code for _ in range(7)]
+    assert answers[0] == 400
+    assert answers[-1] == 429
+    assert script("GET", "me/sessions").json["items"] == []
+    assert lesser("DELETE", "me/tokens/1").status_code in {403, 404}

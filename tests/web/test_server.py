@@ -36,6 +36,16 @@ def signed_in(console, name="otto"):
     return client
 
 
+def test_a_header_about_tls_is_not_believed_even_from_this_machine(data):
+    """A proxy on the same machine passes on what its clients write; the setting decides."""
+    with running_console(data) as console, signed_in(console) as client:
+        forged = {"X-Forwarded-Proto": "https", "X-Forwarded-Ssl": "on"}
+        page = client.get("/account/api/", headers=forged)
+
+    assert f"{console.url}/api/v1" in page.text
+    assert "https://" not in page.text
+
+
 def test_it_stops_soon_although_pages_are_open(data):
     """Their streams end with a word instead of a broken line, and nothing is left to kill."""
     with running_console(data) as console:

@@ -74,6 +74,31 @@ def test_who_has_a_group_gets_its_role(furnished_with_provider):
     assert accounts.get_account(furnished_with_provider, "bob").role == "operator"
 
 
+def test_behind_a_proxy_that_ends_tls_the_provider_sends_people_to_the_address_they_know(
+    furnished_with_provider,
+):
+    """The setting says it, whatever the proxy or anybody else writes into headers."""
+    file = furnished_with_provider.data / "netboot.toml"
+    file.write_text(f'web_url = "https://netboot.example"\n{file.read_text()}')
+    app = create_app(furnished_with_provider)
+    client = app.test_client()
+    forged = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http"}
+    for base, headers in (
+        ("https://netboot.example", {}),
+        ("http://127.0.0.1:8080", forged),
+    ):
+        away = client.get("/sign-in/single-sign-on/", base_url=base, headers=headers)
+        asked = parse_qs(urlsplit(away.headers["Location"]).query)
+        assert asked["redirect_uri"] == ["https://netboot.example/sign-in/single-sign-on/callback"]
+    away = client.get("/sign-in/single-sign-on/", base_url="https://netboot.example")
+    answer = httpx.post(away.headers["Location"], data={"sub": "ann"}, follow_redirects=False)
+    back = urlsplit(answer.headers["Location"])
+    assert (back.scheme, back.netloc) == ("https", "netboot.example")
+    signed_in = client.get(f"{back.path}?{back.query}", base_url="https://netboot.example")
+    assert 303 == signed_in.status_code
+    assert "Secure" in signed_in.headers["Set-Cookie"]
+
+
 def test_who_has_no_group_does_not_get_in(furnished_with_provider):
     """It is said, and recorded."""
     client = create_app(furnished_with_provider).test_client()

@@ -1,20 +1,16 @@
-"""Several drivers at once over the API, and what drivers of the catalog are to each other."""
+"""Several drivers at once over the API, and a driver among the others of the catalog."""
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from netboot.errors import InvalidInput
-from netboot.images.architecture import Architecture
-from netboot.images.device import parse_devices
-from netboot.images.matching import Conflict
-from netboot.operations import coverage, driver_relations
+from netboot.operations import driver_relations
 from netboot.operations import driver_sets as operations
 from netboot.operations import drivers as one_by_one
 from web.access import Role, site
 from web.api.drivers import DriverListed, DriverPath
-from web.api.subject import LARGEST_NUMBER, Listed, Order, Page, Subject, Value, listed_of
+from web.api.subject import Order, Subject, Value
 
 driver_sets = Subject(
-    "driver-sets", "Several drivers at once; rivals, conflicts, and who is for a device.",
+    "driver-sets", "Several drivers at once; a driver among the others.",
     below="drivers",
 )  # fmt: skip
 
@@ -71,53 +67,6 @@ class Relations(Value):
     rivals: list[Rival]
 
 
-class Clash(Value):
-    """Drivers that claim one device, or install one service, on one architecture."""
-
-    kind: str = Field(description="device or service")
-    claimed: str
-    architecture: str
-    drivers: list[DriverListed]
-
-
-class Clashes(Listed):
-    """A part of the conflicts: those about devices first."""
-
-    items: list[Clash]
-
-
-class ClashSearch(Page):
-    """Among which drivers."""
-
-    image: str = Field("", max_length=100, description="Those of this image; else all enabled.")
-
-
-class DeviceSearch(BaseModel):
-    """A device, and the Windows PE that it would meet."""
-
-    device: str = Field(
-        min_length=1, max_length=400, description="A PNPDeviceID, a hardware id, or 8086:15be."
-    )
-    architecture: Architecture = Architecture.X64
-    build: int = Field(0, ge=0, le=LARGEST_NUMBER, description="Of the Windows PE; 0: the newest.")
-
-
-class Match(Value):
-    """A driver for the device; `rank` as Windows gives it (the lowest wins), and why."""
-
-    driver: DriverListed
-    device_id: str
-    rank: str
-    explanation: str
-
-
-class Matches(Value):
-    """Drivers for the device, the one that Windows takes first."""
-
-    device: str
-    items: list[Match]
-
-
 @driver_sets.verb(
     "POST", "/chosen/enable", needs=Role.OPERATOR, gives=Treated, action="enable_chosen"
 )
@@ -161,45 +110,4 @@ def get_driver_relations(path: DriverPath) -> Relations:
             Rival(driver=DriverListed.of(rival.driver), hardware_ids=list(rival.hardware_ids))
             for rival in found.rivals
         ],
-    )
-
-
-@driver_sets.verb("GET", "/conflicts", needs=Role.VIEWER, gives=Clashes)
-def list_driver_conflicts(query: ClashSearch) -> Clashes:
-    """Drivers that claim the same device, or install a service of the same name."""
-    found = driver_relations.conflicts(site(), query.image)
-    pairs = [("device", one) for one in found.ids] + [("service", one) for one in found.services]
-    return listed_of(Clashes, pairs, query, _clash)
-
-
-@driver_sets.verb("GET", "/match", needs=Role.VIEWER, gives=Matches)
-def match_drivers(query: DeviceSearch) -> Matches:
-    """Which drivers of the catalog are for a device, as Windows would choose, and why."""
-    devices = parse_devices(query.device).devices
-    if not devices:
-        raise InvalidInput(
-            f"{query.device[:80]!r} names no device", hint="Like PCI\\VEN_8086&DEV_100E."
-        )
-    found = coverage.candidates(site(), devices[0], query.architecture, build=query.build)
-    return Matches(
-        device=devices[0].label,
-        items=[
-            Match(
-                driver=DriverListed.of(one.driver),
-                device_id=one.device_id,
-                rank=f"{one.rank:08X}",
-                explanation=one.explanation,
-            )
-            for one in found
-        ],
-    )
-
-
-def _clash(pair: tuple[str, Conflict]) -> Clash:
-    kind, found = pair
-    return Clash(
-        kind=kind,
-        claimed=found.hardware_id,
-        architecture=found.architecture.value,
-        drivers=[DriverListed.of(driver) for driver in found.drivers],
     )

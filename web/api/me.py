@@ -147,5 +147,9 @@ def create_token(body: NewToken) -> TokenMade:
 
 @me.verb("DELETE", "/tokens/<int:number>", needs=Role.VIEWER, action="revoke_token")
 def revoke_token(path: NumberPath) -> None:
-    """Make a token worth nothing."""
+    """Make a token worth nothing; one that may do more than what asks stays."""
+    held = own_tokens.list_tokens(site(), current_user.id)
+    scope = next((token.scope for token in held if token.id == path.number), "read")
+    if Role.named(own_tokens.SCOPES[scope]) > role_now():
+        the_whole_account()
     own_tokens.revoke_token(site(), current_user.id, path.number)

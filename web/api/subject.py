@@ -101,9 +101,8 @@ class Subject(APIBlueprint):
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare a verb: who may, and what comes back (nothing: 204).
 
-        `action` is its name in the audit log, where the page calls the same verb so; an answer
-        that `gives_secret` is not kept for repetitions; `gives_file` is the type of the bytes
-        that come back.
+        `action` is its name in the audit log, where the page calls the same verb so. An answer
+        that `gives_secret` is not kept for repetitions; `gives_file` is the type of its bytes.
         """
         succeeds = status or (200 if gives or gives_file else 204)
         repeatable = method == "POST" and not gives_secret
