@@ -17,6 +17,7 @@ from web.topics import page
 coverage = Blueprint("coverage", __name__, url_prefix="/images/<slug>/coverage")
 
 PAGE_SIZE = 25
+FIXES_SHOWN = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ def show(slug: str) -> str:
         machines=found.worst_first[(number - 1) * PAGE_SIZE : number * PAGE_SIZE],
         number=number,
         pages=pages,
+        fixes_shown=FIXES_SHOWN,
         everybody=everybody,
         served=served,
         added=sum(weight.size for weight in found.weights),

@@ -178,7 +178,8 @@ def open_journal(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None)
     try:
         connection.execute("PRAGMA synchronous = NORMAL")
-        known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'events'").fetchone()
+        newest = "SELECT 1 FROM sqlite_master WHERE name = 'events_of_starts'"
+        known = connection.execute(newest).fetchone()
         if not known:
             # Two processes may both find it missing; each statement is harmless twice.
             connection.execute("PRAGMA journal_mode = WAL")

@@ -4,7 +4,7 @@ import pytest
 
 from tests.captures.reader import FOLDER
 from tests.web import seeding
-from tests.web.browsing import DESK, PHONE, Watched, axe_violations, chromium, sign_in
+from tests.web.browsing import DESK, PHONE, Watched, axe_violations, sign_in
 from tests.web.conftest import close
 from tests.web.consoles import running_console, running_worker
 
@@ -21,12 +21,13 @@ def site(site):
     close(site)
 
 
-def test_a_recording_is_dropped_on_the_page_and_told(site, tmp_path):
+def test_a_recording_is_dropped_on_the_page_and_told(browser, site, tmp_path):
     """First what is none, then one that failed, then one that booted: each in plain words."""
     none = tmp_path / "notes.pcap"
     none.write_text("these are my notes, not a recording")
-    with chromium() as browser, running_console(site.data) as console, running_worker(site.data):
-        watched = Watched(browser.new_context(viewport=DESK))
+    context = browser.new_context(viewport=DESK)
+    with running_console(site.data) as console, running_worker(site.data):
+        watched = Watched(context)
         page = watched.page
         page.set_default_timeout(PATIENCE)
         sign_in(page, console.url)
@@ -50,6 +51,7 @@ def test_a_recording_is_dropped_on_the_page_and_told(site, tmp_path):
         page.set_viewport_size(PHONE)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         assert watched.complaints == []
+    context.close()
 
 
 def give(page, path):
