@@ -31,7 +31,7 @@ def media() -> None:
     type=click.Choice([kind.value for kind in MediaKind]),
     default=MediaKind.ISO.value,
     show_default=True,
-    help="A disc (that is a stick as well), a stick, or a machine's disk.",
+    help="A disc (and stick; of Windows PE for UEFI only), a stick, or a machine's disk.",
 )
 @click.option(
     "--format",

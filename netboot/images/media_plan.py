@@ -6,7 +6,8 @@ r"""Which file lies where on a medium, and what starts it on each kind of firmwa
                  whose boot sectors Microsoft's tools write on Windows only, GRUB hands over to
                  bootmgr
 
-On an ISO, firmware of UEFI reads a FAT image inside. The Lab PE's holds GRUB alone; Windows'
+On an ISO, firmware of UEFI reads a FAT image inside. A partition table names it too: an ISO is a
+stick for UEFI, and where GRUB starts it for BIOS. The Lab PE's image holds GRUB alone; Windows'
 boot manager takes "the device that I came from" for everything, so its FAT image holds the WIM
 too, and where BIOS shall start as well the WIM lies on the disc twice.
 

@@ -129,7 +129,8 @@ class _Builder:
             fill(image, inside, self._blobs, self._work)
             starts += ["-eltorito-alt-boot"] if starts else []
             starts += ["-e", "boot/efi.img", "-no-emul-boot", "-boot-load-size", "1"]
-            starts += ["-isohybrid-gpt-basdat"]
+            # Firmware that knows no discs on sticks finds the image as an EFI system partition.
+            starts += ["-efi-boot-part", "--efi-boot-image"]
         self._progress(0.5, "writing the disc")
         path = self._work / "medium.iso"
         self._tools.run("xorriso", self._xorriso(path, tree, starts))

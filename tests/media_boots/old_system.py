@@ -12,7 +12,7 @@ from pathlib import Path
 
 from netboot.images.architecture import Architecture
 from netboot.store.fat_image import MIB, PARTITION_AT, partitioned
-from netboot.store.media_tools import Tools
+from netboot.store.media_tools import Tools, grub_folder
 from vm.labpe import build, cache_folder, elf, modules, packages
 from vm.labpe.cpio import CpioArchive
 from vm.spec import Bus, Disk
@@ -32,6 +32,7 @@ GRUB_MODULES = (
     *("sleep", "serial", "terminal", "minicmd", "loadenv", "search", "search_fs_file"),
     *("hashsum", "gcry_sha256", "gcry_sha512"),
 )
+NEEDED_MODULES = ("hashsum.mod", "gcry_sha256.mod")
 GRUB_CFG = """
 serial --unit=0 --speed=115200
 terminal_input serial console
@@ -107,6 +108,7 @@ class OldSystem:
         _write(tree / "boot/vmlinuz", lab.kernel[X64].read_bytes())
         _write(tree / "boot/initrd.gz", _initrd(files))
         _write(tree / "boot/grub/grub.cfg", GRUB_CFG.encode())
+        add_grub_modules(tree)
         add_programs(tree, PROGRAMS)
         for name, text in (("init", INIT), ("lease", LEASE)):
             _write(tree / "sbin" / name, text.encode(), mode=0o755)
@@ -120,6 +122,13 @@ class OldSystem:
         """The disk of a machine of its own."""
         folder.mkdir(parents=True, exist_ok=True)
         return Path(shutil.copy(self.image, folder / "old-system.img"))
+
+
+def add_grub_modules(tree):
+    """Those that the package needs, where grub-install puts all of them."""
+    for name in NEEDED_MODULES:
+        data = (grub_folder("i386-pc") / name).read_bytes()
+        _write(tree / "boot/grub/i386-pc" / name, data)
 
 
 def task_disk(folder, script):

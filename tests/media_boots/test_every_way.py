@@ -138,7 +138,7 @@ def test_the_next_start_is_the_old_system_and_removal_leaves_no_trace(reports, g
     assert "this machine starts as it did before" in said
     assert b"" == file_on(guest.disk, f"{INSTALLED}/SHA256SUMS")
     assert b"" == file_on(guest.disk, "/boot/grub/custom.cfg")
-    assert b"next_entry" not in file_on(guest.disk, "/boot/grub/grubenv")
+    assert b"next_entry=netboot-image" not in file_on(guest.disk, "/boot/grub/grubenv")
     assert before == file_on(guest.disk, "/boot/grub/grub.cfg")
 
 

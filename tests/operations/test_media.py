@@ -1,5 +1,7 @@
 """Media of a site: made, listed, copied, deleted, for the Lab PE and for Windows PE."""
 
+import hashlib
+import re
 import subprocess
 
 import pytest
@@ -16,6 +18,7 @@ from netboot.store.media_tools import Tools
 from tests.media_versions import BOOTMGR, ETFSBOOT, add_lab_version, add_windows_pe
 
 NAME = "Lab PE x64"
+WINPE = "Windows PE x64"
 HOME = "http://10.0.0.2:8081"
 USB = MediaOrder(kind=MediaKind.USB, home=HOME)
 ISO = MediaOrder(kind=MediaKind.ISO)
@@ -156,6 +159,59 @@ def test_windows_pe_starts_by_its_own_loaders_out_of_its_wim(site, tmp_path):
     for name, data in (("bootmgr", BOOTMGR), ("boot/etfsboot.com", ETFSBOOT)):
         found = subprocess.run(["7z", "x", "-so", path, name], capture_output=True, check=True)
         assert data == found.stdout
+
+
+@pytest.mark.wimlib
+def test_a_disc_of_windows_pe_is_laid_out_as_its_loaders_look_for_it(site, tmp_path):
+    """For BIOS eight sectors of etfsboot.com; for UEFI a FAT image that holds everything."""
+    version = add_windows_pe(site, tmp_path)
+    view = media.build_media(site, MediaOrder(kind=MediaKind.ISO, label="WINPE"), [(WINPE, 0)])
+    path = media.medium_path(site, view.id)[1]
+    told = subprocess.run(
+        ["xorriso", "-indev", path, "-report_el_torito", "plain", "-report_system_area", "plain"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    (tmp_path / "efi.img").write_bytes(unpacked(path, "boot/efi.img"))
+
+    assert re.search(r"El Torito boot img :\s+1\s+BIOS\s+y\s+none\s+0x0000\s+0x00\s+8\b", told)
+    assert re.search(r"El Torito boot img :\s+2\s+UEFI\s+y\s+none", told)
+    assert "boot info table" not in told.lower()
+    assert "GPT partition path :   2  /boot/efi.img" in told
+    assert "GPT type GUID      :   2  28732ac11ff8d211ba4b00a0c93ec93b" in told
+    assert {"bootmgr", "boot/BCD", "boot/boot.sdi", "boot/etfsboot.com", "sources/boot.wim"} <= (
+        listed(path)
+    )
+    inside = listed(tmp_path / "efi.img")
+    assert {
+        "EFI/BOOT/BOOTX64.EFI", "EFI/Microsoft/Boot/BCD", "boot/boot.sdi", "sources/boot.wim",
+    } <= inside  # fmt: skip
+    for name, file in (
+        ("EFI/BOOT/BOOTX64.EFI", "bootmgfw.efi"),
+        ("boot/boot.sdi", "boot.sdi"),
+        ("sources/boot.wim", "boot.wim"),
+    ):
+        found = hashlib.sha256(unpacked(tmp_path / "efi.img", name)).hexdigest()
+        assert version.file(file).digest == f"sha256:{found}", name
+    for store, where, loader in (
+        ("EFI/Microsoft/Boot/BCD", tmp_path / "efi.img", "winload.efi"),
+        ("boot/BCD", path, "winload.exe"),
+    ):
+        data = unpacked(where, store)
+        assert loader.encode("utf-16-le") in data
+        assert r"\sources\boot.wim".encode("utf-16-le") in data
+
+
+def unpacked(path, name):
+    """A file of a disc or a FAT image, by 7-Zip, which made neither."""
+    done = subprocess.run(["7z", "x", "-so", path, name], capture_output=True, check=True)
+    return done.stdout
+
+
+def listed(path):
+    done = subprocess.run(
+        ["7z", "l", "-slt", "-ba", path], capture_output=True, text=True, check=True
+    )
+    return set(re.findall(r"^Path = (.*)$", done.stdout, re.MULTILINE))
 
 
 @pytest.mark.wimlib

@@ -11,8 +11,12 @@ from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
 import netboot.store.account_records  # noqa: F401  # its rows belong to the schema
+from netboot.boot.attempts import fold
+from netboot.boot.events import PeReported
 from netboot.errors import InvalidInput, MissingTool, OperatorFault
+from netboot.store import boot_rows
 from netboot.store import database as module
+from netboot.store.boot_rows import BootFilter
 from netboot.store.database import Database
 from netboot.store.records import FactRow, ImageDriverRow, Row
 
@@ -100,6 +104,38 @@ def test_a_migration_that_is_cut_off_leaves_the_old_schema(tmp_path, monkeypatch
     database.migrate()
     assert "images" in inspect(database.engine).get_table_names()
     database.close()
+
+
+def test_boots_that_were_kept_before_get_their_version_and_way(site):
+    """The step before knew them from the boot's own words only."""
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    database = site.database
+    events = [
+        PeReported(
+            at=100.0 + at, mac=f"52:54:00:00:00:0{at}", image="Lab PE x64", version=2,
+            driver="e1000", device="8086:100e", firmware="bios", way=way,
+        )
+        for at, way in enumerate(("", "iso"))
+    ]  # fmt: skip
+    with database.writing() as session:
+        boot_rows.keep(session, fold(events))
+    config = Config()
+    config.set_main_option("script_location", str(module.MIGRATIONS))
+    before = ScriptDirectory.from_config(config).get_revision("0011").down_revision
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, before)
+        columns = {column["name"] for column in inspect(connection).get_columns("boots")}
+    assert not {"version", "way"} & columns
+    database.migrate()
+
+    for way, mac in (("", "52:54:00:00:00:00"), ("iso", "52:54:00:00:00:01")):
+        wanted = BootFilter(image="Lab PE x64", version=2, way=way)
+        with database.transaction() as session:
+            assert [mac] == [one.mac for one in boot_rows.newest(session, wanted, 5, 200.0)]
 
 
 def test_an_error_takes_everything_back(database):

@@ -19,7 +19,7 @@ from netboot.images.architecture import Architecture
 from netboot.images.content_version import ContentVersion, ManifestFile
 from netboot.images.disk_package import DiskPackage, System
 from netboot.store.disk_scripts import make_package
-from tests.media_boots.old_system import GRUB_CFG, add_programs
+from tests.media_boots.old_system import GRUB_CFG, add_grub_modules, add_programs
 
 pytestmark = [
     pytest.mark.loopback,
@@ -96,6 +96,7 @@ def installed(tmp_path_factory):
     for folder in ("boot/grub", "var/lib", "root", "tmp", "dev", "proc", "sys/kernel"):
         (tree / folder).mkdir(parents=True)
     (tree / "boot/grub/grub.cfg").write_text(GRUB_CFG)
+    add_grub_modules(tree)
     subprocess.run(["grub-editenv", str(tree / "boot/grub/grubenv"), "create"], check=True)
     (tree / "proc/cpuinfo").write_text("flags\t\t: fpu vme lm constant_tsc\n")
     (tree / "proc/mounts").write_text("/dev/vda1 / ext4 rw,relatime 0 0\n")
@@ -204,6 +205,11 @@ REFUSED = {
     "no grub-editenv": (lacking("grub-editenv"), ["--method", "grub"], "no grub-editenv"),
     "no custom.cfg": (grub_cfg("custom.cfg"), ["--method", "grub"], "reads no custom.cfg"),
     "no single starts": (grub_cfg("next_entry"), ["--method", "grub"], "no start for one time"),
+    "no module for digests": (
+        lambda m: (m.tree / "boot/grub/i386-pc/hashsum.mod").unlink(),
+        ["--method", "grub"],
+        "no hashsum.mod in /boot/grub",
+    ),
     "LVM": (mounted("/dev/mapper/vg-root / ext4"), ["--method", "grub"], "cannot write to /dev/ma"),
     "btrfs": (mounted("/dev/vda1 / btrfs"), ["--method", "grub"], "to this file system"),
     "no kexec": (lacking("kexec"), ["--method", "kexec"], "kexec is not installed"),

@@ -19,6 +19,7 @@ from netboot.store.media_tools import Tools
 from tests.content import content_of, version_of
 
 X64, X86 = Architecture.X64, Architecture.X86
+ESP = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 
 
 @pytest.fixture
@@ -66,7 +67,25 @@ def test_an_iso_starts_bios_and_uefi_as_a_disc_and_as_a_stick(build):
     assert "/boot/efi.img" in told
     assert "grub2-mbr" in told
     assert "Volume id    : 'LABPE'" in told
+    assert "GPT partition path :   2  /boot/efi.img" in told
     assert b"\x55\xaa" == made.path.read_bytes()[510:512]
+
+
+def test_firmware_that_takes_an_iso_for_a_disk_finds_an_efi_system_partition(build, tmp_path):
+    """sfdisk reads the table, dosfstools the file system, mtools a loader for each UEFI in it."""
+    made = build("iso")
+    done = subprocess.run(["sfdisk", "--json", made.path], capture_output=True, check=True)
+    table = json.loads(done.stdout)["partitiontable"]
+    (system,) = [one for one in table["partitions"] if ESP == one["type"]]
+    at, size = system["start"] * 512, system["size"] * 512
+    (tmp_path / "esp").write_bytes(made.path.read_bytes()[at : at + size])
+    image = FatImage(Tools(0), made.path, offset=at)
+    for name in ("BOOTX64.EFI", "BOOTIA32.EFI"):
+        image.take(f"EFI/BOOT/{name}", tmp_path / name)
+
+    assert "gpt" == table["label"]
+    subprocess.run(["fsck.fat", "-n", tmp_path / "esp"], check=True, capture_output=True)
+    assert {b"MZ"} == {(tmp_path / f"BOOT{of}.EFI").read_bytes()[:2] for of in ("X64", "IA32")}
 
 
 def test_a_disc_carries_the_very_wim_of_the_version(build):

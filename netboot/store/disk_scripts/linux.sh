@@ -42,6 +42,14 @@ grub_folder() {
 mount_point() { df -P "$1" | awk 'NR == 2 { print $6 }'; }
 device_of() { df -P "$1" | awk 'NR == 2 { print $1 }'; }
 
+# has_module NAME: whether GRUB can load this one of its modules; $grub is its folder.
+has_module() {
+	for file in "$grub"/*/"$1.mod"; do
+		[ -f "$file" ] && return 0
+	done
+	return 1
+}
+
 # why_no_grub: why GRUB cannot do it here; says nothing where it can.
 why_no_grub() {
 	grub=$(grub_folder) || {
@@ -60,6 +68,12 @@ why_no_grub() {
 		echo "$grub/grub.cfg knows no start for one time"
 		return
 	}
+	for module in hashsum gcry_sha256; do
+		has_module $module || {
+			echo "no $module.mod in $grub, by which GRUB tells an altered image"
+			return
+		}
+	done
 	# GRUB must be able to write there, or "one start" would be every start.
 	case $(device_of "$grub") in
 	/dev/mapper/* | /dev/dm-* | /dev/md*) echo "GRUB cannot write to $(device_of "$grub")" ;;
