@@ -194,13 +194,13 @@ def make_driver(
     if inf.refusal:
         return Refused(inf.refusal)
     complete = [word for word in inf.payloads if word not in planned.missing]
-    used = complete or list(inf.payloads)
-    files = _files(planned, available, used)
+    files = _files(planned, available, used := complete or list(inf.payloads))
     unvouched = _unvouched(planned, available, vouched)
+    file_name = inf_name.rpartition("/")[2]
     return Driver(
         digest=package_digest(files),
-        name=inf_name.rpartition("/")[2].rpartition(".")[0].lower(),
-        inf_name=inf_name.rpartition("/")[2],
+        name=file_name.rpartition(".")[0].lower(),
+        inf_name=file_name,
         provider=inf.version.provider,
         class_name=inf.version.class_name,
         class_guid=_class(inf)[0],

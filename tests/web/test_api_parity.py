@@ -98,7 +98,6 @@ OPERATIONS = {
     "boots.show": ("get_boot",),
     "network.index": ("get_network", "list_decisions", "list_jobs"),
     "network.check": ("check_network",),
-    "network.read_capture": ("read_capture",),
     "lab.index": ("get_lab", "list_jobs"),
     "lab.boot": ("boot_test_machine",),
     "jobs.index": ("list_jobs",),
