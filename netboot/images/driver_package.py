@@ -196,11 +196,10 @@ def make_driver(
     complete = [word for word in inf.payloads if word not in planned.missing]
     files = _files(planned, available, used := complete or list(inf.payloads))
     unvouched = _unvouched(planned, available, vouched)
-    file_name = inf_name.rpartition("/")[2]
     return Driver(
         digest=package_digest(files),
-        name=file_name.rpartition(".")[0].lower(),
-        inf_name=file_name,
+        name=inf_name.rpartition("/")[2].rpartition(".")[0].lower(),
+        inf_name=inf_name.rpartition("/")[2],
         provider=inf.version.provider,
         class_name=inf.version.class_name,
         class_guid=_class(inf)[0],
