@@ -133,7 +133,7 @@ def test_the_address_is_the_machines_own_word_or_where_it_came_from():
     [
         "",
         "guess",
-        TOKEN[:-1] + ("A" if TOKEN[-1] != "A" else "B"),
+        TOKEN[:-5] + ("A" if TOKEN[-5] != "A" else "B") + TOKEN[-4:],  # the last has spare bits
         TOKEN[1:],
         TOKEN.split(".")[0],
         ReportTokens("another secret" * 4).issue(VERSION, MAC),

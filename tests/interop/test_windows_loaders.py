@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,7 @@ from netboot.serve.tftpd import TftpServer
 from netboot.serve.udp import Loop
 from netboot.site import Site
 from tests.interop.loader_requests import SEQUENCES, Ask
-from tests.samples.synthetic_winpe import SyntheticWinPe
+from tests.samples.synthetic_winpe import SyntheticWinPe, pe_file
 from tests.serving import looping
 
 pytestmark = [pytest.mark.loopback, pytest.mark.wimlib]
@@ -51,7 +51,8 @@ def windows_pe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site that serves a Windows PE without Windows."""
     folder = tmp_path_factory.mktemp("winpe")
     site = Site.open(folder / "data")
-    wim = SyntheticWinPe(bulk_files=30, bulk_bytes=600_000).capture(folder)
+    newer = {"/Windows/Boot/EFI_EX/bootmgfw_EX.efi": pe_file("x64", b"stand-in: of 2023 " * 60)}
+    wim = SyntheticWinPe(bulk_files=30, bulk_bytes=600_000, files=newer).capture(folder)
     images.import_image(site, wim, name="PE")
     versions.build_version(site, "PE")
     points.update_distribution_points(site, "PE")
@@ -205,3 +206,22 @@ def element(bcd: Path, identity: object, kind: str) -> bytes:
     key = f"Objects\\{{{identity}}}\\Elements\\{kind}"
     done = subprocess.run(["hivexget", bcd, key, "Element"], check=True, capture_output=True)
     return done.stdout
+
+
+def test_a_machine_that_trusts_2023_alone_is_led_the_same_way_by_that_loader(
+    windows_pe: Site,
+) -> None:
+    """Under the name bootmgfw.efi, by which it reads itself again; all else stays as it was."""
+    sequence = SEQUENCES["uefi"]
+    windows_pe.point.publish_authorities(lambda: {MAC: "2023"})
+    try:
+        with boot_services(windows_pe, "x.efi") as loader:
+            got = [(ask.name, loader.ask(ask)) for ask in sequence]
+    finally:
+        windows_pe.point.publish_authorities(dict)
+
+    newer = {"bootmgfw.efi": "bootmgfw_EX.efi"}
+    meant = [replace(ask, file=newer.get(ask.file, ask.file)) for ask in sequence]
+    assert [(ask.name, expected(windows_pe, ask)) for ask in meant] == got
+    old, new = (expected(windows_pe, Ask(b"", file)) for file in (*newer, *newer.values()))
+    assert old != new

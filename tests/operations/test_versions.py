@@ -1,8 +1,13 @@
+import re
+
 import pytest
 
 from netboot.errors import BlobMissing, EditConflict
 from netboot.images.architecture import Architecture
-from netboot.operations import images, versions
+from netboot.operations import image_properties, images, versions
+from netboot.report import ReportTokens
+from netboot.store.image_rows import find_image
+from tests.samples.synthetic_winpe import SyntheticWinPe, imagex, pe_file
 from vm import labpe
 
 NAME = "Lab PE x64"
@@ -82,3 +87,28 @@ def test_two_builds_at_once_make_one_version(imported):
     with pytest.raises(EditConflict, match="built by somebody else meanwhile"):
         versions.build_version(imported, NAME, progress=build_in_between)
     assert [1] == [version.number for version in images.get_image(imported, NAME).versions]
+
+
+def test_a_version_knows_its_loaders_and_carries_a_report_token(site, tmp_path):
+    """Read back by wimlib-imagex; the token is good for this version, and made again alike."""
+    newer = {"/Windows/Boot/EFI_EX/bootmgfw_EX.efi": pe_file("x64", b"stand-in: of 2023 " * 60)}
+    images.import_image(site, SyntheticWinPe(files=newer).capture(tmp_path), name="PE")
+    wishes = {"uefi_authority": "2023", "report_home": "http://192.0.2.1:8081"}
+    image_properties.set_properties(site, "PE", wishes)
+    version = versions.build_version(site, "PE").version
+
+    assert (("2011", "bootmgfw.efi"), ("2023", "bootmgfw_EX.efi")) == version.uefi_loaders
+    assert ("2023", "bootmgfw_EX.efi") == (version.authority, version.uefi_loader())
+    wim = site.blobs.require(version.file("boot.wim").digest)
+    imagex(
+        *("extract", wim, "1", "/Windows/System32/nb-report.cmd"),
+        *(f"--dest-dir={tmp_path}", "--no-acls"),
+    )
+    script = (tmp_path / "nb-report.cmd").read_text()
+    (token,) = re.findall(r"http://192\.0\.2\.1:8081/report/([\w.-]+)", script)
+    assert ("pe", 1) == ReportTokens(site.secret).read_for(token)
+
+    with site.database.writing() as session:  # the same number again
+        session.delete(find_image(session, "PE").versions[0])
+    again = versions.build_version(site, "PE").version
+    assert version.files == again.files
