@@ -463,7 +463,7 @@ def test_what_is_changed_on_the_console_is_in_the_audit_log(netboot, data):
 
 def test_webhooks_are_managed_on_the_console(netboot):
     """Added, tested, switched, removed."""
-    added = netboot("webhook", "add", "http://127.0.0.1:9/x", "boot.*", "job.failed", "--json")
+    added = netboot("webhook", "add", "https://chat.example/x", "boot.*", "job.failed", "--json")
     number = json.loads(added.stdout)["id"]
     netboot("webhook", "test", number)
     (told,) = json.loads(netboot("webhook", "deliveries", number, "--json").stdout)
@@ -473,6 +473,41 @@ def test_webhooks_are_managed_on_the_console(netboot):
     assert (shown["enabled"], shown["events"]) == (False, ["boot.*", "job.failed"])
     netboot("webhook", "remove", number)
     assert one_message_and_a_hint(netboot("webhook", "add", "chat.example", "*", code=2))
+    here = netboot("webhook", "add", "http://127.0.0.1:9/x", "*", code=2)
+    assert one_message_and_a_hint(here)
+    assert "webhook_networks" in here.stderr
+
+
+def test_settings_are_read_and_written_on_the_console(netboot, data):
+    """Each says where it comes from; a list is parted by commas; secrets stay out of the log."""
+    words = ("web_port=9001", "trusted_hosts=a.example, b.example", "oidc_client_secret=hush")
+    told = json.loads(netboot("settings", "set", *words, "--json").stdout)
+    found = {one["name"]: one for one in told["settings"]}
+    assert ("9001", "file") == (found["web_port"]["text"], found["web_port"]["origin"])
+    assert "a.example\nb.example" == found["trusted_hosts"]["text"]
+    assert "hush" not in netboot("settings", "list", "--json").stdout
+    assert "hush" not in netboot("audit", "list", "--json").stdout
+    assert one_message_and_a_hint(netboot("settings", "set", "web_port=none", code=2)) is False
+    assert "web_port = 9001" in (data / "netboot.toml").read_text()
+
+
+def test_a_job_is_waited_for_on_the_console(netboot, data):
+    """Its end is the command's: code 1 for one that did not succeed."""
+    site = Site.open(data)
+    job = site.jobs.submit("clean_up", {}, title="Clean up")
+    site.jobs.cancel(job.id)
+
+    done = netboot("job", "wait", job.id, "--json", code=1)
+    assert "cancelled" == json.loads(done.stdout)["state"]
+    netboot("job", "screenshot", job.id, data / "x.png", code=2)
+
+
+def test_codes_on_a_screen_are_explained_on_the_console(netboot):
+    """As somebody types them."""
+    assert "PXE-E55" in netboot("boots", "code", "e55").stdout
+    assert "0xc000000f" == json.loads(netboot("boots", "code", "C000000F", "--json").stdout)["code"]
+    assert one_message_and_a_hint(netboot("boots", "code", "nonsense", code=2))
+    assert 24 == len(json.loads(netboot("boots", "hours", "--json").stdout)["starts"])
 
 
 def test_jobs_are_shown_and_cancelled_on_the_console(netboot, data):

@@ -38,9 +38,9 @@ def signed_in(console, name="otto"):
 
 def test_a_header_about_tls_is_not_believed_even_from_this_machine(data):
     """A proxy on the same machine passes on what its clients write; the setting decides."""
-    with running_console(data) as console, signed_in(console) as client:
+    with running_console(data) as console:
         forged = {"X-Forwarded-Proto": "https", "X-Forwarded-Ssl": "on"}
-        page = client.get("/account/api/", headers=forged)
+        page = signed_in(console).get("/account/api/", headers=forged)
 
     assert f"{console.url}/api/v1" in page.text
     assert "https://" not in page.text
