@@ -50,12 +50,13 @@ def test_a_recording_is_dropped_on_the_page_and_told(browser, site, tmp_path):
         page.set_viewport_size(PHONE)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         assert watched.complaints == []
-    context.close()
-
-        state = page.context.storage_state()
-        again = browser.new_context(viewport=DESK, storage_state=state, bypass_csp=True).new_page()
+        state = context.storage_state()
+        inspected = browser.new_context(viewport=DESK, storage_state=state, bypass_csp=True)
+        again = inspected.new_page()
         again.goto(f"{console.url}/network/", timeout=PATIENCE)
         assert axe_violations(again) == []
+    inspected.close()
+    context.close()
 
 
 def give(page, path):
