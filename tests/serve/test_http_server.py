@@ -4,6 +4,7 @@ import errno
 import http.client
 import os
 import socket
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -143,15 +144,16 @@ def test_five_hundred_slow_connections_do_not_delay_a_good_one(
             slow.append(tcp)
         if manner == "slow readers":  # each has its beginning, and no room for more
             assert all(tcp.recv(1) for tcp in slow)
-        start = time.monotonic()
-        good = connect(address)
-        answer = asks(good)
-        took = time.monotonic() - start
-        for tcp in [*slow, good]:
+        took = []
+        for _ in range(5):
+            start = time.monotonic()
+            with connect(address) as good:
+                assert asks(good).startswith(b"HTTP/1.1 200")
+            took.append(time.monotonic() - start)
+        for tcp in slow:
             tcp.close()
 
-    assert answer.startswith(b"HTTP/1.1 200")
-    assert took < 0.2
+    assert statistics.median(took) < 0.2, took
 
 
 def test_many_short_connections() -> None:

@@ -50,14 +50,12 @@ def test_a_recording_is_dropped_on_the_page_and_told(browser, site, tmp_path):
         page.set_viewport_size(PHONE)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         assert watched.complaints == []
-
-        free = browser.new_context(
-            viewport=DESK, storage_state=context.storage_state(), bypass_csp=True
-        )
-        again = free.new_page()
+        state = context.storage_state()
+        inspected = browser.new_context(viewport=DESK, storage_state=state, bypass_csp=True)
+        again = inspected.new_page()
         again.goto(f"{console.url}/network/", timeout=PATIENCE)
         assert axe_violations(again) == []
-        free.close()
+    inspected.close()
     context.close()
 
 
