@@ -25,7 +25,7 @@ def test_a_recording_is_dropped_on_the_page_and_told(browser, site, tmp_path):
     """First what is none, then one that failed, then one that booted: each in plain words."""
     none = tmp_path / "notes.pcap"
     none.write_text("these are my notes, not a recording")
-    context = browser.new_context(viewport=DESK)
+    context = browser.new_context(viewport=DESK, bypass_csp=True)
     with running_console(site.data) as console, running_worker(site.data):
         watched = Watched(context)
         page = watched.page
