@@ -25,7 +25,7 @@ def test_a_recording_is_dropped_on_the_page_and_told(browser, site, tmp_path):
     """First what is none, then one that failed, then one that booted: each in plain words."""
     none = tmp_path / "notes.pcap"
     none.write_text("these are my notes, not a recording")
-    context = browser.new_context(viewport=DESK, bypass_csp=True)
+    context = browser.new_context(viewport=DESK)
     with running_console(site.data) as console, running_worker(site.data):
         watched = Watched(context)
         page = watched.page
@@ -50,12 +50,14 @@ def test_a_recording_is_dropped_on_the_page_and_told(browser, site, tmp_path):
         page.set_viewport_size(PHONE)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         assert watched.complaints == []
-    context.close()
 
-        state = page.context.storage_state()
-        again = browser.new_context(viewport=DESK, storage_state=state, bypass_csp=True).new_page()
+        state = context.storage_state()
+        looking = browser.new_context(viewport=DESK, storage_state=state, bypass_csp=True)
+        again = looking.new_page()
         again.goto(f"{console.url}/network/", timeout=PATIENCE)
         assert axe_violations(again) == []
+        looking.close()
+    context.close()
 
 
 def give(page, path):
