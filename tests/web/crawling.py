@@ -17,6 +17,9 @@ import web
 from web.app import create_app
 
 TEMPLATES = Path(web.__file__).parent / "templates"
+MADE = "\0"
+"""Stands for what a template leaves open."""
+
 TEXT_TYPES = {"text", "search", "url", "email", "password", "number", "tel"}
 ASIDE = ("/assets/", "/live", "/sign-in", "/setup", "/api/", "/metrics")
 """What is no page of the console, or ends the session."""
@@ -189,14 +192,11 @@ def fields_of_templates():
     """Names of all text fields that templates have, but those that are named when they are made."""
     found = set()
     for path in TEMPLATES.rglob("*.html"):
-        text = re.sub(r"\{[{%#].*?[}%#]\}", "", path.read_text(), flags=re.DOTALL)
+        text = re.sub(r"\{[{%#].*?[}%#]\}", MADE, path.read_text(), flags=re.DOTALL)
         for tag, rest in re.findall(r"<(input|textarea)\b([^>]*)>", text):
             attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', rest))
-            kind = attributes.get("type", "text")
-            if (
-                attributes.get("name")
-                and "readonly" not in rest
-                and (tag == "textarea" or kind in TEXT_TYPES)
-            ):
-                found.add(attributes["name"])
+            name = attributes.get("name", MADE)
+            is_text = tag == "textarea" or attributes.get("type", "text") in TEXT_TYPES
+            if is_text and MADE not in name and "readonly" not in rest:
+                found.add(name)
     return found
