@@ -107,5 +107,6 @@ def test_a_story_has_an_end() -> None:
     """A machine that asks for ever does not fill the memory."""
     made = record(discovers=1000)
 
-    assert len(made.lines) == 200
+    assert len(made.lines) == 201
+    assert made.lines[-1][1] == "and so on: what followed is not told"
     assert made.as_data()["failed"] is True

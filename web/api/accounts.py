@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, SecretStr
 from netboot.operations import accounts as operations
 from web.access import Role, site
 from web.api.subject import (
+    CONFLICTS,
     Listed,
     Order,
     Page,
@@ -91,7 +92,7 @@ def get_account(path: AccountPath) -> tuple[Account, dict[str, str]]:
 
 
 @accounts.verb(
-    "PATCH", "/<name>", needs=Role.ADMIN, gives=Account, action="change", conditional=True
+    "PATCH", "/<name>", needs=Role.ADMIN, gives=Account, action="change", refuses=CONFLICTS
 )
 def change_account(path: AccountPath, body: AccountChange) -> tuple[Account, dict[str, str]]:
     """Give an account another role, or keep it from signing in; counts at once."""

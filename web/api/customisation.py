@@ -13,7 +13,7 @@ from netboot.operations import jobs as work
 from web.access import Role, site
 from web.api.images import ImagePath
 from web.api.jobs import Job, accepted
-from web.api.subject import Order, Subject, Value, etag, expected_version
+from web.api.subject import CONFLICTS, Order, Subject, Value, etag, expected_version
 from web.api.uploads import uploaded_file, uploaded_path
 
 customisation = Subject(
@@ -135,7 +135,7 @@ def get_customisation(path: ImagePath) -> Answer:
 
 
 @customisation.verb(
-    "PATCH", "/<slug>/details", needs=Role.OPERATOR, gives=Customisation, conditional=True
+    "PATCH", "/<slug>/details", needs=Role.OPERATOR, gives=Customisation, refuses=CONFLICTS
 )
 def set_details(path: ImagePath, body: Details) -> Answer:
     """Change name, version and comment; what refers to the image by name follows."""
@@ -152,7 +152,7 @@ def set_details(path: ImagePath, body: Details) -> Answer:
 
 
 @customisation.verb(
-    "PATCH", "/<slug>/properties", needs=Role.OPERATOR, gives=Customisation, conditional=True
+    "PATCH", "/<slug>/properties", needs=Role.OPERATOR, gives=Customisation, refuses=CONFLICTS
 )
 def set_properties(path: ImagePath, body: PropertyValues) -> Answer:
     """Change properties; machines get them with the next version."""
@@ -163,7 +163,7 @@ def set_properties(path: ImagePath, body: PropertyValues) -> Answer:
 
 
 @customisation.verb(
-    "POST", "/<slug>/files", needs=Role.OPERATOR, gives=Customisation, conditional=True,
+    "POST", "/<slug>/files", needs=Role.OPERATOR, gives=Customisation, refuses=CONFLICTS,
     action="add_file",
 )  # fmt: skip
 def add_extra_file(path: ImagePath, body: ExtraFileUpload) -> Answer:
@@ -176,7 +176,7 @@ def add_extra_file(path: ImagePath, body: ExtraFileUpload) -> Answer:
 
 
 @customisation.verb(
-    "DELETE", "/<slug>/files", needs=Role.OPERATOR, gives=Customisation, conditional=True,
+    "DELETE", "/<slug>/files", needs=Role.OPERATOR, gives=Customisation, refuses=CONFLICTS,
     action="remove_file",
 )  # fmt: skip
 def remove_extra_file(path: ImagePath, query: WhichFile) -> Answer:
@@ -187,7 +187,7 @@ def remove_extra_file(path: ImagePath, query: WhichFile) -> Answer:
 
 
 @customisation.verb(
-    "PUT", "/<slug>/files/<purpose>", needs=Role.OPERATOR, gives=Customisation, conditional=True
+    "PUT", "/<slug>/files/<purpose>", needs=Role.OPERATOR, gives=Customisation, refuses=CONFLICTS
 )
 def set_special_file(path: PurposePath, body: FileUpload) -> Answer:
     """Use an uploaded file as the background or as boot.sdi."""
@@ -198,7 +198,7 @@ def set_special_file(path: PurposePath, body: FileUpload) -> Answer:
 
 @customisation.verb(
     "DELETE", "/<slug>/files/<purpose>", needs=Role.OPERATOR, gives=Customisation,
-    conditional=True,
+    refuses=CONFLICTS,
 )  # fmt: skip
 def reset_special_file(path: PurposePath) -> Answer:
     """Use the image's own background or boot.sdi again."""
@@ -219,7 +219,7 @@ def examine_source(path: ImagePath, body: NewerSource) -> tuple[Job, dict[str, s
 
 
 @customisation.verb(
-    "POST", "/<slug>/source/take", needs=Role.OPERATOR, gives=Customisation, conditional=True,
+    "POST", "/<slug>/source/take", needs=Role.OPERATOR, gives=Customisation, refuses=CONFLICTS,
     action="take",
 )  # fmt: skip
 def take_source(path: ImagePath) -> Answer:

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from netboot.operations import declarative as operations
 from web.access import Role, refuse_below, site
-from web.api.subject import Order, Subject, Value
+from web.api.subject import CONFLICTS, Order, Subject, Value
 from web.audit_trail import about
 
 declaration = Subject("declaration", "Images, drivers and assignments as files for git.")
@@ -83,7 +83,7 @@ def plan_declaration(body: Wanted) -> Plan:
 
 
 @declaration.verb(
-    "POST", "/apply", needs=Role.OPERATOR, gives=Plan, action="apply", conditional=True
+    "POST", "/apply", needs=Role.OPERATOR, gives=Plan, action="apply", refuses=CONFLICTS
 )
 def apply_declaration(body: WantedNow) -> Plan:
     """Make images, drivers and assignments as these files declare them, all or nothing."""

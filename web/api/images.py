@@ -13,6 +13,7 @@ from netboot.operations.images import ImageView
 from web.access import Role, site
 from web.api.jobs import Job, accepted
 from web.api.subject import (
+    CONFLICTS,
     LARGEST_NUMBER,
     Listed,
     Order,
@@ -200,7 +201,7 @@ def get_image(path: ImagePath) -> tuple[Image, dict[str, str]]:
 
 
 @images.verb(
-    "PATCH", "/<slug>", needs=Role.OPERATOR, gives=Image, action="set_comment", conditional=True
+    "PATCH", "/<slug>", needs=Role.OPERATOR, gives=Image, action="set_comment", refuses=CONFLICTS
 )
 def change_image(path: ImagePath, body: ImageChange) -> tuple[Image, dict[str, str]]:
     """Change an image's name or comment; with If-Match only if nobody changed it since."""
@@ -230,7 +231,7 @@ def list_versions(path: ImagePath, query: Page) -> Versions:
     needs=Role.OPERATOR,
     gives=Image,
     action="add_driver",
-    conditional=True,
+    refuses=CONFLICTS,
 )
 def add_drivers(path: ImagePath, body: DriversToAdd) -> tuple[Image, dict[str, str]]:
     """Put drivers into the recipe; nothing is built and nothing served changes."""
@@ -252,7 +253,7 @@ def add_drivers(path: ImagePath, body: DriversToAdd) -> tuple[Image, dict[str, s
     needs=Role.OPERATOR,
     gives=Image,
     action="remove_driver",
-    conditional=True,
+    refuses=CONFLICTS,
 )
 def remove_driver(path: ImageDriverPath) -> tuple[Image, dict[str, str]]:
     """Take a driver out of the recipe."""
@@ -267,7 +268,7 @@ def remove_driver(path: ImageDriverPath) -> tuple[Image, dict[str, str]]:
     needs=Role.OPERATOR,
     gives=Image,
     action="arrange_drivers",
-    conditional=True,
+    refuses=CONFLICTS,
 )
 def arrange_drivers(path: ImagePath) -> tuple[Image, dict[str, str]]:
     """Put the recipe's drivers into the order that known pairs ask for."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, SecretStr
 from netboot.operations import accounts, sessions
 from netboot.operations import tokens as own_tokens
 from web.access import Role, role_now, session_digest, site
-from web.api.subject import NumberPath, Order, Subject, Value
+from web.api.subject import TRIES, NumberPath, Order, Subject, Value
 from web.own_account import require_password, the_whole_account
 
 me = Subject("me", "The account that asks, its sessions and its API tokens.")
@@ -93,7 +93,7 @@ def get_me() -> Me:
     return Me(name=account.name, role=role_now().name.lower(), external=account.external)
 
 
-@me.verb("PUT", "/password", needs=Role.VIEWER, action="set_password")
+@me.verb("PUT", "/password", needs=Role.VIEWER, action="set_password", refuses=TRIES)
 def set_own_password(body: OwnPassword) -> None:
     """Another password, against the old one; everywhere else the account is signed out."""
     the_whole_account()

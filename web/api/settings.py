@@ -7,7 +7,7 @@ from netboot.errors import InvalidInput
 from netboot.operations import settings as operations
 from netboot.operations.settings import SettingsView
 from web.access import Role, site
-from web.api.subject import Order, Subject, Value
+from web.api.subject import CONFLICTS, Order, Subject, Value
 
 settings = Subject("settings", "What an administrator may set; counts from the next start on.")
 
@@ -45,7 +45,7 @@ def list_settings() -> tuple[Settings, dict[str, str]]:
     return _answer(operations.read_settings(site()))
 
 
-@settings.verb("PATCH", "", needs=Role.ADMIN, gives=Settings, action="change", conditional=True)
+@settings.verb("PATCH", "", needs=Role.ADMIN, gives=Settings, action="change", refuses=CONFLICTS)
 def change_settings(body: SettingsChange) -> tuple[Settings, dict[str, str]]:
     """Write what was changed; with If-Match only if nobody changed the file since."""
     tags = list(request.if_match)

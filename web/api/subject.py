@@ -30,6 +30,12 @@ LARGEST_NUMBER = 2**53 - 1
 PROBLEM = {"content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 ALWAYS = (400, 401, 403, 404, 409, 415, 422, 503)
+CONFLICTS = (412,)
+"""Of verbs that may find that somebody else changed the same."""
+
+TRIES = (429,)
+"""Of verbs that ask for a password, which may not be tried for ever."""
+
 SECURITY: list[dict[str, list[str]]] = [{"token": []}, {"session": []}]
 
 
@@ -95,18 +101,19 @@ class Subject(APIBlueprint):
         gives: type[BaseModel] | None = None,
         status: int = 0,
         action: str = "",
-        conditional: bool = False,
+        refuses: Sequence[int] = (),
         gives_secret: bool = False,
         gives_file: str = "",
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare a verb: who may, and what comes back (nothing: 204).
 
-        `action` is its name in the audit log, where the page calls the same verb so. An answer
-        that `gives_secret` is not kept for repetitions; `gives_file` is the type of its bytes.
+        `action` is its name in the audit log, where the page calls the same verb so; `refuses`:
+        codes of refusals beside those that any verb may give. An answer that `gives_secret` is
+        not kept for repetitions; `gives_file` is the type of its bytes.
         """
         succeeds = status or (200 if gives or gives_file else 204)
         repeatable = method == "POST" and not gives_secret
-        responses = _responses(succeeds, gives, gives_file=gives_file, conditional=conditional)
+        responses = _responses(succeeds, gives, gives_file=gives_file, refuses=refuses)
 
         def declare(view: Callable[..., Any]) -> Callable[..., Any]:
             @functools.wraps(view)
@@ -133,11 +140,11 @@ def _summary(view: Callable[..., Any]) -> str:
 
 
 def _responses(
-    succeeds: int, gives: type[BaseModel] | None, *, gives_file: str, conditional: bool
+    succeeds: int, gives: type[BaseModel] | None, *, gives_file: str, refuses: Sequence[int]
 ) -> dict[str, Any]:
     """What the description says that may come back."""
-    refusals = (*ALWAYS, 412) if conditional else ALWAYS
-    found: dict[str, Any] = {str(code): {"description": "", **PROBLEM} for code in refusals}
+    codes = (*ALWAYS, *refuses)
+    found: dict[str, Any] = {str(code): {"description": "", **PROBLEM} for code in codes}
     found[str(succeeds)] = gives
     if gives_file:
         found[str(succeeds)] = found["206"] = {"description": "", "content": {gives_file: BINARY}}
