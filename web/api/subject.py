@@ -107,9 +107,8 @@ class Subject(APIBlueprint):
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare a verb: who may, and what comes back (nothing: 204).
 
-        `action` is its name in the audit log, where the page calls the same verb so; `refuses`:
-        codes of refusals beside those that any verb may give. An answer that `gives_secret` is
-        not kept for repetitions; `gives_file` is the type of its bytes.
+        `action` is its name in the audit log, as of the page's verb; `refuses` are codes beside
+        ALWAYS. What `gives_secret` is not kept for repetitions; `gives_file`: its bytes' type.
         """
         succeeds = status or (200 if gives or gives_file else 204)
         repeatable = method == "POST" and not gives_secret
