@@ -37,7 +37,9 @@ FRESH_SECONDS = 0.15
 LONGEST_FRESH_SECONDS = 3.0
 REST_PER_READING = 20  # a topic may take a twentieth of a processor
 POLL_SECONDS = 0.1
-HEARTBEAT_SECONDS = 15.0
+HEARTBEAT_SECONDS = 5.0
+"""A page that went away is noticed when something is written to it: so long it holds a place."""
+
 ACCOUNT_SECONDS = 30.0
 TOPICS_PER_STREAM = 8
 STREAMS = 100
