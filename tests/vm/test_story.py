@@ -87,6 +87,7 @@ def test_from_the_first_sign_in_to_a_machine_that_comes_up_and_back(
     at_the_desk.set_default_timeout(WORK)
     desk = Watched(at_the_desk)
     page = desk.page
+    machines = []
     become_administrator(page, url, token)
     # A window of its own: Chromium takes no folder into one that stands behind another.
     at_the_wall = browser.new_context(viewport=DESK, storage_state=at_the_desk.storage_state())
@@ -95,7 +96,7 @@ def test_from_the_first_sign_in_to_a_machine_that_comes_up_and_back(
     wait_until_live(wall.page)
     wall.page.evaluate("window.stayed = true")
 
-    assert_boots(page, url, "offline", "Lab PE x64 v1 came up, but no driver fits")
+    assert_boots(page, url, "offline", "Lab PE x64 v1 came up, but no driver fits", known=machines)
     assert_seen(wall.page, "Offline", boots=1)
 
     import_image(page, url, lab_pe.wim[Architecture.X64])
@@ -108,12 +109,12 @@ def test_from_the_first_sign_in_to_a_machine_that_comes_up_and_back(
     page.get_by_text("machines still get version 1").wait_for()
     update(page, "Machines get version 2")
 
-    assert_boots(page, url, "online", "with driver e1000 on My PE v2")
+    assert_boots(page, url, "online", "with driver e1000 on My PE v2", known=machines)
     assert_seen(wall.page, "Online", boots=2)
     assert 5 == wall.page.locator(".boot-row").first.locator(".rung-done").count()
 
     roll_back(page, url)
-    assert_boots(page, url, "rolled back", "My PE v1 came up, but no driver fits")
+    assert_boots(page, url, "rolled back", "My PE v1 came up, but no driver fits", known=machines)
     assert_seen(wall.page, "Offline", boots=3)
 
     assert wall.page.evaluate("window.stayed") is True, "the list of boots was loaded anew"
@@ -188,14 +189,25 @@ def roll_back(page, url):
     page.get_by_text("Machines get My PE v1 from now on").wait_for()
 
 
-def assert_boots(page, url, phase, words):
-    """Boot a test machine by the button, and wait for what the page says of it."""
+NEWEST = ".test-machine h2 a"
+NEWEST_IS_NEW = f"""known => {{
+    const newest = document.querySelector({NEWEST!r});
+    return newest && !known.includes(newest.getAttribute("href"));
+}}"""
+
+
+def assert_boots(page, url, phase, words, *, known):
+    """Boot a test machine by the button, and wait for what the page says of it.
+
+    `known` are the addresses of the machines that were booted before; this one is added.
+    """
     began = time.monotonic()
     page.goto(f"{url}/test-machines/")
-    tested = page.locator(".test-machine").count()
     page.get_by_role("button", name="Boot a test machine").click()
-    page.locator(".test-machine").nth(tested).wait_for()
-    verdict = page.locator(".test-machine").first.locator(".verdict")
+    page.wait_for_function(NEWEST_IS_NEW, arg=known)
+    known.append(page.locator(NEWEST).first.get_attribute("href"))
+    machine = page.locator(".test-machine").filter(has=page.locator(f'a[href="{known[-1]}"]'))
+    verdict = machine.locator(".verdict")
     verdict.wait_for(timeout=MACHINE)
     seen = " ".join(verdict.inner_text().split())
     seconds = time.monotonic() - began
