@@ -62,6 +62,19 @@ class BlockTable:
         stop = block * self._size
         return HEADERS[block & 0xFFFF], self._blocks[stop - self._size : stop]
 
+    def piece(self, block: int) -> memoryview | None:
+        """One block's packet in one piece, where its stretch is framed; written in less time."""
+        framed = self._framed.get(block - 1 >> _SHIFT)
+        if framed is None:
+            if self.users == 1:
+                return None
+            framed = self._frame(block - 1 >> _SHIFT)
+            if framed is None:
+                return None
+        full = self._size + _HEADER
+        start = (block - 1 & _STRETCH - 1) * full
+        return framed[start : start + full]
+
     def packets(self, first: int, count: int) -> Parts:
         """`count` blocks from `first` on, at most 64, in pieces that one after the other are it."""
         if self.users == 1:

@@ -7,7 +7,7 @@ a path can do that is found out by trying: a refused write goes again at once, b
 
 import errno
 import socket
-from os import writev
+from os import write, writev
 
 from netboot.serve.block_table import BlockTable
 
@@ -48,7 +48,16 @@ class Segmentation:
 class BlockSender:
     """Sends blocks of one file over one connected socket."""
 
-    __slots__ = ("_fd", "_ip", "_packet", "_packets", "_per_send", "_segmentation", "_socket")
+    __slots__ = (
+        "_fd",
+        "_ip",
+        "_packet",
+        "_packets",
+        "_per_send",
+        "_piece",
+        "_segmentation",
+        "_socket",
+    )
 
     def __init__(
         self,
@@ -65,6 +74,7 @@ class BlockSender:
         self._fd = udp.fileno()
         self._packet = table.packet
         self._packets = table.packets
+        self._piece = table.piece
         self._ip = ip
         self._segmentation = segmentation
         self._per_send = 1
@@ -76,12 +86,6 @@ class BlockSender:
 
         Raises OSError as the socket does; then the blocks count as lost on the way.
         """
-        if count == 1:  # each block of a lockstep transfer: no step more than needed
-            try:
-                writev(self._fd, self._packet(first))
-            except BlockingIOError:
-                return 0
-            return 1
         if count <= self._per_send:
             return self._send_at_once(first, count)
         sent = 0
@@ -92,6 +96,18 @@ class BlockSender:
             if left < some:
                 break
         return sent
+
+    def send_one(self, block: int) -> int:
+        """Send one block, as `send`: the whole of a lockstep transfer is this."""
+        piece = self._piece(block)
+        try:
+            if piece is None:
+                writev(self._fd, self._packet(block))
+            else:
+                write(self._fd, piece)
+        except BlockingIOError:
+            return 0
+        return 1
 
     def _send_at_once(self, first: int, count: int) -> int:
         """Up to `_per_send` blocks in one call; if that is refused, block by block."""

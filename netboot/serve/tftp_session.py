@@ -170,7 +170,9 @@ class Session:
         if due is None or sender is None:
             return  # the transfer has ended meanwhile
         try:
-            sent = sender.send(due.first, due.count)
+            sent = (
+                sender.send_one(due.first) if due.count == 1 else sender.send(due.first, due.count)
+            )
         except OSError as error:
             self._socket_failed(error, now)
             return

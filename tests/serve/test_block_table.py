@@ -69,6 +69,27 @@ def test_packets_are_the_same_for_one_and_for_many(
     assert files.opened == 0
 
 
+@pytest.mark.parametrize("size", [8, 512, 1468, 100_003])
+def test_a_block_in_one_piece_is_the_same_packet(size: int) -> None:
+    """Where its stretch is framed: for several clients, once somebody has passed. The last, too."""
+    files = Files({"f": CONTENT})
+    tables = BlockTables(files.open_content)
+    alone = tables.open(ref(files, "f"), block_size=size, netascii=False)
+    assert alone.piece(1) is None
+    shared = tables.open(ref(files, "f"), block_size=size, netascii=False)
+    assert shared.piece(1) is None
+    last = len(CONTENT) // size + 1
+
+    for block in {1, min(2, last), min(64, last), max(last - 1, 1), last}:
+        shared.piece(block)
+        piece = shared.piece(block)
+        assert piece is not None
+        assert bytes(piece) == b"".join(as_bytes(list(shared.packet(block))))
+        del piece
+    tables.close(alone)
+    tables.close(shared)
+
+
 def test_block_numbers_roll_over_inside_a_stretch() -> None:
     """The header after 65,535 is 0, cut or framed."""
     files = Files({"f": bytes(8 * 66_000)})
