@@ -42,7 +42,7 @@ OPTIONS = (
     "-o", "97,0000112233445566778899aabbccddeeff",
 )  # fmt: skip
 _SO_RCVBUFFORCE = 33  # socket.SO_RCVBUFFORCE is not in Python 3.11
-RATES = (8000, 10_000, 12_000, 14_000, 16_000, 18_000, 20_000, 22_000, 24_000, 28_000, 32_000)
+RATES = (16_000, 20_000, 22_000, 24_000, 28_000, 32_000, 36_000, 40_000, 44_000, 48_000)
 LOAD_KEEPS_UP = 0.8
 LOSS_FREE = 0.001  # a thousandth may be lost: the machine is not ours alone
 GOALS: dict[str, tuple[str, float]] = {
