@@ -90,13 +90,14 @@ class BootServices:
         now = time.monotonic()
         if normalise(name) == grub_script.MENU_NAME:
             return self._menu(ip, now)
+        published = self.published()
         found = resolve(
             name,
             version=self._sessions.version_for(ip, now),
             firmware=self._sessions.firmware_for(ip, now),
             programs=self._programs,
-            published=self.published(),
-            authority=self.published().authorities.get(self._sessions.mac_of(ip, now), ""),
+            published=published,
+            authority=published.authorities.get(self._sessions.mac_of(ip, now), ""),
             site_authority=self._authority,
         )
         if isinstance(found, ContentRef) and starts_version(name):

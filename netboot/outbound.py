@@ -18,7 +18,6 @@ import httpcore
 from netboot.errors import InvalidInput
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 METADATA = frozenset(
     map(

@@ -10,7 +10,6 @@ import subprocess
 import pytest
 from regipy.registry import RegistryHive
 
-from netboot.cli import main
 from netboot.images.architecture import Architecture
 from netboot.operations import images
 from netboot.site import Site
@@ -28,21 +27,12 @@ pytestmark = pytest.mark.wimlib
 
 
 @pytest.fixture
-def data(tmp_path):
-    folder = tmp_path / "data"
-    Site.open(folder).database.close()
-    return folder
-
-
-@pytest.fixture
-def netboot(data, capsys):
-    """`netboot(words…)`: what it printed, and that it ended as it should."""
+def netboot(netboot):
+    """`netboot(words…)`: all that it printed; it ended as it should."""
 
     def run(*words, code=0):
-        ended = main(["--data", str(data), *map(str, words)])
-        printed = capsys.readouterr()
-        assert code == ended, printed.out + printed.err
-        return printed.out + printed.err
+        done = netboot(*words, code=code)
+        return done.stdout + done.stderr
 
     return run
 

@@ -8,9 +8,10 @@ from flask_login import current_user  # type: ignore[import-untyped]
 
 from netboot.errors import InvalidInput, NotBootCritical, OperatorFault
 from netboot.images.architecture import Architecture
+from netboot.images.boot_image import slug as slug_of
 from netboot.images.catalog import DriverFilter
 from netboot.operations import images as operations
-from netboot.operations import jobs, points
+from netboot.operations import jobs, points, policy
 from netboot.operations.driver_search import search_drivers
 from web.access import Role, requires, site
 from web.answers import done, wants_fragment
@@ -156,19 +157,14 @@ def set_comment(slug: str) -> ResponseReturnValue:
 def set_default(slug: str) -> ResponseReturnValue:
     """Give the image to all machines of its architecture."""
     wanted = operations.get_image(site(), slug)
-    before = next(
-        (
-            one.slug
-            for one in operations.list_images(site())
-            if one.is_default and one.architecture is wanted.architecture and one.slug != slug
-        ),
-        "",
-    )
+    before = policy.defaults(site()).get(wanted.architecture, wanted.name)
     image = operations.set_default(site(), slug)
     return done(
         f"{image.name} is the default for {image.architecture} machines now.",
         url_for("images.show", slug=slug),
-        undo=(url_for("images.set_default", slug=before), {}) if before else None,
+        undo=None
+        if before == image.name
+        else (url_for("images.set_default", slug=slug_of(before)), {}),
     )
 
 

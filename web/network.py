@@ -4,7 +4,6 @@ from urllib.parse import quote
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user  # type: ignore[import-untyped]
 
 from netboot.boot.quirks import QUIRKS
 from netboot.errors import InvalidInput
@@ -12,7 +11,7 @@ from netboot.operations import network as operations
 from web.access import Role, requires, site
 from web.answers import done
 from web.topics import page
-from web.uploads import shelf
+from web.uploads import handed_in
 
 network = Blueprint("network", __name__, url_prefix="/network")
 
@@ -61,11 +60,6 @@ def check() -> ResponseReturnValue:
 @requires(Role.OPERATOR)
 def read_capture() -> ResponseReturnValue:
     """Tell the story of an uploaded recording."""
-    upload = shelf().file(request.form.get("upload", ""), owner=current_user.id)
-    try:
-        job = operations.submit_capture(site(), upload.path)
-    except InvalidInput:
-        shelf().forget(upload)
-        raise
-    shelf().hand_over(upload, job.id)
+    batch = request.form.get("upload", "")
+    handed_in(batch, lambda path: operations.submit_capture(site(), path))
     return done("The recording is being read.", url_for("network.index", _anchor="recorded-boots"))

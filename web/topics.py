@@ -163,8 +163,7 @@ def read_job(site: Site, job_id: str) -> Values:
 
 def read_tests(site: Site, _argument: str) -> Values:
     """The newest test machines."""
-    tests = [job for job in jobs.list_jobs(site, 100) if job.kind == "boot_test_machine"]
-    return {"tests": tests[:10]}
+    return {"tests": jobs.list_jobs(site, 10, kind="boot_test_machine")}
 
 
 def read_checks(site: Site, _argument: str) -> Values:

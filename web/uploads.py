@@ -6,11 +6,14 @@ termination, expiration). Bytes go straight to their place in the data folder, o
 
 import base64
 import binascii
+from collections.abc import Callable
+from pathlib import Path
 
 from flask import Blueprint, Flask, Response, current_app, make_response, request, url_for
 from flask_login import current_user  # type: ignore[import-untyped]
 
 from netboot.errors import InvalidInput, OperatorFault
+from netboot.operations.jobs import JobView
 from netboot.site import Site
 from web.access import Role, requires
 from web.answers import sentence
@@ -28,6 +31,21 @@ def shelf() -> Shelf:
     """Where uploads lie until a job takes them."""
     found: Shelf = current_app.extensions["netboot_shelf"]
     return found
+
+
+def handed_in(batch: str, submit: Callable[[Path], JobView]) -> JobView:
+    """Queue a job about the one file of a batch; a file that it refuses is thrown away.
+
+    Raises InvalidInput, as `submit` does for a file that cannot be what it should.
+    """
+    upload = shelf().file(batch, owner=current_user.id)
+    try:
+        job = submit(upload.path)
+    except InvalidInput:
+        shelf().forget(upload)
+        raise
+    shelf().hand_over(upload, job.id)
+    return job
 
 
 def parse_metadata(header: str) -> dict[str, str]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from netboot.boot.attempts import Attempt, Outcome
-from netboot.errors import NotFound
 from netboot.images.disk_package import systems_for
 from netboot.images.media import MediaKind
 from netboot.operations import boots, images, jobs, media
@@ -60,11 +59,7 @@ def read_version(site: Site, argument: str) -> dict[str, Any]:
     slug, _, text = argument.partition("/")
     number = int(text) if text.isdecimal() and len(text) < 10 else 0
     image = images.get_image(site, slug)
-    version = next((v for v in image.versions if v.number == number), None)
-    if version is None:
-        raise NotFound(
-            f"{image.name} has no version {number}", hint="Its page lists those that it has."
-        )
+    version = image.require_version(number)
     views = media.list_media(site, image.name, number)
     recent = [job for job in jobs.list_jobs(site, 50) if _is_of(job.arguments, image.name, number)]
     reports = came_up(_online(site, image.name, number), image.name, number)

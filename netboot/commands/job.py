@@ -1,7 +1,6 @@
 """`netboot job`: long work, how far it is, what came of it."""
 
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -25,7 +24,7 @@ def list_(data: Path, *, limit: int, kind: str, json_: bool) -> None:
     """Show the newest jobs."""
     found = operations.list_jobs(open_site(data), limit, kind=kind)
     if json_:
-        print_json([asdict(one) for one in found])
+        print_json(found)
         return
     rows = [
         (
@@ -49,7 +48,7 @@ def show(data: Path, number: int, *, json_: bool) -> None:
     """Show job NUMBER with its log."""
     found = operations.get_job(open_site(data), number)
     if json_:
-        print_json(asdict(found))
+        print_json(found)
         return
     click.echo(f"{found.title}: {found.state} ({found.progress:.0%})")
     if found.message:

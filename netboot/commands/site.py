@@ -1,7 +1,6 @@
 """`netboot site`: the data folder, cleaned up and verified."""
 
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -59,7 +58,7 @@ def altered(data: Path, *, json_: bool) -> None:
     """List damaged bytes that the daily check took out of use and kept to be looked at."""
     found = damaged.list_altered(open_site(data))
     if json_:
-        print_json([asdict(one) for one in found])
+        print_json(found)
         return
     print_table(
         ("Set aside", "Store", "Bytes", "Digest that it should have", "Needed for"),

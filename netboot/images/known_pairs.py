@@ -172,7 +172,7 @@ def arranged(pairs: Iterable[KnownPair], drivers: Sequence[Driver]) -> tuple[Dri
         ]
         if late:
             kept = [driver for driver in order if driver not in late]
-            at = min(kept.index(one) for one in later if one in kept) if later else len(kept)
+            at = kept.index(later[0])  # nothing that must go first stands before it: it is kept
             order = [*kept[:at], *late, *kept[at:]]
     return tuple(order)
 

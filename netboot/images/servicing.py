@@ -236,12 +236,13 @@ def _check_fit(facts: ImageFacts, image: BootImage) -> None:
 def _check_authority(facts: ImageFacts, wanted: str) -> None:
     held = uefi_loader.held(facts.boot_files)
     if wanted and wanted not in held:
-        file = {uefi_loader.AUTHORITY_2023: r"Windows\Boot\EFI_EX\bootmgfw_EX.efi"}.get(wanted, "")
         have = ", ".join(sorted(held)) or "none"
+        other = "that has one."
+        if wanted == uefi_loader.AUTHORITY_2023:
+            other = r"with Windows\Boot\EFI_EX\bootmgfw_EX.efi (kits and updates since 2024)."
         raise InvalidInput(
             f"{uefi_loader.lacking('The image', wanted)}; it holds: {have}.",
-            hint="Leave the choice to the site, or import a Windows PE"
-            + (f" with {file} (kits and updates since 2024)." if file else " that has one."),
+            hint=f"Leave the choice to the site, or import a Windows PE {other}",
         )
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 from netboot.errors import InvalidInput, NotFound
 from netboot.operations import housekeeping
 from netboot.site import Site
-from netboot.store.altered_bytes import delete_aside, list_aside
+from netboot.store.altered_bytes import list_aside
 from netboot.store.blobs import BlobStore
 
 Where = Literal["site", "point"]
@@ -43,7 +43,11 @@ class Deleted:
 
 def list_altered(site: Site) -> list[Altered]:
     """All that was set aside, newest first."""
-    found = [(where, one) for where, store in _stores(site) for one in list_aside(store.root)]
+    stores: tuple[tuple[Where, BlobStore], ...] = (
+        ("site", site.blobs),
+        ("point", site.point.blobs),
+    )
+    found = [(where, one) for where, store in stores for one in list_aside(store.root)]
     if not found:
         return []
     needed = {digest: what for _store, what, digest in housekeeping.stored(site)}
@@ -60,12 +64,7 @@ def delete_altered(site: Site, digest: str = "") -> Deleted:
     Raises InvalidInput for what is no digest, NotFound.
     """
     wanted = _digest(digest) if digest else ""
-    gone = [
-        one.size
-        for _where, store in _stores(site)
-        for one in list_aside(store.root)
-        if wanted in {"", one.digest} and delete_aside(store.root, one.digest)
-    ]
+    gone = housekeeping.delete_set_aside(site, lambda one: wanted in {"", one.digest})
     if digest and not gone:
         raise NotFound(
             f"no damaged bytes of {digest[:80]} are kept", hint="See: netboot site altered"
@@ -78,7 +77,3 @@ def _digest(text: str) -> str:
     if match is None:
         raise InvalidInput(f"{text[:80]!r} is no digest", hint="See: netboot site altered")
     return f"sha256:{match[2]}"
-
-
-def _stores(site: Site) -> tuple[tuple[Where, BlobStore], ...]:
-    return (("site", site.blobs), ("point", site.point.blobs))

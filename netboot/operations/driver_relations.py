@@ -12,7 +12,7 @@ from netboot.images.known_pairs import Clash, several_versions
 from netboot.images.matching import Conflict, DriverIndex, service_clashes
 from netboot.images.servicing import load_order
 from netboot.operations import images
-from netboot.operations.drivers import find_driver
+from netboot.operations.drivers import enabled_stamp, find_driver
 from netboot.operations.kept_results import KeptResults
 from netboot.operations.known_pairs import clashes_among, clashes_enabled
 from netboot.site import Site
@@ -110,14 +110,8 @@ def conflicts(site: Site, image: str = "") -> Conflicts:
         return image_conflicts(site, images.get_image(site, image).drivers)
     with site.database.transaction() as session:
         key = (str(site.data), tuple(own_pairs(session)))
-        stamp = _enabled(session)
+        stamp = enabled_stamp(session)
     return _kept.lately(key, stamp, lambda: _conflicts(site))
-
-
-def _enabled(session: Session) -> tuple[int, ...]:
-    """Differs when another set of drivers is enabled."""
-    query = select(func.count(), func.sum(DriverRow.id), func.max(DriverRow.id))
-    return tuple(session.execute(query.where(DriverRow.enabled)).one())
 
 
 def _conflicts(site: Site) -> Conflicts:

@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from netboot.errors import InUse, InvalidInput
 from netboot.images import catalog
-from netboot.operations.drivers import find_driver, used_by
+from netboot.operations.drivers import delete_row, enable_row, find_driver
 from netboot.site import Site
 from netboot.store.catalog_entry import DriverSummary
-from netboot.store.catalog_rows import driver_value, remove_driver, split_words, summary_value
+from netboot.store.catalog_rows import split_words, summary_value
 from netboot.store.records import DriverRow
 
 
@@ -33,8 +33,7 @@ def enable(site: Site, drivers: Iterable[str]) -> Treated:
     """Let these be added to images. Raises NotFound, InvalidInput for names that fit several."""
 
     def one(_session: Session, row: DriverRow) -> DriverSummary:
-        catalog.check_enable(driver_value(row))
-        row.enabled = True
+        enable_row(row)
         return summary_value(row)
 
     return _each(site, drivers, one)
@@ -75,8 +74,7 @@ def delete(site: Site, drivers: Iterable[str]) -> Treated:
 
     def one(session: Session, row: DriverRow) -> DriverSummary:
         told = summary_value(row)
-        catalog.check_delete(driver_value(row), used_by(session, row.digest))
-        remove_driver(session, row)
+        delete_row(session, row)
         return told
 
     return _each(site, drivers, one)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from netboot.errors import InvalidInput, NotFound
@@ -44,8 +44,7 @@ def enable_driver(site: Site, driver: str) -> Driver:
     """
     with site.database.writing() as session:
         row = find_driver(session, driver)
-        catalog.check_enable(driver_value(row))
-        row.enabled = True
+        enable_row(row)
         return driver_value(row)
 
 
@@ -78,9 +77,25 @@ def images_using(site: Site, driver: str) -> tuple[str, ...]:
 def delete_driver(site: Site, driver: str) -> None:
     """Remove a driver from the catalog. Raises InUse naming the images that hold it."""
     with site.database.writing() as session:
-        row = find_driver(session, driver)
-        catalog.check_delete(driver_value(row), used_by(session, row.digest))
-        remove_driver(session, row)
+        delete_row(session, find_driver(session, driver))
+
+
+def enable_row(row: DriverRow) -> None:
+    """Let a driver be added to images. Raises InvalidInput for a package that lacks files."""
+    catalog.check_enable(driver_value(row))
+    row.enabled = True
+
+
+def delete_row(session: Session, row: DriverRow) -> None:
+    """Remove a driver from the catalog. Raises InUse naming the images that hold it."""
+    catalog.check_delete(driver_value(row), used_by(session, row.digest))
+    remove_driver(session, row)
+
+
+def enabled_stamp(session: Session) -> tuple[int, ...]:
+    """Differs when another set of drivers is enabled."""
+    query = select(func.count(), func.sum(DriverRow.id), func.max(DriverRow.id))
+    return tuple(session.execute(query.where(DriverRow.enabled)).one())
 
 
 def find_driver(

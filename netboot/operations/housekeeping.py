@@ -16,7 +16,7 @@ from sqlalchemy import JSON, Column, String, select
 from netboot.errors import ContentFault, OperatorFault
 from netboot.operations.jobs import DAY, Daily
 from netboot.site import Site
-from netboot.store.altered_bytes import delete_aside, list_aside
+from netboot.store.altered_bytes import SetAside, delete_aside, list_aside
 from netboot.store.blobs import BlobStore
 from netboot.store.boot_programs import read_programs
 from netboot.store.image_rows import versions_of
@@ -94,7 +94,7 @@ def collect_garbage(
     idle = [digest for digest in site.blobs.digests() if digest not in named]
     freed = [site.blobs.discard(digest, before=now - YOUNG) for digest in idle]
     gone = [size for size in freed if size is not None]
-    aside = _delete_altered(site, before=now - ALTERED_FOR)
+    aside = delete_set_aside(site, lambda one: one.at < now - ALTERED_FOR)
     return Collected(
         blobs=len(gone) + swept.blobs,
         size=sum(gone) + swept.size + sum(aside),
@@ -106,13 +106,13 @@ def collect_garbage(
     )
 
 
-def _delete_altered(site: Site, *, before: float) -> list[int]:
-    """Let go of damaged bytes that were set aside before; the sizes of those that went."""
+def delete_set_aside(site: Site, wanted: Callable[[SetAside], bool]) -> list[int]:
+    """Let go of the damaged bytes that are wanted; the sizes of those that went."""
     return [
         one.size
-        for root in (site.blobs.root, site.point.root)
-        for one in list_aside(root)
-        if one.at < before and delete_aside(root, one.digest)
+        for store in (site.blobs, site.point.blobs)
+        for one in list_aside(store.root)
+        if wanted(one) and delete_aside(store.root, one.digest)
     ]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from netboot.errors import NotFound
 from netboot.images import boot_image
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image import BootImage, recipe_digest
@@ -88,6 +89,14 @@ class ImageView:
     def version(self, number: int) -> ContentVersion | None:
         """The version with this number, or None."""
         return next((version for version in self.versions if version.number == number), None)
+
+    def require_version(self, number: int) -> ContentVersion:
+        """The version with this number. Raises NotFound naming those there are."""
+        version = self.version(number)
+        if version is None:
+            known = ", ".join(str(one.number) for one in self.versions) or "none yet"
+            raise NotFound(f"{self.name} has no version {number}", hint=f"Versions: {known}.")
+        return version
 
 
 def list_images(site: Site) -> list[ImageView]:

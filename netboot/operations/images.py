@@ -7,11 +7,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from netboot.errors import Difference, InUse, InvalidInput
-from netboot.images import boot_image, catalog
+from netboot.images import boot_image
 from netboot.images.boot_image import BootImage
 from netboot.images.known_pairs import arranged
 from netboot.operations import policy
-from netboot.operations.drivers import find_driver
+from netboot.operations.drivers import enable_row, find_driver
 from netboot.operations.image_source import import_image
 from netboot.operations.image_view import ImageView, get_image, list_images
 from netboot.operations.known_pairs import pairs_known
@@ -67,8 +67,7 @@ def add_drivers(
         for name in drivers:
             found = find_driver(session, name, architecture=value.architecture)
             if enable and not found.enabled:
-                catalog.check_enable(driver_value(found))
-                found.enabled = True
+                enable_row(found)
             value = boot_image.with_driver(value, driver_value(found), confirmed=confirmed)
         keep_drivers(row, _arranged(session, value))
     return get_image(site, image)

@@ -17,7 +17,8 @@ from netboot.images.known_pairs import (
     clashes,
     partners,
 )
-from netboot.operations.drivers import find_driver
+from netboot.operations.drivers import enabled_stamp, find_driver
+from netboot.operations.kept_results import KeptResults
 from netboot.site import Site
 from netboot.store.catalog_entry import DriverSummary, summary
 from netboot.store.catalog_rows import driver_value, load_drivers
@@ -33,6 +34,8 @@ from netboot.store.records import DriverRow, KnownPairRow
 
 PAIRS_AT_MOST = 500
 PARTNERS_SHOWN = 20
+
+_kept: KeptResults[tuple[Clash, ...]] = KeptResults()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +103,19 @@ def clashes_among(site: Site, drivers: Sequence[Driver]) -> tuple[Clash, ...]:
 
 
 def enabled_clashes(site: Site) -> tuple[Clash, ...]:
-    """What the pairs hold against the enabled drivers, were they in one image."""
+    """What the pairs hold against the enabled drivers, were they in one image.
+
+    Looked up anew when another set of drivers is enabled, or a pair comes or goes.
+    """
     with site.database.transaction() as session:
-        return clashes_enabled(session)
+        key = (str(site.data), own_pairs(session))
+        stamp = enabled_stamp(session)
+
+    def make() -> tuple[Clash, ...]:
+        with site.database.transaction() as session:
+            return clashes_enabled(session)
+
+    return _kept.now(key, stamp, make)
 
 
 def clashes_enabled(session: Session) -> tuple[Clash, ...]:

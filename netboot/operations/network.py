@@ -185,7 +185,7 @@ def submit_check(
 
 def list_checks(site: Site, limit: int = 5) -> list[jobs.JobView]:
     """The newest checks first."""
-    return [job for job in jobs.list_jobs(site, 200) if job.kind == "check_network"][:limit]
+    return jobs.list_jobs(site, limit, kind="check_network")
 
 
 def submit_capture(site: Site, path: Path) -> jobs.JobView:
@@ -211,7 +211,7 @@ def submit_capture(site: Site, path: Path) -> jobs.JobView:
 
 def list_captures(site: Site, limit: int = 5) -> list[jobs.JobView]:
     """The recordings that were told last, the newest first."""
-    return [job for job in jobs.list_jobs(site, 200) if job.kind == "read_capture"][:limit]
+    return jobs.list_jobs(site, limit, kind="read_capture")
 
 
 def tell_capture(path: Path) -> Iterator[dict[str, Any]]:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from netboot.errors import NotFound, OperatorFault
+from netboot.errors import OperatorFault
 from netboot.images.distribution import DistributionStatus, status
 from netboot.operations import guarding, images
 from netboot.operations.images import ImageView
@@ -83,10 +83,7 @@ def rollback(
     ContentFault when its bytes are damaged.
     """
     view = images.get_image(site, image)
-    version = view.version(number)
-    if version is None:
-        known = ", ".join(str(one.number) for one in view.versions) or "none yet"
-        raise NotFound(f"{view.name} has no version {number}", hint=f"Versions: {known}.")
+    version = view.require_version(number)
     require_publishable(site, view.name, number)
     changed = site.point.update(version, site.blobs, now=time.time(), progress=progress)
     return UpdateResult(view.name, number, changed)

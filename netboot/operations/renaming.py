@@ -32,11 +32,7 @@ def rename(site: Site, session: Session, row: ImageRow, name: str) -> None:
     row.name, row.slug = name, slug(name)
     session.flush()
     # Before the commit: cut off here, the point speaks of the new name, and a repetition mends it.
-    _tell_point(site, old, name, row.address)
-
-
-def _tell_point(site: Site, old: str, name: str, address: str) -> None:
-    site.point.rename(old, name, address)
+    site.point.rename(old, name, row.address)
 
 
 def _require_name(image: BootImage, name: str) -> None:

@@ -111,12 +111,14 @@ class BlockSender:
 
     def _send_at_once(self, first: int, count: int) -> int:
         """Up to `_per_send` blocks in one call; if that is refused, block by block."""
+        if count == 1:
+            return self.send_one(first)
         try:
-            writev(self._fd, self._packet(first) if count == 1 else self._packets(first, count))
+            writev(self._fd, self._packets(first, count))
         except BlockingIOError:
             return 0
         except OSError as error:
-            if count == 1 or error.errno not in _REFUSALS:
+            if error.errno not in _REFUSALS:
                 raise
             self._send_plainly_from_now_on()
             return self.send(first, count)

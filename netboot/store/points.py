@@ -86,7 +86,7 @@ class PointFolder:
             assignments = dict(state["assignments"])
             supplied = _supplied(state)
             authorities = dict(state.get("authorities", {}))
-            names = {short: name for name, short in state.get("slugs", {}).items()}
+            names = {short: name for name, short in _slugs(state).items()}
         except (KeyError, TypeError, ValueError, AttributeError, OSError) as fault:
             raise ContentFault(f"{self.root}: a manifest is gone or damaged: {fault}") from fault
         return PublishedContent(

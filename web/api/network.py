@@ -2,15 +2,13 @@
 
 from typing import Literal
 
-from flask_login import current_user  # type: ignore[import-untyped]
 from pydantic import BaseModel, Field
 
-from netboot.errors import InvalidInput
 from netboot.operations import network as operations
 from web.access import Role, site
 from web.api.jobs import Job, accepted
 from web.api.subject import LARGEST_PAGE, Order, Subject, Value
-from web.uploads import shelf
+from web.uploads import handed_in
 
 network = Subject("network", "The boot network: answers, other boot servers, checks.")
 
@@ -120,11 +118,4 @@ def check_network(body: Check) -> tuple[Job, dict[str, str]]:
 )
 def read_capture(body: Capture) -> tuple[Job, dict[str, str]]:
     """Tell the story of an uploaded recording; it stands in the job's result."""
-    upload = shelf().file(body.upload, owner=current_user.id)
-    try:
-        job = operations.submit_capture(site(), upload.path)
-    except InvalidInput:
-        shelf().forget(upload)
-        raise
-    shelf().hand_over(upload, job.id)
-    return accepted(job)
+    return accepted(handed_in(body.upload, lambda path: operations.submit_capture(site(), path)))

@@ -5,7 +5,6 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from netboot.errors import NotFound
 from netboot.operations import images as operations
 from netboot.operations import versions as version_operations
 from web.access import Role, site
@@ -101,12 +100,7 @@ class Source(Value):
 @versions.verb("GET", "/<slug>/versions/<int:number>", needs=Role.VIEWER, gives=Version)
 def get_version(path: VersionPath) -> Version:
     """One version with its files."""
-    image = operations.get_image(site(), path.slug)
-    found = image.version(path.number)
-    if found is None:
-        known = ", ".join(str(one.number) for one in image.versions) or "none yet"
-        raise NotFound(f"{image.name} has no version {path.number}", hint=f"Versions: {known}.")
-    return Version.of(found)
+    return Version.of(operations.get_image(site(), path.slug).require_version(path.number))
 
 
 @versions.verb("GET", "/<slug>/compare", needs=Role.VIEWER, gives=VersionsCompared)

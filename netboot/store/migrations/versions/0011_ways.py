@@ -26,13 +26,15 @@ def upgrade() -> None:
         sa.column("attempt", sa.JSON),
     )
     change = boots.update().where(boots.c.key == sa.bindparam("of"))
-    told = op.get_bind().execute(sa.select(boots.c.key, boots.c.attempt)).partitions(BATCH)
-    for rows in list(told):
+    part = sa.select(boots.c.key, boots.c.attempt).order_by(boots.c.key).limit(BATCH)
+    connection, rows = op.get_bind(), op.get_bind().execute(part).all()
+    while rows:
         values = [
             {"of": key, "version": attempt.get("version", 0), "way": attempt.get("way", "")}
             for key, attempt in rows
         ]
-        op.get_bind().execute(change, values)
+        connection.execute(change, values)
+        rows = connection.execute(part.where(boots.c.key > rows[-1].key)).all()
     op.create_index("ix_boots_way", "boots", ["image", "version", "way", "began"])
 
 
