@@ -15,12 +15,16 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAl
 from sqlalchemy.orm import Session, sessionmaker
 
 from netboot.errors import InvalidInput, MissingTool, OperatorFault
+from netboot.store.changes import count_changes, numbers
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-HEAD = "0011"
+HEAD = "0012"
 
 CACHE_KIB = 32 << 10
 """What SQLite may keep of the file in memory, a connection: a large catalog's ids, mostly."""
+
+CONNECTIONS = 10
+"""So many stay open: one that is opened for a request alone begins without a cache."""
 
 _TURN = 0x6E657462
 """The number of PostgreSQL's advisory lock that stands for the writer's turn."""
@@ -64,6 +68,15 @@ class Database:
         with self._explained(), self._writing.begin() as session:
             yield session
 
+    def stamp(self, *subjects: str) -> tuple[int, ...]:
+        """Differs when any of these subjects (see `changes.SUBJECTS`) was changed, by whomever.
+
+        Ask first and read afterwards. Raises OperatorFault when the database fails.
+        """
+        with self._explained(), self.engine.connect() as connection:
+            found = numbers(connection)
+        return tuple(found[subject] for subject in subjects)
+
     def migrate(self) -> None:
         """Bring the schema up to date. Raises OperatorFault when it cannot be."""
         try:
@@ -90,6 +103,7 @@ class Database:
             config.attributes["connection"] = connection
             try:
                 command.upgrade(config, "head")
+                count_changes(connection)
             except CommandError as fault:
                 raise OperatorFault(
                     f"the database is of another release of netboot: {fault}",
@@ -128,7 +142,13 @@ def _engine(url: str) -> Engine:
         chosen: URL = make_url(url)
         if chosen.drivername in {"postgres", "postgresql"}:
             chosen = chosen.set(drivername="postgresql+psycopg")
-        engine = create_engine(chosen, json_serializer=_json, json_deserializer=from_json)
+        engine = create_engine(
+            chosen,
+            json_serializer=_json,
+            json_deserializer=from_json,
+            pool_size=CONNECTIONS,
+            pool_use_lifo=True,  # so that few are in use, and their caches are warm
+        )
     except ArgumentError as fault:
         raise InvalidInput(
             f"database_url cannot be used: {fault}",

@@ -2,7 +2,8 @@
 
 from alembic import context
 
-import netboot.store.account_records  # noqa: F401  # its rows belong to the schema
+import netboot.store.account_records  # its rows belong to the schema
+import netboot.store.changes  # noqa: F401  # likewise
 from netboot.store.records import Row
 
 context.configure(

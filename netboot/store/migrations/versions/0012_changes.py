@@ -1,0 +1,24 @@
+"""A number for each subject, which its tables' triggers count up."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0012"
+down_revision = "0011"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Apply; the triggers themselves come after the last migration."""
+    op.create_table(
+        "changes",
+        sa.Column("subject", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("subject"),
+    )
+
+
+def downgrade() -> None:
+    """Undo; triggers that are left would fail."""
+    op.drop_table("changes")
