@@ -63,7 +63,9 @@ def _on_sqlite() -> Iterator[str]:
         for event in _EVENTS:
             name = f"{table}_{event.lower()}_counted"
             change = f"UPDATE changes SET number = number + 1 WHERE subject = '{subject}'"  # noqa: S608
-            yield f"CREATE TRIGGER IF NOT EXISTS {name} AFTER {event} ON {table} BEGIN {change}; END"
+            yield (
+                f"CREATE TRIGGER IF NOT EXISTS {name} AFTER {event} ON {table} BEGIN {change}; END"
+            )
 
 
 def _on_postgres() -> Iterator[str]:

@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
-import netboot.store.account_records  # noqa: F401  # its rows belong to the schema
+import netboot.store.account_records  # its rows belong to the schema
 import netboot.store.changes  # noqa: F401  # likewise
 from netboot.boot.attempts import fold
 from netboot.boot.events import PeReported

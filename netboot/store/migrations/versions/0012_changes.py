@@ -20,5 +20,14 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Undo; triggers that are left would fail."""
+    """Undo, with the triggers that would miss it."""
+    connection = op.get_bind()
+    if connection.dialect.name == "postgresql":
+        op.execute("DROP FUNCTION IF EXISTS netboot_changed CASCADE")
+    else:
+        triggers = (
+            "SELECT name FROM sqlite_master WHERE type = 'trigger' AND sql LIKE '% changes %'"
+        )
+        for name in connection.execute(sa.text(triggers)).scalars().all():
+            op.execute(f'DROP TRIGGER "{name}"')
     op.drop_table("changes")
