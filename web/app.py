@@ -41,6 +41,7 @@ from web.outside import init_outside, is_secure, outside_names
 from web.presentation import init_presentation
 from web.safety import init_safety
 from web.single_sign_on import init_single_sign_on
+from web.turns import init_turns
 from web.uploads import init_uploads
 
 NAVIGATION = (
@@ -114,6 +115,7 @@ def create_app(site: Site) -> Flask:
         tls_is_trusted=told.tls == "files" or told.web_url.startswith("https:"),
     )
     _tell_times(app)
+    init_turns(app)
     init_assets(app)
     init_access(app, secure=is_secure(told))
     init_audit_trail(app)

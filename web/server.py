@@ -5,7 +5,9 @@ opened before the fork: the worker opens it anew.
 """
 
 import errno
+import gc
 import socket
+import sys
 from typing import Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
@@ -21,6 +23,11 @@ from web.live import STREAMS, Streams
 
 SPARE_THREADS = 60
 SECONDS_TO_STOP = 10
+SWITCH_SECONDS = 0.001
+"""How long a thread goes on while others wait; pages give way at each look into the database."""
+
+GARBAGE = (20_000, 20, 20)
+"""When to look for cycles: pages leave few, and what is kept for them is much to look through."""
 
 
 class ConsoleServer(BaseApplication):  # type: ignore[misc]
@@ -64,6 +71,10 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
         site = Site.open(self._data)
         self._app = create_app(site)
         Follower(site).start()
+        sys.setswitchinterval(SWITCH_SECONDS)
+        gc.collect()
+        gc.freeze()  # what is here now stays
+        gc.set_threshold(*GARBAGE)
         return self._app
 
     def _end_streams_with(self, worker: ThreadWorker) -> None:
