@@ -5,18 +5,18 @@ TFTP process gets a request. So every promise goes to all of them, as one datagr
 socket. One that is full has a process behind it that does nothing any more; its loss is its own.
 """
 
-import json
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+from pydantic_core import from_json, to_json
 
 DATAGRAM = 4096
 BUFFER = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Promise:
+class Promise(NamedTuple):
     """What was promised to a machine; with `image` empty, only its address was learned."""
 
     mac: str
@@ -42,7 +42,7 @@ class PinRelay:
 
     def tell(self, promise: Promise) -> None:
         """Tell all processes; never waits."""
-        data = json.dumps(asdict(promise)).encode()
+        data = to_json(promise)
         for sender, _ in self._pairs:
             with suppress(BlockingIOError):
                 sender.send(data)
@@ -56,7 +56,7 @@ class PinRelay:
         receiver = self._pairs[process][1]
         with suppress(BlockingIOError):
             while data := receiver.recv(DATAGRAM):
-                take(Promise(**json.loads(data)))
+                take(Promise(*from_json(data)))
 
     def close(self) -> None:
         """Close all ends of this process."""

@@ -14,7 +14,8 @@ only asked, so a flood of made-up MAC addresses can't push a running boot out.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from netboot.boot.events import Event
 from netboot.images.content_version import ContentVersion
@@ -23,8 +24,7 @@ LIFETIME = 15 * 60.0
 """Seconds that a pin holds, counted from the answer that made it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pin:
+class Pin(NamedTuple):
     """What a machine was promised. `mac` or `ip` may be empty, not both; `at` in seconds."""
 
     mac: str
@@ -60,7 +60,7 @@ class Sessions:
         """
         held = self._find(mac, ip, now)
         if held and held.version is not None and not fresh:
-            self._store(replace(held, mac=mac or held.mac, ip=ip or held.ip))
+            self._store(held._replace(mac=mac or held.mac, ip=ip or held.ip))
             return held.version
         known_ip = ip or (held.ip if held else self._ip_of.get(mac, ""))
         known_mac = mac or (held.mac if held else "")
@@ -74,7 +74,7 @@ class Sessions:
         """The machine `mac` has taken the address `ip`; whoever had it before has it no more."""
         held = self._find(mac, "", now)
         self._forget_address(ip)
-        self._store((held and replace(held, ip=ip)) or _nothing(mac, ip, now))
+        self._store((held and held._replace(ip=ip)) or _nothing(mac, ip, now))
 
     def version_for(self, ip: str, now: float) -> ContentVersion | None:
         """The version that the machine at `ip` keeps, if a boot of its own pinned one."""

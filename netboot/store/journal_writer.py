@@ -11,6 +11,9 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_json
 
 from netboot.boot.events import Event
 
@@ -196,9 +199,17 @@ def encoded(event: Event) -> tuple[float, str, str, str, str]:
     if isinstance(event, UnknownEvent):
         kind, text = event.name, event.text
     else:
-        kind = event.kind
-        text = json.dumps(event.details(), ensure_ascii=False, separators=(",", ":"), default=str)
-    mac, ip, kind, text = (
-        part.encode("utf-8", "replace").decode() for part in (event.mac, event.ip, kind, text)
-    )
-    return event.at, kind, mac, ip, text
+        kind, text = event.kind, _text(event.details())
+    return event.at, _plain(kind), _plain(event.mac), _plain(event.ip), _plain(text)
+
+
+def _text(details: dict[str, Any]) -> str:
+    """As JSON: by a library that takes a quarter of the time, unless it finds a lone surrogate."""
+    try:
+        return to_json(details, fallback=str).decode()
+    except PydanticSerializationError:
+        return json.dumps(details, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def _plain(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

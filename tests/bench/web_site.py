@@ -8,6 +8,7 @@ as institutions buy them; no two models share a device.
 import json
 import random
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,6 +33,7 @@ from netboot.store.records import (
     MachineRow,
 )
 from tests.bench.drivers import catalog
+from tests.samples.synthetic_winpe import SyntheticWinPe
 from tests.web import seeding
 
 SEED = 20_261
@@ -100,14 +102,29 @@ def _drivers(site: Site, count: int, chance: random.Random) -> None:
 
 
 def _images(site: Site, drivers: int) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        wims = [
+            SyntheticWinPe(files={"/Windows/System32/tool.dll": text}).capture(_made(scratch, text))
+            for text in (b"before", b"after")
+        ]
+        _images_of(site, drivers, wims)
+
+
+def _made(scratch: str, text: bytes) -> Path:
+    folder = Path(scratch) / text.decode()
+    folder.mkdir()
+    return folder
+
+
+def _images_of(site: Site, drivers: int, wims: list[Path]) -> None:
     for number in range(IMAGES):
         seeding.add_image(site, f"PE {number}", is_lab=False, comment="for the benchmark")
         chosen = [
             f"sha256:{1 + 3 * one:064x}" for one in range(min(DRIVERS_IN_IMAGE, drivers // 4))
         ]
         images.add_drivers(site, f"PE {number}", chosen)
-        for _ in range(3):
-            version = seeding.add_version(site, f"PE {number}")
+        for built in range(3):
+            version = seeding.add_version(site, f"PE {number}", wims[built % 2])
         site.point.update(version, site.blobs, now=time.time())
 
 

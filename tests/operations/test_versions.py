@@ -112,3 +112,17 @@ def test_a_version_knows_its_loaders_and_carries_a_report_token(site, tmp_path):
         session.delete(find_image(session, "PE").versions[0])
     again = versions.build_version(site, "PE").version
     assert version.files == again.files
+
+
+@pytest.mark.wimlib
+def test_two_versions_are_listed_once(imported, monkeypatch):
+    """A digest says all about a file, so what was read of it once is read no more."""
+    image_properties.set_properties(imported, NAME, {"scratch_space_mb": 128})
+    versions.build_version(imported, NAME)
+    image_properties.set_properties(imported, NAME, {"scratch_space_mb": 256})
+    versions.build_version(imported, NAME)
+    first = versions.compare(imported, NAME, 1, 2)
+    monkeypatch.setattr("netboot.store.wim_inspector.list_files", None)
+
+    assert first == versions.compare(imported, NAME, 1, 2)
+    assert first.inside is not None

@@ -146,20 +146,23 @@ def add_image(site, name="Lab PE x64", architecture=Architecture.X64, *, is_lab=
     return images.get_image(site, name)
 
 
-def add_version(site, name="Lab PE x64"):
-    """The image's next version, as a build leaves it."""
+def add_version(site, name="Lab PE x64", wim=None):
+    """The image's next version, as a build leaves it; of the file `wim`, or of a few bytes."""
     with site.database.writing() as session:
         row = find_image(session, name)
         image = image_value(session, row)
         number = len(row.versions) + 1
-        wim = site.blobs.add_bytes(f"{name} {number}".encode() * 1000)
+        if wim is None:
+            stored = site.blobs.add_bytes(f"{name} {number}".encode() * 1000)
+        else:
+            stored = site.blobs.add_file(wim)
         version = ContentVersion(
             image=row.name,
             number=number,
             architecture=image.architecture,
             recipe_digest=boot_image.recipe_digest(image),
             built_at=time.time(),
-            files=(ManifestFile("boot.wim", wim.digest, wim.size),),
+            files=(ManifestFile("boot.wim", stored.digest, stored.size),),
             chains=("linux",),
             drivers=tuple(
                 DriverInVersion(driver.digest, driver.name, driver.version)
