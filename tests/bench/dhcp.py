@@ -135,8 +135,11 @@ class Bench:
         return self._counted("Udp", "OutDatagrams")
 
     def received(self) -> int:
-        """IP packets that came to the client, whether anybody reads them or not."""
-        return self._counted("Ip", "InReceives")
+        """IP packets that came to the client, whether anybody reads them or not.
+
+        Its own broadcasts, which come back to it, are none of them.
+        """
+        return self._counted("Ip", "InReceives") - self.sent()
 
     def _counted(self, protocol: str, name: str) -> int:
         lines = self.client.run("cat", "/proc/net/snmp").splitlines()
