@@ -7,6 +7,7 @@ import click
 
 from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
 from netboot.operations import jobs as operations
+from netboot.operations import lab
 from netboot.site import Site
 
 
@@ -51,8 +52,8 @@ def show(data: Path, number: int, *, json_: bool) -> None:
         print_json(found)
         return
     click.echo(f"{found.title}: {found.state} ({found.progress:.0%})")
-    if found.message:
-        click.echo(f"  {found.message}")
+    for words in filter(None, (found.message, lab.came_to(found))):
+        click.echo(f"  {words}")
     for line in found.log:
         click.echo(f"  {line}")
 
@@ -93,8 +94,8 @@ def finish(site: Site, number: int, *, json_: bool) -> int:
     with progress_bar(found.title) as tell:
         for found in operations.follow(site, number):
             tell(found.progress, found.stage)
-    words = f": {found.message}" if found.message else ""
-    say(found, f"{found.title}: {found.state}{words}", json_=json_)
+    words = [found.state, found.message, lab.came_to(found)]
+    say(found, f"{found.title}: {': '.join(filter(None, words))}", json_=json_)
     return 0 if found.state == "succeeded" else 1
 
 

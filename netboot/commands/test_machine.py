@@ -38,12 +38,15 @@ def boot(data: Path, *, firmware: str, nic: str, memory: str, wait: bool, json_:
 @click.pass_obj
 def list_(data: Path, *, limit: int, json_: bool) -> None:
     """Show the newest boots of test machines."""
-    found = jobs.list_jobs(open_site(data), limit, kind="boot_test_machine")
+    found = jobs.list_jobs(open_site(data), limit, kind=operations.KIND)
     if json_:
         print_json(found)
         return
-    rows = [(one.id, one.title, one.state, one.message or one.stage or "-") for one in found]
-    print_table(("Job", "Test machine", "State", "Message"), rows)
+    rows = [
+        (one.id, one.title, one.state, operations.came_to(one) or one.message or one.stage)
+        for one in found
+    ]
+    print_table(("Job", "Test machine", "State", "Came to"), rows)
 
 
 @test_machine.command()

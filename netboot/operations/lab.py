@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ NICS = (
 MEMORY_SIZES = (512, 1024, 2048)
 """MiB."""
 
+KIND = "boot_test_machine"
 SOCKET = "lab.sock"
 SILENCE_SECONDS = 1.0
 
@@ -52,6 +53,25 @@ def lab_status(site: Site) -> LabView:
     return LabView(not reason, reason, FIRMWARES, NICS, site.settings.address)
 
 
+def verdict(result: Mapping[str, Any]) -> str:
+    """How a test machine ended, in words; empty while it has not."""
+    how = str(result.get("result", ""))
+    image = f"{result['image']} v{result.get('version')}" if result.get("image") else ""
+    if how == "online":
+        words = f"online with driver {result.get('driver', '')}" + (f" on {image}" if image else "")
+        return words + (f" after {result['seconds']:.0f} s" if result.get("seconds") else "")
+    if how == "offline" and result.get("missing"):
+        came_up = f"{image} came up, but " if image else ""
+        return f"offline: {came_up}no driver fits its {result['missing']}"
+    reason = str(result.get("reason") or "")
+    return f"{how}: {reason}" if how and reason else how
+
+
+def came_to(job: jobs.JobView) -> str:
+    """How a test machine's job ended, in words; empty for all other jobs."""
+    return verdict(job.result) if job.kind == KIND else ""
+
+
 def submit_boot(site: Site, *, firmware: str, nic: str, memory: int) -> jobs.JobView:
     """Ask for a test machine with `memory` MiB; how it ended stands in the job's result.
 
@@ -72,7 +92,7 @@ def submit_boot(site: Site, *, firmware: str, nic: str, memory: int) -> jobs.Job
         raise OperatorFault("test machines are not available", hint=view.reason)
     return jobs.submit(
         site,
-        "boot_test_machine",
+        KIND,
         {"firmware": firmware, "nic": nic, "memory": memory},
         title=f"Test machine: {firmwares[firmware]}, {nics[nic]}",
     )

@@ -116,3 +116,25 @@ def test_what_the_page_offers_is_what_the_lab_knows():
         find_firmware(key).value for key, _ in lab.FIRMWARES
     ]
     assert [key for key, _ in lab.NICS] == [find_nic(key).name for key, _ in lab.NICS]
+
+
+def test_how_a_test_machine_ended_is_told_in_words():
+    """Who waits at the command line wants the verdict, not that the job has ended."""
+    up = {
+        "result": "online",
+        "image": "Lab PE x64",
+        "version": 2,
+        "driver": "e1000",
+        "seconds": 23.4,
+    }
+    lacking = {"result": "offline", "image": "Lab PE x64", "version": 1, "missing": "net:8086:100e"}
+
+    assert lab.verdict(up) == "online with driver e1000 on Lab PE x64 v2 after 23 s"
+    assert lab.verdict(lacking) == (
+        "offline: Lab PE x64 v1 came up, but no driver fits its net:8086:100e"
+    )
+    assert lab.verdict({"result": "silent", "reason": "no word in 300 s"}) == (
+        "silent: no word in 300 s"
+    )
+    assert lab.verdict({"result": "online", "driver": "e1000"}) == "online with driver e1000"
+    assert lab.verdict({"digest": "sha256:00"}) == ""
