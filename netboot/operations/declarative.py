@@ -240,6 +240,17 @@ def _driver(
         raise InvalidInput(f"{where}{fault}", hint=fault.hint) from fault
 
 
+def _hint_for_missing(image: DeclaredImage, now: Declaration, wanted: Declaration) -> str:
+    """An image of the same source that no file names was probably renamed."""
+    for known in (now.images or {}).values():
+        if known.source_digest == image.source_digest and known.name not in (wanted.images or {}):
+            return (
+                f'It has the source of "{known.name}", which no file names: if that is its new'
+                " name, write it into the files."
+            )
+    return 'Add `file = "path/to/boot.wim"` to its [source], or import it first.'
+
+
 def _check(now: Declaration, wanted: Declaration, coming: Iterable[str]) -> None:
     """Refuse what cannot be done, before anything is done."""
     for architecture in wanted.defaults or {}:
@@ -259,7 +270,7 @@ def _check(now: Declaration, wanted: Declaration, coming: Iterable[str]) -> None
         if known is None and name not in set(coming):
             raise InvalidInput(
                 f'the image "{name}" is not there, and its file names no source to take it from',
-                hint='Add `file = "path/to/boot.wim"` to its [source], or import it first.',
+                hint=_hint_for_missing(declared, now, wanted),
             )
         if known and declared.architecture != known.architecture:
             raise InvalidInput(f'"{name}" is {known.architecture}, not {declared.architecture}')

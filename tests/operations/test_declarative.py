@@ -7,6 +7,7 @@ import pytest
 from netboot.errors import InvalidInput, NotPermitted, OperatorFault
 from netboot.images.architecture import Architecture
 from netboot.operations import declarative, drivers, images, policy
+from netboot.operations.image_properties import set_details
 from tests.samples.synthetic_winpe import SyntheticWinPe
 from tests.web import seeding
 
@@ -192,3 +193,14 @@ def test_a_folder_that_cannot_be_written_is_named(furnished, tmp_path):
 
     with pytest.raises(NotPermitted, match="file"):
         declarative.export(furnished, tmp_path / "file")
+
+
+def test_files_from_before_a_renaming_are_refused_with_the_new_name(furnished, folder):
+    """Even where images that no file names are to go: it is the same image, and it stays."""
+    set_details(furnished, "Lab PE x64", name="Lab PE of room 4")
+    (folder / "assignments.toml").unlink()
+    with pytest.raises(InvalidInput, match='"Lab PE x64" is not there') as refused:
+        declarative.apply(furnished, folder, prune=True)
+
+    assert '"Lab PE of room 4"' in refused.value.hint
+    assert "a comment" == images.get_image(furnished, "Lab PE of room 4").comment
