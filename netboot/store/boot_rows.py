@@ -1,10 +1,24 @@
 """Boots as rows: kept by key, searched, and counted by the hour."""
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, dataclass, fields
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, cast, delete, exists, func, select
+from pydantic_core import from_json
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Text,
+    cast,
+    delete,
+    exists,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
@@ -13,6 +27,8 @@ from netboot.boot.ladder import Rung
 from netboot.store.records import BootRow, Row
 
 HOUR = 3600
+WHOLE_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+PARSED = 2000
 NOT_KEPT = frozenset({"steps", "dropped_steps"})
 _DEFAULTS = {
     field.name: field.default
@@ -77,22 +93,25 @@ def keep(session: Session, attempts: Iterable[Attempt]) -> None:
 
 def find(session: Session, key: str) -> Attempt | None:
     """One boot, without its steps."""
-    row = session.get(BootRow, key)
-    return _attempt(row.attempt) if row is not None else None
+    text = session.scalar(select(_TEXT).where(BootRow.key == key))
+    return _attempt(text) if text is not None else None
 
 
 def newest(session: Session, wanted: BootFilter, limit: int, now: float) -> list[Attempt]:
     """The newest boots that are wanted, newest first."""
-    keys = select(BootRow.key).where(*_conditions(wanted, now))
-    keys = keys.order_by(BootRow.began.desc()).limit(limit)
-    query = select(BootRow.attempt).where(BootRow.key.in_(keys)).order_by(BootRow.began.desc())
-    return [_attempt(value) for value in session.scalars(query)]
+    name = _name(session)
+    names = select(name).select_from(BootRow).where(*_conditions(wanted, now))
+    names = names.order_by(BootRow.began.desc()).limit(limit)
+    query = select(_TEXT).where(name.in_(names)).order_by(BootRow.began.desc())
+    return [_attempt(text) for text in session.scalars(query)]
 
 
 def count(session: Session, wanted: BootFilter, now: float, without: Sequence[str]) -> int:
     """How many boots are wanted, leaving some keys out."""
     query = select(func.count()).select_from(BootRow).where(*_conditions(wanted, now))
-    return session.scalar(query.where(BootRow.key.not_in(without))) or 0
+    # Taken off, not left out: no index that the rest needs knows keys.
+    left_out = session.scalar(query.where(BootRow.key.in_(without))) if without else 0
+    return (session.scalar(query) or 0) - (left_out or 0)
 
 
 def troubled(session: Session, since: float, now: float, limit: int) -> list[Attempt]:
@@ -101,7 +120,7 @@ def troubled(session: Session, since: float, now: float, limit: int) -> list[Att
     # Said by what it is not, so that SQLite walks the hours and not all states of all years.
     silent = (BootRow.state != Outcome.UNDER_WAY.value) | (BootRow.quiet_at < now)
     query = (
-        select(BootRow.attempt)
+        select(_TEXT)
         .where(
             BootRow.began >= since,
             BootRow.state != Outcome.ONLINE.value,
@@ -111,7 +130,7 @@ def troubled(session: Session, since: float, now: float, limit: int) -> list[Att
         .order_by(BootRow.began.desc())
         .limit(limit)
     )
-    return [_attempt(value) for value in session.scalars(query)]
+    return [_attempt(text) for text in session.scalars(query)]
 
 
 def counts_by_hour(
@@ -122,21 +141,27 @@ def counts_by_hour(
     online = BootRow.state == Outcome.ONLINE.value
     query = (
         select(hour, online, func.count())
-        .where(BootRow.began >= since, BootRow.key.not_in(without))
+        .where(BootRow.began >= since)
         .group_by(hour, online)
     )
-    return [(int(at), bool(up), int(count)) for at, up, count in session.execute(query)]
+    found = Counter({(int(at), bool(up)): int(count) for at, up, count in session.execute(query)})
+    if without:
+        left_out = session.execute(query.where(BootRow.key.in_(without)))
+        found.subtract({(int(at), bool(up)): int(count) for at, up, count in left_out})
+    return [(at, up, count) for (at, up), count in found.items() if count]
 
 
 def rates(session: Session, limit: int, without: Sequence[str]) -> list[tuple[float, float]]:
     """(when it began, bytes a second of its image) of the newest boots that have a rate."""
     query = (
-        select(BootRow.began, BootRow.rate)
-        .where(BootRow.rate > 0, BootRow.key.not_in(without))
+        select(BootRow.key, BootRow.began, BootRow.rate)
+        .where(BootRow.rate > 0)
         .order_by(BootRow.began.desc())
-        .limit(limit)
+        .limit(limit + len(without))
     )
-    return [(began, rate) for began, rate in session.execute(query)]
+    out = set(without)
+    found = [(began, rate) for key, began, rate in session.execute(query) if key not in out]
+    return found[:limit]
 
 
 def discard(session: Session, keys: Sequence[str]) -> None:
@@ -156,13 +181,16 @@ def discard_oldest(session: Session, keep_newest: int) -> int:
 
 def _conditions(wanted: BootFilter, now: float) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
-    if wanted.words:
+    if WHOLE_MAC.fullmatch(wanted.words):
+        conditions.append(BootRow.machine == wanted.words)
+    elif wanted.words:
         conditions.append(BootRow.search.contains(wanted.words, autoescape=True))
     match wanted.outcome:
         case None:
             pass
         case Outcome.STALLED:
-            conditions += [BootRow.state == Outcome.UNDER_WAY.value, BootRow.quiet_at < now]
+            # The sum keeps SQLite from sorting all that ever stalled: it walks them by time.
+            conditions += [BootRow.state == Outcome.UNDER_WAY.value, BootRow.quiet_at + 0.0 < now]
         case Outcome.UNDER_WAY:
             conditions += [BootRow.state == Outcome.UNDER_WAY.value, BootRow.quiet_at >= now]
         case outcome:
@@ -209,12 +237,21 @@ def _plain(attempt: Attempt) -> dict[str, Any]:
     return plain
 
 
-def _attempt(plain: dict[str, Any]) -> Attempt:
-    """The boot of a row; what another release wrote beside is left out."""
+def _name(session: Session) -> ColumnElement[Any]:
+    """What names a row, so that an index alone tells which rows are wanted."""
+    sqlite_too = session.get_bind().dialect.name == "sqlite"
+    return literal_column("boots.rowid") if sqlite_too else BootRow.key.expression
+
+
+@lru_cache(maxsize=PARSED)
+def _attempt(text: str) -> Attempt:
+    """The boot of a row's JSON; what another release wrote beside is left out."""
+    plain: dict[str, Any] = from_json(text)
     known = {name: value for name, value in plain.items() if name in _KNOWN}
     known["rung"] = Rung(known.get("rung", 0))
     known["reached"] = tuple((Rung(rung), at) for rung, at in known.get("reached", ()))
     return Attempt(**known)
 
 
+_TEXT = cast(BootRow.attempt, Text)
 _KNOWN = frozenset(field.name for field in fields(Attempt)) - NOT_KEPT
