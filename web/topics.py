@@ -28,6 +28,7 @@ DAY = 24 * 3600.0
 BOOTS_IN_OVERVIEW = 5
 FAILED_SHOWN = 6
 JOBS_SHOWN = 50
+UNFINISHED_SHOWN = 10
 LOG_LINES_SHOWN = 200
 
 
@@ -41,7 +42,7 @@ class Topic:
 
 def read_activity(site: Site, _argument: str) -> Values:
     """The work that is going on, for the top of every page."""
-    return {"activity": [job for job in jobs.list_jobs(site, 10) if not job.finished]}
+    return {"activity": jobs.list_unfinished(site, UNFINISHED_SHOWN)}
 
 
 def read_overview(site: Site, _argument: str) -> Values:
@@ -83,9 +84,8 @@ def read_images(site: Site, _argument: str) -> Values:
 def read_image(site: Site, slug: str) -> Values:
     """One boot image with all that belongs to it."""
     image = images.get_image(site, slug)
-    newest = jobs.list_jobs(site, 50)
+    newest = jobs.list_lines(site, JOBS_SHOWN)
     recent = [job for job in newest if job.arguments.get("image") == image.name]
-    tests = [job for job in newest if job.kind == "boot_test_machine"]
     return {
         "image": image,
         "conflicts": driver_relations.image_conflicts(site, image.drivers),
@@ -98,9 +98,17 @@ def read_image(site: Site, slug: str) -> Values:
         ],
         "site_authority": site.settings.uefi_authority,
         "image_jobs": recent[:5],
-        "boot_tests": [job for job in tests if job.result.get("image") == image.name][:5],
+        "boot_tests": _tests_of(site, image.name, newest)[:5],
         "busy": [job for job in recent if not job.finished],
     }
+
+
+def _tests_of(site: Site, image: str, newest: list[jobs.JobLine]) -> list[jobs.JobView]:
+    """The tests among the newest jobs that booted this image; only their results are read."""
+    kind = "boot_test_machine"
+    among = {job.id for job in newest if job.kind == kind}
+    found = jobs.list_jobs(site, len(among), kind=kind) if among else []
+    return [job for job in found if job.id in among and job.result.get("image") == image]
 
 
 def read_points(site: Site, _argument: str) -> Values:
@@ -148,7 +156,7 @@ def read_boot(site: Site, key: str) -> Values:
 
 def read_jobs(site: Site, _argument: str) -> Values:
     """The newest jobs."""
-    return {"jobs": jobs.list_jobs(site, JOBS_SHOWN)}
+    return {"jobs": jobs.list_lines(site, JOBS_SHOWN)}
 
 
 def read_job(site: Site, job_id: str) -> Values:
