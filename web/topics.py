@@ -32,12 +32,23 @@ UNFINISHED_SHOWN = 10
 LOG_LINES_SHOWN = 200
 
 
+JOURNAL = "journal"
+SUBJECTS = ("catalog", "images", "policy", "machines", "jobs")
+"""What the database counts changes of, as far as topics tell of it."""
+
+RECIPES = ("catalog", "images", "policy", "jobs")
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """`read(site, argument)` gives the template's values, which must be comparable."""
+    """`read(site, argument)` gives the template's values, which must be comparable.
+
+    It tells of `subjects`: when they change, it is read at once.
+    """
 
     template: str
     read: Callable[[Site, str], Values]
+    subjects: tuple[str, ...] = (JOURNAL, *SUBJECTS)
 
 
 def read_activity(site: Site, _argument: str) -> Values:
@@ -200,23 +211,23 @@ def read_captures(site: Site, _argument: str) -> Values:
 
 
 TOPICS = {
-    "activity": Topic("parts/activity.html", read_activity),
+    "activity": Topic("parts/activity.html", read_activity, ("jobs",)),
     "overview": Topic("overview/_state.html", read_overview),
-    "images": Topic("images/_list.html", read_images),
+    "images": Topic("images/_list.html", read_images, RECIPES),
     "image": Topic("images/_image.html", read_image),
     "version": Topic("versions/_version.html", read_version),
     "source": Topic("images/_source.html", read_image),
-    "points": Topic("points/_points.html", read_points),
-    "boots": Topic("boots/_list.html", read_boots),
-    "boot_charts": Topic("boots/_charts.html", read_boot_charts),
-    "boot": Topic("boots/_boot.html", read_boot),
-    "jobs": Topic("jobs/_list.html", read_jobs),
-    "job": Topic("jobs/_job.html", read_job),
-    "checks": Topic("network/_checks.html", read_checks),
-    "network": Topic("network/_state.html", read_network),
-    "decisions": Topic("network/_decisions.html", read_decisions),
-    "captures": Topic("network/_captures.html", read_captures),
-    "tests": Topic("lab/_tests.html", read_tests),
+    "points": Topic("points/_points.html", read_points, RECIPES),
+    "boots": Topic("boots/_list.html", read_boots, (JOURNAL,)),
+    "boot_charts": Topic("boots/_charts.html", read_boot_charts, (JOURNAL,)),
+    "boot": Topic("boots/_boot.html", read_boot, (JOURNAL,)),
+    "jobs": Topic("jobs/_list.html", read_jobs, ("jobs",)),
+    "job": Topic("jobs/_job.html", read_job, ("jobs",)),
+    "checks": Topic("network/_checks.html", read_checks, ("jobs",)),
+    "network": Topic("network/_state.html", read_network, (JOURNAL,)),
+    "decisions": Topic("network/_decisions.html", read_decisions, (JOURNAL,)),
+    "captures": Topic("network/_captures.html", read_captures, ("jobs",)),
+    "tests": Topic("lab/_tests.html", read_tests, ("jobs",)),
 }
 
 

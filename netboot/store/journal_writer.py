@@ -185,7 +185,7 @@ def open_journal(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None)
     try:
         connection.execute("PRAGMA synchronous = NORMAL")
-        newest = "SELECT 1 FROM sqlite_master WHERE name = 'events_of_starts'"
+        newest = "SELECT 1 FROM sqlite_master WHERE name = 'events_of_answers'"
         known = connection.execute(newest).fetchone()
         if not known:
             # Two processes may both find it missing; each statement is harmless twice.

@@ -189,7 +189,7 @@ def test_many_pages_share_one_reading(app, furnished, monkeypatch):
         "jobs",
         live.Topic("jobs/_list.html", lambda *a: calls.append(a) or {"jobs": []}),
     )
-    for moment in (100.0, 100.05, 100.1, 100.3):
+    for moment in (100.0, 100.05, 100.09, 110.0):
         board.look("jobs", "", Role.VIEWER, moment)
 
     assert 2 == len(calls)
