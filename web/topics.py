@@ -114,7 +114,7 @@ def read_image(site: Site, slug: str) -> Values:
     }
 
 
-def _tests_of(site: Site, image: str, newest: list[jobs.JobLine]) -> list[jobs.JobView]:
+def _tests_of(site: Site, image: str, newest: list[jobs.LineView]) -> list[jobs.JobView]:
     """The tests among the newest jobs that booted this image; only their results are read."""
     kind = "boot_test_machine"
     among = {job.id for job in newest if job.kind == kind}

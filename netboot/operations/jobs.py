@@ -14,6 +14,7 @@ from netboot.site import Site
 from netboot.store.jobs import Job, JobLine
 
 JobView = Job
+LineView = JobLine
 LOOK_SECONDS = 0.5
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -71,12 +72,12 @@ def list_jobs(site: Site, limit: int = 20, *, offset: int = 0, kind: str = "") -
     return site.jobs.latest(limit, offset=offset, kind=kind)
 
 
-def list_lines(site: Site, limit: int = 20) -> list[JobLine]:
+def list_lines(site: Site, limit: int = 20) -> list[LineView]:
     """The newest jobs first, without their logs and results, which may be long."""
     return site.jobs.lines(limit)
 
 
-def list_unfinished(site: Site, limit: int = 20) -> list[JobLine]:
+def list_unfinished(site: Site, limit: int = 20) -> list[LineView]:
     """What waits or is under way, the newest first."""
     return site.jobs.lines(limit, unfinished=True)
 

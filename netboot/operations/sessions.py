@@ -59,15 +59,16 @@ def resume(site: Site, secret: str, *, now: float) -> Account | None:
         found = session.execute(_WHOSE, {"digest": digest, **times}).one_or_none()
     if found is None:
         return None
-    if now - found.seen > TOLD_EVERY:
+    seen, account = found
+    if now - seen > TOLD_EVERY:
         used = update(SessionRow).where(SessionRow.secret_hash == digest).values(seen=now)
         with site.database.writing() as session:
             session.execute(used)
-    return account_value(found)
+    return account_value(account)
 
 
 _WHOSE = (
-    select(SessionRow.seen, *AccountRow.__table__.columns)
+    select(SessionRow.seen, AccountRow)
     .join(AccountRow, AccountRow.id == SessionRow.account_id)
     .where(
         SessionRow.secret_hash == bindparam("digest"),

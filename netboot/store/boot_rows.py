@@ -139,11 +139,7 @@ def counts_by_hour(
     """(hour's number since the epoch, whether online, how many), leaving some keys out."""
     hour = cast(func.floor(BootRow.began / HOUR), Integer)
     online = BootRow.state == Outcome.ONLINE.value
-    query = (
-        select(hour, online, func.count())
-        .where(BootRow.began >= since)
-        .group_by(hour, online)
-    )
+    query = select(hour, online, func.count()).where(BootRow.began >= since).group_by(hour, online)
     found = Counter({(int(at), bool(up)): int(count) for at, up, count in session.execute(query)})
     if without:
         left_out = session.execute(query.where(BootRow.key.in_(without)))
@@ -180,11 +176,7 @@ def discard_oldest(session: Session, keep_newest: int) -> int:
 
 
 def _conditions(wanted: BootFilter, now: float) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if WHOLE_MAC.fullmatch(wanted.words):
-        conditions.append(BootRow.machine == wanted.words)
-    elif wanted.words:
-        conditions.append(BootRow.search.contains(wanted.words, autoescape=True))
+    conditions = [_has(wanted.words)] if wanted.words else []
     match wanted.outcome:
         case None:
             pass
@@ -206,6 +198,13 @@ def _conditions(wanted: BootFilter, now: float) -> list[ColumnElement[bool]]:
     if wanted.before is not None:
         conditions.append(BootRow.began < wanted.before)
     return conditions
+
+
+def _has(words: str) -> ColumnElement[bool]:
+    """Whether a boot is found by these words; a whole MAC address has an index."""
+    if WHOLE_MAC.fullmatch(words):
+        return BootRow.machine == words
+    return BootRow.search.contains(words, autoescape=True)
 
 
 def _row(attempt: Attempt) -> dict[str, Any]:

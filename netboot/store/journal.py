@@ -18,7 +18,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -248,9 +247,10 @@ def _data_version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
 
-@cache
-def _own_fields(kind: type[Event]) -> frozenset[str]:
-    return frozenset(field.name for field in fields(kind)) - {"at", "mac", "ip"}
+_OWN_FIELDS = {
+    name: frozenset(field.name for field in fields(kind)) - {"at", "mac", "ip"}
+    for name, kind in KINDS.items()
+}
 
 
 def _decoded(row: tuple[int, float, str, str, str, str]) -> Entry:
@@ -259,7 +259,7 @@ def _decoded(row: tuple[int, float, str, str, str, str]) -> Entry:
     try:
         details: dict[str, Any] = from_json(text)
         if known is not None:
-            names = _own_fields(known)
+            names = _OWN_FIELDS[kind]
             kept = {name: value for name, value in details.items() if name in names}
             return Entry(number, known(at=at, mac=mac, ip=ip, **kept))
     except (ValueError, TypeError, AttributeError):
