@@ -34,6 +34,7 @@ from netboot.errors import NetbootError
 from netboot.site import Site
 from web.access import Role, requires, role_now, still_allowed
 from web.topics import JOURNAL, SUBJECTS, TOPICS, Topic
+from web.turns import Turns
 
 TICK_SECONDS = 0.05
 FRESH_SECONDS = 0.1
@@ -189,7 +190,8 @@ class Board:
 
     def _refresh(self, part: Part, topic: Topic, argument: str, role: Role) -> None:
         # Parts belong to no request: they are shared, and made while streams go on.
-        with self._app.test_request_context():
+        turns: Turns = self._app.extensions["netboot_turns"]
+        with turns.one(), self._app.test_request_context():
             self._refresh_here(part, topic, argument, role)
 
     def _refresh_here(self, part: Part, topic: Topic, argument: str, role: Role) -> None:

@@ -11,6 +11,7 @@ from pydantic_core import from_json
 from sqlalchemy import (
     ColumnElement,
     Integer,
+    Select,
     Text,
     cast,
     delete,
@@ -99,11 +100,15 @@ def find(session: Session, key: str) -> Attempt | None:
 
 def newest(session: Session, wanted: BootFilter, limit: int, now: float) -> list[Attempt]:
     """The newest boots that are wanted, newest first."""
-    name = _name(session)
-    names = select(name).select_from(BootRow).where(*_conditions(wanted, now))
-    names = names.order_by(BootRow.began.desc()).limit(limit)
-    query = select(_TEXT).where(name.in_(names)).order_by(BootRow.began.desc())
+    found = names(session, wanted, limit, now)
+    query = select(_TEXT).where(_name(session).in_(found)).order_by(BootRow.began.desc())
     return [_attempt(text) for text in session.scalars(query)]
+
+
+def names(session: Session, wanted: BootFilter, limit: int, now: float) -> Select[tuple[Any]]:
+    """What names the newest rows that are wanted: an index tells it without reading a row."""
+    found = select(_name(session)).select_from(BootRow).where(*_conditions(wanted, now))
+    return found.order_by(BootRow.began.desc()).limit(limit)
 
 
 def count(session: Session, wanted: BootFilter, now: float, without: Sequence[str]) -> int:
