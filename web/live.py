@@ -72,7 +72,6 @@ class Part:
     value: dict[str, Any] | None = None
     html: str = ""
     generation: int = 0
-    fault: Exception | None = None
 
 
 class Board:
@@ -91,12 +90,9 @@ class Board:
 
     @contextmanager
     def watched(self, keys: Sequence[Key]) -> Iterator[None]:
-        """Have these parts read again and again."""
+        """Have these parts read again and again while somebody asks for that, see `read_on`."""
         with self._news:
             self._watched.update(keys)
-            if self._reader is None:
-                self._reader = threading.Thread(target=self._read_on, name="live", daemon=True)
-                self._reader.start()
         try:
             yield
         finally:
@@ -105,10 +101,22 @@ class Board:
                 self._watched = +self._watched
                 self._news.notify_all()
 
-    def wait(self, seen: int, timeout: float) -> None:
-        """Wait until some part is newer than `seen`, at most `timeout` seconds."""
+    @property
+    def reading(self) -> bool:
+        """Whether what is watched is being read."""
+        return self._reader is not None
+
+    def read_on(self) -> None:
+        """Read what is watched from now on, in a thread of its own that ends when nothing is."""
         with self._news:
-            self._news.wait_for(lambda: self.newest > seen, timeout)
+            if self._reader is None and self._watched:
+                self._reader = threading.Thread(target=self._read_on, name="live", daemon=True)
+                self._reader.start()
+
+    def wait(self, seen: int, timeout: float) -> None:
+        """Wait until some part is newer than `seen` or reading has ended, or for so long."""
+        with self._news:
+            self._news.wait_for(lambda: self.newest > seen or self._reader is None, timeout)
 
     def tell(self) -> None:
         """Wake whoever waits."""
@@ -116,21 +124,14 @@ class Board:
             self._news.notify_all()
 
     def newer(self, keys: Sequence[Key], seen: int) -> list[tuple[str, str, int]]:
-        """Name, HTML and generation of the parts that are newer than `seen`.
-
-        Raises what broke one of them.
-        """
+        """Name, HTML and generation of the parts that are newer than `seen`."""
         with self._lock:
             parts = [(key[0], self._parts[key]) for key in keys if key in self._parts]
-            found = [
+            return [
                 (name, part.html, part.generation)
                 for name, part in parts
                 if part.generation > max(seen, 0)
             ]
-        for _, part in parts:
-            if part.fault is not None:
-                raise part.fault
-        return found
 
     def look(
         self, name: str, argument: str, role: Role, now: float, changes: tuple[int, ...] = ()
@@ -149,33 +150,33 @@ class Board:
             same = bool(changes) and changes == part.changes
             rest = max(part.fresh_for, UNCHANGED_SECONDS) if same else part.fresh_for
             if now - part.read_at >= rest:
-                part.read_at, part.changes = now, changes
-                self._refresh(part, TOPICS[name], argument, role)
+                self._refresh(part, TOPICS[name], argument, role, now)
+                part.changes = changes
         return part
 
     def _read_on(self) -> None:
-        """Read what is watched, as long as there is any."""
-        while True:
+        """Read what is watched, as long as there is any. A bug ends it; its streams meet it too."""
+        try:
+            while keys := self._keys():
+                self._read_all(keys)
+                with self._news:
+                    self._news.wait_for(lambda: not self._watched, TICK_SECONDS)
+        finally:
             with self._news:
-                keys = list(self._watched)
-                if not keys:
-                    self._reader = None
-                    return
-            self._read_all(keys)
-            with self._news:
-                self._news.wait_for(lambda: not self._watched, TICK_SECONDS)
+                self._reader = None
+                self._news.notify_all()
+
+    def _keys(self) -> list[Key]:
+        with self._lock:
+            return list(self._watched)
 
     def _read_all(self, keys: list[Key]) -> None:
         before = self.newest
         changes = self._changes()
         for name, argument, role in keys:
             about = tuple(changes[one] for one in TOPICS[name].subjects) if changes else ()
-            try:
+            with suppress(NetbootError):  # deleted meanwhile: the page keeps what it shows
                 self.look(name, argument, role, time.monotonic(), about)
-            except NetbootError:
-                continue  # deleted meanwhile: the page keeps what it shows
-            except Exception as fault:  # noqa: BLE001  # a bug: `newer` raises it in the streams
-                self._parts[name, argument, role].fault = fault
         if self.newest > before:
             self.tell()
 
@@ -188,11 +189,16 @@ class Board:
         except NetbootError:
             return {}
 
-    def _refresh(self, part: Part, topic: Topic, argument: str, role: Role) -> None:
+    def _refresh(self, part: Part, topic: Topic, argument: str, role: Role, now: float) -> None:
         # Parts belong to no request: they are shared, and made while streams go on.
         turns: Turns = self._app.extensions["netboot_turns"]
         with turns.one(), self._app.test_request_context():
-            self._refresh_here(part, topic, argument, role)
+            try:
+                self._refresh_here(part, topic, argument, role)
+            except NetbootError:
+                part.read_at = now
+                raise
+        part.read_at = now
 
     def _refresh_here(self, part: Part, topic: Topic, argument: str, role: Role) -> None:
         began = time.thread_time()
@@ -202,7 +208,6 @@ class Board:
             with self._lock:  # or a stream could see a later number before an earlier one
                 self.newest += 1
                 part.value, part.html, part.generation = value, html, self.newest
-        part.fault = None
         rest = REST_PER_READING * (time.thread_time() - began)
         part.fresh_for = min(LONGEST_FRESH_SECONDS, max(FRESH_SECONDS, rest))
 
@@ -297,6 +302,9 @@ def _events(streams: Streams, viewing: Viewing, seen: int) -> Iterator[str]:
     with viewing.board.watched(viewing.keys):
         _look_once(viewing)
         while streams.going_on() and not streams.stopping.is_set():
+            if not viewing.board.reading:
+                _look_once(viewing)  # raises what ended the reading, if that was of these parts
+                viewing.board.read_on()
             looked = viewing.board.newest
             text, seen = _news(viewing, seen)
             now = time.monotonic()

@@ -10,6 +10,7 @@ import threading
 from netboot.boot.attempt import Attempt, Outcome
 from netboot.boot.attempts import Folder, fold
 from netboot.store import boot_rows
+from netboot.store.boot_hours import hour_of
 from netboot.store.boot_rows import BootFilter
 from netboot.store.database import Database
 from netboot.store.journal import Entry, Journal
@@ -102,7 +103,7 @@ class BootLog:
     def by_hour(self, since: float) -> dict[int, tuple[int, int]]:
         """How many boots began in each hour and are online, and how many are not.
 
-        Hours are numbered from the epoch on.
+        Hours are numbered from the epoch on; `since` is the beginning of one.
         """
         self.catch_up()
         pending = dict(self._pending)
@@ -110,7 +111,7 @@ class BootLog:
         with self._database.transaction() as session:
             rows = boot_rows.counts_by_hour(session, since, [*pending, *self._stale])
         fresh = [
-            (int(one.began // boot_rows.HOUR), one.outcome(one.last) is Outcome.ONLINE, 1)
+            (hour_of(one.began), one.outcome(one.last) is Outcome.ONLINE, 1)
             for one in pending.values()
             if one.began >= since
         ]

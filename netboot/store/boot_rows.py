@@ -10,7 +10,6 @@ from typing import Any
 from pydantic_core import from_json
 from sqlalchemy import (
     ColumnElement,
-    Integer,
     Select,
     Text,
     cast,
@@ -25,9 +24,10 @@ from sqlalchemy.orm import Session, aliased
 
 from netboot.boot.attempt import Attempt, Outcome
 from netboot.boot.ladder import Rung
+from netboot.store import boot_hours
+from netboot.store.boot_hours import Place
 from netboot.store.records import BootRow, Row
 
-HOUR = 3600
 WHOLE_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 PARSED = 2000
 NOT_KEPT = frozenset({"steps", "dropped_steps"})
@@ -81,9 +81,12 @@ def search_text(attempt: Attempt) -> str:
 
 def keep(session: Session, attempts: Iterable[Attempt]) -> None:
     """Write the boots' rows, new or anew."""
-    rows = [_row(attempt) for attempt in attempts]
+    rows = list({attempt.key: _row(attempt) for attempt in attempts}.values())
     if not rows:
         return
+    difference = Counter(_place(row["began"], row["state"]) for row in rows)
+    difference.subtract(_places(session, [row["key"] for row in rows]))
+    boot_hours.add(session, difference)
     table = Row.metadata.tables[BootRow.__tablename__]
     postgres = session.get_bind().dialect.name == "postgresql"
     statement = postgresql.insert(table) if postgres else sqlite.insert(table)
@@ -141,15 +144,26 @@ def troubled(session: Session, since: float, now: float, limit: int) -> list[Att
 def counts_by_hour(
     session: Session, since: float, without: Sequence[str]
 ) -> list[tuple[int, bool, int]]:
-    """(hour's number since the epoch, whether online, how many), leaving some keys out."""
-    hour = cast(func.floor(BootRow.began / HOUR), Integer)
-    online = BootRow.state == Outcome.ONLINE.value
-    query = select(hour, online, func.count()).where(BootRow.began >= since).group_by(hour, online)
-    found = Counter({(int(at), bool(up)): int(count) for at, up, count in session.execute(query)})
-    if without:
-        left_out = session.execute(query.where(BootRow.key.in_(without)))
-        found.subtract({(int(at), bool(up)): int(count) for at, up, count in left_out})
-    return [(at, up, count) for (at, up), count in found.items() if count]
+    """(hour's number since the epoch, whether online, how many), leaving some keys out.
+
+    `since` (epoch seconds) is the beginning of an hour.
+    """
+    first = boot_hours.hour_of(since)
+    found = boot_hours.since(session, first)
+    found.subtract(_places(session, without))
+    return [(hour, up, count) for (hour, up), count in found.items() if count and hour >= first]
+
+
+def _places(session: Session, keys: Sequence[str]) -> Counter[Place]:
+    """Where the rows of these keys are counted, as far as there are any."""
+    if not keys:
+        return Counter()
+    query = select(BootRow.began, BootRow.state).where(BootRow.key.in_(keys))
+    return Counter(_place(began, state) for began, state in session.execute(query))
+
+
+def _place(began: float, state: str) -> Place:
+    return boot_hours.hour_of(began), state == Outcome.ONLINE.value
 
 
 def rates(session: Session, limit: int, without: Sequence[str]) -> list[tuple[float, float]]:
@@ -167,6 +181,9 @@ def rates(session: Session, limit: int, without: Sequence[str]) -> list[tuple[fl
 
 def discard(session: Session, keys: Sequence[str]) -> None:
     """Forget boots by key."""
+    forgotten: Counter[Place] = Counter()
+    forgotten.subtract(_places(session, keys))
+    boot_hours.add(session, forgotten)
     session.execute(delete(BootRow).where(BootRow.key.in_(keys)))
 
 
@@ -176,8 +193,11 @@ def discard_oldest(session: Session, keep_newest: int) -> int:
     border = session.scalar(oldest)
     if border is None:
         return 0
-    found = session.execute(delete(BootRow).where(BootRow.began <= border).returning(BootRow.key))
-    return len(found.all())
+    old = delete(BootRow).where(BootRow.began <= border).returning(BootRow.began, BootRow.state)
+    forgotten: Counter[Place] = Counter()
+    forgotten.subtract(_place(began, state) for began, state in session.execute(old))
+    boot_hours.add(session, forgotten)
+    return -sum(forgotten.values())
 
 
 def _conditions(wanted: BootFilter, now: float) -> list[ColumnElement[bool]]:

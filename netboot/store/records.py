@@ -298,6 +298,16 @@ class JobRow(Row):
     finished_at: Mapped[float | None] = mapped_column(Float, default=None)
 
 
+class BootHourRow(Row):
+    """How many boots began in an hour (its number since the epoch), and how they stand."""
+
+    __tablename__ = "boot_hours"
+
+    hour: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=False)
+    online: Mapped[int] = mapped_column(default=0)
+    other: Mapped[int] = mapped_column(default=0)
+
+
 class BootRow(Row):
     """One try of one machine to boot; `attempt` is the value without its steps.
 
