@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, select, true, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, select, true, update
 from sqlalchemy.orm import Session
 
 from netboot.errors import NotFound, OperatorFault
@@ -123,11 +123,10 @@ class JobQueue:
 
     def lines(self, limit: int = 20, *, unfinished: bool = False) -> list[JobLine]:
         """The newest jobs, newest first, all or those that are unfinished; no log is read."""
-        query = select(*_LINE).order_by(JobRow.id.desc()).limit(limit)
-        if unfinished:
-            query = query.where(JobRow.state.in_((QUEUED, RUNNING)))
+        query = _UNFINISHED if unfinished else _LINES
         with self._database.transaction() as session:
-            return [JobLine(**row) for row in session.execute(query).mappings()]
+            found = session.execute(query, {"most": limit})
+            return [JobLine(**row) for row in found.mappings()]
 
     def count(self, kind: str = "") -> int:
         """How many jobs there are, of all kinds or of one."""
@@ -239,7 +238,12 @@ class JobQueue:
             return _job(row)
 
 
-_LINE = tuple(getattr(JobRow, field.name) for field in fields(JobLine))
+_LINES = (
+    select(*(getattr(JobRow, field.name) for field in fields(JobLine)))
+    .order_by(JobRow.id.desc())
+    .limit(bindparam("most"))
+)
+_UNFINISHED = _LINES.where(JobRow.state.in_((QUEUED, RUNNING)))
 
 
 def _of_kind(kind: str) -> ColumnElement[bool]:
