@@ -61,7 +61,7 @@ def read_version(site: Site, argument: str) -> dict[str, Any]:
     image = images.get_image(site, slug)
     version = image.require_version(number)
     views = media.list_media(site, image.name, number)
-    recent = [job for job in jobs.list_jobs(site, 50) if _is_of(job.arguments, image.name, number)]
+    recent = [job for job in jobs.list_lines(site, 50) if _is_of(job.arguments, image.name, number)]
     reports = came_up(_online(site, image.name, number), image.name, number)
     return {
         "image": image,
