@@ -93,7 +93,7 @@ def _is_of(arguments: dict[str, Any], image: str, number: int) -> bool:
     return [image, number] in [list(each) for each in arguments.get("versions", ())]
 
 
-def _failed(recent: list[jobs.JobView], views: list[MediumView]) -> jobs.JobView | None:
+def _failed(recent: list[jobs.LineView], views: list[MediumView]) -> jobs.LineView | None:
     """The newest job, where it failed and nothing was made since."""
     newest = next((job for job in recent if job.finished), None)
     if newest is None or newest.state != "failed":
