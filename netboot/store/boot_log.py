@@ -6,6 +6,7 @@ far back as the journal goes.
 """
 
 import threading
+from dataclasses import replace
 
 from netboot.boot.attempt import Attempt, Outcome
 from netboot.boot.attempts import Folder, fold
@@ -79,7 +80,7 @@ class BootLog:
             rows = boot_rows.newest(session, wanted, limit + len(pending), now)
         kept = [row for row in rows if row.key not in pending and row.key not in self._stale]
         fresh = [attempt for attempt in pending.values() if wanted.fits(attempt, now)]
-        return sorted([*kept, *fresh], key=lambda one: one.began, reverse=True)[:limit]
+        return _newest([*kept, *fresh], limit)
 
     def count(self, wanted: BootFilter, now: float) -> int:
         """How many boots are wanted."""
@@ -98,7 +99,7 @@ class BootLog:
         kept = [row for row in rows if row.machine not in newest and row.key not in self._stale]
         wrong = {Outcome.OFFLINE, Outcome.IGNORED, Outcome.STALLED}
         fresh = [one for one in newest.values() if one.outcome(now) in wrong]
-        return sorted([*kept, *fresh], key=lambda one: one.began, reverse=True)[:limit]
+        return _newest([*kept, *fresh], limit)
 
     def by_hour(self, since: float) -> dict[int, tuple[int, int]]:
         """How many boots began in each hour and are online, and how many are not.
@@ -195,3 +196,9 @@ class BootLog:
                 for key, attempt in pending.items():
                     if self._pending.get(key) is attempt:
                         del self._pending[key]
+
+
+def _newest(attempts: list[Attempt], limit: int) -> list[Attempt]:
+    """The newest of them as their rows will say it: a boot does not look new for being saved."""
+    found = sorted(attempts, key=lambda one: one.began, reverse=True)[:limit]
+    return [replace(one, steps=(), dropped_steps=0) if one.steps else one for one in found]
