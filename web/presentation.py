@@ -170,6 +170,12 @@ def _common() -> dict[str, object]:
     return {"role": role_now(), "Role": Role}
 
 
+def load_templates(app: Flask) -> None:
+    """Compile all templates, before anybody waits for a page: takes a second."""
+    for name in app.jinja_env.list_templates(extensions=["html"]):
+        app.jinja_env.get_template(name)
+
+
 def init_presentation(app: Flask) -> None:
     """Give templates their filters and helpers."""
     app.jinja_env.filters.update(
