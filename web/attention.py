@@ -86,7 +86,7 @@ def decisions(
 def _jobs(site: Site) -> Iterator[Matter]:
     """Jobs that failed within a day, unless the same was done since."""
     settled = set()
-    for job in jobs.list_jobs(site, JOBS_LOOKED_AT):  # newest first
+    for job in jobs.list_lines(site, JOBS_LOOKED_AT):  # newest first
         if job.created_at < time.time() - DAY:
             return
         if job.state == "failed" and job.title not in settled:

@@ -5,15 +5,17 @@ is sent again. So a page that was away (a closed lid, a restarted server) is rig
 the first message, and nothing can be missed. `Last-Event-ID` names what the page has seen last,
 so that only what is newer is sent.
 
-Topics are read at most a few times a second for all pages together, the more costly ones less
-often, and rendered only when what was read is different.
+One thread reads the topics of all pages and wakes their streams. It reads a topic when something
+has changed that it tells of, at most a few times a second, the more costly ones less often, and
+renders it only when what was read is different.
 """
 
-import itertools
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,13 +32,20 @@ from flask import (
 
 from netboot.errors import NetbootError
 from netboot.site import Site
-from web.access import Role, requires, role_now, site, still_allowed
-from web.topics import TOPICS, Topic
+from web.access import Role, requires, role_now, still_allowed
+from web.topics import JOURNAL, SUBJECTS, TOPICS, Topic
+from web.turns import Turns
 
-FRESH_SECONDS = 0.15
+TICK_SECONDS = 0.05
+FRESH_SECONDS = 0.1
+UNCHANGED_SECONDS = 1.0
+"""So often a topic is read though nothing has changed that is counted: time itself goes on."""
+
 LONGEST_FRESH_SECONDS = 3.0
 REST_PER_READING = 20  # a topic may take a twentieth of a processor
-POLL_SECONDS = 0.1
+WAIT_SECONDS = 0.5
+"""A stream that has no news looks so often whether it may go on."""
+
 HEARTBEAT_SECONDS = 5.0
 """A page that went away is noticed when something is written to it: so long it holds a place."""
 
@@ -45,6 +54,9 @@ TOPICS_PER_STREAM = 8
 STREAMS = 100
 PARTS = 512
 RETRY_AFTER_SECONDS = 5
+
+Key = tuple[str, str, Role]
+"""A topic, what it is about, and for whom."""
 
 live = Blueprint("live", __name__)
 
@@ -56,6 +68,7 @@ class Part:
     lock: threading.Lock = field(default_factory=threading.Lock)
     read_at: float = 0.0
     fresh_for: float = FRESH_SECONDS
+    changes: tuple[int, ...] = ()
     value: dict[str, Any] | None = None
     html: str = ""
     generation: int = 0
@@ -66,14 +79,67 @@ class Board:
 
     def __init__(self, app: Flask, site: Site) -> None:
         self.nonce = secrets.token_hex(4)
+        self.newest = 0
         self._app = app
         self._site = site
-        self._parts: dict[tuple[str, str, Role], Part] = {}
+        self._parts: dict[Key, Part] = {}
         self._lock = threading.Lock()
-        self._generations = itertools.count(1)
+        self._news = threading.Condition(self._lock)
+        self._watched: Counter[Key] = Counter()
+        self._reader: threading.Thread | None = None
 
-    def look(self, name: str, argument: str, role: Role, now: float) -> Part:
-        """The part, read anew unless somebody has just done so."""
+    @contextmanager
+    def watched(self, keys: Sequence[Key]) -> Iterator[None]:
+        """Have these parts read again and again while somebody asks for that, see `read_on`."""
+        with self._news:
+            self._watched.update(keys)
+        try:
+            yield
+        finally:
+            with self._news:
+                self._watched.subtract(keys)
+                self._watched = +self._watched
+                self._news.notify_all()
+
+    @property
+    def reading(self) -> bool:
+        """Whether what is watched is being read."""
+        return self._reader is not None
+
+    def read_on(self) -> None:
+        """Read what is watched from now on, in a thread of its own that ends when nothing is."""
+        with self._news:
+            if self._reader is None and self._watched:
+                self._reader = threading.Thread(target=self._read_on, name="live", daemon=True)
+                self._reader.start()
+
+    def wait(self, seen: int, timeout: float) -> None:
+        """Wait until some part is newer than `seen` or reading has ended, or for so long."""
+        with self._news:
+            self._news.wait_for(lambda: self.newest > seen or self._reader is None, timeout)
+
+    def tell(self) -> None:
+        """Wake whoever waits."""
+        with self._news:
+            self._news.notify_all()
+
+    def newer(self, keys: Sequence[Key], seen: int) -> list[tuple[str, str, int]]:
+        """Name, HTML and generation of the parts that are newer than `seen`."""
+        with self._lock:
+            parts = [(key[0], self._parts[key]) for key in keys if key in self._parts]
+            return [
+                (name, part.html, part.generation)
+                for name, part in parts
+                if part.generation > max(seen, 0)
+            ]
+
+    def look(
+        self, name: str, argument: str, role: Role, now: float, changes: tuple[int, ...] = ()
+    ) -> Part:
+        """The part, read anew unless that was just done or nothing has changed since.
+
+        `changes` says what was changed until now; empty where that is not known.
+        """
         with self._lock:
             if len(self._parts) > PARTS:
                 self._parts = {
@@ -81,25 +147,69 @@ class Board:
                 }
             part = self._parts.setdefault((name, argument, role), Part())
         with part.lock:
-            if now - part.read_at >= part.fresh_for:
-                part.read_at = now
-                self._refresh(part, TOPICS[name], argument, role)
+            same = bool(changes) and changes == part.changes
+            rest = max(part.fresh_for, UNCHANGED_SECONDS) if same else part.fresh_for
+            if now - part.read_at >= rest:
+                self._refresh(part, TOPICS[name], argument, role, now)
+                part.changes = changes
         return part
 
-    def _refresh(self, part: Part, topic: Topic, argument: str, role: Role) -> None:
+    def _read_on(self) -> None:
+        """Read what is watched, as long as there is any. A bug ends it; its streams meet it too."""
+        try:
+            while keys := self._keys():
+                self._read_all(keys)
+                with self._news:
+                    self._news.wait_for(lambda: not self._watched, TICK_SECONDS)
+        finally:
+            with self._news:
+                self._reader = None
+                self._news.notify_all()
+
+    def _keys(self) -> list[Key]:
+        with self._lock:
+            return list(self._watched)
+
+    def _read_all(self, keys: list[Key]) -> None:
+        before = self.newest
+        changes = self._changes()
+        for name, argument, role in keys:
+            about = tuple(changes[one] for one in TOPICS[name].subjects) if changes else ()
+            with suppress(NetbootError):  # deleted meanwhile: the page keeps what it shows
+                self.look(name, argument, role, time.monotonic(), about)
+        if self.newest > before:
+            self.tell()
+
+    def _changes(self) -> dict[str, int]:
+        """How often each subject was changed; empty where that cannot be read."""
+        try:
+            told = self._site.journal.last_id()
+            counts = self._site.database.stamp(*SUBJECTS)
+            return {JOURNAL: told, **dict(zip(SUBJECTS, counts, strict=True))}
+        except NetbootError:
+            return {}
+
+    def _refresh(self, part: Part, topic: Topic, argument: str, role: Role, now: float) -> None:
         # Parts belong to no request: they are shared, and made while streams go on.
-        with self._app.test_request_context():
-            self._refresh_here(part, topic, argument, role)
+        turns: Turns = self._app.extensions["netboot_turns"]
+        with turns.one(), self._app.test_request_context():
+            try:
+                self._refresh_here(part, topic, argument, role)
+            except NetbootError:
+                part.read_at = now
+                raise
+        part.read_at = now
 
     def _refresh_here(self, part: Part, topic: Topic, argument: str, role: Role) -> None:
         began = time.thread_time()
         value = topic.read(self._site, argument)
+        if value != part.value:
+            html = render_template(topic.template, role=role, live=True, **value)
+            with self._lock:  # or a stream could see a later number before an earlier one
+                self.newest += 1
+                part.value, part.html, part.generation = value, html, self.newest
         rest = REST_PER_READING * (time.thread_time() - began)
         part.fresh_for = min(LONGEST_FRESH_SECONDS, max(FRESH_SECONDS, rest))
-        if value != part.value:
-            part.value = value
-            part.html = render_template(topic.template, role=role, live=True, **value)
-            part.generation = next(self._generations)
 
 
 class Streams:
@@ -137,8 +247,10 @@ def message(event_id: str, parts: list[tuple[str, str]]) -> str:
         f'<hx-partial hx-target="#live-{name}" hx-swap="innerMorph">{html}</hx-partial>'
         for name, html in parts
     )
-    lines = "".join(f"data: {line}\n" for line in body.splitlines())
-    return f"id: {event_id}\n{lines}\n"
+    for end in ("\r\n", "\r"):
+        body = body.replace(end, "\n")
+    lines = body.replace("\n", "\ndata: ")
+    return f"id: {event_id}\ndata: {lines}\n\n"
 
 
 def parse_topics(wanted: list[str]) -> tuple[tuple[str, str], ...]:
@@ -160,46 +272,51 @@ def generation_seen(board: Board) -> int:
 class Viewing:
     """Who looks at what."""
 
-    site: Site
     board: Board
-    topics: tuple[tuple[str, str], ...]
-    role: Role
+    keys: tuple[Key, ...]
     still_allowed: Callable[[], bool]
 
 
 def _news(viewing: Viewing, seen: int) -> tuple[str, int]:
     """A message with all parts that are newer than `seen`, or an empty one."""
-    now = time.monotonic()
-    newer, newest = [], seen
-    for name, argument in viewing.topics:
-        try:
-            part = viewing.board.look(name, argument, viewing.role, now)
-        except NetbootError:
-            continue  # deleted meanwhile: the page keeps what it shows
-        if part.generation > seen:
-            newer.append((name, part.html))
-            newest = max(newest, part.generation)
+    newer = viewing.board.newer(viewing.keys, seen)
     if not newer:
         return "", seen
-    return message(f"{viewing.board.nonce}-{newest}", newer), newest
+    newest = max(generation for _, _, generation in newer)
+    parts = [(name, html) for name, html, _ in newer]
+    return message(f"{viewing.board.nonce}-{newest}", parts), newest
+
+
+def _look_once(viewing: Viewing) -> None:
+    """Have all parts at once, however long nobody looked at them."""
+    for name, argument, role in viewing.keys:
+        with suppress(NetbootError):  # deleted meanwhile: the page keeps what it shows
+            viewing.board.look(name, argument, role, time.monotonic())
+    viewing.board.tell()
 
 
 def _events(streams: Streams, viewing: Viewing, seen: int) -> Iterator[str]:
     """The stream, until the page goes away, the server stops or the account changes."""
     sent_at = asked_at = time.monotonic()
     yield "retry: 500\n\n"
-    while streams.going_on() and not streams.stopping.is_set():
-        text, seen = _news(viewing, seen)
-        now = time.monotonic()
-        if text or now - sent_at > HEARTBEAT_SECONDS:
-            yield text or ": still here\n\n"
-            sent_at = now
-        if now - asked_at > ACCOUNT_SECONDS:
-            if not viewing.still_allowed():
-                yield "event: bye\ndata: account\n\n"
-                return
-            asked_at = now
-        streams.stopping.wait(POLL_SECONDS)
+    with viewing.board.watched(viewing.keys):
+        _look_once(viewing)
+        while streams.going_on() and not streams.stopping.is_set():
+            if not viewing.board.reading:
+                _look_once(viewing)  # raises what ended the reading, if that was of these parts
+                viewing.board.read_on()
+            looked = viewing.board.newest
+            text, seen = _news(viewing, seen)
+            now = time.monotonic()
+            if text or now - sent_at > HEARTBEAT_SECONDS:
+                yield text or ": still here\n\n"
+                sent_at = now
+            if now - asked_at > ACCOUNT_SECONDS:
+                if not viewing.still_allowed():
+                    yield "event: bye\ndata: account\n\n"
+                    return
+                asked_at = now
+            viewing.board.wait(looked, WAIT_SECONDS)
     yield "event: bye\ndata: stopping\n\n"
 
 
@@ -215,7 +332,9 @@ def stream() -> Response:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         response.headers["HX-Reswap"] = "none"
         return response
-    viewing = Viewing(site(), board, topics, role_now(), still_allowed())
+    role = role_now()
+    keys = tuple((name, argument, role) for name, argument in topics)
+    viewing = Viewing(board, keys, still_allowed())
     events = _events(streams, viewing, generation_seen(board))
     response = Response(events, mimetype="text/event-stream")
     response.headers["X-Accel-Buffering"] = "no"  # a proxy in front must not hold it back

@@ -66,7 +66,7 @@ def _jobs(own_site: Site) -> Iterable[Metric]:
     states = GaugeMetricFamily(
         "netboot_jobs", f"Jobs among the newest {JOBS_COUNTED}.", labels=["kind", "state"]
     )
-    tally = Tally((job.kind, job.state) for job in jobs.list_jobs(own_site, JOBS_COUNTED))
+    tally = Tally((job.kind, job.state) for job in jobs.list_lines(own_site, JOBS_COUNTED))
     for (kind, state), count in sorted(tally.items()):
         states.add_metric([kind, state], count)
     yield states

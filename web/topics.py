@@ -28,20 +28,32 @@ DAY = 24 * 3600.0
 BOOTS_IN_OVERVIEW = 5
 FAILED_SHOWN = 6
 JOBS_SHOWN = 50
+UNFINISHED_SHOWN = 10
 LOG_LINES_SHOWN = 200
+
+
+JOURNAL = "journal"
+SUBJECTS = ("catalog", "images", "policy", "machines", "jobs")
+"""What the database counts changes of, as far as topics tell of it."""
+
+RECIPES = ("catalog", "images", "policy", "jobs")
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """`read(site, argument)` gives the template's values, which must be comparable."""
+    """`read(site, argument)` gives the template's values, which must be comparable.
+
+    It tells of `subjects`: when they change, it is read at once.
+    """
 
     template: str
     read: Callable[[Site, str], Values]
+    subjects: tuple[str, ...] = (JOURNAL, *SUBJECTS)
 
 
 def read_activity(site: Site, _argument: str) -> Values:
     """The work that is going on, for the top of every page."""
-    return {"activity": [job for job in jobs.list_jobs(site, 10) if not job.finished]}
+    return {"activity": jobs.list_unfinished(site, UNFINISHED_SHOWN)}
 
 
 def read_overview(site: Site, _argument: str) -> Values:
@@ -83,9 +95,8 @@ def read_images(site: Site, _argument: str) -> Values:
 def read_image(site: Site, slug: str) -> Values:
     """One boot image with all that belongs to it."""
     image = images.get_image(site, slug)
-    newest = jobs.list_jobs(site, 50)
+    newest = jobs.list_lines(site, JOBS_SHOWN)
     recent = [job for job in newest if job.arguments.get("image") == image.name]
-    tests = [job for job in newest if job.kind == "boot_test_machine"]
     return {
         "image": image,
         "conflicts": driver_relations.image_conflicts(site, image.drivers),
@@ -98,9 +109,17 @@ def read_image(site: Site, slug: str) -> Values:
         ],
         "site_authority": site.settings.uefi_authority,
         "image_jobs": recent[:5],
-        "boot_tests": [job for job in tests if job.result.get("image") == image.name][:5],
+        "boot_tests": _tests_of(site, image.name, newest)[:5],
         "busy": [job for job in recent if not job.finished],
     }
+
+
+def _tests_of(site: Site, image: str, newest: list[jobs.LineView]) -> list[jobs.JobView]:
+    """The tests among the newest jobs that booted this image; only their results are read."""
+    kind = "boot_test_machine"
+    among = {job.id for job in newest if job.kind == kind}
+    found = jobs.list_jobs(site, len(among), kind=kind) if among else []
+    return [job for job in found if job.id in among and job.result.get("image") == image]
 
 
 def read_points(site: Site, _argument: str) -> Values:
@@ -148,7 +167,7 @@ def read_boot(site: Site, key: str) -> Values:
 
 def read_jobs(site: Site, _argument: str) -> Values:
     """The newest jobs."""
-    return {"jobs": jobs.list_jobs(site, JOBS_SHOWN)}
+    return {"jobs": jobs.list_lines(site, JOBS_SHOWN)}
 
 
 def read_job(site: Site, job_id: str) -> Values:
@@ -192,23 +211,23 @@ def read_captures(site: Site, _argument: str) -> Values:
 
 
 TOPICS = {
-    "activity": Topic("parts/activity.html", read_activity),
+    "activity": Topic("parts/activity.html", read_activity, ("jobs",)),
     "overview": Topic("overview/_state.html", read_overview),
-    "images": Topic("images/_list.html", read_images),
+    "images": Topic("images/_list.html", read_images, RECIPES),
     "image": Topic("images/_image.html", read_image),
     "version": Topic("versions/_version.html", read_version),
     "source": Topic("images/_source.html", read_image),
-    "points": Topic("points/_points.html", read_points),
-    "boots": Topic("boots/_list.html", read_boots),
-    "boot_charts": Topic("boots/_charts.html", read_boot_charts),
-    "boot": Topic("boots/_boot.html", read_boot),
-    "jobs": Topic("jobs/_list.html", read_jobs),
-    "job": Topic("jobs/_job.html", read_job),
-    "checks": Topic("network/_checks.html", read_checks),
-    "network": Topic("network/_state.html", read_network),
-    "decisions": Topic("network/_decisions.html", read_decisions),
-    "captures": Topic("network/_captures.html", read_captures),
-    "tests": Topic("lab/_tests.html", read_tests),
+    "points": Topic("points/_points.html", read_points, RECIPES),
+    "boots": Topic("boots/_list.html", read_boots, (JOURNAL,)),
+    "boot_charts": Topic("boots/_charts.html", read_boot_charts, (JOURNAL,)),
+    "boot": Topic("boots/_boot.html", read_boot, (JOURNAL,)),
+    "jobs": Topic("jobs/_list.html", read_jobs, ("jobs",)),
+    "job": Topic("jobs/_job.html", read_job, ("jobs",)),
+    "checks": Topic("network/_checks.html", read_checks, ("jobs",)),
+    "network": Topic("network/_state.html", read_network, (JOURNAL,)),
+    "decisions": Topic("network/_decisions.html", read_decisions, (JOURNAL,)),
+    "captures": Topic("network/_captures.html", read_captures, ("jobs",)),
+    "tests": Topic("lab/_tests.html", read_tests, ("jobs",)),
 }
 
 

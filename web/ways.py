@@ -61,7 +61,7 @@ def read_version(site: Site, argument: str) -> dict[str, Any]:
     image = images.get_image(site, slug)
     version = image.require_version(number)
     views = media.list_media(site, image.name, number)
-    recent = [job for job in jobs.list_jobs(site, 50) if _is_of(job.arguments, image.name, number)]
+    recent = [job for job in jobs.list_lines(site, 50) if _is_of(job.arguments, image.name, number)]
     reports = came_up(_online(site, image.name, number), image.name, number)
     return {
         "image": image,
@@ -93,7 +93,7 @@ def _is_of(arguments: dict[str, Any], image: str, number: int) -> bool:
     return [image, number] in [list(each) for each in arguments.get("versions", ())]
 
 
-def _failed(recent: list[jobs.JobView], views: list[MediumView]) -> jobs.JobView | None:
+def _failed(recent: list[jobs.LineView], views: list[MediumView]) -> jobs.LineView | None:
     """The newest job, where it failed and nothing was made since."""
     newest = next((job for job in recent if job.finished), None)
     if newest is None or newest.state != "failed":

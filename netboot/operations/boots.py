@@ -10,7 +10,8 @@ from netboot.boot.diagnosis import Diagnosis, diagnose
 from netboot.boot.timeline import Fetch, Line, fetches, timeline
 from netboot.errors import NotFound
 from netboot.site import Site
-from netboot.store.boot_rows import HOUR, BootFilter
+from netboot.store.boot_hours import HOUR
+from netboot.store.boot_rows import BootFilter
 from netboot.store.records import ImageRow
 
 __all__ = ["BootFilter", "Hours", "Story", "attempts", "by_hour", "list_boots", "rates", "story"]

@@ -11,9 +11,10 @@ from typing import Any
 from netboot.errors import InvalidInput, NotFound, NotPermitted
 from netboot.operations import facts
 from netboot.site import Site
-from netboot.store.jobs import Job
+from netboot.store.jobs import Job, JobLine
 
 JobView = Job
+LineView = JobLine
 LOOK_SECONDS = 0.5
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -69,6 +70,16 @@ def queue_when_due(site: Site, daily: Daily, kinds: tuple[str, ...], *, now: flo
 def list_jobs(site: Site, limit: int = 20, *, offset: int = 0, kind: str = "") -> list[JobView]:
     """The newest jobs first, all or those of a kind."""
     return site.jobs.latest(limit, offset=offset, kind=kind)
+
+
+def list_lines(site: Site, limit: int = 20) -> list[LineView]:
+    """The newest jobs first, without their logs and results, which may be long."""
+    return site.jobs.lines(limit)
+
+
+def list_unfinished(site: Site, limit: int = 20) -> list[LineView]:
+    """What waits or is under way, the newest first."""
+    return site.jobs.lines(limit, unfinished=True)
 
 
 def count_jobs(site: Site, kind: str = "") -> int:

@@ -115,18 +115,21 @@ def decisions(
     """
     kinds = (RequestIgnored,) if ignored_only else (RequestIgnored, OfferSent)
     words = search.lower().split()
-    found = (
-        entry.event
-        for entry in site.journal.latest_of(
-            *kinds, limit=4 * limit, within=DECISIONS_SEARCHED, containing=words
+    found: list[Decision] = []
+    for looked_at in (limit, 4 * limit):  # the second time where a check asked much just now
+        entries = site.journal.latest_of(
+            *kinds, limit=looked_at, within=DECISIONS_SEARCHED, containing=words
         )
-    )
-    made = (
-        _decision(event)
-        for event in found
-        if isinstance(event, RequestIgnored | OfferSent) and not is_made_up(event.mac)
-    )
-    return list(islice((one for one in made if one.speaks_of(words)), limit))
+        made = (
+            _decision(entry.event)
+            for entry in entries
+            if isinstance(entry.event, RequestIgnored | OfferSent)
+            and not is_made_up(entry.event.mac)
+        )
+        found = list(islice((one for one in made if one.speaks_of(words)), limit))
+        if len(found) == limit or len(entries) < looked_at:
+            break
+    return found
 
 
 def other_servers(site: Site) -> list[OtherServer]:

@@ -8,7 +8,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, bindparam, delete, select, update
 
 from netboot.errors import NotFound
 from netboot.operations.accounts import Account, account_value
@@ -54,21 +54,30 @@ def begin(site: Site, account_id: int, *, now: float, address: str = "", browser
 def resume(site: Site, secret: str, *, now: float) -> Account | None:
     """Whose session this is; None when it is over or its account may not sign in."""
     digest = digest_of(secret)
+    times = {"idle": now - IDLE_SECONDS, "oldest": now - ABSOLUTE_SECONDS}
     with site.database.transaction() as session:
-        found = session.execute(
-            select(SessionRow.seen, AccountRow)
-            .join(AccountRow, AccountRow.id == SessionRow.account_id)
-            .where(SessionRow.secret_hash == digest, ~_over(now), AccountRow.disabled.is_(False))
-        ).one_or_none()
+        found = session.execute(_WHOSE, {"digest": digest, **times}).one_or_none()
     if found is None:
         return None
     seen, account = found
     if now - seen > TOLD_EVERY:
+        used = update(SessionRow).where(SessionRow.secret_hash == digest).values(seen=now)
         with site.database.writing() as session:
-            row = session.get(SessionRow, digest)
-            if row is not None:
-                row.seen = now
+            session.execute(used)
     return account_value(account)
+
+
+_WHOSE = (
+    select(SessionRow.seen, AccountRow)
+    .join(AccountRow, AccountRow.id == SessionRow.account_id)
+    .where(
+        SessionRow.secret_hash == bindparam("digest"),
+        SessionRow.seen >= bindparam("idle"),
+        SessionRow.began >= bindparam("oldest"),
+        AccountRow.disabled.is_(False),
+    )
+)
+"""Made once: every page and every request of a script asks it."""
 
 
 def end(site: Site, secret: str) -> None:

@@ -6,10 +6,12 @@ far back as the journal goes.
 """
 
 import threading
+from dataclasses import replace
 
 from netboot.boot.attempt import Attempt, Outcome
 from netboot.boot.attempts import Folder, fold
 from netboot.store import boot_rows
+from netboot.store.boot_hours import hour_of
 from netboot.store.boot_rows import BootFilter
 from netboot.store.database import Database
 from netboot.store.journal import Entry, Journal
@@ -78,7 +80,7 @@ class BootLog:
             rows = boot_rows.newest(session, wanted, limit + len(pending), now)
         kept = [row for row in rows if row.key not in pending and row.key not in self._stale]
         fresh = [attempt for attempt in pending.values() if wanted.fits(attempt, now)]
-        return sorted([*kept, *fresh], key=lambda one: one.began, reverse=True)[:limit]
+        return _newest([*kept, *fresh], limit)
 
     def count(self, wanted: BootFilter, now: float) -> int:
         """How many boots are wanted."""
@@ -97,12 +99,12 @@ class BootLog:
         kept = [row for row in rows if row.machine not in newest and row.key not in self._stale]
         wrong = {Outcome.OFFLINE, Outcome.IGNORED, Outcome.STALLED}
         fresh = [one for one in newest.values() if one.outcome(now) in wrong]
-        return sorted([*kept, *fresh], key=lambda one: one.began, reverse=True)[:limit]
+        return _newest([*kept, *fresh], limit)
 
     def by_hour(self, since: float) -> dict[int, tuple[int, int]]:
         """How many boots began in each hour and are online, and how many are not.
 
-        Hours are numbered from the epoch on.
+        Hours are numbered from the epoch on; `since` is the beginning of one.
         """
         self.catch_up()
         pending = dict(self._pending)
@@ -110,7 +112,7 @@ class BootLog:
         with self._database.transaction() as session:
             rows = boot_rows.counts_by_hour(session, since, [*pending, *self._stale])
         fresh = [
-            (int(one.began // boot_rows.HOUR), one.outcome(one.last) is Outcome.ONLINE, 1)
+            (hour_of(one.began), one.outcome(one.last) is Outcome.ONLINE, 1)
             for one in pending.values()
             if one.began >= since
         ]
@@ -194,3 +196,9 @@ class BootLog:
                 for key, attempt in pending.items():
                     if self._pending.get(key) is attempt:
                         del self._pending[key]
+
+
+def _newest(attempts: list[Attempt], limit: int) -> list[Attempt]:
+    """The newest of them as their rows will say it: a boot does not look new for being saved."""
+    found = sorted(attempts, key=lambda one: one.began, reverse=True)[:limit]
+    return [replace(one, steps=(), dropped_steps=0) if one.steps else one for one in found]

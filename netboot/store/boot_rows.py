@@ -1,18 +1,35 @@
 """Boots as rows: kept by key, searched, and counted by the hour."""
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, dataclass, fields
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, cast, delete, exists, func, select
+from pydantic_core import from_json
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    cast,
+    delete,
+    exists,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
 from netboot.boot.attempt import Attempt, Outcome
 from netboot.boot.ladder import Rung
+from netboot.store import boot_hours
+from netboot.store.boot_hours import Place
 from netboot.store.records import BootRow, Row
 
-HOUR = 3600
+WHOLE_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+PARSED = 2000
 NOT_KEPT = frozenset({"steps", "dropped_steps"})
 _DEFAULTS = {
     field.name: field.default
@@ -64,9 +81,12 @@ def search_text(attempt: Attempt) -> str:
 
 def keep(session: Session, attempts: Iterable[Attempt]) -> None:
     """Write the boots' rows, new or anew."""
-    rows = [_row(attempt) for attempt in attempts]
+    rows = list({attempt.key: _row(attempt) for attempt in attempts}.values())
     if not rows:
         return
+    difference = Counter(_place(row["began"], row["state"]) for row in rows)
+    difference.subtract(_places(session, [row["key"] for row in rows]))
+    boot_hours.add(session, difference)
     table = Row.metadata.tables[BootRow.__tablename__]
     postgres = session.get_bind().dialect.name == "postgresql"
     statement = postgresql.insert(table) if postgres else sqlite.insert(table)
@@ -77,22 +97,29 @@ def keep(session: Session, attempts: Iterable[Attempt]) -> None:
 
 def find(session: Session, key: str) -> Attempt | None:
     """One boot, without its steps."""
-    row = session.get(BootRow, key)
-    return _attempt(row.attempt) if row is not None else None
+    text = session.scalar(select(_TEXT).where(BootRow.key == key))
+    return _attempt(text) if text is not None else None
 
 
 def newest(session: Session, wanted: BootFilter, limit: int, now: float) -> list[Attempt]:
     """The newest boots that are wanted, newest first."""
-    keys = select(BootRow.key).where(*_conditions(wanted, now))
-    keys = keys.order_by(BootRow.began.desc()).limit(limit)
-    query = select(BootRow.attempt).where(BootRow.key.in_(keys)).order_by(BootRow.began.desc())
-    return [_attempt(value) for value in session.scalars(query)]
+    found = names(session, wanted, limit, now)
+    query = select(_TEXT).where(_name(session).in_(found)).order_by(BootRow.began.desc())
+    return [_attempt(text) for text in session.scalars(query)]
+
+
+def names(session: Session, wanted: BootFilter, limit: int, now: float) -> Select[tuple[Any]]:
+    """What names the newest rows that are wanted: an index tells it without reading a row."""
+    found = select(_name(session)).select_from(BootRow).where(*_conditions(wanted, now))
+    return found.order_by(BootRow.began.desc()).limit(limit)
 
 
 def count(session: Session, wanted: BootFilter, now: float, without: Sequence[str]) -> int:
     """How many boots are wanted, leaving some keys out."""
     query = select(func.count()).select_from(BootRow).where(*_conditions(wanted, now))
-    return session.scalar(query.where(BootRow.key.not_in(without))) or 0
+    # Taken off, not left out: no index that the rest needs knows keys.
+    left_out = session.scalar(query.where(BootRow.key.in_(without))) if without else 0
+    return (session.scalar(query) or 0) - (left_out or 0)
 
 
 def troubled(session: Session, since: float, now: float, limit: int) -> list[Attempt]:
@@ -101,7 +128,7 @@ def troubled(session: Session, since: float, now: float, limit: int) -> list[Att
     # Said by what it is not, so that SQLite walks the hours and not all states of all years.
     silent = (BootRow.state != Outcome.UNDER_WAY.value) | (BootRow.quiet_at < now)
     query = (
-        select(BootRow.attempt)
+        select(_TEXT)
         .where(
             BootRow.began >= since,
             BootRow.state != Outcome.ONLINE.value,
@@ -111,36 +138,52 @@ def troubled(session: Session, since: float, now: float, limit: int) -> list[Att
         .order_by(BootRow.began.desc())
         .limit(limit)
     )
-    return [_attempt(value) for value in session.scalars(query)]
+    return [_attempt(text) for text in session.scalars(query)]
 
 
 def counts_by_hour(
     session: Session, since: float, without: Sequence[str]
 ) -> list[tuple[int, bool, int]]:
-    """(hour's number since the epoch, whether online, how many), leaving some keys out."""
-    hour = cast(func.floor(BootRow.began / HOUR), Integer)
-    online = BootRow.state == Outcome.ONLINE.value
-    query = (
-        select(hour, online, func.count())
-        .where(BootRow.began >= since, BootRow.key.not_in(without))
-        .group_by(hour, online)
-    )
-    return [(int(at), bool(up), int(count)) for at, up, count in session.execute(query)]
+    """(hour's number since the epoch, whether online, how many), leaving some keys out.
+
+    `since` (epoch seconds) is the beginning of an hour.
+    """
+    first = boot_hours.hour_of(since)
+    found = boot_hours.since(session, first)
+    found.subtract(_places(session, without))
+    return [(hour, up, count) for (hour, up), count in found.items() if count and hour >= first]
+
+
+def _places(session: Session, keys: Sequence[str]) -> Counter[Place]:
+    """Where the rows of these keys are counted, as far as there are any."""
+    if not keys:
+        return Counter()
+    query = select(BootRow.began, BootRow.state).where(BootRow.key.in_(keys))
+    return Counter(_place(began, state) for began, state in session.execute(query))
+
+
+def _place(began: float, state: str) -> Place:
+    return boot_hours.hour_of(began), state == Outcome.ONLINE.value
 
 
 def rates(session: Session, limit: int, without: Sequence[str]) -> list[tuple[float, float]]:
     """(when it began, bytes a second of its image) of the newest boots that have a rate."""
     query = (
-        select(BootRow.began, BootRow.rate)
-        .where(BootRow.rate > 0, BootRow.key.not_in(without))
+        select(BootRow.key, BootRow.began, BootRow.rate)
+        .where(BootRow.rate > 0)
         .order_by(BootRow.began.desc())
-        .limit(limit)
+        .limit(limit + len(without))
     )
-    return [(began, rate) for began, rate in session.execute(query)]
+    out = set(without)
+    found = [(began, rate) for key, began, rate in session.execute(query) if key not in out]
+    return found[:limit]
 
 
 def discard(session: Session, keys: Sequence[str]) -> None:
     """Forget boots by key."""
+    forgotten: Counter[Place] = Counter()
+    forgotten.subtract(_places(session, keys))
+    boot_hours.add(session, forgotten)
     session.execute(delete(BootRow).where(BootRow.key.in_(keys)))
 
 
@@ -150,19 +193,21 @@ def discard_oldest(session: Session, keep_newest: int) -> int:
     border = session.scalar(oldest)
     if border is None:
         return 0
-    found = session.execute(delete(BootRow).where(BootRow.began <= border).returning(BootRow.key))
-    return len(found.all())
+    old = delete(BootRow).where(BootRow.began <= border).returning(BootRow.began, BootRow.state)
+    forgotten: Counter[Place] = Counter()
+    forgotten.subtract(_place(began, state) for began, state in session.execute(old))
+    boot_hours.add(session, forgotten)
+    return -sum(forgotten.values())
 
 
 def _conditions(wanted: BootFilter, now: float) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.words:
-        conditions.append(BootRow.search.contains(wanted.words, autoescape=True))
+    conditions = [_has(wanted.words)] if wanted.words else []
     match wanted.outcome:
         case None:
             pass
         case Outcome.STALLED:
-            conditions += [BootRow.state == Outcome.UNDER_WAY.value, BootRow.quiet_at < now]
+            # The sum keeps SQLite from sorting all that ever stalled: it walks them by time.
+            conditions += [BootRow.state == Outcome.UNDER_WAY.value, BootRow.quiet_at + 0.0 < now]
         case Outcome.UNDER_WAY:
             conditions += [BootRow.state == Outcome.UNDER_WAY.value, BootRow.quiet_at >= now]
         case outcome:
@@ -178,6 +223,13 @@ def _conditions(wanted: BootFilter, now: float) -> list[ColumnElement[bool]]:
     if wanted.before is not None:
         conditions.append(BootRow.began < wanted.before)
     return conditions
+
+
+def _has(words: str) -> ColumnElement[bool]:
+    """Whether a boot is found by these words; a whole MAC address has an index."""
+    if WHOLE_MAC.fullmatch(words):
+        return BootRow.machine == words
+    return BootRow.search.contains(words, autoescape=True)
 
 
 def _row(attempt: Attempt) -> dict[str, Any]:
@@ -209,12 +261,21 @@ def _plain(attempt: Attempt) -> dict[str, Any]:
     return plain
 
 
-def _attempt(plain: dict[str, Any]) -> Attempt:
-    """The boot of a row; what another release wrote beside is left out."""
+def _name(session: Session) -> ColumnElement[Any]:
+    """What names a row, so that an index alone tells which rows are wanted."""
+    sqlite_too = session.get_bind().dialect.name == "sqlite"
+    return literal_column("boots.rowid") if sqlite_too else BootRow.key.expression
+
+
+@lru_cache(maxsize=PARSED)
+def _attempt(text: str) -> Attempt:
+    """The boot of a row's JSON; what another release wrote beside is left out."""
+    plain: dict[str, Any] = from_json(text)
     known = {name: value for name, value in plain.items() if name in _KNOWN}
     known["rung"] = Rung(known.get("rung", 0))
     known["reached"] = tuple((Rung(rung), at) for rung, at in known.get("reached", ()))
     return Attempt(**known)
 
 
+_TEXT = cast(BootRow.attempt, Text)
 _KNOWN = frozenset(field.name for field in fields(Attempt)) - NOT_KEPT

@@ -7,10 +7,10 @@ own work done.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, select, true, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, select, true, update
 from sqlalchemy.orm import Session
 
 from netboot.errors import NotFound, OperatorFault
@@ -53,12 +53,9 @@ class WorkerStops(JobInterrupted):
     """The worker was told to stop while the job was under way."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A job as pages and workers see it. `progress` is 0 to 1; times are epoch seconds.
-
-    `attempts` counts the workers that took it up, the one that has it now included.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobLine:
+    """A job as lists show it. `progress` is 0 to 1; times are epoch seconds."""
 
     id: int
     kind: str
@@ -68,17 +65,26 @@ class Job:
     progress: float
     stage: str
     message: str
-    log: tuple[str, ...]
-    result: dict[str, Any]
     created_at: float
     finished_at: float | None
     cancel_requested: bool
-    attempts: int = 0
 
     @property
     def finished(self) -> bool:
         """Whether nothing more will happen to it."""
         return self.state in {SUCCEEDED, FAILED, CANCELLED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job(JobLine):
+    """A job as its page and workers see it, with its log and its result, which may be long.
+
+    `attempts` counts the workers that took it up, the one that has it now included.
+    """
+
+    log: tuple[str, ...]
+    result: dict[str, Any]
+    attempts: int = 0
 
 
 class JobQueue:
@@ -114,6 +120,13 @@ class JobQueue:
         query = query.limit(limit).offset(offset)
         with self._database.transaction() as session:
             return [_job(row) for row in session.scalars(query)]
+
+    def lines(self, limit: int = 20, *, unfinished: bool = False) -> list[JobLine]:
+        """The newest jobs, newest first, all or those that are unfinished; no log is read."""
+        query = _UNFINISHED if unfinished else _LINES
+        with self._database.transaction() as session:
+            found = session.execute(query, {"most": limit})
+            return [JobLine(**row) for row in found.mappings()]
 
     def count(self, kind: str = "") -> int:
         """How many jobs there are, of all kinds or of one."""
@@ -223,6 +236,14 @@ class JobQueue:
                 raise OperatorFault(f"job {job_id} has already {row.state}")
             session.flush()
             return _job(row)
+
+
+_LINES = (
+    select(*(getattr(JobRow, field.name) for field in fields(JobLine)))
+    .order_by(JobRow.id.desc())
+    .limit(bindparam("most"))
+)
+_UNFINISHED = _LINES.where(JobRow.state.in_((QUEUED, RUNNING)))
 
 
 def _of_kind(kind: str) -> ColumnElement[bool]:

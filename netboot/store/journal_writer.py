@@ -30,6 +30,10 @@ CREATE INDEX IF NOT EXISTS events_by_mac ON events (mac, id);
 CREATE INDEX IF NOT EXISTS events_by_at ON events (at);
 CREATE INDEX IF NOT EXISTS events_of_starts ON events (id) WHERE kind = 'DhcpStarted';
 CREATE INDEX IF NOT EXISTS events_of_counts ON events (id) WHERE kind = 'RequestsCounted';
+CREATE INDEX IF NOT EXISTS events_of_others ON events (id) WHERE kind IN ('ForeignOffer');
+CREATE INDEX IF NOT EXISTS events_of_silence ON events (id) WHERE kind IN ('RequestIgnored');
+CREATE INDEX IF NOT EXISTS events_of_answers ON events (id)
+    WHERE kind IN ('OfferSent', 'RequestIgnored');
 """
 
 GATHER = 0.05
@@ -181,7 +185,7 @@ def open_journal(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None)
     try:
         connection.execute("PRAGMA synchronous = NORMAL")
-        newest = "SELECT 1 FROM sqlite_master WHERE name = 'events_of_starts'"
+        newest = "SELECT 1 FROM sqlite_master WHERE name = 'events_of_answers'"
         known = connection.execute(newest).fetchone()
         if not known:
             # Two processes may both find it missing; each statement is harmless twice.

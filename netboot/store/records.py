@@ -275,7 +275,10 @@ class JobRow(Row):
     """Long work, done by the worker; see netboot.store.jobs."""
 
     __tablename__ = "jobs"
-    __table_args__ = (Index("ix_jobs_state", "state", "id"),)
+    __table_args__ = (
+        Index("ix_jobs_state", "state", "id"),
+        Index("ix_jobs_kind", "kind", "id"),
+    )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     kind: Mapped[str] = mapped_column(String(64))
@@ -295,6 +298,16 @@ class JobRow(Row):
     finished_at: Mapped[float | None] = mapped_column(Float, default=None)
 
 
+class BootHourRow(Row):
+    """How many boots began in an hour (its number since the epoch), and how they stand."""
+
+    __tablename__ = "boot_hours"
+
+    hour: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=False)
+    online: Mapped[int] = mapped_column(default=0)
+    other: Mapped[int] = mapped_column(default=0)
+
+
 class BootRow(Row):
     """One try of one machine to boot; `attempt` is the value without its steps.
 
@@ -305,10 +318,10 @@ class BootRow(Row):
     __tablename__ = "boots"
     __table_args__ = (
         Index("ix_boots_began", "began", "state", "quiet_at"),
-        Index("ix_boots_outcome", "state", "began"),
+        Index("ix_boots_outcome", "state", "began", "quiet_at", "search"),
         Index("ix_boots_state", "state", "quiet_at"),
         Index("ix_boots_machine", "machine", "began"),
-        Index("ix_boots_image", "image", "began"),
+        Index("ix_boots_image", "image", "began", "state", "quiet_at", "search"),
         Index("ix_boots_way", "image", "version", "way", "began"),
         Index("ix_boots_search", "began", "search"),
     )

@@ -157,3 +157,15 @@ def test_old_boots_are_forgotten(site):
 
     assert 4 == site.boots.forget(keep=2)
     assert 2 == len(site.boots.newest(ALL, 9, 0.0))
+
+
+def test_a_boot_reads_the_same_before_and_after_saving(site):
+    """Or open pages would be sent what they show already."""
+    now = time.time()
+    seeding.tell(site, *many(3), *seeding.boot_events("52:54:00:00:00:09", at=now, online=False))
+    before = site.boots.newest(ALL, 9, now), site.boots.troubled(0.0, 9, now)
+    site.boots.save()
+
+    assert before == (site.boots.newest(ALL, 9, now), site.boots.troubled(0.0, 9, now))
+    assert 4 == len(before[0])
+    assert not any(attempt.steps for attempt in before[0])

@@ -1,6 +1,7 @@
 """Boots as rows."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -39,8 +40,6 @@ def last_digits(database, **wanted):
 
 def test_a_row_gives_the_boot_back_without_its_steps(database, kept):
     """All that lists show; the story is the journal's."""
-    from dataclasses import replace
-
     with database.transaction() as session:
         found = boot_rows.newest(session, BootFilter(), 10, NOW)
 
@@ -52,6 +51,11 @@ def test_a_row_gives_the_boot_back_without_its_steps(database, kept):
     [
         ({}, ["3", "2", "1"]),
         ({"search": "52-54-00-00-00-02"}, ["2"]),
+        ({"search": "00:00:02"}, ["2"]),
+        ({"search": "52:54:00:00:00:09"}, []),
+        ({"search": "52:54", "outcome": Outcome.OFFLINE}, ["2"]),
+        ({"search": "52:54", "image": "Other"}, ["2"]),
+        ({"search": "52:54", "image": "Other", "outcome": Outcome.ONLINE}, []),
         ({"search": "E1000"}, ["1"]),
         ({"search": "100%"}, []),
         ({"version": 1, "way": ""}, ["2", "1"]),
@@ -131,3 +135,51 @@ def test_a_hundred_boots_are_written_in_portions(database):
         boot_rows.keep(session, made)
     with database.transaction() as session:
         assert 250 == boot_rows.count(session, BootFilter(), NOW, [])
+
+
+def test_boots_are_counted_without_those_that_are_told_anew(database, kept):
+    """By state, by the hour and by rate, whatever else the rows say."""
+    keys = [attempt.key for attempt in kept]
+    with database.transaction() as session:
+        for out in ([], keys[:1], keys[1:], keys, ["nobody-1"]):
+            left = [attempt for attempt in kept if attempt.key not in out]
+            assert len(left) == boot_rows.count(session, BootFilter(), NOW, out)
+            online = BootFilter(outcome=Outcome.ONLINE)
+            stands = [one for one in left if one.outcome(NOW) is Outcome.ONLINE]
+            assert len(stands) == boot_rows.count(session, online, NOW, out)
+            hours = boot_rows.counts_by_hour(session, 0.0, out)
+            assert len(left) == sum(count for _, _, count in hours)
+            assert all(count > 0 for _, _, count in hours)
+            timed = sorted((one.began, one.rate) for one in left if one.rate > 0)
+            assert timed == sorted(boot_rows.rates(session, 9, out))
+
+
+def test_a_row_that_was_written_anew_is_read_anew(database):
+    """Though what was read before is kept: it is kept by what the row says."""
+    events = seeding.boot_events(at=NOW)
+    for count in (2, 3, len(events)):
+        (attempt,) = fold(events[:count])
+        with database.writing() as session:
+            boot_rows.keep(session, [attempt])
+        with database.transaction() as session:
+            (found,) = boot_rows.newest(session, BootFilter(), 9, NOW)
+            assert replace(attempt, steps=()) == found == boot_rows.find(session, found.key)
+
+
+def test_lists_are_told_by_indexes_alone(database, kept):
+    """A search that finds nothing among a hundred thousand boots reads none of them."""
+    if not database.is_sqlite:
+        pytest.skip("SQLite's planner; PostgreSQL has statistics of its own")
+    for wanted in (
+        {"search": "nothing"},
+        {"search": "nothing", "outcome": Outcome.OFFLINE},
+        {"search": "nothing", "image": "Other"},
+        {"outcome": Outcome.STALLED},
+        {"image": "Other", "outcome": Outcome.ONLINE},
+    ):
+        with database.transaction() as session:
+            statement = boot_rows.names(session, BootFilter(**wanted), 51, NOW)
+            compiled = statement.compile(session.get_bind(), compile_kwargs={"literal_binds": True})
+            plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}").all()
+        assert "COVERING INDEX" in str(plan), wanted
+        assert "TEMP B-TREE" not in str(plan), wanted

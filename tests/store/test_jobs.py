@@ -1,4 +1,5 @@
 import threading
+from dataclasses import fields
 
 import pytest
 
@@ -167,3 +168,29 @@ def test_a_log_and_a_title_have_an_end(site, monkeypatch):
     shown = site.jobs.get(job.id)
     assert (module.LOG_LINES, f"line {module.LOG_LINES + 4}") == (len(shown.log), shown.log[-1])
     assert (1.0, 255, 255) == (shown.progress, len(shown.stage), len(shown.title))
+
+
+def test_lines_are_jobs_without_what_is_long(site):
+    """The same jobs in the same order; their logs are not read."""
+    first, second = submit(site), submit(site, "Other")
+    site.jobs.report(first.id, progress=0.5, stage="half", line="a line", result={"a": 1})
+    jobs = site.jobs.latest(5)
+    lines = site.jobs.lines(5)
+
+    assert [second.id, first.id] == [line.id for line in lines]
+    for job, line in zip(jobs, lines, strict=True):
+        shown = {field.name: getattr(line, field.name) for field in fields(line)}
+        assert shown == {name: getattr(job, name) for name in shown}
+        assert line.finished is job.finished
+    assert [second.id] == [line.id for line in site.jobs.lines(1)]
+
+
+def test_unfinished_lines_are_found_however_much_was_done_since(site):
+    """What waits or runs."""
+    waiting, done, running = submit(site), submit(site), submit(site)
+    site.jobs.finish(done.id, SUCCEEDED)
+    assert waiting.id == site.jobs.claim("w", KINDS).id
+    for _ in range(20):
+        site.jobs.finish(submit(site).id, FAILED)
+
+    assert [running.id, waiting.id] == [job.id for job in site.jobs.lines(5, unfinished=True)]

@@ -16,7 +16,9 @@ from netboot.boot.events import (
     DhcpStarted,
     Discovered,
     Event,
+    ForeignOffer,
     OfferSent,
+    RequestIgnored,
     RequestsCounted,
     TransferFinished,
 )
@@ -132,6 +134,59 @@ def test_counts_are_found_however_much_came_since(journal: Journal) -> None:
             " ORDER BY id DESC LIMIT 2"
         ).fetchall()
     assert "events_of_counts" in str(plan)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "index"),
+    [
+        ((ForeignOffer,), "events_of_others"),
+        ((RequestIgnored,), "events_of_silence"),
+        ((RequestIgnored, OfferSent), "events_of_answers"),
+        ((OfferSent, RequestIgnored), "events_of_answers"),
+    ],
+)
+def test_what_the_networks_page_asks_for_is_found_by_an_index(
+    journal: Journal, kinds: tuple[type[Event], ...], index: str
+) -> None:
+    """Whatever machines did since; and the same is found as by looking at all."""
+    events: list[Event] = [
+        ForeignOffer(at=1.0, mac=MAC, server="10.0.0.9", file="x"),
+        OfferSent(at=2.0, mac=MAC, file="a"),
+        RequestIgnored(at=3.0, mac=MAC, reason="none"),
+        discovered(4),
+        OfferSent(at=5.0, mac=OTHER_MAC, file="b"),
+    ]
+    for event in events:
+        journal.emit(event)
+    assert journal.flush()
+    statements: list[str] = []
+    with journal._connected() as connection:
+        connection.set_trace_callback(statements.append)
+        found = [entry.event for entry in journal.latest_of(*kinds, limit=9)]
+        connection.set_trace_callback(None)
+        (plan,) = [
+            str(connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall())
+            for statement in statements
+        ]
+
+    assert [event for event in reversed(events) if isinstance(event, kinds)] == found
+    assert index in plan
+
+
+def test_a_journal_of_before_gets_the_indexes(path: Path) -> None:
+    """When it is opened, with all that it holds."""
+    journal = Journal(path)
+    journal.emit(OfferSent(at=1.0, mac=MAC, file="a"))
+    assert journal.flush()
+    journal.close()
+    with sqlite3.connect(path) as connection:
+        for name in ("others", "silence", "answers"):
+            connection.execute(f"DROP INDEX events_of_{name}")
+    connection.close()
+    again = Journal(path)
+
+    assert len(again.latest_of(OfferSent, RequestIgnored, limit=5)) == 1
+    again.close()
 
 
 def test_an_empty_journal_has_nothing_to_tell(journal: Journal) -> None:

@@ -7,10 +7,13 @@ import time
 import pytest
 
 from netboot.operations import images, jobs
+from netboot.site import Site
 from netboot.store.records import AccountRow
+from tests.web import seeding
 from web import live
 from web.access import Role
 from web.app import create_app
+from web.topics import JOURNAL, SUBJECTS
 
 
 class Reader:
@@ -189,7 +192,7 @@ def test_many_pages_share_one_reading(app, furnished, monkeypatch):
         "jobs",
         live.Topic("jobs/_list.html", lambda *a: calls.append(a) or {"jobs": []}),
     )
-    for moment in (100.0, 100.05, 100.1, 100.3):
+    for moment in (100.0, 100.05, 100.09, 110.0):
         board.look("jobs", "", Role.VIEWER, moment)
 
     assert 2 == len(calls)
@@ -218,3 +221,98 @@ def test_parts_that_nobody_looks_at_are_forgotten(app, monkeypatch):
         board.look("jobs", str(number), Role.VIEWER, 1000.0 * (number + 1))
 
     assert len(board._parts) <= 12
+
+
+def test_a_part_of_which_nothing_has_changed_is_left_alone_for_a_second(app, monkeypatch):
+    """Time itself goes on: what stalls, stalls without an event."""
+    calls = []
+    topic = live.Topic("jobs/_list.html", lambda *a: calls.append(a) or {"jobs": []})
+    monkeypatch.setitem(live.TOPICS, "jobs", topic)
+    board = app.extensions["netboot_board"]
+    board.look("jobs", "", Role.VIEWER, 100.0, (7,))
+    board._parts["jobs", "", Role.VIEWER].fresh_for = live.FRESH_SECONDS  # templates are compiled
+    for moment, number in ((100.3, 7), (100.6, 7), (100.7, 8), (101.0, 8), (101.8, 8)):
+        board.look("jobs", "", Role.VIEWER, moment, (number,))
+
+    assert 3 == len(calls)
+
+
+def test_the_reader_ends_with_the_last_stream(app, read):
+    """Nothing is read for nobody; it begins again with the next page."""
+    board = app.extensions["netboot_board"]
+    for _ in range(2):
+        reader = read("/live?topic=jobs")
+        reader.wait_for("live-jobs")
+        thread = board._reader
+        assert thread.is_alive()
+        app.extensions["netboot_streams"].stopping.set()
+        reader.join()
+        thread.join(10)
+        assert not thread.is_alive()
+        assert board._reader is None
+        app.extensions["netboot_streams"].stopping.clear()
+
+
+def test_what_another_process_does_reaches_the_page(read, furnished):
+    """The worker and the boot services have connections of their own."""
+    reader = read("/live?topic=jobs&topic=boots:")
+    reader.wait_for("live-boots")
+    other = Site.open(furnished.data)
+    other.jobs.submit("build_version", {"image": "Lab PE x64"}, title="Of another process")
+    reader.wait_for("Of another process")
+    for event in seeding.boot_events("52:54:00:ab:cd:ef", at=time.time()):
+        other.journal.emit(event)
+    other.journal.close()
+
+    assert reader.wait_for("52:54:00:ab:cd:ef")
+    other.database.close()
+
+
+def test_news_come_in_the_order_of_their_numbers(app, furnished):
+    """A stream that has seen a number has seen all that came before it."""
+    board = app.extensions["netboot_board"]
+    keys = [("jobs", "", Role.VIEWER), ("images", "", Role.VIEWER)]
+    for key in keys:
+        board.look(*key, 100.0)
+    jobs.submit(furnished, "build_version", {"image": "x"}, title="Newer")
+    board.look(*keys[0], 200.0)
+    names = {name: generation for name, _, generation in board.newer(keys, -1)}
+
+    assert names["jobs"] == board.newest > names["images"]
+    assert ["jobs"] == [name for name, _, _ in board.newer(keys, names["images"])]
+    assert [] == board.newer(keys, board.newest)
+
+
+def test_a_part_that_breaks_ends_its_streams_and_no_others(app, read, monkeypatch):
+    """A bug of one part is met by whoever shows it; the others are read on."""
+    broken = threading.Event()
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)  # it would fill the terminal
+
+    def fragile(*_):
+        if broken.is_set():
+            raise ZeroDivisionError
+        return {"images": []}
+
+    monkeypatch.setitem(live.TOPICS, "images", live.Topic("images/_list.html", fragile))
+    board, streams = app.extensions["netboot_board"], app.extensions["netboot_streams"]
+    reader = read("/live?topic=jobs")
+    reader.wait_for("live-jobs")
+    viewing = live.Viewing(board, (("images", "", Role.VIEWER),), lambda: True)
+    stream = live._events(streams, viewing, -1)
+    assert [True, True] == ["retry" in next(stream), "live-images" in next(stream)]
+    broken.set()
+    with pytest.raises(ZeroDivisionError):
+        list(stream)
+    jobs.submit(app.extensions["netboot_site"], "build_version", {"image": "x"}, title="Goes on")
+
+    assert reader.wait_for("Goes on")
+
+
+def test_topics_tell_of_what_the_database_counts():
+    """A subject that nobody counts would never be news."""
+    from netboot.store import changes
+
+    assert set(SUBJECTS) <= set(changes.SUBJECTS)
+    for name, topic in live.TOPICS.items():
+        assert set(topic.subjects) <= {JOURNAL, *SUBJECTS}, name
+        assert topic.subjects, name

@@ -3,6 +3,7 @@
 import pytest
 
 from web import presentation
+from web.app import create_app
 
 
 @pytest.mark.parametrize(
@@ -82,3 +83,15 @@ def test_what_machines_report_reads_as_the_catalog_calls_it():
         "net:8086:100e storage:1af4:1001"
     )
     assert ("none", "") == (presentation.device_name("none"), presentation.device_name(""))
+
+
+def test_a_server_can_have_all_templates_before_the_first_page(shared_site, monkeypatch):
+    """What is made once must not hold a page."""
+    app = create_app(shared_site)
+    presentation.load_templates(app)
+    compiled = []
+    monkeypatch.setattr(app.jinja_env, "compile", lambda *told, **_: compiled.append(told))
+    for name in ("base.html", "boots/index.html", "boots/_macros.html", "overview/_state.html"):
+        assert name == app.jinja_env.get_template(name).name
+
+    assert [] == compiled
