@@ -20,6 +20,7 @@ from netboot.tls import certificate_of
 from web.app import create_app
 from web.boot_log import Follower
 from web.live import STREAMS, Streams
+from web.presentation import load_templates
 
 SPARE_THREADS = 60
 SECONDS_TO_STOP = 10
@@ -71,6 +72,7 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
         site = Site.open(self._data)
         self._app = create_app(site)
         Follower(site).start()
+        load_templates(self._app)
         sys.setswitchinterval(SWITCH_SECONDS)
         gc.collect()
         gc.freeze()  # what is here now stays
