@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from netboot.store.database import Database
     from netboot.store.jobs import JobQueue
     from netboot.store.journal import Journal
+    from netboot.store.machine_log import MachineLog
 
 SECRET_BYTES = 48
 
@@ -91,6 +92,13 @@ class Site:
         from netboot.store.boot_log import BootLog
 
         return BootLog(self.database, self.journal)
+
+    @cached_property
+    def machines(self) -> "MachineLog":
+        """The machines that booted or were listed."""
+        from netboot.store.machine_log import MachineLog
+
+        return MachineLog(self.database, self.journal)
 
     @cached_property
     def jobs(self) -> "JobQueue":

@@ -1,7 +1,7 @@
 """Follows the journal beside the pages: what boots came to is written down while they go on.
 
-Pages read the boot log, which folds what is new in memory; the follower keeps that little by
-saving it, so that no page ever waits for a writer's turn.
+Pages read the boot log and the known machines, which fold what is new in memory; the follower
+keeps that little by saving it, so that no page ever waits for a writer's turn.
 """
 
 import threading
@@ -17,10 +17,11 @@ log = structlog.get_logger(__name__)
 
 
 class Follower:
-    """A thread that saves the boot log once a second while there is news."""
+    """A thread that saves boots and machines once a second while there is news."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._trouble = ""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="boot-log", daemon=True)
 
@@ -35,15 +36,17 @@ class Follower:
         self._thread.join()
 
     def _run(self) -> None:
-        trouble = ""
-        while True:
-            last = self._stopping.wait(SAVE_SECONDS)
-            try:
-                self._site.boots.save()
-                trouble = ""
-            except NetbootError as fault:  # the next second may be better; rows can wait
-                if trouble != str(fault):
-                    trouble = str(fault)
-                    log.warning("boot log not saved", reason=trouble)
-            if last:
-                return
+        self._save()  # what is held in memory is read before the first page asks
+        while not self._stopping.wait(SAVE_SECONDS):
+            self._save()
+        self._save()
+
+    def _save(self) -> None:
+        try:
+            self._site.boots.save()
+            self._site.machines.save()
+            self._trouble = ""
+        except NetbootError as fault:  # the next second may be better; rows can wait
+            if self._trouble != str(fault):
+                self._trouble = str(fault)
+                log.warning("boots and machines not saved", reason=self._trouble)

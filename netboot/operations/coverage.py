@@ -31,10 +31,10 @@ from netboot.operations import images, policy
 from netboot.operations.images import ImageView
 from netboot.operations.kept_results import KeptResults
 from netboot.operations.machine_images import boots_from_network, decider
-from netboot.operations.machines import KnownMachine, learn_from_journal, list_machines
+from netboot.operations.machines import KnownMachine, list_machines
 from netboot.site import Site
 from netboot.store.catalog_rows import claimants, load_drivers
-from netboot.store.records import DeploymentRow, DriverRow, MachineRow
+from netboot.store.records import DeploymentRow, DriverRow
 
 T = TypeVar("T")
 
@@ -58,7 +58,6 @@ def coverage(
     hand always count. With `glance` machines of the last moments may be missing where the fleet
     is large. Raises NotFound.
     """
-    learn_from_journal(site)
     view = images.get_image(site, image)
     number = view.served_version if served else 0
     key = (str(site.data), view.slug, view.row_version, everybody, served, number, _decided(site))
@@ -179,9 +178,8 @@ def _decided(site: Site) -> tuple[Any, ...]:
 
 
 def _seen(site: Site) -> tuple[Any, ...]:
-    """Differs when machines were seen since."""
-    with site.database.transaction() as session:
-        return tuple(session.execute(select(func.count(), func.max(MachineRow.seen_at))).one())
+    """Differs when machines are others than before, or have other devices."""
+    return (site.machines.fleet().shape,)
 
 
 def _cover(

@@ -82,6 +82,7 @@ def collect_garbage(
     if not force:
         _require_own_database(site, named)
     tell(0.3, "old events and jobs")
+    site.machines.save()  # what nobody looked for is in the journal alone
     events = site.journal.prune(before=now - EVENTS_FOR, keep=EVENTS_KEPT)
     site.boots.save()
     site.boots.forget(keep=BOOTS_KEPT)

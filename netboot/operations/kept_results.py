@@ -35,9 +35,10 @@ class _Result(Generic[T]):
 
 
 class KeptResults(Generic[T]):
-    """The newest results by key. Any thread may ask."""
+    """The newest results by key, at most `limit`. Any thread may ask."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = KEPT) -> None:
+        self._limit = limit
         self._lock = threading.Lock()
         self._found: OrderedDict[Hashable, _Result[T]] = OrderedDict()
         self._beside: set[Hashable] = set()
@@ -86,6 +87,6 @@ class KeptResults(Generic[T]):
         with self._lock:
             self._found[key] = made
             self._found.move_to_end(key)
-            while len(self._found) > KEPT:
+            while len(self._found) > self._limit:
                 self._found.popitem(last=False)
         return value

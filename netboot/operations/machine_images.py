@@ -50,15 +50,16 @@ def boots_from_network(machine: KnownMachine) -> bool:
 def decider(site: Site) -> Decide:
     """A function that decides for any machine, on what is set and distributed now."""
     published = site.point.load()
-    defaults = policy.defaults(site)
-    assigned = {made.mac: made.image for made in policy.deployments(site)}
+    decided = policy.decided(site)
+    defaults, assigned = decided.defaults, decided.deployments
     alike: dict[tuple[str, str, str], Decision] = {}
 
     def decide(machine: KnownMachine) -> Decision:
         if not boots_from_network(machine):
             return Decision((), ("A list by hand; it is held against every image.",))
         if machine.key in assigned or machine.key in published.assignments:
-            return _decision(machine, published, defaults, assigned.get(machine.key))
+            own = assigned.get(machine.key)
+            return _decision(machine, published, defaults, own.image if own else None)
         kind = (machine.firmware, machine.architecture, machine.source)
         if kind not in alike:
             alike[kind] = _decision(machine, published, defaults, None)

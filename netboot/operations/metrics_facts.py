@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from netboot.site import Site
-from netboot.store.records import DriverRow, MachineRow
+from netboot.store.records import DriverRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,5 +26,5 @@ def counts(site: Site) -> Counts:
             select(DriverRow.enabled, func.count()).group_by(DriverRow.enabled)
         )
         drivers = {bool(enabled): count for enabled, count in by_state}
-        machines = session.scalar(select(func.count()).select_from(MachineRow)) or 0
+    machines = len(site.machines.fleet().machines)
     return Counts(drivers, machines, site.journal.last_id(), shutil.disk_usage(site.data).free)

@@ -6,13 +6,16 @@ here. What is decided is handed to the distribution point at once.
 
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from sqlalchemy import select
 
 from netboot.errors import InvalidInput, NotFound
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image import COMMENT_LIMIT
+from netboot.operations.kept_results import KeptResults
 from netboot.site import Site
 from netboot.store.image_rows import find_image
 from netboot.store.records import DefaultImageRow, DeploymentRow
@@ -27,11 +30,36 @@ class Deployment:
     comment: str
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """All that was decided: an image's name by architecture, and by MAC address."""
+
+    defaults: Mapping[Architecture, str]
+    deployments: Mapping[str, Deployment]
+
+
+def decided(site: Site) -> Decided:
+    """All that is decided now; it is read once after each change."""
+    return _kept.now(str(site.data), site.database.stamp("policy"), lambda: _decided(site))
+
+
+def _decided(site: Site) -> Decided:
+    made = select(DeploymentRow.mac, DeploymentRow.image_name, DeploymentRow.comment)
+    usual = select(DefaultImageRow.architecture, DefaultImageRow.image_name)
+    with site.database.transaction() as session:
+        rows = session.execute(made.order_by(DeploymentRow.mac))
+        deployments = [Deployment(*row) for row in rows]
+        defaults = {Architecture(key): name for key, name in session.execute(usual)}
+    by_mac = {one.mac: one for one in deployments}
+    return Decided(MappingProxyType(defaults), MappingProxyType(by_mac))
+
+
+_kept: KeptResults[Decided] = KeptResults()
+
+
 def defaults(site: Site) -> dict[Architecture, str]:
     """The image's name for each architecture that has one."""
-    with site.database.transaction() as session:
-        rows = session.scalars(select(DefaultImageRow))
-        return {Architecture(row.architecture): row.image_name for row in rows}
+    return dict(decided(site).defaults)
 
 
 def set_default(site: Site, image: str, architecture: Architecture) -> None:
@@ -59,9 +87,7 @@ def drop(site: Site, image: str) -> None:
 
 def deployments(site: Site) -> list[Deployment]:
     """All machines with an image of their own, by MAC address."""
-    with site.database.transaction() as session:
-        rows = session.scalars(select(DeploymentRow).order_by(DeploymentRow.mac))
-        return [Deployment(row.mac, row.image_name, row.comment) for row in rows]
+    return list(decided(site).deployments.values())
 
 
 def deploy(site: Site, mac: str, image: str, *, comment: str = "") -> Deployment:

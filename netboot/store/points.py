@@ -27,6 +27,7 @@ from netboot.images.boot_image import slug
 from netboot.images.content_version import ContentVersion, ManifestFile, PublishedContent
 from netboot.images.distribution import plan_update
 from netboot.store.blobs import BlobStore, explain_disk_fault, sync_folder
+from netboot.store.kept_file import KeptFile, mark_of
 
 ALWAYS_KEPT = 2  # the version served and the one before it, for a roll-back
 GRACE_SECONDS = 24 * 3600.0  # boots that run keep the version they began with
@@ -71,9 +72,19 @@ class PointFolder:
         self.versions = root / "versions"
         self.versions.mkdir(mode=0o700, exist_ok=True)
         self.pointer = root / "current.json"
+        self._read: KeptFile[PublishedContent] = KeptFile(self.pointer, self._load)
+        self._current: KeptFile[dict[str, int]] = KeptFile(
+            self.pointer, lambda: dict(self._state()["current"])
+        )
 
     def load(self) -> PublishedContent:
-        """What the point serves now. Raises ContentFault when its files cannot be read."""
+        """What the point serves now; it is read again where the pointer was replaced.
+
+        Raises ContentFault when its files cannot be read.
+        """
+        return self._read()
+
+    def _load(self) -> PublishedContent:
         state = self._state()
         try:
             kept = {
@@ -106,7 +117,7 @@ class PointFolder:
 
     def numbers(self) -> dict[str, int]:
         """The number of the version that new boots get, for each image that is served."""
-        return dict(self._state()["current"])
+        return dict(self._current())
 
     def update(
         self,
@@ -228,7 +239,7 @@ class PointFolder:
             gone = sorted(before_sweep - _numbers(state))
             if gone:
                 self._write(state)
-            kept = self.load().kept
+            kept = self._load().kept  # from the disk: what is not in it goes
             manifests = {self._manifest_path(one.address, one.number) for one in kept.values()}
             for path in self.versions.glob("*.json"):
                 if path not in manifests:
@@ -328,12 +339,12 @@ class PublishedReader:
     def __init__(self, point: PointFolder, tell: Callable[[str], None]) -> None:
         self._point = point
         self._tell = tell
-        self._seen = self._mark()
+        self._seen = mark_of(point.pointer)
         self._content = point.load()
 
     def __call__(self) -> PublishedContent:
         """The state now; costs one stat when nothing changed."""
-        mark = self._mark()
+        mark = mark_of(self._point.pointer)
         if mark != self._seen and mark is not None:
             try:
                 self._content = self._point.load()
@@ -341,11 +352,3 @@ class PublishedReader:
                 self._tell(f"{fault}; what was served before is served still")
             self._seen = mark
         return self._content
-
-    def _mark(self) -> tuple[int, int] | None:
-        """What tells one pointer from the next; None while there is none."""
-        try:
-            found = self._point.pointer.stat()
-        except OSError:
-            return None
-        return found.st_ino, found.st_mtime_ns

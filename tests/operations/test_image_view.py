@@ -1,10 +1,14 @@
 import pytest
 
 from netboot.errors import NotFound
+from netboot.images.architecture import Architecture
 from netboot.images.secrets import SecretFinding
+from netboot.operations import drivers, images, policy
+from netboot.operations import image_view as module
 from netboot.operations.image_view import get_image, list_images
+from netboot.site import Site
 from netboot.store.image_rows import find_image
-from tests.web.seeding import add_image, add_version
+from tests.web.seeding import add_driver, add_image, add_version
 
 NAME = "Lab PE x64"
 
@@ -62,3 +66,80 @@ def test_a_version_out_of_service_must_be_built_again(site):
         view.distribution,
         view.needs_build,
     )
+
+
+# --- what is kept is never wrong -------------------------------------------------------------
+
+
+@pytest.fixture
+def lab(any_site, tmp_path):
+    """An image with a version and a driver."""
+    add_image(any_site, NAME)
+    add_version(any_site, NAME)
+    driver = add_driver(any_site, tmp_path, enabled=True)
+    images.add_driver(any_site, NAME, driver.digest)
+    return any_site
+
+
+@pytest.fixture
+def other(lab):
+    """Another process's site on the same data folder."""
+    made = Site.open(lab.data)
+    yield made
+    made.database.close()
+
+
+def edit_comment(site):
+    with site.database.writing() as session:
+        find_image(session, NAME).comment = "for lecture halls"
+
+
+CHANGES = {
+    "a property": edit_comment,
+    "a version": lambda site: add_version(site, NAME),
+    "a driver that is disabled": lambda site: drivers.disable_driver(site, "nb1000"),
+    "a recipe": lambda site: images.remove_driver(site, NAME, "nb1000"),
+    "another default": lambda site: policy.drop(site, NAME),
+    "another image": lambda site: add_image(site, "Other PE", Architecture.X86),
+    "what is served": lambda site: site.point.update(
+        get_image(site, NAME).current, site.blobs, now=1.0
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_view_shows_every_change_at_once(lab, other, change, elsewhere):
+    """Whoever makes it; and it is what a process that has kept nothing reads."""
+    before = (get_image(lab, NAME), list_images(lab))
+    assert before == (get_image(lab, NAME), list_images(lab))
+    change(other if elsewhere else lab)
+    found = (get_image(lab, NAME), list_images(lab))
+    forget_views()
+
+    assert before != found
+    assert found == (get_image(lab, NAME), list_images(lab))
+
+
+def test_what_nobody_changed_is_read_once(lab, monkeypatch):
+    """Machines that boot and jobs that run are no change."""
+    views = (get_image(lab, NAME), list_images(lab))
+    monkeypatch.setattr(module, "_read_one", None)
+    monkeypatch.setattr(module, "_read_all", None)
+    with lab.machines.changing() as change:
+        assert None is change.find("52:54:00:00:00:01")
+
+    assert views == (get_image(lab, NAME), list_images(lab))
+
+
+def test_a_list_is_the_callers_own(lab):
+    """What is kept is not theirs to change."""
+    list_images(lab).clear()
+
+    assert [NAME] == [image.name for image in list_images(lab)]
+
+
+def forget_views():
+    """As a process that begins."""
+    for kept in (module._lists, module._views, policy._kept):
+        kept._found.clear()

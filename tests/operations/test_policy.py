@@ -5,6 +5,7 @@ import pytest
 from netboot.errors import InvalidInput, NotFound
 from netboot.images.architecture import Architecture
 from netboot.operations import policy
+from netboot.site import Site
 from tests.web.seeding import add_image
 
 
@@ -117,3 +118,18 @@ def test_what_was_cut_off_is_published_at_the_next_start(stocked):
 
     assert {"52:54:00:ab:cd:ef": "Lab PE x64"} == dict(stocked.point.load().assignments)
     assert policy.defaults(stocked) == dict(stocked.point.load().defaults)
+
+
+def test_what_another_process_decides_is_seen_at_once(stocked):
+    """What was read a moment ago is read again; what was handed out is the caller's own."""
+    policy.deploy(stocked, "525400abcdef", "Lab PE x64")
+    policy.deployments(stocked).clear()
+    policy.defaults(stocked).clear()
+    assert (1, 2) == (len(policy.deployments(stocked)), len(policy.defaults(stocked)))
+    other = Site.open(stocked.data)
+    policy.withdraw(other, "525400abcdef")
+    policy.set_default(other, "Windows PE 11", Architecture.X64)
+    other.database.close()
+
+    assert [] == policy.deployments(stocked)
+    assert "Windows PE 11" == policy.defaults(stocked)[Architecture.X64]

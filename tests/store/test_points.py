@@ -106,6 +106,25 @@ def test_a_daemon_sees_a_change_by_one_stat(source, point):
     assert "Lab PE x64" == reader().defaults[Architecture.X64]
 
 
+def test_what_another_process_hands_out_is_seen_at_once(source, point):
+    """The worker updates a point that the pages have read a moment ago."""
+    other = PointFolder(point.root)
+    seen = []
+    for number in range(1, 9):
+        other.update(version(source, number), source, now=NOW)
+        seen.append((point.load().current["Lab PE x64"].number, point.numbers()["Lab PE x64"]))
+
+    assert [(number, number) for number in range(1, 9)] == seen
+
+
+def test_who_asks_for_numbers_may_do_with_them_what_they_like(source, point):
+    """What is kept is not theirs."""
+    point.update(version(source, 1), source, now=NOW)
+    point.numbers().clear()
+
+    assert {"Lab PE x64": 1} == point.numbers()
+
+
 def test_a_damaged_pointer_is_our_fault_and_not_an_empty_point(point):
     """A daemon must not take damage for 'nothing to serve'."""
     point.pointer.write_text("{half")
