@@ -6,7 +6,7 @@ image nobody needs.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -27,6 +27,10 @@ WINDOWS_PE_INBOX = ("PCI\\CC_0101", "PCI\\CC_010601", "PCI\\CC_010802")
 LAB_PE_INBOX = ("PCI\\CC_0101",)
 
 _BOOT_KINDS = frozenset({DriverKind.NETWORK, DriverKind.STORAGE})
+_MAY_COUNT = frozenset({*_BOOT_KINDS, None})
+
+MOST_KEPT = 100_000
+"""So many lists and devices an image keeps what was found of."""
 
 
 class Status(StrEnum):
@@ -60,32 +64,54 @@ class DeviceCoverage:
 
 
 @dataclass(frozen=True, slots=True)
+class Driven:
+    """What an image does for some devices. Machines of one make share it."""
+
+    devices: tuple[DeviceCoverage, ...]
+    network: Status
+    storage: Status
+
+    @staticmethod
+    def of(devices: tuple[DeviceCoverage, ...]) -> "Driven":
+        """One card with a driver is enough to boot, and one disk controller."""
+        return Driven(
+            devices, _status(devices, DriverKind.NETWORK), _status(devices, DriverKind.STORAGE)
+        )
+
+
+def _status(devices: Iterable[DeviceCoverage], kind: DriverKind) -> Status:
+    matches = [device.match for device in devices if device.kind is kind]
+    if not matches:
+        return Status.UNKNOWN
+    return Status.COVERED if any(matches) else Status.LACKING
+
+
+@dataclass(frozen=True, slots=True)
 class MachineCoverage:
     """What an image does for one machine."""
 
     machine: Machine
-    devices: tuple[DeviceCoverage, ...]
+    driven: Driven
+
+    @property
+    def devices(self) -> tuple[DeviceCoverage, ...]:
+        """Its devices for network and storage."""
+        return self.driven.devices
 
     @property
     def network(self) -> Status:
         """Whether a network card has a driver: one is enough to boot."""
-        return self._status(DriverKind.NETWORK)
+        return self.driven.network
 
     @property
     def storage(self) -> Status:
         """Whether a disk controller has a driver."""
-        return self._status(DriverKind.STORAGE)
+        return self.driven.storage
 
     @property
     def lacking(self) -> tuple[DeviceCoverage, ...]:
         """Devices without a driver."""
         return tuple(device for device in self.devices if device.match is None)
-
-    def _status(self, kind: DriverKind) -> Status:
-        matches = [device.match for device in self.devices if device.kind is kind]
-        if not matches:
-            return Status.UNKNOWN
-        return Status.COVERED if any(matches) else Status.LACKING
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +149,8 @@ class Coverage:
     @cached_property
     def shares(self) -> Mapping[DriverKind, Counter[Status]]:
         """How many machines stand how, for network and for storage."""
-        network = Counter(machine.network for machine in self.machines)
-        storage = Counter(machine.storage for machine in self.machines)
+        network = Counter(machine.driven.network for machine in self.machines)
+        storage = Counter(machine.driven.storage for machine in self.machines)
         return MappingProxyType({DriverKind.NETWORK: network, DriverKind.STORAGE: storage})
 
     @property
@@ -135,14 +161,14 @@ class Coverage:
     @cached_property
     def fixes(self) -> tuple[tuple[Driver, int], ...]:
         """The drivers that would mend the most devices, with how many; best fix of each only."""
-        counts: dict[str, int] = {}
+        counts: Counter[str] = Counter()
         drivers: dict[str, Driver] = {}
-        for machine in self.machines:
-            for device in machine.devices:
+        for driven, machines in _alike(self.machines):
+            for device in driven.devices:
                 if device.match is None and device.fixes:
                     driver = device.fixes[0].driver
                     drivers[driver.digest] = driver
-                    counts[driver.digest] = counts.get(driver.digest, 0) + 1
+                    counts[driver.digest] += len(machines)
         ranked = sorted(counts, key=lambda digest: (-counts[digest], digest))
         return tuple((drivers[digest], counts[digest]) for digest in ranked)
 
@@ -166,6 +192,69 @@ def inbox(ids: Iterable[str], architecture: Architecture) -> Driver:
     )
 
 
+Offers = Callable[[Collection[Device]], Mapping[Device, Sequence[Match]]]
+"""The drivers of a catalog for devices, best first, enabled or not."""
+
+
+class ImageDrivers:
+    """The drivers of an image, to be held against machines; what was found is kept.
+
+    `added` are the drivers of its recipe, `inside` those that its source brings along. `offers`
+    is asked for fixes, once for all devices of a call that nothing drives.
+    """
+
+    def __init__(
+        self,
+        added: Sequence[Driver],
+        architecture: Architecture,
+        build: int = NEWEST,
+        *,
+        inside: Iterable[Driver] = (),
+        offers: Offers = lambda _devices: MappingProxyType({}),
+    ) -> None:
+        self.added = tuple(added)
+        self.architecture = architecture
+        self.build = build
+        self._index = DriverIndex((*added, *inside))
+        self._offers = offers
+        self._found: dict[Device, DeviceCoverage | None] = {}
+        self._driven: dict[int, tuple[tuple[Device, ...], Driven]] = {}
+
+    def cover(self, machines: Iterable[Machine]) -> Coverage:
+        """Hold the image against machines."""
+        held = tuple(machines)
+        driven = self.drive([machine.devices for machine in held])
+        covered = tuple(map(MachineCoverage, held, driven))
+        return Coverage(covered, _weigh(self.added, covered, self.architecture))
+
+    def drive(self, lists: Sequence[tuple[Device, ...]]) -> list[Driven]:
+        """What it does for these lists of devices."""
+        if len(self._driven) + len(self._found) > MOST_KEPT:
+            self._driven, self._found = {}, {}
+        kept, found = self._driven, self._found
+        fresh = {id(devices): devices for devices in lists if id(devices) not in kept}
+        asked = {device for devices in fresh.values() for device in devices}
+        found |= self._look_up([one for one in asked if one not in found])
+        for key, devices in fresh.items():
+            these = (found[device] for device in devices)
+            # The list is kept with it, so that no other one can come by its id.
+            kept[key] = devices, Driven.of(tuple(device for device in these if device))
+        return [kept[id(devices)][1] for devices in lists]
+
+    def _look_up(self, devices: Iterable[Device]) -> dict[Device, DeviceCoverage | None]:
+        found: dict[Device, DeviceCoverage | None] = dict.fromkeys(devices)
+        matches = {one: self._match(one) for one in found if one.kind in _MAY_COUNT}
+        undriven = [device for device, match in matches.items() if match is None]
+        offers = self._offers(undriven) if undriven else {}
+        for device, match in matches.items():
+            found[device] = _covered(device, match, offers.get(device, ()))
+        return found
+
+    def _match(self, device: Device) -> Match | None:
+        found = self._index.matches(device, self.architecture, build=self.build)
+        return next(iter(found), None)
+
+
 def cover(
     added: Sequence[Driver],
     machines: Iterable[Machine],
@@ -175,25 +264,14 @@ def cover(
     inside: Iterable[Driver] = (),
     catalog: DriverIndex | None = None,
 ) -> Coverage:
-    """Hold an image against machines.
+    """Hold an image against machines, once; `catalog` is where fixes are looked for."""
 
-    `added` are the drivers of its recipe, `inside` those that its source brings along.
-    `catalog` is where fixes are looked for; build its index once and keep it.
-    """
-    known = DriverIndex((*added, *inside))
-    shop = catalog or DriverIndex(())
-    looked_up: dict[Device, DeviceCoverage | None] = {}
+    def offers(devices: Collection[Device]) -> Mapping[Device, Sequence[Match]]:
+        shop = catalog or DriverIndex(())
+        return {device: shop.matches(device, architecture, build=build) for device in devices}
 
-    def look_up(device: Device) -> DeviceCoverage | None:
-        if device not in looked_up:
-            looked_up[device] = _device(device, known, shop, architecture, build)
-        return looked_up[device]
-
-    covered = []
-    for machine in machines:
-        found = (look_up(device) for device in machine.devices)
-        covered.append(MachineCoverage(machine, tuple(device for device in found if device)))
-    return Coverage(tuple(covered), _weigh(added, covered, architecture))
+    image = ImageDrivers(added, architecture, build, inside=inside, offers=offers)
+    return image.cover(machines)
 
 
 def wanted_ids(machines: Iterable[Machine], build: int = NEWEST) -> frozenset[str]:
@@ -218,15 +296,11 @@ def size_on(driver: Driver, architecture: Architecture) -> int:
     )
 
 
-def _device(
-    device: Device, known: DriverIndex, shop: DriverIndex, architecture: Architecture, build: int
-) -> DeviceCoverage | None:
+def _covered(device: Device, match: Match | None, offers: Sequence[Match]) -> DeviceCoverage | None:
     """One device; None where it is for neither network nor storage, as far as anybody knows."""
     kind = device.kind
-    match = next(iter(known.matches(device, architecture, build=build)), None)
     fixes: tuple[Match, ...] = ()
-    if match is None and (kind is None or kind in _BOOT_KINDS):
-        offers = shop.matches(device, architecture, build=build)
+    if match is None:
         fixes = tuple(offer for offer in offers if offer.driver.kind in _BOOT_KINDS)[:MAX_FIXES]
     if kind is None:
         # A PNPDeviceID says nothing about the class; whoever would drive it does.
@@ -235,20 +309,33 @@ def _device(
     return DeviceCoverage(device, kind, match, fixes) if kind in _BOOT_KINDS else None
 
 
+def _alike(machines: Iterable[MachineCoverage]) -> Iterable[tuple[Driven, list[str]]]:
+    """What an image does for each make of machines, and the names of those."""
+    makes: dict[int, tuple[Driven, list[str]]] = {}
+    for machine in machines:
+        driven = machine.driven
+        make = makes.get(id(driven))
+        if make is None:
+            make = makes[id(driven)] = (driven, [])
+        make[1].append(machine.machine.name)
+    return makes.values()
+
+
 def _weigh(
     added: Sequence[Driver], machines: Sequence[MachineCoverage], architecture: Architecture
 ) -> tuple[DriverWeight, ...]:
-    users: dict[str, dict[str, None]] = {driver.digest: {} for driver in added}
-    for machine in machines:
-        for device in machine.devices:
-            if device.match and device.match.driver.digest in users:
-                users[device.match.driver.digest].setdefault(machine.machine.name)
+    users: dict[str, list[str]] = {driver.digest: [] for driver in added}
+    for driven, names in _alike(machines):
+        matches = (device.match for device in driven.devices)
+        for digest in {match.driver.digest for match in matches if match} & users.keys():
+            users[digest].extend(names)
+    place = {machine.machine.name: at for at, machine in enumerate(machines)}
     judged = _judged_kinds(machines)
     return tuple(
         DriverWeight(
             driver,
             size_on(driver, architecture),
-            tuple(users[driver.digest]),
+            tuple(sorted(set(users[driver.digest]), key=place.__getitem__)),
             judged=driver.kind in judged,
         )
         for driver in added

@@ -5,11 +5,10 @@ asked for. What was found is kept until something changes that it depends on; a 
 held against an image beside the pages that show it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import Integer, cast, func, select
 from sqlalchemy.orm import Session
 
 from netboot.images.architecture import Architecture
@@ -17,9 +16,10 @@ from netboot.images.coverage import (
     LAB_PE_INBOX,
     WINDOWS_PE_INBOX,
     Coverage,
+    ImageDrivers,
     Machine,
     MachineCoverage,
-    cover,
+    Status,
     inbox,
     wanted_ids,
 )
@@ -27,18 +27,21 @@ from netboot.images.device import Device
 from netboot.images.driver import Driver
 from netboot.images.inbox import inside
 from netboot.images.matching import NEWEST, DriverIndex, Match
-from netboot.operations import images, policy
+from netboot.operations import images
 from netboot.operations.images import ImageView
 from netboot.operations.kept_results import KeptResults
-from netboot.operations.machine_images import boots_from_network, decider
+from netboot.operations.machine_images import Decide, boots_from_network, decider
 from netboot.operations.machines import KnownMachine, list_machines
 from netboot.site import Site
 from netboot.store.catalog_rows import claimants, load_drivers
-from netboot.store.records import DeploymentRow, DriverRow
+from netboot.store.records import DriverRow
 
 T = TypeVar("T")
 
 IN_A_QUERY = 500
+COVERAGES_KEPT = 32
+IMAGES_HELD = 64
+DEVICES_KEPT = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,12 @@ def coverage(
     hand always count. With `glance` machines of the last moments may be missing where the fleet
     is large. Raises NotFound.
     """
+    made_of = _made_of(site)
     view = images.get_image(site, image)
-    number = view.served_version if served else 0
-    key = (str(site.data), view.slug, view.row_version, everybody, served, number, _decided(site))
+    key = (str(site.data), view.slug, everybody, served, *made_of, *_given(site))
 
     def compute() -> Coverage:
-        known = list_machines(site)
+        known: Sequence[KnownMachine] = site.machines.fleet().machines
         if not everybody:
             decide = decider(site)
             known = [
@@ -71,10 +74,11 @@ def coverage(
                 for machine in known
                 if not boots_from_network(machine) or view.name in decide(machine).images
             ]
-        return _cover(site, view, known, served=served)
+        drivers = _drivers_of(site, view, made_of, served=served)
+        return drivers.cover(machine.as_machine() for machine in known)
 
     ask = _kept.lately if glance else _kept.now
-    return ask(key, _seen(site), compute)
+    return ask(key, site.machines.fleet().shape, compute)
 
 
 def outlook_of(site: Site, machines: Iterable[KnownMachine]) -> dict[str, Outlook]:
@@ -82,18 +86,17 @@ def outlook_of(site: Site, machines: Iterable[KnownMachine]) -> dict[str, Outloo
 
     Told without fixes.
     """
-    decide = decider(site)
+    made_of, decide = _made_of(site), decider(site)
     views = {view.name: view for view in images.list_images(site)}
-    by_image: dict[str, list[KnownMachine]] = {}
-    for machine in machines:
-        if chosen := decide(machine).images:
-            by_image.setdefault(chosen[0], []).append(machine)
-    return {
-        one.machine.name: Outlook(image, one)
-        for image, known in by_image.items()
-        if image in views
-        for one in _cover(site, views[image], known, served=True, fixes=False).machines
-    }
+    found: dict[str, Outlook] = {}
+    for image, known in _by_image(machines, decide).items():
+        if image in views:
+            drivers = _drivers_of(site, views[image], made_of, served=True, fixes=False)
+            driven = drivers.drive([machine.devices for machine in known])
+            for machine, what in zip(known, driven, strict=True):
+                held = MachineCoverage(machine.as_machine(), what)
+                found[machine.key] = Outlook(image, held)
+    return found
 
 
 def outlook(site: Site) -> dict[str, Outlook]:
@@ -106,12 +109,29 @@ def lacking(site: Site) -> int:
 
     Counted anew at once when a driver, a version or an assignment comes or goes.
     """
-    served = tuple(sorted(site.point.numbers().items()))
-    return _counted.lately(
-        (str(site.data), served, _decided(site)),
-        _seen(site),
-        lambda: sum(one.coverage.network == "lacking" for one in outlook(site).values()),
-    )
+    made_of = _made_of(site)
+    key = (str(site.data), *made_of, *_given(site))
+    return _counted.lately(key, site.machines.fleet().shape, lambda: _count_lacking(site, made_of))
+
+
+def _count_lacking(site: Site, made_of: tuple[Hashable, ...]) -> int:
+    views = {view.name: view for view in images.list_images(site)}
+    count = 0
+    for image, known in _by_image(site.machines.fleet().machines, decider(site)).items():
+        if image in views:
+            drivers = _drivers_of(site, views[image], made_of, served=True, fixes=False)
+            driven = drivers.drive([machine.devices for machine in known])
+            count += sum(what.network is Status.LACKING for what in driven)
+    return count
+
+
+def _by_image(machines: Iterable[KnownMachine], decide: Decide) -> dict[str, list[KnownMachine]]:
+    """The machines by the image that each gets first."""
+    found: dict[str, list[KnownMachine]] = {}
+    for machine in machines:
+        if chosen := decide(machine).images:
+            found.setdefault(chosen[0], []).append(machine)
+    return found
 
 
 def machine_coverage(
@@ -121,7 +141,9 @@ def machine_coverage(
 
     Its recipe is asked, or with `served` the version that machines get now. Raises NotFound.
     """
-    return _cover(site, images.get_image(site, image), [machine], served=served).machines[0]
+    made_of = _made_of(site)
+    drivers = _drivers_of(site, images.get_image(site, image), made_of, served=served)
+    return drivers.cover([machine.as_machine()]).machines[0]
 
 
 def candidates(
@@ -132,10 +154,7 @@ def candidates(
     `build` is that of the Windows PE, 0 for the newest.
     """
     build = build or NEWEST
-    ids = wanted_ids([Machine("", (device,))], build)
-    with site.database.transaction() as session:
-        claiming = _claiming(session, ids)
-    return DriverIndex(claiming).matches(device, architecture, build=build)
+    return list(_shop(site, architecture, build).offers([device])[device])
 
 
 def fix(site: Site, image: str, *drivers: str) -> ImageView:
@@ -164,59 +183,91 @@ def remove_unneeded(site: Site, image: str, *, everybody: bool = False) -> tuple
     return drivers
 
 
-_kept: KeptResults[Coverage] = KeptResults()
+_kept: KeptResults[Coverage] = KeptResults(COVERAGES_KEPT)
 _counted: KeptResults[int] = KeptResults()
+_held: KeptResults[ImageDrivers] = KeptResults(IMAGES_HELD)
+_shops: KeptResults["_Shop"] = KeptResults()
 
 
-def _decided(site: Site) -> tuple[Any, ...]:
-    """Differs when the catalog or what machines are given differs."""
-    enabled = func.sum(cast(DriverRow.enabled, Integer) * DriverRow.id)
-    with site.database.transaction() as session:
-        drivers = session.execute(select(func.count(), func.max(DriverRow.id), enabled)).one()
-        given = session.execute(select(func.count(), func.max(DeploymentRow.changed_at))).one()
-    return (*drivers, *given, *sorted(policy.defaults(site).items()))
+def _made_of(site: Site) -> tuple[Hashable, ...]:
+    """Differs when an image may drive other devices than before. To be asked before all else."""
+    served = sorted(site.point.numbers().items())
+    return (*site.database.stamp("images", "catalog"), *served)
 
 
-def _seen(site: Site) -> tuple[Any, ...]:
-    """Differs when machines are others than before, or have other devices."""
-    return (site.machines.fleet().shape,)
+def _given(site: Site) -> tuple[Hashable, ...]:
+    """Differs when machines may be given other images than before."""
+    return (*site.database.stamp("policy"), site.point.load().generation)
 
 
-def _cover(
+def _drivers_of(
     site: Site,
     view: ImageView,
-    known: Sequence[KnownMachine],
+    made_of: tuple[Hashable, ...],
     *,
     served: bool,
     fixes: bool = True,
-) -> Coverage:
-    """Without `fixes` the catalog is asked only what devices of an unknown class are for."""
-    build = view.facts.build or NEWEST
-    machines = [machine.as_machine() for machine in known]
-    with site.database.transaction() as session:
-        offers = _claiming(session, wanted_ids(_to_look_up(machines, fixes=fixes), build))
-        added = _served(session, view) if served else view.drivers
-    return cover(
-        added,
-        machines,
-        architecture=view.architecture,
-        build=build,
-        inside=_inside(view),
-        catalog=DriverIndex(offers),
-    )
+) -> ImageDrivers:
+    """The drivers of an image, as they were when `made_of` was asked, or newer.
+
+    Without `fixes` the catalog is asked only what devices of an unknown class are for.
+    """
+
+    def make() -> ImageDrivers:
+        shop = _shop(site, view.architecture, view.facts.build or NEWEST)
+        added = _served(site, view) if served else view.drivers
+        return ImageDrivers(
+            added,
+            view.architecture,
+            shop.build,
+            inside=_inside(view),
+            offers=shop.offers if fixes else shop.offers_of_unknown,
+        )
+
+    return _held.now((str(site.data), view.slug, served, fixes), made_of, make)
 
 
-def _to_look_up(machines: Sequence[Machine], *, fixes: bool) -> Iterable[Machine]:
-    devices = {device for machine in machines for device in machine.devices}
-    wanted = (device for device in devices if fixes or device.kind is None)
-    return (Machine("", tuple(wanted)),)
-
-
-def _served(session: Session, view: ImageView) -> Sequence[Driver]:
+def _served(site: Site, view: ImageView) -> Sequence[Driver]:
     """The drivers of the version that machines get now, as far as the catalog has them still."""
-    version = next((v for v in view.versions if v.number == view.served_version), None)
+    version = view.version(view.served_version) if view.served_version else None
     digests = [driver.digest for driver in version.drivers] if version else []
-    return load_drivers(session, DriverRow.digest.in_(digests))
+    with site.database.transaction() as session:
+        return load_drivers(session, DriverRow.digest.in_(digests))
+
+
+class _Shop:
+    """The catalog's drivers for devices, whether enabled or not; what was found is kept."""
+
+    def __init__(self, site: Site, architecture: Architecture, build: int) -> None:
+        self.build = build
+        self._site = site
+        self._architecture = architecture
+        self._found: dict[Device, Sequence[Match]] = {}
+
+    def offers(self, devices: Collection[Device]) -> Mapping[Device, Sequence[Match]]:
+        """The drivers for each, the one that Windows takes first."""
+        if len(self._found) > DEVICES_KEPT:
+            self._found = {}
+        kept = self._found
+        fresh = [device for device in devices if device not in kept]
+        if fresh:
+            with self._site.database.transaction() as session:
+                ids = wanted_ids([Machine("", tuple(fresh))], self.build)
+                index = DriverIndex(_claiming(session, ids))
+            for device in fresh:
+                kept[device] = index.matches(device, self._architecture, build=self.build)
+        return {device: kept[device] for device in devices}
+
+    def offers_of_unknown(self, devices: Collection[Device]) -> Mapping[Device, Sequence[Match]]:
+        """Only for devices of which nobody knows what they are for."""
+        return self.offers([device for device in devices if device.kind is None])
+
+
+def _shop(site: Site, architecture: Architecture, build: int) -> _Shop:
+    build = build or NEWEST
+    stamp = site.database.stamp("catalog")
+    key = (str(site.data), architecture, build)
+    return _shops.now(key, stamp, lambda: _Shop(site, architecture, build))
 
 
 def _inside(view: ImageView) -> tuple[Driver, ...]:
