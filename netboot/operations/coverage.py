@@ -12,6 +12,7 @@ from typing import TypeVar
 from sqlalchemy.orm import Session
 
 from netboot.images.architecture import Architecture
+from netboot.images.content_version import DriverInVersion
 from netboot.images.coverage import (
     LAB_PE_INBOX,
     WINDOWS_PE_INBOX,
@@ -61,9 +62,11 @@ def coverage(
     hand always count. With `glance` machines of the last moments may be missing where the fleet
     is large. Raises NotFound.
     """
-    made_of = _made_of(site)
+    catalog = site.database.stamp("catalog")
     view = images.get_image(site, image)
-    key = (str(site.data), view.slug, everybody, served, *made_of, *_given(site))
+    drivers = _drivers_of(site, view, catalog, served=served)
+    key = (str(site.data), view.slug, everybody, served)
+    decided = (catalog, _content(view, served=served), () if everybody else _given(site))
 
     def compute() -> Coverage:
         known: Sequence[KnownMachine] = site.machines.fleet().machines
@@ -74,11 +77,10 @@ def coverage(
                 for machine in known
                 if not boots_from_network(machine) or view.name in decide(machine).images
             ]
-        drivers = _drivers_of(site, view, made_of, served=served)
         return drivers.cover(machine.as_machine() for machine in known)
 
     ask = _kept.lately if glance else _kept.now
-    return ask(key, site.machines.fleet().shape, compute)
+    return ask((*key, *decided), site.machines.fleet().shape, compute)
 
 
 def outlook_of(site: Site, machines: Iterable[KnownMachine]) -> dict[str, Outlook]:
@@ -86,12 +88,12 @@ def outlook_of(site: Site, machines: Iterable[KnownMachine]) -> dict[str, Outloo
 
     Told without fixes.
     """
-    made_of, decide = _made_of(site), decider(site)
+    catalog, decide = site.database.stamp("catalog"), decider(site)
     views = {view.name: view for view in images.list_images(site)}
     found: dict[str, Outlook] = {}
     for image, known in _by_image(machines, decide).items():
         if image in views:
-            drivers = _drivers_of(site, views[image], made_of, served=True, fixes=False)
+            drivers = _drivers_of(site, views[image], catalog, served=True, fixes=False)
             driven = drivers.drive([machine.devices for machine in known])
             for machine, what in zip(known, driven, strict=True):
                 held = MachineCoverage(machine.as_machine(), what)
@@ -109,17 +111,18 @@ def lacking(site: Site) -> int:
 
     Counted anew at once when a driver, a version or an assignment comes or goes.
     """
-    made_of = _made_of(site)
-    key = (str(site.data), *made_of, *_given(site))
-    return _counted.lately(key, site.machines.fleet().shape, lambda: _count_lacking(site, made_of))
+    catalog = site.database.stamp("catalog")
+    contents = tuple(_content(view, served=True) for view in images.list_images(site))
+    key = (str(site.data), catalog, contents, _given(site))
+    return _counted.lately(key, site.machines.fleet().shape, lambda: _count_lacking(site, catalog))
 
 
-def _count_lacking(site: Site, made_of: tuple[Hashable, ...]) -> int:
+def _count_lacking(site: Site, catalog: tuple[int, ...]) -> int:
     views = {view.name: view for view in images.list_images(site)}
     count = 0
     for image, known in _by_image(site.machines.fleet().machines, decider(site)).items():
         if image in views:
-            drivers = _drivers_of(site, views[image], made_of, served=True, fixes=False)
+            drivers = _drivers_of(site, views[image], catalog, served=True, fixes=False)
             driven = drivers.drive([machine.devices for machine in known])
             count += sum(what.network is Status.LACKING for what in driven)
     return count
@@ -141,8 +144,8 @@ def machine_coverage(
 
     Its recipe is asked, or with `served` the version that machines get now. Raises NotFound.
     """
-    made_of = _made_of(site)
-    drivers = _drivers_of(site, images.get_image(site, image), made_of, served=served)
+    catalog = site.database.stamp("catalog")
+    drivers = _drivers_of(site, images.get_image(site, image), catalog, served=served)
     return drivers.cover([machine.as_machine()]).machines[0]
 
 
@@ -189,28 +192,30 @@ _held: KeptResults[ImageDrivers] = KeptResults(IMAGES_HELD)
 _shops: KeptResults["_Shop"] = KeptResults()
 
 
-def _made_of(site: Site) -> tuple[Hashable, ...]:
-    """Differs when an image may drive other devices than before. To be asked before all else."""
-    served = sorted(site.point.numbers().items())
-    return (*site.database.stamp("images", "catalog"), *served)
-
-
 def _given(site: Site) -> tuple[Hashable, ...]:
     """Differs when machines may be given other images than before."""
     return (*site.database.stamp("policy"), site.point.load().generation)
 
 
-def _drivers_of(
-    site: Site,
-    view: ImageView,
-    made_of: tuple[Hashable, ...],
-    *,
-    served: bool,
-    fixes: bool = True,
-) -> ImageDrivers:
-    """The drivers of an image, as they were when `made_of` was asked, or newer.
+def _content(view: ImageView, *, served: bool) -> tuple[Hashable, ...]:
+    """What of an image, beside the catalog, decides which devices it drives.
 
-    Without `fixes` the catalog is asked only what devices of an unknown class are for.
+    A driver's digest stands for all that it claims, the source's for all that is inside.
+    """
+    source = (view.source_digest, view.facts.index, view.facts.build, len(view.facts.inbox))
+    drivers: Sequence[Driver | DriverInVersion] = () if served else view.drivers
+    if served and (version := view.version(view.served_version or 0)):
+        drivers = version.drivers
+    return (view.slug, *source, view.is_lab, *(driver.digest for driver in drivers))
+
+
+def _drivers_of(
+    site: Site, view: ImageView, catalog: tuple[int, ...], *, served: bool, fixes: bool = True
+) -> ImageDrivers:
+    """The drivers of an image, on a catalog as it was when the stamp was asked, or newer.
+
+    The stamp comes before the view. Without `fixes` the catalog is asked only what devices of
+    an unknown class are for.
     """
 
     def make() -> ImageDrivers:
@@ -224,7 +229,8 @@ def _drivers_of(
             offers=shop.offers if fixes else shop.offers_of_unknown,
         )
 
-    return _held.now((str(site.data), view.slug, served, fixes), made_of, make)
+    key = (str(site.data), view.slug, served, fixes)
+    return _held.now(key, (catalog, _content(view, served=served)), make)
 
 
 def _served(site: Site, view: ImageView) -> Sequence[Driver]:

@@ -13,7 +13,7 @@ from netboot.boot.policy import NoImage, choose
 from netboot.images.architecture import Architecture
 from netboot.images.content_version import PublishedContent
 from netboot.operations import policy
-from netboot.operations.machines import REPORT, KnownMachine, is_mac
+from netboot.operations.machines import LIST, REPORT, KnownMachine, is_mac
 from netboot.protocols.dhcp import MessageType
 from netboot.protocols.pxe import ArchitectureType
 from netboot.site import Site
@@ -44,7 +44,7 @@ Decide = Callable[[KnownMachine], Decision]
 
 def boots_from_network(machine: KnownMachine) -> bool:
     """Whether it is a machine with an address, not a list that somebody gave a name."""
-    return is_mac(machine.key)
+    return machine.source != LIST or is_mac(machine.key)
 
 
 def decider(site: Site) -> Decide:

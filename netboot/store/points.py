@@ -72,23 +72,25 @@ class PointFolder:
         self.versions = root / "versions"
         self.versions.mkdir(mode=0o700, exist_ok=True)
         self.pointer = root / "current.json"
-        self._read: KeptFile[PublishedContent] = KeptFile(self.pointer, self._load)
-        self._current: KeptFile[dict[str, int]] = KeptFile(
-            self.pointer, lambda: dict(self._state()["current"])
-        )
+        self._told = KeptFile(self.pointer, self._understand)
+        self._manifests: dict[Path, KeptFile[ContentVersion]] = {}
+        self._published: tuple[dict[str, Any], PublishedContent] | None = None
 
     def load(self) -> PublishedContent:
-        """What the point serves now; it is read again where the pointer was replaced.
+        """What the point serves now. Raises ContentFault when its files cannot be read.
 
-        Raises ContentFault when its files cannot be read.
+        What was read is kept until the pointer says something else.
         """
-        return self._read()
+        state, kept = self._kept_state(), self._published
+        if kept is None or kept[0] is not state:
+            kept = self._published = (state, self._publish(state))
+        return kept[1]
 
-    def _load(self) -> PublishedContent:
-        state = self._state()
+    def _publish(self, state: dict[str, Any]) -> PublishedContent:
+        manifests, self._manifests = self._manifests, {}
         try:
             kept = {
-                (name, held["number"]): self._manifest(state, name, held["number"])
+                (name, held["number"]): self._manifest(state, name, held["number"], manifests)
                 for name, holds in state["kept"].items()
                 for held in holds
             }
@@ -117,7 +119,7 @@ class PointFolder:
 
     def numbers(self) -> dict[str, int]:
         """The number of the version that new boots get, for each image that is served."""
-        return dict(self._current())
+        return dict(self._kept_state()["current"])
 
     def update(
         self,
@@ -239,7 +241,7 @@ class PointFolder:
             gone = sorted(before_sweep - _numbers(state))
             if gone:
                 self._write(state)
-            kept = self._load().kept  # from the disk: what is not in it goes
+            kept = self.load().kept
             manifests = {self._manifest_path(one.address, one.number) for one in kept.values()}
             for path in self.versions.glob("*.json"):
                 if path not in manifests:
@@ -273,12 +275,23 @@ class PointFolder:
         write_json(self.pointer, state)
 
     def _state(self) -> dict[str, Any]:
+        """What the pointer says, for who changes it."""
+        return self._asked(lambda: self._understand(self.pointer.read_text()))
+
+    def _kept_state(self) -> dict[str, Any]:
+        """What the pointer says, for reading alone."""
+        return self._asked(self._told)
+
+    def _asked(self, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         try:
-            state: dict[str, Any] = json.loads(self.pointer.read_text())
+            return read()
         except FileNotFoundError:
             return {"generation": 0, "current": {}, "kept": {}, "defaults": {}, "assignments": {}}
         except (ValueError, OSError) as fault:
             raise ContentFault(f"{self.pointer} is damaged: {fault}") from fault
+
+    def _understand(self, text: str) -> dict[str, Any]:
+        state = json.loads(text)
         if not isinstance(state, dict) or not state.keys() >= _PARTS:
             raise ContentFault(f"{self.pointer} is damaged: parts of it are gone")
         return state
@@ -286,10 +299,18 @@ class PointFolder:
     def _manifest_path(self, short_name: str, number: int) -> Path:
         return self.versions / f"{short_name}-{number}.json"
 
-    def _manifest(self, state: dict[str, Any], image: str, number: int) -> ContentVersion:
+    def _manifest(
+        self,
+        state: dict[str, Any],
+        image: str,
+        number: int,
+        known: Mapping[Path, KeptFile[ContentVersion]],
+    ) -> ContentVersion:
         short_name = _slugs(state).get(image) or slug(image)
-        text = self._manifest_path(short_name, number).read_text()
-        return ContentVersion.from_json(json.loads(text)).called(image, short_name)
+        path = self._manifest_path(short_name, number)
+        manifest = known.get(path) or KeptFile(path, _read_version)
+        self._manifests[path] = manifest
+        return manifest().called(image, short_name)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -318,6 +339,10 @@ def _still_kept(held: list[dict[str, Any]], served: int, now: float) -> list[dic
 
 def _supplied(state: dict[str, Any]) -> dict[str, ManifestFile]:
     return {held["name"]: ManifestFile(**held) for held in state.get("supplied", ())}
+
+
+def _read_version(text: str) -> ContentVersion:
+    return ContentVersion.from_json(json.loads(text))
 
 
 def _slugs(state: dict[str, Any]) -> dict[str, str]:
