@@ -5,10 +5,12 @@ keeps that little by saving it, so that no page ever waits for a writer's turn.
 """
 
 import threading
+from contextlib import suppress
 
 import structlog
 
 from netboot.errors import NetbootError
+from netboot.operations import coverage
 from netboot.site import Site
 
 SAVE_SECONDS = 1.0
@@ -26,7 +28,10 @@ class Follower:
         self._thread = threading.Thread(target=self._run, name="boot-log", daemon=True)
 
     def start(self) -> "Follower":
-        """Begin."""
+        """Begin; what pages of a large site need in memory is read first, so that none has to."""
+        self._save()
+        with suppress(NetbootError):  # pages tell what is wrong
+            coverage.lacking(self._site)
         self._thread.start()
         return self
 
@@ -36,7 +41,6 @@ class Follower:
         self._thread.join()
 
     def _run(self) -> None:
-        self._save()  # what is held in memory is read before the first page asks
         while not self._stopping.wait(SAVE_SECONDS):
             self._save()
         self._save()
