@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from netboot.boot.known_machine import (
@@ -48,8 +48,8 @@ def find_machines(
     `8086:100e` or `VEN_8086&DEV_100E`.
     """
     words = _spellings(search.strip().lower())
-    known: Sequence[KnownMachine] = site.machines.fleet().machines
-    found = _fitting(known, words) if words else known
+    log = site.machines
+    found: Sequence[KnownMachine] = log.search(words) if words else log.fleet().machines
     return list(found[offset : offset + limit]), len(found)
 
 
@@ -59,26 +59,6 @@ def _spellings(search: str) -> frozenset[str]:
     if named := _HARDWARE.search(search):
         spellings |= {f"{named[1]}:{named[2]}", f"ven_{named[1]}&dev_{named[2]}"}
     return frozenset(spellings - {""})
-
-
-def _fitting(machines: Sequence[KnownMachine], words: frozenset[str]) -> list[KnownMachine]:
-    """The machines that any of the words stands in. What many machines share is read once."""
-
-    def said(texts: Iterable[str]) -> set[str]:
-        return {text for text in texts if any(map(text.lower().__contains__, words))}
-
-    # By their numbers: it takes longer to look up a list than to read it.
-    makes = {id(one.told): one.told for one in machines}
-    lists = {number for number, told in makes.items() if said(told.lines)}
-    shared = said({one.image for one in machines} | {one.firmware for one in machines})
-    keys = [one.key for one in machines]
-    whole = "\n".join(keys).lower()
-    own = said(keys) if any(word in whole for word in words) else set()
-    return [
-        one
-        for one in machines
-        if id(one.told) in lists or one.image in shared or one.firmware in shared or one.key in own
-    ]
 
 
 def get_machine(site: Site, key: str) -> KnownMachine:

@@ -7,7 +7,7 @@ then all are read anew. Law: the rows are true as far as their mark in the journ
 """
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from netboot.boot.known_machine import DeviceList, KnownMachine, device_list, machine_after
+from netboot.boot.machine_index import MachineIndex
 from netboot.store.changes import numbers
 from netboot.store.database import Database
 from netboot.store.journal import Journal
@@ -26,6 +27,9 @@ READ_TO = "machines_read_to"
 BATCH = 5000
 PENDING = 20_000
 """So many events may wait for `save`; with more of them whoever reads saves first."""
+
+MANY = 1000
+"""Of so many machines it takes longer to put them in order than to look through all."""
 
 Machines = dict[str, KnownMachine]
 
@@ -82,6 +86,7 @@ class MachineLog:
         self._saving = threading.Lock()
         self._known: Machines = {}
         self._stamp = self._mark = self._read_to = -1
+        self._index = MachineIndex()
         self._unsaved: Machines = {}
         self._moved: set[str] = set()
         self._fleet = Fleet((), 0)
@@ -92,13 +97,22 @@ class MachineLog:
         """All machines. Raises ContentFault where the journal cannot be read."""
         with self._lock:
             self._catch_up()
-            if self._moved:
-                self._fleet = Fleet(self._in_order(), self._shape)
-                self._moved.clear()
-            fleet, is_late = self._fleet, self._is_late()
+            fleet, is_late = self._ordered(), self._is_late()
         if is_late:
             self.save()
         return fleet
+
+    def search(self, words: Collection[str]) -> list[KnownMachine]:
+        """The machines that any of these words, in lower case, stands in, seen last first.
+
+        Raises ContentFault where the journal cannot be read.
+        """
+        with self._lock:
+            self._catch_up()
+            keys = self._index.find(words)
+            if len(keys) > MANY:
+                return [one for one in self._ordered().machines if one.key in keys]
+            return sorted((self._known[key] for key in keys), key=_place)
 
     def find(self, *keys: str) -> KnownMachine | None:
         """The machine with the first of these keys that is known. Raises ContentFault."""
@@ -149,6 +163,12 @@ class MachineLog:
         """Whether nobody saves while machines boot: then whoever reads does it at last."""
         return self._read_to - self._mark > PENDING
 
+    def _ordered(self) -> Fleet:
+        if self._moved:
+            self._fleet = Fleet(self._in_order(), self._shape)
+            self._moved.clear()
+        return self._fleet
+
     def _catch_up(self) -> None:
         stamp = self._database.stamp("machines")[0]
         if self._commit is not None and stamp == self._commit.stamp:
@@ -169,6 +189,9 @@ class MachineLog:
         stamp, row = _stamp(session), session.get(FactRow, READ_TO)
         mark = int(row.value["id"]) if row is not None else 0
         self._known = {machine.key: machine for machine in _machines(session)}
+        self._index = MachineIndex()
+        for machine in self._known.values():
+            self._index.change(None, machine)
         self._stamp, self._mark, self._read_to = stamp, mark, mark
         self._unsaved.clear()
         self._moved = {one.key for one in self._fleet.machines} | set(self._known)
@@ -194,6 +217,7 @@ class MachineLog:
             self._known.pop(key, None)
         else:
             self._known[key] = machine
+        self._index.change(before, machine)
         if before is None or machine is None or before.fate != machine.fate:
             self._shape += 1
         self._moved.add(key)
