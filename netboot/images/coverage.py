@@ -131,17 +131,25 @@ class DriverWeight:
 
 @dataclass(frozen=True)
 class Coverage:
-    """An image against all known machines."""
+    """An image against all known machines.
+
+    `makes` are the machines' names by what the image does for them: few lists for a large fleet.
+    """
 
     machines: tuple[MachineCoverage, ...]
     weights: tuple[DriverWeight, ...]
+    makes: tuple[tuple[Driven, Sequence[str]], ...]
 
     @cached_property
     def worst_first(self) -> tuple[MachineCoverage, ...]:
         """The machines that need somebody's attention before those that do not."""
         order = {Status.LACKING: 0, Status.UNKNOWN: 1, Status.COVERED: 2}
+        ranks = {
+            id(driven): 3 * order[driven.network] + order[driven.storage]
+            for driven, _ in self.makes
+        }
         ranked = [
-            (order[machine.network], order[machine.storage], machine.machine.name, at)
+            (ranks[id(machine.driven)], machine.machine.name, at)
             for at, machine in enumerate(self.machines)
         ]
         return tuple(self.machines[at] for *_, at in sorted(ranked))
@@ -149,8 +157,11 @@ class Coverage:
     @cached_property
     def shares(self) -> Mapping[DriverKind, Counter[Status]]:
         """How many machines stand how, for network and for storage."""
-        network = Counter(machine.driven.network for machine in self.machines)
-        storage = Counter(machine.driven.storage for machine in self.machines)
+        network: Counter[Status] = Counter()
+        storage: Counter[Status] = Counter()
+        for driven, names in self.makes:
+            network[driven.network] += len(names)
+            storage[driven.storage] += len(names)
         return MappingProxyType({DriverKind.NETWORK: network, DriverKind.STORAGE: storage})
 
     @property
@@ -163,12 +174,12 @@ class Coverage:
         """The drivers that would mend the most devices, with how many; best fix of each only."""
         counts: Counter[str] = Counter()
         drivers: dict[str, Driver] = {}
-        for driven, machines in _alike(self.machines):
+        for driven, names in self.makes:
             for device in driven.devices:
                 if device.match is None and device.fixes:
                     driver = device.fixes[0].driver
                     drivers[driver.digest] = driver
-                    counts[driver.digest] += len(machines)
+                    counts[driver.digest] += len(names)
         ranked = sorted(counts, key=lambda digest: (-counts[digest], digest))
         return tuple((drivers[digest], counts[digest]) for digest in ranked)
 
@@ -225,7 +236,8 @@ class ImageDrivers:
         held = tuple(machines)
         driven = self.drive([machine.devices for machine in held])
         covered = tuple(map(MachineCoverage, held, driven))
-        return Coverage(covered, _weigh(self.added, covered, self.architecture))
+        makes = _alike(covered)
+        return Coverage(covered, _weigh(self.added, covered, makes, self.architecture), makes)
 
     def drive(self, lists: Sequence[tuple[Device, ...]]) -> list[Driven]:
         """What it does for these lists of devices."""
@@ -309,8 +321,7 @@ def _covered(device: Device, match: Match | None, offers: Sequence[Match]) -> De
     return DeviceCoverage(device, kind, match, fixes) if kind in _BOOT_KINDS else None
 
 
-def _alike(machines: Iterable[MachineCoverage]) -> Iterable[tuple[Driven, list[str]]]:
-    """What an image does for each make of machines, and the names of those."""
+def _alike(machines: Iterable[MachineCoverage]) -> tuple[tuple[Driven, Sequence[str]], ...]:
     makes: dict[int, tuple[Driven, list[str]]] = {}
     for machine in machines:
         driven = machine.driven
@@ -318,19 +329,22 @@ def _alike(machines: Iterable[MachineCoverage]) -> Iterable[tuple[Driven, list[s
         if make is None:
             make = makes[id(driven)] = (driven, [])
         make[1].append(machine.machine.name)
-    return makes.values()
+    return tuple(makes.values())
 
 
 def _weigh(
-    added: Sequence[Driver], machines: Sequence[MachineCoverage], architecture: Architecture
+    added: Sequence[Driver],
+    machines: Sequence[MachineCoverage],
+    makes: Sequence[tuple[Driven, Sequence[str]]],
+    architecture: Architecture,
 ) -> tuple[DriverWeight, ...]:
     users: dict[str, list[str]] = {driver.digest: [] for driver in added}
-    for driven, names in _alike(machines):
+    for driven, names in makes:
         matches = (device.match for device in driven.devices)
         for digest in {match.driver.digest for match in matches if match} & users.keys():
             users[digest].extend(names)
     place = {machine.machine.name: at for at, machine in enumerate(machines)}
-    judged = _judged_kinds(machines)
+    judged = _judged_kinds([driven for driven, _ in makes])
     return tuple(
         DriverWeight(
             driver,
@@ -342,15 +356,15 @@ def _weigh(
     )
 
 
-def _judged_kinds(machines: Sequence[MachineCoverage]) -> frozenset[DriverKind]:
+def _judged_kinds(makes: Sequence[Driven]) -> frozenset[DriverKind]:
     """The kinds of which every machine's devices are known."""
-    if not machines:
+    if not makes:
         return frozenset()
     return frozenset(
         kind
         for kind, states in (
-            (DriverKind.NETWORK, (machine.network for machine in machines)),
-            (DriverKind.STORAGE, (machine.storage for machine in machines)),
+            (DriverKind.NETWORK, (make.network for make in makes)),
+            (DriverKind.STORAGE, (make.storage for make in makes)),
         )
         if Status.UNKNOWN not in states
     )
