@@ -30,7 +30,6 @@ class Follower:
 
     def start(self) -> "Follower":
         """Begin; what pages of a large site need in memory is read first, so that none has to."""
-        self._save()
         with suppress(NetbootError):  # pages tell what is wrong
             coverage.lacking(self._site)
         self._thread.start()
