@@ -1,6 +1,7 @@
 """The known machines: rows, and the journal's news over them."""
 
 import random
+import threading
 from dataclasses import replace
 
 import pytest
@@ -257,3 +258,35 @@ def test_a_large_fleet_is_found_by_key(site):
 
     assert MAC == site.machines.find("nothing", MAC).key
     assert None is site.machines.find("nothing")
+
+
+def test_readers_beside_a_saver_see_every_machine_and_read_no_row_again(site, monkeypatch):
+    """Pages ask while boots are saved; a commit of our own is known as such at any moment."""
+    site.machines.fleet()
+    monkeypatch.setattr(MachineLog, "_read", refuse)
+    done, faults = threading.Event(), []
+
+    def look():
+        most = 0
+        while not done.is_set():
+            try:
+                found = len(site.machines.fleet().machines)
+            except OperatorFault as fault:
+                faults.append(fault)
+                return
+            if found < most:
+                faults.append(f"{most} machines, then {found}")
+            most = found
+
+    readers = [threading.Thread(target=look) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for number in range(40):
+        tell(site, seen(float(number), number))
+        site.machines.save()
+    done.set()
+    for reader in readers:
+        reader.join()
+
+    assert ([], 40) == (faults, len(rows(site)))
+    assert rows(site) == sorted(keys(site.machines))
