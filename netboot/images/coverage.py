@@ -210,26 +210,30 @@ Offers = Callable[[Collection[Device]], Mapping[Device, Sequence[Match]]]
 class ImageDrivers:
     """The drivers of an image, to be held against machines; what was found is kept.
 
-    `added` are the drivers of its recipe, `inside` those that its source brings along. `offers`
-    is asked for fixes, once for all devices of a call that nothing drives.
+    `added` are the drivers of its recipe; `index` holds these and those that its source brings
+    along. `offers` is asked for fixes, once for all devices of a call that nothing drives.
     """
 
     def __init__(
         self,
         added: Sequence[Driver],
+        index: DriverIndex,
         architecture: Architecture,
         build: int = NEWEST,
         *,
-        inside: Iterable[Driver] = (),
         offers: Offers = lambda _devices: MappingProxyType({}),
     ) -> None:
         self.added = tuple(added)
+        self.index = index
         self.architecture = architecture
         self.build = build
-        self._index = DriverIndex((*added, *inside))
         self._offers = offers
         self._found: dict[Device, DeviceCoverage | None] = {}
         self._driven: dict[int, tuple[tuple[Device, ...], Driven]] = {}
+
+    def asking(self, offers: Offers) -> "ImageDrivers":
+        """The same drivers, with another catalog for fixes; what they match is known still."""
+        return ImageDrivers(self.added, self.index, self.architecture, self.build, offers=offers)
 
     def cover(self, machines: Iterable[Machine]) -> Coverage:
         """Hold the image against machines."""
@@ -263,8 +267,7 @@ class ImageDrivers:
         return found
 
     def _match(self, device: Device) -> Match | None:
-        found = self._index.matches(device, self.architecture, build=self.build)
-        return next(iter(found), None)
+        return self.index.best(device, self.architecture, build=self.build)
 
 
 def cover(
@@ -282,7 +285,8 @@ def cover(
         shop = catalog or DriverIndex(())
         return {device: shop.matches(device, architecture, build=build) for device in devices}
 
-    image = ImageDrivers(added, architecture, build, inside=inside, offers=offers)
+    index = DriverIndex((*added, *inside))
+    image = ImageDrivers(added, index, architecture, build, offers=offers)
     return image.cover(machines)
 
 

@@ -9,10 +9,10 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from netboot.images.architecture import Architecture
-from netboot.images.content_version import DriverInVersion
 from netboot.images.coverage import (
     LAB_PE_INBOX,
     WINDOWS_PE_INBOX,
@@ -189,6 +189,7 @@ def remove_unneeded(site: Site, image: str, *, everybody: bool = False) -> tuple
 _kept: KeptResults[Coverage] = KeptResults(COVERAGES_KEPT)
 _counted: KeptResults[int] = KeptResults()
 _held: KeptResults[ImageDrivers] = KeptResults(IMAGES_HELD)
+_alones: KeptResults[ImageDrivers] = KeptResults(IMAGES_HELD)
 _shops: KeptResults["_Shop"] = KeptResults()
 
 
@@ -203,10 +204,15 @@ def _content(view: ImageView, *, served: bool) -> tuple[Hashable, ...]:
     A driver's digest stands for all that it claims, the source's for all that is inside.
     """
     source = (view.source_digest, view.facts.index, view.facts.build, len(view.facts.inbox))
-    drivers: Sequence[Driver | DriverInVersion] = () if served else view.drivers
-    if served and (version := view.version(view.served_version or 0)):
-        drivers = version.drivers
-    return (view.slug, *source, view.is_lab, *(driver.digest for driver in drivers))
+    return (view.slug, *source, view.is_lab, _digests(view, served=served))
+
+
+def _digests(view: ImageView, *, served: bool) -> tuple[str, ...]:
+    """The drivers of the recipe, or of the version that machines get now."""
+    if not served:
+        return tuple(driver.digest for driver in view.drivers)
+    version = view.version(view.served_version) if view.served_version else None
+    return tuple(driver.digest for driver in version.drivers) if version else ()
 
 
 def _drivers_of(
@@ -220,25 +226,30 @@ def _drivers_of(
 
     def make() -> ImageDrivers:
         shop = _shop(site, view.architecture, view.facts.build or NEWEST)
-        added = _served(site, view) if served else view.drivers
-        return ImageDrivers(
-            added,
-            view.architecture,
-            shop.build,
-            inside=_inside(view),
-            offers=shop.offers if fixes else shop.offers_of_unknown,
-        )
+        offers = shop.offers if fixes else shop.offers_of_unknown
+        return _alone(site, view, served=served).asking(offers)
 
     key = (str(site.data), view.slug, served, fixes)
     return _held.now(key, (catalog, _content(view, served=served)), make)
 
 
-def _served(site: Site, view: ImageView) -> Sequence[Driver]:
-    """The drivers of the version that machines get now, as far as the catalog has them still."""
-    version = view.version(view.served_version) if view.served_version else None
-    digests = [driver.digest for driver in version.drivers] if version else []
+def _alone(site: Site, view: ImageView, *, served: bool) -> ImageDrivers:
+    """The drivers of an image without a catalog: the same until one of their own rows changes."""
+    digests = _digests(view, served=served)
+    columns = (DriverRow.id, DriverRow.digest, DriverRow.enabled, DriverRow.categories)
+    drivers = select(*columns).where(DriverRow.digest.in_(digests)).order_by(DriverRow.id)
     with site.database.transaction() as session:
-        return load_drivers(session, DriverRow.digest.in_(digests))
+        rows = tuple(tuple(row) for row in session.execute(drivers))
+
+    def make() -> ImageDrivers:
+        with site.database.transaction() as session:
+            # Of a version that is served the catalog may have lost some.
+            found = load_drivers(session, DriverRow.digest.in_(digests)) if served else view.drivers
+        index = DriverIndex((*found, *_inside(view)))
+        return ImageDrivers(found, index, view.architecture, view.facts.build or NEWEST)
+
+    key = (str(site.data), view.slug, served)
+    return _alones.now(key, (_content(view, served=served), rows), make)
 
 
 class _Shop:

@@ -180,7 +180,7 @@ def all_that_is_told(site):
 
 def forget_all():
     """As a process that begins."""
-    for kept in (module._kept, module._counted, module._held, module._shops):
+    for kept in (module._kept, module._counted, module._held, module._alones, module._shops):
         kept._found.clear()
 
 
