@@ -204,6 +204,7 @@ def init_access(app: Flask, *, secure: bool) -> None:
         SESSION_COOKIE_SECURE=secure,
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=ABSOLUTE_SECONDS,
+        SESSION_REFRESH_EACH_REQUEST=False,  # it ends then, however much it is used
     )
     manager = LoginManager(app)
     manager.session_protection = None  # addresses change (DHCP, proxies); the secret is enough
