@@ -12,12 +12,14 @@ from netboot.images.known_pairs import Clash, several_versions
 from netboot.images.matching import Conflict, DriverIndex, service_clashes
 from netboot.images.servicing import load_order
 from netboot.operations import images
+from netboot.operations.catalog_now import index_now
 from netboot.operations.drivers import enabled_stamp, find_driver
 from netboot.operations.kept_results import KeptResults
 from netboot.operations.known_pairs import clashes_among, clashes_enabled
 from netboot.site import Site
 from netboot.store.catalog_entry import DriverSummary, family_of, summary
-from netboot.store.catalog_rows import driver_value, load_drivers, summary_value
+from netboot.store.catalog_index import Said
+from netboot.store.catalog_rows import driver_value, load_drivers
 from netboot.store.known_pairs import own_pairs
 from netboot.store.records import DriverRow, HardwareIdRow
 
@@ -81,23 +83,10 @@ def relations(site: Site, driver: str) -> Relations:
     )
 
 
-def newer_versions(site: Site, shown: Iterable[DriverSummary]) -> dict[str, DriverSummary]:
+def newer_versions(site: Site, shown: Iterable[DriverSummary]) -> dict[str, Said]:
     """For those of the drivers that are not the newest of their package: the newest."""
-    digests = [one.digest for one in shown]
-    mine = aliased(DriverRow)
-    families = select(mine.family).where(mine.digest.in_(digests))
-    with site.database.transaction() as session:
-        rows = session.scalars(select(DriverRow).where(DriverRow.family.in_(families)))
-        members: dict[str, list[DriverSummary]] = {}
-        for row in rows:
-            members.setdefault(row.family, []).append(summary_value(row))
-    found = {}
-    for versions in members.values():
-        newest = max(versions, key=catalog.age)
-        for one in versions:
-            if one.digest in digests and catalog.age(one) < catalog.age(newest):
-                found[one.digest] = newest
-    return found
+    outdated = index_now(site).outdated
+    return {one.digest: outdated[one.digest] for one in shown if one.digest in outdated}
 
 
 def conflicts(site: Site, image: str = "") -> Conflicts:
