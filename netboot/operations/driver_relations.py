@@ -13,9 +13,9 @@ from netboot.images.matching import Conflict, DriverIndex, service_clashes
 from netboot.images.servicing import load_order
 from netboot.operations import images
 from netboot.operations.catalog_now import index_now
-from netboot.operations.drivers import enabled_stamp, find_driver
+from netboot.operations.drivers import find_driver
 from netboot.operations.kept_results import KeptResults
-from netboot.operations.known_pairs import clashes_among, clashes_enabled
+from netboot.operations.known_pairs import clashes_among, enabled_clashes
 from netboot.site import Site
 from netboot.store.catalog_entry import DriverSummary, family_of, summary
 from netboot.store.catalog_index import Said
@@ -99,8 +99,7 @@ def conflicts(site: Site, image: str = "") -> Conflicts:
         return image_conflicts(site, images.get_image(site, image).drivers)
     with site.database.transaction() as session:
         key = (str(site.data), tuple(own_pairs(session)))
-        stamp = enabled_stamp(session)
-    return _kept.lately(key, stamp, lambda: _conflicts(site))
+    return _kept.lately(key, index_now(site).enabled, lambda: _conflicts(site))
 
 
 def _conflicts(site: Site) -> Conflicts:
@@ -114,9 +113,8 @@ def _conflicts(site: Site) -> Conflicts:
         )
         claimants = select(HardwareIdRow.driver_id).where(HardwareIdRow.hardware_id.in_(shared))
         rivals = load_drivers(session, DriverRow.enabled & DriverRow.id.in_(claimants))
-        pairs = clashes_enabled(session)
     index = DriverIndex(rivals)
-    return Conflicts(index.conflicts, service_clashes(index.drivers), pairs)
+    return Conflicts(index.conflicts, service_clashes(index.drivers), enabled_clashes(site))
 
 
 def image_conflicts(site: Site, drivers: Sequence[Driver]) -> Conflicts:

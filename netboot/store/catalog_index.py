@@ -101,7 +101,8 @@ class Indexed(NamedTuple):
 class CatalogIndex:
     """All drivers by name, version and digest, as they were when it was read.
 
-    `outdated` has the newest version by the digest of each that is not the newest of its package.
+    `enabled` differs when another set of drivers is enabled. `outdated` has the newest version
+    by the digest of each that is not the newest of its package.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class CatalogIndex:
         self.rows = tuple(rows)
         self.state = state
         self.outdated = _outdated(self.rows) if outdated is None else outdated
+        self.enabled = frozenset(tokens for (enabled, _), tokens in state.items() if enabled)
         self.counts: Counter[Group] = Counter(map(attrgetter("group"), self.rows))
 
 
