@@ -22,14 +22,20 @@ from netboot.operations.catalog_now import found_by_text, index_now, stamped_ind
 from netboot.site import Site
 from netboot.store.catalog_entry import DriverSummary
 from netboot.store.catalog_index import CatalogIndex, Group, Indexed
-from netboot.store.records import DriverRow, HardwareIdRow
+from netboot.store.records import DriverRow, DriverTraitsRow, HardwareIdRow
 
 MAX_WORDS = 10
 """Words of a search that count; nobody types more."""
 
+ASKED_FOR_IDS = 500
+"""Drivers whose ids are looked at one by one."""
+
+_Inside = Callable[..., ColumnElement[int]]
+_BETWEEN = re.compile(r"[\\&]")
 _LAST = "\U0010ffff"
 _BUS_OF = {"VEN_": "PCI\\", "VID_": "USB\\"}
 _NUMBERS = re.compile(r"([0-9a-f]{4}):([0-9a-f]{4})")
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -83,9 +89,7 @@ def search_drivers(
     return DriverPage(tuple(row.summary for row in shown), len(found), _counts(counted, wanted))
 
 
-def _found(
-    site: Site, index: CatalogIndex, words: Sequence[str], text: str
-) -> tuple[Indexed, ...]:
+def _found(site: Site, index: CatalogIndex, words: Sequence[str], text: str) -> tuple[Indexed, ...]:
     """The drivers that a text means."""
     listed = func.aggregate_strings(cast(DriverRow.id, Text), ",")
     with site.database.transaction() as session:
@@ -110,17 +114,33 @@ def _text_conditions(
     yield and_(*fast)
     if all(next(_beginnings(word), "") for word in words):
         return
-    # A look at every id takes long in a large catalog, so it comes last.
-    claims = (
-        select(HardwareIdRow.driver_id).where(inside(HardwareIdRow.hardware_id, word.upper()) > 0)
-        for word in words
-    )
-    yield and_(*(or_(one, DriverRow.id.in_(more)) for one, more in zip(fast, claims, strict=True)))
+    # Boards are as many as ids, so they come last.
+    boards = [_board_condition(session, inside, word.upper()) for word in words]
+    if len(words) == 1:
+        yield boards[0]
+    else:
+        yield and_(*(or_(one, more) for one, more in zip(fast, boards, strict=True)))
 
 
-def _word_condition(
-    inside: Callable[..., ColumnElement[int]], index: CatalogIndex, word: str
-) -> ColumnElement[bool]:
+def _board_condition(session: Session, inside: _Inside, word: str) -> ColumnElement[bool]:
+    """Drivers of which an id has this within, of those whose chip the search text has not."""
+    if "&" not in word and "\\" not in word:
+        claims = select(DriverTraitsRow.driver_id).where(inside(DriverTraitsRow.boards, word) > 0)
+        return DriverRow.id.in_(claims)
+    # Several words of an id: who has them all is asked for the ids themselves, if these are few.
+    parts = [part for part in _BETWEEN.split(word) if part]
+    has_all = select(DriverRow.id).join(DriverTraitsRow, DriverTraitsRow.driver_id == DriverRow.id)
+    for part in parts:
+        in_text = inside(DriverRow.search_text, part.casefold()) > 0
+        has_all = has_all.where(in_text | (inside(DriverTraitsRow.boards, part) > 0))
+    few = session.scalars(has_all.limit(ASKED_FOR_IDS + 1)).all()
+    claims = select(HardwareIdRow.driver_id).where(inside(HardwareIdRow.hardware_id, word) > 0)
+    if len(few) <= ASKED_FOR_IDS:
+        claims = claims.where(HardwareIdRow.driver_id.in_(few))
+    return DriverRow.id.in_(claims)
+
+
+def _word_condition(inside: _Inside, index: CatalogIndex, word: str) -> ColumnElement[bool]:
     sorted_so = {
         "\n".join(group.categories)
         for group in index.counts

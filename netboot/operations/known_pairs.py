@@ -125,9 +125,7 @@ def enabled_clashes(site: Site) -> tuple[Clash, ...]:
     return _kept.now((str(site.data), pairs), index.enabled, make)
 
 
-def _meant(
-    session: Session, index: CatalogIndex, pairs: Sequence[KnownPair]
-) -> tuple[Driver, ...]:
+def _meant(session: Session, index: CatalogIndex, pairs: Sequence[KnownPair]) -> tuple[Driver, ...]:
     """The enabled drivers that a pair may mean, and a few more: those whose INF is named so."""
     sides = [side for pair in pairs for side in (pair.first, pair.second)]
     if not all(side.inf for side in sides):

@@ -5,7 +5,7 @@ apart: they are nine tenths of a driver, and only matching needs them.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any
@@ -22,6 +22,8 @@ ID_LENGTH = 255
 # The words of an id by which people look for chips. The words of boards are not kept in the
 # search text: they are as many as the ids, and are found in the index of ids.
 _CHIP_WORDS = re.compile(r"(?:VEN|DEV|VID|PID)_[0-9A-F]{4}(?![0-9A-F])")
+
+_WORDS = re.compile(r"[\\&\n]")
 
 _TEXTS = (
     *("digest", "name", "inf_name", "provider", "class_name", "class_guid"),
@@ -53,6 +55,21 @@ class DriverSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Traits:
+    """What of a driver's models is asked of a whole catalog at once; several stand in lines.
+
+    `services` are `architecture service`, without case. `spans` are `architecture minimum_build
+    maximum_build` wherever the driver claims all of its ids, each as a hardware id; none where
+    ids differ in that, and only the models tell. `boards` are the words of its ids that are not
+    in the search text.
+    """
+
+    services: str
+    spans: str
+    boards: str
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogEntry:
     """A driver ready for its rows.
 
@@ -66,6 +83,7 @@ class CatalogEntry:
     package: dict[str, Any]
     models: str
     hardware_ids: str
+    traits: Traits
 
 
 def entry(driver: Driver) -> CatalogEntry:
@@ -78,6 +96,7 @@ def entry(driver: Driver) -> CatalogEntry:
         package=_package(driver),
         models=_models(driver.models),
         hardware_ids=_json([*dict.fromkeys([text[:ID_LENGTH] for text in ids])]),
+        traits=traits_of(driver.models),
     )
 
 
@@ -135,6 +154,32 @@ def _summary(driver: Driver, ids: int) -> DriverSummary:
 def family_of(driver: Driver) -> str:
     """What the versions of one package share, as one text."""
     return "\n".join(family(driver))[:511]
+
+
+def traits_of(models: Sequence[Model]) -> Traits:
+    """What of these models is asked of a whole catalog at once."""
+    services = {f"{one.architecture} {one.service.casefold()}" for one in models if one.service}
+    claims: dict[str, set[str]] = {}
+    for one in models:
+        span = f"{one.architecture} {one.minimum_build} {one.maximum_build}"
+        claims.setdefault(span, set()).update(one.hardware_ids)
+    ids = set().union(*claims.values())
+    plain = not any(one.compatible_ids for one in models) and all(
+        claimed == ids for claimed in claims.values()
+    )
+    compatible = {text for one in models for text in one.compatible_ids}
+    words = set(_WORDS.split("\n".join(ids | compatible)))
+    boards = sorted(word for word in words if not _CHIP_WORDS.fullmatch(word))
+    return Traits(
+        services="\n".join(sorted(services)),
+        spans="\n".join(sorted(claims)) if plain else "",
+        boards="\n".join(boards),
+    )
+
+
+def models_of(text: str) -> tuple[Model, ...]:
+    """The models out of the text that an entry has of them."""
+    return tuple(map(_model, from_json(text)))
 
 
 def _search_text(driver: Driver, ids: Iterable[str]) -> str:
