@@ -254,13 +254,17 @@ def conflicts() -> str:
     """Drivers that get in each other's way: in an image, or among all that are enabled."""
     slug = request.args.get("image", "")
     image = images.get_image(site(), slug) if slug else None
-    found = driver_relations.conflicts(site(), image.name if image else "")
+    if image is None:
+        found = driver_relations.conflicts_soon(site())
+    else:
+        found = driver_relations.image_conflicts(site(), image.drivers)
+    values = {"conflicts": found, "image": image, "shown": CONFLICTS_SHOWN}
+    if wants_fragment():
+        return render_template("drivers/_conflicts.html", **values, live=True)
     return page(
         "drivers/conflicts.html",
-        conflicts=found,
-        image=image,
+        **values,
         images=operations.images_to_choose(site()),
-        shown=CONFLICTS_SHOWN,
         pair_count=len(known_pairs.list_pairs(site())),
     )
 

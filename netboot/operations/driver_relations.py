@@ -1,6 +1,6 @@
 """What drivers are to each other: versions of one package, and rivals for one device."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
@@ -12,6 +12,7 @@ from netboot.images.known_pairs import Clash, several_versions
 from netboot.images.matching import Conflict, DriverIndex, service_clashes
 from netboot.images.servicing import load_order
 from netboot.operations import images
+from netboot.operations.catalog_conflicts import enabled_conflicts
 from netboot.operations.catalog_now import index_now
 from netboot.operations.drivers import find_driver
 from netboot.operations.kept_results import KeptResults
@@ -90,31 +91,32 @@ def newer_versions(site: Site, shown: Iterable[DriverSummary]) -> dict[str, Said
 
 
 def conflicts(site: Site, image: str = "") -> Conflicts:
-    """Conflicts among the drivers of an image, or among all that are enabled.
-
-    Of a large catalog those that there were a moment ago, when it was changed just now. Raises
-    NotFound.
-    """
+    """Conflicts among the drivers of an image, or among all that are enabled. Raises NotFound."""
     if image:
         return image_conflicts(site, images.get_image(site, image).drivers)
-    with site.database.transaction() as session:
-        key = (str(site.data), tuple(own_pairs(session)))
-    return _kept.lately(key, index_now(site).enabled, lambda: _conflicts(site))
+    return _kept.now(*_enabled_conflicts(site))
 
 
-def _conflicts(site: Site) -> Conflicts:
+def conflicts_soon(site: Site) -> Conflicts | None:
+    """Conflicts among all drivers that are enabled; None while they are worked out beside.
+
+    For who only looks: in a large catalog it takes a while. Ask again in a second.
+    """
+    return _kept.soon(*_enabled_conflicts(site))
+
+
+def _enabled_conflicts(site: Site) -> tuple[Hashable, Hashable, Callable[[], Conflicts]]:
+    """Key and stamp of the conflicts of the whole catalog, and how they are found."""
+    index = index_now(site)
     with site.database.transaction() as session:
-        shared = (
-            select(HardwareIdRow.hardware_id)
-            .join(DriverRow, DriverRow.id == HardwareIdRow.driver_id)
-            .where(DriverRow.enabled)
-            .group_by(HardwareIdRow.hardware_id)
-            .having(func.count() > 1)
-        )
-        claimants = select(HardwareIdRow.driver_id).where(HardwareIdRow.hardware_id.in_(shared))
-        rivals = load_drivers(session, DriverRow.enabled & DriverRow.id.in_(claimants))
-    index = DriverIndex(rivals)
-    return Conflicts(index.conflicts, service_clashes(index.drivers), enabled_clashes(site))
+        own = own_pairs(session)
+
+    def make() -> Conflicts:
+        with site.database.transaction() as session:
+            by_id, by_service = enabled_conflicts(session, index)
+        return Conflicts(by_id, by_service, enabled_clashes(site))
+
+    return str(site.data), (index.enabled, own), make
 
 
 def image_conflicts(site: Site, drivers: Sequence[Driver]) -> Conflicts:
