@@ -143,7 +143,8 @@ def _rivals(session: Session, number: int, here: Driver) -> tuple[Rival, ...]:
         .limit(RIVALS_SHOWN)
     )
     numbers = list(session.scalars(sharing))
-    others = load_drivers(session, DriverRow.id.in_(numbers)) if numbers else []
+    claimed = frozenset(here.hardware_ids)
+    others = load_drivers(session, DriverRow.id.in_(numbers), claiming=claimed) if numbers else []
     found = [(other, _shared_ids(here, other)) for other in others]
     ranked = sorted(found, key=lambda pair: (-len(pair[1]), pair[0].name))
     return tuple(Rival(summary(driver), ids) for driver, ids in ranked if ids)

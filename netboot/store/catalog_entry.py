@@ -171,9 +171,9 @@ def traits_of(models: Sequence[Model]) -> Traits:
     words = set(_WORDS.split("\n".join(ids | compatible)))
     boards = sorted(word for word in words if not _CHIP_WORDS.fullmatch(word))
     return Traits(
-        services="\n".join(sorted(services)),
+        services="\n".join(sorted(services)).replace("\0", " "),
         spans="\n".join(sorted(claims)) if plain else "",
-        boards="\n".join(boards),
+        boards="\n".join(boards).replace("\0", " "),
     )
 
 
