@@ -74,7 +74,7 @@ def _claims(
             [
                 (seen.summary(row), span)
                 for row in rows
-                for span in alike.get(row.said.number)
+                for span in alike.get(row.said.number, ())
                 or told.get(row.said.number, {}).get(identifier, ())
             ],
         )

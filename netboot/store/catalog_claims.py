@@ -6,7 +6,7 @@ needs to be read: those claim all of their ids alike, and their traits say how.
 
 from collections.abc import Iterable, Iterator
 
-from sqlalchemy import ColumnElement, Text, cast, func, literal, select
+from sqlalchemy import SQLColumnExpression, Text, cast, func, literal, select
 from sqlalchemy.orm import Session
 
 from netboot.images.architecture import Architecture
@@ -77,7 +77,9 @@ def claimed_spans(
     return found
 
 
-def _by_text(session: Session, column: ColumnElement[str]) -> Iterator[tuple[str, Iterator[int]]]:
+def _by_text(
+    session: Session, column: SQLColumnExpression[str]
+) -> Iterator[tuple[str, Iterator[int]]]:
     """The drivers by what a column says, where it says something."""
     listed = func.aggregate_strings(cast(DriverTraitsRow.driver_id, Text), ",")
     query = select(column, listed).where(column != "").group_by(column)

@@ -142,7 +142,7 @@ def _outdated(rows: Iterable[Indexed]) -> dict[str, Said]:
     families: dict[str, list[Said]] = {}
     for said, _ in rows:
         families.setdefault(said.family, []).append(said)
-    found = {}
+    found: dict[str, Said] = {}
     for versions in families.values():
         if len(versions) > 1:
             *older, newest = sorted(versions, key=age)
