@@ -6,6 +6,7 @@ apart: they are nine tenths of a driver, and only matching needs them.
 
 import re
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any
@@ -14,7 +15,7 @@ from pydantic_core import from_json, to_json
 
 from netboot.images.architecture import Architecture
 from netboot.images.catalog import Signature, signature
-from netboot.images.driver import Driver, DriverFile, DriverKind, Model
+from netboot.images.driver import Driver, DriverFile, DriverKind, Model, Span
 from netboot.images.matching import family
 
 ID_LENGTH = 255
@@ -22,8 +23,6 @@ ID_LENGTH = 255
 # The words of an id by which people look for chips. The words of boards are not kept in the
 # search text: they are as many as the ids, and are found in the index of ids.
 _CHIP_WORDS = re.compile(r"(?:VEN|DEV|VID|PID)_[0-9A-F]{4}(?![0-9A-F])")
-
-_WORDS = re.compile(r"[\\&\n]")
 
 _TEXTS = (
     *("digest", "name", "inf_name", "provider", "class_name", "class_guid"),
@@ -158,23 +157,28 @@ def family_of(driver: Driver) -> str:
 
 def traits_of(models: Sequence[Model]) -> Traits:
     """What of these models is asked of a whole catalog at once."""
-    services = {f"{one.architecture} {one.service.casefold()}" for one in models if one.service}
-    claims: dict[str, set[str]] = {}
-    for one in models:
-        span = f"{one.architecture} {one.minimum_build} {one.maximum_build}"
-        claims.setdefault(span, set()).update(one.hardware_ids)
-    ids = set().union(*claims.values())
-    plain = not any(one.compatible_ids for one in models) and all(
-        claimed == ids for claimed in claims.values()
-    )
+    ids = dict.fromkeys(text for one in models for text in one.hardware_ids)
     compatible = {text for one in models for text in one.compatible_ids}
-    words = set(_WORDS.split("\n".join(ids | compatible)))
-    boards = sorted(word for word in words if not _CHIP_WORDS.fullmatch(word))
+    services = {(one.architecture, one.service) for one in models if one.service}
+    installed = {f"{architecture} {name.casefold()}" for architecture, name in services}
+    spans = {one.span for one in models}
+    plain = not compatible and (len(spans) == 1 or _claimed_alike(models, spans, ids.keys()))
+    text = "\n".join((*ids, *compatible))
+    words = dict.fromkeys(text.replace("\\", "\n").replace("&", "\n").split("\n"))
+    for chip in set(_CHIP_WORDS.findall(text)):
+        words.pop(chip, None)
     return Traits(
-        services="\n".join(sorted(services)).replace("\0", " "),
-        spans="\n".join(sorted(claims)) if plain else "",
-        boards="\n".join(boards).replace("\0", " "),
+        services="\n".join(sorted(installed)).replace("\0", " "),
+        spans="\n".join(sorted(" ".join(map(str, span)) for span in spans)) if plain else "",
+        boards="\n".join(words).replace("\0", " "),
     )
+
+
+def _claimed_alike(models: Iterable[Model], spans: Iterable[Span], ids: AbstractSet[str]) -> bool:
+    claims: dict[Span, set[str]] = {span: set() for span in spans}
+    for one in models:
+        claims[one.span].update(one.hardware_ids)
+    return all(claimed == ids for claimed in claims.values())
 
 
 def models_of(text: str) -> tuple[Model, ...]:
