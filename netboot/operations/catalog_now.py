@@ -13,6 +13,10 @@ from netboot.store.catalog_index import CatalogIndex, Indexed, read_index
 from netboot.store.database import Database
 
 
+SEARCHES = 16
+"""Searches that are kept; one that finds all of 20,000 drivers takes 160 kB."""
+
+
 class _Held:
     """What is held for one open database. `found` keeps searches by their text."""
 
@@ -20,7 +24,7 @@ class _Held:
         self.lock = threading.Lock()
         self.stamp: tuple[int, ...] = ()
         self.index: CatalogIndex | None = None
-        self.found: KeptResults[tuple[Indexed, ...]] = KeptResults()
+        self.found: KeptResults[tuple[Indexed, ...]] = KeptResults(limit=SEARCHES)
 
 
 _lock = threading.Lock()

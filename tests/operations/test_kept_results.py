@@ -123,9 +123,9 @@ def test_what_takes_a_moment_is_there_at_once(kept):
         kept.soon("key", 2, fail)
 
 
-def test_the_oldest_are_let_go(kept, monkeypatch):
+def test_the_oldest_are_let_go():
     """Memory has an end."""
-    monkeypatch.setattr(kept_results, "KEPT", 2)
+    kept = KeptResults(limit=2)
     for number in range(3):
         kept.now(number, 1, lambda number=number: number)
 
