@@ -12,7 +12,6 @@ from netboot.site import Site
 from netboot.store.catalog_index import CatalogIndex, Indexed, read_index
 from netboot.store.database import Database
 
-
 SEARCHES = 16
 """Searches that are kept; one that finds all of 20,000 drivers takes 160 kB."""
 
