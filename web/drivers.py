@@ -23,6 +23,7 @@ from netboot.operations import drivers as operations
 from netboot.operations.driver_search import DriverPage, search_drivers
 from web.access import Role, is_local_path, requires, site
 from web.answers import done, sentence, wants_fragment
+from web.presentation import label_of
 from web.topics import page
 from web.uploads import shelf
 
@@ -118,7 +119,8 @@ def index() -> str:
         "architectures": list(Architecture),
         "signatures": SIGNATURES,
         "signature_words": SIGNATURE_WORDS,
-        "images": images.list_images(site()),
+        "images": operations.images_to_choose(site()),
+        "kind_labels": {kind: label_of(kind) for kind in DriverKind},
     }
     if wants_fragment():
         return render_template("drivers/_found.html", **values, live=True)
@@ -130,21 +132,21 @@ def index() -> str:
 def show(digest: str) -> str:
     """One driver, among the others."""
     driver = operations.get_driver(site(), f"sha256:{digest}")
-    views = images.list_images(site())
+    choices = operations.images_to_choose(site())
+    used_by = operations.images_using(site(), driver.digest)
     return page(
         "drivers/show.html",
         driver=driver,
         signed=SIGNATURE_WORDS[signature(driver)],
         others=driver_relations.relations(site(), driver.digest),
         partners=known_pairs.partners_of(site(), driver.digest),
-        used_by=operations.images_using(site(), driver.digest),
+        used_by=used_by,
         fitting=[
             image
-            for image in views
-            if image.architecture in driver.architectures
-            and driver.digest not in {held.digest for held in image.drivers}
+            for image in choices
+            if image.architecture in driver.architectures and image.name not in used_by
         ],
-        slugs={image.name: image.slug for image in views},
+        slugs={image.name: image.slug for image in choices},
         ids_shown=IDS_SHOWN,
     )
 
@@ -252,13 +254,17 @@ def conflicts() -> str:
     """Drivers that get in each other's way: in an image, or among all that are enabled."""
     slug = request.args.get("image", "")
     image = images.get_image(site(), slug) if slug else None
-    found = driver_relations.conflicts(site(), image.name if image else "")
+    if image is None:
+        found = driver_relations.conflicts_soon(site())
+    else:
+        found = driver_relations.image_conflicts(site(), image.drivers)
+    values = {"conflicts": found, "image": image, "shown": CONFLICTS_SHOWN}
+    if wants_fragment():
+        return render_template("drivers/_conflicts.html", **values, live=True)
     return page(
         "drivers/conflicts.html",
-        conflicts=found,
-        image=image,
-        images=images.list_images(site()),
-        shown=CONFLICTS_SHOWN,
+        **values,
+        images=operations.images_to_choose(site()),
         pair_count=len(known_pairs.list_pairs(site())),
     )
 

@@ -163,7 +163,12 @@ def coverage_badge(status: Status) -> Markup:
 
 def kind_label(driver: Driver) -> Markup:
     """What a driver is for, with its icon."""
-    return icon(KIND_ICONS[driver.kind]) + Markup(" ") + escape(KIND_WORDS[driver.kind])
+    return label_of(driver.kind)
+
+
+def label_of(kind: DriverKind) -> Markup:
+    """A kind of driver, with its icon."""
+    return icon(KIND_ICONS[kind]) + Markup(" ") + escape(KIND_WORDS[kind])
 
 
 def _common() -> dict[str, object]:

@@ -8,7 +8,7 @@ import click
 from netboot.commands.output import as_json, open_site, print_json, print_table, say
 from netboot.images.driver import Driver
 from netboot.images.known_pairs import Clash, KnownPair, Side, Trouble
-from netboot.images.matching import Conflict
+from netboot.images.matching import Conflict, Package
 from netboot.operations import driver_relations, known_pairs
 from netboot.operations.driver_relations import Conflicts
 from netboot.operations.known_pairs import Partner
@@ -173,7 +173,7 @@ def _side(which: str, said: dict[str, str]) -> Side:
     )
 
 
-def _named(drivers: Iterable[Driver]) -> str:
+def _named(drivers: Iterable[Package]) -> str:
     return ", ".join(f"{one.name} {one.version} {one.digest[7:19]}" for one in drivers)
 
 
@@ -210,5 +210,5 @@ def _plain_conflicts(found: tuple[Conflict, ...]) -> list[dict[str, object]]:
     ]
 
 
-def _plain_drivers(drivers: Iterable[Driver]) -> list[dict[str, str]]:
+def _plain_drivers(drivers: Iterable[Package]) -> list[dict[str, str]]:
     return [{"name": one.name, "version": one.version, "digest": one.digest} for one in drivers]

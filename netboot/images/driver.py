@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from netboot.images.architecture import Architecture
 
@@ -41,6 +42,23 @@ class DriverFile:
     architectures: frozenset[Architecture] = frozenset()
 
 
+class Span(NamedTuple):
+    """Builds of Windows on one architecture; `maximum_build` is the first that is not meant.
+
+    0 for that means all that come.
+    """
+
+    architecture: Architecture
+    minimum_build: int
+    maximum_build: int
+
+    def holds(self, build: int) -> bool:
+        """Whether this build is meant."""
+        return self.minimum_build <= build and not (
+            self.maximum_build and build >= self.maximum_build
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """Devices that the driver claims with one line of its INF, on one architecture.
@@ -61,6 +79,11 @@ class Model:
     maximum_build: int = 0
     feature_score: int = 0xFF
     decorated: bool = True
+
+    @property
+    def span(self) -> Span:
+        """On what Windows PE it counts."""
+        return Span(self.architecture, self.minimum_build, self.maximum_build)
 
 
 @dataclass(frozen=True, slots=True)

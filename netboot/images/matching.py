@@ -5,14 +5,14 @@ signature, feature score, kind of match, position in the lists. The lowest rank 
 newer date, then the higher version.
 """
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from netboot.images.architecture import Architecture
 from netboot.images.device import Device
-from netboot.images.driver import Driver, Model
+from netboot.images.driver import Driver, Model, Span
 
 NEWEST = 1 << 29
 """The build to ask for where the image's is not known: newer than all that INFs name."""
@@ -61,13 +61,41 @@ class Match:
         return f"{self.device_id} is {how}; {trust}; {dated or 'no version'}; rank {self.rank:08X}."
 
 
+class Package(Protocol):
+    """A driver as far as conflicts go: whole, or as lists show it."""
+
+    @property
+    def digest(self) -> str:
+        """It names the content."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def inf_name(self) -> str:
+        """With the provider it names the package of which this is a version."""
+
+    @property
+    def provider(self) -> str:
+        """Who made it."""
+
+    @property
+    def version(self) -> str:
+        """Four numbers."""
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it may be added to images."""
+
+
 @dataclass(frozen=True, slots=True)
 class Conflict:
     """Drivers that claim one hardware id on one architecture, in no order."""
 
     hardware_id: str
     architecture: Architecture
-    drivers: tuple[Driver, ...]
+    drivers: tuple[Package, ...]
 
 
 class _Claim(NamedTuple):
@@ -174,38 +202,58 @@ class DriverIndex:
 
         Two versions of one package are no conflict: the newer one is meant.
         """
-        found = []
-        for identifier in self._more:
-            claims = list(self._claims_of(identifier))
-            for architecture in Architecture:
-                rivals = [
-                    claim
-                    for claim in claims
-                    if not claim.position and claim.model.architecture is architecture
-                ]
-                drivers = _rivals(rivals)
-                if drivers:
-                    found.append(Conflict(identifier, architecture, drivers))
-        return tuple(sorted(found, key=lambda c: (c.hardware_id, c.architecture)))
+        return id_conflicts(
+            (
+                identifier,
+                [
+                    (claim.driver, claim.model.span)
+                    for claim in self._claims_of(identifier)
+                    if not claim.position
+                ],
+            )
+            for identifier in self._more
+        )
 
 
-def family(driver: Driver) -> tuple[str, str]:
+def family(driver: Package) -> tuple[str, str]:
     """What the versions of one package share: who made it, and its INF's name."""
     return driver.provider.casefold(), driver.inf_name.casefold()
 
 
+def id_conflicts(
+    claimed: Iterable[tuple[str, Sequence[tuple[Package, Span]]]],
+) -> tuple[Conflict, ...]:
+    """Those of the hardware ids on which packages conflict; each comes with who claims it where."""
+    found = []
+    for identifier, claims in claimed:
+        for architecture in {span.architecture for _, span in claims}:
+            drivers = _rivals([one for one in claims if one[1].architecture is architecture])
+            if drivers:
+                found.append(Conflict(identifier, architecture, drivers))
+    return tuple(sorted(found, key=lambda c: (c.hardware_id, c.architecture)))
+
+
 def service_clashes(drivers: Iterable[Driver]) -> tuple[Conflict, ...]:
+    """As `service_conflicts`, of whole drivers."""
+    return service_conflicts(
+        (driver, {(m.service.casefold(), m.architecture) for m in driver.models if m.service})
+        for driver in drivers
+    )
+
+
+def service_conflicts(
+    installing: Iterable[tuple[Package, Iterable[tuple[str, Architecture]]]],
+) -> tuple[Conflict, ...]:
     """Packages of different makers or names that install a service of one name.
 
     Windows has one service of a name: the package that is loaded later takes it over, and the
-    other's devices run, or fail, with a program that was not made for them. `hardware_id` of
-    the result holds the service's name.
+    other's devices run, or fail, with a program that was not made for them. Each package comes
+    with the names of its services, without case; `hardware_id` of the result holds the name.
     """
-    users: dict[tuple[str, Architecture], dict[tuple[str, str], Driver]] = {}
-    for driver in drivers:
-        for name, architecture in {(m.service.casefold(), m.architecture) for m in driver.models}:
-            if name:
-                users.setdefault((name, architecture), {}).setdefault(family(driver), driver)
+    users: dict[tuple[str, Architecture], dict[tuple[str, str], Package]] = {}
+    for driver, installed in installing:
+        for service in installed:
+            users.setdefault(service, {}).setdefault(family(driver), driver)
     return tuple(
         Conflict(name, architecture, tuple(clashing.values()))
         for (name, architecture), clashing in sorted(users.items())
@@ -213,24 +261,18 @@ def service_clashes(drivers: Iterable[Driver]) -> tuple[Conflict, ...]:
     )
 
 
-def _rivals(claims: list[_Claim]) -> tuple[Driver, ...]:
+def _rivals(claims: list[tuple[Package, Span]]) -> tuple[Package, ...]:
     """The drivers that claim an id on the same build as a driver of another family."""
-    drivers: dict[str, Driver] = {}
-    for build in {claim.model.minimum_build for claim in claims}:
-        active = [claim.driver for claim in claims if _spans(claim.model, build)]
+    drivers: dict[str, Package] = {}
+    for build in {span.minimum_build for _, span in claims}:
+        active = [driver for driver, span in claims if span.holds(build)]
         if len({family(driver) for driver in active}) > 1:
             drivers |= {driver.digest: driver for driver in active}
     return tuple(drivers.values())
 
 
-def _spans(model: Model, build: int) -> bool:
-    return model.minimum_build <= build and not (
-        model.maximum_build and build >= model.maximum_build
-    )
-
-
 def _counts(model: Model, architecture: Architecture, build: int) -> bool:
-    return model.architecture is architecture and _spans(model, build)
+    return model.architecture is architecture and model.span.holds(build)
 
 
 def _device_ids(device: Device, build: int, known: Container[str]) -> list[_DeviceId]:

@@ -1,6 +1,6 @@
 """What drivers are to each other: versions of one package, and rivals for one device."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
@@ -12,12 +12,15 @@ from netboot.images.known_pairs import Clash, several_versions
 from netboot.images.matching import Conflict, DriverIndex, service_clashes
 from netboot.images.servicing import load_order
 from netboot.operations import images
-from netboot.operations.drivers import enabled_stamp, find_driver
+from netboot.operations.catalog_conflicts import enabled_conflicts
+from netboot.operations.catalog_now import index_now
+from netboot.operations.drivers import find_driver
 from netboot.operations.kept_results import KeptResults
-from netboot.operations.known_pairs import clashes_among, clashes_enabled
+from netboot.operations.known_pairs import clashes_among, enabled_clashes
 from netboot.site import Site
 from netboot.store.catalog_entry import DriverSummary, family_of, summary
-from netboot.store.catalog_rows import driver_value, load_drivers, summary_value
+from netboot.store.catalog_index import Said
+from netboot.store.catalog_rows import driver_value, load_drivers
 from netboot.store.known_pairs import own_pairs
 from netboot.store.records import DriverRow, HardwareIdRow
 
@@ -81,53 +84,39 @@ def relations(site: Site, driver: str) -> Relations:
     )
 
 
-def newer_versions(site: Site, shown: Iterable[DriverSummary]) -> dict[str, DriverSummary]:
+def newer_versions(site: Site, shown: Iterable[DriverSummary]) -> dict[str, Said]:
     """For those of the drivers that are not the newest of their package: the newest."""
-    digests = [one.digest for one in shown]
-    mine = aliased(DriverRow)
-    families = select(mine.family).where(mine.digest.in_(digests))
-    with site.database.transaction() as session:
-        rows = session.scalars(select(DriverRow).where(DriverRow.family.in_(families)))
-        members: dict[str, list[DriverSummary]] = {}
-        for row in rows:
-            members.setdefault(row.family, []).append(summary_value(row))
-    found = {}
-    for versions in members.values():
-        newest = max(versions, key=catalog.age)
-        for one in versions:
-            if one.digest in digests and catalog.age(one) < catalog.age(newest):
-                found[one.digest] = newest
-    return found
+    outdated = index_now(site).outdated
+    return {one.digest: outdated[one.digest] for one in shown if one.digest in outdated}
 
 
 def conflicts(site: Site, image: str = "") -> Conflicts:
-    """Conflicts among the drivers of an image, or among all that are enabled.
-
-    Of a large catalog those that there were a moment ago, when it was changed just now. Raises
-    NotFound.
-    """
+    """Conflicts among the drivers of an image, or among all that are enabled. Raises NotFound."""
     if image:
         return image_conflicts(site, images.get_image(site, image).drivers)
-    with site.database.transaction() as session:
-        key = (str(site.data), tuple(own_pairs(session)))
-        stamp = enabled_stamp(session)
-    return _kept.lately(key, stamp, lambda: _conflicts(site))
+    return _kept.now(*_enabled_conflicts(site))
 
 
-def _conflicts(site: Site) -> Conflicts:
+def conflicts_soon(site: Site) -> Conflicts | None:
+    """Conflicts among all drivers that are enabled; None while they are worked out beside.
+
+    For who only looks: in a large catalog it takes a while. Ask again in a second.
+    """
+    return _kept.soon(*_enabled_conflicts(site))
+
+
+def _enabled_conflicts(site: Site) -> tuple[Hashable, Hashable, Callable[[], Conflicts]]:
+    """Key and stamp of the conflicts of the whole catalog, and how they are found."""
+    index = index_now(site)
     with site.database.transaction() as session:
-        shared = (
-            select(HardwareIdRow.hardware_id)
-            .join(DriverRow, DriverRow.id == HardwareIdRow.driver_id)
-            .where(DriverRow.enabled)
-            .group_by(HardwareIdRow.hardware_id)
-            .having(func.count() > 1)
-        )
-        claimants = select(HardwareIdRow.driver_id).where(HardwareIdRow.hardware_id.in_(shared))
-        rivals = load_drivers(session, DriverRow.enabled & DriverRow.id.in_(claimants))
-        pairs = clashes_enabled(session)
-    index = DriverIndex(rivals)
-    return Conflicts(index.conflicts, service_clashes(index.drivers), pairs)
+        own = own_pairs(session)
+
+    def make() -> Conflicts:
+        with site.database.transaction() as session:
+            by_id, by_service = enabled_conflicts(session, index)
+        return Conflicts(by_id, by_service, enabled_clashes(site))
+
+    return str(site.data), (index.enabled, own), make
 
 
 def image_conflicts(site: Site, drivers: Sequence[Driver]) -> Conflicts:
@@ -154,7 +143,8 @@ def _rivals(session: Session, number: int, here: Driver) -> tuple[Rival, ...]:
         .limit(RIVALS_SHOWN)
     )
     numbers = list(session.scalars(sharing))
-    others = load_drivers(session, DriverRow.id.in_(numbers)) if numbers else []
+    claimed = frozenset(here.hardware_ids)
+    others = load_drivers(session, DriverRow.id.in_(numbers), claiming=claimed) if numbers else []
     found = [(other, _shared_ids(here, other)) for other in others]
     ranked = sorted(found, key=lambda pair: (-len(pair[1]), pair[0].name))
     return tuple(Rival(summary(driver), ids) for driver, ids in ranked if ids)

@@ -1,51 +1,40 @@
 """Search in the driver catalog: one page of it, and how many drivers each filter would show.
 
-Fast at twenty thousand drivers: lists read narrow rows, a search scans one text a driver, and
-an id that is typed from its beginning, or pasted whole, is looked up in the index of ids.
+Fast at twenty thousand drivers: narrow rows are held in memory as long as they are true, a
+search scans one text a driver, and an id that is typed from its beginning, or pasted whole, is
+looked up in the index of ids.
 """
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
-from sqlalchemy import (
-    ColumnElement,
-    Select,
-    SQLColumnExpression,
-    and_,
-    func,
-    literal,
-    or_,
-    select,
-    true,
-)
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from netboot.errors import InvalidInput
 from netboot.images.catalog import DriverFilter
 from netboot.images.device import parse_devices
 from netboot.images.matching import NEWEST
+from netboot.operations.catalog_now import found_by_text, index_now, stamped_index
 from netboot.site import Site
 from netboot.store.catalog_entry import DriverSummary
-from netboot.store.catalog_rows import split_words, summary_value
-from netboot.store.records import DriverRow, HardwareIdRow
+from netboot.store.catalog_index import CatalogIndex, Group, Indexed
+from netboot.store.records import DriverRow, DriverTraitsRow, HardwareIdRow
 
 MAX_WORDS = 10
 """Words of a search that count; nobody types more."""
 
+ASKED_FOR_IDS = 500
+"""Drivers whose ids are looked at one by one."""
+
+_Inside = Callable[..., ColumnElement[int]]
+_BETWEEN = re.compile(r"[\\&]")
 _LAST = "\U0010ffff"
 _BUS_OF = {"VEN_": "PCI\\", "VID_": "USB\\"}
 _NUMBERS = re.compile(r"([0-9a-f]{4}):([0-9a-f]{4})")
-
-_GROUPED = (
-    DriverRow.kind,
-    DriverRow.architectures,
-    DriverRow.enabled,
-    DriverRow.signature,
-    DriverRow.has_findings,
-    DriverRow.categories,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +61,12 @@ class DriverPage:
     counts: Counts
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Drivers that all filters treat alike."""
-
-    kind: str
-    architectures: tuple[str, ...]
-    enabled: bool
-    signature: str
-    has_findings: bool
-    categories: tuple[str, ...]
-    count: int
-
-
 def driver_totals(site: Site) -> dict[bool, int]:
     """How many drivers are enabled (True), and how many are not."""
-    query = select(DriverRow.enabled, func.count()).group_by(DriverRow.enabled)
-    with site.database.transaction() as session:
-        return {bool(enabled): count for enabled, count in session.execute(query)}
+    found: Counter[bool] = Counter()
+    for group, count in index_now(site).counts.items():
+        found[group.enabled] += count
+    return dict(found)
 
 
 def search_drivers(
@@ -97,70 +74,81 @@ def search_drivers(
 ) -> DriverPage:
     """The drivers that fit, from place `offset` on; all of them without a `limit`."""
     wanted = wanted or DriverFilter()
+    index, stamp = stamped_index(site)
+    words = tuple(wanted.text.casefold().replace("\0", " ").split()[:MAX_WORDS])
+    if words:
+        kept = found_by_text(site)
+        found = kept.now(words, stamp, lambda: _found(site, index, words, wanted.text))
+        counted = Counter(map(attrgetter("group"), found))
+    else:
+        found, counted = index.rows, index.counts
+    fitting = {group for group in counted if _fits(group, wanted)}
+    if len(fitting) < len(counted):
+        found = tuple(row for row in found if row.group in fitting)
+    shown = found[offset:] if limit is None else found[offset : offset + limit]
+    return DriverPage(tuple(row.summary for row in shown), len(found), _counts(counted, wanted))
+
+
+def _found(site: Site, index: CatalogIndex, words: Sequence[str], text: str) -> tuple[Indexed, ...]:
+    """The drivers that a text means."""
+    listed = func.aggregate_strings(cast(DriverRow.id, Text), ",")
     with site.database.transaction() as session:
-        for found in _text_conditions(session, wanted.text):
-            groups = _groups(session, found)
-            if groups:
-                break
-        query = (
-            select(DriverRow)
-            .where(found, *_conditions(wanted))
-            .order_by(DriverRow.name, DriverRow.version, DriverRow.digest)
-            .offset(offset)
-        )
-        rows = session.scalars(query.limit(limit)) if groups else ()
-        drivers = tuple(summary_value(row) for row in rows)
-    fitting = (group.count for group in groups if _fits(group, wanted))
-    return DriverPage(drivers, sum(fitting), _counts(groups, wanted))
+        for condition in _text_conditions(session, index, words, text):
+            numbers = session.scalar(select(listed).where(condition))
+            if numbers:
+                meant = set(map(int, numbers.split(",")))
+                return tuple(row for row in index.rows if row.said.number in meant)
+    return ()
 
 
-def _conditions(wanted: DriverFilter) -> Iterator[ColumnElement[bool]]:
-    if wanted.kind is not None:
-        yield DriverRow.kind == wanted.kind.value
-    if wanted.architecture is not None:
-        yield _among(DriverRow.architectures, wanted.architecture.value, ",")
-    if wanted.enabled is not None:
-        yield DriverRow.enabled.is_(wanted.enabled)
-    if wanted.signature is not None:
-        yield DriverRow.signature == wanted.signature.value
-    if wanted.has_findings is not None:
-        yield DriverRow.has_findings.is_(wanted.has_findings)
-    if wanted.category:
-        yield _among(DriverRow.categories, wanted.category, "\n")
-
-
-def _among(column: SQLColumnExpression[str], word: str, by: str) -> ColumnElement[bool]:
-    """Whether the word is one of those that the column holds."""
-    return (literal(by) + column + literal(by)).contains(f"{by}{word}{by}", autoescape=True)
-
-
-def _text_conditions(session: Session, text: str) -> Iterator[ColumnElement[bool]]:
+def _text_conditions(
+    session: Session, index: CatalogIndex, words: Sequence[str], text: str
+) -> Iterator[ColumnElement[bool]]:
     """How to look for a text, fastest first: the next one is for when the one before found none."""
-    words = text.casefold().replace("\0", " ").split()[:MAX_WORDS]
-    if not words:
-        yield true()
-        return
     if pasted := _pasted_ids(text):
         claimed = select(HardwareIdRow.driver_id).where(HardwareIdRow.hardware_id.in_(pasted))
         yield DriverRow.id.in_(claimed)
         return
     inside = func.instr if session.get_bind().dialect.name == "sqlite" else func.strpos
-    fast = [_word_condition(inside, word) for word in words]
+    fast = [_word_condition(inside, index, word) for word in words]
     yield and_(*fast)
     if all(next(_beginnings(word), "") for word in words):
         return
-    # A look at every id takes a second in a large catalog, so it comes last.
-    claims = (
-        select(HardwareIdRow.driver_id).where(inside(HardwareIdRow.hardware_id, word.upper()) > 0)
-        for word in words
-    )
-    yield and_(*(or_(one, DriverRow.id.in_(more)) for one, more in zip(fast, claims, strict=True)))
+    # Boards are as many as ids, so they come last.
+    boards = [_board_condition(session, inside, word.upper()) for word in words]
+    if len(words) == 1:
+        yield boards[0]
+    else:
+        yield and_(*(or_(one, more) for one, more in zip(fast, boards, strict=True)))
 
 
-def _word_condition(inside: Callable[..., ColumnElement[int]], word: str) -> ColumnElement[bool]:
+def _board_condition(session: Session, inside: _Inside, word: str) -> ColumnElement[bool]:
+    """Drivers of which an id has this within, of those whose chip the search text has not."""
+    if "&" not in word and "\\" not in word:
+        claims = select(DriverTraitsRow.driver_id).where(inside(DriverTraitsRow.boards, word) > 0)
+        return DriverRow.id.in_(claims)
+    # Several words of an id: who has them all is asked for the ids themselves, if these are few.
+    parts = [part for part in _BETWEEN.split(word) if part]
+    has_all = select(DriverRow.id).join(DriverTraitsRow, DriverTraitsRow.driver_id == DriverRow.id)
+    for part in parts:
+        in_text = inside(DriverRow.search_text, part.casefold()) > 0
+        has_all = has_all.where(in_text | (inside(DriverTraitsRow.boards, part) > 0))
+    few = session.scalars(has_all.limit(ASKED_FOR_IDS + 1)).all()
+    claims = select(HardwareIdRow.driver_id).where(inside(HardwareIdRow.hardware_id, word) > 0)
+    if len(few) <= ASKED_FOR_IDS:
+        claims = claims.where(HardwareIdRow.driver_id.in_(few))
+    return DriverRow.id.in_(claims)
+
+
+def _word_condition(inside: _Inside, index: CatalogIndex, word: str) -> ColumnElement[bool]:
+    sorted_so = {
+        "\n".join(group.categories)
+        for group in index.counts
+        if any(word in category.casefold() for category in group.categories)
+    }
     return or_(
         inside(DriverRow.search_text, word) > 0,
-        inside(func.lower(DriverRow.categories), word) > 0,
+        *([DriverRow.categories.in_(sorted(sorted_so))] if sorted_so else ()),
         *(DriverRow.id.in_(_beginning(start)) for start in _beginnings(word)),
     )
 
@@ -196,25 +184,7 @@ def _pasted_ids(text: str) -> tuple[str, ...]:
     return tuple(identifier for identifier in ids if "DEV_" in identifier)
 
 
-def _groups(session: Session, found: ColumnElement[bool]) -> list[_Group]:
-    query = select(*_GROUPED, func.count()).where(found).group_by(*_GROUPED)
-    return [
-        _Group(
-            kind=kind,
-            architectures=split_words(architectures, ","),
-            enabled=bool(enabled),
-            signature=signature,
-            has_findings=bool(has_findings),
-            categories=split_words(categories),
-            count=count,
-        )
-        for kind, architectures, enabled, signature, has_findings, categories, count in (
-            session.execute(query)
-        )
-    ]
-
-
-def _fits(group: _Group, wanted: DriverFilter) -> bool:
+def _fits(group: Group, wanted: DriverFilter) -> bool:
     return (
         wanted.kind in {None, group.kind}
         and (wanted.architecture is None or wanted.architecture in group.architectures)
@@ -225,26 +195,26 @@ def _fits(group: _Group, wanted: DriverFilter) -> bool:
     )
 
 
-def _counts(groups: Iterable[_Group], wanted: DriverFilter) -> Counts:
+def _counts(groups: Mapping[Group, int], wanted: DriverFilter) -> Counts:
     kinds: Counter[str] = Counter()
     architectures: Counter[str] = Counter()
     enabled: Counter[str] = Counter()
     signatures: Counter[str] = Counter()
     findings: Counter[str] = Counter()
     categories: Counter[str] = Counter()
-    for group in groups:
+    for group, count in groups.items():
         if _fits(group, replace(wanted, kind=None)):
-            kinds[group.kind] += group.count
+            kinds[group.kind] += count
         if _fits(group, replace(wanted, architecture=None)):
-            architectures.update(dict.fromkeys(group.architectures, group.count))
+            architectures.update(dict.fromkeys(group.architectures, count))
         if _fits(group, replace(wanted, enabled=None)):
-            enabled["enabled" if group.enabled else "disabled"] += group.count
+            enabled["enabled" if group.enabled else "disabled"] += count
         if _fits(group, replace(wanted, signature=None)):
-            signatures[group.signature] += group.count
+            signatures[group.signature] += count
         if _fits(group, replace(wanted, has_findings=None)):
-            findings["findings" if group.has_findings else "none"] += group.count
+            findings["findings" if group.has_findings else "none"] += count
         if _fits(group, replace(wanted, category="")):
-            categories.update(dict.fromkeys(group.categories, group.count))
+            categories.update(dict.fromkeys(group.categories, count))
     return Counts(
         dict(kinds),
         dict(architectures),

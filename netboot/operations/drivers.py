@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from netboot.errors import InvalidInput, NotFound
@@ -16,6 +17,15 @@ from netboot.site import Site
 from netboot.store.catalog_entry import DriverSummary
 from netboot.store.catalog_rows import driver_value, remove_driver
 from netboot.store.records import DriverRow, ImageDriverRow, ImageRow
+
+
+@dataclass(frozen=True, slots=True)
+class ImageChoice:
+    """An image to which drivers may be added."""
+
+    name: str
+    slug: str
+    architecture: Architecture
 
 
 def list_drivers(
@@ -74,6 +84,14 @@ def images_using(site: Site, driver: str) -> tuple[str, ...]:
         return used_by(session, find_driver(session, driver).digest)
 
 
+def images_to_choose(site: Site) -> tuple[ImageChoice, ...]:
+    """All images by name, as far as choosing one needs."""
+    query = select(ImageRow.name, ImageRow.slug, ImageRow.architecture).order_by(ImageRow.name)
+    with site.database.transaction() as session:
+        rows = session.execute(query).all()
+    return tuple(ImageChoice(name, slug, Architecture(word)) for name, slug, word in rows)
+
+
 def delete_driver(site: Site, driver: str) -> None:
     """Remove a driver from the catalog. Raises InUse naming the images that hold it."""
     with site.database.writing() as session:
@@ -90,12 +108,6 @@ def delete_row(session: Session, row: DriverRow) -> None:
     """Remove a driver from the catalog. Raises InUse naming the images that hold it."""
     catalog.check_delete(driver_value(row), used_by(session, row.digest))
     remove_driver(session, row)
-
-
-def enabled_stamp(session: Session) -> tuple[int, ...]:
-    """Differs when another set of drivers is enabled."""
-    query = select(func.count(), func.sum(DriverRow.id), func.max(DriverRow.id))
-    return tuple(session.execute(query.where(DriverRow.enabled)).one())
 
 
 def find_driver(

@@ -71,6 +71,25 @@ class KeptResults(Generic[T]):
             threading.Thread(target=self._make_beside, args=work, name=THREAD, daemon=True).start()
         return old.value
 
+    def soon(self, key: Hashable, stamp: Hashable, make: Callable[[], T]) -> T | None:
+        """The result for this key and stamp, or None where it takes long: it is made beside.
+
+        Who got none asks again in a moment. One for another stamp is never given.
+        """
+        with self._lock:
+            found = self._found.get(key)
+            if found is not None and found.stamp == stamp:
+                return found.value
+            if key in self._beside:
+                return None
+            self._beside.add(key)
+        work = (key, stamp, make)
+        beside = threading.Thread(target=self._make_beside, args=work, name=THREAD, daemon=True)
+        beside.start()
+        beside.join(AT_ONCE_SECONDS / 2)  # the page itself takes the rest of the time
+        # One that ended with an error is told of by making it here.
+        return None if beside.is_alive() else self.now(key, stamp, make)
+
     def _make_beside(self, key: Hashable, stamp: Hashable, make: Callable[[], T]) -> None:
         try:
             # Who asks next makes it while waiting, and is told what is wrong.

@@ -1,7 +1,9 @@
 """Known pairs: which drivers do not get along, where that stands, and where it is the case."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import translate
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,10 +19,12 @@ from netboot.images.known_pairs import (
     clashes,
     partners,
 )
-from netboot.operations.drivers import enabled_stamp, find_driver
+from netboot.operations.catalog_now import index_now
+from netboot.operations.drivers import find_driver
 from netboot.operations.kept_results import KeptResults
 from netboot.site import Site
 from netboot.store.catalog_entry import DriverSummary, summary
+from netboot.store.catalog_index import CatalogIndex
 from netboot.store.catalog_rows import driver_value, load_drivers
 from netboot.store.known_pairs import (
     OWN,
@@ -34,6 +38,7 @@ from netboot.store.records import DriverRow, KnownPairRow
 
 PAIRS_AT_MOST = 500
 PARTNERS_SHOWN = 20
+LOADED_AT_ONCE = 500
 
 _kept: KeptResults[tuple[Clash, ...]] = KeptResults()
 
@@ -105,25 +110,40 @@ def clashes_among(site: Site, drivers: Sequence[Driver]) -> tuple[Clash, ...]:
 def enabled_clashes(site: Site) -> tuple[Clash, ...]:
     """What the pairs hold against the enabled drivers, were they in one image.
 
-    Looked up anew when another set of drivers is enabled, or a pair comes or goes.
+    Looked up anew when another set of drivers is enabled, or a pair comes or goes; the order is
+    nobody's concern there.
     """
+    index = index_now(site)
     with site.database.transaction() as session:
-        key = (str(site.data), own_pairs(session))
-        stamp = enabled_stamp(session)
+        known = pairs_known(session)
+    pairs = tuple(pair for pair in known if pair.trouble is not Trouble.ORDER)
 
     def make() -> tuple[Clash, ...]:
         with site.database.transaction() as session:
-            return clashes_enabled(session)
+            return clashes(pairs, _meant(session, index, pairs))
 
-    return _kept.now(key, stamp, make)
+    return _kept.now((str(site.data), pairs), index.enabled, make)
 
 
-def clashes_enabled(session: Session) -> tuple[Clash, ...]:
-    """The same within a transaction; the order is nobody's concern there."""
-    pairs = [one for one in pairs_known(session) if one.trouble is not Trouble.ORDER]
+def _meant(session: Session, index: CatalogIndex, pairs: Sequence[KnownPair]) -> tuple[Driver, ...]:
+    """The enabled drivers that a pair may mean, and a few more: those whose INF is named so."""
     sides = [side for pair in pairs for side in (pair.first, pair.second)]
-    meant = load_drivers(session, DriverRow.enabled & named_by(sides))
-    return clashes(pairs, meant)
+    if not all(side.inf for side in sides):
+        return tuple(load_drivers(session, DriverRow.enabled & named_by(sides)))
+    names = {name.casefold() for side in sides for name in side.inf.split()}
+    patterns = [translate(name) for name in sorted(names) if "*" in name or "?" in name]
+    like = re.compile("|".join(patterns) or r"(?!)")
+    numbers = [
+        row.said.number
+        for row in index.rows
+        if row.group.enabled
+        and ((name := row.said.inf_name.casefold()) in names or like.match(name))
+    ]
+    return tuple(
+        driver
+        for at in range(0, len(numbers), LOADED_AT_ONCE)
+        for driver in load_drivers(session, DriverRow.id.in_(numbers[at : at + LOADED_AT_ONCE]))
+    )
 
 
 def partners_of(site: Site, driver: str) -> tuple[Partner, ...]:

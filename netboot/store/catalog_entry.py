@@ -5,7 +5,8 @@ apart: they are nine tenths of a driver, and only matching needs them.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any
@@ -14,7 +15,7 @@ from pydantic_core import from_json, to_json
 
 from netboot.images.architecture import Architecture
 from netboot.images.catalog import Signature, signature
-from netboot.images.driver import Driver, DriverFile, DriverKind, Model
+from netboot.images.driver import Driver, DriverFile, DriverKind, Model, Span
 from netboot.images.matching import family
 
 ID_LENGTH = 255
@@ -53,6 +54,21 @@ class DriverSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Traits:
+    """What of a driver's models is asked of a whole catalog at once; several stand in lines.
+
+    `services` are `architecture service`, without case. `spans` are `architecture minimum_build
+    maximum_build` wherever the driver claims all of its ids, each as a hardware id; none where
+    ids differ in that, and only the models tell. `boards` are the words of its ids that are not
+    in the search text.
+    """
+
+    services: str
+    spans: str
+    boards: str
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogEntry:
     """A driver ready for its rows.
 
@@ -66,6 +82,7 @@ class CatalogEntry:
     package: dict[str, Any]
     models: str
     hardware_ids: str
+    traits: Traits
 
 
 def entry(driver: Driver) -> CatalogEntry:
@@ -78,6 +95,7 @@ def entry(driver: Driver) -> CatalogEntry:
         package=_package(driver),
         models=_models(driver.models),
         hardware_ids=_json([*dict.fromkeys([text[:ID_LENGTH] for text in ids])]),
+        traits=traits_of(driver.models),
     )
 
 
@@ -135,6 +153,37 @@ def _summary(driver: Driver, ids: int) -> DriverSummary:
 def family_of(driver: Driver) -> str:
     """What the versions of one package share, as one text."""
     return "\n".join(family(driver))[:511]
+
+
+def traits_of(models: Sequence[Model]) -> Traits:
+    """What of these models is asked of a whole catalog at once."""
+    ids = dict.fromkeys(text for one in models for text in one.hardware_ids)
+    compatible = {text for one in models for text in one.compatible_ids}
+    services = {(one.architecture, one.service) for one in models if one.service}
+    installed = {f"{architecture} {name.casefold()}" for architecture, name in services}
+    spans = {one.span for one in models}
+    plain = not compatible and (len(spans) == 1 or _claimed_alike(models, spans, ids.keys()))
+    text = "\n".join((*ids, *compatible))
+    words = dict.fromkeys(text.replace("\\", "\n").replace("&", "\n").split("\n"))
+    for chip in set(_CHIP_WORDS.findall(text)):
+        words.pop(chip, None)
+    return Traits(
+        services="\n".join(sorted(installed)).replace("\0", " "),
+        spans="\n".join(sorted(" ".join(map(str, span)) for span in spans)) if plain else "",
+        boards="\n".join(words).replace("\0", " "),
+    )
+
+
+def _claimed_alike(models: Iterable[Model], spans: Iterable[Span], ids: AbstractSet[str]) -> bool:
+    claims: dict[Span, set[str]] = {span: set() for span in spans}
+    for one in models:
+        claims[one.span].update(one.hardware_ids)
+    return all(claimed == ids for claimed in claims.values())
+
+
+def models_of(text: str) -> tuple[Model, ...]:
+    """The models out of the text that an entry has of them."""
+    return tuple(map(_model, from_json(text)))
 
 
 def _search_text(driver: Driver, ids: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -25,7 +26,13 @@ from netboot.images.architecture import Architecture
 from netboot.images.catalog import Signature
 from netboot.images.driver import Driver, DriverKind
 from netboot.store.catalog_entry import CatalogEntry, DriverSummary, whole
-from netboot.store.records import DriverContentRow, DriverRow, HardwareIdRow, RowId
+from netboot.store.records import (
+    DriverContentRow,
+    DriverRow,
+    DriverTraitsRow,
+    HardwareIdRow,
+    RowId,
+)
 
 
 def add_entries(connection: Connection, entries: Sequence[CatalogEntry]) -> list[str]:
@@ -43,6 +50,7 @@ def add_entries(connection: Connection, entries: Sequence[CatalogEntry]) -> list
     numbers = _numbers(connection, ids)
     placed = [(numbers[one.summary.digest], one) for one in entries]
     connection.execute(insert(DriverContentRow), [_content(number, one) for number, one in placed])
+    connection.execute(insert(DriverTraitsRow), [_traits(number, one) for number, one in placed])
     connection.execute(
         _claim_ids(connection),
         [{"number": number, "ids": one.hardware_ids} for number, one in placed],
@@ -168,6 +176,10 @@ def _numbers(connection: Connection, digests: Iterable[str]) -> dict[str, int]:
 
 def _content(number: int, one: CatalogEntry) -> dict[str, Any]:
     return {"driver_id": number, "package": one.package, "models": one.models}
+
+
+def _traits(number: int, one: CatalogEntry) -> dict[str, Any]:
+    return {"driver_id": number, **asdict(one.traits)}
 
 
 def _columns(one: CatalogEntry, now: float) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select, true
 from sqlalchemy.orm import Session
 
 from netboot.images.known_pairs import KnownPair, Side, Trouble
-from netboot.store.records import DriverContentRow, DriverRow, KnownPairRow
+from netboot.store.records import DriverRow, DriverTraitsRow, KnownPairRow
 
 FILE = Path(__file__).with_name("known_pairs.toml")
 OWN = "own-"
@@ -72,7 +72,7 @@ def new_row(pair: KnownPair) -> KnownPairRow:
 def named_by(sides: Iterable[Side]) -> ColumnElement[bool]:
     """Drivers that any of the sides may mean: all that it does, and a few more.
 
-    Versions and providers are left to the rules; a service is looked for in the models' text.
+    Versions and providers are left to the rules.
     """
     return or_(*(_named_by(side) for side in sides))
 
@@ -83,9 +83,9 @@ def _named_by(side: Side) -> ColumnElement[bool]:
         names = [_like(word) for word in side.inf.split()]
         found.append(or_(*(func.lower(DriverRow.inf_name).like(n, escape="\\") for n in names)))
     if side.service:
-        texts = [f'%"{_like(word)}"%' for word in side.service.split()]
-        held = func.lower(DriverContentRow.models)
-        serving = select(DriverContentRow.driver_id).where(
+        texts = [f"% {_like(word)}\n%" for word in side.service.split()]
+        held = DriverTraitsRow.services + literal("\n")
+        serving = select(DriverTraitsRow.driver_id).where(
             or_(*(held.like(text, escape="\\") for text in texts))
         )
         found.append(DriverRow.id.in_(serving))

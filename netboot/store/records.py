@@ -37,7 +37,10 @@ class DriverRow(Row):
     """
 
     __tablename__ = "drivers"
-    __table_args__ = (Index("ix_drivers_order", "name", "version", "digest"),)
+    __table_args__ = (
+        Index("ix_drivers_order", "name", "version", "digest"),
+        Index("ix_drivers_state", "enabled", "categories", "imported_at"),
+    )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     digest: Mapped[str] = mapped_column(String(71), unique=True)
@@ -76,6 +79,22 @@ class DriverContentRow(Row):
     )
     package: Mapped[dict[str, Any]]
     models: Mapped[str] = mapped_column(Text)
+
+
+class DriverTraitsRow(Row):
+    """What of a driver's models is asked of the whole catalog (netboot.store.catalog_entry.Traits).
+
+    Apart from all else, so that a look at every driver reads nothing else.
+    """
+
+    __tablename__ = "driver_traits"
+
+    driver_id: Mapped[int] = mapped_column(
+        ForeignKey("drivers.id", ondelete="CASCADE"), primary_key=True
+    )
+    services: Mapped[str] = mapped_column(Text)
+    spans: Mapped[str] = mapped_column(Text)
+    boards: Mapped[str] = mapped_column(Text)
 
 
 class HardwareIdRow(Row):

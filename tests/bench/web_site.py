@@ -28,6 +28,7 @@ from netboot.store.records import (
     DeploymentRow,
     DriverContentRow,
     DriverRow,
+    DriverTraitsRow,
     FactRow,
     JobRow,
     MachineRow,
@@ -95,6 +96,9 @@ def _drivers(site: Site, count: int, chance: random.Random) -> None:
         session.execute(insert(DriverRow), rows)
         session.execute(
             insert(DriverContentRow), [catalog_rows._content(number, one) for number, one in shelf]
+        )
+        session.execute(
+            insert(DriverTraitsRow), [catalog_rows._traits(number, one) for number, one in shelf]
         )
         session.connection().exec_driver_sql(
             "INSERT INTO hardware_ids (hardware_id, driver_id) VALUES (?, ?)", ids

@@ -3,13 +3,17 @@
 import random
 
 import pytest
+from sqlalchemy import select
 
 from netboot.images.architecture import Architecture
 from netboot.images.catalog import DriverFilter, Signature
 from netboot.images.driver import Driver, DriverKind, Model
-from netboot.operations.driver_search import search_drivers
+from netboot.operations import drivers
+from netboot.operations.driver_search import driver_totals, search_drivers
+from netboot.site import Site
 from netboot.store.catalog_entry import entry
-from netboot.store.catalog_rows import add_entries
+from netboot.store.catalog_rows import add_entries, summary_value
+from netboot.store.records import DriverRow
 from tests.images.packages import DISPLAY, NET, SCSI
 
 WORDS = ("Intel", "Realtek", "100%", "a_b", "Größe", "gigabit")
@@ -99,6 +103,65 @@ def test_a_boards_id_is_found_by_its_middle(stocked):
         driver.digest
         for driver in search_drivers(site, DriverFilter(f"subsys_{subsystem}")).drivers
     ]
+
+
+def test_several_words_of_an_id_are_found_within_one_id(stocked):
+    """From the middle of one to the middle of the next; not when they are of two ids."""
+    site, drivers = stocked
+    one, other = drivers[40].hardware_ids[:2]
+    inside = one[one.index("EV_000", 8) : -2].lower()
+    mixed = f"{one[one.index('DEV_') :].partition('&')[0]}&{other.rpartition('&')[2]}".lower()
+    expected = [d.digest for d in drivers if any(inside.upper() in i for i in d.hardware_ids)]
+
+    assert drivers[40].digest in expected
+    assert expected == sorted(
+        driver.digest for driver in search_drivers(site, DriverFilter(inside)).drivers
+    )
+    wanted = mixed.upper()
+    assert any(wanted in text for driver in drivers for text in driver.hardware_ids) == bool(
+        search_drivers(site, DriverFilter(mixed)).total
+    )
+
+
+def test_a_changed_catalog_is_found_at_once(stocked):
+    """Whoever changed it: another site on the same data stands for another process."""
+    site, _ = stocked
+    other = Site(site.data)
+    everything = DriverFilter("gigabit")
+    chance = random.Random(5)
+    try:
+        for turn in range(30):
+            there = search_drivers(other, DriverFilter()).drivers
+            one = chance.choice(there).digest
+            match turn % 4:
+                case 0:
+                    drivers.enable_driver(site, one)
+                case 1:
+                    drivers.disable_driver(site, one)
+                case 2:
+                    drivers.set_categories(site, one, [f"Room {turn}"])
+                case 3:
+                    last = max(there, key=lambda driver: driver.digest).digest
+                    drivers.delete_driver(site, last)
+                    with site.database.writing() as session:
+                        new = some_driver(1000 + turn, chance)
+                        add_entries(session.connection(), [entry(new)])
+            with site.database.transaction() as session:
+                kept = {
+                    row.digest: summary_value(row) for row in session.scalars(select(DriverRow))
+                }
+            for asked in (site, other):
+                found = search_drivers(asked, DriverFilter()).drivers
+                assert kept == {driver.digest: driver for driver in found}
+                assert list(found) == sorted(found, key=lambda d: (d.name, d.version, d.digest))
+                assert {digest for digest, driver in kept.items() if driver.enabled} == {
+                    d.digest for d in search_drivers(asked, DriverFilter(enabled=True)).drivers
+                }
+                texts = {d.digest for d in search_drivers(asked, everything).drivers}
+                assert texts == set(kept) & texts
+                assert driver_totals(asked).get(True, 0) == sum(d.enabled for d in found)
+    finally:
+        other.database.close()
 
 
 def test_a_devices_name_may_be_pasted_whole(stocked):

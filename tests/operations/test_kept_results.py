@@ -93,9 +93,39 @@ def test_what_cannot_be_made_beside_is_told_to_who_acts(kept, slow):
         kept.now("key", 2, fail)
 
 
-def test_the_oldest_are_let_go(kept, monkeypatch):
+def test_what_takes_long_is_made_beside_and_there_is_nothing_until_it_is(kept, monkeypatch):
+    """Neither does anybody wait, nor is one for another stamp given, nor is it made twice."""
+    monkeypatch.setattr(kept_results, "AT_ONCE_SECONDS", 0.01)
+    may_end = threading.Event()
+
+    def make():
+        assert may_end.wait(10)
+        return "new"
+
+    kept.now("key", 1, lambda: "old")
+    assert kept.soon("key", 2, make) is None
+    assert kept.soon("key", 2, refuse) is None
+    may_end.set()
+    for thread in beside():
+        thread.join(10)
+
+    assert "new" == kept.soon("key", 2, refuse)
+
+
+def test_what_takes_a_moment_is_there_at_once(kept):
+    """And what is wrong with it is told to who asks."""
+
+    def fail():
+        raise NotFound("gone")
+
+    assert "a" == kept.soon("key", 1, lambda: "a")
+    with pytest.raises(NotFound):
+        kept.soon("key", 2, fail)
+
+
+def test_the_oldest_are_let_go():
     """Memory has an end."""
-    monkeypatch.setattr(kept_results, "KEPT", 2)
+    kept = KeptResults(limit=2)
     for number in range(3):
         kept.now(number, 1, lambda number=number: number)
 

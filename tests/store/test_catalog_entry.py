@@ -85,3 +85,15 @@ def test_ids_are_no_longer_than_the_column_and_come_once():
     )
 
     assert ["A" * ID_LENGTH, "B"] == json.loads(entry(driver).hardware_ids)
+
+
+def test_boards_are_the_words_of_ids_that_the_search_text_has_not():
+    """Together they have every word of every id."""
+    driver = make(ids=("PCI\\VEN_8086&DEV_10D3&SUBSYS_225D17AA", "PCI\\VEN_8086&DEV_10D3"))
+    cut = entry(driver)
+    words = {word.upper() for word in cut.search_text.split("\n")} | set(
+        cut.traits.boards.split("\n")
+    )
+
+    assert {"PCI", "SUBSYS_225D17AA"} == set(cut.traits.boards.split("\n"))
+    assert {"PCI", "VEN_8086", "DEV_10D3", "SUBSYS_225D17AA"} <= words

@@ -3,6 +3,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -15,11 +16,16 @@ import netboot.store.changes  # noqa: F401  # likewise
 from netboot.boot.attempts import fold
 from netboot.boot.events import PeReported
 from netboot.errors import InvalidInput, MissingTool, OperatorFault
+from netboot.images.architecture import Architecture
+from netboot.images.driver import Model
 from netboot.store import boot_rows
 from netboot.store import database as module
 from netboot.store.boot_rows import BootFilter
+from netboot.store.catalog_entry import entry
+from netboot.store.catalog_rows import add_entries
 from netboot.store.database import Database
-from netboot.store.records import FactRow, ImageDriverRow, Row
+from netboot.store.records import DriverTraitsRow, FactRow, ImageDriverRow, Row
+from tests.samples.drivers import make_driver
 
 
 @pytest.fixture
@@ -107,12 +113,44 @@ def test_a_migration_that_is_cut_off_leaves_the_old_schema(tmp_path, monkeypatch
     database.close()
 
 
-def test_boots_that_were_kept_before_get_their_version_and_way(site):
-    """The step before knew them from the boot's own words only."""
+def undo(database, revision):
+    """Back to the schema before this revision."""
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
+    config = Config()
+    config.set_main_option("script_location", str(module.MIGRATIONS))
+    before = ScriptDirectory.from_config(config).get_revision(revision).down_revision
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, before)
+
+
+def traits(database):
+    """Those of all drivers, by number."""
+    with database.transaction() as session:
+        rows = session.scalars(select(DriverTraitsRow)).all()
+    return {row.driver_id: (row.services, row.spans, row.boards) for row in rows}
+
+
+def test_drivers_that_were_imported_before_get_their_traits(any_site):
+    """As an import gives them."""
+    board = Model(Architecture.X64, "board", ("PCI\\VEN_1&DEV_2&SUBSYS_3",), service="Alpha")
+    drivers = [replace(make_driver(f"nic{number}"), models=(board,)) for number in range(5)]
+    with any_site.database.writing() as session:
+        add_entries(session.connection(), [entry(driver) for driver in drivers])
+    known = traits(any_site.database)
+    undo(any_site.database, "0014")
+    assert "driver_traits" not in inspect(any_site.database.engine).get_table_names()
+    any_site.database.migrate()
+
+    assert 5 == len(known)
+    assert known == traits(any_site.database)
+
+
+def test_boots_that_were_kept_before_get_their_version_and_way(site):
+    """The step before knew them from the boot's own words only."""
     database = site.database
     events = [
         PeReported(
@@ -123,13 +161,8 @@ def test_boots_that_were_kept_before_get_their_version_and_way(site):
     ]  # fmt: skip
     with database.writing() as session:
         boot_rows.keep(session, fold(events))
-    config = Config()
-    config.set_main_option("script_location", str(module.MIGRATIONS))
-    before = ScriptDirectory.from_config(config).get_revision("0011").down_revision
-    with database.engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, before)
-        columns = {column["name"] for column in inspect(connection).get_columns("boots")}
+    undo(database, "0011")
+    columns = {column["name"] for column in inspect(database.engine).get_columns("boots")}
     assert not {"version", "way"} & columns
     database.migrate()
 

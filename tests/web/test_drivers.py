@@ -1,8 +1,11 @@
 """The driver catalog on pages."""
 
+import threading
+
 import pytest
 
-from netboot.operations import driver_import, drivers, images
+from netboot.operations import driver_import, driver_relations, drivers, images, kept_results
+from netboot.operations.catalog_conflicts import enabled_conflicts
 from tests.web import seeding
 from tests.web.conftest import htmx
 
@@ -165,6 +168,35 @@ def test_rivals_and_conflicts_are_shown(furnished, make_client, tmp_path):
         "No two packages claim the same device"
         in viewer.get("/drivers/conflicts?image=lab-pe-x64").text
     )
+
+
+def test_conflicts_that_take_long_are_worked_out_beside_the_page(
+    furnished, make_client, monkeypatch
+):
+    """The page says so and asks again, until they are there."""
+    viewer = make_client(furnished, "viewer")
+    begun, may_end, work_out = threading.Event(), threading.Event(), enabled_conflicts
+
+    def slowly(*arguments):
+        begun.set()
+        assert may_end.wait(30)
+        return work_out(*arguments)
+
+    monkeypatch.setattr(kept_results, "AT_ONCE_SECONDS", 0.01)
+    monkeypatch.setattr(driver_relations, "enabled_conflicts", slowly)
+    assert "This is being worked out" in viewer.get("/drivers/conflicts").text
+    assert begun.wait(10)
+    asked = viewer.get("/drivers/conflicts", headers=htmx()).text
+    assert 'hx-get="/drivers/conflicts"' in asked
+    assert "<html" not in asked
+    may_end.set()
+    for thread in threading.enumerate():
+        if thread.name == kept_results.THREAD:
+            thread.join(10)
+
+    asked = viewer.get("/drivers/conflicts", headers=htmx()).text
+    assert "Drivers that claim the same device" in asked
+    assert "hx-get" not in asked
 
 
 def test_categories_are_saved(furnished, make_client):

@@ -6,9 +6,8 @@ from pydantic import BaseModel, Field
 
 from netboot.images.architecture import Architecture
 from netboot.images.device import parse_devices
-from netboot.images.driver import Driver
 from netboot.images.known_pairs import Clash
-from netboot.images.matching import Conflict, Match
+from netboot.images.matching import Conflict, Match, Package
 from netboot.operations import coverage, driver_relations
 from web.access import Role, site
 from web.api.known_pairs import Pair
@@ -30,7 +29,7 @@ class Named(Value):
     enabled: bool
 
     @staticmethod
-    def all_of(drivers: Iterable[Driver]) -> "list[Named]":
+    def all_of(drivers: Iterable[Package]) -> "list[Named]":
         """These drivers."""
         return [Named.model_validate(driver) for driver in drivers]
 
