@@ -21,6 +21,7 @@ import statistics
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -302,11 +303,9 @@ def main() -> int:
     # Whoever ends us early finds no servers and no networks left over.
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
     rates = [10_000, 20_000] if quick else list(RATES)
-    scratch = Path(os.environ.get("TMPDIR", "/tmp")) / f"bench-dhcp-{os.getpid()}"
-    scratch.mkdir()
-    with Lan() as lan:
+    with tempfile.TemporaryDirectory(prefix="bench-dhcp-") as folder, Lan() as lan:
         server = lan.host("srv", f"{SERVER}/24")
-        bench = Bench(server, lan.host("cli", f"{CLIENT}/24"), 1.0 if quick else 2.0, scratch)
+        bench = Bench(server, lan.host("cli", f"{CLIENT}/24"), 1.0 if quick else 2.0, Path(folder))
         for host in (bench.server, bench.client):  # what is counted shall be DHCP and nothing else
             host.run("sysctl", "-w", "net.ipv6.conf.all.disable_ipv6=1")
         loss_free_rates(bench, rates, 1 if quick else 3)
