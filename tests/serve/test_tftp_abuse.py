@@ -8,7 +8,6 @@ import json
 import random
 import select
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -168,19 +167,19 @@ def transfers(site: Site) -> list[TransferStarted]:
     return [entry.event for entry in found if isinstance(entry.event, TransferStarted)]
 
 
-def median_of(rounds: int, measure: Callable[[], float]) -> float:
-    """The median of some measurements: this machine is not ours alone."""
-    return statistics.median(measure() for _ in range(rounds))
+def quickest_of(rounds: int, measure: Callable[[], float]) -> float:
+    """The least of some measurements: others on this machine can only add to what it takes."""
+    return min(measure() for _ in range(rounds))
 
 
 def test_ten_thousand_half_open_requests_cost_good_clients_nothing(service: Service) -> None:
     """From 250 addresses: a hundred of a hundred are served, in at most 1.5 times the time."""
-    normal = median_of(3, lambda: service.seconds_to_serve(100, 10))
+    normal = quickest_of(5, lambda: service.seconds_to_serve(100, 10))
     processes, files, memory = service.processes(), service.descriptors(), service.memory()
     with service.rude("read", SERVER, NAME, "10000", "250", "8000") as flood:
         service.seconds_to_serve(100, 10)  # while it goes on
         sent = said(flood)
-        after = median_of(3, lambda: service.seconds_to_serve(100, 10))
+        after = quickest_of(5, lambda: service.seconds_to_serve(100, 10))
 
     assert sent["sent"] == 10_000
     assert after <= 1.5 * normal, (after, normal)
@@ -216,12 +215,12 @@ def _lasting(path: Path) -> bool:
 
 def test_five_hundred_slow_readers_do_not_slow_others(service: Service) -> None:
     """One block in five seconds each; twenty normal clients take at most 1.5 times as long."""
-    normal = median_of(5, lambda: service.seconds_to_serve(20, 20))
+    normal = quickest_of(7, lambda: service.seconds_to_serve(20, 20))
     with service.rude("slowly", SERVER, NAME, "500", "50", "5") as slow:
         assert said(slow) == {"readers": 500, "reached": 2}
-        beside = median_of(5, lambda: service.seconds_to_serve(20, 20))
+        beside = quickest_of(7, lambda: service.seconds_to_serve(20, 20))
         assert said(slow) == {"readers": 500, "reached": 3}  # five seconds on, all are there
-        beside = max(beside, median_of(5, lambda: service.seconds_to_serve(20, 20)))
+        beside = max(beside, quickest_of(7, lambda: service.seconds_to_serve(20, 20)))
         assert slow.stdin is not None
         slow.stdin.close()
 
