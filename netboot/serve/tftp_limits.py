@@ -7,6 +7,7 @@ forged, and what we send to it may be an attack on whoever lives there.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from netboot.protocols.tftp_options import OptionLimits
 
 if TYPE_CHECKING:
     from netboot.serve.tftp_session import Session
+
+_MTU_HOLDS = 60.0  # seconds: routes change seldom
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +92,23 @@ class Bucket:
 class Source:
     """What one address has of us. The server keeps `strangers` (oldest first) and `validated`."""
 
-    __slots__ = ("bytes", "errors", "strangers", "validated")
+    __slots__ = ("_mtu", "_mtu_holds_until", "bytes", "errors", "strangers", "validated")
 
     def __init__(self, limits: TftpLimits, now: float) -> None:
         self.bytes = Bucket(limits.unvalidated_bytes_per_source, now)
         self.errors = Bucket(limits.errors_per_source, now)
         self.strangers: dict[Session, None] = {}
         self.validated = 0
+        self._mtu, self._mtu_holds_until = 0, now
+
+    def path_mtu(self, measure: Callable[[], int], now: float) -> int:
+        """The largest packet that goes there whole: asked anew when a minute is over.
+
+        To ask is a tenth of what a small file costs, and loaders fetch dozens of them.
+        """
+        if now >= self._mtu_holds_until:
+            self._mtu, self._mtu_holds_until = measure(), now + _MTU_HOLDS
+        return self._mtu
 
 
 class Sources:

@@ -226,9 +226,10 @@ class TftpServer:
     def _begin(self, request: ReadRequest, asked: Asked, source: Source, now: float) -> None:
         options = self._limits.options
         if "blksize" in request.options and not self._limits.fragments:
-            mtu = path_mtu(asked.peer, interface=self._interface)
+            mtu = source.path_mtu(lambda: path_mtu(asked.peer, interface=self._interface), now)
             fits = max(mtu - _HEADERS, DEFAULT_BLOCK_SIZE)
-            options = replace(options, max_block_size=min(options.max_block_size, fits))
+            if fits < options.max_block_size:
+                options = replace(options, max_block_size=fits)
         terms = negotiate(request.options, size=asked.size, limits=options)
         transfer = ReadTransfer(size=asked.size, terms=terms, timing=self._limits.timing)
         self._make_room(source, now)

@@ -1,6 +1,6 @@
 """Budgets and memories of the TFTP server."""
 
-from netboot.serve.tftp_limits import Bucket, Sources, TftpLimits
+from netboot.serve.tftp_limits import Bucket, Source, Sources, TftpLimits
 
 
 def test_a_bucket_holds_one_second_and_refills() -> None:
@@ -59,3 +59,14 @@ def test_a_source_that_one_worker_hears_has_the_whole_of_its_limits() -> None:
     assert share.sessions_per_source == limits.sessions_per_source
     assert share.unvalidated_per_source == limits.unvalidated_per_source
     assert share.errors_per_source == limits.errors_per_source
+
+
+def test_the_path_to_a_source_is_asked_for_once_a_minute() -> None:
+    """A loader fetches dozens of files within seconds; its route stays what it was."""
+    source = Source(TftpLimits(), 100.0)
+    answers = iter((1500, 1400))
+
+    assert [source.path_mtu(lambda: next(answers), now) for now in (100.0, 101.0, 159.9)] == (
+        [1500] * 3
+    )
+    assert source.path_mtu(lambda: next(answers), 161.0) == 1400
