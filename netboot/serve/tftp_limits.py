@@ -40,7 +40,7 @@ class TftpLimits:
     """Whether clients may ask from a port under 1024, as other servers do when they are abused."""
     fragments: bool = False
     """Whether blocks may be larger than the path's packets, and travel as IP fragments."""
-    tid_ports: int = 128
+    tid_ports: int = 256
     netascii: int = 4 * 1024 * 1024
 
     def share(self, workers: int, *, by_source: bool) -> TftpLimits:

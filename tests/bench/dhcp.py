@@ -7,7 +7,8 @@ transaction id. dnsmasq runs as it is installed (it logs): that is who `loss_fre
 with; and, told beside, with its log off (`loss_free_ratio_to_quiet`). Ours is the DHCP server by
 itself where rates are compared: it makes its events and writes none. `netboot boot` as it is
 installed, with its journal and its TFTP workers on the same processor, answers the storm of 2,000
-a second and that of 20,000. perfdhcp itself asks no more than some 46,000 times a second.
+a second and that of 20,000. perfdhcp itself asks no more than some
+50,000 times a second.
 
     python -m tests.bench.dhcp [--quick]
 """
