@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
+from netboot.commands.lazily import lazily
 from netboot.commands.recorded import changes, record
 from netboot.errors import ContentFault, NetbootError, OperatorFault
 
@@ -84,7 +85,8 @@ class LazySubjects(click.Group):
         if cmd_name not in SUBJECTS:
             return None
         module, name = SUBJECTS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(module), name)
+        with lazily():
+            command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -237,3 +237,18 @@ def test_secrets_of_settings_do_not_reach_the_log():
 
     assert ["oidc_client_secret=…", "web_port=1", "--password", "…", "--token=…",
             "database_url=…"] == told  # fmt: skip
+
+
+def test_the_help_of_subjects_loads_no_database():
+    """Nobody waits half a second for a list of verbs, and completion asks for it at each key."""
+    code = (
+        "import contextlib, io, sys; from netboot.cli import SUBJECTS, main\n"
+        "for subject in set(SUBJECTS) - {'account'}:\n"
+        "    with contextlib.redirect_stdout(io.StringIO()) as told: main([subject, '--help'])\n"
+        "    assert 'Usage: netboot ' + subject in told.getvalue(), subject\n"
+        "    slow = {'flask', 'sqlalchemy', 'alembic', 'scapy', 'rich'} & set(sys.modules)\n"
+        "    assert not slow, f'{subject} loads {slow}'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert 0 == done.returncode, done.stderr

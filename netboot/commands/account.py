@@ -1,13 +1,18 @@
 """`netboot account`: who may sign in on the page, and what scripts sign in with."""
 
+from __future__ import annotations
+
 import time
 from dataclasses import asdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from netboot.commands.output import as_json, open_site, print_json, print_table, say
 from netboot.operations import accounts, sessions, tokens
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.group()

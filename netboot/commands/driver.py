@@ -1,6 +1,9 @@
 """`netboot driver`: import, find, enable, sort."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,19 +14,21 @@ from netboot.images.architecture import Architecture
 from netboot.images.catalog import DriverFilter, Signature, signature
 from netboot.images.device import parse_devices
 from netboot.images.driver import Driver, DriverKind
-from netboot.images.matching import Match
 from netboot.operations import (
     coverage,
     driver_import,
     driver_relations,
+    driver_search,
     driver_sets,
     drivers,
     known_pairs,
 )
-from netboot.operations.driver_import import ImportReport
-from netboot.operations.driver_relations import Relations
-from netboot.operations.driver_search import search_drivers
-from netboot.store.catalog_entry import DriverSummary
+
+if TYPE_CHECKING:
+    from netboot.images.matching import Match
+    from netboot.operations.driver_import import ImportReport
+    from netboot.operations.driver_relations import Relations
+    from netboot.store.catalog_entry import DriverSummary
 
 SIGNATURES = {"catalog": Signature.CATALOG, "programs": Signature.SELF, "none": Signature.NONE}
 
@@ -122,7 +127,7 @@ def list_(
         has_findings=findings,
         category=category,
     )
-    found = search_drivers(open_site(data), wanted, limit=limit)
+    found = driver_search.search_drivers(open_site(data), wanted, limit=limit)
     if json_:
         print_json([_plain_summary(item) for item in found.drivers])
         return

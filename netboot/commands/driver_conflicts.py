@@ -1,18 +1,24 @@
 """`netboot driver conflicts` and `netboot driver pair`: drivers that get in each other's way."""
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import click
 
 from netboot.commands.output import as_json, open_site, print_json, print_table, say
-from netboot.images.driver import Driver
 from netboot.images.known_pairs import Clash, KnownPair, Side, Trouble
-from netboot.images.matching import Conflict, Package
 from netboot.operations import driver_relations, known_pairs
-from netboot.operations.driver_relations import Conflicts
-from netboot.operations.known_pairs import Partner
-from netboot.site import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from netboot.images.driver import Driver
+    from netboot.images.matching import Conflict, Package
+    from netboot.operations.driver_relations import Conflicts
+    from netboot.operations.known_pairs import Partner
+    from netboot.site import Site
 
 SHOWN = 20
 

@@ -1,7 +1,10 @@
 """`netboot image`: import, add drivers, build versions."""
 
+from __future__ import annotations
+
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,10 +14,12 @@ from netboot.commands.image_care import COMMANDS
 from netboot.commands.image_told import alarms, state_of, tell_image
 from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
 from netboot.images.architecture import Architecture
-from netboot.images.coverage import Coverage, DriverWeight
 from netboot.operations import coverage as operations
 from netboot.operations import image_properties, images, versions
-from netboot.operations.images import ImageView
+
+if TYPE_CHECKING:
+    from netboot.images.coverage import Coverage, DriverWeight
+    from netboot.operations.images import ImageView
 
 
 @click.group()

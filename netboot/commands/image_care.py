@@ -1,11 +1,12 @@
 """`netboot image`, second page: properties, newer sources, secrets, comparison of versions."""
 
+from __future__ import annotations
+
 import getpass
-from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +15,11 @@ from netboot.commands.output import as_json, open_site, print_json, progress_bar
 from netboot.images.properties import SCRATCH_SPACES
 from netboot.images.uefi_loader import AUTHORITIES
 from netboot.operations import image_properties, image_source, images, publication, versions
-from netboot.site import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from netboot.site import Site
 
 FILE = click.Path(path_type=Path)
 

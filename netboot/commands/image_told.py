@@ -1,15 +1,21 @@
 """What `netboot image` prints: an image with its facts, a newer source's report, a comparison."""
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import click
 
 from netboot.images import uefi_loader
-from netboot.images.image_facts import BootFile, ImageFacts
 from netboot.images.properties import NO_PROPERTIES, PROPERTY_WORDS, Properties
-from netboot.images.source_change import FileChanges, SourceChange
-from netboot.images.version_change import Change, VersionChange
-from netboot.operations.image_view import ImageView
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from netboot.images.image_facts import BootFile, ImageFacts
+    from netboot.images.source_change import FileChanges, SourceChange
+    from netboot.images.version_change import Change, VersionChange
+    from netboot.operations.image_view import ImageView
 
 SIGNERS = {
     "2011": "signed by Microsoft's authority of 2011",

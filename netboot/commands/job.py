@@ -1,14 +1,19 @@
 """`netboot job`: long work, how far it is, what came of it."""
 
+from __future__ import annotations
+
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
 from netboot.operations import jobs as operations
 from netboot.operations import lab
-from netboot.site import Site
+
+if TYPE_CHECKING:
+    from netboot.site import Site
 
 
 @click.group()

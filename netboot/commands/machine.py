@@ -1,20 +1,25 @@
 """`netboot machine`: known machines and their devices."""
 
+from __future__ import annotations
+
 import sys
 import time
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from netboot.commands.output import as_json, open_site, print_json, print_table, say
-from netboot.images.coverage import MachineCoverage
 from netboot.images.uefi_loader import AUTHORITIES
-from netboot.operations import coverage, machines
-from netboot.operations.coverage import Outlook
-from netboot.operations.machine_images import Decision, decider
-from netboot.operations.machines import KnownMachine
+from netboot.operations import coverage, machine_images, machines
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from netboot.images.coverage import MachineCoverage
+    from netboot.operations.coverage import Outlook
+    from netboot.operations.machine_images import Decision
+    from netboot.operations.machines import KnownMachine
 
 TITLES = (
     *("Machine", "Seen", "Architecture", "Firmware", "Gets"),
@@ -33,7 +38,7 @@ def machine() -> None:
 def list_(data: Path, *, json_: bool) -> None:
     """Show all machines that were seen booting or listed by hand, and how they will fare."""
     site = open_site(data)
-    decide, fates = decider(site), coverage.outlook(site)
+    decide, fates = machine_images.decider(site), coverage.outlook(site)
     rows = [(item, decide(item), fates.get(item.key)) for item in machines.list_machines(site)]
     if json_:
         print_json([_plain(*row) for row in rows])
@@ -50,7 +55,7 @@ def show(data: Path, *, name: str, image: str, json_: bool) -> None:
     """Show machine NAME, its devices, and what drives them in the image that it gets."""
     site = open_site(data)
     item = machines.get_machine(site, name)
-    decision = decider(site)(item)
+    decision = machine_images.decider(site)(item)
     chosen = (image,) if image else decision.images[:1]
     held = {wanted: coverage.machine_coverage(site, wanted, item) for wanted in chosen}
     if json_:

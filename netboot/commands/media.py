@@ -1,7 +1,10 @@
 """`netboot media`: ISO, USB and disk images, and packages for machines' own disks."""
 
+from __future__ import annotations
+
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,7 +14,9 @@ from netboot.images.disk_package import System
 from netboot.images.media import DiskFormat, MediaKind, MediaOrder
 from netboot.operations import disk_packages
 from netboot.operations import media as operations
-from netboot.operations.media import MediumView
+
+if TYPE_CHECKING:
+    from netboot.operations.media import MediumView
 
 _HOME = "Address of the site's boot files (http://192.0.2.1:8081), or `site` for its own."
 

@@ -1,12 +1,18 @@
 """`netboot settings`: what an administrator may set, and where each setting comes from."""
 
-from pathlib import Path
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import click
 
 from netboot.commands.output import as_json, open_site, print_json, print_table
 from netboot.operations import settings as operations
-from netboot.operations.settings import SettingsView
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from netboot.operations.settings import SettingsView
 
 
 @click.group()

@@ -1,6 +1,8 @@
 """`netboot test-machine`: virtual machines of the lab that boot from the running site."""
 
-from pathlib import Path
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,6 +10,9 @@ from netboot.commands.job import queued, wait_option
 from netboot.commands.output import as_json, open_site, print_json, print_table
 from netboot.operations import jobs
 from netboot.operations import lab as operations
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.group("test-machine")

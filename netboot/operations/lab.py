@@ -1,5 +1,7 @@
 """The lab: a private network where test machines boot from this site."""
 
+from __future__ import annotations
+
 import json
 import socket
 from collections.abc import Iterator, Mapping, Sequence
