@@ -127,11 +127,6 @@ _lists: KeptResults[tuple[ImageView, ...]] = KeptResults()
 _views: KeptResults[ImageView] = KeptResults(VIEWS_KEPT)
 
 
-def views_stamp(site: Site) -> tuple[Hashable, ...]:
-    """Differs when any image may look different: by rows, by policy or by what is served."""
-    return _known(site).stamp
-
-
 def _known(site: Site) -> _Known:
     stamp = site.database.stamp("images", "policy", "catalog")
     served = site.point.numbers()

@@ -8,7 +8,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, literal, select, update
 
 from netboot.errors import NotFound
 from netboot.operations.accounts import Account, account_value
@@ -54,9 +54,8 @@ def begin(site: Site, account_id: int, *, now: float, address: str = "", browser
 def resume(site: Site, secret: str, *, now: float) -> Account | None:
     """Whose session this is; None when it is over or its account may not sign in."""
     digest = digest_of(secret)
-    times = {"idle": now - IDLE_SECONDS, "oldest": now - ABSOLUTE_SECONDS}
     with site.database.transaction() as session:
-        found = session.execute(_WHOSE, {"digest": digest, **times}).one_or_none()
+        found = session.execute(_WHOSE, {"digest": digest, **_limits(now)}).one_or_none()
     if found is None:
         return None
     seen, account = found
@@ -67,13 +66,21 @@ def resume(site: Site, secret: str, *, now: float) -> Account | None:
     return account_value(account)
 
 
+def _limits(now: float) -> dict[str, float]:
+    """Since when a session must have been used, and when begun, or it is over."""
+    return {"idle": now - IDLE_SECONDS, "oldest": now - ABSOLUTE_SECONDS}
+
+
+def _before(idle: ColumnElement[float], oldest: ColumnElement[float]) -> ColumnElement[bool]:
+    return (SessionRow.seen < idle) | (SessionRow.began < oldest)
+
+
 _WHOSE = (
     select(SessionRow.seen, AccountRow)
     .join(AccountRow, AccountRow.id == SessionRow.account_id)
     .where(
         SessionRow.secret_hash == bindparam("digest"),
-        SessionRow.seen >= bindparam("idle"),
-        SessionRow.began >= bindparam("oldest"),
+        ~_before(bindparam("idle"), bindparam("oldest")),
         AccountRow.disabled.is_(False),
     )
 )
@@ -121,5 +128,5 @@ def handle_of(digest: str) -> str:
 
 
 def _over(now: float) -> ColumnElement[bool]:
-    idle = SessionRow.seen < now - IDLE_SECONDS
-    return idle | (SessionRow.began < now - ABSOLUTE_SECONDS)
+    limits = _limits(now)
+    return _before(literal(limits["idle"]), literal(limits["oldest"]))

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Mapping
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from netboot.store.records import BootHourRow, Row
+from netboot.store.records import BootHourRow
+from netboot.store.upsert import upsert
 
 HOUR = 3600
 
@@ -33,12 +33,7 @@ def add(session: Session, difference: Mapping[Place, int]) -> None:
             row["online" if online else "other"] += count
     if not rows:
         return
-    table = Row.metadata.tables[BootHourRow.__tablename__]
-    postgres = session.get_bind().dialect.name == "postgresql"
-    statement = postgresql.insert(table) if postgres else sqlite.insert(table)
-    sums = {name: table.c[name] + statement.excluded[name] for name in ("online", "other")}
-    counted = statement.on_conflict_do_update(index_elements=["hour"], set_=sums)
-    session.connection().execute(counted, list(rows.values()))
+    upsert(session, BootHourRow, list(rows.values()), key="hour", summed=("online", "other"))
     session.execute(delete(BootHourRow).where(BootHourRow.online == 0, BootHourRow.other == 0))
 
 

@@ -19,14 +19,14 @@ from sqlalchemy import (
     literal_column,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
 from netboot.boot.attempt import Attempt, Outcome
 from netboot.boot.ladder import Rung
 from netboot.store import boot_hours
 from netboot.store.boot_hours import Place
-from netboot.store.records import BootRow, Row
+from netboot.store.records import BootRow
+from netboot.store.upsert import upsert
 
 WHOLE_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 PARSED = 2000
@@ -87,12 +87,7 @@ def keep(session: Session, attempts: Iterable[Attempt]) -> None:
     difference = Counter(_place(row["began"], row["state"]) for row in rows)
     difference.subtract(_places(session, [row["key"] for row in rows]))
     boot_hours.add(session, difference)
-    table = Row.metadata.tables[BootRow.__tablename__]
-    postgres = session.get_bind().dialect.name == "postgresql"
-    statement = postgresql.insert(table) if postgres else sqlite.insert(table)
-    values = {name: statement.excluded[name] for name in rows[0] if name != "key"}
-    changed = statement.on_conflict_do_update(index_elements=["key"], set_=values)
-    session.connection().execute(changed, rows)
+    upsert(session, BootRow, rows, key="key")
 
 
 def find(session: Session, key: str) -> Attempt | None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 from pydantic_core import from_json
 from sqlalchemy import Text, cast, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from netboot.boot.known_machine import DeviceList, KnownMachine, device_list, machine_after
@@ -21,7 +20,8 @@ from netboot.boot.machine_index import MachineIndex
 from netboot.store.changes import numbers
 from netboot.store.database import Database
 from netboot.store.journal import Journal
-from netboot.store.records import FactRow, MachineRow, Row
+from netboot.store.records import FactRow, MachineRow
+from netboot.store.upsert import upsert
 
 READ_TO = "machines_read_to"
 BATCH = 5000
@@ -276,13 +276,7 @@ def _write(session: Session, machines: dict[str, KnownMachine | None], read_to: 
     if gone:
         session.execute(delete(MachineRow).where(MachineRow.key.in_(gone)))
     rows = [_row(machine) for machine in machines.values() if machine is not None]
-    if rows:
-        table = Row.metadata.tables[MachineRow.__tablename__]
-        postgres = session.get_bind().dialect.name == "postgresql"
-        statement = postgresql.insert(table) if postgres else sqlite.insert(table)
-        values = {name: statement.excluded[name] for name in rows[0] if name != "key"}
-        changed = statement.on_conflict_do_update(index_elements=["key"], set_=values)
-        session.connection().execute(changed, rows)
+    upsert(session, MachineRow, rows, key="key")
     session.merge(FactRow(name=READ_TO, value={"id": read_to}))
     session.flush()
 
