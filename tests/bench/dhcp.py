@@ -16,7 +16,6 @@ a second and that of 20,000. perfdhcp itself asks no more than some
 import argparse
 import json
 import os
-import signal
 import socket
 import statistics
 import struct
@@ -34,7 +33,7 @@ from netboot.images.content_version import ContentVersion, ManifestFile
 from netboot.protocols.dhcp import Packet
 from netboot.site import Site
 from netboot.store.boot_programs import prepare_programs
-from tests.bench.bench_network import prefer, processors
+from tests.bench.bench_network import leave_nothing_behind, prefer, processors
 from tests.boot_requests import request
 from tests.netlab import Host, Lan
 from tests.serve.conftest import Firmware
@@ -301,8 +300,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less than a minute")
     quick = parser.parse_args().quick
-    # Whoever ends us early finds no servers and no networks left over.
-    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
+    leave_nothing_behind()
     rates = [10_000, 20_000] if quick else list(RATES)
     with tempfile.TemporaryDirectory(prefix="bench-dhcp-") as folder, Lan() as lan:
         server = lan.host("srv", f"{SERVER}/24")

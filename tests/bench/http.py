@@ -14,7 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.bench.bench_network import FIRST_CLIENT, BenchNetwork, Server, compile_client, wait_until
+from tests.bench.bench_network import (
+    FIRST_CLIENT,
+    BenchNetwork,
+    Server,
+    compile_client,
+    leave_nothing_behind,
+    wait_until,
+)
 from tests.bench.bench_peers import debian_program
 from tests.bench.bench_table import Goal, Series, conclude, print_table, ratio
 
@@ -252,6 +259,7 @@ def main() -> None:
     if os.geteuid():
         sys.exit("Network namespaces need root: sudo make bench-http")
     program = compile_client("http_load.c")
+    leave_nothing_behind()
     with BenchNetwork() as network:
         bench = Bench(network, program)
         ours = [sys.executable, "-m", "tests.bench.http_server", "{address}", PORT]

@@ -16,7 +16,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.bench.bench_network import FIRST_CLIENT, BenchNetwork, Server, compile_client, wait_until
+from tests.bench.bench_network import (
+    FIRST_CLIENT,
+    BenchNetwork,
+    Server,
+    compile_client,
+    leave_nothing_behind,
+    wait_until,
+)
 from tests.bench.bench_peers import debian_program, python_with
 from tests.bench.bench_table import Goal, Series, conclude, print_table, ratio
 
@@ -384,6 +391,7 @@ def main() -> None:
     rounds = 1 if asked.quick else asked.rounds
     program = compile_client("tftp_load.c")
     results: Results = {}
+    leave_nothing_behind()
     with BenchNetwork() as network:
         bench = Bench(network, program)
         for name, command in commands(bench.files).items():
