@@ -1,5 +1,7 @@
 """`netboot export`, `netboot plan`, `netboot apply`: the site as files for git."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any
 
