@@ -7,8 +7,9 @@ from pathlib import Path
 
 from tests.netlab import Host
 
-RANGE = ("10.77.0.100", "10.77.0.200")
-BRANCH_RANGE = ("10.78.0.100", "10.78.0.200")
+# All addresses of a range begin alike: what is told about them can be searched for.
+RANGE = ("10.77.0.100", "10.77.0.199")
+BRANCH_RANGE = ("10.78.0.100", "10.78.0.199")
 ROUTER = "10.78.0.1"
 
 DNSMASQ = (

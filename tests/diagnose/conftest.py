@@ -27,7 +27,7 @@ DNSMASQ = (
     "--no-ping", "--bind-interfaces", "--interface=eth0", "--pid-file=", "--log-facility=-",
     "--dhcp-leasefile=/dev/null", "--dhcp-authoritative", "--dhcp-option=3",
 )  # fmt: skip
-ADDRESSES = "--dhcp-range=10.77.0.100,10.77.0.200,255.255.255.0,1h"
+ADDRESSES = "--dhcp-range=10.77.0.100,10.77.0.199,255.255.255.0,1h"
 
 
 @dataclass

@@ -296,7 +296,7 @@ def relayed_branch(network: Network, *, router: bool = True) -> Any:
     """A client behind a router with ISC dhcrelay; DHCP for both subnets by dnsmasq."""
     dhcp = network.lan.host("dhcp", "10.77.0.1/24")
     way = ("--dhcp-option=tag:branch,3,10.78.0.1",) if router else ()
-    branch = "--dhcp-range=set:branch,10.78.0.100,10.78.0.200,255.255.255.0,1h"
+    branch = "--dhcp-range=set:branch,10.78.0.100,10.78.0.199,255.255.255.0,1h"
     wait_for(
         dhcp.start(*DNSMASQ, ADDRESSES, branch, *way),
         "DHCP, IP range 10.78",

@@ -42,7 +42,7 @@ DNSMASQ = (
     "--log-dhcp",
 )  # fmt: skip
 ADDRESSES = (
-    "--dhcp-authoritative", "--dhcp-range=10.77.0.100,10.77.0.200,255.255.255.0,1h",
+    "--dhcp-authoritative", "--dhcp-range=10.77.0.100,10.77.0.199,255.255.255.0,1h",
     "--dhcp-leasefile=/dev/null", "--dhcp-option=3",
 )  # fmt: skip
 
