@@ -14,6 +14,7 @@ from flask import Blueprint, Flask, abort, current_app, redirect, url_for
 from flask.typing import ResponseReturnValue
 from joserfc.errors import JoseError
 
+from netboot.access import ROLES
 from netboot.config import Settings
 from netboot.errors import OperatorFault
 from netboot.operations import accounts, audit
@@ -109,7 +110,7 @@ def role_in(claims: dict[str, Any], settings: Settings) -> str:
     values = held if isinstance(held, list) else [held]
     names = [value for value in values if isinstance(value, str)]
     roles = [settings.oidc_roles[name] for name in names if name in settings.oidc_roles]
-    return max(roles, key=accounts.ROLES.index, default=settings.oidc_default_role)
+    return max(roles, key=ROLES.index, default=settings.oidc_default_role)
 
 
 def init_single_sign_on(app: Flask, settings: Settings) -> None:

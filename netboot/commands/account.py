@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netboot.access import LONGEST_DAYS, ROLES, SCOPES
 from netboot.commands.output import as_json, open_site, print_json, print_table, say
 from netboot.operations import accounts, sessions, tokens
 
@@ -31,7 +32,7 @@ def setup_token(data: Path, *, json_: bool) -> None:
 
 @account.command()
 @click.argument("name")
-@click.option("--role", type=click.Choice(accounts.ROLES), default="operator", show_default=True)
+@click.option("--role", type=click.Choice(ROLES), default="operator", show_default=True)
 @click.password_option()
 @as_json
 @click.pass_obj
@@ -54,7 +55,7 @@ def password(data: Path, *, name: str, password: str, json_: bool) -> None:
 
 @account.command()
 @click.argument("name")
-@click.argument("role", type=click.Choice(accounts.ROLES))
+@click.argument("role", type=click.Choice(ROLES))
 @as_json
 @click.pass_obj
 def role(data: Path, *, name: str, role: str, json_: bool) -> None:
@@ -122,8 +123,8 @@ def list_(data: Path, *, json_: bool) -> None:
 @account.command()
 @click.argument("name")
 @click.option("--label", default="made on the console", help="What the token is for.")
-@click.option("--scope", type=click.Choice(list(tokens.SCOPES)), default="read", show_default=True)
-@click.option("--days", type=click.IntRange(1, tokens.LONGEST_DAYS), default=90, show_default=True)
+@click.option("--scope", type=click.Choice(list(SCOPES)), default="read", show_default=True)
+@click.option("--days", type=click.IntRange(1, LONGEST_DAYS), default=90, show_default=True)
 @as_json
 @click.pass_obj
 def token(data: Path, *, name: str, label: str, scope: str, days: int, json_: bool) -> None:

@@ -13,6 +13,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from netboot.access import ROLES
 from netboot.errors import (
     AlreadyExists,
     Difference,
@@ -26,7 +27,6 @@ from netboot.site import Site
 from netboot.store.account_records import SessionRow, TokenRow
 from netboot.store.records import AccountRow, FactRow
 
-ROLES = ("viewer", "operator", "admin")
 SHORTEST_PASSWORD = 10
 SETUP_TOKEN = "setup_token"  # noqa: S105  # the fact's name, not a secret
 

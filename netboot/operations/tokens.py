@@ -12,19 +12,16 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from netboot.access import LONGEST_DAYS, ROLES, SCOPES
 from netboot.errors import InvalidInput, NotFound
-from netboot.operations.accounts import ROLES, Account, account_value
+from netboot.operations.accounts import Account, account_value
 from netboot.operations.sessions import TOLD_EVERY, digest_of
 from netboot.site import Site
 from netboot.store.account_records import TokenRow
 from netboot.store.records import AccountRow
 
 DAY = 24 * 3600.0
-LONGEST_DAYS = 730
 SHAPE = re.compile(r"nb_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
-
-SCOPES = {"read": "viewer", "operate": "operator", "administer": "admin"}
-"""What a token may do at most, as the role of which it may do everything."""
 
 
 @dataclass(frozen=True, slots=True)

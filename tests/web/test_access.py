@@ -3,6 +3,7 @@
 import pytest
 from flask import Flask
 
+from netboot.access import SCOPES
 from netboot.operations import accounts as operations
 from netboot.operations import tokens
 from tests.web.conftest import IDENTITIES, age_session, sign_in
@@ -331,7 +332,7 @@ def test_a_token_opens_what_its_scope_says_and_no_more(shared_site, make_client,
         headers = {"Tus-Resumable": "1.0.0", "Authorization": f"Bearer {token}"}
         response = client.open(path, method=method, headers=headers, buffered=False)
         response.close()
-        allowed = (NEEDS | API_NEEDS)[endpoint] <= Role.named(tokens.SCOPES[scope])
+        allowed = (NEEDS | API_NEEDS)[endpoint] <= Role.named(SCOPES[scope])
         allowed &= endpoint not in WHOLE_ACCOUNT or scope == "administer"
         where = f"{method} {path} with {scope}: {response.status_code}"
         assert allowed == (response.status_code != 403), where

@@ -6,6 +6,7 @@ from typing import Literal
 from flask_login import current_user  # type: ignore[import-untyped]
 from pydantic import BaseModel, Field, SecretStr
 
+from netboot.access import LONGEST_DAYS, SCOPES
 from netboot.operations import accounts, sessions
 from netboot.operations import tokens as own_tokens
 from web.access import Role, role_now, session_digest, site
@@ -54,7 +55,7 @@ class NewToken(Order):
 
     name: str = Field(min_length=1, max_length=100)
     scope: ScopeName = "read"
-    days: int = Field(90, ge=1, le=own_tokens.LONGEST_DAYS, description="Until it ends.")
+    days: int = Field(90, ge=1, le=LONGEST_DAYS, description="Until it ends.")
 
 
 class Session(Value):
@@ -150,6 +151,6 @@ def revoke_token(path: NumberPath) -> None:
     """Make a token worth nothing; one that may do more than what asks stays."""
     held = own_tokens.list_tokens(site(), current_user.id)
     scope = next((token.scope for token in held if token.id == path.number), "read")
-    if Role.named(own_tokens.SCOPES[scope]) > role_now():
+    if Role.named(SCOPES[scope]) > role_now():
         the_whole_account()
     own_tokens.revoke_token(site(), current_user.id, path.number)
