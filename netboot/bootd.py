@@ -79,7 +79,12 @@ class BootPages:
             token=self._tokens.issue(version, mac),
             supplied=published.supplied,
         )
-        return Script(text=text, image=version.image, version=version.number)
+        return Script(
+            text=text,
+            image=version.image,
+            version=version.number,
+            architecture=_processor(client, query),
+        )
 
     def package(self, request: Request) -> Response:
         """A package for a machine's own disk: handed out once, to whoever has its link."""
@@ -152,9 +157,15 @@ def _architectures(client: ScriptClient, query: Mapping[str, str]) -> tuple[Arch
     if client.is_uefi:
         said = query.get("arch", "")
         return (Architecture(said) if said in _KNOWN else Architecture.X64,)
-    if query.get("cpu") == "x86":
+    if _processor(client, query) == Architecture.X86:
         return (Architecture.X86,)
     return (Architecture.X64, Architecture.X86)
+
+
+def _processor(client: ScriptClient, query: Mapping[str, str]) -> str:
+    """What the machine's processor can run; empty where no script had it looked up."""
+    said = query.get("cpu", "")
+    return said if said in _KNOWN and not client.is_uefi else ""
 
 
 def _nothing(mac: str, client: ScriptClient, published: PublishedContent) -> str:

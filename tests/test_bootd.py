@@ -64,6 +64,7 @@ def test_each_machine_gets_the_image_that_it_can_start(site, x64, x86, query, la
     found = script(site, **query)
 
     assert label == (found.image, found.version)
+    assert query.get("cpu", "") == found.architecture
     assert f"/v/{label[0].lower().replace(' ', '-')}/{label[1]}/vmlinuz" in found.text
     assert "cpuid" not in found.text
 
@@ -72,6 +73,7 @@ def test_a_64_bit_machine_makes_do_with_the_32_bit_image(site, x86):
     """Where nothing else is published, and by BIOS only: 64-bit UEFI cannot start it."""
     assert "Lab PE x86" == script(site, platform="pcbios", cpu="x64").image
     assert "Lab PE x86" == script(site, platform="pcbios").image
+    assert "" == script(site, platform="pcbios", cpu="made up").architecture
     refused = script(site, platform="efi", arch="x64")
     assert ("", "no boot image for a uefi machine is published here") == (
         refused.image,

@@ -154,11 +154,16 @@ class TransferRefused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptServed(Event):
-    """An iPXE script went out over HTTP."""
+    """An iPXE script went out over HTTP.
+
+    `architecture` is what the machine's processor can run, where a script had it looked up: a
+    BIOS client's option 93 does not tell.
+    """
 
     image: str
     version: int
     reason: str = ""
+    architecture: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

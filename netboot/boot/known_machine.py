@@ -7,7 +7,7 @@ tells all of its devices.
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from netboot.boot.events import Discovered, Event, PeOffline, PeReported
+from netboot.boot.events import Discovered, Event, PeOffline, PeReported, ScriptServed
 from netboot.boot.made_up import is_made_up
 from netboot.images.coverage import Machine
 from netboot.images.device import Device, from_bus_id, from_report, parse_devices
@@ -93,6 +93,8 @@ def machine_after(event: Event, known: dict[str, KnownMachine]) -> KnownMachine 
             return _seen(known.get(mac) or new_machine(mac), event)
         case PeReported(mac=mac) | PeOffline(mac=mac) if mac:
             return _reported(known.get(mac) or new_machine(mac), event)
+        case ScriptServed(mac=mac, architecture=told) if told and mac in known:
+            return _looked_up(known[mac], told)
     return None
 
 
@@ -111,6 +113,11 @@ def _seen(machine: KnownMachine, event: Discovered) -> KnownMachine:
         firmware=event.firmware,
         seen_at=event.at,
     )
+
+
+def _looked_up(machine: KnownMachine, architecture: str) -> KnownMachine:
+    """A script had the processor looked at: a BIOS client says "x86" of every one."""
+    return machine if machine.source == REPORT else replace(machine, architecture=architecture)
 
 
 def _reported(machine: KnownMachine, event: PeReported | PeOffline) -> KnownMachine:

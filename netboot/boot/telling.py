@@ -106,7 +106,8 @@ def _with_reply(attempt: Attempt, event: ScriptServed | ContentRefused) -> Attem
         case ScriptServed(image=""):
             return replace(attempt, ignored=True, reason=event.reason)
         case ScriptServed():
-            return _with_version(attempt, event.image, event.version)
+            attempt = _with_version(attempt, event.image, event.version)
+            return replace(attempt, architecture=event.architecture or attempt.architecture)
 
 
 def _with_file(

@@ -30,12 +30,16 @@ _FOREVER = "public, max-age=31536000, immutable"
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """An iPXE script and what it is for: image and version that it boots, and why these."""
+    """An iPXE script and what it is for: image and version that it boots, and why these.
+
+    `architecture` is what the machine's processor can run, where an earlier script looked it up.
+    """
 
     text: str
     image: str = ""
     version: int = 0
     reason: str = ""
+    architecture: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +171,7 @@ def _script(site: BootSite, request: Request) -> Response:
                 image=script.image,
                 version=script.version,
                 reason=script.reason,
+                architecture=script.architecture,
             )
         )
 

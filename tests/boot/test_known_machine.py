@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from netboot.boot.events import AddressLearned, Discovered, PeOffline, PeReported
+from netboot.boot.events import AddressLearned, Discovered, PeOffline, PeReported, ScriptServed
 from netboot.boot.known_machine import (
     IPXE,
     LIST,
@@ -82,6 +82,17 @@ def test_a_machine_that_stays_offline_is_known_by_its_console():
     event = PeOffline(at=1.0, mac=MAC, image="PE", version=1, missing="net:x", devices="8086:100e")
 
     assert (REPORT, "PE") == (told(event).source, told(event).image)
+
+
+def test_a_script_that_looked_at_the_processor_knows_better_than_a_bios():
+    """But it makes no machine known, and does not outweigh what a boot image told."""
+    script = ScriptServed(at=1.5, mac=MAC, image="PE", version=1, architecture="x64")
+    silent = replace(script, architecture="")
+
+    assert "x64" == told(discovered(), script).architecture
+    assert "x64" == told(discovered(), script, discovered(at=2.0), silent).architecture
+    assert "x86" == told(discovered(), reported(architecture="x86"), script).architecture
+    assert None is told(script)
 
 
 def test_made_up_machines_and_other_events_show_nothing():

@@ -1,7 +1,15 @@
 """One event told to one attempt."""
 
+from dataclasses import replace
+
 from netboot.boot.attempt import Attempt
-from netboot.boot.events import Discovered, OfferSent, PeReported, TransferStarted
+from netboot.boot.events import (
+    Discovered,
+    OfferSent,
+    PeReported,
+    ScriptServed,
+    TransferStarted,
+)
 from netboot.boot.ladder import Rung
 from netboot.boot.telling import FIRST_STEPS, LAST_STEPS, told
 
@@ -49,6 +57,15 @@ def test_an_empty_field_does_not_wipe_what_is_known() -> None:
         "n",
     )
     assert both.stage == "ipxe"
+
+
+def test_a_script_that_looked_at_the_processor_knows_better_than_a_bios() -> None:
+    """Option 93 of a BIOS client says x86 whatever the processor can run."""
+    asked = Discovered(at=10.0, architecture="x86", firmware="bios", stage="firmware")
+    script = ScriptServed(at=11.0, image="Lab PE", version=3, architecture="x64")
+
+    assert told(told(FRESH, asked), script).architecture == "x64"
+    assert told(told(FRESH, asked), replace(script, architecture="")).architecture == "x86"
 
 
 def test_a_report_ends_with_the_truth_about_what_runs() -> None:

@@ -29,7 +29,7 @@ class Site:
         self.scripts.append(query)
         if "mac" not in query:
             return Refusal("who are you?")
-        return Script("#!ipxe\nboot\n", "Lab PE x64", 7, "default for x64")
+        return Script("#!ipxe\nboot\n", "Lab PE x64", 7, "default for x64", "x64")
 
     def report(self, token: str, body: bytes, ip: str) -> Refusal | None:
         self.reports.append((token, body, ip))
@@ -192,11 +192,14 @@ def test_a_script() -> None:
     assert fields["Cache-Control"] == "no-store"
     (served,) = site.events
     assert isinstance(served, ScriptServed)
-    assert (served.mac, served.image, served.version, served.reason) == (
-        "52:54:00:aa:bb:cc",
-        "Lab PE x64",
-        7,
-        "default for x64",
+    assert served == ScriptServed(
+        at=served.at,
+        mac="52:54:00:aa:bb:cc",
+        ip=served.ip,
+        image="Lab PE x64",
+        version=7,
+        reason="default for x64",
+        architecture="x64",
     )
     assert site.scripts == [{"mac": "52-54-00-AA-BB-CC", "uuid": "1"}]
 
