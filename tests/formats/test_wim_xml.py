@@ -74,12 +74,12 @@ BOMB = "<!DOCTYPE a [<!ENTITY b0 'x'>" + "".join(
 )
 def test_tricks_and_wrecks_are_refused_at_once(data: bytes, reason: str):
     """Bombs, declarations and broken text are a FormatError, in little time."""
-    began = time.monotonic()
+    began = time.process_time()
 
     with pytest.raises(FormatError, match=reason):
         parse_wim_xml(data)
 
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize("number", ["", "-5", "1e9", "0x", "9" * 30, "٣", " 4 2"])
