@@ -162,7 +162,8 @@ def label(image: str, version: int) -> str:
 def _dhcp_sentence(event: Event) -> str:
     match event:
         case Discovered(architecture=architecture, firmware=firmware, stage=stage):
-            return f"asked for a boot server: {architecture or 'unknown'} {firmware}, by {stage}"
+            kind = f"{architecture or 'unknown'} {firmware.upper()}"
+            return f"asked for a boot server: {kind}, by {stage}"
         case OfferSent(file=file, port=port, reason=reason, warning=warning):
             what = f" for {label(event.image, event.version)}" if event.image else ""
             odd = f" ({warning})" if warning else ""

@@ -116,7 +116,7 @@ def test_the_story_of_a_boot_can_be_read() -> None:
     lines = [f"{step.at:.2f} {step.text}" for step in attempt.steps if step.rung is not None]
 
     assert lines == [
-        "0.00 asked for a boot server: x64 uefi, by firmware",
+        "0.00 asked for a boot server: x64 UEFI, by firmware",
         "0.01 offered snponly.efi for Lab PE x64 v7 on port 67: default for x64",
         "5.00 got snponly.efi by TFTP, 200 kB in 0.5 s, 0.4 MB/s",
         "7.00 got its script: Lab PE x64 v7: default",

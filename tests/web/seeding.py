@@ -202,7 +202,7 @@ def boot_events(mac="52:54:00:12:34:56", *, at=None, image="Lab PE x64", version
     at = time.time() - 40 if at is None else at
     who = {"mac": mac, "ip": "10.77.0.101"}
     began = (
-        Discovered(at=at, mac=mac, architecture="x64", firmware="BIOS", stage="firmware"),
+        Discovered(at=at, mac=mac, architecture="x64", firmware="bios", stage="firmware"),
         OfferSent(at=at + 0.01, mac=mac, file="undionly.kpxe"),
         AddressLearned(at=at + 0.5, **who),
         TransferFinished(at=at + 1.2, **who, name="undionly.kpxe", size=72_000, seconds=0.2),

@@ -50,7 +50,7 @@ def test_a_machine_without_a_driver_stops_at_the_last_rung():
 def test_an_ignored_machine_says_why():
     """The reason is the refusal's own."""
     events = (
-        Discovered(at=1.0, mac=MAC, architecture="arm64", firmware="UEFI", stage="firmware"),
+        Discovered(at=1.0, mac=MAC, architecture="arm64", firmware="uefi", stage="firmware"),
         RequestIgnored(at=1.1, mac=MAC, reason="no image for arm64"),
     )
     boot = ladder.seen(fold(events)[0], 2.0)
