@@ -68,7 +68,7 @@ class BootPages:
         if not candidates:
             reason = _nothing(mac, client, published)
             return Script(text=ipxe_script.refuse(reason, client), reason=reason)
-        if len(candidates) > 1 and query.get("cpu") != "x64":
+        if len(candidates) > 1 and not _processor(client, query):
             text = ipxe_script.choose_architecture(f"{self._server.http}/boot.ipxe?{_again(query)}")
             return Script(text=text, reason=ipxe_script.ASKS_AGAIN)
         version = candidates[0]

@@ -12,14 +12,15 @@ RANGE = ("10.77.0.100", "10.77.0.199")
 BRANCH_RANGE = ("10.78.0.100", "10.78.0.199")
 ROUTER = "10.78.0.1"
 
-DNSMASQ = (
+BARE_DNSMASQ = (
     "dnsmasq", "-k", "--conf-file=/dev/null", "--user=root", "--group=root", "--port=0",
     "--no-ping", "--bind-interfaces", "--interface=eth0", "--pid-file=", "--log-facility=-",
-    "--log-dhcp", "--dhcp-authoritative", "--dhcp-leasefile=/dev/null", "--dhcp-option=3",
-    f"--dhcp-range={RANGE[0]},{RANGE[1]},255.255.255.0,1h",
-    f"--dhcp-range=set:branch,{BRANCH_RANGE[0]},{BRANCH_RANGE[1]},255.255.255.0,1h",
-    f"--dhcp-option=tag:branch,3,{ROUTER}",
 )  # fmt: skip
+LEASING = ("--dhcp-authoritative", "--dhcp-leasefile=/dev/null", "--dhcp-option=3")
+ADDRESSES = f"--dhcp-range={RANGE[0]},{RANGE[1]},255.255.255.0,1h"
+BRANCH_ADDRESSES = f"--dhcp-range=set:branch,{BRANCH_RANGE[0]},{BRANCH_RANGE[1]},255.255.255.0,1h"
+BRANCH_ROUTER = f"--dhcp-option=tag:branch,3,{ROUTER}"
+DNSMASQ = (*BARE_DNSMASQ, "--log-dhcp", *LEASING, ADDRESSES, BRANCH_ADDRESSES, BRANCH_ROUTER)
 
 ISC = f"""
 authoritative; default-lease-time 3600;

@@ -243,7 +243,7 @@ def test_the_help_of_subjects_loads_no_database():
     """Nobody waits half a second for a list of verbs, and completion asks for it at each key."""
     code = (
         "import contextlib, io, sys; from netboot.cli import SUBJECTS, main\n"
-        "for subject in set(SUBJECTS):\n"
+        "for subject in SUBJECTS:\n"
         "    with contextlib.redirect_stdout(io.StringIO()) as told: main([subject, '--help'])\n"
         "    assert 'Usage: netboot ' + subject in told.getvalue(), subject\n"
         "    slow = {'flask', 'sqlalchemy', 'alembic', 'scapy', 'rich'} & set(sys.modules)\n"

@@ -22,6 +22,7 @@ from flask_login import (  # type: ignore[import-untyped]
     logout_user,
 )
 
+from netboot.access import ROLES
 from netboot.operations import accounts, sessions, tokens
 from netboot.operations.sessions import ABSOLUTE_SECONDS
 from netboot.site import Site
@@ -42,9 +43,7 @@ class Role(IntEnum):
     @staticmethod
     def named(name: str) -> "Role":
         """The role of an account; an unknown name may do nothing."""
-        return {"viewer": Role.VIEWER, "operator": Role.OPERATOR, "admin": Role.ADMIN}.get(
-            name, Role.PUBLIC
-        )
+        return Role[name.upper()] if name in ROLES else Role.PUBLIC
 
 
 class Person(UserMixin):  # type: ignore[misc]

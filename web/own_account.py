@@ -7,7 +7,7 @@ from flask import Blueprint, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
-from netboot.access import ROLES, SCOPES
+from netboot.access import SCOPES
 from netboot.errors import InvalidInput, NotPermitted
 from netboot.operations import accounts, sessions, tokens
 from web.access import Role, requires, role_now, session_digest, site
@@ -67,7 +67,6 @@ def _guessed(_response: object) -> bool:
 @requires(Role.VIEWER)
 def show() -> str:
     """The account of whoever asks."""
-    ladder = ROLES.index(role_now().name.lower())
     return page(
         "account/show.html",
         account=current_user.account,
@@ -79,7 +78,7 @@ def show() -> str:
         scopes={
             scope: words
             for scope, words in SCOPE_WORDS.items()
-            if ROLES.index(SCOPES[scope]) <= ladder
+            if Role.named(SCOPES[scope]) <= role_now()
         },
         shortest=accounts.SHORTEST_PASSWORD,
         browser_name=browser_name,

@@ -8,6 +8,8 @@ import humanize
 from flask import Flask
 from markupsafe import Markup, escape
 
+from netboot.boot.attempt import Attempt
+from netboot.boot.known_machine import KnownMachine
 from netboot.images.coverage import Status
 from netboot.images.driver import Driver, DriverKind
 from web.access import Role, role_now
@@ -171,6 +173,11 @@ def label_of(kind: DriverKind) -> Markup:
     return icon(KIND_ICONS[kind]) + Markup(" ") + escape(KIND_WORDS[kind])
 
 
+def machine_kind(machine: Attempt | KnownMachine) -> str:
+    """What kind of machine it is, `x64 · BIOS`; empty where nothing is known."""
+    return " · ".join(filter(None, (machine.architecture, machine.firmware.upper())))
+
+
 def _common() -> dict[str, object]:
     return {"role": role_now(), "Role": Role}
 
@@ -194,6 +201,7 @@ def init_presentation(app: Flask) -> None:
         distribution_badge=distribution_badge,
         job_badge=job_badge,
         kind_label=kind_label,
+        machine_kind=machine_kind,
         coverage_badge=coverage_badge,
         machine_source=lambda source: MACHINE_SOURCES.get(source, source),
         hardware_search=hardware_search,

@@ -82,7 +82,7 @@ def device_list(source: str, lines: tuple[str, ...]) -> DeviceList:
 
 
 def machine_after(event: Event, known: dict[str, KnownMachine]) -> KnownMachine | None:
-    """The machine that an event shows, as it is known from then on; None where it shows none.
+    """The machine that an event shows, as it is known from then on; None where it shows nothing.
 
     `known` are machines by key.
     """
@@ -115,9 +115,11 @@ def _seen(machine: KnownMachine, event: Discovered) -> KnownMachine:
     )
 
 
-def _looked_up(machine: KnownMachine, architecture: str) -> KnownMachine:
+def _looked_up(machine: KnownMachine, architecture: str) -> KnownMachine | None:
     """A script had the processor looked at: a BIOS client says "x86" of every one."""
-    return machine if machine.source == REPORT else replace(machine, architecture=architecture)
+    if machine.source == REPORT or machine.architecture == architecture:
+        return None
+    return replace(machine, architecture=architecture)
 
 
 def _reported(machine: KnownMachine, event: PeReported | PeOffline) -> KnownMachine:

@@ -8,7 +8,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, bindparam, delete, literal, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, select, update
 
 from netboot.errors import NotFound
 from netboot.operations.accounts import Account, account_value
@@ -71,7 +71,9 @@ def _limits(now: float) -> dict[str, float]:
     return {"idle": now - IDLE_SECONDS, "oldest": now - ABSOLUTE_SECONDS}
 
 
-def _before(idle: ColumnElement[float], oldest: ColumnElement[float]) -> ColumnElement[bool]:
+def _before(
+    idle: ColumnElement[float] | float, oldest: ColumnElement[float] | float
+) -> ColumnElement[bool]:
     return (SessionRow.seen < idle) | (SessionRow.began < oldest)
 
 
@@ -128,5 +130,4 @@ def handle_of(digest: str) -> str:
 
 
 def _over(now: float) -> ColumnElement[bool]:
-    limits = _limits(now)
-    return _before(literal(limits["idle"]), literal(limits["oldest"]))
+    return _before(**_limits(now))

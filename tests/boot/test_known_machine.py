@@ -93,6 +93,8 @@ def test_a_script_that_looked_at_the_processor_knows_better_than_a_bios():
     assert "x64" == told(discovered(), script, discovered(at=2.0), silent).architecture
     assert "x86" == told(discovered(), reported(architecture="x86"), script).architecture
     assert None is told(script)
+    known = told(discovered(), script)
+    assert None is machine_after(script, {MAC: known}), "nothing new is nothing to write"
 
 
 def test_made_up_machines_and_other_events_show_nothing():

@@ -18,16 +18,12 @@ from netboot.images.architecture import Architecture
 from netboot.images.content_version import ContentVersion, ManifestFile
 from netboot.site import Site
 from netboot.store.boot_programs import prepare_programs
+from tests.dhcp_servers import ADDRESSES, BARE_DNSMASQ, LEASING, wait_for
 from tests.netlab import Host, Lan
 
 SERVER = "10.77.0.2"
 PROGRAMS = (Path("/usr/lib/ipxe"), Path("/boot"))
-DNSMASQ = (
-    "dnsmasq", "-k", "--conf-file=/dev/null", "--user=root", "--group=root", "--port=0",
-    "--no-ping", "--bind-interfaces", "--interface=eth0", "--pid-file=", "--log-facility=-",
-    "--dhcp-leasefile=/dev/null", "--dhcp-authoritative", "--dhcp-option=3",
-)  # fmt: skip
-ADDRESSES = "--dhcp-range=10.77.0.100,10.77.0.199,255.255.255.0,1h"
+DNSMASQ = (*BARE_DNSMASQ, *LEASING)
 
 
 @dataclass
@@ -86,17 +82,6 @@ class BootSite:
                 return
             time.sleep(0.05)
         raise AssertionError("boot HTTP never listened")
-
-
-def wait_for(program: subprocess.Popen[str], words: str) -> None:
-    """Until a program has printed these words."""
-    assert program.stdout is not None
-    said = []
-    for line in program.stdout:
-        said.append(line)
-        if words in line:
-            return
-    raise AssertionError(f"it ended before it said {words!r}: {said}")
 
 
 def small_version(site: Site, architecture: Architecture) -> ContentVersion:

@@ -10,7 +10,8 @@ import pytest
 
 from netboot.diagnose.__main__ import main
 from tests.captures.reader import FOLDER
-from tests.diagnose.conftest import ADDRESSES, DNSMASQ, Network, wait_for
+from tests.dhcp_servers import ADDRESSES, BRANCH_ADDRESSES, BRANCH_ROUTER, wait_for
+from tests.diagnose.conftest import DNSMASQ, Network
 from tests.netlab import needs_netns
 
 UEFI = ("--kind", "uefi-x64")
@@ -295,10 +296,9 @@ def alter_heads(text: str) -> str:
 def relayed_branch(network: Network, *, router: bool = True) -> Any:
     """A client behind a router with ISC dhcrelay; DHCP for both subnets by dnsmasq."""
     dhcp = network.lan.host("dhcp", "10.77.0.1/24")
-    way = ("--dhcp-option=tag:branch,3,10.78.0.1",) if router else ()
-    branch = "--dhcp-range=set:branch,10.78.0.100,10.78.0.199,255.255.255.0,1h"
+    way = (BRANCH_ROUTER,) if router else ()
     wait_for(
-        dhcp.start(*DNSMASQ, ADDRESSES, branch, *way),
+        dhcp.start(*DNSMASQ, ADDRESSES, BRANCH_ADDRESSES, *way),
         "DHCP, IP range 10.78",
     )
     gateway = network.lan.host("router", "10.77.0.254/24")

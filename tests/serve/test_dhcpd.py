@@ -28,6 +28,7 @@ from netboot.boot.proxy_dhcp import Answer, ProxyDhcp, Settings
 from netboot.errors import PortTaken
 from netboot.protocols.dhcp import MessageType, Packet
 from tests.boot_requests import BOTH, MAC, SETTINGS, ipxe, request
+from tests.dhcp_servers import ADDRESSES, BARE_DNSMASQ, LEASING, wait_for
 from tests.netlab import Host, Lan, needs_netns
 from tests.serve.conftest import Daemon, Firmware
 
@@ -36,15 +37,8 @@ pytestmark = [pytest.mark.netns, needs_netns]
 Dhcpd = Callable[..., AbstractContextManager[Daemon]]
 MakeFirmware = Callable[..., Firmware]
 
-DNSMASQ = (
-    "dnsmasq", "-k", "--conf-file=/dev/null", "--user=root", "--group=root", "--port=0",
-    "--no-ping", "--bind-interfaces", "--interface=eth0", "--pid-file=", "--log-facility=-",
-    "--log-dhcp",
-)  # fmt: skip
-ADDRESSES = (
-    "--dhcp-authoritative", "--dhcp-range=10.77.0.100,10.77.0.199,255.255.255.0,1h",
-    "--dhcp-leasefile=/dev/null", "--dhcp-option=3",
-)  # fmt: skip
+DNSMASQ = (*BARE_DNSMASQ, "--log-dhcp")
+LEASES = (*LEASING, ADDRESSES)
 
 
 @pytest.fixture
@@ -57,17 +51,14 @@ def lan() -> Iterator[Lan]:
 def started(host: Host, *argv: str, until: str) -> subprocess.Popen[str]:
     """A program that has printed `until`."""
     program = host.start(*argv)
-    assert program.stdout is not None
-    for line in program.stdout:
-        if until in line:
-            return program
-    raise AssertionError(f"{argv[0]} ended before it said {until!r}")
+    wait_for(program, until)
+    return program
 
 
 def address_server(lan: Lan, *more: str) -> Host:
     """dnsmasq that gives addresses, on a host of its own."""
     host = lan.host("dhcp", "10.77.0.1/24")
-    started(host, *DNSMASQ, *ADDRESSES, *more, until="DHCP, IP range")
+    started(host, *DNSMASQ, *LEASES, *more, until="DHCP, IP range")
     return host
 
 
@@ -271,7 +262,7 @@ def test_beside_a_dhcp_server_on_the_same_host_we_serve_4011_only(
     """dnsmasq holds 67; with the lines that we name it sends boot clients to us."""
     lines = option_60_lines("dnsmasq").splitlines()
     server = lan.host("srv", "10.77.0.2/24")
-    started(server, *DNSMASQ, *ADDRESSES, *(f"--{line}" for line in lines), until="DHCP, IP range")
+    started(server, *DNSMASQ, *LEASES, *(f"--{line}" for line in lines), until="DHCP, IP range")
     client = lan.host("cli", "10.77.0.99/24")
     rom = firmware(client)
     with dhcpd(server) as daemon:
@@ -293,7 +284,7 @@ def test_the_dhcp_server_on_the_same_host_is_named_with_the_lines_that_it_needs(
     """In a process of its own, as in life: who holds a port is read from /proc."""
     lines = option_60_lines("dnsmasq")
     server = lan.host("srv", "10.77.0.2/24")
-    started(server, *DNSMASQ, *ADDRESSES, until="DHCP, IP range")
+    started(server, *DNSMASQ, *LEASES, until="DHCP, IP range")
     said = server.run(sys.executable, "-c", OPEN_AND_TELL)
 
     assert "UDP port 67 is taken by dnsmasq (process " in said

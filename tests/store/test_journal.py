@@ -361,7 +361,7 @@ def test_emit_never_waits_for_a_locked_file(path: Path, journal: Journal) -> Non
     """While another process holds the file, events gather; then all of them are written."""
     journal.emit(discovered(0))
     assert journal.flush()
-    holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
 
     began = time.monotonic()

@@ -1,7 +1,10 @@
 """How values look."""
 
+from dataclasses import replace
+
 import pytest
 
+from netboot.boot.attempt import Attempt
 from web import presentation
 from web.app import create_app
 
@@ -95,3 +98,15 @@ def test_a_server_can_have_all_templates_before_the_first_page(shared_site, monk
         assert name == app.jinja_env.get_template(name).name
 
     assert [] == compiled
+
+
+def test_a_machine_is_named_by_what_is_known_of_it():
+    """Firmware in capitals, as everybody writes it."""
+    nothing = Attempt(number=1, began=0.0, last=0.0)
+    both = replace(nothing, architecture="x64", firmware="bios")
+
+    assert ("x64 · BIOS", "UEFI", "") == (
+        presentation.machine_kind(both),
+        presentation.machine_kind(replace(nothing, firmware="uefi")),
+        presentation.machine_kind(nothing),
+    )
