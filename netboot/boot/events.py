@@ -6,7 +6,7 @@ Daemons hand events to `emit`; the journal stores them; `attempts` folds them in
 """
 
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,29 +40,8 @@ def _own_fields(kind: type[Event]) -> tuple[str, ...]:
     return found
 
 
-class Repeatable(Event):
-    """An event that a boot storm brings by the thousand, each time with another machine."""
-
-    def again(self, at: float, mac: str) -> Self:
-        """The same of another machine, at another time; all else they share.
-
-        A quarter of the price of making it anew, and a storm brings thousands a second.
-        """
-        made = object.__new__(type(self))
-        _set_at(made, at)
-        _set_mac(made, mac)
-        _set_ip(made, self.ip)
-        _set_fields(made, self.__dict__)
-        return made
-
-
-# Frozen: nothing but `again` may set them, and only on what it has just made.
-_set_at, _set_mac, _set_ip = (vars(Event)[name].__set__ for name in ("at", "mac", "ip"))
-_set_fields = vars(Repeatable)["__dict__"].__set__
-
-
-@dataclass(frozen=True, kw_only=True)
-class Discovered(Repeatable):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discovered(Event):
     """A machine asked for a boot server (DHCPDISCOVER with a PXE or HTTP vendor class)."""
 
     architecture: str
@@ -73,15 +52,9 @@ class Discovered(Repeatable):
     nic: str = ""
     relay: str = ""
 
-    def of_twin(self, at: float, mac: str, machine_id: str) -> Self:
-        """`again`, of a machine with another id."""
-        made = self.again(at, mac)
-        _set_fields(made, {**self.__dict__, "machine_id": machine_id})
-        return made
 
-
-@dataclass(frozen=True, kw_only=True)
-class OfferSent(Repeatable):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferSent(Event):
     """We named a boot file, by OFFER (67) or ACK (4011).
 
     `warning` is what a person should look into: the machine keeps asking and takes no offer.

@@ -18,7 +18,6 @@ from netboot.boot.nbp import BootProgram, NoProgram, select
 from netboot.boot.policy import NoImage, choose
 from netboot.boot.quirks import quirk_of
 from netboot.boot.recent import RecentClients
-from netboot.boot.twins import Twins, may_have_twins
 from netboot.errors import ProtocolError
 from netboot.images.content_version import ContentVersion, PublishedContent
 from netboot.protocols.dhcp import (
@@ -62,10 +61,7 @@ class Settings:
 
 
 class Answer(NamedTuple):
-    """A packet to send, where to, and why. `warning` is what a person should know.
-
-    `shared` where any machine of this kind would get the same on its first try.
-    """
+    """A packet to send, where to, and why. `warning` is what a person should know."""
 
     packet: Packet
     destination: tuple[str, int]
@@ -74,21 +70,11 @@ class Answer(NamedTuple):
     version: ContentVersion
     reason: str
     warning: str = ""
-    shared: bool = False
 
     @property
     def message(self) -> MessageType:
         """OFFER (port 67) or ACK (port 4011, and an INFORM on 67)."""
         return self.packet.message_type or MessageType.OFFER
-
-
-class Twin(NamedTuple):
-    """The answer to a machine that asked just as another did; `of` is what the other got."""
-
-    payload: bytes
-    of: Answer
-    mac: str
-    machine_id: str
 
 
 class Ignored(NamedTuple):
@@ -203,7 +189,6 @@ def _offer(
         version=plan.program.version,
         reason="; ".join((*plan.reasons, quirk.name, *client.notes)),
         warning=recent.unheeded(packet.mac, request.now) if attempt > 1 else "",
-        shared=attempt == 1 and not plan.program.personal,
     )
 
 
@@ -291,31 +276,7 @@ class ProxyDhcp:
         self._settings = settings
         self._published = published
         self._memory = memory or Memory()
-        self._twins: Twins[Answer] = Twins()
-        self._twins_of = PublishedContent.empty()
         self._watch = ForeignWatch(frozenset({settings.server}))
-
-    def twin(self, data: bytes, now: float) -> Twin | None:
-        """The answer to a DISCOVER on port 67, if a machine of the same kind had one before.
-
-        None where the long way has to be gone: machines that are known, or have their own image.
-        """
-        found = self._twins.find(data)
-        if found is None:
-            return None
-        published = self._published()
-        if self._twins_of is not published:
-            return None
-        pattern, known = found
-        mac = data[28:34]
-        written = mac.hex(":")
-        if mac[0] & 1 or mac == _NO_MAC or written in published.assignments:
-            return None
-        client = known.client
-        xid = int.from_bytes(data[4:8], "big")
-        if not self._memory.recent.first_discovered(mac, xid, client.stage, client.relay, now):
-            return None
-        return Twin(pattern.answer_to(data), known, written, pattern.machine_id(data))
 
     def receive(
         self, data: bytes, *, port: int, source: tuple[str, int], now: float
@@ -325,32 +286,16 @@ class ProxyDhcp:
             packet = Packet.from_bytes(data)
         except ProtocolError as error:
             return _malformed(data, str(error)), None
-        published = self._published()
         outcome = answer(
             packet,
             port=port,
             source=source,
             now=now,
             settings=self._settings,
-            published=published,
+            published=self._published(),
             memory=self._memory,
         )
-        if isinstance(outcome, Answer) and port == SERVER_PORT:
-            self._remember(data, outcome, published)
         return outcome, packet
-
-    def _remember(self, data: bytes, outcome: Answer, published: PublishedContent) -> None:
-        if self._twins_of is not published:
-            self._twins.clear()
-            self._twins_of = published
-        client = outcome.client
-        if (
-            outcome.shared
-            and may_have_twins(client)
-            and client.mac not in published.assignments
-            and self._twins.find(data) is None
-        ):
-            self._twins.remember(data, bytes(outcome.packet), outcome)
 
     def overhear(self, data: bytes, *, source: str, now: float) -> ForeignBootServer | None:
         """Learn from another server's reply; the boot server behind it, if that is news."""

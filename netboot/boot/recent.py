@@ -6,8 +6,6 @@ Law: memory is bounded whatever comes in. A million random MACs cost as much as 
 from dataclasses import dataclass
 from typing import Final
 
-from netboot.protocols.dhcp import SERVER_PORT
-
 MACHINES_KEPT: Final = 10_000
 STREAK_GAP: Final = 90.0  # seconds of silence after which a DISCOVER is a new boot, not a retry
 UNHEEDED_COUNT: Final = 3
@@ -44,13 +42,6 @@ class _Row:
     stage: str = ""
 
 
-_First = tuple[int, str, str, float]
-"""A machine that was answered once: its xid, stage and relay, and when that was.
-
-Most stay so; it becomes a row when it comes again. A bare tuple, for a storm makes thousands.
-"""
-
-
 class RecentClients:
     """One bounded table of machines in two generations: the older is forgotten as a whole.
 
@@ -60,8 +51,8 @@ class RecentClients:
     def __init__(self, limits: Limits | None = None, *, keep: int = MACHINES_KEPT) -> None:
         self._limits = limits or Limits()
         self._generation = keep // 2
-        self._young: dict[bytes, _Row | _First] = {}
-        self._old: dict[bytes, _Row | _First] = {}
+        self._young: dict[bytes, _Row] = {}
+        self._old: dict[bytes, _Row] = {}
         self._total_tokens = self._limits.total
         self._total_stamp = 0.0
 
@@ -104,20 +95,6 @@ class RecentClients:
         row.last_attempt = now
         row.relay = relay
         return row.attempts
-
-    def first_discovered(self, mac: bytes, xid: int, stage: str, relay: str, now: float) -> bool:
-        """What `refusal` and `discovered` do, for a machine that is new here; False if it is not.
-
-        Most machines of a boot storm are new, and the long way costs three times as much.
-        """
-        if mac in self._young or mac in self._old or not self._take_total(now):
-            return False
-        young = self._young
-        if len(young) >= self._generation:
-            self._enter(mac, (xid, stage, relay, now))
-        else:
-            young[mac] = (xid, stage, relay, now)
-        return True
 
     def requested(self, mac: bytes) -> None:
         """The machine took an offer: its streak ends. Strangers are not remembered."""
@@ -165,38 +142,19 @@ class RecentClients:
         return row
 
     def _known(self, mac: bytes) -> _Row | None:
-        found = self._young.get(mac)
-        if isinstance(found, _Row):
-            return found
-        if found is None:
-            found = self._old.pop(mac, None)
-            if found is None:
-                return None
-        row = self._expanded(found) if isinstance(found, tuple) else found
-        self._enter(mac, row)
+        row = self._young.get(mac)
+        if row is None:
+            row = self._old.pop(mac, None)
+            if row is not None:
+                self._enter(mac, row)
         return row
 
-    def _enter(self, mac: bytes, row: _Row | _First) -> None:
-        if len(self._young) >= self._generation and mac not in self._young:
+    def _enter(self, mac: bytes, row: _Row) -> None:
+        """Add a machine that is not among the young."""
+        if len(self._young) >= self._generation:
             self._old = self._young
             self._young = {}
         self._young[mac] = row
-
-    def _expanded(self, first: _First) -> _Row:
-        xid, stage, relay, at = first
-        return _Row(
-            tokens=2 * self._limits.per_machine - 1,
-            stamp=at,
-            xid=xid,
-            port=SERVER_PORT,
-            answered=1,
-            first_answered=at,
-            attempts=1,
-            streak_began=at,
-            last_attempt=at,
-            relay=relay,
-            stage=stage,
-        )
 
     def _take_total(self, now: float) -> bool:
         total = self._limits.total

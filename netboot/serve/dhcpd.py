@@ -24,7 +24,7 @@ from netboot.boot.events import (
     RequestIgnored,
 )
 from netboot.boot.neighbours import option_60_lines
-from netboot.boot.proxy_dhcp import Answer, Ignored, ProxyDhcp, Twin, learned_address
+from netboot.boot.proxy_dhcp import Answer, Ignored, ProxyDhcp, learned_address
 from netboot.errors import NetbootError, PortTaken
 from netboot.protocols.dhcp import SERVER_PORT, MessageType, Packet
 from netboot.serve.offer_tap import OfferTap
@@ -40,7 +40,6 @@ _SAME_REASON_AGAIN: Final = 10.0  # seconds
 _REASONS_REMEMBERED: Final = 1024
 _SOURCE_HOLDS: Final = 10.0  # seconds: addresses and routes may change
 _SOURCES_REMEMBERED: Final = 64
-_KINDS_REMEMBERED: Final = 64
 
 
 class DhcpServer:
@@ -73,7 +72,6 @@ class DhcpServer:
         self._interface, self._address = interface, address
         self._source = _source_address(address)
         self._as_we: dict[str, tuple[float, bool]] = {}
-        self._events_of: dict[int, tuple[Answer, Discovered, OfferSent]] = {}
         self._sockets: dict[int, socket.socket] = {}
         self._tap: OfferTap | None = None
         try:
@@ -120,11 +118,9 @@ class DhcpServer:
             self.notes.append(f"other boot servers will not be noticed: {error}")
 
     def _reader(self, udp: socket.socket, port: int) -> Callable[[float], None]:
-        twin_of = self._proxy.twin if port == SERVER_PORT else _no_twin
         receive = udp.recvfrom
 
         def ready(now: float) -> None:
-            at = time.time()
             for _ in range(_DATAGRAMS_PER_WAKE):
                 try:
                     data, source = receive(_LARGEST)
@@ -133,11 +129,7 @@ class DhcpServer:
                 except OSError as error:  # an ICMP error of an earlier answer
                     self.counts[f"receive error {errno.errorcode.get(error.errno or 0)}"] += 1
                     continue
-                twin = twin_of(data, now)
-                if twin is not None:
-                    self._send_twin(udp, twin, now, at)
-                else:
-                    self._handle(udp, port, data, source, now)
+                self._handle(udp, port, data, source, now)
 
         return ready
 
@@ -158,25 +150,6 @@ class DhcpServer:
             self._emit(_discovered(client, mac=client.mac, machine_id=client.machine_id))
         if self._sent(udp, port, bytes(answer.packet), answer, mac=client.mac, now=now):
             self._emit(_offer_sent(answer, port, mac=client.mac))
-
-    def _send_twin(self, udp: socket.socket, twin: Twin, now: float, at: float) -> None:
-        payload, answer, mac, machine_id = twin
-        _, discovered, offered = self._events_of.get(id(answer)) or self._make_events(answer)
-        self._emit(discovered.of_twin(at, mac, machine_id))
-        if self._sent(udp, SERVER_PORT, payload, answer, mac=mac, now=now):
-            self._emit(offered.again(at, mac))
-
-    def _make_events(self, answer: Answer) -> tuple[Answer, Discovered, OfferSent]:
-        """What all twins of its machine tell. The answer is kept, so that its id stays its own."""
-        if len(self._events_of) >= _KINDS_REMEMBERED:
-            self._events_of.clear()
-        made = (
-            answer,
-            _discovered(answer.client, mac="", machine_id=""),
-            _offer_sent(answer, SERVER_PORT, mac=""),
-        )
-        self._events_of[id(answer)] = made
-        return made
 
     def _sent(
         self,
@@ -279,10 +252,6 @@ def _offer_sent(answer: Answer, port: int, *, mac: str) -> OfferSent:
         reason=answer.reason,
         warning=answer.warning,
     )
-
-
-def _no_twin(_data: bytes, _now: float) -> None:
-    return None
 
 
 def _source_address(address: str) -> list[tuple[int, int, bytes]]:
