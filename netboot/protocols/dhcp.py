@@ -137,24 +137,11 @@ class Packet(NamedTuple):
     def __bytes__(self) -> bytes:
         if len(self.server_name) > 64 or len(self.boot_file) > 128:
             raise ValueError("server name or boot file does not fit its field")
-        header = _HEADER.pack(
-            self.op,
-            1,
-            6,
-            self.hops,
-            self.xid,
-            self.seconds,
-            self.flags,
-            self.client_address,
-            self.your_address,
-            self.next_server,
-            self.relay,
-            self.mac,
-            self.server_name,
-            self.boot_file,
-            _COOKIE,
-        )
-        return (header + encode_options(self.options) + b"\xff").ljust(_MINIMUM_SIZE, b"\0")
+        (op, xid, mac, options, hops, seconds, flags, client, yours, server, relay, name,
+         file) = self  # fmt: skip
+        header = _HEADER.pack(op, 1, 6, hops, xid, seconds, flags, client, yours, server, relay,
+                              mac, name, file, _COOKIE)  # fmt: skip
+        return (header + encode_options(options) + b"\xff").ljust(_MINIMUM_SIZE, b"\0")
 
     @property
     def message_type(self) -> MessageType | None:
@@ -185,6 +172,25 @@ def from_dotted(address: str) -> bytes:
     return bytes(parts)
 
 
+def encode_reply(
+    request: Packet,
+    *,
+    flags: int,
+    client_address: bytes,
+    server: bytes,
+    name: bytes,
+    file: bytes,
+    options: bytes,
+) -> bytes:
+    """The reply to `request`, with `options` already encoded: no Packet has to be made for it.
+
+    `name` and `file` are what the BOOTP fields sname and file hold.
+    """
+    header = _HEADER.pack(REPLY_OP, 1, 6, 0, request.xid, 0, flags, client_address, NO_ADDRESS,
+                          server, request.relay, request.mac, name, file, _COOKIE)  # fmt: skip
+    return (header + options + b"\xff").ljust(_MINIMUM_SIZE, b"\0")
+
+
 def encode_options(options: Mapping[int, bytes]) -> bytes:
     """Options as code, length, value; without the END. Values over 255 bytes come in parts."""
     parts = []
@@ -206,24 +212,23 @@ def decode_options(data: bytes) -> dict[int, bytes]:
 
 
 def _read_options(data: bytes, start: int, options: dict[int, bytes]) -> None:
-    """Add what stands in `data` from `start` to END, or to its last byte (a ROM may omit END)."""
+    """Add the options from `start` to END, or to the last byte: some ROMs omit END."""
     position, size = start, len(data)
-    while position < size:
-        code = data[position]
-        if code == 255:  # END
-            return
-        position += 1
-        if not code:  # PAD
-            continue
-        if position >= size:
-            raise ProtocolError(f"option {code} has no length")
-        value_start = position + 1
-        position = value_start + data[position]
+    try:
+        while (code := data[position]) != 255:  # END
+            if not code:  # PAD
+                position += 1
+                continue
+            end = position + 2 + data[position + 1]
+            value = data[position + 2 : end]
+            position = end
+            # RFC 3396 §7: the parts of an option belong together, in order of appearance.
+            options[code] = options[code] + value if code in options else value
+    except IndexError:
+        if position < size:
+            raise ProtocolError(f"option {code} has no length") from None
         if position > size:
-            raise ProtocolError(f"option {code} runs past the end")
-        value = data[value_start:position]
-        # RFC 3396 §7: parts of one option belong together, in order of appearance.
-        options[code] = options[code] + value if code in options else value
+            raise ProtocolError(f"option {code} runs past the end") from None
 
 
 def _read_overloaded(

@@ -112,6 +112,7 @@ def network_interface(value: bytes) -> NetworkInterface | None:
     return NetworkInterface(value[1], value[2]) if len(value) == 3 and value[0] == 1 else None
 
 
+_UUID_FIELDS: Final = struct.Struct("<xIHH")
 _NEVER_SET: Final = frozenset({bytes(16), b"\xff" * 16})
 
 
@@ -123,8 +124,9 @@ def machine_id(value: bytes) -> str:
     """
     if len(value) != 17 or value[0] or value[1:] in _NEVER_SET:
         return ""
-    low, middle, high = value[4:0:-1], value[6:4:-1], value[8:6:-1]
-    return f"{low.hex()}-{middle.hex()}-{high.hex()}-{value[9:11].hex()}-{value[11:].hex()}"
+    low, middle, high = _UUID_FIELDS.unpack_from(value)
+    rest = value[9:].hex()
+    return f"{low:08x}-{middle:04x}-{high:04x}-{rest[:4]}-{rest[4:]}"
 
 
 def user_classes(value: bytes) -> tuple[bytes, ...]:

@@ -7,7 +7,7 @@ somebody has seen, and says where.
 from dataclasses import dataclass
 from typing import Final
 
-from netboot.boot.answer.client import BootClient, Firmware, Stage
+from netboot.boot.answer.client import BootFacts, Firmware, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Quirk:
         )
         return who + (f", {self.chain} chain" if self.chain else "") + again
 
-    def fits(self, client: BootClient, chain: str, attempt: int) -> bool:
+    def fits(self, client: BootFacts, chain: str, attempt: int) -> bool:
         """Whether this row is about `client` on its `attempt`-th DISCOVER without success."""
         return (
             attempt >= self.from_attempt
@@ -129,6 +129,6 @@ QUIRKS: Final = (
 )
 
 
-def quirk_of(client: BootClient, chain: str, attempt: int) -> Quirk:
+def quirk_of(client: BootFacts, chain: str, attempt: int) -> Quirk:
     """The row for `client`: stages without a row of their own do not exist."""
     return next(quirk for quirk in QUIRKS if quirk.fits(client, chain, attempt))
