@@ -48,6 +48,8 @@ _HEADER = struct.Struct(
 HEADER_SIZE: Final = _HEADER.size
 _MINIMUM_SIZE = 300  # RFC 1542 §2.1: a BOOTP message is never shorter; old ROMs insist
 
+_new = tuple.__new__  # what Packet(...) ends with, and half of its price
+
 _OVERLOAD: Final = 52
 _OVERLOADED_FILE: Final = 1
 _OVERLOADED_NAME: Final = 2
@@ -129,10 +131,10 @@ class Packet(NamedTuple):
         _read_options(data, HEADER_SIZE, options)
         if _OVERLOAD in options:
             name, file = _read_overloaded(options.pop(_OVERLOAD), name, file, options)
-        name, _, _ = name.partition(b"\0")
-        file, _, _ = file.partition(b"\0")
-        return Packet(op, xid, mac, options, hops, seconds, flags, client, yours, server, relay,
-                      name, file)  # fmt: skip
+        name = name.partition(b"\0")[0] if name[:1] != b"\0" else b""
+        file = file.partition(b"\0")[0] if file[:1] != b"\0" else b""
+        return _new(Packet, (op, xid, mac, options, hops, seconds, flags, client, yours, server,
+                             relay, name, file))  # fmt: skip
 
     def __bytes__(self) -> bytes:
         if len(self.server_name) > 64 or len(self.boot_file) > 128:
@@ -146,8 +148,7 @@ class Packet(NamedTuple):
     @property
     def message_type(self) -> MessageType | None:
         """Option 53, or None where it is missing or makes no sense."""
-        value = self.options.get(Option.MESSAGE_TYPE, b"")
-        return _MESSAGE_TYPES.get(value)
+        return _MESSAGE_TYPES.get(self.options.get(_MESSAGE_TYPE, b""))
 
     @property
     def mac_address(self) -> str:
@@ -155,6 +156,7 @@ class Packet(NamedTuple):
         return self.mac.hex(":")
 
 
+_MESSAGE_TYPE: Final = int(Option.MESSAGE_TYPE)
 _MESSAGE_TYPES: Final = {bytes([kind]): kind for kind in MessageType}
 
 
@@ -172,20 +174,19 @@ def from_dotted(address: str) -> bytes:
     return bytes(parts)
 
 
-def encode_reply(
-    request: Packet,
-    *,
-    flags: int,
-    client_address: bytes,
-    server: bytes,
-    name: bytes,
-    file: bytes,
-    options: bytes,
-) -> bytes:
-    """The reply to `request`, with `options` already encoded: no Packet has to be made for it.
+class ReplyFields(NamedTuple):
+    """What a reply's BOOTP fields say of the server: siaddr, sname and file."""
 
-    `name` and `file` are what the BOOTP fields sname and file hold.
-    """
+    server: bytes
+    name: bytes
+    file: bytes
+
+
+def encode_reply(
+    request: Packet, fields: ReplyFields, options: bytes, flags: int, client_address: bytes
+) -> bytes:
+    """The reply to `request`, its `options` encoded already, so that no Packet must be made."""
+    server, name, file = fields
     header = _HEADER.pack(REPLY_OP, 1, 6, 0, request.xid, 0, flags, client_address, NO_ADDRESS,
                           server, request.relay, request.mac, name, file, _COOKIE)  # fmt: skip
     return (header + options + b"\xff").ljust(_MINIMUM_SIZE, b"\0")

@@ -112,7 +112,7 @@ def network_interface(value: bytes) -> NetworkInterface | None:
     return NetworkInterface(value[1], value[2]) if len(value) == 3 and value[0] == 1 else None
 
 
-_UUID_FIELDS: Final = struct.Struct("<xIHH")
+_AS_SENT, _AS_PRINTED = struct.Struct("<xIHH8s"), struct.Struct(">IHH8s")
 _NEVER_SET: Final = frozenset({bytes(16), b"\xff" * 16})
 
 
@@ -124,9 +124,8 @@ def machine_id(value: bytes) -> str:
     """
     if len(value) != 17 or value[0] or value[1:] in _NEVER_SET:
         return ""
-    low, middle, high = _UUID_FIELDS.unpack_from(value)
-    rest = value[9:].hex()
-    return f"{low:08x}-{middle:04x}-{high:04x}-{rest[:4]}-{rest[4:]}"
+    text = _AS_PRINTED.pack(*_AS_SENT.unpack(value)).hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def user_classes(value: bytes) -> tuple[bytes, ...]:

@@ -97,7 +97,8 @@ class BootClient(NamedTuple):
 
     A BIOS client says nothing of its processor's width: its `architecture` is X86, the code that
     every such processor runs, and policy may give it an x64 image. `notes` are sentences about
-    what was odd in its request.
+    what was odd in its request. `speaks_http` where it calls itself HTTPClient in option 60: it
+    wants that word and a URL.
     """
 
     mac: str
@@ -113,11 +114,7 @@ class BootClient(NamedTuple):
     relay: str = ""
     address: str = ""
     notes: tuple[str, ...] = ()
-
-    @property
-    def speaks_http(self) -> bool:
-        """Whether it calls itself HTTPClient, and so wants to hear that word and a URL."""
-        return self.vendor_class.startswith("HTTPClient")
+    speaks_http: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,21 +178,15 @@ def identify(packet: Packet) -> BootClient | NotOurs:
     # Some ROMs omit option 97, against the specification: it is only mirrored and shown.
     if own_id is not None and len(own_id) != 17:
         notes = (*notes, f"option 97 has {len(own_id)} bytes, not 17")
-    return BootClient(
-        packet.mac.hex(":"),
-        machine_id(own_id) if own_id else "",
-        kind.architecture_code,
-        kind.architecture,
-        kind.firmware,
-        kind.stage,
-        message,
-        kind.vendor_class,
-        kind.user_class,
-        kind.nic,
+    code, architecture, firmware, stage, vendor, user, nic, http, _ = kind
+    made = (
+        packet.mac.hex(":"), machine_id(own_id) if own_id else "", code, architecture, firmware,
+        stage, message, vendor, user, nic,
         dotted(packet.relay) if packet.relay != NO_ADDRESS else "",
         dotted(packet.client_address) if packet.client_address != NO_ADDRESS else "",
-        notes,
-    )
+        notes, http,
+    )  # fmt: skip
+    return tuple.__new__(BootClient, made)  # what BootClient(...) ends with, and half of its price
 
 
 class _Kind(NamedTuple):
@@ -208,6 +199,7 @@ class _Kind(NamedTuple):
     vendor_class: str
     user_class: str
     nic: str
+    speaks_http: bool
     notes: tuple[str, ...]
 
 
@@ -227,6 +219,7 @@ def _kind(
         vendor_class=printable(vendor_class[:_TEXT_LIMIT]),
         user_class=printable(b" ".join(user_classes(user_class))[:_TEXT_LIMIT]),
         nic=pci_id(ipxe_options(ipxe).get(IpxeOption.BUS_ID, b"")) if ipxe else "",
+        speaks_http=vendor_class.startswith(HTTP_CLIENT),
         notes=tuple(notes),
     )
 

@@ -66,7 +66,7 @@ class RecentClients:
     def refusal(self, mac: bytes, xid: int, port: int, now: float) -> str:
         """Why this request gets no answer, or "". Counts it as answered if it does."""
         limits = self._limits
-        row = self._row(mac, now)
+        row = self._young.get(mac) or self._row(mac, now)
         if row.xid == xid and row.port == port:
             if now - row.first_answered >= SAME_REQUEST_WINDOW:
                 row.answered, row.first_answered = 0, now
@@ -87,7 +87,7 @@ class RecentClients:
 
     def discovered(self, mac: bytes, stage: str, relay: str, now: float) -> int:
         """Count a DISCOVER; returns how many came in this stage without a REQUEST, with this."""
-        row = self._row(mac, now)
+        row = self._young.get(mac) or self._row(mac, now)
         if not row.attempts or row.stage != stage or now - row.last_attempt > STREAK_GAP:
             row.attempts, row.streak_began, row.address_offered_by = 0, now, ""
             row.stage = stage
@@ -137,7 +137,7 @@ class RecentClients:
     def _row(self, mac: bytes, now: float) -> _Row:
         row = self._known(mac)
         if row is None:
-            row = _Row(tokens=2 * self._limits.per_machine, stamp=now)
+            row = _Row(2 * self._limits.per_machine, now)
             self._enter(mac, row)
         return row
 

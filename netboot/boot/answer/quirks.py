@@ -129,6 +129,10 @@ QUIRKS: Final = (
 )
 
 
+MOST_ATTEMPTS: Final = max(quirk.from_attempt for quirk in QUIRKS)
+"""From this DISCOVER without success on, nothing changes any more."""
+
+
 def quirk_of(client: BootFacts, chain: str, attempt: int) -> Quirk:
     """The row for `client`: stages without a row of their own do not exist."""
     return next(quirk for quirk in QUIRKS if quirk.fits(client, chain, attempt))

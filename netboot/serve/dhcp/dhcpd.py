@@ -40,6 +40,7 @@ _SAME_REASON_AGAIN: Final = 10.0  # seconds
 _REASONS_REMEMBERED: Final = 1024
 _SOURCE_HOLDS: Final = 10.0  # seconds: addresses and routes may change
 _SOURCES_REMEMBERED: Final = 64
+_NEVER_LOOKED: Final = (0.0, False)
 
 
 class DhcpServer:
@@ -136,7 +137,7 @@ class DhcpServer:
     def _handle(
         self, udp: socket.socket, port: int, data: bytes, source: tuple[str, int], now: float
     ) -> None:
-        outcome, packet = self._proxy.receive(data, port=port, source=source, now=now)
+        outcome, packet = self._proxy.receive(data, port, source, now)
         if isinstance(outcome, Answer):
             self._send(udp, port, outcome, now)
         else:
@@ -145,31 +146,36 @@ class DhcpServer:
             self._learn_address(packet)
 
     def _send(self, udp: socket.socket, port: int, answer: Answer, now: float) -> None:
-        client = answer.client
+        client, at = answer.client, time.time()
         if client.message is MessageType.DISCOVER:
-            self._emit(_discovered(client, mac=client.mac, machine_id=client.machine_id))
-        if self._sent(udp, port, bytes(answer.packet), answer, mac=client.mac, now=now):
-            self._emit(_offer_sent(answer, port, mac=client.mac))
+            self._emit(_discovered(client, at))
+        if self._sent(udp, port, answer, now):
+            version = answer.version
+            self._emit(
+                OfferSent(
+                    at=at,
+                    mac=client.mac,
+                    ip=client.address,
+                    file=answer.file,
+                    image=version.image,
+                    version=version.number,
+                    port=port,
+                    reason=answer.reason,
+                    warning=answer.warning,
+                )
+            )
 
-    def _sent(
-        self,
-        udp: socket.socket,
-        port: int,
-        payload: bytes,
-        answer: Answer,
-        *,
-        mac: str,
-        now: float,
-    ) -> bool:
+    def _sent(self, udp: socket.socket, port: int, answer: Answer, now: float) -> bool:
+        destination = answer.destination
         try:
-            if self._leaves_as_we(answer.destination, now):
-                udp.sendto(payload, answer.destination)
+            if self._leaves_as_we(destination, now):
+                udp.sendto(answer.payload, destination)
             else:
-                udp.sendmsg([payload], self._source, 0, answer.destination)
+                udp.sendmsg([answer.payload], self._source, 0, destination)
         except OSError as error:
             self.counts["send failed"] += 1
-            reason = f"the answer could not be sent to {answer.destination[0]}: {error.strerror}"
-            self._tell_ignored(mac, port, reason, answer.client.address, now)
+            reason = f"the answer could not be sent to {destination[0]}: {error.strerror}"
+            self._tell_ignored(answer.client.mac, port, reason, answer.client.address, now)
             return False
         self.counts["answered"] += 1
         return True
@@ -177,7 +183,7 @@ class DhcpServer:
     def _leaves_as_we(self, destination: tuple[str, int], now: float) -> bool:
         """Whether the system would send there from our address anyway: then sending costs less."""
         ip = destination[0]
-        until, as_we = self._as_we.get(ip, (0.0, False))
+        until, as_we = self._as_we.get(ip, _NEVER_LOOKED)
         if now >= until:
             if len(self._as_we) >= _SOURCES_REMEMBERED:
                 self._as_we.clear()
@@ -191,7 +197,7 @@ class DhcpServer:
             return
         client = ignored.client
         if client is not None and client.message is MessageType.DISCOVER:
-            self._emit(_discovered(client, mac=client.mac, machine_id=client.machine_id))
+            self._emit(_discovered(client, time.time()))
         mac = client.mac if client is not None else ignored.mac
         ip = "" if source == _NOBODY else source
         self._tell_ignored(mac, port, ignored.reason, ip, now)
@@ -224,33 +230,19 @@ class DhcpServer:
             )
 
 
-def _discovered(client: BootClient, *, mac: str, machine_id: str) -> Discovered:
+def _discovered(client: BootClient, at: float) -> Discovered:
     return Discovered(
-        at=time.time(),
-        mac=mac,
+        at=at,
+        mac=client.mac,
         ip=client.address,
-        # Not `.value`, which in a boot storm costs more than all else here.
-        architecture=f"{client.architecture}" if client.architecture else "",
-        firmware=f"{client.firmware}",
-        stage=f"{client.stage}",
-        machine_id=machine_id,
+        # As they are, for they are texts: to turn them into plain ones costs as much as the event.
+        architecture=client.architecture or "",
+        firmware=client.firmware,
+        stage=client.stage,
+        machine_id=client.machine_id,
         vendor_class=client.vendor_class,
         nic=client.nic,
         relay=client.relay,
-    )
-
-
-def _offer_sent(answer: Answer, port: int, *, mac: str) -> OfferSent:
-    return OfferSent(
-        at=time.time(),
-        mac=mac,
-        ip=answer.client.address,
-        file=answer.file,
-        image=answer.version.image,
-        version=answer.version.number,
-        port=port,
-        reason=answer.reason,
-        warning=answer.warning,
     )
 
 
