@@ -236,18 +236,21 @@ def loss_free_rates(bench: Bench, rates: list[int], rounds: int) -> None:
                 best[name] = true_rate
         if true_rate < LOAD_KEEPS_UP * rate:
             break
-    for name in best:
-        bench.figures[f"loss_free_{name}"] = best[name]
-        bench.figures[f"cpu_us_per_offer_{name}"] = round(statistics.median(cost[name]), 1)
-    ours, theirs = (bench.figures[f"cpu_us_per_offer_{name}"] for name in ("netboot", "dnsmasq"))
-    if ours and theirs:
-        bench.figures["cpu_ratio"] = round(ours / theirs, 2)
+    compare(bench.figures, best, {name: statistics.median(spent) for name, spent in cost.items()})
+
+
+def compare(figures: dict[str, float | None], best: dict[str, int], cost: dict[str, float]) -> None:
+    """Note the loss-free rate and the cost of each server, and ours against dnsmasq's."""
+    for name, rate in best.items():
+        figures[f"loss_free_{name}"] = rate
+        figures[f"cpu_us_per_offer_{name}"] = round(cost[name], 1)
+    figures["cpu_ratio"] = round(cost["netboot"] / cost["dnsmasq"], 2)
     for peer, figure in (
         ("dnsmasq", "loss_free_ratio"),
         ("dnsmasq_quiet", "loss_free_ratio_to_quiet"),
     ):
         if best[peer]:
-            bench.figures[figure] = round(best["netboot"] / best[peer], 2)
+            figures[figure] = round(best["netboot"] / best[peer], 2)
 
 
 def one_run(bench: Bench, name: str, rate: int) -> Run:

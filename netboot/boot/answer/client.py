@@ -148,7 +148,7 @@ _VENDOR_CLASS, _USER_CLASS = int(Option.VENDOR_CLASS), int(Option.USER_CLASS)
 _ARCHITECTURE, _MACHINE_ID = int(Option.ARCHITECTURE), int(Option.MACHINE_ID)
 _IPXE = int(Option.IPXE)
 
-_TEXT_LIMIT = 64  # of a vendor class that we keep: whoever floods us chooses its length
+_TEXT_LIMIT = 64  # characters of a vendor class that we keep: the sender chooses its length
 _UNKNOWN_TYPES: Final[dict[int, Machine]] = {
     code: Machine(f"{ArchitectureType(code).name} machine", _UEFI, None)
     for code in ArchitectureType

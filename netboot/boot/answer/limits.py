@@ -1,6 +1,6 @@
-"""What we lately said to whom: limits, and machines that take no offer.
+"""Recent clients: how often each may ask, and which take no offer.
 
-Law: memory is bounded whatever comes in. A million random MACs cost as much as ten thousand.
+Law: memory is bounded. A million random MAC addresses cost as much as ten thousand.
 """
 
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ SAME_REQUEST_WINDOW: Final = 10.0  # seconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much we answer. Rates are per second; a burst is two seconds of a machine's rate.
+    """Most requests that we answer, per second; a burst is two seconds of a machine's rate.
 
-    There is no need for a tight total: an answer is no larger than what a hostile host could
-    broadcast itself, and a low total would let it silence us for everybody else.
+    The total is generous on purpose: an answer is no larger than what a hostile host can broadcast
+    itself, and a low total would let that host silence us for all others.
     """
 
     per_machine: float = 5.0
@@ -97,13 +97,13 @@ class RecentClients:
         return row.attempts
 
     def requested(self, mac: bytes) -> None:
-        """The machine took an offer: its streak ends. Strangers are not remembered."""
+        """The machine took an offer, so its streak ends. Unknown machines are not added."""
         row = self._known(mac)
         if row is not None:
             row.attempts = 0
 
     def address_offered(self, mac: bytes, server: str) -> None:
-        """An ordinary DHCP server offered this machine an address. Strangers: as above."""
+        """A DHCP server offered this machine an address. Unknown machines are not added."""
         row = self._known(mac)
         if row is not None:
             row.address_offered_by = server
@@ -114,7 +114,7 @@ class RecentClients:
         return row is not None and bool(row.relay)
 
     def unheeded(self, mac: bytes, now: float) -> str:
-        """What to say of a machine that keeps asking and takes nothing, or ""."""
+        """The warning about a machine that keeps asking and takes no offer, or ""."""
         row = self._known(mac)
         if row is None or row.attempts < UNHEEDED_COUNT:
             return ""

@@ -1,4 +1,4 @@
-"""Which program a client is told to load: by firmware, stage and the image's chains.
+"""Which boot program (NBP) a client loads, by firmware, stage and the image's chains.
 
 The chainload has no loop, because a stage only ever names the next one: firmware gets iPXE, GRUB
 or Microsoft's loader; iPXE, from whatever source, gets the script.

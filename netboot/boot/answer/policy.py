@@ -1,4 +1,4 @@
-"""Which image a client gets, by a stated precedence, with the reasons told.
+"""Which image a client gets, and the reasons for it, in this order.
 
 1. An image assigned to the machine's MAC address. If it cannot be given, nothing else is: a
    machine that was meant to get one image must not silently get another.

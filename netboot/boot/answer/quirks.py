@@ -1,7 +1,7 @@
-"""What shape of answer a firmware needs: one row per kind, with the source of the knowledge.
+"""Which shape of answer a firmware needs: one row per kind, with its source.
 
-Rows are tried from the top; the first that fits is taken. A row is added only for behaviour that
-somebody has seen, and says where.
+Rows are tried from the top; the first that fits is taken. Add a row only for behaviour that was
+seen on a real firmware, and name the source.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Shape:
     """The form of an OFFER.
 
     `use_this_file`: option 43 says "skip discovery, take the file of this offer".
-    `names_file`: the file stands in the OFFER; without it the client has to ask on port 4011.
+    `names_file`: the OFFER names the file; without it the client has to ask on port 4011.
     `terminated`: options 66 and 67 end with a NUL.
     """
 

@@ -1,4 +1,4 @@
-"""The bytes of an answer: an OFFER beside the DHCP server's, or a boot server's ACK.
+"""The bytes of an answer: an OFFER next to the DHCP server's, or a boot server's ACK.
 
 PXE 2.1 §2.2, RFC 4578. Both forms of every fact are filled, BOOTP fields and options 66 and 67:
 some ROMs read only the one, some only the other. There is never an address, a router, a name

@@ -1,7 +1,7 @@
-"""The proxyDHCP server: sockets, events and counters around answers that others decide.
+"""The proxyDHCP server: sockets, events and counters around the answers of `boot.answer`.
 
-Port 67 hears broadcasts beside the site's own DHCP server; 4011 is the boot server port of PXE.
-Where a DHCP server on this very host holds port 67 we serve 4011 only, and say which line its
+Port 67 hears broadcasts next to the site's own DHCP server; 4011 is the boot server port of PXE.
+Where a DHCP server on this host holds port 67 we serve 4011 only, and name the line that its
 configuration needs. Nothing here may block, and no datagram may end the daemon.
 """
 
@@ -46,7 +46,7 @@ _NEVER_LOOKED: Final = (0.0, False)
 class DhcpServer:
     """Answers boot clients on one interface.
 
-    `notes` are sentences for the operator: what we can't do here, and the cure. `counts` says
+    `notes` are sentences for the administrator: what we cannot do here, and the cure. `counts` says
     what came in and what became of it.
     """
 
@@ -106,7 +106,7 @@ class DhcpServer:
             except PortTaken as taken:
                 if port != SERVER_PORT or len(ports) == 1:
                     raise
-                self.notes.append(_beside_dhcp_server(taken))
+                self.notes.append(_next_to_dhcp_server(taken))
                 continue
             _widen(udp)
             self._sockets[port] = udp
@@ -276,7 +276,7 @@ def _widen(udp: socket.socket) -> None:
             udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
 
 
-def _beside_dhcp_server(taken: PortTaken) -> str:
+def _next_to_dhcp_server(taken: PortTaken) -> str:
     lines = option_60_lines(who_holds(SERVER_PORT, protocol="udp"))
     return (
         f"{taken}: serving port 4011 only. That DHCP server must send boot clients to us;"
