@@ -90,12 +90,14 @@ def test_the_memo_says_what_the_decision_says_of_this_very_machine(contents, ask
 
 @given(clients)
 def test_facts_and_client_agree_on_all_that_a_decision_reads(client):
+    """Architecture and firmware follow from the code of option 93."""
     facts = Facts(client.mac, client.architecture_code, client.stage, client.speaks_http)
 
     assert (facts.architecture, facts.firmware) == (client.architecture, client.firmware)
 
 
 def test_a_decision_of_one_kind_is_made_once():
+    """Two machines that policy does not name share it."""
     decisions = Decisions(SETTINGS)
     first, second = (decisions.of(client_of(request(mac=mac)), BOTH) for mac in MACS[:2])
 
@@ -103,6 +105,7 @@ def test_a_decision_of_one_kind_is_made_once():
 
 
 def test_the_memo_is_bounded():
+    """A hostile client makes up five thousand architecture codes."""
     decisions = Decisions(SETTINGS)
     for code in range(5000):
         decisions.of(client_of(request(architecture=code)), BOTH)
@@ -112,6 +115,7 @@ def test_the_memo_is_bounded():
 
 @pytest.mark.parametrize(("attempt", "shape"), [(1, DIRECT), (2, DIRECT), (3, ASK_BOOT_SERVER)])
 def test_the_form_follows_the_attempt(attempt, shape):
+    """After two offers that the machine did not take it gets the other form."""
     made = Decisions(SETTINGS).of(client_of(request()), published(X64))
 
     assert isinstance(made, Decision)

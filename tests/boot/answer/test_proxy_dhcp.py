@@ -201,6 +201,7 @@ def test_the_reasons_for_an_answer_are_told() -> None:
 
 
 def test_a_new_snapshot_is_answered_from_at_once() -> None:
+    """Nothing of the state before is remembered."""
     content = [BOTH]
     proxy = ProxyDhcp(SETTINGS, lambda: content[0])
     first = proxy.answer(request(), 67, SOURCE, 1.0)
@@ -230,6 +231,7 @@ MIXED = replace(
 
 @pytest.mark.parametrize("order", list(permutations(MODEL)))
 def test_machines_of_one_model_get_their_own_program_in_every_order(order) -> None:
+    """One needs a loader of 2023, one has an image of its own, two have the default."""
     proxy = ProxyDhcp(SETTINGS, lambda: MIXED)
     found = {}
     for now, mac in enumerate(order):
@@ -247,6 +249,7 @@ def test_machines_of_one_model_get_their_own_program_in_every_order(order) -> No
 
 
 def test_a_marked_machine_that_no_program_fits_stays_refused_after_one_of_its_model() -> None:
+    """Without wimboot the image has only the loader of 2011."""
     content = replace(MIXED, supplied={}, assignments={})
     proxy = ProxyDhcp(SETTINGS, lambda: content)
     first, refused, last = (
@@ -300,6 +303,7 @@ def test_nothing_that_was_answered_before_changes_what_another_machine_is_answer
 
 
 def test_ipxe_of_two_machines_gets_two_urls() -> None:
+    """The program is the same; its URL names the machine."""
     proxy = ProxyDhcp(SETTINGS, lambda: BOTH)
     files = set()
     for last in (1, 2):
