@@ -10,11 +10,11 @@ from markupsafe import Markup, escape
 
 from netboot.boot.machines.known_machine import KnownMachine
 from netboot.boot.told.attempt import Attempt
+from netboot.errors import sentence
 from netboot.images.coverage import Status
 from netboot.images.drivers.driver import Driver, DriverKind
 from web.assets import asset_url
 from web.guard.access import Role, role_now
-from web.responses import sentence
 from web.show.addresses import init_addresses
 from web.show.boot_rows import init_boot_rows
 

@@ -99,7 +99,7 @@ class _Reader:
         try:
             parser.Parse(text.encode("utf-8", "surrogatepass"), True)  # noqa: FBT003
         except expat.ExpatError as error:
-            raise FormatError(f"the WIM's XML is broken: {error}") from error
+            raise FormatError(f"the WIM's XML is damaged: {error}") from error
 
     def _refuse_declarations(self, *_details: object) -> None:
         raise FormatError("the WIM's XML declares a document type or entities")

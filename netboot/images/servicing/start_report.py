@@ -53,7 +53,7 @@ def report_script(report: HomeReport) -> list[str]:
     body = ",".join(fields)
     # ping waits a second between two echoes; Windows PE has no other program that waits.
     return [
-        f"if not exist {_CURL} echo netboot: this image has no curl.exe to report with>>%NBLOG%",
+        f"if not exist {_CURL} echo netboot: cannot report: this image has no curl.exe>>%NBLOG%",
         f"if not exist {_CURL} exit /b",
         "set NBTRY=0",
         ":again",

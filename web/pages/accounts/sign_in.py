@@ -4,7 +4,7 @@ from flask import Blueprint, Flask, current_app, redirect, render_template, requ
 from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
-from netboot.errors import OperatorFault
+from netboot.errors import OperatorFault, sentence
 from netboot.operations.accounts import accounts as operations
 from netboot.operations.accounts import audit
 from web.guard import audit_trail
@@ -18,7 +18,7 @@ from web.guard.access import (
     site,
 )
 from web.guard.request_safety import limiter
-from web.responses import sentence, status_of
+from web.responses import status_of
 
 accounts = Blueprint("accounts", __name__)
 

@@ -16,14 +16,14 @@ from joserfc.errors import JoseError
 
 from netboot.access import ROLES
 from netboot.config import Settings
-from netboot.errors import OperatorFault
+from netboot.errors import OperatorFault, sentence
 from netboot.operations.accounts import accounts, audit
 from web.guard import audit_trail
 from web.guard.access import Role, begin_session, requires, site
 from web.guard.public_address import absolute_url
 from web.guard.request_safety import limiter
 from web.live.turns import out_of_turn
-from web.responses import problem, sentence
+from web.responses import problem
 
 single_sign_on = Blueprint("single_sign_on", __name__, url_prefix="/sign-in/single-sign-on")
 

@@ -6,7 +6,7 @@ from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
-from netboot.errors import InvalidInput, NotBootCritical
+from netboot.errors import InvalidInput, NotBootCritical, sentence
 from netboot.images.architecture import Architecture
 from netboot.images.drivers.catalog import DriverFilter, Signature, signature
 from netboot.images.drivers.device import parse_devices
@@ -21,7 +21,7 @@ from netboot.operations.images import images
 from netboot.operations.machines import coverage
 from web.guard.access import Role, is_local_path, requires, site
 from web.live.parts import page
-from web.responses import done, sentence, wants_fragment
+from web.responses import done, wants_fragment
 from web.show.presentation import label_of
 from web.uploads.tus import shelf
 
