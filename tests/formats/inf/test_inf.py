@@ -219,7 +219,7 @@ def test_a_device_may_have_compatible_ids_only():
         ("[Manufacturer]\nM=S,NT$ARCH$\n", "not built"),
         ("[Manufacturer]\nM=S,NTia64\n[S.NTia64]\nD=i,PCI\\VEN_1\n", "no devices for Windows PE"),
         ("[Manufacturer]\nM=S,NTamd64.10.0.3\n[S.NTamd64.10.0.3]\nD=i,x\n", "no devices for"),
-        ("[Manufacturer]\nM=S\n[S]\n", "not PnP: its models sections claim no device"),
+        ("[Manufacturer]\nM=S\n[S]\n", "not PnP: its models sections list no device"),
     ],
 )
 def test_refusals(text, reason):

@@ -32,7 +32,7 @@ def test_ordinary_names_pass():
         (["/CON.txt"], "device"),
         (["/lpt1"], "device"),
         (["/x\udcff"], "Unicode"),
-        (["/Windows", "/WINDOWS"], "but for its case"),
+        (["/Windows", "/WINDOWS"], "except for case"),
         (["/a", "/a"], "twice"),
         (["/" + "a/" * 20_000 + "b"], "longer"),
     ],

@@ -80,7 +80,7 @@ def test_confirming_does_not_excuse_the_rest():
 
 def test_a_driver_enters_once():
     """The same content twice is AlreadyExists."""
-    with pytest.raises(AlreadyExists, match="already holds"):
+    with pytest.raises(AlreadyExists, match="already contains"):
         with_driver(with_driver(IMAGE, NETKVM), NETKVM)
 
 

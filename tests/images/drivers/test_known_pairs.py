@@ -142,14 +142,14 @@ def test_versions_of_one_package_are_found_newest_last():
     [
         (Side(), "names no driver"),
         (Side(provider="Intel*"), "names no driver"),
-        (Side("*.*"), "cannot name drivers"),
-        (Side("a*"), "cannot name drivers"),
-        (Side("old.inf|new.inf"), "cannot name drivers"),
-        (Side("[old].inf"), "cannot name drivers"),
+        (Side("*.*"), "is not a valid pattern"),
+        (Side("a*"), "is not a valid pattern"),
+        (Side("old.inf|new.inf"), "is not a valid pattern"),
+        (Side("[old].inf"), "is not a valid pattern"),
         (Side("long.inf " * 40), "at most 200"),
         (Side("old.inf", provider="a\nb\x07"), "printable"),
-        (Side("old.inf", since="new"), "is no version"),
-        (Side("old.inf", before="1.2.3.4.5"), "is no version"),
+        (Side("old.inf", since="new"), "is not a version"),
+        (Side("old.inf", before="1.2.3.4.5"), "is not a version"),
     ],
 )
 def test_a_side_that_means_nothing_or_everything_is_refused(side, said):
@@ -192,4 +192,4 @@ def test_a_pair_is_told_in_one_sentence():
         == pair(one, Side("new.inf"), Trouble.ORDER).rule
     )
     assert "service svc" in pair(Side(service="svc"), Side("new.inf")).rule
-    assert "Of one release" in RELEASE.rule
+    assert "Must have the same first two version numbers:" in RELEASE.rule

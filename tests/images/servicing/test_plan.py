@@ -189,7 +189,7 @@ def test_drivers_of_an_earlier_build_are_taken_out_first():
         (
             replace(FACTS, has_background=False),
             image_of(properties=Properties(background=DIGEST)),
-            "no background",
+            "This Windows PE does not support a background picture (it has no winpe.jpg)",
         ),
         (
             FACTS,
@@ -246,7 +246,7 @@ def file(path: str) -> DriverFile:
         ({"inf_name": 'a".inf'}, "batch file"),
         ({"files": (file("x.sys"),)}, "its own INF"),
         ({"files": (file("netkvm.inf"), file("A.sys"), file("a.sys"))}, "differ only in case"),
-        ({"files": (file("netkvm.inf"), file("../../x.sys"))}, "not a name that Windows accepts"),
+        ({"files": (file("netkvm.inf"), file("../../x.sys"))}, "is not a valid Windows name"),
         ({"files": (file("netkvm.inf"), file("d/" * 90 + "x.sys"))}, "not a path in an image"),
     ],
 )
