@@ -1,4 +1,4 @@
-"""Names inside a WIM that no Windows program gives and that trick whoever unpacks them.
+"""Names inside a WIM that no Windows program writes and that mislead extracting programs.
 
 wimlib drops some of these with a warning and lets others pass; we look at every name that it
 lets pass. A file system on Linux takes names that Windows cannot, and the reverse.

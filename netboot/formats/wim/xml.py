@@ -1,6 +1,6 @@
 """The XML that a WIM carries about its images: names, architecture, build, languages.
 
-The text comes from whoever made the file: at most 16 MiB of UTF-16, no DTD, no entities, a few
+The text comes from an unknown author: at most 16 MiB of UTF-16, no DTD, no entities, a few
 levels deep. What it says is a claim; the inspector compares it with the programs inside.
 """
 

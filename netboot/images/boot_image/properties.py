@@ -1,4 +1,4 @@
-"""What an operator may set on a boot image beside its drivers, like ConfigMgr's properties.
+"""Properties of a boot image other than its drivers, like those in ConfigMgr.
 
 Values are checked here once; where each is written is decided in `servicing`.
 """

@@ -1,4 +1,4 @@
-"""Secrets that lie in a boot image: whoever can boot it can read them.
+"""Secrets in a boot image: anyone who can boot it can read them.
 
 A finding blocks publication until somebody overrides it with a reason. The scan never repeats
 the secret itself: a finding names the file, the line and the kind.

@@ -130,7 +130,7 @@ def _claims(driver: Driver) -> frozenset[tuple[Architecture, str]]:
 
 
 def search_text(driver: Driver) -> str:
-    """All that a search looks at, in one text without case: to be stored beside the driver."""
+    """All searchable text of a driver, in lower case; stored with the driver."""
     descriptions = dict.fromkeys(model.description for model in driver.models)
     words = (
         driver.name,

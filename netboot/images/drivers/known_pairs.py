@@ -2,7 +2,7 @@
 
 Hardware ids and services show many conflicts, not all: some packages spoil each other's work
 though no INF says so. A pair names two kinds of drivers by pattern and what is wrong with them
-together; where it was learned stands beside it. Here drivers are held against pairs.
+together, with its source. This module compares drivers with these pairs.
 """
 
 import re
@@ -83,7 +83,7 @@ class Side:
 class KnownPair:
     """Two kinds of drivers, what is wrong with them together, and how that is known.
 
-    `source` is the address where it is told, or for a pair of the site's own (`own`) what its
+    `source` is the address of the report, or for a pair of the site's own (`own`) what its
     administrator noted.
     """
 

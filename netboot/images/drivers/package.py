@@ -160,7 +160,7 @@ class _Planner:
             self.findings.setdefault(f"{name[:100]}, which the INF includes, is missing.")
 
     def want_catalogs(self, inf: Inf) -> str:
-        """The catalog files beside the INF; the first one that lies there comes back."""
+        """The first of the catalog files that is in the folder of the INF."""
         names = dict.fromkeys(inf.version.catalog(word) for word in inf.payloads)
         first = ""
         for name in names:

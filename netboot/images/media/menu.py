@@ -1,4 +1,4 @@
-"""What GRUB is told on media and disks of ours: check every byte, then start the image.
+"""The GRUB configuration of media and disks: check every byte, then start the image.
 
 The kernel gets its WIM as it lies on the medium: a header of a cpio archive stands before it
 as a file of its own (`wim.head`), and GRUB puts initrds one behind the other. So a medium

@@ -25,7 +25,7 @@ LARGEST_DISK = 2 << 40
 MIB = 1 << 20
 PASSWORD_LIMIT = 128
 PASSWORD_ROUNDS = 20_000
-PASSWORD_USER = "start"  # noqa: S105  the name that GRUB asks for beside the password
+PASSWORD_USER = "start"  # noqa: S105  the user name that GRUB asks for with the password
 
 _LABEL = re.compile(r"[A-Z0-9][A-Z0-9_-]*")
 _HOME = re.compile(r"http://[A-Za-z0-9.:\[\]-]{1,120}")

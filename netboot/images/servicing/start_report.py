@@ -1,6 +1,6 @@
 r"""The report that Windows PE sends home after its drivers were loaded: nb-report.cmd.
 
-It runs beside the image's own start-up and never holds it up: it waits for the network by
+It runs in parallel with the image's own startup and never delays it: it waits for the network by
 trying, for ten minutes at most, and ends. Windows PE has curl.exe since Windows 10 1803; where
 it is missing the log says so. nb-start.cmd leaves in NBLOADED and NBFAILED which packages
 drvload took and which it refused.

@@ -7,7 +7,7 @@ folder, and only then may a database row name it. A crash leaves a staging file,
 blob. An fsync that fails is final: the staging file is deleted and the import fails (a second
 fsync may say yes to data that is gone).
 
-A blob that nothing names may be discarded once it is old. Whoever finds that a blob is there
+A blob that nothing names may be discarded once it is old. A program that finds that a blob is there
 already makes it young again under the same lock (`keep`), so it can't go before it is named.
 """
 
@@ -72,7 +72,7 @@ def sync_folder(path: Path) -> None:
 
 
 class BlobStore:
-    """Blobs below `root`, with a staging folder beside them on the same file system."""
+    """Blobs below `root`, with a staging folder on the same file system."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -249,7 +249,7 @@ class BlobStore:
             os.utime(aside)  # it lies here from now on; when it was stored says nothing any more
 
     def remove(self, digest: str) -> None:
-        """Forget a blob, whoever may name it."""
+        """Delete a blob, even if something refers to it."""
         self.path(digest).unlink(missing_ok=True)
 
     def discard(self, digest: str, *, before: float) -> int | None:

@@ -357,7 +357,7 @@ def _numbers(state: dict[str, Any]) -> set[tuple[str, int]]:
 class PublishedReader:
     """The point's state for a daemon: read again when the pointer was replaced.
 
-    A state that turns out to be damaged is told once, and the last good one stays. Raises
+    A damaged state is reported once, and the last good one stays. Raises
     ContentFault when the very first cannot be read: a daemon should not begin with it.
     """
 

@@ -2,7 +2,7 @@
 
 `hash` is SHA-256 over the row and the hash before it, so a row that is altered, taken out or put
 in breaks the chain from there on. What a chain cannot show is that its end is missing: the
-newest hash is therefore also kept in a file beside the database, and it stands in the service's
+newest hash is therefore also kept in a file next to the database, and it is in the service's
 log, from where it may be carried to a place that nobody here can write to.
 """
 

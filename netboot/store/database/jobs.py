@@ -50,7 +50,7 @@ class LeaseLost(JobInterrupted):
 
 
 class WorkerStops(JobInterrupted):
-    """The worker was told to stop while the job was under way."""
+    """The worker received a stop signal while the job was running."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

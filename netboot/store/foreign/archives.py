@@ -72,7 +72,7 @@ def unpacked(archive: Path, scratch: Path, limits: Limits) -> Iterator[list[Sour
     """The files of an archive, for as long as the `with` lasts.
 
     Raises:
-        Quarantined: it could harm whoever opens it.
+        Quarantined: it is dangerous to open.
         InvalidInput: it cannot be opened.
         MissingTool: the program that opens this kind is not installed.
     """

@@ -2,7 +2,7 @@
 
 Order matters: 208 bytes are checked before the XML is read, the XML before a library opens the
 file, every name and every hash before a single file is taken out. What can be repaired by its
-owner is InvalidInput with a hint; what could harm whoever opens it is Quarantined.
+owner is InvalidInput with a hint; a file that is dangerous to open is Quarantined.
 """
 
 import tempfile

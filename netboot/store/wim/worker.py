@@ -152,7 +152,7 @@ def _read_hives(library: hives.Library, entries: list[Entry], folder: Path) -> d
 
 
 def build(worker: Worker) -> dict[str, Any]:
-    """Change the copy, write it, then open it anew and compare with what was asked."""
+    """Change the copy, write it, then open it again and compare it with the order."""
     request = worker.request
     index, at = int(request["index"]), int(request["at"])
     with worker.open(write=True) as wim:

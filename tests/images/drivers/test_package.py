@@ -257,9 +257,7 @@ def test_a_network_driver_that_starts_nothing():
     """Without a service there is no program of its own."""
     text = inf_text().replace("AddService", ";")
     findings = make(package_files() | {"acme.inf": text.encode()}).findings
-    assert (
-        "It installs no service. Windows must already include the driver binary.",
-    ) == findings
+    assert ("It installs no service. Windows must already include the driver binary.",) == findings
 
 
 def test_refused():

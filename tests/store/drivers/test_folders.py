@@ -259,9 +259,7 @@ def test_a_changed_program_is_not_vouched_for(tmp_path):
     files = package_files()
     files["acme.sys"] = files["acme.sys"] + b"changed!"
     (result,) = read(write(tmp_path / "t", files), tmp_path)
-    assert result.driver.findings == (
-        "acme.sys does not match the catalog file acme.cat.",
-    )
+    assert result.driver.findings == ("acme.sys does not match the catalog file acme.cat.",)
 
 
 def test_a_catalog_file_that_cannot_be_read(tmp_path):

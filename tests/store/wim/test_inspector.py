@@ -86,7 +86,9 @@ def test_the_bootable_image_of_several_is_chosen(wim: Path, tmp_path: Path):
     assert "1: One; 2: Two" in told.value.hint
 
     imagex("info", both, "0", "--boot")
-    with pytest.raises(InvalidInput, match="The WIM contains several images and none is marked as bootable") as told:
+    with pytest.raises(
+        InvalidInput, match="The WIM contains several images and none is marked as bootable"
+    ) as told:
         inspect(both, workdir=tmp_path)
     assert "1: One; 2: Two" in told.value.hint
 

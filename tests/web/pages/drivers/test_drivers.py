@@ -91,7 +91,10 @@ def test_an_image_says_that_it_holds_a_disabled_driver(furnished, make_client):
     operator = make_client(furnished, "operator")
     operator.post(f"{page_of(drivers.get_driver(furnished, 'e1000'))}/disable")
 
-    assert "This boot image contains drivers that are disabled in the catalog:" in operator.get("/images/lab-pe-x64").text
+    assert (
+        "This boot image contains drivers that are disabled in the catalog:"
+        in operator.get("/images/lab-pe-x64").text
+    )
     assert "1 disabled" in operator.get("/images/").text
     assert "contains disabled drivers:" in operator.get("/").text
 
@@ -156,7 +159,10 @@ def test_an_older_version_is_marked_and_leads_to_the_newer(furnished, make_clien
     text = viewer.get(page_of(older)).text
     assert "supports all devices of this driver. Use the newer version" in text
     assert page_of(newer) in text
-    assert "supports all devices of this driver. Use the newer version" not in viewer.get(page_of(newer)).text
+    assert (
+        "supports all devices of this driver. Use the newer version"
+        not in viewer.get(page_of(newer)).text
+    )
 
 
 def test_rivals_and_conflicts_are_shown(furnished, make_client, tmp_path):
