@@ -119,7 +119,8 @@ def read_texts(texts: Mapping[str, str]) -> DeclaredFiles:
     """What files say that lie nowhere, by their names as in a folder.
 
     Raises InvalidInput naming the file and what is wrong with it. No file may name another one
-    as the source of an image: a client that sends texts must not choose among the files of this machine.
+    as the source of an image: a client that sends texts must not choose files of this
+    machine.
     """
     tables = {}
     for name, text in sorted(texts.items()):

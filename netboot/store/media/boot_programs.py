@@ -1,8 +1,8 @@
 """The site's own boot programs: iPXE from the distribution's package, GRUB made for our address.
 
 They belong to no image version (and wimboot, which no package brings, is imported: see
-netboot.operations.images.boot_chain). `programs.json` next to the point's pointer lists them for the
-daemons; an update of the package is taken up at the next start.
+netboot.operations.images.boot_chain). `programs.json` next to the point's pointer lists them for
+the daemons; an update of the package is taken up at the next start.
 """
 
 import json

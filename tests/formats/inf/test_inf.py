@@ -235,7 +235,7 @@ def test_findings():
         b"[Manufacturer]\n%M%=S,NTamd64,NTfoo,NTarm64\n[S.NTamd64]\n%D%=i,PCI\\VEN_1\n"
     )
     assert (
-        "1 lines stand before the first section and mean nothing.",
+        "1 lines before the first section are ignored.",
         "DriverVer has a date that cannot be read (month first): '31/12/2020'.",
         "A target that Windows does not know: 'NTfoo'.",
         "The models section [S.NTarm64] is missing.",

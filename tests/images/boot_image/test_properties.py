@@ -71,15 +71,15 @@ def test_an_unknown_property_is_refused():
         ({"report_home": "ftp://x/"}, "report"),
         ({"report_home": 'http://x/" & format c:'}, "report"),
         ({"report_home": "http://192.0.2.1:8081/report/abc"}, "contains a token that would expire"),
-        ({"uefi_authority": "2042"}, "no authority"),
+        ({"uefi_authority": "2042"}, "not a boot loader authority"),
         ({"tftp_block_size": 100}, "block size"),
         ({"tftp_window_size": 65}, "window size"),
-        ({"menu_seconds": -1}, "time limit"),
+        ({"menu_seconds": -1}, "boot menu timeout"),
         ({"bios_chain": "floppy"}, "is not a boot method"),
         ({"uefi_chain": "Native"}, "is not a boot method"),
         (
             {"extra_files": (ExtraFile("/A", DIGEST, 1), ExtraFile("/a", DIGEST, 1))},
-            "is listed twice (Windows ignores case)",
+            "is listed twice",
         ),
     ],
 )

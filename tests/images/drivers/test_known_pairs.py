@@ -140,8 +140,8 @@ def test_versions_of_one_package_are_found_newest_last():
 @pytest.mark.parametrize(
     ("side", "said"),
     [
-        (Side(), "names no driver"),
-        (Side(provider="Intel*"), "names no driver"),
+        (Side(), "selects no driver"),
+        (Side(provider="Intel*"), "selects no driver"),
         (Side("*.*"), "is not a valid pattern"),
         (Side("a*"), "is not a valid pattern"),
         (Side("old.inf|new.inf"), "is not a valid pattern"),
@@ -183,7 +183,7 @@ def test_texts_are_tidied():
     assert Side("old.inf older.inf", provider="Acme, Beta") == checked.first
 
 
-def test_a_pair_is_told_in_one_sentence():
+def test_a_pair_is_one_sentence():
     """With makers and versions where they are said."""
     one = Side("old.inf", "Acme", "oldsvc", "1.0", "2.0")
 

@@ -88,7 +88,7 @@ def test_an_architecture_whose_files_are_missing_is_left_out():
         {model.architecture for model in driver.models},
         driver.missing,
     )
-    assert driver.findings == ("Left out for x86, whose files are missing: x86/acme.sys.",)
+    assert driver.findings == ("Left out for x86 because files are missing: x86/acme.sys.",)
 
 
 def test_files_know_their_architectures():
@@ -128,7 +128,7 @@ def test_a_program_that_is_none():
 def test_no_catalog_file():
     """Missing, or not even named."""
     driver = make(package_files(with_catalog=False))
-    assert ("The catalog file acme.cat is missing: nothing vouches for the driver.",) == (
+    assert ("The catalog file acme.cat is missing. Windows treats it as unsigned.",) == (
         driver.findings
     )
     files = package_files()

@@ -286,5 +286,5 @@ def test_a_disk_that_fills_up_loses_nothing_and_works_again(tmp_path):
     )
 
     assert (0, "") == (done.returncode, done.stderr)
-    refusal = f"the disk of{tmp_path} is full | Free some space; nothing was changed."
+    refusal = f"the disk of{tmp_path} is full | Free some disk space. Nothing was changed."
     assert [refusal] * 4 + ["works again"] == done.stdout.splitlines()

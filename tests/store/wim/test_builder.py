@@ -293,7 +293,7 @@ def test_an_altered_source_never_becomes_a_version(bench: Bench, tmp_path: Path)
     workdir = tmp_path / "work"
     workdir.mkdir()
 
-    with pytest.raises(DigestMismatch, match=r"source .* was altered"):
+    with pytest.raises(DigestMismatch, match=r"source .* was changed on disk"):
         build(
             source=bad,
             facts=bench.facts,

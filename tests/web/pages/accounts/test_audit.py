@@ -42,7 +42,7 @@ def test_the_log_is_narrowed_as_one_types(filled, make_client):
 
     assert "<html" not in answer.text
     assert "otto" not in answer.text
-    assert "Nothing was recorded" in make_client(filled, "viewer").get("/audit/?actor=x").text
+    assert "No entries" in make_client(filled, "viewer").get("/audit/?actor=x").text
 
 
 def test_the_chain_is_verified_on_the_page(filled, make_client):

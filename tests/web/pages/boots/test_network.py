@@ -96,7 +96,7 @@ def test_requests_are_searched_by_machine_file_and_reason(told, make_client, sea
     text = viewer.get("/network/", query_string={"search": search}).text
 
     assert shown == text.count('<td data-label="Reason">')
-    assert ("No such request" in text) is (shown == 0)
+    assert ("No matching requests" in text) is (shown == 0)
     live = network.decisions(told, search=search)
     assert shown == len(live)
 

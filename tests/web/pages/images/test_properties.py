@@ -90,8 +90,8 @@ def test_what_the_image_cannot_take_is_closed_on_the_page(furnished, operator):
     text = operator.get(f"{PAGE}/customisation").text
 
     assert re.search(r'id="scratch"[^>]* disabled', text)
-    assert "holds no SYSTEM hive" in text
-    assert "holds no DEFAULT hive" in text
+    assert "the SYSTEM hive of this image cannot be read" in text
+    assert "the DEFAULT hive of this image cannot be read" in text
 
 
 def test_version_and_comment_are_saved(furnished, operator):

@@ -78,7 +78,7 @@ def test_what_is_missing_is_named_with_where_to_get_it(furnished, operator):
         row.facts = {**row.facts, "missing": [lacking]}
     text = operator.get(f"{PAGE}/source").text
 
-    assert "needed for boot managers. From media." in text
+    assert "Needed for boot managers. From media." in text
 
 
 def test_a_newer_source_is_examined_reported_and_taken(furnished, operator, wims):

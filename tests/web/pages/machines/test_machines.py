@@ -86,7 +86,7 @@ def test_a_pasted_list_says_what_was_not_understood(furnished, make_client):
     ("data", "words"),
     [
         ({"name": "x", "devices": "hello"}, "the list contains no devices"),
-        ({"name": "x", "devices": ""}, "Nothing was pasted"),
+        ({"name": "x", "devices": ""}, "Paste a device list or choose a file"),
         ({"name": "", "devices": LSPCI}, "needs a name"),
         ({"name": "a/b", "devices": LSPCI}, "needs a name"),
         ({"name": "..", "devices": LSPCI}, "needs a name"),

@@ -48,7 +48,7 @@ def test_a_version_out_of_service_is_an_alarm(furnished, operator):
         find_image(session, "lab-pe-x64").versions[0].altered = ["boot.wim"]
 
     text = operator.get(f"{PAGE}/versions").text
-    assert "boot.wim was altered" in text
+    assert "boot.wim was changed on disk" in text
     overview = operator.get(PAGE).text
     assert "Version 2 is out of service" in overview
     assert "They get version 1" in overview
