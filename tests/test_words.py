@@ -1,4 +1,4 @@
-"""The product speaks plain English: templates, messages, help texts and docstrings are read here."""
+"""The product speaks plain English: templates, messages, help texts and docstrings."""
 
 import ast
 import re

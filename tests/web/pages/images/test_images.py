@@ -25,11 +25,8 @@ def test_the_list_says_what_machines_get_and_what_is_out_of_date(shared_site, ma
 
     assert "Out of date" in text
     assert "Up to date" in text
-    assert "Not distributed" in text
-    assert (
-        "This is a Lab PE. It boots a small Linux system instead of Windows PE. For production, import a Windows PE boot image"
-        in text
-    )
+    assert "Not yet distributed" in text
+    assert "For production, import a Windows PE boot image" in text
 
 
 def test_a_lab_image_says_that_it_is_one(shared_site, make_client):
