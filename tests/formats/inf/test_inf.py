@@ -236,8 +236,8 @@ def test_findings():
     )
     assert (
         "1 lines before the first section are ignored.",
-        "DriverVer has a date that cannot be read (month first): '31/12/2020'.",
-        "A target that Windows does not know: 'NTfoo'.",
+        "DriverVer has an invalid date (month first): '31/12/2020'.",
+        "Unknown Windows target: 'NTfoo'.",
         "The models section [S.NTarm64] is missing.",
         "Undefined string tokens: %M%, %D%.",
     ) == inf.findings

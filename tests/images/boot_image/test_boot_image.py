@@ -68,7 +68,7 @@ def test_what_is_not_needed_for_booting_wants_a_second_word(class_name: str):
     with pytest.raises(NotBootCritical, match="not a network or storage driver") as told:
         with_driver(IMAGE, driver)
 
-    assert "confirm" in told.value.hint
+    assert "Confirm" in told.value.hint
     assert with_driver(IMAGE, driver, confirmed=True).holds(driver)
 
 

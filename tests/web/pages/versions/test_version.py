@@ -53,7 +53,7 @@ def test_the_three_ways_stand_side_by_side(lab_site, operator):
 
     assert "served" in cards["network"]
     assert "lab-pe-x64-v1-usb.img" in cards["media"]
-    assert "1 made" in cards["media"]
+    assert "1 created" in cards["media"]
     assert "none" in cards["disk"]
     assert media.list_media(lab_site)[0].carried[0].wim[7:19] in text
 
