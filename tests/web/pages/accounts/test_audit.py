@@ -48,7 +48,7 @@ def test_the_log_is_narrowed_as_one_types(filled, make_client):
 def test_the_chain_is_verified_on_the_page(filled, make_client):
     """Whole, and not whole."""
     client = make_client(filled, "viewer")
-    assert "The log is whole: 60 entries" in client.get("/audit/verify", headers=htmx()).text
+    assert "The audit log is intact: 60 entries" in client.get("/audit/verify", headers=htmx()).text
     with filled.database.writing() as session:
         session.execute(update(AuditRow).where(AuditRow.id == 7).values(actor="mallory"))
 
