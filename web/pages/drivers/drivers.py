@@ -35,8 +35,8 @@ REASONS_SHOWN = 10
 SIGNATURES = {"catalog": Signature.CATALOG, "programs": Signature.SELF, "none": Signature.NONE}
 SIGNATURE_WORDS = {
     Signature.CATALOG: "catalog file",
-    Signature.SELF: "signed programs",
-    Signature.NONE: "nothing",
+    Signature.SELF: "signed binaries",
+    Signature.NONE: "not signed",
 }
 
 

@@ -53,5 +53,5 @@ def test_the_chain_is_verified_on_the_page(filled, make_client):
         session.execute(update(AuditRow).where(AuditRow.id == 7).values(actor="mallory"))
 
     broken = client.get("/audit/verify")
-    assert "not as it was written" in broken.text
+    assert "tampered with or is damaged" in broken.text
     assert "Entry 7" in broken.text
