@@ -49,7 +49,7 @@ def configure_logs(log_format: Literal["text", "json"], *, process: str) -> None
 
 
 def _named(process: str) -> structlog.types.Processor:
-    """Said in every thread, whoever started it."""
+    """Logged in every thread."""
 
     def name(
         _logger: object, _method: str, event: structlog.types.EventDict

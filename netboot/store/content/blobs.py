@@ -7,7 +7,7 @@ folder, and only then may a database row name it. A crash leaves a staging file,
 blob. An fsync that fails is final: the staging file is deleted and the import fails (a second
 fsync may say yes to data that is gone).
 
-A blob that nothing names may be discarded once it is old. Whoever finds that a blob is there
+A blob that nothing names may be discarded once it is old. A program that finds that a blob is there
 already makes it young again under the same lock (`keep`), so it can't go before it is named.
 """
 
@@ -72,7 +72,7 @@ def sync_folder(path: Path) -> None:
 
 
 class BlobStore:
-    """Blobs below `root`, with a staging folder beside them on the same file system."""
+    """Blobs below `root`, with a staging folder on the same file system."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -106,7 +106,7 @@ class BlobStore:
         """The blob's path. Raises BlobMissing."""
         path = self.path(digest)
         if not path.is_file():
-            raise BlobMissing(f"blob {digest} is gone from {self.folder}")
+            raise BlobMissing(f"blob {digest} is missing in {self.folder}")
         return path
 
     def verify(self, digest: str, pace: Callable[[int], None] | None = None) -> int:
@@ -120,7 +120,7 @@ class BlobStore:
         except OSError as fault:
             raise BlobMissing(f"blob {digest} cannot be read: {fault.strerror}") from fault
         if found.digest != digest:
-            raise DigestMismatch(f"blob {digest} was altered: its bytes now hash to {found.digest}")
+            raise DigestMismatch(f"blob {digest} is damaged: its digest is now {found.digest}")
         return found.size
 
     @contextlib.contextmanager
@@ -249,7 +249,7 @@ class BlobStore:
             os.utime(aside)  # it lies here from now on; when it was stored says nothing any more
 
     def remove(self, digest: str) -> None:
-        """Forget a blob, whoever may name it."""
+        """Delete a blob, even if something refers to it."""
         self.path(digest).unlink(missing_ok=True)
 
     def discard(self, digest: str, *, before: float) -> int | None:
@@ -279,9 +279,9 @@ class BlobStore:
         free = shutil.disk_usage(self.root).free
         if free < size + SPARE_BYTES:
             raise OperatorFault(
-                f"not enough room below {self.root}: {size >> 20} MiB are needed beside a reserve"
+                f"not enough space in {self.root}: {size >> 20} MiB are needed on top of a reserve"
                 f" of {SPARE_BYTES >> 20} MiB, {free >> 20} MiB are free",
-                hint="Free some space or move the data folder; nothing was changed.",
+                hint="Free some disk space or move the data folder. Nothing was changed.",
             )
 
     def clear_staging(self) -> int:
@@ -345,11 +345,11 @@ def explain_disk_fault(fault: OSError, where: Path) -> OperatorFault:
     """An operating system's refusal in the operator's words."""
     if fault.errno in {errno.ENOSPC, errno.EDQUOT}:
         return OperatorFault(
-            f"the disk below {where} is full", hint="Free some space; nothing was changed."
+            f"the disk of {where} is full", hint="Free some disk space. Nothing was changed."
         )
     return OperatorFault(
-        f"cannot write below {where}: {fault.strerror}",
-        hint="Check the disk and the folder's owner; nothing was changed.",
+        f"cannot write to {where}: {fault.strerror}",
+        hint="Check the disk and the owner of the folder. Nothing was changed.",
     )
 
 
@@ -359,7 +359,7 @@ def _read(stream: BinaryIO) -> bytes:
         return stream.read(CHUNK)
     except OSError as fault:
         raise InvalidInput(
-            f"reading broke off: {fault.strerror}", hint="Nothing was changed; try it again."
+            f"reading failed: {fault.strerror}", hint="Try again. Nothing was changed."
         ) from fault
 
 
@@ -385,7 +385,7 @@ def _copy(source: Path, target: Path, digest: str) -> None:
             sha.update(chunk)
             out.write(chunk)
     if PREFIX + sha.hexdigest() != digest:
-        raise InvalidInput(f"{source} changed while it was imported", hint="Import it again.")
+        raise InvalidInput(f"{source} changed during the import", hint="Import it again.")
 
 
 def _at_work(name: str) -> bool:

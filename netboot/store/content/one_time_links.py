@@ -1,4 +1,4 @@
-"""Tickets: something that may be taken once, by whoever shows the token, until it is too old.
+"""One-time links: a file that may be fetched once with a token, until it expires.
 
     points/site/tickets/<SHA-256 of the token>.json
 

@@ -96,7 +96,7 @@ class ContentCache:
             size = os.fstat(fd).st_size
             if size != ref.size:
                 raise DigestMismatch(
-                    f"{ref.name}: {size} bytes lie where {ref.size} were published"
+                    f"{ref.name}: {size} bytes found, but {ref.size} were published"
                 )
             return Mapping(ref.digest, fd, size)
         except BaseException:

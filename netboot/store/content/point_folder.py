@@ -101,7 +101,7 @@ class PointFolder:
             authorities = dict(state.get("authorities", {}))
             names = {short: name for name, short in _slugs(state).items()}
         except (KeyError, TypeError, ValueError, AttributeError, OSError) as fault:
-            raise ContentFault(f"{self.root}: a manifest is gone or damaged: {fault}") from fault
+            raise ContentFault(f"{self.root}: a manifest is missing or damaged: {fault}") from fault
         return PublishedContent(
             generation=state["generation"],
             current=MappingProxyType(current),
@@ -133,7 +133,7 @@ class PointFolder:
 
         `now` is epoch seconds: what is superseded is kept for a day.
 
-        Raises DigestMismatch or BlobMissing; then what was served before is served still.
+        Raises DigestMismatch or BlobMissing; then the previous versions are still served.
         """
         tell = progress or (lambda _part, _stage: None)
         with self._locked():
@@ -293,7 +293,7 @@ class PointFolder:
     def _understand(self, text: str) -> dict[str, Any]:
         state = json.loads(text)
         if not isinstance(state, dict) or not state.keys() >= _PARTS:
-            raise ContentFault(f"{self.pointer} is damaged: parts of it are gone")
+            raise ContentFault(f"{self.pointer} is damaged: parts of it are missing")
         return state
 
     def _manifest_path(self, short_name: str, number: int) -> Path:
@@ -357,7 +357,7 @@ def _numbers(state: dict[str, Any]) -> set[tuple[str, int]]:
 class PublishedReader:
     """The point's state for a daemon: read again when the pointer was replaced.
 
-    A state that turns out to be damaged is told once, and the last good one stays. Raises
+    A damaged state is reported once, and the last good one stays. Raises
     ContentFault when the very first cannot be read: a daemon should not begin with it.
     """
 
@@ -374,6 +374,6 @@ class PublishedReader:
             try:
                 self._content = self._point.load()
             except ContentFault as fault:
-                self._tell(f"{fault}; what was served before is served still")
+                self._tell(f"{fault}; the previous versions are still served")
             self._seen = mark
         return self._content

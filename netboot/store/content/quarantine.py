@@ -1,4 +1,4 @@
-"""The folder `altered/` beside `blobs/`: damaged blobs that the scrub took out of use."""
+"""The folder `altered/` next to `blobs/`: damaged blobs that the scrub quarantined."""
 
 from contextlib import suppress
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What has changed: the database counts changes by subject, whichever process makes them.
+"""What has changed: the database counts all changes by subject, from any process.
 
 Triggers on the tables count, so that no writer can forget it: not the console, the worker, the
 projector or the command line. To keep a result, ask for the subjects' numbers first and read
@@ -50,7 +50,7 @@ def count_changes(connection: Connection) -> None:
     """Have the database count from now on; what is there already stays.
 
     To be called after each change of the schema: SQLite loses a table's triggers where a
-    migration creates the table again.
+    migration recreates the table.
     """
     postgres = connection.dialect.name == "postgresql"
     for statement in _on_postgres() if postgres else _on_sqlite():

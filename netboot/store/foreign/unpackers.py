@@ -86,7 +86,7 @@ def list_entries(archive: Path, kind: str, seconds: float, memory: int) -> tuple
     if not entries:
         raise InvalidInput(
             "the archive cannot be opened, or it is empty",
-            hint="unpack it with the vendor's own program and import the folder",
+            hint="Extract it with the vendor's program and import the folder.",
         )
     return CABEXTRACT, entries
 
@@ -105,7 +105,7 @@ def extract_all(tool: str, archive: Path, target: Path, budget: Budget) -> None:
     else:
         argv = [CABEXTRACT, "-q", "-d", TARGET, "--", ARCHIVE]
     if leash.run(argv) is None:
-        raise InvalidInput("the archive is damaged or locked with a password")
+        raise InvalidInput("the archive is damaged or password-protected")
 
 
 def _type(listing: str) -> str:
@@ -213,7 +213,7 @@ class _Leash:
                 with suppress(FileNotFoundError):
                     size += os.lstat(f"{folder}/{name}").st_size
         if size > self._total or entries > self._entries:
-            raise Quarantined("the archive holds more than its table says")
+            raise Quarantined("the archive contains more than its directory lists")
 
     def _end(self, process: Popen[bytes]) -> None:
         """Leave nothing running, whether it ended by itself or not."""

@@ -1,8 +1,8 @@
 """The site's own boot programs: iPXE from the distribution's package, GRUB made for our address.
 
 They belong to no image version (and wimboot, which no package brings, is imported: see
-netboot.operations.images.boot_chain). `programs.json` beside the point's pointer names them for the
-daemons; an update of the package is taken up at the next start.
+netboot.operations.images.boot_chain). `programs.json` next to the point's pointer lists them for
+the daemons; an update of the package is taken up at the next start.
 """
 
 import json
@@ -37,8 +37,8 @@ def prepare_programs(
             found[name] = ContentRef(name=name, digest=blob.digest, size=blob.size)
     if "undionly.kpxe" not in found or not {"snponly.efi", "ipxe.efi"} & set(found):
         raise MissingTool(
-            f"no iPXE boot programs below {', '.join(str(f) for f in folders)}",
-            hint="Install them: apt-get install ipxe   (or name their folder in `programs`).",
+            f"no iPXE boot programs in {', '.join(str(f) for f in folders)}",
+            hint="Install them: apt-get install ipxe   (or set their folder in `programs`).",
         )
     grub = _grub_for_ia32(point, address)
     if grub is not None:
@@ -61,7 +61,7 @@ def read_programs(point: PointFolder) -> Mapping[str, ContentRef]:
     except FileNotFoundError:
         return MappingProxyType({})
     except (ValueError, TypeError, KeyError, AttributeError, OSError) as fault:
-        raise ContentFault(f"{path} is damaged; a new start of the site writes it anew") from fault
+        raise ContentFault(f"{path} is damaged; restart the site to replace it") from fault
     return MappingProxyType(found)
 
 

@@ -87,7 +87,7 @@ class _Builder:
     def disk(self) -> Path:
         """A disk with one partition: a USB stick's image, or a machine's disk."""
         plan = self._plan
-        self._progress(0.2, "making the loaders")
+        self._progress(0.2, "creating the boot loaders")
         core = self._work / "core.img" if plan.bios is BiosStart.GRUB else None
         if core is not None:
             self._tools.grub("i386-pc", plan.early, _BIOS_MODULES_BY_STAGE, core)
@@ -106,15 +106,15 @@ class _Builder:
         wanted = self._plan.order.size
         if wanted and wanted < needed:
             raise InvalidInput(
-                f"a disk of {wanted >> 20} MiB has no room for this: it needs {needed >> 20} MiB",
-                hint="Ask for a larger one, or leave the size out.",
+                f"a disk of {wanted >> 20} MiB is too small; it needs {needed >> 20} MiB",
+                hint="Choose a larger size, or leave out the size.",
             )
         return wanted or needed
 
     def iso(self) -> Path:
         """A disc of ISO 9660 that is a stick as well."""
         plan = self._plan
-        self._progress(0.2, "making the loaders")
+        self._progress(0.2, "creating the boot loaders")
         tree = self._work / "tree"
         (tree / "boot").mkdir(parents=True)
         starts = self._bios_start(tree)
@@ -131,7 +131,7 @@ class _Builder:
             starts += ["-e", "boot/efi.img", "-no-emul-boot", "-boot-load-size", "1"]
             # Firmware that knows no discs on sticks finds the image as an EFI system partition.
             starts += ["-efi-boot-part", "--efi-boot-image"]
-        self._progress(0.5, "writing the disc")
+        self._progress(0.5, "writing the ISO")
         path = self._work / "medium.iso"
         self._tools.run("xorriso", self._xorriso(path, tree, starts))
         return path
@@ -186,11 +186,11 @@ class _Builder:
 
     def read_back(self, path: Path) -> None:
         """The WIMs on the medium are, byte for byte, those that the network gives."""
-        self._progress(0.7, "reading the medium back")
+        self._progress(0.7, "verifying the medium")
         for name, digest in self._plan.wims.items():
             for found in self._copies(path, name):
                 if found != digest:
-                    raise ContentFault(f"{name} came out of the new medium altered: {found}")
+                    raise ContentFault(f"{name} on the new medium is damaged: {found}")
 
     def _copies(self, path: Path, name: str) -> list[str]:
         if self._plan.order.kind is not MediaKind.ISO:

@@ -50,7 +50,7 @@ class Tools:
         path = shutil.which(tool, path=self._environment["PATH"])
         if path is None:
             raise MissingTool(
-                f"{tool} is not installed, so no media can be made",
+                f"{tool} is not installed, so boot media cannot be created",
                 hint=f"apt-get install {PACKAGES[tool]}",
             )
         try:
@@ -67,14 +67,14 @@ class Tools:
             )
         except subprocess.TimeoutExpired as fault:
             raise OperatorFault(
-                f"{tool} was not done after {_LONGEST_SECONDS // 60} minutes",
-                hint="Is the disk of the data folder very slow? Nothing was changed.",
+                f"{tool} did not finish within {_LONGEST_SECONDS // 60} minutes",
+                hint="The disk of the data folder may be too slow. Nothing was changed.",
             ) from fault
         if done.returncode:
             said = " ".join((done.stderr.strip() or done.stdout.strip()).split())[-400:]
             raise OperatorFault(
                 f"{tool} failed: {said}",
-                hint="Check that the disk has room, then try it again; nothing was changed.",
+                hint="Check the free disk space and try again. Nothing was changed.",
             )
         return done.stdout
 
@@ -104,7 +104,7 @@ def grub_folder(platform: str) -> Path:
     folder = GRUB / platform.removesuffix("-eltorito")
     if not (folder / "kernel.img").is_file():
         raise MissingTool(
-            f"GRUB's parts for {platform} are not installed, so it makes no loaders",
+            f"GRUB for {platform} is not installed, so boot loaders cannot be created",
             hint=f"apt-get install {GRUB_PACKAGES[platform]}",
         )
     return folder
