@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from netboot.errors import NetbootError, OperatorFault
-from netboot.operations import guarding, housekeeping, job_handlers, jobs
+from netboot.operations import fleet_results, guarding, housekeeping, job_handlers, jobs
 from netboot.site import Site
 from netboot.store.jobs import (
     CANCELLED,
@@ -37,6 +37,9 @@ HEARTBEAT_SECONDS = 5.0
 IDLE_SECONDS = 0.25
 LOOK_AFTER_HOUSE_SECONDS = 60.0
 TELL_SECONDS = 0.25
+RESULTS_SECONDS = 0.5
+REST = 9
+"""So many times as long as a result took the worker rests before the next one."""
 
 log = structlog.get_logger()
 
@@ -98,6 +101,7 @@ class Worker:
             for place, kinds in enumerate(job_handlers.LANES)
         ]
         threads.append(threading.Thread(target=self._webhooks, name="webhooks"))
+        threads.append(threading.Thread(target=self._results, name="results"))
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -133,6 +137,25 @@ class Worker:
         """Tell others what happens here, beside the jobs."""
         try:
             WebhookSender(self.site).run(self._ending)
+        except BaseException as failure:  # noqa: BLE001  raised again by `run`
+            self._failure = failure
+            self._ending.set()
+
+    def _results(self) -> None:
+        """Compute what pages show of the whole fleet, at a tenth of a processor."""
+        try:
+            trouble = ""
+            while not self._ending.is_set():
+                began, trouble_before = time.thread_time(), trouble
+                try:
+                    fleet_results.refresh(self.site)
+                    trouble = ""
+                except NetbootError as fault:  # the next time may be better; pages say the rest
+                    trouble = str(fault)
+                if trouble and trouble != trouble_before:
+                    log.warning("results not computed", reason=trouble)
+                spent = time.thread_time() - began
+                self._ending.wait(max(RESULTS_SECONDS, REST * spent))
         except BaseException as failure:  # noqa: BLE001  raised again by `run`
             self._failure = failure
             self._ending.set()

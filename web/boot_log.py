@@ -5,16 +5,13 @@ keeps that little by saving it, so that no page ever waits for a writer's turn.
 """
 
 import threading
-from contextlib import suppress
 
 import structlog
 
 from netboot.errors import NetbootError
-from netboot.operations import coverage, images
 from netboot.site import Site
 
 SAVE_SECONDS = 1.0
-IMAGES_AHEAD = 16
 
 log = structlog.get_logger(__name__)
 
@@ -29,9 +26,7 @@ class Follower:
         self._thread = threading.Thread(target=self._run, name="boot-log", daemon=True)
 
     def start(self) -> "Follower":
-        """Begin; what pages of a large site need in memory is read first, so that none has to."""
-        with suppress(NetbootError):  # pages tell what is wrong
-            coverage.lacking(self._site)
+        """Begin."""
         self._thread.start()
         return self
 
@@ -41,18 +36,9 @@ class Follower:
         self._thread.join()
 
     def _run(self) -> None:
-        with suppress(NetbootError):
-            self._look_ahead()
         while not self._stopping.wait(SAVE_SECONDS):
             self._save()
         self._save()
-
-    def _look_ahead(self) -> None:
-        """Hold a large fleet against each image, so that no page has to do it for the first."""
-        for image in images.list_images(self._site)[:IMAGES_AHEAD]:
-            if self._stopping.is_set():
-                return
-            coverage.coverage(self._site, image.slug, glance=True)
 
     def _save(self) -> None:
         try:

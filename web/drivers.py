@@ -20,7 +20,9 @@ from netboot.operations import (
     known_pairs,
 )
 from netboot.operations import drivers as operations
+from netboot.operations.driver_relations import ShownConflicts
 from netboot.operations.driver_search import DriverPage, search_drivers
+from netboot.operations.fleet_results import stored_clashes, stored_conflicts
 from web.access import Role, is_local_path, requires, site
 from web.answers import done, sentence, wants_fragment
 from web.presentation import label_of
@@ -31,7 +33,6 @@ drivers = Blueprint("drivers", __name__, url_prefix="/drivers")
 
 PAGE_SIZE = 50
 IDS_SHOWN = 500
-CONFLICTS_SHOWN = 100
 CHOSEN_AT_ONCE = 1000
 REASONS_SHOWN = 10
 SIGNATURES = {"catalog": Signature.CATALOG, "programs": Signature.SELF, "none": Signature.NONE}
@@ -124,7 +125,7 @@ def index() -> str:
     }
     if wants_fragment():
         return render_template("drivers/_found.html", **values, live=True)
-    return page("drivers/index.html", **values, clashes=known_pairs.enabled_clashes(site()))
+    return page("drivers/index.html", **values, clashes=stored_clashes(site()))
 
 
 @drivers.get("/<digest>")
@@ -254,11 +255,11 @@ def conflicts() -> str:
     """Drivers that get in each other's way: in an image, or among all that are enabled."""
     slug = request.args.get("image", "")
     image = images.get_image(site(), slug) if slug else None
-    if image is None:
-        found = driver_relations.conflicts_soon(site())
-    else:
-        found = driver_relations.image_conflicts(site(), image.drivers)
-    values = {"conflicts": found, "image": image, "shown": CONFLICTS_SHOWN}
+    stored = None if image else stored_conflicts(site())
+    found = stored.value if stored else None
+    if image:
+        found = ShownConflicts.of(driver_relations.image_conflicts(site(), image.drivers))
+    values = {"conflicts": found, "image": image, "stored": stored}
     if wants_fragment():
         return render_template("drivers/_conflicts.html", **values, live=True)
     return page(

@@ -14,6 +14,7 @@ from netboot.operations import coverage, images, policy
 from netboot.operations import machines as operations
 from netboot.operations.boots import image_slugs
 from netboot.operations.coverage import Outlook
+from netboot.operations.fleet_results import stored_lacking
 from netboot.operations.images import ImageView
 from netboot.operations.machine_images import Decision, boots_from_network, decider
 from netboot.operations.machines import KnownMachine
@@ -61,7 +62,7 @@ def index() -> str:
         "machines/index.html",
         rows=[Row(one, decide(one), outlooks.get(one.key)) for one in shown],
         total=total,
-        lacking=coverage.lacking(site()),
+        lacking=stored_lacking(site()),
         slugs=image_slugs(site()),
         number=number,
         pages=pages,

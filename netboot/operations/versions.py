@@ -12,7 +12,6 @@ from netboot.images.properties import Properties
 from netboot.images.servicing import plan
 from netboot.images.uefi_loader import held as uefi_loaders_in
 from netboot.images.version_change import VersionChange, compare_versions
-from netboot.operations.kept_results import KeptResults
 from netboot.report import ReportTokens
 from netboot.site import Site
 from netboot.store.image_rows import (
@@ -25,8 +24,6 @@ from netboot.store.image_rows import (
 )
 from netboot.store.records import VersionRow
 from netboot.store.wim_builder import BuiltFiles, build
-
-_listings: KeptResults[dict[str, str]] = KeptResults()
 
 Progress = Callable[[float, str], None]
 
@@ -120,13 +117,8 @@ def _listing(site: Site, version: ContentVersion, index: int) -> dict[str, str]:
     wim = version.file("boot.wim")
     if wim is None:
         return {}
-
-    def make() -> dict[str, str]:
-        with site.blobs.staging_folder() as workdir:
-            return list_files(site.blobs.require(wim.digest), index, workdir=workdir)
-
-    # Its digest says all about it, so what was listed once stays true.
-    return _listings.now((wim.digest, index), None, make)
+    with site.blobs.staging_folder() as workdir:
+        return list_files(site.blobs.require(wim.digest), index, workdir=workdir)
 
 
 def _order(site: Site, image: str) -> _Order:

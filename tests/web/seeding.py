@@ -21,7 +21,7 @@ from netboot.images import boot_image
 from netboot.images.architecture import Architecture
 from netboot.images.content_version import ContentVersion, DriverInVersion, ManifestFile
 from netboot.images.image_facts import ImageFacts
-from netboot.operations import accounts, driver_import, drivers, images, policy
+from netboot.operations import accounts, driver_import, drivers, fleet_results, images, policy
 from netboot.store.image_rows import find_image, image_value
 from netboot.store.records import AccountRow, ImageRow, VersionRow
 
@@ -234,6 +234,12 @@ def tell(site, *events):
     assert site.journal.flush()
 
 
+def compute(site):
+    """Let the site's results be current, as on a site whose worker has nothing left to do."""
+    site.machines.save()
+    fleet_results.refresh_all(site)
+
+
 def furnish(site, folder):
     """A site as it looks after a morning's work."""
     e1000 = add_driver(site, folder, "e1000", device="Intel PRO/1000", maker="Intel", enabled=True)
@@ -267,3 +273,4 @@ def furnish(site, folder):
         *boot_events("52:54:00:aa:bb:cc", at=now - 300, online=False),
         *boot_events("52:54:00:00:00:01", at=now - 9)[:-2],
     )
+    compute(site)

@@ -3,11 +3,8 @@
 import time
 
 from netboot.errors import OperatorFault
-from netboot.operations import coverage
-from netboot.site import Site
 from netboot.store.boot_log import BootLog
 from netboot.store.boot_rows import BootFilter
-from netboot.store.machine_log import MachineLog
 from netboot.store.records import MachineRow
 from tests.web import seeding
 from web import boot_log as module
@@ -31,24 +28,6 @@ def test_what_happened_is_saved_at_the_latest_when_it_stops(site):
     assert ["e1000"] == [attempt.driver for attempt in rows(site)]
     with site.database.transaction() as session:
         assert ["52:54:00:12:34:56"] == [row.key for row in session.query(MachineRow)]
-
-
-def test_a_large_site_is_read_before_its_first_page(site, monkeypatch):
-    """Nobody who looks waits for ten thousand machines, or for an image to be held against them."""
-    image = seeding.add_image(site)
-    seeding.tell(site, *seeding.boot_events())
-    site.machines.save()
-    other = Site.open(site.data)
-    follower = Follower(other).start()
-    monkeypatch.setattr(MachineLog, "_read", None)
-    assert 1 == len(other.machines.fleet().machines)
-    follower._look_ahead()
-    monkeypatch.setattr(coverage, "decider", None)
-
-    assert 1 == len(coverage.coverage(other, image.slug, glance=True).machines)
-    follower.stop()
-    other.database.close()
-    other.journal.close()
 
 
 def test_a_damaged_site_has_a_console_all_the_same(site):
