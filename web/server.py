@@ -18,9 +18,9 @@ from netboot.serve.port_holder import who_holds
 from netboot.site import Site
 from netboot.tls import certificate_of
 from web.app import create_app
-from web.boot_log import Follower
-from web.live import STREAMS, Streams
-from web.presentation import load_templates
+from web.live.follower import Follower
+from web.live.streams import STREAMS, Streams
+from web.show.presentation import load_templates
 
 SPARE_THREADS = 60
 SECONDS_TO_STOP = 10
