@@ -6,7 +6,7 @@ import pytest
 
 from netboot.boot.told.events import Discovered
 from netboot.operations.deployments import deployments as policy
-from netboot.operations.machines.machines import machines
+from netboot.operations.machines import machines
 from tests.web.conftest import htmx
 from tests.web.support import seeding
 
