@@ -12,15 +12,6 @@ hypothesis.settings.register_profile("netboot", deadline=None)
 hypothesis.settings.load_profile("netboot")
 
 
-@pytest.fixture(autouse=True)
-def results_at_once(monkeypatch):
-    """A page may show the result of a moment ago where making it is slow; here nothing is slow.
-
-    The time that something takes says how busy the machine is.
-    """
-    monkeypatch.setattr("netboot.operations.kept_results.AT_ONCE_SECONDS", 60.0)
-
-
 @pytest.fixture
 def site(tmp_path):
     """A new, empty site in a folder of its own."""

@@ -14,7 +14,6 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from netboot.errors import NotPermitted, PortTaken
-from netboot.operations.drivers.index import index_now
 from netboot.serve.port_holder import who_holds
 from netboot.site import Site
 from netboot.tls import certificate_of
@@ -72,7 +71,6 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
         site = Site.open(self._data)
         self._app = create_app(site)
         load_templates(self._app)
-        index_now(site)  # or the first page would wait for it
         sys.setswitchinterval(SWITCH_SECONDS)
         gc.collect()
         gc.freeze()  # what is here now stays

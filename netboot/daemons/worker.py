@@ -22,6 +22,7 @@ from netboot.daemons import job_handlers
 from netboot.daemons.webhook_sender import WebhookSender
 from netboot.errors import NetbootError, OperatorFault, explained
 from netboot.operations import jobs
+from netboot.operations.machines import fleet_results
 from netboot.operations.points import cleanup as housekeeping
 from netboot.operations.points import scrub as guarding
 from netboot.site import Site
@@ -40,6 +41,9 @@ HEARTBEAT_SECONDS = 5.0
 IDLE_SECONDS = 0.25
 LOOK_AFTER_HOUSE_SECONDS = 60.0
 TELL_SECONDS = 0.25
+RESULTS_SECONDS = 0.5
+REST = 9
+"""So many times as long as a result took the worker rests before the next one."""
 
 log = structlog.get_logger()
 
@@ -101,6 +105,7 @@ class Worker:
             for place, kinds in enumerate(job_handlers.LANES)
         ]
         threads.append(threading.Thread(target=self._webhooks, name="webhooks"))
+        threads.append(threading.Thread(target=self._results, name="results"))
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -136,6 +141,25 @@ class Worker:
         """Send webhooks while the jobs run."""
         try:
             WebhookSender(self.site).run(self._ending)
+        except BaseException as failure:  # noqa: BLE001  raised again by `run`
+            self._failure = failure
+            self._ending.set()
+
+    def _results(self) -> None:
+        """Compute what pages show of the whole fleet, at a tenth of a processor."""
+        try:
+            trouble = ""
+            while not self._ending.is_set():
+                began, trouble_before = time.thread_time(), trouble
+                try:
+                    fleet_results.refresh(self.site)
+                    trouble = ""
+                except NetbootError as fault:  # the next time may be better; pages say the rest
+                    trouble = str(fault)
+                if trouble and trouble != trouble_before:
+                    log.warning("results not computed", reason=trouble)
+                spent = time.thread_time() - began
+                self._ending.wait(max(RESULTS_SECONDS, REST * spent))
         except BaseException as failure:  # noqa: BLE001  raised again by `run`
             self._failure = failure
             self._ending.set()

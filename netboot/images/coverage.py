@@ -6,8 +6,8 @@ image nobody needs.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
@@ -27,10 +27,8 @@ WINDOWS_PE_INBOX = ("PCI\\CC_0101", "PCI\\CC_010601", "PCI\\CC_010802")
 LAB_PE_INBOX = ("PCI\\CC_0101",)
 
 _BOOT_KINDS = frozenset({DriverKind.NETWORK, DriverKind.STORAGE})
-_MAY_COUNT = frozenset({*_BOOT_KINDS, None})
-
-MOST_KEPT = 100_000
-"""So many lists and devices an image keeps what was found of."""
+MAY_COUNT = frozenset({*_BOOT_KINDS, None})
+"""Kinds of devices that count for booting; None for those of an unknown class."""
 
 
 class Status(StrEnum):
@@ -203,71 +201,58 @@ def inbox(ids: Iterable[str], architecture: Architecture) -> Driver:
     )
 
 
-Offers = Callable[[Collection[Device]], Mapping[Device, Sequence[Match]]]
-"""The drivers of a catalog for devices, best first, enabled or not."""
-
-
+@dataclass(frozen=True, slots=True)
 class ImageDrivers:
-    """The drivers of an image, to be held against machines; what was found is kept.
+    """The drivers of an image, to be held against machines.
 
     `added` are the drivers of its recipe; `index` holds these and those that its source brings
-    along. `offers` is asked for fixes, once for all devices of a call that nothing drives.
+    along, as far as they are for the machines. `catalog` is where fixes are looked for, enabled
+    or not.
     """
 
-    def __init__(
-        self,
-        added: Sequence[Driver],
-        index: DriverIndex,
-        architecture: Architecture,
-        build: int = NEWEST,
-        *,
-        offers: Offers = lambda _devices: MappingProxyType({}),
-    ) -> None:
-        self.added = tuple(added)
-        self.index = index
-        self.architecture = architecture
-        self.build = build
-        self._offers = offers
-        self._found: dict[Device, DeviceCoverage | None] = {}
-        self._driven: dict[int, tuple[tuple[Device, ...], Driven]] = {}
-
-    def asking(self, offers: Offers) -> "ImageDrivers":
-        """The same drivers, with another catalog for fixes; what they match is known still."""
-        return ImageDrivers(self.added, self.index, self.architecture, self.build, offers=offers)
+    added: Sequence[Driver]
+    index: DriverIndex
+    architecture: Architecture
+    build: int = NEWEST
+    catalog: DriverIndex = field(default_factory=lambda: DriverIndex(()))
 
     def cover(self, machines: Iterable[Machine]) -> Coverage:
         """Hold the image against machines."""
         held = tuple(machines)
         driven = self.drive([machine.devices for machine in held])
-        covered = tuple(map(MachineCoverage, held, driven))
-        makes = _alike(covered)
-        return Coverage(covered, _weigh(self.added, covered, makes, self.architecture), makes)
+        return self.summed(map(MachineCoverage, held, driven))
+
+    def summed(self, covered: Iterable[MachineCoverage]) -> Coverage:
+        """What it does for machines of which that is known one by one."""
+        held = tuple(covered)
+        makes = _alike(held)
+        return Coverage(held, _weigh(self.added, held, makes, self.architecture), makes)
 
     def drive(self, lists: Sequence[tuple[Device, ...]]) -> list[Driven]:
-        """What it does for these lists of devices."""
-        if len(self._driven) + len(self._found) > MOST_KEPT:
-            self._driven, self._found = {}, {}
-        kept, found = self._driven, self._found
-        fresh = {id(devices): devices for devices in lists if id(devices) not in kept}
-        asked = {device for devices in fresh.values() for device in devices}
-        found |= self._look_up([one for one in asked if one not in found])
-        for key, devices in fresh.items():
-            these = (found[device] for device in devices)
-            # The list is kept with it, so that no other one can come by its id.
-            kept[key] = devices, Driven.of(tuple(device for device in these if device))
-        return [kept[id(devices)][1] for devices in lists]
+        """What it does for these lists of devices; a list that comes again is looked at once."""
+        makes = {id(devices): devices for devices in lists}
+        found = {device: self._look_up(device) for devices in makes.values() for device in devices}
+        driven = {
+            key: Driven.of(tuple(one for one in map(found.__getitem__, devices) if one))
+            for key, devices in makes.items()
+        }
+        return [driven[id(devices)] for devices in lists]
 
-    def _look_up(self, devices: Iterable[Device]) -> dict[Device, DeviceCoverage | None]:
-        found: dict[Device, DeviceCoverage | None] = dict.fromkeys(devices)
-        matches = {one: self._match(one) for one in found if one.kind in _MAY_COUNT}
-        undriven = [device for device, match in matches.items() if match is None]
-        offers = self._offers(undriven) if undriven else {}
-        for device, match in matches.items():
-            found[device] = _covered(device, match, offers.get(device, ()))
-        return found
-
-    def _match(self, device: Device) -> Match | None:
-        return self.index.best(device, self.architecture, build=self.build)
+    def _look_up(self, device: Device) -> DeviceCoverage | None:
+        """One device; None where it is for neither network nor storage, as far as is known."""
+        if device.kind not in MAY_COUNT:
+            return None
+        match = self.index.best(device, self.architecture, build=self.build)
+        fixes: tuple[Match, ...] = ()
+        if match is None:
+            offers = self.catalog.matches(device, self.architecture, build=self.build)
+            fixes = tuple(one for one in offers if one.driver.kind in _BOOT_KINDS)[:MAX_FIXES]
+        kind = device.kind
+        if kind is None:
+            # A PNPDeviceID says nothing about the class; the driver that would take it does.
+            taker = match or (fixes[0] if fixes else None)
+            kind = taker.driver.kind if taker else DriverKind.OTHER
+        return DeviceCoverage(device, kind, match, fixes) if kind in _BOOT_KINDS else None
 
 
 def cover(
@@ -279,15 +264,10 @@ def cover(
     inside: Iterable[Driver] = (),
     catalog: DriverIndex | None = None,
 ) -> Coverage:
-    """Hold an image against machines, once; `catalog` is where fixes are looked for."""
-
-    def offers(devices: Collection[Device]) -> Mapping[Device, Sequence[Match]]:
-        shop = catalog or DriverIndex(())
-        return {device: shop.matches(device, architecture, build=build) for device in devices}
-
+    """Hold an image against machines; `catalog` is where fixes are looked for."""
     index = DriverIndex((*added, *inside))
-    image = ImageDrivers(added, index, architecture, build, offers=offers)
-    return image.cover(machines)
+    shelf = catalog or DriverIndex(())
+    return ImageDrivers(added, index, architecture, build, shelf).cover(machines)
 
 
 def wanted_ids(machines: Iterable[Machine], build: int = NEWEST) -> frozenset[str]:
@@ -310,19 +290,6 @@ def size_on(driver: Driver, architecture: Architecture) -> int:
         for file in driver.files
         if not file.architectures or architecture in file.architectures
     )
-
-
-def _covered(device: Device, match: Match | None, offers: Sequence[Match]) -> DeviceCoverage | None:
-    """One device; None where it is for neither network nor storage, as far as anybody knows."""
-    kind = device.kind
-    fixes: tuple[Match, ...] = ()
-    if match is None:
-        fixes = tuple(offer for offer in offers if offer.driver.kind in _BOOT_KINDS)[:MAX_FIXES]
-    if kind is None:
-        # A PNPDeviceID says nothing about the class; the driver for it does.
-        driven_by = match or (fixes[0] if fixes else None)
-        kind = driven_by.driver.kind if driven_by else DriverKind.OTHER
-    return DeviceCoverage(device, kind, match, fixes) if kind in _BOOT_KINDS else None
 
 
 def _alike(machines: Iterable[MachineCoverage]) -> tuple[tuple[Driven, Sequence[str]], ...]:

@@ -12,10 +12,13 @@ from netboot.daemons import job_handlers
 from netboot.daemons import worker as module
 from netboot.daemons.worker import Worker
 from netboot.errors import OperatorFault
+from netboot.images.architecture import Architecture
 from netboot.operations import jobs
 from netboot.operations import remembered as facts
+from netboot.operations.deployments import deployments as policy
 from netboot.operations.images import images
 from netboot.operations.jobs import DAY
+from netboot.operations.machines import fleet_results
 from netboot.operations.points import cleanup as housekeeping
 from netboot.site import Site
 from netboot.store.database.jobs import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, JobFailed
@@ -45,6 +48,43 @@ def at_work(site):
         worker.stop()
         thread.join()
         worker.site.database.close()
+
+
+def test_results_of_the_fleet_are_computed_beside_the_jobs(site, monkeypatch):
+    """Without anybody asking; and again when something that they depend on was changed."""
+    monkeypatch.setattr(module, "RESULTS_SECONDS", 0.01)
+    with at_work(site):
+        wait_for(lambda: (found := fleet_results.stored_lacking(site)) and found.is_current)
+        policy.set_default(site, "not there", Architecture.X64)
+        wait_for(lambda: fleet_results.stored_lacking(site).is_current)
+
+
+def test_results_that_cannot_be_computed_leave_the_worker_at_work(site, monkeypatch):
+    """A damaged distribution point is the operator's to mend; jobs go on meanwhile."""
+    monkeypatch.setattr(module, "RESULTS_SECONDS", 0.01)
+    site.point.pointer.parent.mkdir(parents=True, exist_ok=True)
+    site.point.pointer.write_text("damaged")
+    tries = []
+    refresh = fleet_results.refresh
+
+    def counted(there):
+        tries.append(1)
+        return refresh(there)
+
+    monkeypatch.setattr(fleet_results, "refresh", counted)
+    with at_work(site) as worker:
+        wait_for(lambda: len(tries) > 2)
+        assert worker._failure is None
+        site.point.pointer.unlink()
+        wait_for(lambda: fleet_results.stored_lacking(site))
+
+
+def wait_for(condition):
+    """Until it holds."""
+    until, look = time.monotonic() + SECONDS, threading.Event()
+    while not condition():
+        assert time.monotonic() < until
+        look.wait(0.02)
 
 
 def reaches(site, job_id, *states, progress=0.0):

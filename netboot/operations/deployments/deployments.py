@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from netboot.errors import InvalidInput, NotFound
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image.boot_image import COMMENT_LIMIT
-from netboot.operations.kept_results import KeptResults
 from netboot.site import Site
 from netboot.store.database.records import DefaultImageRow, DeploymentRow
 from netboot.store.images.rows import find_image
@@ -39,22 +39,19 @@ class Decided:
 
 
 def decided(site: Site) -> Decided:
-    """All that is decided now; it is read once after each change."""
-    return _kept.now(str(site.data), site.database.stamp("policy"), lambda: _decided(site))
+    """All that is decided now."""
+    with site.database.transaction() as session:
+        return decided_in(session)
 
 
-def _decided(site: Site) -> Decided:
+def decided_in(session: Session) -> Decided:
+    """All that is decided, within a transaction."""
     made = select(DeploymentRow.mac, DeploymentRow.image_name, DeploymentRow.comment)
     usual = select(DefaultImageRow.architecture, DefaultImageRow.image_name)
-    with site.database.transaction() as session:
-        rows = session.execute(made.order_by(DeploymentRow.mac))
-        deployments = [Deployment(*row) for row in rows]
-        defaults = {Architecture(key): name for key, name in session.execute(usual)}
+    deployments = [Deployment(*row) for row in session.execute(made.order_by(DeploymentRow.mac))]
+    defaults = {Architecture(key): name for key, name in session.execute(usual)}
     by_mac = {one.mac: one for one in deployments}
     return Decided(MappingProxyType(defaults), MappingProxyType(by_mac))
-
-
-_kept: KeptResults[Decided] = KeptResults()
 
 
 def defaults(site: Site) -> dict[Architecture, str]:

@@ -4,77 +4,64 @@ Models are read only of drivers whose ids are not all claimed alike, and of thes
 id is shared: a look at twenty thousand drivers takes half a second.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from netboot.images.drivers.driver import Span
 from netboot.images.drivers.matching import Conflict, Package, id_conflicts, service_conflicts
+from netboot.store.database.records import DriverRow
 from netboot.store.drivers import claims as catalog_claims
 from netboot.store.drivers.entry import DriverSummary
-from netboot.store.drivers.index import CatalogIndex, Indexed
+from netboot.store.drivers.rows import SHOWN, summary_value
 
-Shared = list[tuple[str, list[Indexed]]]
+Shared = list[tuple[str, list[int]]]
 
 
-def enabled_conflicts(
-    session: Session, index: CatalogIndex
-) -> tuple[tuple[Conflict, ...], tuple[Conflict, ...]]:
+def enabled_conflicts(session: Session) -> tuple[tuple[Conflict, ...], tuple[Conflict, ...]]:
     """Conflicts among the enabled drivers of the catalog: by hardware id, and by service."""
-    enabled = {row.said.number: row for row in index.rows if row.group.enabled}
-    seen = _Seen()
-    shared = _shared(session, enabled)
-    by_id = id_conflicts(_claims(session, shared, seen))
+    enabled: dict[int, DriverSummary] = {}
+    families: dict[int, str] = {}
+    columns = (DriverRow.id, DriverRow.family, *SHOWN)
+    for row in session.execute(select(*columns).where(DriverRow.enabled)):
+        enabled[row.id], families[row.id] = summary_value(row), row.family
+    by_id = id_conflicts(_claims(session, _shared(session, families), enabled))
     installed = catalog_claims.services(session)
     by_service = service_conflicts(
-        (seen.summary(enabled[number]), installed[number])
-        for number in sorted(installed.keys() & enabled.keys())
+        (enabled[number], installed[number]) for number in sorted(installed.keys() & enabled.keys())
     )
     return by_id, by_service
 
 
-class _Seen:
-    """Summaries, made once however many conflicts a driver is in."""
-
-    def __init__(self) -> None:
-        self._made: dict[int, DriverSummary] = {}
-
-    def summary(self, row: Indexed) -> DriverSummary:
-        number = row.said.number
-        if number not in self._made:
-            self._made[number] = row.summary
-        return self._made[number]
-
-
-def _shared(session: Session, enabled: dict[int, Indexed]) -> Shared:
-    """Ids that enabled drivers of several packages claim, with these drivers."""
+def _shared(session: Session, families: Mapping[int, str]) -> Shared:
+    """Ids that enabled drivers of several packages claim, with the numbers of these drivers."""
     found = []
     for identifier, numbers in catalog_claims.shared_ids(session):
-        rows = [enabled[number] for number in numbers if number in enabled]
-        if len(rows) > 1 and len({row.said.family for row in rows}) > 1:
-            found.append((identifier, rows))
+        claiming = [number for number in numbers if number in families]
+        if len({families[number] for number in claiming}) > 1:
+            found.append((identifier, claiming))
     return found
 
 
 def _claims(
-    session: Session, shared: Shared, seen: _Seen
+    session: Session, shared: Shared, enabled: Mapping[int, DriverSummary]
 ) -> Iterator[tuple[str, Sequence[tuple[Package, Span]]]]:
     """The shared ids with who claims them on what."""
     alike = catalog_claims.common_spans(session)
     unlike: dict[int, set[str]] = {}
-    for identifier, rows in shared:
-        for row in rows:
-            if row.said.number not in alike:
-                unlike.setdefault(row.said.number, set()).add(identifier)
+    for identifier, numbers in shared:
+        for number in numbers:
+            if number not in alike:
+                unlike.setdefault(number, set()).add(identifier)
     ids = frozenset().union(*unlike.values())
-    told = catalog_claims.claimed_spans(session, unlike, ids)
-    for identifier, rows in shared:
+    claimed = catalog_claims.claimed_spans(session, unlike, ids)
+    for identifier, numbers in shared:
         yield (
             identifier,
             [
-                (seen.summary(row), span)
-                for row in rows
-                for span in alike.get(row.said.number, ())
-                or told.get(row.said.number, {}).get(identifier, ())
+                (enabled[number], span)
+                for number in numbers
+                for span in alike.get(number, ()) or claimed.get(number, {}).get(identifier, ())
             ],
         )

@@ -20,12 +20,9 @@ from netboot.images.drivers.known_pairs import (
     partners,
 )
 from netboot.operations.drivers.drivers import find_driver
-from netboot.operations.drivers.index import index_now
-from netboot.operations.kept_results import KeptResults
 from netboot.site import Site
 from netboot.store.database.records import DriverRow, KnownPairRow
 from netboot.store.drivers.entry import DriverSummary, summary
-from netboot.store.drivers.index import CatalogIndex
 from netboot.store.drivers.known_pairs import (
     OWN,
     named_by,
@@ -39,8 +36,6 @@ from netboot.store.drivers.rows import driver_value, load_drivers
 PAIRS_AT_MOST = 500
 PARTNERS_SHOWN = 20
 LOADED_AT_ONCE = 500
-
-_kept: KeptResults[tuple[Clash, ...]] = KeptResults()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,34 +105,29 @@ def clashes_among(site: Site, drivers: Sequence[Driver]) -> tuple[Clash, ...]:
 def enabled_clashes(site: Site) -> tuple[Clash, ...]:
     """What the pairs hold against the enabled drivers, were they in one image.
 
-    Looked up anew when another set of drivers is enabled, or a pair comes or goes; the order is
-    nobody's concern there.
+    Pairs about the order of loading say nothing there: a catalog has no order.
     """
-    index = index_now(site)
     with site.database.transaction() as session:
         known = pairs_known(session)
-    pairs = tuple(pair for pair in known if pair.trouble is not Trouble.ORDER)
-
-    def make() -> tuple[Clash, ...]:
-        with site.database.transaction() as session:
-            return clashes(pairs, _meant(session, index, pairs))
-
-    return _kept.now((str(site.data), pairs), index.enabled, make)
+        pairs = tuple(pair for pair in known if pair.trouble is not Trouble.ORDER)
+        return clashes(pairs, _meant(session, pairs))
 
 
-def _meant(session: Session, index: CatalogIndex, pairs: Sequence[KnownPair]) -> tuple[Driver, ...]:
+def _meant(session: Session, pairs: Sequence[KnownPair]) -> tuple[Driver, ...]:
     """The enabled drivers that a pair may mean, and a few more: those whose INF is named so."""
     sides = [side for pair in pairs for side in (pair.first, pair.second)]
     if not all(side.inf for side in sides):
         return tuple(load_drivers(session, DriverRow.enabled & named_by(sides)))
+    # A hundred patterns over the names alone are much faster here than in the database.
     names = {name.casefold() for side in sides for name in side.inf.split()}
     patterns = [translate(name) for name in sorted(names) if "*" in name or "?" in name]
     like = re.compile("|".join(patterns) or r"(?!)")
     numbers = [
-        row.said.number
-        for row in index.rows
-        if row.group.enabled
-        and ((name := row.said.inf_name.casefold()) in names or like.match(name))
+        number
+        for number, inf_name in session.execute(
+            select(DriverRow.id, DriverRow.inf_name).where(DriverRow.enabled)
+        )
+        if (name := inf_name.casefold()) in names or like.match(name)
     ]
     return tuple(
         driver

@@ -1,32 +1,28 @@
 """What drivers are to each other: versions of one package, and rivals for one device."""
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
+from netboot.images.architecture import Architecture
 from netboot.images.drivers import catalog
 from netboot.images.drivers.driver import Driver
-from netboot.images.drivers.known_pairs import Clash, several_versions
-from netboot.images.drivers.matching import Conflict, DriverIndex, service_clashes
+from netboot.images.drivers.known_pairs import Clash, KnownPair, several_versions
+from netboot.images.drivers.matching import Conflict, DriverIndex, Package, service_clashes
 from netboot.images.servicing.plan import load_order
 from netboot.operations.drivers.conflicts import enabled_conflicts
 from netboot.operations.drivers.drivers import find_driver
-from netboot.operations.drivers.index import index_now
 from netboot.operations.drivers.known_pairs import clashes_among, enabled_clashes
-from netboot.operations.images import images
-from netboot.operations.kept_results import KeptResults
 from netboot.site import Site
 from netboot.store.database.records import DriverRow, HardwareIdRow
 from netboot.store.drivers.entry import DriverSummary, family_of, summary
-from netboot.store.drivers.index import Said
-from netboot.store.drivers.known_pairs import own_pairs
-from netboot.store.drivers.rows import driver_value, load_drivers
+from netboot.store.drivers.rows import SHOWN, driver_value, load_drivers, summary_value
+from netboot.store.images.rows import drivers_of, find_image
 
 RIVALS_SHOWN = 20
-
-_kept: KeptResults["Conflicts"] = KeptResults()
+CONFLICTS_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +62,74 @@ class Conflicts:
     versions: tuple[tuple[Driver, ...], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A driver as pages name it."""
+
+    digest: str
+    name: str
+    version: str
+    provider: str
+
+    @staticmethod
+    def all_of(drivers: Iterable[Package]) -> "tuple[Named, ...]":
+        """These drivers."""
+        return tuple(Named(one.digest, one.name, one.version, one.provider) for one in drivers)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownConflict:
+    """A conflict as pages show it."""
+
+    hardware_id: str
+    architecture: Architecture
+    drivers: tuple[Named, ...]
+
+    @staticmethod
+    def first_of(found: Sequence[Conflict]) -> "tuple[ShownConflict, ...]":
+        """As many as pages show."""
+        return tuple(
+            ShownConflict(one.hardware_id, one.architecture, Named.all_of(one.drivers))
+            for one in found[:CONFLICTS_SHOWN]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ShownClash:
+    """Drivers that a known pair is about, as pages show them."""
+
+    pair: KnownPair
+    first: tuple[Named, ...]
+    second: tuple[Named, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownConflicts:
+    """Conflicts as pages show them: the first of each kind, and how many there are in all."""
+
+    ids: tuple[ShownConflict, ...]
+    ids_total: int
+    services: tuple[ShownConflict, ...]
+    services_total: int
+    pairs: tuple[ShownClash, ...]
+    versions: tuple[tuple[Named, ...], ...]
+
+    @staticmethod
+    def of(found: Conflicts) -> "ShownConflicts":
+        """What pages show of these conflicts."""
+        return ShownConflicts(
+            ids=ShownConflict.first_of(found.ids),
+            ids_total=len(found.ids),
+            services=ShownConflict.first_of(found.services),
+            services_total=len(found.services),
+            pairs=tuple(
+                ShownClash(one.pair, Named.all_of(one.first), Named.all_of(one.second))
+                for one in found.pairs
+            ),
+            versions=tuple(map(Named.all_of, found.versions)),
+        )
+
+
 def relations(site: Site, driver: str) -> Relations:
     """A driver among the others of the catalog. Raises NotFound, InvalidInput."""
     with site.database.transaction() as session:
@@ -84,39 +148,36 @@ def relations(site: Site, driver: str) -> Relations:
     )
 
 
-def newer_versions(site: Site, shown: Iterable[DriverSummary]) -> dict[str, Said]:
+def newer_versions(site: Site, shown: Iterable[DriverSummary]) -> dict[str, DriverSummary]:
     """For those of the drivers that are not the newest of their package: the newest."""
-    outdated = index_now(site).outdated
-    return {one.digest: outdated[one.digest] for one in shown if one.digest in outdated}
+    digests = [one.digest for one in shown]
+    here = select(DriverRow.family).where(DriverRow.digest.in_(digests))
+    query = select(DriverRow.family, *SHOWN).where(DriverRow.family.in_(here))
+    families: dict[str, list[DriverSummary]] = {}
+    with site.database.transaction() as session:
+        for row in session.execute(query):
+            families.setdefault(row.family, []).append(summary_value(row))
+    found: dict[str, DriverSummary] = {}
+    for versions in families.values():
+        newest = max(versions, key=catalog.age)
+        older = (one for one in versions if catalog.age(one) < catalog.age(newest))
+        found |= {one.digest: newest for one in older}
+    return {digest: found[digest] for digest in digests if digest in found}
 
 
 def conflicts(site: Site, image: str = "") -> Conflicts:
-    """Conflicts among the drivers of an image, or among all that are enabled. Raises NotFound."""
-    if image:
-        return image_conflicts(site, images.get_image(site, image).drivers)
-    return _kept.now(*_enabled_conflicts(site))
+    """Conflicts among the drivers of an image, or among all that are enabled. Raises NotFound.
 
-
-def conflicts_soon(site: Site) -> Conflicts | None:
-    """Conflicts among all drivers that are enabled; None while they are worked out beside.
-
-    For who only looks: in a large catalog it takes a while. Ask again in a second.
+    All that are enabled are many: pages show what was stored of them
+    (`fleet_results.stored_conflicts`).
     """
-    return _kept.soon(*_enabled_conflicts(site))
-
-
-def _enabled_conflicts(site: Site) -> tuple[Hashable, Hashable, Callable[[], Conflicts]]:
-    """Key and stamp of the conflicts of the whole catalog, and how they are found."""
-    index = index_now(site)
     with site.database.transaction() as session:
-        own = own_pairs(session)
-
-    def make() -> Conflicts:
-        with site.database.transaction() as session:
-            by_id, by_service = enabled_conflicts(session, index)
-        return Conflicts(by_id, by_service, enabled_clashes(site))
-
-    return str(site.data), (index.enabled, own), make
+        held = drivers_of(session, find_image(session, image)) if image else None
+    if held is not None:
+        return image_conflicts(site, held)
+    with site.database.transaction() as session:
+        by_id, by_service = enabled_conflicts(session)
+    return Conflicts(by_id, by_service, enabled_clashes(site))
 
 
 def image_conflicts(site: Site, drivers: Sequence[Driver]) -> Conflicts:

@@ -1,28 +1,27 @@
 """Search in the driver catalog: one page of it, and how many drivers each filter would show.
 
-Fast at twenty thousand drivers: narrow rows are held in memory as long as they are true, a
-search scans one text a driver, and an id that is typed from its beginning, or pasted whole, is
-looked up in the index of ids.
+The database does the work. A text is looked for once a search, in one column that holds all that
+people search by; an id that is typed from its beginning, or pasted whole, is looked up in the
+index of ids.
 """
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from operator import attrgetter
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from netboot.errors import InvalidInput
 from netboot.images.drivers.catalog import DriverFilter
 from netboot.images.drivers.device import parse_devices
 from netboot.images.drivers.matching import NEWEST
-from netboot.operations.drivers.index import found_by_text, index_now, stamped_index
 from netboot.site import Site
-from netboot.store.database.records import DriverRow, DriverTraitsRow, HardwareIdRow
+from netboot.store.database.records import FACETS, DriverRow, DriverTraitsRow, HardwareIdRow
 from netboot.store.drivers.entry import DriverSummary
-from netboot.store.drivers.index import CatalogIndex, Group, Indexed
+from netboot.store.drivers.rows import SHOWN, numbered, split_words, summary_value
 
 MAX_WORDS = 10
 """Words of a search that count; nobody types more."""
@@ -35,6 +34,7 @@ _BETWEEN = re.compile(r"[\\&]")
 _LAST = "\U0010ffff"
 _BUS_OF = {"VEN_": "PCI\\", "VID_": "USB\\"}
 _NUMBERS = re.compile(r"([0-9a-f]{4}):([0-9a-f]{4})")
+_FACETS = tuple(getattr(DriverRow, name) for name in FACETS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,23 @@ class DriverPage:
     counts: Counts
 
 
+class _Group(NamedTuple):
+    """Drivers that all filters treat alike, and how many they are."""
+
+    enabled: bool
+    categories: tuple[str, ...]
+    kind: str
+    architectures: tuple[str, ...]
+    signature: str
+    has_findings: bool
+    drivers: int
+
+
 def driver_totals(site: Site) -> dict[bool, int]:
     """How many drivers are enabled (True), and how many are not."""
-    found: Counter[bool] = Counter()
-    for group, count in index_now(site).counts.items():
-        found[group.enabled] += count
-    return dict(found)
+    query = select(DriverRow.enabled, func.count()).group_by(DriverRow.enabled)
+    with site.database.transaction() as session:
+        return {bool(enabled): count for enabled, count in session.execute(query)}
 
 
 def search_drivers(
@@ -74,35 +85,31 @@ def search_drivers(
 ) -> DriverPage:
     """The drivers that fit, from place `offset` on; all of them without a `limit`."""
     wanted = wanted or DriverFilter()
-    index, stamp = stamped_index(site)
-    words = tuple(wanted.text.casefold().replace("\0", " ").split()[:MAX_WORDS])
-    if words:
-        kept = found_by_text(site)
-        found = kept.now(words, stamp, lambda: _found(site, index, words, wanted.text))
-        counted = Counter(map(attrgetter("group"), found))
-    else:
-        found, counted = index.rows, index.counts
-    fitting = {group for group in counted if _fits(group, wanted)}
-    if len(fitting) < len(counted):
-        found = tuple(row for row in found if row.group in fitting)
-    shown = found[offset:] if limit is None else found[offset : offset + limit]
-    return DriverPage(tuple(row.summary for row in shown), len(found), _counts(counted, wanted))
-
-
-def _found(site: Site, index: CatalogIndex, words: Sequence[str], text: str) -> tuple[Indexed, ...]:
-    """The drivers that a text means."""
-    listed = func.aggregate_strings(cast(DriverRow.id, Text), ",")
     with site.database.transaction() as session:
-        for condition in _text_conditions(session, index, words, text):
-            numbers = session.scalar(select(listed).where(condition))
-            if numbers:
-                meant = set(map(int, numbers.split(",")))
-                return tuple(row for row in index.rows if row.said.number in meant)
-    return ()
+        meant = _meant(session, wanted.text)
+        groups = _groups(session, meant)
+        total = sum(group.drivers for group in groups if _fits(group, wanted))
+        query = select(*SHOWN).where(meant, *_narrowed(groups, wanted))
+        order = (DriverRow.name, DriverRow.version, DriverRow.digest)
+        rows = session.execute(query.order_by(*order).limit(limit).offset(offset)).all()
+    return DriverPage(tuple(map(summary_value, rows)), total, _counts(groups, wanted))
+
+
+def _meant(session: Session, text: str) -> ColumnElement[bool]:
+    """The drivers that a text means. They are looked for here, once for page and counts."""
+    words = text.casefold().replace("\0", " ").split()[:MAX_WORDS]
+    if not words:
+        return true()
+    listed = func.aggregate_strings(cast(DriverRow.id, Text), ",")
+    for condition in _text_conditions(session, words, text):
+        numbers = session.scalar(select(listed).where(condition))
+        if numbers:
+            return numbered(session, f"[{numbers}]")
+    return false()
 
 
 def _text_conditions(
-    session: Session, index: CatalogIndex, words: Sequence[str], text: str
+    session: Session, words: Sequence[str], text: str
 ) -> Iterator[ColumnElement[bool]]:
     """How to look for a text, fastest first: the next one is for when the one before found none."""
     if pasted := _pasted_ids(text):
@@ -110,7 +117,8 @@ def _text_conditions(
         yield DriverRow.id.in_(claimed)
         return
     inside = func.instr if session.get_bind().dialect.name == "sqlite" else func.strpos
-    fast = [_word_condition(inside, index, word) for word in words]
+    sorted_into = session.scalars(select(DriverRow.categories).distinct()).all()
+    fast = [_word_condition(inside, sorted_into, word) for word in words]
     yield and_(*fast)
     if all(next(_beginnings(word), "") for word in words):
         return
@@ -140,15 +148,12 @@ def _board_condition(session: Session, inside: _Inside, word: str) -> ColumnElem
     return DriverRow.id.in_(claims)
 
 
-def _word_condition(inside: _Inside, index: CatalogIndex, word: str) -> ColumnElement[bool]:
-    sorted_so = {
-        "\n".join(group.categories)
-        for group in index.counts
-        if any(word in category.casefold() for category in group.categories)
-    }
+def _word_condition(inside: _Inside, sorted_into: Iterable[str], word: str) -> ColumnElement[bool]:
+    # Neither database folds the case of all letters as the search text was folded.
+    categories = [text for text in sorted_into if word in text.casefold()]
     return or_(
         inside(DriverRow.search_text, word) > 0,
-        *([DriverRow.categories.in_(sorted(sorted_so))] if sorted_so else ()),
+        *([DriverRow.categories.in_(categories)] if categories else ()),
         *(DriverRow.id.in_(_beginning(start)) for start in _beginnings(word)),
     )
 
@@ -184,7 +189,42 @@ def _pasted_ids(text: str) -> tuple[str, ...]:
     return tuple(identifier for identifier in ids if "DEV_" in identifier)
 
 
-def _fits(group: Group, wanted: DriverFilter) -> bool:
+def _groups(session: Session, meant: ColumnElement[bool]) -> list[_Group]:
+    query = select(*_FACETS, func.count().label("drivers")).where(meant).group_by(*_FACETS)
+    return [
+        _Group(
+            enabled=row.enabled,
+            categories=split_words(row.categories),
+            kind=row.kind,
+            architectures=split_words(row.architectures, ","),
+            signature=row.signature,
+            has_findings=row.has_findings,
+            drivers=row.drivers,
+        )
+        for row in session.execute(query)
+    ]
+
+
+def _narrowed(groups: Iterable[_Group], wanted: DriverFilter) -> Iterator[ColumnElement[bool]]:
+    """What the filters ask of a row."""
+    if wanted.kind is not None:
+        yield DriverRow.kind == wanted.kind
+    if wanted.enabled is not None:
+        yield DriverRow.enabled == wanted.enabled
+    if wanted.signature is not None:
+        yield DriverRow.signature == wanted.signature
+    if wanted.has_findings is not None:
+        yield DriverRow.has_findings == wanted.has_findings
+    # A row has these as one text: ask for the texts that hold the word.
+    if wanted.architecture is not None:
+        found = {one.architectures for one in groups if wanted.architecture in one.architectures}
+        yield DriverRow.architectures.in_([",".join(words) for words in found])
+    if wanted.category:
+        sorted_into = {one.categories for one in groups if wanted.category in one.categories}
+        yield DriverRow.categories.in_(["\n".join(words) for words in sorted_into])
+
+
+def _fits(group: _Group, wanted: DriverFilter) -> bool:
     return (
         wanted.kind in {None, group.kind}
         and (wanted.architecture is None or wanted.architecture in group.architectures)
@@ -195,31 +235,21 @@ def _fits(group: Group, wanted: DriverFilter) -> bool:
     )
 
 
-def _counts(groups: Mapping[Group, int], wanted: DriverFilter) -> Counts:
-    kinds: Counter[str] = Counter()
-    architectures: Counter[str] = Counter()
-    enabled: Counter[str] = Counter()
-    signatures: Counter[str] = Counter()
-    findings: Counter[str] = Counter()
-    categories: Counter[str] = Counter()
-    for group, count in groups.items():
-        if _fits(group, replace(wanted, kind=None)):
-            kinds[group.kind] += count
-        if _fits(group, replace(wanted, architecture=None)):
-            architectures.update(dict.fromkeys(group.architectures, count))
-        if _fits(group, replace(wanted, enabled=None)):
-            enabled["enabled" if group.enabled else "disabled"] += count
-        if _fits(group, replace(wanted, signature=None)):
-            signatures[group.signature] += count
-        if _fits(group, replace(wanted, has_findings=None)):
-            findings["findings" if group.has_findings else "none"] += count
-        if _fits(group, replace(wanted, category="")):
-            categories.update(dict.fromkeys(group.categories, count))
+def _counts(groups: Sequence[_Group], wanted: DriverFilter) -> Counts:
+    def counted(words: Callable[[_Group], Iterable[str]], **ignored: object) -> dict[str, int]:
+        found: Counter[str] = Counter()
+        for group in groups:
+            if _fits(group, replace(wanted, **ignored)):  # type: ignore[arg-type]
+                found.update(dict.fromkeys(words(group), group.drivers))
+        return dict(sorted(found.items()))
+
     return Counts(
-        dict(kinds),
-        dict(architectures),
-        dict(enabled),
-        dict(signatures),
-        dict(findings),
-        dict(sorted(categories.items())),
+        kinds=counted(lambda group: (group.kind,), kind=None),
+        architectures=counted(lambda group: group.architectures, architecture=None),
+        enabled=counted(lambda group: ("enabled" if group.enabled else "disabled",), enabled=None),
+        signatures=counted(lambda group: (group.signature,), signature=None),
+        findings=counted(
+            lambda group: ("findings" if group.has_findings else "none",), has_findings=None
+        ),
+        categories=counted(lambda group: group.categories, category=""),
     )

@@ -1,6 +1,6 @@
 """A boot image as pages, API and command line show it: read from the rows, nothing is changed."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,6 @@ from netboot.images.servicing.source_change import SourceChange
 from netboot.images.versions.content_version import ContentVersion
 from netboot.images.versions.distribution import status
 from netboot.operations.deployments import deployments as policy
-from netboot.operations.kept_results import KeptResults
 from netboot.site import Site
 from netboot.store.database.records import ImageRow
 from netboot.store.images.rows import (
@@ -26,8 +25,6 @@ from netboot.store.images.rows import (
     secrets_in,
     versions_of,
 )
-
-VIEWS_KEPT = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,45 +101,19 @@ class ImageView:
 
 def list_images(site: Site) -> list[ImageView]:
     """All boot images, by name; their drivers come without models, which no list shows."""
-    known = _known(site)
-    return list(_lists.now(str(site.data), known.stamp, lambda: _read_all(site, known)))
+    served = site.point.numbers()
+    with site.database.transaction() as session:
+        defaults = policy.decided_in(session).defaults
+        return [_view(row, image, defaults, served) for row, image in all_images(session)]
 
 
 def get_image(site: Site, name: str) -> ImageView:
     """One image, by its name or slug. Raises NotFound."""
-    known = _known(site)
-    return _views.now((str(site.data), name), known.stamp, lambda: _read_one(site, name, known))
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What views depend on beside their rows, and what tells whether one is true still."""
-
-    defaults: Mapping[Architecture, str]
-    served: Mapping[str, int]
-    stamp: tuple[Hashable, ...]
-
-
-_lists: KeptResults[tuple[ImageView, ...]] = KeptResults()
-_views: KeptResults[ImageView] = KeptResults(VIEWS_KEPT)
-
-
-def _known(site: Site) -> _Known:
-    stamp = site.database.stamp("images", "policy", "catalog")
     served = site.point.numbers()
-    return _Known(policy.decided(site).defaults, served, (*stamp, *sorted(served.items())))
-
-
-def _read_all(site: Site, known: _Known) -> tuple[ImageView, ...]:
-    with site.database.transaction() as session:
-        found = all_images(session)
-        return tuple(_view(row, image, known.defaults, known.served) for row, image in found)
-
-
-def _read_one(site: Site, name: str, known: _Known) -> ImageView:
     with site.database.transaction() as session:
         row = find_image(session, name)
-        return _view(row, image_value(session, row), known.defaults, known.served)
+        defaults = policy.decided_in(session).defaults
+        return _view(row, image_value(session, row), defaults, served)
 
 
 def _view(

@@ -1,20 +1,20 @@
 """Coverage: which machines an image will bring up, told before anything boots.
 
 The recipe is what the next version will hold; what is served now may hold less. Both can be
-asked for. What was found is kept until something changes that it depends on; a large fleet is
-held against an image beside the pages that show it.
+asked for. All of it is computed from the rows as they are now. Of a whole fleet that takes a
+while: pages show what the worker stored of it (`fleet_results`).
 """
 
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from netboot.images.architecture import Architecture
 from netboot.images.coverage import (
     LAB_PE_INBOX,
+    MAY_COUNT,
     WINDOWS_PE_INBOX,
     Coverage,
     ImageDrivers,
@@ -30,19 +30,15 @@ from netboot.images.drivers.inbox import inside
 from netboot.images.drivers.matching import NEWEST, DriverIndex, Match
 from netboot.operations.images import images
 from netboot.operations.images.images import ImageView
-from netboot.operations.kept_results import KeptResults
 from netboot.operations.machines.image_choice import Decide, boots_from_network, decider
-from netboot.operations.machines.machines import KnownMachine, list_machines
+from netboot.operations.machines.machines import KnownMachine, find_machines_named, list_machines
 from netboot.site import Site
 from netboot.store.database.records import DriverRow
-from netboot.store.drivers.rows import claimants, load_drivers
+from netboot.store.drivers.rows import claimants, load_drivers, load_packages
 
 T = TypeVar("T")
 
 IN_A_QUERY = 500
-COVERAGES_KEPT = 32
-IMAGES_HELD = 64
-DEVICES_KEPT = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,51 +49,43 @@ class Outlook:
     coverage: MachineCoverage
 
 
-def coverage(
-    site: Site, image: str, *, everybody: bool = False, served: bool = False, glance: bool = False
-) -> Coverage:
+def coverage(site: Site, image: str, *, everybody: bool = False, served: bool = False) -> Coverage:
     """An image against the machines that would get it, or against all with `everybody`.
 
     The image's recipe is asked, or with `served` the version that machines get now; lists by
-    hand always count. With `glance` machines of the last moments may be missing where the fleet
-    is large. Raises NotFound.
+    hand always count. Raises NotFound.
     """
-    catalog = site.database.stamp("catalog")
-    view = images.get_image(site, image)
-    drivers = _drivers_of(site, view, catalog, served=served)
-    key = (str(site.data), view.slug, everybody, served)
-    decided = (catalog, _content(view, served=served), () if everybody else _given(site))
+    view, known = images.get_image(site, image), list_machines(site)
+    if not everybody:
+        known = meant_for(view.name, known, decider(site))
+    drivers = Shelf(site, known, [view]).drivers_of(view, served=served, weighed=True)
+    return drivers.cover(machine.as_machine() for machine in known)
 
-    def compute() -> Coverage:
-        known = list_machines(site)
-        if not everybody:
-            decide = decider(site)
-            known = [
-                machine
-                for machine in known
-                if not boots_from_network(machine) or view.name in decide(machine).images
-            ]
-        return drivers.cover(machine.as_machine() for machine in known)
 
-    ask = _kept.lately if glance else _kept.now
-    return ask((*key, *decided), site.database.stamp("fleet"), compute)
+def meant_for(image: str, machines: Iterable[KnownMachine], decide: Decide) -> list[KnownMachine]:
+    """Those of the machines that an image is for: they would get it, or are lists by hand."""
+    return [
+        machine
+        for machine in machines
+        if not boots_from_network(machine) or image in decide(machine).images
+    ]
 
 
 def outlook_of(site: Site, machines: Iterable[KnownMachine]) -> dict[str, Outlook]:
-    """What becomes of these machines if they boot now, by key; of those that get an image.
-
-    Told without fixes.
-    """
-    catalog, decide = site.database.stamp("catalog"), decider(site)
-    views = {view.name: view for view in images.list_images(site)}
+    """What becomes of these machines if they boot now, by key; of those that get an image."""
+    by_image: dict[str, list[KnownMachine]] = {}
+    decide = decider(site)
+    for machine in machines:
+        if chosen := decide(machine).images:
+            by_image.setdefault(chosen[0], []).append(machine)
+    views = [view for view in images.list_images(site) if view.name in by_image]
+    shelf = Shelf(site, [one for known in by_image.values() for one in known], views)
     found: dict[str, Outlook] = {}
-    for image, known in _by_image(machines, decide).items():
-        if image in views:
-            drivers = _drivers_of(site, views[image], catalog, served=True, fixes=False)
-            driven = drivers.drive([machine.devices for machine in known])
-            for machine, what in zip(known, driven, strict=True):
-                held = MachineCoverage(machine.as_machine(), what)
-                found[machine.key] = Outlook(image, held)
+    for view in views:
+        known = by_image[view.name]
+        driven = shelf.drivers_of(view, served=True).drive([one.devices for one in known])
+        for machine, what in zip(known, driven, strict=True):
+            found[machine.key] = Outlook(view.name, MachineCoverage(machine.as_machine(), what))
     return found
 
 
@@ -107,34 +95,9 @@ def outlook(site: Site) -> dict[str, Outlook]:
 
 
 def lacking(site: Site) -> int:
-    """How many machines would boot without a network driver, as of a moment ago.
-
-    Counted anew at once when a driver, a version or an assignment comes or goes.
-    """
-    catalog = site.database.stamp("catalog")
-    contents = tuple(_content(view, served=True) for view in images.list_images(site))
-    key = (str(site.data), catalog, contents, _given(site))
-    return _counted.lately(key, site.database.stamp("fleet"), lambda: _count_lacking(site, catalog))
-
-
-def _count_lacking(site: Site, catalog: tuple[int, ...]) -> int:
-    views = {view.name: view for view in images.list_images(site)}
-    count = 0
-    for image, known in _by_image(list_machines(site), decider(site)).items():
-        if image in views:
-            drivers = _drivers_of(site, views[image], catalog, served=True, fixes=False)
-            driven = drivers.drive([machine.devices for machine in known])
-            count += sum(what.network is Status.LACKING for what in driven)
-    return count
-
-
-def _by_image(machines: Iterable[KnownMachine], decide: Decide) -> dict[str, list[KnownMachine]]:
-    """The machines by the image that each gets first."""
-    found: dict[str, list[KnownMachine]] = {}
-    for machine in machines:
-        if chosen := decide(machine).images:
-            found.setdefault(chosen[0], []).append(machine)
-    return found
+    """How many machines would boot without a network driver."""
+    found = outlook(site).values()
+    return sum(one.coverage.network is Status.LACKING for one in found)
 
 
 def machine_coverage(
@@ -144,9 +107,18 @@ def machine_coverage(
 
     Its recipe is asked, or with `served` the version that machines get now. Raises NotFound.
     """
-    catalog = site.database.stamp("catalog")
-    drivers = _drivers_of(site, images.get_image(site, image), catalog, served=served)
+    view = images.get_image(site, image)
+    drivers = Shelf(site, [machine], [view]).drivers_of(view, served=served)
     return drivers.cover([machine.as_machine()]).machines[0]
+
+
+def machines_coverage(
+    site: Site, view: ImageView, names: Collection[str], *, served: bool = False
+) -> tuple[MachineCoverage, ...]:
+    """As `machine_coverage`, of several machines by key; not of those that are known no more."""
+    known = find_machines_named(site, names)
+    drivers = Shelf(site, known, [view]).drivers_of(view, served=served)
+    return drivers.cover(machine.as_machine() for machine in known).machines
 
 
 def candidates(
@@ -157,7 +129,9 @@ def candidates(
     `build` is that of the Windows PE, 0 for the newest.
     """
     build = build or NEWEST
-    return list(_shop(site, architecture, build).offers([device])[device])
+    with site.database.transaction() as session:
+        claiming = _claiming(session, wanted_ids([Machine("", (device,))], build))
+    return DriverIndex(claiming).matches(device, architecture, build=build)
 
 
 def fix(site: Site, image: str, *drivers: str) -> ImageView:
@@ -186,105 +160,52 @@ def remove_unneeded(site: Site, image: str, *, everybody: bool = False) -> tuple
     return drivers
 
 
-_kept: KeptResults[Coverage] = KeptResults(COVERAGES_KEPT)
-_counted: KeptResults[int] = KeptResults()
-_held: KeptResults[ImageDrivers] = KeptResults(IMAGES_HELD)
-_alones: KeptResults[ImageDrivers] = KeptResults(IMAGES_HELD)
-_shops: KeptResults["_Shop"] = KeptResults()
+class Shelf:
+    """The catalog's drivers for some machines, read once for all images that they may get.
 
-
-def _given(site: Site) -> tuple[Hashable, ...]:
-    """Differs when machines may be given other images than before."""
-    return (*site.database.stamp("policy"), site.point.load().generation)
-
-
-def _content(view: ImageView, *, served: bool) -> tuple[Hashable, ...]:
-    """What of an image, beside the catalog, decides which devices it drives.
-
-    A driver's digest stands for all that it claims, the source's for all that is inside.
-    """
-    source = (view.source_digest, view.facts.index, view.facts.build, len(view.facts.inbox))
-    return (view.slug, *source, view.is_lab, _digests(view, served=served))
-
-
-def _digests(view: ImageView, *, served: bool) -> tuple[str, ...]:
-    """The drivers of the recipe, or of the version that machines get now."""
-    if not served:
-        return tuple(driver.digest for driver in view.drivers)
-    version = view.version(view.served_version) if view.served_version else None
-    return tuple(driver.digest for driver in version.drivers) if version else ()
-
-
-def _drivers_of(
-    site: Site, view: ImageView, catalog: tuple[int, ...], *, served: bool, fixes: bool = True
-) -> ImageDrivers:
-    """The drivers of an image, on a catalog as it was when the stamp was asked, or newer.
-
-    The stamp comes before the view. Without `fixes` the catalog is asked only what devices of
-    an unknown class are for.
+    Of a large catalog a few thousand drivers claim an id of any machine; of these only the
+    models that do are read.
     """
 
-    def make() -> ImageDrivers:
-        shop = _shop(site, view.architecture, view.facts.build or NEWEST)
-        offers = shop.offers if fixes else shop.offers_of_unknown
-        return _alone(site, view, served=served).asking(offers)
-
-    key = (str(site.data), view.slug, served, fixes)
-    return _held.now(key, (catalog, _content(view, served=served)), make)
-
-
-def _alone(site: Site, view: ImageView, *, served: bool) -> ImageDrivers:
-    """The drivers of an image without a catalog: the same until one of their own rows changes."""
-    digests = _digests(view, served=served)
-    columns = (DriverRow.id, DriverRow.digest, DriverRow.enabled, DriverRow.categories)
-    drivers = select(*columns).where(DriverRow.digest.in_(digests)).order_by(DriverRow.id)
-    with site.database.transaction() as session:
-        rows = tuple(tuple(row) for row in session.execute(drivers))
-
-    def make() -> ImageDrivers:
-        with site.database.transaction() as session:
-            # Of a version that is served the catalog may have lost some.
-            found = load_drivers(session, DriverRow.digest.in_(digests)) if served else view.drivers
-        index = DriverIndex((*found, *_inside(view)))
-        return ImageDrivers(found, index, view.architecture, view.facts.build or NEWEST)
-
-    key = (str(site.data), view.slug, served)
-    return _alones.now(key, (_content(view, served=served), rows), make)
-
-
-class _Shop:
-    """The catalog's drivers for devices, whether enabled or not; what was found is kept."""
-
-    def __init__(self, site: Site, architecture: Architecture, build: int) -> None:
-        self.build = build
+    def __init__(
+        self, site: Site, machines: Iterable[KnownMachine], views: Iterable[ImageView]
+    ) -> None:
+        lists = {id(machine.devices): machine.devices for machine in machines}
+        devices = {one for devices in lists.values() for one in devices if one.kind in MAY_COUNT}
+        wanted = [Machine("", tuple(devices))]
+        builds = {view.facts.build or NEWEST for view in views}
+        ids = frozenset().union(*(wanted_ids(wanted, build) for build in builds))
         self._site = site
-        self._architecture = architecture
-        self._found: dict[Device, Sequence[Match]] = {}
+        with site.database.transaction() as session:
+            claiming = _claiming(session, ids)
+        self._claiming = {driver.digest: driver for driver in claiming}
+        self._index = DriverIndex(claiming)
 
-    def offers(self, devices: Collection[Device]) -> Mapping[Device, Sequence[Match]]:
-        """The drivers for each, the one that Windows takes first."""
-        if len(self._found) > DEVICES_KEPT:
-            self._found = {}
-        kept = self._found
-        fresh = [device for device in devices if device not in kept]
-        if fresh:
-            with self._site.database.transaction() as session:
-                ids = wanted_ids([Machine("", tuple(fresh))], self.build)
-                index = DriverIndex(_claiming(session, ids))
-            for device in fresh:
-                kept[device] = index.matches(device, self._architecture, build=self.build)
-        return {device: kept[device] for device in devices}
+    def drivers_of(self, view: ImageView, *, served: bool, weighed: bool = False) -> ImageDrivers:
+        """The drivers of an image's recipe, or with `served` of the version that machines get.
 
-    def offers_of_unknown(self, devices: Collection[Device]) -> Mapping[Device, Sequence[Match]]:
-        """Only for devices of which nobody knows what they are for."""
-        return self.offers([device for device in devices if device.kind is None])
+        Only when they are to be `weighed` those are read, too, that no machine needs.
+        """
+        digests = _digests(view, served=served)
+        meant = [self._claiming[digest] for digest in digests if digest in self._claiming]
+        index = DriverIndex((*meant, *_inside(view)))
+        added = self._added(digests) if weighed else ()
+        return ImageDrivers(
+            added, index, view.architecture, view.facts.build or NEWEST, self._index
+        )
+
+    def _added(self, digests: Sequence[str]) -> tuple[Driver, ...]:
+        """Those of the drivers that the catalog still has: a version outlives its drivers."""
+        with self._site.database.transaction() as session:
+            found = load_packages(session, digests)
+        return tuple(found[digest] for digest in digests if digest in found)
 
 
-def _shop(site: Site, architecture: Architecture, build: int) -> _Shop:
-    build = build or NEWEST
-    stamp = site.database.stamp("catalog")
-    key = (str(site.data), architecture, build)
-    return _shops.now(key, stamp, lambda: _Shop(site, architecture, build))
+def _digests(view: ImageView, *, served: bool) -> list[str]:
+    if not served:
+        return [driver.digest for driver in view.drivers]
+    version = view.version(view.served_version) if view.served_version else None
+    return [driver.digest for driver in version.drivers] if version else []
 
 
 def _inside(view: ImageView) -> tuple[Driver, ...]:

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Collection
 from dataclasses import replace
 
 from sqlalchemy.orm import Session
@@ -70,6 +71,13 @@ def get_machine(site: Site, key: str) -> KnownMachine:
     """One machine, by its address in any spelling or the name of its list. Raises NotFound."""
     with site.database.transaction() as session:
         return _find(session, key)
+
+
+def find_machines_named(site: Site, keys: Collection[str]) -> list[KnownMachine]:
+    """The machines with these keys, in that order; keys that are no longer known are left out."""
+    with site.database.transaction() as session:
+        found = {one.key: one for one in machine_rows.find(session, list(keys))}
+    return [found[key] for key in keys if key in found]
 
 
 def import_devices(site: Site, name: str, text: str) -> tuple[KnownMachine, tuple[str, ...]]:

@@ -12,7 +12,6 @@ from netboot.images.boot_image.uefi_loader import held as uefi_loaders_in
 from netboot.images.servicing.plan import plan
 from netboot.images.versions.content_version import ContentVersion, DriverInVersion, ManifestFile
 from netboot.images.versions.version_change import VersionChange, compare_versions
-from netboot.operations.kept_results import KeptResults
 from netboot.pe_reports import ReportTokens
 from netboot.site import Site
 from netboot.store.database.records import VersionRow
@@ -25,8 +24,6 @@ from netboot.store.images.rows import (
     versions_of,
 )
 from netboot.store.wim.builder import BuiltFiles, build
-
-_listings: KeptResults[dict[str, str]] = KeptResults()
 
 Progress = Callable[[float, str], None]
 
@@ -120,13 +117,8 @@ def _listing(site: Site, version: ContentVersion, index: int) -> dict[str, str]:
     wim = version.file("boot.wim")
     if wim is None:
         return {}
-
-    def make() -> dict[str, str]:
-        with site.blobs.staging_folder() as workdir:
-            return list_files(site.blobs.require(wim.digest), index, workdir=workdir)
-
-    # Its digest says all about it, so what was listed once stays true.
-    return _listings.now((wim.digest, index), None, make)
+    with site.blobs.staging_folder() as workdir:
+        return list_files(site.blobs.require(wim.digest), index, workdir=workdir)
 
 
 def _order(site: Site, image: str) -> _Order:

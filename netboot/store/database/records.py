@@ -25,8 +25,18 @@ class Row(DeclarativeBase):
 # SQLite numbers rows by itself only where the key is INTEGER, not BIGINT.
 RowId = BigInteger().with_variant(Integer(), "sqlite")
 
-# Ids are compared byte by byte, so that all that begin alike lie side by side.
-PlainText = String(255).with_variant(String(255, collation="C"), "postgresql")
+
+def _plain(length: int) -> String:
+    """Text that is compared byte by byte on either database, whatever the server's language is."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+# Ids that begin alike are neighbours in the index.
+PlainText = _plain(255)
+
+
+FACETS = ("enabled", "categories", "kind", "architectures", "signature", "has_findings")
+"""What lists of drivers are filtered by; one index answers how many there are of each."""
 
 
 class DriverRow(Row):
@@ -39,18 +49,18 @@ class DriverRow(Row):
     __tablename__ = "drivers"
     __table_args__ = (
         Index("ix_drivers_order", "name", "version", "digest"),
-        Index("ix_drivers_state", "enabled", "categories", "imported_at"),
+        Index("ix_drivers_facets", *FACETS),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    digest: Mapped[str] = mapped_column(String(71), unique=True)
-    name: Mapped[str] = mapped_column(String(255))
+    digest: Mapped[str] = mapped_column(_plain(71), unique=True)
+    name: Mapped[str] = mapped_column(PlainText)
     inf_name: Mapped[str] = mapped_column(String(255))
     provider: Mapped[str] = mapped_column(String(255))
     family: Mapped[str] = mapped_column(String(511), index=True)
     kind: Mapped[str] = mapped_column(String(16))
     class_name: Mapped[str] = mapped_column(String(64))
-    version: Mapped[str] = mapped_column(String(64))
+    version: Mapped[str] = mapped_column(_plain(64))
     date: Mapped[str] = mapped_column(String(10))
     architectures: Mapped[str] = mapped_column(String(32))
     signature: Mapped[str] = mapped_column(String(16))
@@ -292,7 +302,7 @@ class AccountRow(Row):
 
 
 class JobRow(Row):
-    """Long work, done by the worker; see netboot.store.database.jobs."""
+    """Long work, done by the worker; see netboot.store.database.site_database.jobs."""
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -366,4 +376,19 @@ class FactRow(Row):
     __tablename__ = "facts"
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[dict[str, Any]]
+
+
+class ComputedRow(Row):
+    """A result about the whole fleet or catalog, computed by the worker.
+
+    `basis` is what it was computed from (change counters and the like, as JSON): a result is
+    current while that is still so. `computed_at` is epoch seconds.
+    """
+
+    __tablename__ = "computed_results"
+
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    basis: Mapped[str] = mapped_column(Text)
+    computed_at: Mapped[float] = mapped_column(Float)
     value: Mapped[dict[str, Any]]

@@ -10,7 +10,6 @@ from netboot.images.drivers.driver import Model
 from netboot.images.drivers.matching import DriverIndex, service_clashes
 from netboot.operations.drivers.conflicts import enabled_conflicts
 from netboot.store.drivers.entry import entry
-from netboot.store.drivers.index import read_index
 from netboot.store.drivers.rows import add_entries
 from tests.samples.drivers import make_driver
 
@@ -59,7 +58,7 @@ def test_they_are_what_the_rules_say_of_the_whole_drivers(any_site, seed):
     enabled = [driver for driver in drivers if driver.enabled]
 
     with any_site.database.transaction() as session:
-        ids, services = enabled_conflicts(session, read_index(session))
+        ids, services = enabled_conflicts(session)
     assert told(DriverIndex(enabled).conflicts) == told(ids)
     assert told(service_clashes(enabled)) == told(services)
     assert ids

@@ -1,13 +1,19 @@
 """netboot.operations.drivers.relations: versions, rivals and conflicts."""
 
+from dataclasses import replace
+
 import pytest
 
 from netboot.operations.drivers import drivers
 from netboot.operations.drivers import importing as driver_import
 from netboot.operations.drivers import relations as driver_relations
+from netboot.operations.drivers.relations import CONFLICTS_SHOWN, ShownConflicts
 from netboot.operations.drivers.search import search_drivers
 from netboot.operations.images import images
+from netboot.store.drivers.entry import entry
+from netboot.store.drivers.rows import add_entries
 from tests.images.drivers.packages import package_files
+from tests.samples.drivers import make_driver
 from tests.web.support import seeding
 
 A, B, C = (f"PCI\\VEN_8086&DEV_000{n}" for n in "123")
@@ -54,6 +60,25 @@ def test_lists_tell_which_drivers_have_a_newer_version(site, add):
     }
 
 
+def test_the_newest_version_is_known_of_each_older_one(any_site):
+    """By date, then version, as Windows does; two that are alike are both the newest."""
+    versions = [
+        replace(make_driver("a"), digest=f"sha256:{number:064x}", date=date, version=version)
+        for number, (date, version) in enumerate([
+            ("2020-01-02", "9.0.0.0"),
+            ("2021-01-02", "1.0.0.0"),
+            ("2021-01-02", "1.10.0.0"),
+            ("2021-01-02", "1.10.0.0"),
+        ])
+    ]  # fmt: skip
+    with any_site.database.writing() as session:
+        add_entries(session.connection(), [entry(one) for one in versions])
+    newer = driver_relations.newer_versions(any_site, search_drivers(any_site).drivers)
+
+    assert {one.digest for one in versions[:2]} == set(newer)
+    assert {"1.10.0.0"} == {newest.version for newest in newer.values()}
+
+
 def test_rivals_are_other_packages_for_the_same_devices(site, add):
     """With the ids that both claim; versions of one package are no rivals."""
     here = add("nic", A, B)
@@ -84,3 +109,14 @@ def test_an_images_conflicts_are_its_own(site, add):
 
     found = driver_relations.conflicts(site, "Lab PE x64")
     assert ((), ["nic"]) == (found.ids, [conflict.hardware_id for conflict in found.services])
+
+
+def test_pages_show_the_first_conflicts_and_how_many_there_are(site, add):
+    """A large catalog has thousands; nobody reads them all."""
+    ids = [f"PCI\\VEN_8086&DEV_{number:04X}" for number in range(CONFLICTS_SHOWN + 7)]
+    for name, vendor in (("nic", "Acme"), ("other", "Beta")):
+        drivers.enable_driver(site, add(name, *ids, vendor=vendor))
+    shown = ShownConflicts.of(driver_relations.conflicts(site))
+
+    assert (CONFLICTS_SHOWN, len(ids)) == (len(shown.ids), shown.ids_total)
+    assert {"nic", "other"} == {one.name for one in shown.ids[0].drivers}

@@ -1,20 +1,15 @@
 import pytest
 
-from netboot.boot.told.events import Discovered, PeReported
+from netboot.boot.told.events import Discovered
 from netboot.daemons.projector import catch_up
 from netboot.images.architecture import Architecture
 from netboot.images.coverage import Status
-from netboot.operations.deployments import deployments as policy
 from netboot.operations.drivers import drivers
 from netboot.operations.drivers import importing as driver_import
 from netboot.operations.images import images
 from netboot.operations.machines import coverage, machines
-from netboot.operations.machines import coverage as module
 from netboot.operations.points import points
 from netboot.operations.versions import versions
-from netboot.site import Site
-from netboot.store.images.rows import find_image
-from tests.web.support import seeding
 from vm import labpe
 
 NAME = "Lab PE x64"
@@ -112,127 +107,3 @@ def test_the_outlook_says_what_coverage_says(stocked):
     )
     assert Status.LACKING == told.coverage.network
     assert 1 == coverage.lacking(stocked)
-
-
-def test_a_glance_at_a_small_fleet_is_never_old(stocked):
-    """A machine that was listed just now is there."""
-    assert 1 == len(coverage.coverage(stocked, NAME, glance=True).machines)
-    machines.import_devices(stocked, "new laptops", "PCI\\VEN_10EC&DEV_8168")
-
-    assert 2 == len(coverage.coverage(stocked, NAME, glance=True).machines)
-
-
-# --- what is kept is never wrong -------------------------------------------------------------
-
-NETWORK_CARD, DISK = "8086:100e:0200", "8086:2922:0107"
-
-
-@pytest.fixture
-def kept(any_site, tmp_path):
-    """Two images, of which one is served; three drivers; machines that lack some."""
-    seeding.add_image(any_site, NAME)
-    seeding.add_image(any_site, "Other PE")
-    held = seeding.add_driver(any_site, tmp_path, "held", ids=["PCI\\VEN_8086&DEV_100E"])
-    coverage.fix(any_site, NAME, held.digest)
-    seeding.add_driver(any_site, tmp_path, "spare", ids=["PCI\\VEN_10EC&DEV_8168"])
-    seeding.add_driver(
-        any_site, tmp_path, "disk", ids=["PCI\\VEN_8086&DEV_2922"], kind=seeding.STORAGE
-    )
-    serve(any_site, NAME)
-    serve(any_site, "Other PE")
-    boot(any_site, MAC, f"{NETWORK_CARD} {DISK}")
-    boot(any_site, "52:54:00:77:00:01", "10ec:8168:0200")
-    machines.import_devices(any_site, "new laptops", "PCI\\VEN_10EC&DEV_8168")
-    return any_site
-
-
-def serve(site, name):
-    """Hand out a version as the recipe is now."""
-    site.point.update(seeding.add_version(site, name), site.blobs, now=1.0)
-
-
-def boot(site, mac, devices):
-    """A boot image of a machine tells of its devices."""
-    shared = {"at": 5.0, "mac": mac}
-    seeding.tell(
-        site,
-        Discovered(**shared, architecture="x64", firmware="uefi", stage="ipxe"),
-        PeReported(**shared, image=NAME, version=1, driver="d", device="e", devices=devices,
-                   architecture="x64"),
-    )  # fmt: skip
-
-
-def all_that_is_told(site):
-    """Everything that pages show of coverage."""
-    whole = [
-        coverage.coverage(site, image, everybody=everybody, served=served, glance=glance)
-        for image in (NAME, "Other PE")
-        for everybody in (False, True)
-        for served in (False, True)
-        for glance in (False, True)
-    ]
-    plain = [(one.worst_first, one.weights, one.shares, one.fixes, one.unneeded) for one in whole]
-    known = machines.list_machines(site)
-    alone = [coverage.machine_coverage(site, NAME, machine) for machine in known]
-    return plain, alone, coverage.outlook(site), coverage.lacking(site)
-
-
-def forget_all():
-    """As a process that begins."""
-    for kept in (module._kept, module._counted, module._held, module._alones, module._shops):
-        kept._found.clear()
-
-
-CHANGES = {
-    "a machine that boots first": lambda site: boot(site, "52:54:00:77:00:09", NETWORK_CARD),
-    "a machine with another card": lambda site: boot(site, MAC, "10ec:8168:0200"),
-    "a list by hand": lambda site: machines.import_devices(site, "desks", "8086:100e:0200"),
-    "a machine that is forgotten": lambda site: machines.forget(site, MAC),
-    "a fix": lambda site: coverage.fix_all(site, NAME, everybody=True),
-    "a driver that is taken out": lambda site: images.remove_driver(site, NAME, "held"),
-    "a driver that is enabled": lambda site: drivers.enable_driver(site, "spare"),
-    "a driver that is deleted": lambda site: drivers.delete_driver(site, "spare"),
-    "a version": lambda site: serve(site, NAME) or serve(site, "Other PE"),
-    "an image of its own": lambda site: policy.deploy(site, MAC, "Other PE"),
-    "another default": lambda site: policy.set_default(site, "Other PE", Architecture.X64),
-}
-
-
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-@pytest.mark.parametrize("elsewhere", [False, True])
-def test_what_is_told_is_what_is_found_anew(kept, change, elsewhere):
-    """After every change, whoever makes it, though much is kept."""
-    all_that_is_told(kept)
-    other = Site.open(kept.data)
-    change(other if elsewhere else kept)
-    other.database.close()
-    other.journal.close()
-    told = all_that_is_told(kept)
-    forget_all()
-
-    assert told == all_that_is_told(kept)
-
-
-def test_changes_are_told(kept):
-    """The one before holds only where something is told at all."""
-    (first, *_), _, outlook, lacking = all_that_is_told(kept)
-    assert {MAC, "new laptops", "52:54:00:77:00:01"} == {one.machine.name for one in first[0]}
-    assert (1, Status.COVERED) == (lacking, outlook[MAC].coverage.network)
-    policy.deploy(kept, MAC, "Other PE")
-
-    assert (2, Status.LACKING) == (
-        coverage.lacking(kept),
-        coverage.outlook(kept)[MAC].coverage.network,
-    )
-
-
-def test_what_nobody_changed_is_not_looked_up_again(kept, monkeypatch):
-    """Machines that are seen again, and images that others edit, change nothing of it."""
-    before = all_that_is_told(kept)
-    boot(kept, MAC, f"{NETWORK_CARD} {DISK}")
-    with kept.database.writing() as session:
-        find_image(session, NAME).comment = "for lecture halls"
-    monkeypatch.setattr(module, "load_drivers", None)
-    monkeypatch.setattr(module, "ImageDrivers", None)
-
-    assert before == all_that_is_told(kept)

@@ -27,6 +27,7 @@ from netboot.operations.deployments import deployments as policy
 from netboot.operations.drivers import drivers
 from netboot.operations.drivers import importing as driver_import
 from netboot.operations.images import images
+from netboot.operations.machines import fleet_results
 from netboot.store.database.records import AccountRow, ImageRow, VersionRow
 from netboot.store.images.rows import find_image, image_value
 
@@ -240,6 +241,12 @@ def tell(site, *events):
     catch_up(site)
 
 
+def compute(site):
+    """Let the site's results be current, as on a site whose worker has nothing left to do."""
+    catch_up(site)
+    fleet_results.refresh_all(site)
+
+
 def furnish(site, folder):
     """A site as it looks after a morning's work."""
     e1000 = add_driver(site, folder, "e1000", device="Intel PRO/1000", maker="Intel", enabled=True)
@@ -273,3 +280,4 @@ def furnish(site, folder):
         *boot_events("52:54:00:aa:bb:cc", at=now - 300, online=False),
         *boot_events("52:54:00:00:00:01", at=now - 9)[:-2],
     )
+    compute(site)

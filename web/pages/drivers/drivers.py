@@ -16,9 +16,11 @@ from netboot.operations.drivers import bulk as driver_sets
 from netboot.operations.drivers import drivers as operations
 from netboot.operations.drivers import known_pairs
 from netboot.operations.drivers import relations as driver_relations
+from netboot.operations.drivers.relations import ShownConflicts
 from netboot.operations.drivers.search import DriverPage, search_drivers
 from netboot.operations.images import images
 from netboot.operations.machines import coverage
+from netboot.operations.machines.fleet_results import stored_clashes, stored_conflicts
 from web.guard.access import Role, is_local_path, requires, site
 from web.live.parts import page
 from web.responses import done, wants_fragment
@@ -29,7 +31,6 @@ drivers = Blueprint("drivers", __name__, url_prefix="/drivers")
 
 PAGE_SIZE = 50
 IDS_SHOWN = 500
-CONFLICTS_SHOWN = 100
 CHOSEN_AT_ONCE = 1000
 REASONS_SHOWN = 10
 SIGNATURES = {"catalog": Signature.CATALOG, "programs": Signature.SELF, "none": Signature.NONE}
@@ -122,7 +123,7 @@ def index() -> str:
     }
     if wants_fragment():
         return render_template("drivers/_found.html", **values, live=True)
-    return page("drivers/index.html", **values, clashes=known_pairs.enabled_clashes(site()))
+    return page("drivers/index.html", **values, clashes=stored_clashes(site()))
 
 
 @drivers.get("/<digest>")
@@ -254,11 +255,11 @@ def conflicts() -> str:
     """Conflicts between the drivers of a boot image, or between all enabled drivers."""
     slug = request.args.get("image", "")
     image = images.get_image(site(), slug) if slug else None
-    if image is None:
-        found = driver_relations.conflicts_soon(site())
-    else:
-        found = driver_relations.image_conflicts(site(), image.drivers)
-    values = {"conflicts": found, "image": image, "shown": CONFLICTS_SHOWN}
+    stored = None if image else stored_conflicts(site())
+    found = stored.value if stored else None
+    if image:
+        found = ShownConflicts.of(driver_relations.image_conflicts(site(), image.drivers))
+    values = {"conflicts": found, "image": image, "stored": stored}
     if wants_fragment():
         return render_template("drivers/_conflicts.html", **values, live=True)
     return page(

@@ -6,10 +6,11 @@ from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
 from netboot.errors import InvalidInput
-from netboot.images.coverage import Coverage, Status
+from netboot.images.coverage import Status
 from netboot.images.drivers.driver import DriverKind
 from netboot.operations.images import images
 from netboot.operations.machines import coverage as operations
+from netboot.operations.machines.fleet_results import FleetCoverage, stored_coverage
 from web.guard.access import Role, is_local_path, requires, site
 from web.live.parts import page
 from web.responses import done
@@ -17,7 +18,6 @@ from web.responses import done
 coverage = Blueprint("coverage", __name__, url_prefix="/images/<slug>/coverage")
 
 PAGE_SIZE = 25
-FIXES_SHOWN = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Shares:
         return self.covered + self.lacking + self.unknown
 
     @staticmethod
-    def of(found: Coverage, kind: DriverKind) -> "Shares":
-        """The shares over all machines, for network or storage."""
+    def of(found: FleetCoverage, kind: DriverKind) -> "Shares":
+        """Over all machines, for network or storage."""
         return Shares(*(found.shares[kind][status] for status in Status))
 
 
@@ -45,23 +45,26 @@ def show(slug: str) -> str:
     everybody = request.args.get("machines") == "all"
     served = request.args.get("version") == "served"
     image = images.get_image(site(), slug)
-    found = operations.coverage(site(), slug, everybody=everybody, served=served, glance=True)
+    values = {"image": image, "everybody": everybody, "served": served}
+    stored = stored_coverage(site(), image, everybody=everybody, served=served)
+    if stored is None:
+        return page("coverage/show.html", **values, stored=None, number=1)
+    found = stored.value
     wanted = request.args.get("page", "1")
     pages = max(1, -(-len(found.machines) // PAGE_SIZE))
     number = min(pages, max(1, int(wanted) if wanted.isdecimal() and len(wanted) < 9 else 1))
+    names = found.machines[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
     return page(
         "coverage/show.html",
-        image=image,
+        **values,
+        stored=stored,
         coverage=found,
         network=Shares.of(found, DriverKind.NETWORK),
         storage=Shares.of(found, DriverKind.STORAGE),
-        machines=found.worst_first[(number - 1) * PAGE_SIZE : number * PAGE_SIZE],
+        machines=operations.machines_coverage(site(), image, names, served=served),
         number=number,
         pages=pages,
-        fixes_shown=FIXES_SHOWN,
-        everybody=everybody,
-        served=served,
-        added=sum(weight.size for weight in found.weights),
+        added=sum(weight.size for _, weight in found.weights),
     )
 
 

@@ -17,6 +17,7 @@ from netboot.operations.images.images import ImageView
 from netboot.operations.machines import coverage
 from netboot.operations.machines import machines as operations
 from netboot.operations.machines.coverage import Outlook
+from netboot.operations.machines.fleet_results import stored_lacking
 from netboot.operations.machines.image_choice import Decision, boots_from_network, decider
 from netboot.operations.machines.machines import KnownMachine
 from web.guard.access import Role, requires, site
@@ -63,7 +64,7 @@ def index() -> str:
         "machines/index.html",
         rows=[Row(one, decide(one), outlooks.get(one.key)) for one in shown],
         total=total,
-        lacking=coverage.lacking(site()),
+        lacking=stored_lacking(site()),
         slugs=image_slugs(site()),
         number=number,
         pages=pages,

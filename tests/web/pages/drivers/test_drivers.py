@@ -1,15 +1,12 @@
 """The driver catalog on pages."""
 
-import threading
-
 import pytest
+from sqlalchemy import delete
 
-from netboot.operations import kept_results
 from netboot.operations.drivers import drivers
 from netboot.operations.drivers import importing as driver_import
-from netboot.operations.drivers import relations as driver_relations
-from netboot.operations.drivers.conflicts import enabled_conflicts
 from netboot.operations.images import images
+from netboot.store.database.records import ComputedRow
 from tests.web.conftest import htmx
 from tests.web.support import seeding
 
@@ -168,6 +165,7 @@ def test_an_older_version_is_marked_and_leads_to_the_newer(furnished, make_clien
 def test_rivals_and_conflicts_are_shown(furnished, make_client, tmp_path):
     """Two makers' drivers for one device: on the driver's page, and among all conflicts."""
     rival = seeding.add_driver(furnished, tmp_path, "pro1000", maker="Acme", enabled=True)
+    seeding.compute(furnished)
     viewer = make_client(furnished, "viewer")
 
     assert "Claim the same devices" in viewer.get(page_of(rival)).text
@@ -180,33 +178,30 @@ def test_rivals_and_conflicts_are_shown(furnished, make_client, tmp_path):
     )
 
 
-def test_conflicts_that_take_long_are_worked_out_beside_the_page(
-    furnished, make_client, monkeypatch
-):
-    """The page says so and asks again, until they are there."""
+def test_conflicts_are_shown_as_they_were_computed_last(furnished, make_client, tmp_path):
+    """With their time; while they are out of date the page asks again."""
+    seeding.add_driver(furnished, tmp_path, "pro1000", maker="Acme", enabled=True)
     viewer = make_client(furnished, "viewer")
-    begun, may_end, work_out = threading.Event(), threading.Event(), enabled_conflicts
+    text = viewer.get("/drivers/conflicts").text
+    assert "Something has changed since" in text
+    assert 'hx-get="/drivers/conflicts"' in text
+    assert "pro1000" not in text
+    seeding.compute(furnished)
 
-    def slowly(*arguments):
-        begun.set()
-        assert may_end.wait(30)
-        return work_out(*arguments)
+    part = viewer.get("/drivers/conflicts", headers=htmx()).text
+    assert "pro1000" in part
+    assert "hx-get" not in part
+    assert "<html" not in part
 
-    monkeypatch.setattr(kept_results, "AT_ONCE_SECONDS", 0.01)
-    monkeypatch.setattr(driver_relations, "enabled_conflicts", slowly)
-    assert "Computing conflicts…" in viewer.get("/drivers/conflicts").text
-    assert begun.wait(10)
-    asked = viewer.get("/drivers/conflicts", headers=htmx()).text
-    assert 'hx-get="/drivers/conflicts"' in asked
-    assert "<html" not in asked
-    may_end.set()
-    for thread in threading.enumerate():
-        if thread.name == kept_results.THREAD:
-            thread.join(10)
 
-    asked = viewer.get("/drivers/conflicts", headers=htmx()).text
-    assert "Drivers that claim the same device" in asked
-    assert "hx-get" not in asked
+def test_before_conflicts_were_ever_computed_the_page_asks_again(furnished, make_client):
+    """It computes nothing itself: a large catalog takes a while."""
+    with furnished.database.writing() as session:
+        session.execute(delete(ComputedRow))
+    text = make_client(furnished, "viewer").get("/drivers/conflicts").text
+
+    assert "Conflicts are being computed" in text
+    assert 'hx-get="/drivers/conflicts"' in text
 
 
 def test_categories_are_saved(furnished, make_client):

@@ -82,6 +82,7 @@ def test_a_pair_is_told_on_the_pages_where_it_matters(furnished, make_client, tm
     operator.post("/drivers/pairs/", data={**FORM, "second_inf": "netkvm2.inf"})
 
     assert "Both take the card." in operator.get(page_of(netkvm)).text
+    seeding.compute(furnished)
     assert "Both take the card." in operator.get("/drivers/conflicts").text
     assert "known not to get along" in operator.get("/drivers/").text
     assert "do not get along" not in operator.get("/images/lab-pe-x64").text

@@ -1,11 +1,14 @@
 """The coverage of a boot image on pages: what machines lack before they boot, and the fix."""
 
 import pytest
+from sqlalchemy import delete
 
 from netboot.boot.told.events import Discovered
+from netboot.operations.deployments import deployments as policy
 from netboot.operations.drivers import drivers
 from netboot.operations.images import images
 from netboot.operations.machines import machines
+from netboot.store.database.records import ComputedRow
 from tests.web.conftest import htmx
 from tests.web.support import seeding
 
@@ -22,7 +25,19 @@ def lacking(furnished):
             at=1.0, mac=MAC, architecture="x64", firmware="uefi", stage="ipxe", nic="1af4:1000"
         ),
     )
+    seeding.compute(furnished)
     return furnished
+
+
+@pytest.fixture
+def current_page(lacking, make_client):
+    """`current_page(query)`: the page as an operator sees it once the worker has caught up."""
+
+    def get(query=""):
+        seeding.compute(lacking)
+        return make_client(lacking, "operator").get(PAGE + query).text
+
+    return get
 
 
 def test_a_machine_that_lacks_a_driver_is_shown_with_the_driver_that_would_mend_it(
@@ -38,7 +53,7 @@ def test_a_machine_that_lacks_a_driver_is_shown_with_the_driver_that_would_mend_
     assert "Enable and add" in text
 
 
-def test_one_click_enables_and_adds_the_driver(lacking, make_client):
+def test_one_click_enables_and_adds_the_driver(lacking, make_client, current_page):
     """Afterwards the machine is covered by the recipe, and the page says what comes next."""
     operator = make_client(lacking, "operator")
     digest = drivers.get_driver(lacking, "netkvm").digest
@@ -65,15 +80,15 @@ def test_all_that_is_lacking_is_added_at_once(lacking, make_client):
     assert "lacks nothing" in operator.post(f"{PAGE}/fix-all", follow_redirects=True).text
 
 
-def test_what_nobody_needs_is_named_and_taken_out(lacking, make_client):
+def test_what_nobody_needs_is_named_and_taken_out(lacking, make_client, current_page):
     """As soon as the cards of all machines are known; until then it may be needed."""
     operator = make_client(lacking, "operator")
-    assert "no device for network is known" in operator.get(PAGE).text
+    assert "no device for network is known" in current_page()
     text = operator.post(f"{PAGE}/remove-unneeded", follow_redirects=True).text
     assert "All drivers may be needed" in text
     for machine in machines.list_machines(lacking):
         machines.import_devices(lacking, machine.key, "1af4:1000:0200")
-    assert "no known machine" in operator.get(PAGE).text
+    assert "no known machine" in current_page()
     operator.post(f"{PAGE}/remove-unneeded")
 
     assert () == images.get_image(lacking, "lab-pe-x64").drivers
@@ -84,6 +99,39 @@ def test_without_machines_the_page_says_how_one_becomes_known(shared_site, make_
     text = make_client(shared_site, "viewer").get("/images/windows-pe-11/coverage").text
 
     assert "No known machines yet" in text
+
+
+def test_what_has_changed_since_is_told_and_fetched_again(lacking, make_client, current_page):
+    """The page shows the result there is, with its time, until the worker has a newer one."""
+    policy.deploy(lacking, MAC, "Windows PE 11")
+    text = make_client(lacking, "viewer").get(PAGE).text
+
+    assert MAC in text
+    assert "Something has changed since" in text
+    assert f'hx-get="{PAGE}" hx-trigger="load delay:2s" hx-select="#coverage"' in text
+    text = current_page()
+    assert "Computed <time" in text
+    assert "hx-select" not in text
+    assert MAC not in text
+
+
+def test_before_the_first_result_the_page_asks_again(lacking, make_client, current_page):
+    """It computes nothing itself: a large fleet takes a while."""
+    with lacking.database.writing() as session:
+        session.execute(delete(ComputedRow))
+    text = make_client(lacking, "viewer").get(PAGE).text
+
+    assert "Coverage is being computed" in text
+    assert 'hx-select="#coverage"' in text
+    assert "Will have a network" in current_page()
+
+
+def test_a_machine_that_was_forgotten_is_left_out_at_once(lacking, make_client):
+    """Its devices are known no more."""
+    machines.forget(lacking, MAC)
+    page = make_client(lacking, "viewer").get(PAGE)
+
+    assert (200, False) == (page.status_code, MAC in page.text)
 
 
 @pytest.mark.parametrize("query", ["page=99", "page=x", "machines=nonsense&version=nonsense"])
