@@ -1,8 +1,9 @@
 """The console as a Flask application: one page that joins its parts."""
 
 import time
+from contextlib import AbstractContextManager
 
-from flask import Flask, Response, g
+from flask import Flask, Response, g, request
 
 from netboot.site import Site
 from web import (
@@ -41,7 +42,6 @@ from web.outside import init_outside, is_secure, outside_names
 from web.presentation import init_presentation
 from web.safety import init_safety
 from web.single_sign_on import init_single_sign_on
-from web.turns import init_turns
 from web.uploads import init_uploads
 
 NAVIGATION = (
@@ -112,10 +112,11 @@ def create_app(site: Site) -> Flask:
     init_safety(
         app,
         [*told.trusted_hosts, told.web_address, *outside_names(told)],
+        site.web_folder,
         tls_is_trusted=told.tls == "files" or told.web_url.startswith("https:"),
     )
     _tell_times(app)
-    init_turns(app)
+    _read_once(app, site)
     init_assets(app)
     init_access(app, secure=is_secure(told))
     init_audit_trail(app)
@@ -145,3 +146,19 @@ def _tell_times(app: Flask) -> None:
         taken = 1000 * (time.perf_counter() - g.began) if "began" in g else 0.0
         response.headers["Server-Timing"] = f"app;dur={taken:.1f}"
         return response
+
+
+def _read_once(app: Flask, site: Site) -> None:
+    """Give each page one state of the database, read in one transaction."""
+
+    @app.before_request
+    def begin() -> None:
+        if request.method in {"GET", "HEAD"}:
+            g.snapshot = site.database.snapshot()
+            g.snapshot.__enter__()
+
+    @app.teardown_request
+    def end(_fault: BaseException | None) -> None:
+        snapshot: AbstractContextManager[None] | None = g.pop("snapshot", None)
+        if snapshot is not None:
+            snapshot.__exit__(None, None, None)

@@ -8,14 +8,12 @@ from web.access import Role, requires, site
 from web.answers import done
 from web.forms import asked_number
 from web.topics import page
-from web.turns import out_of_turn
 
 images_versions = Blueprint("images_versions", __name__, url_prefix="/images")
 
 
 @images_versions.get("/<slug>/versions")
 @requires(Role.VIEWER)
-@out_of_turn
 def show(slug: str) -> str:
     """All versions, and the differences of two of them when both are asked for."""
     image = images.get_image(site(), slug)

@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from pathlib import Path
 
 from flask import Flask, Response, abort, current_app, request, session
 from flask_limiter import Limiter
@@ -9,6 +10,7 @@ from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]
 
 from web.access import FOR_SCRIPTS, has_bearer
+from web.limit_store import address_of
 
 FORM_LIMIT = 2 * 1024 * 1024
 UPLOAD_LIMIT = 64 * 1024**3
@@ -25,7 +27,7 @@ CONTENT_SECURITY_POLICY = "; ".join(  # noqa: FLY002  # one rule a line
 )
 
 csrf = CSRFProtect()
-limiter = Limiter(key_func=get_remote_address, storage_uri="memory://", headers_enabled=True)
+limiter = Limiter(key_func=get_remote_address, headers_enabled=True)
 
 
 def host_is_trusted(host: str, trusted: frozenset[str]) -> bool:
@@ -81,8 +83,13 @@ def _ask_for_tls(response: Response) -> Response:
     return response
 
 
-def init_safety(app: Flask, trusted_hosts: list[str], *, tls_is_trusted: bool) -> None:
-    """Guard the application. Browsers keep to TLS where its certificate is one they trust."""
+def init_safety(
+    app: Flask, trusted_hosts: list[str], folder: Path, *, tls_is_trusted: bool
+) -> None:
+    """Guard the application; `folder` holds what its processes share.
+
+    Browsers keep to TLS where its certificate is one they trust.
+    """
     own = ("localhost", socket.gethostname(), socket.getfqdn())
     trusted = frozenset(name.lower() for name in (*own, *trusted_hosts))
     app.config.update(
@@ -90,6 +97,7 @@ def init_safety(app: Flask, trusted_hosts: list[str], *, tls_is_trusted: bool) -
         WTF_CSRF_CHECK_DEFAULT=False,  # `_check_origin` does, for it knows of tokens
         WTF_CSRF_TIME_LIMIT=None,  # a token lives as long as its session
         RATELIMIT_ENABLED=True,
+        RATELIMIT_STORAGE_URI=address_of(folder / "limits.db"),
     )
     app.before_request(lambda: _check_host(trusted))
     app.before_request(_choose_limit)

@@ -23,7 +23,6 @@ from web.access import Role, begin_session, requires, site
 from web.answers import problem, sentence
 from web.outside import absolute_url
 from web.safety import limiter
-from web.turns import out_of_turn
 
 single_sign_on = Blueprint("single_sign_on", __name__, url_prefix="/sign-in/single-sign-on")
 
@@ -43,7 +42,6 @@ def _provider() -> Any:
 @single_sign_on.get("/")
 @limiter.limit(TRIES)
 @requires(Role.PUBLIC)
-@out_of_turn
 def begin() -> ResponseReturnValue:
     """Go to the provider."""
     provider = _provider()
@@ -59,7 +57,6 @@ def begin() -> ResponseReturnValue:
 @single_sign_on.get("/callback")
 @limiter.limit(TRIES)
 @requires(Role.PUBLIC)
-@out_of_turn
 def callback() -> ResponseReturnValue:
     """Come back from the provider, and sign in as whom it vouches for."""
     provider = _provider()

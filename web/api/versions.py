@@ -10,7 +10,6 @@ from netboot.operations import versions as version_operations
 from web.access import Role, site
 from web.api.images import ImagePath, Version
 from web.api.subject import LARGEST_NUMBER, Subject, Value
-from web.turns import out_of_turn
 
 versions = Subject("versions", "Built versions, compared; the source they are built from.",
                    below="images")  # fmt: skip
@@ -105,7 +104,6 @@ def get_version(path: VersionPath) -> Version:
 
 
 @versions.verb("GET", "/<slug>/compare", needs=Role.VIEWER, gives=VersionsCompared)
-@out_of_turn
 def compare_versions(path: ImagePath, query: TwoVersions) -> VersionsCompared:
     """What differs between two versions: source, drivers, properties, files."""
     image = operations.get_image(site(), path.slug)
