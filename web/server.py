@@ -20,8 +20,8 @@ from netboot.serve.port_holder import who_holds
 from netboot.site import Site
 from netboot.tls import certificate_of
 from web.app import create_app
-from web.live import STREAMS, Streams
-from web.metrics import share_measurements
+from web.live.streams import STREAMS, Streams
+from web.pages.site.metrics import share_measurements
 
 SPARE_THREADS = 60
 SECONDS_TO_STOP = 10
@@ -79,7 +79,7 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
 
     def _forget_process(self, _server: object, worker: ThreadWorker) -> None:
         """The streams of a process that has ended are open no more; its answers still count."""
-        mark_process_dead(worker.pid, str(self._measurements))
+        mark_process_dead(worker.pid, str(self._measurements))  # type: ignore[no-untyped-call]
 
 
 def _empty(folder: Path) -> Path:

@@ -1,0 +1,190 @@
+"""Live pages: a stream of server-sent events tells a page which of its parts have changed.
+
+A stream sends state, not steps: the version of each part, at first of all, then of those that
+changed. The page compares them with what it shows and fetches the others (`/live/part`). So a
+page that was away (a closed lid, a restarted server) is right again after the first message,
+whichever process answers.
+
+Versions are made of the change counters in the database. One thread in each process reads the
+counters, as long as pages are open, and wakes the streams; parts are rendered in requests only.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from flask import Blueprint, Flask, Response, abort, current_app, make_response, request
+from flask import render_template as render
+
+from netboot.errors import NetbootError, NotFound
+from netboot.site import Site
+from web.guard.access import Role, requires, role_now, site, still_allowed
+from web.live.parts import TOPICS, read_counters, version_of
+from web.live.places import Places
+
+TICK_SECONDS = 0.05
+WAIT_SECONDS = 0.5
+"""A stream without news checks this often whether it may go on."""
+
+HEARTBEAT_SECONDS = 5.0
+"""Writing is the only way to notice that a page went away; until then it holds a place."""
+
+ACCOUNT_SECONDS = 30.0
+TOPICS_PER_STREAM = 8
+STREAMS = 100
+RETRY_AFTER_SECONDS = 5
+
+live = Blueprint("live", __name__)
+
+
+class Pulse:
+    """Reads the change counters for all streams of this process."""
+
+    def __init__(self, own_site: Site) -> None:
+        self._site = own_site
+        self._news = threading.Condition()
+        self._followers = 0
+        self._thread: threading.Thread | None = None
+        self._counters: Mapping[str, int] = {}
+
+    @contextmanager
+    def followed(self) -> Iterator[None]:
+        """Read the counters until the last follower has gone."""
+        with self._news:
+            self._followers += 1
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+                self._thread.start()
+        try:
+            yield
+        finally:
+            with self._news:
+                self._followers -= 1
+                self._news.notify_all()
+
+    def wait(self, seen: Mapping[str, int], timeout: float) -> Mapping[str, int]:
+        """The counters, as soon as they differ from `seen`, or after so many seconds."""
+        with self._news:
+            self._news.wait_for(lambda: self._counters != seen, timeout)
+            return self._counters
+
+    def _run(self) -> None:
+        while True:
+            counters = self._counters
+            with suppress(NetbootError):  # a database that is away for a moment: pages wait
+                counters = read_counters(self._site)
+            with self._news:
+                if counters != self._counters:
+                    self._counters = counters
+                    self._news.notify_all()
+                if self._news.wait_for(lambda: not self._followers, TICK_SECONDS):
+                    self._thread = None  # under the lock: who comes next starts another
+                    return
+
+
+class Streams:
+    """How many streams are open, in all processes together, and whether they may go on."""
+
+    def __init__(self, folder: Path, limit: int = STREAMS) -> None:
+        self._places = Places(folder / "streams.lock", limit)
+        self.going_on: Callable[[], bool] = lambda: True
+        self.tell: Callable[[int], None] = lambda _open: None
+        self.stopping = threading.Event()
+
+    def enter(self) -> int | None:
+        """Take a place; None when all are taken."""
+        place = self._places.take()
+        self.tell(self.open)
+        return place
+
+    def leave(self, place: int) -> None:
+        """Give the place back."""
+        self._places.give_back(place)
+        self.tell(self.open)
+
+    @property
+    def open(self) -> int:
+        """How many streams of this process are open."""
+        return self._places.held
+
+
+def parse_topics(wanted: list[str]) -> tuple[str, ...]:
+    """Topics like `boots` and `image:lab-pe`; 400 for what is no topic."""
+    names = {text.partition(":")[0] for text in wanted}
+    if not wanted or len(wanted) > TOPICS_PER_STREAM or not names <= TOPICS.keys():
+        abort(400)
+    return tuple(wanted)
+
+
+def _events(
+    streams: Streams, pulse: Pulse, topics: tuple[str, ...], allowed: Callable[[], bool]
+) -> Iterator[str]:
+    """The stream, until the page goes away, the server stops or the account changes."""
+    sent_at = asked_at = time.monotonic()
+    told: dict[str, str] = {}
+    counters: Mapping[str, int] = {}
+    yield "retry: 500\n\n"
+    with pulse.followed():
+        while streams.going_on() and not streams.stopping.is_set():
+            counters = pulse.wait(counters, WAIT_SECONDS)
+            versions = {one: version_of(one, counters, time.time()) for one in topics if counters}
+            news = {one: version for one, version in versions.items() if told.get(one) != version}
+            told |= news
+            now = time.monotonic()
+            if news or now - sent_at > HEARTBEAT_SECONDS:
+                data = json.dumps(news)
+                yield f"event: changed\ndata: {data}\n\n" if news else ": still here\n\n"
+                sent_at = now
+            if now - asked_at > ACCOUNT_SECONDS:
+                if not allowed():
+                    yield "event: bye\ndata: account\n\n"
+                    return
+                asked_at = now
+    yield "event: bye\ndata: stopping\n\n"
+
+
+@live.get("/live")
+@requires(Role.VIEWER)
+def stream() -> Response:
+    """The stream of a page: `/live?topic=boots&topic=jobs`."""
+    topics = parse_topics(request.args.getlist("topic"))
+    streams: Streams = current_app.extensions["netboot_streams"]
+    place = streams.enter()
+    if place is None:
+        response = make_response("", 503)
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        response.headers["HX-Reswap"] = "none"
+        return response
+    pulse: Pulse = current_app.extensions["netboot_pulse"]
+    events = _events(streams, pulse, topics, still_allowed())
+    response = Response(events, mimetype="text/event-stream")
+    response.headers["X-Accel-Buffering"] = "no"  # a proxy must not hold it back
+    response.call_on_close(lambda: streams.leave(place))
+    return response
+
+
+@live.get("/live/part")
+@requires(Role.VIEWER)
+def part() -> Response:
+    """A part as it is now: `/live/part?topic=image:lab-pe`; 304 when the page has it already."""
+    (wanted,) = parse_topics([request.args.get("topic", "")])
+    name, _, argument = wanted.partition(":")
+    topic = TOPICS[name]
+    try:
+        values = topic.read(site(), argument)
+    except NotFound:  # deleted meanwhile: the page keeps what it shows
+        return make_response("", 204)
+    response = make_response(render(topic.template, role=role_now(), live=True, **values))
+    response.add_etag()
+    response.make_conditional(request)
+    return response
+
+
+def init_live(app: Flask, own_site: Site) -> None:
+    """Give the application its live streams."""
+    app.extensions["netboot_pulse"] = Pulse(own_site)
+    app.extensions["netboot_streams"] = Streams(own_site.web_folder)
+    app.register_blueprint(live)
