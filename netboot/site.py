@@ -25,11 +25,9 @@ from netboot.store.points import PointFolder
 
 if TYPE_CHECKING:
     from netboot.config import Settings
-    from netboot.store.boot_log import BootLog
     from netboot.store.database import Database
     from netboot.store.jobs import JobQueue
     from netboot.store.journal import Journal
-    from netboot.store.machine_log import MachineLog
 
 SECRET_BYTES = 48
 
@@ -85,20 +83,6 @@ class Site:
         from netboot.store.journal import Journal
 
         return Journal(self.data / "journal.db")
-
-    @cached_property
-    def boots(self) -> "BootLog":
-        """The journal, folded into boots."""
-        from netboot.store.boot_log import BootLog
-
-        return BootLog(self.database, self.journal)
-
-    @cached_property
-    def machines(self) -> "MachineLog":
-        """The machines that booted or were listed."""
-        from netboot.store.machine_log import MachineLog
-
-        return MachineLog(self.database, self.journal)
 
     @cached_property
     def jobs(self) -> "JobQueue":

@@ -19,7 +19,6 @@ from netboot.serve.port_holder import who_holds
 from netboot.site import Site
 from netboot.tls import certificate_of
 from web.app import create_app
-from web.boot_log import Follower
 from web.live import STREAMS, Streams
 from web.presentation import load_templates
 
@@ -72,7 +71,6 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
         """The application, made in the worker."""
         site = Site.open(self._data)
         self._app = create_app(site)
-        Follower(site).start()
         load_templates(self._app)
         index_now(site)  # or the first page would wait for it
         sys.setswitchinterval(SWITCH_SECONDS)

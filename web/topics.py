@@ -33,7 +33,7 @@ LOG_LINES_SHOWN = 200
 
 
 JOURNAL = "journal"
-SUBJECTS = ("catalog", "images", "policy", "machines", "jobs")
+SUBJECTS = ("catalog", "images", "policy", "machines", "boots", "jobs")
 """What the database counts changes of, as far as topics tell of it."""
 
 RECIPES = ("catalog", "images", "policy", "jobs")

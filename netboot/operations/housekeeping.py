@@ -16,6 +16,7 @@ from sqlalchemy import JSON, Column, String, select
 from netboot.errors import ContentFault, OperatorFault
 from netboot.operations.jobs import DAY, Daily
 from netboot.site import Site
+from netboot.store import boot_rows, journal_mark
 from netboot.store.altered_bytes import SetAside, delete_aside, list_aside
 from netboot.store.blobs import BlobStore
 from netboot.store.boot_programs import read_programs
@@ -82,10 +83,12 @@ def collect_garbage(
     if not force:
         _require_own_database(site, named)
     tell(0.3, "old events and jobs")
-    site.machines.save()  # what nobody looked for is in the journal alone
-    events = site.journal.prune(before=now - EVENTS_FOR, keep=EVENTS_KEPT)
-    site.boots.save()
-    site.boots.forget(keep=BOOTS_KEPT)
+    with site.database.writing() as session:
+        boot_rows.discard_oldest(session, BOOTS_KEPT)
+        mark = journal_mark.read(session)
+    # What was not folded yet is in the journal alone.
+    folded = mark.id if mark else 0
+    events = site.journal.prune(before=now - EVENTS_FOR, keep=EVENTS_KEPT, until=folded)
     jobs = site.jobs.forget(before=now - JOBS_FOR)
     leftovers = site.blobs.clear_staging() + site.point.blobs.clear_staging()
     tell(0.5, "the distribution point")

@@ -18,7 +18,7 @@ from netboot.errors import InvalidInput, MissingTool, OperatorFault
 from netboot.store.changes import count_changes, numbers
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-HEAD = "0014"
+HEAD = "0015"
 
 CACHE_KIB = 32 << 10
 """What SQLite may keep of the file in memory, a connection: a large catalog's ids, mostly."""

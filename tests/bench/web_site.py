@@ -21,15 +21,15 @@ from netboot.boot.attempts import Attempt, fold
 from netboot.boot.events import Event
 from netboot.operations import images, machines, policy
 from netboot.site import Site
-from netboot.store import boot_log, boot_rows, catalog_rows, machine_log
+from netboot.store import boot_rows, catalog_rows, journal_mark
 from netboot.store.catalog_entry import entry
+from netboot.store.journal_mark import Mark
 from netboot.store.journal_writer import encoded, open_journal
 from netboot.store.records import (
     DeploymentRow,
     DriverContentRow,
     DriverRow,
     DriverTraitsRow,
-    FactRow,
     JobRow,
     MachineRow,
 )
@@ -62,8 +62,7 @@ def fill(site: Site, *, drivers: int, machine_count: int, boots: int) -> None:
     _machines(site, machine_count, chance)
     last = _boots(site, boots, machine_count, chance)
     with site.database.writing() as session:
-        for mark in (machine_log.READ_TO, boot_log.READ_TO):
-            session.merge(FactRow(name=mark, value={"id": last}))
+        journal_mark.write(session, Mark(last))
         session.execute(insert(JobRow), [_job(number) for number in range(JOBS)])
     seeding.add_accounts(site)
 

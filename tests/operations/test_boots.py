@@ -1,5 +1,6 @@
 from netboot.boot.events import AddressLearned, ContentServed, Discovered, OfferSent, ScriptServed
 from netboot.operations import boots
+from netboot.projector import catch_up
 
 MAC = "52:54:00:77:00:00"
 
@@ -18,6 +19,7 @@ def test_boots_are_told_newest_first_with_what_happened(site):
     ):  # fmt: skip
         site.journal.emit(event)
     assert site.journal.flush()
+    catch_up(site)
 
     newest, older = boots.attempts(site)
     assert (other, MAC) == (newest.mac, older.mac)

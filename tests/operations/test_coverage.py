@@ -14,6 +14,7 @@ from netboot.operations import (
     versions,
 )
 from netboot.operations import coverage as module
+from netboot.projector import catch_up
 from netboot.site import Site
 from netboot.store.image_rows import find_image
 from tests.web import seeding
@@ -43,6 +44,7 @@ def stocked(site, lab):
         )
     )
     assert site.journal.flush()
+    catch_up(site)
     return site
 
 

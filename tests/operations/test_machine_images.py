@@ -4,6 +4,7 @@ from netboot.boot.events import Discovered, PeReported
 from netboot.images.architecture import Architecture
 from netboot.operations import machine_images, machines, policy
 from netboot.operations.machine_images import decider
+from netboot.projector import catch_up
 from tests.content import assign, serve, version_of
 
 MAC = "52:54:00:77:00:00"
@@ -15,6 +16,7 @@ def seen(site, *, firmware="bios", architecture="x86", mac=MAC):
         Discovered(at=1.0, mac=mac, architecture=architecture, firmware=firmware, stage="firmware")
     )
     assert site.journal.flush()
+    catch_up(site)
     return machines.get_machine(site, mac)
 
 
@@ -49,6 +51,7 @@ def test_a_bios_that_reported_from_a_64_bit_image_has_one_default(defaulted):
         )
     )  # fmt: skip
     assert defaulted.journal.flush()
+    catch_up(defaulted)
 
     assert (X64,) == decider(defaulted)(machines.get_machine(defaulted, MAC)).images
 

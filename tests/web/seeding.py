@@ -22,6 +22,7 @@ from netboot.images.architecture import Architecture
 from netboot.images.content_version import ContentVersion, DriverInVersion, ManifestFile
 from netboot.images.image_facts import ImageFacts
 from netboot.operations import accounts, driver_import, drivers, images, policy
+from netboot.projector import catch_up
 from netboot.store.image_rows import find_image, image_value
 from netboot.store.records import AccountRow, ImageRow, VersionRow
 
@@ -228,10 +229,11 @@ def boot_events(mac="52:54:00:12:34:56", *, at=None, image="Lab PE x64", version
 
 
 def tell(site, *events):
-    """Put events into the journal, and wait until they are on disk."""
+    """Put events into the journal, and make rows of them as the projector does."""
     for event in events:
         site.journal.emit(event)
     assert site.journal.flush()
+    catch_up(site)
 
 
 def furnish(site, folder):

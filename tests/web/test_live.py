@@ -7,6 +7,7 @@ import time
 import pytest
 
 from netboot.operations import images, jobs
+from netboot.projector import catch_up
 from netboot.site import Site
 from netboot.store.records import AccountRow
 from tests.web import seeding
@@ -262,6 +263,8 @@ def test_what_another_process_does_reaches_the_page(read, furnished):
     reader.wait_for("Of another process")
     for event in seeding.boot_events("52:54:00:ab:cd:ef", at=time.time()):
         other.journal.emit(event)
+    assert other.journal.flush()
+    catch_up(other)
     other.journal.close()
 
     assert reader.wait_for("52:54:00:ab:cd:ef")

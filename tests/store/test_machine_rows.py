@@ -5,6 +5,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+from netboot.store.machine_log import MachineLog
 
 from netboot.boot.events import Discovered, PeReported
 from netboot.boot.known_machine import LIST, device_list, machine_after, new_machine
@@ -12,7 +13,6 @@ from netboot.errors import OperatorFault
 from netboot.site import Site
 from netboot.store import machine_log as module
 from netboot.store.journal import Journal
-from netboot.store.machine_log import MachineLog
 from netboot.store.records import FactRow, MachineRow
 
 MAC = "52:54:00:77:00:00"

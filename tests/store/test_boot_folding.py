@@ -5,11 +5,11 @@ import time
 from dataclasses import replace
 
 import pytest
+from netboot.store.boot_log import BootLog
 
 from netboot.boot.attempts import Outcome, fold
 from netboot.boot.events import ContentServed, PeReported
 from netboot.store import boot_log as module
-from netboot.store.boot_log import BootLog
 from netboot.store.boot_rows import BootFilter
 from netboot.store.journal import Journal
 from tests.web import seeding
