@@ -296,7 +296,7 @@ def test_forgetting_old_events_wakes_nobody(path: Path, journal: Journal) -> Non
     journal.emit(discovered(1))
     assert journal.flush()
     other = Journal(path)
-    pruning = threading.Timer(0.05, other.prune, kwargs={"keep": 0})
+    pruning = threading.Timer(0.05, other.prune, kwargs={"keep": 0, "until": 1000})
     pruning.start()
 
     woken = journal.wait_for_change(1, timeout=0.4)
