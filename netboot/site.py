@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netboot.errors import NotPermitted, SiteAlreadyRunning
-from netboot.store.blobs import BlobStore, sync_folder
-from netboot.store.points import PointFolder
+from netboot.store.content.blobs import BlobStore, sync_folder
+from netboot.store.content.point_folder import PointFolder
 
 if TYPE_CHECKING:
     from netboot.config import Settings
-    from netboot.store.database import Database
-    from netboot.store.jobs import JobQueue
-    from netboot.store.journal import Journal
+    from netboot.store.boots.journal import Journal
+    from netboot.store.database.jobs import JobQueue
+    from netboot.store.database.site_database import Database
 
 SECRET_BYTES = 48
 
@@ -71,7 +71,7 @@ class Site:
     @cached_property
     def database(self) -> "Database":
         """The database, at the newest schema."""
-        from netboot.store.database import Database
+        from netboot.store.database.site_database import Database
 
         database = Database(self.settings.database_url or f"sqlite:///{self.data / 'site.db'}")
         database.migrate()
@@ -80,14 +80,14 @@ class Site:
     @cached_property
     def journal(self) -> "Journal":
         """What happened while machines booted."""
-        from netboot.store.journal import Journal
+        from netboot.store.boots.journal import Journal
 
         return Journal(self.data / "journal.db")
 
     @cached_property
     def jobs(self) -> "JobQueue":
         """Long work."""
-        from netboot.store.jobs import JobQueue
+        from netboot.store.database.jobs import JobQueue
 
         return JobQueue(self.database)
 

@@ -24,7 +24,7 @@ def open_caught_up(data: Path) -> Site:
 
     Raises as `open_site`, and OperatorFault or ContentFault.
     """
-    from netboot.projector import catch_up
+    from netboot.daemons.projector import catch_up
 
     site = open_site(data)
     catch_up(site)

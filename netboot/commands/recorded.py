@@ -74,8 +74,8 @@ def record(data: Path, words: Sequence[str]) -> None:
     import structlog
 
     from netboot.commands.output import open_site
-    from netboot.images.boot_image import slug
-    from netboot.operations import audit
+    from netboot.images.boot_image.boot_image import slug
+    from netboot.operations.accounts import audit
 
     # The answer goes to standard output; a line of log between would spoil it.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
@@ -97,7 +97,7 @@ def record(data: Path, words: Sequence[str]) -> None:
 
 def _is_secret(name: str) -> bool:
     """Whether NAME=VALUE, as `netboot settings set` takes it, has a value to be kept secret."""
-    from netboot.operations.audit import SECRET_WORDS
+    from netboot.operations.accounts.audit import SECRET_WORDS
 
     return any(word in name.lower() for word in SECRET_WORDS)
 

@@ -15,8 +15,8 @@ from netboot.commands.output import (
     say,
 )
 from netboot.errors import ContentFault
-from netboot.operations import altered as damaged
-from netboot.operations import housekeeping
+from netboot.operations.points import cleanup as housekeeping
+from netboot.operations.points import quarantine as damaged
 
 
 @click.group()

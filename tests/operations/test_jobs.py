@@ -1,8 +1,12 @@
 import pytest
 
+from netboot.daemons import job_handlers
 from netboot.errors import InvalidInput, NotFound
-from netboot.operations import facts, guarding, housekeeping, job_handlers, jobs
+from netboot.operations import jobs
+from netboot.operations import remembered as facts
 from netboot.operations.jobs import DAY, queue_when_due
+from netboot.operations.points import cleanup as housekeeping
+from netboot.operations.points import scrub as guarding
 
 
 def test_a_job_that_no_worker_knows_is_refused(site):

@@ -12,9 +12,9 @@ from pydantic import BaseModel, Field
 from netboot.errors import InvalidInput
 from netboot.operations import jobs as work
 from netboot.operations.jobs import JobView
-from web.access import Role, site
 from web.api.subject import Subject, Value
-from web.uploads import shelf
+from web.guard.access import Role, site
+from web.uploads.tus import shelf
 
 uploads = Subject("uploads", "Files on their way in: `curl -T boot.wim`, or tus 1.0 at /uploads/.")
 

@@ -1,0 +1,133 @@
+"""Known machines as rows: found, searched a page at a time, and written."""
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from pydantic_core import from_json
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    SQLColumnExpression,
+    Text,
+    cast,
+    delete,
+    func,
+    or_,
+    select,
+)
+from sqlalchemy.orm import Session
+
+from netboot.boot.machines.known_machine import DeviceList, KnownMachine, device_list, machine_after
+from netboot.store.boots.journal import Entry
+from netboot.store.database.records import MachineRow
+from netboot.store.database.upsert import upsert
+
+_DEVICES = cast(MachineRow.devices, Text)
+_COLUMNS = (
+    *(MachineRow.key, MachineRow.source, _DEVICES),
+    *(MachineRow.architecture, MachineRow.firmware, MachineRow.image_name),
+    *(MachineRow.seen_at, MachineRow.authority),
+)
+_NEWEST_FIRST = (MachineRow.seen_at.desc(), MachineRow.key.desc())
+
+
+def fold(entries: Iterable[Entry], session: Session) -> None:
+    """Write what these entries, oldest first, show of machines."""
+    entries = list(entries)
+    known = {one.key: one for one in find(session, {entry.event.mac for entry in entries})}
+    changed: dict[str, KnownMachine] = {}
+    for entry in entries:
+        machine = machine_after(entry.event, known)
+        if machine is not None:
+            known[machine.key] = changed[machine.key] = machine
+    keep(session, changed.values())
+
+
+def find(session: Session, keys: Collection[str]) -> list[KnownMachine]:
+    """The machines with these keys, as far as they are known."""
+    return _read(session, select(*_COLUMNS).where(MachineRow.key.in_(keys)))
+
+
+def everything(session: Session) -> list[KnownMachine]:
+    """All machines, seen last first."""
+    return _read(session, select(*_COLUMNS).order_by(*_NEWEST_FIRST))
+
+
+def page(
+    session: Session, words: Collection[str], limit: int, offset: int
+) -> tuple[list[KnownMachine], int]:
+    """Some of the machines that contain any of these words, seen last first, and how many do.
+
+    Without words all machines count.
+    """
+    keys = select(MachineRow.key).order_by(*_NEWEST_FIRST)
+    if words:
+        # One look through all devices tells both which machines and how many.
+        found = session.scalars(keys.where(or_(*map(_contains, words)))).all()
+        return _in_order(session, found[offset : offset + limit]), len(found)
+    some = session.scalars(keys.limit(limit).offset(offset)).all()
+    return _in_order(session, some), count(session)
+
+
+def count(session: Session) -> int:
+    """How many machines are known."""
+    return session.scalar(select(func.count()).select_from(MachineRow)) or 0
+
+
+def authorities(session: Session) -> dict[str, str]:
+    """Whose UEFI boot loader machines need, by key, of those where that was set."""
+    query = select(MachineRow.key, MachineRow.authority).where(MachineRow.authority != "")
+    return dict(session.execute(query.order_by(MachineRow.key)).tuples().all())
+
+
+def keep(session: Session, machines: Iterable[KnownMachine]) -> None:
+    """Write the machines' rows, new or changed."""
+    upsert(session, MachineRow, [_row(machine) for machine in machines], key="key")
+
+
+def discard(session: Session, key: str) -> None:
+    """Forget a machine."""
+    session.execute(delete(MachineRow).where(MachineRow.key == key))
+
+
+def _contains(word: str) -> ColumnElement[bool]:
+    """Whether a machine's row contains the word, in capitals or not."""
+    in_json = json.dumps(word, ensure_ascii=False)[1:-1]
+    columns = (MachineRow.key, MachineRow.image_name, MachineRow.firmware)
+    return or_(*(_has(column, word) for column in columns), _has(_DEVICES, in_json))
+
+
+def _has(column: SQLColumnExpression[str], word: str) -> ColumnElement[bool]:
+    escaped = word.replace("/", "//").replace("%", "/%").replace("_", "/_")
+    return column.ilike(f"%{escaped}%", escape="/")
+
+
+def _in_order(session: Session, keys: Sequence[str]) -> list[KnownMachine]:
+    found = {machine.key: machine for machine in find(session, keys)}
+    return [found[key] for key in keys]
+
+
+def _read(session: Session, query: Select[*tuple[Any, ...]]) -> list[KnownMachine]:
+    """The machines of a query for `_COLUMNS`. One make's devices are parsed once and shared."""
+    lists: dict[tuple[str, str], DeviceList] = {}
+    found = []
+    for key, source, devices, *rest in session.execute(query).all():
+        told = lists.get((source, devices))
+        if told is None:
+            told = lists[source, devices] = device_list(source, tuple(from_json(devices)))
+        found.append(KnownMachine(key, told, *rest))
+    return found
+
+
+def _row(machine: KnownMachine) -> dict[str, object]:
+    return {
+        "key": machine.key,
+        "source": machine.source,
+        "devices": list(machine.told.lines),
+        "architecture": machine.architecture,
+        "firmware": machine.firmware,
+        "image_name": machine.image,
+        "seen_at": machine.seen_at,
+        "authority": machine.authority,
+    }
