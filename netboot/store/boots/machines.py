@@ -78,7 +78,7 @@ def count(session: Session) -> int:
 def authorities(session: Session) -> dict[str, str]:
     """Whose UEFI boot loader machines need, by key, of those where that was set."""
     query = select(MachineRow.key, MachineRow.authority).where(MachineRow.authority != "")
-    return dict(session.execute(query.order_by(MachineRow.key)).tuples().all())
+    return dict(session.execute(query.order_by(MachineRow.key)).all())
 
 
 def keep(session: Session, machines: Iterable[KnownMachine]) -> None:
