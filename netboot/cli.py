@@ -19,6 +19,7 @@ SUBJECTS = {
     "run": ("netboot.commands.service", "run"),
     "boot": ("netboot.commands.service", "boot"),
     "http": ("netboot.commands.service", "http"),
+    "projector": ("netboot.commands.service", "projector"),
     "worker": ("netboot.commands.service", "worker"),
     "check": ("netboot.commands.service", "check"),
     "image": ("netboot.commands.images.image", "image"),
@@ -97,9 +98,10 @@ class LazySubjects(click.Group):
 
 
 SUMMARIES = {
-    "run": "Start the site: boot services, page and worker.",
+    "run": "Start the site: boot services, page, projector and worker.",
     "boot": "Serve proxyDHCP and TFTP (a part of `run`).",
     "http": "Serve boot files over HTTP (a part of `run`).",
+    "projector": "Make boots and machines of what is in the journal (a part of `run`).",
     "worker": "Do queued jobs (a part of `run`).",
     "check": "Ask the network as a machine would, and say what is wrong.",
     "image": "Boot images: import, add drivers, build versions.",

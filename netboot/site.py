@@ -27,8 +27,6 @@ from netboot.store.content.point_folder import PointFolder
 if TYPE_CHECKING:
     from netboot.config import Settings
     from netboot.store.boots.journal import Journal
-    from netboot.store.boots.log import BootLog
-    from netboot.store.boots.machines import MachineLog
     from netboot.store.database.jobs import JobQueue
     from netboot.store.database.site_database import Database
 
@@ -86,20 +84,6 @@ class Site:
         from netboot.store.boots.journal import Journal
 
         return Journal(self.data / "journal.db")
-
-    @cached_property
-    def boots(self) -> "BootLog":
-        """The journal, folded into boots."""
-        from netboot.store.boots.log import BootLog
-
-        return BootLog(self.database, self.journal)
-
-    @cached_property
-    def machines(self) -> "MachineLog":
-        """The machines that booted or were listed."""
-        from netboot.store.boots.machines import MachineLog
-
-        return MachineLog(self.database, self.journal)
 
     @cached_property
     def jobs(self) -> "JobQueue":

@@ -19,6 +19,18 @@ MARKS = ("site.db", "netboot.toml", "secret")
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON, for scripts.")
 
 
+def open_caught_up(data: Path) -> Site:
+    """The site, its boots and machines as the journal tells them now.
+
+    Raises as `open_site`, and OperatorFault or ContentFault.
+    """
+    from netboot.daemons.projector import catch_up
+
+    site = open_site(data)
+    catch_up(site)
+    return site
+
+
 def open_site(data: Path) -> Site:
     """The site in the data folder. Raises NotFound when there is none yet, or NotPermitted."""
     try:

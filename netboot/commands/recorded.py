@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-SERVICES = {"run", "boot", "http", "worker", "check", "completion"}
+SERVICES = {"run", "boot", "http", "projector", "worker", "check", "completion"}
 ONLY_TELLING = {"boots", "export", "network", "plan"}
 """Subjects that change nothing, whatever follows."""
 

@@ -1,4 +1,4 @@
-"""`netboot run` and its parts: boot services, boot HTTP, worker, and `check`."""
+"""`netboot run` and its parts: boot services, boot HTTP, projector, worker, and `check`."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ RUN_HELP = "Network interface that machines boot through; without it, a lab of i
 @click.option("--interface", default="", help=RUN_HELP)
 @click.pass_obj
 def run(data: Path, interface: str) -> None:
-    """Start the site: boot services, page and worker."""
+    """Start the site: boot services, page, projector and worker."""
     from netboot.daemons.run_site import run_site
 
     raise click.exceptions.Exit(run_site(data, interface))
@@ -54,6 +54,17 @@ def http(data: Path, interface: str, address: str) -> None:
     site = _opened(data, "http")
     interface = interface or site.settings.interface
     serve_boot_files(site, address=address or site.settings.address or address_of(interface))
+
+
+@click.command()
+@click.pass_obj
+def projector(data: Path) -> None:
+    """Make boots and machines of what is in the journal (a part of `run`)."""
+    from netboot.daemons.projector import run_projector
+    from netboot.daemons.supervisor import die_with_parent
+
+    die_with_parent()
+    run_projector(_opened(data, "projector"))
 
 
 @click.command()

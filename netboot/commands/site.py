@@ -5,7 +5,15 @@ from pathlib import Path
 
 import click
 
-from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
+from netboot.commands.output import (
+    as_json,
+    open_caught_up,
+    open_site,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+)
 from netboot.errors import ContentFault
 from netboot.operations.points import cleanup as housekeeping
 from netboot.operations.points import quarantine as damaged
@@ -22,7 +30,7 @@ def site() -> None:
 @click.pass_obj
 def clean(data: Path, *, force: bool, json_: bool) -> None:
     """Let go of what nothing names any more (a running site does it every day)."""
-    opened = open_site(data)
+    opened = open_caught_up(data)
     with progress_bar("Cleaning") as tell:
         done = housekeeping.collect_garbage(opened, time.time(), force=force, progress=tell)
     say(

@@ -84,19 +84,21 @@ def _children(site: Site, interface: str, address: str) -> list[Child]:
     netboot = [sys.executable, "-m", "netboot", "--data", str(site.data)]
     boot = [*netboot, "boot", "--address", address]
     http = [*netboot, "http", "--address", address]
-    web = Child("page", [sys.executable, "-m", "web", "--data", str(site.data)])
-    worker = Child("worker", [*netboot, "worker"])
+    inner = [
+        Child("page", [sys.executable, "-m", "web", "--data", str(site.data)]),
+        Child("projector", [*netboot, "projector"]),
+        Child("worker", [*netboot, "worker"]),
+    ]
     if interface:
         return [
             Child("boot services", [*boot, "--interface", interface]),
             Child("boot files over HTTP", http),
-            web,
-            worker,
+            *inner,
         ]
     lab = [sys.executable, "-m", "vm.lab", "run", "--data", str(site.data)]
     lab += ["--netd-command", json.dumps([*boot, "--interface", "eth0"])]
     lab += ["--http-command", json.dumps(http)]
-    return [Child("lab", lab), web, worker]
+    return [Child("lab", lab), *inner]
 
 
 def _welcome(site: Site, supervisor: Supervisor, interface: str, address: str, token: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from netboot.site import Site
+from netboot.store.boots import machines as machine_rows
 from netboot.store.database.records import DriverRow
 
 
@@ -26,5 +27,5 @@ def counts(site: Site) -> Counts:
             select(DriverRow.enabled, func.count()).group_by(DriverRow.enabled)
         )
         drivers = {bool(enabled): count for enabled, count in by_state}
-    machines = len(site.machines.fleet().machines)
+        machines = machine_rows.count(session)
     return Counts(drivers, machines, site.journal.last_id(), shutil.disk_usage(site.data).free)

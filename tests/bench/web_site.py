@@ -23,16 +23,15 @@ from netboot.operations.deployments import deployments as policy
 from netboot.operations.images import images
 from netboot.operations.machines import machines
 from netboot.site import Site
-from netboot.store.boots import log as boot_log
-from netboot.store.boots import machines as machine_log
+from netboot.store.boots import journal_mark
 from netboot.store.boots import rows as boot_rows
+from netboot.store.boots.journal_mark import Mark
 from netboot.store.boots.journal_writer import encoded, open_journal
 from netboot.store.database.records import (
     DeploymentRow,
     DriverContentRow,
     DriverRow,
     DriverTraitsRow,
-    FactRow,
     JobRow,
     MachineRow,
 )
@@ -67,8 +66,7 @@ def fill(site: Site, *, drivers: int, machine_count: int, boots: int) -> None:
     _machines(site, machine_count, chance)
     last = _boots(site, boots, machine_count, chance)
     with site.database.writing() as session:
-        for mark in (machine_log.READ_TO, boot_log.READ_TO):
-            session.merge(FactRow(name=mark, value={"id": last}))
+        journal_mark.write(session, Mark(last))
         session.execute(insert(JobRow), [_job(number) for number in range(JOBS)])
     seeding.add_accounts(site)
 

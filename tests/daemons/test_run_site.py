@@ -197,8 +197,8 @@ def test_on_a_real_network_there_are_four_children_and_in_the_lab_three(stocked)
     lan_names = [child.name for child in module._children(stocked, "eth0", "192.0.2.1")]
     lab = module._children(stocked, "", module.LAB_ADDRESS)
 
-    assert ["boot services", "boot files over HTTP", "page", "worker"] == lan_names
-    assert ["lab", "page", "worker"] == [child.name for child in lab]
+    assert ["boot services", "boot files over HTTP", "page", "projector", "worker"] == lan_names
+    assert ["lab", "page", "projector", "worker"] == [child.name for child in lab]
     netd = json.loads(lab[0].command[lab[0].command.index("--netd-command") + 1])
     assert ["boot", "--address", "10.77.0.2", "--interface", "eth0"] == netd[-5:]
 

@@ -42,7 +42,7 @@ LOG_LINES_SHOWN = 200
 
 
 JOURNAL = "journal"
-SUBJECTS = ("catalog", "images", "policy", "machines", "jobs")
+SUBJECTS = ("catalog", "images", "policy", "machines", "boots", "jobs")
 """Subjects whose changes the database counts, as far as topics show them."""
 
 RECIPES = ("catalog", "images", "policy", "jobs")
@@ -59,7 +59,7 @@ class Topic:
 
     template: str
     read: Callable[[Site, str], Values]
-    subjects: tuple[str, ...] = (JOURNAL, *SUBJECTS)
+    subjects: tuple[str, ...] = SUBJECTS
     timed: bool = False
 
 
@@ -248,9 +248,9 @@ TOPICS = {
     "version": Topic("versions/_version.html", read_version),
     "source": Topic("images/_source.html", read_image),
     "points": Topic("points/_points.html", read_points, RECIPES, timed=True),
-    "boots": Topic("boots/_list.html", read_boots, (JOURNAL,), timed=True),
-    "boot_charts": Topic("boots/_charts.html", read_boot_charts, (JOURNAL,), timed=True),
-    "boot": Topic("boots/_boot.html", read_boot, (JOURNAL,), timed=True),
+    "boots": Topic("boots/_list.html", read_boots, ("boots",), timed=True),
+    "boot_charts": Topic("boots/_charts.html", read_boot_charts, ("boots",), timed=True),
+    "boot": Topic("boots/_boot.html", read_boot, ("boots",), timed=True),
     "jobs": Topic("jobs/_list.html", read_jobs, ("jobs",)),
     "job": Topic("jobs/_job.html", read_job, ("jobs",)),
     "checks": Topic("network/_checks.html", read_checks, ("jobs",)),

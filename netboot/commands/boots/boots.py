@@ -8,7 +8,7 @@ import click
 
 from netboot.boot.told.attempt import Attempt
 from netboot.boot.told.error_codes import CODES, look_up
-from netboot.commands.output import as_json, open_site, print_json, print_table
+from netboot.commands.output import as_json, open_caught_up, print_json, print_table
 from netboot.errors import NotFound
 from netboot.operations.boots import boots as operations
 
@@ -24,7 +24,7 @@ def boots(ctx: click.Context, limit: int, *, steps: bool, json_: bool) -> None:
         return
     data: Path = ctx.obj
     now = time.time()
-    found = operations.attempts(open_site(data), limit)
+    found = operations.attempts(open_caught_up(data), limit)
     if json_:
         print_json([_plain(attempt, now) for attempt in found])
     elif steps:
@@ -56,7 +56,7 @@ def boots(ctx: click.Context, limit: int, *, steps: bool, json_: bool) -> None:
 def show(data: Path, boot: str, *, json_: bool) -> None:
     """Show boot BOOT (its key, as --json tells it): each step, and why it went wrong, if so."""
     now = time.time()
-    found = operations.story(open_site(data), boot, now=now)
+    found = operations.story(open_caught_up(data), boot, now=now)
     wrong = found.diagnosis
     if json_:
         print_json({**_plain(found.attempt, now), "files": found.fetches, "finding": wrong})
@@ -78,7 +78,7 @@ def show(data: Path, boot: str, *, json_: bool) -> None:
 @click.pass_obj
 def hours(data: Path, count: int, *, json_: bool) -> None:
     """Show how many boots came online and how many did not, hour by hour."""
-    found = operations.by_hour(open_site(data), count)
+    found = operations.by_hour(open_caught_up(data), count)
     if json_:
         print_json(found)
         return

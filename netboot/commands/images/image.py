@@ -12,7 +12,15 @@ from netboot.commands.drivers.conflicts import image_conflict_lines
 from netboot.commands.images.boot_chain import chain
 from netboot.commands.images.care import COMMANDS
 from netboot.commands.images.printing import alarms, state_of, tell_image
-from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
+from netboot.commands.output import (
+    as_json,
+    open_caught_up,
+    open_site,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+)
 from netboot.images.architecture import Architecture
 from netboot.operations.images import images
 from netboot.operations.images import properties as image_properties
@@ -233,7 +241,7 @@ def coverage(
     json_: bool,
 ) -> None:
     """Tell which known machines image NAME will bring up, before they boot."""
-    site = open_site(data)
+    site = open_caught_up(data)
     found = operations.coverage(site, name, everybody=everybody, served=served)
     if json_:
         print_json(_plain_coverage(found))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from netboot.commands.output import as_json, open_site, print_json, print_table, say
+from netboot.commands.output import as_json, open_caught_up, print_json, print_table, say
 from netboot.images.boot_image.uefi_loader import AUTHORITIES
 from netboot.operations.machines import coverage, machines
 from netboot.operations.machines import image_choice as machine_images
@@ -38,7 +38,7 @@ def machine() -> None:
 @click.pass_obj
 def list_(data: Path, *, json_: bool) -> None:
     """Show all machines that were seen booting or listed by hand, and how they will fare."""
-    site = open_site(data)
+    site = open_caught_up(data)
     decide, fates = machine_images.decider(site), coverage.outlook(site)
     rows = [(item, decide(item), fates.get(item.key)) for item in machines.list_machines(site)]
     if json_:
@@ -54,7 +54,7 @@ def list_(data: Path, *, json_: bool) -> None:
 @click.pass_obj
 def show(data: Path, *, name: str, image: str, json_: bool) -> None:
     """Show machine NAME, its devices, and what drives them in the image that it gets."""
-    site = open_site(data)
+    site = open_caught_up(data)
     item = machines.get_machine(site, name)
     decision = machine_images.decider(site)(item)
     chosen = (image,) if image else decision.images[:1]
@@ -92,7 +92,7 @@ def _tell(item: KnownMachine, decision: Decision, held: Mapping[str, MachineCove
 @click.pass_obj
 def import_(data: Path, *, name: str, file: TextIO, json_: bool) -> None:
     """Take FILE (PNPDeviceIDs, or the output of lspci -nn) as the devices of machine NAME."""
-    known, unread = machines.import_devices(open_site(data), name, file.read())
+    known, unread = machines.import_devices(open_caught_up(data), name, file.read())
     told = {"machine": known.key, "devices": [one.label for one in known.devices],
             "unread": unread}  # fmt: skip
     say(told, f"{known.key} has {len(known.devices)} devices.", json_=json_)
@@ -106,7 +106,7 @@ def import_(data: Path, *, name: str, file: TextIO, json_: bool) -> None:
 @click.pass_obj
 def forget(data: Path, name: str, *, json_: bool) -> None:
     """Forget machine NAME; it comes back when it boots again."""
-    machines.forget(open_site(data), name)
+    machines.forget(open_caught_up(data), name)
     say({"forgotten": name}, f"{name} is forgotten.", json_=json_)
 
 
@@ -122,7 +122,7 @@ def set_authority(data: Path, *, name: str, authority: str, json_: bool) -> None
     where their firmware was updated, and need where the one of 2011 was revoked.
     """
     wanted = "" if authority == "unknown" else authority
-    known = machines.set_authority(open_site(data), name, wanted)
+    known = machines.set_authority(open_caught_up(data), name, wanted)
     loader = AUTHORITIES[wanted] if wanted else "image and site"
     told = {"machine": known.key, "authority": known.authority}
     say(told, f"{known.key} gets the boot loader of {loader}.", json_=json_)

@@ -8,7 +8,7 @@ import fnmatch
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -150,20 +150,19 @@ def deliveries(site: Site, number: int, limit: int = 50) -> list[DeliveryView]:
         return [_delivery_view(row) for row in session.scalars(query)]
 
 
-def queue(session: Session, happenings: Iterable[Happening], *, now: float) -> int:
-    """Queue what happened for every webhook that wants it; how many messages that are."""
+def queue(session: Session, happenings: Collection[Happening], *, now: float) -> None:
+    """Queue what happened for every webhook that wants it, and forget old messages."""
+    if not happenings:
+        return
     hooks = session.scalars(select(WebhookRow).where(WebhookRow.enabled.is_(True))).all()
-    queued = 0
     for happening in happenings:
         for hook in hooks:
             if wants(hook.events, happening.event):
                 session.add(_delivery(hook, happening))
-                queued += 1
     old = now - KEPT_SECONDS
     session.execute(
         delete(DeliveryRow).where(DeliveryRow.created_at < old, DeliveryRow.state != PENDING)
     )
-    return queued
 
 
 def wants(patterns: Iterable[str], event: str) -> bool:

@@ -1,15 +1,19 @@
 """What machines did: the newest boots, those that are searched for, and the story of one."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from netboot.boot.told.attempt import Attempt
+from netboot.boot.told.attempts import Attempt, fold
 from netboot.boot.told.diagnosis import Diagnosis, diagnose
+from netboot.boot.told.events import Event
 from netboot.boot.told.timeline import Fetch, Line, fetches, timeline
 from netboot.errors import NotFound
 from netboot.site import Site
+from netboot.store.boots import hours as boot_hours
+from netboot.store.boots import rows as boot_rows
 from netboot.store.boots.hours import HOUR
 from netboot.store.boots.rows import BootFilter
 from netboot.store.database.records import ImageRow
@@ -41,25 +45,28 @@ class Hours:
 def attempts(site: Site, limit: int = 50) -> tuple[Attempt, ...]:
     """The newest boots first, each with its steps."""
     found = list_boots(site, EVERYTHING, limit)
-    return tuple(site.boots.find(attempt.key) or attempt for attempt in found)
+    return tuple(_whole(attempt, _events(site, attempt)) for attempt in found)
 
 
 def list_boots(
     site: Site, wanted: BootFilter = EVERYTHING, limit: int = 50, *, now: float | None = None
 ) -> list[Attempt]:
     """The newest boots that are wanted, newest first, without their steps."""
-    return site.boots.newest(wanted, limit, time.time() if now is None else now)
+    with site.database.transaction() as session:
+        return boot_rows.newest(session, wanted, limit, time.time() if now is None else now)
 
 
 def count(site: Site, wanted: BootFilter = EVERYTHING, *, now: float | None = None) -> int:
     """How many boots are wanted."""
-    return site.boots.count(wanted, time.time() if now is None else now)
+    with site.database.transaction() as session:
+        return boot_rows.count(session, wanted, time.time() if now is None else now)
 
 
 def troubled(site: Site, limit: int = 10, *, now: float | None = None) -> list[Attempt]:
     """What went wrong within a day, and was not mended by the machine's next boot."""
     now = time.time() if now is None else now
-    return site.boots.troubled(now - 24 * HOUR, limit, now)
+    with site.database.transaction() as session:
+        return boot_rows.troubled(session, now - 24 * HOUR, now, limit)
 
 
 def image_slugs(site: Site) -> dict[str, str]:
@@ -71,16 +78,17 @@ def image_slugs(site: Site) -> dict[str, str]:
 
 def diagnosis(site: Site, attempt: Attempt, *, now: float | None = None) -> Diagnosis | None:
     """What is wrong with a boot; None when nothing is."""
-    events = [entry.event for entry in site.boots.entries(attempt)]
-    return diagnose(attempt, events, time.time() if now is None else now)
+    return diagnose(attempt, _events(site, attempt), time.time() if now is None else now)
 
 
 def story(site: Site, key: str, *, now: float | None = None) -> Story:
     """One boot by its key. Raises NotFound."""
-    attempt = site.boots.find(key)
-    if attempt is None:
+    with site.database.transaction() as session:
+        known = boot_rows.find(session, key)
+    if known is None:
         raise NotFound("there is no such boot", hint="Old boots are forgotten after some time.")
-    events = [entry.event for entry in site.boots.entries(attempt)]
+    events = _events(site, known)
+    attempt = _whole(known, events)
     found = diagnose(attempt, events, time.time() if now is None else now)
     return Story(attempt, found, timeline(events, attempt), fetches(events))
 
@@ -89,7 +97,8 @@ def by_hour(site: Site, hours: int = 24, *, now: float | None = None) -> Hours:
     """Count the boots of the last hours."""
     this_hour = int((time.time() if now is None else now) // HOUR)
     numbers = range(this_hour - hours + 1, this_hour + 1)
-    counts = site.boots.by_hour(numbers[0] * HOUR)
+    with site.database.transaction() as session:
+        counts = boot_hours.since(session, numbers[0])
     pairs = [counts.get(number, (0, 0)) for number in numbers]
     return Hours(
         tuple(number * HOUR for number in numbers),
@@ -100,4 +109,16 @@ def by_hour(site: Site, hours: int = 24, *, now: float | None = None) -> Hours:
 
 def rates(site: Site, limit: int = 200) -> list[tuple[float, float]]:
     """(when it began, bytes a second of its image) of the newest boots, oldest first."""
-    return site.boots.rates(limit)
+    with site.database.transaction() as session:
+        return sorted(boot_rows.rates(session, limit))
+
+
+def _events(site: Site, attempt: Attempt) -> list[Event]:
+    """A boot's events, oldest first, as far as the journal still has them."""
+    found = site.journal.of_machine(attempt.mac, attempt.ip, attempt.began, attempt.last + 0.001)
+    return [entry.event for entry in found]
+
+
+def _whole(known: Attempt, events: Iterable[Event]) -> Attempt:
+    """The boot with its steps: rows leave them out."""
+    return next((attempt for attempt in fold(events) if attempt.key == known.key), known)

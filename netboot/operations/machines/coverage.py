@@ -69,7 +69,7 @@ def coverage(
     decided = (catalog, _content(view, served=served), () if everybody else _given(site))
 
     def compute() -> Coverage:
-        known: Sequence[KnownMachine] = site.machines.fleet().machines
+        known = list_machines(site)
         if not everybody:
             decide = decider(site)
             known = [
@@ -80,7 +80,7 @@ def coverage(
         return drivers.cover(machine.as_machine() for machine in known)
 
     ask = _kept.lately if glance else _kept.now
-    return ask((*key, *decided), site.machines.fleet().shape, compute)
+    return ask((*key, *decided), site.database.stamp("fleet"), compute)
 
 
 def outlook_of(site: Site, machines: Iterable[KnownMachine]) -> dict[str, Outlook]:
@@ -114,13 +114,13 @@ def lacking(site: Site) -> int:
     catalog = site.database.stamp("catalog")
     contents = tuple(_content(view, served=True) for view in images.list_images(site))
     key = (str(site.data), catalog, contents, _given(site))
-    return _counted.lately(key, site.machines.fleet().shape, lambda: _count_lacking(site, catalog))
+    return _counted.lately(key, site.database.stamp("fleet"), lambda: _count_lacking(site, catalog))
 
 
 def _count_lacking(site: Site, catalog: tuple[int, ...]) -> int:
     views = {view.name: view for view in images.list_images(site)}
     count = 0
-    for image, known in _by_image(site.machines.fleet().machines, decider(site)).items():
+    for image, known in _by_image(list_machines(site), decider(site)).items():
         if image in views:
             drivers = _drivers_of(site, views[image], catalog, served=True, fixes=False)
             driven = drivers.drive([machine.devices for machine in known])

@@ -2,8 +2,9 @@
 
 import re
 import time
-from collections.abc import Sequence
 from dataclasses import replace
+
+from sqlalchemy.orm import Session
 
 from netboot.boot.machines.known_machine import (
     IPXE,
@@ -18,7 +19,7 @@ from netboot.images.boot_image.uefi_loader import AUTHORITIES
 from netboot.images.drivers.device import parse_devices
 from netboot.operations.deployments.deployments import canonical_mac
 from netboot.site import Site
-from netboot.store.boots.machines import Changing
+from netboot.store.boots import machines as machine_rows
 
 __all__ = ["IPXE", "LIST", "REPORT", "KnownMachine", "find_machines", "get_machine"]
 
@@ -35,8 +36,13 @@ _HARDWARE = re.compile(r"(?:VEN_)?([0-9a-f]{4})(?::|&DEV_)([0-9a-f]{4})", re.IGN
 
 
 def list_machines(site: Site) -> list[KnownMachine]:
-    """Known machines, seen last first."""
-    return list(site.machines.fleet().machines)
+    """All known machines, seen last first.
+
+    `site.database.stamp("fleet")` tells when they came, went or got other devices, another
+    firmware or architecture.
+    """
+    with site.database.transaction() as session:
+        return machine_rows.everything(session)
 
 
 def find_machines(
@@ -47,14 +53,13 @@ def find_machines(
     `search` is looked for in address, image, firmware and devices; a device may be written as
     `8086:100e` or `VEN_8086&DEV_100E`.
     """
-    words = _spellings(search.strip().lower())
-    log = site.machines
-    found: Sequence[KnownMachine] = log.search(words) if words else log.fleet().machines
-    return list(found[offset : offset + limit]), len(found)
+    words = _spellings(search.strip())
+    with site.database.transaction() as session:
+        return machine_rows.page(session, words, limit, offset)
 
 
 def _spellings(search: str) -> frozenset[str]:
-    """The ways in which a machine's words may say what is searched for, in lower case."""
+    """The ways in which a machine's row may write what is searched for."""
     spellings = {search, search.replace("-", ":")}
     if named := _HARDWARE.search(search):
         spellings |= {f"{named[1]}:{named[2]}", f"ven_{named[1]}&dev_{named[2]}"}
@@ -63,7 +68,8 @@ def _spellings(search: str) -> frozenset[str]:
 
 def get_machine(site: Site, key: str) -> KnownMachine:
     """One machine, by its address in any spelling or the name of its list. Raises NotFound."""
-    return _require(site.machines.find(key, _canonical(key)), key)
+    with site.database.transaction() as session:
+        return _find(session, key)
 
 
 def import_devices(site: Site, name: str, text: str) -> tuple[KnownMachine, tuple[str, ...]]:
@@ -78,17 +84,17 @@ def import_devices(site: Site, name: str, text: str) -> tuple[KnownMachine, tupl
             hint="Its MAC address, or any words like: new laptops.",
         )
     parsed, told = parse_devices(text), device_list(LIST, tuple(text.splitlines()))
-    with site.machines.changing() as change:
-        before = change.find(name)
-        known = replace(before or new_machine(name), told=told, seen_at=time.time())
-        change.keep(known)
+    with site.database.writing() as session:
+        before = next(iter(machine_rows.find(session, [name])), new_machine(name))
+        known = replace(before, told=told, seen_at=time.time())
+        machine_rows.keep(session, [known])
     return known, parsed.unread
 
 
 def forget(site: Site, key: str) -> None:
     """Forget a machine; it comes back when it boots again. Raises NotFound."""
-    with site.machines.changing() as change:
-        change.forget(_find(change, key).key)
+    with site.database.writing() as session:
+        machine_rows.discard(session, _find(session, key).key)
     publish_authorities(site)
 
 
@@ -102,14 +108,14 @@ def set_authority(site: Site, key: str, authority: str) -> KnownMachine:
             f"{authority[:40]!r} is no authority of boot loaders",
             hint=f"There are {', '.join(AUTHORITIES)}.",
         )
-    with site.machines.changing() as change:
-        known = replace(_find(change, key), authority=authority)
+    with site.database.writing() as session:
+        known = replace(_find(session, key), authority=authority)
         if not is_mac(known.key):
             raise InvalidInput(
                 f"{known.key} is a list of devices; it starts nothing",
                 hint="Say it of a machine that is known by its MAC address.",
             )
-        change.keep(known)
+        machine_rows.keep(session, [known])
     publish_authorities(site)
     return known
 
@@ -125,15 +131,14 @@ def is_mac(key: str) -> bool:
 
 
 def _authorities(site: Site) -> dict[str, str]:
-    told = ((one.key, one.authority) for one in site.machines.fleet().machines)
-    return {key: authority for key, authority in sorted(told) if authority}
+    with site.database.transaction() as session:
+        return machine_rows.authorities(session)
 
 
-def _find(change: Changing, key: str) -> KnownMachine:
-    return _require(change.find(key) or change.find(_canonical(key)), key)
-
-
-def _require(found: KnownMachine | None, key: str) -> KnownMachine:
+def _find(session: Session, key: str) -> KnownMachine:
+    """The machine that is meant: exactly so named, or by its address in another spelling."""
+    named = {one.key: one for one in machine_rows.find(session, [key, _canonical(key)])}
+    found = named.get(key) or named.get(_canonical(key))
     if found is None:
         raise NotFound(
             f"no machine is known as {key[:100]!r}",

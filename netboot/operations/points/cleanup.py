@@ -16,6 +16,8 @@ from sqlalchemy import JSON, Column, String, select
 from netboot.errors import ContentFault, OperatorFault
 from netboot.operations.jobs import DAY, Daily
 from netboot.site import Site
+from netboot.store.boots import journal_mark
+from netboot.store.boots import rows as boot_rows
 from netboot.store.content.blobs import BlobStore
 from netboot.store.content.quarantine import SetAside, delete_aside, list_aside
 from netboot.store.database.records import DriverContentRow, DriverRow, ImageRow, Row
@@ -82,10 +84,12 @@ def collect_garbage(
     if not force:
         _require_own_database(site, named)
     tell(0.3, "old events and jobs")
-    site.machines.save()  # what nobody looked for is in the journal alone
-    events = site.journal.prune(before=now - EVENTS_FOR, keep=EVENTS_KEPT)
-    site.boots.save()
-    site.boots.forget(keep=BOOTS_KEPT)
+    with site.database.writing() as session:
+        boot_rows.discard_oldest(session, BOOTS_KEPT)
+        mark = journal_mark.read(session)
+    # What was not folded yet is in the journal alone.
+    folded = mark.id if mark else 0
+    events = site.journal.prune(before=now - EVENTS_FOR, keep=EVENTS_KEPT, until=folded)
     jobs = site.jobs.forget(before=now - JOBS_FOR)
     leftovers = site.blobs.clear_staging() + site.point.blobs.clear_staging()
     tell(0.5, "the distribution point")

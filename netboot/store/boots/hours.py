@@ -4,7 +4,6 @@ Law: who writes or forgets boots' rows says so here in the same transaction.
 """
 
 import math
-from collections import Counter
 from collections.abc import Mapping
 
 from sqlalchemy import delete, select
@@ -37,10 +36,8 @@ def add(session: Session, difference: Mapping[Place, int]) -> None:
     session.execute(delete(BootHourRow).where(BootHourRow.online == 0, BootHourRow.other == 0))
 
 
-def since(session: Session, first: int) -> Counter[Place]:
-    """How many there are, from the hour with this number on."""
+def since(session: Session, first: int) -> dict[int, tuple[int, int]]:
+    """How many boots are online and how many are not, by hour, from the hour `first` on."""
     query = select(BootHourRow.hour, BootHourRow.online, BootHourRow.other)
-    found: Counter[Place] = Counter()
-    for hour, online, other in session.execute(query.where(BootHourRow.hour >= first)):
-        found[hour, True], found[hour, False] = online, other
-    return found
+    rows = session.execute(query.where(BootHourRow.hour >= first))
+    return {hour: (online, other) for hour, online, other in rows}

@@ -176,10 +176,10 @@ class Journal:
                 seen = _data_version(connection)
         return True
 
-    def prune(self, *, before: float = 0.0, keep: int = 1_000_000) -> int:
+    def prune(self, *, until: int, before: float = 0.0, keep: int = 1_000_000) -> int:
         """Forget events older than `before` (seconds since the epoch), and all but the newest.
 
-        Returns how many were forgotten. Raises ContentFault.
+        Events with ids above `until` stay. Returns how many were forgotten. Raises ContentFault.
         """
         forgotten = 0
         with self._connected() as connection:
@@ -188,8 +188,8 @@ class Journal:
                 # In portions, so that no daemon's writer waits long for its turn.
                 rows = connection.execute(
                     "DELETE FROM events WHERE id IN "
-                    "(SELECT id FROM events WHERE id <= ? OR at < ? LIMIT 5000)",
-                    (oldest, before),
+                    "(SELECT id FROM events WHERE (id <= ? OR at < ?) AND id <= ? LIMIT 5000)",
+                    (oldest, before, until),
                 ).rowcount
                 forgotten += rows
                 if rows == 0:

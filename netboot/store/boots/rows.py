@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache
 from typing import Any
@@ -60,18 +60,6 @@ class BootFilter:
         """What is searched for, as it stands in rows."""
         return self.search.strip().lower().replace("-", ":")
 
-    def fits(self, attempt: Attempt, now: float) -> bool:
-        """Whether a boot that has no row yet is among them."""
-        return (
-            (not self.words or self.words in search_text(attempt))
-            and (self.outcome is None or attempt.outcome(now) is self.outcome)
-            and (not self.image or attempt.image == self.image)
-            and (not self.version or attempt.version == self.version)
-            and (self.way is None or attempt.way == self.way)
-            and (not self.machine or attempt.machine == self.machine)
-            and (self.before is None or attempt.began < self.before)
-        )
-
 
 def search_text(attempt: Attempt) -> str:
     """What a search looks at."""
@@ -109,12 +97,10 @@ def names(session: Session, wanted: BootFilter, limit: int, now: float) -> Selec
     return found.order_by(BootRow.began.desc()).limit(limit)
 
 
-def count(session: Session, wanted: BootFilter, now: float, without: Sequence[str]) -> int:
-    """How many boots are wanted, leaving some keys out."""
+def count(session: Session, wanted: BootFilter, now: float) -> int:
+    """How many boots are wanted."""
     query = select(func.count()).select_from(BootRow).where(*_conditions(wanted, now))
-    # Taken off, not left out: no index that the rest needs knows keys.
-    left_out = session.scalar(query.where(BootRow.key.in_(without))) if without else 0
-    return (session.scalar(query) or 0) - (left_out or 0)
+    return session.scalar(query) or 0
 
 
 def troubled(session: Session, since: float, now: float, limit: int) -> list[Attempt]:
@@ -136,23 +122,8 @@ def troubled(session: Session, since: float, now: float, limit: int) -> list[Att
     return [_attempt(text) for text in session.scalars(query)]
 
 
-def counts_by_hour(
-    session: Session, since: float, without: Sequence[str]
-) -> list[tuple[int, bool, int]]:
-    """(hour's number since the epoch, whether online, how many), leaving some keys out.
-
-    `since` (epoch seconds) is the beginning of an hour.
-    """
-    first = boot_hours.hour_of(since)
-    found = boot_hours.since(session, first)
-    found.subtract(_places(session, without))
-    return [(hour, up, count) for (hour, up), count in found.items() if count and hour >= first]
-
-
-def _places(session: Session, keys: Sequence[str]) -> Counter[Place]:
+def _places(session: Session, keys: Collection[str]) -> Counter[Place]:
     """Where the rows of these keys are counted, as far as there are any."""
-    if not keys:
-        return Counter()
     query = select(BootRow.began, BootRow.state).where(BootRow.key.in_(keys))
     return Counter(_place(began, state) for began, state in session.execute(query))
 
@@ -161,21 +132,17 @@ def _place(began: float, state: str) -> Place:
     return boot_hours.hour_of(began), state == Outcome.ONLINE.value
 
 
-def rates(session: Session, limit: int, without: Sequence[str]) -> list[tuple[float, float]]:
+def rates(session: Session, limit: int) -> list[tuple[float, float]]:
     """(when it began, bytes a second of its image) of the newest boots that have a rate."""
-    query = (
-        select(BootRow.key, BootRow.began, BootRow.rate)
-        .where(BootRow.rate > 0)
-        .order_by(BootRow.began.desc())
-        .limit(limit + len(without))
-    )
-    out = set(without)
-    found = [(began, rate) for key, began, rate in session.execute(query) if key not in out]
-    return found[:limit]
+    query = select(BootRow.began, BootRow.rate).where(BootRow.rate > 0)
+    rows = session.execute(query.order_by(BootRow.began.desc()).limit(limit))
+    return [(began, rate) for began, rate in rows]
 
 
-def discard(session: Session, keys: Sequence[str]) -> None:
+def discard(session: Session, keys: Collection[str]) -> None:
     """Forget boots by key."""
+    if not keys:
+        return
     forgotten: Counter[Place] = Counter()
     forgotten.subtract(_places(session, keys))
     boot_hours.add(session, forgotten)

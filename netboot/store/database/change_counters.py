@@ -1,8 +1,8 @@
-"""What has changed: the database counts changes by subject, whoever makes them.
+"""What has changed: the database counts changes by subject, whichever process makes them.
 
-Triggers on the tables count, so that no writer can forget it, be it this process, the worker or
-the command line. Who keeps a result asks for the subjects' numbers first and reads afterwards:
-then a change in between makes the result be made once too often, never once too rarely.
+Triggers on the tables count, so that no writer can forget it: not the console, the worker, the
+projector or the command line. To keep a result, ask for the subjects' numbers first and read
+afterwards: then a change in between computes the result once too often, never once too rarely.
 """
 
 from collections.abc import Iterator
@@ -17,11 +17,17 @@ SUBJECTS = {
     "images": ("images", "image_drivers", "versions", "media"),
     "policy": ("default_images", "deployments"),
     "machines": ("machines",),
+    "boots": ("boots",),
     "jobs": ("jobs",),
     "accounts": ("accounts",),
 }
 """The tables of each subject. A driver's contents and ids come and go with its row."""
 
+FLEET = "fleet"
+"""Counts what decides which image a machine gets and whether that will drive it: machines that
+come, go or change in `_FATE`. A machine that is merely seen again is no change of the fleet."""
+
+_FATE = ("source", "devices", "architecture", "firmware")
 _EVENTS = ("INSERT", "UPDATE", "DELETE")
 _FUNCTION = """\
 CREATE OR REPLACE FUNCTION netboot_changed() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -62,10 +68,18 @@ def _on_sqlite() -> Iterator[str]:
         yield _beginning(subject)
         for event in _EVENTS:
             name = f"{table}_{event.lower()}_counted"
-            change = f"UPDATE changes SET number = number + 1 WHERE subject = '{subject}'"  # noqa: S608
-            yield (
-                f"CREATE TRIGGER IF NOT EXISTS {name} AFTER {event} ON {table} BEGIN {change}; END"
-            )
+            yield f"CREATE TRIGGER IF NOT EXISTS {name} AFTER {event} ON {table} {_counts(subject)}"
+    yield _beginning(FLEET)
+    changed = " OR ".join(f"OLD.{column} IS NOT NEW.{column}" for column in _FATE)
+    for event, when in (("INSERT", ""), ("DELETE", ""), ("UPDATE", f"WHEN {changed}")):
+        name = f"fleet_{event.lower()}_counted"
+        yield (
+            f"CREATE TRIGGER IF NOT EXISTS {name} AFTER {event} ON machines {when} {_counts(FLEET)}"
+        )
+
+
+def _counts(subject: str) -> str:
+    return f"BEGIN UPDATE changes SET number = number + 1 WHERE subject = '{subject}'; END"  # noqa: S608
 
 
 def _on_postgres() -> Iterator[str]:
@@ -76,6 +90,18 @@ def _on_postgres() -> Iterator[str]:
         yield (
             f"CREATE TRIGGER {table}_counted AFTER {' OR '.join(_EVENTS)} ON {table}"
             f" FOR EACH STATEMENT EXECUTE FUNCTION netboot_changed('{subject}')"
+        )
+    yield _beginning(FLEET)
+    # For each row: INSERT … ON CONFLICT fires a statement's triggers even where it inserts none.
+    changed = " OR ".join(
+        f"OLD.{column}::text IS DISTINCT FROM NEW.{column}::text" for column in _FATE
+    )
+    for event, when in (("INSERT OR DELETE", ""), ("UPDATE", f"WHEN ({changed})")):
+        name = f"fleet_{event[:6].lower()}_counted"
+        yield f"DROP TRIGGER IF EXISTS {name} ON machines"
+        yield (
+            f"CREATE TRIGGER {name} AFTER {event} ON machines"
+            f" FOR EACH ROW {when} EXECUTE FUNCTION netboot_changed('{FLEET}')"
         )
 
 

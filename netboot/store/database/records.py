@@ -264,6 +264,7 @@ class MachineRow(Row):
     """
 
     __tablename__ = "machines"
+    __table_args__ = (Index("ix_machines_order", "seen_at", "key"),)
 
     key: Mapped[str] = mapped_column(String(100), primary_key=True)
     source: Mapped[str] = mapped_column(String(16))
@@ -272,7 +273,7 @@ class MachineRow(Row):
     firmware: Mapped[str] = mapped_column(String(16), default="")
     image_name: Mapped[str] = mapped_column(String(100), default="", index=True)
     authority: Mapped[str] = mapped_column(String(4), default="")
-    seen_at: Mapped[float] = mapped_column(Float, index=True)
+    seen_at: Mapped[float] = mapped_column(Float)
 
 
 class AccountRow(Row):
@@ -297,6 +298,7 @@ class JobRow(Row):
     __table_args__ = (
         Index("ix_jobs_state", "state", "id"),
         Index("ix_jobs_kind", "kind", "id"),
+        Index("ix_jobs_finished", "finished_at"),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)

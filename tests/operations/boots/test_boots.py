@@ -5,6 +5,7 @@ from netboot.boot.told.events import (
     OfferSent,
     ScriptServed,
 )
+from netboot.daemons.projector import catch_up
 from netboot.operations.boots import boots
 
 MAC = "52:54:00:77:00:00"
@@ -24,6 +25,7 @@ def test_boots_are_told_newest_first_with_what_happened(site):
     ):  # fmt: skip
         site.journal.emit(event)
     assert site.journal.flush()
+    catch_up(site)
 
     newest, older = boots.attempts(site)
     assert (other, MAC) == (newest.mac, older.mac)

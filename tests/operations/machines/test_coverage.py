@@ -1,6 +1,7 @@
 import pytest
 
 from netboot.boot.told.events import Discovered, PeReported
+from netboot.daemons.projector import catch_up
 from netboot.images.architecture import Architecture
 from netboot.images.coverage import Status
 from netboot.operations.deployments import deployments as policy
@@ -40,6 +41,7 @@ def stocked(site, lab):
         )
     )
     assert site.journal.flush()
+    catch_up(site)
     return site
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from netboot.boot.told.events import Discovered, PeReported
+from netboot.daemons.projector import catch_up
 from netboot.images.architecture import Architecture
 from netboot.operations.deployments import deployments as policy
 from netboot.operations.machines import image_choice as machine_images
@@ -17,6 +18,7 @@ def seen(site, *, firmware="bios", architecture="x86", mac=MAC):
         Discovered(at=1.0, mac=mac, architecture=architecture, firmware=firmware, stage="firmware")
     )
     assert site.journal.flush()
+    catch_up(site)
     return machines.get_machine(site, mac)
 
 
@@ -51,6 +53,7 @@ def test_a_bios_that_reported_from_a_64_bit_image_has_one_default(defaulted):
         )
     )  # fmt: skip
     assert defaulted.journal.flush()
+    catch_up(defaulted)
 
     assert (X64,) == decider(defaulted)(machines.get_machine(defaulted, MAC)).images
 

@@ -1,6 +1,7 @@
 import pytest
 
 from netboot.boot.told.events import Discovered, PeOffline, PeReported
+from netboot.daemons.projector import catch_up
 from netboot.errors import InvalidInput, NotFound
 from netboot.operations.machines import machines
 
@@ -18,6 +19,7 @@ def emit(site, *events):
     for event in events:
         site.journal.emit(event)
     assert site.journal.flush()
+    catch_up(site)
 
 
 def test_a_machine_is_known_from_its_first_request(site):
@@ -106,13 +108,16 @@ def test_machines_that_a_check_made_up_are_not_taken_for_real(site):
 
 def test_machines_are_found_a_page_at_a_time(site):
     """Seen last first; by address, image, or a device in either spelling."""
-    for number in range(7):
-        report = PeReported(
-            at=100.0 + number, mac=f"52:54:00:00:00:0{number}", image="PE", version=1, driver="d",
-            device="e", devices=f"8086:100{number}",
-        )  # fmt: skip
-        site.journal.emit(report)
-    assert site.journal.flush()
+    emit(
+        site,
+        *(
+            PeReported(
+                at=100.0 + number, mac=f"52:54:00:00:00:0{number}", image="PE", version=1,
+                driver="d", device="e", devices=f"8086:100{number}",
+            )
+            for number in range(7)
+        ),
+    )  # fmt: skip
 
     def found(search="", limit=50, offset=0):
         shown, total = machines.find_machines(site, search, limit=limit, offset=offset)

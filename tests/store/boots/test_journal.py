@@ -237,12 +237,12 @@ def test_pruning_forgets_the_old_and_the_many(journal: Journal) -> None:
         journal.emit(discovered(number))
     assert journal.flush()
 
-    assert journal.prune(before=21.0) == 20
-    assert journal.prune(keep=10) == 70
-    assert journal.prune(keep=10) == 0
+    assert journal.prune(before=21.0, until=1000) == 20
+    assert journal.prune(keep=10, until=1000) == 70
+    assert journal.prune(keep=10, until=1000) == 0
     assert [entry.id for entry in journal.events_since(0)] == list(range(91, 101))
 
-    assert journal.prune(keep=0) == 10
+    assert journal.prune(keep=0, until=1000) == 10
     journal.emit(discovered(101))
     assert journal.flush()
     assert journal.last_id() == 101
@@ -296,7 +296,7 @@ def test_forgetting_old_events_wakes_nobody(path: Path, journal: Journal) -> Non
     journal.emit(discovered(1))
     assert journal.flush()
     other = Journal(path)
-    pruning = threading.Timer(0.05, other.prune, kwargs={"keep": 0})
+    pruning = threading.Timer(0.05, other.prune, kwargs={"keep": 0, "until": 1000})
     pruning.start()
 
     woken = journal.wait_for_change(1, timeout=0.4)

@@ -7,6 +7,7 @@ from netboot.site import Site
 from netboot.store.database.change_counters import SUBJECTS, ChangeRow, count_changes
 from netboot.store.database.records import DefaultImageRow, DeploymentRow, FactRow, MachineRow, Row
 from netboot.store.database.site_database import Database
+from netboot.store.database.upsert import upsert
 
 
 def add_machine(database, key="one"):
@@ -140,3 +141,24 @@ def test_a_database_of_an_earlier_release_counts_after_its_migration(tmp_path):
 
     assert database.stamp("machines") > before
     database.close()
+
+
+def test_the_fleet_changes_with_what_decides_about_a_machine_alone(site):
+    """Being seen again is no change, however it is written: machines boot all day."""
+    database = site.database
+
+    def write(**more):
+        row = {"key": "one", "source": "list", "devices": ["8086:100e"], "seen_at": 0.0}
+        row |= {"architecture": "", "firmware": "", "image_name": "", "authority": ""}
+        with database.writing() as session:
+            upsert(session, MachineRow, [row | more], key="key")
+        return database.stamp("fleet")
+
+    empty, new = database.stamp("fleet"), write()
+    again = write(seen_at=9.0, image_name="Lab PE x64")
+    others = [write(firmware="uefi"), write(devices=["8086:100f"])]
+    with database.writing() as session:
+        session.delete(session.get(MachineRow, "one"))
+
+    assert new == again
+    assert 5 == len({empty, new, *others, database.stamp("fleet")})

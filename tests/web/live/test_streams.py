@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from netboot.daemons.projector import catch_up
 from netboot.errors import ContentFault
 from netboot.operations import jobs
 from netboot.operations.images import images
@@ -274,16 +275,18 @@ def test_a_stream_outlives_a_database_that_is_away(app, read, furnished, monkeyp
 
 def test_what_another_process_does_reaches_the_page(read, furnished):
     """The worker and the boot services have connections of their own."""
-    reader = read("/live?topic=jobs&topic=decisions")
-    reader.wait_until(lambda told: len(told) == 2)
+    reader = read("/live?topic=jobs&topic=decisions&topic=boots:")
+    reader.wait_until(lambda told: len(told) == 3)
     other = Site.open(furnished.data)
     other.jobs.submit("build_version", {"image": "Lab PE x64"}, title="Of another process")
     reader.wait_until(lambda told: names(told).count("jobs") == 2)
     for event in seeding.boot_events("52:54:00:ab:cd:ef", at=time.time()):
         other.journal.emit(event)
+    assert other.journal.flush()
+    catch_up(other)
     other.journal.close()
 
-    assert reader.wait_until(lambda told: names(told).count("decisions") >= 2)
+    assert reader.wait_until(lambda told: {"decisions", "boots:"} <= set(names(told[4:])))
     other.database.close()
 
 

@@ -83,20 +83,28 @@ class Console:
 
 @contextlib.contextmanager
 def running_console(data):
-    """A console for the length of a block."""
-    console = Console(data).start()
-    try:
-        yield console
-    finally:
-        console.stop()
+    """A console, with a projector for its news, for the length of a block."""
+    with running(data, "projector"):
+        console = Console(data).start()
+        try:
+            yield console
+        finally:
+            console.stop()
 
 
 @contextlib.contextmanager
 def running_worker(data):
     """A worker for the length of a block."""
-    with (data / "worker.log").open("ab") as log:
+    with running(data, "worker") as process:
+        yield process
+
+
+@contextlib.contextmanager
+def running(data, part):
+    """A part of `netboot run` for the length of a block."""
+    with (data / f"{part}.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "netboot", "--data", str(data), "worker"],
+            [sys.executable, "-m", "netboot", "--data", str(data), part],
             cwd=ROOT, stdout=log, stderr=log,
         )  # fmt: skip
     try:

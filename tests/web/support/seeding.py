@@ -17,6 +17,7 @@ from netboot.boot.told.events import (
     ScriptServed,
     TransferFinished,
 )
+from netboot.daemons.projector import catch_up
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image import boot_image
 from netboot.images.boot_image.description import ImageFacts
@@ -232,10 +233,11 @@ def boot_events(mac="52:54:00:12:34:56", *, at=None, image="Lab PE x64", version
 
 
 def tell(site, *events):
-    """Put events into the journal, and wait until they are on disk."""
+    """Put events into the journal, and make rows of them as the projector does."""
     for event in events:
         site.journal.emit(event)
     assert site.journal.flush()
+    catch_up(site)
 
 
 def furnish(site, folder):

@@ -1,0 +1,223 @@
+"""The projector folds the journal into rows, once, whatever fails on the way."""
+
+import threading
+import time
+from multiprocessing import get_context
+
+import pytest
+from sqlalchemy import func, select
+
+from netboot.boot.told.events import Discovered
+from netboot.daemons import projector as module
+from netboot.daemons.projector import Projector, catch_up
+from netboot.errors import OperatorFault
+from netboot.operations.accounts import webhooks
+from netboot.operations.boots import boots
+from netboot.operations.machines import machines
+from netboot.site import Site
+from netboot.store.boots import journal_mark
+from netboot.store.database.records import BootHourRow, FactRow
+from tests.web.support.seeding import boot_events
+
+MAC = "52:54:00:00:00:01"
+
+
+def mac(number):
+    return f"52:54:00:00:00:{number:02x}"
+
+
+def emit(site, *events):
+    for event in events:
+        site.journal.emit(event)
+    assert site.journal.flush()
+
+
+def boots_at(*numbers):
+    return [event for number in numbers for event in boot_events(mac(number), at=1e9 + number)]
+
+
+def known(site):
+    """How many boots, boots in the sums of the hours, and machines there are."""
+    with site.database.transaction() as session:
+        sums = session.scalar(select(func.sum(BootHourRow.online + BootHourRow.other)))
+    return boots.count(site), int(sums or 0), len(machines.list_machines(site))
+
+
+def mark(site):
+    with site.database.transaction() as session:
+        return journal_mark.read(session)
+
+
+@pytest.fixture
+def running(site):
+    """A projector that runs until the test ends."""
+    ending = threading.Event()
+    thread = threading.Thread(target=Projector(site).run, args=[ending])
+    thread.start()
+    yield thread
+    ending.set()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def wait_for(site, expected):
+    until = time.monotonic() + 30
+    newest = site.journal.last_id()
+    while known(site) != expected and time.monotonic() < until:
+        site.journal.wait_for_change(newest, 0.05)
+    assert expected == known(site)
+
+
+def test_an_event_is_in_rows_of_boots_machines_and_hours_at_once(any_site):
+    """One transaction writes them all, with the mark."""
+    assert (0, 0, 0) == known(any_site)
+    emit(any_site, *boots_at(1, 2))
+    catch_up(any_site)
+
+    assert (2, 2, 2) == known(any_site)
+    assert any_site.journal.last_id() == mark(any_site).id
+
+
+def test_a_step_folds_at_most_a_batch(site, monkeypatch):
+    monkeypatch.setattr(module, "BATCH", 5)
+    emit(site, *boots_at(1, 2))
+    projector, steps = Projector(site), []
+    while folded := projector.step():
+        steps.append(folded)
+
+    assert [5, 5, 5, 1] == steps
+    assert (2, 2, 2) == known(site)
+
+
+def test_nothing_new_writes_nothing(site):
+    """Pages that are open would be woken, and a disk that sleeps too."""
+    emit(site, *boots_at(1))
+    catch_up(site)
+    before = site.database.stamp("boots", "machines", "fleet")
+    with site.database.writing():  # whoever wants to write now would wait
+        catch_up(site)
+
+    assert before == site.database.stamp("boots", "machines", "fleet")
+
+
+def test_what_happens_while_it_runs_is_in_rows(site, running):
+    emit(site, *boots_at(1))
+    wait_for(site, (1, 1, 1))
+    emit(site, *boots_at(2))
+    wait_for(site, (2, 2, 2))
+
+
+def fold_in_a_process(data, started):
+    site = Site.open(data)
+    started.wait(30)
+    catch_up(site)
+
+
+def test_processes_that_fold_at_once_double_nothing(any_site, monkeypatch):
+    """Each reads the mark while it holds the writer's turn."""
+    hook, _ = webhooks.add_webhook(any_site, "http://203.0.113.7/", ["boot.*"])
+    catch_up(any_site)
+    emit(any_site, *boots_at(*range(40)))
+    context = get_context("spawn")
+    started = context.Event()
+    others = [
+        context.Process(target=fold_in_a_process, args=[any_site.data, started]) for _ in range(3)
+    ]
+    for other in others:
+        other.start()
+    started.set()
+    monkeypatch.setattr(module, "BATCH", 7)
+    catch_up(any_site)
+    for other in others:
+        other.join(60)
+
+    assert [0, 0, 0] == [other.exitcode for other in others]
+    assert (40, 40, 40) == known(any_site)
+    assert 40 == len(webhooks.deliveries(any_site, hook.id))
+
+
+def test_a_database_that_fails_is_tried_again(site, monkeypatch):
+    """The projector lives on; events wait in the journal."""
+    monkeypatch.setattr(module, "FIRST_PAUSE", 0.01)
+    tries, keep = [], module.machine_rows.keep
+
+    def refuse_first(session, some):
+        tries.append(1)
+        if len(tries) < 4:
+            raise OperatorFault("the disk is full")
+        keep(session, some)
+
+    monkeypatch.setattr(module.machine_rows, "keep", refuse_first)
+    emit(site, *boots_at(1))
+    ending = threading.Event()
+    thread = threading.Thread(target=Projector(site).run, args=[ending])
+    thread.start()
+    wait_for(site, (1, 1, 1))
+    ending.set()
+    thread.join(30)
+
+    assert len(tries) >= 4
+    assert not thread.is_alive()
+
+
+def test_a_boot_that_is_under_way_at_a_restart_is_folded_whole(site):
+    events = boots_at(1)
+    emit(site, *events[:4])
+    catch_up(site)
+    emit(site, *events[4:])
+    catch_up(site)
+    (found,) = boots.attempts(site)
+
+    assert ("e1000", 8) == (found.driver, len(found.steps))
+
+
+def test_another_journal_is_read_from_its_beginning(site):
+    """The file was lost; what was made of it stays."""
+    emit(site, *boots_at(1, 2))
+    catch_up(site)
+    site.journal.close()
+    for path in site.data.glob("journal.db*"):
+        path.unlink()
+    vars(site).pop("journal")
+    emit(site, *boots_at(3))
+    catch_up(site)
+
+    assert (3, 3, 3) == known(site)
+    assert site.journal.last_id() == mark(site).id
+
+
+def test_a_site_of_an_earlier_release_loses_and_doubles_nothing(any_site):
+    """Its boots were read less far than its machines, and webhooks furthest."""
+    hook, _ = webhooks.add_webhook(any_site, "http://203.0.113.7/", ["boot.*"])
+    first, second, third = boots_at(1), boots_at(2), boots_at(3)
+    emit(any_site, *first)
+    catch_up(any_site)
+    machines.forget(any_site, mac(1))
+    sent = {"journal": 12, "audit": 0, "jobs": 0.0}
+    with any_site.database.writing() as session:
+        session.delete(session.get(FactRow, journal_mark.READ_TO))
+        for name, value in (("boots", {"id": 5}), ("machines", {"id": 8}), ("webhooks", sent)):
+            session.merge(FactRow(name=f"{name}_read_to", value=value))
+    emit(any_site, *second, *third)
+    catch_up(any_site)
+
+    # The machine that was forgotten after its events were read stays forgotten.
+    assert (3, 3, 2) == known(any_site)
+    assert 16 + 8 == mark(any_site).id
+    told = [one.event for one in webhooks.deliveries(any_site, hook.id)]
+    assert ["boot.online"] * 2 == told
+
+
+def test_a_forgotten_machine_comes_back_when_it_boots(site):
+    emit(site, *boots_at(1))
+    catch_up(site)
+    machines.forget(site, MAC)
+    catch_up(site)
+    assert (1, 1, 0) == known(site)
+    emit(
+        site,
+        Discovered(at=2e9, mac=MAC, architecture="x64", firmware="uefi", stage="firmware"),
+    )
+    catch_up(site)
+
+    assert (2, 2, 1) == known(site)
