@@ -1,7 +1,7 @@
 """The console as a Flask application: one page that joins its parts."""
 
 import time
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
 
 from flask import Flask, Response, g, request
 
@@ -142,11 +142,11 @@ def _read_once(app: Flask, site: Site) -> None:
     @app.before_request
     def begin() -> None:
         if request.method in {"GET", "HEAD"}:
-            g.snapshot = site.database.snapshot()
-            g.snapshot.__enter__()
+            g.snapshot = ExitStack()
+            g.snapshot.enter_context(site.database.snapshot())
 
     @app.teardown_request
     def end(_fault: BaseException | None) -> None:
-        snapshot: AbstractContextManager[None] | None = g.pop("snapshot", None)
+        snapshot: ExitStack | None = g.pop("snapshot", None)
         if snapshot is not None:
-            snapshot.__exit__(None, None, None)
+            snapshot.close()
