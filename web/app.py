@@ -91,27 +91,27 @@ SUBJECTS = (
 
 def create_app(site: Site) -> Flask:
     """The console of a site. Raises RuntimeError when a route declares no permission."""
-    told = site.settings
+    configured = site.settings
     app = new_application()
     app.config["SECRET_KEY"] = site.secret
     app.extensions["netboot_site"] = site
     app.jinja_env.globals.update(navigation=NAVIGATION, navigation_keys=KEYS)
-    init_outside(app, told)
+    init_outside(app, configured)
     init_safety(
         app,
-        [*told.trusted_hosts, told.web_address, *outside_names(told)],
+        [*configured.trusted_hosts, configured.web_address, *outside_names(configured)],
         site.web_folder,
-        tls_is_trusted=told.tls == "files" or told.web_url.startswith("https:"),
+        tls_is_trusted=configured.tls == "files" or configured.web_url.startswith("https:"),
     )
     _tell_times(app)
     _read_once(app, site)
     init_assets(app)
-    init_access(app, secure=is_secure(told))
+    init_access(app, secure=is_secure(configured))
     init_audit_trail(app)
     init_answers(app)
     init_presentation(app)
     init_accounts(app)
-    init_single_sign_on(app, told)
+    init_single_sign_on(app, configured)
     init_live(app, site)
     init_uploads(app, site)
     init_metrics(app, site)

@@ -49,7 +49,7 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
             "timeout": 60,
             "graceful_timeout": SECONDS_TO_STOP,
             "keepalive": 5,
-            "forwarded_allow_ips": "",  # anybody could send headers about TLS
+            "forwarded_allow_ips": "",  # any client could send headers about TLS
             "control_socket_disable": True,  # it would write to $HOME
             "worker_tmp_dir": "/dev/shm",  # noqa: S108  # the heartbeat must not wait for a disk
             "limit_request_line": 4094,
@@ -96,7 +96,7 @@ def serve_web(site: Site, address: str, port: int) -> None:
 
 
 def _require_free(address: str, port: int) -> None:
-    """Unlike gunicorn, which would try five times and then tell of errno 98."""
+    """Say which program has the port; gunicorn would try five times and report errno 98."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -114,7 +114,7 @@ def pages_of(client: httpx.Client) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a page costs where nobody else is there."""
+    """What a page costs when it is the only one."""
 
     processor_ms: float
     statements: int
@@ -210,7 +210,7 @@ def live_seconds(
     site: Site, url: str, cookies: dict[str, str], probes: int, clicks: Clicks
 ) -> list[float]:
     """From an event of a machine to the moment at which the open page of boots has it."""
-    told: dict[str, float] = {}
+    emitted: dict[str, float] = {}
     seen: dict[str, float] = {}
     news, stop = threading.Condition(), threading.Event()
 
@@ -227,14 +227,14 @@ def live_seconds(
     for number in range(probes):
         mac = f"de:ad:be:ef:{number >> 8:02x}:{number & 255:02x}"
         time.sleep(chance.uniform(0.1, 0.5))  # at no special moment of the server's rounds
-        told[mac] = time.perf_counter()
+        emitted[mac] = time.perf_counter()
         site.journal.emit(
             Discovered(at=time.time(), mac=mac, architecture="x64", firmware="uefi", stage="x")
         )
         with news:
             news.wait_for(lambda mac=mac: mac in seen, timeout=10)  # type: ignore[misc]
     stop.set()
-    return [seen.get(mac, at + 10.0) - at for mac, at in told.items()]
+    return [seen.get(mac, at + 10.0) - at for mac, at in emitted.items()]
 
 
 def first_view(url: str, cookies: dict[str, str]) -> tuple[float, float]:

@@ -33,7 +33,7 @@ limiter = Limiter(key_func=get_remote_address, headers_enabled=True)
 def host_is_trusted(host: str, trusted: frozenset[str]) -> bool:
     """Whether a Host header may be answered.
 
-    A name could be rebound to our address by whoever owns it, so names must be listed; an
+    The owner of a name can rebind it to our address, so names must be listed; an
     address needs no look-up and cannot be rebound.
     """
     name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
@@ -52,7 +52,7 @@ def _check_host(trusted: frozenset[str]) -> None:
 
 
 def _choose_limit() -> None:
-    """Uploads are large; the limit must be known before anybody looks at the body."""
+    """Uploads are large; the limit must be set before the body is read."""
     if request.blueprint in {"uploads", "api_uploads"}:
         request.max_content_length = UPLOAD_LIMIT
 

@@ -65,11 +65,11 @@ class Topic:
 
 def read_counters(site: Site) -> dict[str, int]:
     """The change counters of all subjects. Raises OperatorFault when the database fails."""
-    told = 0
+    newest = 0
     with suppress(ContentFault):  # a damaged journal must not stop news of anything else
-        told = site.journal.last_id()
+        newest = site.journal.last_id()
     counts = site.database.stamp(*SUBJECTS)
-    return {JOURNAL: told, **dict(zip(SUBJECTS, counts, strict=True))}
+    return {JOURNAL: newest, **dict(zip(SUBJECTS, counts, strict=True))}
 
 
 def version_of(text: str, counters: Mapping[str, int], now: float) -> str:
@@ -87,7 +87,7 @@ def read_activity(site: Site, _argument: str) -> Values:
 
 
 def read_overview(site: Site, _argument: str) -> Values:
-    """The state of the whole site: what boots, what failed and why, what waits for somebody."""
+    """The state of the whole site: what boots, what failed and why, what needs a decision."""
     now = time.time()
     views = images.list_images(site)
     counts = attention.driver_counts(site)
@@ -226,7 +226,7 @@ def read_network(site: Site, _argument: str) -> Values:
 
 
 def read_decisions(site: Site, argument: str) -> Values:
-    """Who was answered and why: `all` or `ignored` (silence only), `:`, what is searched for."""
+    """Which machines were answered and why. The argument: `all` or `ignored`, `:`, search text."""
     which, _, search = argument.partition(":")
     ignored = which == "ignored"
     return {

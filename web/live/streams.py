@@ -81,7 +81,8 @@ class Pulse:
                     self._counters = counters
                     self._news.notify_all()
                 if self._news.wait_for(lambda: not self._followers, TICK_SECONDS):
-                    self._thread = None  # under the lock: who comes next starts another
+                    self._thread = None  # under the lock: the next follower starts another
+                    self._counters = {}  # which would begin with what is long past
                     return
 
 
@@ -91,19 +92,19 @@ class Streams:
     def __init__(self, folder: Path, limit: int = STREAMS) -> None:
         self._places = Places(folder / "streams.lock", limit)
         self.going_on: Callable[[], bool] = lambda: True
-        self.tell: Callable[[int], None] = lambda _open: None
+        self.report: Callable[[int], None] = lambda _open: None
         self.stopping = threading.Event()
 
     def enter(self) -> int | None:
         """Take a place; None when all are taken."""
         place = self._places.take()
-        self.tell(self.open)
+        self.report(self.open)
         return place
 
     def leave(self, place: int) -> None:
         """Give the place back."""
         self._places.give_back(place)
-        self.tell(self.open)
+        self.report(self.open)
 
     @property
     def open(self) -> int:
@@ -124,15 +125,15 @@ def _events(
 ) -> Iterator[str]:
     """The stream, until the page goes away, the server stops or the account changes."""
     sent_at = asked_at = time.monotonic()
-    told: dict[str, str] = {}
+    sent: dict[str, str] = {}
     counters: Mapping[str, int] = {}
     yield "retry: 500\n\n"
     with pulse.followed():
         while streams.going_on() and not streams.stopping.is_set():
             counters = pulse.wait(counters, WAIT_SECONDS)
             versions = {one: version_of(one, counters, time.time()) for one in topics if counters}
-            news = {one: version for one, version in versions.items() if told.get(one) != version}
-            told |= news
+            news = {one: version for one, version in versions.items() if sent.get(one) != version}
+            sent |= news
             now = time.monotonic()
             if news or now - sent_at > HEARTBEAT_SECONDS:
                 data = json.dumps(news)

@@ -83,7 +83,7 @@ def short(digest: str) -> str:
 
 
 def hex_of(digest: str) -> str:
-    """A digest as it stands in addresses."""
+    """A digest as addresses contain it."""
     return digest.removeprefix("sha256:")
 
 
@@ -95,8 +95,8 @@ def driver_name(inf: str) -> str:
 def device_name(missing: str) -> str:
     """What lacks a driver, in words: machines report `net:8086:100e`."""
     words = {"net": "network card", "storage": "disk controller"}
-    told = (item.partition(":") for item in missing.split())
-    return ", ".join(f"{words.get(kind, kind)} {device}".strip() for kind, _, device in told)
+    devices = (item.partition(":") for item in missing.split())
+    return ", ".join(f"{words.get(kind, kind)} {device}".strip() for kind, _, device in devices)
 
 
 def hardware_search(missing: str) -> str:
@@ -142,7 +142,7 @@ COVERAGE = {
     Status.UNKNOWN: ("secondary", "not known"),
 }
 MACHINE_SOURCES = {
-    "report": "its boot image told all of them",
+    "report": "its boot image reported all of them",
     "ipxe": "only the card that it booted from is known",
     "list": "a list by hand",
 }

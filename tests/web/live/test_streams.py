@@ -252,6 +252,20 @@ def test_the_reading_ends_with_the_last_stream(app, read):
         streams.stopping.clear()
 
 
+def test_a_stream_begins_with_the_versions_of_now(app, read, furnished):
+    """Not with those of the time when the last page was closed."""
+    streams = app.extensions["netboot_streams"]
+    first = read("/live?topic=jobs")
+    before = dict(first.wait_until(bool))
+    streams.stopping.set()
+    first.join()
+    streams.stopping.clear()
+    jobs.submit(furnished, "build_version", {"image": "x"}, title="Made meanwhile")
+    told = read("/live?topic=jobs").wait_until(bool)
+
+    assert dict(told[:1]) != before
+
+
 def test_a_stream_outlives_a_database_that_is_away(app, read, furnished, monkeypatch):
     """News come as soon as it is back."""
     away = threading.Event()

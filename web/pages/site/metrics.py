@@ -1,4 +1,4 @@
-"""What Prometheus reads: how the site stands, and how the page answers.
+"""What Prometheus reads: the state of the site, and how quickly the page answers.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/ Reading needs an API token, unless
 the setting `metrics` says "open". Each process of the console counts its own answers in a file
@@ -46,7 +46,7 @@ class SiteCollector(Collector):
         self._app, self._site = app, site
 
     def collect(self) -> Iterable[Metric]:
-        """All that the site tells of itself."""
+        """The metrics of the site."""
         yield from _images(self._site)
         yield from _jobs(self._site)
         with self._app.app_context():
@@ -83,7 +83,7 @@ def _jobs(own_site: Site) -> Iterable[Metric]:
 
 
 def _boots(own_site: Site) -> Iterable[Metric]:
-    outcomes = GaugeMetricFamily("netboot_boots", "Boots that are remembered.", labels=["outcome"])
+    outcomes = GaugeMetricFamily("netboot_boots", "Boots in the boot log.", labels=["outcome"])
     for outcome in Outcome:
         counted = boots.count(own_site, BootFilter(outcome=outcome))
         outcomes.add_metric([outcome.value], counted)
@@ -163,7 +163,7 @@ def init_metrics(app: Flask, site: Site) -> None:
     live = Gauge(
         "netboot_live_streams", "Open live pages.", registry=None, multiprocess_mode="livesum"
     )
-    streams.tell = live.set
+    streams.report = live.set
     live.set(0)
 
     def measure(response: Response) -> Response:
