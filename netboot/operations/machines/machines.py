@@ -58,12 +58,12 @@ def find_machines(
         return machine_rows.page(session, words, limit, offset)
 
 
-def _spellings(search: str) -> frozenset[str]:
-    """The ways in which a machine's row may write what is searched for."""
-    spellings = {search, search.replace("-", ":")}
+def _spellings(search: str) -> list[str]:
+    """The ways in which a machine's row may write what is searched for; case does not matter."""
+    spellings = [search, search.replace("-", ":")]
     if named := _HARDWARE.search(search):
-        spellings |= {f"{named[1]}:{named[2]}", f"ven_{named[1]}&dev_{named[2]}"}
-    return frozenset(spellings - {""})
+        spellings += [f"{named[1]}:{named[2]}", f"ven_{named[1]}&dev_{named[2]}"]
+    return list({word.lower(): word for word in reversed(spellings) if word}.values())
 
 
 def get_machine(site: Site, key: str) -> KnownMachine:

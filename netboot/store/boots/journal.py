@@ -36,7 +36,7 @@ _INDEXED = {
 }
 """Which kinds have an index. SQLite would rather walk all events that are young enough."""
 
-POLL = 0.1
+POLL = 0.05
 """Seconds between looks for news; a look costs microseconds (PRAGMA data_version)."""
 
 
