@@ -215,7 +215,7 @@ class Journal:
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        """This thread's connection; one that failed is opened anew the next time."""
+        """This thread's connection; after a failure the next call opens another."""
         try:
             if getattr(self._own, "pid", 0) != os.getpid():
                 self._own.connection = open_journal(self._path)
@@ -232,7 +232,7 @@ class Journal:
 
 
 def _pattern(word: str) -> str:
-    """A pattern for LIKE: the word anywhere, as it stands in JSON."""
+    """A pattern for LIKE: the word anywhere, as JSON writes it."""
     written = json.dumps(word, ensure_ascii=False)[1:-1]
     return "%" + re.sub(r"([\\%_])", r"\\\1", written) + "%"
 

@@ -1,4 +1,4 @@
-"""Known machines as rows: found, searched a page at a time, and written."""
+"""Known machines as rows: folded from the journal, searched a page at a time, written."""
 
 import json
 from collections.abc import Collection, Iterable, Sequence
@@ -77,7 +77,7 @@ def count(session: Session) -> int:
 
 
 def authorities(session: Session) -> dict[str, str]:
-    """Whose UEFI boot loader machines need, by key, of those where that was set."""
+    """The authority that signed the UEFI boot loader a machine needs, by key, where one is set."""
     query = select(MachineRow.key, MachineRow.authority).where(MachineRow.authority != "")
     return dict(session.execute(query.order_by(MachineRow.key)).all())
 
@@ -109,7 +109,7 @@ def _contains(session: Session, word: str) -> ColumnElement[bool]:
 
 def _in_order(session: Session, keys: Sequence[str]) -> list[KnownMachine]:
     found = {machine.key: machine for machine in find(session, keys)}
-    return [found[key] for key in keys]
+    return [found[key] for key in keys if key in found]
 
 
 def _read(session: Session, query: Select[*tuple[Any, ...]]) -> list[KnownMachine]:
