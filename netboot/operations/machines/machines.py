@@ -99,7 +99,7 @@ def forget(site: Site, key: str) -> None:
 
 
 def set_authority(site: Site, key: str, authority: str) -> KnownMachine:
-    """Set which authority must have signed a machine's UEFI boot loader (see uefi_loader); "" for unknown.
+    """Set which authority must have signed a machine's UEFI boot loader; "" for unknown.
 
     It outweighs what image and site say. Raises NotFound, InvalidInput.
     """
