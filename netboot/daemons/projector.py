@@ -20,8 +20,10 @@ from netboot.store.boots import machines as machine_rows
 from netboot.store.boots.folding import BootFolding
 from netboot.store.boots.journal_mark import Mark
 
-BATCH = 2000
-BREATH_SECONDS = 0.15
+BATCH = 500
+"""So many entries a transaction: others who write wait no longer than it takes."""
+
+BREATH_SECONDS = 0.1
 """Between two batches, so that a storm of boots does not mean a commit for every event."""
 
 LOOK_SECONDS = 0.5

@@ -157,7 +157,7 @@ def _how(ended: int) -> str:
 
 
 def answers(address: str, port: int) -> bool:
-    """Whether somebody accepts TCP connections there."""
+    """Whether a program accepts TCP connections there."""
     try:
         with socket.create_connection((address, port), timeout=1):
             return True

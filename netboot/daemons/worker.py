@@ -1,8 +1,8 @@
 """The worker: takes jobs from the queue, one after another in each lane, and says how they ended.
 
-A job that is under way when the worker is told to stop is given back to the queue: the next
-worker begins it anew. A lane that fails (the database is gone, a bug of ours) ends the process,
-and whoever supervises it starts another.
+A job that is under way when the worker stops goes back to the queue: the next worker starts it
+again. A lane that fails (the database is gone, a bug of ours) ends the process, and the
+supervisor starts another.
 """
 
 import os
@@ -86,7 +86,7 @@ class JobContext:
 
 
 class Worker:
-    """One process that works through the queue until it is told to stop."""
+    """One process that works through the queue until it is asked to stop."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -133,7 +133,7 @@ class Worker:
             self._ending.set()
 
     def _webhooks(self) -> None:
-        """Tell others what happens here, beside the jobs."""
+        """Send webhooks while the jobs run."""
         try:
             WebhookSender(self.site).run(self._ending)
         except BaseException as failure:  # noqa: BLE001  raised again by `run`
@@ -141,7 +141,7 @@ class Worker:
             self._ending.set()
 
     def _work(self, job: Job, worker: str) -> None:
-        """One job from beginning to end, with its heart beating beside it."""
+        """One job from beginning to end, while another thread renews its lease."""
         context = JobContext(self.site, job, self._ending)
         done = threading.Event()
         heart = threading.Thread(target=self._beat, args=(context, worker, done), daemon=True)

@@ -60,12 +60,13 @@ def running(site):
     assert not thread.is_alive()
 
 
-def wait_for(site, expected):
+def eventually(site, expected):
+    """What is known as soon as it is what is expected, or after half a minute."""
     until = time.monotonic() + 30
     newest = site.journal.last_id()
     while known(site) != expected and time.monotonic() < until:
         site.journal.wait_for_change(newest, 0.05)
-    assert expected == known(site)
+    return known(site)
 
 
 def test_an_event_is_in_rows_of_boots_machines_and_hours_at_once(any_site):
@@ -79,6 +80,7 @@ def test_an_event_is_in_rows_of_boots_machines_and_hours_at_once(any_site):
 
 
 def test_a_step_folds_at_most_a_batch(site, monkeypatch):
+    """Others who want to write get their turn between two batches."""
     monkeypatch.setattr(module, "BATCH", 5)
     emit(site, *boots_at(1, 2))
     projector, steps = Projector(site), []
@@ -101,10 +103,10 @@ def test_nothing_new_writes_nothing(site):
 
 
 def test_what_happens_while_it_runs_is_in_rows(site, running):
-    emit(site, *boots_at(1))
-    wait_for(site, (1, 1, 1))
-    emit(site, *boots_at(2))
-    wait_for(site, (2, 2, 2))
+    """It wakes for each new entry of the journal."""
+    for number in (1, 2):
+        emit(site, *boots_at(number))
+        assert (number, number, number) == eventually(site, (number, number, number))
 
 
 def fold_in_a_process(data, started):
@@ -152,15 +154,17 @@ def test_a_database_that_fails_is_tried_again(site, monkeypatch):
     ending = threading.Event()
     thread = threading.Thread(target=Projector(site).run, args=[ending])
     thread.start()
-    wait_for(site, (1, 1, 1))
+    rows = eventually(site, (1, 1, 1))
     ending.set()
     thread.join(30)
 
+    assert (1, 1, 1) == rows
     assert len(tries) >= 4
     assert not thread.is_alive()
 
 
 def test_a_boot_that_is_under_way_at_a_restart_is_folded_whole(site):
+    """Another projector reads its beginning again."""
     events = boots_at(1)
     emit(site, *events[:4])
     catch_up(site)
@@ -209,6 +213,7 @@ def test_a_site_of_an_earlier_release_loses_and_doubles_nothing(any_site):
 
 
 def test_a_forgotten_machine_comes_back_when_it_boots(site):
+    """Its next boot is a new one."""
     emit(site, *boots_at(1))
     catch_up(site)
     machines.forget(site, MAC)

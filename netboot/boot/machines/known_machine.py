@@ -1,7 +1,7 @@
 """What is known of a machine, and what an event adds to it.
 
-The only source of machines that nobody listed: a boot request shows one, its boot image's report
-tells all of its devices.
+The only source of machines that were not listed by hand: a boot request shows one, and the report
+of its boot image lists all of its devices.
 """
 
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ DEVICE_LISTS_KNOWN = 20_000
 
 @dataclass(frozen=True, slots=True)
 class DeviceList:
-    """Devices as somebody told them: `source` says who, `lines` are the words."""
+    """Devices as they were reported: `source` says by what, `lines` are the words."""
 
     source: str
     lines: tuple[str, ...]
@@ -35,8 +35,8 @@ class KnownMachine:
     """A machine: `key` is its MAC address or the name of its list; `seen_at` epoch seconds.
 
     `told` are its devices and how they are known: "report" (its own boot image told all of
-    them), "ipxe" (only the network card it booted from), "list" (somebody gave a list).
-    `authority` is whose UEFI boot loader it needs, empty where nobody said.
+    them), "ipxe" (only the network card it booted from), "list" (an administrator gave a list).
+    `authority` is whose UEFI boot loader it needs, empty where none is set.
     """
 
     key: str
@@ -59,7 +59,7 @@ class KnownMachine:
 
     @property
     def fate(self) -> tuple[str, str, DeviceList]:
-        """What, beside its key, decides which image it gets and whether that will drive it."""
+        """What decides, with its key, which image it gets and whether that will drive it."""
         return self.firmware, self.architecture, self.told
 
     def as_machine(self) -> Machine:
@@ -87,7 +87,7 @@ def machine_after(event: Event, known: dict[str, KnownMachine]) -> KnownMachine 
     `known` are machines by key.
     """
     if is_made_up(event.mac):
-        return None  # nobody owns it
+        return None  # no such machine exists
     match event:
         case Discovered(mac=mac) if mac:
             return _seen(known.get(mac) or new_machine(mac), event)

@@ -63,7 +63,7 @@ class DeliveryView:
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """What is told: a name, when (epoch seconds), and the facts."""
+    """One event for webhooks: its name, when it happened (epoch seconds), and the facts."""
 
     event: str
     at: float
@@ -98,7 +98,7 @@ def change_webhook(
     events: Iterable[str] | None = None,
     enabled: bool | None = None,
 ) -> WebhookView:
-    """Change what is told, or where. Raises NotFound, InvalidInput."""
+    """Change the events, the address or whether it is on. Raises NotFound, InvalidInput."""
     with site.database.writing() as session:
         row = _found(session, number)
         row.url = row.url if url is None else _checked_url(site, url)

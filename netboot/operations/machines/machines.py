@@ -29,7 +29,7 @@ _ADDRESS = re.compile(
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
-# A name stands in the addresses of pages.
+# The name is part of a page's address.
 _NO_NAME = re.compile(r"[/\\]|^\.{1,2}$")
 
 _HARDWARE = re.compile(r"(?:VEN_)?([0-9a-f]{4})(?::|&DEV_)([0-9a-f]{4})", re.IGNORECASE)
@@ -58,12 +58,12 @@ def find_machines(
         return machine_rows.page(session, words, limit, offset)
 
 
-def _spellings(search: str) -> frozenset[str]:
-    """The ways in which a machine's row may write what is searched for."""
-    spellings = {search, search.replace("-", ":")}
+def _spellings(search: str) -> list[str]:
+    """The ways in which a machine's row may write what is searched for; case does not matter."""
+    spellings = [search, search.replace("-", ":")]
     if named := _HARDWARE.search(search):
-        spellings |= {f"{named[1]}:{named[2]}", f"ven_{named[1]}&dev_{named[2]}"}
-    return frozenset(spellings - {""})
+        spellings += [f"{named[1]}:{named[2]}", f"ven_{named[1]}&dev_{named[2]}"]
+    return list({word.lower(): word for word in reversed(spellings) if word}.values())
 
 
 def get_machine(site: Site, key: str) -> KnownMachine:
@@ -75,7 +75,7 @@ def get_machine(site: Site, key: str) -> KnownMachine:
 def import_devices(site: Site, name: str, text: str) -> tuple[KnownMachine, tuple[str, ...]]:
     """Take a list of devices (PNPDeviceIDs, `lspci -nn`) as the machine `name`.
 
-    Returns the machine and the lines that nobody understood. Raises InvalidInput.
+    Returns the machine and the lines that were not understood. Raises InvalidInput.
     """
     name = _canonical(name.strip())
     if not name or len(name) > 100 or not name.isprintable() or _NO_NAME.search(name):
@@ -99,7 +99,7 @@ def forget(site: Site, key: str) -> None:
 
 
 def set_authority(site: Site, key: str, authority: str) -> KnownMachine:
-    """Say whose UEFI boot loader a machine needs (see uefi_loader); "" for unknown.
+    """Set which authority must have signed a machine's UEFI boot loader; "" for unknown.
 
     It outweighs what image and site say. Raises NotFound, InvalidInput.
     """
@@ -121,7 +121,7 @@ def set_authority(site: Site, key: str, authority: str) -> KnownMachine:
 
 
 def publish_authorities(site: Site) -> None:
-    """Hand to the distribution point which machines need a certain loader."""
+    """Publish which machines need a certain loader to the distribution point."""
     site.point.publish_authorities(lambda: _authorities(site))
 
 

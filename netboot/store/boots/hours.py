@@ -1,6 +1,6 @@
-"""How many boots began in each hour: sums beside the rows, for counting these takes long.
+"""How many boots began in each hour: sums, because counting the rows of a large site takes long.
 
-Law: who writes or forgets boots' rows says so here in the same transaction.
+Law: every transaction that writes or forgets boots' rows changes the sums too.
 """
 
 import math

@@ -36,7 +36,7 @@ _INDEXED = {
 }
 """Which kinds have an index. SQLite would rather walk all events that are young enough."""
 
-POLL = 0.1
+POLL = 0.05
 """Seconds between looks for news; a look costs microseconds (PRAGMA data_version)."""
 
 
@@ -215,7 +215,7 @@ class Journal:
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        """This thread's connection; one that failed is opened anew the next time."""
+        """This thread's connection; after a failure the next call opens another."""
         try:
             if getattr(self._own, "pid", 0) != os.getpid():
                 self._own.connection = open_journal(self._path)
@@ -232,7 +232,7 @@ class Journal:
 
 
 def _pattern(word: str) -> str:
-    """A pattern for LIKE: the word anywhere, as it stands in JSON."""
+    """A pattern for LIKE: the word anywhere, as JSON writes it."""
     written = json.dumps(word, ensure_ascii=False)[1:-1]
     return "%" + re.sub(r"([\\%_])", r"\\\1", written) + "%"
 

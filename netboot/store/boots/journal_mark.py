@@ -1,8 +1,8 @@
 """How far the journal was folded into the database: one mark for all that is made of it.
 
-Law: whoever folds entries writes their rows and the mark in one transaction, which holds the
-writer's turn and read the mark first. So nothing is folded twice or left out, whichever process
-does it.
+Law: a process that folds entries takes the writer's turn, reads the mark, then writes the rows
+and the new mark in that one transaction. So nothing is folded twice or left out, even where two
+processes fold at once.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ WEBHOOKS = "webhooks_read_to"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Entries up to `id` are folded. The machines and webhooks know more where it says so."""
+    """Entries up to `id` are folded; into machines and webhooks perhaps some more already."""
 
     id: int
     machines: int = 0

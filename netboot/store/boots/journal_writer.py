@@ -127,7 +127,7 @@ class JournalWriter:
         while item is not None:
             if isinstance(item, threading.Event):
                 flushed.append(item)
-                until = 0.0  # somebody waits
+                until = 0.0  # a caller waits for it
             else:
                 events.append(item)
             wait = until - time.monotonic()
@@ -159,7 +159,7 @@ class JournalWriter:
         return True
 
     def _connected(self) -> sqlite3.Connection:
-        """The connection; a file that was moved away or replaced meanwhile is opened anew."""
+        """The connection; opens the file again where it was moved away or replaced."""
         if self._connection is not None and _inode(self._path) != self._inode:
             self._disconnect()
         if self._connection is None:

@@ -1,4 +1,4 @@
-"""Known machines as rows: found, searched a page at a time, and written."""
+"""Known machines as rows: folded from the journal, searched a page at a time, written."""
 
 import json
 from collections.abc import Collection, Iterable, Sequence
@@ -64,7 +64,8 @@ def page(
     keys = select(MachineRow.key).order_by(*_NEWEST_FIRST)
     if words:
         # One look through all devices tells both which machines and how many.
-        found = session.scalars(keys.where(or_(*map(_contains, words)))).all()
+        wanted = [_contains(session, word) for word in words]
+        found = session.scalars(keys.where(or_(*wanted))).all()
         return _in_order(session, found[offset : offset + limit]), len(found)
     some = session.scalars(keys.limit(limit).offset(offset)).all()
     return _in_order(session, some), count(session)
@@ -76,7 +77,7 @@ def count(session: Session) -> int:
 
 
 def authorities(session: Session) -> dict[str, str]:
-    """Whose UEFI boot loader machines need, by key, of those where that was set."""
+    """The authority that signed the UEFI boot loader a machine needs, by key, where one is set."""
     query = select(MachineRow.key, MachineRow.authority).where(MachineRow.authority != "")
     return dict(session.execute(query.order_by(MachineRow.key)).all())
 
@@ -91,21 +92,24 @@ def discard(session: Session, key: str) -> None:
     session.execute(delete(MachineRow).where(MachineRow.key == key))
 
 
-def _contains(word: str) -> ColumnElement[bool]:
+def _contains(session: Session, word: str) -> ColumnElement[bool]:
     """Whether a machine's row contains the word, in capitals or not."""
     in_json = json.dumps(word, ensure_ascii=False)[1:-1]
     columns = (MachineRow.key, MachineRow.image_name, MachineRow.firmware)
-    return or_(*(_has(column, word) for column in columns), _has(_DEVICES, in_json))
+    # SQLite's LIKE ignores case by itself; ILIKE would have it write each row in small letters.
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
 
+    def has(column: SQLColumnExpression[str], text: str) -> ColumnElement[bool]:
+        escaped = text.replace("/", "//").replace("%", "/%").replace("_", "/_")
+        like = column.like if is_sqlite else column.ilike
+        return like(f"%{escaped}%", escape="/")
 
-def _has(column: SQLColumnExpression[str], word: str) -> ColumnElement[bool]:
-    escaped = word.replace("/", "//").replace("%", "/%").replace("_", "/_")
-    return column.ilike(f"%{escaped}%", escape="/")
+    return or_(*(has(column, word) for column in columns), has(_DEVICES, in_json))
 
 
 def _in_order(session: Session, keys: Sequence[str]) -> list[KnownMachine]:
     found = {machine.key: machine for machine in find(session, keys)}
-    return [found[key] for key in keys]
+    return [found[key] for key in keys if key in found]
 
 
 def _read(session: Session, query: Select[*tuple[Any, ...]]) -> list[KnownMachine]:

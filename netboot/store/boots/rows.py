@@ -57,7 +57,7 @@ class BootFilter:
 
     @property
     def words(self) -> str:
-        """What is searched for, as it stands in rows."""
+        """The search as rows spell it."""
         return self.search.strip().lower().replace("-", ":")
 
 
@@ -68,7 +68,7 @@ def search_text(attempt: Attempt) -> str:
 
 
 def keep(session: Session, attempts: Iterable[Attempt]) -> None:
-    """Write the boots' rows, new or anew."""
+    """Write the boots' rows, new or changed."""
     rows = list({attempt.key: _row(attempt) for attempt in attempts}.values())
     if not rows:
         return
@@ -231,7 +231,7 @@ def _name(session: Session) -> ColumnElement[Any]:
 
 @lru_cache(maxsize=PARSED)
 def _attempt(text: str) -> Attempt:
-    """The boot of a row's JSON; what another release wrote beside is left out."""
+    """The boot of a row's JSON, without fields that only another release knows."""
     plain: dict[str, Any] = from_json(text)
     known = {name: value for name, value in plain.items() if name in _KNOWN}
     known["rung"] = Rung(known.get("rung", 0))

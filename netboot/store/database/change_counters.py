@@ -50,7 +50,7 @@ def count_changes(connection: Connection) -> None:
     """Have the database count from now on; what is there already stays.
 
     To be called after each change of the schema: SQLite loses a table's triggers where a
-    migration makes the table anew.
+    migration creates the table again.
     """
     postgres = connection.dialect.name == "postgresql"
     for statement in _on_postgres() if postgres else _on_sqlite():

@@ -24,6 +24,7 @@ def queued(site, hook):
 
 
 def test_boots_changes_and_jobs_are_queued_once_each(any_site, hook):
+    """In the order in which they are read."""
     tell(any_site, *boot_events("52:54:00:00:00:02", online=False))
     job = jobs.submit(any_site, "clean_up", {}, title="Clean up")
     jobs.cancel(any_site, job.id)
@@ -66,6 +67,7 @@ def test_there_is_news_only_where_something_happened(site):
 
 
 def test_a_transaction_that_fails_queues_nothing_and_loses_nothing(site):
+    """The mark is kept together with the messages."""
     catch_up(site)
     hook, _ = webhooks.add_webhook(site, "http://203.0.113.7/", ["*"])
     audit.record(site, actor="ada", via="cli", action="new", subject="")

@@ -21,6 +21,7 @@ def first(database, newest, **old):
 
 
 def test_a_mark_is_kept(database):
+    """The last one that was written counts."""
     with database.writing() as session:
         assert journal_mark.read(session) is None
         journal_mark.write(session, Mark(7, machines=3, webhooks=9))
@@ -30,6 +31,7 @@ def test_a_mark_is_kept(database):
 
 
 def test_a_new_site_folds_all_and_sends_webhooks_what_comes(database):
+    """Nobody asked for messages about the past."""
     assert Mark(0, machines=0, webhooks=40) == first(database, 40)
 
 

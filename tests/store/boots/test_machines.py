@@ -70,6 +70,7 @@ def test_entries_become_rows_as_the_rule_says(any_site):
 
 
 def test_what_is_set_by_hand_outlives_boots(site):
+    """A boot changes only what it shows."""
     fold(site, seen(1.0))
     keep(site, replace(everything(site)[0], authority="2023"))
     fold(site, reported(2.0))
@@ -80,12 +81,14 @@ def test_what_is_set_by_hand_outlives_boots(site):
 
 
 def test_machines_that_a_check_made_up_get_no_row(site):
+    """`netboot check` asks as iPXE would, card and all."""
     fold(site, replace(seen(1.0), mac="02:6e:62:00:00:01"))
 
     assert [] == everything(site)
 
 
 def test_a_page_says_how_many_there_are(any_site):
+    """With a search and without one."""
     fold(any_site, *(seen(float(number), number) for number in range(7)))
 
     assert ([mac(6), mac(5)], 7) == found(any_site, limit=2)
@@ -138,6 +141,7 @@ def test_machines_of_one_make_share_their_devices(site):
 
 
 def test_a_machine_is_forgotten(site):
+    """The others stay."""
     fold(site, seen(1.0), seen(2.0, 1))
     with site.database.writing() as session:
         machines.discard(session, mac(0))

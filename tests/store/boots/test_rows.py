@@ -71,6 +71,7 @@ def test_a_row_gives_the_boot_back_without_its_steps(database, kept):
     ],
 )
 def test_boots_are_searched_by_each_field(database, kept, wanted, expected):
+    """A list and its count use the same conditions."""
     assert expected == last_digits(database, **wanted)
     with database.transaction() as session:
         assert len(expected) == boot_rows.count(session, BootFilter(**wanted), NOW)
