@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     http_port: int = Field(8081, ge=1, le=65535, description="Port of the boot HTTP service.")
     web_address: str = Field("127.0.0.1", description="Address of the administrators' page.")
     web_port: int = Field(8080, ge=1, le=65535, description="Port of the administrators' page.")
+    web_processes: int = Field(2, ge=1, le=16, description="Processes of the administrators' page.")
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the data folder.")
     relays: list[str] = Field(
         default_factory=list,

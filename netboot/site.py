@@ -6,6 +6,7 @@ data/
 ├── journal.db       what happened while machines booted
 ├── blobs/ staging/  the bytes of everything, by digest
 ├── points/site/     the site's own distribution point
+├── web/             what the console's processes share: limits, places, measurements
 ├── secret           signs sessions and report tokens
 └── run.lock         held by the one running site
 """
@@ -90,6 +91,13 @@ class Site:
         from netboot.store.database.jobs import JobQueue
 
         return JobQueue(self.database)
+
+    @cached_property
+    def web_folder(self) -> Path:
+        """What the console's processes share while they run."""
+        folder = self.data / "web"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
 
     @cached_property
     def secret(self) -> str:

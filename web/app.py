@@ -1,8 +1,9 @@
 """The console as a Flask application: one page that joins its parts."""
 
 import time
+from contextlib import ExitStack
 
-from flask import Flask, Response, g
+from flask import Flask, Response, g, request
 
 from netboot.site import Site
 from web.api.application import init_api, new_application
@@ -12,7 +13,6 @@ from web.guard.audit_trail import init_audit_trail
 from web.guard.public_address import init_outside, is_secure, outside_names
 from web.guard.request_safety import init_safety
 from web.live.streams import init_live
-from web.live.turns import init_turns
 from web.pages.accounts import audit, own_account, users, webhooks
 from web.pages.accounts.sign_in import init_accounts
 from web.pages.accounts.single_sign_on import init_single_sign_on
@@ -91,26 +91,27 @@ SUBJECTS = (
 
 def create_app(site: Site) -> Flask:
     """The console of a site. Raises RuntimeError when a route declares no permission."""
-    told = site.settings
+    configured = site.settings
     app = new_application()
     app.config["SECRET_KEY"] = site.secret
     app.extensions["netboot_site"] = site
     app.jinja_env.globals.update(navigation=NAVIGATION, navigation_keys=KEYS)
-    init_outside(app, told)
+    init_outside(app, configured)
     init_safety(
         app,
-        [*told.trusted_hosts, told.web_address, *outside_names(told)],
-        tls_is_trusted=told.tls == "files" or told.web_url.startswith("https:"),
+        [*configured.trusted_hosts, configured.web_address, *outside_names(configured)],
+        site.web_folder,
+        tls_is_trusted=configured.tls == "files" or configured.web_url.startswith("https:"),
     )
     _tell_times(app)
-    init_turns(app)
+    _read_once(app, site)
     init_assets(app)
-    init_access(app, secure=is_secure(told))
+    init_access(app, secure=is_secure(configured))
     init_audit_trail(app)
     init_answers(app)
     init_presentation(app)
     init_accounts(app)
-    init_single_sign_on(app, told)
+    init_single_sign_on(app, configured)
     init_live(app, site)
     init_uploads(app, site)
     init_metrics(app, site)
@@ -133,3 +134,19 @@ def _tell_times(app: Flask) -> None:
         taken = 1000 * (time.perf_counter() - g.began) if "began" in g else 0.0
         response.headers["Server-Timing"] = f"app;dur={taken:.1f}"
         return response
+
+
+def _read_once(app: Flask, site: Site) -> None:
+    """Give each page one state of the database, read in one transaction."""
+
+    @app.before_request
+    def begin() -> None:
+        if request.method in {"GET", "HEAD"}:
+            g.snapshot = ExitStack()
+            g.snapshot.enter_context(site.database.snapshot())
+
+    @app.teardown_request
+    def end(_fault: BaseException | None) -> None:
+        snapshot: ExitStack | None = g.pop("snapshot", None)
+        if snapshot is not None:
+            snapshot.close()

@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import mimetypes
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 from flask import Blueprint, Flask, Response, abort, current_app, request, url_for
@@ -68,12 +68,7 @@ def asset(digest: str, name: str) -> Response:
 def asset_url(name: str) -> str:
     """The address of an asset, for templates. An unknown name is a bug."""
     loaded: dict[str, Asset] = current_app.extensions["netboot_assets"]
-    return _address(request.root_path, loaded[name].digest, name)
-
-
-@lru_cache(maxsize=256)
-def _address(_root: str, digest: str, name: str) -> str:
-    return url_for("assets.asset", digest=digest, name=name)
+    return url_for("assets.asset", digest=loaded[name].digest, name=name)
 
 
 def init_assets(app: Flask) -> None:

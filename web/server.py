@@ -1,17 +1,19 @@
-"""The console under gunicorn: one process, a thread for each request, a bounded stop.
+"""The console under gunicorn: a few processes, a thread for each request, a bounded stop.
 
-Each live page holds a thread, so there are more threads than streams. Nothing of the site is
-opened before the fork: the worker opens it anew.
+Each live page holds a thread, so every process may have more threads than there are streams:
+nothing says how pages spread over the processes. Nothing of the site is opened before the fork.
+A process that dies is started again by gunicorn; what was on its pages reconnects.
 """
 
 import errno
-import gc
+import shutil
 import socket
-import sys
+from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+from prometheus_client.multiprocess import mark_process_dead
 
 from netboot.errors import NotPermitted, PortTaken
 from netboot.serve.port_holder import who_holds
@@ -19,38 +21,35 @@ from netboot.site import Site
 from netboot.tls import certificate_of
 from web.app import create_app
 from web.live.streams import STREAMS, Streams
-from web.show.presentation import load_templates
+from web.pages.site.metrics import share_measurements
 
 SPARE_THREADS = 60
 SECONDS_TO_STOP = 10
-SWITCH_SECONDS = 0.001
-"""How long a thread goes on while others wait; pages give way at each look into the database."""
-
-GARBAGE = (20_000, 20, 20)
-"""When to look for cycles: pages leave few, and what is kept for them is much to look through."""
 
 
 class ConsoleServer(BaseApplication):  # type: ignore[misc]
-    """gunicorn, told by arguments and not by a file."""
+    """gunicorn, set up by arguments and not by a file."""
 
     def __init__(self, site: Site, address: str, port: int) -> None:
         self._data = site.data
+        self._processes = site.settings.web_processes
         self._tls = certificate_of(site)
         self._bind = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        self._measurements = _empty(site.web_folder / "measurements")
         self._app: Any = None
         super().__init__()
 
     def load_config(self) -> None:
-        """One worker with many threads; no files beside it."""
+        """A few processes with many threads; no files outside the data folder."""
         settings: dict[str, Any] = {
             "bind": [self._bind],
-            "workers": 1,
+            "workers": self._processes,
             "worker_class": "gthread",
             "threads": STREAMS + SPARE_THREADS,
             "timeout": 60,
             "graceful_timeout": SECONDS_TO_STOP,
             "keepalive": 5,
-            "forwarded_allow_ips": "",  # whoever sends headers about TLS is not believed
+            "forwarded_allow_ips": "",  # any client could send headers about TLS
             "control_socket_disable": True,  # it would write to $HOME
             "worker_tmp_dir": "/dev/shm",  # noqa: S108  # the heartbeat must not wait for a disk
             "limit_request_line": 4094,
@@ -60,6 +59,7 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
             "accesslog": None,
             "loglevel": "warning",
             "post_worker_init": self._end_streams_with,
+            "child_exit": self._forget_process,
         }
         if self._tls is not None:
             settings |= {"certfile": str(self._tls.certificate), "keyfile": str(self._tls.key)}
@@ -67,20 +67,26 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """The application, made in the worker."""
-        site = Site.open(self._data)
-        self._app = create_app(site)
-        load_templates(self._app)
-        sys.setswitchinterval(SWITCH_SECONDS)
-        gc.collect()
-        gc.freeze()  # what is here now stays
-        gc.set_threshold(*GARBAGE)
+        """The application, made in each process."""
+        share_measurements(self._measurements)
+        self._app = create_app(Site.open(self._data))
         return self._app
 
     def _end_streams_with(self, worker: ThreadWorker) -> None:
-        """Let live pages end by themselves when the worker stops; they open again elsewhere."""
+        """Let live pages end by themselves when the process stops; they open again elsewhere."""
         streams: Streams = self._app.extensions["netboot_streams"]
         streams.going_on = lambda: bool(worker.alive)
+
+    def _forget_process(self, _server: object, worker: ThreadWorker) -> None:
+        """The streams of a process that has ended are open no more; its answers still count."""
+        mark_process_dead(worker.pid, str(self._measurements))  # type: ignore[no-untyped-call]
+
+
+def _empty(folder: Path) -> Path:
+    """The folder without what an earlier run left there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    return folder
 
 
 def serve_web(site: Site, address: str, port: int) -> None:
@@ -90,7 +96,7 @@ def serve_web(site: Site, address: str, port: int) -> None:
 
 
 def _require_free(address: str, port: int) -> None:
-    """Unlike gunicorn, which would try five times and then tell of errno 98."""
+    """Say which program has the port; gunicorn would try five times and report errno 98."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,13 +1,13 @@
 """Benchmark of the console: pages, live events and the first view on a large site under load.
 
 `python -m tests.bench.web [--quick]`. Ten administrators click through every page that links
-lead to, each with a live stream open, while two hundred machines boot. The seconds of a page are
-the server's own (Server-Timing); what the clients waited is told beside it, and what the page
-costs where nobody else is there: processor time, statements, bytes. The last line is one JSON
-object.
+lead to, each with a live page open, while two hundred machines boot. The seconds of a page are
+the server's own (Server-Timing); the table also shows what the clients waited, and what the page
+costs alone: processor time, statements, bytes. The last line is one JSON object.
 """
 
 import argparse
+import json
 import random
 import re
 import statistics
@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,6 +55,7 @@ class Clicks:
 
     server: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     client: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    parts: list[float] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -66,6 +68,13 @@ class Clicks:
                 return
             self.server[page].append(float(timing[1]))
             self.client[page].append(seconds * 1000)
+
+    def add_part(self, topic: str, response: httpx.Response, seconds: float) -> None:
+        """A part of an open page that was fetched again."""
+        with self.lock:
+            if response.status_code not in {200, 304}:
+                self.failed.append(f"part {topic}: {response.status_code}")
+            self.parts.append(seconds * 1000)
 
 
 def percentile(values: list[float], part: float = 0.95) -> float:
@@ -105,7 +114,7 @@ def pages_of(client: httpx.Client) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a page costs where nobody else is there."""
+    """What a page costs when it is the only one."""
 
     processor_ms: float
     statements: int
@@ -148,49 +157,84 @@ def click(  # noqa: PLR0917
             clicks.add(name, client.get(pages[name]), time.perf_counter() - began)
 
 
-def watch(url: str, cookies: dict[str, str], topics: list[str], stop: threading.Event) -> None:
-    """A page that stays open: its live stream, read as it comes."""
-    with httpx.Client(base_url=url, cookies=cookies, timeout=60) as client:
-        params = [("topic", topic) for topic in topics]
-        with client.stream("GET", "/live", params=params) as response:
-            for _ in response.iter_raw():
-                if stop.is_set():
-                    return
+REST = 3
+"""A part rests for so many times what fetching it took, as console.js has it."""
 
 
-def live_seconds(site: Site, url: str, cookies: dict[str, str], probes: int) -> list[float]:
-    """From an event of a machine to the moment at which the open page of boots has it."""
-    told: dict[str, float] = {}
-    seen: dict[str, float] = {}
+def follow(  # noqa: PLR0917
+    url: str, cookies: dict[str, str], topics: list[str], stop: threading.Event,
+    clicks: Clicks, shown: Callable[[str], None] = lambda _html: None,
+) -> None:  # fmt: skip
+    """An open page as console.js keeps it: a stream of versions, and each part that is newer.
+
+    `shown` is called with a part's HTML as soon as it is there.
+    """
+    wanted: dict[str, str] = {}
     news = threading.Condition()
 
-    def listen() -> None:
-        with (
-            httpx.Client(base_url=url, cookies=cookies, timeout=60) as client,
-            client.stream("GET", "/live", params={"topic": "boots:"}) as response,
-        ):
-            for text in response.iter_text():
-                now = time.perf_counter()
+    def keep_up(topic: str) -> None:
+        has, etag = "", ""
+        with httpx.Client(base_url=url, cookies=cookies, timeout=60) as client:
+            while not stop.is_set():
                 with news:
-                    for mac in set(re.findall(r"de:ad:be:ef:[0-9a-f:]{5}", text)):
-                        seen.setdefault(mac, now)
-                    news.notify_all()
-                if len(seen) >= probes:
-                    return
+                    if not news.wait_for(lambda has=has: wanted.get(topic, "") != has, timeout=0.5):
+                        continue
+                    version = wanted[topic]
+                began = time.perf_counter()
+                headers = {"If-None-Match": etag} if etag else {}
+                answer = client.get("/live/part", params={"topic": topic}, headers=headers)
+                taken = time.perf_counter() - began
+                clicks.add_part(topic, answer, taken)
+                if answer.status_code == 200:
+                    shown(answer.text)
+                has, etag = version, answer.headers.get("ETag", etag)
+                stop.wait(REST * taken)
 
-    listener = threading.Thread(target=listen, daemon=True)
-    listener.start()
+    parts = [threading.Thread(target=keep_up, args=(topic,), daemon=True) for topic in topics]
+    for part in parts:
+        part.start()
+    with (
+        httpx.Client(base_url=url, cookies=cookies, timeout=60) as client,
+        client.stream("GET", "/live", params=[("topic", topic) for topic in topics]) as response,
+    ):
+        for line in response.iter_lines():
+            if line.startswith("data: {"):
+                with news:
+                    wanted.update(json.loads(line.removeprefix("data: ")))
+                    news.notify_all()
+            if stop.is_set():
+                return
+
+
+def live_seconds(
+    site: Site, url: str, cookies: dict[str, str], probes: int, clicks: Clicks
+) -> list[float]:
+    """From an event of a machine to the moment at which the open page of boots has it."""
+    emitted: dict[str, float] = {}
+    seen: dict[str, float] = {}
+    news, stop = threading.Condition(), threading.Event()
+
+    def shown(html: str) -> None:
+        now = time.perf_counter()
+        with news:
+            for mac in set(re.findall(r"de:ad:be:ef:[0-9a-f:]{5}", html)):
+                seen.setdefault(mac, now)
+            news.notify_all()
+
+    page = (url, cookies, ["boots:"], stop, clicks, shown)
+    threading.Thread(target=follow, args=page, daemon=True).start()
     chance = random.Random(SEED)
     for number in range(probes):
         mac = f"de:ad:be:ef:{number >> 8:02x}:{number & 255:02x}"
         time.sleep(chance.uniform(0.1, 0.5))  # at no special moment of the server's rounds
-        told[mac] = time.perf_counter()
+        emitted[mac] = time.perf_counter()
         site.journal.emit(
             Discovered(at=time.time(), mac=mac, architecture="x64", firmware="uefi", stage="x")
         )
         with news:
             news.wait_for(lambda mac=mac: mac in seen, timeout=10)  # type: ignore[misc]
-    return [seen.get(mac, at + 10.0) - at for mac, at in told.items()]
+    stop.set()
+    return [seen.get(mac, at + 10.0) - at for mac, at in emitted.items()]
 
 
 def first_view(url: str, cookies: dict[str, str]) -> tuple[float, float]:
@@ -229,15 +273,15 @@ def measure(data: Path, seconds: float, probes: int) -> tuple[dict[str, float | 
         streams = ["overview", "boots:", "jobs", "images", "points"]
         threads += [
             threading.Thread(
-                target=watch,
-                args=(console.url, cookies, ["activity", streams[number % 5]], stop),
+                target=follow,
+                args=(console.url, cookies, ["activity", streams[number % 5]], stop, clicks),
                 daemon=True,
             )
             for number in range(ADMINISTRATORS)
         ]
         for thread in threads:
             thread.start()
-        live = live_seconds(site, console.url, cookies, probes)
+        live = live_seconds(site, console.url, cookies, probes, clicks)
         booting.wait(seconds + 120)
         stop.set()
         for thread in threads:
@@ -276,6 +320,8 @@ def figures_of(
         "failed_requests": float(len(clicks.failed)),
         "all_pages_p95_ms": percentile(everything) if everything else None,
         "pages": float(len(clicks.server)),
+        "parts_fetched": float(len(clicks.parts)),
+        "parts_p95_ms": percentile(clicks.parts) if clicks.parts else None,
         "dearest_page_processor_ms": max(cost.processor_ms for cost in costs.values()),
         "slowest_page_p95_ms": max(map(percentile, clicks.server.values()), default=None),
         "live_event_median_seconds": statistics.median(live),

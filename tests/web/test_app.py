@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from sqlalchemy import event
 
 from web.app import NAVIGATION, create_app
 
@@ -72,3 +73,38 @@ def test_the_navigation_marks_where_one_is(shared_site, make_client):
 def test_two_sites_have_two_applications(site, shared_site):
     """Nothing of a site is global."""
     assert create_app(site).config["SECRET_KEY"] != create_app(shared_site).config["SECRET_KEY"]
+
+
+@pytest.fixture
+def asked(shared_site):
+    """The statements that the database was asked."""
+    found = []
+
+    def note(*words):
+        found.append(words[2])
+
+    event.listen(shared_site.database.engine, "before_cursor_execute", note)
+    yield found
+    event.remove(shared_site.database.engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize("path", ["/", "/machines/", "/drivers/", "/images/lab-pe-x64"])
+def test_a_page_reads_in_one_transaction(shared_site, make_client, asked, path):
+    """All its operations see one state, and the change counters are read once."""
+    client = make_client(shared_site)
+    client.get(path)
+    asked.clear()
+    assert client.get(path).status_code == 200
+
+    assert asked.count("BEGIN") == 1
+    assert sum("FROM changes" in statement for statement in asked) == 1
+
+
+def test_no_page_keeps_a_connection(shared_site, make_client):
+    """Whether it worked, was refused or is not there."""
+    client, anonymous = make_client(shared_site), make_client(shared_site, "anonymous")
+    for path in ("/", "/no-such-page", "/images/nothing", "/sign-in", "/live/part?topic=jobs"):
+        client.get(path)
+        anonymous.get(path)
+
+    assert shared_site.database.engine.pool.checkedout() == 0

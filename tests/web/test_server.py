@@ -1,10 +1,13 @@
 """The console under gunicorn, as its own process."""
 
 import json
+import os
 import re
 import shutil
+import signal
 import ssl
 import threading
+import time
 
 import httpx
 import pytest
@@ -101,6 +104,145 @@ def test_an_upload_goes_on_after_the_server_was_killed(data):
     files = list((data / "uploads").glob("*/files/boot.wim"))
 
     assert [blob] == [path.read_bytes() for path in files]
+
+
+@pytest.fixture(scope="module")
+def console(furnished_folder, tmp_path_factory):
+    """A running console of two processes that have both begun."""
+    data = shutil.copytree(furnished_folder, tmp_path_factory.mktemp("console") / "data")
+    with running_console(data) as running:
+        wait_until(running, lambda: len(begun(running)) == 2)
+        yield running
+
+
+def begun(console):
+    """The processes that are ready to answer."""
+    folder = console.data / "web" / "measurements"
+    return {one for one in console.processes() if (folder / f"gauge_livesum_{one}.db").exists()}
+
+
+def wait_until(console, ready):
+    """Wait for what the console does soon."""
+    until = time.monotonic() + 60
+    while not ready():
+        assert time.monotonic() < until, console.log()
+        time.sleep(0.05)
+
+
+def again(client):
+    """The same browser with a new connection: it may reach another process."""
+    fresh = httpx.Client(base_url=client.base_url, cookies=client.cookies, timeout=20)
+    fresh.headers["X-CSRFToken"] = client.headers.get("X-CSRFToken", "")
+    return fresh
+
+
+def test_a_session_of_one_process_is_known_to_the_other(console):
+    """Its cookie and the token of its forms count at both; so does its end."""
+    first, second = console.processes()
+    with console.answered_by(first):
+        client = signed_in(console)
+    with console.answered_by(second):
+        assert again(client).get("/jobs/").status_code == 200
+        assert again(client).post("/sign-out").status_code == 303
+    with console.answered_by(first):
+        assert again(client).get("/jobs/").status_code == 303
+
+
+def test_tries_are_counted_over_both_processes(console):
+    """Five wrong passwords for an account, wherever they came in."""
+    first, second = console.processes()
+    client = httpx.Client(base_url=console.url, timeout=20)
+    token = re.search(r'csrf-token" content="([^"]+)', client.get("/sign-in").text)[1]
+    client.headers["X-CSRFToken"] = token
+    form = {"name": "mallory", "password": "wrong"}
+    found = []
+    for process, times in ((first, 3), (second, 3), (first, 1)):
+        with console.answered_by(process):
+            found += [again(client).post("/sign-in", data=form).status_code for _ in range(times)]
+
+    assert [401, 401, 401, 401, 401, 429, 429] == found
+
+
+def test_an_upload_goes_on_at_the_other_process(console):
+    """Its parts are files; a folder's files may come to both at once."""
+    first, second = console.processes()
+    blob = bytes(range(256)) * 4_000
+    tus = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
+    with console.answered_by(first):
+        client = signed_in(console)
+        created = client.post(
+            "/uploads/", headers={**tus, "Upload-Length": str(len(blob)),
+                                  "Upload-Metadata": "filename Ym9vdC53aW0="}, content=blob[:999],
+        )  # fmt: skip
+    with console.answered_by(second):
+        done = again(client).patch(
+            created.headers["Location"], headers={**tus, "Upload-Offset": "999"}, content=blob[999:]
+        )
+
+    assert str(len(blob)) == done.headers["Upload-Offset"]
+    assert [blob] == [
+        path.read_bytes() for path in (console.data / "uploads").glob("*/files/boot.wim")
+    ]
+
+
+def counted(client):
+    """What the metrics say of the page of jobs and of open pages."""
+    text = client.get("/metrics").text
+    view = 'netboot_http_request_seconds_count{status="2xx",view="jobs.index"} '
+    found = (
+        re.search(f"^{re.escape(name)}([0-9.]+)$", text, re.MULTILINE)
+        for name in (view, "netboot_live_streams ")
+    )
+    return tuple(float(one[1]) if one else 0.0 for one in found)
+
+
+def open_streams(client, count):
+    """So many open pages: their answers, not read to the end."""
+    clients = [again(client) for _ in range(count)]
+    return [one.send(one.build_request("GET", "/live?topic=jobs"), stream=True) for one in clients]
+
+
+def test_a_process_that_is_killed_is_replaced_and_its_pages_open_again(console):
+    """What it counted still counts, its places are free, and the site goes on meanwhile."""
+    first, second = console.processes()
+    with console.answered_by(first):
+        client = signed_in(console)
+        before, _ = counted(client)
+        kept = [again(client).get("/jobs/").status_code for _ in range(3)]
+        (stream,) = open_streams(client, 1)
+        text = stream.iter_text()
+        assert any("changed" in one for one in text)
+    with console.answered_by(second):
+        kept += [again(client).get("/jobs/").status_code for _ in range(2)]
+        assert (kept, counted(again(client))) == ([200] * 5, (before + 5, 1.0))
+    os.kill(first, signal.SIGKILL)
+    with pytest.raises(httpx.TransportError):
+        list(text)
+    assert again(client).get("/sign-in").status_code == 303
+    wait_until(console, lambda: begun(console) - {first, second})
+    (new,) = begun(console) - {first, second}
+    with console.answered_by(new):
+        (reconnected,) = open_streams(client, 1)
+        assert any("changed" in one for one in reconnected.iter_text())
+        assert counted(again(client)) == (before + 5, 1.0)
+    reconnected.close()
+
+
+def test_open_pages_are_counted_over_both_processes(console):
+    """A hundred together; one more has to come back later, whichever process it reaches."""
+    first, second = console.processes()
+    opened = []
+    with console.answered_by(first):
+        client = signed_in(console)
+        opened += open_streams(client, 60)
+    with console.answered_by(second):
+        opened += open_streams(client, 41)
+    with console.answered_by(first):
+        opened += open_streams(client, 1)
+
+    assert [200] * 100 + [503, 503] == [one.status_code for one in opened]
+    for one in opened:
+        one.close()
 
 
 def test_it_answers_over_tls_with_a_secure_cookie(data):

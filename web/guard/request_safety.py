@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from pathlib import Path
 
 from flask import Flask, Response, abort, current_app, request, session
 from flask_limiter import Limiter
@@ -9,6 +10,7 @@ from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]
 
 from web.guard.access import FOR_SCRIPTS, has_bearer
+from web.guard.limit_store import address_of
 
 FORM_LIMIT = 2 * 1024 * 1024
 UPLOAD_LIMIT = 64 * 1024**3
@@ -25,13 +27,13 @@ CONTENT_SECURITY_POLICY = "; ".join(  # noqa: FLY002  # one rule a line
 )
 
 csrf = CSRFProtect()
-limiter = Limiter(key_func=get_remote_address, storage_uri="memory://", headers_enabled=True)
+limiter = Limiter(key_func=get_remote_address, headers_enabled=True)
 
 
 def host_is_trusted(host: str, trusted: frozenset[str]) -> bool:
     """Whether a Host header may be answered.
 
-    A name could be rebound to our address by whoever owns it, so names must be listed; an
+    The owner of a name can rebind it to our address, so names must be listed; an
     address needs no look-up and cannot be rebound.
     """
     name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
@@ -50,7 +52,7 @@ def _check_host(trusted: frozenset[str]) -> None:
 
 
 def _choose_limit() -> None:
-    """Uploads are large; the limit must be known before anybody looks at the body."""
+    """Uploads are large; the limit must be set before the body is read."""
     if request.blueprint in {"uploads", "api_uploads"}:
         request.max_content_length = UPLOAD_LIMIT
 
@@ -81,8 +83,13 @@ def _ask_for_tls(response: Response) -> Response:
     return response
 
 
-def init_safety(app: Flask, trusted_hosts: list[str], *, tls_is_trusted: bool) -> None:
-    """Guard the application. Browsers keep to TLS where its certificate is one they trust."""
+def init_safety(
+    app: Flask, trusted_hosts: list[str], folder: Path, *, tls_is_trusted: bool
+) -> None:
+    """Guard the application; `folder` holds what its processes share.
+
+    Browsers keep to TLS where its certificate is one they trust.
+    """
     own = ("localhost", socket.gethostname(), socket.getfqdn())
     trusted = frozenset(name.lower() for name in (*own, *trusted_hosts))
     app.config.update(
@@ -90,6 +97,7 @@ def init_safety(app: Flask, trusted_hosts: list[str], *, tls_is_trusted: bool) -
         WTF_CSRF_CHECK_DEFAULT=False,  # `_check_origin` does, for it knows of tokens
         WTF_CSRF_TIME_LIMIT=None,  # a token lives as long as its session
         RATELIMIT_ENABLED=True,
+        RATELIMIT_STORAGE_URI=address_of(folder / "limits.db"),
     )
     app.before_request(lambda: _check_host(trusted))
     app.before_request(_choose_limit)

@@ -1,11 +1,12 @@
 """What live pages show: each topic is a way to read the site and a template for what was read.
 
-A page renders its topics once when it is made, and the stream renders them again whenever they
-read differently; both use the same template, so they cannot disagree.
+A page contains its topics as parts, and fetches a part again when its version changes; both use
+the same template, so they cannot disagree.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
@@ -13,6 +14,7 @@ from urllib.parse import unquote
 from flask import render_template
 
 from netboot.boot.told.attempts import Outcome
+from netboot.errors import ContentFault
 from netboot.images.boot_image import uefi_loader
 from netboot.operations import jobs
 from netboot.operations.boots import boots, network
@@ -41,21 +43,42 @@ LOG_LINES_SHOWN = 200
 
 JOURNAL = "journal"
 SUBJECTS = ("catalog", "images", "policy", "machines", "boots", "jobs")
-"""What the database counts changes of, as far as topics tell of it."""
+"""Subjects whose changes the database counts, as far as topics show them."""
 
 RECIPES = ("catalog", "images", "policy", "jobs")
+CLOCK_SECONDS = 5
+"""What changes by time alone (a boot that stalls, a point that is away) is looked at this often."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """`read(site, argument)` gives the template's values, which must be comparable.
+    """`read(site, argument)` gives the template's values.
 
-    It tells of `subjects`: when they change, it is read at once.
+    It changes with the counters of `subjects`, and with time where `timed` says so.
     """
 
     template: str
     read: Callable[[Site, str], Values]
-    subjects: tuple[str, ...] = (JOURNAL, *SUBJECTS)
+    subjects: tuple[str, ...] = SUBJECTS
+    timed: bool = False
+
+
+def read_counters(site: Site) -> dict[str, int]:
+    """The change counters of all subjects. Raises OperatorFault when the database fails."""
+    newest = 0
+    with suppress(ContentFault):  # a damaged journal must not stop news of anything else
+        newest = site.journal.last_id()
+    counts = site.database.stamp(*SUBJECTS)
+    return {JOURNAL: newest, **dict(zip(SUBJECTS, counts, strict=True))}
+
+
+def version_of(text: str, counters: Mapping[str, int], now: float) -> str:
+    """The version of a topic like `boots` or `image:lab-pe`; the same in every process."""
+    topic = TOPICS[text.partition(":")[0]]
+    numbers = [counters[subject] for subject in topic.subjects]
+    if topic.timed:
+        numbers.append(int(now // CLOCK_SECONDS))
+    return ".".join(map(str, numbers))
 
 
 def read_activity(site: Site, _argument: str) -> Values:
@@ -64,7 +87,7 @@ def read_activity(site: Site, _argument: str) -> Values:
 
 
 def read_overview(site: Site, _argument: str) -> Values:
-    """The state of the whole site: what boots, what failed and why, what waits for somebody."""
+    """The state of the whole site: what boots, what failed and why, what needs a decision."""
     now = time.time()
     views = images.list_images(site)
     counts = attention.driver_counts(site)
@@ -203,7 +226,7 @@ def read_network(site: Site, _argument: str) -> Values:
 
 
 def read_decisions(site: Site, argument: str) -> Values:
-    """Who was answered and why: `all` or `ignored` (silence only), `:`, what is searched for."""
+    """Which machines were answered and why. The argument: `all` or `ignored`, `:`, search text."""
     which, _, search = argument.partition(":")
     ignored = which == "ignored"
     return {
@@ -219,19 +242,19 @@ def read_captures(site: Site, _argument: str) -> Values:
 
 TOPICS = {
     "activity": Topic("parts/activity.html", read_activity, ("jobs",)),
-    "overview": Topic("overview/_state.html", read_overview),
-    "images": Topic("images/_list.html", read_images, RECIPES),
-    "image": Topic("images/_image.html", read_image),
+    "overview": Topic("overview/_state.html", read_overview, timed=True),
+    "images": Topic("images/_list.html", read_images, RECIPES, timed=True),
+    "image": Topic("images/_image.html", read_image, timed=True),
     "version": Topic("versions/_version.html", read_version),
     "source": Topic("images/_source.html", read_image),
-    "points": Topic("points/_points.html", read_points, RECIPES),
-    "boots": Topic("boots/_list.html", read_boots, (JOURNAL,)),
-    "boot_charts": Topic("boots/_charts.html", read_boot_charts, (JOURNAL,)),
-    "boot": Topic("boots/_boot.html", read_boot, (JOURNAL,)),
+    "points": Topic("points/_points.html", read_points, RECIPES, timed=True),
+    "boots": Topic("boots/_list.html", read_boots, ("boots",), timed=True),
+    "boot_charts": Topic("boots/_charts.html", read_boot_charts, ("boots",), timed=True),
+    "boot": Topic("boots/_boot.html", read_boot, ("boots",), timed=True),
     "jobs": Topic("jobs/_list.html", read_jobs, ("jobs",)),
     "job": Topic("jobs/_job.html", read_job, ("jobs",)),
     "checks": Topic("network/_checks.html", read_checks, ("jobs",)),
-    "network": Topic("network/_state.html", read_network, (JOURNAL,)),
+    "network": Topic("network/_state.html", read_network, (JOURNAL,), timed=True),
     "decisions": Topic("network/_decisions.html", read_decisions, (JOURNAL,)),
     "captures": Topic("network/_captures.html", read_captures, ("jobs",)),
     "tests": Topic("lab/_tests.html", read_tests, ("jobs",)),
@@ -241,7 +264,9 @@ TOPICS = {
 def page(template: str, *topics: str, **values: Any) -> str:
     """A page with these live topics, like `images` or `image:lab-pe-x64`."""
     wanted = ("activity", *topics)
-    read: Values = {}
+    counters = read_counters(site())  # before what they count: a change in between is news
+    now = time.time()
+    read: Values = {"versions": {text: version_of(text, counters, now) for text in wanted}}
     for text in wanted:
         name, _, argument = text.partition(":")
         read |= TOPICS[name].read(site(), argument)

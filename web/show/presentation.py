@@ -2,7 +2,6 @@
 
 import re
 from datetime import UTC, datetime
-from functools import lru_cache
 
 import humanize
 from flask import Flask
@@ -15,8 +14,6 @@ from netboot.images.coverage import Status
 from netboot.images.drivers.driver import Driver, DriverKind
 from web.assets import asset_url
 from web.guard.access import Role, role_now
-from web.show.addresses import init_addresses
-from web.show.boot_rows import init_boot_rows
 
 KIND_WORDS = {
     DriverKind.NETWORK: "Network",
@@ -59,7 +56,6 @@ def iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-@lru_cache(maxsize=8192, typed=True)
 def moment(seconds: float | None) -> Markup:
     """A point in time; the page's script turns it into `3 minutes ago`, in local time."""
     if not seconds:
@@ -87,7 +83,7 @@ def short(digest: str) -> str:
 
 
 def hex_of(digest: str) -> str:
-    """A digest as it stands in addresses."""
+    """A digest as addresses contain it."""
     return digest.removeprefix("sha256:")
 
 
@@ -120,17 +116,11 @@ def sentence_end(text: str) -> str:
 
 def icon(name: str, extra: str = "") -> Markup:
     """An icon out of the sprite; decoration only, so screen readers skip it."""
-    return _icon(asset_url("vendor/icons.svg"), name, extra)
-
-
-@lru_cache(maxsize=1024, typed=True)
-def _icon(sprite: str, name: str, extra: str) -> Markup:
     return Markup('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>').format(
-        extra, sprite, name
+        extra, asset_url("vendor/icons.svg"), name
     )
 
 
-@lru_cache(maxsize=1024, typed=True)
 def badge(colour: str, words: str) -> Markup:
     """A state in colour and words: never by colour alone."""
     return Markup('<span class="badge state state-{}">{}</span>').format(colour, words)
@@ -182,12 +172,6 @@ def _common() -> dict[str, object]:
     return {"role": role_now(), "Role": Role}
 
 
-def load_templates(app: Flask) -> None:
-    """Compile all templates, before anybody waits for a page: takes a second."""
-    for name in app.jinja_env.list_templates(extensions=["html"]):
-        app.jinja_env.get_template(name)
-
-
 def init_presentation(app: Flask) -> None:
     """Give templates their filters and helpers."""
     app.jinja_env.filters.update(
@@ -212,5 +196,3 @@ def init_presentation(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.context_processor(_common)
-    init_addresses(app)
-    init_boot_rows(app)

@@ -128,6 +128,58 @@
     if (event.detail.ctx?.sourceElement?.id === "stream") tryAgain(3);
   });
 
+  // The parts of the page. The stream tells their versions; what differs is fetched again.
+  const AWAY_MS = 3000;
+  const REST = 3; // a part rests for so many times what it took: a busy server is asked less
+  const parts = new Map();
+
+  function partOf(topic) {
+    if (!parts.has(topic)) parts.set(topic, { shown: null, wanted: null, etag: null, busy: false });
+    return parts.get(topic);
+  }
+
+  document.addEventListener("changed", (event) => {
+    if (event.target !== stream()) return;
+    for (const [topic, version] of Object.entries(JSON.parse(event.detail.data))) {
+      const part = partOf(topic);
+      part.wanted = version;
+      if (!part.busy) keepUp(topic, part);
+    }
+  });
+
+  async function keepUp(topic, part) {
+    part.busy = true;
+    while (part.shown !== part.wanted) {
+      const version = part.wanted;
+      const began = performance.now();
+      const answered = await fetchPart(topic, part);
+      if (answered) part.shown = version;
+      const rest = answered ? REST * (performance.now() - began) : AWAY_MS;
+      await new Promise((resolve) => setTimeout(resolve, rest));
+    }
+    part.busy = false;
+  }
+
+  async function fetchPart(topic, part) {
+    const target = document.getElementById(`live-${topic.split(":")[0]}`);
+    if (!target) return true;
+    let answered = false;
+    await htmx.ajax("GET", `/live/part?topic=${encodeURIComponent(topic)}`, {
+      source: target,
+      target,
+      swap: "innerMorph",
+      headers: part.etag ? { "If-None-Match": part.etag } : {},
+      async fetch(...request) {
+        const answer = await fetch(...request);
+        answered = answer.ok || answer.status === 304;
+        if (!answered) throw new Error(`the part ${topic} was refused: ${answer.status}`);
+        part.etag = answer.headers.get("ETag");
+        return answer;
+      },
+    });
+    return answered;
+  }
+
   // The account was taken away or changed: the page as it is now says what is left.
   document.addEventListener("bye", (event) => {
     if (event.detail?.data === "account") window.location.reload();
@@ -440,6 +492,8 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     refresh(document);
+    const versions = JSON.parse(stream()?.dataset.versions ?? "{}");
+    for (const [topic, version] of Object.entries(versions)) partOf(topic).shown = version;
     for (const form of document.querySelectorAll("form[data-upload]")) new UploadForm(form);
     const modal = document.querySelector(".modal[data-open]");
     if (modal) tabler.bootstrap.Modal.getOrCreateInstance(modal).show();

@@ -15,9 +15,9 @@ import json
 import os
 import re
 import shutil
-import threading
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
@@ -93,7 +93,6 @@ class Shelf:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._opening = threading.Lock()
         self.folder = site.data / "uploads"
         self.folder.mkdir(mode=0o700, exist_ok=True)
 
@@ -110,7 +109,7 @@ class Shelf:
                 f"not enough space for {length} bytes in the data folder",
                 hint="Free some disk space and try again.",
             )
-        with self._opening:  # a browser begins several files of a folder at once
+        with self._turn():  # a browser begins several files of a folder at once, at any process
             place = self._open_batch(batch or uuid.uuid4().hex, owner, path)
         if sum(1 for _ in (place / "parts").iterdir()) > 2 * PARTS_PER_BATCH:
             raise OperatorFault("too many files in one upload", hint="Upload a ZIP instead.")
@@ -211,6 +210,16 @@ class Shelf:
             return jobs.get_job(self._site, job_id).finished
         except NotFound:
             return True
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Be the only one who opens a batch, among the threads of all processes."""
+        opened = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(opened)
 
     def _open_batch(self, batch: str, owner: int, path: str) -> Path:
         place = self.folder / batch

@@ -15,7 +15,8 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAl
 from sqlalchemy.orm import Session, sessionmaker
 
 from netboot.errors import InvalidInput, MissingTool, OperatorFault
-from netboot.store.database.change_counters import count_changes, numbers
+from netboot.store.database.change_counters import count_changes
+from netboot.store.database.snapshots import Snapshots
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 HEAD = "0016"
@@ -45,8 +46,9 @@ class Database:
             event.listen(self.engine, "connect", _prepare_sqlite)
         event.listen(self.engine, "begin", _begin)
         self._writer = self.engine.execution_options(**{_WRITES: True})
-        self._reading = sessionmaker(self.engine, expire_on_commit=False)
+        self._reading = sessionmaker(self._reader(), expire_on_commit=False)
         self._writing = sessionmaker(self._writer, expire_on_commit=False)
+        self._snapshots = Snapshots(self._reading)
 
     @property
     def is_sqlite(self) -> bool:
@@ -54,10 +56,28 @@ class Database:
         return self.engine.dialect.name == "sqlite"
 
     @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all reading of this thread share one transaction.
+
+        It is replaced when this thread writes: what is read next must contain that.
+        """
+        self._snapshots.wanted = True
+        try:
+            yield
+        finally:
+            self._snapshots.wanted = False
+            self._snapshots.retire()
+
+    @contextmanager
     def transaction(self) -> Iterator[Session]:
         """A transaction for reading. Raises OperatorFault when the database fails."""
-        with self._explained(), self._reading.begin() as session:
-            yield session
+        with self._explained():
+            if self._snapshots.wanted:
+                with self._snapshots.reading() as snapshot:
+                    yield snapshot.session
+            else:
+                with self._reading.begin() as session:
+                    yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -65,16 +85,18 @@ class Database:
 
         Raises OperatorFault when the database fails.
         """
+        self._snapshots.retire()  # what is read during the writer's turn must be as of now
         with self._explained(), self._writing.begin() as session:
             yield session
+        self._snapshots.retire()  # and what is read afterwards must contain what was written
 
     def stamp(self, *subjects: str) -> tuple[int, ...]:
         """Differs when any of these subjects (see `changes.SUBJECTS`) was changed, by whomever.
 
         Ask first and read afterwards. Raises OperatorFault when the database fails.
         """
-        with self._explained(), self.engine.connect() as connection:
-            found = numbers(connection)
+        with self.transaction() as session:
+            found = self._snapshots.numbers(session)
         return tuple(found[subject] for subject in subjects)
 
     def migrate(self) -> None:
@@ -90,6 +112,12 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+    def _reader(self) -> Engine:
+        """What reads: one state a transaction, as SQLite gives it anyway."""
+        if self.is_sqlite:
+            return self.engine
+        return self.engine.execution_options(isolation_level="REPEATABLE READ")
 
     def _upgrade(self) -> None:
         """All steps in one transaction: a crash leaves the old schema, whole."""
@@ -147,6 +175,7 @@ def _engine(url: str) -> Engine:
             json_serializer=_json,
             json_deserializer=from_json,
             pool_size=CONNECTIONS,
+            max_overflow=4 * CONNECTIONS,  # a page that waits for another server holds one
             pool_use_lifo=True,  # so that few are in use, and their caches are warm
         )
     except ArgumentError as fault:

@@ -1,6 +1,7 @@
 """A console as its own process, as `netboot run` starts it, and a worker beside it."""
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -51,14 +52,29 @@ class Console:
         """Stop it; the seconds that it took."""
         began = time.monotonic()
         if self.process.poll() is None:
-            import os
-
             if number == signal.SIGKILL:
                 os.killpg(self.process.pid, number)
             else:
                 self.process.send_signal(number)
         self.process.wait(30)
         return time.monotonic() - began
+
+    def processes(self):
+        """The ids of the processes that answer; gunicorn's own only watches over them."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(one) for one in children.read_text().split()]
+
+    @contextlib.contextmanager
+    def answered_by(self, process):
+        """Let only this process answer, by stopping the others meanwhile."""
+        others = [one for one in self.processes() if one != process]
+        for one in others:
+            os.kill(one, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for one in others:
+                os.kill(one, signal.SIGCONT)
 
     def log(self):
         """The end of what it said."""

@@ -10,7 +10,6 @@ from netboot.operations.versions import versions as version_operations
 from web.api.images.images import ImagePath, Version
 from web.api.subject import LARGEST_NUMBER, Subject, Value
 from web.guard.access import Role, site
-from web.live.turns import out_of_turn
 
 versions = Subject("versions", "Content versions, their differences and their source.",
                    below="images")  # fmt: skip
@@ -105,7 +104,6 @@ def get_version(path: VersionPath) -> Version:
 
 
 @versions.verb("GET", "/<slug>/compare", needs=Role.VIEWER, gives=VersionsCompared)
-@out_of_turn
 def compare_versions(path: ImagePath, query: TwoVersions) -> VersionsCompared:
     """Compare two versions: source, drivers, properties and files."""
     image = operations.get_image(site(), path.slug)

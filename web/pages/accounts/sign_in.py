@@ -1,6 +1,6 @@
 """First setup, sign-in and sign-out."""
 
-from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
@@ -133,18 +133,15 @@ def _setup_form(message: str = "", hint: str = "") -> str:
 
 def _lead_to_setup() -> ResponseReturnValue | None:
     """Without an administrator, every page redirects to the setup page."""
-    if current_app.extensions.get("netboot_is_set_up"):
+    if request.endpoint in OPEN_BEFORE_SETUP or current_user.is_authenticated:
         return None
-    if operations.setup_needed(site()):
-        if asks_as_script():
-            raise OperatorFault(
-                "this site has no administrator", hint="Open the console and set up the site first."
-            )
-        if request.endpoint in OPEN_BEFORE_SETUP:
-            return None
-        return redirect(url_for("accounts.setup_page"), 303)
-    current_app.extensions["netboot_is_set_up"] = True
-    return None
+    if not operations.setup_needed(site()):
+        return None
+    if asks_as_script():
+        raise OperatorFault(
+            "this site has no administrator", hint="Open the console and set up the site first."
+        )
+    return redirect(url_for("accounts.setup_page"), 303)
 
 
 def init_accounts(app: Flask) -> None:

@@ -22,7 +22,6 @@ from web.guard import audit_trail
 from web.guard.access import Role, begin_session, requires, site
 from web.guard.public_address import absolute_url
 from web.guard.request_safety import limiter
-from web.live.turns import out_of_turn
 from web.responses import problem
 
 single_sign_on = Blueprint("single_sign_on", __name__, url_prefix="/sign-in/single-sign-on")
@@ -43,7 +42,6 @@ def _provider() -> Any:
 @single_sign_on.get("/")
 @limiter.limit(TRIES)
 @requires(Role.PUBLIC)
-@out_of_turn
 def begin() -> ResponseReturnValue:
     """Redirect to the provider."""
     provider = _provider()
@@ -59,7 +57,6 @@ def begin() -> ResponseReturnValue:
 @single_sign_on.get("/callback")
 @limiter.limit(TRIES)
 @requires(Role.PUBLIC)
-@out_of_turn
 def callback() -> ResponseReturnValue:
     """Return from the provider, and sign in as the account it confirms."""
     provider = _provider()

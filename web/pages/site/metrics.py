@@ -1,17 +1,22 @@
-"""What Prometheus reads: how the site stands, and how the page answers.
+"""What Prometheus reads: the state of the site, and how quickly the page answers.
 
-https://prometheus.io/docs/instrumenting/exposition_formats/ Whoever has an API token may read,
-or everybody where the setting `metrics` says "open".
+https://prometheus.io/docs/instrumenting/exposition_formats/ Reading needs an API token, unless
+the setting `metrics` says "open". Each process of the console counts its own answers in a file
+(`share_measurements`); whichever process is asked adds up all files.
+https://prometheus.github.io/client_python/multiprocess/
 """
 
+import os
 import time
 from collections import Counter as Tally
 from collections.abc import Iterable
+from pathlib import Path
 
 from flask import Blueprint, Flask, Response, current_app, g, request
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry, Gauge, Histogram, values
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from netboot.boot.told.attempt import Outcome
@@ -27,6 +32,9 @@ from web.live.streams import Streams
 
 metrics = Blueprint("metrics", __name__)
 
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
+"""The library's name of the folder in which several processes count."""
+
 JOBS_COUNTED = 500
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 10)
 
@@ -38,15 +46,13 @@ class SiteCollector(Collector):
         self._app, self._site = app, site
 
     def collect(self) -> Iterable[Metric]:
-        """All that the site tells of itself."""
+        """The metrics of the site."""
         yield from _images(self._site)
         yield from _jobs(self._site)
         with self._app.app_context():
             yield from _boots(self._site)
         yield from _store(self._site)
         yield from _requests(self._site)
-        streams: Streams = self._app.extensions["netboot_streams"]
-        yield GaugeMetricFamily("netboot_live_streams", "Open live pages.", streams.open)
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: asking for names must not read the site."""
@@ -77,7 +83,7 @@ def _jobs(own_site: Site) -> Iterable[Metric]:
 
 
 def _boots(own_site: Site) -> Iterable[Metric]:
-    outcomes = GaugeMetricFamily("netboot_boots", "Boots that are remembered.", labels=["outcome"])
+    outcomes = GaugeMetricFamily("netboot_boots", "Boots in the boot log.", labels=["outcome"])
     for outcome in Outcome:
         counted = boots.count(own_site, BootFilter(outcome=outcome))
         outcomes.add_metric([outcome.value], counted)
@@ -121,9 +127,23 @@ def read() -> Response:
     if site().settings.metrics != "open":
         refusal = refuse_below(Role.VIEWER)
         assert refusal is None  # for scripts it aborts instead
-    registry: CollectorRegistry = current_app.extensions["netboot_metrics"]
+    registry = CollectorRegistry()
+    for collector in current_app.extensions["netboot_metrics"]:
+        registry.register(collector)
+    if SHARED in os.environ:
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     encoder, content_type = choose_encoder(request.headers.get("Accept", ""))
     return Response(encoder(registry), content_type=content_type)
+
+
+def share_measurements(folder: Path) -> None:
+    """Let this process measure into a file of its own, for the others to read.
+
+    To be called before the application is made. Files that are left over from another run of
+    the console must be gone.
+    """
+    os.environ[SHARED] = str(folder)
+    values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
 
 
 def _begin() -> None:
@@ -132,15 +152,19 @@ def _begin() -> None:
 
 def init_metrics(app: Flask, site: Site) -> None:
     """Measure every answer, and give Prometheus its page."""
-    registry = CollectorRegistry()
-    registry.register(SiteCollector(app, site))
     seconds = Histogram(
         "netboot_http_request_seconds",
         "How long answers took, by view.",
         ["view", "status"],
-        registry=registry,
+        registry=None,
         buckets=BUCKETS,
     )
+    streams: Streams = app.extensions["netboot_streams"]
+    live = Gauge(
+        "netboot_live_streams", "Open live pages.", registry=None, multiprocess_mode="livesum"
+    )
+    streams.report = live.set
+    live.set(0)
 
     def measure(response: Response) -> Response:
         if "began_at" in g and not response.is_streamed:
@@ -149,7 +173,13 @@ def init_metrics(app: Flask, site: Site) -> None:
             seconds.labels(view, f"{response.status_code // 100}xx").observe(took)
         return response
 
-    app.extensions["netboot_metrics"] = registry
+    # Of several processes, the files hold what these two count.
+    own = (
+        (SiteCollector(app, site),)
+        if SHARED in os.environ
+        else (SiteCollector(app, site), seconds, live)
+    )
+    app.extensions["netboot_metrics"] = own
     app.before_request(_begin)
     app.after_request(measure)
     app.register_blueprint(metrics)

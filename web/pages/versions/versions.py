@@ -8,7 +8,6 @@ from netboot.operations.images import images
 from netboot.operations.versions import versions
 from web.guard.access import Role, requires, site
 from web.live.parts import page
-from web.live.turns import out_of_turn
 from web.responses import done
 from web.show.forms import asked_number
 
@@ -17,7 +16,6 @@ images_versions = Blueprint("images_versions", __name__, url_prefix="/images")
 
 @images_versions.get("/<slug>/versions")
 @requires(Role.VIEWER)
-@out_of_turn
 def show(slug: str) -> str:
     """All versions, and the differences between two selected ones."""
     image = images.get_image(site(), slug)

@@ -1,0 +1,69 @@
+"""Counts within windows of time, in a small SQLite file that several processes share.
+
+A window is fixed: it begins with the first count and ends after so many seconds.
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_TABLE = "CREATE TABLE IF NOT EXISTS counts (key TEXT PRIMARY KEY, count INTEGER, ends REAL)"
+_COUNT = """\
+INSERT INTO counts VALUES (:key, :amount, :ends)
+ON CONFLICT (key) DO UPDATE SET
+    count = CASE WHEN ends <= :now THEN :amount ELSE count + :amount END,
+    ends = CASE WHEN ends <= :now THEN :ends ELSE ends END
+RETURNING count"""
+
+FAULTS = sqlite3.Error
+"""What a damaged file raises."""
+
+
+class SharedCounts:
+    """The counts of one file. Any thread of any process may count."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._opened() as file:
+            file.execute("PRAGMA journal_mode=WAL")
+            file.execute(_TABLE)
+
+    def add(self, key: str, amount: int, seconds: float) -> int:
+        """Count, in a new window where none is open; the new count. Ended windows are deleted."""
+        now = time.time()
+        values = {"key": key, "amount": amount, "now": now, "ends": now + seconds}
+        with self._opened() as file:
+            found: tuple[int] = file.execute(_COUNT, values).fetchone()
+            file.execute("DELETE FROM counts WHERE ends <= ?", (now,))
+        return found[0]
+
+    def find(self, key: str) -> tuple[int, float]:
+        """The count of the window that is open, and when it ends; 0 and now where none is."""
+        now = time.time()
+        query = "SELECT count, ends FROM counts WHERE key = ? AND ends > ?"
+        with self._opened() as file:
+            found: tuple[int, float] | None = file.execute(query, (key, now)).fetchone()
+        return found or (0, now)
+
+    def delete(self, key: str) -> None:
+        """End one window."""
+        with self._opened() as file:
+            file.execute("DELETE FROM counts WHERE key = ?", (key,))
+
+    def delete_all(self) -> int:
+        """End all windows; how many there were."""
+        with self._opened() as file:
+            return file.execute("DELETE FROM counts").rowcount
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        """A connection of this call's own: counting is rare, and threads share nothing."""
+        file = sqlite3.connect(self._path, timeout=10)
+        try:
+            file.execute("PRAGMA synchronous=OFF")  # counts of minutes need no disk
+            with file:
+                yield file
+        finally:
+            file.close()
