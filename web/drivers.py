@@ -1,10 +1,10 @@
 """The driver catalog: search, details, enable and disable, import, conflicts."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user  # type: ignore[import-untyped]
 
 from netboot.errors import InvalidInput, NotBootCritical
 from netboot.images.architecture import Architecture
@@ -13,10 +13,10 @@ from netboot.images.device import parse_devices
 from netboot.images.driver import DriverKind
 from netboot.operations import (
     coverage,
+    driver_import,
     driver_relations,
     driver_sets,
     images,
-    jobs,
     known_pairs,
 )
 from netboot.operations import drivers as operations
@@ -25,7 +25,7 @@ from web.access import Role, is_local_path, requires, site
 from web.answers import done, sentence, wants_fragment
 from web.presentation import label_of
 from web.topics import page
-from web.uploads import shelf
+from web.uploads import all_handed_in
 
 drivers = Blueprint("drivers", __name__, url_prefix="/drivers")
 
@@ -298,14 +298,8 @@ def import_page() -> str:
 @requires(Role.OPERATOR)
 def import_drivers() -> ResponseReturnValue:
     """Hand an uploaded folder or archive to the worker."""
-    batch = shelf().batch(request.form.get("upload", ""), owner=current_user.id)
-    job = jobs.submit(
-        site(),
-        "import_drivers",
-        {"path": str(batch.path)},
-        title=f"Import drivers from {batch.label}",
-    )
-    shelf().hand_over(batch, job.id)
+    batch = request.form.get("upload", "")
+    job = all_handed_in(batch, partial(driver_import.ask_import, site()))
     return done("The import was started.", url_for("jobs.show", job_id=job.id))
 
 

@@ -4,20 +4,19 @@ from dataclasses import dataclass
 
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user  # type: ignore[import-untyped]
 
-from netboot.errors import InvalidInput, NotBootCritical, OperatorFault
+from netboot.errors import InvalidInput, NotBootCritical
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image import slug as slug_of
 from netboot.images.catalog import DriverFilter
 from netboot.operations import images as operations
-from netboot.operations import jobs, points, policy
+from netboot.operations import points, policy, versions
 from netboot.operations.driver_search import search_drivers
 from web.access import Role, requires, site
 from web.answers import done, wants_fragment
 from web.forms import to_number
 from web.topics import page
-from web.uploads import shelf
+from web.uploads import handed_in
 
 images = Blueprint("images", __name__, url_prefix="/images")
 
@@ -105,26 +104,15 @@ def arrange_drivers(slug: str) -> ResponseReturnValue:
 @requires(Role.OPERATOR)
 def build(slug: str) -> ResponseReturnValue:
     """Ask for a new version."""
-    image = operations.get_image(site(), slug)
-    jobs.submit(site(), "build_version", {"image": image.name}, title=f"Build {image.name}")
+    versions.ask_build(site(), slug)
     return done("The build was started.", url_for("images.show", slug=slug))
 
 
 @images.post("/<slug>/update-distribution-points")
 @requires(Role.OPERATOR)
 def update_distribution_points(slug: str) -> ResponseReturnValue:
-    """Hand the newest version to the points."""
-    image = operations.get_image(site(), slug)
-    if image.current is None:
-        raise OperatorFault(
-            f"{image.name} has no version yet", hint="Build one first, then update the points."
-        )
-    jobs.submit(
-        site(),
-        "update_distribution_points",
-        {"image": image.name},
-        title=f"Update Distribution Points with {image.current.label}",
-    )
+    """Publish the newest version."""
+    points.ask_update(site(), slug)
     return done("The distribution points are being updated.", url_for("images.show", slug=slug))
 
 
@@ -208,16 +196,6 @@ class ImportForm:
             upload=form.get("upload", ""),
         )
 
-    def arguments(self, path: str) -> dict[str, object]:
-        """The job's arguments."""
-        return {
-            "path": path,
-            "name": self.name,
-            "architecture": self.architecture.value if self.architecture else None,
-            "index": self.wim_index,
-            "comment": self.comment,
-        }
-
 
 @images.get("/import")
 @requires(Role.OPERATOR)
@@ -231,12 +209,15 @@ def import_page() -> str:
 def import_image() -> ResponseReturnValue:
     """Hand an uploaded WIM to the worker."""
     form = ImportForm.read()
-    upload = shelf().file(form.upload, owner=current_user.id)
-    job = jobs.submit(
-        site(),
-        "import_image",
-        form.arguments(str(upload.path)),
-        title=f"Import {form.name}",
+    job = handed_in(
+        form.upload,
+        lambda path: operations.ask_import(
+            site(),
+            path,
+            name=form.name,
+            architecture=form.architecture,
+            index=form.wim_index,
+            comment=form.comment,
+        ),
     )
-    shelf().hand_over(upload, job.id)
     return done("The import was started.", url_for("jobs.show", job_id=job.id))

@@ -5,12 +5,12 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
 from netboot.operations import image_source as operations
-from netboot.operations import images, jobs, publication
+from netboot.operations import images, publication
 from web.access import Role, requires, site
 from web.answers import done
 from web.forms import number, optional_number
 from web.topics import page
-from web.uploads import shelf
+from web.uploads import handed_in
 
 images_source = Blueprint("images_source", __name__, url_prefix="/images")
 
@@ -26,16 +26,12 @@ def show(slug: str) -> str:
 @requires(Role.OPERATOR)
 def examine(slug: str) -> ResponseReturnValue:
     """Hand an uploaded file to the worker, to be examined as a newer source."""
-    image = images.get_image(site(), slug)
-    upload = shelf().file(request.form.get("upload", ""), owner=current_user.id)
-    job = jobs.submit(
-        site(),
-        "examine_source",
-        {"image": image.name, "path": str(upload.path), "index": optional_number("index")},
-        title=f"Examine a newer source of {image.name}",
+    index = optional_number("index")
+    handed_in(
+        request.form.get("upload", ""),
+        lambda path: operations.ask_examine(site(), slug, path, index=index),
     )
-    shelf().hand_over(upload, job.id)
-    return done("The file is being examined; the report appears here.", _here(image))
+    return done("The file is being examined; the report appears here.", url_for(".show", slug=slug))
 
 
 @images_source.post("/<slug>/source/take")

@@ -3,7 +3,7 @@
 from flask import Blueprint, url_for
 from flask.typing import ResponseReturnValue
 
-from netboot.operations import images, jobs, versions
+from netboot.operations import images, points, versions
 from web.access import Role, requires, site
 from web.answers import done
 from web.forms import asked_number
@@ -35,6 +35,5 @@ def show(slug: str) -> str:
 @requires(Role.OPERATOR)
 def verify(slug: str) -> ResponseReturnValue:
     """Ask for every byte that is served of the image to be read."""
-    image = images.get_image(site(), slug)
-    job = jobs.submit(site(), "verify_content", {"image": image.name}, title=f"Verify {image.name}")
+    job = points.ask_verify(site(), slug)
     return done("Every byte is being read.", url_for("jobs.show", job_id=job.id))

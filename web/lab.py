@@ -31,7 +31,7 @@ def boot() -> ResponseReturnValue:
     """Boot a test machine."""
     firmware, nic = request.form.get("firmware", ""), request.form.get("nic", "")
     memory = number("memory")
-    operations.submit_boot(site(), firmware=firmware, nic=nic, memory=memory)
+    operations.ask_boot(site(), firmware=firmware, nic=nic, memory=memory)
     return done(
         "The test machine is being started.",
         url_for("lab.index", firmware=firmware, nic=nic, memory=memory),

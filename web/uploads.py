@@ -18,7 +18,7 @@ from netboot.site import Site
 from web.access import Role, requires
 from web.answers import sentence
 from web.safety import UPLOAD_LIMIT
-from web.shelf import Busy, Shelf, Upload, WrongOffset
+from web.shelf import Batch, Busy, Shelf, Upload, WrongOffset
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,termination,expiration"
@@ -33,15 +33,24 @@ def shelf() -> Shelf:
     return found
 
 
-def handed_in(batch: str, submit: Callable[[Path], JobView]) -> JobView:
-    """Queue a job about the one file of a batch; a file that it refuses is thrown away.
+def handed_in(batch: str, ask: Callable[[Path], JobView]) -> JobView:
+    """Queue a job about the one file of a batch. Raises InvalidInput, and what `ask` raises."""
+    return _handed_in(shelf().file(batch, owner=current_user.id), lambda upload: ask(upload.path))
 
-    Raises InvalidInput, as `submit` does for a file that cannot be what it should.
+
+def all_handed_in(batch: str, ask: Callable[[Path, str], JobView]) -> JobView:
+    """Queue a job about all files of a batch, which `ask` gets with their label.
+
+    Raises InvalidInput, and what `ask` raises.
     """
-    upload = shelf().file(batch, owner=current_user.id)
+    found = shelf().batch(batch, owner=current_user.id)
+    return _handed_in(found, lambda upload: ask(upload.path, upload.label))
+
+
+def _handed_in(upload: Batch, ask: Callable[[Batch], JobView]) -> JobView:
     try:
-        job = submit(upload.path)
-    except InvalidInput:
+        job = ask(upload)
+    except InvalidInput:  # the same bytes would be refused again: do not keep them
         shelf().forget(upload)
         raise
     shelf().hand_over(upload, job.id)

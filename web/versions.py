@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from netboot.errors import InvalidInput
 from netboot.images.disk_package import System
 from netboot.images.media import DiskFormat, MediaKind, MediaOrder
-from netboot.operations import disk_packages, jobs
+from netboot.operations import disk_packages
 from netboot.operations import images as image_operations
 from netboot.operations import media as operations
 from web.access import Role, requires, site
@@ -40,15 +40,8 @@ def build_media(slug: str, number: int) -> ResponseReturnValue:
     )
     wanted = [(image.name, number)]
     if form.get("other"):
-        other = operations.find_version(site(), form["other"], 0)
-        wanted.append((other.image, other.number))
-    title = operations.check(site(), order, wanted)
-    jobs.submit(
-        site(),
-        "build_media",
-        {"image": image.name, "order": order.to_json(), "versions": wanted},
-        title=title,
-    )
+        wanted.append((form["other"], 0))
+    operations.ask_media(site(), order, wanted)
     return done(
         "The medium is being made; it appears below when it is done.",
         url_for("versions.show", slug=slug, number=number),

@@ -33,7 +33,7 @@ def test_machine() -> None:
 def boot(data: Path, *, firmware: str, nic: str, memory: str, wait: bool, json_: bool) -> int:
     """Boot a test machine, by the running site's worker."""
     site = open_site(data)
-    job = operations.submit_boot(site, firmware=firmware, nic=nic, memory=int(memory))
+    job = operations.ask_boot(site, firmware=firmware, nic=nic, memory=int(memory))
     return queued(site, job, wait=wait, json_=json_)
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from netboot.operations import jobs
+from netboot.operations.jobs import JobKind
 from netboot.site import Site
 from netboot.store.catalog_entry import DriverSummary
 from netboot.store.catalog_rows import add_entries, summaries_of
@@ -72,6 +74,13 @@ class _Tally:
             refused=tuple(self.refused),
             new_hardware_ids=tuple(sorted(self.new_ids)),
         )
+
+
+def ask_import(site: Site, path: Path, label: str) -> jobs.JobView:
+    """Queue an import of the uploaded packages at `path`, which the uploader calls `label`."""
+    return jobs.submit(
+        site, JobKind.IMPORT_DRIVERS, {"path": str(path)}, title=f"Import drivers from {label}"
+    )
 
 
 def import_drivers(site: Site, path: Path, *, progress: Progress | None = None) -> ImportReport:

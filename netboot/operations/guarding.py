@@ -14,14 +14,14 @@ from sqlalchemy import select
 
 from netboot.errors import ContentFault
 from netboot.images.content_version import ContentVersion
-from netboot.operations import housekeeping
-from netboot.operations.jobs import Daily
+from netboot.operations import housekeeping, jobs
+from netboot.operations.jobs import Daily, JobKind
 from netboot.site import Site
 from netboot.store.blobs import BlobStore
 from netboot.store.image_rows import version_value
 from netboot.store.records import ImageRow
 
-DAILY = Daily("scrub", "last_scrub", "Daily check of all stored images")
+DAILY = Daily(JobKind.SCRUB, "last_scrub", "Daily check of all stored images")
 BYTES_PER_SECOND = 20 << 20
 """How fast the background scrub reads: machines that boot come first."""
 
@@ -44,6 +44,11 @@ class _Findings:
     read: set[str] = field(default_factory=set)
     mended: tuple[str, ...] = ()
     alarms: tuple[str, ...] = ()
+
+
+def ask_scrub(site: Site) -> jobs.JobView:
+    """Queue a scrub now, in addition to the daily one."""
+    return jobs.submit(site, JobKind.SCRUB, {}, title="Check of all stored images")
 
 
 def scrub(

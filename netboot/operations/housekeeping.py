@@ -14,7 +14,8 @@ from typing import Any
 from sqlalchemy import JSON, Column, String, select
 
 from netboot.errors import ContentFault, OperatorFault
-from netboot.operations.jobs import DAY, Daily
+from netboot.operations import jobs
+from netboot.operations.jobs import DAY, Daily, JobKind
 from netboot.site import Site
 from netboot.store.altered_bytes import SetAside, delete_aside, list_aside
 from netboot.store.blobs import BlobStore
@@ -29,7 +30,7 @@ BOOTS_KEPT = 500_000
 JOBS_FOR = 90 * DAY
 ALTERED_FOR = 90 * DAY
 
-DAILY = Daily("clean_up", "last_clean_up", "Daily clean-up")
+DAILY = Daily(JobKind.CLEAN_UP, "last_clean_up", "Daily clean-up")
 
 DIGITS = len("sha256:") + 64
 
@@ -68,6 +69,11 @@ class Collected:
     altered: int
 
 
+def ask_clean(site: Site) -> jobs.JobView:
+    """Queue a clean-up now, in addition to the daily one."""
+    return jobs.submit(site, JobKind.CLEAN_UP, {}, title="Clean-up")
+
+
 def collect_garbage(
     site: Site, now: float, *, force: bool = False, progress: Progress | None = None
 ) -> Collected:
@@ -86,7 +92,7 @@ def collect_garbage(
     events = site.journal.prune(before=now - EVENTS_FOR, keep=EVENTS_KEPT)
     site.boots.save()
     site.boots.forget(keep=BOOTS_KEPT)
-    jobs = site.jobs.forget(before=now - JOBS_FOR)
+    old_jobs = site.jobs.forget(before=now - JOBS_FOR)
     leftovers = site.blobs.clear_staging() + site.point.blobs.clear_staging()
     tell(0.5, "the distribution point")
     programs = {ref.digest for ref in read_programs(site.point).values()}
@@ -101,7 +107,7 @@ def collect_garbage(
         size=sum(gone) + swept.size + sum(aside),
         versions=swept.versions,
         events=events,
-        jobs=jobs,
+        jobs=old_jobs,
         leftovers=leftovers,
         altered=len(aside),
     )

@@ -27,8 +27,9 @@ from netboot.images.architecture import Architecture
 from netboot.images.boot_image import BootImage, SourceWim
 from netboot.images.image_facts import ImageFacts
 from netboot.images.source_change import SourceChange, compare_sources
-from netboot.operations import policy
+from netboot.operations import jobs, policy
 from netboot.operations.image_view import ImageView, get_image
+from netboot.operations.jobs import JobKind
 from netboot.site import Site
 from netboot.store.blobs import StoredBlob
 from netboot.store.image_rows import (
@@ -52,6 +53,30 @@ class TakenIn:
     blob: StoredBlob
     facts: ImageFacts
     name: str
+
+
+def ask_import(
+    site: Site,
+    path: Path,
+    *,
+    name: str,
+    architecture: Architecture | None = None,
+    index: int | None = None,
+    comment: str = "",
+) -> jobs.JobView:
+    """Queue an import of the uploaded WIM or ISO at `path` as a new boot image.
+
+    Raises InvalidInput for a name that is none, AlreadyExists for one that is taken.
+    """
+    _require_free(site, name, comment)
+    arguments = {
+        "path": str(path),
+        "name": name.strip(),
+        "architecture": architecture.value if architecture else None,
+        "index": index,
+        "comment": comment,
+    }
+    return jobs.submit(site, JobKind.IMPORT_IMAGE, arguments, title=f"Import {name.strip()}")
 
 
 def import_image(
@@ -87,6 +112,17 @@ def import_image(
         session.add(_row(image, taken, address, is_lab=is_lab))
     policy.adopt(site, image.name, image.architecture)
     return get_image(site, image.name)
+
+
+def ask_examine(site: Site, image: str, path: Path, *, index: int | None = None) -> jobs.JobView:
+    """Queue an examination of the uploaded file at `path` as a newer source. Raises NotFound."""
+    name = get_image(site, image).name
+    return jobs.submit(
+        site,
+        JobKind.EXAMINE_SOURCE,
+        {"image": name, "path": str(path), "index": index},
+        title=f"Examine a newer source of {name}",
+    )
 
 
 def examine_source(

@@ -12,7 +12,7 @@ from netboot.images.boot_image import BootImage
 from netboot.images.known_pairs import arranged
 from netboot.operations import policy
 from netboot.operations.drivers import enable_row, find_driver
-from netboot.operations.image_source import import_image
+from netboot.operations.image_source import ask_import, import_image
 from netboot.operations.image_view import ImageView, get_image, list_images
 from netboot.operations.known_pairs import pairs_known
 from netboot.site import Site
@@ -25,6 +25,7 @@ __all__ = [
     "add_driver",
     "add_drivers",
     "arrange_drivers",
+    "ask_import",
     "delete_image",
     "get_image",
     "import_image",

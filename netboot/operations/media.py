@@ -20,6 +20,8 @@ from netboot.images.content_version import ContentVersion
 from netboot.images.image_facts import ImageFacts
 from netboot.images.media import NATIVE, DiskFormat, MediaKind, MediaOrder, file_name
 from netboot.images.media_plan import BIOS_PARTS, LOADERS, Carried, MediumPlan, plan_medium
+from netboot.operations import jobs
+from netboot.operations.jobs import JobKind
 from netboot.operations.publication import require_publishable
 from netboot.report import ReportTokens
 from netboot.site import Site
@@ -89,14 +91,32 @@ def home_of(site: Site, text: str) -> str:
     return f"http://{site.settings.address}:{site.settings.http_port}"
 
 
-def check(site: Site, order: MediaOrder, wanted: Sequence[tuple[str, int]]) -> str:
-    """A title for the work, or the reason why it cannot be done (before it is queued)."""
+def ask_media(site: Site, order: MediaOrder, wanted: Sequence[tuple[str, int]]) -> jobs.JobView:
+    """Queue a medium of these versions, by image and number (0 is the newest).
+
+    Raises NotFound, SecretsFound, and InvalidInput for an order that cannot be made.
+    """
+    versions = _checked(site, order, wanted)
+    return jobs.submit(
+        site,
+        JobKind.BUILD_MEDIA,
+        {
+            "image": versions[0].image,
+            "order": order.to_json(),
+            "versions": [(version.image, version.number) for version in versions],
+        },
+        title=f"Make {_words(order)} of {' and '.join(version.label for version in versions)}",
+    )
+
+
+def _checked(
+    site: Site, order: MediaOrder, wanted: Sequence[tuple[str, int]]
+) -> list[ContentVersion]:
     versions = [find_version(site, image, number) for image, number in wanted]
     rules.check_order(order, versions)
     for version in versions:
         require_publishable(site, version.image, version.number)
-    names = " and ".join(version.label for version in versions)
-    return f"Make {_words(order)} of {names}"
+    return versions
 
 
 def build_media(
@@ -112,7 +132,7 @@ def build_media(
     NotFound, MissingTool, and ContentFault when stored bytes are damaged.
     """
     tell = progress or (lambda _part, _stage: None)
-    check(site, order, wanted)
+    _checked(site, order, wanted)
     with site.blobs.staging_folder() as work:
         carried = [_carried(site, order, image, number, work) for image, number in wanted]
         plan = plan_medium(order, carried)

@@ -12,6 +12,8 @@ from netboot.images.properties import Properties
 from netboot.images.servicing import plan
 from netboot.images.uefi_loader import held as uefi_loaders_in
 from netboot.images.version_change import VersionChange, compare_versions
+from netboot.operations import jobs
+from netboot.operations.jobs import JobKind
 from netboot.operations.kept_results import KeptResults
 from netboot.report import ReportTokens
 from netboot.site import Site
@@ -58,6 +60,13 @@ class _Order:
     number: int
     newest: ContentVersion | None
     newest_is_sound: bool
+
+
+def ask_build(site: Site, image: str) -> jobs.JobView:
+    """Queue a build of the image's next version. Raises NotFound."""
+    with site.database.transaction() as session:
+        name = find_image(session, image).name
+    return jobs.submit(site, JobKind.BUILD_VERSION, {"image": name}, title=f"Build {name}")
 
 
 def build_version(site: Site, image: str, *, progress: Progress | None = None) -> BuildResult:

@@ -8,13 +8,13 @@ from flask_login import current_user  # type: ignore[import-untyped]
 from pydantic import BaseModel, Field
 
 from netboot.operations import image_properties as operations
-from netboot.operations import image_source, images, publication
-from netboot.operations import jobs as work
+from netboot.operations import image_source, images, points, publication
 from web.access import Role, site
 from web.api.images import ImagePath
 from web.api.jobs import Job, accepted
 from web.api.subject import CONFLICTS, Order, Subject, Value, etag, expected_version
-from web.api.uploads import uploaded_file, uploaded_path
+from web.api.uploads import uploaded_path
+from web.uploads import handed_in
 
 customisation = Subject(
     "customisation", "What is changed about an image: properties, files, source.", below="images"
@@ -210,12 +210,12 @@ def reset_special_file(path: PurposePath) -> Answer:
 )
 def examine_source(path: ImagePath, body: NewerSource) -> tuple[Job, dict[str, str]]:
     """Examine an uploaded file as a newer source; the image keeps its own until it is taken."""
-    view = images.get_image(site(), path.slug)
-    title = f"Examine a newer source of {view.name}"
-    job = uploaded_file(
-        body.upload, "examine_source", title=title, image=view.name, index=body.index
+    return accepted(
+        handed_in(
+            body.upload,
+            lambda file: image_source.ask_examine(site(), path.slug, file, index=body.index),
+        )
     )
-    return accepted(job)
 
 
 @customisation.verb(
@@ -246,6 +246,4 @@ def accept_secrets(path: ImagePath, body: Reason) -> Answer:
 )
 def verify_image(path: ImagePath) -> tuple[Job, dict[str, str]]:
     """Read every byte that is served of the image."""
-    view = images.get_image(site(), path.slug)
-    job = work.submit(site(), "verify_content", {"image": view.name}, title=f"Verify {view.name}")
-    return accepted(job)
+    return accepted(points.ask_verify(site(), path.slug))

@@ -1,11 +1,13 @@
 """The driver catalog over the API."""
 
+from functools import partial
+
 from pydantic import BaseModel, Field
 
 from netboot.images.architecture import Architecture
 from netboot.images.catalog import DriverFilter, Signature, signature
 from netboot.images.driver import Driver, DriverKind
-from netboot.operations import driver_relations, known_pairs
+from netboot.operations import driver_import, driver_relations, known_pairs
 from netboot.operations import drivers as operations
 from netboot.operations.driver_search import search_drivers
 from netboot.store.catalog_entry import DriverSummary
@@ -13,7 +15,7 @@ from web.access import Role, site
 from web.api.jobs import Job, accepted
 from web.api.known_pairs import Pair
 from web.api.subject import Listed, Order, Page, Subject, Value, listed
-from web.api.uploads import uploaded_batch
+from web.uploads import all_handed_in
 
 drivers = Subject("drivers", "Driver catalog: import, enable, sort.")
 
@@ -150,7 +152,7 @@ def list_drivers(query: DriverSearch) -> Drivers:
 @drivers.verb("POST", "", needs=Role.OPERATOR, gives=Job, status=202, action="import_drivers")
 def import_drivers(body: DriverImport) -> tuple[Job, dict[str, str]]:
     """Take uploaded driver packages into the catalog, not enabled."""
-    return accepted(uploaded_batch(body.upload, "import_drivers", title="Import drivers from"))
+    return accepted(all_handed_in(body.upload, partial(driver_import.ask_import, site())))
 
 
 @drivers.verb("GET", "/<driver>", needs=Role.VIEWER, gives=DriverShown)

@@ -2,12 +2,10 @@
 
 from pydantic import BaseModel, Field
 
-from netboot.errors import OperatorFault
 from netboot.images.architecture import Architecture
 from netboot.images.content_version import ContentVersion
 from netboot.operations import images as operations
-from netboot.operations import jobs as work
-from netboot.operations import points
+from netboot.operations import points, versions
 from netboot.operations.image_properties import set_details
 from netboot.operations.images import ImageView
 from web.access import Role, site
@@ -24,7 +22,7 @@ from web.api.subject import (
     expected_version,
     listed_of,
 )
-from web.api.uploads import uploaded_file
+from web.uploads import handed_in
 
 images = Subject("images", "Boot images: source, recipe, versions, distribution.")
 
@@ -182,14 +180,16 @@ def list_images(query: Page) -> Images:
 def import_image(body: ImageImport) -> tuple[Job, dict[str, str]]:
     """Take an uploaded WIM in as the source of a new boot image."""
     return accepted(
-        uploaded_file(
+        handed_in(
             body.upload,
-            "import_image",
-            title=f"Import {body.name}",
-            name=body.name,
-            architecture=body.architecture.value if body.architecture else None,
-            index=body.index,
-            comment=body.comment,
+            lambda path: operations.ask_import(
+                site(),
+                path,
+                name=body.name,
+                architecture=body.architecture,
+                index=body.index,
+                comment=body.comment,
+            ),
         )
     )
 
@@ -278,10 +278,7 @@ def arrange_drivers(path: ImagePath) -> tuple[Image, dict[str, str]]:
 @images.verb("POST", "/<slug>/build", needs=Role.OPERATOR, gives=Job, status=202, action="build")
 def build_version(path: ImagePath) -> tuple[Job, dict[str, str]]:
     """Build the next version; machines get it after an update of the points."""
-    view = operations.get_image(site(), path.slug)
-    return accepted(
-        work.submit(site(), "build_version", {"image": view.name}, title=f"Build {view.name}")
-    )
+    return accepted(versions.ask_build(site(), path.slug))
 
 
 @images.verb(
@@ -293,14 +290,8 @@ def build_version(path: ImagePath) -> tuple[Job, dict[str, str]]:
     action="update_distribution_points",
 )
 def update_distribution_points(path: ImagePath) -> tuple[Job, dict[str, str]]:
-    """Hand the newest version to the points: machines get it from then on."""
-    view = operations.get_image(site(), path.slug)
-    if view.current is None:
-        raise OperatorFault(f"{view.name} has no version yet", hint="Build one first.")
-    title = f"Update Distribution Points with {view.current.label}"
-    return accepted(
-        work.submit(site(), "update_distribution_points", {"image": view.name}, title=title)
-    )
+    """Publish the newest version: machines get it from then on."""
+    return accepted(points.ask_update(site(), path.slug))
 
 
 @images.verb("POST", "/<slug>/roll-back", needs=Role.OPERATOR, gives=Image, action="roll_back")

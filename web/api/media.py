@@ -6,7 +6,6 @@ from pydantic import Field, SecretStr
 from netboot.images.disk_package import System
 from netboot.images.media import LARGEST_DISK, DiskFormat, MediaKind, MediaOrder
 from netboot.operations import disk_packages
-from netboot.operations import jobs as work
 from netboot.operations import media as operations
 from netboot.operations.disk_packages import LONGEST_HOURS
 from netboot.operations.media import MediumView
@@ -133,11 +132,8 @@ def build_media(body: NewMedium) -> tuple[Job, dict[str, str]]:
         home=operations.home_of(site(), body.home),
         size=body.size,
     )
-    found = [operations.find_version(site(), one.image, one.number) for one in body.versions]
-    wanted = [(version.image, version.number) for version in found]
-    title = operations.check(site(), order, wanted)
-    arguments = {"image": wanted[0][0], "order": order.to_json(), "versions": wanted}
-    return accepted(work.submit(site(), "build_media", arguments, title=title))
+    wanted = [(one.image, one.number) for one in body.versions]
+    return accepted(operations.ask_media(site(), order, wanted))
 
 
 @media.verb("GET", "/<int:number>", needs=Role.VIEWER, gives=Medium)

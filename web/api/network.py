@@ -107,9 +107,7 @@ def list_decisions(query: NewestDecisions) -> Decisions:
 @network.verb("POST", "/checks", needs=Role.OPERATOR, gives=Job, status=202, action="check")
 def check_network(body: Check) -> tuple[Job, dict[str, str]]:
     """Ask the network as machines would; the verdicts stand in the job's result as they come."""
-    job = operations.submit_check(
-        site(), tuple(body.kinds), patience=body.patience, whole=body.whole
-    )
+    job = operations.ask_check(site(), tuple(body.kinds), patience=body.patience, whole=body.whole)
     return accepted(job)
 
 
@@ -118,4 +116,4 @@ def check_network(body: Check) -> tuple[Job, dict[str, str]]:
 )
 def read_capture(body: Capture) -> tuple[Job, dict[str, str]]:
     """Tell the story of an uploaded recording; it stands in the job's result."""
-    return accepted(handed_in(body.upload, lambda path: operations.submit_capture(site(), path)))
+    return accepted(handed_in(body.upload, lambda path: operations.ask_capture(site(), path)))

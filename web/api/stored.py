@@ -1,6 +1,6 @@
 """What is stored, over the API: read again byte by byte, and cleaned up."""
 
-from netboot.operations import jobs as work
+from netboot.operations import guarding, housekeeping
 from web.access import Role, site
 from web.api.jobs import Job, accepted
 from web.api.subject import Subject
@@ -11,10 +11,10 @@ stored = Subject("stored", "All that is stored: read again, and cleaned up. Both
 @stored.verb("POST", "/verify", needs=Role.OPERATOR, gives=Job, status=202, action="verify")
 def verify_stored() -> tuple[Job, dict[str, str]]:
     """Read every byte that is stored or served; what is altered goes out of service."""
-    return accepted(work.submit(site(), "scrub", {}, title="Check of all stored images"))
+    return accepted(guarding.ask_scrub(site()))
 
 
 @stored.verb("POST", "/clean", needs=Role.ADMIN, gives=Job, status=202, action="clean")
 def clean_stored() -> tuple[Job, dict[str, str]]:
-    """Let go of what nothing names any more."""
-    return accepted(work.submit(site(), "clean_up", {}, title="Clean-up"))
+    """Delete what nothing refers to any more."""
+    return accepted(housekeeping.ask_clean(site()))
