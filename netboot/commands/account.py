@@ -10,18 +10,19 @@ import click
 
 from netboot.access import LONGEST_DAYS, ROLES, SCOPES
 from netboot.commands.output import as_json, open_site, print_json, print_table, say
+from netboot.commands.recorded import Verbs
 from netboot.operations import accounts, sessions, tokens
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.group()
+@click.group(cls=Verbs)
 def account() -> None:
-    """Who may sign in on the page."""
+    """Accounts that may sign in, and tokens for scripts."""
 
 
-@account.command("setup-token")
+@account.command("setup-token", changes=True)
 @as_json
 @click.pass_obj
 def setup_token(data: Path, *, json_: bool) -> None:
@@ -30,7 +31,7 @@ def setup_token(data: Path, *, json_: bool) -> None:
     say({"token": token}, token, json_=json_)
 
 
-@account.command()
+@account.command(changes=True)
 @click.argument("name")
 @click.option("--role", type=click.Choice(ROLES), default="operator", show_default=True)
 @click.password_option()
@@ -42,7 +43,7 @@ def create(data: Path, *, name: str, role: str, password: str, json_: bool) -> N
     say(made, f"{made.name} may sign in as {made.role}.", json_=json_)
 
 
-@account.command()
+@account.command(changes=True)
 @click.argument("name")
 @click.password_option()
 @as_json
@@ -53,7 +54,7 @@ def password(data: Path, *, name: str, password: str, json_: bool) -> None:
     say(changed, f"{changed.name} has a new password.", json_=json_)
 
 
-@account.command()
+@account.command(changes=True)
 @click.argument("name")
 @click.argument("role", type=click.Choice(ROLES))
 @as_json
@@ -64,7 +65,7 @@ def role(data: Path, *, name: str, role: str, json_: bool) -> None:
     say(changed, f"{changed.name} is {changed.role} now.", json_=json_)
 
 
-@account.command()
+@account.command(changes=True)
 @click.argument("name")
 @as_json
 @click.pass_obj
@@ -74,7 +75,7 @@ def disable(data: Path, name: str, *, json_: bool) -> None:
     say(changed, f"{changed.name} may not sign in any more.", json_=json_)
 
 
-@account.command()
+@account.command(changes=True)
 @click.argument("name")
 @as_json
 @click.pass_obj
@@ -84,7 +85,7 @@ def enable(data: Path, name: str, *, json_: bool) -> None:
     say(changed, f"{changed.name} may sign in again.", json_=json_)
 
 
-@account.command()
+@account.command(changes=True)
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
@@ -99,7 +100,7 @@ def delete(data: Path, name: str, *, yes: bool, json_: bool) -> None:
     say(found, f"{found.name} is gone.", json_=json_)
 
 
-@account.command("list")
+@account.command("list", changes=False)
 @as_json
 @click.pass_obj
 def list_(data: Path, *, json_: bool) -> None:
@@ -120,7 +121,7 @@ def list_(data: Path, *, json_: bool) -> None:
     print_table(("Account", "Role", "Signs in with", "State"), rows)
 
 
-@account.command()
+@account.command(changes=True)
 @click.argument("name")
 @click.option("--label", default="made on the console", help="What the token is for.")
 @click.option("--scope", type=click.Choice(list(SCOPES)), default="read", show_default=True)
@@ -139,7 +140,7 @@ def token(data: Path, *, name: str, label: str, scope: str, days: int, json_: bo
     click.echo(text)
 
 
-@account.command("tokens")
+@account.command("tokens", changes=False)
 @click.argument("name")
 @as_json
 @click.pass_obj
@@ -157,7 +158,7 @@ def tokens_(data: Path, name: str, *, json_: bool) -> None:
     print_table(("No.", "Token", "Scope", "Ends"), rows)
 
 
-@account.command()
+@account.command(changes=True)
 @click.argument("name")
 @click.argument("number", type=int)
 @as_json
@@ -169,7 +170,7 @@ def revoke(data: Path, *, name: str, number: int, json_: bool) -> None:
     say({"revoked": number}, f"Token {number} opens nothing any more.", json_=json_)
 
 
-@account.command()
+@account.command(changes=False)
 @click.argument("name")
 @as_json
 @click.pass_obj
@@ -181,7 +182,7 @@ def show(data: Path, name: str, *, json_: bool) -> None:
     say(found, f"{found.name}: {found.role}, {state}", json_=json_)
 
 
-@account.command("sessions")
+@account.command("sessions", changes=False)
 @click.argument("name")
 @as_json
 @click.pass_obj
@@ -201,7 +202,7 @@ def sessions_(data: Path, name: str, *, json_: bool) -> None:
     print_table(("Session", "Used last", "Address", "Browser"), rows)
 
 
-@account.command("end-session")
+@account.command("end-session", changes=True)
 @click.argument("name")
 @click.argument("session")
 @as_json

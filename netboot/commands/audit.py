@@ -7,16 +7,17 @@ from pathlib import Path
 import click
 
 from netboot.commands.output import as_json, open_site, print_json, print_table
+from netboot.commands.recorded import Verbs
 from netboot.errors import ContentFault
 from netboot.operations import audit as operations
 
 
-@click.group()
+@click.group(cls=Verbs)
 def audit() -> None:
-    """What was done, by whom."""
+    """The audit log: who did what, and whether it is intact."""
 
 
-@audit.command("list")
+@audit.command("list", changes=False)
 @click.option("--actor", default="", help="Only what this account did.")
 @click.option("--subject", default="", help="Only what was done to this: images/lab-pe-x64.")
 @click.option("--action", default="", help="Only this action, or those that begin so: images.")
@@ -44,7 +45,7 @@ def list_(data: Path, *, actor: str, subject: str, action: str, limit: int, json
     print_table(("No.", "When", "Who", "Did", "To", "Outcome"), rows)
 
 
-@audit.command()
+@audit.command(changes=False)
 @click.option("--head", default="", help="A hash that was noted earlier, in another place.")
 @as_json
 @click.pass_obj

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from netboot.commands.output import as_json, open_site, print_json, say
+from netboot.commands.recorded import Verb, Verbs
 from netboot.images.properties import CHAINS
 from netboot.operations import boot_chain
 
@@ -12,7 +13,7 @@ AUTOMATIC = "auto"
 _CHOICES = click.Choice([AUTOMATIC, *CHAINS])
 
 
-@click.command()
+@click.command(cls=Verb, changes=True)
 @click.argument("name")
 @click.option("--bios", type=_CHOICES, help="For machines with a BIOS.")
 @click.option("--uefi", type=_CHOICES, help="For machines with UEFI.")
@@ -41,12 +42,12 @@ def chain(data: Path, *, name: str, bios: str | None, uefi: str | None, json_: b
     say(told, *lines, json_=json_)
 
 
-@click.group()
+@click.group(cls=Verbs)
 def wimboot() -> None:
     """The wimboot that machines get over HTTP; you supply the file."""
 
 
-@wimboot.command("import")
+@wimboot.command("import", changes=True)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--sha256", default="", help="The digest that its publisher names.")
 @as_json
@@ -60,7 +61,7 @@ def import_(data: Path, *, file: Path, sha256: str, json_: bool) -> None:
     say({"digest": made.digest, "size": made.size}, *lines, json_=json_)
 
 
-@wimboot.command()
+@wimboot.command(changes=False)
 @as_json
 @click.pass_obj
 def show(data: Path, *, json_: bool) -> None:
@@ -74,7 +75,7 @@ def show(data: Path, *, json_: bool) -> None:
         click.echo(f"{held.digest}, {held.size} bytes")
 
 
-@wimboot.command()
+@wimboot.command(changes=True)
 @as_json
 @click.pass_obj
 def remove(data: Path, *, json_: bool) -> None:

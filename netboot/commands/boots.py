@@ -9,11 +9,12 @@ import click
 from netboot.boot.attempt import Attempt
 from netboot.boot.error_codes import CODES, look_up
 from netboot.commands.output import as_json, open_site, print_json, print_table
+from netboot.commands.recorded import Verbs
 from netboot.errors import NotFound
 from netboot.operations import boots as operations
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, cls=Verbs)
 @click.option("--limit", default=20, show_default=True, help="How many boots, newest first.")
 @click.option("--steps", is_flag=True, help="Show every step of each boot.")
 @as_json
@@ -49,7 +50,7 @@ def boots(ctx: click.Context, limit: int, *, steps: bool, json_: bool) -> None:
         )
 
 
-@boots.command()
+@boots.command(changes=False)
 @click.argument("boot")
 @as_json
 @click.pass_obj
@@ -72,7 +73,7 @@ def show(data: Path, boot: str, *, json_: bool) -> None:
             click.echo(f"  the screen may show {', '.join(code.code for code in wrong.codes)}")
 
 
-@boots.command()
+@boots.command(changes=False)
 @click.option("--last", "count", default=24, type=click.IntRange(1, 744), show_default=True)
 @as_json
 @click.pass_obj
@@ -89,7 +90,7 @@ def hours(data: Path, count: int, *, json_: bool) -> None:
     )
 
 
-@boots.command()
+@boots.command(changes=False)
 @click.argument("code", required=False, default="")
 @as_json
 def code(code: str, *, json_: bool) -> None:

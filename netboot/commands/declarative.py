@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from netboot.commands.output import as_json, open_site, print_json, progress_bar, say
+from netboot.commands.recorded import Verb
 from netboot.images.declared import Change, Kind
 from netboot.operations import declarative
 
@@ -18,7 +19,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 prune_option = click.option("--prune", is_flag=True, help="Remove images that no file declares.")
 
 
-@click.command()
+@click.command(cls=Verb, changes=False)
 @click.argument("folder", type=FOLDER)
 @as_json
 @click.pass_obj
@@ -28,7 +29,7 @@ def export(data: Path, folder: Path, *, json_: bool) -> None:
     say({"files": written}, f"{len(written)} files are in {folder}.", json_=json_)
 
 
-@click.command()
+@click.command(cls=Verb, changes=False)
 @click.argument("folder", type=FOLDER)
 @prune_option
 @click.option(
@@ -46,7 +47,7 @@ def plan(data: Path, folder: Path, *, prune: bool, tell: bool, json_: bool) -> i
     return DIFFERENT if tell and found.changes else 0
 
 
-@click.command()
+@click.command(cls=Verb, changes=True)
 @click.argument("folder", type=FOLDER)
 @prune_option
 @click.option("--yes", is_flag=True, help="Do not ask.")

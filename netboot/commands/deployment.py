@@ -5,15 +5,16 @@ from pathlib import Path
 import click
 
 from netboot.commands.output import as_json, open_site, print_json, print_table, say
+from netboot.commands.recorded import Verbs
 from netboot.operations import policy
 
 
-@click.group()
+@click.group(cls=Verbs)
 def deployment() -> None:
-    """Which machine gets which image."""
+    """Deployments: which machine gets which image."""
 
 
-@deployment.command("set")
+@deployment.command("set", changes=True)
 @click.argument("mac")
 @click.argument("image")
 @click.option("--comment", default="")
@@ -25,7 +26,7 @@ def set_(data: Path, *, mac: str, image: str, comment: str, json_: bool) -> None
     say(made, f"{made.mac} gets {made.image}.", json_=json_)
 
 
-@deployment.command()
+@deployment.command(changes=True)
 @click.argument("mac")
 @as_json
 @click.pass_obj
@@ -36,7 +37,7 @@ def remove(data: Path, mac: str, *, json_: bool) -> None:
     say({"mac": told, "image": None}, f"{told} gets the default image.", json_=json_)
 
 
-@deployment.command("list")
+@deployment.command("list", changes=False)
 @as_json
 @click.pass_obj
 def list_(data: Path, *, json_: bool) -> None:

@@ -9,6 +9,7 @@ import click
 
 from netboot.commands.driver_conflicts import conflicts, pair, plain_pair, tell_partners
 from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
+from netboot.commands.recorded import Verbs
 from netboot.errors import OperatorFault
 from netboot.images.architecture import Architecture
 from netboot.images.catalog import DriverFilter, Signature, signature
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 SIGNATURES = {"catalog": Signature.CATALOG, "programs": Signature.SELF, "none": Signature.NONE}
 
 
-@click.group()
+@click.group(cls=Verbs)
 def driver() -> None:
     """Driver catalog: import, enable, disable."""
 
@@ -42,7 +43,7 @@ for _command in (conflicts, pair):
     driver.add_command(_command)
 
 
-@driver.command("import")
+@driver.command("import", changes=True)
 @click.argument("path", type=click.Path(path_type=Path, readable=False))
 @click.option("--enable", is_flag=True, help="Enable what was imported.")
 @click.option("--ids", is_flag=True, help="Print the newly covered hardware ids.")
@@ -93,7 +94,7 @@ def _tell_import(report: ImportReport, refused: tuple[tuple[str, str], ...], *, 
     )
 
 
-@driver.command("list")
+@driver.command("list", changes=False)
 @click.option("--search", default="", help="Words of names, makers, devices or hardware ids.")
 @click.option("--kind", type=click.Choice([k.value for k in DriverKind]))
 @click.option("--architecture", type=click.Choice([a.value for a in Architecture]))
@@ -137,7 +138,7 @@ def list_(
         click.echo(f"{found.total} drivers fit; {len(found.drivers)} are shown.")
 
 
-@driver.command()
+@driver.command(changes=False)
 @click.argument("name")
 @as_json
 @click.pass_obj
@@ -170,7 +171,7 @@ def show(data: Path, name: str, *, json_: bool) -> None:
         click.echo(f"  in image  {image}")
 
 
-@driver.command()
+@driver.command(changes=False)
 @click.argument("device")
 @click.option(
     "--architecture",
@@ -200,7 +201,7 @@ def match(data: Path, *, device: str, architecture: str, build: int | None, json
         click.echo(f"No driver of the catalog is for {wanted.label} on {architecture}.")
 
 
-@driver.command()
+@driver.command(changes=True)
 @click.argument("names", nargs=-1, required=True)
 @as_json
 @click.pass_obj
@@ -209,7 +210,7 @@ def enable(data: Path, names: tuple[str, ...], *, json_: bool) -> None:
     _treated(driver_sets.enable(open_site(data), names), "enabled", json_=json_)
 
 
-@driver.command()
+@driver.command(changes=True)
 @click.argument("names", nargs=-1, required=True)
 @as_json
 @click.pass_obj
@@ -223,7 +224,7 @@ def disable(data: Path, names: tuple[str, ...], *, json_: bool) -> None:
             click.echo(f"           still in the recipe of {image}: {item.name}")
 
 
-@driver.command()
+@driver.command(changes=True)
 @click.argument("name")
 @click.argument("words", nargs=-1)
 @as_json
@@ -235,7 +236,7 @@ def categories(data: Path, *, name: str, words: tuple[str, ...], json_: bool) ->
         json_=json_)  # fmt: skip
 
 
-@driver.command()
+@driver.command(changes=True)
 @click.argument("names", nargs=-1, required=True)
 @click.option("--add", multiple=True, metavar="CATEGORY", help="Into this one. May be repeated.")
 @click.option("--remove", multiple=True, metavar="CATEGORY", help="Out of it. May be repeated.")
@@ -254,7 +255,7 @@ def sort(
     _treated(came, "sorted", json_=json_)
 
 
-@driver.command()
+@driver.command(changes=True)
 @click.argument("names", nargs=-1, required=True)
 @as_json
 @click.pass_obj

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netboot.commands.output import as_json, open_site, print_json, print_table, say
+from netboot.commands.recorded import Verb, Verbs
 from netboot.images.known_pairs import Clash, KnownPair, Side, Trouble
 from netboot.operations import driver_relations, known_pairs
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 SHOWN = 20
 
 
-@click.command()
+@click.command(cls=Verb, changes=False)
 @click.option("--image", default="", help="Among the drivers of this image; else all enabled ones.")
 @as_json
 @click.pass_obj
@@ -55,12 +56,12 @@ def conflicts(data: Path, image: str, *, json_: bool) -> None:
         click.echo("No two drivers get in each other's way.")
 
 
-@click.group()
+@click.group(cls=Verbs)
 def pair() -> None:
     """Pairs of drivers that are known not to get along."""
 
 
-@pair.command("list")
+@pair.command("list", changes=False)
 @as_json
 @click.pass_obj
 def list_(data: Path, *, json_: bool) -> None:
@@ -73,7 +74,7 @@ def list_(data: Path, *, json_: bool) -> None:
         tell_pair(one)
 
 
-@pair.command()
+@pair.command(changes=True)
 @click.argument("trouble", type=click.Choice([one.value for one in Trouble]))
 @click.option("--first", required=True, help="INF names; * and ? stand for letters.")
 @click.option("--second", required=True, help="The same, of those on the other side.")
@@ -110,7 +111,7 @@ def add(
         tell_pair(noted)
 
 
-@pair.command()
+@pair.command(changes=True)
 @click.argument("pair_id", metavar="PAIR")
 @as_json
 @click.pass_obj

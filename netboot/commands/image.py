@@ -13,6 +13,7 @@ from netboot.commands.driver_conflicts import image_conflict_lines
 from netboot.commands.image_care import COMMANDS
 from netboot.commands.image_told import alarms, state_of, tell_image
 from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
+from netboot.commands.recorded import Verbs
 from netboot.images.architecture import Architecture
 from netboot.operations import coverage as operations
 from netboot.operations import image_properties, images, versions
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from netboot.operations.images import ImageView
 
 
-@click.group()
+@click.group(cls=Verbs)
 def image() -> None:
     """Boot images: import, add drivers, build versions."""
 
@@ -31,7 +32,7 @@ for _command in (*COMMANDS, chain):
     image.add_command(_command)
 
 
-@image.command("import")
+@image.command("import", changes=True)
 @click.argument("wim", type=click.Path(path_type=Path, readable=False))
 @click.option("--name", required=True, help="What the image is called from now on.")
 @click.option(
@@ -74,7 +75,7 @@ def import_(
     )
 
 
-@image.command("list")
+@image.command("list", changes=False)
 @as_json
 @click.pass_obj
 def list_(data: Path, *, json_: bool) -> None:
@@ -99,7 +100,7 @@ def list_(data: Path, *, json_: bool) -> None:
     )
 
 
-@image.command()
+@image.command(changes=False)
 @click.argument("name")
 @as_json
 @click.pass_obj
@@ -115,7 +116,7 @@ def show(data: Path, name: str, *, json_: bool) -> None:
         click.echo(line)
 
 
-@image.command("add-driver")
+@image.command("add-driver", changes=True)
 @click.argument("name")
 @click.argument("drivers", metavar="DRIVER...", nargs=-1, required=True)
 @click.option("--confirm", is_flag=True, help="Add them though they are for no network or disk.")
@@ -136,7 +137,7 @@ def add_driver(
     say(_plain(view), *words, json_=json_)
 
 
-@image.command("remove-driver")
+@image.command("remove-driver", changes=True)
 @click.argument("name")
 @click.argument("drivers", metavar="DRIVER...", nargs=-1, required=True)
 @as_json
@@ -152,7 +153,7 @@ def remove_driver(data: Path, *, name: str, drivers: tuple[str, ...], json_: boo
     )
 
 
-@image.command()
+@image.command(changes=True)
 @click.argument("name")
 @as_json
 @click.pass_obj
@@ -163,7 +164,7 @@ def arrange(data: Path, name: str, *, json_: bool) -> None:
     say(_plain(view), words, json_=json_)
 
 
-@image.command()
+@image.command(changes=True)
 @click.argument("name")
 @as_json
 @click.pass_obj
@@ -183,7 +184,7 @@ def build(data: Path, name: str, *, json_: bool) -> None:
     )
 
 
-@image.command("versions")
+@image.command("versions", changes=False)
 @click.argument("name")
 @as_json
 @click.pass_obj
@@ -212,7 +213,7 @@ def _standing(view: ImageView, number: int) -> str:
     return "machines get it" if number == view.served_version else "-"
 
 
-@image.command()
+@image.command(changes=("fix", "remove_unneeded"))
 @click.argument("name")
 @click.option("--all", "everybody", is_flag=True, help="All machines, not those that would get it.")
 @click.option("--served", is_flag=True, help="The version that machines get now, not the next.")
@@ -270,7 +271,7 @@ def _unneeded(weight: DriverWeight) -> str:
     return "no machine needs it" if weight.judged else "nobody knows whether it is needed"
 
 
-@image.command()
+@image.command(changes=True)
 @click.argument("name")
 @click.argument("new_name", metavar="NEW")
 @as_json
@@ -287,7 +288,7 @@ def rename(data: Path, *, name: str, new_name: str, json_: bool) -> None:
     say(_plain(view), *lines, json_=json_)
 
 
-@image.command("set-default")
+@image.command("set-default", changes=True)
 @click.argument("name")
 @as_json
 @click.pass_obj
@@ -298,7 +299,7 @@ def set_default(data: Path, name: str, *, json_: bool) -> None:
     say(_plain(view), words, json_=json_)
 
 
-@image.command()
+@image.command(changes=True)
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json

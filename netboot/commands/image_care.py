@@ -12,6 +12,7 @@ import click
 
 from netboot.commands.image_told import tell_comparison, tell_report
 from netboot.commands.output import as_json, open_site, print_json, progress_bar, say
+from netboot.commands.recorded import Verb
 from netboot.images.properties import SCRATCH_SPACES
 from netboot.images.uefi_loader import AUTHORITIES
 from netboot.operations import image_properties, image_source, images, publication, versions
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 FILE = click.Path(path_type=Path)
 
 
-@click.command("set")
+@click.command("set", cls=Verb, changes=True)
 @click.argument("name")
 @click.option("--version-label", help="What people call this version, like `24H2, August`.")
 @click.option("--comment")
@@ -105,7 +106,7 @@ def _with_file(operation: Callable[..., Any], path: Path | None, site: Site, nam
     operation(site, name, path)
 
 
-@click.command("add-file")
+@click.command("add-file", cls=Verb, changes=True)
 @click.argument("name")
 @click.argument("file", type=FILE)
 @click.argument("target")
@@ -116,7 +117,7 @@ def add_file(data: Path, *, name: str, file: Path, target: str, json_: bool) -> 
     _said(image_properties.add_file(open_site(data), name, file, target), json_=json_)
 
 
-@click.command("remove-file")
+@click.command("remove-file", cls=Verb, changes=True)
 @click.argument("name")
 @click.argument("target")
 @as_json
@@ -126,7 +127,7 @@ def remove_file(data: Path, *, name: str, target: str, json_: bool) -> None:
     _said(image_properties.remove_file(open_site(data), name, target), json_=json_)
 
 
-@click.command()
+@click.command(cls=Verb, changes=True)
 @click.argument("name")
 @click.argument("file", type=FILE, required=False)
 @click.option("--index", type=int, help="Image inside the WIM; else the bootable one.")
@@ -176,7 +177,7 @@ def reload(
     )
 
 
-@click.command("accept-secrets")
+@click.command("accept-secrets", cls=Verb, changes=True)
 @click.argument("name")
 @click.option("--reason", required=True, help="Why everybody who boots it may read them.")
 @as_json
@@ -190,7 +191,7 @@ def accept_secrets(data: Path, *, name: str, reason: str, json_: bool) -> None:
     say(_plain(view), *known, words, json_=json_)
 
 
-@click.command()
+@click.command(cls=Verb, changes=False)
 @click.argument("name")
 @click.argument("old", type=int)
 @click.argument("new", type=int)

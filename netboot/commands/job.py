@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
+from netboot.commands.recorded import Verbs
 from netboot.operations import jobs as operations
 from netboot.operations import lab
 
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
     from netboot.site import Site
 
 
-@click.group()
+@click.group(cls=Verbs)
 def job() -> None:
     """Long work that the worker does."""
 
 
-@job.command("list")
+@job.command("list", changes=False)
 @click.option("--limit", default=20, type=click.IntRange(1, 1000), show_default=True)
 @click.option("--kind", default="", help="Only these, like build_version.")
 @as_json
@@ -46,7 +47,7 @@ def list_(data: Path, *, limit: int, kind: str, json_: bool) -> None:
     print_table(("No.", "Job", "State", "Done", "Asked for", "Message"), rows)
 
 
-@job.command()
+@job.command(changes=False)
 @click.argument("number", type=int)
 @as_json
 @click.pass_obj
@@ -63,7 +64,7 @@ def show(data: Path, number: int, *, json_: bool) -> None:
         click.echo(f"  {line}")
 
 
-@job.command()
+@job.command(changes=True)
 @click.argument("number", type=int)
 @as_json
 @click.pass_obj
@@ -73,7 +74,7 @@ def cancel(data: Path, number: int, *, json_: bool) -> None:
     say(found, f'"{found.title}" was asked to stop.', json_=json_)
 
 
-@job.command()
+@job.command(changes=False)
 @click.argument("number", type=int)
 @as_json
 @click.pass_obj
@@ -82,7 +83,7 @@ def wait(data: Path, number: int, *, json_: bool) -> int:
     return finish(open_site(data), number, json_=json_)
 
 
-@job.command()
+@job.command(changes=False)
 @click.argument("number", type=int)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @as_json

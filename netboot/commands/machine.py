@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from netboot.commands.output import as_json, open_site, print_json, print_table, say
+from netboot.commands.recorded import Verbs
 from netboot.images.uefi_loader import AUTHORITIES
 from netboot.operations import coverage, machine_images, machines
 
@@ -27,12 +28,12 @@ TITLES = (
 )
 
 
-@click.group()
+@click.group(cls=Verbs)
 def machine() -> None:
     """Known machines and their devices."""
 
 
-@machine.command("list")
+@machine.command("list", changes=False)
 @as_json
 @click.pass_obj
 def list_(data: Path, *, json_: bool) -> None:
@@ -46,7 +47,7 @@ def list_(data: Path, *, json_: bool) -> None:
     print_table(TITLES, [_cells(*row) for row in rows])
 
 
-@machine.command()
+@machine.command(changes=False)
 @click.argument("name")
 @click.option("--image", default="", help="Hold it against this image instead of its own.")
 @as_json
@@ -84,7 +85,7 @@ def _tell(item: KnownMachine, decision: Decision, held: Mapping[str, MachineCove
                 click.echo(f"            would be mended by {fixes}")
 
 
-@machine.command("import")
+@machine.command("import", changes=True)
 @click.argument("name")
 @click.argument("file", type=click.File("r", encoding="utf-8", errors="replace"), default="-")
 @as_json
@@ -99,7 +100,7 @@ def import_(data: Path, *, name: str, file: TextIO, json_: bool) -> None:
         click.echo(f"  not understood: {line}", file=sys.stderr)
 
 
-@machine.command()
+@machine.command(changes=True)
 @click.argument("name")
 @as_json
 @click.pass_obj
@@ -109,7 +110,7 @@ def forget(data: Path, name: str, *, json_: bool) -> None:
     say({"forgotten": name}, f"{name} is forgotten.", json_=json_)
 
 
-@machine.command("set-authority")
+@machine.command("set-authority", changes=True)
 @click.argument("name")
 @click.argument("authority", type=click.Choice(["unknown", *AUTHORITIES]))
 @as_json

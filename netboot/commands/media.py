@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
+from netboot.commands.recorded import Verbs
 from netboot.errors import InvalidInput
 from netboot.images.disk_package import System
 from netboot.images.media import DiskFormat, MediaKind, MediaOrder
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
 _HOME = "Address of the site's boot files (http://192.0.2.1:8081), or `site` for its own."
 
 
-@click.group()
+@click.group(cls=Verbs)
 def media() -> None:
     """Bootable media: ISO, USB and disk images, packages for disks."""
 
 
-@media.command()
+@media.command(changes=True)
 @click.argument("image")
 @click.option("--with", "other", default="", help="A second image, for the other processor.")
 @click.option("--version", "number", type=int, default=0, help="Version; else the newest.")
@@ -115,7 +116,7 @@ def _tell(view: MediumView) -> None:
         click.echo("  asks for a password at each start (user: start)")
 
 
-@media.command("list")
+@media.command("list", changes=False)
 @click.argument("image", required=False, default="")
 @as_json
 @click.pass_obj
@@ -141,7 +142,7 @@ def list_(data: Path, image: str, *, json_: bool) -> None:
     )
 
 
-@media.command()
+@media.command(changes=False)
 @click.argument("medium_id", metavar="ID", type=int)
 @click.argument("target", metavar="FILE", type=click.Path(path_type=Path))
 @as_json
@@ -153,7 +154,7 @@ def save(data: Path, *, medium_id: int, target: Path, json_: bool) -> None:
     say(_plain(view), words, json_=json_)
 
 
-@media.command()
+@media.command(changes=False)
 @click.argument("medium_id", metavar="ID", type=int)
 @as_json
 @click.pass_obj
@@ -166,7 +167,7 @@ def show(data: Path, medium_id: int, *, json_: bool) -> None:
         _tell(view)
 
 
-@media.command()
+@media.command(changes=True)
 @click.argument("medium_id", metavar="ID", type=int)
 @as_json
 @click.pass_obj
@@ -177,7 +178,7 @@ def delete(data: Path, medium_id: int, *, json_: bool) -> None:
     say(_plain(view), words, json_=json_)
 
 
-@media.command()
+@media.command(changes=True)
 @click.argument("image")
 @click.option("--version", "number", type=int, default=0, help="Version; else the newest.")
 @click.option(

@@ -8,15 +8,16 @@ from pathlib import Path
 import click
 
 from netboot.commands.output import as_json, open_site, print_json, print_table
+from netboot.commands.recorded import Verbs
 from netboot.operations import network as operations
 
 
-@click.group()
+@click.group(cls=Verbs)
 def network() -> None:
-    """The boot network: who was answered and why, and who else answers there."""
+    """Boot requests and their answers; other boot servers."""
 
 
-@network.command("log")
+@network.command("log", changes=False)
 @click.option("--limit", default=50, show_default=True, help="How many, newest first.")
 @click.option("--ignored", is_flag=True, help="Only requests that got no answer.")
 @click.option("--search", default="", help="Only those with these words: MAC, address, file, why.")
@@ -38,7 +39,7 @@ def log_(data: Path, limit: int, search: str, *, ignored: bool, json_: bool) -> 
     )  # fmt: skip
 
 
-@network.command("servers")
+@network.command("servers", changes=False)
 @as_json
 @click.pass_obj
 def servers(data: Path, *, json_: bool) -> None:

@@ -5,17 +5,18 @@ from pathlib import Path
 import click
 
 from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
+from netboot.commands.recorded import Verbs
 from netboot.errors import ContentFault
 from netboot.operations import images
 from netboot.operations import points as operations
 
 
-@click.group()
+@click.group(cls=Verbs)
 def points() -> None:
     """Distribution points: update, verify, roll back."""
 
 
-@points.command()
+@points.command(changes=True)
 @click.argument("image", required=False)
 @click.option("--all", "all_", is_flag=True, help="Every image that has a version.")
 @as_json
@@ -38,7 +39,7 @@ def update(data: Path, image: str | None, *, all_: bool, json_: bool) -> None:
         print_json(done)
 
 
-@points.command()
+@points.command(changes=False)
 @as_json
 @click.pass_obj
 def status(data: Path, *, json_: bool) -> None:
@@ -62,7 +63,7 @@ def status(data: Path, *, json_: bool) -> None:
     print_table(("Point", "Image", "Served", "Newest", "Status"), rows)
 
 
-@points.command()
+@points.command(changes=True)
 @click.argument("image")
 @click.argument("version", type=int)
 @as_json
@@ -74,7 +75,7 @@ def rollback(data: Path, *, image: str, version: int, json_: bool) -> None:
     say(result, f"Machines now get {result.image} v{result.number}.", json_=json_)
 
 
-@points.command()
+@points.command(changes=False)
 @click.argument("image")
 @as_json
 @click.pass_obj

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netboot.commands.output import as_json, open_site, print_json, print_table
+from netboot.commands.recorded import Verbs
 from netboot.operations import settings as operations
 
 if TYPE_CHECKING:
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
     from netboot.operations.settings import SettingsView
 
 
-@click.group()
+@click.group(cls=Verbs)
 def settings() -> None:
-    """What the site is told at its start."""
+    """Settings that the site reads at start-up."""
 
 
-@settings.command("list")
+@settings.command("list", changes=False)
 @as_json
 @click.pass_obj
 def list_(data: Path, *, json_: bool) -> None:
@@ -28,7 +29,7 @@ def list_(data: Path, *, json_: bool) -> None:
     _tell(operations.read_settings(open_site(data)), json_=json_)
 
 
-@settings.command("set")
+@settings.command("set", changes=True)
 @click.argument("changes", metavar="NAME=VALUE...", nargs=-1, required=True)
 @as_json
 @click.pass_obj

@@ -6,17 +6,18 @@ from pathlib import Path
 import click
 
 from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
+from netboot.commands.recorded import Verbs
 from netboot.errors import ContentFault
 from netboot.operations import altered as damaged
 from netboot.operations import housekeeping
 
 
-@click.group()
+@click.group(cls=Verbs)
 def site() -> None:
-    """The data folder: clean up, verify, damaged bytes."""
+    """The data folder: clean up, verify."""
 
 
-@site.command()
+@site.command(changes=True)
 @click.option("--force", is_flag=True, help="Even where the database looks like another's.")
 @as_json
 @click.pass_obj
@@ -35,7 +36,7 @@ def clean(data: Path, *, force: bool, json_: bool) -> None:
     )
 
 
-@site.command()
+@site.command(changes=False)
 @as_json
 @click.pass_obj
 def verify(data: Path, *, json_: bool) -> None:
@@ -51,7 +52,7 @@ def verify(data: Path, *, json_: bool) -> None:
         raise ContentFault(f"{len(wrong)} of {count} blobs are not what they should be")
 
 
-@site.command()
+@site.command(changes=False)
 @as_json
 @click.pass_obj
 def altered(data: Path, *, json_: bool) -> None:
@@ -74,7 +75,7 @@ def altered(data: Path, *, json_: bool) -> None:
         click.echo("  -> Delete them: netboot site delete-altered DIGEST, or --all")
 
 
-@site.command("delete-altered")
+@site.command("delete-altered", changes=True)
 @click.argument("digest", required=False)
 @click.option("--all", "everything", is_flag=True, help="All of them.")
 @as_json

@@ -8,6 +8,7 @@ import click
 
 from netboot.commands.job import queued, wait_option
 from netboot.commands.output import as_json, open_site, print_json, print_table
+from netboot.commands.recorded import Verbs
 from netboot.operations import jobs
 from netboot.operations import lab as operations
 
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.group("test-machine")
+@click.group("test-machine", cls=Verbs)
 def test_machine() -> None:
     """Virtual machines that try a boot."""
 
 
-@test_machine.command()
+@test_machine.command(changes=True)
 @click.option("--firmware", type=click.Choice([name for name, _ in operations.FIRMWARES]),
               default="bios-x64", show_default=True)  # fmt: skip
 @click.option("--nic", type=click.Choice([name for name, _ in operations.NICS]),
@@ -37,7 +38,7 @@ def boot(data: Path, *, firmware: str, nic: str, memory: str, wait: bool, json_:
     return queued(site, job, wait=wait, json_=json_)
 
 
-@test_machine.command("list")
+@test_machine.command("list", changes=False)
 @click.option("--limit", default=10, type=click.IntRange(1, 1000), show_default=True)
 @as_json
 @click.pass_obj
@@ -54,7 +55,7 @@ def list_(data: Path, *, limit: int, json_: bool) -> None:
     print_table(("Job", "Test machine", "State", "Came to"), rows)
 
 
-@test_machine.command()
+@test_machine.command(changes=False)
 @as_json
 @click.pass_obj
 def choices(data: Path, *, json_: bool) -> None:

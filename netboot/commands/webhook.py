@@ -6,15 +6,16 @@ from pathlib import Path
 import click
 
 from netboot.commands.output import as_json, open_site, print_json, print_table, say
+from netboot.commands.recorded import Verbs
 from netboot.operations import webhooks as operations
 
 
-@click.group()
+@click.group(cls=Verbs)
 def webhook() -> None:
-    """Who outside is told of what happens here."""
+    """External services that are notified of events."""
 
 
-@webhook.command()
+@webhook.command(changes=True)
 @click.argument("url")
 @click.argument("events", metavar="EVENT...", nargs=-1, required=True)
 @as_json
@@ -29,7 +30,7 @@ def add(data: Path, url: str, events: tuple[str, ...], *, json_: bool) -> None:
     click.echo(f"Its messages are signed with this secret, shown once: {secret}")
 
 
-@webhook.command("list")
+@webhook.command("list", changes=False)
 @as_json
 @click.pass_obj
 def list_(data: Path, *, json_: bool) -> None:
@@ -43,7 +44,7 @@ def list_(data: Path, *, json_: bool) -> None:
     print_table(("No.", "Address", "Events", "State"), rows)
 
 
-@webhook.command()
+@webhook.command(changes=False)
 @click.argument("number", type=int)
 @as_json
 @click.pass_obj
@@ -57,7 +58,7 @@ def deliveries(data: Path, number: int, *, json_: bool) -> None:
     print_table(("No.", "Event", "State", "Tries", "Answer"), rows)
 
 
-@webhook.command()
+@webhook.command(changes=False)
 @click.argument("number", type=int)
 @as_json
 @click.pass_obj
@@ -68,7 +69,7 @@ def show(data: Path, number: int, *, json_: bool) -> None:
     say(found, f"{found.id}: {found.url}, {', '.join(found.events)}, {state}", json_=json_)
 
 
-@webhook.command("set")
+@webhook.command("set", changes=True)
 @click.argument("number", type=int)
 @click.option("--url", help="Where it is told from now on.")
 @click.option("--event", "events", multiple=True, help="What it is told. May be repeated.")
@@ -83,7 +84,7 @@ def set_(data: Path, *, number: int, url: str | None, events: tuple[str, ...], j
     say(found, words, json_=json_)
 
 
-@webhook.command()
+@webhook.command(changes=True)
 @click.argument("number", type=int)
 @as_json
 @click.pass_obj
@@ -93,7 +94,7 @@ def test(data: Path, number: int, *, json_: bool) -> None:
     say(sent, f"Queued. See how it went: netboot webhook deliveries {number}", json_=json_)
 
 
-@webhook.command()
+@webhook.command(changes=True)
 @click.argument("number", type=int)
 @click.argument("state", type=click.Choice(["on", "off"]))
 @as_json
@@ -104,7 +105,7 @@ def switch(data: Path, *, number: int, state: str, json_: bool) -> None:
     say(found, f"Webhook {number} is {state}.", json_=json_)
 
 
-@webhook.command()
+@webhook.command(changes=True)
 @click.argument("number", type=int)
 @as_json
 @click.pass_obj
