@@ -14,7 +14,8 @@ from netboot.boot.files import ContentRef, Refusal, resolve_url
 from netboot.boot.ipxe_script import BootServer, ScriptClient
 from netboot.images.architecture import Architecture
 from netboot.images.content_version import ContentVersion, PublishedContent
-from netboot.report import ReportTokens, plain_mac, read_report
+from netboot.protocols.mac import read_mac
+from netboot.report import ReportTokens, read_report
 from netboot.serve.content import Content
 from netboot.serve.http_message import Request, Response, plain
 from netboot.serve.http_process import serve_http
@@ -58,7 +59,7 @@ class BootPages:
         """The iPXE script for a machine that says of itself what stands in `query`."""
         del ip  # machines behind one address are told apart by their MAC
         published = self._published()
-        mac = plain_mac(query.get("mac", ""))
+        mac = read_mac(query.get("mac", ""))
         client = ScriptClient(
             firmware="uefi" if query.get("platform") == "efi" else "bios",
             nic=query.get("nic", ""),

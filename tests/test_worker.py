@@ -128,7 +128,7 @@ def test_what_there_is_to_show_is_shown_of_a_failure(site, handler):
 
 def test_a_bug_is_a_failed_job_and_the_worker_goes_on(site, handler, capsys):
     """The page says that netboot is to blame, the console shows the traceback."""
-    handler(lambda context: 1 // 0)
+    handler(lambda context, **_: 1 // 0)
     first, second = submit(site), submit(site, "update_distribution_points")
     with at_work(site):
         failed, other = ended(site, first), ended(site, second)
@@ -234,7 +234,7 @@ def test_builds_do_not_wait_for_test_machines(site, handler):
         return {}
 
     handler(boots, "boot_test_machine")
-    handler(lambda context: {"built": True})
+    handler(lambda context, **_: {"built": True})
     tests = [submit(site, "boot_test_machine") for _ in range(3)]
     build = submit(site)
     with at_work(site):

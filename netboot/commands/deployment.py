@@ -7,6 +7,7 @@ import click
 from netboot.commands.output import as_json, open_site, print_json, print_table, say
 from netboot.commands.recorded import Verbs
 from netboot.operations import policy
+from netboot.protocols.mac import require_mac
 
 
 @click.group(cls=Verbs)
@@ -33,7 +34,7 @@ def set_(data: Path, *, mac: str, image: str, comment: str, json_: bool) -> None
 def remove(data: Path, mac: str, *, json_: bool) -> None:
     """Let the machine with address MAC get the default of its architecture again."""
     policy.withdraw(open_site(data), mac)
-    told = policy.canonical_mac(mac)
+    told = require_mac(mac)
     say({"mac": told, "image": None}, f"{told} gets the default image.", json_=json_)
 
 

@@ -1,7 +1,7 @@
 """What commands share: tables, JSON, progress bars, and the site in --data."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -9,9 +9,8 @@ from pathlib import Path
 import click
 
 from netboot.errors import NotFound, NotPermitted
+from netboot.progress import Progress
 from netboot.site import Site
-
-Progress = Callable[[float, str], None]
 
 MARKS = ("site.db", "netboot.toml", "secret")
 """What tells a site's folder from any other; with PostgreSQL there is no site.db."""

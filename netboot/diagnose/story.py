@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-from netboot.boot.client import BootClient, Stage, identify, machine_name, printable
+from netboot.boot.client import BootClient, Stage, identify, machine_name
 from netboot.diagnose import recording
 from netboot.diagnose.answers import Reply, read_reply
 from netboot.diagnose.boot_record import BootRecord, Transfer
 from netboot.diagnose.recording import Frame, Recording
 from netboot.errors import ProtocolError
 from netboot.protocols.dhcp import NO_ADDRESS, MessageType, Option, Packet, dotted
+from netboot.protocols.printable import printable
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -16,6 +16,7 @@ from sqlalchemy import JSON, Column, String, select
 from netboot.errors import ContentFault, OperatorFault
 from netboot.operations import jobs
 from netboot.operations.jobs import DAY, Daily, JobKind
+from netboot.progress import Progress, silent
 from netboot.site import Site
 from netboot.store.altered_bytes import SetAside, delete_aside, list_aside
 from netboot.store.blobs import BlobStore
@@ -49,8 +50,6 @@ NAME_NO_BLOBS = {
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
-Progress = Callable[[float, str], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Collected:
@@ -75,29 +74,28 @@ def ask_clean(site: Site) -> jobs.JobView:
 
 
 def collect_garbage(
-    site: Site, now: float, *, force: bool = False, progress: Progress | None = None
+    site: Site, now: float, *, force: bool = False, progress: Progress = silent
 ) -> Collected:
     """Let go of old events, old jobs, leftovers of work that was cut off, and unnamed blobs.
 
     `now` is epoch seconds. Raises OperatorFault where the database does not look like that of
     this data folder: `force` says that it is.
     """
-    tell = progress or (lambda _part, _stage: None)
-    tell(0.0, "what is named")
+    progress(0.0, "what is named")
     named = set(_named(site))
     if not force:
         _require_own_database(site, named)
-    tell(0.3, "old events and jobs")
+    progress(0.3, "old events and jobs")
     site.machines.save()  # what nobody looked for is in the journal alone
     events = site.journal.prune(before=now - EVENTS_FOR, keep=EVENTS_KEPT)
     site.boots.save()
     site.boots.forget(keep=BOOTS_KEPT)
     old_jobs = site.jobs.forget(before=now - JOBS_FOR)
     leftovers = site.blobs.clear_staging() + site.point.blobs.clear_staging()
-    tell(0.5, "the distribution point")
+    progress(0.5, "the distribution point")
     programs = {ref.digest for ref in read_programs(site.point).values()}
     swept = site.point.sweep(programs, now=now, before=now - YOUNG)
-    tell(0.7, "the site's own store")
+    progress(0.7, "the site's own store")
     idle = [digest for digest in site.blobs.digests() if digest not in named]
     freed = [site.blobs.discard(digest, before=now - YOUNG) for digest in idle]
     gone = [size for size in freed if size is not None]
@@ -123,13 +121,12 @@ def delete_set_aside(site: Site, wanted: Callable[[SetAside], bool]) -> list[int
     ]
 
 
-def verify(site: Site, *, progress: Progress | None = None) -> tuple[int, tuple[str, ...]]:
+def verify(site: Site, *, progress: Progress = silent) -> tuple[int, tuple[str, ...]]:
     """Read every byte that is stored or served; how many blobs that were, and what is wrong."""
-    tell = progress or (lambda _part, _stage: None)
     wrong = []
     work = [*stored(site), *_served(site)]
     for place, (store, what, digest) in enumerate(work):
-        tell(place / len(work), what)
+        progress(place / len(work), what)
         try:
             store.verify(digest)
         except ContentFault as fault:

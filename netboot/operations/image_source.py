@@ -30,6 +30,7 @@ from netboot.images.source_change import SourceChange, compare_sources
 from netboot.operations import jobs, policy
 from netboot.operations.image_view import ImageView, get_image
 from netboot.operations.jobs import JobKind
+from netboot.progress import Progress, silent
 from netboot.site import Site
 from netboot.store.blobs import StoredBlob
 from netboot.store.image_rows import (
@@ -40,8 +41,6 @@ from netboot.store.image_rows import (
     unchanged,
 )
 from netboot.store.records import ImageRow
-
-Progress = Callable[[float, str], None]
 
 _NAME_A_FILE = "Name a .wim or .iso file on this machine."
 
@@ -89,7 +88,7 @@ def import_image(
     comment: str = "",
     is_lab: bool = False,
     ours: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> ImageView:
     """Take a WIM, or the boot.wim of an ISO, in as the source of a new boot image.
 
@@ -132,7 +131,7 @@ def examine_source(
     *,
     index: int | None = None,
     ours: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> ImageView:
     """Make a newer source the image's candidate, with a report; nothing else changes by it.
 
@@ -237,21 +236,20 @@ def _take_in(
     architecture: Architecture | None,
     *,
     ours: bool,
-    progress: Progress | None,
+    progress: Progress,
 ) -> TakenIn:
     """Examine and store a WIM, or the one in an ISO; the store is the last to change."""
     from netboot.store.iso import is_iso, take_boot_wim
     from netboot.store.wim_source import take_in
 
-    tell = progress or (lambda _part, _stage: None)
     with site.blobs.staging_folder() as workdir:
         with _unchanging(path):
             site.blobs.check_space(0 if ours else path.stat().st_size)
             wim, name, begin = path, path.name, 0.0
             if is_iso(path):
-                wim = take_boot_wim(path, workdir, progress=_share(tell, 0.0, 0.3))
+                wim = take_boot_wim(path, workdir, progress=_share(progress, 0.0, 0.3))
                 name, ours, begin = f"{path.name}: boot.wim", True, 0.3
-            tell(begin, "looking into the WIM")
+            progress(begin, "looking into the WIM")
             source = workdir / "source"
             facts, blob = take_in(
                 wim,
@@ -259,10 +257,10 @@ def _take_in(
                 ours=ours,
                 index=index,
                 workdir=workdir,
-                progress=_share(tell, begin, 0.9),
+                progress=_share(progress, begin, 0.9),
             )
             _require_architecture(path, facts, architecture)
-            tell(0.9, "storing the source")
+            progress(0.9, "storing the source")
         return TakenIn(site.blobs.adopt(source, blob), facts, name)
 
 

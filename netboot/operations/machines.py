@@ -16,17 +16,11 @@ from netboot.boot.known_machine import (
 from netboot.errors import InvalidInput, NotFound
 from netboot.images.device import parse_devices
 from netboot.images.uefi_loader import AUTHORITIES
-from netboot.operations.policy import canonical_mac
+from netboot.protocols.mac import is_mac, read_mac
 from netboot.site import Site
 from netboot.store.machine_log import Changing
 
 __all__ = ["IPXE", "LIST", "REPORT", "KnownMachine", "find_machines", "get_machine"]
-
-_ADDRESS = re.compile(
-    r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}|[0-9a-f]{4}(\.[0-9a-f]{4}){2}", re.IGNORECASE
-)
-
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 # A name stands in the addresses of pages.
 _NO_NAME = re.compile(r"[/\\]|^\.{1,2}$")
@@ -119,11 +113,6 @@ def publish_authorities(site: Site) -> None:
     site.point.publish_authorities(lambda: _authorities(site))
 
 
-def is_mac(key: str) -> bool:
-    """Whether this is a machine's address, as the boot log writes it."""
-    return _MAC.fullmatch(key) is not None
-
-
 def _authorities(site: Site) -> dict[str, str]:
     told = ((one.key, one.authority) for one in site.machines.fleet().machines)
     return {key: authority for key, authority in sorted(told) if authority}
@@ -144,4 +133,4 @@ def _require(found: KnownMachine | None, key: str) -> KnownMachine:
 
 def _canonical(name: str) -> str:
     """A MAC address as the boot log writes it; any other name as it is."""
-    return canonical_mac(name) if _ADDRESS.fullmatch(name.strip()) else name
+    return read_mac(name) or name

@@ -6,7 +6,7 @@ same wishes is not made again.
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from netboot.images.media_plan import BIOS_PARTS, LOADERS, Carried, MediumPlan, 
 from netboot.operations import jobs
 from netboot.operations.jobs import JobKind
 from netboot.operations.publication import require_publishable
+from netboot.progress import Progress, silent
 from netboot.report import ReportTokens
 from netboot.site import Site
 from netboot.store import sandbox
@@ -30,8 +31,6 @@ from netboot.store.image_rows import find_image, version_value
 from netboot.store.media_builder import MadeMedium, build_medium
 from netboot.store.records import ImageRow, MediaRow, VersionRow
 from netboot.store.sandbox import WorkerDied, WorkerRefused
-
-Progress = Callable[[float, str], None]
 
 SALT_BYTES = 32
 COPY_CHUNK = 1 << 20
@@ -124,14 +123,13 @@ def build_media(
     order: MediaOrder,
     wanted: Sequence[tuple[str, int]],
     *,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> MediumView:
     """Make a medium of these versions, by image and number.
 
     Nothing is made when the same was made before. Raises InvalidInput for what cannot be,
     NotFound, MissingTool, and ContentFault when stored bytes are damaged.
     """
-    tell = progress or (lambda _part, _stage: None)
     _checked(site, order, wanted)
     with site.blobs.staging_folder() as work:
         carried = [_carried(site, order, image, number, work) for image, number in wanted]
@@ -139,8 +137,8 @@ def build_media(
         made_before = _find_made(site, plan, wanted[0])
         if made_before is not None:
             return made_before
-        made = build_medium(plan, site.blobs, work, tell)
-        tell(0.95, "storing")
+        made = build_medium(plan, site.blobs, work, progress)
+        progress(0.95, "storing")
         digest = site.blobs.add_file(made.path, move=True).digest
     return _record(site, plan, carried, made, digest)
 

@@ -1,7 +1,6 @@
 """Distribution points: what they hold, and Update Distribution Points, which alone changes it."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from netboot.errors import OperatorFault
@@ -11,9 +10,8 @@ from netboot.operations import guarding, images, jobs
 from netboot.operations.images import ImageView
 from netboot.operations.jobs import JobKind
 from netboot.operations.publication import require_publishable
+from netboot.progress import Progress, silent
 from netboot.site import Site
-
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,7 @@ def ask_verify(site: Site, image: str) -> jobs.JobView:
 
 
 def update_distribution_points(
-    site: Site, image: str, *, progress: Progress | None = None
+    site: Site, image: str, *, progress: Progress = silent
 ) -> UpdateResult:
     """Publish the image's newest version: from then on machines get it.
 
@@ -91,9 +89,7 @@ def update_distribution_points(
     return UpdateResult(newest.image, newest.number, changed)
 
 
-def rollback(
-    site: Site, image: str, number: int, *, progress: Progress | None = None
-) -> UpdateResult:
+def rollback(site: Site, image: str, number: int, *, progress: Progress = silent) -> UpdateResult:
     """Serve an older version again: every byte of it is read before machines get it.
 
     Raises NotFound, OperatorFault for a version that is out of service, SecretsFound,
@@ -107,7 +103,7 @@ def rollback(
 
 
 def verify(
-    site: Site, image: str, *, progress: Progress | None = None
+    site: Site, image: str, *, progress: Progress = silent
 ) -> tuple[PointImage, tuple[str, ...]]:
     """Read every byte that is served of an image; the names of files that were altered.
 

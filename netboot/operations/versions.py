@@ -1,7 +1,6 @@
 """Content versions: build the next one from the source and the recipe."""
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from netboot.errors import EditConflict
@@ -15,6 +14,7 @@ from netboot.images.version_change import VersionChange, compare_versions
 from netboot.operations import jobs
 from netboot.operations.jobs import JobKind
 from netboot.operations.kept_results import KeptResults
+from netboot.progress import Progress, silent
 from netboot.report import ReportTokens
 from netboot.site import Site
 from netboot.store.image_rows import (
@@ -29,8 +29,6 @@ from netboot.store.records import VersionRow
 from netboot.store.wim_builder import BuiltFiles, build
 
 _listings: KeptResults[dict[str, str]] = KeptResults()
-
-Progress = Callable[[float, str], None]
 
 # How much of the whole each stage of a build takes, as measured on images of 15 to 300 MB.
 STAGES = {
@@ -69,14 +67,13 @@ def ask_build(site: Site, image: str) -> jobs.JobView:
     return jobs.submit(site, JobKind.BUILD_VERSION, {"image": name}, title=f"Build {name}")
 
 
-def build_version(site: Site, image: str, *, progress: Progress | None = None) -> BuildResult:
+def build_version(site: Site, image: str, *, progress: Progress = silent) -> BuildResult:
     """Build the image's next version; nothing that machines get changes by it.
 
     An unchanged recipe builds nothing, unless its version is out of service. The source is
     never written. Raises OperatorFault with a hint when the recipe cannot be built,
     ContentFault when stored bytes are damaged.
     """
-    tell = progress or (lambda _part, _stage: None)
     order = _order(site, image)
     digest = recipe_digest(order.image)
     newest = order.newest
@@ -92,12 +89,12 @@ def build_version(site: Site, image: str, *, progress: Progress | None = None) -
             plan=steps,
             driver_files=site.blobs.require,
             workdir=workdir,
-            progress=lambda stage, done, total: tell(_part(stage, done, total), stage),
+            progress=lambda stage, done, total: progress(_part(stage, done, total), stage),
         )
-        tell(0.9, "storing")
+        progress(0.9, "storing")
         version = _version(order, digest, built, _store_files(site, built))
     _record(site, order, version, built)
-    tell(1.0, "done")
+    progress(1.0, "done")
     return BuildResult(version, built=True)
 
 

@@ -12,7 +12,7 @@ from shutil import which
 from signal import SIGKILL
 
 from netboot.errors import InvalidInput, MissingTool, Quarantined
-from netboot.store.sandbox import Progress, no_progress
+from netboot.progress import ByteProgress, silent
 from netboot.store.unpackers import SEVEN_ZIP, list_entries
 
 BOOT_WIM = "sources/boot.wim"
@@ -35,7 +35,7 @@ def is_iso(path: Path) -> bool:
     return any(descriptors[at + 1 : at + 6] in _MARKS for at in range(0, len(descriptors), _SECTOR))
 
 
-def take_boot_wim(iso: Path, workdir: Path, *, progress: Progress = no_progress) -> Path:
+def take_boot_wim(iso: Path, workdir: Path, *, progress: ByteProgress = silent) -> Path:
     """Take boot.wim out of an ISO into `workdir`; its path.
 
     Raises InvalidInput for an ISO without one, Quarantined when more comes out than the table
@@ -66,7 +66,7 @@ def _find(iso: Path) -> tuple[str, int]:
     )
 
 
-def _take(iso: Path, name: str, out: int, size: int, progress: Progress) -> None:
+def _take(iso: Path, name: str, out: int, size: int, progress: ByteProgress) -> None:
     """Let 7z write one file to `out`, at most `size` bytes."""
     for tool in ("prlimit", SEVEN_ZIP):
         if which(tool) is None:

@@ -6,7 +6,6 @@ ours (netboot.store.fat_image), since GRUB's own installer wants root and a devi
 """
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from netboot.errors import ContentFault, InvalidInput
 from netboot.images.media import DiskFormat, MediaKind
 from netboot.images.media_menu import BIOS_MODULES, EFI_MODULES, MODULES
 from netboot.images.media_plan import BiosStart, MediumFile, MediumPlan
+from netboot.progress import Progress
 from netboot.store.blobs import BlobStore, hash_file
 from netboot.store.fat_image import (
     PARTITION_AT,
@@ -24,8 +24,6 @@ from netboot.store.fat_image import (
     smallest_partition,
 )
 from netboot.store.media_tools import Tools, grub_folder
-
-Progress = Callable[[float, str], None]
 
 _DISC_BLOCK = 2048
 _BIOS_MODULES_BY_STAGE = (*MODULES, *BIOS_MODULES)

@@ -26,12 +26,12 @@ from netboot.images.architecture import Architecture
 from netboot.images.boot_image import slug
 from netboot.images.content_version import ContentVersion, ManifestFile, PublishedContent
 from netboot.images.distribution import plan_update
+from netboot.progress import Progress, silent
 from netboot.store.blobs import BlobStore, explain_disk_fault, sync_folder
 from netboot.store.kept_file import KeptFile, mark_of
 
 ALWAYS_KEPT = 2  # the version served and the one before it, for a roll-back
 GRACE_SECONDS = 24 * 3600.0  # boots that run keep the version they began with
-Progress = Callable[[float, str], None]
 Policy = tuple[Mapping[Architecture, str], Mapping[str, str]]
 
 
@@ -127,7 +127,7 @@ class PointFolder:
         source: BlobStore,
         *,
         now: float,
-        progress: Progress | None = None,
+        progress: Progress = silent,
     ) -> bool:
         """Hold `version`, check every byte, then serve it; False if it was served already.
 
@@ -135,15 +135,14 @@ class PointFolder:
 
         Raises DigestMismatch or BlobMissing; then what was served before is served still.
         """
-        tell = progress or (lambda _part, _stage: None)
         with self._locked():
             held = {f.digest for f in version.files if self.blobs.holds(f.digest)}
             plan = plan_update(version, held=held, served=self.served(version.image))
             for place, digest in enumerate(plan.copy):
-                tell(0.5 * place / len(plan.copy), "copying")
+                progress(0.5 * place / len(plan.copy), "copying")
                 self.blobs.take_from(source, digest)
             for place, digest in enumerate(plan.check):
-                tell(0.5 + 0.5 * place / len(plan.check), "verifying")
+                progress(0.5 + 0.5 * place / len(plan.check), "verifying")
                 self._check(digest, source)
             write_json(self._manifest_path(version.address, version.number), version.to_json())
             if plan.switch:

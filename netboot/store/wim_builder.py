@@ -24,10 +24,11 @@ from netboot.images import boot_layout as layout
 from netboot.images.image_facts import ImageFacts
 from netboot.images.secrets import SecretFinding
 from netboot.images.servicing import BootSettings, Plan
+from netboot.progress import ByteProgress, silent
 from netboot.store import sandbox
 from netboot.store.blobs import explain_disk_fault
 from netboot.store.confine import Limits
-from netboot.store.sandbox import Progress, WorkerDied, WorkerRefused, no_progress
+from netboot.store.sandbox import WorkerDied, WorkerRefused
 from netboot.store.wim_staging import Locate, Staging, chunks, request_of, sha1_of
 
 _CHUNK = 1 << 18
@@ -68,7 +69,7 @@ def build(
     plan: Plan,
     driver_files: Locate,
     workdir: Path,
-    progress: Progress = no_progress,
+    progress: ByteProgress = silent,
     limits: Limits | None = None,
 ) -> BuiltFiles:
     """Build a version's files below `workdir` (an empty folder on the store's file system).
@@ -116,7 +117,7 @@ def _work(
     *,
     wim: Path,
     workdir: Path,
-    progress: Progress,
+    progress: ByteProgress,
     limits: Limits | None,
 ) -> dict[str, Any]:
     """Let the sandbox work on the copy."""
@@ -137,7 +138,7 @@ def _work(
     return answer.result
 
 
-def copy(source: Path, target: Path, progress: Progress = no_progress) -> str:
+def copy(source: Path, target: Path, progress: ByteProgress = silent) -> str:
     """Copy a file, sharing its blocks where the file system can; the digest of what was read."""
     size = source.stat().st_size
     sha256, done = hashlib.sha256(), 0
@@ -160,7 +161,7 @@ def _share_blocks(reader: io.RawIOBase, writer: io.RawIOBase) -> bool:
     return True
 
 
-def _continues(source: Path, wim: Path, progress: Progress) -> bool:
+def _continues(source: Path, wim: Path, progress: ByteProgress) -> bool:
     """Whether the WIM is the source with something appended: all but the header unchanged.
 
     Then what the source held needs no second look: every hash in it was checked at import, and
@@ -258,7 +259,7 @@ def _as_cpio(wim: Path, target: Path) -> Path:
     return target
 
 
-def _measured(paths: dict[str, Path], progress: Progress) -> Iterator[BuiltFile]:
+def _measured(paths: dict[str, Path], progress: ByteProgress) -> Iterator[BuiltFile]:
     """Digest and size of each file. Raises ContentFault for an empty one."""
     for name, path in sorted(paths.items()):
         with path.open("rb") as stream:

@@ -21,9 +21,10 @@ from netboot.formats.wim import (
 )
 from netboot.formats.wim_xml import WimDescription, WimImage, parse_wim_xml
 from netboot.images.image_facts import ImageFacts, ImageInWim
+from netboot.progress import ByteProgress, silent
 from netboot.store import sandbox
 from netboot.store.confine import Limits
-from netboot.store.sandbox import Progress, WorkerDied, WorkerRefused, no_progress
+from netboot.store.sandbox import WorkerDied, WorkerRefused
 from netboot.store.wim_facts import Contents, Entry, facts_of, images_of
 
 _REFUSALS: Mapping[int, tuple[str, str]] = MappingProxyType(
@@ -47,7 +48,7 @@ def inspect(
     *,
     index: int | None = None,
     workdir: Path | None = None,
-    progress: Progress = no_progress,
+    progress: ByteProgress = silent,
     limits: Limits | None = None,
 ) -> ImageFacts:
     """All that is known about one image of the WIM at `path`, its bootable one by default.
@@ -131,7 +132,7 @@ def _choose(header: WimHeader, description: WimDescription, index: int | None) -
 
 
 def _examine(
-    path: Path, index: int, folder: Path, progress: Progress, limits: Limits | None
+    path: Path, index: int, folder: Path, progress: ByteProgress, limits: Limits | None
 ) -> Contents:
     """Let the sandbox look inside; translate its refusals."""
     try:

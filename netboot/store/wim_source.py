@@ -11,9 +11,9 @@ from pathlib import Path
 
 from netboot.errors import OperatorFault
 from netboot.images.image_facts import ImageFacts
+from netboot.progress import ByteProgress, silent
 from netboot.store import wim_builder
 from netboot.store.blobs import StoredBlob, explain_disk_fault, hash_file
-from netboot.store.sandbox import Progress, no_progress
 from netboot.store.wim_inspector import inspect
 
 
@@ -28,7 +28,7 @@ def take_in(
     ours: bool,
     index: int | None,
     workdir: Path,
-    progress: Progress = no_progress,
+    progress: ByteProgress = silent,
 ) -> tuple[ImageFacts, StoredBlob]:
     """What the WIM at `path` holds, and `target` made with its bytes: linked where it is `ours`.
 
