@@ -134,6 +134,20 @@ class MissingTool(OperatorFault):
     """A program of the system that is not installed."""
 
 
+def sentence(text: str) -> str:
+    """A message as a sentence: capital letter, full stop."""
+    text = text.strip()
+    if not text:
+        return text
+    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+
+
+def explain(fault: NetbootError) -> str:
+    """A fault's message and hint as full sentences, for one line."""
+    hint = fault.hint if isinstance(fault, OperatorFault) else ""
+    return f"{sentence(str(fault))} {hint}".strip()
+
+
 class ContentFault(NetbootError):
     """What we hold is not what it should be: refuse to serve it."""
 

@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from netboot.errors import NetbootError, OperatorFault
+from netboot.errors import NetbootError, OperatorFault, explain
 from netboot.operations import guarding, housekeeping, job_handlers, jobs
 from netboot.site import Site
 from netboot.store.jobs import (
@@ -109,7 +109,7 @@ class Worker:
         """Give the running jobs back as soon as they tell their progress, take no more."""
         self._ending.set()
 
-    def _lane(self, worker: str, kinds: tuple[str, ...]) -> None:
+    def _lane(self, worker: str, kinds: tuple[jobs.JobKind, ...]) -> None:
         """One job of these kinds at a time: builds must not wait for a boot test."""
         try:
             looked = -LOOK_AFTER_HOUSE_SECONDS
@@ -162,7 +162,7 @@ class Worker:
             jobs.give_back(job.id, worker)
         except NetbootError as fault:
             shown = fault.result if isinstance(fault, JobFailed) else None
-            jobs.finish(job.id, FAILED, message=_told(fault), result=shown, worker=worker)
+            jobs.finish(job.id, FAILED, message=explain(fault), result=shown, worker=worker)
         except BaseException as bug:
             log.exception("job.bug", job=job.id, kind=job.kind)
             last = traceback.extract_tb(bug.__traceback__)[-1]
@@ -183,12 +183,6 @@ class Worker:
                 return
             except (OperatorFault, SQLAlchemyError) as fault:  # the next beat may do
                 log.warning("job.beat", job=context.job.id, fault=str(fault))
-
-
-def _told(fault: NetbootError) -> str:
-    """Message and hint in one line."""
-    hint = fault.hint if isinstance(fault, OperatorFault) else ""
-    return f"{fault}. {hint}" if hint else str(fault)
 
 
 def run_worker(site: Site) -> None:

@@ -102,7 +102,7 @@ def test_what_cannot_be_done_is_a_failed_job_with_message_and_hint(site):
     with at_work(site):
         failed = ended(site, job)
 
-    assert (FAILED, f'there is no boot image "{NAME}". Boot images: none yet.') == (
+    assert (FAILED, f'There is no boot image "{NAME}". Boot images: none yet.') == (
         failed.state,
         failed.message,
     )
@@ -119,7 +119,7 @@ def test_what_there_is_to_show_is_shown_of_a_failure(site, handler):
     with at_work(site):
         failed = ended(site, job)
 
-    assert (FAILED, "no report came. Look at the screen.", {"screenshot": "x"}) == (
+    assert (FAILED, "No report came. Look at the screen.", {"screenshot": "x"}) == (
         failed.state,
         failed.message,
         failed.result,

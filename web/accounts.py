@@ -4,7 +4,7 @@ from flask import Blueprint, Flask, current_app, redirect, render_template, requ
 from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
-from netboot.errors import OperatorFault
+from netboot.errors import OperatorFault, sentence
 from netboot.operations import accounts as operations
 from netboot.operations import audit
 from web import audit_trail
@@ -17,7 +17,7 @@ from web.access import (
     requires,
     site,
 )
-from web.answers import sentence, status_of
+from web.answers import status_of
 from web.safety import limiter
 
 accounts = Blueprint("accounts", __name__)

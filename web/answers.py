@@ -26,6 +26,7 @@ from netboot.errors import (
     NotFound,
     NotPermitted,
     OperatorFault,
+    sentence,
 )
 from web.access import asks_as_script
 from web.problems import FieldDifference, problem_json
@@ -108,14 +109,6 @@ def problem(
         response.headers["HX-Retarget"] = "#messages"
         response.headers["HX-Reswap"] = "innerHTML"
     return response
-
-
-def sentence(text: str) -> str:
-    """An error's text as a sentence: capital letter, full stop."""
-    text = text.strip()
-    if not text:
-        return text
-    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
 
 
 def kind_of(fault: NetbootError) -> str:

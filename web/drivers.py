@@ -6,7 +6,7 @@ from functools import partial
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from netboot.errors import InvalidInput, NotBootCritical
+from netboot.errors import InvalidInput, NotBootCritical, sentence
 from netboot.images.architecture import Architecture
 from netboot.images.catalog import DriverFilter, Signature, signature
 from netboot.images.device import parse_devices
@@ -22,7 +22,7 @@ from netboot.operations import (
 from netboot.operations import drivers as operations
 from netboot.operations.driver_search import DriverPage, search_drivers
 from web.access import Role, is_local_path, requires, site
-from web.answers import done, sentence, wants_fragment
+from web.answers import done, wants_fragment
 from web.presentation import label_of
 from web.topics import page
 from web.uploads import all_handed_in

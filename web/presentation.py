@@ -10,11 +10,11 @@ from markupsafe import Markup, escape
 
 from netboot.boot.attempt import Attempt
 from netboot.boot.known_machine import KnownMachine
+from netboot.errors import sentence
 from netboot.images.coverage import Status
 from netboot.images.driver import Driver, DriverKind
 from web.access import Role, role_now
 from web.addresses import init_addresses
-from web.answers import sentence
 from web.assets import asset_url
 from web.boot_rows import init_boot_rows
 

@@ -16,11 +16,11 @@ from joserfc.errors import JoseError
 
 from netboot.access import ROLES
 from netboot.config import Settings
-from netboot.errors import OperatorFault
+from netboot.errors import OperatorFault, sentence
 from netboot.operations import accounts, audit
 from web import audit_trail
 from web.access import Role, begin_session, requires, site
-from web.answers import problem, sentence
+from web.answers import problem
 from web.outside import absolute_url
 from web.safety import limiter
 from web.turns import out_of_turn

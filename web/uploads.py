@@ -12,11 +12,10 @@ from pathlib import Path
 from flask import Blueprint, Flask, Response, current_app, make_response, request, url_for
 from flask_login import current_user  # type: ignore[import-untyped]
 
-from netboot.errors import InvalidInput, OperatorFault
+from netboot.errors import InvalidInput, OperatorFault, explain
 from netboot.operations.jobs import JobView
 from netboot.site import Site
 from web.access import Role, requires
-from web.answers import sentence
 from web.safety import UPLOAD_LIMIT
 from web.shelf import Batch, Busy, Shelf, Upload, WrongOffset
 
@@ -109,7 +108,7 @@ def _refused(fault: OperatorFault) -> Response:
     if status is None:
         status = 404 if type(fault).__name__ == "NotFound" else 400
     response = _answer(status, Content_Type="text/plain; charset=utf-8")
-    response.set_data(f"{sentence(str(fault))} {fault.hint}".strip())
+    response.set_data(explain(fault))
     return response
 
 

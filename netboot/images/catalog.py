@@ -43,7 +43,7 @@ def check_enable(driver: Driver) -> None:
         raise InvalidInput(
             f"{driver.name} {driver.version} is not complete: {names} "
             f"{'is' if len(driver.missing) == 1 else 'are'} missing",
-            hint="import the vendor's whole folder, with all files that the INF names",
+            hint="Import the vendor's whole folder, with all files that the INF names.",
         )
 
 
@@ -56,7 +56,7 @@ def check_delete(driver: Driver, images: Sequence[str]) -> None:
     if images:
         raise InUse(
             f"{driver.name} {driver.version} is in {', '.join(sorted(images))}",
-            hint="remove it from these images first",
+            hint="Remove it from these images first.",
         )
 
 

@@ -166,7 +166,7 @@ def parse_devices(text: str) -> ParsedDevices:
     if not found:
         raise InvalidInput(
             "there is no device in this list",
-            hint="paste PNPDeviceIDs, the output of lspci -nn, or lines like 8086:15be",
+            hint="Paste PNPDeviceIDs, the output of lspci -nn, or lines like 8086:15be.",
         )
     if len(found) > MAX_DEVICES:
         raise InvalidInput(f"more than {MAX_DEVICES} devices are not of one machine")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from netboot.errors import OperatorFault
+from netboot.errors import OperatorFault, explain
 from netboot.images.boot_image import BootImage, SourceWim
 from netboot.images.driver import Driver
 from netboot.images.image_facts import ImageFacts
@@ -181,7 +181,7 @@ def _conflicts(image: BootImage, new: ImageFacts) -> Iterator[str]:
     try:
         plan(new, moved, 1)
     except OperatorFault as fault:
-        yield f"{fault} {fault.hint}".strip()
+        yield explain(fault)
 
 
 def _listed(languages: tuple[str, ...]) -> str:

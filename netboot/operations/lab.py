@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from netboot.errors import InvalidInput, NotFound, OperatorFault
+from netboot.errors import InvalidInput, NotFound, OperatorFault, explain
 from netboot.operations import jobs
 from netboot.operations.jobs import JobKind
 from netboot.site import Site
@@ -52,7 +52,7 @@ def lab_status(site: Site) -> LabView:
         with _connect(site):
             reason = ""
     except OperatorFault as fault:
-        reason = f"{fault} {fault.hint}".strip()
+        reason = explain(fault)
     return LabView(not reason, reason, FIRMWARES, NICS, site.settings.address)
 
 
@@ -158,7 +158,7 @@ def _connect(site: Site) -> socket.socket:
     except OSError as fault:
         lab.close()
         raise NotFound(
-            "no lab runs beside this site.",
+            "no lab runs for this site",
             hint="`make run` without INTERFACE starts one; a site on a real network has none.",
         ) from fault
     return lab

@@ -87,7 +87,7 @@ def unpacked(archive: Path, scratch: Path, limits: Limits) -> Iterator[list[Sour
         else:
             raise InvalidInput(
                 f"{archive.name} is no archive that can be opened",
-                hint="give a folder, an INF, a ZIP, CAB or 7z file, or a self-extracting EXE",
+                hint="Give a folder, an INF, a ZIP, CAB or 7z file, or a self-extracting EXE.",
             )
     finally:
         rmtree(folder, ignore_errors=True)
@@ -105,7 +105,7 @@ def check_name(name: str) -> str:
     if outside or len(clean) > MAX_NAME or any(c < " " or c == "\x7f" for c in clean):
         raise Quarantined(
             f"an entry's name leads out of the archive or is none: {name[:100]!r}",
-            hint="unpack it by hand, look at what it holds, and import the folder",
+            hint="Unpack it by hand, look at what it holds, and import the folder.",
         )
     return "/".join(part for part in parts if part not in {"", "."})
 
@@ -134,7 +134,7 @@ def check_table(entries: list[tuple[str, int]], packed: int, limits: Limits) -> 
 
 def _too_much(what: str) -> Quarantined:
     return Quarantined(
-        f"the archive holds {what}", hint="unpack it by hand and import the folders that you need"
+        f"the archive holds {what}", hint="Unpack it by hand and import the folders that you need."
     )
 
 
@@ -200,7 +200,7 @@ def _zip_name(entry: ZipInfo) -> str:
     if mode not in {0, S_IFREG} and not entry.is_dir():
         raise Quarantined(f"an entry is no ordinary file: {entry.filename[:100]!r}")
     if entry.flag_bits & _ENCRYPTED:
-        raise InvalidInput("the archive is locked with a password", hint="unpack it by hand")
+        raise InvalidInput("the archive is locked with a password", hint="Unpack it by hand.")
     # orig_filename, for zipfile cuts names at a NUL.
     return check_name(entry.orig_filename)
 

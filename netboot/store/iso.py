@@ -47,7 +47,7 @@ def take_boot_wim(iso: Path, workdir: Path, *, progress: ByteProgress = silent) 
         _take(iso, name, out.fileno(), size, progress)
     if target.stat().st_size != size:
         raise Quarantined(
-            f"{name} should have {size} bytes, but {target.stat().st_size} came out of the ISO.",
+            f"{name} should have {size} bytes, but {target.stat().st_size} came out of the ISO",
             hint="Download the ISO again and compare its checksum.",
         )
     return target
@@ -61,7 +61,7 @@ def _find(iso: Path) -> tuple[str, int]:
         if (entry := by_name.get(place)) and 0 < entry.size <= _LARGEST:
             return entry.name, entry.size
     raise InvalidInput(
-        f"The ISO holds no {BOOT_WIM}.",
+        f"The ISO holds no {BOOT_WIM}",
         hint="Choose an ISO of Windows installation media, or of Windows PE.",
     )
 
@@ -70,7 +70,9 @@ def _take(iso: Path, name: str, out: int, size: int, progress: ByteProgress) -> 
     """Let 7z write one file to `out`, at most `size` bytes."""
     for tool in ("prlimit", SEVEN_ZIP):
         if which(tool) is None:
-            raise MissingTool(f"{tool} is not installed.", hint="apt install p7zip-full util-linux")
+            raise MissingTool(
+                f"{tool} is not installed", hint="Install it: apt-get install p7zip-full util-linux"
+            )
     limits = [f"--as={_MEMORY}", f"--fsize={size}", f"--cpu={_TAKE_SECONDS}", "--core=0"]
     # -spd: the name is a name, not a pattern
     command = [SEVEN_ZIP, "x", "-so", "-spd", "-bd", "--", str(iso.absolute()), name]
@@ -94,6 +96,6 @@ def _take(iso: Path, name: str, out: int, size: int, progress: ByteProgress) -> 
         process.wait()
     if process.returncode:
         raise InvalidInput(
-            f"{name} cannot be taken out of the ISO: it is damaged.",
+            f"{name} cannot be taken out of the ISO: it is damaged",
             hint="Download the ISO again and compare its checksum.",
         )

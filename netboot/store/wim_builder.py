@@ -86,7 +86,7 @@ def build(
         staging = Staging(workdir / "add", plan.at, driver_files)
         result = work("build", request_of(plan, facts, staging))
         for sentence in (*result["faults"], *result["warnings"]):
-            raise ContentFault(f"The built image is not what was asked for: {sentence}.")
+            raise ContentFault(f"The built image is not what was asked for: {sentence}")
         if not _continues(source, wim, progress):
             work("verify", {})
         paths = {"boot.wim": wim, **_taken_out(facts, result["extracted"], workdir / "files")}
@@ -127,12 +127,12 @@ def _work(
         )
     except WorkerRefused as error:
         raise OperatorFault(
-            f"The image could not be built ({error.stage}): {error}.",
+            f"The image could not be built ({error.stage}): {error}",
             hint="Check that the disk has room, then build again.",
         ) from error
     except WorkerDied as error:
         raise Quarantined(
-            f"The image could not be built: {error}.",
+            f"The image could not be built: {error}",
             hint="Build again; if it fails again, import the source anew.",
         ) from error
     return answer.result
@@ -189,7 +189,7 @@ def _taken_out(facts: ImageFacts, extracted: list[str], folder: Path) -> dict[st
             continue
         path = folder / file.path.lstrip("/")
         if path.is_symlink() or sha1_of(path.read_bytes()) != file.sha1:
-            raise ContentFault(f"{file.path} came out of the built image altered.")
+            raise ContentFault(f"{file.path} came out of the built image altered")
         paths[file.name] = path
     return paths
 
@@ -202,7 +202,7 @@ def _own_sdi(blob: Path, workdir: Path) -> Path:
         parse_sdi(path.read_bytes())
     except FormatError as error:
         raise OperatorFault(
-            f"The boot.sdi of this image cannot be used: {error}.",
+            f"The boot.sdi of this image cannot be used: {error}",
             hint="Take boot\\boot.sdi of Windows installation media.",
         ) from error
     return path
@@ -267,7 +267,7 @@ def _measured(paths: dict[str, Path], progress: ByteProgress) -> Iterator[BuiltF
         size = path.stat().st_size
         if not size:
             # iPXE acknowledges block 0 of an empty file for ever.
-            raise ContentFault(f"{name} came out of the build empty.")
+            raise ContentFault(f"{name} came out of the build empty")
         progress("hash", size, size)
         yield BuiltFile(name, path, f"sha256:{digest}", size)
 

@@ -76,7 +76,7 @@ def facts_of(
     if not any(program in contents.entries for program in layout.PE_PROGRAMS):
         raise InvalidInput(
             f"Image {image.index} ({image.name or 'no name'}) is not Windows PE: "
-            "it holds neither winpeshl.exe nor wpeinit.exe.",
+            "it holds neither winpeshl.exe nor wpeinit.exe",
             hint="Choose boot.wim of installation media; install.wim holds whole systems.",
         )
     doubts: list[str] = []
@@ -160,14 +160,14 @@ def _architecture(image: WimImage, contents: Contents, findings: list[str]) -> A
         break
     if claimed and proved and claimed is not proved:
         raise InvalidInput(
-            f"The WIM's XML says {claimed}, but its kernel is {proved}.",
+            f"The WIM's XML says {claimed}, but its kernel is {proved}",
             hint="Take a WIM from installation media; this one was put together from two.",
         )
     architecture = proved or claimed
     if architecture is None:
         raise InvalidInput(
-            "Neither the WIM's XML nor its kernel says for which processor it is.",
-            hint="netboot boots x86, x64 and arm64 images.",
+            "Neither the WIM's XML nor its kernel says for which processor it is",
+            hint="Boot images are for x86, x64 or arm64.",
         )
     if proved is None:
         findings.append("The architecture is the XML's claim; no kernel was found to confirm it.")

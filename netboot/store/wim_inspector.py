@@ -78,7 +78,7 @@ def read_descriptions(path: Path) -> tuple[WimHeader, WimDescription]:
             header = parse_header(stream.read(HEADER_SIZE))
         except FormatError as error:
             raise InvalidInput(
-                f"{_capital(error)}.", hint="Choose a .wim, like sources/boot.wim of an ISO."
+                f"{_capital(error)}", hint="Choose a .wim, like sources/boot.wim of an ISO."
             ) from error
         for objection in objections(header, size):
             kind = Quarantined if objection.suspicious else InvalidInput
@@ -89,9 +89,9 @@ def read_descriptions(path: Path) -> tuple[WimHeader, WimDescription]:
             stream.seek(header.xml.offset)
             description = parse_wim_xml(stream.read(header.xml.stored))
         except FormatError as error:
-            raise Quarantined(f"{_capital(error)}.", hint=_REPAIRED_ELSEWHERE) from error
+            raise Quarantined(f"{_capital(error)}", hint=_REPAIRED_ELSEWHERE) from error
     if description.is_encrypted:
-        raise InvalidInput("The WIM is encrypted.", hint=_REFUSALS[74][1])
+        raise InvalidInput("The WIM is encrypted", hint=_REFUSALS[74][1])
     return header, description
 
 
@@ -107,7 +107,7 @@ def list_files(path: Path, index: int, *, workdir: Path | None = None) -> dict[s
         try:
             answer = sandbox.run("list", {"index": index}, wim=path, workdir=Path(scratch))
         except (WorkerRefused, WorkerDied) as error:
-            raise Quarantined(f"The WIM cannot be listed: {_lowered(error)}.") from error
+            raise Quarantined(f"The WIM cannot be listed: {_lowered(error)}") from error
     return dict(answer.result["files"])
 
 
@@ -116,7 +116,7 @@ def _choose(header: WimHeader, description: WimDescription, index: int | None) -
     if header.image_count != len(description.images):
         raise Quarantined(
             f"The header counts {header.image_count} images, "
-            f"the XML describes {len(description.images)}.",
+            f"the XML describes {len(description.images)}",
             hint=_REPAIRED_ELSEWHERE,
         )
     wanted = index or header.boot_index or (1 if header.image_count == 1 else 0)
@@ -124,9 +124,9 @@ def _choose(header: WimHeader, description: WimDescription, index: int | None) -
         return image
     names = "; ".join(f"{image.index}: {image.name or 'no name'}" for image in description.images)
     if wanted:
-        raise InvalidInput(f"The WIM holds no image {wanted}.", hint=f"It holds {names}.")
+        raise InvalidInput(f"The WIM holds no image {wanted}", hint=f"It holds {names}.")
     raise InvalidInput(
-        "The WIM holds several images and marks none of them as bootable.",
+        "The WIM holds several images and marks none of them as bootable",
         hint=f"Choose one by its number: {names}.",
     )
 
@@ -143,31 +143,31 @@ def _examine(
         raise _refusal(error) from error
     except WorkerDied as error:
         raise Quarantined(
-            f"The WIM cannot be read safely: {error}.", hint=_REPAIRED_ELSEWHERE
+            f"The WIM cannot be read safely: {error}", hint=_REPAIRED_ELSEWHERE
         ) from error
     try:
         return _contents(answer.result, folder / "files")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Quarantined("The WIM confused its reader.", hint=_REPAIRED_ELSEWHERE) from error
+        raise Quarantined("The WIM confused its reader", hint=_REPAIRED_ELSEWHERE) from error
 
 
 def _refusal(error: WorkerRefused) -> OperatorFault:
     """What wimlib said, in the operator's words."""
     if error.code in _OUR_SIDE:
         return OperatorFault(
-            f"The WIM could not be examined: {_lowered(error)}.",
+            f"The WIM could not be examined: {_lowered(error)}",
             hint="Check that the disk has room; the file itself may be in order.",
         )
     if error.code in _REFUSALS:
         reason, hint = _REFUSALS[error.code]
-        return InvalidInput(f"{_capital(reason)}.", hint=hint)
-    return Quarantined(f"The WIM is damaged: {_lowered(error)}.", hint=_REPAIRED_ELSEWHERE)
+        return InvalidInput(f"{_capital(reason)}", hint=hint)
+    return Quarantined(f"The WIM is damaged: {_lowered(error)}", hint=_REPAIRED_ELSEWHERE)
 
 
 def _contents(result: dict[str, Any], folder: Path) -> Contents:
     """The worker's answer, trusted no more than the file: it may have been taken over."""
     for sentence in (*result["hostile"], *result["warnings"]):
-        raise Quarantined(f"The WIM holds what no Windows tool writes: {sentence}.")
+        raise Quarantined(f"The WIM holds what no Windows tool writes: {sentence}")
     entries = {}
     for path, size, sha1, plain in result["entries"]:
         if ".." in path.split("/"):

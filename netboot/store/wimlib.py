@@ -201,7 +201,7 @@ class Library:
             self._dll = ctypes.CDLL("libwim.so.15")
         except OSError as error:
             raise MissingTool(
-                "libwim.so.15 is not installed.", hint="Install it: apt-get install libwim15"
+                "libwim.so.15 is not installed", hint="Install it: apt-get install libwim15"
             ) from error
         self._dll.wimlib_get_error_string.restype = ctypes.c_char_p
         self._dll.wimlib_free.restype = None

@@ -11,10 +11,11 @@ from netboot.errors import (
     InvalidInput,
     NotFound,
     NotPermitted,
+    sentence,
 )
 from netboot.operations import images
 from tests.web.conftest import htmx
-from web.answers import sentence, status_of
+from web.answers import status_of
 from web.app import create_app
 
 
