@@ -45,7 +45,7 @@ vendor: ## fetch the page's libraries anew (needs npm)
 
 pictures: ## make the README's pictures of the console anew
 	@scripts/setup test
-	@NETBOOT_PICTURES=docs/pictures .venv/bin/pytest -q tests/web/test_browser_pictures.py
+	@NETBOOT_PICTURES=docs/pictures .venv/bin/pytest -q tests/web/browser/test_browser_pictures.py
 
 bench: bench-tftp bench-http bench-dhcp bench-drivers bench-image bench-web ## run all benchmarks, side by side with their peers
 

@@ -20,16 +20,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netboot.errors import NotPermitted, SiteAlreadyRunning
-from netboot.store.blobs import BlobStore, sync_folder
-from netboot.store.points import PointFolder
+from netboot.store.content.blobs import BlobStore, sync_folder
+from netboot.store.content.point_folder import PointFolder
 
 if TYPE_CHECKING:
     from netboot.config import Settings
-    from netboot.store.boot_log import BootLog
-    from netboot.store.database import Database
-    from netboot.store.jobs import JobQueue
-    from netboot.store.journal import Journal
-    from netboot.store.machine_log import MachineLog
+    from netboot.store.boots.journal import Journal
+    from netboot.store.boots.log import BootLog
+    from netboot.store.boots.machines import MachineLog
+    from netboot.store.database.jobs import JobQueue
+    from netboot.store.database.site_database import Database
 
 SECRET_BYTES = 48
 
@@ -73,7 +73,7 @@ class Site:
     @cached_property
     def database(self) -> "Database":
         """The database, at the newest schema."""
-        from netboot.store.database import Database
+        from netboot.store.database.site_database import Database
 
         database = Database(self.settings.database_url or f"sqlite:///{self.data / 'site.db'}")
         database.migrate()
@@ -82,28 +82,28 @@ class Site:
     @cached_property
     def journal(self) -> "Journal":
         """What happened while machines booted."""
-        from netboot.store.journal import Journal
+        from netboot.store.boots.journal import Journal
 
         return Journal(self.data / "journal.db")
 
     @cached_property
     def boots(self) -> "BootLog":
         """The journal, folded into boots."""
-        from netboot.store.boot_log import BootLog
+        from netboot.store.boots.log import BootLog
 
         return BootLog(self.database, self.journal)
 
     @cached_property
     def machines(self) -> "MachineLog":
         """The machines that booted or were listed."""
-        from netboot.store.machine_log import MachineLog
+        from netboot.store.boots.machines import MachineLog
 
         return MachineLog(self.database, self.journal)
 
     @cached_property
     def jobs(self) -> "JobQueue":
         """Long work."""
-        from netboot.store.jobs import JobQueue
+        from netboot.store.database.jobs import JobQueue
 
         return JobQueue(self.database)
 

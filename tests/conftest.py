@@ -4,8 +4,8 @@ import hypothesis
 import pytest
 
 from netboot.site import Site
-from tests.command_line import CommandLine
-from tests.postgresql import PostgresServer, find_binaries
+from tests.support.command_line import CommandLine
+from tests.support.postgresql import PostgresServer, find_binaries
 
 # An example's time says how busy the machine is, not whether the code is right.
 hypothesis.settings.register_profile("netboot", deadline=None)
@@ -77,7 +77,7 @@ def postgres():
 @pytest.fixture(scope="session")
 def postgres_template(postgres):
     """A database with the newest schema, to be copied."""
-    from netboot.store.database import Database
+    from netboot.store.database.site_database import Database
 
     name = postgres.fresh()
     database = Database(postgres.url(name))
@@ -89,7 +89,7 @@ def postgres_template(postgres):
 @pytest.fixture(scope="session")
 def browser():
     """Chromium: one for all tests of a process, each test in contexts of its own."""
-    from tests.web import browsing
+    from tests.web.support import browsing
 
     with browsing.chromium() as launched:
         yield launched

@@ -10,14 +10,16 @@ import time
 import pytest
 from sqlalchemy import text
 
-from netboot.boot.events import DhcpStarted, ForeignOffer, OfferSent, RequestIgnored
+from netboot.boot.told.events import DhcpStarted, ForeignOffer, OfferSent, RequestIgnored
 from netboot.cli import SUBJECTS, main
 from netboot.images.architecture import Architecture
-from netboot.operations import accounts, facts, images
+from netboot.operations import remembered as facts
+from netboot.operations.accounts import accounts
+from netboot.operations.images import images
 from netboot.site import Site
-from tests.media_versions import add_lab_version
-from tests.netlab import Lan
-from tests.web.seeding import add_driver, add_image, add_version
+from tests.support.media_versions import add_lab_version
+from tests.support.netlab import Lan
+from tests.web.support.seeding import add_driver, add_image, add_version
 
 NAME = "Lab PE x64"
 

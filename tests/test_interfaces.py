@@ -4,7 +4,7 @@ import pytest
 
 from netboot.errors import InvalidInput
 from netboot.interfaces import ipv4_addresses, network_of
-from tests.netlab import Lan, needs_netns
+from tests.support.netlab import Lan, needs_netns
 
 LOOPBACK = IPv4Network("127.0.0.0/8")
 

@@ -11,7 +11,11 @@ from pathlib import Path
 
 from netboot.errors import NetbootError, OperatorFault
 from netboot.images.architecture import Architecture
-from netboot.operations import driver_import, facts, images, points, versions
+from netboot.operations import remembered as facts
+from netboot.operations.drivers import importing as driver_import
+from netboot.operations.images import images
+from netboot.operations.points import points
+from netboot.operations.versions import versions
 from netboot.site import Site
 from vm import labpe
 from vm.labpe import LabPe

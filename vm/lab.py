@@ -2,7 +2,7 @@
 
 Started by `netboot run` without an interface. Makes the private network with an ordinary DHCP
 server in it, keeps the given daemons running inside the `srv` namespace (10.77.0.2), and boots
-test machines on request (see vm.lab_server). Nothing touches a real network. Everything ends
+test machines on request (see vm.door.server). Nothing touches a real network. Everything ends
 with this process, however it ends.
 """
 
@@ -13,15 +13,15 @@ import sys
 import threading
 from pathlib import Path
 
+from netboot.daemons.supervisor import Child, Supervisor, die_with_parent
 from netboot.errors import OperatorFault
 from netboot.images.architecture import Architecture
 from netboot.site import Site
-from netboot.supervisor import Child, Supervisor, die_with_parent
 from vm import labpe
-from vm.accel import choose_accelerator
-from vm.firmware import FirmwareKind, emulator_of
-from vm.lab_server import SOCKET_NAME, LabServer
-from vm.network import SRV, LabNetwork
+from vm.door.server import SOCKET_NAME, LabServer
+from vm.machine.accel import choose_accelerator
+from vm.machine.firmware import FirmwareKind, emulator_of
+from vm.network.lab_network import SRV, LabNetwork
 from vm.reports import JournalReports
 
 _ACCELERATOR_LOCK = threading.Lock()

@@ -13,8 +13,8 @@ from typing import Protocol
 
 from netboot.errors import OperatorFault, explain
 from netboot.images.architecture import Architecture
-from vm.firmware import FirmwareKind
-from vm.network import LabNetwork, Slot
+from vm.machine.firmware import FirmwareKind
+from vm.network.lab_network import LabNetwork, Slot
 from vm.scenario import Phase, Scenario, compare, expect
 from vm.testrun import Reports, Tried, try_boot
 

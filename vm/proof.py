@@ -10,13 +10,13 @@ from pathlib import Path
 
 from netboot.errors import OperatorFault
 from netboot.site import Site
-from netboot.store.boot_programs import prepare_programs
+from netboot.store.media.boot_programs import prepare_programs
 from vm import labpe
 from vm.administrator import Administrator
-from vm.daemons import wait_until_bound
 from vm.lab import accelerator_for
 from vm.matrix import Boot, Laboratory, run_matrix
-from vm.network import SERVER_ADDRESS, SRV, LabNetwork, stop_process
+from vm.network.daemons import wait_until_bound
+from vm.network.lab_network import SERVER_ADDRESS, SRV, LabNetwork, stop_process
 from vm.reports import JournalReports
 from vm.scenario import Scenario, load_scenarios
 

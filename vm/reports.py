@@ -3,8 +3,8 @@
 import time
 from collections.abc import Collection
 
-from netboot.boot.events import PeReported
-from netboot.store.journal import Journal
+from netboot.boot.told.events import PeReported
+from netboot.store.boots.journal import Journal
 from vm.verdict import Report
 
 # From the answer to the machine until the event is on disk; far longer than it ever takes.

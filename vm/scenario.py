@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from netboot.errors import InvalidInput
-from vm.firmware import FirmwareKind, Nic, find_firmware, find_nic
-from vm.network import Slot
-from vm.spec import MachineSpec
+from vm.machine.firmware import FirmwareKind, Nic, find_firmware, find_nic
+from vm.machine.spec import MachineSpec
+from vm.network.lab_network import Slot
 from vm.verdict import Result, Verdict
 
 FOLDER = Path(__file__).with_name("scenarios")

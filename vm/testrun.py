@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from vm.console import LabLine, lab_lines
-from vm.machine import DEFAULT_LIMITS, Ending, Limits, Machine, Run
-from vm.network import LabNetwork
-from vm.spec import MachineSpec
+from vm.machine.console import LabLine, lab_lines
+from vm.machine.spec import MachineSpec
+from vm.machine.virtual_machine import DEFAULT_LIMITS, Ending, Limits, Machine, Run
+from vm.network.lab_network import LabNetwork
 from vm.verdict import Evidence, Report, Verdict, judge
 
 

@@ -9,7 +9,7 @@ offline.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from vm.console import LabLine
+from vm.machine.console import LabLine
 
 
 class Result(StrEnum):

@@ -13,16 +13,19 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 
-from netboot.boot.events import PeReported, TransferFinished
+from netboot.boot.told.events import PeReported, TransferFinished
 from netboot.errors import InvalidInput
 from netboot.images.architecture import Architecture
-from netboot.operations import boot_chain, driver_import, images, points, versions
+from netboot.operations.drivers import importing as driver_import
+from netboot.operations.images import boot_chain, images
+from netboot.operations.points import points
+from netboot.operations.versions import versions
 from netboot.site import Site
-from vm.machine import Limits, Machine
+from vm.machine.virtual_machine import Limits, Machine
+from vm.machine.witness import WINDOWS_ASKED
 from vm.matrix import Laboratory
-from vm.network import Slot
+from vm.network.lab_network import Slot
 from vm.scenario import Scenario
-from vm.witness import WINDOWS_ASKED
 
 VARIABLE = "NETBOOT_TEST_WINPE"
 DRIVERS_VARIABLE = "NETBOOT_TEST_WINPE_DRIVERS"

@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from netboot.daemons.supervisor import die_with_parent
 from netboot.errors import OperatorFault
 from netboot.logs import configure_logs
 from netboot.site import Site
-from netboot.supervisor import die_with_parent
 from web.server import serve_web
 
 

@@ -5,44 +5,32 @@ import time
 from flask import Flask, Response, g
 
 from netboot.site import Site
-from web import (
-    api_guide,
-    audit,
-    boots,
-    coverage,
-    drivers,
-    images,
-    images_custom,
-    images_source,
-    images_versions,
-    jobs,
-    known_pairs,
-    lab,
-    machines,
-    network,
-    overview,
-    own_account,
-    points,
-    settings,
-    users,
-    versions,
-    webhooks,
-    wimboot,
-)
-from web.access import check_every_route, init_access
-from web.accounts import init_accounts
-from web.answers import init_answers
 from web.api.application import init_api, new_application
 from web.assets import init_assets
-from web.audit_trail import init_audit_trail
-from web.live import init_live
-from web.metrics import init_metrics
-from web.outside import init_outside, is_secure, outside_names
-from web.presentation import init_presentation
-from web.safety import init_safety
-from web.single_sign_on import init_single_sign_on
-from web.turns import init_turns
-from web.uploads import init_uploads
+from web.guard.access import check_every_route, init_access
+from web.guard.audit_trail import init_audit_trail
+from web.guard.public_address import init_outside, is_secure, outside_names
+from web.guard.request_safety import init_safety
+from web.live.streams import init_live
+from web.live.turns import init_turns
+from web.pages.accounts import audit, own_account, users, webhooks
+from web.pages.accounts.sign_in import init_accounts
+from web.pages.accounts.single_sign_on import init_single_sign_on
+from web.pages.boots import boots, network
+from web.pages.drivers import drivers, known_pairs
+from web.pages.images import images, wimboot
+from web.pages.images import properties as images_custom
+from web.pages.images import source as images_source
+from web.pages.machines import coverage, machines
+from web.pages.machines import test_machines as lab
+from web.pages.points import points
+from web.pages.site import api_guide, jobs, overview, settings
+from web.pages.site.metrics import init_metrics
+from web.pages.versions import version as versions
+from web.pages.versions import versions as images_versions
+from web.responses import init_answers
+from web.show.presentation import init_presentation
+from web.uploads.tus import init_uploads
 
 NAVIGATION = (
     ("overview.show", "Overview", "layout-dashboard"),

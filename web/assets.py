@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flask import Blueprint, Flask, Response, abort, current_app, request, url_for
 
-from web.access import Role, requires
+from web.guard.access import Role, requires
 
 FOLDER = Path(__file__).with_name("static")
 TYPES = {".css", ".js", ".svg", ".png", ".ico"}

@@ -14,14 +14,14 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from netboot.errors import NotPermitted, PortTaken
-from netboot.operations.catalog_now import index_now
+from netboot.operations.drivers.index import index_now
 from netboot.serve.port_holder import who_holds
 from netboot.site import Site
 from netboot.tls import certificate_of
 from web.app import create_app
-from web.boot_log import Follower
-from web.live import STREAMS, Streams
-from web.presentation import load_templates
+from web.live.follower import Follower
+from web.live.streams import STREAMS, Streams
+from web.show.presentation import load_templates
 
 SPARE_THREADS = 60
 SECONDS_TO_STOP = 10

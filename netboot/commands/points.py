@@ -7,8 +7,8 @@ import click
 from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
 from netboot.commands.recorded import Verbs
 from netboot.errors import ContentFault
-from netboot.operations import images
-from netboot.operations import points as operations
+from netboot.operations.images import images
+from netboot.operations.points import points as operations
 
 
 @click.group(cls=Verbs)

@@ -66,8 +66,8 @@ def _record(ctx: click.Context) -> None:
     import structlog
 
     from netboot.commands.output import open_site
-    from netboot.images.boot_image import slug
-    from netboot.operations import audit
+    from netboot.images.boot_image.boot_image import slug
+    from netboot.operations.accounts import audit
 
     # The answer goes to standard output: no log line may come between.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
@@ -102,7 +102,7 @@ def _named(ctx: click.Context) -> str:
 
 def _is_secret(name: str) -> bool:
     """Whether NAME=VALUE, as `netboot settings set` takes it, has a secret value."""
-    from netboot.operations.audit import SECRET_WORDS
+    from netboot.operations.accounts.audit import SECRET_WORDS
 
     return any(word in name.lower() for word in SECRET_WORDS)
 

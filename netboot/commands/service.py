@@ -21,7 +21,7 @@ RUN_HELP = "Network interface that machines boot through; without it, a lab of i
 @click.pass_obj
 def run(data: Path, interface: str) -> None:
     """Start the site: boot services, page and worker."""
-    from netboot.run_site import run_site
+    from netboot.daemons.run_site import run_site
 
     raise click.exceptions.Exit(run_site(data, interface))
 
@@ -32,8 +32,8 @@ def run(data: Path, interface: str) -> None:
 @click.pass_obj
 def boot(data: Path, interface: str, address: str) -> None:
     """Serve proxyDHCP and TFTP (a part of `run`)."""
-    from netboot.netd import serve_boot
-    from netboot.supervisor import die_with_parent
+    from netboot.daemons.boot_services import serve_boot
+    from netboot.daemons.supervisor import die_with_parent
 
     die_with_parent()
     site = _opened(data, "boot")
@@ -48,8 +48,8 @@ def boot(data: Path, interface: str, address: str) -> None:
 @click.pass_obj
 def http(data: Path, interface: str, address: str) -> None:
     """Serve boot files over HTTP (a part of `run`)."""
-    from netboot.bootd import serve_boot_files
-    from netboot.supervisor import die_with_parent
+    from netboot.daemons.boot_http import serve_boot_files
+    from netboot.daemons.supervisor import die_with_parent
 
     die_with_parent()
     site = _opened(data, "http")
@@ -61,8 +61,8 @@ def http(data: Path, interface: str, address: str) -> None:
 @click.pass_obj
 def worker(data: Path) -> None:
     """Do queued jobs (a part of `run`)."""
-    from netboot.supervisor import die_with_parent
-    from netboot.worker import run_worker
+    from netboot.daemons.supervisor import die_with_parent
+    from netboot.daemons.worker import run_worker
 
     die_with_parent()
     run_worker(_opened(data, "worker"))

@@ -8,8 +8,8 @@ import click
 from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
 from netboot.commands.recorded import Verbs
 from netboot.errors import ContentFault
-from netboot.operations import altered as damaged
-from netboot.operations import housekeeping
+from netboot.operations.points import cleanup as housekeeping
+from netboot.operations.points import quarantine as damaged
 
 
 @click.group(cls=Verbs)

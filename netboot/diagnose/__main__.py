@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netboot.diagnose import telling
+from netboot.diagnose.asking.firmware import KINDS
 from netboot.diagnose.expectation import Expectation, read_expectation, site_expectation
-from netboot.diagnose.firmware import KINDS
-from netboot.diagnose.verdict import Verdict
+from netboot.diagnose.judging import printing as telling
+from netboot.diagnose.judging.verdict import Verdict
 from netboot.errors import InvalidInput, NetbootError, OperatorFault
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def _interface_of_site(data: Path | None) -> str:
 
 
 def _tell_capture(path: Path, *, form: str | None) -> int:
-    from netboot.diagnose.story import read_story
+    from netboot.diagnose.recordings.story import read_story
 
     story = read_story(path)
     match form:

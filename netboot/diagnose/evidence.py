@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from netboot.diagnose.answers import Reply
+from netboot.diagnose.asking.answers import Reply
+from netboot.diagnose.asking.fetch import Fetched
+from netboot.diagnose.asking.firmware import Kind
 from netboot.diagnose.expectation import Expectation
-from netboot.diagnose.fetch import Fetched
-from netboot.diagnose.firmware import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

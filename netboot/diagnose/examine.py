@@ -6,19 +6,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from netboot.boot.events import RequestIgnored
+from netboot.boot.told.events import RequestIgnored
 from netboot.diagnose import follow
-from netboot.diagnose.answers import Reply
+from netboot.diagnose.asking.answers import Reply
+from netboot.diagnose.asking.fetch import Fetched
+from netboot.diagnose.asking.firmware import Kind, Machine
+from netboot.diagnose.asking.program import is_ipxe
+from netboot.diagnose.asking.wire import BOOT_SERVER_PORT, SERVER_PORT, Wire
 from netboot.diagnose.evidence import Evidence, boot_offers, is_from
 from netboot.diagnose.expectation import Expectation
-from netboot.diagnose.fetch import Fetched
-from netboot.diagnose.firmware import Kind, Machine
-from netboot.diagnose.program import is_ipxe
-from netboot.diagnose.verdict import Verdict, judge
-from netboot.diagnose.wire import BOOT_SERVER_PORT, SERVER_PORT, Wire
+from netboot.diagnose.judging.verdict import Verdict, judge
 from netboot.errors import ContentFault
 from netboot.serve.port_holder import holder_of
-from netboot.store.journal import Journal
+from netboot.store.boots.journal import Journal
 
 _TELLS_WITHIN: Final = 1.0  # seconds in which a daemon has written what it did
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from netboot.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from netboot.store.blobs import BlobStore
+    from netboot.store.content.blobs import BlobStore
 
 
 HEAD_SIZE: Final = 4096
@@ -105,10 +105,10 @@ def read_expectation(path: Path) -> Expectation:
 
 def site_expectation(data: Path, server: str) -> Expectation:
     """What the site in this folder serves now. Raises ContentFault where that is damaged."""
-    from netboot.boot.files import version_path
+    from netboot.boot.files.names import version_path
     from netboot.config import load_settings
-    from netboot.store.boot_programs import read_programs
-    from netboot.store.points import PointFolder
+    from netboot.store.content.point_folder import PointFolder
+    from netboot.store.media.boot_programs import read_programs
 
     point = PointFolder(data / "points" / "site")
     published = point.load()

@@ -4,13 +4,13 @@ import re
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
-from netboot.diagnose import fetch
-from netboot.diagnose.answers import Reply
+from netboot.diagnose.asking import fetch
+from netboot.diagnose.asking.answers import Reply
+from netboot.diagnose.asking.fetch import Fetched
+from netboot.diagnose.asking.firmware import Kind
+from netboot.diagnose.asking.program import made_for
 from netboot.diagnose.evidence import architectures_for
 from netboot.diagnose.expectation import HEAD_SIZE, Expectation
-from netboot.diagnose.fetch import Fetched
-from netboot.diagnose.firmware import Kind
-from netboot.diagnose.program import made_for
 
 _MOST_PARTS: Final = 8
 _PART: Final = re.compile(

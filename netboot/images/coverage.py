@@ -13,9 +13,9 @@ from functools import cached_property
 from types import MappingProxyType
 
 from netboot.images.architecture import Architecture
-from netboot.images.device import Device
-from netboot.images.driver import Driver, DriverKind, Model
-from netboot.images.matching import NEWEST, DriverIndex, Match
+from netboot.images.drivers.device import Device
+from netboot.images.drivers.driver import Driver, DriverKind, Model
+from netboot.images.drivers.matching import NEWEST, DriverIndex, Match
 
 MAX_FIXES = 5
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from netboot.images.properties import Properties
+from netboot.images.boot_image.properties import Properties
 
 
 class Kind(StrEnum):

@@ -15,9 +15,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from netboot.errors import Difference, EditConflict, InvalidInput, NetbootError, OperatorFault
-from netboot.images import boot_image, catalog
 from netboot.images.architecture import Architecture
-from netboot.images.boot_image import BootImage
+from netboot.images.boot_image import boot_image
+from netboot.images.boot_image.boot_image import BootImage
 from netboot.images.declared import (
     Assignment,
     Change,
@@ -27,13 +27,16 @@ from netboot.images.declared import (
     Kind,
     compare,
 )
-from netboot.operations import images, policy
-from netboot.operations.drivers import find_driver
+from netboot.images.drivers import catalog
+from netboot.operations.deployments import deployments as policy
+from netboot.operations.drivers.drivers import find_driver
+from netboot.operations.images import images
 from netboot.progress import Progress, silent
 from netboot.protocols.mac import require_mac
 from netboot.site import Site
-from netboot.store.catalog_rows import driver_value, split_words
-from netboot.store.declared_files import (
+from netboot.store.database.records import DefaultImageRow, DeploymentRow, DriverRow, ImageRow
+from netboot.store.drivers.rows import driver_value, split_words
+from netboot.store.images.declared_files import (
     DeclaredFiles,
     DriverRef,
     ImageEntry,
@@ -42,8 +45,7 @@ from netboot.store.declared_files import (
     texts_of,
     write_files,
 )
-from netboot.store.image_rows import find_image, image_value, keep_drivers
-from netboot.store.records import DefaultImageRow, DeploymentRow, DriverRow, ImageRow
+from netboot.store.images.rows import find_image, image_value, keep_drivers
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from netboot.errors import NotFound, NotPermitted
-from netboot.operations import facts
+from netboot.operations import remembered as facts
 from netboot.site import Site
-from netboot.store.jobs import Job, JobLine
+from netboot.store.database.jobs import Job, JobLine
 
 JobView = Job
 LineView = JobLine

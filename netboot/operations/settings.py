@@ -19,7 +19,7 @@ from tomlkit.exceptions import TOMLKitError
 from netboot.config import FILE_NAME, Settings, load_settings
 from netboot.errors import Difference, EditConflict, InvalidInput, NotPermitted
 from netboot.site import Site
-from netboot.store.blobs import sync_folder
+from netboot.store.content.blobs import sync_folder
 
 DEFAULT, FILE, VARIABLE = "default", "file", "variable"
 LONGEST = 2000

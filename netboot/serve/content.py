@@ -7,7 +7,7 @@ whatever is published meanwhile.
 from collections.abc import Callable
 from typing import Protocol
 
-from netboot.boot.files import ContentRef
+from netboot.boot.files.names import ContentRef
 
 
 class Content(Protocol):

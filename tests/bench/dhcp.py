@@ -29,14 +29,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from netboot.images.architecture import Architecture
-from netboot.images.content_version import ContentVersion, ManifestFile
+from netboot.images.versions.content_version import ContentVersion, ManifestFile
 from netboot.protocols.dhcp import Packet
 from netboot.site import Site
-from netboot.store.boot_programs import prepare_programs
+from netboot.store.media.boot_programs import prepare_programs
 from tests.bench.bench_network import leave_nothing_behind, prefer, processors
-from tests.boot_requests import request
-from tests.netlab import Host, Lan
 from tests.serve.conftest import Firmware
+from tests.support.boot_requests import request
+from tests.support.netlab import Host, Lan
 
 RESULTS = Path(__file__).parent / "results" / "dhcp.json"
 SERVER, CLIENT = "10.99.0.1", "10.99.0.2"

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from netboot.boot.proxy_dhcp import ProxyDhcp
-from tests.boot_requests import BOTH, SETTINGS, request
+from netboot.boot.answer.proxy_dhcp import ProxyDhcp
+from tests.support.boot_requests import BOTH, SETTINGS, request
 
 
 def resident_mib() -> float:

@@ -9,11 +9,11 @@ import sys
 from collections import deque
 from ipaddress import IPv4Network
 
-from netboot.boot.events import Event
-from netboot.boot.proxy_dhcp import ProxyDhcp, Settings
-from netboot.serve.dhcpd import DhcpServer
+from netboot.boot.answer.proxy_dhcp import ProxyDhcp, Settings
+from netboot.boot.told.events import Event
+from netboot.serve.dhcp.dhcpd import DhcpServer
 from netboot.serve.udp import Loop
-from tests.boot_requests import BOTH
+from tests.support.boot_requests import BOTH
 
 
 def main(address: str, relay: str) -> None:

@@ -18,17 +18,17 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from netboot.formats.inf import parse
+from netboot.formats.inf.inf import parse
 from netboot.images.architecture import Architecture
-from netboot.images.catalog import DriverFilter
 from netboot.images.coverage import Coverage, Machine, cover
-from netboot.images.device import Device
-from netboot.images.driver import Driver, DriverFile, Model
-from netboot.images.matching import DriverIndex
-from netboot.store.driver_folders import ImportedDriver, driver_source, read_drivers
-from tests.formats.inf_summary import samples, stamp
+from netboot.images.drivers.catalog import DriverFilter
+from netboot.images.drivers.device import Device
+from netboot.images.drivers.driver import Driver, DriverFile, Model
+from netboot.images.drivers.matching import DriverIndex
+from netboot.store.drivers.folders import ImportedDriver, driver_source, read_drivers
+from tests.formats.inf.inf_summary import samples, stamp
 from tests.formats.programs import program
-from tests.images.packages import INF, NET, SCSI
+from tests.images.drivers.packages import INF, NET, SCSI
 
 RESULTS = Path(__file__).parent / "results" / "drivers.json"
 SEED = 20_260
@@ -105,7 +105,7 @@ def read_all(folder: Path, scratch: Path) -> int:
 
 def store_all(folder: Path, data: Path) -> None:
     """Import a folder into a new site, as the command line does."""
-    from netboot.operations.driver_import import import_drivers
+    from netboot.operations.drivers.importing import import_drivers
     from netboot.site import Site
 
     site = Site.open(data)
@@ -253,13 +253,13 @@ def bench_catalog(work: Path, *, drivers: int, machines: int, rounds: int) -> di
 
     Each round asks anew: what was found before is not kept from one site to the next.
     """
-    from netboot.operations import coverage
-    from netboot.operations.driver_search import search_drivers
+    from netboot.operations.drivers.search import search_drivers
+    from netboot.operations.machines import coverage
     from netboot.site import Site
-    from netboot.store.catalog_entry import entry
-    from netboot.store.catalog_rows import add_entries
-    from netboot.store.records import MachineRow
-    from tests.web.seeding import add_image
+    from netboot.store.database.records import MachineRow
+    from netboot.store.drivers.entry import entry
+    from netboot.store.drivers.rows import add_entries
+    from tests.web.support.seeding import add_image
 
     chance = random.Random(SEED)
     site = Site.open(work / "catalog")

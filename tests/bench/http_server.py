@@ -6,10 +6,10 @@
 import sys
 from pathlib import Path
 
-from netboot.boot.files import ContentRef, Refusal
-from netboot.serve.http_process import serve_http
-from netboot.serve.httpd import boot_app
-from netboot.store.open_content import ContentCache
+from netboot.boot.files.names import ContentRef, Refusal
+from netboot.serve.http.boot_app import boot_app
+from netboot.serve.http.process import serve_http
+from netboot.store.content.open_content import ContentCache
 
 
 def main() -> None:

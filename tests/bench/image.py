@@ -22,12 +22,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from netboot.images.boot_image import BootImage, SourceWim
-from netboot.images.driver import Driver
-from netboot.images.servicing import Plan, plan
-from netboot.store.blobs import BlobStore
-from netboot.store.wim_builder import build
-from netboot.store.wim_source import take_in
+from netboot.images.boot_image.boot_image import BootImage, SourceWim
+from netboot.images.drivers.driver import Driver
+from netboot.images.servicing.plan import Plan, plan
+from netboot.store.content.blobs import BlobStore
+from netboot.store.wim.builder import build
+from netboot.store.wim.source import take_in
 from tests.samples.drivers import BlobFolder, make_driver
 from tests.samples.synthetic_winpe import SyntheticWinPe, imagex
 

@@ -8,11 +8,11 @@ import signal
 import sys
 from pathlib import Path
 
-from netboot.boot.events import Event, TransferFailed
-from netboot.boot.files import ContentRef, Refusal
-from netboot.serve.tftpd import TftpServer
+from netboot.boot.files.names import ContentRef, Refusal
+from netboot.boot.told.events import Event, TransferFailed
+from netboot.serve.tftp.tftpd import TftpServer
 from netboot.serve.udp import Loop
-from netboot.store.open_content import ContentCache
+from netboot.store.content.open_content import ContentCache
 
 
 def main() -> None:

@@ -23,14 +23,14 @@ from pathlib import Path
 import httpx
 from sqlalchemy import event
 
-from netboot.boot.events import Discovered
+from netboot.boot.told.events import Discovered
 from netboot.site import Site
 from tests.bench import web_site
 from tests.bench.bench_table import conclude, print_table
 from tests.web import conftest
-from tests.web.consoles import ROOT, running_console
-from tests.web.crawling import every_page, kind_of
-from tests.web.seeding import NAMES, PASSWORD
+from tests.web.support.consoles import ROOT, running_console
+from tests.web.support.crawling import every_page, kind_of
+from tests.web.support.seeding import NAMES, PASSWORD
 from web.app import create_app
 
 ADMINISTRATORS = 10

@@ -17,14 +17,17 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from netboot.boot.attempts import Attempt, fold
-from netboot.boot.events import Event
-from netboot.operations import images, machines, policy
+from netboot.boot.told.attempts import Attempt, fold
+from netboot.boot.told.events import Event
+from netboot.operations.deployments import deployments as policy
+from netboot.operations.images import images
+from netboot.operations.machines import machines
 from netboot.site import Site
-from netboot.store import boot_log, boot_rows, catalog_rows, machine_log
-from netboot.store.catalog_entry import entry
-from netboot.store.journal_writer import encoded, open_journal
-from netboot.store.records import (
+from netboot.store.boots import log as boot_log
+from netboot.store.boots import machines as machine_log
+from netboot.store.boots import rows as boot_rows
+from netboot.store.boots.journal_writer import encoded, open_journal
+from netboot.store.database.records import (
     DeploymentRow,
     DriverContentRow,
     DriverRow,
@@ -33,9 +36,11 @@ from netboot.store.records import (
     JobRow,
     MachineRow,
 )
+from netboot.store.drivers import rows as catalog_rows
+from netboot.store.drivers.entry import entry
 from tests.bench.drivers import catalog
 from tests.samples.synthetic_winpe import SyntheticWinPe
-from tests.web import seeding
+from tests.web.support import seeding
 
 SEED = 20_261
 BOOTS_AT_ONCE = 20_000

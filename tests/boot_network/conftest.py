@@ -11,15 +11,18 @@ from socket import socket
 import pytest
 
 from netboot.images.architecture import Architecture
-from netboot.operations import driver_import, images, points, versions
+from netboot.operations.drivers import importing as driver_import
+from netboot.operations.images import images
+from netboot.operations.points import points
+from netboot.operations.versions import versions
 from netboot.site import Site
-from netboot.store.boot_programs import prepare_programs
-from tests.dhcp_servers import START, wait_for
-from tests.netlab import Host, Lan
-from vm.holder import _offloads_off, _packet_socket
+from netboot.store.media.boot_programs import prepare_programs
+from tests.support.dhcp_servers import START, wait_for
+from tests.support.netlab import Host, Lan
 from vm.labpe import LabPe, image_name
-from vm.network import LabNetwork
-from vm.switch import Hook, Port, Switch, keep
+from vm.network.holder import _offloads_off, _packet_socket
+from vm.network.lab_network import LabNetwork
+from vm.network.switch import Hook, Port, Switch, keep
 
 SERVER = "10.77.0.2"
 X64, X86 = Architecture.X64, Architecture.X86
@@ -27,7 +30,7 @@ PACKAGES = ("netkvm", "e1000")
 
 
 class Wires:
-    """The switch that joins virtual machines to a LAN: to `vm.machine` it is the lab's network."""
+    """The switch that joins virtual machines to a LAN, in place of the lab's network."""
 
     def __init__(self, uplink: Host, capture: Path) -> None:
         self.switch = Switch(capture=capture)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from netboot.boot.neighbours import option_60_lines
+from netboot.boot.answer.dhcp_on_host import option_60_lines
 from netboot.protocols.dhcp import MessageType
-from tests.boot_requests import request
-from tests.dhcp_servers import START
-from tests.netlab import Lan, needs_netns
 from tests.serve.conftest import Firmware, running_dhcpd
+from tests.support.boot_requests import request
+from tests.support.dhcp_servers import START
+from tests.support.netlab import Lan, needs_netns
 
 pytestmark = [pytest.mark.netns, needs_netns]
 
@@ -96,10 +96,10 @@ def test_a_server_on_our_host_is_told_by_name_which_lines_it_needs(
 
 
 OPEN_AND_TELL = """
-from netboot.serve.dhcpd import DhcpServer
+from netboot.serve.dhcp.dhcpd import DhcpServer
 from netboot.serve.udp import Loop
-from netboot.boot.proxy_dhcp import ProxyDhcp
-from tests.boot_requests import BOTH, SETTINGS
+from netboot.boot.answer.proxy_dhcp import ProxyDhcp
+from tests.support.boot_requests import BOTH, SETTINGS
 server = DhcpServer(loop=Loop(), interface="eth0", address="10.77.0.2",
                     proxy=ProxyDhcp(SETTINGS, lambda: BOTH), emit=print, learn=print)
 print(*server.notes)

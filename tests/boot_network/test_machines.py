@@ -19,19 +19,19 @@ from pathlib import Path
 
 import pytest
 
-from netboot.boot.events import OfferSent
-from netboot.boot.neighbours import option_60_lines
-from netboot.diagnose.story import read_story
+from netboot.boot.answer.dhcp_on_host import option_60_lines
+from netboot.boot.told.events import OfferSent
+from netboot.diagnose.recordings.story import read_story
 from tests.boot_network.conftest import BootLan
-from tests.dhcp_servers import START
-from tests.netlab import needs_netns
-from vm.firmware import NICS, VIRTIO, FirmwareKind, Nic, Rom
-from vm.machine import Limits, Machine, Run
+from tests.support.dhcp_servers import START
+from tests.support.netlab import needs_netns
+from vm.machine.firmware import NICS, VIRTIO, FirmwareKind, Nic, Rom
+from vm.machine.spec import MachineSpec
+from vm.machine.virtual_machine import Limits, Machine, Run
 from vm.matrix import MACHINES_AT_ONCE
-from vm.network import LabNetwork, Slot
+from vm.network.lab_network import LabNetwork, Slot
 from vm.reports import JournalReports
 from vm.scenario import load_scenarios
-from vm.spec import MachineSpec
 from vm.summary import record
 from vm.verdict import Report
 

@@ -15,11 +15,11 @@ import pytest
 
 from netboot.diagnose.expectation import site_expectation
 from netboot.images.architecture import Architecture
-from netboot.images.content_version import ContentVersion, ManifestFile
+from netboot.images.versions.content_version import ContentVersion, ManifestFile
 from netboot.site import Site
-from netboot.store.boot_programs import prepare_programs
-from tests.dhcp_servers import ADDRESSES, BARE_DNSMASQ, LEASING, wait_for
-from tests.netlab import Host, Lan
+from netboot.store.media.boot_programs import prepare_programs
+from tests.support.dhcp_servers import ADDRESSES, BARE_DNSMASQ, LEASING, wait_for
+from tests.support.netlab import Host, Lan
 
 SERVER = "10.77.0.2"
 PROGRAMS = (Path("/usr/lib/ipxe"), Path("/boot"))

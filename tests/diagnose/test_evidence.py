@@ -2,7 +2,8 @@
 
 import pytest
 
-from netboot.diagnose.answers import Reply
+from netboot.diagnose.asking.answers import Reply
+from netboot.diagnose.asking.firmware import KINDS
 from netboot.diagnose.evidence import (
     architectures_for,
     boot_offers,
@@ -10,7 +11,6 @@ from netboot.diagnose.evidence import (
     not_meant_to_boot,
 )
 from netboot.diagnose.expectation import Expectation, PromisedImage
-from netboot.diagnose.firmware import KINDS
 
 KIND = {kind.key: kind for kind in KINDS}
 PE = PromisedImage(label="PE v1", architecture="x86", default=True, path="/v/pe/1/", files={})

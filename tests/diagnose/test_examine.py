@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from netboot.boot.events import OfferSent, RequestIgnored
-from netboot.diagnose.answers import Reply
+from netboot.boot.told.events import OfferSent, RequestIgnored
+from netboot.diagnose.asking.answers import Reply
 from netboot.diagnose.examine import journal_reasons, without_doubles
-from netboot.store.journal import Journal
+from netboot.store.boots.journal import Journal
 
 MAC = "02:6e:62:00:00:01"
 

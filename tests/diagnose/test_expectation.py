@@ -14,7 +14,7 @@ from netboot.diagnose.expectation import (
 from netboot.errors import InvalidInput
 from netboot.images.architecture import Architecture
 from tests.diagnose.conftest import BootSite
-from tests.netlab import Host
+from tests.support.netlab import Host
 
 WIM = Promised("sha256:" + "1" * 64, 11)
 PROGRAM = Promised("sha256:" + "2" * 64, 22)

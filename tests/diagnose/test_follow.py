@@ -2,11 +2,11 @@
 
 import pytest
 
-from netboot.diagnose import fetch
-from netboot.diagnose.answers import Reply
+from netboot.diagnose.asking import fetch
+from netboot.diagnose.asking.answers import Reply
+from netboot.diagnose.asking.fetch import Fetched
+from netboot.diagnose.asking.firmware import KINDS
 from netboot.diagnose.expectation import Expectation, Promised, PromisedImage
-from netboot.diagnose.fetch import Fetched
-from netboot.diagnose.firmware import KINDS
 from netboot.diagnose.follow import fetch_parts, fetch_program
 
 SCRIPT = b"""#!ipxe

@@ -10,9 +10,9 @@ import pytest
 
 from netboot.diagnose.__main__ import main
 from tests.captures.reader import FOLDER
-from tests.dhcp_servers import ADDRESSES, BRANCH_ADDRESSES, BRANCH_ROUTER, wait_for
 from tests.diagnose.conftest import DNSMASQ, Network
-from tests.netlab import needs_netns
+from tests.support.dhcp_servers import ADDRESSES, BRANCH_ADDRESSES, BRANCH_ROUTER, wait_for
+from tests.support.netlab import needs_netns
 
 UEFI = ("--kind", "uefi-x64")
 

@@ -13,9 +13,16 @@ from netboot.images.coverage import (
     size_on,
     wanted_ids,
 )
-from netboot.images.device import Device
-from netboot.images.driver import NETWORK_CLASS, SCSI_CLASS, Driver, DriverFile, DriverKind, Model
-from netboot.images.matching import DriverIndex
+from netboot.images.drivers.device import Device
+from netboot.images.drivers.driver import (
+    NETWORK_CLASS,
+    SCSI_CLASS,
+    Driver,
+    DriverFile,
+    DriverKind,
+    Model,
+)
+from netboot.images.drivers.matching import DriverIndex
 
 X64, X86 = Architecture.X64, Architecture.X86
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import tftpy
 
-from netboot.boot.events import TransferFinished
-from netboot.serve.tftp_limits import TftpLimits
-from tests.serving import ALL_FROM_ONE_ADDRESS, Files, Tftpd, running_tftpd
+from netboot.boot.told.events import TransferFinished
+from netboot.serve.tftp.limits import TftpLimits
+from tests.support.serving import ALL_FROM_ONE_ADDRESS, Files, Tftpd, running_tftpd
 
 pytestmark = pytest.mark.loopback
 

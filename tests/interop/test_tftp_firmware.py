@@ -14,20 +14,20 @@ from pathlib import Path
 
 import pytest
 
-from netboot.boot.events import TransferFinished
+from netboot.boot.told.events import TransferFinished
 from netboot.protocols.tftp import ReadRequest, from_bytes
-from netboot.serve.tftpd import TftpServer
+from netboot.serve.tftp.tftpd import TftpServer
 from netboot.serve.udp import Loop
 from tests.boot_network.conftest import Wires
 from tests.captures.reader import datagrams_of
-from tests.dhcp_servers import start_dnsmasq
-from tests.netlab import Host, Lan, needs_netns
-from tests.serving import Files, Told
-from vm.firmware import VIRTIO, FirmwareKind
-from vm.holder import _offloads_off
-from vm.machine import Limits, Machine
-from vm.network import Slot
-from vm.spec import MachineSpec
+from tests.support.dhcp_servers import start_dnsmasq
+from tests.support.netlab import Host, Lan, needs_netns
+from tests.support.serving import Files, Told
+from vm.machine.firmware import VIRTIO, FirmwareKind
+from vm.machine.spec import MachineSpec
+from vm.machine.virtual_machine import Limits, Machine
+from vm.network.holder import _offloads_off
+from vm.network.lab_network import Slot
 
 pytestmark = [pytest.mark.vm, pytest.mark.netns, needs_netns, pytest.mark.timeout(600)]
 

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from netboot.bootd import BootPages
-from netboot.operations import boot_chain, images, points, policy, versions
-from netboot.serve.httpd import boot_app
+from netboot.daemons.boot_http import BootPages
+from netboot.operations.deployments import deployments as policy
+from netboot.operations.images import boot_chain, images
+from netboot.operations.points import points
+from netboot.operations.versions import versions
+from netboot.serve.http.boot_app import boot_app
 from netboot.site import Site
 from tests.samples.synthetic_winpe import SyntheticWinPe, pe_file
-from tests.serving import running_httpd
+from tests.support.serving import running_httpd
 
 pytestmark = [pytest.mark.loopback, pytest.mark.wimlib]
 

@@ -14,20 +14,22 @@ from pathlib import Path
 
 import pytest
 
-from netboot.boot.events import OfferSent
-from netboot.boot.files import NOT_FOUND
+from netboot.boot.files.names import NOT_FOUND
+from netboot.boot.told.events import OfferSent
+from netboot.daemons.boot_services import BootServices
 from netboot.formats.bcd import LOADER, RAMDISK_OPTIONS
 from netboot.formats.sdi import parse_sdi
-from netboot.netd import BootServices
-from netboot.operations import images, points, versions
+from netboot.operations.images import images
+from netboot.operations.points import points
+from netboot.operations.versions import versions
 from netboot.protocols.tftp import Ack, Data, Error, OptionAck, ReadRequest, from_bytes
-from netboot.serve.tftp_limits import TftpLimits
-from netboot.serve.tftpd import TftpServer
+from netboot.serve.tftp.limits import TftpLimits
+from netboot.serve.tftp.tftpd import TftpServer
 from netboot.serve.udp import Loop
 from netboot.site import Site
 from tests.interop.loader_requests import SEQUENCES, Ask
 from tests.samples.synthetic_winpe import SyntheticWinPe, pe_file
-from tests.serving import looping
+from tests.support.serving import looping
 
 pytestmark = [pytest.mark.loopback, pytest.mark.wimlib]
 

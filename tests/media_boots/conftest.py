@@ -12,21 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from netboot.boot.events import Discovered, OfferSent, PeReported
+from netboot.boot.told.events import Discovered, OfferSent, PeReported
 from netboot.errors import NotPermitted
 from netboot.images.architecture import Architecture
-from netboot.images.boot_image import slug
-from netboot.images.media import MediaKind, MediaOrder
-from netboot.operations import media
+from netboot.images.boot_image.boot_image import slug
+from netboot.images.media.request import MediaKind, MediaOrder
+from netboot.operations.media import media
 from netboot.site import Site
 from tests.media_boots.old_system import OldSystem, task_disk
-from vm.firmware import NICS, FirmwareKind
 from vm.labpe import image_name
-from vm.machine import Ending, Limits, Machine
+from vm.machine.firmware import NICS, FirmwareKind
+from vm.machine.spec import Bus, Disk, MachineSpec
+from vm.machine.virtual_machine import Ending, Limits, Machine
 from vm.matrix import Laboratory
-from vm.network import SERVER_ADDRESS, Slot
+from vm.network.lab_network import SERVER_ADDRESS, Slot
 from vm.proof import site_in_lab
-from vm.spec import Bus, Disk, MachineSpec
 from vm.summary import record
 from vm.testrun import try_boot
 

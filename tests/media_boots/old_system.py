@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netboot.images.architecture import Architecture
-from netboot.store.fat_image import MIB, PARTITION_AT, partitioned
-from netboot.store.media_tools import Tools, grub_folder
+from netboot.store.media.fat_image import MIB, PARTITION_AT, partitioned
+from netboot.store.media.tools import Tools, grub_folder
 from vm.labpe import build, cache_folder, elf, modules, packages
 from vm.labpe.cpio import CpioArchive
-from vm.spec import Bus, Disk
+from vm.machine.spec import Bus, Disk
 
 X64 = Architecture.X64
 SIZE = 160 * MIB

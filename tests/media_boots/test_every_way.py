@@ -10,15 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from netboot.operations import media
-from netboot.store.blobs import hash_file
+from netboot.operations.media import media
+from netboot.store.content.blobs import hash_file
 from tests.media_boots.conftest import Guest
 from tests.media_boots.old_system import file_on
-from tests.netlab import needs_netns
-from tests.web import seeding
+from tests.support.netlab import needs_netns
 from tests.web.conftest import sign_in
+from tests.web.support import seeding
+from vm.machine.spec import Bus, Disk
 from vm.matrix import MACHINES_AT_ONCE
-from vm.spec import Bus, Disk
 from web.app import create_app
 
 pytestmark = [pytest.mark.vm, pytest.mark.netns, needs_netns, pytest.mark.timeout(900)]

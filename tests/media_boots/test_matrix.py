@@ -4,10 +4,10 @@ from itertools import repeat
 
 import pytest
 
-from netboot.images.media import DiskFormat
-from netboot.operations import media
-from tests.netlab import needs_netns
-from vm.spec import Bus, Disk
+from netboot.images.media.request import DiskFormat
+from netboot.operations.media import media
+from tests.support.netlab import needs_netns
+from vm.machine.spec import Bus, Disk
 
 pytestmark = [pytest.mark.vm, pytest.mark.netns, needs_netns, pytest.mark.timeout(900)]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.media_boots.old_system import file_on
-from tests.netlab import needs_netns
+from tests.support.netlab import needs_netns
 
 pytestmark = [pytest.mark.vm, pytest.mark.netns, needs_netns, pytest.mark.timeout(1200)]
 

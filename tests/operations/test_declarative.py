@@ -6,10 +6,13 @@ import pytest
 
 from netboot.errors import InvalidInput, NotPermitted, OperatorFault
 from netboot.images.architecture import Architecture
-from netboot.operations import declarative, drivers, images, policy
-from netboot.operations.image_properties import set_details
+from netboot.operations import declarative
+from netboot.operations.deployments import deployments as policy
+from netboot.operations.drivers import drivers
+from netboot.operations.images import images
+from netboot.operations.images.properties import set_details
 from tests.samples.synthetic_winpe import SyntheticWinPe
-from tests.web import seeding
+from tests.web.support import seeding
 
 MAC = "52:54:00:00:00:01"
 

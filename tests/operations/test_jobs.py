@@ -6,25 +6,22 @@ from pathlib import Path
 
 import pytest
 
+from netboot.daemons import job_handlers
 from netboot.errors import AlreadyExists, NotFound
-from netboot.images.media import MediaKind, MediaOrder
-from netboot.operations import (
-    driver_import,
-    facts,
-    guarding,
-    housekeeping,
-    image_source,
-    images,
-    job_handlers,
-    jobs,
-    lab,
-    media,
-    network,
-    points,
-    versions,
-)
+from netboot.images.media.request import MediaKind, MediaOrder
+from netboot.operations import jobs, lab
+from netboot.operations import remembered as facts
+from netboot.operations.boots import network
+from netboot.operations.drivers import importing as driver_import
+from netboot.operations.images import images
+from netboot.operations.images import source as image_source
 from netboot.operations.jobs import DAY, JobKind, queue_when_due
-from tests.media_versions import add_lab_version
+from netboot.operations.media import media
+from netboot.operations.points import cleanup as housekeeping
+from netboot.operations.points import points
+from netboot.operations.points import scrub as guarding
+from netboot.operations.versions import versions
+from tests.support.media_versions import add_lab_version
 
 ROOT = Path(__file__).parents[2]
 QUEUES = re.compile(r"(?<!pool\.)\bsubmit\(")

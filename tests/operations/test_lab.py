@@ -110,7 +110,7 @@ def test_a_machine_cannot_be_booted_without_a_lab(site):
 
 def test_what_the_page_offers_is_what_the_lab_knows():
     """Every firmware and card of the menus is one of the lab's own."""
-    from vm.firmware import find_firmware, find_nic
+    from vm.machine.firmware import find_firmware, find_nic
 
     assert [key for key, _ in lab.FIRMWARES] == [
         find_firmware(key).value for key, _ in lab.FIRMWARES

@@ -20,7 +20,7 @@ from netboot.protocols.transfer import (
     SendBlocks,
     SendOptionAck,
 )
-from tests.joined_machines import Link, play
+from tests.support.joined_machines import Link, play
 
 CONVERSATIONS = sorted(Path(__file__).parent.with_name("conversations").glob("tftp-*.txt"))
 

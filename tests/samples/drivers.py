@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from netboot.images.architecture import Architecture
-from netboot.images.driver import (
+from netboot.images.drivers.driver import (
     NETWORK_CLASS,
     SCSI_CLASS,
     SYSTEM_CLASS,

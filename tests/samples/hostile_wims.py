@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from netboot.formats.wim import (
+from netboot.formats.wim.wim import (
     BLOB_ENTRY_SIZE,
     HEADER_SIZE,
     Blob,

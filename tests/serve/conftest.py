@@ -10,14 +10,14 @@ from typing import TypeVar
 
 import pytest
 
-from netboot.boot.events import Event
-from netboot.boot.proxy_dhcp import ProxyDhcp, Settings
-from netboot.images.content_version import PublishedContent
+from netboot.boot.answer.proxy_dhcp import ProxyDhcp, Settings
+from netboot.boot.told.events import Event
+from netboot.images.versions.content_version import PublishedContent
 from netboot.protocols.dhcp import Packet
-from netboot.serve.dhcpd import DhcpServer
+from netboot.serve.dhcp.dhcpd import DhcpServer
 from netboot.serve.udp import Loop
-from tests.boot_requests import BOTH, SETTINGS
-from tests.netlab import Host
+from tests.support.boot_requests import BOTH, SETTINGS
+from tests.support.netlab import Host
 
 E = TypeVar("E", bound=Event)
 

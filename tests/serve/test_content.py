@@ -1,7 +1,7 @@
 """What daemons read from is a structure, not a class: whoever has these four has a content."""
 
 from netboot.serve.content import Content
-from tests.serving import Files
+from tests.support.serving import Files
 
 
 def test_a_content_is_whatever_has_its_four_parts() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from netboot.errors import NotPermitted
 from vm import labpe
-from vm.network import LabNetwork
+from vm.network.lab_network import LabNetwork
 
 
 @pytest.fixture(scope="session")

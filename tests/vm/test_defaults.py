@@ -2,7 +2,11 @@ import pytest
 
 from netboot.errors import OperatorFault
 from netboot.images.architecture import Architecture
-from netboot.operations import drivers, facts, images, policy, versions
+from netboot.operations import remembered as facts
+from netboot.operations.deployments import deployments as policy
+from netboot.operations.drivers import drivers
+from netboot.operations.images import images
+from netboot.operations.versions import versions
 from vm import defaults
 
 pytestmark = pytest.mark.wimlib

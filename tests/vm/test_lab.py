@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from netboot.site import Site
-from netboot.store.boot_programs import prepare_programs
+from netboot.store.media.boot_programs import prepare_programs
 from vm.administrator import Administrator
+from vm.door.server import SOCKET_NAME
 from vm.lab import main
-from vm.lab_server import SOCKET_NAME
-from vm.network import SERVER_ADDRESS
+from vm.network.lab_network import SERVER_ADDRESS
 from vm.summary import record
 
 ROOT = Path(__file__).parents[2]

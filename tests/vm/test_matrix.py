@@ -8,7 +8,7 @@ import pytest
 from netboot.errors import OperatorFault
 from vm import matrix
 from vm.matrix import Laboratory, run_matrix
-from vm.network import Slot
+from vm.network.lab_network import Slot
 from vm.scenario import Phase, parse_scenario
 from vm.verdict import Result, Verdict
 

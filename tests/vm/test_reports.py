@@ -3,8 +3,8 @@ import time
 
 import pytest
 
-from netboot.boot.events import Discovered, PeReported
-from netboot.store.journal import Journal
+from netboot.boot.told.events import Discovered, PeReported
+from netboot.store.boots.journal import Journal
 from vm.reports import JournalReports
 
 MAC, OTHER = "52:54:00:77:00:01", "52:54:00:77:00:02"

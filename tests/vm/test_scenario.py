@@ -1,7 +1,7 @@
 import pytest
 
 from netboot.errors import InvalidInput
-from vm.firmware import FirmwareKind
+from vm.machine.firmware import FirmwareKind
 from vm.scenario import Phase, compare, expect, load_scenarios, parse_scenario
 from vm.verdict import Result, Verdict
 

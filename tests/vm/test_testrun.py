@@ -1,10 +1,10 @@
 import pytest
 
 from netboot.images.architecture import Architecture
-from tests.vm.test_machine import direct_boot
-from vm.firmware import NICS, FirmwareKind
-from vm.network import Slot
-from vm.spec import MachineSpec
+from tests.vm.machine.test_virtual_machine import direct_boot
+from vm.machine.firmware import NICS, FirmwareKind
+from vm.machine.spec import MachineSpec
+from vm.network.lab_network import Slot
 from vm.testrun import try_boot
 from vm.verdict import Report, Result
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from vm.console import lab_lines
+from vm.machine.console import lab_lines
 from vm.verdict import Evidence, Report, Result, judge
 
 ONLINE = lab_lines(

@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from netboot.site import Site
-from tests.web import browsing, seeding
-from tests.web.consoles import running_console
+from tests.web.support import browsing, seeding
+from tests.web.support.consoles import running_console
 from web.app import create_app
-from web.safety import limiter
+from web.guard.request_safety import limiter
 
 IDENTITIES = ("anonymous", "expired", "viewer", "operator", "admin")
 
@@ -73,7 +73,7 @@ def make_client():
 
 def sign_in(client, site, identity):
     """Give the client the session that signing in gives; an expired one began yesterday."""
-    from netboot.operations import accounts, sessions
+    from netboot.operations.accounts import accounts, sessions
 
     role = "admin" if identity == "expired" else identity
     name = seeding.NAMES[role]
@@ -87,8 +87,8 @@ def sign_in(client, site, identity):
 
 def age_session(site, secret, seconds, *, only_seen=False):
     """Make a session older than it is."""
-    from netboot.operations.sessions import digest_of
-    from netboot.store.account_records import SessionRow
+    from netboot.operations.accounts.sessions import digest_of
+    from netboot.store.database.account_records import SessionRow
 
     with site.database.writing() as session:
         row = session.get(SessionRow, digest_of(secret))

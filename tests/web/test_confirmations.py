@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from netboot.operations import drivers, images, policy
+from netboot.operations.deployments import deployments as policy
+from netboot.operations.drivers import drivers
+from netboot.operations.images import images
 from web.app import create_app
 
 TEMPLATES = Path(__file__).parents[2] / "web/templates"

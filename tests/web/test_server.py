@@ -11,8 +11,8 @@ import pytest
 
 from netboot import tls
 from netboot.site import Site
-from tests.web.consoles import Console, running_console
-from tests.web.seeding import PASSWORD
+from tests.web.support.consoles import Console, running_console
+from tests.web.support.seeding import PASSWORD
 from web.server import SECONDS_TO_STOP
 
 pytestmark = pytest.mark.loopback

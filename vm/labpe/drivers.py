@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netboot.images.architecture import Architecture
-from netboot.images.driver import HDC_CLASS, NETWORK_CLASS, SCSI_CLASS
+from netboot.images.drivers.driver import HDC_CLASS, NETWORK_CLASS, SCSI_CLASS
 from vm.labpe.modules import KernelModules
 
 DECORATION = {Architecture.X64: "NTamd64", Architecture.X86: "NTx86"}

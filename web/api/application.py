@@ -5,34 +5,34 @@ from flask.typing import ResponseReturnValue
 from flask_openapi.models.info import Info
 from flask_openapi.openapi import OpenAPI
 
-from web.access import Role, refuse_below, requires
-from web.api.accounts import accounts
-from web.api.audit import audit
-from web.api.boot_chains import boot_chains
-from web.api.boots import boots
-from web.api.coverage import coverage
-from web.api.customisation import customisation
+from web.api.accounts.accounts import accounts
+from web.api.accounts.audit import audit
+from web.api.accounts.me import me
+from web.api.accounts.webhooks import webhooks
+from web.api.boots.boots import boots
+from web.api.boots.network import network
 from web.api.declaration import declaration
-from web.api.deployments import deployments
-from web.api.driver_conflicts import driver_conflicts, driver_match
-from web.api.driver_sets import driver_sets
-from web.api.drivers import drivers
-from web.api.images import images
+from web.api.drivers.bulk import driver_sets
+from web.api.drivers.conflicts import driver_conflicts, driver_match
+from web.api.drivers.drivers import drivers
+from web.api.drivers.known_pairs import pairs
+from web.api.images.boot_chains import boot_chains
+from web.api.images.customisation import customisation
+from web.api.images.images import images
 from web.api.jobs import jobs
-from web.api.known_pairs import pairs
-from web.api.machines import machines
-from web.api.me import me
-from web.api.media import media
-from web.api.network import network
+from web.api.machines.coverage import coverage
+from web.api.machines.deployments import deployments
+from web.api.machines.machines import machines
+from web.api.machines.test_machines import test_machines
 from web.api.overview import overview
-from web.api.points import points
+from web.api.points.points import points
+from web.api.points.stored import stored
 from web.api.settings import settings
-from web.api.stored import stored
 from web.api.subject import PREFIX
-from web.api.test_machines import test_machines
 from web.api.uploads import uploads
-from web.api.versions import versions
-from web.api.webhooks import webhooks
+from web.api.versions.media import media
+from web.api.versions.versions import versions
+from web.guard.access import Role, refuse_below, requires
 from web.problems import Problem, validation_problem
 
 SUBJECTS = (

@@ -3,9 +3,9 @@
 from pydantic import Field
 
 from netboot.operations import declarative as operations
-from web.access import Role, refuse_below, site
 from web.api.subject import CONFLICTS, Order, Subject, Value
-from web.audit_trail import about
+from web.guard.access import Role, refuse_below, site
+from web.guard.audit_trail import about
 
 declaration = Subject("declaration", "Images, drivers and assignments as files for git.")
 

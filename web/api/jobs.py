@@ -7,9 +7,9 @@ from pydantic import Field
 
 from netboot.operations import jobs as operations
 from netboot.operations.jobs import JobView
-from web.access import Role, site
 from web.api.subject import PREFIX, Listed, NumberPath, Page, Subject, Value, listed
-from web.jobs import screenshot_of
+from web.guard.access import Role, site
+from web.pages.site.jobs import screenshot_of
 
 jobs = Subject("jobs", "Long work: builds, imports, distribution, test machines.")
 

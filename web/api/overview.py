@@ -4,11 +4,11 @@ from typing import Any
 
 from flask import url_for
 
-from web.access import Role, site
-from web.api.boots import Boot
+from web.api.boots.boots import Boot
 from web.api.subject import Subject, Value
-from web.attention import Matter
-from web.topics import read_overview
+from web.guard.access import Role, site
+from web.live.parts import read_overview
+from web.show.to_do import Matter
 
 overview = Subject("overview", "The state of the whole site.")
 

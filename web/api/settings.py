@@ -6,8 +6,8 @@ from pydantic import Field
 from netboot.errors import InvalidInput
 from netboot.operations import settings as operations
 from netboot.operations.settings import SettingsView
-from web.access import Role, site
 from web.api.subject import CONFLICTS, Order, Subject, Value
+from web.guard.access import Role, site
 
 settings = Subject("settings", "What an administrator may set; counts from the next start on.")
 

@@ -19,8 +19,8 @@ from flask_openapi.models.tag import Tag
 from pydantic import BaseModel, ConfigDict, Field
 
 from netboot.errors import EditConflict, InvalidInput
-from web.access import Role
-from web.api.repeats import once
+from web.api.idempotency import once
+from web.guard.access import Role
 from web.problems import CONTENT_TYPE, Problem
 
 PREFIX = "/api/v1"

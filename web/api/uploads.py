@@ -9,9 +9,9 @@ from flask_login import current_user  # type: ignore[import-untyped]
 from pydantic import BaseModel, Field
 
 from netboot.errors import InvalidInput
-from web.access import Role
 from web.api.subject import Subject, Value
-from web.uploads import shelf
+from web.guard.access import Role
+from web.uploads.tus import shelf
 
 uploads = Subject("uploads", "Files on their way in: `curl -T boot.wim`, or tus 1.0 at /uploads/.")
 

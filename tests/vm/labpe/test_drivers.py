@@ -1,6 +1,6 @@
 import pytest
 
-from netboot.formats import inf
+from netboot.formats.inf import inf
 from netboot.images.architecture import Architecture
 from tests.vm.labpe.elf_files import module
 from vm.labpe import drivers

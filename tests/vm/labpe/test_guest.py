@@ -5,10 +5,17 @@ import subprocess
 
 import pytest
 
-from netboot.formats import inf
-from netboot.images.start_report import HomeReport
-from netboot.images.startup_hooks import STARTNET, WINPESHL, DriverLine, StartUp, Wish, plan_hook
-from tests.formats.inf_summary import samples, stamp
+from netboot.formats.inf import inf
+from netboot.images.servicing.start_report import HomeReport
+from netboot.images.servicing.startup_hooks import (
+    STARTNET,
+    WINPESHL,
+    DriverLine,
+    StartUp,
+    Wish,
+    plan_hook,
+)
+from tests.formats.inf.inf_summary import samples, stamp
 from vm.labpe.initrd import GUEST
 
 WORDS = {"x64": "amd64", "x86": "x86"}

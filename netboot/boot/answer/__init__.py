@@ -1,0 +1,1 @@
+"""Who asks for a boot, which program it gets, and the bytes of the DHCP reply."""

@@ -1,0 +1,90 @@
+"""Which image a client gets, by a stated precedence, with the reasons told.
+
+1. An image assigned to the machine's MAC address. If it cannot be given, nothing else is: a
+   machine that was meant to get one image must not silently get another.
+2. The default image of the client's architecture.
+
+An image must be made of code that the firmware can start: 64-bit UEFI needs x64, 32-bit UEFI
+needs x86 (the other way round ends in 0xc0000359). A BIOS starts either, and cannot tell us its
+processor's width: both defaults are candidates, x64 first, and the iPXE script looks at the
+processor and decides.
+"""
+
+from dataclasses import dataclass
+
+from netboot.boot.answer.client import BootClient, Firmware, machine_name
+from netboot.images.architecture import Architecture
+from netboot.images.versions.content_version import ContentVersion, PublishedContent
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The versions that this client may boot, best first (never empty), and why."""
+
+    candidates: tuple[ContentVersion, ...]
+    reasons: tuple[str, ...]
+
+    @property
+    def version(self) -> ContentVersion:
+        """The first candidate."""
+        return self.candidates[0]
+
+
+@dataclass(frozen=True, slots=True)
+class NoImage:
+    """Why there is nothing to boot for this client."""
+
+    reason: str
+
+
+def choose(client: BootClient, published: PublishedContent) -> Choice | NoImage:
+    """What `client` boots from `published`."""
+    if client.architecture is None:
+        return NoImage(f"no kind of image runs on a {machine_name(client.architecture_code)}")
+    assigned = published.assignments.get(client.mac)
+    if assigned is not None:
+        return _assigned(client, assigned, published)
+    return _default(client, published)
+
+
+def fits(client: BootClient, architecture: Architecture) -> bool:
+    """Whether the client's firmware can start an image of this architecture."""
+    return architecture in _startable(client)
+
+
+def _startable(client: BootClient) -> tuple[Architecture, ...]:
+    """Architectures that the firmware can start, best first."""
+    if client.firmware is Firmware.BIOS:
+        return (Architecture.X64, Architecture.X86)
+    return (client.architecture,) if client.architecture else ()
+
+
+def _assigned(client: BootClient, image: str, published: PublishedContent) -> Choice | NoImage:
+    version = published.current.get(image)
+    if version is None:
+        return NoImage(f"{client.mac} is assigned {image!r}, which is not published here")
+    if not fits(client, version.architecture):
+        return NoImage(
+            f"{client.mac} is assigned {version.label}, an {version.architecture} image,"
+            f" but it is a {machine_name(client.architecture_code)}"
+        )
+    return Choice((version,), (f"{version.label} is assigned to {client.mac}",))
+
+
+def _default(client: BootClient, published: PublishedContent) -> Choice | NoImage:
+    candidates = []
+    reasons = []
+    for architecture in _startable(client):
+        image = published.defaults.get(architecture)
+        if image is None:
+            reasons.append(f"no default image for {architecture}")
+        elif (version := published.current.get(image)) is None:
+            reasons.append(f"the default for {architecture}, {image!r}, is not published here")
+        elif version.architecture is not architecture:
+            reasons.append(f"the default for {architecture}, {version.label}, is of another kind")
+        else:
+            candidates.append(version)
+            reasons.append(f"{version.label} is the default for {architecture}")
+    if not candidates:
+        return NoImage("; ".join(reasons))
+    return Choice(tuple(candidates), tuple(reasons))

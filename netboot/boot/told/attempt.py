@@ -1,0 +1,156 @@
+"""One try of one machine to boot, as far as it has come: a value, and what it means."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from netboot.boot.told.ladder import PATIENCE, Rung, stalled_where
+
+LONGEST_FETCH, SLOWEST_RATE = 600.0, 16_384.0
+"""A read transfer may take so many seconds, or so many bytes a second, before it is given up."""
+
+
+class Outcome(StrEnum):
+    """How an attempt stands."""
+
+    UNDER_WAY = "under way"
+    ONLINE = "online"
+    OFFLINE = "offline"
+    IGNORED = "ignored"
+    STALLED = "stalled"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of the story. `at` in seconds since the epoch; `rung` only where it was climbed."""
+
+    at: float
+    kind: str
+    text: str
+    rung: Rung | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try of one machine. Times are seconds since the epoch, sizes bytes.
+
+    `reached` holds the time at which each rung was first reached, in that order.
+    `reason` is why we ignored it, or the last thing that went wrong.
+    `way` is how the image came where it was not the network: `iso`, `usb`, `disk`, `package`.
+    `image_size` and `image_seconds` are of the image's own transfer; `fetching` is the read
+    transfer under way; `foreign` is another boot server that answered the machine.
+    """
+
+    number: int
+    began: float
+    last: float
+    mac: str = ""
+    ip: str = ""
+    rung: Rung = Rung.SEEN
+    reached: tuple[tuple[Rung, float], ...] = ()
+    steps: tuple[Step, ...] = ()
+    dropped_steps: int = 0
+    architecture: str = ""
+    firmware: str = ""
+    stage: str = ""
+    machine_id: str = ""
+    nic: str = ""
+    offered: str = ""
+    image: str = ""
+    version: int = 0
+    decision: str = ""
+    driver: str = ""
+    device: str = ""
+    way: str = ""
+    missing: str = ""
+    reason: str = ""
+    ignored: bool = False
+    offline: bool = False
+    foreign: str = ""
+    fetching: str = ""
+    fetching_size: int = 0
+    bytes_sent: int = 0
+    image_size: int = 0
+    image_seconds: float = 0.0
+
+    @property
+    def machine(self) -> str:
+        """The best name that there is for the machine."""
+        return self.mac or self.ip
+
+    @property
+    def key(self) -> str:
+        """What names the boot in addresses: the machine, and when it began in milliseconds."""
+        machine = self.machine.replace(":", "").replace(".", "_")
+        return f"{machine}-{int(self.began * 1000)}"
+
+    @property
+    def quiet_at(self) -> float:
+        """When a boot that is under way counts as stalled, unless it is heard of before."""
+        return self.last + self._patience()
+
+    @property
+    def label(self) -> str:
+        """How people name the version: `Lab PE x64 v7`; empty where none was named."""
+        return f"{self.image} v{self.version}" if self.image else ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the boot image runs, with or without a network."""
+        return self.rung is Rung.PE_UP
+
+    @property
+    def rate(self) -> float:
+        """Bytes per second of the image's transfer; 0 where none was timed."""
+        return self.image_size / self.image_seconds if self.image_seconds > 0 else 0.0
+
+    @property
+    def seconds(self) -> float:
+        """From the first sign of the machine to the last, or until the image ran."""
+        until = self.reached[-1][1] if self.ended else self.last
+        return max(0.0, until - self.began)
+
+    def seconds_per_rung(self) -> tuple[tuple[Rung, float], ...]:
+        """For each rung reached, how long it took from the one before."""
+        times = [self.began, *(at for _, at in self.reached)]
+        return tuple(
+            (rung, max(0.0, at - before))
+            for (rung, at), before in zip(self.reached, times, strict=False)
+        )
+
+    def outcome(self, now: float) -> Outcome:
+        """How it stands at `now`."""
+        if self.offline:
+            return Outcome.OFFLINE
+        if self.ended:
+            return Outcome.ONLINE
+        if self.ignored:
+            return Outcome.IGNORED
+        if now > self.quiet_at:
+            return Outcome.STALLED
+        return Outcome.UNDER_WAY
+
+    def why(self, now: float) -> str:
+        """In words: why ignored, where stalled, what is missing; empty when all is well."""
+        match self.outcome(now):
+            case Outcome.STALLED:
+                return self._stalled()
+            case Outcome.OFFLINE if self.missing:
+                return f"no driver for {self.missing}"
+            case Outcome.UNDER_WAY:
+                # Firmware that takes no offer asks on for minutes: do not wait to say so.
+                return self.reason if self.rung is Rung.OFFERED else ""
+            case _:
+                return self.reason
+
+    def _stalled(self) -> str:
+        """Where it stalled, with what we know beside."""
+        known = [self.reason] if self.reason else []
+        if self.foreign and self.rung <= Rung.OFFERED:
+            known.append(f"another boot server, {self.foreign}, answers on this network")
+        return stalled_where(self.rung) + (f" ({'; '.join(known)})" if known else "")
+
+    def _patience(self) -> float:
+        """How long a silence means nothing; a transfer under way is told of only at its end."""
+        if self.fetching:
+            return max(LONGEST_FETCH, self.fetching_size / SLOWEST_RATE)
+        return PATIENCE.get(self.rung, 0.0)

@@ -1,0 +1,237 @@
+"""The rungs that a boot climbs, and each event in a sentence that a person can read.
+
+DISCOVERED → OFFERED → PROGRAM_SENT → SCRIPT_SENT or LOADER → IMAGE_SENT → PE_UP
+
+iPXE and GRUB read a script; Microsoft's loaders read a boot configuration instead. A new kind
+of event needs its rung and its sentence here, which a law of the house checks.
+"""
+
+from enum import IntEnum
+
+from netboot.boot.told.events import (
+    AddressLearned,
+    ContentRefused,
+    ContentServed,
+    DhcpStarted,
+    Discovered,
+    Event,
+    ForeignOffer,
+    OfferSent,
+    PeOffline,
+    PeReported,
+    RequestIgnored,
+    RequestsCounted,
+    ScriptServed,
+    TransferFailed,
+    TransferFinished,
+    TransferRefused,
+    TransferStarted,
+)
+
+OPTIONAL = "optional"
+"""How the reason of a refusal begins that is no fault (netboot.boot.files.names)."""
+
+
+class Rung(IntEnum):
+    """How far a boot has come. SEEN: a request of a machine whose DISCOVER we never saw."""
+
+    SEEN = 0
+    DISCOVERED = 1
+    OFFERED = 2
+    PROGRAM_SENT = 3
+    SCRIPT_SENT = 4
+    LOADER = 5
+    IMAGE_SENT = 6
+    PE_UP = 7
+
+    @property
+    def words(self) -> str:
+        """What stands beside the rung on a page."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Rung.SEEN: "seen",
+    Rung.DISCOVERED: "asked",
+    Rung.OFFERED: "offered",
+    Rung.PROGRAM_SENT: "program sent",
+    Rung.SCRIPT_SENT: "script sent",
+    Rung.LOADER: "loader running",
+    Rung.IMAGE_SENT: "image sent",
+    Rung.PE_UP: "up",
+}
+
+PROGRAMS = frozenset({"bootmgfw.efi", "bootmgfw_ex.efi", "pxeboot.n12", "pxeboot.com", "wimboot"})
+"""Of a version's files, those that firmware (or iPXE) starts; a site's programs have no image."""
+
+PATIENCE = {
+    Rung.SEEN: 60.0,
+    Rung.DISCOVERED: 30.0,
+    Rung.OFFERED: 60.0,
+    Rung.PROGRAM_SENT: 60.0,
+    Rung.SCRIPT_SENT: 300.0,
+    Rung.LOADER: 300.0,
+    Rung.IMAGE_SENT: 300.0,
+}
+"""Seconds without a sign of the machine after which we say that it stalled."""
+
+_STALLED = {
+    Rung.SEEN: "it asked for a file once and then fell silent",
+    Rung.DISCOVERED: "it asked for a boot server and was offered nothing",
+    Rung.OFFERED: (
+        "it was offered a boot program and never fetched it: another server's answer won, no "
+        "address was given, or UDP port 69 is blocked"
+    ),
+    Rung.PROGRAM_SENT: (
+        "it fetched its boot program, which then did not speak to us: Secure Boot refused it, or "
+        "it can't drive this network card"
+    ),
+    Rung.SCRIPT_SENT: "it has its script and did not fetch the image to the end",
+    Rung.LOADER: "its boot manager runs and did not fetch the image to the end",
+    Rung.IMAGE_SENT: (
+        "it has the whole image and did not report home: no driver for its network card in the "
+        "image, or the image did not start"
+    ),
+}
+
+
+def stalled_where(rung: Rung) -> str:
+    """What a silence on this rung most likely means."""
+    return _STALLED.get(rung, "")
+
+
+def rung_of(event: Event) -> Rung | None:
+    """The rung that an event proves, or None where it proves none."""
+    match event:
+        case Discovered():
+            return Rung.DISCOVERED
+        case OfferSent():
+            return Rung.OFFERED
+        case TransferFinished(name=name, image=image) | ContentServed(name=name, image=image):
+            return rung_of_file(name, image)
+        case ScriptServed(image=image) if image:
+            return Rung.SCRIPT_SENT
+        case PeReported() | PeOffline():
+            return Rung.PE_UP
+        case _:
+            return None
+
+
+def rung_of_file(name: str, image: str) -> Rung:
+    """The rung that a machine stands on when it has got that file to its last byte."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1].lower()
+    if last in {"boot.wim", "boot.wim.cpio"}:
+        return Rung.IMAGE_SENT
+    if last.endswith((".ipxe", ".cfg")):
+        return Rung.SCRIPT_SENT
+    if not image or last in PROGRAMS:
+        return Rung.PROGRAM_SENT
+    return Rung.LOADER
+
+
+def sentence(event: Event) -> str:
+    """The event as a line of a boot's story."""
+    match event:
+        case Discovered() | OfferSent() | RequestIgnored() | AddressLearned() | ForeignOffer():
+            return _dhcp_sentence(event)
+        case TransferStarted() | TransferFinished() | TransferFailed() | TransferRefused():
+            return _tftp_sentence(event)
+        case ScriptServed() | ContentServed() | ContentRefused():
+            return _http_sentence(event)
+        case PeReported() | PeOffline():
+            return _pe_sentence(event)
+        case DhcpStarted() | RequestsCounted():
+            return _service_sentence(event)
+        case _:
+            return event.kind
+
+
+def _service_sentence(event: DhcpStarted | RequestsCounted) -> str:
+    match event:
+        case DhcpStarted(interface=interface, address=address, ports=ports):
+            return f"proxyDHCP serves {interface} as {address} on UDP {ports or 'no port'}"
+        case RequestsCounted(service=service, counts=counts):
+            return f"what came to {service} since it began: {counts}"
+
+
+def label(image: str, version: int) -> str:
+    """How people name a version; a site's own file has none."""
+    return f"{image} v{version}" if image else ""
+
+
+def _dhcp_sentence(event: Event) -> str:
+    match event:
+        case Discovered(architecture=architecture, firmware=firmware, stage=stage):
+            kind = f"{architecture or 'unknown'} {firmware.upper()}"
+            return f"asked for a boot server: {kind}, by {stage}"
+        case OfferSent(file=file, port=port, reason=reason, warning=warning):
+            what = f" for {label(event.image, event.version)}" if event.image else ""
+            odd = f" ({warning})" if warning else ""
+            return f"offered {file}{what} on port {port}{_because(reason)}{odd}"
+        case RequestIgnored(reason=reason, port=port):
+            return f"ignored on port {port}{_because(reason)}"
+        case AddressLearned(ip=ip):
+            return f"took the address {ip}"
+        case ForeignOffer(server=server, file=file):
+            return f"another boot server, {server}, offered {file or 'something'}"
+        case _:
+            return event.kind
+
+
+def _tftp_sentence(event: Event) -> str:
+    match event:
+        case TransferStarted(name=name, size=size, block_size=block_size, window=window):
+            return f"began to fetch {name}, {_size(size)} ({block_size} bytes x {window})"
+        case TransferFinished(name=name, size=size, seconds=seconds, resent=resent):
+            again = f", {resent} blocks sent again" if resent else ""
+            return f"got {name} by TFTP, {_size(size)}{_speed(size, seconds)}{again}"
+        case TransferFailed(name=name, reason=reason, sent=sent):
+            return f"did not get {name}, {_size(sent)} sent{_because(reason)}"
+        case TransferRefused(name=name, reason=reason):
+            return f"was refused {name}{_because(reason)}"
+        case _:
+            return event.kind
+
+
+def _http_sentence(event: Event) -> str:
+    match event:
+        case ScriptServed(image=image, version=version, reason=reason):
+            what = label(image, version) or "nothing to boot"
+            return f"got its script: {what}{_because(reason)}"
+        case ContentServed(name=name, size=size, seconds=seconds):
+            return f"got {name} by HTTP, {_size(size)}{_speed(size, seconds)}"
+        case ContentRefused(name=name, status=status, reason=reason):
+            return f"was refused {name} with {status}{_because(reason)}"
+        case _:
+            return event.kind
+
+
+def _pe_sentence(event: Event) -> str:
+    match event:
+        case PeReported(image=image, version=version, driver=driver, device=device, way=way):
+            on = f" on {device}" if device else ""
+            came = f", started from {way}" if way else ""
+            return f"is up: {label(image, version)} with driver {driver or '(unknown)'}{on}{came}"
+        case PeOffline(image=image, version=version, missing=missing, reason=reason):
+            lacks = f", no driver for {missing}" if missing else ""
+            return f"is up without a network: {label(image, version)}{lacks}{_because(reason)}"
+        case _:
+            return event.kind
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
+
+
+def _size(size: int) -> str:
+    """Bytes as people read them; MB are millions, as in the rates beside them."""
+    if size < 10_000:
+        return f"{size} bytes"
+    return f"{size / 1e6:.1f} MB" if size >= 1_000_000 else f"{size / 1e3:.0f} kB"
+
+
+def _speed(size: int, seconds: float) -> str:
+    """A rate means something only for what took a while."""
+    if seconds < 0.05 or size < 100_000:
+        return ""
+    return f" in {seconds:.1f} s, {size / seconds / 1e6:.1f} MB/s"

@@ -1,0 +1,1 @@
+"""`netboot account`, `netboot audit` and `netboot webhook`."""

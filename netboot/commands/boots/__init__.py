@@ -1,0 +1,1 @@
+"""`netboot boots` and `netboot network`."""

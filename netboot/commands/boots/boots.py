@@ -1,0 +1,136 @@
+"""`netboot boots`: what machines did, from the journal."""
+
+import time
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from netboot.boot.told.attempt import Attempt
+from netboot.boot.told.error_codes import CODES, look_up
+from netboot.commands.output import as_json, open_site, print_json, print_table
+from netboot.commands.recorded import Verbs
+from netboot.errors import NotFound
+from netboot.operations.boots import boots as operations
+
+
+@click.group(invoke_without_command=True, cls=Verbs)
+@click.option("--limit", default=20, show_default=True, help="How many boots, newest first.")
+@click.option("--steps", is_flag=True, help="Show every step of each boot.")
+@as_json
+@click.pass_context
+def boots(ctx: click.Context, limit: int, *, steps: bool, json_: bool) -> None:
+    """Show what machines did, newest first."""
+    if ctx.invoked_subcommand is not None:
+        return
+    data: Path = ctx.obj
+    now = time.time()
+    found = operations.attempts(open_site(data), limit)
+    if json_:
+        print_json([_plain(attempt, now) for attempt in found])
+    elif steps:
+        for attempt in found:
+            click.echo(f"{attempt.machine}   {attempt.outcome(now)}   {attempt.why(now)}")
+            for step in attempt.steps:
+                click.echo(f"  {_clock(step.at)}  {step.text}")
+    else:
+        print_table(
+            ("Machine", "Began", "State", "Image", "Driver", "Why"),
+            [
+                (
+                    attempt.machine,
+                    _clock(attempt.began),
+                    attempt.rung.words,
+                    attempt.label or "-",
+                    attempt.driver or "-",
+                    attempt.why(now) or "-",
+                )
+                for attempt in found
+            ],
+        )
+
+
+@boots.command(changes=False)
+@click.argument("boot")
+@as_json
+@click.pass_obj
+def show(data: Path, boot: str, *, json_: bool) -> None:
+    """Show boot BOOT (its key, as --json tells it): each step, and why it went wrong, if so."""
+    now = time.time()
+    found = operations.story(open_site(data), boot, now=now)
+    wrong = found.diagnosis
+    if json_:
+        print_json({**_plain(found.attempt, now), "files": found.fetches, "finding": wrong})
+        return
+    click.echo(f"{found.attempt.machine}   {found.attempt.outcome(now)}")
+    for line in found.lines:
+        click.echo(f"  {line.after:8.1f} s  {line.text}")
+    if wrong:
+        click.echo(f"  cause: {wrong.cause}")
+        for cure in wrong.cures:
+            click.echo(f"  -> {cure}")
+        if wrong.codes:
+            click.echo(f"  the screen may show {', '.join(code.code for code in wrong.codes)}")
+
+
+@boots.command(changes=False)
+@click.option("--last", "count", default=24, type=click.IntRange(1, 744), show_default=True)
+@as_json
+@click.pass_obj
+def hours(data: Path, count: int, *, json_: bool) -> None:
+    """Show how many boots came online and how many did not, hour by hour."""
+    found = operations.by_hour(open_site(data), count)
+    if json_:
+        print_json(found)
+        return
+    rows = zip(found.starts, found.online, found.other, strict=True)
+    print_table(
+        ("Hour", "Online", "Other"),
+        [(time.strftime("%m-%d %H:00", time.localtime(at)), up, other) for at, up, other in rows],
+    )
+
+
+@boots.command(changes=False)
+@click.argument("code", required=False, default="")
+@as_json
+def code(code: str, *, json_: bool) -> None:
+    """Explain CODE from a machine's screen, like PXE-E55 or 0xc000000f; without it, list all."""
+    found = look_up(code) if code else None
+    if code and found is None:
+        raise NotFound(
+            f"{code[:80]!r} is no code that is known here",
+            hint="Codes look like PXE-E55 or 0xc000000f; `netboot boots code` lists them.",
+        )
+    if json_:
+        print_json(found or list(CODES.values()))
+    elif found:
+        click.echo(f"{found.code}: {found.meaning}")
+        for cause in found.causes:
+            click.echo(f"  cause: {cause}")
+        for cure in found.cures:
+            click.echo(f"  -> {cure}")
+    else:
+        print_table(("Code", "Meaning"), [(one.code, one.meaning) for one in CODES.values()])
+
+
+def _clock(at: float) -> str:
+    return datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")
+
+
+def _plain(attempt: Attempt, now: float) -> dict[str, object]:
+    return {
+        "id": attempt.key,
+        "machine": attempt.machine,
+        "mac": attempt.mac,
+        "ip": attempt.ip,
+        "began": attempt.began,
+        "outcome": attempt.outcome(now).value,
+        "why": attempt.why(now),
+        "reached": [[rung.name, at] for rung, at in attempt.reached],
+        "image": attempt.image,
+        "version": attempt.version,
+        "driver": attempt.driver,
+        "device": attempt.device,
+        "missing": attempt.missing,
+        "steps": [[step.at, step.kind, step.text] for step in attempt.steps],
+    }

@@ -1,0 +1,70 @@
+"""`netboot network`: who was answered and why, and who else answers there."""
+
+import time
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from netboot.commands.output import as_json, open_site, print_json, print_table
+from netboot.commands.recorded import Verbs
+from netboot.operations.boots import network as operations
+
+
+@click.group(cls=Verbs)
+def network() -> None:
+    """Boot requests and their answers; other boot servers."""
+
+
+@network.command("log", changes=False)
+@click.option("--limit", default=50, show_default=True, help="How many, newest first.")
+@click.option("--ignored", is_flag=True, help="Only requests that got no answer.")
+@click.option("--search", default="", help="Only those with these words: MAC, address, file, why.")
+@as_json
+@click.pass_obj
+def log_(data: Path, limit: int, search: str, *, ignored: bool, json_: bool) -> None:
+    """Show each request of a machine, what it was answered, and why."""
+    found = operations.decisions(open_site(data), limit, ignored_only=ignored, search=search)
+    if json_:
+        print_json([{**asdict(one), "ignored": one.ignored} for one in found])
+        return
+    print_table(
+        ("When", "Machine", "Port", "Answer", "Why"),
+        [
+            (_clock(one.at), one.mac or one.ip or "-", one.port, one.file or "ignored",
+             f"{one.reason} ({one.warning})" if one.warning else one.reason)
+            for one in found
+        ],
+    )  # fmt: skip
+
+
+@network.command("servers", changes=False)
+@as_json
+@click.pass_obj
+def servers(data: Path, *, json_: bool) -> None:
+    """Show what we serve, and other boot servers that were heard."""
+    site = open_site(data)
+    ours, others = operations.serving(site), operations.other_servers(site)
+    if json_:
+        print_json({"ours": asdict(ours) if ours else None, "others": list(map(asdict, others))})
+        return
+    if ours is None:
+        click.echo("The boot services have never served a network here.")
+    else:
+        click.echo(f"Serving {ours.interface} as {ours.address} on UDP {ours.ports}.")
+        for note in ours.notes:
+            click.echo(f"\nNote: {note}")
+    if not others:
+        click.echo("No other boot server was heard.")
+        return
+    click.echo("\nOther boot servers: a machine takes whichever answers first.")
+    now = time.time()
+    print_table(
+        ("Server", "Offers", "Heard last", "Answered"),
+        [(one.server, one.file or "-", f"{now - one.last:.0f} s ago", one.mac) for one in others],
+    )
+
+
+def _clock(at: float) -> str:
+    return datetime.fromtimestamp(at).astimezone().strftime("%m-%d %H:%M:%S")

@@ -1,0 +1,1 @@
+"""`netboot image` and `netboot media`."""

@@ -1,0 +1,1 @@
+"""`netboot machine`, `netboot deployment` and `netboot test-machine`."""

@@ -1,0 +1,179 @@
+"""`netboot machine`: known machines and their devices."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from netboot.commands.output import as_json, open_site, print_json, print_table, say
+from netboot.commands.recorded import Verbs
+from netboot.images.boot_image.uefi_loader import AUTHORITIES
+from netboot.operations.machines import coverage, machines
+from netboot.operations.machines import image_choice as machine_images
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from netboot.images.coverage import MachineCoverage
+    from netboot.operations.machines.coverage import Outlook
+    from netboot.operations.machines.image_choice import Decision
+    from netboot.operations.machines.machines import KnownMachine
+
+TITLES = (
+    *("Machine", "Seen", "Architecture", "Firmware", "Gets"),
+    *("Network", "Storage", "Devices"),
+)
+
+
+@click.group(cls=Verbs)
+def machine() -> None:
+    """Known machines and their devices."""
+
+
+@machine.command("list", changes=False)
+@as_json
+@click.pass_obj
+def list_(data: Path, *, json_: bool) -> None:
+    """Show all machines that were seen booting or listed by hand, and how they will fare."""
+    site = open_site(data)
+    decide, fates = machine_images.decider(site), coverage.outlook(site)
+    rows = [(item, decide(item), fates.get(item.key)) for item in machines.list_machines(site)]
+    if json_:
+        print_json([_plain(*row) for row in rows])
+        return
+    print_table(TITLES, [_cells(*row) for row in rows])
+
+
+@machine.command(changes=False)
+@click.argument("name")
+@click.option("--image", default="", help="Hold it against this image instead of its own.")
+@as_json
+@click.pass_obj
+def show(data: Path, *, name: str, image: str, json_: bool) -> None:
+    """Show machine NAME, its devices, and what drives them in the image that it gets."""
+    site = open_site(data)
+    item = machines.get_machine(site, name)
+    decision = machine_images.decider(site)(item)
+    chosen = (image,) if image else decision.images[:1]
+    held = {wanted: coverage.machine_coverage(site, wanted, item) for wanted in chosen}
+    if json_:
+        print_json({**_plain(item, decision, None), "held": _plain_held(held)})
+        return
+    _tell(item, decision, held)
+
+
+def _tell(item: KnownMachine, decision: Decision, held: Mapping[str, MachineCoverage]) -> None:
+    click.echo(f"{item.key} ({' '.join(filter(None, (item.architecture, item.firmware))) or '-'})")
+    for reason in decision.reasons:
+        click.echo(f"  why       {reason}")
+    if item.authority:
+        click.echo(f"  loader    signed under {AUTHORITIES[item.authority]}")
+    for device in item.devices:
+        click.echo(f"  device    {device.label} {device.hardware_ids(0)[0]}")
+    for wanted, found in held.items():
+        click.echo(f"  image     {wanted}")
+        for one in found.devices:
+            driven = one.match.driver.name if one.match else "NO DRIVER"
+            fixes = ", ".join(fix.driver.name for fix in one.fixes)
+            click.echo(f"  {one.kind.value:9} {one.device.label}: {driven}")
+            if one.match:
+                click.echo(f"            {one.match.explanation}")
+            elif fixes:
+                click.echo(f"            would be mended by {fixes}")
+
+
+@machine.command("import", changes=True)
+@click.argument("name")
+@click.argument("file", type=click.File("r", encoding="utf-8", errors="replace"), default="-")
+@as_json
+@click.pass_obj
+def import_(data: Path, *, name: str, file: TextIO, json_: bool) -> None:
+    """Take FILE (PNPDeviceIDs, or the output of lspci -nn) as the devices of machine NAME."""
+    known, unread = machines.import_devices(open_site(data), name, file.read())
+    told = {"machine": known.key, "devices": [one.label for one in known.devices],
+            "unread": unread}  # fmt: skip
+    say(told, f"{known.key} has {len(known.devices)} devices.", json_=json_)
+    for line in unread:
+        click.echo(f"  not understood: {line}", file=sys.stderr)
+
+
+@machine.command(changes=True)
+@click.argument("name")
+@as_json
+@click.pass_obj
+def forget(data: Path, name: str, *, json_: bool) -> None:
+    """Forget machine NAME; it comes back when it boots again."""
+    machines.forget(open_site(data), name)
+    say({"forgotten": name}, f"{name} is forgotten.", json_=json_)
+
+
+@machine.command("set-authority", changes=True)
+@click.argument("name")
+@click.argument("authority", type=click.Choice(["unknown", *AUTHORITIES]))
+@as_json
+@click.pass_obj
+def set_authority(data: Path, *, name: str, authority: str, json_: bool) -> None:
+    """Say whose UEFI boot loader machine NAME needs; it outweighs what image and site say.
+
+    2011: Microsoft Windows Production PCA 2011. 2023: Windows UEFI CA 2023, which machines trust
+    where their firmware was updated, and need where the one of 2011 was revoked.
+    """
+    wanted = "" if authority == "unknown" else authority
+    known = machines.set_authority(open_site(data), name, wanted)
+    loader = AUTHORITIES[wanted] if wanted else "image and site"
+    told = {"machine": known.key, "authority": known.authority}
+    say(told, f"{known.key} gets the boot loader of {loader}.", json_=json_)
+
+
+def _cells(item: KnownMachine, decision: Decision, fate: Outlook | None) -> tuple[str, ...]:
+    return (
+        item.key,
+        time.strftime("%Y-%m-%d %H:%M", time.localtime(item.seen_at)),
+        item.architecture or "-",
+        item.firmware or "-",
+        " or ".join(decision.images) or "-",
+        fate.coverage.network.value if fate else "-",
+        fate.coverage.storage.value if fate else "-",
+        f"{len(item.devices)} ({item.source})",
+    )
+
+
+def _plain_held(held: Mapping[str, MachineCoverage]) -> list[dict[str, object]]:
+    return [
+        {
+            "image": image,
+            "network": found.network.value,
+            "storage": found.storage.value,
+            "devices": [
+                {
+                    "device": one.device.label,
+                    "kind": one.kind.value,
+                    "driver": one.match.driver.name if one.match else None,
+                    "fixes": [fix.driver.digest for fix in one.fixes],
+                }
+                for one in found.devices
+            ],
+        }
+        for image, found in held.items()
+    ]
+
+
+def _plain(item: KnownMachine, decision: Decision, fate: Outlook | None) -> dict[str, object]:
+    return {
+        "machine": item.key,
+        "source": item.source,
+        "architecture": item.architecture,
+        "firmware": item.firmware,
+        "image": item.image,
+        "authority": item.authority,
+        "gets": list(decision.images),
+        "why": list(decision.reasons),
+        "network": fate.coverage.network.value if fate else None,
+        "storage": fate.coverage.storage.value if fate else None,
+        "devices": [device.label for device in item.devices],
+        "seen_at": item.seen_at,
+    }

@@ -1,0 +1,376 @@
+"""What the worker does for each kind of job.
+
+A handler's parameters are the arguments of its kind; `ask_…` functions queue the same names.
+Jobs in one lane wait for each other; lanes run side by side.
+"""
+
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from netboot.boot.told.events import PeOffline
+from netboot.errors import AlreadyExists, OperatorFault
+from netboot.images.architecture import Architecture
+from netboot.images.media.request import MediaOrder
+from netboot.operations import lab
+from netboot.operations.boots import network
+from netboot.operations.drivers import importing as driver_import
+from netboot.operations.images import images
+from netboot.operations.images import source as image_source
+from netboot.operations.jobs import JobKind
+from netboot.operations.media import media
+from netboot.operations.points import cleanup as housekeeping
+from netboot.operations.points import points
+from netboot.operations.points import scrub as guarding
+from netboot.operations.versions import versions
+from netboot.site import Site
+from netboot.store.content.blobs import hash_file
+from netboot.store.database.jobs import Job, JobFailed, JobInterrupted
+
+
+class Context(Protocol):
+    """What the worker hands to a handler."""
+
+    site: Site
+    job: Job
+
+    def progress(self, part: float, stage: str) -> None:
+        """Show progress; raises when the job must end."""
+
+    def line(self, text: str, *, part: float, stage: str) -> None:
+        """Add a line to the job's log; raises when the job must end."""
+
+    def show(self, result: dict[str, Any], *, part: float, stage: str) -> None:
+        """Show what there is of the result; raises when the job must end."""
+
+    def check(self) -> None:
+        """Raises when the job must end."""
+
+
+class Lane(NamedTuple):
+    """Kinds that wait for each other; `width` jobs of the lane run at the same time."""
+
+    name: str
+    width: int = 1
+
+
+MAIN = Lane("main")
+TEST_MACHINES = Lane("test machines", width=2)
+"""Two cores boot two test machines without slowing each other down."""
+CHECKS, CAPTURES = Lane("network checks"), Lane("recordings")
+SCRUBS = Lane("scrub")
+"""A scrub reads slowly for hours: nothing else should wait for it."""
+
+Handler = Callable[..., dict[str, Any]]
+
+HANDLERS: dict[JobKind, Handler] = {}
+_IN_LANE: dict[Lane, list[JobKind]] = {}
+
+
+def handles(kind: JobKind, lane: Lane = MAIN) -> Callable[[Handler], Handler]:
+    """Declare the function that does the jobs of a kind, and the lane that they run in."""
+
+    def declare(handler: Handler) -> Handler:
+        HANDLERS[kind] = handler
+        _IN_LANE.setdefault(lane, []).append(kind)
+        return handler
+
+    return declare
+
+
+def lanes() -> tuple[tuple[JobKind, ...], ...]:
+    """The kinds that each thread of the worker takes."""
+    return tuple(tuple(kinds) for lane, kinds in _IN_LANE.items() for _ in range(lane.width))
+
+
+def carry_out(context: Context) -> dict[str, Any]:
+    """Do the job; its result. Raises what the handler of its kind raises."""
+    return HANDLERS[JobKind(context.job.kind)](context, **context.job.arguments)
+
+
+@handles(JobKind.BUILD_VERSION)
+def build_version(context: Context, *, image: str, update: bool = False) -> dict[str, Any]:
+    """Build an image's next version; with `update`, publish it at once."""
+    result = versions.build_version(context.site, image, progress=context.progress)
+    if update:
+        points.update_distribution_points(context.site, image)
+    return {"image": result.version.image, "version": result.version.number, "built": result.built}
+
+
+@handles(JobKind.UPDATE_POINTS)
+def update_distribution_points(context: Context, *, image: str) -> dict[str, Any]:
+    """Update Distribution Points."""
+    result = points.update_distribution_points(context.site, image, progress=context.progress)
+    return {"image": result.image, "version": result.number, "changed": result.changed}
+
+
+@handles(JobKind.IMPORT_IMAGE)
+def import_image(
+    context: Context,
+    *,
+    path: str,
+    name: str,
+    architecture: str | None = None,
+    index: int | None = None,
+    comment: str = "",
+) -> dict[str, Any]:
+    """Import an uploaded WIM."""
+    with _upload(context, path) as wim:
+        try:
+            view = images.import_image(
+                context.site,
+                wim,
+                name=name,
+                architecture=Architecture(architecture) if architecture else None,
+                index=index,
+                comment=comment,
+                ours=True,
+                progress=context.progress,
+            )
+        except AlreadyExists:
+            earlier = _imported_before(context, wim, name)
+            if earlier is None:
+                raise
+            view = earlier
+    return {"image": view.name}
+
+
+@handles(JobKind.EXAMINE_SOURCE)
+def examine_source(
+    context: Context, *, image: str, path: str, index: int | None = None
+) -> dict[str, Any]:
+    """Examine an uploaded file as a newer source of an image; its page shows the report."""
+    with _upload(context, path) as wim:
+        view = image_source.examine_source(
+            context.site, image, wim, index=index, ours=True, progress=context.progress
+        )
+    conflicts = view.candidate.report.conflicts if view.candidate else ()
+    return {"image": view.name, "conflicts": list(conflicts)}
+
+
+@handles(JobKind.VERIFY_CONTENT)
+def verify_content(context: Context, *, image: str) -> dict[str, Any]:
+    """Read every served file of an image; a version with altered files goes out of service."""
+    found, wrong = points.verify(context.site, image, progress=context.progress)
+    if wrong:
+        raise JobFailed(
+            f"{found.image} v{found.held} was altered and is out of service: {', '.join(wrong)}",
+            hint="Build it again, or roll back to an older version.",
+            result={"image": found.image, "altered": list(wrong)},
+        )
+    return {"image": found.image, "version": found.held, "status": found.status.value}
+
+
+@handles(JobKind.SCRUB, SCRUBS)
+def scrub(context: Context) -> dict[str, Any]:
+    """Read every stored and served file and compare it with its digest."""
+    found = guarding.scrub(context.site, progress=context.progress)
+    if found.alarms:
+        raise JobFailed(
+            f"{len(found.alarms)} alarms: {'; '.join(found.alarms[:5])}",
+            hint="Each image's page says what to do.",
+            result=asdict(found),
+        )
+    return asdict(found)
+
+
+@handles(JobKind.IMPORT_DRIVERS)
+def import_drivers(context: Context, *, path: str) -> dict[str, Any]:
+    """Import uploaded driver packages."""
+    with _upload(context, path) as packages:
+        report = driver_import.import_drivers(context.site, packages, progress=context.progress)
+    return report.shortened()
+
+
+@handles(JobKind.BUILD_MEDIA)
+def build_media(
+    context: Context, *, image: str, order: dict[str, Any], versions: Sequence[tuple[str, int]]
+) -> dict[str, Any]:
+    """Make an ISO, a USB image or a disk image of `versions` (image and number)."""
+    wanted = [(name, number) for name, number in versions]
+    view = media.build_media(
+        context.site, MediaOrder.from_json(order), wanted, progress=context.progress
+    )
+    return {"image": image, "medium": view.id, "digest": view.digest}
+
+
+@handles(JobKind.BOOT_TEST_MACHINE, TEST_MACHINES)
+def boot_test_machine(context: Context, *, firmware: str, nic: str, memory: int) -> dict[str, Any]:
+    """Boot a test machine in the lab and report how it ended."""
+    request = {"firmware": firmware, "nic": nic, "memory": memory, "id": str(context.job.id)}
+    began = time.monotonic()
+    devices: list[str] = []
+    try:
+        for event in lab.boot_machine(context.site, request):
+            context.check()
+            if event.get("event") == "done":
+                event["devices"] = " ".join(devices)
+                return _machine_done(context, event, time.monotonic() - began)
+            devices += _follow(context, event)
+    except JobFailed:
+        raise
+    except OperatorFault:
+        context.check()  # site and lab are stopped together: then the job is not to blame
+        raise
+    raise OperatorFault("the lab said nothing about how the test machine ended")
+
+
+def _follow(context: Context, event: dict[str, Any]) -> list[str]:
+    """Show what the machine does; the devices that it names. Raises JobFailed."""
+    match event:
+        case {"event": "failed"}:
+            raise JobFailed(
+                str(event.get("reason", "the test machine failed")),
+                hint=str(event.get("hint", "")),
+                result=_with_screenshot(context.site, event),
+            )
+        case {"event": "serial", "line": str(line)}:
+            context.line(line, part=_part_of(line), stage=_stage_of(line))
+            return _devices_in(line)
+        case {"event": "silent"}:
+            pass
+        case {"event": name}:
+            context.progress(0.02, str(name))
+    return []
+
+
+@handles(JobKind.CHECK_NETWORK, CHECKS)
+def check_network(
+    context: Context, *, kinds: Sequence[str], patience: int, whole: bool
+) -> dict[str, Any]:
+    """Ask the boot network as machines would, and show each verdict as soon as it is known."""
+    verdicts: list[dict[str, Any]] = []
+    about: dict[str, Any] = {}
+    for event in network.run_check(context.site, kinds, patience=patience, whole=whole):
+        context.check()
+        match event:
+            case {"event": "asking", "kinds": int(count), **facts}:
+                about = {**facts, "kinds": count}
+                context.show({**about, "verdicts": []}, part=0.1, stage="asking the network")
+            case {"event": "verdict", **verdict}:
+                verdicts.append(verdict)
+                part = 0.1 + 0.9 * len(verdicts) / max(1, about.get("kinds", 1))
+                shown = {**about, "verdicts": list(verdicts)}
+                context.show(shown, part=part, stage=str(verdict.get("title", "")))
+            case {"event": "failed"}:
+                raise JobFailed(
+                    str(event.get("reason", "the check ended early")),
+                    hint=str(event.get("hint", "")),
+                    result={**about, "verdicts": verdicts},
+                )
+            case {"event": "done", **result}:
+                return {**about, **result}
+    raise OperatorFault("the check ended without a verdict", hint="Is the site stopping?")
+
+
+@handles(JobKind.READ_CAPTURE, CAPTURES)
+def read_capture(context: Context, *, path: str) -> dict[str, Any]:
+    """Explain a recorded boot, then delete the recording."""
+    with _upload(context, path) as recording:
+        context.progress(0.1, "reading the recording")
+        for event in network.tell_capture(recording):
+            context.check()
+            match event:
+                case {"event": "failed"}:
+                    raise JobFailed(
+                        str(event.get("reason", "the recording could not be read")),
+                        hint=str(event.get("hint", "")),
+                        result={},
+                    )
+                case {"event": "story", **story}:
+                    return story
+    raise OperatorFault("the reading ended without a word", hint="Is the site stopping?")
+
+
+@handles(JobKind.CLEAN_UP)
+def clean_up(context: Context) -> dict[str, Any]:
+    """Delete what nothing refers to any more."""
+    done = housekeeping.collect_garbage(context.site, time.time(), progress=context.progress)
+    return {**asdict(done), "versions": list(done.versions)}
+
+
+def _machine_done(context: Context, event: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """The result; an offline machine cannot report, so its console speaks for it."""
+    if event.get("result") == "offline":
+        context.site.journal.emit(
+            PeOffline(
+                at=time.time(),
+                mac=str(event.get("mac", "")),
+                image=str(event.get("image", "")),
+                version=int(event.get("version") or 0),
+                missing=str(event.get("missing", "")),
+                reason="seen on the test machine's serial console",
+                devices=str(event.get("devices", "")),
+            )
+        )
+    return {**_with_screenshot(context.site, event), "seconds": round(seconds, 1)}
+
+
+def _with_screenshot(site: Site, event: dict[str, Any]) -> dict[str, Any]:
+    """The event with its picture in the store: the lab throws its own away after a while."""
+    path = Path(str(event.get("screenshot") or "."))
+    digest = site.blobs.add_file(path).digest if path.is_file() else ""
+    return {**event, "screenshot": digest}
+
+
+def _devices_in(line: str) -> list[str]:
+    """The PCI device that a line of the Lab PE's console names: `vvvv:dddd:class:subsystem`."""
+    found = re.search(r"^LABPE \S+ PCI .*\bdevice=([0-9a-f:]+)", line)
+    return [found[1]] if found else []
+
+
+_STAGES = (
+    ("START", 0.5, "kernel started"),
+    ("WIM", 0.6, "image opened"),
+    ("IMAGE", 0.65, "image identified"),
+    ("DRVLOAD", 0.7, "loading drivers"),
+    ("NET", 0.85, "network up"),
+    ("REPORT", 0.95, "reported home"),
+)
+
+
+def _stage_of(line: str) -> str:
+    return next((stage for word, _, stage in _STAGES if f" {word}" in line), "booting")
+
+
+def _part_of(line: str) -> float:
+    return next((part for word, part, _ in _STAGES if f" {word}" in line), 0.3)
+
+
+@contextmanager
+def _upload(context: Context, path: str) -> Iterator[Path]:
+    """The job's upload; it is deleted when the job has ended, with or without success."""
+    upload = Path(path)
+    try:
+        yield upload
+    except JobInterrupted:
+        raise  # the worker that takes the job up again needs it
+    except BaseException:
+        _forget_upload(context.site, upload)
+        raise
+    _forget_upload(context.site, upload)
+
+
+def _forget_upload(site: Site, path: Path) -> None:
+    """Delete an upload; never a file outside the folder of uploads."""
+    uploads = (site.data / "uploads").resolve()
+    path = path.resolve()
+    if path != uploads and path.is_relative_to(uploads):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _imported_before(context: Context, path: Path, name: str) -> images.ImageView | None:
+    """The image, if an earlier worker imported it and died before it could record that."""
+    if context.job.attempts > 1:
+        view = images.get_image(context.site, name)
+        if view.source_digest == hash_file(path).digest:
+            return view
+    return None

@@ -1,0 +1,132 @@
+"""`netboot run`: makes the site ready, starts its processes, says where the page is."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from netboot.daemons.supervisor import Child, Supervisor, answers
+from netboot.errors import OperatorFault, PortTaken
+from netboot.interfaces import ipv4_addresses
+from netboot.operations import remembered as facts
+from netboot.operations.accounts import accounts
+from netboot.operations.deployments import deployments as policy
+from netboot.site import Site
+from netboot.store.media.boot_programs import prepare_programs
+from netboot.tls import certificate_of
+
+LAB_ADDRESS = "10.77.0.2"
+START_SECONDS = 60.0
+
+
+def run_site(data: Path, interface: str) -> int:
+    """Run the site in `data` until it is stopped; its exit code.
+
+    Without `interface` it starts in lab mode: a private network with test machines.
+    """
+    site = Site.open(data)
+    lock = site.claim()
+    try:
+        interface = interface or site.settings.interface
+        address = _address(site, interface)
+        _require_free(site)
+        site.blobs.clear_staging()
+        site.point.blobs.clear_staging()
+        prepare_programs(site.point, site.settings.programs, address)
+        _provide_default_images(site)
+        policy.publish(site)  # it was not, where the last change was cut off
+        token = accounts.issue_setup_token(site) if accounts.setup_needed(site) else ""
+        supervisor = Supervisor(_children(site, interface, address), _tell)
+        return supervisor.run(lambda: _welcome(site, supervisor, interface, address, token))
+    finally:
+        lock.release()
+
+
+def _address(site: Site, interface: str) -> str:
+    if not interface:
+        return LAB_ADDRESS
+    return site.settings.address or ipv4_addresses(interface)[0]
+
+
+def _require_free(site: Site) -> None:
+    """Look before anything is started: a page that cannot open should not cost a lab."""
+    address, port = site.settings.web_address, site.settings.web_port
+    if answers(_reachable(address), port):
+        from netboot.serve.port_holder import who_holds
+
+        raise PortTaken(
+            f"TCP port {port} of {address} is taken by {who_holds(port, protocol='tcp')}",
+            hint="Stop that program, or choose another port: NETBOOT_WEB_PORT=8090 make run",
+        )
+
+
+def _reachable(address: str) -> str:
+    """Where we find ourselves what listens on `address`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104  compared only
+
+
+def _provide_default_images(site: Site) -> None:
+    """The two default images, x86 and x64, once in a site's life: who deletes them means it."""
+    if facts.recall(site, facts.DEFAULTS_PROVIDED):
+        return
+    click.echo("First start: building the Lab PE images (x64 and x86); this takes a minute or two.")
+    command = [sys.executable, "-m", "vm.defaults", "--data", str(site.data)]
+    if subprocess.run(command, check=False).returncode != 0:
+        raise OperatorFault(
+            "the default images could not be made",
+            hint="The reason stands above. Mend it and start again; what was made is kept.",
+        )
+
+
+def _children(site: Site, interface: str, address: str) -> list[Child]:
+    netboot = [sys.executable, "-m", "netboot", "--data", str(site.data)]
+    boot = [*netboot, "boot", "--address", address]
+    http = [*netboot, "http", "--address", address]
+    web = Child("page", [sys.executable, "-m", "web", "--data", str(site.data)])
+    worker = Child("worker", [*netboot, "worker"])
+    if interface:
+        return [
+            Child("boot services", [*boot, "--interface", interface]),
+            Child("boot files over HTTP", http),
+            web,
+            worker,
+        ]
+    lab = [sys.executable, "-m", "vm.lab", "run", "--data", str(site.data)]
+    lab += ["--netd-command", json.dumps([*boot, "--interface", "eth0"])]
+    lab += ["--http-command", json.dumps(http)]
+    return [Child("lab", lab), web, worker]
+
+
+def _welcome(site: Site, supervisor: Supervisor, interface: str, address: str, token: str) -> None:
+    port = site.settings.web_port
+    host = _reachable(site.settings.web_address)
+    if not supervisor.wait_until(lambda: answers(host, port), seconds=START_SECONDS):
+        if not supervisor.ending:
+            _tell(f"The page does not answer on port {port} after {START_SECONDS:.0f} s.")
+            _tell("  -> Its messages stand above. Boot services go on; Ctrl-C stops the site.")
+        return
+    certificate = certificate_of(site)
+    own = f"http{'s' if certificate else ''}://{site.settings.web_address}:{port}"
+    page = f"{site.settings.web_url or own}/"
+    where = (
+        f"serving the network behind {interface} as {address}"
+        if interface
+        else "in a lab of its own (a private network; nothing on your LAN is touched)"
+    )
+    _tell(f"The site is up, {where}.")
+    _tell(f"  Page         {page}")
+    if certificate is not None and site.settings.tls == "self-signed":
+        _tell(f"  Certificate  SHA-256 {certificate.fingerprint}")
+    if token:
+        _tell(f"  Set-up token {token}   (asked for once, when you make the first administrator)")
+        _tell("  Next         open the page, make the first administrator, follow First steps.")
+    else:
+        _tell("  Next         open the page and sign in.")
+    _tell("  Stop         Ctrl-C")
+
+
+def _tell(text: str) -> None:
+    click.echo(text)
+    sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""Asks the network as a machine would: DHCP with scapy, files with tftpy and httpx."""

@@ -1,0 +1,150 @@
+"""The wire of `netboot check`: asks as a client on one interface and hears who answers.
+
+Ordinary sockets, so that a server on this very host hears us as well as one elsewhere: a frame
+put on the cable by a packet socket would never come back in.
+"""
+
+import errno
+import select
+import socket
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from types import TracebackType
+from typing import Final, Self
+
+from netboot.diagnose.asking.answers import Reply, read_reply
+from netboot.diagnose.asking.raw_port import RawPort
+from netboot.errors import NotPermitted, PortTaken
+
+SERVER_PORT: Final = 67
+BOOT_SERVER_PORT: Final = 4011
+_CLIENT_PORT: Final = 68
+_LARGEST: Final = 4096
+_EVERYBODY: Final = "255.255.255.255"
+
+
+class Wire:
+    """A client's sockets on `interface`, where this host is called `address`.
+
+    `beside_client` is whether another program has the client port, and we listen beside it.
+    """
+
+    def __init__(self, interface: str, address: str) -> None:
+        """Open port 68, and 67 where nobody has it: answers to a relay come there.
+
+        Raises NotPermitted or InvalidInput, with a hint.
+        """
+        self.address = address
+        self._client: socket.socket | RawPort
+        self.beside_client = False
+        try:
+            self._client = _open(interface, _CLIENT_PORT)
+        except PortTaken:  # this host's own DHCP client, as a rule
+            self._client = _open_raw(interface, address)
+            self.beside_client = True
+        self._relay: socket.socket | None = None
+        with suppress(PortTaken):
+            self._relay = _open(interface, SERVER_PORT)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._client.close()
+        if self._relay is not None:
+            self._relay.close()
+
+    @property
+    def can_relay(self) -> bool:
+        """Whether we can pretend to be a relay: port 67 is ours."""
+        return self._relay is not None
+
+    def broadcast(
+        self,
+        requests: Iterable[bytes],
+        seconds: float,
+        enough: Callable[[Reply], bool] = lambda _: False,
+    ) -> list[Reply]:
+        """All replies to these requests within `seconds`, or up to the one that is `enough`.
+
+        Who is late is late for firmware too.
+        """
+        for request in requests:
+            self._client.sendto(request, (_EVERYBODY, SERVER_PORT))
+        return self._hear(self._client, seconds, enough)
+
+    def ask_boot_server(self, request: bytes, server: str, xid: int, seconds: float) -> list[Reply]:
+        """What `server` says on port 4011, up to its first answer to `xid`."""
+        self._client.sendto(request, (server, BOOT_SERVER_PORT))
+        return self._hear(self._client, seconds, lambda reply: reply.xid == xid)
+
+    def ask_as_relay(self, request: bytes, server: str, xid: int, seconds: float) -> bool:
+        """Whether `server` itself answers a relay's request.
+
+        Relays on the way may hand the request to others too, whose answers prove nothing.
+        """
+        if self._relay is None:
+            return False
+
+        def is_its(reply: Reply) -> bool:
+            return reply.xid == xid and reply.source == server
+
+        self._relay.sendto(request, (server, SERVER_PORT))
+        return any(map(is_its, self._hear(self._relay, seconds, is_its)))
+
+    def _hear(
+        self, udp: socket.socket | RawPort, seconds: float, enough: Callable[[Reply], bool]
+    ) -> list[Reply]:
+        heard = []
+        began = time.monotonic()
+        until = began + seconds
+        while (left := until - time.monotonic()) > 0:
+            if not select.select([udp], [], [], left)[0]:
+                break
+            try:
+                data, (source, port) = udp.recvfrom(_LARGEST)
+            except OSError:  # an ICMP error: nobody listens there
+                continue
+            reply = read_reply(data, source, port, after=time.monotonic() - began)
+            if reply is not None:
+                heard.append(reply)
+                if enough(reply):
+                    break
+        return heard
+
+
+def _open_raw(interface: str, address: str) -> RawPort:
+    try:
+        return RawPort(interface, address, _CLIENT_PORT)
+    except PermissionError as error:
+        raise NotPermitted(
+            f"UDP port {_CLIENT_PORT} is taken by another program, and the system does not let us"
+            " listen beside it",
+            hint="Run the check as root.",
+        ) from error
+
+
+def _open(interface: str, port: int) -> socket.socket:
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        # No SO_REUSEADDR: who shares a port takes answers away from its neighbour.
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
+        udp.bind(("", port))
+    except OSError as error:
+        udp.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(f"UDP port {port} is taken by another program on this host") from error
+        if error.errno in {errno.EACCES, errno.EPERM}:
+            raise NotPermitted(
+                f"the system does not let us open UDP port {port}",
+                hint="Run the check as root.",
+            ) from error
+        raise
+    return udp

@@ -1,0 +1,1 @@
+"""From evidence to findings, verdict and cure, without a socket."""

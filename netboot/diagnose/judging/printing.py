@@ -1,0 +1,76 @@
+"""Verdicts for people, and for programs."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from netboot.diagnose.judging.findings import Finding, Level
+from netboot.diagnose.judging.verdict import Verdict
+
+_MARKS = {
+    Level.OK: "ok     ",
+    Level.INFO: "note   ",
+    Level.WARNING: "warning",
+    Level.FAULT: "FAULT  ",
+}
+_INDENT = " " * 12
+
+
+def told(verdict: Verdict) -> Iterator[str]:
+    """A verdict as lines of text."""
+    yield f"{verdict.kind.title}: {verdict.outcome}"
+    for finding in verdict.findings:
+        yield from _finding(finding)
+
+
+def summary(verdicts: Iterable[Verdict]) -> Iterator[str]:
+    """One line for each kind, and then what to do: the first cure of each that fails, once."""
+    verdicts = tuple(verdicts)
+    for verdict in verdicts:
+        yield f"{verdict.outcome:<11} {verdict.kind.title}"
+    steps = to_do(verdicts)
+    if steps:
+        yield ""
+        yield "What to do:"
+    for number, (cure, titles) in enumerate(steps, 1):
+        first, *rest = cure.splitlines()
+        yield f"  {number}. {first}"
+        yield from (f"       {line}" for line in rest)
+        yield f"     (for: {', '.join(titles)})"
+
+
+def to_do(verdicts: Iterable[Verdict]) -> list[tuple[str, list[str]]]:
+    """The first cure of each kind that fails, with the kinds that it mends."""
+    steps: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        cures = (one.cure for one in verdict.findings if one.level is Level.FAULT)
+        cure = next(cures, "")
+        if cure:
+            steps.setdefault(cure, []).append(verdict.kind.title)
+    return list(steps.items())
+
+
+def verdict_as_data(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as plain values for JSON."""
+    return {
+        "kind": verdict.kind.key,
+        "title": verdict.kind.title,
+        "outcome": verdict.outcome,
+        "findings": [asdict(finding) for finding in verdict.findings],
+    }
+
+
+def as_data(verdicts: Iterable[Verdict], **about: str) -> dict[str, Any]:
+    """Verdicts as plain values for JSON, with what they are about."""
+    verdicts = tuple(verdicts)
+    return {
+        **about,
+        "verdicts": [verdict_as_data(verdict) for verdict in verdicts],
+        "to_do": [{"cure": cure, "titles": titles} for cure, titles in to_do(verdicts)],
+    }
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    yield f"  {_MARKS[finding.level]} {finding.words}"
+    for number, line in enumerate(finding.cure.splitlines()):
+        yield f"{_INDENT}{'cure: ' if not number else '  '}{line}"

@@ -1,0 +1,130 @@
+"""From what was seen to what is wrong and what to do: rules, without a wire.
+
+They follow the order in which firmware goes on: an address, a boot server, a file's name, the
+file, what the file leads to. The first thing that is broken is what a person should mend first.
+"""
+
+from dataclasses import dataclass, replace
+
+from netboot.diagnose.asking.answers import Reply
+from netboot.diagnose.asking.firmware import Kind
+from netboot.diagnose.evidence import Evidence, boot_offers, is_from, not_meant_to_boot
+from netboot.diagnose.expectation import Expectation
+from netboot.diagnose.judging import loading
+from netboot.diagnose.judging.addresses import addresses
+from netboot.diagnose.judging.findings import Finding, Level, fault, ok, warning
+from netboot.diagnose.judging.silence import cure_for, not_served, silence
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a kind of machine: `boots`, `fails`, or `not served`."""
+
+    kind: Kind
+    outcome: str
+    findings: tuple[Finding, ...]
+
+
+def judge(evidence: Evidence, expected: Expectation) -> Verdict:
+    """The verdict on one kind of machine, and on the iPXE that it was given."""
+    found = [*addresses(evidence, expected.server), *_from_offer_on(evidence, expected)]
+    if evidence.chained is not None:
+        found += [
+            replace(one, words=f"its iPXE: {one.words}")
+            for one in _from_offer_on(evidence.chained, expected)
+        ]
+    return Verdict(evidence.kind, _outcome(evidence, expected, found), tuple(found))
+
+
+def _from_offer_on(evidence: Evidence, expected: Expectation) -> list[Finding]:
+    return [
+        *_boot_servers(evidence, expected),
+        *_port_4011(evidence, expected),
+        *loading.program(evidence, expected),
+        *loading.parts(evidence, expected),
+    ]
+
+
+def _outcome(evidence: Evidence, expected: Expectation, found: list[Finding]) -> str:
+    if any(one.level is Level.FAULT for one in found):
+        return "fails"
+    if evidence.program is None and not_meant_to_boot(evidence.kind, expected):
+        return "not served"
+    return "boots"
+
+
+def _boot_servers(evidence: Evidence, expected: Expectation) -> list[Finding]:
+    offers = boot_offers(evidence.offers)
+    server = expected.server
+    ours = [reply for reply in offers if not server or is_from(reply, server)]
+    others = [reply for reply in offers if server and not is_from(reply, server)]
+    found = [ok(_offer_in_words(reply)) for reply in ours]
+    found += [_other_server(reply, bool(ours), server) for reply in others]
+    names = sorted({reply.server for reply in offers})
+    if not server and len(names) > 1:
+        found.append(
+            fault(
+                f"{len(names)} boot servers answer: {', '.join(names)}",
+                "A machine takes whichever is first. Switch off all but one.",
+            )
+        )
+    if not ours:
+        found += silence(evidence, expected)
+    return found
+
+
+def _offer_in_words(reply: Reply) -> str:
+    if not reply.file:
+        return f"{reply.server} says that it is a boot server, to be asked on port 4011"
+    how = ", and says to take it" if reply.skips_discovery else ""
+    return f"{reply.server} offers the boot file {loading.shown(reply.file)}{how}"
+
+
+def _other_server(reply: Reply, ours_too: bool, server: str) -> Finding:  # noqa: FBT001
+    what = f"the boot file {reply.file}" if reply.file else "to be the boot server"
+    if ours_too:
+        return fault(
+            f"a second boot server answers: {reply.server} offers {what}",
+            f"A machine takes whichever is first. Switch off booting on {reply.server}"
+            " (WDS, FOG, dnsmasq, or options 66 and 67 of a DHCP server).",
+        )
+    return fault(
+        f"the wrong boot server answers: {reply.server} offers {what}, and {server} is silent",
+        f"Switch off booting on {reply.server}, and see why {server} is silent.",
+    )
+
+
+def _port_4011(evidence: Evidence, expected: Expectation) -> list[Finding]:
+    if not evidence.asked:
+        return []
+    reply = evidence.acknowledged
+    if reply is not None and reply.file:
+        return [ok(f"{evidence.asked} names {loading.shown(reply.file)} on port 4011")]
+    if reply is not None:
+        return [
+            fault(
+                f"{evidence.asked} answers on port 4011 without a boot file [PXE-E53]",
+                "See the boot log for this machine.",
+            )
+        ]
+    return _silent_4011(evidence, expected)
+
+
+def _silent_4011(evidence: Evidence, expected: Expectation) -> list[Finding]:
+    offers, asked = boot_offers(evidence.offers), evidence.asked
+    cure = f"Open UDP port 4011 on {asked}."
+    if any(one.file for one in offers):
+        return [
+            warning(
+                f"{asked} is silent on port 4011: firmware that asks there all the same"
+                " gives up [PXE-E55]",
+                cure,
+            )
+        ]
+    if not any(is_from(one, asked) for one in offers):
+        return []  # why it made no offer is told already
+    if not_meant_to_boot(evidence.kind, expected):
+        return [not_served(evidence.kind)]
+    if evidence.said:
+        return [fault(f"{asked} kept silent: {evidence.said}", cure_for(evidence.said))]
+    return [fault(f"{asked} is silent on port 4011 [PXE-E55]", cure)]

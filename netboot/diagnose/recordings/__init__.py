@@ -1,0 +1,1 @@
+"""The story of boots that were recorded in a capture file."""

@@ -1,0 +1,1 @@
+"""INF files of driver packages, read as Windows reads them."""

@@ -1,0 +1,1 @@
+"""WIM files: header, names and XML, read without trust."""

@@ -1,0 +1,246 @@
+"""What an operator may set on a boot image beside its drivers, like ConfigMgr's properties.
+
+Values are checked here once; where each is written is decided in `servicing`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Any
+
+from netboot.errors import InvalidInput
+from netboot.images.boot_image.uefi_loader import AUTHORITIES
+
+SCRATCH_SPACES = (32, 64, 128, 256, 512)
+"""MB of writable RAM disk that Windows PE accepts (DISM /Set-ScratchSpace)."""
+
+CHAINS = ("native", "wimboot", "linux")
+"""The ways to start an image that an operator may prefer (see netboot.boot.answer.nbp)."""
+
+REPORT_PATH = "/report/"
+"""Where a site's boot HTTP service takes reports; a token follows."""
+
+PROPERTY_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "scratch_space_mb": "Scratch space (MB)",
+        "background": "Background picture",
+        "prestart_command": "Prestart command",
+        "command_shell": "Command prompt at start",
+        "keyboard": "Keyboard layout",
+        "locale": "Locale",
+        "extra_files": "Extra files",
+        "report_home": "Report address",
+        "boot_sdi": "boot.sdi of your own",
+        "tftp_block_size": "TFTP block size (bytes)",
+        "tftp_window_size": "TFTP window size (blocks)",
+        "menu_seconds": "Time limit of the boot menu (seconds)",
+        "bios_chain": "Start of BIOS machines",
+        "uefi_chain": "Start of UEFI machines",
+        "uefi_authority": "UEFI boot loader's authority",
+    }
+)
+"""What each property is called on pages and in the command line's output."""
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_KEYBOARD = re.compile(r"[0-9a-f]{8}")
+_LOCALE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?-([A-Z]{2}|[0-9]{3})")
+_SITE = re.compile(r"(http://[A-Za-z0-9.:\[\]-]+)/?")
+_ADDRESS = re.compile(r"http://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9./_~-]*)?")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+_FORBIDDEN = frozenset('<>:"|?*')
+_PATH_LIMIT = 200
+_COMMAND_LIMIT = 240
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraFile:
+    """A file that the operator puts into the image.
+
+    `path` is absolute in the image with forward slashes, like /Windows/System32/tool.exe.
+    """
+
+    path: str
+    digest: str
+    size: int
+
+    def __post_init__(self) -> None:
+        check_image_path(self.path)
+        _check_digest(self.digest, "the extra file")
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """All properties of an image; the empty value changes nothing.
+
+    `scratch_space_mb`: 0 leaves the image's own value. `background` is the digest of a JPEG.
+    `prestart_command` runs after the network is up and before the shell or the image's own
+    program; its files are extra files. `command_shell` opens a command prompt at start
+    (for testing only: it lets anybody at the machine type commands). `keyboard` is a layout
+    like 00000407, `locale` a name like de-DE. `report_home` is where Windows PE posts its
+    report to, empty for none: a site's address like http://192.0.2.1:8081, to which each version
+    adds its token, or the whole address of somebody else's collector. `boot_sdi` is the digest
+    of a boot.sdi that the operator supplies in place of the image's own. Block and window size
+    are what the boot manager asks for over TFTP; 0 leaves its own. `menu_seconds` is how long a
+    boot menu waits. `bios_chain` and `uefi_chain` are the way in which machines of that firmware
+    shall start the image where it offers several; empty for the best that it offers.
+    `uefi_authority` is whose boot loader UEFI machines get ("2011", "2023"); empty for what the
+    site says.
+    """
+
+    scratch_space_mb: int = 0
+    background: str = ""
+    prestart_command: str = ""
+    command_shell: bool = False
+    keyboard: str = ""
+    locale: str = ""
+    extra_files: tuple[ExtraFile, ...] = ()
+    report_home: str = ""
+    boot_sdi: str = ""
+    tftp_block_size: int = 1456
+    tftp_window_size: int = 4
+    menu_seconds: int = 0
+    bios_chain: str = ""
+    uefi_chain: str = ""
+    uefi_authority: str = ""
+
+    def __post_init__(self) -> None:
+        if self.scratch_space_mb not in (0, *SCRATCH_SPACES):
+            raise InvalidInput(
+                f"Scratch space cannot be {self.scratch_space_mb} MB",
+                hint=f"Windows PE accepts {', '.join(map(str, SCRATCH_SPACES))} MB.",
+            )
+        for digest, what in ((self.background, "the background"), (self.boot_sdi, "boot.sdi")):
+            if digest:
+                _check_digest(digest, what)
+        _check_command(self.prestart_command)
+        _check_pattern(self.keyboard, _KEYBOARD, "keyboard layout", "like 00000407")
+        _check_pattern(self.locale, _LOCALE, "locale", "like de-DE")
+        _check_address(self.report_home)
+        _check_numbers(self)
+        for chain in filter(None, (self.bios_chain, self.uefi_chain)):
+            _check_chain(chain)
+        _check_authority(self.uefi_authority)
+        _check_unique(self.extra_files)
+
+    def report_address(self, token: str) -> str:
+        """Where a version with this token reports to, "" for nowhere."""
+        site = _SITE.fullmatch(self.report_home)
+        return f"{site[1]}{REPORT_PATH}{token}" if site and token else self.report_home
+
+    def to_json(self) -> dict[str, Any]:
+        """Only what differs from the empty value, so that new fields change no old recipe."""
+        changed: dict[str, Any] = {
+            item.name: getattr(self, item.name)
+            for item in fields(self)
+            if getattr(self, item.name) != getattr(NO_PROPERTIES, item.name)
+        }
+        if self.extra_files:
+            changed["extra_files"] = [
+                {"path": file.path, "digest": file.digest, "size": file.size}
+                for file in sorted(self.extra_files, key=lambda file: file.path.lower())
+            ]
+        return changed
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> "Properties":
+        """The properties that `to_json` wrote. Raises InvalidInput for unknown names."""
+        unknown = set(data) - {item.name for item in fields(Properties)}
+        if unknown:
+            raise InvalidInput(f"Boot images have no property called {min(unknown)}")
+        values = dict(data)
+        values["extra_files"] = tuple(ExtraFile(**file) for file in data.get("extra_files", ()))
+        return Properties(**values)
+
+
+def check_image_path(path: str) -> None:
+    """Raise InvalidInput unless `path` can be written in an image by any tool."""
+    parts = path.split("/")[1:]
+    if not path.startswith("/") or not parts or len(path) > _PATH_LIMIT:
+        raise InvalidInput(
+            f"{path[:80]!r} is not a path in an image",
+            hint=f"It begins with / and has at most {_PATH_LIMIT} characters.",
+        )
+    for part in parts:
+        if (
+            not part
+            or part != part.strip(" ")
+            or part.endswith(".")
+            or not part.isprintable()
+            or _FORBIDDEN & set(part)
+            or "\\" in part
+            or _RESERVED.fullmatch(part)
+        ):
+            raise InvalidInput(
+                f"{part[:80]!r} in {path[:80]!r} is not a name that Windows accepts",
+                hint="Use letters, digits, dots, dashes; forward slashes between folders.",
+            )
+
+
+def _check_digest(digest: str, what: str) -> None:
+    if not _DIGEST.fullmatch(digest):
+        raise InvalidInput(f"{digest[:80]!r} is not the digest of {what}")
+
+
+def _check_command(command: str) -> None:
+    if len(command) > _COMMAND_LIMIT or not command.isprintable() or not command.isascii():
+        raise InvalidInput(
+            "The prestart command cannot be written into a batch file",
+            hint=f"Use one line of at most {_COMMAND_LIMIT} plain ASCII characters.",
+        )
+
+
+def _check_pattern(value: str, pattern: re.Pattern[str], what: str, example: str) -> None:
+    if value and not pattern.fullmatch(value):
+        raise InvalidInput(f"{value[:80]!r} is not a {what}", hint=f"Write it {example}.")
+
+
+def _check_address(address: str) -> None:
+    match = _ADDRESS.fullmatch(address)
+    if address and not match:
+        raise InvalidInput(
+            f"{address[:80]!r} is not an address that a boot image can report to",
+            hint="Write it like http://192.0.2.1:8081.",
+        )
+    if match and (match[1] or "").startswith(REPORT_PATH):
+        raise InvalidInput(
+            f"{address[:80]!r} holds a token that would end",
+            hint="Leave the path out: each version gets a token of its own.",
+        )
+
+
+def _check_authority(authority: str) -> None:
+    if authority and authority not in AUTHORITIES:
+        raise InvalidInput(
+            f"{authority[:80]!r} is no authority of boot loaders",
+            hint=f"There are {', '.join(AUTHORITIES)}.",
+        )
+
+
+def _check_chain(chain: str) -> None:
+    if chain not in CHAINS:
+        raise InvalidInput(
+            f"{chain[:80]!r} is no way to start an image", hint=f"There are {', '.join(CHAINS)}."
+        )
+
+
+def _check_numbers(properties: Properties) -> None:
+    for value, low, high, what in (
+        (properties.tftp_block_size, 512, 65464, "TFTP block size"),
+        (properties.tftp_window_size, 1, 64, "TFTP window size"),
+    ):
+        if value and not low <= value <= high:
+            raise InvalidInput(f"{what} must be between {low} and {high}, not {value}")
+    if not 0 <= properties.menu_seconds <= 3600:
+        raise InvalidInput("The menu time limit must be between 0 and 3600 seconds")
+
+
+def _check_unique(extra_files: tuple[ExtraFile, ...]) -> None:
+    seen: set[str] = set()
+    for file in extra_files:
+        if file.path.lower() in seen:
+            raise InvalidInput(f"{file.path} is given twice (Windows ignores case)")
+        seen.add(file.path.lower())
+
+
+NO_PROPERTIES = Properties()

@@ -1,0 +1,103 @@
+"""Drivers that a Windows PE brings along: what its own INFs drive, told once at import.
+
+Only network and storage count. An INF whose program is not in the image drives nothing there,
+though Windows would list it.
+"""
+
+from collections.abc import Container
+from dataclasses import dataclass
+
+from netboot.formats.inf.inf import Inf, InfModel
+from netboot.images.architecture import Architecture
+from netboot.images.drivers.driver import KIND_BY_CLASS, Driver, DriverKind, Model
+from netboot.images.drivers.matching import NEWEST
+from netboot.images.drivers.package import CLASS_OF_NAME, INF_WORD
+
+_BOOT_KINDS = frozenset({DriverKind.NETWORK, DriverKind.STORAGE})
+
+
+@dataclass(frozen=True, slots=True)
+class InboxDriver:
+    """One INF of a Windows PE, with the ids that it drives on this very image."""
+
+    inf_name: str
+    provider: str
+    class_guid: str
+    version: str
+    date: str
+    hardware_ids: tuple[str, ...]
+    compatible_ids: tuple[str, ...] = ()
+
+
+def read_inbox(
+    inf: Inf, inf_name: str, *, architecture: Architecture, build: int, programs: Container[str]
+) -> InboxDriver | None:
+    """What an INF of the image drives there; None where that is no network and no disk.
+
+    `programs` are the .sys files of the image by their bare names in lower case. `build` is
+    the image's, 0 where it is not known.
+    """
+    guid = inf.version.class_guid or CLASS_OF_NAME.get(inf.version.class_name.lower(), "")
+    guid = guid.strip("{}").lower()
+    if inf.refusal or KIND_BY_CLASS.get(guid) not in _BOOT_KINDS:
+        return None
+    word, build = INF_WORD[architecture], build or NEWEST
+    models = [
+        model
+        for model in inf.models
+        if model.architecture == word and _spans(model, build) and _can_start(model, programs)
+    ]
+    if not models:
+        return None
+    return InboxDriver(
+        inf_name=inf_name,
+        provider=inf.version.provider,
+        class_guid=guid,
+        version=inf.version.version,
+        date=inf.version.date,
+        hardware_ids=tuple(dict.fromkeys(m.hardware_id for m in models if m.hardware_id)),
+        compatible_ids=tuple(dict.fromkeys(i for m in models for i in m.compatible_ids)),
+    )
+
+
+def inside(drivers: tuple[InboxDriver, ...], architecture: Architecture) -> tuple[Driver, ...]:
+    """The same as drivers, to be held against devices. Windows trusts its own."""
+    return tuple(_driver(one, architecture) for one in drivers)
+
+
+def _driver(one: InboxDriver, architecture: Architecture) -> Driver:
+    models = [Model(architecture, "part of this Windows PE", one.hardware_ids)]
+    if one.compatible_ids:
+        # Their places in the INF are gone; as first compatible ids they rank as they can best.
+        models += [Model(architecture, "", (), (text,)) for text in one.compatible_ids]
+    return Driver(
+        digest=f"inbox:{one.inf_name}",
+        name=one.inf_name.removesuffix(".inf"),
+        inf_name=one.inf_name,
+        provider=one.provider,
+        class_name="",
+        class_guid=one.class_guid,
+        version=one.version,
+        date=one.date,
+        architectures=frozenset({architecture}),
+        models=tuple(models),
+        files=(),
+        catalog_file="part of Windows",
+        enabled=True,
+    )
+
+
+def _spans(model: InfModel, build: int) -> bool:
+    return model.minimum_build <= build and not (
+        model.maximum_build and build >= model.maximum_build
+    )
+
+
+def _can_start(model: InfModel, programs: Container[str]) -> bool:
+    """Whether the program that would drive the device lies in the image, as far as is said."""
+    driving = model.install.function_driver
+    return all(
+        service.binary.lower() in programs
+        for service in model.install.services
+        if service.name == driving and service.binary
+    )

@@ -1,0 +1,273 @@
+"""Known pairs: drivers that experience says do not get along in Windows PE.
+
+Hardware ids and services show many conflicts, not all: some packages spoil each other's work
+though no INF says so. A pair names two kinds of drivers by pattern and what is wrong with them
+together; where it was learned stands beside it. Here drivers are held against pairs.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from fnmatch import translate
+from functools import lru_cache
+
+from netboot.errors import InvalidInput
+from netboot.images.architecture import Architecture
+from netboot.images.drivers.driver import Driver
+from netboot.images.drivers.matching import version_numbers
+
+TEXT_LIMIT = 200
+REASON_LIMIT = 1000
+FEWEST_LETTERS = 3
+
+_WORD = re.compile(r"[\w.*?+\-]+")
+_VERSION = re.compile(r"\d{1,9}(\.\d{1,9}){0,3}")
+
+
+class Trouble(StrEnum):
+    """What is wrong with the two."""
+
+    APART = "apart"
+    """They may not be in one image."""
+
+    ORDER = "order"
+    """The first must be loaded before the second."""
+
+    RELEASE = "release"
+    """They belong together: the first two numbers of their versions must be the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Which drivers are meant: those that fit all that is said.
+
+    `inf` and `service` are names with * and ?, several with blanks between them; `provider` are
+    patterns with commas between them. `since` is the first version that is meant and `before`
+    the first that is not any more. What is empty does not narrow.
+    """
+
+    inf: str = ""
+    provider: str = ""
+    service: str = ""
+    since: str = ""
+    before: str = ""
+
+    @property
+    def label(self) -> str:
+        """What is meant, in words."""
+        words = [self.inf or (f"service {self.service}" if self.service else "any driver")]
+        if self.inf and self.service:
+            words.append(f"with service {self.service}")
+        if self.provider:
+            words.append(f"of {self.provider}")
+        if self.since:
+            words.append(f"from {self.since}")
+        if self.before:
+            words.append(f"before {self.before}")
+        return " ".join(words)
+
+    def fits(self, driver: Driver) -> bool:
+        """Whether this driver is meant."""
+        version = version_numbers(driver.version)
+        return (
+            _any_fits(self.inf.split(), (driver.inf_name,))
+            and _any_fits(self.provider.split(","), (driver.provider,))
+            and _any_fits(self.service.split(), (model.service for model in driver.models))
+            and (not self.since or version >= version_numbers(self.since))
+            and (not self.before or version < version_numbers(self.before))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPair:
+    """Two kinds of drivers, what is wrong with them together, and how that is known.
+
+    `source` is the address where it is told, or for a pair of the site's own (`own`) what its
+    administrator noted.
+    """
+
+    id: str
+    trouble: Trouble
+    first: Side
+    second: Side
+    reason: str
+    source: str = ""
+    own: bool = False
+
+    @property
+    def rule(self) -> str:
+        """What holds for the two, in one sentence."""
+        one, other = self.first.label, self.second.label
+        match self.trouble:
+            case Trouble.APART:
+                return f"Not in one image: {one}, and {other}."
+            case Trouble.ORDER:
+                return f"Load {one} before {other}."
+            case Trouble.RELEASE:
+                return f"Of one release (the first two numbers): {one}, and {other}."
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """Drivers at hand that a known pair is about."""
+
+    pair: KnownPair
+    first: tuple[Driver, ...]
+    second: tuple[Driver, ...]
+
+
+def check_pair(pair: KnownPair) -> KnownPair:
+    """The pair without blanks around its texts.
+
+    Raises:
+        InvalidInput: a side names no driver or all of them, or a text cannot be used.
+    """
+    reason, source = " ".join(pair.reason.split()), " ".join(pair.source.split())
+    if not reason:
+        raise InvalidInput(
+            "a pair needs a reason", hint="Say what goes wrong, for those who come after you."
+        )
+    if len(reason) > REASON_LIMIT or len(source) > REASON_LIMIT:
+        raise InvalidInput(f"reason and source have at most {REASON_LIMIT} characters each")
+    if not (reason + source).isprintable():
+        raise InvalidInput("reason and source must be printable text")
+    first, second = _check_side(pair.first), _check_side(pair.second)
+    if first == second and pair.trouble is Trouble.ORDER:
+        raise InvalidInput("a driver cannot be loaded before itself")
+    return replace(pair, first=first, second=second, reason=reason, source=source)
+
+
+def clashes(pairs: Iterable[KnownPair], drivers: Sequence[Driver]) -> tuple[Clash, ...]:
+    """What the pairs hold against these drivers in one image, loaded in this order."""
+    found = (_clash(pair, drivers) for pair in pairs)
+    return tuple(clash for clash in found if clash is not None)
+
+
+def partners(pairs: Iterable[KnownPair], driver: Driver) -> tuple[tuple[KnownPair, Side], ...]:
+    """The pairs that are about a driver, each with the side that it should be held against."""
+    found = []
+    for pair in pairs:
+        if pair.first.fits(driver):
+            found.append((pair, pair.second))
+        if pair.second.fits(driver) and pair.first != pair.second:
+            found.append((pair, pair.first))
+    return tuple(found)
+
+
+def arranged(pairs: Iterable[KnownPair], drivers: Sequence[Driver]) -> tuple[Driver, ...]:
+    """The drivers in an order that the pairs ask for, otherwise as they were.
+
+    Each pair is given its turn once, so pairs that contradict each other end somewhere.
+    """
+    order = list(drivers)
+    for pair in pairs:
+        if pair.trouble is not Trouble.ORDER:
+            continue
+        later = [driver for driver in order if pair.second.fits(driver)]
+        late = [
+            driver
+            for at, driver in enumerate(order)
+            if pair.first.fits(driver) and any(one in order[:at] for one in later)
+        ]
+        if late:
+            kept = [driver for driver in order if driver not in late]
+            at = kept.index(later[0])  # nothing that must go first stands before it: it is kept
+            order = [*kept[:at], *late, *kept[at:]]
+    return tuple(order)
+
+
+def several_versions(drivers: Sequence[Driver]) -> tuple[tuple[Driver, ...], ...]:
+    """Versions of one package among these drivers that share an architecture, the newest last.
+
+    Windows PE keeps the program that it loads first, whatever the ranks say (Microsoft,
+    "Limitations of $WinPeDriver$ when used in conjunction with other driver injection
+    methods").
+    """
+    groups: dict[tuple[str, str, Architecture], list[Driver]] = {}
+    for driver in drivers:
+        name = (driver.provider.casefold(), driver.inf_name.casefold())
+        for architecture in driver.architectures:
+            groups.setdefault((*name, architecture), []).append(driver)
+    found = {
+        tuple(sorted(members, key=lambda one: version_numbers(one.version))): None
+        for members in groups.values()
+        if len(members) > 1
+    }
+    return tuple(found)
+
+
+def _clash(pair: KnownPair, drivers: Sequence[Driver]) -> Clash | None:
+    couples = [
+        (here, there)
+        for at, here in enumerate(drivers)
+        if pair.first.fits(here)
+        for where, there in enumerate(drivers)
+        if at != where
+        and pair.second.fits(there)
+        and here.architectures & there.architectures
+        and _troubled(pair, drivers, at, where)
+    ]
+    if not couples:
+        return None
+    first = dict.fromkeys(here for here, _ in couples)
+    second = dict.fromkeys(there for _, there in couples if there not in first)
+    return Clash(pair, tuple(first), tuple(second))
+
+
+def _troubled(pair: KnownPair, drivers: Sequence[Driver], at: int, where: int) -> bool:
+    match pair.trouble:
+        case Trouble.APART:
+            return True
+        case Trouble.ORDER:
+            return at > where
+        case Trouble.RELEASE:
+            wanted = _release(drivers[at])
+            others = (one for one in drivers if pair.second.fits(one))
+            return all(_release(one) != wanted for one in others)
+
+
+def _release(driver: Driver) -> tuple[int, ...]:
+    return version_numbers(driver.version)[:2]
+
+
+def _check_side(side: Side) -> Side:
+    clean = Side(
+        inf=" ".join(side.inf.replace(",", " ").split()),
+        provider=", ".join(filter(None, (word.strip() for word in side.provider.split(",")))),
+        service=" ".join(side.service.replace(",", " ").split()),
+        since=side.since.strip(),
+        before=side.before.strip(),
+    )
+    words = [*clean.inf.split(), *clean.service.split()]
+    if not words:
+        raise InvalidInput(
+            "a side of the pair names no driver", hint="Give an INF's name, or a service's."
+        )
+    for word in words:
+        if not _WORD.fullmatch(word) or len(re.sub(r"[*?]", "", word)) < FEWEST_LETTERS:
+            raise InvalidInput(
+                f"{word[:60]!r} cannot name drivers of a pair",
+                hint=f"A name like e1d*.inf, with at least {FEWEST_LETTERS} letters in it.",
+            )
+    if any(len(text) > TEXT_LIMIT for text in (clean.inf, clean.provider, clean.service)):
+        raise InvalidInput(f"names in a pair have at most {TEXT_LIMIT} characters together")
+    if not clean.provider.isprintable():
+        raise InvalidInput("the provider of a pair must be printable text")
+    for version in (clean.since, clean.before):
+        if version and not _VERSION.fullmatch(version):
+            raise InvalidInput(f"{version[:40]!r} is no version", hint="Like 12.19.1.32.")
+    return clean
+
+
+def _any_fits(patterns: Sequence[str], names: Iterable[str]) -> bool:
+    wanted = [pattern.strip() for pattern in patterns if pattern.strip()]
+    if not wanted:
+        return True
+    known = [name.casefold() for name in names if name]
+    return any(_matcher(pattern).fullmatch(name) for pattern in wanted for name in known)
+
+
+@lru_cache(maxsize=1000)
+def _matcher(pattern: str) -> re.Pattern[str]:
+    return re.compile(translate(pattern.casefold()))

@@ -1,0 +1,372 @@
+"""A driver package is an INF with every file that it names; here the two are put together.
+
+Pure: `plan` says which files are wanted and where they should lie, somebody else looks for
+them and reads them, `make_driver` judges what was found. A file outside the INF's folder is
+never asked for. What is doubtful becomes a finding, a plain sentence; what Windows PE can do
+nothing with is refused.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from types import MappingProxyType
+
+from netboot.errors import FormatError
+from netboot.formats.inf.files import SourceFile
+from netboot.formats.inf.inf import Inf, InfModel
+from netboot.images.architecture import Architecture
+from netboot.images.drivers.driver import (
+    HDC_CLASS,
+    NETWORK_CLASS,
+    SCSI_CLASS,
+    SYSTEM_CLASS,
+    Driver,
+    DriverFile,
+    Model,
+)
+
+ARCHITECTURE_OF = MappingProxyType(
+    {"x86": Architecture.X86, "amd64": Architecture.X64, "arm64": Architecture.ARM64}
+)
+INF_WORD = MappingProxyType({value: word for word, value in ARCHITECTURE_OF.items()})
+CLASS_OF_NAME = MappingProxyType(
+    {
+        "net": NETWORK_CLASS,
+        "scsiadapter": SCSI_CLASS,
+        "hdc": HDC_CLASS,
+        "system": SYSTEM_CLASS,
+    }
+)
+
+Find = Callable[[str], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class AvailableFile:
+    """A file that lies there. `path` is relative to the INF's folder.
+
+    `machine` says for which processor a program is, in INF words, empty where it is no
+    program; `signed` whether it carries a signature of its own. `names` are the digests by
+    which a catalog file may vouch for it.
+    """
+
+    path: str
+    digest: str
+    size: int
+    machine: str = ""
+    signed: bool = False
+    names: frozenset[bytes] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why an INF makes no driver."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The files of a package that exist, and for which architectures (INF words; empty: all).
+
+    `missing` has the names of payload files by architecture.
+    """
+
+    files: MappingProxyType[str, frozenset[str]]
+    missing: MappingProxyType[str, tuple[str, ...]]
+    catalog: str
+    findings: tuple[str, ...]
+
+
+def safe_path(folder: str, name: str) -> str | None:
+    """The path of a file below the INF's folder, or None where it would lead out of it.
+
+    A leading backslash means the root of the disk that the INF lies on: its own folder.
+    """
+    words = f"{folder}/{name}".replace("\\", "/").split("/")
+    parts = [part for part in words if part not in {"", "."}]
+    bad = any(part == ".." or ":" in part or any(c < " " for c in part) for part in parts)
+    return None if bad or not parts else "/".join(parts)
+
+
+def plan(inf: Inf, inf_name: str, find: Find) -> Plan:
+    """Which files belong to the package.
+
+    `find` gives the true spelling of a path below the INF's folder, whatever its case, or
+    None where no such file lies there.
+    """
+    planner = _Planner(find, inf_name)
+    for architecture, payload in inf.payloads.items():
+        planner.architecture = architecture
+        for source in payload.files:
+            planner.want(source)
+        for name in payload.copied_infs:
+            planner.want_other_inf(name)
+    catalog = planner.want_catalogs(inf)
+    return Plan(
+        files=MappingProxyType(
+            {path: frozenset(words) for path, words in sorted(planner.files.items())}
+        ),
+        missing=MappingProxyType(
+            {word: tuple(names) for word, names in planner.missing.items() if names}
+        ),
+        catalog=catalog,
+        findings=tuple(planner.findings),
+    )
+
+
+class _Planner:
+    """Collects what `plan` hands out."""
+
+    def __init__(self, find: Find, inf_name: str) -> None:
+        self.architecture = ""
+        self.files: dict[str, set[str]] = {inf_name: set()}
+        self.missing: dict[str, dict[str, None]] = {}
+        self.findings: dict[str, None] = {}
+        self._find = find
+
+    def want(self, source: SourceFile) -> None:
+        """One payload file; Windows looks in its folder and then in the package's root."""
+        path = safe_path(source.folder, source.name)
+        if path is None:
+            shown = f"{source.folder}\\{source.name}".strip("\\")[:100]
+            self.findings.setdefault(f"{shown} lies outside the package and was not looked for.")
+            self._miss(source.name)
+            return
+        plain = path.rpartition("/")[2]
+        for candidate in (path, plain, f"{path[:-1]}_"):
+            if found := self._find(candidate):
+                self.files.setdefault(found, set()).add(self.architecture)
+                return
+        cabinet = safe_path("", source.cabinet) if source.cabinet else None
+        if cabinet and (found := self._find(cabinet)):
+            self.files.setdefault(found, set()).add(self.architecture)
+            self.findings.setdefault(
+                f"{source.name} should be inside {found}, which was not opened."
+            )
+            return
+        self._miss(path)
+
+    def _miss(self, path: str) -> None:
+        self.missing.setdefault(self.architecture, {}).setdefault(path)
+
+    def want_other_inf(self, name: str) -> None:
+        """An INF that this one brings along (CopyINF)."""
+        path = safe_path("", name)
+        found = self._find(path) if path else None
+        if found:
+            self.files.setdefault(found, set()).add(self.architecture)
+        else:
+            self.findings.setdefault(f"{name[:100]}, which the INF brings along, is missing.")
+
+    def want_catalogs(self, inf: Inf) -> str:
+        """The catalog files beside the INF; the first one that lies there comes back."""
+        names = dict.fromkeys(inf.version.catalog(word) for word in inf.payloads)
+        first = ""
+        for name in names:
+            path = safe_path("", name) if name else None
+            found = self._find(path) if path else None
+            if not name:
+                self.findings.setdefault(
+                    "The INF names no catalog file: Windows takes the driver for unsigned."
+                )
+            elif found is None:
+                self.findings.setdefault(
+                    f"The catalog file {name[:100]} is missing: nothing vouches for the driver."
+                )
+            else:
+                self.files.setdefault(found, set())
+                first = first or found
+        return first
+
+
+def make_driver(
+    inf: Inf,
+    inf_name: str,
+    planned: Plan,
+    available: Mapping[str, AvailableFile],
+    vouched: frozenset[bytes] | None = None,
+) -> Driver | Refused:
+    """The catalog's driver. `available` has an entry for each of the plan's files.
+
+    `vouched` are the members of the package's catalog file, None where it was not read.
+    """
+    if inf.refusal:
+        return Refused(inf.refusal)
+    complete = [word for word in inf.payloads if word not in planned.missing]
+    files = _files(planned, available, used := complete or list(inf.payloads))
+    unvouched = _unvouched(planned, available, vouched)
+    return Driver(
+        digest=package_digest(files),
+        name=inf_name.rpartition("/")[2].rpartition(".")[0].lower(),
+        inf_name=inf_name.rpartition("/")[2],
+        provider=inf.version.provider,
+        class_name=inf.version.class_name,
+        class_guid=_class(inf)[0],
+        version=inf.version.version,
+        date=inf.version.date,
+        architectures=frozenset(ARCHITECTURE_OF[word] for word in used),
+        models=_models(inf, used),
+        files=files,
+        catalog_file=planned.catalog,
+        findings=(
+            *_missing_findings(planned, complete),
+            *_machine_findings(planned, used, available),
+            *unvouched,
+            *planned.findings,
+            *_inf_findings(inf, used),
+        ),
+        missing=() if complete else _union(planned.missing.values()),
+        self_signed=_self_signed(files, available),
+        catalog_checked=vouched is not None and not unvouched,
+    )
+
+
+def package(inf: Inf, inf_name: str, listing: Iterable[AvailableFile]) -> Driver | Refused:
+    """The driver that an INF makes with the files of `listing`, in one step."""
+    files = {file.path: file for file in listing}
+    spelling = {path.casefold(): path for path in files}
+    planned = plan(inf, inf_name, lambda path: spelling.get(path.casefold()))
+    if inf_name not in files:
+        raise FormatError(f"{inf_name} is not in the listing")
+    return make_driver(inf, inf_name, planned, files)
+
+
+def package_digest(files: Iterable[DriverFile]) -> str:
+    """The name of a package's content: the same files under the same names, whatever their case."""
+    lines = sorted(f"{file.path.casefold()}\0{file.digest}\n" for file in files)
+    return f"sha256:{sha256(''.join(lines).encode()).hexdigest()}"
+
+
+def _files(
+    planned: Plan, available: Mapping[str, AvailableFile], used: list[str]
+) -> tuple[DriverFile, ...]:
+    """The planned files that serve an architecture of the driver."""
+    return tuple(
+        DriverFile(
+            path,
+            available[path].digest,
+            available[path].size,
+            frozenset(ARCHITECTURE_OF[word] for word in words if word in used),
+        )
+        for path, words in planned.files.items()
+        if not words or words & set(used)
+    )
+
+
+def _self_signed(files: Iterable[DriverFile], available: Mapping[str, AvailableFile]) -> bool:
+    """Whether there are programs and every one carries a signature."""
+    programs = [available[file.path] for file in files if file.path.lower().endswith(".sys")]
+    return bool(programs) and all(program.signed for program in programs)
+
+
+def _union(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for names in groups for name in names))
+
+
+def _models(inf: Inf, used: list[str]) -> tuple[Model, ...]:
+    """The INF's lines; those that differ only in the hardware id are put together."""
+    groups: dict[tuple[object, ...], tuple[InfModel, list[str]]] = {}
+    for model in inf.models:
+        architecture, maker, description, install, hardware_id, *rest = model
+        if architecture not in used:
+            continue
+        key = (architecture, maker, description, install.section, *rest)
+        group = groups.get(key)
+        if group is None:
+            group = groups[key] = (model, [])
+        if hardware_id:
+            group[1].append(hardware_id)
+    return tuple(
+        Model(
+            architecture=ARCHITECTURE_OF[model.architecture],
+            description=model.description,
+            hardware_ids=tuple(dict.fromkeys(ids)),
+            compatible_ids=model.compatible_ids,
+            service=model.install.function_driver,
+            minimum_build=model.minimum_build,
+            maximum_build=model.maximum_build,
+            feature_score=model.install.feature_score,
+            decorated=model.install.decorated,
+        )
+        for model, ids in groups.values()
+    )
+
+
+def _class(inf: Inf) -> tuple[str, list[str]]:
+    """The class GUID, by its name where the INF gives no GUID."""
+    version = inf.version
+    if version.class_guid:
+        return version.class_guid, []
+    known = CLASS_OF_NAME.get(version.class_name.lower(), "")
+    how = f"taken from the class name {version.class_name}" if known else "and no known class name"
+    return known, [f"The INF has no ClassGuid, {how}."]
+
+
+def _missing_findings(planned: Plan, complete: list[str]) -> list[str]:
+    findings = []
+    for word, names in planned.missing.items():
+        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        label = ARCHITECTURE_OF[word]
+        if complete:
+            findings.append(f"Left out for {label}, whose files are missing: {shown}.")
+        else:
+            findings.append(f"Missing files that the INF copies for {label}: {shown}.")
+    return findings
+
+
+def _machine_findings(
+    planned: Plan, used: list[str], available: Mapping[str, AvailableFile]
+) -> list[str]:
+    """A .sys for another processor is the classic mistake of hand-made driver folders."""
+    findings = []
+    for path, words in planned.files.items():
+        if not path.lower().endswith(".sys"):
+            continue
+        machine = available[path].machine
+        for word in used:
+            if word in words and machine != word:
+                code = f"{ARCHITECTURE_OF.get(machine, machine)} code" if machine else "no program"
+                findings.append(
+                    f"{path} is {code}, but the INF uses it for {ARCHITECTURE_OF[word]}."
+                )
+    return findings
+
+
+def _unvouched(
+    planned: Plan, available: Mapping[str, AvailableFile], vouched: frozenset[bytes] | None
+) -> list[str]:
+    """INF and programs that the catalog file does not know: somebody changed them since."""
+    if vouched is None:
+        return []
+    return [
+        f"{path} is not what the catalog file {planned.catalog} vouches for."
+        for path in planned.files
+        if path.lower().endswith((".inf", ".sys")) and not available[path].names & vouched
+    ]
+
+
+def _inf_findings(inf: Inf, used: list[str]) -> list[str]:
+    """What the INF itself lets doubt."""
+    findings = _class(inf)[1]
+    payloads = [inf.payloads[word] for word in used]
+    others = dict.fromkeys(name[:80] for payload in payloads for name in payload.other_infs)
+    if others:
+        names = ", ".join(others)
+        findings.append(f"It builds on Windows' own {names}, which the image must hold.")
+    if any(payload.co_installers for payload in payloads):
+        findings.append("It names co-installers, which Windows PE does not run.")
+    if inf.version.layout_files:
+        findings.append("It was made to come with Windows itself (LayoutFile), not as a package.")
+    if not others and _starts_nothing(inf, used):
+        findings.append("It installs no service of its own: Windows must have the program already.")
+    return [*findings, *inf.findings]
+
+
+def _starts_nothing(inf: Inf, used: list[str]) -> bool:
+    """A network or storage driver without a service is at best a name for an inbox driver."""
+    if _class(inf)[0] not in {NETWORK_CLASS, SCSI_CLASS, HDC_CLASS}:
+        return False
+    return not any(
+        model.install.function_driver for model in inf.models if model.architecture in used
+    )

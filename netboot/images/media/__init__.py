@@ -1,0 +1,1 @@
+"""What media and disk packages of a version hold."""

@@ -1,0 +1,168 @@
+"""What GRUB is told on media and disks of ours: check every byte, then start the image.
+
+The kernel gets its WIM as it lies on the medium: a header of a cpio archive stands before it
+as a file of its own (`wim.head`), and GRUB puts initrds one behind the other. So a medium
+carries the WIM once, in the very bytes that the network gives. The archive needs no end: the
+kernel has the file when its last byte was read (init/initramfs.c), and whatever a loader does
+to align archives, the WIM is the last one.
+
+Law: what was altered is not started. GRUB compares SHA-256 before it loads, says which file is
+not as it was, and lets the firmware go on to its next device.
+
+References: GRUB 2.06 manual, §6 (scripts), §16.3 (commands), §18.1 (authentication).
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from netboot.formats import cpio
+from netboot.images.architecture import Architecture
+from netboot.images.media.request import PASSWORD_USER
+from netboot.images.versions.content_version import ContentVersion
+
+FOLDER = "netboot"
+WIM_NAME = "boot.wim"
+REFUSAL_SECONDS = 10
+
+MODULES = (
+    *("normal", "configfile", "echo", "test", "sleep", "minicmd", "serial", "terminal"),
+    *("search", "search_fs_file", "linux", "gzio", "hashsum", "gcry_sha256", "gcry_sha512"),
+    *("password_pbkdf2", "cpuid", "part_msdos", "part_gpt", "fat", "iso9660", "ext2"),
+)
+"""What each loader must hold: it finds none on the medium."""
+
+BIOS_MODULES = ("biosdisk", "ntldr")
+EFI_MODULES = ("efi_gop", "all_video")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MenuEntry:
+    """One version of a medium. `wim_path` is where its WIM lies; `arguments` the kernel's."""
+
+    version: ContentVersion
+    wim_path: str
+    arguments: str
+
+    @property
+    def folder(self) -> str:
+        """Where its kernel lies."""
+        return f"{FOLDER}/{self.version.architecture.value}"
+
+
+def early_config(identity: str) -> str:
+    """What stands in a loader: find the medium, whatever the firmware calls it, and its menu."""
+    return _lines(
+        f"search --no-floppy --file --set=root /{FOLDER}/{identity}",
+        f"set prefix=($root)/{FOLDER}",
+        f"normal ($root)/{FOLDER}/grub.cfg",
+    )
+
+
+def bootmgr_config(identity: str) -> str:
+    """What stands in the boot sector's loader of a Windows PE: hand over to its boot manager."""
+    return _lines(
+        f"search --no-floppy --file --set=root /{FOLDER}/{identity}",
+        "ntldr /bootmgr",
+        "boot",
+    )
+
+
+def wim_head(size: int) -> bytes:
+    """What stands before a WIM of `size` bytes so that a kernel takes it for /boot.wim."""
+    return cpio.prefix(WIM_NAME, size)
+
+
+def sums(digests: Mapping[str, str]) -> str:
+    """The list that GRUB and sha256sum(1) compare with; paths from the medium's root."""
+    return "".join(
+        f"{digest.removeprefix('sha256:')}  /{path}\n" for path, digest in sorted(digests.items())
+    )
+
+
+def menu(entries: Sequence[MenuEntry], *, expires: str = "", password_hash: str = "") -> str:
+    """The menu of a medium: starts the version for this processor after a moment."""
+    held = {entry.version.architecture for entry in entries}
+    return _lines(
+        "serial --unit=0 --speed=115200",
+        "terminal_input serial console",
+        "terminal_output serial console",
+        *_password(password_hash),
+        f"set timeout={10 if password_hash else 2}",
+        *_choice(held),
+        *_note(expires),
+        *(line for entry in entries for line in _entry(entry, is_locked=bool(password_hash))),
+        *_none_fits(held),
+    )
+
+
+def _password(password_hash: str) -> Iterable[str]:
+    """With superusers set, entries that do not say --unrestricted ask, and so does the console."""
+    if not password_hash:
+        return ()
+    return (
+        f'set superusers="{PASSWORD_USER}"',
+        f"password_pbkdf2 {PASSWORD_USER} {password_hash}",
+    )
+
+
+def _choice(held: set[Architecture]) -> Iterable[str]:
+    """Which entry is started: by the firmware's width on UEFI, else by the processor's."""
+    x64, x86 = Architecture.X64 in held, Architecture.X86 in held
+    wide = "x64" if x64 else "x86"
+    narrow = "x86" if x86 else "none"
+    # A kernel of 64 bits starts from a UEFI of 32 bits, if the processor is wide enough.
+    ia32 = "x86" if x86 else "x64"
+    return (
+        f"set default={narrow}",
+        'if [ "$grub_platform" = efi ]; then',
+        f'  if [ "$grub_cpu" = x86_64 ]; then set default={wide}',
+        f"  elif cpuid -l; then set default={ia32}; fi",
+        f"elif cpuid -l; then set default={wide}; fi",
+    )
+
+
+def _note(expires: str) -> Iterable[str]:
+    if expires:
+        yield f"echo 'netboot: this medium is meant to be used until {expires}'"
+
+
+def _entry(entry: MenuEntry, *, is_locked: bool) -> Iterable[str]:
+    title, folder = quoted(entry.version.label), f"/{entry.folder}"
+    rights = "" if is_locked else " --unrestricted"
+    return (
+        f"menuentry '{title}' --id {entry.version.architecture.value}{rights} {{",
+        f"  echo 'netboot: {title}'",
+        f"  if hashsum --hash sha256 --check {folder}/SHA256SUMS; then",
+        f"    linux {folder}/vmlinuz {entry.arguments}",
+        f"    initrd {folder}/initrd.gz {folder}/wim.head /{entry.wim_path}",
+        "  else",
+        *(f"    {line}" for line in _refusal("a file here was altered or cannot be read.")),
+        "  fi",
+        "}",
+    )
+
+
+def _none_fits(held: set[Architecture]) -> Iterable[str]:
+    if Architecture.X86 in held:
+        return ()
+    refusal = _refusal("this processor knows 32 bits only, and the image here is for 64.")
+    return ("menuentry 'no image for this processor' --id none --unrestricted {", *refusal, "}")
+
+
+def _refusal(why: str) -> Iterable[str]:
+    return (
+        f"echo 'netboot: {why}'",
+        "echo 'netboot: nothing is started; going on with the next boot device.'",
+        f"sleep --interruptible {REFUSAL_SECONDS}",
+        "exit",
+    )
+
+
+def quoted(text: str) -> str:
+    """The text as it may stand between GRUB's single quotes, and on a terminal of ASCII."""
+    return " ".join(re.sub(r"[^A-Za-z0-9 .,:;()/_+-]", " ", text).split())
+
+
+def _lines(*lines: str) -> str:
+    return "\n".join(lines) + "\n"

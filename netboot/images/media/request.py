@@ -1,0 +1,219 @@
+"""What an administrator may ask of bootable media, and what cannot be: checked before any work.
+
+A medium carries one version, or two for two processors, and the very bytes of their WIMs. Law:
+what a loader cannot keep (a start password under Microsoft's boot manager, say) is refused here
+and never left out in silence.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from netboot.errors import InvalidInput
+from netboot.formats.cpio import SIZE_LIMIT
+from netboot.images.architecture import Architecture
+from netboot.images.versions.content_version import ContentVersion
+
+LABEL_LIMIT = 11
+"""FAT has room for eleven characters; ISO 9660 for more, but both shall bear one name."""
+
+LARGEST_DISK = 2 << 40
+MIB = 1 << 20
+PASSWORD_LIMIT = 128
+PASSWORD_ROUNDS = 20_000
+PASSWORD_USER = "start"  # noqa: S105  the name that GRUB asks for beside the password
+
+_LABEL = re.compile(r"[A-Z0-9][A-Z0-9_-]*")
+_HOME = re.compile(r"http://[A-Za-z0-9.:\[\]-]{1,120}")
+_HASH = re.compile(r"grub\.pbkdf2\.sha512\.[0-9]+\.[0-9A-F]+\.[0-9A-F]{128}")
+
+
+class MediaKind(StrEnum):
+    """What comes out: a disc that is a USB stick as well, a USB stick, or a machine's disk."""
+
+    ISO = "iso"
+    USB = "usb"
+    DISK = "disk"
+
+
+class DiskFormat(StrEnum):
+    """How the bytes of a disk are written down; media are always raw."""
+
+    RAW = "raw"
+    QCOW2 = "qcow2"
+    VHDX = "vhdx"
+
+
+LINUX, NATIVE = "linux", "native"
+NEEDED = {LINUX: ("vmlinuz", "initrd.gz", "boot.wim"), NATIVE: ("boot.sdi", "boot.wim")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaOrder:
+    """One medium to be made.
+
+    `expires` is a date like 2027-03-31 that stands on the medium and is shown at each start; it
+    stops nothing. `password_hash` is what `hash_password` made. `home` is the site's address
+    (`http://10.0.0.2:8081`) that the started image reports to. `size` in bytes is how large a
+    disk shall be; 0 for as small as can be.
+    """
+
+    kind: MediaKind
+    format: DiskFormat = DiskFormat.RAW
+    label: str = "NETBOOT"
+    expires: str = ""
+    password_hash: str = ""
+    home: str = ""
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        if not _LABEL.fullmatch(self.label) or len(self.label) > LABEL_LIMIT:
+            raise InvalidInput(
+                f"{self.label[:40]!r} is no volume label",
+                hint=f"At most {LABEL_LIMIT} of A-Z, 0-9, dash and underscore, like NETBOOT-X64.",
+            )
+        if self.format is not DiskFormat.RAW and self.kind is not MediaKind.DISK:
+            raise InvalidInput(
+                f"an {self.kind} image is never {self.format}",
+                hint="Ask for a disk image, or leave the format out.",
+            )
+        if self.expires:
+            _check_date(self.expires)
+        if self.password_hash and not _HASH.fullmatch(self.password_hash):
+            raise InvalidInput("the start password was not hashed as GRUB wants it")
+        if self.home and not _HOME.fullmatch(self.home):
+            raise InvalidInput(
+                f"{self.home[:80]!r} is no address to report to",
+                hint="Write it like http://192.0.2.1:8081, the site's address for boot files.",
+            )
+        if self.size and self.kind is not MediaKind.DISK:
+            raise InvalidInput(
+                f"the size of an {self.kind} image cannot be chosen",
+                hint="Only disk images may be larger than they need to be; leave the size out.",
+            )
+        if self.size % MIB or not 0 <= self.size <= LARGEST_DISK:
+            raise InvalidInput(
+                f"a size of {self.size} bytes cannot be had",
+                hint="Disks are whole MiB, up to 2 TiB.",
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as a queue keeps them; `from_json` is the inverse."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> "MediaOrder":
+        """The order that `to_json` wrote."""
+        kind, form = MediaKind(data["kind"]), DiskFormat(data["format"])
+        return MediaOrder(**{**data, "kind": kind, "format": form})
+
+
+def check_order(order: MediaOrder, versions: Sequence[ContentVersion]) -> str:
+    """The chain by which these versions start from the medium: `linux` or `native`.
+
+    Raises InvalidInput saying what cannot be, and what to do.
+    """
+    if not 1 <= len(versions) <= 2:
+        raise InvalidInput("a medium carries one version, or two for two processors")
+    names = " and ".join(version.label for version in versions)
+    if len({version.architecture for version in versions}) != len(versions):
+        raise InvalidInput(
+            f"{names} are for the same processor",
+            hint="One medium carries one x64 and one x86 version at most.",
+        )
+    chain = next(
+        (c for c in (LINUX, NATIVE) if all(c in version.chains for version in versions)), ""
+    )
+    if not chain:
+        raise InvalidInput(
+            f"{names} cannot be started from one medium",
+            hint="Each must be bootable by itself, and both by the same kind of loader.",
+        )
+    for version in versions:
+        _check_version(order, version, chain)
+    if chain == NATIVE:
+        _check_native(order)
+    return chain
+
+
+def _check_version(order: MediaOrder, version: ContentVersion, chain: str) -> None:
+    lacking = [name for name in NEEDED[chain] if version.file(name) is None]
+    if lacking:
+        raise InvalidInput(
+            f"{version.label} holds no {', '.join(lacking)}, so no medium can start it",
+            hint="Build a new version of it.",
+        )
+    wim = version.file("boot.wim")
+    if wim is not None and wim.size > SIZE_LIMIT:
+        raise InvalidInput(
+            f"the boot.wim of {version.label} has {wim.size} bytes; FAT holds files up to 4 GiB",
+            hint="Take what is not needed for a start out of the image, and build it again.",
+        )
+    needs_uefi = version.architecture is Architecture.ARM64
+    if needs_uefi and (chain == LINUX or order.kind is MediaKind.DISK):
+        raise InvalidInput(
+            f"{version.label} is for ARM64, whose machines have no BIOS",
+            hint="Ask for an ISO or a USB image of a Windows PE.",
+        )
+
+
+def _check_native(order: MediaOrder) -> None:
+    if order.password_hash:
+        raise InvalidInput(
+            "Microsoft's boot manager asks for no password",
+            hint="Leave it out, or lock the image itself with a prestart command.",
+        )
+    if order.home:
+        raise InvalidInput(
+            "Windows PE takes no report address from a medium: its WIM stays as it is",
+            hint="Set report_home in the image's properties and build a version.",
+        )
+
+
+def _check_date(text: str) -> None:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput(f"{text[:40]!r} is no date", hint="Write it like 2027-03-31.") from None
+
+
+def hash_password(password: str, salt: bytes) -> str:
+    """What GRUB compares a start password with (PBKDF2, RFC 8018). Raises InvalidInput."""
+    if not 4 <= len(password) <= PASSWORD_LIMIT or not password.isascii():
+        raise InvalidInput(
+            "this start password cannot be used",
+            hint=f"4 to {PASSWORD_LIMIT} plain ASCII characters: keyboards are English at a start.",
+        )
+    made = hashlib.pbkdf2_hmac("sha512", password.encode("ascii"), salt, PASSWORD_ROUNDS)
+    return f"grub.pbkdf2.sha512.{PASSWORD_ROUNDS}.{salt.hex().upper()}.{made.hex().upper()}"
+
+
+def identity(
+    order: MediaOrder, versions: Sequence[ContentVersion], loaders: Sequence[str] = ()
+) -> str:
+    """Sixteen hex digits by which a loader tells this medium from any other in the machine.
+
+    `loaders` are the versions' UEFI loaders where a site may choose another.
+    """
+    said = [order.kind.value, order.label, order.expires, order.password_hash, order.home]
+    said += loaders
+    for version in versions:
+        said += [version.label, *(f"{file.name} {file.digest}" for file in version.files)]
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
+
+
+def file_name(order: MediaOrder, slug: str, number: int) -> str:
+    """What a download is called: `lab-pe-x64-v7.iso`, `lab-pe-x64-v7-usb.img`, `….vhdx`."""
+    stem = f"{slug}-v{number}"
+    match order.kind:
+        case MediaKind.ISO:
+            return f"{stem}.iso"
+        case MediaKind.USB:
+            return f"{stem}-usb.img"
+        case _:
+            ending = "img" if order.format is DiskFormat.RAW else order.format.value
+            return f"{stem}-disk.{ending}"

@@ -1,0 +1,1 @@
+"""What a build changes in a copy of the source."""

@@ -1,0 +1,137 @@
+"""Where boot files lie in a Windows PE image, and what clients call them.
+
+Paths are lower case with forward slashes; Windows ignores case. The table follows wimboot's
+extraction list and Microsoft's "Configure a PXE server to load Windows PE".
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+
+from netboot.formats.inf.lexer import MAX_BYTES
+from netboot.images.architecture import Architecture
+from netboot.images.boot_image.description import BootFile, MissingBootFile
+from netboot.images.boot_image.secrets import SCAN_LIMIT, is_scanned
+
+SYSTEM32 = "/windows/system32"
+HIVE_FOLDER = f"{SYSTEM32}/config"
+INF_FOLDERS = ("/windows/inf/", f"{SYSTEM32}/driverstore/filerepository/")
+PROGRAM_FOLDERS = (f"{SYSTEM32}/drivers/", f"{SYSTEM32}/driverstore/filerepository/")
+HIVES = ("SYSTEM", "SOFTWARE", "DEFAULT")
+STARTNET = f"{SYSTEM32}/startnet.cmd"
+WINPESHL = f"{SYSTEM32}/winpeshl.ini"
+IMAGE_INI = f"{SYSTEM32}/nb-image.ini"
+KERNEL = f"{SYSTEM32}/ntoskrnl.exe"
+BACKGROUND = f"{SYSTEM32}/winpe.jpg"
+PE_PROGRAMS = (f"{SYSTEM32}/winpeshl.exe", f"{SYSTEM32}/wpeinit.exe")
+SETUP_PROGRAMS = ("/$windows.~bt/sources/setup.exe", "/setup.exe")
+LOADERS = tuple(
+    f"{folder}/winload{extension}"
+    for extension in (".exe", ".efi")
+    for folder in (f"{SYSTEM32}/boot", SYSTEM32)
+)
+
+CANDIDATES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "vmlinuz": ("/windows/boot/labpe/vmlinuz",),
+        "initrd.gz": ("/windows/boot/labpe/initrd.gz",),
+        "bootmgfw.efi": ("/windows/boot/efi/bootmgfw.efi",),
+        "bootmgfw_EX.efi": ("/windows/boot/efi_ex/bootmgfw_ex.efi",),
+        "boot.stl": ("/windows/boot/efi/boot.stl",),
+        "pxeboot.n12": ("/windows/boot/pxe/pxeboot.n12",),
+        "pxeboot.com": ("/windows/boot/pxe/pxeboot.com",),
+        "abortpxe.com": ("/windows/boot/pxe/abortpxe.com",),
+        "bootmgr.exe": ("/windows/boot/pxe/bootmgr.exe",),
+        "boot.sdi": (
+            "/windows/boot/dvd/pcat/boot.sdi",
+            "/windows/boot/dvd/efi/boot.sdi",
+            "/sms/boot/boot.sdi",
+        ),
+    }
+)
+"""What clients ask for, and where it may lie, best first."""
+
+FONTS = re.compile(r"/windows/boot/fonts/([a-z0-9_-]+\.ttf)")
+
+LINUX_FILES = ("vmlinuz", "initrd.gz")
+UEFI_FILES = ("bootmgfw.efi",)
+BIOS_FILES = ("pxeboot.n12", "bootmgr.exe")
+
+_FROM_MEDIA = "Copy it from the same release's installation media or assessment and deployment kit"
+_SOURCES = MappingProxyType(
+    {
+        "bootmgfw.efi": f"{_FROM_MEDIA} (Windows\\Boot\\EFI).",
+        "pxeboot.n12": f"{_FROM_MEDIA} (Windows\\Boot\\PXE).",
+        "bootmgr.exe": f"{_FROM_MEDIA} (Windows\\Boot\\PXE).",
+        "boot.sdi": f"{_FROM_MEDIA} (boot\\boot.sdi) and set it in the image's properties.",
+    }
+)
+
+_COLLECTED = frozenset(
+    {
+        *(path for paths in CANDIDATES.values() for path in paths),
+        *(STARTNET, WINPESHL, IMAGE_INI, KERNEL),
+        *(f"{HIVE_FOLDER}/{hive.lower()}" for hive in HIVES),
+        *LOADERS,
+    }
+)
+_COLLECT_LIMIT = 64 << 20
+
+
+def is_collected(path: str, size: int) -> bool:
+    """Whether an import takes this file out of the image to look inside."""
+    lowered = path.lower()
+    if lowered in _COLLECTED:
+        return 0 < size <= _COLLECT_LIMIT
+    if is_inbox_inf(lowered):
+        return 0 < size <= MAX_BYTES
+    return 0 < size <= SCAN_LIMIT and is_scanned(path)
+
+
+def is_inbox_inf(path: str) -> bool:
+    """Whether this is an INF of Windows PE itself; those that netboot added are in the catalog."""
+    lowered = path.lower()
+    return lowered.endswith(".inf") and lowered.startswith(INF_FOLDERS)
+
+
+def client_name(path: str) -> str:
+    """What clients call the boot file at this path; "" for other files."""
+    lowered = path.lower()
+    if font := FONTS.fullmatch(lowered):
+        return f"Fonts/{font[1]}"
+    return next((name for name, paths in CANDIDATES.items() if lowered in paths), "")
+
+
+def chains(names: Collection[str]) -> tuple[str, ...]:
+    """The ways in which these boot files can start, best first."""
+    found = []
+    if all(name in names for name in LINUX_FILES):
+        found.append("linux")
+    has_uefi = all(name in names for name in UEFI_FILES)
+    has_bios = all(name in names for name in BIOS_FILES)
+    if (has_uefi or has_bios) and "boot.sdi" in names:
+        found.append("native")
+        if "linux" not in found:  # wimboot starts Microsoft's boot manager, not a stand-in
+            found.append("wimboot")
+    return tuple(found)
+
+
+def needed_for(chain: str, firmware: str) -> tuple[str, ...]:
+    """The files of an image that a chain needs on machines of a firmware (`bios`, `uefi`)."""
+    if chain == "linux":
+        return LINUX_FILES
+    return (*(UEFI_FILES if firmware == "uefi" else BIOS_FILES), "boot.sdi")
+
+
+def missing(boot_files: tuple[BootFile, ...], architecture: Architecture) -> list[MissingBootFile]:
+    """What Microsoft's chains lack, and where to get it."""
+    names = {file.name for file in boot_files}
+    needs = [*((name, "UEFI machines") for name in UEFI_FILES)]
+    if architecture is not Architecture.ARM64:
+        needs += [(name, "BIOS machines") for name in BIOS_FILES]
+    needs.append(("boot.sdi", "Windows' own boot managers"))
+    return [
+        MissingBootFile(name, needed_for, _SOURCES[name])
+        for name, needed_for in needs
+        if name not in names
+    ]

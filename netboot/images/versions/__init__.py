@@ -1,0 +1,1 @@
+"""Content versions, how two differ, and what a distribution point should hold."""

@@ -1,0 +1,1 @@
+"""Boots and the boot network: what machines did, who was answered and why."""

@@ -1,0 +1,319 @@
+"""The boot network: who was answered and why, who else answers, asking it, recordings of it."""
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from netboot.boot.told.check_machines import is_made_up
+from netboot.boot.told.events import (
+    DhcpStarted,
+    ForeignOffer,
+    OfferSent,
+    RequestIgnored,
+    RequestsCounted,
+)
+from netboot.errors import InvalidInput, OperatorFault
+from netboot.formats.pcap import HOW_TO_RECORD, may_be_recording
+from netboot.operations import jobs, lab
+from netboot.operations.jobs import JobKind
+from netboot.site import Site
+
+KINDS = (
+    ("bios", "BIOS PC"),
+    ("uefi-x64", "64-bit UEFI PC"),
+    ("uefi-x86", "32-bit UEFI PC"),
+    ("uefi-arm64", "64-bit ARM UEFI machine"),
+    ("http-x64", "64-bit UEFI PC, HTTP boot"),
+    ("http-x86", "32-bit UEFI PC, HTTP boot"),
+    ("ipxe-bios", "iPXE on a BIOS PC"),
+    ("ipxe-x64", "iPXE on a 64-bit UEFI PC"),
+)
+"""The machines that a check can pretend to be; netboot.diagnose.asking.firmware loads scapy."""
+
+PATIENCE = (3, 10)
+"""Seconds to wait for offers that may be chosen."""
+
+DECISIONS_SHOWN = 100
+LARGEST_CAPTURE = 256 << 20
+"""Bytes of a recording that is taken in; a boot without its image's bytes has some 100 KB."""
+
+DECISIONS_SEARCHED = 100_000
+"""So many of the newest journal entries are looked through for what is searched."""
+
+_SILENCE_SECONDS = 1.0
+_WORDS_OF_FAILURE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One request of a machine: what it was answered, or that it was ignored, and why.
+
+    `at` epoch seconds; `file` is empty where the request was ignored.
+    """
+
+    at: float
+    mac: str
+    ip: str
+    port: int
+    file: str
+    label: str
+    reason: str
+    warning: str = ""
+
+    @property
+    def ignored(self) -> bool:
+        """Whether we kept silent."""
+        return not self.file
+
+    def speaks_of(self, words: Sequence[str]) -> bool:
+        """Whether all these words, in lower case, stand somewhere in it."""
+        fields = (self.mac, self.ip, self.file, self.label, self.reason, self.warning)
+        told = "\n".join(fields).lower()
+        return all(word in told for word in words)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherServer:
+    """Another boot server that was heard. Times are epoch seconds, `mac` whom it answered last."""
+
+    server: str
+    file: str
+    mac: str
+    first: float
+    last: float
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What our proxyDHCP serves since `since`; `notes` say what it cannot do here, and the cure.
+
+    `counts` are, by service, what came in since then, as of the last half minute.
+    """
+
+    since: float
+    interface: str
+    address: str
+    ports: str
+    notes: tuple[str, ...]
+    counts: Mapping[str, Mapping[str, int]]
+
+
+def decisions(
+    site: Site, limit: int = DECISIONS_SHOWN, *, ignored_only: bool = False, search: str = ""
+) -> list[Decision]:
+    """The newest decisions first, those that hold all words of `search` (MAC, address, file, why).
+
+    Raises ContentFault where the journal cannot be read.
+    """
+    kinds = (RequestIgnored,) if ignored_only else (RequestIgnored, OfferSent)
+    words = search.lower().split()
+    found: list[Decision] = []
+    for looked_at in (limit, 4 * limit):  # the second time where a check asked much just now
+        entries = site.journal.latest_of(
+            *kinds, limit=looked_at, within=DECISIONS_SEARCHED, containing=words
+        )
+        made = (
+            _decision(entry.event)
+            for entry in entries
+            if isinstance(entry.event, RequestIgnored | OfferSent)
+            and not is_made_up(entry.event.mac)
+        )
+        found = list(islice((one for one in made if one.speaks_of(words)), limit))
+        if len(found) == limit or len(entries) < looked_at:
+            break
+    return found
+
+
+def other_servers(site: Site) -> list[OtherServer]:
+    """Other boot servers that were heard lately, the newest first. Raises ContentFault."""
+    found: dict[tuple[str, str], OtherServer] = {}
+    for entry in site.journal.latest_of(ForeignOffer, limit=1000):
+        event = entry.event
+        if not isinstance(event, ForeignOffer):
+            continue
+        key = (event.server, event.file)
+        newer = found.get(key)
+        last, mac = (newer.last, newer.mac) if newer else (event.at, event.mac)
+        found[key] = OtherServer(*key, mac, event.at, last)
+    return sorted(found.values(), key=lambda one: one.last, reverse=True)
+
+
+def serving(site: Site) -> Serving | None:
+    """What our proxyDHCP said when it began last; None where it never did. Raises ContentFault."""
+    entry = site.journal.latest_start()
+    if entry is None or not isinstance(event := entry.event, DhcpStarted):
+        return None
+    notes = tuple(filter(None, event.notes.split("\n\n")))
+    counts = _counts(site, event.at)
+    return Serving(event.at, event.interface, event.address, event.ports, notes, counts)
+
+
+def _counts(site: Site, since: float) -> dict[str, dict[str, int]]:
+    """The newest counts of each service, its processes together."""
+    newest: dict[tuple[str, int], RequestsCounted] = {}
+    for entry in site.journal.latest_counts():
+        event = entry.event
+        if isinstance(event, RequestsCounted) and event.at >= since:
+            newest.setdefault((event.service, event.process), event)
+    found: dict[str, Counter[str]] = {}
+    for (service, _), event in sorted(newest.items(), key=lambda item: item[0]):
+        with suppress(ValueError, TypeError, AttributeError):  # a row that somebody has altered
+            found.setdefault(service, Counter()).update(json.loads(event.counts))
+    return {service: dict(counts) for service, counts in found.items()}
+
+
+def ask_check(
+    site: Site, kinds: tuple[str, ...] = (), *, patience: int = PATIENCE[0], whole: bool = False
+) -> jobs.JobView:
+    """Queue a check of the boot network. Raises InvalidInput for kinds that there are not."""
+    names = dict(KINDS)
+    for kind in kinds:
+        if kind not in names:
+            raise InvalidInput(f"there is no kind of machine {kind[:40]!r}",
+                               hint=f"On offer: {', '.join(names)}.")  # fmt: skip
+    if patience not in PATIENCE:
+        raise InvalidInput(f"{patience} seconds are no patience on offer")
+    asked = ", ".join(names[kind] for kind in kinds) if kinds else "all kinds of machine"
+    return jobs.submit(
+        site,
+        JobKind.CHECK_NETWORK,
+        {"kinds": list(kinds), "patience": patience, "whole": whole},
+        title=f"Network check: {asked}",
+    )
+
+
+def list_checks(site: Site, limit: int = 5) -> list[jobs.JobView]:
+    """The newest checks first."""
+    return jobs.list_jobs(site, limit, kind=JobKind.CHECK_NETWORK)
+
+
+def ask_capture(site: Site, path: Path) -> jobs.JobView:
+    """Queue the telling of a recorded boot. Raises InvalidInput for what cannot be a recording."""
+    size, name = path.stat().st_size, path.name
+    if size > LARGEST_CAPTURE:
+        raise InvalidInput(
+            f"{name} has {size >> 20} MiB; at most {LARGEST_CAPTURE >> 20} MiB are read",
+            hint="Record one boot, or leave out the image's bytes:"
+            " `tcpdump -s 400 -w boot.pcap 'ether host 52:54:00:12:34:56'`.",
+        )
+    with path.open("rb") as file:
+        head = file.read(4)
+    if not head:
+        raise InvalidInput(f"{name} is empty", hint=HOW_TO_RECORD)
+    if not may_be_recording(head):
+        raise InvalidInput(
+            f"{name} is no recording of a network: it begins neither as pcap nor as pcapng",
+            hint=HOW_TO_RECORD,
+        )
+    return jobs.submit(
+        site, JobKind.READ_CAPTURE, {"path": str(path)}, title=f"Recorded boot: {name}"
+    )
+
+
+def list_captures(site: Site, limit: int = 5) -> list[jobs.JobView]:
+    """The recordings that were told last, the newest first."""
+    return jobs.list_jobs(site, limit, kind=JobKind.READ_CAPTURE)
+
+
+def tell_capture(path: Path) -> Iterator[dict[str, Any]]:
+    """What `netboot check --capture` tells of a recording: `story` or `failed`.
+
+    While nothing happens it says `silent` every second; who stops asking ends the reading.
+    """
+    words = ("--json-lines", "--capture", str(path))
+    yield from follow_check([sys.executable, "-m", "netboot.diagnose", *words])
+
+
+def run_check(
+    site: Site, kinds: Sequence[str] = (), *, patience: int = PATIENCE[0], whole: bool = False
+) -> Iterator[dict[str, Any]]:
+    """Ask the network that this site serves; `asking`, each `verdict`, then `done` or `failed`.
+
+    While nothing happens it says `silent` every second; who stops asking ends the check. Raises
+    OperatorFault where boot services never ran here.
+    """
+    words = _options(kinds, patience=patience, whole=whole)
+    if lab.lab_status(site).available:
+        yield from lab.check_network(site, words)
+        return
+    known = serving(site)
+    if known is None:
+        raise OperatorFault(
+            "the boot services have never served a network here",
+            hint="Start the site with an interface: `netboot run --interface eth0`.",
+        )
+    place = ("--interface", known.interface, "--server", known.address)
+    yield from follow_check(check_command(site, *place, *words))
+
+
+def check_command(site: Site, *words: str) -> list[str]:
+    """`netboot check` in a process of its own, telling JSON lines."""
+    data = str(site.data.resolve())
+    return [sys.executable, "-m", "netboot.diagnose", "--data", data, "--json-lines", *words]
+
+
+def follow_check(command: list[str]) -> Iterator[dict[str, Any]]:
+    """What the check in this process tells; it ends with us."""
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        try:
+            yield from _events(process)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+
+
+def _events(process: "subprocess.Popen[bytes]") -> Iterator[dict[str, Any]]:
+    told = {"out": b"", "err": b""}
+    with selectors.DefaultSelector() as selector:
+        for name, stream in (("out", process.stdout), ("err", process.stderr)):
+            selector.register(stream, selectors.EVENT_READ, name)  # type: ignore[arg-type]
+        while selector.get_map():
+            ready = selector.select(_SILENCE_SECONDS)
+            if not ready:
+                yield {"event": "silent"}
+            for key, _ in ready:
+                part = os.read(key.fd, 1 << 16)
+                if not part:
+                    selector.unregister(key.fileobj)
+                told[key.data] += part
+            *lines, told["out"] = told["out"].split(b"\n")
+            for line in lines:
+                with suppress(ValueError):  # not ours: a library's own words
+                    yield json.loads(line)
+    if process.wait() not in {0, 1}:
+        yield _failure(told["err"].decode(errors="replace"))
+
+
+def _failure(words: str) -> dict[str, Any]:
+    """What `netboot check` printed as its message and hint."""
+    message, _, hint = words.strip()[-_WORDS_OF_FAILURE:].partition("\n  -> ")
+    return {
+        "event": "failed",
+        "reason": message.removeprefix("netboot check: ") or "the check ended without a word",
+        "hint": hint,
+    }
+
+
+def _options(kinds: Sequence[str], *, patience: int, whole: bool) -> list[str]:
+    chosen = [word for kind in kinds for word in ("--kind", kind)]
+    return ["--patience", str(patience), *chosen, *(["--whole"] if whole else [])]
+
+
+def _decision(event: RequestIgnored | OfferSent) -> Decision:
+    if isinstance(event, RequestIgnored):
+        return Decision(event.at, event.mac, event.ip, event.port, "", "", event.reason)
+    label = f"{event.image} v{event.version}" if event.image else ""
+    return Decision(
+        event.at, event.mac, event.ip, event.port, event.file, label, event.reason, event.warning
+    )

@@ -1,0 +1,1 @@
+"""Deployments and default images: which machine gets which boot image."""

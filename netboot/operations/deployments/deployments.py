@@ -1,0 +1,122 @@
+"""Which machine gets which image: defaults by architecture, deployments by MAC address.
+
+Both refer to an image by its name, never to a version: an update of an image touches no row
+here. What is decided is handed to the distribution point at once.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from sqlalchemy import select
+
+from netboot.errors import InvalidInput, NotFound
+from netboot.images.architecture import Architecture
+from netboot.images.boot_image.boot_image import COMMENT_LIMIT
+from netboot.operations.kept_results import KeptResults
+from netboot.protocols.mac import require_mac
+from netboot.site import Site
+from netboot.store.database.records import DefaultImageRow, DeploymentRow
+from netboot.store.images.rows import find_image
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A machine that gets a certain image."""
+
+    mac: str
+    image: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """All that was decided: an image's name by architecture, and by MAC address."""
+
+    defaults: Mapping[Architecture, str]
+    deployments: Mapping[str, Deployment]
+
+
+def decided(site: Site) -> Decided:
+    """All that is decided now; it is read once after each change."""
+    return _kept.now(str(site.data), site.database.stamp("policy"), lambda: _decided(site))
+
+
+def _decided(site: Site) -> Decided:
+    made = select(DeploymentRow.mac, DeploymentRow.image_name, DeploymentRow.comment)
+    usual = select(DefaultImageRow.architecture, DefaultImageRow.image_name)
+    with site.database.transaction() as session:
+        rows = session.execute(made.order_by(DeploymentRow.mac))
+        deployments = [Deployment(*row) for row in rows]
+        defaults = {Architecture(key): name for key, name in session.execute(usual)}
+    by_mac = {one.mac: one for one in deployments}
+    return Decided(MappingProxyType(defaults), MappingProxyType(by_mac))
+
+
+_kept: KeptResults[Decided] = KeptResults()
+
+
+def defaults(site: Site) -> dict[Architecture, str]:
+    """The image's name for each architecture that has one."""
+    return dict(decided(site).defaults)
+
+
+def set_default(site: Site, image: str, architecture: Architecture) -> None:
+    """Give `image` to machines of this architecture."""
+    with site.database.writing() as session:
+        session.merge(DefaultImageRow(architecture=architecture.value, image_name=image))
+    publish(site)
+
+
+def adopt(site: Site, image: str, architecture: Architecture) -> None:
+    """Make a new image the default of its architecture if that has none yet."""
+    if architecture not in defaults(site):
+        set_default(site, image, architecture)
+
+
+def drop(site: Site, image: str) -> None:
+    """Forget that a deleted image was the default of anything."""
+    with site.database.writing() as session:
+        for row in session.scalars(
+            select(DefaultImageRow).where(DefaultImageRow.image_name == image)
+        ):
+            session.delete(row)
+    publish(site)
+
+
+def deployments(site: Site) -> list[Deployment]:
+    """All machines with an image of their own, by MAC address."""
+    return list(decided(site).deployments.values())
+
+
+def deploy(site: Site, mac: str, image: str, *, comment: str = "") -> Deployment:
+    """Give a machine a certain image. Raises InvalidInput, NotFound."""
+    mac = require_mac(mac)
+    if len(comment) > COMMENT_LIMIT:
+        raise InvalidInput(f"a comment has at most {COMMENT_LIMIT} characters")
+    with site.database.writing() as session:
+        name = find_image(session, image).name
+        session.merge(
+            DeploymentRow(mac=mac, image_name=name, comment=comment, changed_at=time.time())
+        )
+    publish(site)
+    return Deployment(mac, name, comment)
+
+
+def withdraw(site: Site, mac: str) -> None:
+    """Let a machine get the default again. Raises NotFound."""
+    mac = require_mac(mac)
+    with site.database.writing() as session:
+        row = session.get(DeploymentRow, mac)
+        if row is None:
+            raise NotFound(f"no image is assigned to {mac}")
+        session.delete(row)
+    publish(site)
+
+
+def publish(site: Site) -> None:
+    """Hand defaults and deployments to the distribution point."""
+    site.point.publish_policy(
+        lambda: (defaults(site), {made.mac: made.image for made in deployments(site)})
+    )

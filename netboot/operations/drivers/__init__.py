@@ -1,0 +1,1 @@
+"""The driver catalog: import, search, enable, compare."""

@@ -1,0 +1,1 @@
+"""Boot images: sources, drivers, properties and names."""

@@ -1,0 +1,143 @@
+"""How machines start an image: which of its chains, and the wimboot that the administrator brings.
+
+Which chain is preferred is a property of the image, by firmware: it takes effect with the next
+version that is built and distributed, as every other change does.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from netboot.errors import FormatError, InvalidInput, NotFound
+from netboot.formats import pe
+from netboot.images.boot_image.description import ImageFacts
+from netboot.images.boot_image.properties import Properties
+from netboot.images.servicing import boot_layout as layout
+from netboot.images.versions.content_version import ManifestFile
+from netboot.operations.images.images import ImageView, get_image
+from netboot.site import Site
+from netboot.store.images.rows import find_image
+
+WIMBOOT = "wimboot"
+LARGEST_WIMBOOT = 1 << 20
+"""Bytes; wimboot itself is below 100 KiB."""
+
+_AT_LINUX_MAGIC = 0x202
+_LINUX_MAGIC = b"HdrS"
+_SHA256 = re.compile(r"(sha256:)?[0-9a-fA-F]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wimboot:
+    """The wimboot that is served: `digest` is `sha256:<hex>`, `size` in bytes."""
+
+    digest: str
+    size: int
+
+
+def prefer_chain(site: Site, image: str, *, chains: Mapping[str, str]) -> ImageView:
+    """Prefer a chain for a firmware (`bios`, `uefi`); an empty one gives the choice back.
+
+    Raises NotFound; InvalidInput when the image cannot be started in that way.
+    """
+    with site.database.writing() as session:
+        row = find_image(session, image)
+        properties = Properties.from_json(row.properties)
+        facts = ImageFacts.from_json(row.facts)
+        wanted = {f"{firmware}_chain": chain for firmware, chain in chains.items()}
+        changed = replace(properties, **wanted)  # type: ignore[arg-type]
+        for firmware, chain in chains.items():
+            if chain:
+                _require_offered(facts, changed, firmware, chain)
+        if changed != properties:
+            row.properties = changed.to_json()
+            row.row_version = row.row_version + 1
+    return get_image(site, image)
+
+
+def import_wimboot(site: Site, path: Path, *, sha256: str = "") -> Wimboot:
+    """Serve this wimboot from now on; the daemons take it up at once.
+
+    `sha256` is the digest that its publisher names, for comparison. Raises InvalidInput when the
+    file is no wimboot, or not the one that was meant.
+    """
+    data = _read(path)
+    if sha256 and not _SHA256.fullmatch(sha256):
+        raise InvalidInput(f"{sha256[:80]!r} is no SHA-256", hint="It has 64 hexadecimal digits.")
+    _require_wimboot(path, data)
+    with site.blobs.staging_folder() as work:
+        copy = work / WIMBOOT
+        copy.write_bytes(data)
+        stored = site.point.blobs.add_file(copy)
+    named = "sha256:" + sha256.lower().removeprefix("sha256:")
+    if sha256 and stored.digest != named:
+        raise InvalidInput(
+            f"{path} has the digest {stored.digest}, not {named}",
+            hint="Fetch it again from its publisher; nothing was changed here.",
+        )
+    site.point.supply(WIMBOOT, ManifestFile(WIMBOOT, stored.digest, stored.size))
+    return Wimboot(stored.digest, stored.size)
+
+
+def served_wimboot(site: Site) -> Wimboot | None:
+    """The wimboot that is served, its bytes checked; None where none was imported.
+
+    Raises ContentFault when its bytes are gone or altered.
+    """
+    held = site.point.load().supplied.get(WIMBOOT)
+    if held is None:
+        return None
+    site.point.blobs.verify(held.digest)
+    return Wimboot(held.digest, held.size)
+
+
+def forget_wimboot(site: Site) -> None:
+    """Serve no wimboot any more. Raises NotFound."""
+    if WIMBOOT not in site.point.load().supplied:
+        raise NotFound("no wimboot was imported")
+    site.point.supply(WIMBOOT, None)
+
+
+def _require_offered(facts: ImageFacts, properties: Properties, firmware: str, chain: str) -> None:
+    """Refuse a chain that this source does not offer to machines of that firmware."""
+    names = {file.name for file in facts.boot_files}
+    if properties.boot_sdi:
+        names.add("boot.sdi")
+    lacking = [name for name in layout.needed_for(chain, firmware) if name not in names]
+    if lacking:
+        sources = {missing.name: missing.source for missing in facts.missing}
+        raise InvalidInput(
+            f"{firmware.upper()} machines cannot start this image by {chain}:"
+            f" it holds no {', '.join(lacking)}",
+            hint=sources.get(lacking[0], "Choose another chain, or leave the choice to netboot."),
+        )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(LARGEST_WIMBOOT + 1)
+    except OSError as fault:
+        raise InvalidInput(
+            f"{path} cannot be read: {fault.strerror}", hint="Name the file of wimboot."
+        ) from fault
+    if len(data) > LARGEST_WIMBOOT:
+        raise InvalidInput(
+            f"{path} is larger than any wimboot", hint="Take the file called wimboot, no archive."
+        )
+    return data
+
+
+def _require_wimboot(path: Path, data: bytes) -> None:
+    """Wimboot is a Linux kernel to BIOS loaders and a UEFI program to the others, in one file."""
+    is_kernel = data[_AT_LINUX_MAGIC : _AT_LINUX_MAGIC + 4] == _LINUX_MAGIC
+    try:
+        pe.parse(data, size=len(data))
+    except FormatError:
+        is_kernel = False
+    if not is_kernel or b"wimboot" not in data:
+        raise InvalidInput(
+            f"{path} is no wimboot",
+            hint="Its publisher is ipxe.org/wimboot; take the released file called wimboot.",
+        )

@@ -1,0 +1,211 @@
+"""A boot image as pages, API and command line show it: read from the rows, nothing is changed."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from netboot.errors import NotFound
+from netboot.images.architecture import Architecture
+from netboot.images.boot_image import boot_image
+from netboot.images.boot_image.boot_image import BootImage, recipe_digest
+from netboot.images.boot_image.description import ImageFacts
+from netboot.images.boot_image.properties import Properties
+from netboot.images.boot_image.secrets import SecretFinding, unaccepted
+from netboot.images.drivers.driver import Driver
+from netboot.images.servicing.source_change import SourceChange
+from netboot.images.versions.content_version import ContentVersion
+from netboot.images.versions.distribution import status
+from netboot.operations.deployments import deployments as policy
+from netboot.operations.kept_results import KeptResults
+from netboot.site import Site
+from netboot.store.database.records import ImageRow
+from netboot.store.images.rows import (
+    all_images,
+    find_image,
+    image_value,
+    secrets_in,
+    versions_of,
+)
+
+VIEWS_KEPT = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A newer source that was examined and waits: `size` in bytes, `at` in epoch seconds."""
+
+    digest: str
+    name: str
+    size: int
+    at: float
+    facts: ImageFacts
+    report: SourceChange
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Who accepted secrets in an image, when (epoch seconds), and why."""
+
+    by: str
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageView:
+    """A boot image as pages, API and CLI show it.
+
+    `versions` are newest first and `current` is the first of them; `served_version` is what
+    machines get now. `distribution` is a DistributionStatus value. `disabled_drivers` are names
+    of drivers that the recipe holds although they were disabled since. `secrets` stand in the
+    source or the newest version and nobody has accepted them. `altered` names the damaged files
+    of each version that is out of service; `source_altered_at` is epoch seconds, 0 while sound.
+    """
+
+    name: str
+    slug: str
+    architecture: Architecture
+    comment: str
+    version_label: str
+    source_digest: str
+    source_size: int
+    source_name: str
+    facts: ImageFacts
+    properties: Properties
+    drivers: tuple[Driver, ...]
+    disabled_drivers: tuple[str, ...]
+    versions: tuple[ContentVersion, ...]
+    current: ContentVersion | None
+    needs_build: bool
+    distribution: str
+    served_version: int | None
+    is_default: bool
+    is_lab: bool
+    row_version: int
+    candidate: Candidate | None
+    secrets: tuple[SecretFinding, ...]
+    acceptance: Acceptance | None
+    findings: tuple[str, ...]
+    altered: dict[int, tuple[str, ...]]
+    source_altered_at: float
+
+    def version(self, number: int) -> ContentVersion | None:
+        """The version with this number, or None."""
+        return next((version for version in self.versions if version.number == number), None)
+
+    def require_version(self, number: int) -> ContentVersion:
+        """The version with this number. Raises NotFound naming those there are."""
+        version = self.version(number)
+        if version is None:
+            known = ", ".join(str(one.number) for one in self.versions) or "none yet"
+            raise NotFound(f"{self.name} has no version {number}", hint=f"Versions: {known}.")
+        return version
+
+
+def list_images(site: Site) -> list[ImageView]:
+    """All boot images, by name; their drivers come without models, which no list shows."""
+    known = _known(site)
+    return list(_lists.now(str(site.data), known.stamp, lambda: _read_all(site, known)))
+
+
+def get_image(site: Site, name: str) -> ImageView:
+    """One image, by its name or slug. Raises NotFound."""
+    known = _known(site)
+    return _views.now((str(site.data), name), known.stamp, lambda: _read_one(site, name, known))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What views depend on beside their rows, and what tells whether one is true still."""
+
+    defaults: Mapping[Architecture, str]
+    served: Mapping[str, int]
+    stamp: tuple[Hashable, ...]
+
+
+_lists: KeptResults[tuple[ImageView, ...]] = KeptResults()
+_views: KeptResults[ImageView] = KeptResults(VIEWS_KEPT)
+
+
+def _known(site: Site) -> _Known:
+    stamp = site.database.stamp("images", "policy", "catalog")
+    served = site.point.numbers()
+    return _Known(policy.decided(site).defaults, served, (*stamp, *sorted(served.items())))
+
+
+def _read_all(site: Site, known: _Known) -> tuple[ImageView, ...]:
+    with site.database.transaction() as session:
+        found = all_images(session)
+        return tuple(_view(row, image, known.defaults, known.served) for row, image in found)
+
+
+def _read_one(site: Site, name: str, known: _Known) -> ImageView:
+    with site.database.transaction() as session:
+        row = find_image(session, name)
+        return _view(row, image_value(session, row), known.defaults, known.served)
+
+
+def _view(
+    row: ImageRow,
+    image: BootImage,
+    defaults: Mapping[Architecture, str],
+    served_numbers: Mapping[str, int],
+) -> ImageView:
+    versions = versions_of(row)
+    current = versions[0] if versions else None
+    served = served_numbers.get(row.name)
+    altered = {held.number: tuple(held.altered) for held in row.versions if held.altered}
+    is_altered = current is not None and current.number in altered
+    newest = current.number if current else None
+    return ImageView(
+        name=row.name,
+        slug=row.slug,
+        architecture=image.architecture,
+        comment=row.comment,
+        version_label=row.version_label,
+        source_digest=row.source_digest,
+        source_size=row.source_size,
+        source_name=row.source_name,
+        facts=ImageFacts.from_json(row.facts),
+        properties=image.properties,
+        drivers=image.drivers,
+        disabled_drivers=tuple(driver.name for driver in boot_image.disabled_drivers(image)),
+        versions=versions,
+        current=current,
+        needs_build=is_altered or current is None or current.recipe_digest != recipe_digest(image),
+        distribution=status(served=served, newest=newest, altered=is_altered).value,
+        served_version=served,
+        is_default=defaults.get(image.architecture) == row.name,
+        is_lab=row.is_lab,
+        row_version=row.row_version,
+        candidate=_candidate(row.candidate),
+        secrets=unaccepted(secrets_of(row), row.override.get("accepted", ())),
+        acceptance=_acceptance(row.override),
+        findings=tuple(row.versions[0].findings) if row.versions else (),
+        altered=altered,
+        source_altered_at=row.source_altered_at,
+    )
+
+
+def secrets_of(row: ImageRow) -> tuple[SecretFinding, ...]:
+    """What lies in the source and, where one was built, in the newest version."""
+    source = [SecretFinding(**secret) for secret in row.facts.get("secrets", ())]
+    newest = secrets_in(row.versions[0]) if row.versions else ()
+    return tuple(dict.fromkeys((*source, *newest)))
+
+
+def _candidate(data: dict[str, Any]) -> Candidate | None:
+    if not data:
+        return None
+    return Candidate(
+        digest=data["digest"],
+        name=data["name"],
+        size=data["size"],
+        at=data["at"],
+        facts=ImageFacts.from_json(data["facts"]),
+        report=SourceChange.from_json(data["report"]),
+    )
+
+
+def _acceptance(data: dict[str, Any]) -> Acceptance | None:
+    return Acceptance(data["by"], data["at"], data["reason"]) if data else None

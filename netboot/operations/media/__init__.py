@@ -1,0 +1,1 @@
+"""Bootable media and disk packages of a version."""

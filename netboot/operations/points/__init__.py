@@ -1,0 +1,1 @@
+"""Distribution points: update, verify, clean up, quarantine."""

@@ -1,0 +1,199 @@
+"""Housekeeping: what nothing names any more is let go, once a day and by `netboot site clean`.
+
+Law: when in doubt, keep. A digest that stands anywhere in the database names its blob; what is
+younger than an hour may be about to be named; and a database that does not know what the point
+serves is not believed at all (it may be new, where the old one was lost).
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import JSON, Column, String, select
+
+from netboot.errors import ContentFault, OperatorFault
+from netboot.operations import jobs
+from netboot.operations.jobs import DAY, Daily, JobKind
+from netboot.progress import Progress, silent
+from netboot.site import Site
+from netboot.store.content.blobs import BlobStore
+from netboot.store.content.quarantine import SetAside, delete_aside, list_aside
+from netboot.store.database.records import DriverContentRow, DriverRow, ImageRow, Row
+from netboot.store.images.rows import versions_of
+from netboot.store.media.boot_programs import read_programs
+
+YOUNG = 3600.0
+EVENTS_KEPT = 1_000_000
+EVENTS_FOR = 90 * DAY
+BOOTS_KEPT = 500_000
+JOBS_FOR = 90 * DAY
+ALTERED_FOR = 90 * DAY
+
+DAILY = Daily(JobKind.CLEAN_UP, "last_clean_up", "Daily clean-up")
+
+DIGITS = len("sha256:") + 64
+
+NAME_NO_BLOBS = {
+    "hardware_ids.hardware_id",
+    "driver_contents.search_text",
+    "driver_contents.models",
+    # What was done and told outlives what it was done to.
+    "audit.subject",
+    "audit.details",
+    "repeats.headers",
+    "repeats.body",
+    "webhook_deliveries.payload",
+    "boots.attempt",
+}
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a clean-up let go. `size` is the bytes that the disk has back.
+
+    `versions` are labels of versions that the point kept for boots that are long over,
+    `altered` counts files of damaged bytes that nobody wanted to look at for a time.
+    """
+
+    blobs: int
+    size: int
+    versions: tuple[str, ...]
+    events: int
+    jobs: int
+    leftovers: int
+    altered: int
+
+
+def ask_clean(site: Site) -> jobs.JobView:
+    """Queue a clean-up now, in addition to the daily one."""
+    return jobs.submit(site, JobKind.CLEAN_UP, {}, title="Clean-up")
+
+
+def collect_garbage(
+    site: Site, now: float, *, force: bool = False, progress: Progress = silent
+) -> Collected:
+    """Let go of old events, old jobs, leftovers of work that was cut off, and unnamed blobs.
+
+    `now` is epoch seconds. Raises OperatorFault where the database does not look like that of
+    this data folder: `force` says that it is.
+    """
+    progress(0.0, "what is named")
+    named = set(_named(site))
+    if not force:
+        _require_own_database(site, named)
+    progress(0.3, "old events and jobs")
+    site.machines.save()  # what nobody looked for is in the journal alone
+    events = site.journal.prune(before=now - EVENTS_FOR, keep=EVENTS_KEPT)
+    site.boots.save()
+    site.boots.forget(keep=BOOTS_KEPT)
+    old_jobs = site.jobs.forget(before=now - JOBS_FOR)
+    leftovers = site.blobs.clear_staging() + site.point.blobs.clear_staging()
+    progress(0.5, "the distribution point")
+    programs = {ref.digest for ref in read_programs(site.point).values()}
+    swept = site.point.sweep(programs, now=now, before=now - YOUNG)
+    progress(0.7, "the site's own store")
+    idle = [digest for digest in site.blobs.digests() if digest not in named]
+    freed = [site.blobs.discard(digest, before=now - YOUNG) for digest in idle]
+    gone = [size for size in freed if size is not None]
+    aside = delete_set_aside(site, lambda one: one.at < now - ALTERED_FOR)
+    return Collected(
+        blobs=len(gone) + swept.blobs,
+        size=sum(gone) + swept.size + sum(aside),
+        versions=swept.versions,
+        events=events,
+        jobs=old_jobs,
+        leftovers=leftovers,
+        altered=len(aside),
+    )
+
+
+def delete_set_aside(site: Site, wanted: Callable[[SetAside], bool]) -> list[int]:
+    """Let go of the damaged bytes that are wanted; the sizes of those that went."""
+    return [
+        one.size
+        for store in (site.blobs, site.point.blobs)
+        for one in list_aside(store.root)
+        if wanted(one) and delete_aside(store.root, one.digest)
+    ]
+
+
+def verify(site: Site, *, progress: Progress = silent) -> tuple[int, tuple[str, ...]]:
+    """Read every byte that is stored or served; how many blobs that were, and what is wrong."""
+    wrong = []
+    work = [*stored(site), *_served(site)]
+    for place, (store, what, digest) in enumerate(work):
+        progress(place / len(work), what)
+        try:
+            store.verify(digest)
+        except ContentFault as fault:
+            wrong.append(f"{what}: {fault}")
+    return len(work), tuple(wrong)
+
+
+def stored(site: Site) -> list[tuple[BlobStore, str, str]]:
+    """What the site's store holds, or should hold, and what it is needed for."""
+    needed = dict.fromkeys(site.blobs.digests(), "a blob that nothing names")
+    with site.database.transaction() as session:
+        packages = select(DriverRow.name, DriverContentRow.package).join(DriverRow.content)
+        for name, package in session.execute(packages.execution_options(yield_per=500)):
+            needed |= {file["digest"]: f"driver {name}" for file in package["files"]}
+        for image in session.scalars(select(ImageRow)):
+            needed[image.source_digest] = f"the source of {image.name}"
+            files = _DIGEST.findall(json.dumps(image.properties))
+            needed |= dict.fromkeys(files, f"the properties of {image.name}")
+            for version in versions_of(image):
+                needed |= {file.digest: version.label for file in version.files}
+    return [(site.blobs, what, digest) for digest, what in sorted(needed.items())]
+
+
+def _served(site: Site) -> list[tuple[BlobStore, str, str]]:
+    """What the site's distribution point has to hold."""
+    needed = {ref.digest: f"boot program {ref.name}" for ref in read_programs(site.point).values()}
+    for program in site.point.load().supplied.values():
+        needed[program.digest] = f"boot program {program.name}"
+    for version in site.point.load().kept.values():
+        needed |= {file.digest: f"{version.label} as served" for file in version.files}
+    return [(site.point.blobs, what, digest) for digest, what in sorted(needed.items())]
+
+
+def _require_own_database(site: Site, named: set[str]) -> None:
+    with site.database.transaction() as session:
+        known = set(session.scalars(select(ImageRow.name)))
+    unknown = sorted(set(site.point.load().current) - known)
+    if unknown:
+        reason = f"the database does not know what is served: {', '.join(unknown)}"
+    elif not named and next(site.blobs.digests(), ""):
+        reason = "the database names nothing of all that is stored"
+    else:
+        return
+    raise OperatorFault(
+        reason,
+        hint="Was it lost or exchanged? Nothing was removed;"
+        " `netboot site clean --force` removes all the same.",
+    )
+
+
+def _named(site: Site) -> Iterator[str]:
+    """Every digest that stands anywhere in the database: drivers, sources, versions, jobs."""
+    with site.database.transaction() as session:
+        for table in Row.metadata.sorted_tables:
+            columns = [column for column in table.columns if _may_name_blobs(column)]
+            if columns:
+                for row in session.execute(select(*columns).execution_options(yield_per=500)):
+                    for value in row:
+                        text = value if isinstance(value, str) else json.dumps(value)
+                        yield from _DIGEST.findall(text)
+
+
+def _may_name_blobs(column: Column[Any]) -> bool:
+    """Every text that is long enough, but for the large ones of which we know better."""
+    if f"{column.table.name}.{column.name}" in NAME_NO_BLOBS:
+        return False
+    kind = column.type
+    if isinstance(kind, String):
+        return kind.length is None or kind.length >= DIGITS
+    return isinstance(kind, JSON)

@@ -1,0 +1,1 @@
+"""Content versions: build them, compare them, and decide which may be published."""

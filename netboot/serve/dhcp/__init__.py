@@ -1,0 +1,1 @@
+"""The proxyDHCP server's sockets: UDP 67 and 4011."""

@@ -1,0 +1,323 @@
+"""The proxyDHCP server: sockets, events and counters around answers that others decide.
+
+Port 67 hears broadcasts beside the site's own DHCP server; 4011 is the boot server port of PXE.
+Where a DHCP server on this very host holds port 67 we serve 4011 only, and say which line its
+configuration needs. Nothing here may block, and no datagram may end the daemon.
+"""
+
+import errno
+import socket
+import struct
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from netboot.boot.answer.client import BootClient
+from netboot.boot.answer.dhcp_on_host import option_60_lines
+from netboot.boot.answer.proxy_dhcp import Answer, Ignored, ProxyDhcp, Twin, learned_address
+from netboot.boot.told.events import (
+    AddressLearned,
+    Discovered,
+    Event,
+    ForeignOffer,
+    OfferSent,
+    RequestIgnored,
+)
+from netboot.errors import NetbootError, PortTaken
+from netboot.protocols.dhcp import SERVER_PORT, MessageType, Packet
+from netboot.serve.dhcp.offer_tap import OfferTap
+from netboot.serve.port_holder import who_holds
+from netboot.serve.udp import Loop, open_udp
+
+_DATAGRAMS_PER_WAKE: Final = 64
+_LARGEST: Final = 4096
+_RECEIVE_BUFFER: Final = 4 * 1024 * 1024  # a few thousand requests may wait
+_IP_PKTINFO: Final = 8  # socket.IP_PKTINFO is not in Python 3.11
+_NOBODY: Final = "0.0.0.0"  # noqa: S104 - compared: who has no address yet
+_SAME_REASON_AGAIN: Final = 10.0  # seconds
+_REASONS_REMEMBERED: Final = 1024
+_SOURCE_HOLDS: Final = 10.0  # seconds: addresses and routes may change
+_SOURCES_REMEMBERED: Final = 64
+_KINDS_REMEMBERED: Final = 64
+
+
+class DhcpServer:
+    """Answers boot clients on one interface.
+
+    `notes` are sentences for the operator: what we can't do here, and the cure. `counts` says
+    what came in and what became of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        loop: Loop,
+        interface: str,
+        address: str,
+        proxy: ProxyDhcp,
+        emit: Callable[[Event], None],
+        learn: Callable[[str, str], None],
+        ports: tuple[int, ...] = (67, 4011),
+        watch_others: bool = True,
+    ) -> None:
+        """Listen. Raises PortTaken where no port is left, NotPermitted or InvalidInput."""
+        self.counts: Counter[str] = Counter()
+        self.notes: list[str] = []
+        self._loop = loop
+        self._proxy = proxy
+        self._emit = emit
+        self._learn = learn
+        self._said: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._interface, self._address = interface, address
+        self._source = _source_address(address)
+        self._as_we: dict[str, tuple[float, bool]] = {}
+        self._events_of: dict[int, tuple[Answer, Discovered, OfferSent]] = {}
+        self._sockets: dict[int, socket.socket] = {}
+        self._tap: OfferTap | None = None
+        try:
+            self._open(interface, ports)
+            if watch_others:
+                self._open_tap(interface)
+        except NetbootError:
+            self.close()
+            raise
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports that we really serve."""
+        return tuple(self._sockets)
+
+    def close(self) -> None:
+        """Stop answering."""
+        for udp in self._sockets.values():
+            self._loop.remove_reader(udp.fileno())
+            udp.close()
+        self._sockets.clear()
+        if self._tap is not None:
+            self._tap.close()
+            self._tap = None
+
+    def _open(self, interface: str, ports: tuple[int, ...]) -> None:
+        for port in ports:
+            try:
+                # Bound to every address: the system gives broadcasts to no other socket.
+                udp = open_udp("", port, interface=interface, broadcast=True)
+            except PortTaken as taken:
+                if port != SERVER_PORT or len(ports) == 1:
+                    raise
+                self.notes.append(_beside_dhcp_server(taken))
+                continue
+            _widen(udp)
+            self._sockets[port] = udp
+            self._loop.add_reader(udp.fileno(), self._reader(udp, port))
+
+    def _open_tap(self, interface: str) -> None:
+        try:
+            self._tap = OfferTap(loop=self._loop, interface=interface, heard=self._overhear)
+        except NetbootError as error:
+            self.notes.append(f"other boot servers will not be noticed: {error}")
+
+    def _reader(self, udp: socket.socket, port: int) -> Callable[[float], None]:
+        twin_of = self._proxy.twin if port == SERVER_PORT else _no_twin
+        receive = udp.recvfrom
+
+        def ready(now: float) -> None:
+            at = time.time()
+            for _ in range(_DATAGRAMS_PER_WAKE):
+                try:
+                    data, source = receive(_LARGEST)
+                except BlockingIOError:
+                    return
+                except OSError as error:  # an ICMP error of an earlier answer
+                    self.counts[f"receive error {errno.errorcode.get(error.errno or 0)}"] += 1
+                    continue
+                twin = twin_of(data, now)
+                if twin is not None:
+                    self._send_twin(udp, twin, now, at)
+                else:
+                    self._handle(udp, port, data, source, now)
+
+        return ready
+
+    def _handle(
+        self, udp: socket.socket, port: int, data: bytes, source: tuple[str, int], now: float
+    ) -> None:
+        outcome, packet = self._proxy.receive(data, port=port, source=source, now=now)
+        if isinstance(outcome, Answer):
+            self._send(udp, port, outcome, now)
+        else:
+            self._keep_silent(port, outcome, source[0], now)
+        if packet is not None and packet.message_type is MessageType.REQUEST:
+            self._learn_address(packet)
+
+    def _send(self, udp: socket.socket, port: int, answer: Answer, now: float) -> None:
+        client = answer.client
+        if client.message is MessageType.DISCOVER:
+            self._emit(_discovered(client, mac=client.mac, machine_id=client.machine_id))
+        if self._sent(udp, port, bytes(answer.packet), answer, mac=client.mac, now=now):
+            self._emit(_offer_sent(answer, port, mac=client.mac))
+
+    def _send_twin(self, udp: socket.socket, twin: Twin, now: float, at: float) -> None:
+        payload, answer, mac, machine_id = twin
+        _, discovered, offered = self._events_of.get(id(answer)) or self._make_events(answer)
+        self._emit(discovered.of_twin(at, mac, machine_id))
+        if self._sent(udp, SERVER_PORT, payload, answer, mac=mac, now=now):
+            self._emit(offered.again(at, mac))
+
+    def _make_events(self, answer: Answer) -> tuple[Answer, Discovered, OfferSent]:
+        """What all twins of its machine tell. The answer is kept, so that its id stays its own."""
+        if len(self._events_of) >= _KINDS_REMEMBERED:
+            self._events_of.clear()
+        made = (
+            answer,
+            _discovered(answer.client, mac="", machine_id=""),
+            _offer_sent(answer, SERVER_PORT, mac=""),
+        )
+        self._events_of[id(answer)] = made
+        return made
+
+    def _sent(
+        self,
+        udp: socket.socket,
+        port: int,
+        payload: bytes,
+        answer: Answer,
+        *,
+        mac: str,
+        now: float,
+    ) -> bool:
+        try:
+            if self._leaves_as_we(answer.destination, now):
+                udp.sendto(payload, answer.destination)
+            else:
+                udp.sendmsg([payload], self._source, 0, answer.destination)
+        except OSError as error:
+            self.counts["send failed"] += 1
+            reason = f"the answer could not be sent to {answer.destination[0]}: {error.strerror}"
+            self._tell_ignored(mac, port, reason, answer.client.address, now)
+            return False
+        self.counts["answered"] += 1
+        return True
+
+    def _leaves_as_we(self, destination: tuple[str, int], now: float) -> bool:
+        """Whether the system would send there from our address anyway: then sending costs less."""
+        ip = destination[0]
+        until, as_we = self._as_we.get(ip, (0.0, False))
+        if now >= until:
+            if len(self._as_we) >= _SOURCES_REMEMBERED:
+                self._as_we.clear()
+            as_we = _source_towards(destination, self._interface) == self._address
+            self._as_we[ip] = (now + _SOURCE_HOLDS, as_we)
+        return as_we
+
+    def _keep_silent(self, port: int, ignored: Ignored, source: str, now: float) -> None:
+        self.counts["malformed" if ignored.malformed else "ignored"] += 1
+        if not ignored.notable:
+            return
+        client = ignored.client
+        if client is not None and client.message is MessageType.DISCOVER:
+            self._emit(_discovered(client, mac=client.mac, machine_id=client.machine_id))
+        mac = client.mac if client is not None else ignored.mac
+        ip = "" if source == _NOBODY else source
+        self._tell_ignored(mac, port, ignored.reason, ip, now)
+
+    def _tell_ignored(self, mac: str, port: int, reason: str, ip: str, now: float) -> None:
+        """Emit a refusal, the same one of the same machine at most every ten seconds."""
+        key = (mac or ip, reason)
+        if now - self._said.get(key, -_SAME_REASON_AGAIN) < _SAME_REASON_AGAIN:
+            return
+        self._said.pop(key, None)
+        if len(self._said) >= _REASONS_REMEMBERED:
+            self._said.popitem(last=False)
+        self._said[key] = now
+        self._emit(RequestIgnored(at=time.time(), mac=mac, ip=ip, reason=reason, port=port))
+
+    def _learn_address(self, packet: Packet) -> None:
+        ip = learned_address(packet)
+        if not ip or packet.mac[0] & 1:
+            return
+        self._learn(packet.mac_address, ip)
+        if self._proxy.knows(packet.mac):
+            self._emit(AddressLearned(at=time.time(), mac=packet.mac_address, ip=ip))
+
+    def _overhear(self, data: bytes, source: str, now: float) -> None:
+        found = self._proxy.overhear(data, source=source, now=now)
+        if found is not None:
+            self.counts["foreign offers"] += 1
+            self._emit(
+                ForeignOffer(at=time.time(), mac=found.mac, server=found.server, file=found.file)
+            )
+
+
+def _discovered(client: BootClient, *, mac: str, machine_id: str) -> Discovered:
+    return Discovered(
+        at=time.time(),
+        mac=mac,
+        ip=client.address,
+        # Not `.value`, which in a boot storm costs more than all else here.
+        architecture=f"{client.architecture}" if client.architecture else "",
+        firmware=f"{client.firmware}",
+        stage=f"{client.stage}",
+        machine_id=machine_id,
+        vendor_class=client.vendor_class,
+        nic=client.nic,
+        relay=client.relay,
+    )
+
+
+def _offer_sent(answer: Answer, port: int, *, mac: str) -> OfferSent:
+    return OfferSent(
+        at=time.time(),
+        mac=mac,
+        ip=answer.client.address,
+        file=answer.file,
+        image=answer.version.image,
+        version=answer.version.number,
+        port=port,
+        reason=answer.reason,
+        warning=answer.warning,
+    )
+
+
+def _no_twin(_data: bytes, _now: float) -> None:
+    return None
+
+
+def _source_address(address: str) -> list[tuple[int, int, bytes]]:
+    """Ancillary data that makes an answer come from `address`.
+
+    The system would choose one by the destination, and a card may have several.
+    """
+    if not address:
+        return []
+    info = struct.pack("=i4s4s", 0, socket.inet_aton(address), bytes(4))
+    return [(socket.IPPROTO_IP, _IP_PKTINFO, info)]
+
+
+def _source_towards(destination: tuple[str, int], interface: str) -> str:
+    """The address that the system lets packets to there come from, on this interface."""
+    with (
+        suppress(OSError, NetbootError),
+        open_udp("", 0, interface=interface, broadcast=True) as probe,
+    ):
+        probe.connect(destination)
+        return str(probe.getsockname()[0])
+    return ""
+
+
+def _widen(udp: socket.socket) -> None:
+    try:
+        udp.setsockopt(socket.SOL_SOCKET, 33, _RECEIVE_BUFFER)  # SO_RCVBUFFORCE, needs root
+    except OSError:
+        with suppress(OSError):
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+
+
+def _beside_dhcp_server(taken: PortTaken) -> str:
+    lines = option_60_lines(who_holds(SERVER_PORT, protocol="udp"))
+    return (
+        f"{taken}: serving port 4011 only. That DHCP server must send boot clients to us;"
+        f" its configuration needs:\n{lines}"
+    )

@@ -1,0 +1,1 @@
+"""The boot port's HTTP server: connections, limits and routes."""

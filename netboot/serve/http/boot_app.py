@@ -1,0 +1,206 @@
+"""What the boot port answers over HTTP: scripts, programs, files of versions, reports from PE.
+
+    GET  /boot.ipxe?mac=..&uuid=..      the script for this machine
+    GET  /v/<image>/<number>/<file>     a file of a version
+    GET  /p/<program>                   one of the site's own boot programs
+    POST /report/<token>                a boot image that came up says so
+
+Plain functions from Request to Response: no session, no cookie, no template. A name is looked up
+by whoever made us. What we should hold but cannot open is 503, never 404: a client must not be
+told that a version has no such file when it is our disk that has failed.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from netboot.boot.files.names import ContentRef, Refusal
+from netboot.boot.told.events import ContentRefused, ContentServed, Event, ScriptServed
+from netboot.errors import ContentFault
+from netboot.protocols import http_range
+from netboot.protocols.http_range import Part, Unsatisfiable
+from netboot.protocols.mac import read_mac
+from netboot.serve.content import OpenContent
+from netboot.serve.http.message import Answer, Fields, FilePart, Request, Response, plain
+
+_REPORT = "/report/"
+_STATUS = {1: 404, 2: 403}
+_FOREVER = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """An iPXE script and what it is for: image and version that it boots, and why these.
+
+    `architecture` is what the machine's processor can run, where an earlier script looked it up.
+    """
+
+    text: str
+    image: str = ""
+    version: int = 0
+    reason: str = ""
+    architecture: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BootSite:
+    """What the boot port is handed: how names, machines and reports are looked up."""
+
+    resolve_url: Callable[[str], ContentRef | Refusal]
+    open_content: OpenContent
+    script: Callable[[Mapping[str, str], str], Script | Refusal]
+    report: Callable[[str, bytes, str], Refusal | None]
+    emit: Callable[[Event], None]
+
+
+def boot_app(
+    *,
+    resolve_url: Callable[[str], ContentRef | Refusal],
+    open_content: OpenContent,
+    script: Callable[[Mapping[str, str], str], Script | Refusal],
+    report: Callable[[str, bytes, str], Refusal | None],
+    emit: Callable[[Event], None],
+    mounts: Mapping[str, Answer] | None = None,
+) -> Answer:
+    """The boot port's answers.
+
+    `resolve_url` is handed the path (`/v/lab-pe/7/boot.wim`); `script` the query and the client's
+    address; `report` the token, the body and the address. `mounts` maps further path prefixes
+    (`/v2/`) to answers of their own.
+    """
+    site = BootSite(resolve_url, open_content, script, report, emit)
+    others = tuple((mounts or {}).items())
+
+    def answer(request: Request) -> Response:
+        path = request.path
+        if path.startswith(("/v/", "/p/")):
+            return _allow(request, "GET", "HEAD") or _file(site, request)
+        if path == "/boot.ipxe":
+            return _allow(request, "GET", "HEAD") or _script(site, request)
+        if path.startswith(_REPORT):
+            return _allow(request, "POST") or _report(site, request)
+        for prefix, other in others:
+            if path.startswith(prefix):
+                return other(request)
+        return _refused(site, request, 404, "no such place")
+
+    return answer
+
+
+def serve_file(
+    request: Request,
+    ref: ContentRef,
+    *,
+    open_content: OpenContent,
+    sent: Callable[[float], None] | None = None,
+    cache: str = "no-cache",
+    kind: str = "application/octet-stream",
+) -> Response:
+    """A file by its digest: ranges, HEAD, conditions. Raises ContentFault.
+
+    `sent` is called when the last byte of a GET that reaches the file's end has gone out.
+    """
+    etag, shared, typed = _fields_of(ref.digest, cache, kind)
+    fields = request.fields
+    if http_range.matches(fields.get("if-none-match"), etag):
+        return Response(304, shared)
+    wanted = fields.get("range") if request.method == "GET" else None
+    extent = http_range.choose(wanted, fields.get("if-range"), size=ref.size, etag=etag)
+    if isinstance(extent, Unsatisfiable):
+        return Response(416, (*shared, ("Content-Range", extent.content_range(ref.size))))
+    content = open_content(ref)
+    if isinstance(extent, Part):
+        ranged = (*typed, ("Content-Range", extent.content_range(ref.size)))
+        last = extent.first + extent.length == ref.size
+        body = FilePart(content, extent.first, extent.length)
+        return Response(206, ranged, body, sent if last else None)
+    complete = sent if request.method == "GET" else None
+    return Response(200, typed, FilePart(content, 0, ref.size), complete)
+
+
+@lru_cache(256)
+def _fields_of(digest: str, cache: str, kind: str) -> tuple[str, Fields, Fields]:
+    """A file's ETag, and the fields of its answers without and with its type."""
+    etag = f'"{digest}"'
+    shared = (
+        ("ETag", etag),
+        ("Cache-Control", cache),
+        ("Accept-Ranges", "bytes"),
+        ("X-Content-Type-Options", "nosniff"),
+    )
+    return etag, shared, (("Content-Type", kind), *shared)
+
+
+def _file(site: BootSite, request: Request) -> Response:
+    ref = site.resolve_url(request.path)
+    if isinstance(ref, Refusal):
+        return _refused(site, request, _STATUS.get(ref.code, 404), ref.reason)
+
+    def served(seconds: float) -> None:
+        site.emit(
+            ContentServed(
+                at=time.time(),
+                ip=request.ip,
+                name=ref.name,
+                size=ref.size,
+                seconds=seconds,
+                image=ref.image,
+                version=ref.version,
+            )
+        )
+
+    cache = _FOREVER if request.path.startswith("/v/") else "no-cache"
+    try:
+        return serve_file(request, ref, open_content=site.open_content, sent=served, cache=cache)
+    except ContentFault as fault:
+        _tell(site, request, 503, str(fault))
+        return plain(503, "this file cannot be read at the moment", ("Retry-After", "5"))
+
+
+def _script(site: BootSite, request: Request) -> Response:
+    script = site.script(request.query, request.ip)
+    if isinstance(script, Refusal):
+        return _refused(site, request, _STATUS.get(script.code, 404), script.reason)
+
+    def served(_: float) -> None:
+        site.emit(
+            ScriptServed(
+                at=time.time(),
+                mac=read_mac(request.query.get("mac", "")),
+                ip=request.ip,
+                image=script.image,
+                version=script.version,
+                reason=script.reason,
+                architecture=script.architecture,
+            )
+        )
+
+    page = plain(200, script.text.removesuffix("\n"))
+    sent = served if request.method == "GET" else None
+    return Response(page.status, page.fields, page.body, sent)
+
+
+def _report(site: BootSite, request: Request) -> Response:
+    refusal = site.report(request.path.removeprefix(_REPORT), request.body, request.ip)
+    if refusal is not None:
+        return _refused(site, request, _STATUS.get(refusal.code, 404), refusal.reason)
+    return Response(204, (("Cache-Control", "no-store"),))
+
+
+def _allow(request: Request, *methods: str) -> Response | None:
+    if request.method in methods:
+        return None
+    return plain(405, "method not allowed", ("Allow", ", ".join(methods)))
+
+
+def _refused(site: BootSite, request: Request, status: int, reason: str) -> Response:
+    _tell(site, request, status, reason)
+    return plain(status, reason)
+
+
+def _tell(site: BootSite, request: Request, status: int, reason: str) -> None:
+    name = request.path[:255]
+    site.emit(
+        ContentRefused(at=time.time(), ip=request.ip, name=name, status=status, reason=reason)
+    )

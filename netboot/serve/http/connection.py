@@ -1,0 +1,290 @@
+"""One HTTP/1.1 connection: requests in, answers out, file bytes by sendfile.
+
+RFC 9112. Requests are answered one after the other; what a client sends ahead waits in the
+socket. A malformed request is answered once, and the connection is closed: where one request
+ended and the next began can then be argued about no more.
+"""
+
+import contextlib
+import os
+import select
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from enum import Enum, auto
+
+from netboot.protocols.http_request import MAX_HEAD, RequestFault, RequestHead, from_bytes
+from netboot.serve.http.limits import HttpLimits
+from netboot.serve.http.message import Answer, FilePart, Request, Response, head_bytes, plain
+from netboot.serve.udp import Loop
+
+_RECEIVE = 16 * 1024
+_COPIED = 64 * 1024  # up to here one send of head and body together costs less than sendfile
+_TURN = 1 << 20  # bytes of one file before the other connections have their turn
+_LINGER = 2.0
+
+
+class State(Enum):
+    """What a connection waits for."""
+
+    IDLE = auto()
+    HEAD = auto()
+    BODY = auto()
+    SENDING = auto()
+    LINGERING = auto()
+    CLOSED = auto()
+
+
+class Connection:
+    """A client's connection, from accept to close."""
+
+    __slots__ = (
+        "_answer",
+        "_buffer",
+        "_close_asked",
+        "_corked",
+        "_ended",
+        "_fd",
+        "_first",
+        "_head",
+        "_keep_alive",
+        "_left",
+        "_limits",
+        "_loop",
+        "_out",
+        "_requests",
+        "_response",
+        "_socket",
+        "_started_at",
+        "_waits_for_room",
+        "deadline",
+        "ip",
+        "state",
+    )
+
+    def __init__(
+        self,
+        *,
+        accepted: socket.socket,
+        ip: str,
+        loop: Loop,
+        answer: Answer,
+        limits: HttpLimits,
+        ended: Callable[["Connection"], None],
+        now: float,
+    ) -> None:
+        self.ip = ip
+        self.state = State.IDLE
+        self.deadline = now + limits.head_time
+        self._socket = accepted
+        self._fd = accepted.fileno()
+        self._loop = loop
+        self._answer = answer
+        self._limits = limits
+        self._ended = ended
+        self._buffer = b""
+        self._head: RequestHead | None = None
+        self._response: Response | None = None
+        self._out: bytes | memoryview = b""
+        self._first = self._left = 0
+        self._requests = 0
+        self._keep_alive = True
+        self._close_asked = False
+        self._waits_for_room = False
+        self._corked = False
+        self._started_at = now
+        loop.add_reader(self._fd, self._readable)
+
+    def close_when_idle(self) -> None:
+        """Finish the answer that is on its way, if any, then close."""
+        self._close_asked = True
+        if self.state in {State.IDLE, State.HEAD, State.LINGERING}:
+            self.close()
+
+    def close(self) -> None:
+        """Close at once."""
+        if self.state is State.CLOSED:
+            return
+        self.state = State.CLOSED
+        self._loop.remove_reader(self._fd)
+        self._socket.close()
+        if self._response is not None:
+            self._out = b""
+            self._response.close()
+            self._response = None
+        self._ended(self)
+
+    def _readable(self, now: float) -> None:
+        try:
+            received = self._socket.recv(_RECEIVE)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.close()
+            return
+        if not received:
+            self.close()
+        elif self.state is not State.LINGERING:
+            if self.state is State.IDLE:
+                self.state, self.deadline = State.HEAD, now + self._limits.head_time
+            self._buffer = self._buffer + received if self._buffer else received
+            self._proceed(now)
+
+    def _proceed(self, now: float) -> None:
+        """Answer the next request, if it has come whole."""
+        if self.state is not State.HEAD and self.state is not State.BODY:
+            return
+        try:
+            request = self._next_request(now)
+        except RequestFault as fault:
+            self._keep_alive = False
+            self._respond(plain(fault.status, str(fault)), now)
+        else:
+            if request is not None:
+                self._respond(self._answered(request), now)
+
+    def _next_request(self, now: float) -> Request | None:
+        """The next request if all of it is there. Raises RequestFault."""
+        head = self._head
+        if head is None:
+            head = self._head = self._next_head()
+            if head is None:
+                return None
+            self._admit(head)
+            if len(self._buffer) < head.length:
+                self.state, self.deadline = State.BODY, now + self._limits.body_time
+                if head.fields.get("expect", "").lower() == "100-continue":
+                    with contextlib.suppress(OSError):  # the next send will tell
+                        self._socket.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if len(self._buffer) < head.length:
+            return None
+        body, self._buffer = self._buffer[: head.length], self._buffer[head.length :]
+        return Request(head.method, head.path, self.ip, head.query, head.fields, body)
+
+    def _next_head(self) -> RequestHead | None:
+        self._buffer = self._buffer.removeprefix(b"\r\n")  # RFC 9112 §2.2: some send one too many
+        end = self._buffer.find(b"\r\n\r\n", 0, MAX_HEAD)
+        if end < 0:
+            if len(self._buffer) >= MAX_HEAD:
+                raise RequestFault(431, "the head of the request is too large")
+            return None
+        raw, self._buffer = self._buffer[: end + 4], self._buffer[end + 4 :]
+        return from_bytes(raw)
+
+    def _admit(self, head: RequestHead) -> None:
+        """Raises RequestFault for bodies that we do not want, before they come."""
+        self._requests += 1
+        self._keep_alive = (
+            head.keep_alive
+            and not self._close_asked
+            and self._requests < self._limits.requests_per_connection
+        )
+        if head.length and head.method in {"GET", "HEAD"}:
+            raise RequestFault(400, "a body where none belongs")
+        if head.length > self._limits.body:
+            raise RequestFault(413, f"more than {self._limits.body} bytes")
+
+    def _answered(self, request: Request) -> Response:
+        try:
+            return self._answer(request)
+        except Exception:  # noqa: BLE001 - one answer's bug must not end the others' boots
+            traceback.print_exc(file=sys.stderr)
+            return plain(500, "internal error")
+
+    def _respond(self, response: Response, now: float) -> None:
+        """Begin to send."""
+        head, self._head = self._head, None
+        minor = head.minor if head else 1
+        raw = head_bytes(response, now=time.time(), keep_alive=self._keep_alive, minor=minor)
+        self.state = State.SENDING
+        self._response = response
+        self._started_at = now
+        self._left = 0
+        if head is not None and head.method == "HEAD":
+            pass
+        elif isinstance(response.body, FilePart):
+            if response.length <= _COPIED:
+                part = response.body
+                raw += part.content.view[part.first : part.first + part.length]
+            else:
+                self._first, self._left = response.body.first, response.length
+                self._cork(on=True)
+        elif response.body:
+            raw += response.body
+        self._out = raw
+        self._loop.after_round(self._write)
+
+    def _cork(self, *, on: bool) -> None:
+        """Only full packets leave while a head and its file go out in several calls."""
+        self._corked = on
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, on)
+
+    def _write(self, now: float) -> None:
+        """Send until done, or the socket is full, or it is the others' turn."""
+        if self.state is not State.SENDING:
+            return  # closed before its turn came
+        try:
+            if self._out:
+                sent = self._socket.send(self._out)
+                self._out = memoryview(self._out)[sent:] if sent < len(self._out) else b""
+            if self._left and not self._out:
+                self._send_file()
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.close()
+            return
+        if self._out or self._left:
+            self.deadline = now + self._limits.stall_time
+            if not self._waits_for_room:
+                self._waits_for_room = True
+                self._loop.add(self._fd, select.EPOLLOUT, self._write)
+        else:
+            self._sent(now)
+
+    def _send_file(self) -> None:
+        """The next stretch of the file. Raises OSError, also when the file ends too early."""
+        assert self._response is not None
+        assert isinstance(self._response.body, FilePart)
+        source = self._response.body.content.fd
+        sent = os.sendfile(self._fd, source, self._first, min(self._left, _TURN))
+        if sent == 0:
+            raise OSError("the file is shorter than it says")
+        self._first += sent
+        self._left -= sent
+
+    def _sent(self, now: float) -> None:
+        """The last byte is with the kernel: say so, then wait for the next request."""
+        response, self._response = self._response, None
+        if self._corked:
+            self._cork(on=False)
+        if response is not None:
+            response.close()
+            if response.sent is not None:
+                response.sent(time.monotonic() - self._started_at)
+        if self._keep_alive and not self._close_asked:
+            self._await_next(now)
+        else:
+            self._linger(now)
+
+    def _await_next(self, now: float) -> None:
+        self._listen_again()
+        if self._buffer:  # in the loop's next round, so that nobody's queue is served at once
+            self.state, self.deadline = State.HEAD, now + self._limits.head_time
+            self._loop.at(now, self._proceed)
+        else:
+            self.state, self.deadline = State.IDLE, now + self._limits.idle_time
+
+    def _listen_again(self) -> None:
+        if self._waits_for_room:
+            self._waits_for_room = False
+            self._loop.add_reader(self._fd, self._readable)
+
+    def _linger(self, now: float) -> None:
+        """No more from us. Closing now would reset what the client has not read yet."""
+        self.state, self.deadline = State.LINGERING, now + _LINGER
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+        self._listen_again()

@@ -1,0 +1,170 @@
+"""The boot port's HTTP server: HTTP/1.1 on the daemons' own loop, file bytes by sendfile.
+
+Our own, because a boot port has other needs than a web application: thousands of small answers a
+second from one process, no threads to run out of, hard limits on strangers, and not one byte of
+framing that is not ours to check. It serves an `Answer`; pages and sessions live elsewhere.
+"""
+
+import errno
+import socket
+import time
+from collections.abc import Callable
+
+from netboot.serve.http.connection import Connection, State
+from netboot.serve.http.limits import HttpLimits
+from netboot.serve.http.message import Answer
+from netboot.serve.tftp.tid_pool import raise_descriptor_limit
+from netboot.serve.udp import Loop, explain_bind
+
+_ACCEPTS_PER_WAKE = 8  # few: who has left makes room before the next are counted
+_BACKLOG = 1024
+_REST = 0.5
+
+
+class HttpServer:
+    """Serves one `answer` on one address and port until the loop ends."""
+
+    def __init__(
+        self,
+        *,
+        loop: Loop,
+        address: str,
+        port: int,
+        answer: Answer,
+        limits: HttpLimits | None = None,
+        reuse_port: bool = False,
+    ) -> None:
+        """Listen. Raises PortTaken, NotPermitted or InvalidInput."""
+        self._loop = loop
+        self._answer = answer
+        self._limits = limits or HttpLimits()
+        self._connections: set[Connection] = set()
+        self._per_source: dict[str, int] = {}
+        self._drained: Callable[[], None] | None = None
+        raise_descriptor_limit()
+        self._socket = open_tcp(address, port, reuse_port=reuse_port)
+        loop.add_reader(self._socket.fileno(), self._accept)
+        loop.every(1.0, self._close_late)
+
+    @property
+    def port(self) -> int:
+        """The port that we listen on; of interest where 0 was asked for."""
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def connections(self) -> int:
+        """Connections open now."""
+        return len(self._connections)
+
+    def drain(self, done: Callable[[], None]) -> None:
+        """Take no more requests, finish those on their way, then call `done`.
+
+        What is not finished after the limits' `drain_time` is cut off.
+        """
+        self._stop_listening()
+        self._drained = done
+        for connection in list(self._connections):
+            connection.close_when_idle()
+        self._call_if_drained()
+        self._loop.at(time.monotonic() + self._limits.drain_time, lambda _: self.close())
+
+    def close(self) -> None:
+        """Close all at once."""
+        self._stop_listening()
+        for connection in list(self._connections):
+            connection.close()
+        self._call_if_drained()
+
+    def _stop_listening(self) -> None:
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket.fileno())
+            self._socket.close()
+
+    def _accept(self, now: float) -> None:
+        for _ in range(_ACCEPTS_PER_WAKE):
+            try:
+                accepted, (ip, _) = self._socket.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}:
+                    raise
+                self._rest(now)
+                return
+            self._welcome(accepted, ip, now)
+
+    def _rest(self, now: float) -> None:
+        """The system gives us no more sockets: let those who wait do so for a while."""
+        listener = self._socket.fileno()
+        self._loop.remove_reader(listener)
+
+        def again(_: float) -> None:
+            if self._socket.fileno() == listener:
+                self._loop.add_reader(listener, self._accept)
+
+        self._loop.at(now + _REST, again)
+
+    def _welcome(self, accepted: socket.socket, ip: str, now: float) -> None:
+        held = self._per_source.get(ip, 0)
+        if held >= self._limits.connections_per_source or not self._make_room():
+            accepted.close()
+            return
+        accepted.settimeout(0)
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._per_source[ip] = held + 1
+        self._connections.add(
+            Connection(
+                accepted=accepted,
+                ip=ip,
+                loop=self._loop,
+                answer=self._answer,
+                limits=self._limits,
+                ended=self._ended,
+                now=now,
+            )
+        )
+
+    def _make_room(self) -> bool:
+        """Whether one more connection fits, if need be in place of one that waits idly."""
+        if len(self._connections) < self._limits.connections:
+            return True
+        idle = (c for c in self._connections if c.state in {State.IDLE, State.LINGERING})
+        oldest = min(idle, key=lambda connection: connection.deadline, default=None)
+        if oldest is None:
+            return False
+        oldest.close()
+        return True
+
+    def _ended(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        left = self._per_source[connection.ip] - 1
+        if left:
+            self._per_source[connection.ip] = left
+        else:
+            del self._per_source[connection.ip]
+        self._call_if_drained()
+
+    def _call_if_drained(self) -> None:
+        if self._drained is not None and not self._connections:
+            done, self._drained = self._drained, None
+            done()
+
+    def _close_late(self, now: float) -> None:
+        """Close the connections whose time is over."""
+        for connection in [c for c in self._connections if c.deadline <= now]:
+            connection.close()
+
+
+def open_tcp(address: str, port: int, *, reuse_port: bool = False) -> socket.socket:
+    """A listening, non-blocking IPv4 socket. Raises PortTaken, NotPermitted or InvalidInput."""
+    tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        tcp.bind((address, port))
+        tcp.listen(_BACKLOG)
+    except OSError as error:
+        tcp.close()
+        raise explain_bind(error, address, port, protocol="tcp") from error
+    return tcp

@@ -1,0 +1,34 @@
+"""The boot port's process: an answer, a port, and a clean end on SIGTERM."""
+
+import gc
+import signal
+
+from netboot.serve.http.httpd import HttpServer
+from netboot.serve.http.limits import HttpLimits
+from netboot.serve.http.message import Answer
+from netboot.serve.udp import Loop
+
+
+def serve_http(
+    answer: Answer,
+    *,
+    address: str,
+    port: int,
+    limits: HttpLimits | None = None,
+    reuse_port: bool = False,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is on its way.
+
+    For several processes on one port: run this in `Workers`, with `reuse_port` and the limits'
+    share. Raises PortTaken, NotPermitted or InvalidInput.
+    """
+    loop = Loop()
+    server = HttpServer(
+        loop=loop, address=address, port=port, answer=answer, limits=limits, reuse_port=reuse_port
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: loop.soon(lambda _: server.drain(loop.stop)))
+    gc.freeze()  # what is here now stays: no need to look through it again
+    loop.run()
+    server.close()
+    loop.close()

@@ -1,0 +1,1 @@
+"""The TFTP server: sockets, transfers and limits."""

@@ -1,0 +1,1 @@
+"""What happened while machines booted: the journal, and rows made from it."""

@@ -1,0 +1,394 @@
+"""Blobs: files known by the SHA-256 of their content, written once and never changed.
+
+On disk: `blobs/ab/abcdef…` (64 hex digits), mode 0444, in a folder of mode 0700.
+
+The order of writing is the promise: staging file, fsync, rename to its digest, fsync of the
+folder, and only then may a database row name it. A crash leaves a staging file, never half a
+blob. An fsync that fails is final: the staging file is deleted and the import fails (a second
+fsync may say yes to data that is gone).
+
+A blob that nothing names may be discarded once it is old. Whoever finds that a blob is there
+already makes it young again under the same lock (`keep`), so it can't go before it is named.
+"""
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import hashlib
+import io
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from netboot.errors import BlobMissing, DigestMismatch, InvalidInput, OperatorFault
+
+CHUNK = 1 << 20
+PREFIX = "sha256:"
+SPARE_BYTES = 256 << 20
+ALTERED = "altered"
+"""The folder of damaged blobs; see netboot.store.content.quarantine."""
+
+_NAME = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """A blob that lies in the store: `digest` is `sha256:<hex>`, `size` in bytes."""
+
+    digest: str
+    size: int
+
+
+def hash_stream(stream: BinaryIO, pace: Callable[[int], None] | None = None) -> StoredBlob:
+    """Digest and length of all that is left in `stream`; `pace` sees each piece's bytes."""
+    sha, size = hashlib.sha256(), 0
+    while chunk := stream.read(CHUNK):
+        sha.update(chunk)
+        size += len(chunk)
+        if pace:
+            pace(len(chunk))
+    return StoredBlob(PREFIX + sha.hexdigest(), size)
+
+
+def hash_file(path: Path) -> StoredBlob:
+    """Digest and length of the file at `path`."""
+    with path.open("rb") as stream:
+        return hash_stream(stream)
+
+
+def sync_folder(path: Path) -> None:
+    """Make a rename inside `path` survive a power loss."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+class BlobStore:
+    """Blobs below `root`, with a staging folder beside them on the same file system."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.folder = root / "blobs"
+        self.staging = root / "staging"
+        with self._explained():
+            for folder in (self.folder, self.staging):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def path(self, digest: str) -> Path:
+        """Where the blob lies, or would lie. Raises ValueError for what is no digest."""
+        name = digest.removeprefix(PREFIX)
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"not a sha256 digest: {digest!r}")
+        return self.folder / name[:2] / name
+
+    def holds(self, digest: str) -> bool:
+        """Whether the blob is there (its bytes are not looked at)."""
+        return self.path(digest).is_file()
+
+    def keep(self, digest: str) -> bool:
+        """Whether the blob is there; if so it is young again, and safe from `discard`."""
+        with self._locked(fcntl.LOCK_SH):
+            try:
+                os.utime(self.path(digest))
+            except FileNotFoundError:
+                return False
+        return True
+
+    def require(self, digest: str) -> Path:
+        """The blob's path. Raises BlobMissing."""
+        path = self.path(digest)
+        if not path.is_file():
+            raise BlobMissing(f"blob {digest} is gone from {self.folder}")
+        return path
+
+    def verify(self, digest: str, pace: Callable[[int], None] | None = None) -> int:
+        """Read the blob whole and compare; its size. Raises BlobMissing or DigestMismatch.
+
+        `pace` is called with the bytes of each piece, and may take its time.
+        """
+        try:
+            with self.require(digest).open("rb") as stream:
+                found = hash_stream(stream, pace)
+        except OSError as fault:
+            raise BlobMissing(f"blob {digest} cannot be read: {fault.strerror}") from fault
+        if found.digest != digest:
+            raise DigestMismatch(f"blob {digest} was altered: its bytes now hash to {found.digest}")
+        return found.size
+
+    @contextlib.contextmanager
+    def staging_folder(self) -> Iterator[Path]:
+        """A folder of its own for one piece of work; gone afterwards, whatever happens."""
+        folder = self._staging_path()
+        with self._explained():
+            folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def add_file(self, path: Path, *, move: bool = False) -> StoredBlob:
+        """Take a copy of the file at `path` (or the file itself, from staging, if `move`).
+
+        Raises InvalidInput where it cannot be read, OperatorFault when the disk is full.
+        """
+        if move:
+            with self._explained():
+                found = hash_file(path)
+            return self.adopt(path, found)
+        try:
+            stream = path.open("rb")
+        except OSError as fault:
+            raise InvalidInput(f"{path} cannot be read: {fault.strerror}") from fault
+        with stream:
+            self.check_space(os.fstat(stream.fileno()).st_size)
+            return self.add_stream(stream)
+
+    def adopt(self, path: Path, found: StoredBlob) -> StoredBlob:
+        """Take the file at `path` itself, from staging: it was hashed already.
+
+        Raises OperatorFault.
+        """
+        with self._explained():
+            if self.keep(found.digest):
+                path.unlink()
+                return found
+            path.chmod(0o444)
+            os.utime(path)  # what a WIM held keeps its old date, but as a blob it is new
+            with path.open("rb") as stream:
+                os.fsync(stream.fileno())
+            self._settle(path, found.digest)
+        return found
+
+    def add_bytes(self, data: bytes) -> StoredBlob:
+        """Store bytes that are at hand."""
+        return self.add_stream(io.BytesIO(data))
+
+    def add_stream(self, stream: BinaryIO) -> StoredBlob:
+        """Store all that `stream` gives.
+
+        Raises InvalidInput when it breaks off, OperatorFault when the disk is full.
+        """
+        part = self._staging_path()
+        sha, size = hashlib.sha256(), 0
+        try:
+            with self._explained():
+                fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o444)
+                with os.fdopen(fd, "wb") as out:
+                    while chunk := _read(stream):
+                        sha.update(chunk)
+                        out.write(chunk)
+                        size += len(chunk)
+                    out.flush()
+                    os.fsync(out.fileno())
+                digest = PREFIX + sha.hexdigest()
+                if not self.keep(digest):
+                    self._settle(part, digest)
+        finally:
+            part.unlink(missing_ok=True)
+        return StoredBlob(digest, size)
+
+    def add_many(self, wanted: Mapping[str, Path]) -> None:
+        """Store the files at these paths, whose digests are known already.
+
+        They are synced together: a thousand small files take the time of a few. Raises
+        InvalidInput for one that is not what its digest says, OperatorFault when the disk is
+        full; then none of them is stored.
+        """
+        missing = {digest: path for digest, path in wanted.items() if not self.keep(digest)}
+        if not missing:
+            return
+        parts: dict[str, Path] = {}
+        try:
+            self.check_space(sum(_size(path) for path in missing.values()))
+            with self._explained():
+                with _synced_together(self.staging):
+                    for digest, path in missing.items():
+                        parts[digest] = self._staging_path()
+                        _copy(path, parts[digest], digest)
+                with _synced_together(self.folder):
+                    for digest, part in parts.items():
+                        self.path(digest).parent.mkdir(mode=0o700, exist_ok=True)
+                        part.replace(self.path(digest))
+        finally:
+            for part in parts.values():
+                part.unlink(missing_ok=True)
+
+    def take_from(self, other: "BlobStore", digest: str) -> bool:
+        """Get a blob from another store, by hard link where it can be; False if it was here."""
+        if self.holds(digest):
+            return False
+        source = other.require(digest)
+        part = self._staging_path()
+        try:
+            os.link(source, part)
+        except OSError:
+            self.add_file(source)  # another file system, or one without links
+            return True
+        try:
+            with self._explained():
+                self._settle(part, digest)
+        finally:
+            part.unlink(missing_ok=True)
+        return True
+
+    def set_aside(self, digest: str) -> None:
+        """Take a damaged blob out of use, but keep its bytes in `altered/` to be looked at."""
+        folder = self.root / ALTERED
+        with self._explained(), contextlib.suppress(FileNotFoundError):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            aside = folder / digest.removeprefix(PREFIX)
+            self.path(digest).replace(aside)
+            os.utime(aside)  # it lies here from now on; when it was stored says nothing any more
+
+    def remove(self, digest: str) -> None:
+        """Forget a blob, whoever may name it."""
+        self.path(digest).unlink(missing_ok=True)
+
+    def discard(self, digest: str, *, before: float) -> int | None:
+        """Forget a blob that nothing names; None when it was stored or used since `before`.
+
+        `before` is epoch seconds. Returns the bytes that the disk has back by it.
+        """
+        with self._locked(fcntl.LOCK_EX):
+            path = self.path(digest)
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                return None
+            if found.st_mtime >= before:
+                return None
+            path.unlink()
+        return found.st_size if found.st_nlink == 1 else 0
+
+    def digests(self) -> Iterator[str]:
+        """All blobs that lie here."""
+        for path in sorted(self.folder.glob("??/*")):
+            if _NAME.fullmatch(path.name):
+                yield PREFIX + path.name
+
+    def check_space(self, size: int) -> None:
+        """Refuse early what would fill the disk. Raises OperatorFault."""
+        free = shutil.disk_usage(self.root).free
+        if free < size + SPARE_BYTES:
+            raise OperatorFault(
+                f"not enough room below {self.root}: {size >> 20} MiB are needed beside a reserve"
+                f" of {SPARE_BYTES >> 20} MiB, {free >> 20} MiB are free",
+                hint="Free some space or move the data folder; nothing was changed.",
+            )
+
+    def clear_staging(self) -> int:
+        """Throw away what work left behind that was cut off; how many things that were.
+
+        Work that still goes on, in this process or another, keeps what it has.
+        """
+        left = [path for path in self.staging.iterdir() if not _at_work(path.name)]
+        for path in left:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        return len(left)
+
+    def _staging_path(self) -> Path:
+        """A new name in staging that says whose it is."""
+        return self.staging / f"{os.getpid()}-{uuid.uuid4().hex}"
+
+    def _settle(self, part: Path, digest: str) -> None:
+        target = self.path(digest)
+        if not target.parent.is_dir():
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+            sync_folder(self.folder)
+        part.replace(target)
+        sync_folder(target.parent)
+
+    @contextlib.contextmanager
+    def _locked(self, how: int) -> Iterator[None]:
+        fd = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(fd, how)
+            yield
+        finally:
+            os.close(fd)
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as fault:
+            raise explain_disk_fault(fault, self.root) from fault
+
+
+@contextlib.contextmanager
+def _synced_together(folder: Path) -> Iterator[None]:
+    """What is written below `folder` within the block is on the disk after it, names and all.
+
+    syncfs(2) tells of writes that failed since the folder was opened (Linux 5.8 and later).
+    """
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield
+        if ctypes.CDLL(None, use_errno=True).syncfs(fd):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    finally:
+        os.close(fd)
+
+
+def explain_disk_fault(fault: OSError, where: Path) -> OperatorFault:
+    """An operating system's refusal in the operator's words."""
+    if fault.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return OperatorFault(
+            f"the disk below {where} is full", hint="Free some space; nothing was changed."
+        )
+    return OperatorFault(
+        f"cannot write below {where}: {fault.strerror}",
+        hint="Check the disk and the folder's owner; nothing was changed.",
+    )
+
+
+def _read(stream: BinaryIO) -> bytes:
+    """The next piece; a source that breaks off is not our disk's fault."""
+    try:
+        return stream.read(CHUNK)
+    except OSError as fault:
+        raise InvalidInput(
+            f"reading broke off: {fault.strerror}", hint="Nothing was changed; try it again."
+        ) from fault
+
+
+def _size(path: Path) -> int:
+    """Raises InvalidInput where there is no file."""
+    try:
+        return path.stat().st_size
+    except OSError as fault:
+        raise InvalidInput(f"{path} cannot be read: {fault.strerror}") from fault
+
+
+def _copy(source: Path, target: Path, digest: str) -> None:
+    """A new file, not synced yet. Raises InvalidInput when it is not what the digest says."""
+    sha = hashlib.sha256()
+    try:
+        stream = source.open("rb", buffering=0)
+    except OSError as fault:
+        raise InvalidInput(f"{source} cannot be read: {fault.strerror}") from fault
+    fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o444)
+    # Buffered: a bare write may take less than it was given, as on a disk that is almost full.
+    with stream, os.fdopen(fd, "wb") as out:
+        while chunk := _read(stream):
+            sha.update(chunk)
+            out.write(chunk)
+    if PREFIX + sha.hexdigest() != digest:
+        raise InvalidInput(f"{source} changed while it was imported", hint="Import it again.")
+
+
+def _at_work(name: str) -> bool:
+    """Whether the process that a staging name begins with is still there."""
+    pid = name.partition("-")[0]
+    return pid.isdecimal() and Path("/proc", pid).is_dir()

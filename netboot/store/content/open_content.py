@@ -1,0 +1,104 @@
+"""Open blobs for the daemons: one mapping a blob, shared by all transfers that read it.
+
+A transfer holds what it opened: a new version, a clean-up or an unlink does not touch it.
+The last few mappings stay open after use, since the next machine asks for the same files.
+"""
+
+import mmap
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+from netboot.boot.files.names import ContentRef
+from netboot.errors import BlobMissing, DigestMismatch
+
+IDLE_KEPT = 32
+
+
+class Mapping:
+    """The file of one blob, opened and mapped; closed by the cache alone."""
+
+    __slots__ = ("digest", "fd", "map", "size", "users", "view")
+
+    def __init__(self, digest: str, fd: int, size: int) -> None:
+        self.digest = digest
+        self.fd = fd
+        self.size = size
+        self.users = 0
+        self.map = mmap.mmap(fd, size, prot=mmap.PROT_READ) if size else None
+        self.view = memoryview(self.map if self.map is not None else b"")
+
+    def release(self) -> None:
+        """Give file and mapping back to the system."""
+        self.view.release()
+        if self.map is not None:
+            self.map.close()
+        os.close(self.fd)
+
+
+class OpenContent:
+    """One reader's hold on a mapping (netboot.serve.content.Content)."""
+
+    __slots__ = ("_cache", "_mapping", "fd", "size", "view")
+
+    def __init__(self, cache: "ContentCache", mapping: Mapping) -> None:
+        self._cache = cache
+        self._mapping: Mapping | None = mapping
+        self.fd = mapping.fd
+        self.size = mapping.size
+        self.view = mapping.view[:]
+
+    def close(self) -> None:
+        """Let go; a second call does nothing."""
+        mapping, self._mapping = self._mapping, None
+        if mapping is not None:
+            self.view.release()
+            self._cache.let_go(mapping)
+
+
+class ContentCache:
+    """Opens blobs by digest through `locate` (digest to path); thread-safe."""
+
+    def __init__(self, locate: Callable[[str], Path]) -> None:
+        self._locate = locate
+        self._lock = threading.Lock()
+        self._open: OrderedDict[str, Mapping] = OrderedDict()
+
+    def open(self, ref: ContentRef) -> OpenContent:
+        """The bytes of `ref`. Raises BlobMissing, or DigestMismatch when its size is wrong."""
+        with self._lock:
+            mapping = self._open.get(ref.digest) or self._map(ref)
+            mapping.users += 1
+            self._open[ref.digest] = mapping
+            self._open.move_to_end(ref.digest)
+            return OpenContent(self, mapping)
+
+    def let_go(self, mapping: Mapping) -> None:
+        """One reader less; the oldest idle mappings beyond a few are closed."""
+        with self._lock:
+            mapping.users -= 1
+            if mapping.users:
+                return
+            idle = [held for held in self._open.values() if not held.users]
+            for old in idle[: max(0, len(idle) - IDLE_KEPT)]:
+                del self._open[old.digest]
+                old.release()
+
+    def _map(self, ref: ContentRef) -> Mapping:
+        path = self._locate(ref.digest)
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as fault:
+            raise BlobMissing(f"{ref.name}: its blob {ref.digest} cannot be opened") from fault
+        try:
+            size = os.fstat(fd).st_size
+            if size != ref.size:
+                raise DigestMismatch(
+                    f"{ref.name}: {size} bytes lie where {ref.size} were published"
+                )
+            return Mapping(ref.digest, fd, size)
+        except BaseException:
+            os.close(fd)
+            raise

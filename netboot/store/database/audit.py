@@ -1,0 +1,215 @@
+"""The audit log: a chain of rows, each of which seals the one before.
+
+`hash` is SHA-256 over the row and the hash before it, so a row that is altered, taken out or put
+in breaks the chain from there on. What a chain cannot show is that its end is missing: the
+newest hash is therefore also kept in a file beside the database, and it stands in the service's
+log, from where it may be carried to a place that nobody here can write to.
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from netboot.store.database.account_records import AuditRow
+from netboot.store.database.site_database import Database
+
+GENESIS = hashlib.sha256(b"netboot audit 1").hexdigest()
+HEAD_FILE = "audit.head"
+BATCH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who did what to what, and how it ended; `via` is page, api, cli or site."""
+
+    id: int
+    at: float
+    actor: str
+    via: str
+    address: str
+    action: str
+    subject: str
+    outcome: str
+    details: dict[str, Any]
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChainVerdict:
+    """What verifying the chain found; `faults` is empty where it holds."""
+
+    count: int
+    head: str
+    faults: tuple[str, ...]
+
+
+def append(
+    database: Database,
+    folder: Path,
+    *,
+    actor: str,
+    via: str,
+    action: str,
+    subject: str = "",
+    outcome: str = "done",
+    address: str = "",
+    details: dict[str, Any] | None = None,
+) -> AuditEntry:
+    """Add a row to the chain; it is on disk when this returns."""
+    with database.writing() as session:
+        newest = session.scalar(select(AuditRow).order_by(AuditRow.id.desc()).limit(1))
+        row = AuditRow(
+            id=newest.id + 1 if newest else 1,
+            at=time.time(),
+            actor=_text(actor, 100),
+            via=via,
+            address=_text(address, 64),
+            action=_text(action, 64),
+            subject=_text(subject, 255),
+            outcome=outcome,
+            # As it will be read back: the hash must be the same then.
+            details=_plain(details or {}),
+        )
+        row.hash = _sealed(row, newest.hash if newest else GENESIS)
+        session.add(row)
+        session.flush()
+        entry = _entry(row)
+    _keep_head(folder, entry)
+    return entry
+
+
+def entries(
+    database: Database, *, limit: int, before: int = 0, actor: str = "", subject: str = "",
+    action: str = "", after: int = 0,
+) -> list[AuditEntry]:  # fmt: skip
+    """Entries newest first, of those that fit; oldest first where `after` is given."""
+    query = select(AuditRow).where(*_conditions(actor, subject, action)).limit(limit)
+    if before:
+        query = query.where(AuditRow.id < before)
+    if after:
+        query = query.where(AuditRow.id > after).order_by(AuditRow.id)
+    else:
+        query = query.order_by(AuditRow.id.desc())
+    with database.transaction() as session:
+        return [_entry(row) for row in session.scalars(query)]
+
+
+def count(database: Database, *, actor: str = "", subject: str = "", action: str = "") -> int:
+    """How many entries fit."""
+    query = select(func.count()).select_from(AuditRow).where(*_conditions(actor, subject, action))
+    with database.transaction() as session:
+        return session.scalar(query) or 0
+
+
+def last_id(database: Database) -> int:
+    """The number of the newest entry; 0 where there is none."""
+    with database.transaction() as session:
+        return session.scalar(select(func.max(AuditRow.id))) or 0
+
+
+def verify(database: Database, folder: Path, *, head: str = "") -> ChainVerdict:
+    """Walk the whole chain. `head` is a hash that was noted earlier, elsewhere."""
+    faults: list[str] = []
+    seen, before, noted = 0, GENESIS, not head
+    kept_id, kept_hash = _kept_head(folder)
+    kept_found = not kept_id
+    with database.transaction() as session:
+        for row in _rows(session):
+            if row.id != seen + 1:
+                faults.append(f"entries {seen + 1} to {row.id - 1} are missing")
+            if row.hash != _sealed(row, before):
+                faults.append(f"entry {row.id} is not what was written, or what came before is not")
+            noted = noted or row.hash == head
+            kept_found = kept_found or (row.id, row.hash) == (kept_id, kept_hash)
+            seen, before = row.id, row.hash
+            if len(faults) >= 20:
+                break
+    if not kept_found and len(faults) < 20:
+        faults.append(f"entry {kept_id} was written but is gone or replaced: the end was cut off")
+    if not noted:
+        faults.append(f"no entry has the noted hash {head[:80]}")
+    return ChainVerdict(seen, before, tuple(faults))
+
+
+def _rows(session: Session) -> Iterable[AuditRow]:
+    return session.scalars(
+        select(AuditRow).order_by(AuditRow.id).execution_options(yield_per=BATCH)
+    )
+
+
+def _conditions(actor: str, subject: str, action: str) -> list[ColumnElement[bool]]:
+    found = []
+    if actor:
+        found.append(AuditRow.actor == actor)
+    if subject:
+        found.append(AuditRow.subject == subject)
+    if action:
+        found.append(AuditRow.action.startswith(action, autoescape=True))
+    return found
+
+
+def _sealed(row: AuditRow, before: str) -> str:
+    parts = [
+        before,
+        row.id,
+        round(row.at * 1_000_000),
+        row.actor,
+        row.via,
+        row.address,
+        row.action,
+        row.subject,
+        row.outcome,
+        row.details,
+    ]
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(details: dict[str, Any]) -> dict[str, Any]:
+    text = json.dumps(details, default=str, ensure_ascii=False)
+    found: dict[str, Any] = json.loads(text.replace("\0", "").encode("utf-8", "replace"))
+    return found
+
+
+def _text(value: str, most: int) -> str:
+    """What both databases keep as it is: no NUL, no lone surrogate, not too long."""
+    return value.replace("\0", "").encode("utf-8", "replace").decode()[:most]
+
+
+def _keep_head(folder: Path, entry: AuditEntry) -> None:
+    """Two processes may write at once; an older head is still one that must be found."""
+    part = folder / f"{HEAD_FILE}.{os.getpid()}.{entry.id}.part"
+    part.write_text(f"{entry.id} {entry.hash}\n")
+    part.chmod(0o600)
+    part.replace(folder / HEAD_FILE)
+
+
+def _kept_head(folder: Path) -> tuple[int, str]:
+    with suppress(FileNotFoundError, ValueError):
+        number, _, digest = (folder / HEAD_FILE).read_text().strip().partition(" ")
+        return int(number), digest
+    return 0, ""
+
+
+def _entry(row: AuditRow) -> AuditEntry:
+    return AuditEntry(
+        id=row.id,
+        at=row.at,
+        actor=row.actor,
+        via=row.via,
+        address=row.address,
+        action=row.action,
+        subject=row.subject,
+        outcome=row.outcome,
+        details=row.details,
+        hash=row.hash,
+    )

@@ -1,0 +1,285 @@
+"""Long work as rows: queued, claimed under a lease, kept alive by heartbeats, finished once.
+
+A worker that dies loses its lease; the job is then queued again (or fails, when it was tried
+too often). Every handler must therefore be repeatable: its work lies in staging until the last
+step, which is one rename and one transaction. `attempts` tells a handler that it may find its
+own work done.
+"""
+
+import time
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sqlalchemy import ColumnElement, bindparam, delete, func, select, true, update
+from sqlalchemy.orm import Session
+
+from netboot.errors import NotFound, OperatorFault
+from netboot.store.database.records import JobRow
+from netboot.store.database.site_database import Database
+
+QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = (
+    "queued",
+    "running",
+    "succeeded",
+    "failed",
+    "cancelled",
+)
+LEASE_SECONDS = 30.0
+MAX_ATTEMPTS = 2
+LOG_LINES = 400
+
+
+class JobCancelled(OperatorFault):
+    """Somebody asked for the job to stop; raised where the job reports its progress."""
+
+
+class JobFailed(OperatorFault):
+    """The job did not do what was asked; `result` is what there is to show all the same."""
+
+    def __init__(self, message: str, *, hint: str = "", result: dict[str, Any]) -> None:
+        super().__init__(message, hint=hint)
+        self.result = result
+
+
+class JobInterrupted(OperatorFault):
+    """The job will be taken up again: what it needs must stay where it is."""
+
+
+class LeaseLost(JobInterrupted):
+    """The job was given to another worker, since this one was silent for too long."""
+
+
+class WorkerStops(JobInterrupted):
+    """The worker was told to stop while the job was under way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobLine:
+    """A job as lists show it. `progress` is 0 to 1; times are epoch seconds."""
+
+    id: int
+    kind: str
+    title: str
+    arguments: dict[str, Any]
+    state: str
+    progress: float
+    stage: str
+    message: str
+    created_at: float
+    finished_at: float | None
+    cancel_requested: bool
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.state in {SUCCEEDED, FAILED, CANCELLED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job(JobLine):
+    """A job as its page and workers see it, with its log and its result, which may be long.
+
+    `attempts` counts the workers that took it up, the one that has it now included.
+    """
+
+    log: tuple[str, ...]
+    result: dict[str, Any]
+    attempts: int = 0
+
+
+class JobQueue:
+    """The jobs table as a queue."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def submit(self, kind: str, arguments: dict[str, Any], *, title: str) -> Job:
+        """Queue a job."""
+        row = JobRow(
+            kind=kind,
+            title=title[:255],
+            arguments=arguments,
+            state=QUEUED,
+            log=[],
+            result={},
+            created_at=time.time(),
+        )
+        with self._database.writing() as session:
+            session.add(row)
+            session.flush()
+            return _job(row)
+
+    def get(self, job_id: int) -> Job:
+        """The job. Raises NotFound."""
+        with self._database.transaction() as session:
+            return _job(_row(session, job_id))
+
+    def latest(self, limit: int = 20, *, offset: int = 0, kind: str = "") -> list[Job]:
+        """The newest jobs, newest first, all or those of a kind."""
+        query = select(JobRow).where(_of_kind(kind)).order_by(JobRow.id.desc())
+        query = query.limit(limit).offset(offset)
+        with self._database.transaction() as session:
+            return [_job(row) for row in session.scalars(query)]
+
+    def lines(self, limit: int = 20, *, unfinished: bool = False) -> list[JobLine]:
+        """The newest jobs, newest first, all or those that are unfinished; no log is read."""
+        query = _UNFINISHED if unfinished else _LINES
+        with self._database.transaction() as session:
+            found = session.execute(query, {"most": limit})
+            return [JobLine(**row) for row in found.mappings()]
+
+    def count(self, kind: str = "") -> int:
+        """How many jobs there are, of all kinds or of one."""
+        query = select(func.count()).select_from(JobRow).where(_of_kind(kind))
+        with self._database.transaction() as session:
+            return session.scalar(query) or 0
+
+    def claim(self, worker: str, kinds: tuple[str, ...]) -> Job | None:
+        """Take the oldest job of these kinds that waits or whose worker died."""
+        now = time.time()
+        silent = (JobRow.state == RUNNING) & (JobRow.lease_until < now)
+        oldest = (
+            select(JobRow)
+            .where(JobRow.kind.in_(kinds), (JobRow.state == QUEUED) | silent)
+            .order_by(JobRow.id)
+            .limit(1)
+        )
+        with self._database.transaction() as session:
+            if session.scalar(oldest) is None:
+                return None  # the usual case takes nobody's turn
+        with self._database.writing() as session:
+            while row := session.scalar(oldest):
+                if not _given_up(row, now):
+                    row.state, row.worker, row.lease_until = RUNNING, worker, now + LEASE_SECONDS
+                    row.attempts += 1
+                    return _job(row)
+                session.flush()
+        return None
+
+    def give_back(self, job_id: int, worker: str) -> None:
+        """Let another worker have the job; as if this one had never taken it."""
+        with self._database.writing() as session:
+            row = _row(session, job_id)
+            if (row.state, row.worker) == (RUNNING, worker):
+                row.state, row.worker, row.lease_until = QUEUED, "", 0.0
+                row.attempts -= 1
+
+    def beat(self, job_id: int, worker: str) -> bool:
+        """Keep the lease; True when the job should stop. Raises LeaseLost."""
+        renew = (
+            update(JobRow)
+            .where(JobRow.id == job_id, JobRow.worker == worker, JobRow.state == RUNNING)
+            .values(lease_until=time.time() + LEASE_SECONDS)
+            .returning(JobRow.cancel_requested)
+        )
+        with self._database.writing() as session:
+            cancel = session.execute(renew).scalar_one_or_none()
+        if cancel is None:
+            raise LeaseLost(f"job {job_id} was given to another worker")
+        return bool(cancel)
+
+    def report(
+        self,
+        job_id: int,
+        *,
+        progress: float,
+        stage: str,
+        line: str = "",
+        result: dict[str, Any] | None = None,
+    ) -> None:
+        """Show how far the job is; `line` is added to its log, `result` is what it has so far."""
+        with self._database.writing() as session:
+            row = _row(session, job_id)
+            row.progress = min(1.0, max(0.0, progress))
+            row.stage = stage[:255]
+            if line:
+                row.log = [*row.log, line][-LOG_LINES:]
+            if result is not None:
+                row.result = result
+
+    def finish(
+        self,
+        job_id: int,
+        state: str,
+        *,
+        message: str = "",
+        result: dict[str, Any] | None = None,
+        worker: str = "",
+    ) -> None:
+        """Say how the job ended. Raises LeaseLost where `worker` is given and has it no more."""
+        with self._database.writing() as session:
+            row = _row(session, job_id)
+            if worker and (row.state, row.worker) != (RUNNING, worker):
+                raise LeaseLost(f"job {job_id} was given to another worker")
+            row.state, row.message, row.finished_at = state, message[:4000], time.time()
+            row.result = result or {}
+            row.lease_until = 0.0
+            if state == SUCCEEDED:
+                row.progress = 1.0
+
+    def forget(self, *, before: float) -> int:
+        """Forget jobs that ended before `before` (epoch seconds); how many they were."""
+        old = delete(JobRow).where(JobRow.finished_at < before).returning(JobRow.id)
+        with self._database.writing() as session:
+            return len(session.scalars(old).all())
+
+    def cancel(self, job_id: int) -> Job:
+        """Ask the job to stop; one that still waits is stopped at once."""
+        with self._database.writing() as session:
+            row = _row(session, job_id)
+            if row.state == QUEUED:
+                row.state, row.finished_at = CANCELLED, time.time()
+                row.message = "cancelled before it began"
+            elif row.state == RUNNING:
+                row.cancel_requested = True
+            else:
+                raise OperatorFault(f"job {job_id} has already {row.state}")
+            session.flush()
+            return _job(row)
+
+
+_LINES = (
+    select(*(getattr(JobRow, field.name) for field in fields(JobLine)))
+    .order_by(JobRow.id.desc())
+    .limit(bindparam("most"))
+)
+_UNFINISHED = _LINES.where(JobRow.state.in_((QUEUED, RUNNING)))
+
+
+def _of_kind(kind: str) -> ColumnElement[bool]:
+    return JobRow.kind == kind if kind else true()
+
+
+def _given_up(row: JobRow, now: float) -> bool:
+    """Whether the job was tried too often; it has then failed."""
+    if row.state == RUNNING and row.attempts >= MAX_ATTEMPTS:
+        row.state, row.finished_at = FAILED, now
+        row.message = f"interrupted {row.attempts} times: the worker died while it ran"
+        return True
+    return False
+
+
+def _row(session: Session, job_id: int) -> JobRow:
+    row = session.get(JobRow, job_id)
+    if row is None:
+        raise NotFound(f"there is no job {job_id}")
+    return row
+
+
+def _job(row: JobRow) -> Job:
+    return Job(
+        id=row.id,
+        kind=row.kind,
+        title=row.title,
+        arguments=row.arguments,
+        state=row.state,
+        progress=row.progress or 0.0,
+        stage=row.stage or "",
+        message=row.message or "",
+        log=tuple(row.log or ()),
+        result=row.result or {},
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+        cancel_requested=bool(row.cancel_requested),
+        attempts=row.attempts,
+    )

@@ -1,0 +1,367 @@
+"""The rows of the site's database."""
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+
+class Row(DeclarativeBase):
+    """What all rows share."""
+
+    type_annotation_map = {dict[str, Any]: JSON, list[Any]: JSON, int: BigInteger}  # noqa: RUF012
+
+
+# SQLite numbers rows by itself only where the key is INTEGER, not BIGINT.
+RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+# Ids are compared byte by byte, so that all that begin alike lie side by side.
+PlainText = String(255).with_variant(String(255, collation="C"), "postgresql")
+
+
+class DriverRow(Row):
+    """A driver package in the catalog, as far as lists show it; `content` is the rest.
+
+    `categories` and `architectures` are words between line feeds and commas; `family` is what
+    the versions of one package share; `ids` counts the ids that the driver claims.
+    """
+
+    __tablename__ = "drivers"
+    __table_args__ = (
+        Index("ix_drivers_order", "name", "version", "digest"),
+        Index("ix_drivers_state", "enabled", "categories", "imported_at"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    digest: Mapped[str] = mapped_column(String(71), unique=True)
+    name: Mapped[str] = mapped_column(String(255))
+    inf_name: Mapped[str] = mapped_column(String(255))
+    provider: Mapped[str] = mapped_column(String(255))
+    family: Mapped[str] = mapped_column(String(511), index=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    class_name: Mapped[str] = mapped_column(String(64))
+    version: Mapped[str] = mapped_column(String(64))
+    date: Mapped[str] = mapped_column(String(10))
+    architectures: Mapped[str] = mapped_column(String(32))
+    signature: Mapped[str] = mapped_column(String(16))
+    size: Mapped[int]
+    ids: Mapped[int]
+    enabled: Mapped[bool] = mapped_column(default=False)
+    categories: Mapped[str] = mapped_column(String(1000), default="")
+    has_findings: Mapped[bool]
+    findings: Mapped[list[Any]]
+    imported_at: Mapped[float] = mapped_column(Float)
+    search_text: Mapped[str] = mapped_column(Text, deferred=True)
+
+    content: Mapped["DriverContentRow"] = relationship(cascade="all, delete-orphan")
+
+
+class DriverContentRow(Row):
+    """What is large about a driver, apart from what lists scan.
+
+    `package` is the value without its models and `models` those, as JSON text.
+    """
+
+    __tablename__ = "driver_contents"
+
+    driver_id: Mapped[int] = mapped_column(
+        ForeignKey("drivers.id", ondelete="CASCADE"), primary_key=True
+    )
+    package: Mapped[dict[str, Any]]
+    models: Mapped[str] = mapped_column(Text)
+
+
+class DriverTraitsRow(Row):
+    """What of a driver's models is asked of the whole catalog (netboot.store.drivers.entry.Traits).
+
+    Apart from all else, so that a look at every driver reads nothing else.
+    """
+
+    __tablename__ = "driver_traits"
+
+    driver_id: Mapped[int] = mapped_column(
+        ForeignKey("drivers.id", ondelete="CASCADE"), primary_key=True
+    )
+    services: Mapped[str] = mapped_column(Text)
+    spans: Mapped[str] = mapped_column(Text)
+    boards: Mapped[str] = mapped_column(Text)
+
+
+class HardwareIdRow(Row):
+    """One id that a driver claims, for search and coverage.
+
+    A million of them is usual, so the key is the whole row and there is nothing beside it.
+    """
+
+    __tablename__ = "hardware_ids"
+    __table_args__ = (
+        Index("ix_hardware_ids_driver", "driver_id"),
+        {"sqlite_with_rowid": False},
+    )
+
+    hardware_id: Mapped[str] = mapped_column(PlainText, primary_key=True)
+    driver_id: Mapped[int] = mapped_column(
+        ForeignKey("drivers.id", ondelete="CASCADE"), primary_key=True
+    )
+
+
+class KnownPairRow(Row):
+    """Two kinds of drivers that do not get along, as an administrator of this site noted it.
+
+    `first` and `second` say which are meant (netboot.images.drivers.known_pairs.Side).
+    """
+
+    __tablename__ = "known_pairs"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    trouble: Mapped[str] = mapped_column(String(16))
+    first: Mapped[dict[str, Any]]
+    second: Mapped[dict[str, Any]]
+    reason: Mapped[str] = mapped_column(String(1000))
+    source: Mapped[str] = mapped_column(String(1000), default="")
+    added_at: Mapped[float] = mapped_column(Float)
+
+
+class ImageRow(Row):
+    """A boot image: a source WIM and the recipe of what is added to it.
+
+    `slug` follows the name; `address` is what it is called in the addresses of its files, and
+    stays when it is renamed.
+    `candidate` is a newer source that was examined and not yet taken. `override` says who
+    accepted which secrets and why. `source_altered_at` is when the stored source was found to
+    be damaged, 0 while it is sound (epoch seconds).
+    """
+
+    __tablename__ = "images"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    slug: Mapped[str] = mapped_column(String(100), unique=True)
+    address: Mapped[str] = mapped_column(
+        String(100), unique=True, default=lambda context: context.get_current_parameters()["slug"]
+    )
+    architecture: Mapped[str] = mapped_column(String(8))
+    source_digest: Mapped[str] = mapped_column(String(71))
+    source_size: Mapped[int]
+    source_name: Mapped[str] = mapped_column(String(255))
+    image_index: Mapped[int]
+    facts: Mapped[dict[str, Any]]
+    properties: Mapped[dict[str, Any]]
+    comment: Mapped[str] = mapped_column(String(2000), default="")
+    version_label: Mapped[str] = mapped_column(String(64), default="")
+    is_lab: Mapped[bool] = mapped_column(default=False)
+    candidate: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    override: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    source_altered_at: Mapped[float] = mapped_column(Float, default=0.0)
+    created_at: Mapped[float] = mapped_column(Float)
+    row_version: Mapped[int] = mapped_column(default=1)
+
+    drivers: Mapped[list["ImageDriverRow"]] = relationship(
+        order_by="ImageDriverRow.position", cascade="all, delete-orphan"
+    )
+    versions: Mapped[list["VersionRow"]] = relationship(
+        order_by="VersionRow.number.desc()", cascade="all, delete-orphan"
+    )
+
+    __mapper_args__ = {"version_id_col": row_version}  # noqa: RUF012
+
+
+class ImageDriverRow(Row):
+    """A driver in an image's recipe."""
+
+    __tablename__ = "image_drivers"
+
+    image_id: Mapped[int] = mapped_column(
+        ForeignKey("images.id", ondelete="CASCADE"), primary_key=True
+    )
+    driver_digest: Mapped[str] = mapped_column(ForeignKey("drivers.digest"), primary_key=True)
+    position: Mapped[int]
+
+
+class VersionRow(Row):
+    """A built version; `manifest` is the whole ContentVersion as JSON and never changes.
+
+    `secrets` and `findings` are what the build saw. `altered` names files whose bytes were found
+    to be damaged: the version is out of service from then on.
+    """
+
+    __tablename__ = "versions"
+    __table_args__ = (UniqueConstraint("image_id", "number"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    recipe_digest: Mapped[str] = mapped_column(String(71))
+    recipe: Mapped[dict[str, Any]]
+    manifest: Mapped[dict[str, Any]]
+    secrets: Mapped[list[Any]] = mapped_column(default=list)
+    findings: Mapped[list[Any]] = mapped_column(default=list)
+    altered: Mapped[list[Any]] = mapped_column(default=list)
+    built_at: Mapped[float] = mapped_column(Float)
+
+
+class MediaRow(Row):
+    """A medium that was made of a version; `digest` names its bytes.
+
+    `carried` lists the versions on it with the digests of their WIMs; `options` are what was
+    asked for, without secrets; `firmware` names the machines that it starts.
+    """
+
+    __tablename__ = "media"
+    __table_args__ = (Index("ix_media_version", "version_id"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(8))
+    format: Mapped[str] = mapped_column(String(8))
+    identity: Mapped[str] = mapped_column(String(16))
+    label: Mapped[str] = mapped_column(String(16))
+    file_name: Mapped[str] = mapped_column(String(255))
+    digest: Mapped[str] = mapped_column(String(71))
+    size: Mapped[int]
+    firmware: Mapped[list[Any]]
+    carried: Mapped[list[Any]]
+    options: Mapped[dict[str, Any]]
+    created_at: Mapped[float] = mapped_column(Float)
+
+
+class DefaultImageRow(Row):
+    """The image that machines of an architecture get when nothing else is said."""
+
+    __tablename__ = "default_images"
+
+    architecture: Mapped[str] = mapped_column(String(8), primary_key=True)
+    image_name: Mapped[str] = mapped_column(String(100))
+
+
+class DeploymentRow(Row):
+    """A machine that gets a certain image: by the image's name, never by a version."""
+
+    __tablename__ = "deployments"
+
+    mac: Mapped[str] = mapped_column(String(17), primary_key=True)
+    image_name: Mapped[str] = mapped_column(String(100), index=True)
+    comment: Mapped[str] = mapped_column(String(2000), default="")
+    changed_at: Mapped[float] = mapped_column(Float)
+
+
+class MachineRow(Row):
+    """A machine that was seen booting, or whose devices were listed by hand.
+
+    `key` is its MAC address, or the name under which a list was given. `devices` are lines
+    that images.drivers.device reads. `authority` is whose UEFI boot loader it needs ("2011",
+    "2023"), empty where nobody said.
+    """
+
+    __tablename__ = "machines"
+
+    key: Mapped[str] = mapped_column(String(100), primary_key=True)
+    source: Mapped[str] = mapped_column(String(16))
+    devices: Mapped[list[Any]]
+    architecture: Mapped[str] = mapped_column(String(8), default="")
+    firmware: Mapped[str] = mapped_column(String(16), default="")
+    image_name: Mapped[str] = mapped_column(String(100), default="", index=True)
+    authority: Mapped[str] = mapped_column(String(4), default="")
+    seen_at: Mapped[float] = mapped_column(Float, index=True)
+
+
+class AccountRow(Row):
+    """Somebody who may sign in: by password, or (`identity`: issuer and subject) by OIDC."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    password_hash: Mapped[str] = mapped_column(String(255))
+    role: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[float] = mapped_column(Float)
+    disabled: Mapped[bool] = mapped_column(default=False)
+    identity: Mapped[str | None] = mapped_column(String(500), index=True, unique=True, default=None)
+    row_version: Mapped[int] = mapped_column(default=1)
+
+
+class JobRow(Row):
+    """Long work, done by the worker; see netboot.store.database.jobs."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index("ix_jobs_state", "state", "id"),
+        Index("ix_jobs_kind", "kind", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(64))
+    title: Mapped[str] = mapped_column(String(255))
+    arguments: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(String(16))
+    progress: Mapped[float] = mapped_column(Float, default=0.0)
+    stage: Mapped[str] = mapped_column(String(255), default="")
+    message: Mapped[str] = mapped_column(String(4000), default="")
+    log: Mapped[list[Any]]
+    result: Mapped[dict[str, Any]]
+    attempts: Mapped[int] = mapped_column(default=0)
+    lease_until: Mapped[float] = mapped_column(Float, default=0.0)
+    worker: Mapped[str] = mapped_column(String(100), default="")
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[float] = mapped_column(Float)
+    finished_at: Mapped[float | None] = mapped_column(Float, default=None)
+
+
+class BootHourRow(Row):
+    """How many boots began in an hour (its number since the epoch), and how they stand."""
+
+    __tablename__ = "boot_hours"
+
+    hour: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=False)
+    online: Mapped[int] = mapped_column(default=0)
+    other: Mapped[int] = mapped_column(default=0)
+
+
+class BootRow(Row):
+    """One try of one machine to boot; `attempt` is the value without its steps.
+
+    `state` is an Outcome, UNDER_WAY until it is known; after `quiet_at` (epoch seconds) a boot
+    under way has stalled. `rate` is bytes a second of the image, `search` what a search looks at.
+    """
+
+    __tablename__ = "boots"
+    __table_args__ = (
+        Index("ix_boots_began", "began", "state", "quiet_at"),
+        Index("ix_boots_outcome", "state", "began", "quiet_at", "search"),
+        Index("ix_boots_state", "state", "quiet_at"),
+        Index("ix_boots_machine", "machine", "began"),
+        Index("ix_boots_image", "image", "began", "state", "quiet_at", "search"),
+        Index("ix_boots_way", "image", "version", "way", "began"),
+        Index("ix_boots_search", "began", "search"),
+    )
+
+    key: Mapped[str] = mapped_column(String(100), primary_key=True)
+    machine: Mapped[str] = mapped_column(String(64))
+    began: Mapped[float] = mapped_column(Float)
+    state: Mapped[str] = mapped_column(String(16))
+    quiet_at: Mapped[float] = mapped_column(Float)
+    image: Mapped[str] = mapped_column(String(100))
+    version: Mapped[int] = mapped_column(Integer, default=0)
+    way: Mapped[str] = mapped_column(String(16), default="")
+    rate: Mapped[float] = mapped_column(Float)
+    search: Mapped[str] = mapped_column(String(400))
+    attempt: Mapped[dict[str, Any]]
+
+
+class FactRow(Row):
+    """Single facts of the site: the set-up token's digest, when it was set up."""
+
+    __tablename__ = "facts"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[dict[str, Any]]

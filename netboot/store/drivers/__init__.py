@@ -1,0 +1,1 @@
+"""Driver packages on disk, and the driver catalog's rows."""

@@ -1,0 +1,145 @@
+"""Driver packages read and put into the store by several processes, batch by batch.
+
+Reading is arithmetic (hashes, and a parser that looks at every id), so one processor limits it:
+a large source is shared out among as many processes as there are processors. What comes back
+is cut for the catalog already. The order is that of the source, however many read.
+
+The readers hold nothing that must survive them: they end with their parent, and whatever they
+stored without being named is housekeeping's.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from types import MappingProxyType
+
+from netboot.errors import OperatorFault
+from netboot.store.content.blobs import BlobStore
+from netboot.store.drivers.entry import CatalogEntry, entry
+from netboot.store.drivers.folders import DriverSource, ImportedDriver, RefusedInf, read_driver
+from netboot.store.foreign.archives import SourceFile
+
+BATCH = 32
+"""Packages in one batch: few enough that whoever writes the batch holds up nobody for long."""
+
+SMALL = 200
+"""Sources with fewer INFs are read here: starting processes takes longer."""
+
+WAITING = 6
+"""Batches for each reader that may be ahead of the writer; more would only fill the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPackage:
+    """A package whose files lie in the store. `source` is its INF's name where it came from."""
+
+    entry: CatalogEntry
+    source: str
+
+
+StoredResult = StoredPackage | RefusedInf
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    source: DriverSource
+    blobs: BlobStore
+
+
+_mine: list[_Work] = []
+"""What a reader was started for; filled once, in its own process."""
+
+
+def store_packages(
+    source: DriverSource, blobs: BlobStore, *, readers: int = 0
+) -> Generator[list[StoredResult], None, None]:
+    """All packages of the source, in batches, their files stored before they come.
+
+    `readers` is the number of processes, 0 for what fits this machine and this source. Raises
+    InvalidInput when a file changes meanwhile, OperatorFault when the disk is full or a
+    reader was killed.
+    """
+    batches = _batches(source.infs)
+    if not readers:
+        readers = len(os.sched_getaffinity(0)) if len(source.infs) >= SMALL else 1
+    if readers > 1:
+        yield from _share_out(source, blobs, batches, readers)
+        return
+    work = _Work(source, blobs)
+    for names in batches:
+        yield _store_batch(work, names)
+
+
+def _share_out(
+    source: DriverSource, blobs: BlobStore, batches: Iterator[tuple[str, ...]], readers: int
+) -> Iterator[list[StoredResult]]:
+    pool = ProcessPoolExecutor(
+        readers,
+        mp_context=multiprocessing.get_context("spawn"),  # who asks has threads: no fork
+        initializer=_begin,
+        initargs=(dict(source.files), source.infs, dict(source.refused), blobs.root),
+    )
+    try:
+        first = islice(batches, readers * WAITING)
+        waiting: deque[Future[list[StoredResult]]] = deque(
+            pool.submit(_store_mine, names) for names in first
+        )
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(pool.submit(_store_mine, names) for names in islice(batches, 1))
+    except BrokenProcessPool as fault:
+        raise OperatorFault(
+            "a process that read drivers was killed",
+            hint="Is there enough memory? What was stored so far stays; import it again.",
+        ) from fault
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin(
+    files: Mapping[str, SourceFile], infs: tuple[str, ...], refused: Mapping[str, str], root: Path
+) -> None:
+    """A reader begins. Signals are for its parent, and it ends when that has gone."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    source = DriverSource(MappingProxyType(dict(files)), infs, MappingProxyType(dict(refused)))
+    _mine.append(_Work(source, BlobStore(root)))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _store_mine(names: tuple[str, ...]) -> list[StoredResult]:
+    return _store_batch(_mine[0], names)
+
+
+def _store_batch(work: _Work, names: tuple[str, ...]) -> list[StoredResult]:
+    """Files of known drivers are stored, too: one that was lost is there again."""
+    results = [read_driver(work.source, name) for name in names]
+    packages = [result for result in results if isinstance(result, ImportedDriver)]
+    work.blobs.add_many({file.digest: path for package in packages for file, path in package.files})
+    return [
+        StoredPackage(entry(result.driver), result.source)
+        if isinstance(result, ImportedDriver)
+        else result
+        for result in results
+    ]
+
+
+def _batches(names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    left = iter(names)
+    while batch := tuple(islice(left, BATCH)):
+        yield batch

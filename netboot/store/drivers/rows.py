@@ -1,0 +1,207 @@
+"""Drivers between the catalog's entries and the database's rows, many at a time."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from pydantic_core import from_json, to_json
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    TableValuedAlias,
+    bindparam,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session, joinedload
+
+from netboot.images.architecture import Architecture
+from netboot.images.drivers.catalog import Signature
+from netboot.images.drivers.driver import Driver, DriverKind
+from netboot.store.database.records import (
+    DriverContentRow,
+    DriverRow,
+    DriverTraitsRow,
+    HardwareIdRow,
+    RowId,
+)
+from netboot.store.drivers.entry import CatalogEntry, DriverSummary, whole
+
+
+def add_entries(connection: Connection, entries: Sequence[CatalogEntry]) -> list[str]:
+    """Add drivers that the catalog has not; the hardware ids that no driver claimed before.
+
+    The caller holds the writer's turn.
+    """
+    if not entries:
+        return []
+    ids = {one.summary.digest: from_json(one.hardware_ids) for one in entries}
+    claimed = dict.fromkeys(text for texts in ids.values() for text in texts)
+    known = _claimed(connection, claimed)
+    now = time.time()
+    connection.execute(insert(DriverRow), [_columns(one, now) for one in entries])
+    numbers = _numbers(connection, ids)
+    placed = [(numbers[one.summary.digest], one) for one in entries]
+    connection.execute(insert(DriverContentRow), [_content(number, one) for number, one in placed])
+    connection.execute(insert(DriverTraitsRow), [_traits(number, one) for number, one in placed])
+    connection.execute(
+        _claim_ids(connection),
+        [{"number": number, "ids": one.hardware_ids} for number, one in placed],
+    )
+    return [text for text in claimed if text not in known]
+
+
+def known_digests(session: Session, digests: Iterable[str]) -> set[str]:
+    """Those of the digests that the catalog has."""
+    return set(session.scalars(select(DriverRow.digest).where(DriverRow.digest.in_(digests))))
+
+
+def summaries_of(session: Session, digests: Iterable[str]) -> dict[str, DriverSummary]:
+    """Summaries of the drivers of these digests that the catalog has."""
+    rows = session.scalars(select(DriverRow).where(DriverRow.digest.in_(digests)))
+    return {row.digest: summary_value(row) for row in rows}
+
+
+def claimants(session: Session, ids: Iterable[str]) -> set[int]:
+    """Numbers of the drivers that claim any of these ids, however many they are."""
+    listed = _listed(session.connection())
+    query = select(HardwareIdRow.driver_id).where(HardwareIdRow.hardware_id == listed.c.value)
+    return set(session.execute(query, {"ids": to_json(sorted(ids)).decode()}).scalars())
+
+
+def load_drivers(
+    session: Session, condition: ColumnElement[bool], *, claiming: frozenset[str] | None = None
+) -> list[Driver]:
+    """Drivers in the order in which they were imported.
+
+    With `claiming` each has only the models that claim one of these ids: of a large package
+    a few machines need a few.
+    """
+    query = select(DriverRow).options(joinedload(DriverRow.content)).where(condition)
+    rows = session.scalars(query.order_by(DriverRow.id))
+    return [driver_value(row, claiming=claiming) for row in rows]
+
+
+def load_packages(session: Session, digests: Iterable[str]) -> dict[str, Driver]:
+    """Drivers by digest, without their models: for lists, which do not match devices.
+
+    Models are nine tenths of what there is to read.
+    """
+    content = joinedload(DriverRow.content).load_only(DriverContentRow.package)
+    rows = session.scalars(select(DriverRow).options(content).where(DriverRow.digest.in_(digests)))
+    return {row.digest: _whole(row, models="[]") for row in rows}
+
+
+def driver_value(row: DriverRow, *, claiming: frozenset[str] | None = None) -> Driver:
+    """The driver that a row holds; `claiming` as for `load_drivers`."""
+    return _whole(row, models=row.content.models, claiming=claiming)
+
+
+def _whole(row: DriverRow, *, models: str, claiming: frozenset[str] | None = None) -> Driver:
+    return whole(
+        row.content.package,
+        models,
+        enabled=row.enabled,
+        categories=split_words(row.categories),
+        claiming=claiming,
+    )
+
+
+def remove_driver(session: Session, row: DriverRow) -> None:
+    """Take a driver out of the catalog, with all that belongs to it."""
+    session.execute(delete(HardwareIdRow).where(HardwareIdRow.driver_id == row.id))
+    session.delete(row)
+
+
+def summary_value(row: DriverRow) -> DriverSummary:
+    """A row as lists show it."""
+    return DriverSummary(
+        digest=row.digest,
+        name=row.name,
+        inf_name=row.inf_name,
+        provider=row.provider,
+        kind=DriverKind(row.kind),
+        class_name=row.class_name,
+        version=row.version,
+        date=row.date,
+        architectures=frozenset(map(Architecture, split_words(row.architectures, ","))),
+        signature=Signature(row.signature),
+        size=row.size,
+        ids=row.ids,
+        enabled=row.enabled,
+        categories=split_words(row.categories),
+        findings=tuple(row.findings),
+    )
+
+
+def split_words(text: str, by: str = "\n") -> tuple[str, ...]:
+    """The words of a column that holds several; none for an empty one."""
+    return tuple(text.split(by)) if text else ()
+
+
+def _claim_ids(connection: Connection) -> Insert:
+    rows = select(_listed(connection).c.value, bindparam("number", type_=RowId))
+    return insert(HardwareIdRow).from_select(["hardware_id", "driver_id"], rows)
+
+
+def _listed(connection: Connection) -> TableValuedAlias:
+    """The parameter `ids`, a JSON text, as rows.
+
+    The database itself takes the list apart: a package may have thousands of ids.
+    """
+    if connection.dialect.name == "sqlite":
+        return func.json_each(bindparam("ids")).table_valued("value")
+    return func.jsonb_array_elements_text(cast(bindparam("ids"), JSONB)).table_valued("value")
+
+
+def _claimed(connection: Connection, ids: Iterable[str]) -> set[str]:
+    """Those of the ids that a driver claims already."""
+    listed = _listed(connection)
+    row = exists().where(HardwareIdRow.hardware_id == listed.c.value)
+    query = select(listed.c.value).where(row)
+    return set(connection.execute(query, {"ids": to_json(list(ids)).decode()}).scalars())
+
+
+def _numbers(connection: Connection, digests: Iterable[str]) -> dict[str, int]:
+    query = select(DriverRow.digest, DriverRow.id).where(DriverRow.digest.in_(digests))
+    return {row.digest: row.id for row in connection.execute(query)}
+
+
+def _content(number: int, one: CatalogEntry) -> dict[str, Any]:
+    return {"driver_id": number, "package": one.package, "models": one.models}
+
+
+def _traits(number: int, one: CatalogEntry) -> dict[str, Any]:
+    return {"driver_id": number, **asdict(one.traits)}
+
+
+def _columns(one: CatalogEntry, now: float) -> dict[str, Any]:
+    summary = one.summary
+    return {
+        "digest": summary.digest,
+        "name": summary.name,
+        "inf_name": summary.inf_name,
+        "provider": summary.provider,
+        "family": one.family,
+        "kind": summary.kind.value,
+        "class_name": summary.class_name,
+        "version": summary.version,
+        "date": summary.date,
+        "architectures": ",".join(sorted(summary.architectures)),
+        "signature": summary.signature.value,
+        "size": summary.size,
+        "ids": summary.ids,
+        "enabled": summary.enabled,
+        "categories": "\n".join(summary.categories),
+        "has_findings": bool(summary.findings),
+        "findings": list(summary.findings),
+        "imported_at": now,
+        "search_text": one.search_text,
+    }

@@ -1,0 +1,261 @@
+"""Archives opened as if they were hostile: ZIP here, the others by 7z and cabextract on a leash.
+
+A file out of a ZIP lies under a name that we made up; the name inside the archive is only a
+word in a list. The other kinds are unpacked by a foreign program, as nobody, into a folder of
+its own. Before anything is unpacked the archive's own table is held against the limits, and
+while it is unpacked the bytes that really come are counted, for tables lie. Archives inside
+archives stay closed.
+"""
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from errno import EINVAL
+from itertools import pairwise
+from pathlib import Path
+from shutil import copyfile, rmtree
+from stat import S_IFMT, S_IFREG
+from struct import Struct
+from tempfile import mkdtemp
+from time import monotonic
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+from netboot.errors import InvalidInput, Quarantined
+from netboot.store.foreign.unpackers import Entry, extract_all, list_entries
+
+MAX_NAME = 400
+_CHUNK = 1 << 20
+_ENCRYPTED = 0x1
+# The others need as much memory as their header likes, or are not known to zipfile.
+_METHODS = frozenset({ZIP_STORED, ZIP_DEFLATED})
+# APPNOTE 4.3.16: number of entries and size of the table in the end record.
+_END_RECORD = Struct("<10xHI6x")
+_END_SEARCH = 22 + 0xFFFF
+_MAX_TABLE_ENTRY = 46 + MAX_NAME + 256
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an archive may hold. Sizes in bytes, times in seconds."""
+
+    entries: int = 20_000
+    total: int = 2 << 30
+    entry: int = 1 << 30
+    ratio: int = 20
+    ratio_from: int = 10 << 20
+    seconds: float = 120.0
+    memory: int = 2 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file with its name in the folder or archive (forward slashes) and where its bytes lie."""
+
+    name: str
+    path: Path
+    size: int
+
+
+def kind(path: Path) -> str:
+    """`zip`, `cab`, `7z`, `exe`, or nothing where it is no archive that we open."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    for mark, name in ((b"PK\3\4", "zip"), (b"PK\5\6", "zip"), (b"MSCF", "cab"), (b"MZ", "exe")):
+        if head.startswith(mark):
+            return name
+    return "7z" if head.startswith(b"7z\xbc\xaf\x27\x1c") else ""
+
+
+@contextmanager
+def unpacked(archive: Path, scratch: Path, limits: Limits) -> Iterator[list[SourceFile]]:
+    """The files of an archive, for as long as the `with` lasts.
+
+    Raises:
+        Quarantined: it could harm whoever opens it.
+        InvalidInput: it cannot be opened.
+        MissingTool: the program that opens this kind is not installed.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    folder = Path(mkdtemp(prefix="unpack-", dir=scratch))
+    try:
+        what = kind(archive)
+        if what == "zip" or (what == "exe" and _holds_zip(archive)):
+            yield _unpack_zip(archive, folder, limits)
+        elif what:
+            yield _unpack_foreign(archive, what, folder, limits)
+        else:
+            raise InvalidInput(
+                f"{archive.name} is no archive that can be opened",
+                hint="Give a folder, an INF, a ZIP, CAB or 7z file, or a self-extracting EXE.",
+            )
+    finally:
+        rmtree(folder, ignore_errors=True)
+
+
+def check_name(name: str) -> str:
+    """The name of an entry with forward slashes; entries must stay inside.
+
+    Raises:
+        Quarantined: it leads out of the archive or is no name for a file.
+    """
+    clean = name.replace("\\", "/")
+    parts = clean.split("/")
+    outside = clean.startswith("/") or ".." in parts or ":" in clean
+    if outside or len(clean) > MAX_NAME or any(c < " " or c == "\x7f" for c in clean):
+        raise Quarantined(
+            f"an entry's name leads out of the archive or is none: {name[:100]!r}",
+            hint="Unpack it by hand, look at what it holds, and import the folder.",
+        )
+    return "/".join(part for part in parts if part not in {"", "."})
+
+
+def check_table(entries: list[tuple[str, int]], packed: int, limits: Limits) -> None:
+    """Hold an archive's table (names and sizes) against the limits.
+
+    Raises:
+        Quarantined: it is too much, or two names differ only in case.
+    """
+    total = sum(size for _, size in entries)
+    if len(entries) > limits.entries:
+        raise _too_much(f"more than {limits.entries} entries")
+    if total > limits.total:
+        raise _too_much(f"more than {limits.total >> 20} MiB when unpacked")
+    if any(size > limits.entry for _, size in entries):
+        raise _too_much(f"a file of more than {limits.entry >> 20} MiB")
+    if total > limits.ratio_from and total > limits.ratio * packed:
+        raise _too_much(f"more than {limits.ratio} times its own size when unpacked")
+    seen: dict[str, str] = {}
+    for name, _ in entries:
+        rival = seen.setdefault(name.casefold(), name)
+        if rival is not name:
+            raise Quarantined(f"two entries share one name but for case: {name[:100]!r}")
+
+
+def _too_much(what: str) -> Quarantined:
+    return Quarantined(
+        f"the archive holds {what}", hint="Unpack it by hand and import the folders that you need."
+    )
+
+
+def _holds_zip(path: Path) -> bool:
+    try:
+        with ZipFile(path):
+            return True
+    except (BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
+
+
+def _unpack_zip(archive: Path, folder: Path, limits: Limits) -> list[SourceFile]:
+    _check_directory(archive, limits)
+    try:
+        with ZipFile(archive) as zipped:
+            entries = [(entry, _zip_name(entry)) for entry in zipped.infolist()]
+            entries = [(entry, name) for entry, name in entries if not entry.is_dir()]
+            table = [(name, entry.file_size) for entry, name in entries]
+            check_table(table, archive.stat().st_size, limits)
+            _check_overlap([entry for entry, _ in entries])
+            if any(entry.compress_type not in _METHODS for entry, _ in entries):
+                return _unpack_foreign(archive, "zip", folder, limits)
+            return _inflate_all(zipped, entries, folder, limits)
+    except (BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
+        raise InvalidInput(f"{archive.name} cannot be unpacked: {error}") from error
+    except OSError as error:
+        # zipfile seeks to wherever a damaged table points.
+        if error.errno != EINVAL:
+            raise
+        raise InvalidInput(f"{archive.name} cannot be unpacked: its table is damaged") from error
+
+
+def _check_directory(archive: Path, limits: Limits) -> None:
+    """Look at the end record before zipfile reads the whole table into memory."""
+    with archive.open("rb") as file:
+        file.seek(max(0, archive.stat().st_size - _END_SEARCH))
+        tail = file.read()
+    at = tail.rfind(b"PK\5\6")
+    if at < 0 or len(tail) - at < _END_RECORD.size:
+        return
+    count, size = _END_RECORD.unpack_from(tail, at)
+    if count > limits.entries or size > limits.entries * _MAX_TABLE_ENTRY:
+        raise _too_much(f"more than {limits.entries} entries")
+
+
+def _inflate_all(
+    zipped: ZipFile, entries: list[tuple[ZipInfo, str]], folder: Path, limits: Limits
+) -> list[SourceFile]:
+    deadline = monotonic() + limits.seconds
+    left = limits.total
+    files = []
+    for number, (entry, name) in enumerate(entries):
+        target = folder / f"{number:06}"
+        size = _inflate(zipped, entry, target, min(left, limits.entry), deadline)
+        left -= size
+        files.append(SourceFile(name, target, size))
+    return files
+
+
+def _zip_name(entry: ZipInfo) -> str:
+    """The entry's name, if it is an ordinary file or folder."""
+    mode = S_IFMT(entry.external_attr >> 16)
+    if mode not in {0, S_IFREG} and not entry.is_dir():
+        raise Quarantined(f"an entry is no ordinary file: {entry.filename[:100]!r}")
+    if entry.flag_bits & _ENCRYPTED:
+        raise InvalidInput("the archive is locked with a password", hint="Unpack it by hand.")
+    # orig_filename, for zipfile cuts names at a NUL.
+    return check_name(entry.orig_filename)
+
+
+def _check_overlap(entries: list[ZipInfo]) -> None:
+    """Bombs let many entries share the same packed bytes (D. Fifield, "A better zip bomb")."""
+    entries = sorted(entries, key=lambda entry: entry.header_offset)
+    for entry, after in pairwise(entries):
+        if entry.header_offset + 30 + entry.compress_size > after.header_offset:
+            raise Quarantined("entries of the archive share their packed bytes")
+
+
+def _inflate(zipped: ZipFile, entry: ZipInfo, target: Path, allowance: int, deadline: float) -> int:
+    """Unpack one entry; its size as counted."""
+    size = 0
+    with zipped.open(entry) as packed, target.open("xb") as out:
+        while chunk := packed.read(_CHUNK):
+            size += len(chunk)
+            if size > allowance or size > entry.file_size:
+                raise _too_much("more than its table says")
+            if monotonic() > deadline:
+                raise _too_much("more than can be unpacked in time")
+            out.write(chunk)
+    return size
+
+
+def _unpack_foreign(archive: Path, what: str, folder: Path, limits: Limits) -> list[SourceFile]:
+    """Unpack by a program of the system, into a folder that only it writes to."""
+    copy = folder / "archive"
+    copyfile(archive, copy)
+    copy.chmod(0o444)
+    tool, entries = list_entries(copy, what, limits.seconds, limits.memory)
+    check_table(_clean(entries), archive.stat().st_size, limits)
+    inside = folder / "inside"
+    inside.mkdir()
+    extract_all(tool, copy, inside, limits)
+    files = list(_collect(inside))
+    check_table([(file.name, file.size) for file in files], archive.stat().st_size, limits)
+    return files
+
+
+def _clean(entries: list[Entry]) -> list[tuple[str, int]]:
+    for entry in entries:
+        if entry.link:
+            raise Quarantined(f"an entry is no ordinary file: {entry.name[:100]!r}")
+    return [(check_name(entry.name), entry.size) for entry in entries]
+
+
+def _collect(inside: Path) -> Iterator[SourceFile]:
+    """What came out, with links and other oddities refused."""
+    for path in sorted(inside.rglob("*")):
+        status = path.lstat()
+        if path.is_dir() and not path.is_symlink():
+            continue
+        name = path.relative_to(inside).as_posix()
+        if S_IFMT(status.st_mode) != S_IFREG or status.st_nlink != 1:
+            raise Quarantined(f"an entry is no ordinary file: {name[:100]!r}")
+        yield SourceFile(check_name(name), path, status.st_size)

@@ -1,0 +1,1 @@
+"""Boot images as rows, and as files that are kept in git."""

@@ -1,0 +1,151 @@
+"""Boot images between the rules' value and the database's rows."""
+
+import itertools
+from collections.abc import Iterable
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from netboot.errors import AlreadyExists, Difference, EditConflict, NotFound
+from netboot.images.architecture import Architecture
+from netboot.images.boot_image.boot_image import BootImage, SourceWim, slug
+from netboot.images.boot_image.properties import Properties
+from netboot.images.boot_image.secrets import SecretFinding
+from netboot.images.drivers.driver import Driver
+from netboot.images.versions.content_version import ContentVersion
+from netboot.store.database.records import DriverRow, ImageDriverRow, ImageRow, VersionRow
+from netboot.store.drivers.rows import load_drivers, load_packages
+
+
+def find_image(session: Session, name: str) -> ImageRow:
+    """The row of an image by its name, its slug, or the name that it had at first.
+
+    Raises NotFound naming those there are.
+    """
+    short = slug(name)
+    for wanted in (ImageRow.name == name, ImageRow.slug == short, ImageRow.address == short):
+        row = session.scalar(select(ImageRow).where(wanted))
+        if row is not None:
+            return row
+    names = session.scalars(select(ImageRow.name).order_by(ImageRow.name)).all()
+    known = ", ".join(f'"{known}"' for known in names) or "none yet"
+    raise NotFound(f'there is no boot image "{name}"', hint=f"Boot images: {known}.")
+
+
+def image_at(session: Session, address: str) -> ImageRow:
+    """The row of an image by its address, which no renaming changes. Raises NotFound."""
+    row = session.scalar(select(ImageRow).where(ImageRow.address == address))
+    if row is None:
+        raise NotFound(f"the boot image at {address} is gone", hint="Was it deleted meanwhile?")
+    return row
+
+
+def free_address(session: Session, wanted: str) -> str:
+    """The slug, with a number where an image that was renamed since has it."""
+    taken = set(session.scalars(select(ImageRow.address)))
+    return next(
+        one
+        for number in itertools.count(1)
+        if (one := f"{wanted}-{number}" if number > 1 else wanted) not in taken
+    )
+
+
+def refuse_twin(session: Session, name: str, *, but: ImageRow | None = None) -> None:
+    """Raise AlreadyExists where another image has this name, or one that reads the same."""
+    same = (ImageRow.name == name) | (ImageRow.slug == slug(name))
+    for twin in session.scalars(select(ImageRow).where(same)):
+        if twin is not but:
+            raise AlreadyExists(
+                f'there is a boot image "{twin.name}" already', hint="Choose another name."
+            )
+
+
+def drivers_of(session: Session, row: ImageRow) -> tuple[Driver, ...]:
+    """The drivers of an image's recipe, in its order."""
+    return _drivers(session, [held.driver_digest for held in row.drivers])
+
+
+def image_value(session: Session, row: ImageRow) -> BootImage:
+    """The image as the rules know it."""
+    return _image(row, drivers_of(session, row))
+
+
+def all_images(session: Session) -> list[tuple[ImageRow, BootImage]]:
+    """All images by name, read at once; their drivers come without models."""
+    whole = (selectinload(ImageRow.drivers), selectinload(ImageRow.versions))
+    rows = session.scalars(select(ImageRow).options(*whole).order_by(ImageRow.name)).all()
+    held = {row.name: [entry.driver_digest for entry in row.drivers] for row in rows}
+    known = load_packages(session, {digest for digests in held.values() for digest in digests})
+    return [(row, _image(row, (known[digest] for digest in held[row.name]))) for row in rows]
+
+
+def keep_drivers(row: ImageRow, image: BootImage) -> None:
+    """Make the row's recipe hold the drivers of `image`, in its order."""
+    held = {entry.driver_digest: entry for entry in row.drivers}
+    row.drivers = [
+        _placed(held.get(driver.digest), driver.digest, place)
+        for place, driver in enumerate(image.drivers)
+    ]
+    row.row_version = row.row_version + 1
+
+
+def unchanged(row: ImageRow, row_version: int | None, *wanted: Difference) -> ImageRow:
+    """The row, unless somebody changed it since `row_version` was read.
+
+    Raises EditConflict, which says how it is now where that differs from what was `wanted`.
+    """
+    if row_version is not None and row.row_version != row_version:
+        raise EditConflict(
+            f"somebody else changed {row.name} since you opened it",
+            hint="Look at it again, then repeat your change.",
+            difference=tuple(one for one in wanted if one.yours != one.theirs),
+        )
+    return row
+
+
+def version_row(row: ImageRow, number: int) -> VersionRow:
+    """The row of one version. Raises NotFound naming those there are."""
+    for held in row.versions:
+        if held.number == number:
+            return held
+    known = ", ".join(str(held.number) for held in row.versions) or "none yet"
+    raise NotFound(f"{row.name} has no version {number}", hint=f"Versions: {known}.")
+
+
+def secrets_in(row: VersionRow) -> tuple[SecretFinding, ...]:
+    """The secrets that the build of a version saw, those of its source among them."""
+    return tuple(SecretFinding(**secret) for secret in row.secrets)
+
+
+def versions_of(row: ImageRow) -> tuple[ContentVersion, ...]:
+    """The versions built so far, newest first."""
+    return tuple(version_value(row, version) for version in row.versions)
+
+
+def version_value(row: ImageRow, version: VersionRow) -> ContentVersion:
+    """A version as the rules know it; its manifest says what the image was called back then."""
+    return ContentVersion.from_json(version.manifest).called(row.name, row.address)
+
+
+def _image(row: ImageRow, drivers: Iterable[Driver]) -> BootImage:
+    return BootImage(
+        name=row.name,
+        slug=row.slug,
+        architecture=Architecture(row.architecture),
+        source=SourceWim(row.source_digest, row.source_size, row.image_index),
+        drivers=tuple(drivers),
+        properties=Properties.from_json(row.properties),
+        comment=row.comment,
+    )
+
+
+def _placed(held: ImageDriverRow | None, digest: str, place: int) -> ImageDriverRow:
+    entry = held or ImageDriverRow(driver_digest=digest)
+    entry.position = place
+    return entry
+
+
+def _drivers(session: Session, digests: list[str]) -> tuple[Driver, ...]:
+    found = load_drivers(session, DriverRow.digest.in_(digests)) if digests else ()
+    by_digest = {driver.digest: driver for driver in found}
+    return tuple(by_digest[digest] for digest in digests)

@@ -1,0 +1,1 @@
+"""Boot media and boot programs, made by Debian's tools."""

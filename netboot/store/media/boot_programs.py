@@ -1,0 +1,84 @@
+"""The site's own boot programs: iPXE from the distribution's package, GRUB made for our address.
+
+They belong to no image version (and wimboot, which no package brings, is imported: see
+netboot.operations.images.boot_chain). `programs.json` beside the point's pointer names them for the
+daemons; an update of the package is taken up at the next start.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from netboot.boot.files import grub_script
+from netboot.boot.files.names import ContentRef
+from netboot.errors import ContentFault, MissingTool
+from netboot.store.content.point_folder import PointFolder, write_json
+from netboot.store.media.tools import Tools
+
+IPXE_PROGRAMS = ("undionly.kpxe", "snponly.efi", "ipxe.efi")
+GRUB_IA32 = "grubia32.efi"
+FILE_NAME = "programs.json"
+
+
+def prepare_programs(
+    point: PointFolder, folders: Iterable[Path], address: str
+) -> Mapping[str, ContentRef]:
+    """Take the programs into the point and write down which they are.
+
+    Raises MissingTool where a BIOS or UEFI machine would find no program at all.
+    """
+    folders = tuple(folders)
+    found = {}
+    for name in IPXE_PROGRAMS:
+        path = next((f / name for f in folders if (f / name).is_file()), None)
+        if path is not None:
+            blob = point.blobs.add_file(path)
+            found[name] = ContentRef(name=name, digest=blob.digest, size=blob.size)
+    if "undionly.kpxe" not in found or not {"snponly.efi", "ipxe.efi"} & set(found):
+        raise MissingTool(
+            f"no iPXE boot programs below {', '.join(str(f) for f in folders)}",
+            hint="Install them: apt-get install ipxe   (or name their folder in `programs`).",
+        )
+    grub = _grub_for_ia32(point, address)
+    if grub is not None:
+        found[GRUB_IA32] = grub
+    write_json(
+        point.root / FILE_NAME,
+        {ref.name: {"digest": ref.digest, "size": ref.size} for ref in found.values()},
+    )
+    return MappingProxyType(found)
+
+
+def read_programs(point: PointFolder) -> Mapping[str, ContentRef]:
+    """What `prepare_programs` wrote down; empty when it never ran. Raises ContentFault."""
+    path = point.root / FILE_NAME
+    try:
+        state = json.loads(path.read_text())
+        found = {
+            name: ContentRef(name, held["digest"], held["size"]) for name, held in state.items()
+        }
+    except FileNotFoundError:
+        return MappingProxyType({})
+    except (ValueError, TypeError, KeyError, AttributeError, OSError) as fault:
+        raise ContentFault(f"{path} is damaged; a new start of the site writes it anew") from fault
+    return MappingProxyType(found)
+
+
+def _grub_for_ia32(point: PointFolder, address: str) -> ContentRef | None:
+    """GRUB with our address inside; None where its parts are not installed.
+
+    On a network where another server gives the addresses, GRUB would ask *that* server for its
+    configuration (it believes the DHCP ACK), so the address must stand in the image.
+    """
+    early = grub_script.early_config(address)
+    with point.blobs.staging_folder() as work:
+        out = work / GRUB_IA32
+        try:
+            Tools(0).grub(
+                "i386-efi", early, grub_script.MODULES, out, prefix=f"/{grub_script.PREFIX}"
+            )
+        except MissingTool:
+            return None
+        blob = point.blobs.add_file(out)
+    return ContentRef(name=GRUB_IA32, digest=blob.digest, size=blob.size)

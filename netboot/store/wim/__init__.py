@@ -1,0 +1,1 @@
+"""WIM files: libwim in a confined worker process, inspection, servicing and builds."""

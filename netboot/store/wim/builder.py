@@ -1,0 +1,277 @@
+"""Carries out a plan on a copy of the source, checks the result, and lays out what clients get.
+
+Law: the source is only read. Everything that is added bears the plan's time, so two builds of
+one recipe are the same bytes. Nothing counts before it was read back: every hash in the WIM,
+every added file, the boot index. Files lie in the caller's work folder and are not yet synced.
+"""
+
+import fcntl
+import functools
+import hashlib
+import io
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from netboot.errors import ContentFault, DigestMismatch, FormatError, OperatorFault, Quarantined
+from netboot.formats import cpio
+from netboot.formats.bcd import BootConfiguration, write_bcd
+from netboot.formats.sdi import parse_sdi
+from netboot.formats.wim.wim import HEADER_SIZE, WimFlag
+from netboot.images.boot_image.description import ImageFacts
+from netboot.images.boot_image.secrets import SecretFinding
+from netboot.images.servicing import boot_layout as layout
+from netboot.images.servicing.plan import BootSettings, Plan
+from netboot.progress import ByteProgress, silent
+from netboot.store.content.blobs import explain_disk_fault
+from netboot.store.foreign.confinement import Limits
+from netboot.store.wim import sandbox
+from netboot.store.wim.sandbox import WorkerDied, WorkerRefused
+from netboot.store.wim.staging import Locate, Staging, chunks, request_of, sha1_of
+
+_CHUNK = 1 << 18
+_FICLONE = 0x40049409
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltFile:
+    """A file that clients get: manifest name, where it lies, `sha256:<hex>`, bytes."""
+
+    name: str
+    path: Path
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltFiles:
+    """What a build made, and the ways it can be booted, best first.
+
+    `secrets` are those of the source and of everything that was added to it.
+    """
+
+    files: tuple[BuiltFile, ...]
+    chains: tuple[str, ...]
+    findings: tuple[str, ...] = ()
+    secrets: tuple[SecretFinding, ...] = ()
+
+    def file(self, name: str) -> BuiltFile | None:
+        """The file called `name`, or None."""
+        return next((file for file in self.files if file.name == name), None)
+
+
+def build(
+    *,
+    source: Path,
+    facts: ImageFacts,
+    plan: Plan,
+    driver_files: Locate,
+    workdir: Path,
+    progress: ByteProgress = silent,
+    limits: Limits | None = None,
+) -> BuiltFiles:
+    """Build a version's files below `workdir` (an empty folder on the store's file system).
+
+    Raises ContentFault when a blob is missing or altered, OperatorFault with a hint when the
+    WIM library fails, and whatever `progress` raises (which cancels the build).
+    """
+    wim = workdir / "boot.wim"
+    work = functools.partial(_work, wim=wim, workdir=workdir, progress=progress, limits=limits)
+    try:
+        if copy(source, wim, progress) != plan.source:
+            raise DigestMismatch(f"the source {plan.source} was altered; nothing is built from it")
+        _make_writable(wim)
+        staging = Staging(workdir / "add", plan.at, driver_files)
+        result = work("build", request_of(plan, facts, staging))
+        for sentence in (*result["faults"], *result["warnings"]):
+            raise ContentFault(f"The built image is not what was asked for: {sentence}")
+        if not _continues(source, wim, progress):
+            work("verify", {})
+        paths = {"boot.wim": wim, **_taken_out(facts, result["extracted"], workdir / "files")}
+        if plan.settings.boot_sdi:
+            paths["boot.sdi"] = _own_sdi(driver_files(plan.settings.boot_sdi), workdir)
+        chains = layout.chains(paths)
+        paths |= _made_for(chains, plan.settings, facts, paths, workdir)
+        files = tuple(_measured(paths, progress))
+    except OSError as fault:
+        raise explain_disk_fault(fault, workdir) from fault
+    findings = plan.findings if chains else (*plan.findings, _unbootable(facts))
+    return BuiltFiles(files, chains, findings, (*facts.secrets, *staging.secrets))
+
+
+def _make_writable(wim: Path) -> None:
+    """Take the read-only mark off a copy; wimlib would refuse to change it."""
+    at, size = 16, 4  # the header's flags
+    with wim.open("r+b") as stream:
+        stream.seek(at)
+        flags = int.from_bytes(stream.read(size), "little")
+        stream.seek(at)
+        stream.write((flags & ~WimFlag.READONLY).to_bytes(size, "little"))
+
+
+def _work(
+    command: str,
+    request: dict[str, Any],
+    *,
+    wim: Path,
+    workdir: Path,
+    progress: ByteProgress,
+    limits: Limits | None,
+) -> dict[str, Any]:
+    """Let the sandbox work on the copy."""
+    try:
+        answer = sandbox.run(
+            command, request, wim=wim, workdir=workdir, progress=progress, limits=limits
+        )
+    except WorkerRefused as error:
+        raise OperatorFault(
+            f"The image could not be built ({error.stage}): {error}",
+            hint="Check that the disk has room, then build again.",
+        ) from error
+    except WorkerDied as error:
+        raise Quarantined(
+            f"The image could not be built: {error}",
+            hint="Build again; if it fails again, import the source anew.",
+        ) from error
+    return answer.result
+
+
+def copy(source: Path, target: Path, progress: ByteProgress = silent) -> str:
+    """Copy a file, sharing its blocks where the file system can; the digest of what was read."""
+    size = source.stat().st_size
+    sha256, done = hashlib.sha256(), 0
+    with source.open("rb", buffering=0) as reader, target.open("xb", buffering=0) as writer:
+        shared = _share_blocks(reader, writer)
+        for chunk in chunks(reader):
+            sha256.update(chunk)
+            if not shared:
+                writer.write(chunk)
+            done += len(chunk)
+            progress("copy", done, size)
+    return f"sha256:{sha256.hexdigest()}"
+
+
+def _share_blocks(reader: io.RawIOBase, writer: io.RawIOBase) -> bool:
+    try:
+        fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
+    except OSError:  # ext4, tmpfs, or two file systems
+        return False
+    return True
+
+
+def _continues(source: Path, wim: Path, progress: ByteProgress) -> bool:
+    """Whether the WIM is the source with something appended: all but the header unchanged.
+
+    Then what the source held needs no second look: every hash in it was checked at import, and
+    its own digest when it was copied.
+    """
+    size = source.stat().st_size
+    before, after = bytearray(_CHUNK), bytearray(_CHUNK)
+    with source.open("rb", buffering=0) as old, wim.open("rb", buffering=0) as new:
+        old.seek(HEADER_SIZE)
+        new.seek(HEADER_SIZE)
+        while count := old.readinto(before):
+            if count < len(before):  # the end: what is left over in the buffer is stale
+                before, after = before[:count], bytearray(count)
+            if new.readinto(after) != count or before != after:
+                return False
+            progress("verify", old.tell(), size)
+    return True
+
+
+def _taken_out(facts: ImageFacts, extracted: list[str], folder: Path) -> dict[str, Path]:
+    """Boot files that the worker took out of the built WIM, checked against the import."""
+    paths = {}
+    for file in facts.boot_files:
+        if file.path not in extracted:
+            continue
+        path = folder / file.path.lstrip("/")
+        if path.is_symlink() or sha1_of(path.read_bytes()) != file.sha1:
+            raise ContentFault(f"{file.path} came out of the built image altered")
+        paths[file.name] = path
+    return paths
+
+
+def _own_sdi(blob: Path, workdir: Path) -> Path:
+    """The operator's boot.sdi in place of the image's."""
+    path = workdir / "boot.sdi"
+    shutil.copyfile(blob, path)
+    try:
+        parse_sdi(path.read_bytes())
+    except FormatError as error:
+        raise OperatorFault(
+            f"The boot.sdi of this image cannot be used: {error}",
+            hint="Take boot\\boot.sdi of Windows installation media.",
+        ) from error
+    return path
+
+
+def _made_for(
+    chains: tuple[str, ...],
+    settings: BootSettings,
+    facts: ImageFacts,
+    paths: dict[str, Path],
+    workdir: Path,
+) -> dict[str, Path]:
+    """Files that no image holds but that its chains need."""
+    made: dict[str, Path] = {}
+    if "linux" in chains:
+        made["boot.wim.cpio"] = _as_cpio(paths["boot.wim"], workdir / "boot.wim.cpio")
+    if "native" in chains:
+        made.update(_boot_configurations(settings, facts, paths, workdir))
+    return made
+
+
+def _boot_configurations(
+    settings: BootSettings, facts: ImageFacts, paths: dict[str, Path], workdir: Path
+) -> Iterator[tuple[str, Path]]:
+    """A store for each firmware whose loader is there."""
+    for name, needed, extension in (
+        ("BCD-bios", layout.BIOS_FILES, ".exe"),
+        ("BCD-uefi", layout.UEFI_FILES, ".efi"),
+    ):
+        if not all(file in paths for file in needed):
+            continue
+        loader = facts.loader(extension) or f"\\Windows\\System32\\boot\\winload{extension}"
+        configuration = BootConfiguration(
+            title=settings.title,
+            is_uefi=extension == ".efi",
+            loader_path=loader,
+            block_size=settings.block_size,
+            window_size=settings.window_size,
+            menu_seconds=settings.menu_seconds,
+        )
+        path = workdir / name
+        path.write_bytes(write_bcd(configuration))
+        yield name, path
+
+
+def _as_cpio(wim: Path, target: Path) -> Path:
+    """The WIM as the second initrd of a Linux kernel."""
+    size = wim.stat().st_size
+    with wim.open("rb") as reader, target.open("xb") as writer:
+        writer.write(cpio.prefix("boot.wim", size))
+        writer.flush()
+        shutil.copyfileobj(reader, writer, _CHUNK)
+        writer.write(cpio.suffix(size))
+    return target
+
+
+def _measured(paths: dict[str, Path], progress: ByteProgress) -> Iterator[BuiltFile]:
+    """Digest and size of each file. Raises ContentFault for an empty one."""
+    for name, path in sorted(paths.items()):
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        size = path.stat().st_size
+        if not size:
+            # iPXE acknowledges block 0 of an empty file for ever.
+            raise ContentFault(f"{name} came out of the build empty")
+        progress("hash", size, size)
+        yield BuiltFile(name, path, f"sha256:{digest}", size)
+
+
+def _unbootable(facts: ImageFacts) -> str:
+    lacking = ", ".join(missing.name for missing in facts.missing)
+    return f"No machine can boot this version by itself: the image lacks {lacking}."

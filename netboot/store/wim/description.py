@@ -1,0 +1,287 @@
+"""From what the sandbox took out of a WIM to what is known about the image.
+
+Everything here only reads what lies in the sandbox's folder: bounded bytes of files whose names
+and hashes were checked. Where two witnesses speak (XML, programs, hives), they must agree.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from netboot.errors import FormatError, InvalidInput
+from netboot.formats import pe
+from netboot.formats.inf.inf import parse
+from netboot.formats.inf.lexer import MAX_BYTES
+from netboot.formats.wim.wim import WimFlag, WimHeader
+from netboot.formats.wim.xml import WimDescription, WimImage
+from netboot.images.architecture import Architecture
+from netboot.images.boot_image.description import (
+    ARCHITECTURE_BY_XML,
+    BootFile,
+    ImageFacts,
+    ImageInWim,
+)
+from netboot.images.boot_image.secrets import SCAN_LIMIT, SecretFinding, is_scanned, scan_file
+from netboot.images.drivers.inbox import InboxDriver, read_inbox
+from netboot.images.servicing import boot_layout as layout
+from netboot.images.servicing.startup_hooks import decode_script
+from netboot.store.wim.authenticode import signer_of
+
+_ARCHITECTURE_BY_PE = MappingProxyType(
+    {"x86": Architecture.X86, "amd64": Architecture.X64, "arm64": Architecture.ARM64}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file or folder of the image, as wimlib listed it."""
+
+    path: str
+    size: int
+    sha1: str
+    is_plain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What the sandbox found: entries by lower-case path, and where taken files lie."""
+
+    entries: Mapping[str, Entry]
+    folder: Path
+    collected: frozenset[str]
+    hives: Mapping[str, Any]
+    boot_index: int
+
+    def read(self, path: str, limit: int = SCAN_LIMIT) -> bytes | None:
+        """The first bytes of a file that was taken out, None where it was not."""
+        entry = self.entries.get(path)
+        if entry is None or entry.path not in self.collected:
+            return None
+        file = self.folder / entry.path.lstrip("/")
+        with file.open("rb") as stream:
+            return stream.read(limit)
+
+
+def facts_of(
+    *,
+    size: int,
+    header: WimHeader,
+    description: WimDescription,
+    image: WimImage,
+    contents: Contents,
+) -> ImageFacts:
+    """All facts of one image. Raises InvalidInput for what is no Windows PE that can boot."""
+    if not any(program in contents.entries for program in layout.PE_PROGRAMS):
+        raise InvalidInput(
+            f"Image {image.index} ({image.name or 'no name'}) is not Windows PE: "
+            "it holds neither winpeshl.exe nor wpeinit.exe",
+            hint="Choose boot.wim of installation media; install.wim holds whole systems.",
+        )
+    doubts: list[str] = []
+    architecture = _architecture(image, contents, doubts)
+    version, edition = _version(image, contents)
+    claimed = ImageFacts(
+        size=size,
+        index=image.index,
+        images=images_of(description),
+        boot_index=contents.boot_index,
+        architecture=architecture,
+        compression=header.compression.value,
+        version=version,
+        edition=edition,
+        languages=image.languages,
+        modified_at=image.modified_at,
+        has_integrity_table=bool(header.integrity.stored),
+        findings=(*doubts, *_other_findings(header, image, contents)),
+    )
+    return _with_files(_with_start_up(claimed, contents), contents)
+
+
+def images_of(description: WimDescription) -> tuple[ImageInWim, ...]:
+    """The images of a WIM, for the operator to choose from."""
+    return tuple(
+        ImageInWim(image.index, image.name, image.description, image.edition)
+        for image in description.images
+    )
+
+
+def _with_start_up(facts: ImageFacts, contents: Contents) -> ImageFacts:
+    """How it boots and what it starts."""
+    entries = contents.entries
+    boot_files = tuple(_boot_files(contents))
+    loaders = (entries[path].path for path in layout.LOADERS if path in entries)
+    return replace(
+        facts,
+        boot_files=boot_files,
+        missing=tuple(layout.missing(boot_files, facts.architecture)),
+        loaders=tuple(path.replace("/", "\\") for path in loaders),
+        chains=layout.chains({file.name for file in boot_files}),
+        startnet=_script(contents, layout.STARTNET),
+        winpeshl=_script(contents, layout.WINPESHL),
+        setup_path=_setup_path(entries),
+    )
+
+
+def _with_files(facts: ImageFacts, contents: Contents) -> ImageFacts:
+    """What lies in it: counts, hives, drivers, components, secrets."""
+    entries = contents.entries
+    return replace(
+        facts,
+        file_count=sum(entry.is_plain for entry in entries.values()),
+        total_size=sum(entry.size for entry in entries.values()),
+        hives=tuple(sorted(name for name, hive in contents.hives.items() if "fault" not in hive)),
+        drivers=_infs(entries, "/windows/bootdrivers/", "/windows/system32/driverstore/"),
+        inbox_infs=_infs(entries, "/windows/inf/"),
+        packages=tuple(sorted(_packages(entries))),
+        has_background=layout.BACKGROUND in entries,
+        secrets=tuple(_secrets(contents)),
+        inbox=tuple(_inbox(contents, facts)),
+    )
+
+
+def _architecture(image: WimImage, contents: Contents, findings: list[str]) -> Architecture:
+    """What XML and kernel agree on; where one is silent, the other's word with a finding."""
+    claimed = (
+        ARCHITECTURE_BY_XML.get(image.architecture) if image.architecture is not None else None
+    )
+    proved = None
+    for program in (layout.KERNEL, *layout.LOADERS):
+        head = contents.read(program, pe.HEADER_BYTES)
+        if head is None:
+            continue
+        try:
+            machine = pe.parse(head, size=contents.entries[program].size).machine
+        except FormatError as error:
+            findings.append(f"{contents.entries[program].path}: {error}.")
+            continue
+        proved = _ARCHITECTURE_BY_PE.get(machine)
+        break
+    if claimed and proved and claimed is not proved:
+        raise InvalidInput(
+            f"The WIM's XML says {claimed}, but its kernel is {proved}",
+            hint="Take a WIM from installation media; this one was put together from two.",
+        )
+    architecture = proved or claimed
+    if architecture is None:
+        raise InvalidInput(
+            "Neither the WIM's XML nor its kernel says for which processor it is",
+            hint="Boot images are for x86, x64 or arm64.",
+        )
+    if proved is None:
+        findings.append("The architecture is the XML's claim; no kernel was found to confirm it.")
+    return architecture
+
+
+def _boot_files(contents: Contents) -> Iterator[BootFile]:
+    """Boot files inside, the best candidate for each name."""
+    for name, paths in layout.CANDIDATES.items():
+        found = (contents.entries[path] for path in paths if path in contents.entries)
+        for entry in found:
+            if entry.is_plain and entry.size:
+                signer = _signer(contents, entry) if name.endswith((".efi", ".exe")) else ""
+                yield BootFile(name, entry.path, entry.size, entry.sha1, signer)
+                break
+    for lowered, entry in sorted(contents.entries.items()):
+        if layout.FONTS.fullmatch(lowered) and entry.is_plain and entry.size:
+            yield BootFile(layout.client_name(lowered), entry.path, entry.size, entry.sha1)
+
+
+def _signer(contents: Contents, entry: Entry) -> str:
+    data = contents.read(entry.path.lower(), entry.size)
+    return signer_of(data) if data else ""
+
+
+def _version(image: WimImage, contents: Contents) -> tuple[str, str]:
+    """Windows version and edition: the XML's; what it leaves open, the SOFTWARE hive knows."""
+    hive = contents.hives.get("SOFTWARE", {})
+    build, revision = str(hive.get("build", "")), hive.get("revision", 0)
+    version = image.version or (f"10.0.{build}.0" if build.isdecimal() else "")
+    if revision and version.endswith(f".{build}.0"):
+        version = f"{version.removesuffix('.0')}.{revision}"
+    return version, image.edition or str(hive.get("edition", ""))
+
+
+def _script(contents: Contents, path: str) -> str | None:
+    data = contents.read(path)
+    if data is None:
+        return "" if path in contents.entries else None
+    return decode_script(data)
+
+
+def _setup_path(entries: Mapping[str, Entry]) -> str:
+    """The Setup that Windows PE would start by itself, as winpeshl.ini writes it."""
+    for path in layout.SETUP_PROGRAMS:
+        if path in entries:
+            return "%SYSTEMDRIVE%" + entries[path].path.replace("/", "\\")
+    return ""
+
+
+def _infs(entries: Mapping[str, Entry], *folders: str) -> tuple[str, ...]:
+    return tuple(
+        entry.path
+        for path, entry in sorted(entries.items())
+        if path.endswith(".inf") and path.startswith(folders)
+    )
+
+
+def _inbox(contents: Contents, facts: ImageFacts) -> Iterator[InboxDriver]:
+    """The network and storage drivers that the image brings along.
+
+    An INF lies in two places, under one name or two; what cannot be read drives nothing.
+    """
+    programs = {
+        path.rpartition("/")[2]
+        for path in contents.entries
+        if path.endswith(".sys") and path.startswith(layout.PROGRAM_FOLDERS)
+    }
+    seen: set[str] = set()
+    for path, entry in sorted(contents.entries.items()):
+        if not layout.is_inbox_inf(path) or entry.sha1 in seen:
+            continue
+        seen.add(entry.sha1)
+        data = contents.read(path, MAX_BYTES)
+        try:
+            inf = parse(data) if data else None
+        except FormatError:
+            continue
+        name = path.rpartition("/")[2]
+        if inf and (
+            found := read_inbox(
+                inf, name, architecture=facts.architecture, build=facts.build, programs=programs
+            )
+        ):
+            yield found
+
+
+def _packages(entries: Mapping[str, Entry]) -> Iterator[str]:
+    """Optional components, as far as their names show them."""
+    for path, entry in entries.items():
+        name = entry.path.rpartition("/")[2]
+        if path.startswith("/windows/servicing/packages/winpe-") and path.endswith(".mum"):
+            yield name.partition("~")[0].removesuffix(".mum")
+
+
+def _secrets(contents: Contents) -> Iterator[SecretFinding]:
+    for path, entry in sorted(contents.entries.items()):
+        if is_scanned(path) and (data := contents.read(path)) is not None:
+            yield from scan_file(entry.path, data)
+
+
+def _other_findings(header: WimHeader, image: WimImage, contents: Contents) -> Iterator[str]:
+    if not header.boot_index:
+        yield f"No image was marked as bootable; builds mark image {image.index}."
+    if WimFlag.READONLY in header.flags:
+        yield "The WIM is marked read-only; builds take the mark off their copy."
+    if layout.IMAGE_INI in contents.entries:
+        yield (
+            "netboot built this WIM: drivers that it added then are taken out and "
+            "replaced by those of the new image."
+        )
+    for name in layout.HIVES:
+        hive = contents.hives.get(name)
+        if hive is None:
+            yield f"The {name} hive is missing."
+        elif "fault" in hive:
+            yield f"The {name} hive cannot be read: {hive['fault']}."

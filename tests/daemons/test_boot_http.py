@@ -1,0 +1,262 @@
+import json
+import re
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from netboot.boot.files.names import Refusal
+from netboot.boot.told.events import PeReported
+from netboot.daemons.boot_http import BootPages
+from netboot.images.architecture import Architecture
+from netboot.serve.http.boot_app import boot_app
+from netboot.serve.http.message import Request
+from tests.support.content import assign, content_of, serve, version_of
+
+ADDRESS = "10.77.0.2"
+MAC = "52:54:00:77:00:01"
+
+
+@pytest.fixture
+def x64(site):
+    return serve(site, version_of(site, 3))
+
+
+@pytest.fixture
+def x86(site):
+    return serve(site, version_of(site, 5, image="Lab PE x86", architecture=Architecture.X86))
+
+
+def pages(site):
+    return BootPages(site, address=ADDRESS)
+
+
+def script(site, **query):
+    return pages(site).script({"mac": MAC, **query}, "10.77.0.101")
+
+
+def test_a_bios_machine_is_asked_for_its_processor(site, x64, x86):
+    """Both images would start there; only the processor can tell which is right."""
+    found = script(site, platform="pcbios", nic="01:80:86:10:0e")
+
+    assert ("", 0) == (found.image, found.version)
+    assert "cpuid --ext 29" in found.text
+    again = re.search(r"http://10\.77\.0\.2:8081/boot\.ipxe\?(\S+)&cpu=\$\{cpu\}", found.text)
+    assert {"mac": MAC, "nic": "01:80:86:10:0e", "platform": "pcbios"} == dict(
+        pair.split("=") for pair in again[1].split("&")
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "label"),
+    [
+        ({"platform": "pcbios", "cpu": "x64"}, ("Lab PE x64", 3)),
+        ({"platform": "pcbios", "cpu": "x86"}, ("Lab PE x86", 5)),
+        ({"platform": "efi", "arch": "x64"}, ("Lab PE x64", 3)),
+        ({"platform": "efi"}, ("Lab PE x64", 3)),
+        ({"platform": "efi", "arch": "x86"}, ("Lab PE x86", 5)),
+        ({"platform": "efi", "arch": "made up"}, ("Lab PE x64", 3)),
+    ],
+)
+def test_each_machine_gets_the_image_that_it_can_start(site, x64, x86, query, label):
+    """The script names the version's own files, by their exact address."""
+    found = script(site, **query)
+
+    assert label == (found.image, found.version)
+    assert query.get("cpu", "") == found.architecture
+    assert f"/v/{label[0].lower().replace(' ', '-')}/{label[1]}/vmlinuz" in found.text
+    assert "cpuid" not in found.text
+
+
+def test_a_64_bit_machine_makes_do_with_the_32_bit_image(site, x86):
+    """Where nothing else is published, and by BIOS only: 64-bit UEFI cannot start it."""
+    assert "Lab PE x86" == script(site, platform="pcbios", cpu="x64").image
+    assert "Lab PE x86" == script(site, platform="pcbios").image
+    assert "" == script(site, platform="pcbios", cpu="made up").architecture
+    refused = script(site, platform="efi", arch="x64")
+    assert ("", "no boot image for a uefi machine is published here") == (
+        refused.image,
+        refused.reason,
+    )
+
+
+def test_where_nothing_is_published_the_machine_says_so_on_its_screen(site):
+    """A refusal is a script, too: it tells why and lets go."""
+    for platform in ("pcbios", "efi"):
+        found = script(site, platform=platform)
+        assert "nothing to boot for 52:54:00:77:00:01" in found.text
+        assert found.text.startswith("#!ipxe\n")
+        assert "is published here" in found.reason
+
+
+@pytest.mark.parametrize("spelling", [MAC, MAC.upper(), MAC.replace(":", "-")])
+def test_an_assigned_machine_gets_its_own_image_however_it_spells_itself(site, x64, x86, spelling):
+    """Its processor need not be asked."""
+    assign(site, MAC, "Lab PE x86")
+
+    assert "Lab PE x86" == script(site, mac=spelling, platform="pcbios").image
+    assert "" == script(site, mac="52:54:00:77:00:02", platform="pcbios").image
+
+
+def test_an_assigned_image_that_is_not_published_is_not_replaced_by_another(site, x64):
+    """A machine that was meant to get one image must not silently get another."""
+    assign(site, MAC, "Windows PE 11")
+    found = script(site, platform="efi")
+
+    assert ("", f"{MAC} is assigned Windows PE 11, which is not published here") == (
+        found.image,
+        found.reason,
+    )
+
+
+def test_an_assigned_image_that_cannot_be_started_is_refused(site, x64, x86):
+    """As proxyDHCP refuses it: x86 does not start on 64-bit UEFI."""
+    assign(site, MAC, "Lab PE x86")
+
+    assert "an x86 image it cannot start" in script(site, platform="efi", arch="x64").reason
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        "x\nchain http://evil/",
+        "x && shell",
+        "${cpu}",
+        "x#",
+        "x y",
+        "x&y=z",
+        '"x"',
+        "x%0achain",
+        "ü",
+    ],
+)
+def test_what_a_client_says_never_becomes_a_command(site, x64, x86, evil):
+    """The second script asks again with the same words, and they are quoted."""
+    text = script(site, platform="pcbios", uuid=evil, **{evil: evil}).text
+
+    assert ["#!ipxe", "cpuid", "chain"] == [line.split()[0] for line in text.splitlines()]
+    words = text.splitlines()[2].split()
+    assert ["chain", "--replace", "--autofree"] == words[:3]
+    assert 4 == len(words)
+    assert 1 == words[3].count("${")
+
+
+def test_a_machine_with_a_strange_name_gets_a_token_without_it(site, x64):
+    """Only a MAC address goes into a token; a report then speaks for itself."""
+    found = script(site, mac="x" * 5000, platform="efi")
+
+    assert len(max(found.text.splitlines(), key=len)) < 1000
+
+
+def token_of(found):
+    return re.search(r"labpe\.report=http://10\.77\.0\.2:8081/report/(\S+)", found.text)[1]
+
+
+def test_a_report_with_our_token_is_noted_with_what_it_found(site, x64):
+    """Image and version come from inside the WIM, the machine from the token."""
+    served = pages(site)
+    token = token_of(served.script({"mac": MAC, "platform": "efi"}, "10.77.0.101"))
+    body = json.dumps({"image": "Lab PE x64", "version": 2, "driver": "e1000.inf"}).encode()
+
+    assert served.report(token, body, "10.77.0.101") is None
+    assert site.journal.flush()
+    (entry,) = site.journal.latest()
+    assert (PeReported, MAC, "Lab PE x64", 2, "e1000.inf") == (
+        type(entry.event),
+        entry.event.mac,
+        entry.event.image,
+        entry.event.version,
+        entry.event.driver,
+    )
+
+
+def test_a_report_with_another_token_is_refused_and_not_noted(site, x64):
+    """Nobody can put machines into the journal from outside."""
+    refusal = pages(site).report("guess", b"{}", "10.77.0.9")
+
+    assert isinstance(refusal, Refusal)
+    assert site.journal.flush()
+    assert [] == site.journal.latest()
+
+
+def test_files_of_a_version_are_served_by_their_whole_name(site, x64):
+    """And what is not held is refused with a reason."""
+    served = pages(site)
+    ref = served.resolve_url("/v/lab-pe-x64/3/boot.wim")
+    content = served.open_content(ref)
+
+    assert content_of("boot.wim", 3) == bytes(content.view)
+    content.close()
+    for path in ("/v/lab-pe-x64/4/boot.wim", "/v/lab-pe-x64/3/none", "/p/none", "/secret"):
+        assert isinstance(served.resolve_url(path), Refusal), path
+
+
+def test_an_update_is_taken_up_while_we_serve(site, x64):
+    """New scripts name the new version; the old one's files stay for boots that have begun."""
+    served = pages(site)
+    assert 3 == served.script({"platform": "efi"}, "ip").version
+    serve(site, version_of(site, 4))
+
+    assert 4 == served.script({"platform": "efi"}, "ip").version
+    assert not isinstance(served.resolve_url("/v/lab-pe-x64/3/boot.wim"), Refusal)
+
+
+def test_a_lost_blob_is_503_and_never_404(site, x64):
+    """A client must not be told that a version has no such file when our disk has lost it."""
+    site.point.blobs.remove(x64.file("boot.wim").digest)
+    served = pages(site)
+    answer = boot_app(
+        resolve_url=served.resolve_url,
+        open_content=served.open_content,
+        script=served.script,
+        report=served.report,
+        emit=site.journal.emit,
+    )
+
+    assert 503 == answer(Request("GET", "/v/lab-pe-x64/3/boot.wim", "10.0.0.1")).status
+    assert 404 == answer(Request("GET", "/v/lab-pe-x64/9/boot.wim", "10.0.0.1")).status
+    assert 403 == answer(Request("POST", "/report/guess", "10.0.0.1")).status
+    assert (
+        204
+        == answer(
+            Request(
+                "POST",
+                f"/report/{token_of(served.script({'platform': 'efi'}, ''))}",
+                "10.0.0.1",
+                body=b"{}",
+            )
+        ).status
+    )
+
+
+@pytest.mark.loopback
+def test_the_process_serves_and_ends_when_it_is_told(site, x64):
+    """`netboot http` on a port of this machine: a script, a file, and a clean end on SIGTERM."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (site.data / "netboot.toml").write_text(f"http_port = {port}\n")
+    command = [sys.executable, "-m", "netboot", "--data", site.data]
+    process = subprocess.Popen(
+        [*command, "http", "--address", "127.0.0.1"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        assert "http.ready" in process.stdout.readline()
+        url = f"http://127.0.0.1:{port}"
+        got = subprocess.run(
+            ["curl", "-s", "-f", "--retry", "10", "--retry-connrefused", "--retry-delay", "1",
+             f"{url}/boot.ipxe?mac={MAC}&platform=efi", f"{url}/v/lab-pe-x64/3/boot.wim"],
+            check=True, capture_output=True, text=True,
+        ).stdout  # fmt: skip
+        assert f"http://127.0.0.1:{port}/v/lab-pe-x64/3/vmlinuz" in got
+        assert got.endswith(content_of("boot.wim", 3).decode())
+        process.terminate()
+        assert 0 == process.wait(20)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    kinds = [entry.event.kind for entry in site.journal.latest()]
+    assert ["ContentServed", "ScriptServed"] == kinds

@@ -1,0 +1,341 @@
+from dataclasses import replace
+
+import pytest
+
+from netboot.boot.told.events import PeOffline
+from netboot.daemons import job_handlers
+from netboot.errors import AlreadyExists, InvalidInput, OperatorFault
+from netboot.operations import jobs, lab
+from netboot.operations.boots import network
+from netboot.operations.images import images
+from netboot.store.database.jobs import JobFailed, LeaseLost, WorkerStops
+from tests.captures.reader import FOLDER
+from tests.samples.synthetic_winpe import SyntheticWinPe
+from tests.web.support.seeding import write_driver
+
+
+class Context:
+    """A job's context that notes what it is told."""
+
+    def __init__(self, site, job):
+        self.site, self.job, self.told = site, job, []
+
+    def progress(self, part, stage):
+        self.told.append(stage)
+
+    def line(self, text, *, part, stage):
+        self.told.append(text)
+
+    def show(self, result, *, part, stage):
+        self.told.append((round(part, 2), stage, len(result["verdicts"])))
+
+    def check(self):
+        pass
+
+
+MACHINE = {"firmware": "bios-x64", "nic": "e1000", "memory": 512}
+SERIAL = "LABPE 3.52 PCI slot=0000:00:03.0 device=8086:100e:0200:11001af4 revision=03"
+
+
+@pytest.fixture
+def boot(site, monkeypatch):
+    """`boot(*events)`: the handler's result when the lab says this."""
+
+    def run(*events):
+        monkeypatch.setattr(lab, "boot_machine", lambda site, request: iter(events))
+        job = jobs.submit(site, "boot_test_machine", MACHINE, title="Boot")
+        return job_handlers.carry_out(Context(site, job))
+
+    return run
+
+
+def test_an_offline_machine_gets_a_line_in_the_boot_log(site, boot):
+    """It cannot report home; its console names what it lacks and which devices it has."""
+    result = boot(
+        {"event": "serial", "line": SERIAL},
+        {"event": "done", "result": "offline", "mac": "52:54:00:77:00:00", "image": "Lab",
+         "version": 1, "missing": "net:8086:100e"},
+    )  # fmt: skip
+    assert site.journal.flush()
+
+    (entry,) = site.journal.latest()
+    assert isinstance(entry.event, PeOffline)
+    assert ("net:8086:100e", "8086:100e:0200:11001af4") == (
+        entry.event.missing,
+        entry.event.devices,
+    )
+    assert "offline" == result["result"]
+
+
+def test_the_picture_of_the_screen_is_kept(site, boot, tmp_path):
+    """The lab throws its own away; the store's is named by its digest."""
+    picture = tmp_path / "screen.png"
+    picture.write_bytes(b"\x89PNG picture")
+    result = boot({"event": "done", "result": "online", "screenshot": str(picture)})
+
+    assert b"\x89PNG picture" == site.blobs.require(result["screenshot"]).read_bytes()
+
+
+def test_a_machine_that_failed_fails_the_job_and_shows_what_there_is(boot):
+    """Reason and hint are the lab's."""
+    with pytest.raises(JobFailed, match="no offer") as failure:
+        boot({"event": "failed", "reason": "no offer", "hint": "Look at the network."})
+    assert ("Look at the network.", "") == (failure.value.hint, failure.value.result["screenshot"])
+
+
+def test_an_upload_is_removed_only_where_uploads_lie(site, tmp_path):
+    """A file of the operator's own is never touched."""
+    mine = tmp_path / "boot.wim"
+    mine.write_bytes(b"mine")
+    uploads = site.data / "uploads"
+    uploads.mkdir()
+    upload = uploads / "1"
+    upload.write_bytes(b"uploaded")
+    job_handlers._forget_upload(site, mine)
+    job_handlers._forget_upload(site, upload)
+
+    assert (True, False) == (mine.exists(), upload.exists())
+
+
+# --- uploads ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def upload(site):
+    """`upload(kind, data)`: a job about an upload of these bytes, and where they lie."""
+    folder = site.data / "uploads" / "batch" / "files"
+
+    def make(kind, data, **arguments):
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "boot.wim"
+        path.write_bytes(data)
+        job = jobs.submit(site, kind, {"path": str(path), **arguments}, title="Import")
+        return Context(site, job), path
+
+    return make
+
+
+def test_an_upload_that_cannot_be_used_is_not_kept(site, upload):
+    """The job fails with the reason, and neither file nor blob nor row nor staging is left."""
+    context, path = upload("import_image", b"no WIM at all" * 100, name="Notes")
+
+    with pytest.raises(InvalidInput):
+        job_handlers.carry_out(context)
+    assert not path.exists()
+    assert [] == images.list_images(site)
+    assert [] == list(site.blobs.digests())
+    assert [] == list(site.blobs.staging.iterdir())
+
+
+@pytest.mark.parametrize("stop", [LeaseLost("taken"), WorkerStops("told to stop")])
+def test_an_upload_stays_for_who_takes_the_job_up_again(site, upload, stop):
+    """A worker that stops, or has lost its job, leaves the bytes where they are."""
+    context, path = upload("import_image", b"MSWIM\0\0\0" + bytes(500), name="Later")
+
+    def told(part, stage):
+        raise stop
+
+    context.progress = told
+    with pytest.raises(type(stop)):
+        job_handlers.carry_out(context)
+    assert path.exists()
+
+
+@pytest.mark.wimlib
+def test_a_job_that_finds_its_own_work_done_has_succeeded(site, upload, tmp_path):
+    """Killed between the row and the word about it: the second worker says what the first did."""
+    wim = SyntheticWinPe().capture(tmp_path)
+    images.import_image(site, wim, name="Windows PE x64")
+    context, path = upload("import_image", wim.read_bytes(), name="Windows PE x64")
+    context.job = replace(context.job, attempts=2)
+
+    assert {"image": "Windows PE x64"} == job_handlers.carry_out(context)
+    assert not path.exists()
+
+
+@pytest.mark.wimlib
+@pytest.mark.parametrize(("attempts", "other"), [(1, b""), (2, b"another file")])
+def test_a_name_that_is_taken_by_another_is_refused(site, upload, tmp_path, attempts, other):
+    """At the first try, and where the image of that name was made of something else."""
+    wim = SyntheticWinPe().capture(tmp_path)
+    images.import_image(site, wim, name="Windows PE x64")
+    context, _ = upload("import_image", wim.read_bytes() + other, name="Windows PE x64")
+    context.job = replace(context.job, attempts=attempts)
+
+    with pytest.raises(AlreadyExists, match='there is a boot image "Windows PE x64" already'):
+        job_handlers.carry_out(context)
+
+
+def test_drivers_of_an_upload_enter_the_catalog(site, upload, tmp_path):
+    """A folder of packages: what is new, known and refused is told, and the upload goes."""
+    context, path = upload("import_drivers", b"")
+    path.unlink()
+    write_driver(path, "nb1000")
+    (path / "bad.inf").write_text("no section at all\n")
+    result = job_handlers.carry_out(context)
+
+    assert (["nb1000"], []) == ([new["name"] for new in result["new"]], result["duplicates"])
+    assert ["bad.inf"] == [name for name, _ in result["refused"]]
+    assert (1, 0, 1) == tuple(result[f"{n}_count"] for n in ("new", "duplicate", "refused"))
+    assert ["PCI\\VEN_8086&DEV_100E"] == result["newly_covered"]
+    assert not path.exists()
+
+
+def test_an_upload_never_means_the_folder_of_all_uploads(site, upload):
+    """A path that climbs, or is too short, removes nothing."""
+    _, path = upload("import_image", b"x")
+    for odd in (site.data / "uploads", site.data, path / ".." / ".." / ".." / ".."):
+        job_handlers._forget_upload(site, odd)
+
+    assert path.exists()
+
+
+def test_silence_is_no_progress(boot, site):
+    """A machine that says nothing for a while is waited for."""
+    assert "online" == boot({"event": "silent"}, {"event": "done", "result": "online"})["result"]
+
+
+def test_a_lab_that_ends_with_the_site_is_not_the_jobs_fault(site, monkeypatch):
+    """The worker gives the job back instead of failing it."""
+
+    def ends(site, request):
+        yield {"event": "started"}
+        raise OperatorFault("the lab ended before the test machine did")
+
+    class Stopping(Context):
+        def check(self):
+            if self.told:
+                raise WorkerStops("told to stop")
+
+    monkeypatch.setattr(lab, "boot_machine", ends)
+    job = jobs.submit(site, "boot_test_machine", MACHINE, title="Boot")
+    with pytest.raises(WorkerStops):
+        job_handlers.carry_out(Stopping(site, job))
+    with pytest.raises(OperatorFault, match="the lab ended"):
+        job_handlers.carry_out(Context(site, job))
+
+
+def test_the_clean_up_tells_what_it_did(site):
+    """Its result is plain values, for the page."""
+    job = jobs.submit(site, "clean_up", {}, title="Daily clean-up")
+    result = job_handlers.carry_out(Context(site, job))
+
+    assert (0, 0, []) == (result["blobs"], result["size"], result["versions"])
+
+
+@pytest.fixture
+def check(site, monkeypatch):
+    """`check(*events)`: context and result of a network check that tells this."""
+
+    def run(*events):
+        monkeypatch.setattr(network, "run_check", lambda site, kinds, **how: iter(events))
+        context = Context(site, network.ask_check(site))
+        return context, job_handlers.carry_out(context)
+
+    return run
+
+
+ASKING = {"event": "asking", "interface": "eth0", "kinds": 2}
+VERDICT = {"event": "verdict", "kind": "bios", "title": "BIOS PC", "outcome": "boots"}
+
+
+def test_verdicts_of_a_check_are_shown_as_they_come(check):
+    """And all of them, with what to do, are the result."""
+    done = {"event": "done", "verdicts": [{"kind": "bios"}], "to_do": [], "code": 0}
+    context, result = check(ASKING, {"event": "silent"}, VERDICT, done)
+
+    assert [(0.1, "asking the network", 0), (0.55, "BIOS PC", 1)] == context.told
+    assert ("eth0", [{"kind": "bios"}], 0) == (
+        result["interface"],
+        result["verdicts"],
+        result["code"],
+    )
+
+
+def test_a_check_that_fails_keeps_what_it_had_found(check):
+    """Half a check is better than none."""
+    with pytest.raises(JobFailed, match="no port") as failed:
+        check(ASKING, VERDICT, {"event": "failed", "reason": "no port", "hint": "Be root."})
+
+    assert "Be root." == failed.value.hint
+    assert 1 == len(failed.value.result["verdicts"])
+
+
+def test_a_check_that_ends_without_a_verdict_is_a_fault(check):
+    """The site may be stopping."""
+    with pytest.raises(OperatorFault, match="without a verdict"):
+        check(ASKING)
+
+
+def test_a_medium_is_made_by_the_worker(site):
+    """What was ordered goes through the queue as plain values."""
+    from netboot.images.media.request import MediaKind, MediaOrder
+    from netboot.operations.media import media
+    from tests.support.media_versions import add_lab_version
+
+    add_lab_version(site)
+    order = MediaOrder(kind=MediaKind.USB, label="STICK")
+    arguments = {
+        "image": "Lab PE x64",
+        "order": order.to_json(),
+        "versions": [["Lab PE x64", 1]],
+    }
+    job = jobs.submit(site, "build_media", arguments, title="Make a USB image")
+    context = Context(site, job)
+    result = job_handlers.carry_out(context)
+    (view,) = media.list_media(site)
+
+    assert (view.id, view.digest) == (result["medium"], result["digest"])
+    assert "STICK" == view.label
+    assert {"making the loaders", "writing the file system", "reading the medium back"} <= set(
+        context.told
+    )
+
+
+@pytest.fixture
+def uploaded(site):
+    """`uploaded(data)`: a recording that was uploaded, and the job that is to tell it."""
+
+    def make(data):
+        folder = site.data / "uploads" / ("0" * 32) / "files"
+        folder.mkdir(parents=True)
+        path = folder / "boot.pcap"
+        path.write_bytes(data)
+        return path, Context(site, network.ask_capture(site, path))
+
+    return make
+
+
+def test_a_recording_is_told_and_thrown_away(uploaded):
+    """The machine's story is the result."""
+    path, context = uploaded((FOLDER / "uefi64-edk2-native-snponly.pcap").read_bytes())
+    story = job_handlers.carry_out(context)
+
+    assert [("52:54:00:77:00:01", False)] == [
+        (one["mac"], one["failed"]) for one in story["machines"]
+    ]
+    assert not path.exists()
+
+
+def test_a_recording_that_cannot_be_read_fails_with_its_reason(uploaded):
+    """And goes all the same."""
+    path, context = uploaded(b"\xd4\xc3\xb2\xa1xyz")
+    with pytest.raises(JobFailed, match=r"^boot\.pcap cannot be read as a capture") as failed:
+        job_handlers.carry_out(context)
+
+    assert "Wireshark" in failed.value.hint
+    assert not path.exists()
+
+
+def test_the_reading_of_a_recording_can_be_stopped(uploaded):
+    """Whoever takes the job up again finds the recording."""
+    path, context = uploaded((FOLDER / "uefi64-edk2-native-snponly.pcap").read_bytes())
+
+    def check():
+        raise WorkerStops("the worker stops")
+
+    context.check = check
+    with pytest.raises(WorkerStops):
+        job_handlers.carry_out(context)
+
+    assert path.exists()

@@ -1,0 +1,229 @@
+"""`netboot run` as an operator starts it: the whole site, in a network of the test's own."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from netboot.daemons import run_site as module
+from netboot.errors import PortTaken
+from netboot.operations import remembered as facts
+from netboot.operations.deployments import deployments as policy
+from tests.support.content import serve, version_of
+from tests.support.netlab import Lan, needs_netns
+from tests.web.support.seeding import add_accounts, add_image
+
+pytestmark = pytest.mark.loopback
+
+ADDRESS = "10.77.0.2"
+
+
+@pytest.fixture
+def stocked(site):
+    """A site that has had its default images, so that its start is quick."""
+    facts.remember(site, facts.DEFAULTS_PROVIDED, {"at": 1.0})
+    add_image(site, "Lab PE x64")
+    serve(site, version_of(site, 1), default=False)
+    return site
+
+
+@pytest.fixture
+def lan():
+    with Lan() as made:
+        yield made
+
+
+def start(site, lan):
+    """`netboot run` for the network behind eth0."""
+    host = lan.host("srv", f"{ADDRESS}/24")
+    command = [sys.executable, "-m", "netboot", "--data", str(site.data)]
+    return host, host.start(*command, "run", "--interface", "eth0")
+
+
+def lines_until(process, text):
+    """What the site says up to a line with `text`."""
+    said = []
+    for line in process.stdout:
+        said.append(line.rstrip())
+        if text in line:
+            return said
+    raise AssertionError("\n".join(said))
+
+
+def children_of(process):
+    return Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+
+
+@needs_netns
+@pytest.mark.netns
+def test_a_site_serves_a_real_network(stocked, lan):
+    """Page, boot services, boot files and worker come up; the console says where and what next."""
+    host, process = start(stocked, lan)
+    said = lines_until(process, "Stop ")
+
+    assert f"The site is up, serving the network behind eth0 as {ADDRESS}." in said
+    assert "  Page         http://127.0.0.1:8080/" in said
+    token = next(line for line in said if "Set-up token" in line).split()[2]
+    assert len(token) >= 12
+    assert "netboot" in host.run("curl", "-sL", "-m", "20", "http://127.0.0.1:8080/")
+    kernel = host.run(
+        *("curl", "-s", "-m", "20", f"tftp://{ADDRESS}/undionly.kpxe"),
+        *("-o", "/dev/null", "-w", "%{size_download}"),
+    )
+    assert int(kernel) > 50_000
+    script = host.run("curl", "-s", "-m", "20", f"http://{ADDRESS}:8081/boot.ipxe?platform=efi")
+    assert script.startswith("#!ipxe")
+    job = stocked.jobs.submit("clean_up", {}, title="Clean")
+    assert "succeeded" == wait_for(stocked, job)
+
+    process.send_signal(signal.SIGTERM)
+    assert 0 == process.wait(30)
+    lock = stocked.claim()
+    lock.release()
+
+
+def wait_for(site, job):
+    for _ in range(300):
+        state = site.jobs.get(job.id).state
+        if state in {"succeeded", "failed"}:
+            break
+        signal.sigtimedwait([], 0.1)
+    return state
+
+
+@needs_netns
+@pytest.mark.netns
+def test_a_daemon_that_dies_comes_back_and_a_killed_site_leaves_nobody(stocked, lan):
+    """kill -9 of one child, then of the site itself."""
+    _, process = start(stocked, lan)
+    lines_until(process, "Stop ")
+    before = children_of(process)
+    os.kill(int(before[0]), signal.SIGKILL)
+    lines_until(process, "boot services ended by SIGKILL; it starts again")
+    lines_until(process, "boot.ready")
+    after = children_of(process)
+    assert set(before[1:]) < set(after)
+
+    watches = {name_of(pid): os.pidfd_open(int(pid)) for pid in after}
+    process.kill()
+    process.wait()
+    for child, watch in watches.items():
+        assert ended(watch), f"{child} outlives the site"
+    stocked.claim().release()
+
+
+def name_of(pid):
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+
+
+def ended(watch, seconds=20):
+    import select
+
+    poll = select.poll()
+    poll.register(watch, select.POLLIN)
+    try:
+        return bool(poll.poll(seconds * 1000))
+    finally:
+        os.close(watch)
+
+
+@needs_netns
+@pytest.mark.netns
+def test_a_site_with_an_administrator_shows_no_token(stocked, lan):
+    """Who has set up the page needs none, and a console may be read by many."""
+    add_accounts(stocked)
+    _, process = start(stocked, lan)
+    said = lines_until(process, "Stop ")
+
+    assert not [line for line in said if "token" in line]
+    assert "  Next         open the page and sign in." in said
+
+
+@needs_netns
+@pytest.mark.netns
+def test_what_was_cut_off_is_mended_at_the_start(stocked, lan):
+    """Staging of killed work goes, and the policy is handed to the point again."""
+    policy.deploy(stocked, "525400abcdef", "Lab PE x64")
+    stocked.point.publish_policy(lambda: ({}, {}))
+    (stocked.blobs.staging / "999999999-half").write_bytes(b"half a WIM")
+    _, process = start(stocked, lan)
+    lines_until(process, "Stop ")
+
+    assert [] == list(stocked.blobs.staging.iterdir())
+    assert {"52:54:00:ab:cd:ef": "Lab PE x64"} == dict(stocked.point.load().assignments)
+
+
+@needs_netns
+@pytest.mark.netns
+def test_without_boot_programs_nothing_is_started(stocked, lan):
+    """The package is named, and the exit code is 2."""
+    (stocked.data / "netboot.toml").write_text('programs = ["/nowhere"]\n')
+    _, process = start(stocked, lan)
+    output = process.stdout.read()
+
+    assert 2 == process.wait(30)
+    assert "netboot: no iPXE boot programs below /nowhere" in output
+    assert "apt-get install ipxe" in output
+
+
+def test_a_page_port_in_use_names_its_holder(stocked):
+    """Found out before anything is started; the hint shows how to take another."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        (stocked.data / "netboot.toml").write_text(f"web_port = {port}\n")
+        with pytest.raises(PortTaken, match=rf"TCP port {port} of 127.0.0.1 is taken by ") as fault:
+            module.run_site(stocked.data, "lo")
+    assert f"(process {os.getpid()})" in str(fault.value)
+    assert "NETBOOT_WEB_PORT=" in fault.value.hint
+    stocked.claim().release()
+
+
+@pytest.mark.parametrize(
+    ("address", "reached"),
+    [("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("10.0.0.5", "10.0.0.5")],
+)
+def test_an_address_that_means_all_is_asked_at_home(address, reached):
+    """What listens everywhere is looked for on this machine."""
+    assert reached == module._reachable(address)
+
+
+def test_on_a_real_network_there_are_four_children_and_in_the_lab_three(stocked):
+    """In the lab the boot services run inside its private network, started by it."""
+    lan_names = [child.name for child in module._children(stocked, "eth0", "192.0.2.1")]
+    lab = module._children(stocked, "", module.LAB_ADDRESS)
+
+    assert ["boot services", "boot files over HTTP", "page", "worker"] == lan_names
+    assert ["lab", "page", "worker"] == [child.name for child in lab]
+    netd = json.loads(lab[0].command[lab[0].command.index("--netd-command") + 1])
+    assert ["boot", "--address", "10.77.0.2", "--interface", "eth0"] == netd[-5:]
+
+
+def test_our_address_is_the_one_that_was_set_or_the_interfaces_first(stocked):
+    """In the lab it is always the same."""
+    assert module.LAB_ADDRESS == module._address(stocked, "")
+    assert "127.0.0.1" == module._address(stocked, "lo")
+    (stocked.data / "netboot.toml").write_text('address = "192.0.2.7"\n')
+    del vars(stocked)["settings"]
+    assert "192.0.2.7" == module._address(stocked, "lo")
+
+
+def test_default_images_are_made_once_in_a_sites_life(site, monkeypatch):
+    """They are asked for until all is there; who deletes them afterwards means it."""
+    asked = []
+
+    def run(command, *, check):
+        asked.append(command[1:3])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(module.subprocess, "run", run)
+    add_image(site, "Lab PE x64")  # a first try that was cut off after one image
+    module._provide_default_images(site)
+    assert [["-m", "vm.defaults"]] == asked
+    facts.remember(site, facts.DEFAULTS_PROVIDED, {"at": 1.0})
+    module._provide_default_images(site)
+    assert 1 == len(asked)

@@ -1,0 +1,85 @@
+"""What DHCP servers do for a machine: in time, alone, and with a way to the boot server."""
+
+from dataclasses import replace
+
+import pytest
+
+from netboot.diagnose.asking.answers import Reply
+from netboot.diagnose.asking.firmware import KINDS
+from netboot.diagnose.evidence import Evidence
+from netboot.diagnose.judging.addresses import addresses, reaches
+from netboot.diagnose.judging.findings import Level
+
+SERVER = "10.0.0.2"
+ADDRESS = Reply(
+    1, "10.0.0.1", 67, 2, "10.0.0.1", "10.0.0.99", "0.0.0.0", "", "", mask="255.255.255.0"
+)
+ELSEWHERE = replace(ADDRESS, server="10.0.0.3", offered="192.168.1.20")
+
+
+def told(*offers: Reply, server: str = SERVER) -> list[tuple[Level, str]]:
+    """The findings on these offers."""
+    evidence = Evidence(kind=KINDS[1], offers=offers)
+    return [(one.level, one.words) for one in addresses(evidence, server)]
+
+
+def test_an_address_is_told_with_the_time_that_it_took() -> None:
+    """Milliseconds where all is well."""
+    assert told(replace(ADDRESS, after=0.0123)) == [
+        (Level.OK, "10.0.0.1 offers the address 10.0.0.99 after 12 ms")
+    ]
+
+
+def test_a_slow_server_is_a_warning() -> None:
+    """Some firmware has given up by then."""
+    (_, (level, words)) = told(replace(ADDRESS, after=2.5))
+
+    assert (level, words) == (
+        Level.WARNING, "the address took 2.5 s: some firmware has given up by then"
+    )  # fmt: skip
+
+
+def test_no_address_names_the_code_on_the_screen() -> None:
+    """E51 without any offer, E52 with a boot server's alone."""
+    boot = replace(ADDRESS, offered="0.0.0.0", vendor_class="PXEClient")
+
+    assert told() == [(Level.FAULT, "no DHCP server offers an address [PXE-E51]")]
+    assert told(boot) == [(Level.FAULT, "no DHCP server offers an address [PXE-E52]")]
+
+
+def test_a_pair_of_servers_is_worth_a_word_and_a_stranger_a_warning() -> None:
+    """Told apart by the network of what they offer."""
+    pair = told(ADDRESS, replace(ADDRESS, server="10.0.0.3", offered="10.0.0.120"))
+    assert pair[-1] == (
+        Level.INFO, "2 DHCP servers offer addresses, as a pair would: 10.0.0.1, 10.0.0.3"
+    )  # fmt: skip
+
+    levels = [level for level, words in told(ADDRESS, ELSEWHERE) if "different networks" in words]
+    assert levels == [Level.WARNING]
+
+
+@pytest.mark.parametrize(
+    ("reply", "reached"),
+    [
+        (ADDRESS, True),
+        (ELSEWHERE, False),
+        (replace(ELSEWHERE, router="192.168.1.1"), True),
+        (replace(ELSEWHERE, mask=""), True),
+        (replace(ELSEWHERE, mask="nonsense"), True),
+    ],
+)
+def test_without_a_router_only_the_own_network_is_reached(reply: Reply, *, reached: bool) -> None:
+    """What cannot be told is not called broken."""
+    assert reaches(reply, SERVER) is reached
+
+
+def test_a_missing_router_is_a_fault_that_names_who_should_give_it() -> None:
+    """The machine would have an address and no way to its file."""
+    (finding,) = (
+        one
+        for one in addresses(Evidence(kind=KINDS[1], offers=(ELSEWHERE,)), SERVER)
+        if one.level is Level.FAULT
+    )
+
+    assert "comes without a router: a machine with it cannot reach 10.0.0.2" in finding.words
+    assert finding.cure == "Let 10.0.0.3 give option 3 (router) in this network."

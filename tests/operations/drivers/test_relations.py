@@ -1,0 +1,86 @@
+"""netboot.operations.drivers.relations: versions, rivals and conflicts."""
+
+import pytest
+
+from netboot.operations.drivers import drivers
+from netboot.operations.drivers import importing as driver_import
+from netboot.operations.drivers import relations as driver_relations
+from netboot.operations.drivers.search import search_drivers
+from netboot.operations.images import images
+from tests.images.drivers.packages import package_files
+from tests.web.support import seeding
+
+A, B, C = (f"PCI\\VEN_8086&DEV_000{n}" for n in "123")
+
+
+@pytest.fixture
+def add(site, tmp_path):
+    """`add(name, ids, version)`: the digest of a driver that was imported now."""
+
+    def make(name, *ids, driver_ver="01/02/2020,1.0.0.0", vendor="Acme", **more):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        files = package_files(name, ids=ids, driver_ver=driver_ver, vendor=vendor, **more)
+        for path, data in files.items():
+            (folder / path).write_bytes(data)
+        return driver_import.import_drivers(site, folder).new[0].digest
+
+    return make
+
+
+def test_a_newer_version_that_claims_all_supersedes(site, add):
+    """One that dropped a device does not, though it is newer."""
+    old = add("nic", A, B)
+    add("nic", A, driver_ver="01/02/2021,2.0.0.0")
+    assert driver_relations.relations(site, old).superseded_by is None
+
+    newest = add("nic", A, B, C, driver_ver="01/02/2022,3.0.0.0")
+    found = driver_relations.relations(site, old)
+    assert newest == found.superseded_by.digest
+    assert ["3.0.0.0", "2.0.0.0"] == [version.version for version in found.versions]
+    assert driver_relations.relations(site, newest).superseded_by is None
+
+
+def test_lists_tell_which_drivers_have_a_newer_version(site, add):
+    """By date and version alone: a list reads no models."""
+    old = add("nic", A)
+    newest = add("nic", B, driver_ver="01/02/2022,3.0.0.0")
+    add("other", C)
+
+    shown = search_drivers(site).drivers
+    assert {old: newest} == {
+        digest: newer.digest
+        for digest, newer in driver_relations.newer_versions(site, shown).items()
+    }
+
+
+def test_rivals_are_other_packages_for_the_same_devices(site, add):
+    """With the ids that both claim; versions of one package are no rivals."""
+    here = add("nic", A, B)
+    add("nic", A, B, driver_ver="01/02/2022,3.0.0.0")
+    rival = add("other", B, C, vendor="Beta")
+    add("elsewhere", A, targets=("NTx86",), machine="x86", vendor="Beta")
+
+    (found,) = driver_relations.relations(site, here).rivals
+    assert (rival, (B,)) == (found.driver.digest, found.hardware_ids)
+
+
+def test_only_enabled_drivers_conflict(site, add):
+    """What may not be added cannot get in anybody's way."""
+    one, two = add("nic", A, B), add("other", B, C, vendor="Beta")
+    drivers.enable_driver(site, one)
+    assert () == driver_relations.conflicts(site).ids
+
+    drivers.enable_driver(site, two)
+    (conflict,) = driver_relations.conflicts(site).ids
+    assert (B, {one, two}) == (conflict.hardware_id, {d.digest for d in conflict.drivers})
+
+
+def test_an_images_conflicts_are_its_own(site, add):
+    """By device and by service: two packages that install one service take it from each other."""
+    seeding.add_image(site)
+    one, two = add("nic", A), add("nic", B, vendor="Beta")
+    images.add_drivers(site, "Lab PE x64", (one, two), enable=True)
+
+    found = driver_relations.conflicts(site, "Lab PE x64")
+    assert ((), ["nic"]) == (found.ids, [conflict.hardware_id for conflict in found.services])

@@ -1,0 +1,162 @@
+import pytest
+
+from netboot.boot.told.events import Discovered, PeOffline, PeReported
+from netboot.errors import InvalidInput, NotFound
+from netboot.operations.machines import machines
+
+MAC = "52:54:00:77:00:00"
+DEVICES = "8086:1237:0600:11001af4 8086:100e:0200:11001af4"
+
+
+def discovered(at, **more):
+    return Discovered(
+        at=at, mac=MAC, architecture="x86", firmware="bios", stage="ipxe", nic="8086:100e", **more
+    )
+
+
+def emit(site, *events):
+    for event in events:
+        site.journal.emit(event)
+    assert site.journal.flush()
+
+
+def test_a_machine_is_known_from_its_first_request(site):
+    """IPXE tells the card before anything was loaded."""
+    emit(site, discovered(100.0))
+
+    (machine,) = machines.list_machines(site)
+    assert (MAC, "ipxe", "bios") == (machine.key, machine.source, machine.firmware)
+    assert [("8086", "100E")] == [(d.vendor, d.device) for d in machine.devices]
+
+
+def test_a_report_tells_all_devices_and_later_requests_do_not_forget_them(site):
+    """What a boot image found outweighs what iPXE says."""
+    emit(
+        site,
+        discovered(100.0),
+        PeReported(
+            at=110.0, mac=MAC, image="Lab PE x64", version=2, driver="e1000.inf",
+            device="8086:100e", architecture="x64", devices=DEVICES,
+        ),
+        discovered(200.0),
+    )  # fmt: skip
+
+    (machine,) = machines.list_machines(site)
+    assert ("report", 2, "x64", "Lab PE x64", 200.0) == (
+        machine.source,
+        len(machine.devices),
+        machine.architecture,
+        machine.image,
+        machine.seen_at,
+    )
+
+
+def test_an_offline_machine_is_known_by_its_console(site):
+    """A test machine without a network cannot report; its serial console told its devices."""
+    emit(
+        site,
+        PeOffline(
+            at=1.0, mac=MAC, image="Lab PE x64", version=1, missing="net:8086:100e", devices=DEVICES
+        ),
+    )
+
+    assert ["report"] == [machine.source for machine in machines.list_machines(site)]
+
+
+def test_a_pasted_list_becomes_a_machine(site):
+    """PNPDeviceIDs and lspci lines are read; what nobody understands is handed back."""
+    machine, unread = machines.import_devices(
+        site,
+        "laptop pool",
+        "PCI\\VEN_8086&DEV_15BE&SUBSYS_225D17AA&REV_11\\3&11583659&0&FE\n"
+        "Realtek 8168 gigabit VEN_10EC\n",
+    )
+
+    assert [("8086", "15BE")] == [(d.vendor, d.device) for d in machine.devices]
+    assert 1 == len(unread)
+    assert ["laptop pool"] == [known.key for known in machines.list_machines(site)]
+
+
+def test_a_list_without_devices_is_refused(site):
+    """One message that says what to paste."""
+    with pytest.raises(InvalidInput, match="no device") as refusal:
+        machines.import_devices(site, "empty", "hello\n")
+    assert "lspci" in refusal.value.hint
+
+
+def test_a_forgotten_machine_comes_back_when_it_boots(site):
+    """Forgetting one that is not known is told."""
+    emit(site, discovered(100.0))
+    machines.list_machines(site)
+    machines.forget(site, MAC)
+    assert [] == machines.list_machines(site)
+    with pytest.raises(NotFound):
+        machines.forget(site, MAC)
+    emit(site, discovered(200.0))
+    assert [MAC] == [machine.key for machine in machines.list_machines(site)]
+
+
+def test_machines_that_a_check_made_up_are_not_taken_for_real(site):
+    """`netboot check` asks as iPXE would, card and all."""
+    emit(site, Discovered(at=1.0, mac="02:6e:62:00:00:01", architecture="x64", firmware="uefi",
+                          stage="ipxe", nic="8086:100e"))  # fmt: skip
+
+    assert [] == machines.list_machines(site)
+
+
+def test_machines_are_found_a_page_at_a_time(site):
+    """Seen last first; by address, image, or a device in either spelling."""
+    for number in range(7):
+        report = PeReported(
+            at=100.0 + number, mac=f"52:54:00:00:00:0{number}", image="PE", version=1, driver="d",
+            device="e", devices=f"8086:100{number}",
+        )  # fmt: skip
+        site.journal.emit(report)
+    assert site.journal.flush()
+
+    def found(search="", limit=50, offset=0):
+        shown, total = machines.find_machines(site, search, limit=limit, offset=offset)
+        return [machine.key[-1] for machine in shown], total
+
+    assert (["6", "5"], 7) == found(limit=2)
+    assert (["0"], 7) == found(limit=2, offset=6)
+    assert (["3"], 1) == found("52-54-00-00-00-03")
+    assert (["4"], 1) == found("8086:1004")
+    assert (["4"], 1) == found("PCI\\VEN_8086&DEV_1004")
+    assert (["4"], 1) == found("ven_8086&dev_1004")
+    assert 7 == found("pe")[1]
+    assert ([], 0) == found("100%")
+
+
+def test_a_machine_is_given_the_loader_that_its_firmware_trusts(site):
+    """Told to the point at once, and taken back; boots change nothing about it."""
+    emit(site, discovered(100.0))
+    known = machines.set_authority(site, MAC.upper().replace(":", "-"), "2023")
+    assert ("2023", {MAC: "2023"}) == (known.authority, dict(site.point.load().authorities))
+    emit(site, discovered(200.0))
+    machines.import_devices(site, MAC, "PCI\\VEN_8086&DEV_100E")
+    assert "2023" == machines.get_machine(site, MAC).authority
+
+    assert "" == machines.set_authority(site, MAC, "").authority
+    assert {} == dict(site.point.load().authorities)
+
+
+def test_a_machine_that_is_forgotten_needs_no_loader_any_more(site):
+    """The point is told."""
+    emit(site, discovered(100.0))
+    machines.set_authority(site, MAC, "2011")
+    machines.forget(site, MAC)
+
+    assert {} == dict(site.point.load().authorities)
+
+
+def test_only_known_authorities_of_known_machines_are_taken(site):
+    """A list of devices starts nothing."""
+    emit(site, discovered(100.0))
+    machines.import_devices(site, "new laptops", "PCI\\VEN_8086&DEV_100E")
+    with pytest.raises(InvalidInput, match="no authority"):
+        machines.set_authority(site, MAC, "2042")
+    with pytest.raises(InvalidInput, match="list of devices"):
+        machines.set_authority(site, "new laptops", "2023")
+    with pytest.raises(NotFound):
+        machines.set_authority(site, "52:54:00:00:00:99", "2023")

@@ -1,0 +1,221 @@
+"""The boot port's listener: who gets in, and who makes room."""
+
+import errno
+import http.client
+import os
+import socket
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from netboot.boot.files.names import ContentRef
+from netboot.errors import InvalidInput, PortTaken
+from netboot.serve.http.boot_app import serve_file
+from netboot.serve.http.httpd import HttpServer, open_tcp
+from netboot.serve.http.limits import HttpLimits
+from netboot.serve.http.message import Request, Response, plain
+from netboot.serve.udp import Loop
+from tests.support.serving import running_httpd
+
+pytestmark = pytest.mark.loopback
+
+
+def hello(request: Request) -> Response:
+    return plain(200, request.ip)
+
+
+def connect(
+    address: tuple[str, int], source: str = "127.0.0.1", *, receive_buffer: int = 0
+) -> socket.socket:
+    tcp = socket.socket()
+    if receive_buffer:
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    tcp.settimeout(3)
+    tcp.bind((source, 0))
+    tcp.connect(address)
+    return tcp
+
+
+def asks(tcp: socket.socket) -> bytes:
+    """What comes back for a request; nothing if the connection was closed on us."""
+    try:
+        tcp.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        return tcp.recv(4096)
+    except (ConnectionResetError, BrokenPipeError):
+        return b""
+
+
+def test_the_clients_address_reaches_the_answer() -> None:
+    """A standard client is served."""
+    with running_httpd(hello) as (server, address):
+        client = http.client.HTTPConnection(*address)
+        client.request("GET", "/x")
+        response = client.getresponse()
+
+        assert response.read() == b"127.0.0.1\n"
+        assert server.connections == 1
+        client.close()
+
+
+def test_one_address_has_so_many_connections() -> None:
+    """The next is closed at once; another address is served."""
+    with running_httpd(hello, limits=HttpLimits(connections_per_source=4)) as (_, address):
+        held = [connect(address) for _ in range(4)]
+        assert all(asks(tcp).startswith(b"HTTP/1.1 200") for tcp in held)
+        fifth, other = connect(address), connect(address, "127.0.0.2")
+
+        assert asks(fifth) == b""
+        assert asks(other).startswith(b"HTTP/1.1 200")
+        held.pop().close()
+        time.sleep(0.05)
+        again = connect(address)
+        assert asks(again).startswith(b"HTTP/1.1 200")
+        for tcp in [*held, fifth, other, again]:
+            tcp.close()
+
+
+def test_when_all_places_are_taken_an_idle_one_goes() -> None:
+    """Who waits without a request makes room; who is in the middle of one does not."""
+    with running_httpd(hello, limits=HttpLimits(connections=3)) as (server, address):
+        idle = connect(address)
+        assert asks(idle)
+        busy = [connect(address) for _ in range(2)]
+        for tcp in busy:
+            tcp.sendall(b"GET /")
+        time.sleep(0.1)
+        new = connect(address)
+        assert asks(new).startswith(b"HTTP/1.1 200")
+        assert asks(idle) == b""
+        assert server.connections == 3
+        for tcp in [idle, *busy, new]:
+            tcp.close()
+
+
+SLOW = {
+    "slow heads": b"GET / HTTP/1.1\r\nX: ",
+    "slow bodies": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx",
+    "slow readers": b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n",
+}
+LARGE = ContentRef("large", "sha256:0", 8 << 20, "", 0)
+
+
+class Shared:
+    """One open file for all who read it, more than any buffer holds."""
+
+    size = LARGE.size
+
+    def __init__(self) -> None:
+        self.fd = os.memfd_create("large")
+        os.truncate(self.fd, self.size)
+        self.view = memoryview(b"")
+
+    def close(self) -> None:
+        """It stays open until the test ends."""
+
+
+@pytest.fixture
+def hello_or_much() -> Iterator[Callable[[Request], Response]]:
+    """Answers a word, or the large file to who asks for it."""
+    file = Shared()
+
+    def answer(request: Request) -> Response:
+        if request.path != "/large":
+            return hello(request)
+        return serve_file(request, LARGE, open_content=lambda _: file, sent=lambda _: None)
+
+    yield answer
+    os.close(file.fd)
+
+
+@pytest.mark.parametrize("manner", SLOW)
+def test_five_hundred_slow_connections_do_not_delay_a_good_one(
+    manner: str, hello_or_much: Callable[[Request], Response]
+) -> None:
+    """As slowhttptest has it, from many addresses; a good request takes less than 200 ms."""
+    with running_httpd(hello_or_much) as (_, address):
+        slow = []
+        for number in range(500):
+            tcp = connect(address, f"127.0.2.{number % 250 + 1}", receive_buffer=4096)
+            tcp.settimeout(60)
+            tcp.sendall(SLOW[manner])
+            slow.append(tcp)
+        if manner == "slow readers":  # each has its beginning, and no room for more
+            assert all(tcp.recv(1) for tcp in slow)
+        took = []
+        for _ in range(5):
+            start = time.monotonic()
+            with connect(address) as good:
+                assert asks(good).startswith(b"HTTP/1.1 200")
+            took.append(time.monotonic() - start)
+        for tcp in slow:
+            tcp.close()
+
+    assert statistics.median(took) < 0.2, took
+
+
+def test_many_short_connections() -> None:
+    """Two thousand, from many threads; none is lost and none is left."""
+
+    def one(_: int) -> bool:
+        client = http.client.HTTPConnection(*address, timeout=10)
+        client.request("GET", "/", headers={"Connection": "close"})
+        body = client.getresponse().read()
+        client.close()
+        return body == b"127.0.0.1\n"
+
+    with running_httpd(hello) as (server, address):
+        with ThreadPoolExecutor(16) as pool:
+            assert all(pool.map(one, range(2000)))
+        end = time.monotonic() + 5
+        while server.connections and time.monotonic() < end:
+            time.sleep(0.01)
+        assert server.connections == 0
+        assert server._per_source == {}
+
+
+def test_without_descriptors_the_listener_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """EMFILE is waited out, not spun on."""
+    loop = Loop()
+    server = HttpServer(loop=loop, address="127.0.0.1", port=0, answer=hello)
+    client = connect(("127.0.0.1", server.port))
+    real = server._socket
+    tries = []
+
+    class Exhausted:
+        """A listener of a process that has no descriptor left."""
+
+        def accept(self) -> tuple[socket.socket, tuple[str, int]]:
+            tries.append(time.monotonic())
+            if len(tries) == 1:
+                raise OSError(errno.EMFILE, "too many open files")
+            return real.accept()
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(real, name)
+
+    monkeypatch.setattr(server, "_socket", Exhausted())
+    loop.at(time.monotonic() + 0.8, lambda _: loop.stop())
+    loop.run()
+
+    assert tries[1] - tries[0] >= 0.4
+    assert server.connections == 1
+    client.close()
+    server.close()
+    loop.close()
+
+
+def test_a_taken_port() -> None:
+    """The error names who has it."""
+    with running_httpd(hello) as (_, (address, port)):
+        taken = rf"TCP port {port} of 127.0.0.1 is taken by .*process \d+"
+        with pytest.raises(PortTaken, match=taken):
+            open_tcp(address, port)
+
+
+def test_an_address_that_is_not_ours() -> None:
+    """The error says so."""
+    with pytest.raises(InvalidInput, match="no address"):
+        open_tcp("192.0.2.1", 0)

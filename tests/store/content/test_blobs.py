@@ -1,0 +1,290 @@
+import errno
+import hashlib
+import io
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from netboot.errors import BlobMissing, DigestMismatch, InvalidInput, OperatorFault
+from netboot.store.content import blobs as module
+from netboot.store.content.blobs import BlobStore, explain_disk_fault, hash_file
+
+LONG_AGO = 1_000_000_000.0
+
+
+@pytest.fixture
+def store(tmp_path):
+    return BlobStore(tmp_path / "store")
+
+
+def digest_of(data):
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def test_a_blob_is_named_by_its_content_and_cannot_be_written(store):
+    """What is stored is found under its SHA-256, read-only, in a folder for its owner alone."""
+    blob = store.add_bytes(b"boot.wim")
+
+    assert (digest_of(b"boot.wim"), 8) == (blob.digest, blob.size)
+    assert 0o444 == store.path(blob.digest).stat().st_mode & 0o777
+    assert 0o700 == store.folder.stat().st_mode & 0o777
+
+
+def test_the_same_bytes_twice_are_one_blob(store):
+    """Storing equal content again adds nothing."""
+    first, second = store.add_bytes(b"same"), store.add_bytes(b"same")
+
+    assert first == second
+    assert [first.digest] == list(store.digests())
+
+
+def test_many_writers_at_once_store_the_same_bytes_once(store):
+    """Eight threads that bring equal content at the same moment all succeed with one blob."""
+    data, ready, made = os.urandom(3 << 20), threading.Barrier(8), []
+
+    def add():
+        ready.wait()
+        made.append(store.add_bytes(data))
+
+    threads = [threading.Thread(target=add) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert {digest_of(data)} == {blob.digest for blob in made}
+    assert 8 == len(made)
+    assert [digest_of(data)] == list(store.digests())
+    assert [] == list(store.staging.iterdir())
+    assert len(data) == store.verify(digest_of(data))
+
+
+def test_nothing_is_left_in_staging_when_the_source_breaks(store):
+    """A source that fails in the middle leaves neither a blob nor a part of one."""
+
+    class Breaks(io.BytesIO):
+        def read(self, size=-1):
+            if self.tell():
+                raise OSError(5, "Input/output error")
+            return super().read(size)
+
+    with pytest.raises(InvalidInput, match="reading broke off: Input/output error"):
+        store.add_stream(Breaks(b"x" * (3 * module.CHUNK)))
+
+    assert [] == list(store.digests())
+    assert [] == list(store.staging.iterdir())
+
+
+def test_many_files_are_stored_together_or_not_at_all(store, tmp_path):
+    """A thousand small ones at once; where one is not what was said, none is stored."""
+    files = {}
+    for number in range(50):
+        path = tmp_path / f"{number}.sys"
+        path.write_bytes(b"driver %d" % number)
+        files[digest_of(b"driver %d" % number)] = path
+    changed = {**files, digest_of(b"what it was before"): tmp_path / "7.sys"}
+
+    with pytest.raises(InvalidInput, match=r"7\.sys changed while it was imported"):
+        store.add_many(changed)
+    assert [] == list(store.digests())
+    assert [] == list(store.staging.iterdir())
+    store.add_many(files)
+    store.add_many(files)
+    assert set(files) == set(store.digests())
+    assert {len(path.read_bytes()) for path in files.values()} == {
+        store.verify(digest) for digest in files
+    }
+    assert {0o444} == {store.path(digest).stat().st_mode & 0o777 for digest in files}
+
+
+def test_a_file_that_cannot_be_opened_is_named(store, tmp_path):
+    """The operator reads which file, not a traceback."""
+    with pytest.raises(InvalidInput, match=r"gone\.wim cannot be read: No such file"):
+        store.add_file(tmp_path / "gone.wim")
+
+
+def test_a_changed_byte_is_found(store):
+    """Verification reads the bytes; a blob that was altered is told from one that is gone."""
+    blob = store.add_bytes(b"trustworthy")
+    path = store.path(blob.digest)
+    path.chmod(0o644)
+    path.write_bytes(b"trustw0rthy")
+
+    with pytest.raises(DigestMismatch, match="altered"):
+        store.verify(blob.digest)
+    path.unlink()
+    with pytest.raises(BlobMissing):
+        store.verify(blob.digest)
+
+
+def test_a_blob_is_taken_from_another_store_without_a_second_copy(store, tmp_path):
+    """On one file system both stores name the same bytes on disk."""
+    other = BlobStore(tmp_path / "point")
+    blob = store.add_bytes(b"shared")
+
+    assert other.take_from(store, blob.digest) is True
+    assert other.take_from(store, blob.digest) is False
+    assert os.path.samefile(store.path(blob.digest), other.path(blob.digest))
+
+
+def test_a_digest_that_climbs_is_no_digest(store):
+    """Whatever is not 64 hex digits never becomes a path."""
+    for name in ("sha256:../../etc/passwd", "sha256:" + "A" * 64, "", "sha256:" + "0" * 63):
+        with pytest.raises(ValueError, match="not a sha256 digest"):
+            store.path(name)
+
+
+def test_a_moved_file_is_gone_from_where_it_was(store):
+    """A file handed over from staging is not copied, and counts as new whatever its date."""
+    with store.staging_folder() as folder:
+        built = folder / "boot.wim"
+        built.write_bytes(b"built")
+        os.utime(built, (LONG_AGO, LONG_AGO))
+        blob = store.add_file(built, move=True)
+
+        assert not built.exists()
+        assert blob == hash_file(store.path(blob.digest))
+        assert store.path(blob.digest).stat().st_mtime > LONG_AGO
+    assert not folder.exists()
+
+
+def test_an_upload_that_would_fill_the_disk_is_refused_before_it_begins(store, monkeypatch):
+    """Room is looked at first, and the refusal names how much is needed and how much is free."""
+    monkeypatch.setattr(module, "SPARE_BYTES", 1 << 60)
+
+    with pytest.raises(OperatorFault, match="not enough room"):
+        store.check_space(1)
+
+
+def test_a_blob_is_discarded_only_when_it_is_old(store):
+    """What came lately may be about to be named; what was asked for again is young again."""
+    old, asked, young = (store.add_bytes(data) for data in (b"old", b"asked", b"young"))
+    for blob in (old, asked):
+        os.utime(store.path(blob.digest), (LONG_AGO, LONG_AGO))
+    assert store.keep(asked.digest) is True
+    assert store.keep(digest_of(b"never was")) is False
+    hour_ago = time.time() - 3600
+
+    assert 3 == store.discard(old.digest, before=hour_ago)
+    assert store.discard(asked.digest, before=hour_ago) is None
+    assert store.discard(young.digest, before=hour_ago) is None
+    assert store.discard(old.digest, before=hour_ago) is None
+    assert {asked.digest, young.digest} == set(store.digests())
+
+
+def test_a_shared_blob_gives_no_room_back_until_its_last_name_goes(store, tmp_path):
+    """Bytes that a point has linked are still on the disk after the store lets go of them."""
+    other = BlobStore(tmp_path / "point")
+    blob = store.add_bytes(b"12345")
+    other.take_from(store, blob.digest)
+    os.utime(store.path(blob.digest), (LONG_AGO, LONG_AGO))
+
+    assert 0 == store.discard(blob.digest, before=time.time())
+    assert 5 == other.discard(blob.digest, before=time.time())
+
+
+def test_discarding_waits_for_whoever_is_looking(store):
+    """A writer that has found a blob keeps it, however close a clean-up comes."""
+    blob = store.add_bytes(b"contested")
+    os.utime(store.path(blob.digest), (LONG_AGO, LONG_AGO))
+    outcome, inside = [], threading.Event()
+
+    def discard():
+        inside.set()
+        outcome.append(store.discard(blob.digest, before=time.time() - 3600))
+
+    with store._locked(module.fcntl.LOCK_SH):
+        thread = threading.Thread(target=discard)
+        thread.start()
+        inside.wait()
+        os.utime(store.path(blob.digest))  # what `keep` does under the lock
+    thread.join()
+
+    assert [None] == outcome
+    assert store.holds(blob.digest)
+
+
+def test_leftovers_go_and_work_under_way_stays(store):
+    """A killed process leaves its staging behind; a living one keeps what it has."""
+    code = "import sys; from netboot.store.content.blobs import *; from pathlib import Path\n"
+    code += "store = BlobStore(Path(sys.argv[1])); folder = store._staging_path(); folder.mkdir()\n"
+    code += "(folder / 'half.wim').write_bytes(b'half'); print(folder.name)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, store.root], check=True, capture_output=True, text=True
+    )
+    (store.staging / "of an older release.part").write_bytes(b"")
+
+    with store.staging_folder() as mine:
+        assert {done.stdout.strip(), "of an older release.part", mine.name} == {
+            path.name for path in store.staging.iterdir()
+        }
+        assert 2 == store.clear_staging()
+        assert [mine] == list(store.staging.iterdir())
+
+
+def test_what_is_no_blob_in_the_folder_disturbs_nobody(store):
+    """A file of somebody else's among the blobs is passed over."""
+    blob = store.add_bytes(b"ours")
+    (store.folder / "lost+found").mkdir()
+    (store.folder / "README").write_text("not ours")
+    (store.path(blob.digest).parent / "notes.txt").write_text("not ours")
+
+    assert [blob.digest] == list(store.digests())
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_told_as_such(code, tmp_path):
+    """Whether the file system or a quota is at its end."""
+    assert "is full" in str(explain_disk_fault(OSError(code, "?"), tmp_path))
+
+
+FULL_DISK = """
+import os, sys
+from pathlib import Path
+from netboot.errors import OperatorFault
+from netboot.store.content.blobs import BlobStore, hash_file
+
+store = BlobStore(Path(sys.argv[1]))
+good = store.add_bytes(b"g" * (1 << 20))
+filler = Path(sys.argv[1], "filler")
+filler.write_bytes(b"f" * ((4 << 20) + 8192))
+for attempt in range(3):
+    try:
+        store.add_bytes(os.urandom(8 << 20))
+    except OperatorFault as fault:
+        print(fault, "|", fault.hint)
+# Room is looked at before many files are stored; here somebody else takes it meanwhile.
+source = Path("/dev/shm", f"nb-{os.getpid()}")
+source.write_bytes(os.urandom(3 << 20))
+store.check_space = lambda size: None
+try:
+    store.add_many({hash_file(source).digest: source})
+except OperatorFault as fault:
+    print(fault, "|", fault.hint)
+finally:
+    source.unlink()
+assert list(store.digests()) == [good.digest], "half a blob"
+assert store.verify(good.digest) == 1 << 20
+assert not list(store.staging.iterdir()), "staging was left"
+filler.unlink()
+after = store.add_bytes(b"a" * (3 << 20))
+assert store.verify(after.digest) == 3 << 20
+print("works again")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_disk_that_fills_up_loses_nothing_and_works_again(tmp_path):
+    """On a disk of 8 MiB: each try is refused in one sentence, the rest stays whole."""
+    mount = f'mount -t tmpfs -o size=8m none {tmp_path} && exec {sys.executable} -c "$0" {tmp_path}'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", mount, FULL_DISK], capture_output=True, text=True
+    )
+
+    assert (0, "") == (done.returncode, done.stderr)
+    refusal = f"the disk below {tmp_path} is full | Free some space; nothing was changed."
+    assert [refusal] * 4 + ["works again"] == done.stdout.splitlines()

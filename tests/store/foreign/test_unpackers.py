@@ -1,0 +1,165 @@
+"""netboot.store.foreign.unpackers: 7z and cabextract, which are real here."""
+
+import os
+import subprocess
+from shutil import which
+
+import pytest
+
+from netboot.errors import InvalidInput, MissingTool, Quarantined
+from netboot.store.foreign import unpackers
+from netboot.store.foreign.archives import Limits, unpacked
+from tests.store.foreign.hostile_archives import cab_of
+
+FILES = {"a.inf": b"[Version]\n", "sub/b.sys": bytes(range(256)) * 300}
+LIMITS = Limits()
+
+pytestmark = pytest.mark.skipif(
+    not (which("7z") and which("cabextract")), reason="7z and cabextract are not installed"
+)
+
+
+def contents(tmp_path, data, limits=LIMITS):
+    archive = tmp_path / "archive"
+    archive.write_bytes(data)
+    archive.chmod(0o600)
+    with unpacked(archive, tmp_path / "scratch", limits) as files:
+        return {file.name: file.path.read_bytes() for file in files}
+
+
+def seven_zip(tmp_path, *options):
+    """What the real 7z makes of FILES."""
+    folder = tmp_path / "files"
+    for name, data in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    made = tmp_path / "made.7z"
+    argv = ["7z", "a", *options, "--", str(made), *sorted(path.name for path in folder.iterdir())]
+    subprocess.run(argv, cwd=folder, check=True, capture_output=True)
+    return made.read_bytes()
+
+
+def test_7z(tmp_path):
+    """Folders come along, bytes are the same."""
+    assert FILES == contents(tmp_path, seven_zip(tmp_path))
+
+
+def test_a_self_extracting_7z(tmp_path):
+    """A program with a 7z archive behind it."""
+    stub = b"MZ" + bytes(58) + b"\x40\0\0\0" + b"PE\0\0" + bytes(4000)
+    assert FILES == contents(tmp_path, stub + seven_zip(tmp_path))
+
+
+@pytest.mark.parametrize("deflate", [True, False])
+def test_cab(tmp_path, deflate):
+    """MSZIP and stored; backslashes make folders."""
+    files = {name.replace("/", "\\"): data for name, data in FILES.items()}
+    assert FILES == contents(tmp_path, cab_of(files, deflate=deflate))
+
+
+def test_a_program_with_a_cabinet_inside(tmp_path):
+    """As IExpress makes them: 7z sees a program, cabextract finds the cabinet."""
+    stub = b"MZ" + bytes(2000)
+    files = {name.replace("/", "\\"): data for name, data in FILES.items()}
+    assert FILES == contents(tmp_path, stub + cab_of(files))
+
+
+def test_a_program_without_an_archive(tmp_path):
+    """An installer of some other kind must be unpacked by hand; the hint says so."""
+    with pytest.raises(InvalidInput, match="cannot be opened") as raised:
+        contents(tmp_path, b"MZ" + bytes(5000))
+    assert "vendor" in raised.value.hint
+
+
+def test_a_link_in_a_7z(tmp_path):
+    """A symbolic link is refused before anything is unpacked."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "link.sys").symlink_to("/etc/passwd")
+    made = tmp_path / "made.7z"
+    argv = ["7z", "a", "-snl", "--", str(made), "link.sys"]
+    subprocess.run(argv, cwd=folder, check=True, capture_output=True)
+    with pytest.raises(Quarantined, match="no ordinary file"):
+        contents(tmp_path, made.read_bytes())
+
+
+def test_a_7z_that_grows(tmp_path):
+    """Its table is held against the limits."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "zero.sys").write_bytes(bytes(30 << 20))
+    made = tmp_path / "made.7z"
+    argv = ["7z", "a", "--", str(made), "zero.sys"]
+    subprocess.run(argv, cwd=folder, check=True, capture_output=True)
+    with pytest.raises(Quarantined, match="20 times"):
+        contents(tmp_path, made.read_bytes())
+
+
+def test_a_locked_7z(tmp_path):
+    """A password is not guessed."""
+    with pytest.raises(InvalidInput):
+        contents(tmp_path, seven_zip(tmp_path, "-psecret", "-mhe=on"))
+
+
+@pytest.mark.parametrize("name", ["..\\..\\evil.sys", "\\evil.sys", "../evil.sys"])
+def test_a_cabinet_that_leads_out(tmp_path, name):
+    """cabextract would keep it inside; it is refused all the same, or lies inside."""
+    try:
+        found = contents(tmp_path, cab_of({"a.inf": b"x", name: b"evil"}))
+    except Quarantined:
+        found = {}
+    assert all(".." not in name for name in found)
+    assert not list(tmp_path.glob("evil.sys"))
+    assert not list(tmp_path.parent.glob("evil.sys"))
+
+
+def test_a_cab_cut_anywhere(tmp_path):
+    """At every 64th byte a refusal, never a hang or a crash of ours."""
+    data = cab_of({"a.inf": b"text " * 100, "b.sys": os.urandom(300)})
+    for cut in range(4, len(data) - 1, 64):
+        with pytest.raises((InvalidInput, Quarantined)):
+            contents(tmp_path, data[:cut])
+
+
+def test_more_than_its_table_says_is_ended(tmp_path):
+    """What is written is counted while it is written."""
+    archive = tmp_path / "archive"
+    archive.write_bytes(seven_zip(tmp_path))
+    archive.chmod(0o444)
+    target = tmp_path / "target"
+    target.mkdir()
+    budget = Limits(total=1000)
+    with pytest.raises(Quarantined, match="more than its table says"):
+        unpackers.extract_all(unpackers.SEVEN_ZIP, archive, target, budget)
+
+
+def test_a_tool_that_takes_too_long_is_ended(tmp_path):
+    """No time is no time, and the tool is gone afterwards."""
+    archive = tmp_path / "archive"
+    archive.write_bytes(b"x")
+    archive.chmod(0o444)
+    leash = unpackers._Leash(archive, seconds=0.2, memory=1 << 30, entry=1 << 20)
+    with pytest.raises(Quarantined, match="too long"):
+        leash.run(["sleep", "1000"])
+
+
+def test_tools_run_as_nobody_and_cannot_write_elsewhere(tmp_path):
+    """As root we hand the work to nobody, who may write to nothing of ours."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become nobody")
+    archive = tmp_path / "archive"
+    archive.write_bytes(b"x")
+    archive.chmod(0o444)
+    leash = unpackers._Leash(archive, seconds=5, memory=1 << 30, entry=1 << 20)
+    assert "65534\n" == leash.run(["id", "-u"])
+    assert leash.run(["touch", str(tmp_path / "file")]) is None
+
+
+def test_a_tool_that_is_not_there(tmp_path, monkeypatch):
+    """The hint names the package."""
+    monkeypatch.setattr(unpackers, "which", lambda tool: None if tool == "7z" else "/bin/x")
+    archive = tmp_path / "archive"
+    archive.write_bytes(b"7z\xbc\xaf\x27\x1c")
+    with pytest.raises(MissingTool) as raised:
+        unpackers.list_entries(archive, "7z", 5, 1 << 30)
+    assert "apt install p7zip-full" == raised.value.hint

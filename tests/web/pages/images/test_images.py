@@ -1,0 +1,219 @@
+"""Boot images on pages."""
+
+import pytest
+
+from netboot.operations import jobs
+from netboot.operations.drivers import drivers
+from netboot.operations.images import images
+from tests.web.conftest import htmx
+
+PAGE = "/images/lab-pe-x64"
+
+
+@pytest.fixture
+def operator(furnished, make_client):
+    return make_client(furnished, "operator")
+
+
+def digest_of(site, name):
+    return drivers.get_driver(site, name).digest
+
+
+def test_the_list_says_what_machines_get_and_what_is_out_of_date(shared_site, make_client):
+    """Version, drivers and state of each image."""
+    text = make_client(shared_site, "viewer").get("/images/").text
+
+    assert "Out of date" in text
+    assert "Up to date" in text
+    assert "Not distributed" in text
+    assert "For real work, import a real Windows PE" in text
+
+
+def test_a_lab_image_says_that_it_is_one(shared_site, make_client):
+    """Nobody should take it for Windows."""
+    client = make_client(shared_site, "viewer")
+
+    assert "import a real Windows PE" in client.get(PAGE).text
+    assert "import a real Windows PE" not in client.get("/images/windows-pe-11").text
+
+
+@pytest.mark.parametrize(
+    ("slug", "button"),
+    [
+        ("lab-pe-x64", "Update Distribution Points"),
+        ("windows-pe-11", "Build version 1"),
+        ("lab-pe-x86", "Boot a test machine"),
+    ],
+)
+def test_the_next_step_is_the_main_button(shared_site, make_client, slug, button):
+    """Build what is not built, distribute what is built, then try it."""
+    text = make_client(shared_site, "operator").get(f"/images/{slug}").text
+    card = text.split('aria-label="State of the image"')[1].split("</section>")[0]
+
+    assert button in card
+
+
+def test_update_distribution_points_stands_in_the_action_menu(shared_site, make_client):
+    """Where administrators know it from."""
+    text = make_client(shared_site, "operator").get(PAGE).text
+    menu = text.split('class="dropdown-menu dropdown-menu-end">')[2].split("</div>")[0]
+
+    assert "Update Distribution Points" in menu
+
+
+def test_an_enabled_driver_is_added(furnished, operator):
+    """The recipe changes, and the page says that a build is due."""
+    response = operator.post(
+        f"{PAGE}/drivers/remove", data={"driver": digest_of(furnished, "e1000")}
+    )
+    assert response.status_code == 303
+    response = operator.post(
+        f"{PAGE}/drivers/add", data={"driver": digest_of(furnished, "vioscsi")}
+    )
+
+    assert response.status_code == 303
+    assert ["vioscsi"] == [d.name for d in images.get_image(furnished, "lab-pe-x64").drivers]
+    assert "Build a new version" in operator.get(PAGE).text
+
+
+@pytest.mark.parametrize(
+    ("driver", "status", "words"),
+    [
+        ("netkvm", 409, "enabled"),
+        ("rtl8139", 409, "x86"),
+        ("e1000", 409, "already"),
+    ],
+)
+def test_a_driver_that_does_not_fit_is_refused_with_the_reason(
+    furnished, operator, driver, status, words
+):
+    """Not enabled, another architecture, there already."""
+    before = images.get_image(furnished, "lab-pe-x64")
+    response = operator.post(
+        f"{PAGE}/drivers/add", data={"driver": digest_of(furnished, driver)}, headers=htmx()
+    )
+
+    assert status == response.status_code
+    assert words in response.text
+    assert before == images.get_image(furnished, "lab-pe-x64")
+
+
+def test_a_driver_that_boots_nothing_needs_a_second_word(furnished, operator):
+    """The refusal carries the button that says it."""
+    data = {"driver": digest_of(furnished, "vga")}
+    response = operator.post(f"{PAGE}/drivers/add", data=data, headers=htmx())
+
+    assert response.status_code == 409
+    assert "Add it anyway" in response.text
+    assert 'name="confirmed" value="yes"' in response.text
+    again = operator.post(f"{PAGE}/drivers/add", data=data | {"confirmed": "yes"}, headers=htmx())
+    assert again.status_code == 200
+    assert "vga" in {d.name for d in images.get_image(furnished, "lab-pe-x64").drivers}
+
+
+def test_the_choices_are_drivers_of_the_architecture_that_the_image_lacks(furnished, operator):
+    """Found by name, maker or hardware id; those that are not enabled offer to be."""
+    everything = operator.get(f"{PAGE}/driver-choices").text
+    by_id = operator.get(f"{PAGE}/driver-choices?search=ven_1af4%26dev_1004").text
+
+    assert "vioscsi" in everything
+    assert "netkvm" in everything
+    assert "rtl8139" not in everything
+    assert "e1000" not in everything
+    assert "/enable" in everything
+    assert "vioscsi" in by_id
+    assert "netkvm" not in by_id
+
+
+def test_build_and_distribution_are_jobs(furnished, operator):
+    """The worker does them, the page shows how far they are."""
+    operator.post(f"{PAGE}/build")
+    operator.post(f"{PAGE}/update-distribution-points")
+    found = [(job.kind, job.arguments["image"]) for job in jobs.list_jobs(furnished)]
+
+    assert [
+        ("update_distribution_points", "Lab PE x64"),
+        ("build_version", "Lab PE x64"),
+    ] == found
+    assert "waiting for the worker" in operator.get(PAGE).text
+
+
+def test_what_was_never_built_cannot_be_distributed(furnished, operator):
+    """And the page says what to do first."""
+    response = operator.post("/images/windows-pe-11/update-distribution-points", headers=htmx())
+
+    assert response.status_code == 409
+    assert "has no version yet" in response.text
+    assert not jobs.list_jobs(furnished)
+
+
+def test_rolling_back_serves_the_version_before(furnished, operator):
+    """Only what the point holds can be served again."""
+    import time
+
+    newest = images.get_image(furnished, "lab-pe-x64").current
+    furnished.point.update(newest, furnished.blobs, now=time.time())
+    assert "Roll back" in operator.get(PAGE).text
+    response = operator.post(f"{PAGE}/roll-back", data={"number": "1"})
+
+    assert response.status_code == 303
+    assert images.get_image(furnished, "lab-pe-x64").served_version == 1
+    assert operator.post(f"{PAGE}/roll-back", data={"number": "77"}).status_code == 404
+    assert operator.post(f"{PAGE}/roll-back", data={"number": "x"}).status_code == 400
+
+
+def test_two_administrators_do_not_overwrite_each_other(furnished, operator):
+    """The second one is told, and what is there stays."""
+    version = images.get_image(furnished, "lab-pe-x64").row_version
+    first = operator.post(f"{PAGE}/comment", data={"comment": "one", "row_version": version})
+    second = operator.post(
+        f"{PAGE}/comment", data={"comment": "two", "row_version": version}, headers=htmx()
+    )
+
+    assert first.status_code == 303
+    assert second.status_code == 412
+    assert "Stands there now" in second.text
+    assert "somebody else changed" in second.text.lower()
+    assert images.get_image(furnished, "lab-pe-x64").comment == "one"
+
+
+def test_deleting_is_for_administrators_and_asks_first(furnished, make_client):
+    """The button carries the question."""
+    assert "Delete image" not in make_client(furnished, "operator").get(PAGE).text
+    admin = make_client(furnished, "admin")
+    assert 'hx-confirm="Delete Lab PE x64' in admin.get(PAGE).text
+    assert admin.post(f"{PAGE}/delete").status_code == 303
+    assert admin.get(PAGE).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ({"name": ""}, "needs a name"),
+        ({"name": "PE", "architecture": "sparc"}, "no architecture"),
+        ({"name": "PE", "index": "one"}, "not a number"),
+        ({"name": "PE"}, "No file was uploaded"),
+        ({"name": "PE", "upload": "../../etc"}, "No file was uploaded"),
+    ],
+)
+def test_an_import_form_that_cannot_be_used_is_refused(furnished, operator, form, words):
+    """No job is made of it."""
+    response = operator.post("/images/import", data=form, headers=htmx())
+
+    assert response.status_code == 400
+    assert words.lower() in response.text.lower()
+    assert not jobs.list_jobs(furnished)
+
+
+def test_the_page_tells_of_the_boot_tests_that_came_up_with_the_image(furnished, make_client):
+    """Of this image, not of others; each leads to its story."""
+    for image, number in (("Lab PE x64", 1), ("Lab PE x86", 9)):
+        job = jobs.submit(furnished, "boot_test_machine", {}, title=f"Test machine: {image}")
+        result = {"result": "online", "image": image, "version": number}
+        furnished.jobs.finish(job.id, "succeeded", result=result)
+    text = make_client(furnished, "viewer").get(PAGE).text
+    card = text.split('id="tests-title"')[1].split("</section>")[0]
+
+    assert "v1 " in card
+    assert "v9 " not in card
+    assert "/jobs/1" in card

@@ -1,0 +1,193 @@
+"""The customisation of a boot image on its page."""
+
+import re
+
+import pytest
+
+from netboot.operations.images import images
+from netboot.store.images.rows import find_image
+from tests.samples.pictures import jpeg
+from tests.web.conftest import htmx
+from tests.web.support.uploading import send
+
+PAGE = "/images/windows-pe-11"
+USUAL = {
+    "scratch_space_mb": "0",
+    "menu_seconds": "0",
+    "tftp_block_size": "1456",
+    "tftp_window_size": "4",
+}
+
+
+@pytest.fixture
+def operator(furnished, make_client):
+    """An operator, and an image that takes every property."""
+    with furnished.database.writing() as session:
+        row = find_image(session, "windows-pe-11")
+        row.facts = {**row.facts, "hives": ["DEFAULT", "SYSTEM"], "has_background": True}
+    return make_client(furnished, "operator")
+
+
+def now(site):
+    return images.get_image(site, "windows-pe-11")
+
+
+def test_properties_are_saved_and_shown(furnished, operator):
+    """All of the form at once; the page shows them again."""
+    form = {
+        **USUAL,
+        "row_version": now(furnished).row_version,
+        "scratch_space_mb": "512",
+        "prestart_command": r"%SystemRoot%\Prestart\ask.cmd",
+        "command_shell": "yes",
+        "keyboard": "00000407",
+        "locale": "de-DE",
+        "menu_seconds": "30",
+    }
+    response = operator.post(f"{PAGE}/properties", data=form)
+
+    assert response.status_code == 303
+    found = now(furnished).properties
+    assert (512, True, "00000407", "de-DE", 30) == (
+        found.scratch_space_mb,
+        found.command_shell,
+        found.keyboard,
+        found.locale,
+        found.menu_seconds,
+    )
+    text = operator.get(f"{PAGE}/customisation").text
+    assert re.search(r'<option value="512" selected>', text)
+    assert "ask.cmd" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"scratch_space_mb": "77"}, "cannot be 77 MB"),
+        ({"keyboard": "german"}, "keyboard layout"),
+        ({"tftp_block_size": "many"}, "is not a number"),
+        ({"tftp_block_size": "8"}, "between 512 and 65464"),
+        ({"prestart_command": "ä"}, "batch file"),
+        ({"row_version": "0"}, "somebody else changed"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_reason(furnished, operator, change, words):
+    """The message comes back beside what was typed, and nothing changes."""
+    before = now(furnished)
+    form = {**USUAL, "row_version": before.row_version, **change}
+    response = operator.post(f"{PAGE}/properties", data=form, headers=htmx())
+
+    assert response.status_code in {400, 412}
+    assert words.lower() in response.text.lower()
+    assert before == now(furnished)
+
+
+def test_what_the_image_cannot_take_is_closed_on_the_page(furnished, operator):
+    """With the reason beside it."""
+    with furnished.database.writing() as session:
+        row = find_image(session, "windows-pe-11")
+        row.facts = {**row.facts, "hives": []}
+    text = operator.get(f"{PAGE}/customisation").text
+
+    assert re.search(r'id="scratch"[^>]* disabled', text)
+    assert "holds no SYSTEM hive" in text
+    assert "holds no DEFAULT hive" in text
+
+
+def test_version_and_comment_are_saved(furnished, operator):
+    """The image's head shows the version from then on."""
+    form = {"row_version": now(furnished).row_version, "version_label": "24H2", "comment": "new"}
+    operator.post(f"{PAGE}/details", data=form)
+
+    assert ("24H2", "new") == (now(furnished).version_label, now(furnished).comment)
+    assert "24H2" in operator.get(PAGE).text
+
+
+@pytest.mark.parametrize(
+    ("wanted", "data", "found"),
+    [
+        (("prestart", ""), b"echo", "/Windows/Prestart/file.bin"),
+        (("extra", "/Tools/"), b"tool", "/Tools/file.bin"),
+        (("background", ""), jpeg(640, 480), "one of your own"),
+    ],
+)
+def test_a_file_is_put_in_and_taken_out(furnished, operator, wanted, data, found):
+    """It comes by the same upload as a WIM, and nothing of the upload is left."""
+    purpose, target = wanted
+    form = {
+        "row_version": now(furnished).row_version,
+        "upload": send(operator, "file.bin", data),
+        "purpose": purpose,
+        "target": target,
+    }
+    assert operator.post(f"{PAGE}/files/add", data=form).status_code == 303
+    assert found in operator.get(f"{PAGE}/customisation").text
+    assert [] == list((furnished.data / "uploads").iterdir())
+    gone = {"purpose": "background" if purpose == "background" else "extra", "target": found}
+    assert operator.post(f"{PAGE}/files/remove", data=gone).status_code == 303
+    assert found not in operator.get(f"{PAGE}/customisation").text
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ({"purpose": "background"}, "no JPEG"),
+        ({"purpose": "boot_sdi"}, "cannot be boot.sdi"),
+        ({"purpose": "extra"}, "where the file shall lie"),
+        ({"purpose": "extra", "target": "/Windows/System32/startnet.cmd"}, "by netboot itself"),
+        ({"purpose": "virus"}, "what the file is for"),
+        ({"purpose": "extra", "target": "/a", "upload": "none"}, "No file was uploaded"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused(furnished, operator, form, words):
+    """The upload stays, so that the form can be sent again with another purpose."""
+    upload = send(operator, "file.bin", b"some bytes")
+    form = {"upload": upload, "row_version": now(furnished).row_version, **form}
+    response = operator.post(f"{PAGE}/files/add", data=form, headers=htmx())
+
+    assert response.status_code == 400
+    assert words.lower() in response.text.lower()
+    assert (furnished.data / "uploads" / upload).is_dir()
+
+
+def test_a_file_that_is_not_there_cannot_be_removed(operator):
+    """Nor one that nobody names."""
+    gone = {"purpose": "extra", "target": "/nowhere"}
+    assert operator.post(f"{PAGE}/files/remove", data=gone, headers=htmx()).status_code == 404
+    for purpose in ("", "prestart"):
+        data = {"purpose": purpose}
+        assert operator.post(f"{PAGE}/files/remove", data=data, headers=htmx()).status_code == 400
+
+
+def test_an_image_is_renamed_on_its_page(furnished, operator):
+    """The answer leads to its new address, and the old one still finds it."""
+    seen = now(furnished)
+    form = {"row_version": seen.row_version, "name": "Windows PE, autumn", "comment": ""}
+    answer = operator.post(f"{PAGE}/details", data=form)
+
+    assert answer.headers["Location"].endswith("/images/windows-pe-autumn/customisation")
+    assert "Windows PE, autumn" in operator.get("/images/windows-pe-autumn").text
+    assert "Windows PE, autumn" in operator.get(PAGE).text
+    late = operator.post(f"{PAGE}/details", data=form | {"name": "Windows PE, winter"})
+    assert 412 == late.status_code
+    twin = {"row_version": now(furnished).row_version, "name": "Lab PE x64"}
+    assert 409 == operator.post(f"{PAGE}/details", data=twin).status_code
+
+
+def test_the_page_says_which_loaders_there_are_and_what_they_are_for(furnished, operator):
+    """What the image does not hold cannot be chosen, and is refused when sent all the same."""
+    with furnished.database.writing() as session:
+        row = find_image(session, "windows-pe-11")
+        file = {"name": "bootmgfw.efi", "path": "/x", "size": 1, "sha1": "0" * 40, "signer": "2011"}
+        row.facts = {**row.facts, "boot_files": [file]}
+    text = operator.get(f"{PAGE}/customisation").text
+    assert re.search(r'<option value="2011">2011: signed under Microsoft Windows Production', text)
+    assert re.search(r'<option value="2023" disabled>', text)
+    assert "Get-SecureBootUEFI db" in text
+    form = {"row_version": now(furnished).row_version, "uefi_authority": "2023"}
+    refused = operator.post(f"{PAGE}/properties", data=form)
+
+    assert 400 == refused.status_code
+    assert "signed under Windows UEFI CA 2023; it holds: 2011" in refused.text
+    operator.post(f"{PAGE}/properties", data=form | {"uefi_authority": "2011"})
+    assert "2011" == now(furnished).properties.uefi_authority

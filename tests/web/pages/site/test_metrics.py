@@ -1,0 +1,64 @@
+"""What Prometheus reads."""
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from netboot.operations.accounts import accounts, tokens
+from web.app import create_app
+
+
+def read(client, **headers):
+    """All samples by name and labels."""
+    answer = client.get("/metrics", headers=headers)
+    assert answer.status_code == 200, answer.text
+    return {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def test_the_site_is_told_in_numbers(shared_site, make_client):
+    """Images, drivers, boots, answers of the page."""
+    client = make_client(shared_site, "viewer")
+    client.get("/images/")
+    found = read(client)
+
+    assert found["netboot_image_version", "Lab PE x64"] == 2
+    assert found["netboot_image_served", "Lab PE x64"] == 1
+    assert found["netboot_image_current", "Lab PE x64"] == 0
+    assert found["netboot_drivers", "true"] == 4
+    assert found["netboot_boots", "offline"] == 1
+    assert found["netboot_http_request_seconds_count", "2xx", "images.index"] == 1
+    assert found["netboot_disk_free_bytes",] > 0
+
+
+def test_prometheus_reads_with_a_token(shared_site, make_client):
+    """Nobody else reads, unless the settings say so."""
+    client = make_client(shared_site, "anonymous")
+    vera = accounts.get_account(shared_site, "vera")
+    _, token = tokens.create_token(shared_site, vera, "prometheus")
+
+    assert client.get("/metrics").status_code == 401
+    assert read(client, Authorization=f"Bearer {token}")
+
+
+def test_the_settings_may_open_it(furnished, monkeypatch):
+    """For a network where only Prometheus comes by."""
+    monkeypatch.setenv("NETBOOT_METRICS", "open")
+
+    assert read(create_app(furnished).test_client())
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("", "text/plain"),
+        ("application/openmetrics-text; version=1.0.0", "application/openm"),
+    ],
+)
+def test_the_format_is_the_one_that_was_asked_for(shared_site, make_client, accept, expected):
+    """Prometheus prefers OpenMetrics."""
+    answer = make_client(shared_site, "viewer").get("/metrics", headers={"Accept": accept})
+
+    assert answer.content_type.startswith(expected)

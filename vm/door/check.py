@@ -1,0 +1,52 @@
+"""`netboot check` inside the lab: asked for at the lab's door, run beside the boot server.
+
+A request is `{"check": ["--kind", "uefi-x64", ...]}`; the answers are the check's own JSON lines.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from netboot.errors import InvalidInput
+from netboot.operations.boots.network import follow_check
+from vm.network.lab_network import SERVER_ADDRESS, SRV, LabNetwork
+
+_OPTIONS = {"--kind": 1, "--patience": 1, "--whole": 0}
+
+
+def asked_for(line: bytes) -> list[str] | None:
+    """The options of a check that this line asks for; None where it asks for something else.
+
+    Raises InvalidInput for options that a check in the lab has not.
+    """
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(said, dict) or "check" not in said:
+        return None
+    words = said["check"]
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise InvalidInput("a check's options are a list of words")
+    rest = list(words)
+    while rest:
+        option = rest.pop(0)
+        if option not in _OPTIONS or len(rest) < _OPTIONS[option]:
+            raise InvalidInput(
+                f"a check in the lab knows no {option[:40]!r}",
+                hint=f"It has {', '.join(_OPTIONS)}.",
+            )
+        del rest[: _OPTIONS[option]]
+    return words
+
+
+def run_check(
+    network: LabNetwork, data: Path, words: list[str], tell: Callable[[dict[str, Any]], None]
+) -> None:
+    """Run it on the boot server's own host, and tell what it tells."""
+    place = ["--interface", "eth0", "--server", SERVER_ADDRESS]
+    argv = [sys.executable, "-m", "netboot.diagnose", "--data", str(data), "--json-lines"]
+    for event in follow_check(network.command_in(SRV, [*argv, *place, *words])):
+        tell(event)

@@ -1,0 +1,1 @@
+"""One virtual machine: its firmware, its consoles, its QEMU process."""

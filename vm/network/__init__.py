@@ -1,0 +1,1 @@
+"""The lab's private network: namespaces, switch, and the daemons in it."""

@@ -1,0 +1,1 @@
+"""Accounts, tokens, the audit log and webhooks over the API."""

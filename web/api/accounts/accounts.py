@@ -1,0 +1,119 @@
+"""Accounts over the API: who may do what; for administrators."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field, SecretStr
+
+from netboot.operations.accounts import accounts as operations
+from web.api.subject import (
+    CONFLICTS,
+    Listed,
+    Order,
+    Page,
+    Subject,
+    Value,
+    etag,
+    expected_version,
+    listed_of,
+)
+from web.guard.access import Role, site
+
+accounts = Subject("accounts", "Who may do what.")
+
+RoleName = Literal["viewer", "operator", "admin"]
+
+
+class AccountPath(BaseModel):
+    """An account by its name."""
+
+    name: str = Field(min_length=1, max_length=100)
+
+
+class Account(Value):
+    """Somebody who may sign in. `external`: by OpenID Connect, without a password here."""
+
+    name: str
+    role: str
+    disabled: bool
+    external: bool
+    created_at: float
+    row_version: int = Field(description="Changes with the account; also given as ETag.")
+
+
+class Accounts(Listed):
+    """A part of the accounts, by name."""
+
+    items: list[Account]
+
+
+class NewAccount(Order):
+    """An account to be made."""
+
+    name: str = Field(min_length=1, max_length=100)
+    role: RoleName
+    password: SecretStr = Field(min_length=10, max_length=1000)
+
+
+class AccountChange(Order):
+    """What is to be changed; what is left out stays."""
+
+    role: RoleName | None = None
+    disabled: bool | None = None
+
+
+class NewPassword(Order):
+    """A password in place of the one that is there."""
+
+    password: SecretStr = Field(min_length=10, max_length=1000)
+
+
+def _answer(account: operations.Account) -> tuple[Account, dict[str, str]]:
+    return Account.model_validate(account), etag(account.row_version)
+
+
+@accounts.verb("GET", "", needs=Role.ADMIN, gives=Accounts)
+def list_accounts(query: Page) -> Accounts:
+    """Everybody who may sign in, by name."""
+    found = operations.list_accounts(site())
+    return listed_of(Accounts, found, query, Account.model_validate)
+
+
+@accounts.verb("POST", "", needs=Role.ADMIN, gives=Account, status=201, action="create")
+def create_account(body: NewAccount) -> tuple[Account, dict[str, str]]:
+    """Make an account."""
+    password = body.password.get_secret_value()
+    return _answer(operations.create_account(site(), body.name, password, body.role))
+
+
+@accounts.verb("GET", "/<name>", needs=Role.ADMIN, gives=Account)
+def get_account(path: AccountPath) -> tuple[Account, dict[str, str]]:
+    """One account."""
+    return _answer(operations.get_account(site(), path.name))
+
+
+@accounts.verb(
+    "PATCH", "/<name>", needs=Role.ADMIN, gives=Account, action="change", refuses=CONFLICTS
+)
+def change_account(path: AccountPath, body: AccountChange) -> tuple[Account, dict[str, str]]:
+    """Give an account another role, or keep it from signing in; counts at once."""
+    return _answer(
+        operations.change_account(
+            site(),
+            path.name,
+            role=body.role,
+            disabled=body.disabled,
+            row_version=expected_version(),
+        )
+    )
+
+
+@accounts.verb("PUT", "/<name>/password", needs=Role.ADMIN, action="set_password")
+def set_account_password(path: AccountPath, body: NewPassword) -> None:
+    """Give an account another password; its sessions and tokens end."""
+    operations.set_password(site(), path.name, body.password.get_secret_value())
+
+
+@accounts.verb("DELETE", "/<name>", needs=Role.ADMIN, action="delete")
+def delete_account(path: AccountPath) -> None:
+    """Forget an account with its sessions and tokens."""
+    operations.delete_account(site(), path.name)

@@ -1,0 +1,156 @@
+"""Whoever asks, over the API: the account, its password, its sessions and its tokens."""
+
+import time
+from typing import Literal
+
+from flask_login import current_user  # type: ignore[import-untyped]
+from pydantic import BaseModel, Field, SecretStr
+
+from netboot.access import LONGEST_DAYS, SCOPES
+from netboot.operations.accounts import accounts, sessions
+from netboot.operations.accounts import tokens as own_tokens
+from web.api.subject import TRIES, NumberPath, Order, Subject, Value
+from web.guard.access import Role, role_now, session_digest, site
+from web.pages.accounts.own_account import require_password, the_whole_account
+
+me = Subject("me", "The account that asks, its sessions and its API tokens.")
+
+ScopeName = Literal["read", "operate", "administer"]
+
+
+class Me(Value):
+    """Who asks, and what may be done now."""
+
+    name: str
+    role: str = Field(description="Of the account, or less where the token's scope is less.")
+    external: bool
+
+
+class Token(Value):
+    """An API token; its text was shown once, when it was made."""
+
+    id: int
+    name: str
+    handle: str
+    scope: str
+    created_at: float
+    expires_at: float
+    used_at: float
+
+
+class TokenMade(Token):
+    """A new token with its text, which is not shown again."""
+
+    token: str
+
+
+class Tokens(Value):
+    """The account's tokens, newest first."""
+
+    items: list[Token]
+
+
+class NewToken(Order):
+    """A token to be made."""
+
+    name: str = Field(min_length=1, max_length=100)
+    scope: ScopeName = "read"
+    days: int = Field(90, ge=1, le=LONGEST_DAYS, description="Until it ends.")
+
+
+class Session(Value):
+    """A browser that is signed in; `handle` names it without giving it away."""
+
+    handle: str
+    began: float
+    seen: float
+    address: str
+    browser: str
+
+
+class Sessions(Value):
+    """The account's sessions, used last first."""
+
+    items: list[Session]
+
+
+class SessionPath(BaseModel):
+    """A session by its handle."""
+
+    handle: str = Field(min_length=1, max_length=64)
+
+
+class OwnPassword(Order):
+    """A password in place of the one that is there, which is asked for."""
+
+    old_password: SecretStr = Field(max_length=1000)
+    password: SecretStr = Field(min_length=accounts.SHORTEST_PASSWORD, max_length=1000)
+
+
+@me.verb("GET", "", needs=Role.VIEWER, gives=Me)
+def get_me() -> Me:
+    """Who asks, and what may be done now."""
+    account = current_user.account
+    return Me(name=account.name, role=role_now().name.lower(), external=account.external)
+
+
+@me.verb("PUT", "/password", needs=Role.VIEWER, action="set_password", refuses=TRIES)
+def set_own_password(body: OwnPassword) -> None:
+    """Another password, against the old one; everywhere else the account is signed out."""
+    the_whole_account()
+    require_password(body.old_password.get_secret_value())
+    accounts.set_password(
+        site(),
+        current_user.name,
+        body.password.get_secret_value(),
+        keep_session=session_digest(),
+        keep_tokens=True,
+    )
+
+
+@me.verb("GET", "/sessions", needs=Role.VIEWER, gives=Sessions)
+def list_sessions() -> Sessions:
+    """Where the account is signed in, used last first."""
+    found = sessions.list_sessions(site(), current_user.id, now=time.time())
+    return Sessions(items=[Session.model_validate(one) for one in found])
+
+
+@me.verb("DELETE", "/sessions/<handle>", needs=Role.VIEWER, action="end_session")
+def end_session(path: SessionPath) -> None:
+    """Sign out a browser."""
+    the_whole_account()
+    sessions.end_one(site(), current_user.id, path.handle)
+
+
+@me.verb("GET", "/tokens", needs=Role.VIEWER, gives=Tokens)
+def list_tokens() -> Tokens:
+    """The account's tokens, newest first."""
+    found = own_tokens.list_tokens(site(), current_user.id)
+    return Tokens(items=[Token.model_validate(token) for token in found])
+
+
+@me.verb(
+    "POST", "/tokens", needs=Role.VIEWER, gives=TokenMade, status=201, action="create_token",
+    gives_secret=True,
+)  # fmt: skip
+def create_token(body: NewToken) -> TokenMade:
+    """Make a token; it may do no more than what makes it."""
+    made, text = own_tokens.create_token(
+        site(),
+        current_user.account,
+        body.name,
+        scope=body.scope,
+        days=body.days,
+        at_most=role_now().name.lower(),
+    )
+    return TokenMade(**Token.model_validate(made).model_dump(), token=text)
+
+
+@me.verb("DELETE", "/tokens/<int:number>", needs=Role.VIEWER, action="revoke_token")
+def revoke_token(path: NumberPath) -> None:
+    """Make a token worth nothing; one that may do more than what asks stays."""
+    held = own_tokens.list_tokens(site(), current_user.id)
+    scope = next((token.scope for token in held if token.id == path.number), "read")
+    if Role.named(SCOPES[scope]) > role_now():
+        the_whole_account()
+    own_tokens.revoke_token(site(), current_user.id, path.number)

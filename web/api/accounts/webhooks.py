@@ -1,0 +1,116 @@
+"""Webhooks over the API: who outside is told of what happens here."""
+
+from pydantic import Field
+
+from netboot.operations.accounts import webhooks as operations
+from web.api.subject import NumberPath, Order, Subject, Value
+from web.guard.access import Role, site
+
+webhooks = Subject("webhooks", "Who outside is told of what happens here.")
+
+
+class Webhook(Value):
+    """An address that is told of events; patterns like `boot.*`."""
+
+    id: int
+    url: str
+    events: list[str]
+    enabled: bool
+    created_at: float
+
+
+class WebhookMade(Webhook):
+    """A new webhook with the secret that signs its messages; it is not shown again."""
+
+    secret: str
+
+
+class Webhooks(Value):
+    """All webhooks."""
+
+    items: list[Webhook]
+
+
+class NewWebhook(Order):
+    """A webhook to be added."""
+
+    url: str = Field(min_length=8, max_length=1000)
+    events: list[str] = Field(min_length=1, max_length=20)
+
+
+class WebhookChange(Order):
+    """What is to be changed; what is left out stays."""
+
+    url: str | None = Field(None, min_length=8, max_length=1000)
+    events: list[str] | None = Field(None, min_length=1, max_length=20)
+    enabled: bool | None = None
+
+
+class Delivery(Value):
+    """One event on its way; `answer` is how the last try ended."""
+
+    id: int
+    event: str
+    state: str
+    attempts: int
+    answer: str
+    created_at: float
+    due_at: float
+
+
+class Deliveries(Value):
+    """What was told to a webhook, newest first."""
+
+    items: list[Delivery]
+
+
+@webhooks.verb("GET", "", needs=Role.ADMIN, gives=Webhooks)
+def list_webhooks() -> Webhooks:
+    """All webhooks."""
+    return Webhooks(items=[Webhook.model_validate(one) for one in operations.list_webhooks(site())])
+
+
+@webhooks.verb(
+    "POST", "", needs=Role.ADMIN, gives=WebhookMade, status=201, action="create",
+    gives_secret=True,
+)  # fmt: skip
+def add_webhook(body: NewWebhook) -> WebhookMade:
+    """Tell an address of events from now on."""
+    made, secret = operations.add_webhook(site(), body.url, body.events)
+    return WebhookMade(**Webhook.model_validate(made).model_dump(), secret=secret)
+
+
+@webhooks.verb("GET", "/<int:number>", needs=Role.ADMIN, gives=Webhook)
+def get_webhook(path: NumberPath) -> Webhook:
+    """One webhook."""
+    return Webhook.model_validate(operations.get_webhook(site(), path.number))
+
+
+@webhooks.verb("PATCH", "/<int:number>", needs=Role.ADMIN, gives=Webhook, action="change")
+def change_webhook(path: NumberPath, body: WebhookChange) -> Webhook:
+    """Change what is told, or where, or switch it off."""
+    changed = operations.change_webhook(
+        site(), path.number, url=body.url, events=body.events, enabled=body.enabled
+    )
+    return Webhook.model_validate(changed)
+
+
+@webhooks.verb("DELETE", "/<int:number>", needs=Role.ADMIN, action="delete")
+def remove_webhook(path: NumberPath) -> None:
+    """Tell it nothing more."""
+    operations.remove_webhook(site(), path.number)
+
+
+@webhooks.verb(
+    "POST", "/<int:number>/test", needs=Role.ADMIN, gives=Delivery, status=202, action="test"
+)
+def test_webhook(path: NumberPath) -> Delivery:
+    """Send a message that says nothing but that messages come."""
+    return Delivery.model_validate(operations.send_test(site(), path.number))
+
+
+@webhooks.verb("GET", "/<int:number>/deliveries", needs=Role.ADMIN, gives=Deliveries)
+def list_deliveries(path: NumberPath) -> Deliveries:
+    """What was told to a webhook, newest first."""
+    found = operations.deliveries(site(), path.number)
+    return Deliveries(items=[Delivery.model_validate(one) for one in found])

@@ -1,0 +1,1 @@
+"""Boots and the boot network over the API."""

@@ -1,0 +1,1 @@
+"""The driver catalog over the API."""

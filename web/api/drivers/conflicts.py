@@ -1,0 +1,140 @@
+"""What drivers are to each other and to devices, over the API: conflicts and matches."""
+
+from collections.abc import Iterable
+
+from pydantic import BaseModel, Field
+
+from netboot.images.architecture import Architecture
+from netboot.images.drivers.device import parse_devices
+from netboot.images.drivers.known_pairs import Clash
+from netboot.images.drivers.matching import Conflict, Match, Package
+from netboot.operations.drivers import relations as driver_relations
+from netboot.operations.machines import coverage
+from web.api.drivers.known_pairs import Pair
+from web.api.subject import Subject, Value
+from web.guard.access import Role, site
+
+driver_conflicts = Subject("driver-conflicts", "Drivers in each other's way.")
+driver_match = Subject("driver-match", "Which driver a device gets.")
+
+SHOWN = 1000
+
+
+class Named(Value):
+    """A driver, briefly."""
+
+    digest: str
+    name: str
+    version: str
+    provider: str
+    enabled: bool
+
+    @staticmethod
+    def all_of(drivers: Iterable[Package]) -> "list[Named]":
+        """These drivers."""
+        return [Named.model_validate(driver) for driver in drivers]
+
+
+class ClashShown(Value):
+    """Drivers that a known pair is about."""
+
+    pair: Pair
+    first: list[Named]
+    second: list[Named]
+
+    @staticmethod
+    def of(clash: Clash) -> "ClashShown":
+        """A clash as the rules know it."""
+        return ClashShown(
+            pair=Pair.of(clash.pair),
+            first=Named.all_of(clash.first),
+            second=Named.all_of(clash.second),
+        )
+
+
+class Claimed(Value):
+    """A hardware id or a service that several drivers claim on one architecture."""
+
+    claimed: str
+    architecture: str
+    drivers: list[Named]
+
+    @staticmethod
+    def of(conflict: Conflict) -> "Claimed":
+        """A conflict as the rules know it."""
+        return Claimed(
+            claimed=conflict.hardware_id,
+            architecture=conflict.architecture.value,
+            drivers=Named.all_of(conflict.drivers),
+        )
+
+
+class ConflictsShown(Value):
+    """Drivers in each other's way: known pairs, versions of one package, ids, services."""
+
+    pairs: list[ClashShown]
+    versions: list[list[Named]] = Field(description="In an image only; the newest last.")
+    ids: list[Claimed] = Field(description=f"At most {SHOWN}.")
+    ids_total: int
+    services: list[Claimed]
+
+
+class Among(BaseModel):
+    """Whose drivers are looked at."""
+
+    image: str = Field("", max_length=100, description="Name or slug; else all enabled drivers.")
+
+
+class Wanted(BaseModel):
+    """A device, and the Windows PE that it meets."""
+
+    device: str = Field(min_length=1, max_length=400, description="PNPDeviceID, or `8086:15be`.")
+    architecture: Architecture = Architecture.X64
+    build: int = Field(0, ge=0, le=1 << 29, description="Of the Windows PE; 0 for the newest.")
+
+
+class Candidate(Value):
+    """A driver that would take the device, and why."""
+
+    driver: Named
+    device_id: str
+    rank: str = Field(description="Hexadecimal; the lowest is taken.")
+    why: str
+
+    @staticmethod
+    def of(match: Match) -> "Candidate":
+        """A match as the rules know it."""
+        return Candidate(
+            driver=Named.model_validate(match.driver),
+            device_id=match.device_id,
+            rank=f"{match.rank:08X}",
+            why=match.explanation,
+        )
+
+
+class Candidates(Value):
+    """Drivers for a device, the one that Windows takes first."""
+
+    device: str
+    items: list[Candidate]
+
+
+@driver_conflicts.verb("GET", "", needs=Role.VIEWER, gives=ConflictsShown)
+def get_driver_conflicts(query: Among) -> ConflictsShown:
+    """Drivers that get in each other's way: in an image, or among all that are enabled."""
+    found = driver_relations.conflicts(site(), query.image)
+    return ConflictsShown(
+        pairs=[ClashShown.of(one) for one in found.pairs],
+        versions=[Named.all_of(one) for one in found.versions],
+        ids=[Claimed.of(one) for one in found.ids[:SHOWN]],
+        ids_total=len(found.ids),
+        services=[Claimed.of(one) for one in found.services],
+    )
+
+
+@driver_match.verb("GET", "", needs=Role.VIEWER, gives=Candidates)
+def match_driver(query: Wanted) -> Candidates:
+    """Which driver of the catalog a device gets, and which others would do."""
+    device = parse_devices(query.device).devices[0]
+    found = coverage.candidates(site(), device, query.architecture, build=query.build)
+    return Candidates(device=device.label, items=[Candidate.of(one) for one in found])

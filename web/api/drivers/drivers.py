@@ -1,0 +1,193 @@
+"""The driver catalog over the API."""
+
+from functools import partial
+
+from pydantic import BaseModel, Field
+
+from netboot.images.architecture import Architecture
+from netboot.images.drivers.catalog import DriverFilter, Signature, signature
+from netboot.images.drivers.driver import Driver, DriverKind
+from netboot.operations.drivers import drivers as operations
+from netboot.operations.drivers import importing as driver_import
+from netboot.operations.drivers import known_pairs
+from netboot.operations.drivers import relations as driver_relations
+from netboot.operations.drivers.search import search_drivers
+from netboot.store.drivers.entry import DriverSummary
+from web.api.drivers.known_pairs import Pair
+from web.api.jobs import Job, accepted
+from web.api.subject import Listed, Order, Page, Subject, Value, listed
+from web.guard.access import Role, site
+from web.uploads.tus import all_handed_in
+
+drivers = Subject("drivers", "Driver catalog: import, enable, sort.")
+
+IDS_SHOWN = 1000
+
+
+class DriverPath(BaseModel):
+    """A driver by its digest, the beginning of its digest, or its name."""
+
+    driver: str = Field(min_length=1, max_length=255)
+
+
+class DriverListed(Value):
+    """A driver as lists show it."""
+
+    digest: str
+    name: str
+    inf_name: str
+    provider: str
+    kind: str
+    class_name: str
+    version: str
+    date: str
+    architectures: list[str]
+    signature: str = Field(description="What vouches for it.")
+    size: int = Field(description="Bytes of all files.")
+    enabled: bool
+    categories: list[str]
+    findings: list[str] = Field(description="What is doubtful about it.")
+
+    @staticmethod
+    def of(driver: DriverSummary | Driver) -> "DriverListed":
+        """A driver of the catalog."""
+        return DriverListed(**_common(driver))
+
+
+class DriverShown(DriverListed):
+    """A driver with what it claims and who holds it."""
+
+    catalog_checked: bool = Field(description="Its catalog file knows the INF and the programs.")
+    hardware_ids: list[str] = Field(description=f"At most {IDS_SHOWN}.")
+    images: list[str] = Field(description="Boot images whose recipe holds it.")
+    superseded_by: str | None = Field(description="A newer version that claims all of its ids.")
+    versions: list[str] = Field(description="Other versions of the package, the newest first.")
+    rivals: list[str] = Field(description="Other packages that claim ids of it.")
+    known_pairs: list[Pair] = Field(description="Known pairs that are about it.")
+
+
+class Drivers(Listed):
+    """A part of the drivers that fit, by name."""
+
+    items: list[DriverListed]
+
+
+class DriverSearch(Page):
+    """What the list is narrowed to."""
+
+    search: str = Field("", max_length=200, description="Names, makers, hardware ids.")
+    kind: DriverKind | None = None
+    architecture: Architecture | None = None
+    enabled: bool | None = None
+    signature: Signature | None = None
+    findings: bool | None = Field(None, description="Only doubtful ones, or none of them.")
+    category: str = Field("", max_length=100)
+
+
+class Categories(Order):
+    """The categories that a driver is sorted into, and no others."""
+
+    categories: list[str] = Field(max_length=50)
+
+
+class DriverImport(Order):
+    """Driver packages from an upload: a folder, an INF, a ZIP, a CAB."""
+
+    upload: str = Field(description="What PUT /api/v1/uploads/{name} or tus gave as batch.")
+
+
+def _common(driver: DriverSummary | Driver) -> dict[str, object]:
+    return {
+        "digest": driver.digest,
+        "name": driver.name,
+        "inf_name": driver.inf_name,
+        "provider": driver.provider,
+        "kind": driver.kind.value,
+        "class_name": driver.class_name,
+        "version": driver.version,
+        "date": str(driver.date),
+        "architectures": sorted(one.value for one in driver.architectures),
+        "signature": _signature(driver).value,
+        "size": driver.size,
+        "enabled": driver.enabled,
+        "categories": list(driver.categories),
+        "findings": list(driver.findings),
+    }
+
+
+def _signature(driver: DriverSummary | Driver) -> Signature:
+    return signature(driver) if isinstance(driver, Driver) else driver.signature
+
+
+def _shown(driver: Driver) -> DriverShown:
+    others = driver_relations.relations(site(), driver.digest)
+    known = known_pairs.partners_of(site(), driver.digest)
+    return DriverShown(
+        **_common(driver),
+        catalog_checked=driver.catalog_checked,
+        hardware_ids=sorted(driver.hardware_ids)[:IDS_SHOWN],
+        images=list(operations.images_using(site(), driver.digest)),
+        superseded_by=others.superseded_by.digest if others.superseded_by else None,
+        versions=[one.digest for one in others.versions],
+        rivals=[one.driver.digest for one in others.rivals],
+        known_pairs=[Pair.of(one.pair) for one in known],
+    )
+
+
+@drivers.verb("GET", "", needs=Role.VIEWER, gives=Drivers)
+def list_drivers(query: DriverSearch) -> Drivers:
+    """Drivers that fit all conditions, by name."""
+    wanted = DriverFilter(
+        query.search,
+        kind=query.kind,
+        architecture=query.architecture,
+        enabled=query.enabled,
+        signature=query.signature,
+        has_findings=query.findings,
+        category=query.category,
+    )
+    found = search_drivers(site(), wanted, limit=query.limit, offset=query.offset)
+    items = [DriverListed.of(driver) for driver in found.drivers]
+    return listed(Drivers, items, query, total=found.total)
+
+
+@drivers.verb("POST", "", needs=Role.OPERATOR, gives=Job, status=202, action="import_drivers")
+def import_drivers(body: DriverImport) -> tuple[Job, dict[str, str]]:
+    """Take uploaded driver packages into the catalog, not enabled."""
+    return accepted(all_handed_in(body.upload, partial(driver_import.ask_import, site())))
+
+
+@drivers.verb("GET", "/<driver>", needs=Role.VIEWER, gives=DriverShown)
+def get_driver(path: DriverPath) -> DriverShown:
+    """One driver."""
+    return _shown(operations.get_driver(site(), path.driver))
+
+
+@drivers.verb("DELETE", "/<driver>", needs=Role.ADMIN, action="delete")
+def delete_driver(path: DriverPath) -> None:
+    """Remove a driver from the catalog."""
+    operations.delete_driver(site(), path.driver)
+
+
+@drivers.verb("POST", "/<driver>/enable", needs=Role.OPERATOR, gives=DriverShown, action="enable")
+def enable_driver(path: DriverPath) -> DriverShown:
+    """Let the driver be added to images."""
+    return _shown(operations.enable_driver(site(), path.driver))
+
+
+@drivers.verb("POST", "/<driver>/disable", needs=Role.OPERATOR, gives=DriverShown, action="disable")
+def disable_driver(path: DriverPath) -> DriverShown:
+    """Keep the driver from being added to more images."""
+    return _shown(operations.disable_driver(site(), path.driver))
+
+
+@drivers.verb(
+    "PUT",
+    "/<driver>/categories",
+    needs=Role.OPERATOR,
+    gives=DriverShown,
+    action="set_categories",
+)
+def set_driver_categories(path: DriverPath, body: Categories) -> DriverShown:
+    """Sort the driver into these categories and no others."""
+    return _shown(operations.set_categories(site(), path.driver, body.categories))

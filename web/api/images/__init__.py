@@ -1,0 +1,1 @@
+"""Boot images over the API."""

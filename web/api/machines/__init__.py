@@ -1,0 +1,1 @@
+"""Machines, deployments and test machines over the API."""

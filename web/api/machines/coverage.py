@@ -1,0 +1,105 @@
+"""Coverage over the API: which machines an image will bring up, before they boot."""
+
+from pydantic import BaseModel, Field
+
+from netboot.images.coverage import MachineCoverage
+from netboot.operations.images import images
+from netboot.operations.machines import coverage as operations
+from web.api.images.images import ImagePath
+from web.api.subject import Order, Subject, Value
+from web.guard.access import Role, site
+
+coverage = Subject("coverage", "What an image does for the machines that get it.", below="images")
+
+
+class Which(BaseModel):
+    """Which machines, and which state of the image."""
+
+    everybody: bool = Field(default=False, description="All machines, not those that would get it.")
+    served: bool = Field(
+        default=False, description="The version that machines get now, not the next."
+    )
+
+
+class Lacking(Value):
+    """A device without a driver, and drivers of the catalog that would mend it, best first."""
+
+    device: str
+    kind: str
+    fixes: list[str]
+
+
+class MachineCovered(Value):
+    """What the image does for one machine."""
+
+    machine: str
+    network: str
+    storage: str
+    lacking: list[Lacking]
+
+    @staticmethod
+    def of(found: MachineCoverage) -> "MachineCovered":
+        """A machine's coverage as the rules know it."""
+        return MachineCovered(
+            machine=found.machine.name,
+            network=found.network.value,
+            storage=found.storage.value,
+            lacking=[
+                Lacking(
+                    device=one.device.label,
+                    kind=one.kind.value,
+                    fixes=[fix.driver.digest for fix in one.fixes],
+                )
+                for one in found.lacking
+            ],
+        )
+
+
+class Covered(Value):
+    """An image against its machines; `unneeded` are drivers that none of them needs."""
+
+    machines: list[MachineCovered]
+    unneeded: list[str]
+
+
+class Everybody(Order):
+    """Whether machines count that would get another image."""
+
+    everybody: bool = False
+
+
+class ChangedDrivers(Value):
+    """Drivers that were added or removed, by digest."""
+
+    drivers: list[str]
+
+
+@coverage.verb("GET", "/<slug>/coverage", needs=Role.VIEWER, gives=Covered)
+def get_coverage(path: ImagePath, query: Which) -> Covered:
+    """An image against the machines that get it."""
+    found = operations.coverage(site(), path.slug, everybody=query.everybody, served=query.served)
+    return Covered(
+        machines=[MachineCovered.of(machine) for machine in found.machines],
+        unneeded=[weight.driver.digest for weight in found.unneeded],
+    )
+
+
+@coverage.verb(
+    "POST", "/<slug>/coverage/fix", needs=Role.OPERATOR, gives=ChangedDrivers, action="fix_all"
+)
+def fix_coverage(path: ImagePath, body: Everybody) -> ChangedDrivers:
+    """Enable and add the best driver for each device that lacks one."""
+    name = images.get_image(site(), path.slug).name
+    added = operations.fix_all(site(), name, everybody=body.everybody)
+    return ChangedDrivers(drivers=[driver.digest for driver in added])
+
+
+@coverage.verb(
+    "POST", "/<slug>/coverage/remove-unneeded", needs=Role.OPERATOR, gives=ChangedDrivers,
+    action="remove_unneeded",
+)  # fmt: skip
+def remove_unneeded_drivers(path: ImagePath, body: Everybody) -> ChangedDrivers:
+    """Take the drivers out of the recipe that no known machine needs."""
+    name = images.get_image(site(), path.slug).name
+    removed = operations.remove_unneeded(site(), name, everybody=body.everybody)
+    return ChangedDrivers(drivers=[driver.digest for driver in removed])

@@ -1,0 +1,136 @@
+"""Machines over the API: who was seen, with which devices, and which image each gets."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from netboot.operations.machines import coverage
+from netboot.operations.machines import machines as operations
+from netboot.operations.machines.image_choice import Decide, decider
+from netboot.operations.machines.machines import KnownMachine
+from web.api.machines.coverage import MachineCovered
+from web.api.subject import Listed, Order, Page, Subject, Value, listed
+from web.guard.access import Role, site
+
+machines = Subject("machines", "Machines that were seen or listed, with their devices.")
+
+
+class MachinePath(BaseModel):
+    """A machine by its MAC address or the name of its list."""
+
+    key: str = Field(min_length=1, max_length=100)
+
+
+class Machine(Value):
+    """A machine; `gets` are names of images, best first, and `why` is what decided it."""
+
+    key: str
+    source: str
+    devices: list[str]
+    architecture: str
+    firmware: str
+    image: str = Field(description="What it booted last.")
+    seen_at: float
+    authority: str = Field(description="Whose UEFI boot loader it needs: 2011, 2023, or unknown.")
+    gets: list[str]
+    why: list[str]
+
+    @staticmethod
+    def of(machine: KnownMachine, decide: Decide) -> "Machine":
+        """A machine, and what it would get now."""
+        decision = decide(machine)
+        return Machine(
+            key=machine.key,
+            source=machine.source,
+            devices=[device.label for device in machine.devices],
+            architecture=machine.architecture,
+            firmware=machine.firmware,
+            image=machine.image,
+            seen_at=machine.seen_at,
+            authority=machine.authority,
+            gets=list(decision.images),
+            why=list(decision.reasons),
+        )
+
+
+class Machines(Listed):
+    """A part of the machines, seen last first."""
+
+    items: list[Machine]
+
+
+class MachineSearch(Page):
+    """Which machines."""
+
+    search: str = Field("", max_length=100, description="A part of an address, name or image.")
+
+
+class DeviceList(Order):
+    """Devices as text: PNPDeviceIDs, or the output of `lspci -nn`."""
+
+    devices: str = Field(max_length=200_000)
+
+
+class MachineListed(Machine):
+    """A machine from a list, with the lines that nobody understood."""
+
+    unread: list[str]
+
+
+class LoaderAuthority(Order):
+    """Whose boot loader a machine needs: 2011, 2023, or empty for unknown."""
+
+    authority: Literal["", "2011", "2023"]
+
+
+class Against(BaseModel):
+    """The image to hold a machine against; else the one that it gets."""
+
+    image: str = Field("", max_length=100)
+
+
+@machines.verb("GET", "", needs=Role.VIEWER, gives=Machines)
+def list_machines(query: MachineSearch) -> Machines:
+    """Known machines, seen last first."""
+    found, total = operations.find_machines(
+        site(), query.search, limit=query.limit, offset=query.offset
+    )
+    decide = decider(site())
+    items = [Machine.of(machine, decide) for machine in found]
+    return listed(Machines, items, query, total=total)
+
+
+@machines.verb("GET", "/<key>", needs=Role.VIEWER, gives=Machine)
+def get_machine(path: MachinePath) -> Machine:
+    """One machine."""
+    return Machine.of(operations.get_machine(site(), path.key), decider(site()))
+
+
+@machines.verb("GET", "/<key>/coverage", needs=Role.VIEWER, gives=MachineCovered)
+def get_machine_coverage(path: MachinePath, query: Against) -> MachineCovered:
+    """What drives the machine's devices in the image that it gets."""
+    machine = operations.get_machine(site(), path.key)
+    wanted = query.image or next(iter(decider(site())(machine).images), "")
+    return MachineCovered.of(coverage.machine_coverage(site(), wanted, machine))
+
+
+@machines.verb(
+    "PUT", "/<key>/devices", needs=Role.OPERATOR, gives=MachineListed, action="import_devices"
+)
+def import_machine_devices(path: MachinePath, body: DeviceList) -> MachineListed:
+    """Take a list of devices as this machine."""
+    machine, unread = operations.import_devices(site(), path.key, body.devices)
+    shown = Machine.of(machine, decider(site()))
+    return MachineListed(**shown.model_dump(), unread=list(unread))
+
+
+@machines.verb("PUT", "/<key>/authority", needs=Role.OPERATOR, gives=Machine)
+def set_authority(path: MachinePath, body: LoaderAuthority) -> Machine:
+    """Say whose UEFI boot loader the machine needs; it outweighs image and site."""
+    return Machine.of(operations.set_authority(site(), path.key, body.authority), decider(site()))
+
+
+@machines.verb("DELETE", "/<key>", needs=Role.OPERATOR, action="forget")
+def forget_machine(path: MachinePath) -> None:
+    """Forget a machine; it comes back when it boots again."""
+    operations.forget(site(), path.key)

@@ -1,0 +1,57 @@
+"""Test machines over the API: virtual machines of the lab that boot from this site."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from netboot.operations import lab as operations
+from web.api.jobs import Job, accepted
+from web.api.subject import Order, Subject, Value
+from web.guard.access import Role, site
+
+test_machines = Subject("test-machines", "Virtual machines that try a boot.")
+
+
+class Choice(Value):
+    """Something on offer."""
+
+    id: str
+    label: str
+
+
+class Lab(Value):
+    """Whether test machines can be booted here, and which."""
+
+    available: bool
+    reason: str
+    firmwares: list[Choice]
+    nics: list[Choice]
+    memory_sizes: list[int]
+
+
+class MachineToBoot(Order):
+    """A test machine."""
+
+    firmware: str = Field(max_length=40)
+    nic: str = Field(max_length=40)
+    memory: Literal[512, 1024, 2048] = Field(1024, description="MiB.")
+
+
+@test_machines.verb("GET", "", needs=Role.VIEWER, gives=Lab)
+def get_lab() -> Lab:
+    """Whether test machines can be booted here, and which."""
+    view = operations.lab_status(site())
+    return Lab(
+        available=view.available,
+        reason=view.reason,
+        firmwares=[Choice(id=name, label=label) for name, label in view.firmwares],
+        nics=[Choice(id=name, label=label) for name, label in view.nics],
+        memory_sizes=list(operations.MEMORY_SIZES),
+    )
+
+
+@test_machines.verb("POST", "", needs=Role.OPERATOR, gives=Job, status=202, action="boot")
+def boot_test_machine(body: MachineToBoot) -> tuple[Job, dict[str, str]]:
+    """Boot a test machine; how it ended stands in the job's result."""
+    job = operations.ask_boot(site(), firmware=body.firmware, nic=body.nic, memory=body.memory)
+    return accepted(job)

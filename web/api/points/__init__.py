@@ -1,0 +1,1 @@
+"""Distribution points and stored content over the API."""

@@ -1,0 +1,1 @@
+"""Content versions and their media over the API."""

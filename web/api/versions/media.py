@@ -1,0 +1,167 @@
+"""Bootable media and disk packages over the API."""
+
+from flask import Response
+from pydantic import Field, SecretStr
+
+from netboot.images.media.disk_package import System
+from netboot.images.media.request import LARGEST_DISK, DiskFormat, MediaKind, MediaOrder
+from netboot.operations.media import disk_packages
+from netboot.operations.media import media as operations
+from netboot.operations.media.disk_packages import LONGEST_HOURS
+from netboot.operations.media.media import MediumView
+from web.api.jobs import Job, accepted
+from web.api.subject import (
+    LARGEST_NUMBER,
+    Listed,
+    NumberPath,
+    Order,
+    Page,
+    Subject,
+    Value,
+    listed_of,
+)
+from web.guard.access import Role, site
+from web.pages.versions.version import medium_response
+
+media = Subject("media", "Bootable media of built versions, and packages for machines' disks.")
+
+
+class CarriedVersion(Value):
+    """A version on a medium; `wim` is the digest that the network's boot.wim has as well."""
+
+    image: str
+    number: int
+    architecture: str
+    wim: str
+
+
+class Medium(Value):
+    """A medium; its bytes are at `/api/v1/media/{number}/file`."""
+
+    id: int
+    kind: str
+    format: str
+    label: str
+    file_name: str
+    digest: str
+    size: int
+    firmware: list[str] = Field(description="Which machines it starts: `bios`, `uefi-x64`, …")
+    expires: str
+    has_password: bool
+    home: str
+    created_at: float
+    carried: list[CarriedVersion]
+
+
+class Media(Listed):
+    """A part of the media, newest first."""
+
+    items: list[Medium]
+
+
+class MediaSearch(Page):
+    """Which media."""
+
+    image: str = Field("", max_length=100, description="Only those of this image.")
+
+
+class WantedVersion(Order):
+    """A version that goes on the medium."""
+
+    image: str = Field(min_length=1, max_length=100)
+    number: int = Field(0, ge=0, le=LARGEST_NUMBER, description="0 is the newest.")
+
+
+class NewMedium(Order):
+    """A medium to be made of one version, or of two of different architectures."""
+
+    versions: list[WantedVersion] = Field(min_length=1, max_length=2)
+    kind: MediaKind
+    format: DiskFormat = DiskFormat.RAW
+    label: str = Field("NETBOOT", max_length=32)
+    expires: str = Field("", max_length=10, description="A date like 2027-03-31.")
+    password: SecretStr | None = Field(None, description="Asked for at each start.")
+    home: str = Field("", max_length=200, description="Where to report: an address, or `site`.")
+    size: int = Field(
+        0, ge=0, le=LARGEST_DISK, description="Bytes of a disk image; 0 for as small as can be."
+    )
+
+
+class NewPackage(Order):
+    """A package that one machine installs on its own disk."""
+
+    image: str = Field(min_length=1, max_length=100)
+    number: int = Field(0, ge=0, le=LARGEST_NUMBER, description="0 is the newest.")
+    system: System
+    home: str = Field("site", max_length=200)
+    hours: int = Field(1, ge=1, le=LONGEST_HOURS, description="How long the link lives.")
+
+
+class PackageLink(Value):
+    """A link that works once until `until` (epoch seconds), and what to type on the machine."""
+
+    label: str
+    system: System
+    url: str
+    file_name: str
+    until: float
+    commands: list[str]
+
+
+def _medium(view: MediumView) -> Medium:
+    return Medium.model_validate(view)
+
+
+@media.verb("GET", "", needs=Role.VIEWER, gives=Media)
+def list_media(query: MediaSearch) -> Media:
+    """Media, newest first."""
+    found = operations.list_media(site(), query.image)
+    return listed_of(Media, found, query, _medium)
+
+
+@media.verb("POST", "", needs=Role.OPERATOR, gives=Job, status=202, action="build_media")
+def build_media(body: NewMedium) -> tuple[Job, dict[str, str]]:
+    """Make a medium."""
+    password = body.password.get_secret_value() if body.password else ""
+    order = MediaOrder(
+        kind=body.kind,
+        format=body.format,
+        label=body.label.upper() or "NETBOOT",
+        expires=body.expires,
+        password_hash=operations.hashed(password),
+        home=operations.home_of(site(), body.home),
+        size=body.size,
+    )
+    wanted = [(one.image, one.number) for one in body.versions]
+    return accepted(operations.ask_media(site(), order, wanted))
+
+
+@media.verb("GET", "/<int:number>", needs=Role.VIEWER, gives=Medium)
+def get_medium(path: NumberPath) -> Medium:
+    """One medium."""
+    return _medium(operations.get_medium(site(), path.number))
+
+
+@media.verb("GET", "/<int:number>/file", needs=Role.OPERATOR, action="download",
+            gives_file="application/octet-stream")  # fmt: skip
+def download_medium(path: NumberPath) -> Response:
+    """A medium's bytes, whole or in ranges; it may hold a token, so not everybody gets it."""
+    return medium_response(path.number)
+
+
+@media.verb("DELETE", "/<int:number>", needs=Role.OPERATOR, action="delete_medium")
+def delete_medium(path: NumberPath) -> None:
+    """Forget a medium."""
+    operations.delete_medium(site(), path.number)
+
+
+@media.verb(
+    "POST", "/packages", needs=Role.OPERATOR, gives=PackageLink, status=201,
+    action="make_package", gives_secret=True,
+)  # fmt: skip
+def make_package(body: NewPackage) -> PackageLink:
+    """A link to a package for one machine's disk; it is shown this once."""
+    link = disk_packages.make_link(
+        site(), body.image, body.number, system=body.system, home=body.home, hours=body.hours
+    )
+    return PackageLink.model_validate(link)

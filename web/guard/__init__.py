@@ -1,0 +1,1 @@
+"""Who may do what, and what every request and answer is checked for."""

@@ -1,0 +1,111 @@
+"""Every change over pages or API is written into the audit log before it is answered.
+
+Nothing needs to be done for it: the action is the view's endpoint, the subject its address, the
+details what was sent. A view that knows better says so with `about`.
+"""
+
+from typing import Any
+
+from flask import Flask, Response, g, request
+from flask_login import current_user  # type: ignore[import-untyped]
+
+from netboot.operations.accounts import audit
+from web.guard.access import has_bearer, site
+
+AS_READ = "was."
+"""Before fields that repeat what stood there when a form was made."""
+
+HARMLESS = {"GET", "HEAD", "OPTIONS"}
+NOT_RECORDED = {"uploads", "api_uploads"}
+"""Bytes on their way in; what is made of them is recorded when it is asked for."""
+
+ROOMS = {
+    "users": "accounts",
+    "own_account": "me",
+    "driver_sets": "drivers",
+    "images_custom": "images",
+    "images_source": "images",
+    "images_versions": "images",
+    "customisation": "images",
+    "coverage": "images",
+    "lab": "test_machines",
+    "wimboot": "boot_chains",
+}
+"""What pages and API call differently has one name in the log."""
+
+OWN_RECORD = {"accounts.sign_in", "accounts.sign_out", "accounts.setup"}
+CHANGES_NOTHING = {"api_declaration.plan"}
+"""What is sent as a POST for its size."""
+
+
+def about(subject: str = "", **details: Any) -> None:
+    """Say what the change is about, better than the address does."""
+    g.audit_subject = subject or g.get("audit_subject", "")
+    g.audit_details = {**g.get("audit_details", {}), **details}
+
+
+def record(action: str, *, outcome: str = audit.DONE, actor: str = "", subject: str = "") -> None:
+    """Write an entry about this request."""
+    audit.record(
+        site(),
+        actor=actor or (current_user.name if current_user.is_authenticated else "nobody"),
+        via=audit.VIA_API if has_bearer(request) else audit.VIA_PAGE,
+        address=request.remote_addr or "",
+        action=action,
+        subject=subject,
+        outcome=outcome,
+        details=_details() if request.endpoint not in OWN_RECORD else {},
+    )
+
+
+def _after(response: Response) -> Response:
+    endpoint = request.endpoint or ""
+    if request.method in HARMLESS or not current_user.is_authenticated:
+        return response
+    if request.blueprint in NOT_RECORDED or endpoint in OWN_RECORD | CHANGES_NOTHING:
+        return response
+    if g.get("audit_done"):
+        return response
+    if response.status_code < 400:
+        record(_action(endpoint), subject=_subject())
+    elif response.status_code == 403:
+        record(_action(endpoint), outcome=audit.REFUSED, subject=_subject())
+    return response
+
+
+def _action(endpoint: str) -> str:
+    blueprint, _, view = endpoint.rpartition(".")
+    return f"{_room(blueprint)}.{view}".lstrip(".")
+
+
+def _room(blueprint: str) -> str:
+    room = blueprint.removeprefix("api_")
+    return ROOMS.get(room, room)
+
+
+def _subject() -> str:
+    known: str = g.get("audit_subject", "")
+    if known:
+        return known
+    room = _room(request.blueprint or "")
+    values = [str(value) for value in (request.view_args or {}).values()]
+    named = str(request.form.get("name", "")) if not values else ""
+    return "/".join([room, *(values[:1] or ([named] if named else []))])
+
+
+def _details() -> dict[str, Any]:
+    sent: dict[str, Any] = {
+        name: values[0] if len(values) == 1 else values
+        for name, values in request.form.to_dict(flat=False).items()
+        if not name.startswith(AS_READ)
+    }
+    body = request.get_json(silent=True) if request.is_json else None
+    if isinstance(body, dict):
+        sent |= body
+    more = list((request.view_args or {}).items())[1:]
+    return {**sent, **{name: str(value) for name, value in more}, **g.get("audit_details", {})}
+
+
+def init_audit_trail(app: Flask) -> None:
+    """Record every change."""
+    app.after_request(_after)

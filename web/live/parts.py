@@ -1,0 +1,248 @@
+"""What live pages show: each topic is a way to read the site and a template for what was read.
+
+A page renders its topics once when it is made, and the stream renders them again whenever they
+read differently; both use the same template, so they cannot disagree.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import unquote
+
+from flask import render_template
+
+from netboot.boot.told.attempts import Outcome
+from netboot.images.boot_image import uefi_loader
+from netboot.operations import jobs
+from netboot.operations.boots import boots, network
+from netboot.operations.boots.boots import BootFilter
+from netboot.operations.drivers import relations as driver_relations
+from netboot.operations.images import images
+from netboot.operations.points import points
+from netboot.operations.points import quarantine as altered
+from netboot.site import Site
+from web.guard.access import role_now, site
+from web.show import charts, ladder
+from web.show import first_steps as guide
+from web.show import to_do as attention
+from web.show.delivery_ways import read_version
+from web.show.wanted_boots import from_query, query_of
+
+Values = dict[str, Any]
+BOOTS_SHOWN = 50
+DAY = 24 * 3600.0
+BOOTS_IN_OVERVIEW = 5
+FAILED_SHOWN = 6
+JOBS_SHOWN = 50
+UNFINISHED_SHOWN = 10
+LOG_LINES_SHOWN = 200
+
+
+JOURNAL = "journal"
+SUBJECTS = ("catalog", "images", "policy", "machines", "jobs")
+"""What the database counts changes of, as far as topics tell of it."""
+
+RECIPES = ("catalog", "images", "policy", "jobs")
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """`read(site, argument)` gives the template's values, which must be comparable.
+
+    It tells of `subjects`: when they change, it is read at once.
+    """
+
+    template: str
+    read: Callable[[Site, str], Values]
+    subjects: tuple[str, ...] = (JOURNAL, *SUBJECTS)
+
+
+def read_activity(site: Site, _argument: str) -> Values:
+    """The work that is going on, for the top of every page."""
+    return {"activity": jobs.list_unfinished(site, UNFINISHED_SHOWN)}
+
+
+def read_overview(site: Site, _argument: str) -> Values:
+    """The state of the whole site: what boots, what failed and why, what waits for somebody."""
+    now = time.time()
+    views = images.list_images(site)
+    counts = attention.driver_counts(site)
+    under_way = BootFilter(outcome=Outcome.UNDER_WAY)
+    failed = ladder.as_seen(boots.troubled(site, FAILED_SHOWN, now=now), now)
+    hours = boots.by_hour(site, now=now)
+    return {
+        "running": ladder.as_seen(boots.list_boots(site, under_way, BOOTS_IN_OVERVIEW), now),
+        "under_way": boots.count(site, under_way, now=now),
+        "recent": ladder.as_seen(boots.list_boots(site, limit=BOOTS_IN_OVERVIEW, now=now), now),
+        "failed": failed,
+        "online_today": sum(hours.online),
+        "other_today": sum(hours.other),
+        "out_of_date": attention.out_of_date(views),
+        "decisions": attention.decisions(
+            site,
+            views,
+            counts,
+            [one.server for one in network.other_servers(site) if now - one.last < DAY],
+        ),
+        "hours": charts.hours_chart(hours),
+        "steps": guide.first_steps(
+            views,
+            enabled_drivers=counts.enabled > 0,
+            online=bool(boots.list_boots(site, BootFilter(outcome=Outcome.ONLINE), 1, now=now)),
+        ),
+    }
+
+
+def read_images(site: Site, _argument: str) -> Values:
+    """All boot images."""
+    return {"images": images.list_images(site)}
+
+
+def read_image(site: Site, slug: str) -> Values:
+    """One boot image with all that belongs to it."""
+    image = images.get_image(site, slug)
+    newest = jobs.list_lines(site, JOBS_SHOWN)
+    recent = [job for job in newest if job.arguments.get("image") == image.name]
+    return {
+        "image": image,
+        "conflicts": driver_relations.image_conflicts(site, image.drivers),
+        "loaders": uefi_loader.held(image.facts.boot_files),
+        "places": [
+            (point, held)
+            for point in points.point_status(site)
+            for held in point.images
+            if held.image == image.name
+        ],
+        "site_authority": site.settings.uefi_authority,
+        "image_jobs": recent[:5],
+        "boot_tests": _tests_of(site, image.name, newest)[:5],
+        "busy": [job for job in recent if not job.finished],
+    }
+
+
+def _tests_of(site: Site, image: str, newest: list[jobs.LineView]) -> list[jobs.JobView]:
+    """The tests among the newest jobs that booted this image; only their results are read."""
+    kind = "boot_test_machine"
+    among = {job.id for job in newest if job.kind == kind}
+    found = jobs.list_jobs(site, len(among), kind=kind) if among else []
+    return [job for job in found if job.id in among and job.result.get("image") == image]
+
+
+def read_points(site: Site, _argument: str) -> Values:
+    """All distribution points with what they hold."""
+    return {
+        "points": points.point_status(site),
+        "altered": altered.list_altered(site),
+        "slugs": boots.image_slugs(site),
+    }
+
+
+def read_boots(site: Site, query: str) -> Values:
+    """The newest boots, or those that a query asks for."""
+    now = time.time()
+    wanted = from_query(query)
+    found = boots.list_boots(site, wanted, BOOTS_SHOWN + 1, now=now)
+    shown = found[:BOOTS_SHOWN]
+    older = query_of(wanted, before=shown[-1].began) if len(found) > BOOTS_SHOWN else ""
+    return {
+        "boots": ladder.as_seen(shown, now),
+        "older": older,
+        "searched": bool(query),
+        "newest_query": query_of(replace(wanted, before=None)) if wanted.before else None,
+    }
+
+
+def read_boot_charts(site: Site, _argument: str) -> Values:
+    """Boots by the hour, and how fast their images went."""
+    return {
+        "hours": charts.hours_chart(boots.by_hour(site)),
+        "rates": charts.rates_chart(boots.rates(site)),
+    }
+
+
+def read_boot(site: Site, key: str) -> Values:
+    """One boot with its timeline."""
+    now = time.time()
+    story = boots.story(site, key, now=now)
+    return {
+        "boot": ladder.seen(story.attempt, now),
+        "story": story,
+        "speed": charts.fetches_chart(story.fetches, story.attempt.began),
+    }
+
+
+def read_jobs(site: Site, _argument: str) -> Values:
+    """The newest jobs."""
+    return {"jobs": jobs.list_lines(site, JOBS_SHOWN)}
+
+
+def read_job(site: Site, job_id: str) -> Values:
+    """One job with the end of its log."""
+    job = jobs.get_job(site, int(job_id) if job_id.isdecimal() and len(job_id) < 18 else -1)
+    return {
+        "job": job,
+        "log": job.log[-LOG_LINES_SHOWN:],
+        "slugs": boots.image_slugs(site),
+    }
+
+
+def read_tests(site: Site, _argument: str) -> Values:
+    """The newest test machines."""
+    return {"tests": jobs.list_jobs(site, 10, kind="boot_test_machine")}
+
+
+def read_checks(site: Site, _argument: str) -> Values:
+    """The newest checks of the boot network."""
+    return {"checks": network.list_checks(site)}
+
+
+def read_network(site: Site, _argument: str) -> Values:
+    """What we serve, and who else answers."""
+    return {"serving": network.serving(site), "others": network.other_servers(site)}
+
+
+def read_decisions(site: Site, argument: str) -> Values:
+    """Who was answered and why: `all` or `ignored` (silence only), `:`, what is searched for."""
+    which, _, search = argument.partition(":")
+    ignored = which == "ignored"
+    return {
+        "decisions": network.decisions(site, ignored_only=ignored, search=unquote(search)),
+        "decisions_filtered": ignored or bool(search),
+    }
+
+
+def read_captures(site: Site, _argument: str) -> Values:
+    """The newest recordings of boots."""
+    return {"captures": network.list_captures(site)}
+
+
+TOPICS = {
+    "activity": Topic("parts/activity.html", read_activity, ("jobs",)),
+    "overview": Topic("overview/_state.html", read_overview),
+    "images": Topic("images/_list.html", read_images, RECIPES),
+    "image": Topic("images/_image.html", read_image),
+    "version": Topic("versions/_version.html", read_version),
+    "source": Topic("images/_source.html", read_image),
+    "points": Topic("points/_points.html", read_points, RECIPES),
+    "boots": Topic("boots/_list.html", read_boots, (JOURNAL,)),
+    "boot_charts": Topic("boots/_charts.html", read_boot_charts, (JOURNAL,)),
+    "boot": Topic("boots/_boot.html", read_boot, (JOURNAL,)),
+    "jobs": Topic("jobs/_list.html", read_jobs, ("jobs",)),
+    "job": Topic("jobs/_job.html", read_job, ("jobs",)),
+    "checks": Topic("network/_checks.html", read_checks, ("jobs",)),
+    "network": Topic("network/_state.html", read_network, (JOURNAL,)),
+    "decisions": Topic("network/_decisions.html", read_decisions, (JOURNAL,)),
+    "captures": Topic("network/_captures.html", read_captures, ("jobs",)),
+    "tests": Topic("lab/_tests.html", read_tests, ("jobs",)),
+}
+
+
+def page(template: str, *topics: str, **values: Any) -> str:
+    """A page with these live topics, like `images` or `image:lab-pe-x64`."""
+    wanted = ("activity", *topics)
+    read: Values = {}
+    for text in wanted:
+        name, _, argument = text.partition(":")
+        read |= TOPICS[name].read(site(), argument)
+    return render_template(template, topics=wanted, role=role_now(), **read, **values)

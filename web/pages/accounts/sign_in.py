@@ -1,0 +1,154 @@
+"""Setting up the first administrator, signing in and out."""
+
+from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user  # type: ignore[import-untyped]
+
+from netboot.errors import OperatorFault, sentence
+from netboot.operations.accounts import accounts as operations
+from netboot.operations.accounts import audit
+from web.guard import audit_trail
+from web.guard.access import (
+    Role,
+    asks_as_script,
+    begin_session,
+    end_session,
+    is_local_path,
+    requires,
+    site,
+)
+from web.guard.request_safety import limiter
+from web.responses import status_of
+
+accounts = Blueprint("accounts", __name__)
+
+FAILURES_PER_ADDRESS = "20 per 15 minutes"
+FAILURES_PER_ACCOUNT = "5 per 15 minutes"
+OPEN_BEFORE_SETUP = {"accounts.setup", "accounts.setup_page", "assets.asset"}
+
+
+def _failed(response: object) -> bool:
+    return getattr(response, "status_code", 0) != 303
+
+
+def _account_key() -> str:
+    return "account:" + request.form.get("name", "").strip().lower()[:100]
+
+
+def _page_after() -> str:
+    target = request.args.get("next", "")
+    return target if is_local_path(target) else url_for("overview.show")
+
+
+@accounts.get("/sign-in")
+@requires(Role.PUBLIC)
+def sign_in_page() -> ResponseReturnValue:
+    """The form."""
+    if current_user.is_authenticated:
+        return redirect(_page_after(), 303)
+    return _sign_in_form()
+
+
+@accounts.post("/sign-in", endpoint="sign_in")
+@limiter.limit(FAILURES_PER_ADDRESS, deduct_when=_failed)
+@limiter.limit(FAILURES_PER_ACCOUNT, key_func=_account_key, deduct_when=_failed)
+@requires(Role.PUBLIC)
+def sign_in() -> ResponseReturnValue:
+    """Check name and password."""
+    account = operations.authenticate(
+        site(), request.form.get("name", ""), request.form.get("password", "")[:1000]
+    )
+    if account is None:
+        _record_failure()
+        return _sign_in_form("Name and password do not fit together."), 401
+    begin_session(account)
+    audit_trail.record("accounts.sign_in")
+    return redirect(_page_after(), 303)
+
+
+def _record_failure() -> None:
+    """Who types a password where the name belongs must not find it in the log."""
+    name = request.form.get("name", "").strip()
+    known = any(account.name == name for account in operations.list_accounts(site()))
+    actor = name if known else "an unknown name"
+    audit_trail.record("accounts.sign_in", outcome=audit.FAILED, actor=actor)
+
+
+def _sign_in_form(message: str = "") -> str:
+    return render_template(
+        "accounts/sign_in.html",
+        message=message,
+        hint="",
+        name=request.form.get("name", ""),
+        next_page=request.args.get("next", ""),
+    )
+
+
+@accounts.post("/sign-out")
+@requires(Role.VIEWER)
+def sign_out() -> ResponseReturnValue:
+    """End the session."""
+    audit_trail.record("accounts.sign_out")
+    end_session()
+    return redirect(url_for("accounts.sign_in_page"), 303)
+
+
+@accounts.get("/setup")
+@requires(Role.PUBLIC)
+def setup_page() -> ResponseReturnValue:
+    """The form for the first administrator."""
+    if not operations.setup_needed(site()):
+        return redirect(url_for("overview.show"), 303)
+    return _setup_form()
+
+
+@accounts.post("/setup", endpoint="setup")
+@limiter.limit(FAILURES_PER_ADDRESS, deduct_when=_failed)
+@requires(Role.PUBLIC)
+def setup() -> ResponseReturnValue:
+    """Make the first administrator, against the token, and sign in."""
+    form = request.form
+    if form.get("password") != form.get("again"):
+        return _setup_form("The two passwords are not the same."), 400
+    try:
+        account = operations.create_first_administrator(
+            site(), form.get("token", ""), form.get("name", ""), form.get("password", "")
+        )
+    except OperatorFault as fault:
+        return _setup_form(sentence(str(fault)), fault.hint), status_of(fault)
+    begin_session(account)
+    audit_trail.record("accounts.setup")
+    return redirect(url_for("overview.show"), 303)
+
+
+def _setup_form(message: str = "", hint: str = "") -> str:
+    return render_template(
+        "accounts/setup.html",
+        message=message,
+        hint=hint,
+        token=request.form.get("token", ""),
+        name=request.form.get("name", ""),
+        shortest=operations.SHORTEST_PASSWORD,
+    )
+
+
+def _lead_to_setup() -> ResponseReturnValue | None:
+    """Until there is an administrator, every page is the set-up page."""
+    if current_app.extensions.get("netboot_is_set_up"):
+        return None
+    if operations.setup_needed(site()):
+        if asks_as_script():
+            raise OperatorFault(
+                "this site has no administrator yet", hint="Open the page and set it up first."
+            )
+        if request.endpoint in OPEN_BEFORE_SETUP:
+            return None
+        return redirect(url_for("accounts.setup_page"), 303)
+    current_app.extensions["netboot_is_set_up"] = True
+    return None
+
+
+def init_accounts(app: Flask) -> None:
+    """Register the pages, and lead to the set-up while there is nobody."""
+    app.before_request(_lead_to_setup)
+    app.register_blueprint(accounts)

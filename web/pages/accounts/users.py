@@ -1,0 +1,92 @@
+"""Users: who may sign in, with which role; for administrators."""
+
+from flask import Blueprint, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user  # type: ignore[import-untyped]
+
+from netboot.errors import InvalidInput
+from netboot.operations.accounts import accounts as operations
+from netboot.operations.accounts import audit
+from web.guard.access import Role, requires, site
+from web.live.parts import page
+from web.responses import done
+
+users = Blueprint("users", __name__, url_prefix="/users")
+
+WHAT_ROLES_MAY = {
+    "viewer": "sees everything, changes nothing",
+    "operator": "imports, builds, updates distribution points",
+    "admin": "deletes, manages users, webhooks and settings",
+}
+
+
+@users.get("/")
+@requires(Role.ADMIN)
+def index() -> str:
+    """Everybody who may sign in."""
+    return page(
+        "users/index.html",
+        accounts=operations.list_accounts(site()),
+        roles=WHAT_ROLES_MAY,
+        shortest=operations.SHORTEST_PASSWORD,
+    )
+
+
+@users.get("/<name>")
+@requires(Role.ADMIN)
+def show(name: str) -> str:
+    """One account: its role, its password, what it did last."""
+    account = operations.get_account(site(), name)
+    return page(
+        "users/show.html",
+        account=account,
+        roles=WHAT_ROLES_MAY,
+        shortest=operations.SHORTEST_PASSWORD,
+        entries=audit.entries(site(), actor=account.name, limit=20),
+        is_self=account.id == current_user.id,
+    )
+
+
+@users.post("/")
+@requires(Role.ADMIN)
+def create() -> ResponseReturnValue:
+    """Make an account."""
+    form = request.form
+    made = operations.create_account(
+        site(), form.get("name", ""), form.get("password", ""), form.get("role", "")
+    )
+    return done(f"{made.name} may sign in as {made.role}.", url_for("users.index"))
+
+
+@users.post("/<name>/change")
+@requires(Role.ADMIN)
+def change(name: str) -> ResponseReturnValue:
+    """Another role, or keep it from signing in; unless somebody changed it meanwhile."""
+    version = request.form.get("row_version", "")
+    if not version.isdecimal() or len(version) > 15:
+        raise InvalidInput("the form does not say which state was changed", hint="Load it again.")
+    account = operations.change_account(
+        site(),
+        name,
+        role=request.form.get("role") or None,
+        disabled=request.form.get("disabled") == "yes",
+        row_version=int(version),
+    )
+    state = "may not sign in any more" if account.disabled else f"is {account.role} now"
+    return done(f"{account.name} {state}.", url_for("users.show", name=account.name))
+
+
+@users.post("/<name>/password")
+@requires(Role.ADMIN)
+def set_password(name: str) -> ResponseReturnValue:
+    """Another password; sessions and tokens of the account end."""
+    account = operations.set_password(site(), name, request.form.get("password", ""))
+    return done(f"{account.name} has a new password.", url_for("users.show", name=account.name))
+
+
+@users.post("/<name>/delete")
+@requires(Role.ADMIN)
+def delete(name: str) -> ResponseReturnValue:
+    """Forget the account."""
+    operations.delete_account(site(), name)
+    return done(f"{name} was deleted.", url_for("users.index"))

@@ -1,0 +1,67 @@
+"""Webhooks as pages: who outside is told of what happens here; for administrators."""
+
+import re
+
+from flask import Blueprint, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from netboot.operations.accounts import webhooks as operations
+from web.guard.access import Role, requires, site
+from web.live.parts import page
+from web.responses import done, wants_fragment
+
+webhooks = Blueprint("webhooks", __name__, url_prefix="/webhooks")
+
+
+@webhooks.get("/")
+@requires(Role.ADMIN)
+def index() -> str:
+    """All webhooks with what was told to them last."""
+    hooks = operations.list_webhooks(site())
+    return page(
+        "webhooks/index.html",
+        hooks=[(hook, operations.deliveries(site(), hook.id, 10)) for hook in hooks],
+        events=operations.EVENTS,
+    )
+
+
+@webhooks.post("/")
+@requires(Role.ADMIN)
+def create() -> ResponseReturnValue:
+    """Add one; the secret that signs its messages is shown in this answer and never again."""
+    hook, secret = operations.add_webhook(
+        site(), request.form.get("url", ""), _events(request.form.get("events", ""))
+    )
+    if wants_fragment():
+        return render_template("webhooks/_made.html", hook=hook, secret=secret), 201
+    return page("webhooks/made.html", hook=hook, secret=secret), 201
+
+
+@webhooks.post("/<int:number>/test")
+@requires(Role.ADMIN)
+def test(number: int) -> ResponseReturnValue:
+    """Send it a message that says nothing but that messages come."""
+    operations.send_test(site(), number)
+    return done("A test message is on its way.", url_for("webhooks.index"))
+
+
+@webhooks.post("/<int:number>/switch")
+@requires(Role.ADMIN)
+def switch(number: int) -> ResponseReturnValue:
+    """Switch it off, or on again."""
+    hook = operations.change_webhook(site(), number, enabled=request.form.get("enabled") == "yes")
+    state = "told of events" if hook.enabled else "told nothing"
+    undo = (url_for("webhooks.switch", number=number), {"enabled": "no" if hook.enabled else "yes"})
+    return done(f"{hook.url} is {state} now.", url_for("webhooks.index"), undo=undo)
+
+
+@webhooks.post("/<int:number>/delete")
+@requires(Role.ADMIN)
+def delete(number: int) -> ResponseReturnValue:
+    """Forget it."""
+    operations.remove_webhook(site(), number)
+    return done("The webhook was removed.", url_for("webhooks.index"))
+
+
+def _events(text: str) -> list[str]:
+    return [word for word in re.split(r"[\s,]+", text) if word]

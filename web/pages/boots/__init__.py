@@ -1,0 +1,1 @@
+"""Pages of boots and of the boot network."""

@@ -1,0 +1,65 @@
+"""The boot network: checks and recordings, who was answered and why, who else answers."""
+
+from urllib.parse import quote
+
+from flask import Blueprint, request, url_for
+from flask.typing import ResponseReturnValue
+
+from netboot.boot.answer.quirks import QUIRKS
+from netboot.errors import InvalidInput
+from netboot.operations.boots import network as operations
+from web.guard.access import Role, requires, site
+from web.live.parts import page
+from web.responses import done
+from web.uploads.tus import handed_in
+
+network = Blueprint("network", __name__, url_prefix="/network")
+
+
+@network.get("/")
+@requires(Role.VIEWER)
+def index() -> str:
+    """Checks, recordings and decisions, live; `?show=ignored&search=…` says which decisions."""
+    ignored = request.args.get("show") == "ignored"
+    search = " ".join(request.args.get("search", "")[:100].split())
+    return page(
+        "network/index.html",
+        "checks",
+        "captures",
+        "network",
+        f"decisions:{'ignored' if ignored else 'all'}:{quote(search)}",
+        kinds=operations.KINDS,
+        patience=operations.PATIENCE,
+        chosen=request.args,
+        quirks=QUIRKS,
+        relays=site().settings.relays,
+        ignored_only=ignored,
+        search=search,
+        largest_capture=operations.LARGEST_CAPTURE,
+    )
+
+
+@network.post("/", endpoint="check")
+@requires(Role.OPERATOR)
+def check() -> ResponseReturnValue:
+    """Ask the network as machines would."""
+    kind = request.form.get("kind", "")
+    patience = request.form.get("patience", "")
+    if patience not in set(map(str, operations.PATIENCE)):
+        raise InvalidInput(f"{patience[:20]!r} is no patience on offer")
+    operations.ask_check(
+        site(),
+        (kind,) if kind else (),
+        patience=int(patience),
+        whole="whole" in request.form,
+    )
+    return done("The network is being asked.", url_for("network.index"))
+
+
+@network.post("/captures", endpoint="read_capture")
+@requires(Role.OPERATOR)
+def read_capture() -> ResponseReturnValue:
+    """Tell the story of an uploaded recording."""
+    batch = request.form.get("upload", "")
+    handed_in(batch, lambda path: operations.ask_capture(site(), path))
+    return done("The recording is being read.", url_for("network.index", _anchor="recorded-boots"))

@@ -1,0 +1,225 @@
+"""Boot images: the list, one image, and what an administrator does with it."""
+
+from dataclasses import dataclass
+
+from flask import Blueprint, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from netboot.errors import InvalidInput, NotBootCritical
+from netboot.images.architecture import Architecture
+from netboot.images.boot_image.boot_image import slug as slug_of
+from netboot.images.drivers.catalog import DriverFilter
+from netboot.operations.deployments import deployments as policy
+from netboot.operations.drivers.search import search_drivers
+from netboot.operations.images import images as operations
+from netboot.operations.points import points
+from netboot.operations.versions import versions
+from web.guard.access import Role, requires, site
+from web.live.parts import page
+from web.responses import done, wants_fragment
+from web.show.forms import to_number
+from web.uploads.tus import handed_in
+
+images = Blueprint("images", __name__, url_prefix="/images")
+
+CHOICES_SHOWN = 50
+
+
+@images.get("/")
+@requires(Role.VIEWER)
+def index() -> str:
+    """All boot images."""
+    return page("images/index.html", "images")
+
+
+@images.get("/<slug>")
+@requires(Role.VIEWER)
+def show(slug: str) -> str:
+    """One boot image."""
+    return page("images/show.html", f"image:{slug}", opened=request.args.get("add") == "driver")
+
+
+@images.get("/<slug>/driver-choices")
+@requires(Role.OPERATOR)
+def driver_choices(slug: str) -> str:
+    """Drivers that could be added: those of the image's architecture that it has not."""
+    image = operations.get_image(site(), slug)
+    held = {driver.digest for driver in image.drivers}
+    wanted = DriverFilter(request.args.get("search", "")[:200], architecture=image.architecture)
+    found = search_drivers(site(), wanted, limit=CHOICES_SHOWN + len(held))
+    choices = [driver for driver in found.drivers if driver.digest not in held]
+    return render_template(
+        "images/_driver_choices.html",
+        image=image,
+        choices=choices[:CHOICES_SHOWN],
+        more=found.total - len(found.drivers) + max(0, len(choices) - CHOICES_SHOWN),
+        live=True,
+    )
+
+
+@images.post("/<slug>/drivers/add")
+@requires(Role.OPERATOR)
+def add_driver(slug: str) -> ResponseReturnValue:
+    """Put a driver into the recipe. One that is not boot-critical needs a second word."""
+    digest = request.form.get("driver", "")
+    confirmed = request.form.get("confirmed") == "yes"
+    try:
+        image = operations.add_driver(site(), slug, digest, confirmed=confirmed)
+    except NotBootCritical as fault:
+        if not wants_fragment():
+            raise
+        return render_template(
+            "images/_confirm_driver.html", fault=fault, slug=slug, digest=digest, live=True
+        ), 409
+    driver = next(driver for driver in image.drivers if driver.digest == digest)
+    return done(
+        f"{driver.name} was added. Build a new version to put it into the image.",
+        url_for("images.show", slug=image.slug),
+    )
+
+
+@images.post("/<slug>/drivers/remove")
+@requires(Role.OPERATOR)
+def remove_driver(slug: str) -> ResponseReturnValue:
+    """Take a driver out of the recipe."""
+    digest = request.form.get("driver", "")
+    image = operations.remove_driver(site(), slug, digest)
+    return done(
+        "The driver was removed. Build a new version to take it out of the image.",
+        url_for("images.show", slug=image.slug),
+        undo=(url_for(".add_driver", slug=slug), {"driver": digest, "confirmed": "yes"}),
+    )
+
+
+@images.post("/<slug>/drivers/arrange")
+@requires(Role.OPERATOR)
+def arrange_drivers(slug: str) -> ResponseReturnValue:
+    """Put the drivers into the order that known pairs ask for."""
+    image = operations.arrange_drivers(site(), slug)
+    return done(
+        f"The drivers of {image.name} are in order. Build a new version to load them so.",
+        url_for("images.show", slug=image.slug),
+    )
+
+
+@images.post("/<slug>/build")
+@requires(Role.OPERATOR)
+def build(slug: str) -> ResponseReturnValue:
+    """Ask for a new version."""
+    versions.ask_build(site(), slug)
+    return done("The build was started.", url_for("images.show", slug=slug))
+
+
+@images.post("/<slug>/update-distribution-points")
+@requires(Role.OPERATOR)
+def update_distribution_points(slug: str) -> ResponseReturnValue:
+    """Publish the newest version."""
+    points.ask_update(site(), slug)
+    return done("The distribution points are being updated.", url_for("images.show", slug=slug))
+
+
+@images.post("/<slug>/roll-back")
+@requires(Role.OPERATOR)
+def roll_back(slug: str) -> ResponseReturnValue:
+    """Serve an older version again."""
+    image = operations.get_image(site(), slug)
+    result = points.rollback(site(), image.name, to_number(request.form.get("number", "")))
+    before = str(image.served_version or "")
+    return done(
+        f"Machines get {result.image} v{result.number} from now on.",
+        url_for("images.show", slug=slug),
+        undo=(url_for("images.roll_back", slug=slug), {"number": before}) if before else None,
+    )
+
+
+@images.post("/<slug>/comment")
+@requires(Role.OPERATOR)
+def set_comment(slug: str) -> ResponseReturnValue:
+    """Change the comment, unless somebody else changed the image meanwhile."""
+    version = to_number(request.form.get("row_version", ""))
+    comment = request.form.get("comment", "").replace("\r\n", "\n").strip()
+    operations.set_comment(site(), slug, comment, row_version=version)
+    return done("The comment was saved.", url_for("images.show", slug=slug))
+
+
+@images.post("/<slug>/default")
+@requires(Role.OPERATOR)
+def set_default(slug: str) -> ResponseReturnValue:
+    """Give the image to all machines of its architecture."""
+    wanted = operations.get_image(site(), slug)
+    before = policy.defaults(site()).get(wanted.architecture, wanted.name)
+    image = operations.set_default(site(), slug)
+    return done(
+        f"{image.name} is the default for {image.architecture} machines now.",
+        url_for("images.show", slug=slug),
+        undo=None
+        if before == image.name
+        else (url_for("images.set_default", slug=slug_of(before)), {}),
+    )
+
+
+@images.post("/<slug>/delete")
+@requires(Role.ADMIN)
+def delete(slug: str) -> ResponseReturnValue:
+    """Forget the image."""
+    image = operations.get_image(site(), slug)
+    operations.delete_image(site(), image.name)
+    return done(f"{image.name} was deleted.", url_for("images.index"))
+
+
+@dataclass(frozen=True, slots=True)
+class ImportForm:
+    """What the import form holds."""
+
+    name: str
+    comment: str
+    architecture: Architecture | None
+    wim_index: int | None
+    upload: str
+
+    @staticmethod
+    def read() -> "ImportForm":
+        """The form that was sent. Raises InvalidInput."""
+        form = request.form
+        name = form.get("name", "").strip()
+        if not name:
+            raise InvalidInput("the boot image needs a name")
+        wanted = form.get("architecture", "")
+        try:
+            architecture = Architecture(wanted) if wanted else None
+        except ValueError:
+            raise InvalidInput(f"there is no architecture {wanted!r}") from None
+        index = form.get("index", "").strip()
+        return ImportForm(
+            name=name,
+            comment=form.get("comment", "").strip(),
+            architecture=architecture,
+            wim_index=to_number(index) if index else None,
+            upload=form.get("upload", ""),
+        )
+
+
+@images.get("/import")
+@requires(Role.OPERATOR)
+def import_page() -> str:
+    """The form for a new image."""
+    return page("images/import.html", architectures=list(Architecture))
+
+
+@images.post("/import", endpoint="import_image")
+@requires(Role.OPERATOR)
+def import_image() -> ResponseReturnValue:
+    """Hand an uploaded WIM to the worker."""
+    form = ImportForm.read()
+    job = handed_in(
+        form.upload,
+        lambda path: operations.ask_import(
+            site(),
+            path,
+            name=form.name,
+            architecture=form.architecture,
+            index=form.wim_index,
+            comment=form.comment,
+        ),
+    )
+    return done("The import was started.", url_for("jobs.show", job_id=job.id))

@@ -1,0 +1,132 @@
+"""One boot image's customisation: properties, and the files that go with them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user  # type: ignore[import-untyped]
+
+from netboot.errors import InvalidInput
+from netboot.images.boot_image import uefi_loader
+from netboot.images.boot_image.properties import CHAINS, SCRATCH_SPACES
+from netboot.operations.boots import network
+from netboot.operations.images import images
+from netboot.operations.images import properties as operations
+from web.guard.access import Role, requires, site
+from web.live.parts import page
+from web.responses import done
+from web.show.forms import number
+from web.uploads.tus import shelf
+
+images_custom = Blueprint("images_custom", __name__, url_prefix="/images")
+
+PURPOSES: dict[str, tuple[str, Callable[..., Any]]] = {
+    "prestart": ("File of the prestart command", operations.add_file),
+    "extra": ("File at a place of my own", operations.add_file),
+    "background": ("Background picture (JPEG)", operations.set_background),
+    "boot_sdi": ("boot.sdi for the boot managers", operations.set_boot_sdi),
+}
+"""What an uploaded file may be for: words, and the operation that takes it."""
+
+_TEXTS = (
+    *("prestart_command", "keyboard", "locale", "report_home"),
+    *("bios_chain", "uefi_chain", "uefi_authority"),
+)
+_NUMBERS = ("scratch_space_mb", "menu_seconds", "tftp_block_size", "tftp_window_size")
+
+
+@images_custom.get("/<slug>/customisation")
+@requires(Role.VIEWER)
+def show(slug: str) -> str:
+    """All properties, with what the image cannot take."""
+    image = images.get_image(site(), slug)
+    return page(
+        "images/customisation.html",
+        image=image,
+        scratch_spaces=SCRATCH_SPACES,
+        chains=CHAINS,
+        authorities=uefi_loader.AUTHORITIES,
+        loaders=uefi_loader.held(image.facts.boot_files),
+        site_authority=site().settings.uefi_authority,
+        tell_command=uefi_loader.TELL_COMMAND,
+        reports_here=_reports_here(),
+        purposes={key: words for key, (words, _operation) in PURPOSES.items()},
+    )
+
+
+@images_custom.post("/<slug>/details")
+@requires(Role.OPERATOR)
+def set_details(slug: str) -> ResponseReturnValue:
+    """Change what people read: name, version and comment."""
+    before = images.get_image(site(), slug)
+    image = operations.set_details(
+        site(),
+        slug,
+        name=request.form.get("name"),
+        version_label=request.form.get("version_label", "").strip(),
+        comment=request.form.get("comment", "").replace("\r\n", "\n").strip(),
+        row_version=number("row_version"),
+    )
+    if image.name == before.name:
+        return done("Version and comment were saved.", _here(image))
+    words = f"{before.name} is called {image.name} now; deployments and defaults follow."
+    return done(words, _here(image))
+
+
+@images_custom.post("/<slug>/properties")
+@requires(Role.OPERATOR)
+def set_properties(slug: str) -> ResponseReturnValue:
+    """Change the properties that are values; what the image cannot take is refused."""
+    changes: dict[str, Any] = {
+        name: request.form[name].strip() for name in _TEXTS if name in request.form
+    }
+    changes |= {name: number(name) for name in _NUMBERS if name in request.form}
+    changes["command_shell"] = request.form.get("command_shell") == "yes"
+    image = operations.set_properties(site(), slug, changes, row_version=number("row_version"))
+    return done(_SAVED, _here(image))
+
+
+@images_custom.post("/<slug>/files/add")
+@requires(Role.OPERATOR)
+def add_file(slug: str) -> ResponseReturnValue:
+    """Take an uploaded file into the recipe, for the purpose that was chosen."""
+    purpose = request.form.get("purpose", "")
+    if purpose not in PURPOSES:
+        raise InvalidInput("say what the file is for", hint="Choose a purpose in the list.")
+    target = request.form.get("target", "").strip()
+    if purpose == "extra" and not target:
+        raise InvalidInput("say where the file shall lie in the image", hint="Like /Tools/ask.cmd.")
+    upload = shelf().file(request.form.get("upload", ""), owner=current_user.id)
+    words: tuple[Path | str, ...] = (upload.path, target) if purpose == "extra" else (upload.path,)
+    image = PURPOSES[purpose][1](site(), slug, *words, row_version=number("row_version"))
+    shelf().forget(upload)
+    return done(_SAVED, _here(image))
+
+
+@images_custom.post("/<slug>/files/remove")
+@requires(Role.OPERATOR)
+def remove_file(slug: str) -> ResponseReturnValue:
+    """Take a file out of the recipe: an extra file by its path, or the picture, or boot.sdi."""
+    purpose = request.form.get("purpose", "")
+    if purpose == "extra":
+        image = operations.remove_file(site(), slug, request.form.get("target", ""))
+    elif purpose in PURPOSES and purpose != "prestart":
+        image = PURPOSES[purpose][1](site(), slug, None)
+    else:
+        raise InvalidInput("say which file")
+    return done(_SAVED, _here(image))
+
+
+_SAVED = "Saved. Machines get it with the next version that is built and distributed."
+
+
+def _reports_here() -> str:
+    """This site's address for reports, where the boot services have said it."""
+    serving = network.serving(site())
+    return f"http://{serving.address}:{site().settings.http_port}" if serving else ""
+
+
+def _here(image: images.ImageView) -> str:
+    return url_for("images_custom.show", slug=image.slug)

@@ -1,0 +1,1 @@
+"""Pages of machines, of driver coverage, and of test machines."""

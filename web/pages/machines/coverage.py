@@ -1,0 +1,110 @@
+"""What a boot image does for the known machines, before any of them boots, and how to mend it."""
+
+from dataclasses import dataclass
+
+from flask import Blueprint, request, url_for
+from flask.typing import ResponseReturnValue
+
+from netboot.errors import InvalidInput
+from netboot.images.coverage import Coverage, Status
+from netboot.images.drivers.driver import DriverKind
+from netboot.operations.images import images
+from netboot.operations.machines import coverage as operations
+from web.guard.access import Role, is_local_path, requires, site
+from web.live.parts import page
+from web.responses import done
+
+coverage = Blueprint("coverage", __name__, url_prefix="/images/<slug>/coverage")
+
+PAGE_SIZE = 25
+FIXES_SHOWN = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How many machines stand how, for network or for storage."""
+
+    covered: int
+    lacking: int
+    unknown: int
+
+    @property
+    def whole(self) -> int:
+        """All machines."""
+        return self.covered + self.lacking + self.unknown
+
+    @staticmethod
+    def of(found: Coverage, kind: DriverKind) -> "Shares":
+        """Over all machines, for network or storage."""
+        return Shares(*(found.shares[kind][status] for status in Status))
+
+
+@coverage.get("")
+@requires(Role.VIEWER)
+def show(slug: str) -> str:
+    """Machines, what they lack, what would mend it, and what is in the image for nobody."""
+    everybody = request.args.get("machines") == "all"
+    served = request.args.get("version") == "served"
+    image = images.get_image(site(), slug)
+    found = operations.coverage(site(), slug, everybody=everybody, served=served, glance=True)
+    wanted = request.args.get("page", "1")
+    pages = max(1, -(-len(found.machines) // PAGE_SIZE))
+    number = min(pages, max(1, int(wanted) if wanted.isdecimal() and len(wanted) < 9 else 1))
+    return page(
+        "coverage/show.html",
+        image=image,
+        coverage=found,
+        network=Shares.of(found, DriverKind.NETWORK),
+        storage=Shares.of(found, DriverKind.STORAGE),
+        machines=found.worst_first[(number - 1) * PAGE_SIZE : number * PAGE_SIZE],
+        number=number,
+        pages=pages,
+        fixes_shown=FIXES_SHOWN,
+        everybody=everybody,
+        served=served,
+        added=sum(weight.size for weight in found.weights),
+    )
+
+
+@coverage.post("/fix")
+@requires(Role.OPERATOR)
+def fix(slug: str) -> ResponseReturnValue:
+    """Enable drivers of the catalog if need be, and add them to the image's recipe."""
+    chosen = list(dict.fromkeys(request.form.getlist("driver")))
+    if not chosen:
+        raise InvalidInput("no driver was chosen")
+    image = operations.fix(site(), slug, *chosen)
+    names = [driver.name for driver in image.drivers if driver.digest in chosen]
+    return done(_added(names, image.name), _page_after(slug))
+
+
+@coverage.post("/fix-all")
+@requires(Role.OPERATOR)
+def fix_all(slug: str) -> ResponseReturnValue:
+    """Add the best driver for each device that lacks one."""
+    everybody = request.form.get("machines") == "all"
+    image = images.get_image(site(), slug)
+    added = operations.fix_all(site(), slug, everybody=everybody)
+    return done(_added([driver.name for driver in added], image.name), _page_after(slug))
+
+
+@coverage.post("/remove-unneeded")
+@requires(Role.OPERATOR)
+def remove_unneeded(slug: str) -> ResponseReturnValue:
+    """Take the drivers out of the recipe that no known machine needs."""
+    everybody = request.form.get("machines") == "all"
+    removed = operations.remove_unneeded(site(), slug, everybody=everybody)
+    names = ", ".join(driver.name for driver in removed)
+    words = f"{names} was removed. Build a new version to make it smaller."
+    return done(words if names else "Every driver may be needed.", _page_after(slug))
+
+
+def _added(names: list[str], image: str) -> str:
+    if not names:
+        return f"{image} lacks nothing that the catalog could mend."
+    return f"{', '.join(names)} was added to {image}. Build a new version to put it in."
+
+
+def _page_after(slug: str) -> str:
+    target = request.form.get("next", "")
+    return target if is_local_path(target) else url_for("coverage.show", slug=slug)

@@ -1,0 +1,184 @@
+"""Machines that are known: their devices, which image each gets and why, what will drive them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from flask import Blueprint, request, url_for
+from flask.typing import ResponseReturnValue
+
+from netboot.errors import InvalidInput
+from netboot.images.boot_image.uefi_loader import AUTHORITIES
+from netboot.images.coverage import MachineCoverage
+from netboot.images.drivers.device import MAX_TEXT
+from netboot.operations.boots.boots import image_slugs
+from netboot.operations.deployments import deployments as policy
+from netboot.operations.images import images
+from netboot.operations.images.images import ImageView
+from netboot.operations.machines import coverage
+from netboot.operations.machines import machines as operations
+from netboot.operations.machines.coverage import Outlook
+from netboot.operations.machines.image_choice import Decision, boots_from_network, decider
+from netboot.operations.machines.machines import KnownMachine
+from web.guard.access import Role, requires, site
+from web.live.parts import page
+from web.responses import done
+
+machines = Blueprint("machines", __name__, url_prefix="/machines")
+
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A machine as the list shows it; `outlook` is None for one that gets no image."""
+
+    machine: KnownMachine
+    decision: Decision
+    outlook: Outlook | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What an image does for a machine: as it is served now, and as its recipe is."""
+
+    image: ImageView
+    now: MachineCoverage | None
+    next: MachineCoverage
+
+
+@machines.get("/")
+@requires(Role.VIEWER)
+def index() -> str:
+    """All machines, seen last first."""
+    search = request.args.get("search", "")[:100]
+    text = request.args.get("page", "1")
+    number = max(1, int(text) if text.isdecimal() and len(text) < 9 else 1)
+    shown, total = _part(search, number)
+    pages = max(1, -(-total // PAGE_SIZE))
+    if number > pages:
+        number = pages
+        shown, total = _part(search, number)
+    decide, outlooks = decider(site()), coverage.outlook_of(site(), shown)
+    return page(
+        "machines/index.html",
+        rows=[Row(one, decide(one), outlooks.get(one.key)) for one in shown],
+        total=total,
+        lacking=coverage.lacking(site()),
+        slugs=image_slugs(site()),
+        number=number,
+        pages=pages,
+        search=search,
+        opened=request.args.get("add") == "list",
+        name=request.args.get("name", "")[:100],
+    )
+
+
+@machines.get("/<key>")
+@requires(Role.VIEWER)
+def show(key: str) -> str:
+    """One machine: devices, image, and what drives it there."""
+    machine = operations.get_machine(site(), key)
+    decision = decider(site())(machine)
+    views = images.list_images(site())
+    wanted = request.args.get("image", "")
+    held = [
+        image
+        for image in views
+        if image.slug == wanted or (not wanted and image.name in decision.images)
+    ]
+    held = held or [image for image in views if not boots_from_network(machine)]
+    return page(
+        "machines/show.html",
+        machine=machine,
+        decision=decision,
+        boots=boots_from_network(machine),
+        own=_own_image(machine),
+        images=views,
+        authorities=AUTHORITIES,
+        held=[_held(image, machine) for image in _in_order(held, decision.images)],
+    )
+
+
+@machines.post("/")
+@requires(Role.OPERATOR)
+def import_devices() -> ResponseReturnValue:
+    """Take a list of devices, pasted or uploaded, as a machine."""
+    text = request.form.get("devices", "")
+    upload = request.files.get("file")
+    if upload is not None and upload.filename:
+        text += "\n" + _decoded(upload.stream.read(4 * MAX_TEXT))
+    if not text.strip():
+        raise InvalidInput("nothing was pasted and no file was chosen")
+    machine, unread = operations.import_devices(site(), request.form.get("name", ""), text)
+    count = len(machine.devices)
+    words = f"{machine.key} has {count} device{'s' if count != 1 else ''}."
+    if unread:
+        words += f" Not understood: {'; '.join(line[:60] for line in unread[:5])}."
+    return done(words, url_for("machines.show", key=machine.key))
+
+
+@machines.post("/<key>/forget")
+@requires(Role.OPERATOR)
+def forget(key: str) -> ResponseReturnValue:
+    """Forget a machine until it boots again."""
+    operations.forget(site(), key)
+    return done(f"{key} is forgotten.", url_for("machines.index"))
+
+
+@machines.post("/<key>/image")
+@requires(Role.OPERATOR)
+def assign(key: str) -> ResponseReturnValue:
+    """Give the machine an image of its own, or the default again."""
+    machine = operations.get_machine(site(), key)
+    slug = request.form.get("image", "")
+    before = image_slugs(site()).get(_own_image(machine), "")
+    if slug:
+        made = policy.deploy(site(), machine.key, slug)
+        words = f"{machine.key} gets {made.image} from its next boot on."
+    else:
+        if _own_image(machine):
+            policy.withdraw(site(), machine.key)
+        words = f"{machine.key} gets the default of its architecture."
+    undo = (url_for("machines.assign", key=machine.key), {"image": before})
+    return done(words, url_for("machines.show", key=machine.key), undo=undo)
+
+
+@machines.post("/<key>/authority")
+@requires(Role.OPERATOR)
+def set_authority(key: str) -> ResponseReturnValue:
+    """Say whose UEFI boot loader the machine needs."""
+    known = operations.set_authority(site(), key, request.form.get("authority", ""))
+    words = f"the loader of {known.authority}" if known.authority else "what image and site say"
+    return done(f"{known.key} gets {words}.", url_for("machines.show", key=known.key))
+
+
+def _held(image: ImageView, machine: KnownMachine) -> Held:
+    now = (
+        coverage.machine_coverage(site(), image.slug, machine, served=True)
+        if image.served_version
+        else None
+    )
+    return Held(image, now, coverage.machine_coverage(site(), image.slug, machine))
+
+
+def _in_order(found: Iterable[ImageView], names: tuple[str, ...]) -> list[ImageView]:
+    """Images in the order in which the machine would get them."""
+    return sorted(found, key=lambda one: names.index(one.name) if one.name in names else 99)
+
+
+def _own_image(machine: KnownMachine) -> str:
+    made = (made for made in policy.deployments(site()) if made.mac == machine.key)
+    return next((one.image for one in made), "")
+
+
+def _part(search: str, number: int) -> tuple[list[KnownMachine], int]:
+    return operations.find_machines(
+        site(), search, limit=PAGE_SIZE, offset=(number - 1) * PAGE_SIZE
+    )
+
+
+def _decoded(data: bytes) -> str:
+    """PowerShell writes UTF-16 with a mark, everything else ASCII or UTF-8."""
+    if data[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        return data.decode("utf-16", "replace")
+    return data.decode("utf-8-sig", "replace")

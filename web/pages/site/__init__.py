@@ -1,0 +1,1 @@
+"""Pages of the site as a whole: overview, jobs, settings, API guide, metrics."""

@@ -1,0 +1,35 @@
+"""Settings of the site: looked at by everybody, changed by administrators."""
+
+from flask import Blueprint, request, url_for
+from flask.typing import ResponseReturnValue
+
+from netboot.operations import settings as operations
+from web.guard.access import Role, requires, site
+from web.guard.audit_trail import AS_READ
+from web.live.parts import page
+from web.responses import done
+
+settings = Blueprint("settings", __name__, url_prefix="/settings")
+
+
+@settings.get("/")
+@requires(Role.VIEWER)
+def index() -> str:
+    """All settings, where each comes from, and the form that changes them."""
+    return page("settings/index.html", shown=operations.read_settings(site()))
+
+
+@settings.post("/", endpoint="change")
+@requires(Role.ADMIN)
+def change() -> ResponseReturnValue:
+    """Write what was changed."""
+    fields = request.form.to_dict()
+    etag = fields.pop("etag", None)
+    fields.pop("csrf_token", None)
+    base = {
+        name.removeprefix(AS_READ): fields.pop(name)
+        for name in list(fields)
+        if name.startswith(AS_READ)
+    }
+    operations.change_settings(site(), fields, etag=etag, base=base)
+    return done("The settings are written. They count from the next start on.", url_for(".index"))

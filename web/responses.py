@@ -1,0 +1,174 @@
+"""How views answer: go on to a page, or say what went wrong without losing what was typed.
+
+A form is sent by htmx. When the operation worked, the browser goes on to the next page; when it
+did not, only a message comes back and the form stays as it was. Without script the same views
+give whole pages.
+"""
+
+import re
+import secrets
+from dataclasses import asdict
+
+import structlog
+from flask import Flask, Response, flash, make_response, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError  # type: ignore[import-untyped]
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from netboot.errors import (
+    AlreadyExists,
+    ContentFault,
+    Difference,
+    EditConflict,
+    InUse,
+    InvalidInput,
+    NetbootError,
+    NotFound,
+    NotPermitted,
+    OperatorFault,
+    sentence,
+)
+from web.guard.access import asks_as_script
+from web.problems import FieldDifference, problem_json
+
+log = structlog.get_logger(__name__)
+
+STATUS_OF: tuple[tuple[type[NetbootError], int], ...] = (
+    (NotFound, 404),
+    (InvalidInput, 400),
+    (NotPermitted, 403),
+    (EditConflict, 412),
+    (AlreadyExists, 409),
+    (InUse, 409),
+    (OperatorFault, 409),
+    (ContentFault, 503),
+)
+SENTENCES = {
+    400: "The request could not be understood.",
+    401: "You are not signed in, or were signed out.",
+    403: "Your account may not do this.",
+    404: "There is no such page.",
+    405: "That cannot be done here.",
+    413: "That is too large for a form. Large files go through the upload pages.",
+    429: "Too many tries. Wait a little, then try again.",
+}
+HINTS = {
+    401: "Sign in and try again.",
+    403: "Ask an administrator of this site for a higher role.",
+    404: "It may have been deleted or renamed since the page was made.",
+}
+
+
+def wants_fragment() -> bool:
+    """Whether htmx asks, so that only a part of a page is wanted."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def done(message: str, url: str, *, undo: tuple[str, dict[str, str]] | None = None) -> Response:
+    """The operation worked: say so on the next page, with a button that takes it back.
+
+    `undo` is the address and the fields of the form that does the opposite.
+    """
+    said: dict[str, object] = {"text": message}
+    if undo is not None:
+        said |= {"undo_url": undo[0], "undo_fields": undo[1]}
+    flash(said if undo else message, "success")  # type: ignore[arg-type]  # kept as JSON
+    return go_to(url)
+
+
+def go_to(url: str) -> Response:
+    """Go on to a page of ours."""
+    if wants_fragment():
+        response = make_response("", 200)
+        response.headers["HX-Redirect"] = url
+        return response
+    return make_response(redirect(url, 303))
+
+
+def status_of(fault: NetbootError) -> int:
+    """The HTTP status that says whose fault it is."""
+    return next((status for kind, status in STATUS_OF if isinstance(fault, kind)), 400)
+
+
+def problem(
+    message: str,
+    hint: str = "",
+    *,
+    status: int,
+    template: str = "problem.html",
+    difference: tuple[Difference, ...] = (),
+) -> Response:
+    """A message with its hint: a fragment into the page's place for messages, or a page."""
+    if wants_fragment():
+        template = "parts/problem.html"
+    body = render_template(
+        template, message=message, hint=hint, status=status, difference=difference
+    )
+    response = make_response(body, status)
+    if wants_fragment() and request.method == "GET":
+        response.headers["HX-Retarget"] = "#messages"
+        response.headers["HX-Reswap"] = "innerHTML"
+    return response
+
+
+def kind_of(fault: NetbootError) -> str:
+    """A fault's class as a word for programs: `edit-conflict`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(fault).__name__).lower()
+
+
+def _netboot_fault(fault: NetbootError) -> Response:
+    hint = fault.hint if isinstance(fault, OperatorFault) else ""
+    difference = fault.difference if isinstance(fault, EditConflict) else ()
+    status, text = status_of(fault), sentence(str(fault))
+    if asks_as_script():
+        told = [FieldDifference(**asdict(one)) for one in difference] or None
+        return problem_json(text, status=status, kind=kind_of(fault), hint=hint, difference=told)
+    return problem(text, hint, status=status, difference=difference)
+
+
+def _http_fault(fault: HTTPException) -> ResponseReturnValue:
+    status = fault.code or 500
+    if fault.description == "untrusted-host":
+        return _untrusted_host()
+    if fault.response is not None or status < 400:
+        return fault  # complete already: a redirect, or problem details
+    message, hint = SENTENCES.get(status, fault.name + "."), HINTS.get(status, "")
+    if isinstance(fault, CSRFError):
+        message = "The form was too old or came from another page."
+        hint = "Load the page again and repeat the step; what you typed is still in the form."
+    if asks_as_script():
+        answer = problem_json(message, status=status, hint=hint)
+        answer.headers.extend(
+            {name: value for name, value in fault.get_headers() if name in {"Allow", "Retry-After"}}
+        )
+        return answer
+    return problem(message, hint, status=status)
+
+
+def _untrusted_host() -> Response:
+    host = request.environ.get("HTTP_HOST", "")
+    message = f"This page does not answer to the name {host!r}."
+    hint = "Add the name to trusted_hosts in netboot.toml, or use the address of the server."
+    if asks_as_script():
+        return problem_json(message, status=400, kind="untrusted-host", hint=hint)
+    return problem(message, hint, status=400, template="bare_problem.html")
+
+
+def _bug(_fault: InternalServerError) -> Response:
+    reference = secrets.token_hex(4)
+    # Flask has logged the traceback; local values stay out of it, for they hold secrets.
+    log.error("page failed", reference=reference, path=request.path)
+    message, hint = (
+        "Something went wrong on our side.",
+        f"The log has the details under reference {reference}.",
+    )
+    if asks_as_script():
+        return problem_json(message, status=500, hint=hint, reference=reference)
+    return problem(message, hint, status=500)
+
+
+def init_answers(app: Flask) -> None:
+    """Let every fault be answered in our words."""
+    app.register_error_handler(NetbootError, _netboot_fault)
+    app.register_error_handler(HTTPException, _http_fault)
+    app.register_error_handler(InternalServerError, _bug)

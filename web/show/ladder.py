@@ -1,0 +1,107 @@
+"""How a boot looks on pages: its ladder of rungs, and how it stands."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from netboot.boot.told.attempts import Attempt, Outcome
+from netboot.boot.told.ladder import Rung
+
+# What pages draw; script and loader lie between program and image.
+DRAWN = (
+    (Rung.DISCOVERED, "Asked"),
+    (Rung.OFFERED, "Offered"),
+    (Rung.PROGRAM_SENT, "Program sent"),
+    (Rung.IMAGE_SENT, "Image sent"),
+    (Rung.PE_UP, "Up"),
+)
+COLOURS = {
+    Outcome.UNDER_WAY: "blue",
+    Outcome.ONLINE: "green",
+    Outcome.OFFLINE: "red",
+    Outcome.IGNORED: "secondary",
+    Outcome.STALLED: "yellow",
+}
+WORDS = {
+    Outcome.UNDER_WAY: "Booting",
+    Outcome.ONLINE: "Online",
+    Outcome.OFFLINE: "Offline",
+    Outcome.IGNORED: "Ignored",
+    Outcome.STALLED: "Stalled",
+}
+TROUBLED = frozenset({Outcome.OFFLINE, Outcome.STALLED, Outcome.IGNORED})
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnRung:
+    """One rung: `state` is done, next, stopped or open; `seconds` how long it took."""
+
+    label: str
+    state: str
+    at: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """A boot as pages show it at one moment."""
+
+    key: str
+    attempt: Attempt
+    outcome: Outcome
+    why: str
+    rungs: tuple[DrawnRung, ...]
+
+    @property
+    def colour(self) -> str:
+        """The colour of how it stands."""
+        return COLOURS[self.outcome]
+
+    @property
+    def words(self) -> str:
+        """How it stands, in a word."""
+        return WORDS[self.outcome]
+
+
+def draw(attempt: Attempt, outcome: Outcome) -> tuple[DrawnRung, ...]:
+    """The ladder: what was climbed, and where it stands or stopped."""
+    at = dict(attempt.reached)
+    took = dict(attempt.seconds_per_rung())
+    after = {
+        Outcome.UNDER_WAY: "next",
+        Outcome.ONLINE: "open",
+        Outcome.OFFLINE: "stopped",
+        Outcome.IGNORED: "stopped",
+        Outcome.STALLED: "stopped",
+    }[outcome]
+    rungs = []
+    for rung, label in DRAWN:
+        if attempt.rung >= rung and not (outcome is Outcome.OFFLINE and rung is Rung.PE_UP):
+            rungs.append(DrawnRung(label, "done", at.get(rung), took.get(rung)))
+        else:
+            rungs.append(DrawnRung(label, after, at.get(rung), took.get(rung)))
+            after = "open"
+    return tuple(rungs)
+
+
+def seen(attempt: Attempt, now: float) -> Boot:
+    """The boot as it stands at `now`."""
+    outcome = attempt.outcome(now)
+    return Boot(attempt.key, attempt, outcome, attempt.why(now), draw(attempt, outcome))
+
+
+def as_seen(attempts: Iterable[Attempt], now: float) -> list[Boot]:
+    """The boots as they stand at `now`."""
+    return [seen(attempt, now) for attempt in attempts]
+
+
+def newest_of_each(boots: Iterable[Boot]) -> list[Boot]:
+    """Each machine's newest boot; what it did before is mended or repeated by it."""
+    newest: dict[str, Boot] = {}
+    for boot in boots:  # newest first
+        newest.setdefault(boot.attempt.machine, boot)
+    return list(newest.values())
+
+
+def counted(boots: Sequence[Boot], outcome: Outcome) -> int:
+    """How many of these boots stand so."""
+    return sum(boot.outcome is outcome for boot in boots)

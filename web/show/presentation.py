@@ -1,0 +1,216 @@
+"""How values look on pages: sizes, times, digests, states; nothing here decides anything."""
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+
+import humanize
+from flask import Flask
+from markupsafe import Markup, escape
+
+from netboot.boot.machines.known_machine import KnownMachine
+from netboot.boot.told.attempt import Attempt
+from netboot.errors import sentence
+from netboot.images.coverage import Status
+from netboot.images.drivers.driver import Driver, DriverKind
+from web.assets import asset_url
+from web.guard.access import Role, role_now
+from web.show.addresses import init_addresses
+from web.show.boot_rows import init_boot_rows
+
+KIND_WORDS = {
+    DriverKind.NETWORK: "Network",
+    DriverKind.STORAGE: "Storage",
+    DriverKind.SYSTEM: "System",
+    DriverKind.OTHER: "Other",
+}
+KIND_ICONS = {
+    DriverKind.NETWORK: "network",
+    DriverKind.STORAGE: "database",
+    DriverKind.SYSTEM: "cpu",
+    DriverKind.OTHER: "puzzle",
+}
+# DistributionStatus value: colour, words.
+DISTRIBUTION = {
+    "CURRENT": ("green", "Up to date"),
+    "OUT_OF_DATE": ("yellow", "Out of date"),
+    "MISSING": ("secondary", "Not distributed"),
+    "ALTERED": ("red", "Altered"),
+    "UNREACHABLE": ("red", "Unreachable"),
+}
+JOB_STATES = {
+    "queued": ("secondary", "Waiting"),
+    "running": ("blue", "Running"),
+    "succeeded": ("green", "Done"),
+    "failed": ("red", "Failed"),
+    "cancelled": ("secondary", "Cancelled"),
+}
+
+
+def size(count: float) -> str:
+    """Bytes for people: 3.4 MiB."""
+    if count < 1024:
+        return f"{count:.0f} bytes"
+    return humanize.naturalsize(count, binary=True, format="%.1f")
+
+
+def iso(seconds: float) -> str:
+    """Epoch seconds as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+@lru_cache(maxsize=8192, typed=True)
+def moment(seconds: float | None) -> Markup:
+    """A point in time; the page's script turns it into `3 minutes ago`, in local time."""
+    if not seconds:
+        return Markup("&ndash;")
+    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return Markup('<time datetime="{}">{}</time>').format(iso(seconds), text)
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 850 ms, 12.3 s, 4 min 10 s."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+def short(digest: str) -> str:
+    """The first twelve digits of a digest, as people compare them."""
+    return digest.removeprefix("sha256:")[:12]
+
+
+def hex_of(digest: str) -> str:
+    """A digest as it stands in addresses."""
+    return digest.removeprefix("sha256:")
+
+
+def driver_name(inf: str) -> str:
+    """A driver as the catalog calls it; machines report the name of its INF."""
+    return inf.removesuffix(".inf")
+
+
+def device_name(missing: str) -> str:
+    """What lacks a driver, in words: machines report `net:8086:100e`."""
+    words = {"net": "network card", "storage": "disk controller"}
+    told = (item.partition(":") for item in missing.split())
+    return ", ".join(f"{words.get(kind, kind)} {device}".strip() for kind, _, device in told)
+
+
+def hardware_search(missing: str) -> str:
+    """What to search the catalog for, for a device that has no driver: `8086:100e` and the like."""
+    found = re.search(r"\b([0-9a-fA-F]{4}):([0-9a-fA-F]{4})\b", missing)
+    if found:
+        return f"VEN_{found[1].upper()}&DEV_{found[2].upper()}"
+    found = re.search(r"VEN_[0-9A-F]{4}&DEV_[0-9A-F]{4}", missing.upper())
+    return found[0] if found else ""
+
+
+def sentence_end(text: str) -> str:
+    """The end of a sentence: a full stop, and the beginning as it is."""
+    text = text.strip()
+    return text if text[-1:] in {"", ".", "!", "?"} else text + "."
+
+
+def icon(name: str, extra: str = "") -> Markup:
+    """An icon out of the sprite; decoration only, so screen readers skip it."""
+    return _icon(asset_url("vendor/icons.svg"), name, extra)
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _icon(sprite: str, name: str, extra: str) -> Markup:
+    return Markup('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>').format(
+        extra, sprite, name
+    )
+
+
+@lru_cache(maxsize=1024, typed=True)
+def badge(colour: str, words: str) -> Markup:
+    """A state in colour and words: never by colour alone."""
+    return Markup('<span class="badge state state-{}">{}</span>').format(colour, words)
+
+
+def distribution_badge(status: str) -> Markup:
+    """The state of an image's distribution."""
+    return badge(*DISTRIBUTION.get(str(status).upper(), ("secondary", str(status))))
+
+
+def job_badge(state: str) -> Markup:
+    """The state of a job."""
+    return badge(*JOB_STATES.get(state, ("secondary", state)))
+
+
+COVERAGE = {
+    Status.COVERED: ("green", "driver inside"),
+    Status.LACKING: ("red", "no driver"),
+    Status.UNKNOWN: ("secondary", "not known"),
+}
+MACHINE_SOURCES = {
+    "report": "its boot image told all of them",
+    "ipxe": "only the card that it booted from is known",
+    "list": "a list by hand",
+}
+
+
+def coverage_badge(status: Status) -> Markup:
+    """Whether an image has a driver for what a machine needs."""
+    return badge(*COVERAGE[status])
+
+
+def kind_label(driver: Driver) -> Markup:
+    """What a driver is for, with its icon."""
+    return label_of(driver.kind)
+
+
+def label_of(kind: DriverKind) -> Markup:
+    """A kind of driver, with its icon."""
+    return icon(KIND_ICONS[kind]) + Markup(" ") + escape(KIND_WORDS[kind])
+
+
+def machine_kind(machine: Attempt | KnownMachine) -> str:
+    """What kind of machine it is, `x64 · BIOS`; empty where nothing is known."""
+    return " · ".join(filter(None, (machine.architecture, machine.firmware.upper())))
+
+
+def _common() -> dict[str, object]:
+    return {"role": role_now(), "Role": Role}
+
+
+def load_templates(app: Flask) -> None:
+    """Compile all templates, before anybody waits for a page: takes a second."""
+    for name in app.jinja_env.list_templates(extensions=["html"]):
+        app.jinja_env.get_template(name)
+
+
+def init_presentation(app: Flask) -> None:
+    """Give templates their filters and helpers."""
+    app.jinja_env.filters.update(
+        size=size,
+        moment=moment,
+        duration=duration,
+        short=short,
+        hex=hex_of,
+        sentence=sentence,
+        sentence_end=sentence_end,
+        distribution_badge=distribution_badge,
+        job_badge=job_badge,
+        kind_label=kind_label,
+        machine_kind=machine_kind,
+        coverage_badge=coverage_badge,
+        machine_source=lambda source: MACHINE_SOURCES.get(source, source),
+        hardware_search=hardware_search,
+        driver_name=driver_name,
+        device_name=device_name,
+    )
+    app.jinja_env.globals.update(icon=icon, badge=badge)
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    app.context_processor(_common)
+    init_addresses(app)
+    init_boot_rows(app)
