@@ -183,7 +183,8 @@ def _pair(name: str, line: str) -> tuple[str, str]:
     key, found, value = (part.strip() for part in line.partition("="))
     if not (key and found and value):
         raise InvalidInput(
-            f"{name}: {line.strip()[:40]!r} is no pair", hint="Like: netboot-admins = admin"
+            f"{name}: {line.strip()[:40]!r} is no pair",
+            hint="Write it like `netboot-admins = admin`.",
         )
     return key, value
 
