@@ -1,10 +1,12 @@
 """What commands share: tables, JSON, progress bars, and the site in --data."""
 
+import functools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,6 +18,18 @@ MARKS = ("site.db", "netboot.toml", "secret")
 """What tells a site's folder from any other; with PostgreSQL there is no site.db."""
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON, for scripts.")
+
+
+def on_site(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command --json, and the site in --data as its first argument."""
+
+    @as_json
+    @click.pass_obj
+    @functools.wraps(function)
+    def opened(data: Path, *values: Any, **named: Any) -> Any:
+        return function(open_site(data), *values, **named)
+
+    return opened
 
 
 def open_site(data: Path) -> Site:

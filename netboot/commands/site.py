@@ -1,15 +1,21 @@
 """`netboot site`: the data folder, cleaned up and verified."""
 
 import time
-from pathlib import Path
 
 import click
 
-from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
+from netboot.commands.output import (
+    on_site,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+)
 from netboot.commands.recorded import Verbs
 from netboot.errors import ContentFault
 from netboot.operations.points import cleanup as housekeeping
 from netboot.operations.points import quarantine as damaged
+from netboot.site import Site
 
 
 @click.group(cls=Verbs)
@@ -19,13 +25,11 @@ def site() -> None:
 
 @site.command(changes=True)
 @click.option("--force", is_flag=True, help="Even where the database looks like another's.")
-@as_json
-@click.pass_obj
-def clean(data: Path, *, force: bool, json_: bool) -> None:
+@on_site
+def clean(site: Site, *, force: bool, json_: bool) -> None:
     """Let go of what nothing names any more (a running site does it every day)."""
-    opened = open_site(data)
     with progress_bar("Cleaning") as tell:
-        done = housekeeping.collect_garbage(opened, time.time(), force=force, progress=tell)
+        done = housekeeping.collect_garbage(site, time.time(), force=force, progress=tell)
     say(
         done,
         *(f"no longer kept on the distribution point: {label}" for label in done.versions),
@@ -37,12 +41,11 @@ def clean(data: Path, *, force: bool, json_: bool) -> None:
 
 
 @site.command(changes=False)
-@as_json
-@click.pass_obj
-def verify(data: Path, *, json_: bool) -> None:
+@on_site
+def verify(site: Site, *, json_: bool) -> None:
     """Read every byte that is stored or served, and compare it with its digest."""
     with progress_bar("Verifying") as tell:
-        count, wrong = housekeeping.verify(open_site(data), progress=tell)
+        count, wrong = housekeeping.verify(site, progress=tell)
     for sentence in wrong:
         click.echo(sentence, err=True)
     if not wrong or json_:
@@ -53,11 +56,10 @@ def verify(data: Path, *, json_: bool) -> None:
 
 
 @site.command(changes=False)
-@as_json
-@click.pass_obj
-def altered(data: Path, *, json_: bool) -> None:
+@on_site
+def altered(site: Site, *, json_: bool) -> None:
     """List damaged bytes that the daily check took out of use and kept to be looked at."""
-    found = damaged.list_altered(open_site(data))
+    found = damaged.list_altered(site)
     if json_:
         print_json(found)
         return
@@ -78,13 +80,12 @@ def altered(data: Path, *, json_: bool) -> None:
 @site.command("delete-altered", changes=True)
 @click.argument("digest", required=False)
 @click.option("--all", "everything", is_flag=True, help="All of them.")
-@as_json
-@click.pass_obj
-def delete_altered(data: Path, *, digest: str | None, everything: bool, json_: bool) -> None:
+@on_site
+def delete_altered(site: Site, *, digest: str | None, everything: bool, json_: bool) -> None:
     """Delete damaged bytes that were set aside: those of DIGEST, or all."""
     if bool(digest) == everything:
         raise click.UsageError("Name a digest, or say --all.")
-    done = damaged.delete_altered(open_site(data), digest or "")
+    done = damaged.delete_altered(site, digest or "")
     say(done, f"{done.files} files are gone, {done.size} bytes.", json_=json_)
 
 

@@ -2,16 +2,20 @@
 
 import time
 from datetime import datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from netboot.boot.told.attempt import Attempt
 from netboot.boot.told.error_codes import CODES, look_up
-from netboot.commands.output import as_json, open_site, print_json, print_table
+from netboot.commands.output import as_json, on_site, open_site, print_json, print_table
 from netboot.commands.recorded import Verbs
 from netboot.errors import NotFound
 from netboot.operations.boots import boots as operations
+from netboot.site import Site
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.group(invoke_without_command=True, cls=Verbs)
@@ -52,12 +56,11 @@ def boots(ctx: click.Context, limit: int, *, steps: bool, json_: bool) -> None:
 
 @boots.command(changes=False)
 @click.argument("boot")
-@as_json
-@click.pass_obj
-def show(data: Path, boot: str, *, json_: bool) -> None:
+@on_site
+def show(site: Site, boot: str, *, json_: bool) -> None:
     """Show boot BOOT (its key, as --json tells it): each step, and why it went wrong, if so."""
     now = time.time()
-    found = operations.story(open_site(data), boot, now=now)
+    found = operations.story(site, boot, now=now)
     wrong = found.diagnosis
     if json_:
         print_json({**_plain(found.attempt, now), "files": found.fetches, "finding": wrong})
@@ -75,11 +78,10 @@ def show(data: Path, boot: str, *, json_: bool) -> None:
 
 @boots.command(changes=False)
 @click.option("--last", "count", default=24, type=click.IntRange(1, 744), show_default=True)
-@as_json
-@click.pass_obj
-def hours(data: Path, count: int, *, json_: bool) -> None:
+@on_site
+def hours(site: Site, count: int, *, json_: bool) -> None:
     """Show how many boots came online and how many did not, hour by hour."""
-    found = operations.by_hour(open_site(data), count)
+    found = operations.by_hour(site, count)
     if json_:
         print_json(found)
         return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netboot.commands.images.printing import tell_comparison, tell_report
-from netboot.commands.output import as_json, open_site, print_json, progress_bar, say
+from netboot.commands.output import on_site, print_json, progress_bar, say
 from netboot.commands.recorded import Verb
 from netboot.images.boot_image.properties import SCRATCH_SPACES
 from netboot.images.boot_image.uefi_loader import AUTHORITIES
@@ -62,11 +62,9 @@ FILE = click.Path(path_type=Path)
 )
 @click.option("--boot-sdi", type=FILE, help="A boot.sdi in place of the image's own.")
 @click.option("--no-boot-sdi", is_flag=True, help="The image's own boot.sdi again.")
-@as_json
-@click.pass_obj
-def set_(data: Path, /, name: str, *, json_: bool, **wanted: Any) -> None:
+@on_site
+def set_(site: Site, /, name: str, *, json_: bool, **wanted: Any) -> None:
     """Set properties of image NAME; machines get them with the next version."""
-    site = open_site(data)
     given = {key: value for key, value in wanted.items() if value not in (None, False, ())}
     if wanted["command_shell"] is False:
         given["command_shell"] = False
@@ -114,21 +112,19 @@ def _with_file(operation: Callable[..., Any], path: Path | None, site: Site, nam
 @click.argument("name")
 @click.argument("file", type=FILE)
 @click.argument("target")
-@as_json
-@click.pass_obj
-def add_file(data: Path, *, name: str, file: Path, target: str, json_: bool) -> None:
+@on_site
+def add_file(site: Site, *, name: str, file: Path, target: str, json_: bool) -> None:
     """Put FILE into image NAME at TARGET, a path like /Tools/ask.cmd (or a folder/)."""
-    _said(image_properties.add_file(open_site(data), name, file, target), json_=json_)
+    _said(image_properties.add_file(site, name, file, target), json_=json_)
 
 
 @click.command("remove-file", cls=Verb, changes=True)
 @click.argument("name")
 @click.argument("target")
-@as_json
-@click.pass_obj
-def remove_file(data: Path, *, name: str, target: str, json_: bool) -> None:
+@on_site
+def remove_file(site: Site, *, name: str, target: str, json_: bool) -> None:
     """Take the extra file at TARGET out of the recipe of image NAME."""
-    _said(image_properties.remove_file(open_site(data), name, target), json_=json_)
+    _said(image_properties.remove_file(site, name, target), json_=json_)
 
 
 @click.command(cls=Verb, changes=True)
@@ -138,10 +134,9 @@ def remove_file(data: Path, *, name: str, target: str, json_: bool) -> None:
 @click.option("--yes", is_flag=True, help="Take it without asking, unless there are conflicts.")
 @click.option("--report", "report_only", is_flag=True, help="Only examine it; take it later.")
 @click.option("--give-up", is_flag=True, help="Forget the one that was examined.")
-@as_json
-@click.pass_obj
+@on_site
 def reload(
-    data: Path,
+    site: Site,
     *,
     name: str,
     file: Path | None,
@@ -155,7 +150,6 @@ def reload(
 
     Without FILE the source that was examined before is taken.
     """
-    site = open_site(data)
     if give_up:
         view = image_source.give_up_source(site, name)
         say(_plain(view), f"{view.name} keeps its source.", json_=json_)
@@ -184,11 +178,9 @@ def reload(
 @click.command("accept-secrets", cls=Verb, changes=True)
 @click.argument("name")
 @click.option("--reason", required=True, help="Why everybody who boots it may read them.")
-@as_json
-@click.pass_obj
-def accept_secrets(data: Path, *, name: str, reason: str, json_: bool) -> None:
+@on_site
+def accept_secrets(site: Site, *, name: str, reason: str, json_: bool) -> None:
     """Let image NAME be published although it holds secrets; later ones block it again."""
-    site = open_site(data)
     known = [f"  {secret.sentence}" for secret in images.get_image(site, name).secrets]
     view = publication.accept_secrets(site, name, reason, by=getpass.getuser())
     words = f"{view.name} may be published with these secrets."
@@ -199,11 +191,10 @@ def accept_secrets(data: Path, *, name: str, reason: str, json_: bool) -> None:
 @click.argument("name")
 @click.argument("old", type=int)
 @click.argument("new", type=int)
-@as_json
-@click.pass_obj
-def compare(data: Path, name: str, old: int, new: int, *, json_: bool) -> None:
+@on_site
+def compare(site: Site, name: str, old: int, new: int, *, json_: bool) -> None:
     """Show what version NEW of image NAME has that OLD has not, and the other way round."""
-    change = versions.compare(open_site(data), name, old, new)
+    change = versions.compare(site, name, old, new)
     if json_:
         print_json(asdict(change))
         return

@@ -12,7 +12,13 @@ from netboot.commands.drivers.conflicts import image_conflict_lines
 from netboot.commands.images.boot_chain import chain
 from netboot.commands.images.care import COMMANDS
 from netboot.commands.images.printing import alarms, state_of, tell_image
-from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
+from netboot.commands.output import (
+    on_site,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+)
 from netboot.commands.recorded import Verbs
 from netboot.images.architecture import Architecture
 from netboot.operations.images import images
@@ -23,6 +29,7 @@ from netboot.operations.versions import versions
 if TYPE_CHECKING:
     from netboot.images.coverage import Coverage, DriverWeight
     from netboot.operations.images.images import ImageView
+    from netboot.site import Site
 
 
 @click.group(cls=Verbs)
@@ -44,10 +51,9 @@ for _command in (*COMMANDS, chain):
 )
 @click.option("--index", type=int, help="Image inside the WIM; else the bootable one.")
 @click.option("--comment", default="")
-@as_json
-@click.pass_obj
+@on_site
 def import_(
-    data: Path,
+    site: Site,
     *,
     wim: Path,
     name: str,
@@ -60,7 +66,7 @@ def import_(
     wanted = Architecture(architecture) if architecture else None
     with progress_bar("Importing") as tell:
         view = images.import_image(
-            open_site(data),
+            site,
             wim,
             name=name,
             architecture=wanted,
@@ -78,11 +84,10 @@ def import_(
 
 
 @image.command("list", changes=False)
-@as_json
-@click.pass_obj
-def list_(data: Path, *, json_: bool) -> None:
+@on_site
+def list_(site: Site, *, json_: bool) -> None:
     """Show all boot images."""
-    views = images.list_images(open_site(data))
+    views = images.list_images(site)
     if json_:
         print_json([_plain(view) for view in views])
         return
@@ -104,11 +109,9 @@ def list_(data: Path, *, json_: bool) -> None:
 
 @image.command(changes=False)
 @click.argument("name")
-@as_json
-@click.pass_obj
-def show(data: Path, name: str, *, json_: bool) -> None:
+@on_site
+def show(site: Site, name: str, *, json_: bool) -> None:
     """Show one boot image."""
-    site = open_site(data)
     view = images.get_image(site, name)
     if json_:
         print_json(_plain(view))
@@ -123,13 +126,11 @@ def show(data: Path, name: str, *, json_: bool) -> None:
 @click.argument("drivers", metavar="DRIVER...", nargs=-1, required=True)
 @click.option("--confirm", is_flag=True, help="Add them though they are for no network or disk.")
 @click.option("--enable", is_flag=True, help="Enable them on the way.")
-@as_json
-@click.pass_obj
+@on_site
 def add_driver(
-    data: Path, *, name: str, drivers: tuple[str, ...], confirm: bool, enable: bool, json_: bool
+    site: Site, *, name: str, drivers: tuple[str, ...], confirm: bool, enable: bool, json_: bool
 ) -> None:
     """Put every DRIVER into the recipe of image NAME, or none when one cannot be added."""
-    site = open_site(data)
     view = images.add_drivers(site, name, drivers, confirmed=confirm, enable=enable)
     words = (
         f"{view.name} will hold {', '.join(drivers)}; nothing that machines get has changed yet.",
@@ -142,11 +143,10 @@ def add_driver(
 @image.command("remove-driver", changes=True)
 @click.argument("name")
 @click.argument("drivers", metavar="DRIVER...", nargs=-1, required=True)
-@as_json
-@click.pass_obj
-def remove_driver(data: Path, *, name: str, drivers: tuple[str, ...], json_: bool) -> None:
+@on_site
+def remove_driver(site: Site, *, name: str, drivers: tuple[str, ...], json_: bool) -> None:
     """Take every DRIVER out of the recipe of image NAME, or none when one is not in it."""
-    view = images.remove_drivers(open_site(data), name, drivers)
+    view = images.remove_drivers(site, name, drivers)
     say(
         _plain(view),
         f"{view.name} will hold {', '.join(drivers)} no more.",
@@ -157,23 +157,21 @@ def remove_driver(data: Path, *, name: str, drivers: tuple[str, ...], json_: boo
 
 @image.command(changes=True)
 @click.argument("name")
-@as_json
-@click.pass_obj
-def arrange(data: Path, name: str, *, json_: bool) -> None:
+@on_site
+def arrange(site: Site, name: str, *, json_: bool) -> None:
     """Put the drivers of image NAME into the order that known pairs ask for."""
-    view = images.arrange_drivers(open_site(data), name)
+    view = images.arrange_drivers(site, name)
     words = f"{view.name}: {', '.join(driver.name for driver in view.drivers) or 'no drivers'}"
     say(_plain(view), words, json_=json_)
 
 
 @image.command(changes=True)
 @click.argument("name")
-@as_json
-@click.pass_obj
-def build(data: Path, name: str, *, json_: bool) -> None:
+@on_site
+def build(site: Site, name: str, *, json_: bool) -> None:
     """Build a new version of image NAME from its source and its recipe."""
     with progress_bar("Building") as tell:
-        result = versions.build_version(open_site(data), name, progress=tell)
+        result = versions.build_version(site, name, progress=tell)
     told = {"built": result.built, **result.version.to_json()}
     if not result.built:
         say(told, f"Nothing changed: still {result.version.label}.", json_=json_)
@@ -188,11 +186,10 @@ def build(data: Path, name: str, *, json_: bool) -> None:
 
 @image.command("versions", changes=False)
 @click.argument("name")
-@as_json
-@click.pass_obj
-def versions_(data: Path, name: str, *, json_: bool) -> None:
+@on_site
+def versions_(site: Site, name: str, *, json_: bool) -> None:
     """Show the versions of image NAME, newest first."""
-    view = images.get_image(open_site(data), name)
+    view = images.get_image(site, name)
     if json_:
         print_json([one.to_json() for one in view.versions])
         return
@@ -221,10 +218,9 @@ def _standing(view: ImageView, number: int) -> str:
 @click.option("--served", is_flag=True, help="The version that machines get now, not the next.")
 @click.option("--fix", is_flag=True, help="Enable and add the drivers that are lacking.")
 @click.option("--remove-unneeded", is_flag=True, help="Remove drivers that no machine needs.")
-@as_json
-@click.pass_obj
+@on_site
 def coverage(
-    data: Path,
+    site: Site,
     *,
     name: str,
     everybody: bool,
@@ -234,7 +230,6 @@ def coverage(
     json_: bool,
 ) -> None:
     """Tell which known machines image NAME will bring up, before they boot."""
-    site = open_site(data)
     found = operations.coverage(site, name, everybody=everybody, served=served)
     if json_:
         print_json(_plain_coverage(found))
@@ -276,11 +271,10 @@ def _unneeded(weight: DriverWeight) -> str:
 @image.command(changes=True)
 @click.argument("name")
 @click.argument("new_name", metavar="NEW")
-@as_json
-@click.pass_obj
-def rename(data: Path, *, name: str, new_name: str, json_: bool) -> None:
+@on_site
+def rename(site: Site, *, name: str, new_name: str, json_: bool) -> None:
     """Give image NAME the name NEW; deployments and defaults follow, nothing is copied."""
-    view = image_properties.set_details(open_site(data), name, name=new_name)
+    view = image_properties.set_details(site, name, name=new_name)
     lines = [f"It is called {view.name} now, and whatever referred to {name} refers to it."]
     if view.needs_build and view.current:
         lines += [
@@ -292,11 +286,10 @@ def rename(data: Path, *, name: str, new_name: str, json_: bool) -> None:
 
 @image.command("set-default", changes=True)
 @click.argument("name")
-@as_json
-@click.pass_obj
-def set_default(data: Path, name: str, *, json_: bool) -> None:
+@on_site
+def set_default(site: Site, name: str, *, json_: bool) -> None:
     """Give image NAME to all machines of its architecture."""
-    view = images.set_default(open_site(data), name)
+    view = images.set_default(site, name)
     words = f"{view.name} is now the default for {view.architecture} machines."
     say(_plain(view), words, json_=json_)
 
@@ -304,11 +297,9 @@ def set_default(data: Path, name: str, *, json_: bool) -> None:
 @image.command(changes=True)
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@as_json
-@click.pass_obj
-def delete(data: Path, name: str, *, yes: bool, json_: bool) -> None:
+@on_site
+def delete(site: Site, name: str, *, yes: bool, json_: bool) -> None:
     """Forget image NAME and stop serving it."""
-    site = open_site(data)
     view = images.get_image(site, name)
     if not yes:
         click.confirm(f"Delete {view.name} with its {len(view.versions)} versions?", abort=True)
