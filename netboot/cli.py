@@ -120,7 +120,7 @@ def tell_fault(fault: NetbootError) -> int:
     """Say what is wrong in one line and what to do in the next; the exit code."""
     hint = fault.hint if isinstance(fault, OperatorFault) else ""
     if isinstance(fault, ContentFault):
-        hint = "What is stored was damaged or altered; restore it or build anew."
+        hint = "The stored content was damaged or altered: restore it, or build it again."
     click.echo(f"netboot: {fault}", err=True)
     if hint:
         click.echo(f"  -> {hint}", err=True)

@@ -39,7 +39,7 @@ def export(site: Site, folder: Path, *, json_: bool) -> None:
 )
 @on_site
 def plan(site: Site, folder: Path, *, prune: bool, tell: bool, json_: bool) -> int:
-    """Say what `netboot apply FOLDER` would change; change nothing."""
+    """Show what `netboot apply FOLDER` would change; change nothing."""
     found = declarative.plan(site, folder, prune=prune)
     if json_:
         print_json(_plain(found))
@@ -54,7 +54,7 @@ def plan(site: Site, folder: Path, *, prune: bool, tell: bool, json_: bool) -> i
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @on_site
 def apply(site: Site, folder: Path, *, prune: bool, yes: bool, json_: bool) -> None:
-    """Make images, drivers and assignments as FOLDER declares them.
+    """Change images, drivers and assignments to match FOLDER.
 
     Nothing is built and nothing that machines get changes: build versions and update the
     distribution points afterwards.

@@ -15,7 +15,7 @@ from netboot.progress import Progress
 from netboot.site import Site
 
 MARKS = ("site.db", "netboot.toml", "secret")
-"""What tells a site's folder from any other; with PostgreSQL there is no site.db."""
+"""Any of these marks a folder as a site's; with PostgreSQL there is no site.db."""
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON, for scripts.")
 
@@ -39,7 +39,7 @@ def open_site(data: Path) -> Site:
     except PermissionError as fault:
         raise NotPermitted(
             f"the data folder {data} cannot be read: {fault.strerror}",
-            hint="It belongs to somebody else: become that user, or name another with --data.",
+            hint="It belongs to another user: become that user, or choose another with --data.",
         ) from fault
     if not found:
         raise NotFound(
@@ -91,7 +91,7 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Progress]:
-    """A bar on a terminal, nothing in a script; beside the answer, never within it."""
+    """A progress bar on a terminal, on standard error; nothing in a script."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 

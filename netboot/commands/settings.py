@@ -31,9 +31,9 @@ def list_(site: Site, *, json_: bool) -> None:
 @click.argument("changes", metavar="NAME=VALUE...", nargs=-1, required=True)
 @on_site
 def set_(site: Site, changes: tuple[str, ...], *, json_: bool) -> None:
-    """Write settings into netboot.toml; they count from the next start on.
+    """Write settings into netboot.toml; they take effect after a restart.
 
-    An empty VALUE takes one back to its default. The items of a list are parted by commas.
+    An empty VALUE takes one back to its default. Items of a list are separated by commas.
     """
     lists = {one.name for one in operations.read_settings(site).settings if one.is_list}
     texts = {}

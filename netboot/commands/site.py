@@ -27,7 +27,7 @@ def site() -> None:
 @click.option("--force", is_flag=True, help="Even where the database looks like another's.")
 @on_site
 def clean(site: Site, *, force: bool, json_: bool) -> None:
-    """Let go of what nothing names any more (a running site does it every day)."""
+    """Delete what nothing refers to any more (a running site does this every day)."""
     with progress_bar("Cleaning") as tell:
         done = housekeeping.collect_garbage(site, time.time(), force=force, progress=tell)
     say(

@@ -67,8 +67,8 @@ def show(site: Site, number: int, *, json_: bool) -> None:
 
 @webhook.command("set", changes=True)
 @click.argument("number", type=int)
-@click.option("--url", help="Where it is told from now on.")
-@click.option("--event", "events", multiple=True, help="What it is told. May be repeated.")
+@click.option("--url", help="Where events are sent from now on.")
+@click.option("--event", "events", multiple=True, help="Which events it gets. May be repeated.")
 @on_site
 def set_(site: Site, *, number: int, url: str | None, events: tuple[str, ...], json_: bool) -> None:
     """Change what webhook NUMBER is told, or where."""

@@ -23,7 +23,7 @@ def network() -> None:
 @click.option("--search", default="", help="Only those with these words: MAC, address, file, why.")
 @on_site
 def log_(site: Site, limit: int, search: str, *, ignored: bool, json_: bool) -> None:
-    """Show each request of a machine, what it was answered, and why."""
+    """Show each boot request, its answer, and the reason."""
     found = operations.decisions(site, limit, ignored_only=ignored, search=search)
     if json_:
         print_json([{**asdict(one), "ignored": one.ignored} for one in found])

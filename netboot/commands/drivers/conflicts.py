@@ -57,7 +57,7 @@ def conflicts(site: Site, image: str, *, json_: bool) -> None:
 
 @click.group(cls=Verbs)
 def pair() -> None:
-    """Pairs of drivers that are known not to get along."""
+    """Known driver conflicts: pairs that do not work together."""
 
 
 @pair.command("list", changes=False)
@@ -88,7 +88,7 @@ def list_(site: Site, *, json_: bool) -> None:
 def add(
     site: Site, /, *, trouble: str, reason: str, source: str, json_: bool, **sides: str
 ) -> None:
-    """Note that drivers do not get along.
+    """Record that drivers do not work together.
 
     TROUBLE is `apart` (never both in one image), `order` (load the first before the second) or
     `release` (the first two numbers of their versions must be the same). A service is named as
@@ -112,7 +112,7 @@ def add(
 @click.argument("pair_id", metavar="PAIR")
 @on_site
 def remove(site: Site, pair_id: str, *, json_: bool) -> None:
-    """Forget PAIR, one of the site's own."""
+    """Delete PAIR, one of the site's own."""
     gone = known_pairs.remove_pair(site, pair_id)
     say(plain_pair(gone), f"{gone.id} is gone: {gone.rule}", json_=json_)
 

@@ -173,9 +173,9 @@ def show(site: Site, medium_id: int, *, json_: bool) -> None:
 @click.argument("medium_id", metavar="ID", type=int)
 @on_site
 def delete(site: Site, medium_id: int, *, json_: bool) -> None:
-    """Forget medium ID; copies of it that were made stay as they are."""
+    """Delete medium ID; copies made of it are not affected."""
     view = operations.delete_medium(site, medium_id)
-    words = f"{view.file_name} is gone; the next clean-up gives its room back."
+    words = f"{view.file_name} was deleted; the next clean-up frees its space."
     say(_plain(view), words, json_=json_)
 
 

@@ -48,7 +48,7 @@ def list_(site: Site, *, json_: bool) -> None:
 
 @machine.command(changes=False)
 @click.argument("name")
-@click.option("--image", default="", help="Hold it against this image instead of its own.")
+@click.option("--image", default="", help="Compare it with this image instead of its own.")
 @on_site
 def show(site: Site, *, name: str, image: str, json_: bool) -> None:
     """Show machine NAME, its devices, and what drives them in the image that it gets."""

@@ -60,6 +60,6 @@ def choices(site: Site, *, json_: bool) -> None:
     if json_:
         print_json(view)
         return
-    click.echo("A lab runs beside this site." if view.available else view.reason)
+    click.echo("A lab runs for this site." if view.available else view.reason)
     rows = [("firmware", *one) for one in view.firmwares] + [("nic", *one) for one in view.nics]
     print_table(("What", "Name", "Is"), rows)

@@ -1,25 +1,22 @@
-"""`netboot image`, second page: properties, newer sources, secrets, comparison of versions."""
+"""`netboot image`: properties of an image, and extra files in it."""
 
 from __future__ import annotations
 
-import getpass
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from netboot.commands.images.printing import tell_comparison, tell_report
-from netboot.commands.output import on_site, print_json, progress_bar, say
+from netboot.commands.images.printing import (
+    plain_image,
+)
+from netboot.commands.output import on_site, say
 from netboot.commands.recorded import Verb
 from netboot.images.boot_image.properties import SCRATCH_SPACES
 from netboot.images.boot_image.uefi_loader import AUTHORITIES
 from netboot.operations.images import images
 from netboot.operations.images import properties as image_properties
-from netboot.operations.images import source as image_source
-from netboot.operations.versions import publication_gate as publication
-from netboot.operations.versions import versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +28,7 @@ FILE = click.Path(path_type=Path)
 
 @click.command("set", cls=Verb, changes=True)
 @click.argument("name")
-@click.option("--version-label", help="What people call this version, like `24H2, August`.")
+@click.option("--version-label", help="A name for this version, like `24H2, August`.")
 @click.option("--comment")
 @click.option(
     "--scratch-space",
@@ -44,7 +41,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--prestart", "prestart_command", help='A command line; "" for none.')
 @click.option(
     "--prestart-file", "prestart_files", type=FILE, multiple=True,
-    help="A file for it; lies in %SystemRoot%\\Prestart. May be repeated.",
+    help="A file for it, in %SystemRoot%\\Prestart. May be repeated.",
 )  # fmt: skip
 @click.option("--shell/--no-shell", "command_shell", default=None, help="A command prompt.")
 @click.option("--keyboard", help='A layout like 00000407; "" leaves the image\'s own.')
@@ -114,7 +111,7 @@ def _with_file(operation: Callable[..., Any], path: Path | None, site: Site, nam
 @click.argument("target")
 @on_site
 def add_file(site: Site, *, name: str, file: Path, target: str, json_: bool) -> None:
-    """Put FILE into image NAME at TARGET, a path like /Tools/ask.cmd (or a folder/)."""
+    """Add FILE to image NAME at TARGET, a path like /Tools/ask.cmd (or a folder/)."""
     _said(image_properties.add_file(site, name, file, target), json_=json_)
 
 
@@ -123,102 +120,15 @@ def add_file(site: Site, *, name: str, file: Path, target: str, json_: bool) -> 
 @click.argument("target")
 @on_site
 def remove_file(site: Site, *, name: str, target: str, json_: bool) -> None:
-    """Take the extra file at TARGET out of the recipe of image NAME."""
+    """Remove the extra file at TARGET from the recipe of image NAME."""
     _said(image_properties.remove_file(site, name, target), json_=json_)
-
-
-@click.command(cls=Verb, changes=True)
-@click.argument("name")
-@click.argument("file", type=FILE, required=False)
-@click.option("--index", type=int, help="Image inside the WIM; else the bootable one.")
-@click.option("--yes", is_flag=True, help="Take it without asking, unless there are conflicts.")
-@click.option("--report", "report_only", is_flag=True, help="Only examine it; take it later.")
-@click.option("--give-up", is_flag=True, help="Forget the one that was examined.")
-@on_site
-def reload(
-    site: Site,
-    *,
-    name: str,
-    file: Path | None,
-    index: int | None,
-    yes: bool,
-    report_only: bool,
-    give_up: bool,
-    json_: bool,
-) -> None:
-    """Examine FILE (a WIM or ISO) as a newer source of image NAME, report, and take it.
-
-    Without FILE the source that was examined before is taken.
-    """
-    if give_up:
-        view = image_source.give_up_source(site, name)
-        say(_plain(view), f"{view.name} keeps its source.", json_=json_)
-        return
-    view = images.get_image(site, name)
-    if file is not None:
-        with progress_bar("Examining") as tell:
-            view = image_source.examine_source(site, name, file, index=index, progress=tell)
-    if view.candidate is not None and not json_:
-        tell_report(view.candidate.report)
-    if report_only:
-        told = {**_plain(view), "report": view.candidate.report if view.candidate else None}
-        say(told, f'  -> Take it: netboot image reload "{view.name}" --yes', json_=json_)
-        return
-    if view.candidate is not None and not view.candidate.report.conflicts and not (yes or json_):
-        click.confirm(f"Build {view.name} from it from now on?", abort=True)
-    view = image_source.take_source(site, name)
-    say(
-        _plain(view),
-        f"{view.name} is built from {view.source_name} from now on.",
-        f'  -> Build a version: netboot image build "{view.name}"',
-        json_=json_,
-    )
-
-
-@click.command("accept-secrets", cls=Verb, changes=True)
-@click.argument("name")
-@click.option("--reason", required=True, help="Why everybody who boots it may read them.")
-@on_site
-def accept_secrets(site: Site, *, name: str, reason: str, json_: bool) -> None:
-    """Let image NAME be published although it holds secrets; later ones block it again."""
-    known = [f"  {secret.sentence}" for secret in images.get_image(site, name).secrets]
-    view = publication.accept_secrets(site, name, reason, by=getpass.getuser())
-    words = f"{view.name} may be published with these secrets."
-    say(_plain(view), *known, words, json_=json_)
-
-
-@click.command(cls=Verb, changes=False)
-@click.argument("name")
-@click.argument("old", type=int)
-@click.argument("new", type=int)
-@on_site
-def compare(site: Site, name: str, old: int, new: int, *, json_: bool) -> None:
-    """Show what version NEW of image NAME has that OLD has not, and the other way round."""
-    change = versions.compare(site, name, old, new)
-    if json_:
-        print_json(asdict(change))
-        return
-    tell_comparison(change)
 
 
 def _said(view: images.ImageView, *, json_: bool) -> None:
     lines = [f"{view.name} was changed; machines get it with the next version."]
     if view.needs_build:
         lines.append(f'  -> Build a version: netboot image build "{view.name}"')
-    say(_plain(view), *lines, json_=json_)
+    say(plain_image(view), *lines, json_=json_)
 
 
-def _plain(view: images.ImageView) -> dict[str, object]:
-    return {
-        "name": view.name,
-        "version_label": view.version_label,
-        "comment": view.comment,
-        "properties": view.properties.to_json(),
-        "source": {"name": view.source_name, "digest": view.source_digest},
-        "candidate": view.candidate.name if view.candidate else None,
-        "secrets": [secret.sentence for secret in view.secrets],
-        "needs_build": view.needs_build,
-    }
-
-
-COMMANDS = (set_, add_file, remove_file, reload, accept_secrets, compare)
+VERBS = (set_, add_file, remove_file)
