@@ -142,7 +142,7 @@ def sentence(text: str) -> str:
     return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
 
 
-def explain(fault: NetbootError) -> str:
+def explained(fault: NetbootError) -> str:
     """A fault's message and hint as full sentences, for one line."""
     hint = fault.hint if isinstance(fault, OperatorFault) else ""
     return f"{sentence(str(fault))} {hint}".strip()

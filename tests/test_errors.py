@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from netboot import errors
-from netboot.errors import ContentFault, InvalidInput, NetbootError, explain, sentence
+from netboot.errors import ContentFault, InvalidInput, NetbootError, explained, sentence
 
 ROOT = Path(__file__).parents[1]
 FAULTS = {name for name, kind in inspect.getmembers(errors, inspect.isclass)
@@ -76,7 +76,7 @@ def test_messages_have_no_full_stop_and_hints_are_sentences():
 )
 def test_message_and_hint_are_joined_as_sentences(fault, told):
     """Never two full stops, never a small letter at the beginning."""
-    assert told == explain(fault)
+    assert told == explained(fault)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from netboot.daemons import job_handlers
 from netboot.daemons.webhook_sender import WebhookSender
-from netboot.errors import NetbootError, OperatorFault, explain
+from netboot.errors import NetbootError, OperatorFault, explained
 from netboot.operations import jobs
 from netboot.operations.points import cleanup as housekeeping
 from netboot.operations.points import scrub as guarding
@@ -165,7 +165,7 @@ class Worker:
             jobs.give_back(job.id, worker)
         except NetbootError as fault:
             shown = fault.result if isinstance(fault, JobFailed) else None
-            jobs.finish(job.id, FAILED, message=explain(fault), result=shown, worker=worker)
+            jobs.finish(job.id, FAILED, message=explained(fault), result=shown, worker=worker)
         except BaseException as bug:
             log.exception("job.bug", job=job.id, kind=job.kind)
             last = traceback.extract_tb(bug.__traceback__)[-1]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from netboot.errors import InvalidInput, NotFound, OperatorFault, explain
+from netboot.errors import InvalidInput, NotFound, OperatorFault, explained
 from netboot.operations import jobs
 from netboot.operations.jobs import JobKind
 from netboot.site import Site
@@ -52,7 +52,7 @@ def lab_status(site: Site) -> LabView:
         with _connect(site):
             reason = ""
     except OperatorFault as fault:
-        reason = explain(fault)
+        reason = explained(fault)
     return LabView(not reason, reason, FIRMWARES, NICS, site.settings.address)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from flask import Blueprint, Flask, Response, current_app, make_response, request, url_for
 from flask_login import current_user  # type: ignore[import-untyped]
 
-from netboot.errors import InvalidInput, OperatorFault, explain
+from netboot.errors import InvalidInput, OperatorFault, explained
 from netboot.operations.jobs import JobView
 from netboot.site import Site
 from web.guard.access import Role, requires
@@ -108,7 +108,7 @@ def _refused(fault: OperatorFault) -> Response:
     if status is None:
         status = 404 if type(fault).__name__ == "NotFound" else 400
     response = _answer(status, Content_Type="text/plain; charset=utf-8")
-    response.set_data(explain(fault))
+    response.set_data(explained(fault))
     return response
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from netboot.errors import OperatorFault, explain
+from netboot.errors import OperatorFault, explained
 from netboot.images.boot_image.boot_image import BootImage, SourceWim
 from netboot.images.boot_image.description import ImageFacts
 from netboot.images.drivers.driver import Driver
@@ -181,7 +181,7 @@ def _conflicts(image: BootImage, new: ImageFacts) -> Iterator[str]:
     try:
         plan(new, moved, 1)
     except OperatorFault as fault:
-        yield explain(fault)
+        yield explained(fault)
 
 
 def _listed(languages: tuple[str, ...]) -> str:
