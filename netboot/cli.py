@@ -1,7 +1,7 @@
 """The command line: `netboot SUBJECT VERB`, thin over netboot.operations.
 
-Exit codes: 0 done, 1 a bug or damaged content, 2 the operator asked for what cannot be.
-Subjects are imported when they are used, so that `netboot --help` answers at once.
+Exit codes: 0 done, 1 a bug or damaged content, 2 the request is not possible.
+Subjects are imported when they are used, so `netboot --help` answers at once.
 """
 
 import importlib
@@ -11,66 +11,52 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
+from netboot import __version__
 from netboot.commands.lazily import lazily
-from netboot.commands.recorded import changes, record
 from netboot.errors import ContentFault, NetbootError, OperatorFault
 
 SUBJECTS = {
-    "run": ("netboot.commands.service", "run"),
-    "boot": ("netboot.commands.service", "boot"),
-    "http": ("netboot.commands.service", "http"),
-    "projector": ("netboot.commands.service", "projector"),
-    "worker": ("netboot.commands.service", "worker"),
-    "check": ("netboot.commands.service", "check"),
-    "image": ("netboot.commands.images.image", "image"),
-    "driver": ("netboot.commands.drivers.driver", "driver"),
-    "points": ("netboot.commands.points", "points"),
-    "wimboot": ("netboot.commands.images.boot_chain", "wimboot"),
-    "media": ("netboot.commands.images.media", "media"),
-    "deployment": ("netboot.commands.machines.deployment", "deployment"),
-    "machine": ("netboot.commands.machines.machine", "machine"),
-    "network": ("netboot.commands.boots.network", "network"),
-    "test-machine": ("netboot.commands.machines.test_machine", "test_machine"),
-    "boots": ("netboot.commands.boots.boots", "boots"),
-    "export": ("netboot.commands.declarative", "export"),
-    "plan": ("netboot.commands.declarative", "plan"),
-    "apply": ("netboot.commands.declarative", "apply"),
-    "job": ("netboot.commands.job", "job"),
-    "account": ("netboot.commands.accounts.account", "account"),
-    "audit": ("netboot.commands.accounts.audit", "audit"),
-    "webhook": ("netboot.commands.accounts.webhook", "webhook"),
-    "settings": ("netboot.commands.settings", "settings"),
-    "site": ("netboot.commands.site", "site"),
-    "completion": ("netboot.commands.completion", "completion"),
+    "run": ("service", "Start the site: boot services, page, projector and worker."),
+    "boot": ("service", "Serve proxyDHCP and TFTP (a part of `run`)."),
+    "http": ("service", "Serve boot files over HTTP (a part of `run`)."),
+    "projector": ("service", "Write boots and machines as rows (a part of `run`)."),
+    "worker": ("service", "Do queued jobs (a part of `run`)."),
+    "check": ("service", "Ask the network as a machine would, and report what is wrong."),
+    "image": ("images.image", "Boot images: import, add drivers, build versions."),
+    "driver": ("drivers.driver", "Driver catalog: import, enable, disable."),
+    "points": ("points", "Distribution points: update, verify, roll back."),
+    "wimboot": (
+        "images.boot_chain",
+        "The wimboot that machines get over HTTP; you supply the file.",
+    ),
+    "media": ("images.media", "Bootable media: ISO, USB and disk images, packages for disks."),
+    "deployment": ("machines.deployment", "Deployments: which machine gets which image."),
+    "machine": ("machines.machine", "Known machines and their devices."),
+    "network": ("boots.network", "Boot requests and their answers; other boot servers."),
+    "test-machine": ("machines.test_machine", "Virtual machines that try a boot."),
+    "boots": ("boots.boots", "Recorded boots; the meaning of codes on a machine's screen."),
+    "export": ("declarative", "Write images, drivers and assignments as files for git."),
+    "plan": ("declarative", "Show what applying such files would change."),
+    "apply": ("declarative", "Change the site to match such files."),
+    "job": ("job", "Long work that the worker does."),
+    "account": ("accounts.account", "Accounts that may sign in, and tokens for scripts."),
+    "audit": ("accounts.audit", "The audit log: who did what, and whether it is intact."),
+    "webhook": ("accounts.webhook", "External services that are notified of events."),
+    "settings": ("settings", "Settings that the site reads at start-up."),
+    "site": ("site", "The data folder: clean up, verify."),
+    "completion": ("completion", "Print the completion script for bash, zsh or fish."),
 }
-
-
-WORDS = "netboot.words"
+"""Each subject: its module in netboot.commands, and its line in the list of subjects."""
 
 
 class LazySubjects(click.Group):
-    """Loads a subject's module when somebody asks for it; records what was changed."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The subject, and the words that follow, which are kept for the audit log."""
-        ctx.meta[WORDS] = tuple(args)
-        return super().resolve_command(ctx, args)
-
-    def invoke(self, ctx: click.Context) -> object:
-        """Carry the command out; what it changed stands in the audit log when it ends."""
-        ended: object = super().invoke(ctx)
-        words = ctx.meta.get(WORDS, ())
-        if changes(words):
-            record(ctx.obj, words)
-        return ended
+    """Imports a subject's module only when it is used."""
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Subjects and options that begin so, without importing any subject."""
         found = [
-            CompletionItem(name, help=text)
-            for name, text in SUMMARIES.items()
+            CompletionItem(name, help=summary)
+            for name, (_, summary) in SUBJECTS.items()
             if name.startswith(incomplete)
         ]
         return found + click.Command.shell_complete(self, ctx, incomplete)
@@ -85,46 +71,18 @@ class LazySubjects(click.Group):
         del ctx
         if cmd_name not in SUBJECTS:
             return None
-        module, name = SUBJECTS[cmd_name]
+        module = f"netboot.commands.{SUBJECTS[cmd_name][0]}"
         with lazily():
-            command: click.Command = getattr(importlib.import_module(module), name)
+            command: click.Command = getattr(
+                importlib.import_module(module), cmd_name.replace("-", "_")
+            )
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of subjects, without importing any."""
         del ctx
         with formatter.section("Commands"):
-            formatter.write_dl(list(SUMMARIES.items()))
-
-
-SUMMARIES = {
-    "run": "Start the site: boot services, page, projector and worker.",
-    "boot": "Serve proxyDHCP and TFTP (a part of `run`).",
-    "http": "Serve boot files over HTTP (a part of `run`).",
-    "projector": "Make boots and machines of what is in the journal (a part of `run`).",
-    "worker": "Do queued jobs (a part of `run`).",
-    "check": "Ask the network as a machine would, and say what is wrong.",
-    "image": "Boot images: import, add drivers, build versions.",
-    "driver": "Driver catalog: import, enable, disable.",
-    "points": "Distribution points: update, verify, roll back.",
-    "wimboot": "The wimboot that machines get over HTTP; you supply the file.",
-    "media": "Bootable media: ISO, USB and disk images, packages for disks.",
-    "deployment": "Which machine gets which image.",
-    "machine": "Known machines and their devices.",
-    "network": "Who was answered and why, and who else answers.",
-    "test-machine": "Virtual machines that try a boot.",
-    "boots": "What machines did; what codes on their screens mean.",
-    "export": "Write images, drivers and assignments as files for git.",
-    "plan": "Say what applying such files would change.",
-    "apply": "Make the site as such files declare it.",
-    "job": "Long work that the worker does.",
-    "account": "Who may sign in on the page, and with which tokens scripts do.",
-    "audit": "What was done, by whom; and whether the record is whole.",
-    "webhook": "Who outside is told of what happens here.",
-    "settings": "What the site is told at its start.",
-    "site": "The data folder: clean up, verify.",
-    "completion": "Print what bash, zsh or fish need to complete commands.",
-}
+            formatter.write_dl([(name, summary) for name, (_, summary) in SUBJECTS.items()])
 
 
 @click.group(cls=LazySubjects, context_settings={"help_option_names": ["-h", "--help"]})
@@ -136,7 +94,7 @@ SUMMARIES = {
     show_default=True,
     help="Data folder of the site.",
 )
-@click.version_option(package_name="netboot", version="0.1.0", prog_name="netboot")
+@click.version_option(version=__version__, prog_name="netboot")
 @click.pass_context
 def netboot(ctx: click.Context, data: Path) -> None:
     """A network-boot server for Windows PE, with its images and drivers."""
@@ -163,7 +121,7 @@ def tell_fault(fault: NetbootError) -> int:
     """Say what is wrong in one line and what to do in the next; the exit code."""
     hint = fault.hint if isinstance(fault, OperatorFault) else ""
     if isinstance(fault, ContentFault):
-        hint = "What is stored was damaged or altered; restore it or build anew."
+        hint = "The stored content was damaged or altered: restore it, or build it again."
     click.echo(f"netboot: {fault}", err=True)
     if hint:
         click.echo(f"  -> {hint}", err=True)

@@ -147,7 +147,7 @@ class BlobMissing(ContentFault):
 
 
 def sentence(text: str) -> str:
-    """The text with a capital letter and a full stop; one that it has already is not doubled."""
+    """The text with a capital letter at its start and one full stop at its end."""
     text = text.strip()
     if not text:
         return text
@@ -155,6 +155,6 @@ def sentence(text: str) -> str:
 
 
 def explained(fault: NetbootError) -> str:
-    """Message and hint as sentences of one paragraph."""
+    """A fault's message and hint as full sentences, for one line."""
     hint = fault.hint if isinstance(fault, OperatorFault) else ""
     return f"{sentence(str(fault))} {sentence(hint)}".strip()

@@ -7,7 +7,6 @@ is a number that fits, and what is no text is left out.
 import ipaddress
 import json
 import math
-import re
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,8 @@ from itsdangerous import BadData, URLSafeSerializer, URLSafeTimedSerializer
 from netboot.boot.files.names import Refusal
 from netboot.boot.told.events import Event, PeReported
 from netboot.images.versions.content_version import ContentVersion, PublishedContent
+from netboot.protocols.mac import read_mac
+from netboot.protocols.printable import printable_text
 
 LIFETIME_SECONDS = 6 * 3600
 WAYS = frozenset({"iso", "usb", "disk", "package"})
@@ -25,7 +26,6 @@ LONGEST_FIELD = 2000
 LARGEST_NUMBER = 2**31 - 1
 
 _NOT_OURS = 2  # RFC 1350's "access violation", which HTTP calls 403
-_MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +88,6 @@ class ReportTokens:
         return URLSafeTimedSerializer(self.secret, salt="report")
 
 
-def plain_mac(text: str) -> str:
-    """A MAC address as `52:54:00:ab:cd:ef`, whichever sign parts it; empty for anything else."""
-    mac = text.strip().lower().replace("-", ":")
-    return mac if _MAC.fullmatch(mac) else ""
-
-
 @dataclass(frozen=True, slots=True)
 class _Sender:
     """What a token says: the image's address, the version, the machine (may be empty), the way."""
@@ -127,7 +121,7 @@ def read_report(
     found = _text(said, "image")
     return PeReported(
         at=time.time(),
-        mac=sender.mac or plain_mac(_text(said, "mac")),
+        mac=sender.mac or read_mac(_text(said, "mac")),
         ip=_address(_text(said, "ip")) or ip,
         image=_image_now(sender, found, published),
         version=(int(_number(said, "version")) if found else 0) or sender.number,
@@ -172,11 +166,8 @@ def _image_now(sender: _Sender, found: str, published: PublishedContent) -> str:
 
 
 def _text(said: dict[str, Any], name: str) -> str:
-    """A text field, printable and cut; lone surrogates are not printable and go as well."""
     value = said.get(name)
-    if not isinstance(value, str):
-        return ""
-    return "".join(c for c in value[: 2 * LONGEST_FIELD] if c.isprintable())[:LONGEST_FIELD]
+    return printable_text(value, LONGEST_FIELD) if isinstance(value, str) else ""
 
 
 def _number(said: dict[str, Any], name: str) -> float:

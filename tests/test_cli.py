@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from netboot.boot.told.events import DhcpStarted, ForeignOffer, OfferSent, RequestIgnored
-from netboot.cli import SUBJECTS, SUMMARIES, main
+from netboot.cli import SUBJECTS, main
 from netboot.images.architecture import Architecture
 from netboot.operations import remembered as facts
 from netboot.operations.accounts import accounts
@@ -264,8 +264,7 @@ def test_before_the_first_start_no_network_is_known(netboot):
 
 
 def test_every_subject_is_listed_and_helps(capsys):
-    """The table of subjects and the table of summaries are one."""
-    assert set(SUBJECTS) == set(SUMMARIES)
+    """Each with its own help."""
     assert 0 == main(["--help"])
     listed = capsys.readouterr().out
     for subject in SUBJECTS:

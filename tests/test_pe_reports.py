@@ -12,7 +12,7 @@ from netboot.boot.files.names import Refusal
 from netboot.boot.told.events import PeReported
 from netboot.images.architecture import Architecture
 from netboot.images.versions.content_version import ContentVersion, PublishedContent
-from netboot.pe_reports import ReportTokens, plain_mac, read_report
+from netboot.pe_reports import ReportTokens, read_report
 
 SECRET = "s" * 48
 MAC = "52:54:00:77:00:01"
@@ -260,24 +260,6 @@ def test_no_report_at_all_does_harm(said):
 def test_no_bytes_at_all_do_harm(body):
     """Whatever a wire can carry: an event or a refusal."""
     assert isinstance(read(body), PeReported | Refusal)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("52:54:00:AB:cd:EF", "52:54:00:ab:cd:ef"),
-        ("52-54-00-ab-cd-ef", "52:54:00:ab:cd:ef"),
-        (" 52:54:00:ab:cd:ef ", "52:54:00:ab:cd:ef"),
-        ("525400abcdef", ""),
-        ("52:54:00:ab:cd", ""),
-        ("52:54:00:ab:cd:eg", ""),
-        ("52:54:00:ab:cd:ef\n52:54:00:ab:cd:ef", ""),
-        ("", ""),
-    ],
-)
-def test_a_mac_address_has_one_spelling(text, expected):
-    """iPXE and Windows part it differently; anything else is none."""
-    assert expected == plain_mac(text)
 
 
 @pytest.mark.parametrize("way", ["iso", "usb", "disk", "package"])

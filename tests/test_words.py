@@ -63,7 +63,6 @@ DOCSTRINGS_TO_DO = (
     "web/live/",
     "web/pages/site/metrics.py",
     "web/server.py",
-    "web/show/boot_rows.py",
 )
 
 SHOWN_ATTRIBUTES = {"alt", "aria-label", "data-label", "hx-confirm", "placeholder", "title"}

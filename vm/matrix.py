@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from netboot.errors import OperatorFault
+from netboot.errors import OperatorFault, explained
 from netboot.images.architecture import Architecture
 from vm.machine.firmware import FirmwareKind
 from vm.network.lab_network import LabNetwork, Slot
@@ -144,6 +144,6 @@ class _Runner:
             wrong = compare(expect(scenario, phase, served=served), tried.verdict)
             boot = Boot(scenario, phase, tried, wrong)
         except OperatorFault as fault:
-            boot = Boot(scenario, phase, None, f"{fault} {fault.hint}".strip())
+            boot = Boot(scenario, phase, None, explained(fault))
         self._on_boot(boot)
         return boot

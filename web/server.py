@@ -106,7 +106,7 @@ def _require_free(address: str, port: int) -> None:
             if fault.errno == errno.EADDRINUSE:
                 raise PortTaken(
                     f"TCP port {port} of {address} is taken by {who_holds(port, protocol='tcp')}",
-                    hint="Stop that program, or choose another port: NETBOOT_WEB_PORT=8090",
+                    hint="Stop that program, or choose another port: `NETBOOT_WEB_PORT=8090`.",
                 ) from fault
             raise NotPermitted(
                 f"the page cannot open TCP port {port} of {address}: {fault.strerror}",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from netboot.commands.output import as_json, open_site, print_json, progress_bar, say
+from netboot.commands.output import on_site, print_json, progress_bar, say
+from netboot.commands.recorded import Verb
 from netboot.images.declared import Change, Kind
 from netboot.operations import declarative
+
+if TYPE_CHECKING:
+    from netboot.site import Site
 
 MARKS = {Kind.ADD: ("+", "green"), Kind.CHANGE: ("~", "yellow"), Kind.REMOVE: ("-", "red")}
 DIFFERENT = 3
@@ -18,27 +22,25 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 prune_option = click.option("--prune", is_flag=True, help="Remove images that no file declares.")
 
 
-@click.command()
+@click.command(cls=Verb, changes=False)
 @click.argument("folder", type=FOLDER)
-@as_json
-@click.pass_obj
-def export(data: Path, folder: Path, *, json_: bool) -> None:
+@on_site
+def export(site: Site, folder: Path, *, json_: bool) -> None:
     """Write images, drivers and assignments into FOLDER, as files for git."""
-    written = declarative.export(open_site(data), folder)
+    written = declarative.export(site, folder)
     say({"files": written}, f"{len(written)} files are in {folder}.", json_=json_)
 
 
-@click.command()
+@click.command(cls=Verb, changes=False)
 @click.argument("folder", type=FOLDER)
 @prune_option
 @click.option(
     "--exit-code", "tell", is_flag=True, help=f"Exit with {DIFFERENT} when something would change."
 )
-@as_json
-@click.pass_obj
-def plan(data: Path, folder: Path, *, prune: bool, tell: bool, json_: bool) -> int:
-    """Say what `netboot apply FOLDER` would change; change nothing."""
-    found = declarative.plan(open_site(data), folder, prune=prune)
+@on_site
+def plan(site: Site, folder: Path, *, prune: bool, tell: bool, json_: bool) -> int:
+    """Show what `netboot apply FOLDER` would change; change nothing."""
+    found = declarative.plan(site, folder, prune=prune)
     if json_:
         print_json(_plain(found))
     else:
@@ -46,19 +48,17 @@ def plan(data: Path, folder: Path, *, prune: bool, tell: bool, json_: bool) -> i
     return DIFFERENT if tell and found.changes else 0
 
 
-@click.command()
+@click.command(cls=Verb, changes=True)
 @click.argument("folder", type=FOLDER)
 @prune_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@as_json
-@click.pass_obj
-def apply(data: Path, folder: Path, *, prune: bool, yes: bool, json_: bool) -> None:
-    """Make images, drivers and assignments as FOLDER declares them.
+@on_site
+def apply(site: Site, folder: Path, *, prune: bool, yes: bool, json_: bool) -> None:
+    """Change images, drivers and assignments to match FOLDER.
 
     Nothing is built and nothing that machines get changes: build versions and update the
     distribution points afterwards.
     """
-    site = open_site(data)
     if not json_ and not yes:
         found = declarative.plan(site, folder, prune=prune)
         _show(found)

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
+from netboot.commands.output import (
+    on_site,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+)
+from netboot.commands.recorded import Verbs
 from netboot.operations import jobs as operations
 from netboot.operations import lab
 
@@ -16,19 +23,18 @@ if TYPE_CHECKING:
     from netboot.site import Site
 
 
-@click.group()
+@click.group(cls=Verbs)
 def job() -> None:
     """Long work that the worker does."""
 
 
-@job.command("list")
+@job.command("list", changes=False)
 @click.option("--limit", default=20, type=click.IntRange(1, 1000), show_default=True)
 @click.option("--kind", default="", help="Only these, like build_version.")
-@as_json
-@click.pass_obj
-def list_(data: Path, *, limit: int, kind: str, json_: bool) -> None:
+@on_site
+def list_(site: Site, *, limit: int, kind: str, json_: bool) -> None:
     """Show the newest jobs."""
-    found = operations.list_jobs(open_site(data), limit, kind=kind)
+    found = operations.list_jobs(site, limit, kind=kind)
     if json_:
         print_json(found)
         return
@@ -46,13 +52,12 @@ def list_(data: Path, *, limit: int, kind: str, json_: bool) -> None:
     print_table(("No.", "Job", "State", "Done", "Asked for", "Message"), rows)
 
 
-@job.command()
+@job.command(changes=False)
 @click.argument("number", type=int)
-@as_json
-@click.pass_obj
-def show(data: Path, number: int, *, json_: bool) -> None:
+@on_site
+def show(site: Site, number: int, *, json_: bool) -> None:
     """Show job NUMBER with its log."""
-    found = operations.get_job(open_site(data), number)
+    found = operations.get_job(site, number)
     if json_:
         print_json(found)
         return
@@ -63,33 +68,30 @@ def show(data: Path, number: int, *, json_: bool) -> None:
         click.echo(f"  {line}")
 
 
-@job.command()
+@job.command(changes=True)
 @click.argument("number", type=int)
-@as_json
-@click.pass_obj
-def cancel(data: Path, number: int, *, json_: bool) -> None:
+@on_site
+def cancel(site: Site, number: int, *, json_: bool) -> None:
     """Ask job NUMBER to stop."""
-    found = operations.cancel(open_site(data), number)
+    found = operations.cancel(site, number)
     say(found, f'"{found.title}" was asked to stop.', json_=json_)
 
 
-@job.command()
+@job.command(changes=False)
 @click.argument("number", type=int)
-@as_json
-@click.pass_obj
-def wait(data: Path, number: int, *, json_: bool) -> int:
+@on_site
+def wait(site: Site, number: int, *, json_: bool) -> int:
     """Wait until job NUMBER has ended; exit code 1 when it failed or was cancelled."""
-    return finish(open_site(data), number, json_=json_)
+    return finish(site, number, json_=json_)
 
 
-@job.command()
+@job.command(changes=False)
 @click.argument("number", type=int)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@as_json
-@click.pass_obj
-def screenshot(data: Path, *, number: int, file: Path, json_: bool) -> None:
+@on_site
+def screenshot(site: Site, *, number: int, file: Path, json_: bool) -> None:
     """Save the last picture of the test machine of job NUMBER as FILE (PNG)."""
-    size = operations.save_screenshot(open_site(data), number, file)
+    size = operations.save_screenshot(site, number, file)
     say({"file": str(file), "size": size}, f"Saved {file}, {size} bytes.", json_=json_)
 
 

@@ -1,34 +1,54 @@
 """What commands share: tables, JSON, progress bars, and the site in --data."""
 
+import functools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
 from netboot.errors import NotFound, NotPermitted
+from netboot.progress import Progress
 from netboot.site import Site
 
-Progress = Callable[[float, str], None]
-
 MARKS = ("site.db", "netboot.toml", "secret")
-"""What tells a site's folder from any other; with PostgreSQL there is no site.db."""
+"""Any of these marks a folder as a site's; with PostgreSQL there is no site.db."""
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON, for scripts.")
 
 
-def open_caught_up(data: Path) -> Site:
-    """The site, its boots and machines as the journal tells them now.
+def on_site(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command --json, and the site in --data as its first argument."""
 
-    Raises as `open_site`, and OperatorFault or ContentFault.
-    """
+    @as_json
+    @click.pass_obj
+    @functools.wraps(function)
+    def opened(data: Path, *values: Any, **named: Any) -> Any:
+        return function(open_site(data), *values, **named)
+
+    return opened
+
+
+def caught_up(site: Site) -> Site:
+    """The site, its boots and machines written as rows up to now."""
     from netboot.daemons.projector import catch_up
 
-    site = open_site(data)
     catch_up(site)
     return site
+
+
+def on_caught_up_site(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `on_site`, for commands that read boots or machines: also with no projector running."""
+
+    @on_site
+    @functools.wraps(function)
+    def opened(site: Site, *values: Any, **named: Any) -> Any:
+        return function(caught_up(site), *values, **named)
+
+    return opened
 
 
 def open_site(data: Path) -> Site:
@@ -38,7 +58,7 @@ def open_site(data: Path) -> Site:
     except PermissionError as fault:
         raise NotPermitted(
             f"the data folder {data} cannot be read: {fault.strerror}",
-            hint="It belongs to somebody else: become that user, or name another with --data.",
+            hint="It belongs to another user: become that user, or choose another with --data.",
         ) from fault
     if not found:
         raise NotFound(
@@ -90,7 +110,7 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Progress]:
-    """A bar on a terminal, nothing in a script; beside the answer, never within it."""
+    """A progress bar on a terminal, on standard error; nothing in a script."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 

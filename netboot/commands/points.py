@@ -1,28 +1,26 @@
 """`netboot points`: update, verify, roll back."""
 
-from pathlib import Path
-
 import click
 
-from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
+from netboot.commands.output import on_site, print_json, print_table, progress_bar, say
+from netboot.commands.recorded import Verbs
 from netboot.errors import ContentFault
 from netboot.operations.images import images
 from netboot.operations.points import points as operations
+from netboot.site import Site
 
 
-@click.group()
+@click.group(cls=Verbs)
 def points() -> None:
     """Distribution points: update, verify, roll back."""
 
 
-@points.command()
+@points.command(changes=True)
 @click.argument("image", required=False)
 @click.option("--all", "all_", is_flag=True, help="Every image that has a version.")
-@as_json
-@click.pass_obj
-def update(data: Path, image: str | None, *, all_: bool, json_: bool) -> None:
+@on_site
+def update(site: Site, image: str | None, *, all_: bool, json_: bool) -> None:
     """Update Distribution Points: machines get the newest version of IMAGE from now on."""
-    site = open_site(data)
     if bool(image) == all_:
         raise click.UsageError("Name one image, or say --all.")
     names = [image] if image else [v.name for v in images.list_images(site) if v.current]
@@ -38,12 +36,11 @@ def update(data: Path, image: str | None, *, all_: bool, json_: bool) -> None:
         print_json(done)
 
 
-@points.command()
-@as_json
-@click.pass_obj
-def status(data: Path, *, json_: bool) -> None:
+@points.command(changes=False)
+@on_site
+def status(site: Site, *, json_: bool) -> None:
     """Show what each point serves, against the newest versions."""
-    views = operations.point_status(open_site(data))
+    views = operations.point_status(site)
     if json_:
         print_json(
             [
@@ -62,29 +59,27 @@ def status(data: Path, *, json_: bool) -> None:
     print_table(("Point", "Image", "Served", "Newest", "Status"), rows)
 
 
-@points.command()
+@points.command(changes=True)
 @click.argument("image")
 @click.argument("version", type=int)
-@as_json
-@click.pass_obj
-def rollback(data: Path, *, image: str, version: int, json_: bool) -> None:
+@on_site
+def rollback(site: Site, *, image: str, version: int, json_: bool) -> None:
     """Serve VERSION of IMAGE again."""
     with progress_bar("Verifying") as tell:
-        result = operations.rollback(open_site(data), image, version, progress=tell)
+        result = operations.rollback(site, image, version, progress=tell)
     say(result, f"Machines now get {result.image} v{result.number}.", json_=json_)
 
 
-@points.command()
+@points.command(changes=False)
 @click.argument("image")
-@as_json
-@click.pass_obj
-def verify(data: Path, image: str, *, json_: bool) -> None:
+@on_site
+def verify(site: Site, image: str, *, json_: bool) -> None:
     """Read every byte of IMAGE where it is served, and compare.
 
     A version with an altered file is out of service from then on.
     """
     with progress_bar("Verifying") as tell:
-        found, wrong = operations.verify(open_site(data), image, progress=tell)
+        found, wrong = operations.verify(site, image, progress=tell)
     if not wrong or json_:
         words = f"{found.image} v{found.held or '-'}: {found.status.value}"
         say({"image": found.image, "held": found.held, "status": found.status.value,

@@ -1,47 +1,23 @@
-"""What was changed on the command line stands in the audit log, too."""
+"""Each verb declares whether it changes the site; what a changing verb did is recorded.
+
+@image.command("list", changes=False)
+@image.command("delete", changes=True)
+@image.command("coverage", changes=("fix", "remove_unneeded"))  # only with these options
+"""
 
 import getpass
 import os
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
-SERVICES = {"run", "boot", "http", "projector", "worker", "check", "completion"}
-ONLY_TELLING = {"boots", "export", "network", "plan"}
-"""Subjects that change nothing, whatever follows."""
-
-READING = {
-    "altered",
-    "choices",
-    "code",
-    "compare",
-    "conflicts",
-    "coverage",
-    "deliveries",
-    "export",
-    "hours",
-    "list",
-    "log",
-    "match",
-    "plan",
-    "save",
-    "screenshot",
-    "search",
-    "servers",
-    "sessions",
-    "show",
-    "status",
-    "tokens",
-    "verify",
-    "versions",
-    "wait",
-}
-CHANGING = ("--delete", "--fix", "--remove-unneeded")
-"""Options by which a verb that reads changes something after all."""
+import click
 
 ROOMS = {
     "account": "accounts",
+    "apply": "declaration.apply",
     "deployment": "deployments",
     "driver": "drivers",
+    "driver pair": "known_pairs",
     "image": "images",
     "job": "jobs",
     "machine": "machines",
@@ -50,25 +26,41 @@ ROOMS = {
     "webhook": "webhooks",
     "wimboot": "boot_chains",
 }
-"""What pages and API call the subject of a command."""
+"""The names that page and API give to the command's subject in the audit log."""
 
 SECRET_OPTIONS = ("--password", "--secret", "--token")
+WORDS = "netboot.words"
 
 
-def changes(words: Sequence[str]) -> bool:
-    """Whether these words of a command change something: every verb that is not known to read."""
-    if (
-        not words
-        or words[0] in SERVICES | ONLY_TELLING
-        or any(word in {"-h", "--help"} for word in words)
-    ):
-        return False
-    verb = next((word for word in words[1:] if not word.startswith("-")), "")
-    return verb not in READING or any(word in CHANGING for word in words)
+class Verb(click.Command):
+    """A command that declares what it changes: all, nothing, or something with these options."""
+
+    def __init__(self, *args: Any, changes: bool | tuple[str, ...], **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.changes = changes
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the words for the audit log."""
+        ctx.meta[WORDS] = tuple(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Carry the command out, then record it if it has changed something."""
+        ended: object = super().invoke(ctx)
+        if self.changes is True or any(map(ctx.params.get, self.changes or ())):
+            _record(ctx)
+        return ended
 
 
-def record(data: Path, words: Sequence[str]) -> None:
-    """Write into the audit log what was done, as whoever is at the keyboard."""
+class Verbs(click.Group):
+    """A group of such commands. What a group does by itself changes nothing."""
+
+    command_class = Verb
+    group_class = type
+
+
+def _record(ctx: click.Context) -> None:
+    """Write into the audit log what was done, by the user of this terminal."""
     import logging
 
     import structlog
@@ -77,39 +69,52 @@ def record(data: Path, words: Sequence[str]) -> None:
     from netboot.images.boot_image.boot_image import slug
     from netboot.operations.accounts import audit
 
-    # The answer goes to standard output; a line of log between would spoil it.
+    # The answer goes to standard output: no log line may come between.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    verb = next((word for word in words[1:] if not word.startswith("-")), "")
-    rest = [word for word in words[1:] if word != verb]
-    named = next((word for word in rest if not word.startswith("-")), "")
-    room = ROOMS.get(words[0], words[0])
+    *groups, verb = ctx.command_path.split()[1:]
+    action = f"{_room(groups)}.{verb.replace('-', '_')}" if groups else ROOMS[verb]
+    room = action.partition(".")[0]
+    named = _named(ctx)
     if room == "images" and named:
         named = slug(named)
     audit.record(
-        open_site(data),
+        open_site(ctx.obj),
         actor=os.environ.get("SUDO_USER") or getpass.getuser(),
         via=audit.VIA_CLI,
-        action=f"{room}.{verb.replace('-', '_')}".rstrip("."),
+        action=action,
         subject=f"{room}/{named}".rstrip("/"),
-        details={"words": " ".join(_without_secrets(rest))},
+        details={"words": " ".join(_without_secrets(ctx.meta[WORDS]))},
     )
 
 
+def _room(groups: Sequence[str]) -> str:
+    path = " ".join(groups)
+    return ROOMS.get(path, path)
+
+
+def _named(ctx: click.Context) -> str:
+    """The command's first argument, or the first of several."""
+    arguments = [one.name for one in ctx.command.params if isinstance(one, click.Argument)]
+    value = ctx.params.get(arguments[0] or "") if arguments else None
+    first = value[0] if isinstance(value, tuple) and value else value
+    return _without_secrets([str(first)])[0] if first else ""
+
+
 def _is_secret(name: str) -> bool:
-    """Whether NAME=VALUE, as `netboot settings set` takes it, has a value to be kept secret."""
+    """Whether NAME=VALUE, as `netboot settings set` takes it, has a secret value."""
     from netboot.operations.accounts.audit import SECRET_WORDS
 
     return any(word in name.lower() for word in SECRET_WORDS)
 
 
 def _without_secrets(words: Sequence[str]) -> list[str]:
-    told: list[str] = []
+    shown: list[str] = []
     for place, word in enumerate(words):
         name, separator, _ = word.partition("=")
         if place and words[place - 1] in SECRET_OPTIONS:
-            told.append("…")
+            shown.append("…")
         elif separator and (name in SECRET_OPTIONS or _is_secret(name)):
-            told.append(f"{name}=…")
+            shown.append(f"{name}=…")
         else:
-            told.append(word)
-    return told
+            shown.append(word)
+    return shown

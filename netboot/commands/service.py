@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netboot.commands.recorded import Verb
 from netboot.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 RUN_HELP = "Network interface that machines boot through; without it, a lab of its own."
 
 
-@click.command()
+@click.command(cls=Verb, changes=False)
 @click.option("--interface", default="", help=RUN_HELP)
 @click.pass_obj
 def run(data: Path, interface: str) -> None:
@@ -25,7 +26,7 @@ def run(data: Path, interface: str) -> None:
     raise click.exceptions.Exit(run_site(data, interface))
 
 
-@click.command()
+@click.command(cls=Verb, changes=False)
 @click.option("--interface", default="", help="Network interface to serve.")
 @click.option("--address", default="", help="Our address there, told to machines.")
 @click.pass_obj
@@ -41,7 +42,7 @@ def boot(data: Path, interface: str, address: str) -> None:
     serve_boot(site, interface=interface, address=address)
 
 
-@click.command()
+@click.command(cls=Verb, changes=False)
 @click.option("--interface", default="", help="Network interface to serve.")
 @click.option("--address", default="", help="Our address there.")
 @click.pass_obj
@@ -56,7 +57,7 @@ def http(data: Path, interface: str, address: str) -> None:
     serve_boot_files(site, address=address or site.settings.address or address_of(interface))
 
 
-@click.command()
+@click.command(cls=Verb, changes=False)
 @click.pass_obj
 def projector(data: Path) -> None:
     """Make boots and machines of what is in the journal (a part of `run`)."""
@@ -67,7 +68,7 @@ def projector(data: Path) -> None:
     run_projector(_opened(data, "projector"))
 
 
-@click.command()
+@click.command(cls=Verb, changes=False)
 @click.pass_obj
 def worker(data: Path) -> None:
     """Do queued jobs (a part of `run`)."""
@@ -79,6 +80,8 @@ def worker(data: Path) -> None:
 
 
 @click.command(
+    cls=Verb,
+    changes=False,
     context_settings={"ignore_unknown_options": True, "help_option_names": []},
     add_help_option=False,
 )

@@ -6,38 +6,35 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netboot.commands.output import as_json, open_site, print_json, print_table
+from netboot.commands.output import on_site, print_json, print_table
+from netboot.commands.recorded import Verbs
 from netboot.operations import settings as operations
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from netboot.operations.settings import SettingsView
+    from netboot.site import Site
 
 
-@click.group()
+@click.group(cls=Verbs)
 def settings() -> None:
-    """What the site is told at its start."""
+    """Settings that the site reads at start-up."""
 
 
-@settings.command("list")
-@as_json
-@click.pass_obj
-def list_(data: Path, *, json_: bool) -> None:
+@settings.command("list", changes=False)
+@on_site
+def list_(site: Site, *, json_: bool) -> None:
     """Show all settings, and where each comes from."""
-    _tell(operations.read_settings(open_site(data)), json_=json_)
+    _tell(operations.read_settings(site), json_=json_)
 
 
-@settings.command("set")
+@settings.command("set", changes=True)
 @click.argument("changes", metavar="NAME=VALUE...", nargs=-1, required=True)
-@as_json
-@click.pass_obj
-def set_(data: Path, changes: tuple[str, ...], *, json_: bool) -> None:
-    """Write settings into netboot.toml; they count from the next start on.
+@on_site
+def set_(site: Site, changes: tuple[str, ...], *, json_: bool) -> None:
+    """Write settings into netboot.toml; they take effect after a restart.
 
-    An empty VALUE takes one back to its default. The items of a list are parted by commas.
+    An empty VALUE takes one back to its default. Items of a list are separated by commas.
     """
-    site = open_site(data)
     lists = {one.name for one in operations.read_settings(site).settings if one.is_list}
     texts = {}
     for change in changes:

@@ -1,38 +1,36 @@
 """`netboot site`: the data folder, cleaned up and verified."""
 
 import time
-from pathlib import Path
 
 import click
 
 from netboot.commands.output import (
-    as_json,
-    open_caught_up,
-    open_site,
+    on_caught_up_site,
+    on_site,
     print_json,
     print_table,
     progress_bar,
     say,
 )
+from netboot.commands.recorded import Verbs
 from netboot.errors import ContentFault
 from netboot.operations.points import cleanup as housekeeping
 from netboot.operations.points import quarantine as damaged
+from netboot.site import Site
 
 
-@click.group()
+@click.group(cls=Verbs)
 def site() -> None:
-    """The data folder: clean up, verify, damaged bytes."""
+    """The data folder: clean up, verify."""
 
 
-@site.command()
+@site.command(changes=True)
 @click.option("--force", is_flag=True, help="Even where the database looks like another's.")
-@as_json
-@click.pass_obj
-def clean(data: Path, *, force: bool, json_: bool) -> None:
-    """Let go of what nothing names any more (a running site does it every day)."""
-    opened = open_caught_up(data)
+@on_caught_up_site
+def clean(site: Site, *, force: bool, json_: bool) -> None:
+    """Delete what nothing refers to any more (a running site does this every day)."""
     with progress_bar("Cleaning") as tell:
-        done = housekeeping.collect_garbage(opened, time.time(), force=force, progress=tell)
+        done = housekeeping.collect_garbage(site, time.time(), force=force, progress=tell)
     say(
         done,
         *(f"no longer kept on the distribution point: {label}" for label in done.versions),
@@ -43,13 +41,12 @@ def clean(data: Path, *, force: bool, json_: bool) -> None:
     )
 
 
-@site.command()
-@as_json
-@click.pass_obj
-def verify(data: Path, *, json_: bool) -> None:
+@site.command(changes=False)
+@on_site
+def verify(site: Site, *, json_: bool) -> None:
     """Read every byte that is stored or served, and compare it with its digest."""
     with progress_bar("Verifying") as tell:
-        count, wrong = housekeeping.verify(open_site(data), progress=tell)
+        count, wrong = housekeeping.verify(site, progress=tell)
     for sentence in wrong:
         click.echo(sentence, err=True)
     if not wrong or json_:
@@ -59,12 +56,11 @@ def verify(data: Path, *, json_: bool) -> None:
         raise ContentFault(f"{len(wrong)} of {count} blobs are not what they should be")
 
 
-@site.command()
-@as_json
-@click.pass_obj
-def altered(data: Path, *, json_: bool) -> None:
+@site.command(changes=False)
+@on_site
+def altered(site: Site, *, json_: bool) -> None:
     """List damaged bytes that the daily check took out of use and kept to be looked at."""
-    found = damaged.list_altered(open_site(data))
+    found = damaged.list_altered(site)
     if json_:
         print_json(found)
         return
@@ -82,16 +78,15 @@ def altered(data: Path, *, json_: bool) -> None:
         click.echo("  -> Delete them: netboot site delete-altered DIGEST, or --all")
 
 
-@site.command("delete-altered")
+@site.command("delete-altered", changes=True)
 @click.argument("digest", required=False)
 @click.option("--all", "everything", is_flag=True, help="All of them.")
-@as_json
-@click.pass_obj
-def delete_altered(data: Path, *, digest: str | None, everything: bool, json_: bool) -> None:
+@on_site
+def delete_altered(site: Site, *, digest: str | None, everything: bool, json_: bool) -> None:
     """Delete damaged bytes that were set aside: those of DIGEST, or all."""
     if bool(digest) == everything:
         raise click.UsageError("Name a digest, or say --all.")
-    done = damaged.delete_altered(open_site(data), digest or "")
+    done = damaged.delete_altered(site, digest or "")
     say(done, f"{done.files} files are gone, {done.size} bytes.", json_=json_)
 
 

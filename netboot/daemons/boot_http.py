@@ -14,7 +14,8 @@ from netboot.boot.files.ipxe_script import BootServer, ScriptClient
 from netboot.boot.files.names import ContentRef, Refusal, resolve_url
 from netboot.images.architecture import Architecture
 from netboot.images.versions.content_version import ContentVersion, PublishedContent
-from netboot.pe_reports import ReportTokens, plain_mac, read_report
+from netboot.pe_reports import ReportTokens, read_report
+from netboot.protocols.mac import read_mac
 from netboot.serve.content import Content
 from netboot.serve.http.boot_app import Script, boot_app
 from netboot.serve.http.message import Request, Response, plain
@@ -58,7 +59,7 @@ class BootPages:
         """The iPXE script for a machine that says of itself what stands in `query`."""
         del ip  # machines behind one address are told apart by their MAC
         published = self._published()
-        mac = plain_mac(query.get("mac", ""))
+        mac = read_mac(query.get("mac", ""))
         client = ScriptClient(
             firmware="uefi" if query.get("platform") == "efi" else "bios",
             nic=query.get("nic", ""),

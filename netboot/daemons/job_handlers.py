@@ -1,13 +1,17 @@
-"""What the worker does for each kind of job: the same operations that pages and CLI call."""
+"""What the worker does for each kind of job.
+
+A handler's parameters are the arguments of its kind; `ask_…` functions queue the same names.
+Jobs in one lane wait for each other; lanes run side by side.
+"""
 
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from netboot.boot.told.events import PeOffline
 from netboot.errors import AlreadyExists, OperatorFault
@@ -18,6 +22,7 @@ from netboot.operations.boots import network
 from netboot.operations.drivers import importing as driver_import
 from netboot.operations.images import images
 from netboot.operations.images import source as image_source
+from netboot.operations.jobs import JobKind
 from netboot.operations.media import media
 from netboot.operations.points import cleanup as housekeeping
 from netboot.operations.points import points
@@ -47,65 +52,111 @@ class Context(Protocol):
         """Raises when the job must end."""
 
 
-def build_version(context: Context) -> dict[str, Any]:
-    """Build an image's next version; with `update`, hand it to the points at once."""
-    arguments = context.job.arguments
-    result = versions.build_version(context.site, arguments["image"], progress=context.progress)
-    if arguments.get("update"):
-        points.update_distribution_points(context.site, arguments["image"])
+class Lane(NamedTuple):
+    """Kinds that wait for each other; `width` jobs of the lane run at the same time."""
+
+    name: str
+    width: int = 1
+
+
+MAIN = Lane("main")
+TEST_MACHINES = Lane("test machines", width=2)
+"""Two cores boot two test machines without slowing each other down."""
+CHECKS, CAPTURES = Lane("network checks"), Lane("recordings")
+SCRUBS = Lane("scrub")
+"""A scrub reads slowly for hours: nothing else should wait for it."""
+
+Handler = Callable[..., dict[str, Any]]
+
+HANDLERS: dict[JobKind, Handler] = {}
+_IN_LANE: dict[Lane, list[JobKind]] = {}
+
+
+def handles(kind: JobKind, lane: Lane = MAIN) -> Callable[[Handler], Handler]:
+    """Declare the function that does the jobs of a kind, and the lane that they run in."""
+
+    def declare(handler: Handler) -> Handler:
+        HANDLERS[kind] = handler
+        _IN_LANE.setdefault(lane, []).append(kind)
+        return handler
+
+    return declare
+
+
+def lanes() -> tuple[tuple[JobKind, ...], ...]:
+    """The kinds that each thread of the worker takes."""
+    return tuple(tuple(kinds) for lane, kinds in _IN_LANE.items() for _ in range(lane.width))
+
+
+def carry_out(context: Context) -> dict[str, Any]:
+    """Do the job; its result. Raises what the handler of its kind raises."""
+    return HANDLERS[JobKind(context.job.kind)](context, **context.job.arguments)
+
+
+@handles(JobKind.BUILD_VERSION)
+def build_version(context: Context, *, image: str, update: bool = False) -> dict[str, Any]:
+    """Build an image's next version; with `update`, publish it at once."""
+    result = versions.build_version(context.site, image, progress=context.progress)
+    if update:
+        points.update_distribution_points(context.site, image)
     return {"image": result.version.image, "version": result.version.number, "built": result.built}
 
 
-def update_distribution_points(context: Context) -> dict[str, Any]:
+@handles(JobKind.UPDATE_POINTS)
+def update_distribution_points(context: Context, *, image: str) -> dict[str, Any]:
     """Update Distribution Points."""
-    result = points.update_distribution_points(
-        context.site, context.job.arguments["image"], progress=context.progress
-    )
+    result = points.update_distribution_points(context.site, image, progress=context.progress)
     return {"image": result.image, "version": result.number, "changed": result.changed}
 
 
-def import_image(context: Context) -> dict[str, Any]:
+@handles(JobKind.IMPORT_IMAGE)
+def import_image(
+    context: Context,
+    *,
+    path: str,
+    name: str,
+    architecture: str | None = None,
+    index: int | None = None,
+    comment: str = "",
+) -> dict[str, Any]:
     """Import an uploaded WIM."""
-    arguments = context.job.arguments
-    chosen = arguments.get("architecture")
-    with _upload(context) as path:
+    with _upload(context, path) as wim:
         try:
             view = images.import_image(
                 context.site,
-                path,
-                name=arguments["name"],
-                architecture=Architecture(chosen) if chosen else None,
-                index=arguments.get("index"),
-                comment=arguments.get("comment", ""),
+                wim,
+                name=name,
+                architecture=Architecture(architecture) if architecture else None,
+                index=index,
+                comment=comment,
                 ours=True,
                 progress=context.progress,
             )
         except AlreadyExists:
-            view = _imported_before(context, path)
+            earlier = _imported_before(context, wim, name)
+            if earlier is None:
+                raise
+            view = earlier
     return {"image": view.name}
 
 
-def examine_source(context: Context) -> dict[str, Any]:
-    """Examine an uploaded file as a newer source of an image; the report waits on its page."""
-    arguments = context.job.arguments
-    with _upload(context) as path:
+@handles(JobKind.EXAMINE_SOURCE)
+def examine_source(
+    context: Context, *, image: str, path: str, index: int | None = None
+) -> dict[str, Any]:
+    """Examine an uploaded file as a newer source of an image; its page shows the report."""
+    with _upload(context, path) as wim:
         view = image_source.examine_source(
-            context.site,
-            arguments["image"],
-            path,
-            index=arguments.get("index"),
-            ours=True,
-            progress=context.progress,
+            context.site, image, wim, index=index, ours=True, progress=context.progress
         )
     conflicts = view.candidate.report.conflicts if view.candidate else ()
     return {"image": view.name, "conflicts": list(conflicts)}
 
 
-def verify_content(context: Context) -> dict[str, Any]:
-    """Read all that is served of an image; a version with altered files is out of service."""
-    found, wrong = points.verify(
-        context.site, context.job.arguments["image"], progress=context.progress
-    )
+@handles(JobKind.VERIFY_CONTENT)
+def verify_content(context: Context, *, image: str) -> dict[str, Any]:
+    """Read every served file of an image; a version with altered files goes out of service."""
+    found, wrong = points.verify(context.site, image, progress=context.progress)
     if wrong:
         raise JobFailed(
             f"{found.image} v{found.held} was altered and is out of service: {', '.join(wrong)}",
@@ -115,8 +166,9 @@ def verify_content(context: Context) -> dict[str, Any]:
     return {"image": found.image, "version": found.held, "status": found.status.value}
 
 
+@handles(JobKind.SCRUB, SCRUBS)
 def scrub(context: Context) -> dict[str, Any]:
-    """The daily reading of all that is stored and served."""
+    """Read every stored and served file and compare it with its digest."""
     found = guarding.scrub(context.site, progress=context.progress)
     if found.alarms:
         raise JobFailed(
@@ -127,25 +179,30 @@ def scrub(context: Context) -> dict[str, Any]:
     return asdict(found)
 
 
-def import_drivers(context: Context) -> dict[str, Any]:
+@handles(JobKind.IMPORT_DRIVERS)
+def import_drivers(context: Context, *, path: str) -> dict[str, Any]:
     """Import uploaded driver packages."""
-    with _upload(context) as path:
-        report = driver_import.import_drivers(context.site, path, progress=context.progress)
+    with _upload(context, path) as packages:
+        report = driver_import.import_drivers(context.site, packages, progress=context.progress)
     return report.shortened()
 
 
-def build_media(context: Context) -> dict[str, Any]:
-    """Make an ISO, a USB image or a disk image of a version."""
-    arguments = context.job.arguments
-    order = MediaOrder.from_json(arguments["order"])
-    wanted = [(image, number) for image, number in arguments["versions"]]
-    view = media.build_media(context.site, order, wanted, progress=context.progress)
-    return {"image": arguments["image"], "medium": view.id, "digest": view.digest}
+@handles(JobKind.BUILD_MEDIA)
+def build_media(
+    context: Context, *, image: str, order: dict[str, Any], versions: Sequence[tuple[str, int]]
+) -> dict[str, Any]:
+    """Make an ISO, a USB image or a disk image of `versions` (image and number)."""
+    wanted = [(name, number) for name, number in versions]
+    view = media.build_media(
+        context.site, MediaOrder.from_json(order), wanted, progress=context.progress
+    )
+    return {"image": image, "medium": view.id, "digest": view.digest}
 
 
-def boot_test_machine(context: Context) -> dict[str, Any]:
-    """Boot a test machine in the lab and say how it ended."""
-    request = {**context.job.arguments, "id": str(context.job.id)}
+@handles(JobKind.BOOT_TEST_MACHINE, TEST_MACHINES)
+def boot_test_machine(context: Context, *, firmware: str, nic: str, memory: int) -> dict[str, Any]:
+    """Boot a test machine in the lab and report how it ended."""
+    request = {"firmware": firmware, "nic": nic, "memory": memory, "id": str(context.job.id)}
     began = time.monotonic()
     devices: list[str] = []
     try:
@@ -182,15 +239,18 @@ def _follow(context: Context, event: dict[str, Any]) -> list[str]:
     return []
 
 
-def check_network(context: Context) -> dict[str, Any]:
-    """Ask the boot network as machines would; verdicts are shown as they come."""
+@handles(JobKind.CHECK_NETWORK, CHECKS)
+def check_network(
+    context: Context, *, kinds: Sequence[str], patience: int, whole: bool
+) -> dict[str, Any]:
+    """Ask the boot network as machines would, and show each verdict as soon as it is known."""
     verdicts: list[dict[str, Any]] = []
     about: dict[str, Any] = {}
-    for event in network.run_check(context.site, context.job.arguments):
+    for event in network.run_check(context.site, kinds, patience=patience, whole=whole):
         context.check()
         match event:
-            case {"event": "asking", "kinds": int(kinds), **facts}:
-                about = {**facts, "kinds": kinds}
+            case {"event": "asking", "kinds": int(count), **facts}:
+                about = {**facts, "kinds": count}
                 context.show({**about, "verdicts": []}, part=0.1, stage="asking the network")
             case {"event": "verdict", **verdict}:
                 verdicts.append(verdict)
@@ -208,11 +268,12 @@ def check_network(context: Context) -> dict[str, Any]:
     raise OperatorFault("the check ended without a verdict", hint="Is the site stopping?")
 
 
-def read_capture(context: Context) -> dict[str, Any]:
-    """Tell the story of a recorded boot; the recording goes when it is told."""
-    with _upload(context) as path:
+@handles(JobKind.READ_CAPTURE, CAPTURES)
+def read_capture(context: Context, *, path: str) -> dict[str, Any]:
+    """Explain a recorded boot, then delete the recording."""
+    with _upload(context, path) as recording:
         context.progress(0.1, "reading the recording")
-        for event in network.tell_capture(path):
+        for event in network.tell_capture(recording):
             context.check()
             match event:
                 case {"event": "failed"}:
@@ -226,8 +287,9 @@ def read_capture(context: Context) -> dict[str, Any]:
     raise OperatorFault("the reading ended without a word", hint="Is the site stopping?")
 
 
+@handles(JobKind.CLEAN_UP)
 def clean_up(context: Context) -> dict[str, Any]:
-    """The daily housekeeping."""
+    """Delete what nothing refers to any more."""
     done = housekeeping.collect_garbage(context.site, time.time(), progress=context.progress)
     return {**asdict(done), "versions": list(done.versions)}
 
@@ -281,21 +343,21 @@ def _part_of(line: str) -> float:
 
 
 @contextmanager
-def _upload(context: Context) -> Iterator[Path]:
-    """The upload that a job is about; it goes when the job is over, however it ended."""
-    path = Path(context.job.arguments["path"])
+def _upload(context: Context, path: str) -> Iterator[Path]:
+    """The job's upload; it is deleted when the job has ended, with or without success."""
+    upload = Path(path)
     try:
-        yield path
+        yield upload
     except JobInterrupted:
-        raise  # whoever takes the job up again needs it
+        raise  # the worker that takes the job up again needs it
     except BaseException:
-        _forget_upload(context.site, path)
+        _forget_upload(context.site, upload)
         raise
-    _forget_upload(context.site, path)
+    _forget_upload(context.site, upload)
 
 
 def _forget_upload(site: Site, path: Path) -> None:
-    """Remove an upload of ours; never a file that lies anywhere else."""
+    """Delete an upload; never a file outside the folder of uploads."""
     uploads = (site.data / "uploads").resolve()
     path = path.resolve()
     if path != uploads and path.is_relative_to(uploads):
@@ -305,44 +367,10 @@ def _forget_upload(site: Site, path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _imported_before(context: Context, path: Path) -> images.ImageView:
-    """The image, if an earlier worker imported it and died before it could say so."""
+def _imported_before(context: Context, path: Path, name: str) -> images.ImageView | None:
+    """The image, if an earlier worker imported it and died before it could record that."""
     if context.job.attempts > 1:
-        view = images.get_image(context.site, context.job.arguments["name"])
+        view = images.get_image(context.site, name)
         if view.source_digest == hash_file(path).digest:
             return view
-    raise AlreadyExists(
-        f'there is a boot image "{context.job.arguments["name"]}" already',
-        hint="Choose another name.",
-    )
-
-
-HANDLERS: dict[str, Callable[[Context], dict[str, Any]]] = {
-    "build_version": build_version,
-    "update_distribution_points": update_distribution_points,
-    "import_image": import_image,
-    "examine_source": examine_source,
-    "verify_content": verify_content,
-    "scrub": scrub,
-    "import_drivers": import_drivers,
-    "boot_test_machine": boot_test_machine,
-    "check_network": check_network,
-    "read_capture": read_capture,
-    "clean_up": clean_up,
-    "build_media": build_media,
-}
-
-# Kinds in one lane wait for each other; lanes run side by side. Two lanes of test machines,
-# since that is what two cores boot without getting in each other's way. The scrub reads slowly
-# for hours, so it has a lane of its own.
-LANES: tuple[tuple[str, ...], ...] = (
-    (
-        *("build_version", "update_distribution_points", "import_image", "examine_source"),
-        *("verify_content", "import_drivers", "clean_up", "build_media"),
-    ),
-    ("boot_test_machine",),
-    ("boot_test_machine",),
-    ("check_network",),
-    ("read_capture",),
-    ("scrub",),
-)
+    return None

@@ -11,7 +11,6 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -102,7 +101,7 @@ class Worker:
         """Work until `stop`; raises what ended a lane."""
         threads = [
             threading.Thread(target=self._lane, args=(f"{self.name}:{place}", kinds), name=kinds[0])
-            for place, kinds in enumerate(job_handlers.LANES)
+            for place, kinds in enumerate(job_handlers.lanes())
         ]
         threads.append(threading.Thread(target=self._webhooks, name="webhooks"))
         threads.append(threading.Thread(target=self._results, name="results"))
@@ -118,7 +117,7 @@ class Worker:
         """Give the running jobs back as soon as they tell their progress, take no more."""
         self._ending.set()
 
-    def _lane(self, worker: str, kinds: tuple[str, ...]) -> None:
+    def _lane(self, worker: str, kinds: tuple[jobs.JobKind, ...]) -> None:
         """One job of these kinds at a time: builds must not wait for a boot test."""
         try:
             looked = -LOOK_AFTER_HOUSE_SECONDS
@@ -180,9 +179,8 @@ class Worker:
 
     def _carry_out(self, context: JobContext, worker: str) -> None:
         job, jobs = context.job, self.site.jobs
-        handler: Callable[[JobContext], dict[str, Any]] = job_handlers.HANDLERS[job.kind]
         try:
-            result = handler(context)
+            result = job_handlers.carry_out(context)
         except LeaseLost:
             raise
         except JobCancelled as stop:

@@ -7,7 +7,7 @@ is built and nothing served changes; that stays a decision of its own.
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,6 +31,8 @@ from netboot.images.drivers import catalog
 from netboot.operations.deployments import deployments as policy
 from netboot.operations.drivers.drivers import find_driver
 from netboot.operations.images import images
+from netboot.progress import Progress, silent
+from netboot.protocols.mac import require_mac
 from netboot.site import Site
 from netboot.store.database.records import DefaultImageRow, DeploymentRow, DriverRow, ImageRow
 from netboot.store.drivers.rows import driver_value, split_words
@@ -44,8 +46,6 @@ from netboot.store.images.declared_files import (
     write_files,
 )
 from netboot.store.images.rows import find_image, image_value, keep_drivers
-
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def apply(
     *,
     prune: bool = False,
     planned: str = "",
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Plan:
     """Make the site as these declare it; what was changed.
 
@@ -112,7 +112,6 @@ def apply(
     nothing is done. Raises InvalidInput for files that cannot be applied, EditConflict, and what
     importing a source raises.
     """
-    tell = progress or (lambda _part, _stage: None)
     files = _read(declared)
     done = _plan(site, files, prune=prune)
     if planned and planned != done.digest:
@@ -124,8 +123,8 @@ def apply(
                 for one in done.changes
             ),
         )
-    _take_in(site, files, tell)
-    tell(0.9, "changing recipes and assignments")
+    _take_in(site, files, progress)
+    progress(0.9, "changing recipes and assignments")
     with site.database.writing() as session:
         now = _now(session)
         wanted = _wanted(session, files, now)
@@ -189,7 +188,7 @@ def _wanted(session: Session, files: DeclaredFiles, now: Declaration) -> Declara
             raise InvalidInput("two files declare an image of the same name")
     machines = None
     if files.machines is not None:
-        machines = {policy.canonical_mac(mac): made for mac, made in files.machines.items()}
+        machines = {require_mac(mac): made for mac, made in files.machines.items()}
     return Declaration(drivers, found, files.defaults, machines)
 
 

@@ -1,14 +1,15 @@
-"""Long work: asked for here, done by the worker."""
+"""Long work: queued here, done by the worker."""
 
 import re
 import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from netboot.errors import InvalidInput, NotFound, NotPermitted
+from netboot.errors import NotFound, NotPermitted
 from netboot.operations import remembered as facts
 from netboot.site import Site
 from netboot.store.database.jobs import Job, JobLine
@@ -20,42 +21,46 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 DAY = 24 * 3600.0
 
-KINDS = (
-    "build_version",
-    "update_distribution_points",
-    "import_image",
-    "examine_source",
-    "verify_content",
-    "scrub",
-    "import_drivers",
-    "boot_test_machine",
-    "check_network",
-    "read_capture",
-    "clean_up",
-    "build_media",
-)
+
+class JobKind(StrEnum):
+    """The kinds of job; the values are in the database, in the API and in webhooks.
+
+    Each has one `ask_…` function, beside the operation that does the work, and one handler in
+    `job_handlers`, whose parameters are the job's arguments.
+    """
+
+    BUILD_VERSION = "build_version"
+    UPDATE_POINTS = "update_distribution_points"
+    IMPORT_IMAGE = "import_image"
+    EXAMINE_SOURCE = "examine_source"
+    VERIFY_CONTENT = "verify_content"
+    SCRUB = "scrub"
+    IMPORT_DRIVERS = "import_drivers"
+    BOOT_TEST_MACHINE = "boot_test_machine"
+    CHECK_NETWORK = "check_network"
+    READ_CAPTURE = "read_capture"
+    CLEAN_UP = "clean_up"
+    BUILD_MEDIA = "build_media"
 
 
-def submit(site: Site, kind: str, arguments: dict[str, Any], *, title: str) -> JobView:
-    """Queue work. Raises InvalidInput for a kind that no worker knows."""
-    if kind not in KINDS:
-        raise InvalidInput(f"no worker knows the job {kind!r}", hint=f"Jobs: {', '.join(KINDS)}.")
-    return site.jobs.submit(kind, arguments, title=title)
+def submit(site: Site, kind: JobKind, arguments: dict[str, Any], *, title: str) -> JobView:
+    """Queue a job. Pages, API and command line call the `ask_…` functions instead."""
+    return site.jobs.submit(str(kind), arguments, title=title)
 
 
 @dataclass(frozen=True, slots=True)
 class Daily:
-    """A job that the site gives itself once a day; the fact `mark` says when it last did."""
+    """A job that the site queues once a day; the fact `mark` holds the time of the last one."""
 
-    kind: str
+    kind: JobKind
     mark: str
     title: str
 
 
-def queue_when_due(site: Site, daily: Daily, kinds: tuple[str, ...], *, now: float) -> None:
-    """Queue the job, if a worker of these kinds takes it and a day has gone by.
+def queue_when_due(site: Site, daily: Daily, kinds: tuple[JobKind, ...], *, now: float) -> None:
+    """Queue the job if a worker of these kinds takes it and the last one was a day ago.
 
-    `now` is epoch seconds. A new site begins to count with the first call.
+    `now` is epoch seconds. On a new site the first call starts the clock.
     """
     if daily.kind not in kinds:
         return
@@ -64,7 +69,7 @@ def queue_when_due(site: Site, daily: Daily, kinds: tuple[str, ...], *, now: flo
         return
     facts.remember(site, daily.mark, {"at": now})
     if last is not None:
-        site.jobs.submit(daily.kind, {}, title=daily.title)
+        submit(site, daily.kind, {}, title=daily.title)
 
 
 def list_jobs(site: Site, limit: int = 20, *, offset: int = 0, kind: str = "") -> list[JobView]:
@@ -78,7 +83,7 @@ def list_lines(site: Site, limit: int = 20) -> list[LineView]:
 
 
 def list_unfinished(site: Site, limit: int = 20) -> list[LineView]:
-    """What waits or is under way, the newest first."""
+    """Waiting and running jobs, the newest first."""
     return site.jobs.lines(limit, unfinished=True)
 
 
@@ -93,9 +98,9 @@ def get_job(site: Site, job_id: int) -> JobView:
 
 
 def follow(site: Site, job_id: int) -> Iterator[JobView]:
-    """A job as it stands, whenever that is new, until it has ended. Raises NotFound.
+    """The job after each change, until it has ended. Raises NotFound.
 
-    The worker is another process, so its row is looked at twice a second.
+    The worker is another process, so this reads the row twice a second.
     """
     last: tuple[object, ...] = ()
     while True:

@@ -10,6 +10,7 @@ from typing import Any
 
 from netboot.errors import InvalidInput, NotFound, OperatorFault, explained
 from netboot.operations import jobs
+from netboot.operations.jobs import JobKind
 from netboot.site import Site
 
 FIRMWARES = (
@@ -29,7 +30,7 @@ NICS = (
 MEMORY_SIZES = (512, 1024, 2048)
 """MiB."""
 
-KIND = "boot_test_machine"
+KIND = JobKind.BOOT_TEST_MACHINE
 SOCKET = "lab.sock"
 SILENCE_SECONDS = 1.0
 
@@ -74,7 +75,7 @@ def came_to(job: jobs.JobView) -> str:
     return verdict(job.result) if job.kind == KIND else ""
 
 
-def submit_boot(site: Site, *, firmware: str, nic: str, memory: int) -> jobs.JobView:
+def ask_boot(site: Site, *, firmware: str, nic: str, memory: int) -> jobs.JobView:
     """Ask for a test machine with `memory` MiB; how it ended stands in the job's result.
 
     Raises InvalidInput for what is not on offer, OperatorFault where no lab runs.
@@ -157,7 +158,7 @@ def _connect(site: Site) -> socket.socket:
     except OSError as fault:
         lab.close()
         raise NotFound(
-            "no lab runs beside this site.",
+            "no lab runs for this site",
             hint="`make run` without INTERFACE starts one; a site on a real network has none.",
         ) from fault
     return lab

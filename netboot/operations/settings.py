@@ -4,11 +4,9 @@ A change is written into netboot.toml, with the administrator's own comments kep
 from the next start on. What an environment variable says cannot be changed here.
 """
 
-import fcntl
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from netboot.config import FILE_NAME, Settings, load_settings
 from netboot.errors import Difference, EditConflict, InvalidInput, NotPermitted
 from netboot.site import Site
 from netboot.store.content.blobs import sync_folder
+from netboot.store.content.folder_lock import locked
 
 DEFAULT, FILE, VARIABLE = "default", "file", "variable"
 LONGEST = 2000
@@ -96,21 +95,8 @@ def change_settings(
     is wrong, NotPermitted for one that a variable sets or a file that cannot be written,
     EditConflict when the file changed since `etag`.
     """
-    with _alone(site):
+    with locked(site.data / f".{FILE_NAME}.lock"):
         return _change(site, texts, etag=etag, base=base or {})
-
-
-@contextmanager
-def _alone(site: Site) -> Iterator[None]:
-    """Two who change settings at once do it one after the other."""
-    try:
-        with (site.data / f".{FILE_NAME}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-    except PermissionError as fault:
-        raise NotPermitted(
-            f"{site.data} cannot be written: {fault.strerror}", hint="Mend its owner or its mode."
-        ) from fault
 
 
 def _change(
@@ -183,7 +169,8 @@ def _pair(name: str, line: str) -> tuple[str, str]:
     key, found, value = (part.strip() for part in line.partition("="))
     if not (key and found and value):
         raise InvalidInput(
-            f"{name}: {line.strip()[:40]!r} is no pair", hint="Like: netboot-admins = admin"
+            f"{name}: {line.strip()[:40]!r} is no pair",
+            hint="Write it like `netboot-admins = admin`.",
         )
     return key, value
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from netboot.errors import ProtocolError
+from netboot.protocols.printable import printable
 
 MAX_REQUEST = 1024
 """Bytes of a request that we look at. RFC 2347 allows 512; some firmware is more generous."""
@@ -170,8 +171,7 @@ def _options(fields: list[bytes]) -> dict[str, bytes]:
 
 
 def _error_text(field_and_rest: bytes) -> str:
-    text = field_and_rest.split(b"\0", 1)[0][:MAX_ERROR_TEXT].decode("ascii", "replace")
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    return printable(field_and_rest.split(b"\0", 1)[0][:MAX_ERROR_TEXT])
 
 
 def _request(opcode: Opcode, name: bytes, mode: str, options: Mapping[str, bytes]) -> bytes:

@@ -22,6 +22,7 @@ A repeated ACK in lockstep (window 1) is never answered: that is the Apprentice'
 from dataclasses import dataclass
 from struct import Struct
 
+from netboot.protocols.printable import printable
 from netboot.protocols.round_trip import RoundTrip, Timing
 from netboot.protocols.tftp_options import Terms
 
@@ -314,8 +315,7 @@ class ReadTransfer:
         if self._is_size_probe():
             return self._end(Probed())
         code = packet[2] << 8 | packet[3]
-        text = packet[4:64].split(b"\0", 1)[0].decode("ascii", "replace")
-        said = "".join(letter if letter.isprintable() else "?" for letter in text)
+        said = printable(packet[4:64].split(b"\0", 1)[0])
         return self._end(Failed(f"the client gave up: {said or 'no reason'} (error {code})"))
 
     def _tick_unvalidated(self, now: float) -> Action | None:

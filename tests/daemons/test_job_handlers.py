@@ -33,6 +33,7 @@ class Context:
         pass
 
 
+MACHINE = {"firmware": "bios-x64", "nic": "e1000", "memory": 512}
 SERIAL = "LABPE 3.52 PCI slot=0000:00:03.0 device=8086:100e:0200:11001af4 revision=03"
 
 
@@ -42,8 +43,8 @@ def boot(site, monkeypatch):
 
     def run(*events):
         monkeypatch.setattr(lab, "boot_machine", lambda site, request: iter(events))
-        job = jobs.submit(site, "boot_test_machine", {"firmware": "bios-x64"}, title="Boot")
-        return job_handlers.boot_test_machine(Context(site, job))
+        job = jobs.submit(site, "boot_test_machine", MACHINE, title="Boot")
+        return job_handlers.carry_out(Context(site, job))
 
     return run
 
@@ -119,7 +120,7 @@ def test_an_upload_that_cannot_be_used_is_not_kept(site, upload):
     context, path = upload("import_image", b"no WIM at all" * 100, name="Notes")
 
     with pytest.raises(InvalidInput):
-        job_handlers.import_image(context)
+        job_handlers.carry_out(context)
     assert not path.exists()
     assert [] == images.list_images(site)
     assert [] == list(site.blobs.digests())
@@ -136,7 +137,7 @@ def test_an_upload_stays_for_who_takes_the_job_up_again(site, upload, stop):
 
     context.progress = told
     with pytest.raises(type(stop)):
-        job_handlers.import_image(context)
+        job_handlers.carry_out(context)
     assert path.exists()
 
 
@@ -148,7 +149,7 @@ def test_a_job_that_finds_its_own_work_done_has_succeeded(site, upload, tmp_path
     context, path = upload("import_image", wim.read_bytes(), name="Windows PE x64")
     context.job = replace(context.job, attempts=2)
 
-    assert {"image": "Windows PE x64"} == job_handlers.import_image(context)
+    assert {"image": "Windows PE x64"} == job_handlers.carry_out(context)
     assert not path.exists()
 
 
@@ -162,7 +163,7 @@ def test_a_name_that_is_taken_by_another_is_refused(site, upload, tmp_path, atte
     context.job = replace(context.job, attempts=attempts)
 
     with pytest.raises(AlreadyExists, match='a boot image "Windows PE x64" already exists'):
-        job_handlers.import_image(context)
+        job_handlers.carry_out(context)
 
 
 def test_drivers_of_an_upload_enter_the_catalog(site, upload, tmp_path):
@@ -171,7 +172,7 @@ def test_drivers_of_an_upload_enter_the_catalog(site, upload, tmp_path):
     path.unlink()
     write_driver(path, "nb1000")
     (path / "bad.inf").write_text("no section at all\n")
-    result = job_handlers.import_drivers(context)
+    result = job_handlers.carry_out(context)
 
     assert (["nb1000"], []) == ([new["name"] for new in result["new"]], result["duplicates"])
     assert ["bad.inf"] == [name for name, _ in result["refused"]]
@@ -207,17 +208,17 @@ def test_a_lab_that_ends_with_the_site_is_not_the_jobs_fault(site, monkeypatch):
                 raise WorkerStops("told to stop")
 
     monkeypatch.setattr(lab, "boot_machine", ends)
-    job = jobs.submit(site, "boot_test_machine", {}, title="Boot")
+    job = jobs.submit(site, "boot_test_machine", MACHINE, title="Boot")
     with pytest.raises(WorkerStops):
-        job_handlers.boot_test_machine(Stopping(site, job))
+        job_handlers.carry_out(Stopping(site, job))
     with pytest.raises(OperatorFault, match="the lab ended"):
-        job_handlers.boot_test_machine(Context(site, job))
+        job_handlers.carry_out(Context(site, job))
 
 
 def test_the_clean_up_tells_what_it_did(site):
     """Its result is plain values, for the page."""
     job = jobs.submit(site, "clean_up", {}, title="Daily clean-up")
-    result = job_handlers.clean_up(Context(site, job))
+    result = job_handlers.carry_out(Context(site, job))
 
     assert (0, 0, []) == (result["blobs"], result["size"], result["versions"])
 
@@ -227,9 +228,9 @@ def check(site, monkeypatch):
     """`check(*events)`: context and result of a network check that tells this."""
 
     def run(*events):
-        monkeypatch.setattr(network, "run_check", lambda site, arguments: iter(events))
-        context = Context(site, network.submit_check(site))
-        return context, job_handlers.check_network(context)
+        monkeypatch.setattr(network, "run_check", lambda site, kinds, **how: iter(events))
+        context = Context(site, network.ask_check(site))
+        return context, job_handlers.carry_out(context)
 
     return run
 
@@ -281,7 +282,7 @@ def test_a_medium_is_made_by_the_worker(site):
     }
     job = jobs.submit(site, "build_media", arguments, title="Make a USB image")
     context = Context(site, job)
-    result = job_handlers.build_media(context)
+    result = job_handlers.carry_out(context)
     (view,) = media.list_media(site)
 
     assert (view.id, view.digest) == (result["medium"], result["digest"])
@@ -300,7 +301,7 @@ def uploaded(site):
         folder.mkdir(parents=True)
         path = folder / "boot.pcap"
         path.write_bytes(data)
-        return path, Context(site, network.submit_capture(site, path))
+        return path, Context(site, network.ask_capture(site, path))
 
     return make
 
@@ -308,7 +309,7 @@ def uploaded(site):
 def test_a_recording_is_told_and_thrown_away(uploaded):
     """The machine's story is the result."""
     path, context = uploaded((FOLDER / "uefi64-edk2-native-snponly.pcap").read_bytes())
-    story = job_handlers.read_capture(context)
+    story = job_handlers.carry_out(context)
 
     assert [("52:54:00:77:00:01", False)] == [
         (one["mac"], one["failed"]) for one in story["machines"]
@@ -320,7 +321,7 @@ def test_a_recording_that_cannot_be_read_fails_with_its_reason(uploaded):
     """And goes all the same."""
     path, context = uploaded(b"\xd4\xc3\xb2\xa1xyz")
     with pytest.raises(JobFailed, match=r"^boot\.pcap cannot be read as a capture") as failed:
-        job_handlers.read_capture(context)
+        job_handlers.carry_out(context)
 
     assert "Wireshark" in failed.value.hint
     assert not path.exists()
@@ -335,6 +336,6 @@ def test_the_reading_of_a_recording_can_be_stopped(uploaded):
 
     context.check = check
     with pytest.raises(WorkerStops):
-        job_handlers.read_capture(context)
+        job_handlers.carry_out(context)
 
     assert path.exists()

@@ -146,7 +146,7 @@ def test_what_cannot_be_done_is_a_failed_job_with_message_and_hint(site):
     with at_work(site):
         failed = ended(site, job)
 
-    assert (FAILED, f'there is no boot image "{NAME}". Boot images: none yet.') == (
+    assert (FAILED, f'There is no boot image "{NAME}". Boot images: none yet.') == (
         failed.state,
         failed.message,
     )
@@ -155,7 +155,7 @@ def test_what_cannot_be_done_is_a_failed_job_with_message_and_hint(site):
 def test_what_there_is_to_show_is_shown_of_a_failure(site, handler):
     """A test machine that did not come up leaves its picture all the same."""
 
-    def fails(context):
+    def fails(context, **_):
         raise JobFailed("no report came", hint="Look at the screen.", result={"screenshot": "x"})
 
     handler(fails)
@@ -163,7 +163,7 @@ def test_what_there_is_to_show_is_shown_of_a_failure(site, handler):
     with at_work(site):
         failed = ended(site, job)
 
-    assert (FAILED, "no report came. Look at the screen.", {"screenshot": "x"}) == (
+    assert (FAILED, "No report came. Look at the screen.", {"screenshot": "x"}) == (
         failed.state,
         failed.message,
         failed.result,
@@ -172,7 +172,7 @@ def test_what_there_is_to_show_is_shown_of_a_failure(site, handler):
 
 def test_a_bug_is_a_failed_job_and_the_worker_goes_on(site, handler, capsys):
     """The page says that netboot is to blame, the console shows the traceback."""
-    handler(lambda context: 1 // 0)
+    handler(lambda context, **_: 1 // 0)
     first, second = submit(site), submit(site, "update_distribution_points")
     with at_work(site):
         failed, other = ended(site, first), ended(site, second)
@@ -186,7 +186,7 @@ def test_a_running_job_is_cancelled(site, handler):
     """The heart brings the request, the next word about progress ends the job."""
     began = threading.Event()
 
-    def works(context):
+    def works(context, **_):
         began.set()
         while True:
             context.progress(0.5, "working")
@@ -206,7 +206,7 @@ def test_a_worker_that_stops_gives_its_job_back(site, handler):
     """Nothing has failed: the job waits again, and its tries are not used up."""
     began = threading.Event()
 
-    def works(context):
+    def works(context, **_):
         began.set()
         while True:
             context.check()
@@ -224,7 +224,7 @@ def test_a_worker_that_lost_its_job_leaves_it_alone(site, handler):
     """Somebody else has it now: neither its end nor its failure is ours to tell."""
     began, gone = threading.Event(), threading.Event()
 
-    def works(context):
+    def works(context, **_):
         began.set()
         context.lost.wait(SECONDS)
         gone.set()
@@ -252,7 +252,7 @@ def test_progress_is_not_written_more_often_than_anybody_reads(site, handler, mo
 
     monkeypatch.setattr(type(site.jobs), "report", report)
 
-    def works(context):
+    def works(context, **_):
         for part in range(1000):
             context.progress(part / 1000, "copying")
         context.progress(1.0, "writing")
@@ -272,13 +272,13 @@ def test_builds_do_not_wait_for_test_machines(site, handler):
     """Two machines may run for minutes; what is built meanwhile is built at once."""
     machines, go_on = threading.Semaphore(0), threading.Event()
 
-    def boots(context):
+    def boots(context, **_):
         machines.release()
         assert go_on.wait(SECONDS)
         return {}
 
     handler(boots, "boot_test_machine")
-    handler(lambda context: {"built": True})
+    handler(lambda context, **_: {"built": True})
     tests = [submit(site, "boot_test_machine") for _ in range(3)]
     build = submit(site)
     with at_work(site):
@@ -397,7 +397,7 @@ def test_a_part_of_a_result_is_there_before_the_job_ends(site, handler):
     """Pages show verdicts as they come."""
     seen = []
 
-    def works(context):
+    def works(context, **_):
         context.show({"verdicts": [1]}, part=0.5, stage="half")
         job = site.jobs.get(context.job.id)
         seen.append((job.state, job.result, job.progress, job.stage))

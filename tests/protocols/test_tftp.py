@@ -128,7 +128,7 @@ def test_an_error_says_little_and_nothing_harmful() -> None:
 
 def test_what_a_client_writes_in_an_error_is_made_printable() -> None:
     """Terminal escapes and new lines of a client never reach a log as they are."""
-    assert from_bytes(b"\0\5\0\0\x1b[31mred\n\xff\0") == Error(0, "?[31mred?\ufffd")
+    assert from_bytes(b"\0\5\0\0\x1b[31mred\n\xff\0") == Error(0, "\\x1b[31mred\\x0a\\xff")
 
 
 def test_block_numbers_are_counted_modulo_two_to_the_sixteen() -> None:

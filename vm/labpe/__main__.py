@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
 def _existing() -> LabPe:
     found = labpe.find()
     if found is None:
-        raise NotFound("the Lab PE is not built yet", hint="Run: python -m vm.labpe build")
+        raise NotFound("the Lab PE is not built yet", hint="Run `python -m vm.labpe build`.")
     return found
 
 

@@ -1,14 +1,8 @@
-"""The newc archive that a Linux kernel unpacks as its first file system.
-
-Reference: kernel documentation, driver-api/early-userspace/buffer-format.
-Everything that could differ between two builds is fixed: times are zero, owners are root,
-inode numbers count up.
-"""
+"""The Lab PE's first file system as a cpio archive. Inode numbers count up: builds are equal."""
 
 import stat
 
-_ALIGNMENT = 4
-_TRAILER = "TRAILER!!!"
+from netboot.formats import cpio
 
 
 class CpioArchive:
@@ -40,9 +34,7 @@ class CpioArchive:
 
     def __bytes__(self) -> bytes:
         """The archive with its trailer."""
-        end = CpioArchive()
-        end._entry(_TRAILER, 0, b"")
-        return bytes(self._parts + end._parts)
+        return bytes(self._parts) + cpio.suffix(0)
 
     def _add_parents(self, name: str) -> None:
         steps = name.split("/")[:-1]
@@ -56,13 +48,8 @@ class CpioArchive:
         self, name: str, mode: int, data: bytes | memoryview, *, device: tuple[int, int] = (0, 0)
     ) -> None:
         self._inode += 1
-        encoded = name.encode() + b"\0"
-        # inode mode uid gid links mtime size, own device, device, name size, checksum
-        fields = (self._inode, mode, 0, 0, 1, 0, len(data), 0, 0, *device, len(encoded), 0)
-        self._parts += b"070701" + b"".join(b"%08x" % field for field in fields) + encoded
-        self._pad()
+        self._parts += cpio.header(
+            name, inode=self._inode, mode=mode, size=len(data), device=device
+        )
         self._parts += data
-        self._pad()
-
-    def _pad(self) -> None:
-        self._parts += bytes(-len(self._parts) % _ALIGNMENT)
+        self._parts += bytes(-len(data) % 4)

@@ -3,17 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from flask import request
 from flask_login import current_user  # type: ignore[import-untyped]
 from pydantic import BaseModel, Field
 
 from netboot.errors import InvalidInput
-from netboot.operations import jobs as work
-from netboot.operations.jobs import JobView
 from web.api.subject import Subject, Value
-from web.guard.access import Role, site
+from web.guard.access import Role
 from web.uploads.tus import shelf
 
 uploads = Subject("uploads", "File uploads: `curl -T boot.wim`, or tus 1.0 at /uploads/.")
@@ -62,19 +59,3 @@ def uploaded_path(batch: str) -> Iterator[Path]:
         yield file.path
     finally:
         shelf().forget(file)
-
-
-def uploaded_file(batch: str, kind: str, *, title: str, **arguments: Any) -> JobView:
-    """Queue a job for the one file of a batch. Raises InvalidInput."""
-    file = shelf().file(batch, owner=current_user.id)
-    job = work.submit(site(), kind, {"path": str(file.path), **arguments}, title=title)
-    shelf().hand_over(file, job.id)
-    return job
-
-
-def uploaded_batch(batch: str, kind: str, *, title: str) -> JobView:
-    """Queue a job for all files of a batch. Raises InvalidInput."""
-    found = shelf().batch(batch, owner=current_user.id)
-    job = work.submit(site(), kind, {"path": str(found.path)}, title=f"{title} {found.label}")
-    shelf().hand_over(found, job.id)
-    return job

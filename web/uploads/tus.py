@@ -17,7 +17,7 @@ from netboot.operations.jobs import JobView
 from netboot.site import Site
 from web.guard.access import Role, requires
 from web.guard.request_safety import UPLOAD_LIMIT
-from web.uploads.upload_folder import Busy, Shelf, Upload, WrongOffset
+from web.uploads.upload_folder import Batch, Busy, Shelf, Upload, WrongOffset
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,termination,expiration"
@@ -31,15 +31,24 @@ def shelf() -> Shelf:
     return found
 
 
-def handed_in(batch: str, submit: Callable[[Path], JobView]) -> JobView:
-    """Queue a job for the one file of a batch; a rejected file is deleted.
+def handed_in(batch: str, ask: Callable[[Path], JobView]) -> JobView:
+    """Queue a job about the one file of a batch. Raises InvalidInput, and what `ask` raises."""
+    return _handed_in(shelf().file(batch, owner=current_user.id), lambda upload: ask(upload.path))
 
-    Raises InvalidInput, as `submit` does for a file of the wrong type.
+
+def all_handed_in(batch: str, ask: Callable[[Path, str], JobView]) -> JobView:
+    """Queue a job about all files of a batch, which `ask` gets with their label.
+
+    Raises InvalidInput, and what `ask` raises.
     """
-    upload = shelf().file(batch, owner=current_user.id)
+    found = shelf().batch(batch, owner=current_user.id)
+    return _handed_in(found, lambda upload: ask(upload.path, upload.label))
+
+
+def _handed_in(upload: Batch, ask: Callable[[Batch], JobView]) -> JobView:
     try:
-        job = submit(upload.path)
-    except InvalidInput:
+        job = ask(upload)
+    except InvalidInput:  # the same bytes would be refused again: do not keep them
         shelf().forget(upload)
         raise
     shelf().hand_over(upload, job.id)

@@ -18,6 +18,7 @@ from netboot.protocols.dhcp import (
     Packet,
     dotted,
 )
+from netboot.protocols.printable import printable
 from netboot.protocols.pxe import (
     HTTP_CLIENT,
     PXE_CLIENT,
@@ -233,14 +234,6 @@ def machine_of(code: int) -> Machine:
 def machine_name(code: int) -> str:
     """What people call a client of this architecture code."""
     return machine_of(code).name
-
-
-def printable(data: bytes) -> str:
-    r"""What a client sent, fit for a log line or a page: other than printable ASCII as `\xNN`."""
-    text = data.decode("ascii", errors="backslashreplace")
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(c if " " <= c <= "~" else f"\\x{ord(c):02x}" for c in text)
 
 
 def _architecture_code(value: bytes | None, vendor_class: bytes, notes: list[str]) -> int:

@@ -8,8 +8,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
-from netboot.boot.answer.client import printable
 from netboot.protocols.dhcp import NO_ADDRESS, REPLY_OP, MessageType, Option, Packet, dotted
+from netboot.protocols.printable import printable
 from netboot.protocols.pxe import HTTP_CLIENT, PXE_CLIENT
 
 _REMEMBERED: Final = 256

@@ -9,89 +9,82 @@ from typing import TYPE_CHECKING
 import click
 
 from netboot.access import LONGEST_DAYS, ROLES, SCOPES
-from netboot.commands.output import as_json, open_site, print_json, print_table, say
+from netboot.commands.output import on_site, print_json, print_table, say
+from netboot.commands.recorded import Verbs
 from netboot.operations.accounts import accounts, sessions, tokens
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from netboot.site import Site
 
 
-@click.group()
+@click.group(cls=Verbs)
 def account() -> None:
-    """Who may sign in on the page."""
+    """Accounts that may sign in, and tokens for scripts."""
 
 
-@account.command("setup-token")
-@as_json
-@click.pass_obj
-def setup_token(data: Path, *, json_: bool) -> None:
+@account.command("setup-token", changes=True)
+@on_site
+def setup_token(site: Site, *, json_: bool) -> None:
     """Show a new one-time token for the first administrator."""
-    token = accounts.issue_setup_token(open_site(data))
+    token = accounts.issue_setup_token(site)
     say({"token": token}, token, json_=json_)
 
 
-@account.command()
+@account.command(changes=True)
 @click.argument("name")
 @click.option("--role", type=click.Choice(ROLES), default="operator", show_default=True)
 @click.password_option()
-@as_json
-@click.pass_obj
-def create(data: Path, *, name: str, role: str, password: str, json_: bool) -> None:
+@on_site
+def create(site: Site, *, name: str, role: str, password: str, json_: bool) -> None:
     """Make an account NAME."""
-    made = accounts.create_account(open_site(data), name, password, role)
+    made = accounts.create_account(site, name, password, role)
     say(made, f"{made.name} may sign in as {made.role}.", json_=json_)
 
 
-@account.command()
+@account.command(changes=True)
 @click.argument("name")
 @click.password_option()
-@as_json
-@click.pass_obj
-def password(data: Path, *, name: str, password: str, json_: bool) -> None:
+@on_site
+def password(site: Site, *, name: str, password: str, json_: bool) -> None:
     """Give account NAME another password; its sessions and tokens end."""
-    changed = accounts.set_password(open_site(data), name, password)
+    changed = accounts.set_password(site, name, password)
     say(changed, f"{changed.name} has a new password.", json_=json_)
 
 
-@account.command()
+@account.command(changes=True)
 @click.argument("name")
 @click.argument("role", type=click.Choice(ROLES))
-@as_json
-@click.pass_obj
-def role(data: Path, *, name: str, role: str, json_: bool) -> None:
+@on_site
+def role(site: Site, *, name: str, role: str, json_: bool) -> None:
     """Give account NAME another ROLE; counts at once."""
-    changed = accounts.change_account(open_site(data), name, role=role)
+    changed = accounts.change_account(site, name, role=role)
     say(changed, f"{changed.name} is {changed.role} now.", json_=json_)
 
 
-@account.command()
+@account.command(changes=True)
 @click.argument("name")
-@as_json
-@click.pass_obj
-def disable(data: Path, name: str, *, json_: bool) -> None:
+@on_site
+def disable(site: Site, name: str, *, json_: bool) -> None:
     """Keep account NAME from signing in."""
-    changed = accounts.change_account(open_site(data), name, disabled=True)
+    changed = accounts.change_account(site, name, disabled=True)
     say(changed, f"{changed.name} may not sign in any more.", json_=json_)
 
 
-@account.command()
+@account.command(changes=True)
 @click.argument("name")
-@as_json
-@click.pass_obj
-def enable(data: Path, name: str, *, json_: bool) -> None:
+@on_site
+def enable(site: Site, name: str, *, json_: bool) -> None:
     """Let account NAME sign in again."""
-    changed = accounts.change_account(open_site(data), name, disabled=False)
+    changed = accounts.change_account(site, name, disabled=False)
     say(changed, f"{changed.name} may sign in again.", json_=json_)
 
 
-@account.command()
+@account.command(changes=True)
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@as_json
-@click.pass_obj
-def delete(data: Path, name: str, *, yes: bool, json_: bool) -> None:
+@on_site
+def delete(site: Site, name: str, *, yes: bool, json_: bool) -> None:
     """Forget account NAME with its sessions and tokens."""
-    site = open_site(data)
     found = accounts.get_account(site, name)
     if not yes:
         click.confirm(f"Delete {found.name} ({found.role})?", abort=True)
@@ -99,12 +92,11 @@ def delete(data: Path, name: str, *, yes: bool, json_: bool) -> None:
     say(found, f"{found.name} is gone.", json_=json_)
 
 
-@account.command("list")
-@as_json
-@click.pass_obj
-def list_(data: Path, *, json_: bool) -> None:
+@account.command("list", changes=False)
+@on_site
+def list_(site: Site, *, json_: bool) -> None:
     """Show all accounts."""
-    found = accounts.list_accounts(open_site(data))
+    found = accounts.list_accounts(site)
     if json_:
         print_json(found)
         return
@@ -120,16 +112,14 @@ def list_(data: Path, *, json_: bool) -> None:
     print_table(("Account", "Role", "Signs in with", "State"), rows)
 
 
-@account.command()
+@account.command(changes=True)
 @click.argument("name")
 @click.option("--label", default="made on the console", help="What the token is for.")
 @click.option("--scope", type=click.Choice(list(SCOPES)), default="read", show_default=True)
 @click.option("--days", type=click.IntRange(1, LONGEST_DAYS), default=90, show_default=True)
-@as_json
-@click.pass_obj
-def token(data: Path, *, name: str, label: str, scope: str, days: int, json_: bool) -> None:
+@on_site
+def token(site: Site, *, name: str, label: str, scope: str, days: int, json_: bool) -> None:
     """Make an API token of account NAME, and show it this once."""
-    site = open_site(data)
     made, text = tokens.create_token(
         site, accounts.get_account(site, name), label, scope=scope, days=days
     )
@@ -139,13 +129,11 @@ def token(data: Path, *, name: str, label: str, scope: str, days: int, json_: bo
     click.echo(text)
 
 
-@account.command("tokens")
+@account.command("tokens", changes=False)
 @click.argument("name")
-@as_json
-@click.pass_obj
-def tokens_(data: Path, name: str, *, json_: bool) -> None:
+@on_site
+def tokens_(site: Site, name: str, *, json_: bool) -> None:
     """Show the API tokens of account NAME."""
-    site = open_site(data)
     found = tokens.list_tokens(site, accounts.get_account(site, name).id)
     if json_:
         print_json(found)
@@ -157,37 +145,32 @@ def tokens_(data: Path, name: str, *, json_: bool) -> None:
     print_table(("No.", "Token", "Scope", "Ends"), rows)
 
 
-@account.command()
+@account.command(changes=True)
 @click.argument("name")
 @click.argument("number", type=int)
-@as_json
-@click.pass_obj
-def revoke(data: Path, *, name: str, number: int, json_: bool) -> None:
+@on_site
+def revoke(site: Site, *, name: str, number: int, json_: bool) -> None:
     """Make API token NUMBER of account NAME worth nothing."""
-    site = open_site(data)
     tokens.revoke_token(site, accounts.get_account(site, name).id, number)
     say({"revoked": number}, f"Token {number} opens nothing any more.", json_=json_)
 
 
-@account.command()
+@account.command(changes=False)
 @click.argument("name")
-@as_json
-@click.pass_obj
-def show(data: Path, name: str, *, json_: bool) -> None:
+@on_site
+def show(site: Site, name: str, *, json_: bool) -> None:
     """Show account NAME."""
-    found = accounts.get_account(open_site(data), name)
+    found = accounts.get_account(site, name)
     way = "by single sign-on" if found.external else "with a password"
     state = "may not sign in" if found.disabled else f"signs in {way}"
     say(found, f"{found.name}: {found.role}, {state}", json_=json_)
 
 
-@account.command("sessions")
+@account.command("sessions", changes=False)
 @click.argument("name")
-@as_json
-@click.pass_obj
-def sessions_(data: Path, name: str, *, json_: bool) -> None:
+@on_site
+def sessions_(site: Site, name: str, *, json_: bool) -> None:
     """Show where account NAME is signed in, used last first."""
-    site = open_site(data)
     account_id = accounts.get_account(site, name).id
     found = sessions.list_sessions(site, account_id, now=time.time())
     if json_:
@@ -201,13 +184,11 @@ def sessions_(data: Path, name: str, *, json_: bool) -> None:
     print_table(("Session", "Used last", "Address", "Browser"), rows)
 
 
-@account.command("end-session")
+@account.command("end-session", changes=True)
 @click.argument("name")
 @click.argument("session")
-@as_json
-@click.pass_obj
-def end_session(data: Path, *, name: str, session: str, json_: bool) -> None:
+@on_site
+def end_session(site: Site, *, name: str, session: str, json_: bool) -> None:
     """Sign account NAME out of SESSION; `sessions` lists them."""
-    site = open_site(data)
     sessions.end_one(site, accounts.get_account(site, name).id, session)
     say({"ended": session}, f"{name} is signed out there.", json_=json_)

@@ -2,30 +2,29 @@
 
 import time
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
-from netboot.commands.output import as_json, open_site, print_json, print_table
+from netboot.commands.output import on_site, print_json, print_table
+from netboot.commands.recorded import Verbs
 from netboot.errors import ContentFault
 from netboot.operations.accounts import audit as operations
+from netboot.site import Site
 
 
-@click.group()
+@click.group(cls=Verbs)
 def audit() -> None:
-    """What was done, by whom."""
+    """The audit log: who did what, and whether it is intact."""
 
 
-@audit.command("list")
+@audit.command("list", changes=False)
 @click.option("--actor", default="", help="Only what this account did.")
 @click.option("--subject", default="", help="Only what was done to this: images/lab-pe-x64.")
 @click.option("--action", default="", help="Only this action, or those that begin so: images.")
 @click.option("--limit", default=50, type=click.IntRange(1, 10_000), show_default=True)
-@as_json
-@click.pass_obj
-def list_(data: Path, *, actor: str, subject: str, action: str, limit: int, json_: bool) -> None:
+@on_site
+def list_(site: Site, *, actor: str, subject: str, action: str, limit: int, json_: bool) -> None:
     """Show what was done, newest first."""
-    site = open_site(data)
     found = operations.entries(site, actor=actor, subject=subject, action=action, limit=limit)
     if json_:
         print_json([asdict(entry) for entry in found])
@@ -44,13 +43,12 @@ def list_(data: Path, *, actor: str, subject: str, action: str, limit: int, json
     print_table(("No.", "When", "Who", "Did", "To", "Outcome"), rows)
 
 
-@audit.command()
+@audit.command(changes=False)
 @click.option("--head", default="", help="A hash that was noted earlier, in another place.")
-@as_json
-@click.pass_obj
-def verify(data: Path, *, head: str, json_: bool) -> None:
+@on_site
+def verify(site: Site, *, head: str, json_: bool) -> None:
     """Walk the chain of hashes: whether an entry was altered, put in or taken out."""
-    verdict = operations.verify(open_site(data), head=head)
+    verdict = operations.verify(site, head=head)
     if json_:
         print_json(asdict(verdict))
     elif not verdict.faults:

@@ -2,18 +2,30 @@
 
 import time
 from datetime import datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from netboot.boot.told.attempt import Attempt
 from netboot.boot.told.error_codes import CODES, look_up
-from netboot.commands.output import as_json, open_caught_up, print_json, print_table
+from netboot.commands.output import (
+    as_json,
+    caught_up,
+    on_caught_up_site,
+    open_site,
+    print_json,
+    print_table,
+)
+from netboot.commands.recorded import Verbs
 from netboot.errors import NotFound
 from netboot.operations.boots import boots as operations
+from netboot.site import Site
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, cls=Verbs)
 @click.option("--limit", default=20, show_default=True, help="How many boots, newest first.")
 @click.option("--steps", is_flag=True, help="Show every step of each boot.")
 @as_json
@@ -24,7 +36,7 @@ def boots(ctx: click.Context, limit: int, *, steps: bool, json_: bool) -> None:
         return
     data: Path = ctx.obj
     now = time.time()
-    found = operations.attempts(open_caught_up(data), limit)
+    found = operations.attempts(caught_up(open_site(data)), limit)
     if json_:
         print_json([_plain(attempt, now) for attempt in found])
     elif steps:
@@ -49,14 +61,13 @@ def boots(ctx: click.Context, limit: int, *, steps: bool, json_: bool) -> None:
         )
 
 
-@boots.command()
+@boots.command(changes=False)
 @click.argument("boot")
-@as_json
-@click.pass_obj
-def show(data: Path, boot: str, *, json_: bool) -> None:
+@on_caught_up_site
+def show(site: Site, boot: str, *, json_: bool) -> None:
     """Show boot BOOT (its key, as --json tells it): each step, and why it went wrong, if so."""
     now = time.time()
-    found = operations.story(open_caught_up(data), boot, now=now)
+    found = operations.story(site, boot, now=now)
     wrong = found.diagnosis
     if json_:
         print_json({**_plain(found.attempt, now), "files": found.fetches, "finding": wrong})
@@ -72,13 +83,12 @@ def show(data: Path, boot: str, *, json_: bool) -> None:
             click.echo(f"  the screen may show {', '.join(code.code for code in wrong.codes)}")
 
 
-@boots.command()
+@boots.command(changes=False)
 @click.option("--last", "count", default=24, type=click.IntRange(1, 744), show_default=True)
-@as_json
-@click.pass_obj
-def hours(data: Path, count: int, *, json_: bool) -> None:
+@on_caught_up_site
+def hours(site: Site, count: int, *, json_: bool) -> None:
     """Show how many boots came online and how many did not, hour by hour."""
-    found = operations.by_hour(open_caught_up(data), count)
+    found = operations.by_hour(site, count)
     if json_:
         print_json(found)
         return
@@ -89,7 +99,7 @@ def hours(data: Path, count: int, *, json_: bool) -> None:
     )
 
 
-@boots.command()
+@boots.command(changes=False)
 @click.argument("code", required=False, default="")
 @as_json
 def code(code: str, *, json_: bool) -> None:

@@ -3,28 +3,28 @@
 import time
 from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 
 import click
 
-from netboot.commands.output import as_json, open_site, print_json, print_table
+from netboot.commands.output import on_site, print_json, print_table
+from netboot.commands.recorded import Verbs
 from netboot.operations.boots import network as operations
+from netboot.site import Site
 
 
-@click.group()
+@click.group(cls=Verbs)
 def network() -> None:
-    """The boot network: who was answered and why, and who else answers there."""
+    """Boot requests and their answers; other boot servers."""
 
 
-@network.command("log")
+@network.command("log", changes=False)
 @click.option("--limit", default=50, show_default=True, help="How many, newest first.")
 @click.option("--ignored", is_flag=True, help="Only requests that got no answer.")
 @click.option("--search", default="", help="Only those with these words: MAC, address, file, why.")
-@as_json
-@click.pass_obj
-def log_(data: Path, limit: int, search: str, *, ignored: bool, json_: bool) -> None:
-    """Show each request of a machine, what it was answered, and why."""
-    found = operations.decisions(open_site(data), limit, ignored_only=ignored, search=search)
+@on_site
+def log_(site: Site, limit: int, search: str, *, ignored: bool, json_: bool) -> None:
+    """Show each boot request, its answer, and the reason."""
+    found = operations.decisions(site, limit, ignored_only=ignored, search=search)
     if json_:
         print_json([{**asdict(one), "ignored": one.ignored} for one in found])
         return
@@ -38,12 +38,10 @@ def log_(data: Path, limit: int, search: str, *, ignored: bool, json_: bool) -> 
     )  # fmt: skip
 
 
-@network.command("servers")
-@as_json
-@click.pass_obj
-def servers(data: Path, *, json_: bool) -> None:
+@network.command("servers", changes=False)
+@on_site
+def servers(site: Site, *, json_: bool) -> None:
     """Show what we serve, and other boot servers that were heard."""
-    site = open_site(data)
     ours, others = operations.serving(site), operations.other_servers(site)
     if json_:
         print_json({"ours": asdict(ours) if ours else None, "others": list(map(asdict, others))})

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netboot.commands.output import as_json, open_site, print_json, print_table, say
+from netboot.commands.output import on_site, print_json, print_table, say
+from netboot.commands.recorded import Verb, Verbs
 from netboot.images.drivers.known_pairs import Clash, KnownPair, Side, Trouble
 from netboot.operations.drivers import known_pairs
 from netboot.operations.drivers import relations as driver_relations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from netboot.images.drivers.driver import Driver
     from netboot.images.drivers.matching import Conflict, Package
@@ -24,17 +24,16 @@ if TYPE_CHECKING:
 SHOWN = 20
 
 
-@click.command()
+@click.command(cls=Verb, changes=False)
 @click.option("--image", default="", help="Among the drivers of this image; else all enabled ones.")
-@as_json
-@click.pass_obj
-def conflicts(data: Path, image: str, *, json_: bool) -> None:
+@on_site
+def conflicts(site: Site, image: str, *, json_: bool) -> None:
     """Show drivers that get in each other's way.
 
     Known bad pairs, versions of one package in an image, drivers that claim the same device,
     and drivers that install a service of the same name.
     """
-    found = driver_relations.conflicts(open_site(data), image)
+    found = driver_relations.conflicts(site, image)
     if json_:
         print_json(_plain(found))
         return
@@ -56,17 +55,16 @@ def conflicts(data: Path, image: str, *, json_: bool) -> None:
         click.echo("No two drivers get in each other's way.")
 
 
-@click.group()
+@click.group(cls=Verbs)
 def pair() -> None:
-    """Pairs of drivers that are known not to get along."""
+    """Known driver conflicts: pairs that do not work together."""
 
 
-@pair.command("list")
-@as_json
-@click.pass_obj
-def list_(data: Path, *, json_: bool) -> None:
+@pair.command("list", changes=False)
+@on_site
+def list_(site: Site, *, json_: bool) -> None:
     """Show all pairs, those that come with netboot and the site's own."""
-    pairs = known_pairs.list_pairs(open_site(data))
+    pairs = known_pairs.list_pairs(site)
     if json_:
         print_json([plain_pair(one) for one in pairs])
         return
@@ -74,7 +72,7 @@ def list_(data: Path, *, json_: bool) -> None:
         tell_pair(one)
 
 
-@pair.command()
+@pair.command(changes=True)
 @click.argument("trouble", type=click.Choice([one.value for one in Trouble]))
 @click.option("--first", required=True, help="INF names; * and ? stand for letters.")
 @click.option("--second", required=True, help="The same, of those on the other side.")
@@ -86,19 +84,18 @@ def list_(data: Path, *, json_: bool) -> None:
 @click.option("--second-before", default="")
 @click.option("--reason", required=True, help="What goes wrong.")
 @click.option("--source", default="", help="Where it was learned.")
-@as_json
-@click.pass_obj
+@on_site
 def add(
-    data: Path, /, *, trouble: str, reason: str, source: str, json_: bool, **sides: str
+    site: Site, /, *, trouble: str, reason: str, source: str, json_: bool, **sides: str
 ) -> None:
-    """Note that drivers do not get along.
+    """Record that drivers do not work together.
 
     TROUBLE is `apart` (never both in one image), `order` (load the first before the second) or
     `release` (the first two numbers of their versions must be the same). A service is named as
     `service:NAME` in place of an INF.
     """
     noted = known_pairs.add_pair(
-        open_site(data),
+        site,
         Trouble(trouble),
         _side("first", sides),
         _side("second", sides),
@@ -111,13 +108,12 @@ def add(
         tell_pair(noted)
 
 
-@pair.command()
+@pair.command(changes=True)
 @click.argument("pair_id", metavar="PAIR")
-@as_json
-@click.pass_obj
-def remove(data: Path, pair_id: str, *, json_: bool) -> None:
-    """Forget PAIR, one of the site's own."""
-    gone = known_pairs.remove_pair(open_site(data), pair_id)
+@on_site
+def remove(site: Site, pair_id: str, *, json_: bool) -> None:
+    """Delete PAIR, one of the site's own."""
+    gone = known_pairs.remove_pair(site, pair_id)
     say(plain_pair(gone), f"{gone.id} is gone: {gone.rule}", json_=json_)
 
 

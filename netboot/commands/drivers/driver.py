@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from netboot.commands.drivers.conflicts import conflicts, pair, plain_pair, tell_partners
-from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
+from netboot.commands.output import (
+    on_site,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+)
+from netboot.commands.recorded import Verbs
 from netboot.errors import OperatorFault
 from netboot.images.architecture import Architecture
 from netboot.images.drivers.catalog import DriverFilter, Signature, signature
@@ -25,12 +32,13 @@ if TYPE_CHECKING:
     from netboot.images.drivers.matching import Match
     from netboot.operations.drivers.importing import ImportReport
     from netboot.operations.drivers.relations import Relations
+    from netboot.site import Site
     from netboot.store.drivers.entry import DriverSummary
 
 SIGNATURES = {"catalog": Signature.CATALOG, "programs": Signature.SELF, "none": Signature.NONE}
 
 
-@click.group()
+@click.group(cls=Verbs)
 def driver() -> None:
     """Driver catalog: import, enable, disable."""
 
@@ -39,15 +47,13 @@ for _command in (conflicts, pair):
     driver.add_command(_command)
 
 
-@driver.command("import")
+@driver.command("import", changes=True)
 @click.argument("path", type=click.Path(path_type=Path, readable=False))
 @click.option("--enable", is_flag=True, help="Enable what was imported.")
 @click.option("--ids", is_flag=True, help="Print the newly covered hardware ids.")
-@as_json
-@click.pass_obj
-def import_(data: Path, path: Path, *, enable: bool, ids: bool, json_: bool) -> None:
+@on_site
+def import_(site: Site, path: Path, *, enable: bool, ids: bool, json_: bool) -> None:
     """Import the driver packages in PATH: a folder, an INF, a ZIP, a CAB or a vendor pack."""
-    site = open_site(data)
     with progress_bar("Importing") as tell:
         report = driver_import.import_drivers(site, path, progress=tell)
     wanted = [new.digest for new in report.new] if enable else []
@@ -90,7 +96,7 @@ def _tell_import(report: ImportReport, refused: tuple[tuple[str, str], ...], *, 
     )
 
 
-@driver.command("list")
+@driver.command("list", changes=False)
 @click.option("--search", default="", help="Words of names, makers, devices or hardware ids.")
 @click.option("--kind", type=click.Choice([k.value for k in DriverKind]))
 @click.option("--architecture", type=click.Choice([a.value for a in Architecture]))
@@ -99,10 +105,9 @@ def _tell_import(report: ImportReport, refused: tuple[tuple[str, str], ...], *, 
 @click.option("--findings/--no-findings", default=None, help="Only doubtful ones, or none.")
 @click.option("--category", default="")
 @click.option("--limit", type=click.IntRange(min=1), help="Show no more than this many.")
-@as_json
-@click.pass_obj
+@on_site
 def list_(
-    data: Path,
+    site: Site,
     *,
     search: str,
     kind: str | None,
@@ -124,7 +129,7 @@ def list_(
         has_findings=findings,
         category=category,
     )
-    found = driver_search.search_drivers(open_site(data), wanted, limit=limit)
+    found = driver_search.search_drivers(site, wanted, limit=limit)
     if json_:
         print_json([_plain_summary(item) for item in found.drivers])
         return
@@ -134,13 +139,11 @@ def list_(
         click.echo(f"{found.total} drivers fit; {len(found.drivers)} are shown.")
 
 
-@driver.command()
+@driver.command(changes=False)
 @click.argument("name")
-@as_json
-@click.pass_obj
-def show(data: Path, name: str, *, json_: bool) -> None:
+@on_site
+def show(site: Site, name: str, *, json_: bool) -> None:
     """Show one driver (NAME, or a digest) and how it stands among the others."""
-    site = open_site(data)
     item = drivers.get_driver(site, name)
     others = driver_relations.relations(site, item.digest)
     used_by = drivers.images_using(site, item.digest)
@@ -167,7 +170,7 @@ def show(data: Path, name: str, *, json_: bool) -> None:
         click.echo(f"  in image  {image}")
 
 
-@driver.command()
+@driver.command(changes=False)
 @click.argument("device")
 @click.option(
     "--architecture",
@@ -177,14 +180,11 @@ def show(data: Path, name: str, *, json_: bool) -> None:
     help="Of the Windows PE.",
 )
 @click.option("--build", type=click.IntRange(min=1), help="Of the Windows PE; else the newest.")
-@as_json
-@click.pass_obj
-def match(data: Path, *, device: str, architecture: str, build: int | None, json_: bool) -> None:
+@on_site
+def match(site: Site, *, device: str, architecture: str, build: int | None, json_: bool) -> None:
     """Tell which driver Windows would take for DEVICE (a PNPDeviceID, or 8086:15be), and why."""
     wanted = parse_devices(device).devices[0]
-    found = coverage.candidates(
-        open_site(data), wanted, Architecture(architecture), build=build or 0
-    )
+    found = coverage.candidates(site, wanted, Architecture(architecture), build=build or 0)
     if json_:
         print_json([_plain_match(one) for one in found])
         return
@@ -197,22 +197,19 @@ def match(data: Path, *, device: str, architecture: str, build: int | None, json
         click.echo(f"No driver of the catalog is for {wanted.label} on {architecture}.")
 
 
-@driver.command()
+@driver.command(changes=True)
 @click.argument("names", nargs=-1, required=True)
-@as_json
-@click.pass_obj
-def enable(data: Path, names: tuple[str, ...], *, json_: bool) -> None:
+@on_site
+def enable(site: Site, names: tuple[str, ...], *, json_: bool) -> None:
     """Let drivers be added to images (NAMES, or digests)."""
-    _treated(driver_sets.enable(open_site(data), names), "enabled", json_=json_)
+    _treated(driver_sets.enable(site, names), "enabled", json_=json_)
 
 
-@driver.command()
+@driver.command(changes=True)
 @click.argument("names", nargs=-1, required=True)
-@as_json
-@click.pass_obj
-def disable(data: Path, names: tuple[str, ...], *, json_: bool) -> None:
+@on_site
+def disable(site: Site, names: tuple[str, ...], *, json_: bool) -> None:
     """Stop drivers from being added to images (NAMES, or digests)."""
-    site = open_site(data)
     came = driver_sets.disable(site, names)
     _treated(came, "disabled", json_=json_)
     for item in () if json_ else came.drivers:
@@ -220,26 +217,24 @@ def disable(data: Path, names: tuple[str, ...], *, json_: bool) -> None:
             click.echo(f"           still in the recipe of {image}: {item.name}")
 
 
-@driver.command()
+@driver.command(changes=True)
 @click.argument("name")
 @click.argument("words", nargs=-1)
-@as_json
-@click.pass_obj
-def categories(data: Path, *, name: str, words: tuple[str, ...], json_: bool) -> None:
+@on_site
+def categories(site: Site, *, name: str, words: tuple[str, ...], json_: bool) -> None:
     """Sort driver NAME into the categories WORDS and no others; without WORDS, into none."""
-    item = drivers.set_categories(open_site(data), name, words)
+    item = drivers.set_categories(site, name, words)
     say(_plain(item), f"{item.name} is in: {', '.join(item.categories) or 'no category'}",
         json_=json_)  # fmt: skip
 
 
-@driver.command()
+@driver.command(changes=True)
 @click.argument("names", nargs=-1, required=True)
 @click.option("--add", multiple=True, metavar="CATEGORY", help="Into this one. May be repeated.")
 @click.option("--remove", multiple=True, metavar="CATEGORY", help="Out of it. May be repeated.")
-@as_json
-@click.pass_obj
+@on_site
 def sort(
-    data: Path,
+    site: Site,
     *,
     names: tuple[str, ...],
     add: tuple[str, ...],
@@ -247,17 +242,16 @@ def sort(
     json_: bool,
 ) -> None:
     """Sort drivers (NAMES, or digests) into categories, or out of them; others stay."""
-    came = driver_sets.sort(open_site(data), names, add=add, remove=remove)
+    came = driver_sets.sort(site, names, add=add, remove=remove)
     _treated(came, "sorted", json_=json_)
 
 
-@driver.command()
+@driver.command(changes=True)
 @click.argument("names", nargs=-1, required=True)
-@as_json
-@click.pass_obj
-def delete(data: Path, names: tuple[str, ...], *, json_: bool) -> None:
+@on_site
+def delete(site: Site, names: tuple[str, ...], *, json_: bool) -> None:
     """Remove drivers that no image uses (NAMES, or digests)."""
-    _treated(driver_sets.delete(open_site(data), names), "deleted", json_=json_)
+    _treated(driver_sets.delete(site, names), "deleted", json_=json_)
 
 
 def _treated(came: driver_sets.Treated, done: str, *, json_: bool) -> None:

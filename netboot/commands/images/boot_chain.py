@@ -4,21 +4,22 @@ from pathlib import Path
 
 import click
 
-from netboot.commands.output import as_json, open_site, print_json, say
+from netboot.commands.output import on_site, print_json, say
+from netboot.commands.recorded import Verb, Verbs
 from netboot.images.boot_image.properties import CHAINS
 from netboot.operations.images import boot_chain
+from netboot.site import Site
 
 AUTOMATIC = "auto"
 _CHOICES = click.Choice([AUTOMATIC, *CHAINS])
 
 
-@click.command()
+@click.command(cls=Verb, changes=True)
 @click.argument("name")
 @click.option("--bios", type=_CHOICES, help="For machines with a BIOS.")
 @click.option("--uefi", type=_CHOICES, help="For machines with UEFI.")
-@as_json
-@click.pass_obj
-def chain(data: Path, *, name: str, bios: str | None, uefi: str | None, json_: bool) -> None:
+@on_site
+def chain(site: Site, *, name: str, bios: str | None, uefi: str | None, json_: bool) -> None:
     """Prefer a way to start image NAME, by firmware.
 
     native: Microsoft's own loaders by TFTP (works with Secure Boot). wimboot: iPXE and wimboot
@@ -30,7 +31,7 @@ def chain(data: Path, *, name: str, bios: str | None, uefi: str | None, json_: b
     }
     if not chains:
         raise click.UsageError("Say --bios, --uefi or both.")
-    view = boot_chain.prefer_chain(open_site(data), name, chains=chains)
+    view = boot_chain.prefer_chain(site, name, chains=chains)
     lines = [
         f"{view.name}: {firmware.upper()} machines get {word or 'the best chain'}."
         for firmware, word in chains.items()
@@ -41,31 +42,29 @@ def chain(data: Path, *, name: str, bios: str | None, uefi: str | None, json_: b
     say(told, *lines, json_=json_)
 
 
-@click.group()
+@click.group(cls=Verbs)
 def wimboot() -> None:
     """The wimboot that machines get over HTTP; you supply the file."""
 
 
-@wimboot.command("import")
+@wimboot.command("import", changes=True)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--sha256", default="", help="The digest that its publisher names.")
-@as_json
-@click.pass_obj
-def import_(data: Path, *, file: Path, sha256: str, json_: bool) -> None:
+@on_site
+def import_(site: Site, *, file: Path, sha256: str, json_: bool) -> None:
     """Serve FILE as wimboot, pinned by its digest."""
-    made = boot_chain.import_wimboot(open_site(data), file, sha256=sha256)
+    made = boot_chain.import_wimboot(site, file, sha256=sha256)
     lines = [f"wimboot is served: {made.size} bytes, {made.digest}"]
     if not sha256:
         lines.append("  -> Compare the digest with the one that its publisher names.")
     say({"digest": made.digest, "size": made.size}, *lines, json_=json_)
 
 
-@wimboot.command()
-@as_json
-@click.pass_obj
-def show(data: Path, *, json_: bool) -> None:
+@wimboot.command(changes=False)
+@on_site
+def show(site: Site, *, json_: bool) -> None:
     """Show which wimboot is served; its bytes are checked."""
-    held = boot_chain.served_wimboot(open_site(data))
+    held = boot_chain.served_wimboot(site)
     if json_:
         print_json({"digest": held.digest, "size": held.size} if held else {})
     elif held is None:
@@ -74,10 +73,9 @@ def show(data: Path, *, json_: bool) -> None:
         click.echo(f"{held.digest}, {held.size} bytes")
 
 
-@wimboot.command()
-@as_json
-@click.pass_obj
-def remove(data: Path, *, json_: bool) -> None:
+@wimboot.command(changes=True)
+@on_site
+def remove(site: Site, *, json_: bool) -> None:
     """Serve no wimboot any more."""
-    boot_chain.forget_wimboot(open_site(data))
+    boot_chain.forget_wimboot(site)
     say({"wimboot": None}, "No wimboot is served any more.", json_=json_)

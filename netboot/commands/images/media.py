@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netboot.commands.output import as_json, open_site, print_json, print_table, progress_bar, say
+from netboot.commands.output import (
+    on_site,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+)
+from netboot.commands.recorded import Verbs
 from netboot.errors import InvalidInput
 from netboot.images.media.disk_package import System
 from netboot.images.media.request import DiskFormat, MediaKind, MediaOrder
@@ -17,16 +24,17 @@ from netboot.operations.media import media as operations
 
 if TYPE_CHECKING:
     from netboot.operations.media.media import MediumView
+    from netboot.site import Site
 
 _HOME = "Address of the site's boot files (http://192.0.2.1:8081), or `site` for its own."
 
 
-@click.group()
+@click.group(cls=Verbs)
 def media() -> None:
     """Bootable media: ISO, USB and disk images, packages for disks."""
 
 
-@media.command()
+@media.command(changes=True)
 @click.argument("image")
 @click.option("--with", "other", default="", help="A second image, for the other processor.")
 @click.option("--version", "number", type=int, default=0, help="Version; else the newest.")
@@ -52,10 +60,9 @@ def media() -> None:
 @click.option("--report-home", "home", default="", metavar="ADDRESS", help=_HOME)
 @click.option("--size", "size_mib", type=int, default=0, help="MiB of a disk; else the least.")
 @click.option("--output", type=click.Path(path_type=Path), help="Copy it there, too.")
-@as_json
-@click.pass_obj
+@on_site
 def build(
-    data: Path,
+    site: Site,
     *,
     image: str,
     other: str,
@@ -72,7 +79,6 @@ def build(
     json_: bool,
 ) -> None:
     """Make a medium of IMAGE: the very WIM that machines get by the network."""
-    site = open_site(data)
     order = MediaOrder(
         kind=MediaKind(kind),
         format=DiskFormat(form),
@@ -115,13 +121,12 @@ def _tell(view: MediumView) -> None:
         click.echo("  asks for a password at each start (user: start)")
 
 
-@media.command("list")
+@media.command("list", changes=False)
 @click.argument("image", required=False, default="")
-@as_json
-@click.pass_obj
-def list_(data: Path, image: str, *, json_: bool) -> None:
+@on_site
+def list_(site: Site, image: str, *, json_: bool) -> None:
     """Show all media, or those of IMAGE."""
-    views = operations.list_media(open_site(data), image)
+    views = operations.list_media(site, image)
     if json_:
         print_json([_plain(view) for view in views])
         return
@@ -141,43 +146,40 @@ def list_(data: Path, image: str, *, json_: bool) -> None:
     )
 
 
-@media.command()
+@media.command(changes=False)
 @click.argument("medium_id", metavar="ID", type=int)
 @click.argument("target", metavar="FILE", type=click.Path(path_type=Path))
-@as_json
-@click.pass_obj
-def save(data: Path, *, medium_id: int, target: Path, json_: bool) -> None:
+@on_site
+def save(site: Site, *, medium_id: int, target: Path, json_: bool) -> None:
     """Copy medium ID to FILE, or into a folder."""
-    view = operations.save_medium(open_site(data), medium_id, target)
+    view = operations.save_medium(site, medium_id, target)
     words = f"Saved {view.file_name}, {view.size} bytes, {view.digest}."
     say(_plain(view), words, json_=json_)
 
 
-@media.command()
+@media.command(changes=False)
 @click.argument("medium_id", metavar="ID", type=int)
-@as_json
-@click.pass_obj
-def show(data: Path, medium_id: int, *, json_: bool) -> None:
+@on_site
+def show(site: Site, medium_id: int, *, json_: bool) -> None:
     """Show medium ID."""
-    view = operations.get_medium(open_site(data), medium_id)
+    view = operations.get_medium(site, medium_id)
     if json_:
         print_json(_plain(view))
     else:
         _tell(view)
 
 
-@media.command()
+@media.command(changes=True)
 @click.argument("medium_id", metavar="ID", type=int)
-@as_json
-@click.pass_obj
-def delete(data: Path, medium_id: int, *, json_: bool) -> None:
-    """Forget medium ID; copies of it that were made stay as they are."""
-    view = operations.delete_medium(open_site(data), medium_id)
-    words = f"{view.file_name} is gone; the next clean-up gives its room back."
+@on_site
+def delete(site: Site, medium_id: int, *, json_: bool) -> None:
+    """Delete medium ID; copies made of it are not affected."""
+    view = operations.delete_medium(site, medium_id)
+    words = f"{view.file_name} was deleted; the next clean-up frees its space."
     say(_plain(view), words, json_=json_)
 
 
-@media.command()
+@media.command(changes=True)
 @click.argument("image")
 @click.option("--version", "number", type=int, default=0, help="Version; else the newest.")
 @click.option(
@@ -189,14 +191,13 @@ def delete(data: Path, medium_id: int, *, json_: bool) -> None:
 )
 @click.option("--address", "home", default="site", show_default=True, help=_HOME)
 @click.option("--hours", type=int, default=1, show_default=True, help="How long the link lives.")
-@as_json
-@click.pass_obj
+@on_site
 def package(
-    data: Path, *, image: str, number: int, system: str, home: str, hours: int, json_: bool
+    site: Site, *, image: str, number: int, system: str, home: str, hours: int, json_: bool
 ) -> None:
     """Make a link, good for one time, by which a running machine takes IMAGE onto its disk."""
     link = disk_packages.make_link(
-        open_site(data), image, number, system=System(system), home=home, hours=hours
+        site, image, number, system=System(system), home=home, hours=hours
     )
     if json_:
         print_json({"label": link.label, "url": link.url, "until": link.until,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SIGNERS = {
     "2011": "signed by Microsoft's authority of 2011",
     "2023": "signed by Microsoft's authority of 2023",
-    "other": "signed by somebody else",
+    "other": "signed by another authority",
     "": "not signed",
 }
 STATES = {
@@ -65,15 +65,15 @@ def tell_image(view: ImageView) -> None:
 
 
 def alarms(view: ImageView) -> Iterator[str]:
-    """What somebody has to look at."""
+    """What needs attention."""
     if view.source_altered_at:
         yield f'the source was altered on the disk; netboot image reload "{view.name}" FILE'
     for secret in view.secrets:
-        yield f"a secret that everybody who boots it can read: {secret.sentence}"
+        yield f"a secret that anyone who boots it can read: {secret.sentence}"
     if view.acceptance:
         yield f"{view.acceptance.by} accepted secrets: {view.acceptance.reason}"
     if view.candidate:
-        yield f"{view.candidate.name} was examined as a newer source and waits for a word"
+        yield f"{view.candidate.name} was examined as a newer source and needs your decision"
     yield from (*view.facts.findings, *view.findings)
 
 
@@ -169,3 +169,32 @@ def _boot_file(file: BootFile) -> str:
 def _names(paths: tuple[str, ...]) -> str:
     more = f" and {len(paths) - NAMES_SHOWN} more" if len(paths) > NAMES_SHOWN else ""
     return ", ".join(path.rpartition("/")[2] for path in paths[:NAMES_SHOWN]) + more
+
+
+def plain_image(view: ImageView) -> dict[str, object]:
+    """An image as `--json` prints it."""
+    return {
+        "name": view.name,
+        "slug": view.slug,
+        "architecture": view.architecture.value,
+        "comment": view.comment,
+        "source": {
+            "name": view.source_name,
+            "digest": view.source_digest,
+            "size": view.source_size,
+            "facts": view.facts.to_json(),
+            "altered": bool(view.source_altered_at),
+        },
+        "candidate": view.candidate.name if view.candidate else None,
+        "version_label": view.version_label,
+        "properties": view.properties.to_json(),
+        "secrets": [secret.sentence for secret in view.secrets],
+        "altered": {str(number): list(names) for number, names in view.altered.items()},
+        "drivers": [{"name": d.name, "digest": d.digest} for d in view.drivers],
+        "versions": [version.number for version in view.versions],
+        "current": view.current.number if view.current else None,
+        "served": view.served_version,
+        "state": view.distribution,
+        "needs_build": view.needs_build,
+        "default": view.is_default,
+    }

@@ -1,47 +1,44 @@
 """`netboot deployment`: which machine gets which image."""
 
-from pathlib import Path
-
 import click
 
-from netboot.commands.output import as_json, open_site, print_json, print_table, say
+from netboot.commands.output import on_site, print_json, print_table, say
+from netboot.commands.recorded import Verbs
 from netboot.operations.deployments import deployments as policy
+from netboot.protocols.mac import require_mac
+from netboot.site import Site
 
 
-@click.group()
+@click.group(cls=Verbs)
 def deployment() -> None:
-    """Which machine gets which image."""
+    """Deployments: which machine gets which image."""
 
 
-@deployment.command("set")
+@deployment.command("set", changes=True)
 @click.argument("mac")
 @click.argument("image")
 @click.option("--comment", default="")
-@as_json
-@click.pass_obj
-def set_(data: Path, *, mac: str, image: str, comment: str, json_: bool) -> None:
+@on_site
+def set_(site: Site, *, mac: str, image: str, comment: str, json_: bool) -> None:
     """Give the machine with address MAC the image IMAGE."""
-    made = policy.deploy(open_site(data), mac, image, comment=comment)
+    made = policy.deploy(site, mac, image, comment=comment)
     say(made, f"{made.mac} gets {made.image}.", json_=json_)
 
 
-@deployment.command()
+@deployment.command(changes=True)
 @click.argument("mac")
-@as_json
-@click.pass_obj
-def remove(data: Path, mac: str, *, json_: bool) -> None:
+@on_site
+def remove(site: Site, mac: str, *, json_: bool) -> None:
     """Let the machine with address MAC get the default of its architecture again."""
-    policy.withdraw(open_site(data), mac)
-    told = policy.canonical_mac(mac)
+    policy.withdraw(site, mac)
+    told = require_mac(mac)
     say({"mac": told, "image": None}, f"{told} gets the default image.", json_=json_)
 
 
-@deployment.command("list")
-@as_json
-@click.pass_obj
-def list_(data: Path, *, json_: bool) -> None:
+@deployment.command("list", changes=False)
+@on_site
+def list_(site: Site, *, json_: bool) -> None:
     """Show defaults and machines with an image of their own."""
-    site = open_site(data)
     rows = [(f"all {key}", name, "default") for key, name in policy.defaults(site).items()]
     rows += [(made.mac, made.image, made.comment) for made in policy.deployments(site)]
     if json_:

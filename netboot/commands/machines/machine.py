@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from netboot.commands.output import as_json, open_caught_up, print_json, print_table, say
+from netboot.commands.output import on_caught_up_site, print_json, print_table, say
+from netboot.commands.recorded import Verbs
 from netboot.images.boot_image.uefi_loader import AUTHORITIES
 from netboot.operations.machines import coverage, machines
 from netboot.operations.machines import image_choice as machine_images
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from netboot.images.coverage import MachineCoverage
     from netboot.operations.machines.coverage import Outlook
     from netboot.operations.machines.image_choice import Decision
     from netboot.operations.machines.machines import KnownMachine
+    from netboot.site import Site
 
 TITLES = (
     *("Machine", "Seen", "Architecture", "Firmware", "Gets"),
@@ -28,17 +29,15 @@ TITLES = (
 )
 
 
-@click.group()
+@click.group(cls=Verbs)
 def machine() -> None:
     """Known machines and their devices."""
 
 
-@machine.command("list")
-@as_json
-@click.pass_obj
-def list_(data: Path, *, json_: bool) -> None:
+@machine.command("list", changes=False)
+@on_caught_up_site
+def list_(site: Site, *, json_: bool) -> None:
     """Show all machines that were seen booting or listed by hand, and how they will fare."""
-    site = open_caught_up(data)
     decide, fates = machine_images.decider(site), coverage.outlook(site)
     rows = [(item, decide(item), fates.get(item.key)) for item in machines.list_machines(site)]
     if json_:
@@ -47,14 +46,12 @@ def list_(data: Path, *, json_: bool) -> None:
     print_table(TITLES, [_cells(*row) for row in rows])
 
 
-@machine.command()
+@machine.command(changes=False)
 @click.argument("name")
-@click.option("--image", default="", help="Hold it against this image instead of its own.")
-@as_json
-@click.pass_obj
-def show(data: Path, *, name: str, image: str, json_: bool) -> None:
+@click.option("--image", default="", help="Compare it with this image instead of its own.")
+@on_caught_up_site
+def show(site: Site, *, name: str, image: str, json_: bool) -> None:
     """Show machine NAME, its devices, and what drives them in the image that it gets."""
-    site = open_caught_up(data)
     item = machines.get_machine(site, name)
     decision = machine_images.decider(site)(item)
     chosen = (image,) if image else decision.images[:1]
@@ -85,14 +82,13 @@ def _tell(item: KnownMachine, decision: Decision, held: Mapping[str, MachineCove
                 click.echo(f"            would be mended by {fixes}")
 
 
-@machine.command("import")
+@machine.command("import", changes=True)
 @click.argument("name")
 @click.argument("file", type=click.File("r", encoding="utf-8", errors="replace"), default="-")
-@as_json
-@click.pass_obj
-def import_(data: Path, *, name: str, file: TextIO, json_: bool) -> None:
+@on_caught_up_site
+def import_(site: Site, *, name: str, file: TextIO, json_: bool) -> None:
     """Take FILE (PNPDeviceIDs, or the output of lspci -nn) as the devices of machine NAME."""
-    known, unread = machines.import_devices(open_caught_up(data), name, file.read())
+    known, unread = machines.import_devices(site, name, file.read())
     told = {"machine": known.key, "devices": [one.label for one in known.devices],
             "unread": unread}  # fmt: skip
     say(told, f"{known.key} has {len(known.devices)} devices.", json_=json_)
@@ -100,29 +96,27 @@ def import_(data: Path, *, name: str, file: TextIO, json_: bool) -> None:
         click.echo(f"  not understood: {line}", file=sys.stderr)
 
 
-@machine.command()
+@machine.command(changes=True)
 @click.argument("name")
-@as_json
-@click.pass_obj
-def forget(data: Path, name: str, *, json_: bool) -> None:
+@on_caught_up_site
+def forget(site: Site, name: str, *, json_: bool) -> None:
     """Forget machine NAME; it comes back when it boots again."""
-    machines.forget(open_caught_up(data), name)
+    machines.forget(site, name)
     say({"forgotten": name}, f"{name} is forgotten.", json_=json_)
 
 
-@machine.command("set-authority")
+@machine.command("set-authority", changes=True)
 @click.argument("name")
 @click.argument("authority", type=click.Choice(["unknown", *AUTHORITIES]))
-@as_json
-@click.pass_obj
-def set_authority(data: Path, *, name: str, authority: str, json_: bool) -> None:
+@on_caught_up_site
+def set_authority(site: Site, *, name: str, authority: str, json_: bool) -> None:
     """Say whose UEFI boot loader machine NAME needs; it outweighs what image and site say.
 
     2011: Microsoft Windows Production PCA 2011. 2023: Windows UEFI CA 2023, which machines trust
     where their firmware was updated, and need where the one of 2011 was revoked.
     """
     wanted = "" if authority == "unknown" else authority
-    known = machines.set_authority(open_caught_up(data), name, wanted)
+    known = machines.set_authority(site, name, wanted)
     loader = AUTHORITIES[wanted] if wanted else "image and site"
     told = {"machine": known.key, "authority": known.authority}
     say(told, f"{known.key} gets the boot loader of {loader}.", json_=json_)

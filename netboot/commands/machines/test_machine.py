@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING
 import click
 
 from netboot.commands.job import queued, wait_option
-from netboot.commands.output import as_json, open_site, print_json, print_table
+from netboot.commands.output import on_site, print_json, print_table
+from netboot.commands.recorded import Verbs
 from netboot.operations import jobs
 from netboot.operations import lab as operations
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from netboot.site import Site
 
 
-@click.group("test-machine")
+@click.group("test-machine", cls=Verbs)
 def test_machine() -> None:
     """Virtual machines that try a boot."""
 
 
-@test_machine.command()
+@test_machine.command(changes=True)
 @click.option("--firmware", type=click.Choice([name for name, _ in operations.FIRMWARES]),
               default="bios-x64", show_default=True)  # fmt: skip
 @click.option("--nic", type=click.Choice([name for name, _ in operations.NICS]),
@@ -28,22 +29,19 @@ def test_machine() -> None:
 @click.option("--memory", type=click.Choice([str(size) for size in operations.MEMORY_SIZES]),
               default="1024", show_default=True, help="MiB.")  # fmt: skip
 @wait_option
-@as_json
-@click.pass_obj
-def boot(data: Path, *, firmware: str, nic: str, memory: str, wait: bool, json_: bool) -> int:
+@on_site
+def boot(site: Site, *, firmware: str, nic: str, memory: str, wait: bool, json_: bool) -> int:
     """Boot a test machine, by the running site's worker."""
-    site = open_site(data)
-    job = operations.submit_boot(site, firmware=firmware, nic=nic, memory=int(memory))
+    job = operations.ask_boot(site, firmware=firmware, nic=nic, memory=int(memory))
     return queued(site, job, wait=wait, json_=json_)
 
 
-@test_machine.command("list")
+@test_machine.command("list", changes=False)
 @click.option("--limit", default=10, type=click.IntRange(1, 1000), show_default=True)
-@as_json
-@click.pass_obj
-def list_(data: Path, *, limit: int, json_: bool) -> None:
+@on_site
+def list_(site: Site, *, limit: int, json_: bool) -> None:
     """Show the newest boots of test machines."""
-    found = jobs.list_jobs(open_site(data), limit, kind=operations.KIND)
+    found = jobs.list_jobs(site, limit, kind=operations.KIND)
     if json_:
         print_json(found)
         return
@@ -54,15 +52,14 @@ def list_(data: Path, *, limit: int, json_: bool) -> None:
     print_table(("Job", "Test machine", "State", "Came to"), rows)
 
 
-@test_machine.command()
-@as_json
-@click.pass_obj
-def choices(data: Path, *, json_: bool) -> None:
+@test_machine.command(changes=False)
+@on_site
+def choices(site: Site, *, json_: bool) -> None:
     """Show whether test machines can be booted here, and which."""
-    view = operations.lab_status(open_site(data))
+    view = operations.lab_status(site)
     if json_:
         print_json(view)
         return
-    click.echo("A lab runs beside this site." if view.available else view.reason)
+    click.echo("A lab runs for this site." if view.available else view.reason)
     rows = [("firmware", *one) for one in view.firmwares] + [("nic", *one) for one in view.nics]
     print_table(("What", "Name", "Is"), rows)

@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-from netboot.boot.answer.client import BootClient, Stage, identify, machine_name, printable
+from netboot.boot.answer.client import BootClient, Stage, identify, machine_name
 from netboot.diagnose.asking.answers import Reply, read_reply
 from netboot.diagnose.recordings import recording
 from netboot.diagnose.recordings.boot_record import BootRecord, Transfer
 from netboot.diagnose.recordings.recording import Frame, Recording
 from netboot.errors import ProtocolError
 from netboot.protocols.dhcp import NO_ADDRESS, MessageType, Option, Packet, dotted
+from netboot.protocols.printable import printable
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -107,7 +107,7 @@ class Properties:
     def __post_init__(self) -> None:
         if self.scratch_space_mb not in (0, *SCRATCH_SPACES):
             raise InvalidInput(
-                f"Scratch space cannot be {self.scratch_space_mb} MB.",
+                f"Scratch space cannot be {self.scratch_space_mb} MB",
                 hint=f"Windows PE accepts {', '.join(map(str, SCRATCH_SPACES))} MB.",
             )
         for digest, what in ((self.background, "the background"), (self.boot_sdi, "boot.sdi")):
@@ -147,7 +147,7 @@ class Properties:
         """The properties that `to_json` wrote. Raises InvalidInput for unknown names."""
         unknown = set(data) - {item.name for item in fields(Properties)}
         if unknown:
-            raise InvalidInput(f"Boot images have no property {min(unknown)}.")
+            raise InvalidInput(f"Boot images have no property {min(unknown)}")
         values = dict(data)
         values["extra_files"] = tuple(ExtraFile(**file) for file in data.get("extra_files", ()))
         return Properties(**values)
@@ -158,7 +158,7 @@ def check_image_path(path: str) -> None:
     parts = path.split("/")[1:]
     if not path.startswith("/") or not parts or len(path) > _PATH_LIMIT:
         raise InvalidInput(
-            f"{path[:80]!r} is not a path in an image.",
+            f"{path[:80]!r} is not a path in an image",
             hint=f"A path starts with / and has at most {_PATH_LIMIT} characters.",
         )
     for part in parts:
@@ -172,20 +172,20 @@ def check_image_path(path: str) -> None:
             or _RESERVED.fullmatch(part)
         ):
             raise InvalidInput(
-                f"{part[:80]!r} in {path[:80]!r} is not a valid Windows name.",
+                f"{part[:80]!r} in {path[:80]!r} is not a valid Windows name",
                 hint="Use letters, digits, dots and dashes, with forward slashes between folders.",
             )
 
 
 def _check_digest(digest: str, what: str) -> None:
     if not _DIGEST.fullmatch(digest):
-        raise InvalidInput(f"{digest[:80]!r} is not the digest of {what}.")
+        raise InvalidInput(f"{digest[:80]!r} is not the digest of {what}")
 
 
 def _check_command(command: str) -> None:
     if len(command) > _COMMAND_LIMIT or not command.isprintable() or not command.isascii():
         raise InvalidInput(
-            "The prestart command cannot be written into a batch file.",
+            "The prestart command cannot be written into a batch file",
             hint=f"Use one line of at most {_COMMAND_LIMIT} plain ASCII characters.",
         )
 
@@ -193,7 +193,7 @@ def _check_command(command: str) -> None:
 def _check_pattern(value: str, pattern: re.Pattern[str], what: str, example: str) -> None:
     if value and not pattern.fullmatch(value):
         raise InvalidInput(
-            f"{value[:80]!r} is not a {what}.", hint=f"Enter it in this form: {example}."
+            f"{value[:80]!r} is not a {what}", hint=f"Enter it in this form: {example}."
         )
 
 
@@ -201,12 +201,12 @@ def _check_address(address: str) -> None:
     match = _ADDRESS.fullmatch(address)
     if address and not match:
         raise InvalidInput(
-            f"{address[:80]!r} is not a valid report address.",
+            f"{address[:80]!r} is not a valid report address",
             hint="Enter it in this form: http://192.0.2.1:8081.",
         )
     if match and (match[1] or "").startswith(REPORT_PATH):
         raise InvalidInput(
-            f"{address[:80]!r} contains a token that would expire.",
+            f"{address[:80]!r} contains a token that would expire",
             hint="Leave out the path. Each version gets its own token.",
         )
 
@@ -214,7 +214,7 @@ def _check_address(address: str) -> None:
 def _check_authority(authority: str) -> None:
     if authority and authority not in AUTHORITIES:
         raise InvalidInput(
-            f"{authority[:80]!r} is not a boot loader authority.",
+            f"{authority[:80]!r} is not a boot loader authority",
             hint=f"Use one of {', '.join(AUTHORITIES)}.",
         )
 
@@ -222,7 +222,7 @@ def _check_authority(authority: str) -> None:
 def _check_chain(chain: str) -> None:
     if chain not in CHAINS:
         raise InvalidInput(
-            f"{chain[:80]!r} is not a boot method.", hint=f"Use one of {', '.join(CHAINS)}."
+            f"{chain[:80]!r} is not a boot method", hint=f"Use one of {', '.join(CHAINS)}."
         )
 
 
@@ -232,16 +232,16 @@ def _check_numbers(properties: Properties) -> None:
         (properties.tftp_window_size, 1, 64, "TFTP window size"),
     ):
         if value and not low <= value <= high:
-            raise InvalidInput(f"{what} must be between {low} and {high}, not {value}.")
+            raise InvalidInput(f"{what} must be between {low} and {high}, not {value}")
     if not 0 <= properties.menu_seconds <= 3600:
-        raise InvalidInput("The boot menu timeout must be between 0 and 3600 seconds.")
+        raise InvalidInput("The boot menu timeout must be between 0 and 3600 seconds")
 
 
 def _check_unique(extra_files: tuple[ExtraFile, ...]) -> None:
     seen: set[str] = set()
     for file in extra_files:
         if file.path.lower() in seen:
-            raise InvalidInput(f"{file.path} is listed twice (Windows ignores case).")
+            raise InvalidInput(f"{file.path} is listed twice (Windows ignores case)")
         seen.add(file.path.lower())
 
 

@@ -207,18 +207,18 @@ def image_ini(image: BootImage, version_number: int) -> bytes:
 def _check_fit(facts: ImageFacts, image: BootImage) -> None:
     if facts.architecture is not image.architecture:
         raise WrongArchitecture(
-            f"The source of {image.name} is {facts.architecture}, not {image.architecture}.",
+            f"The source of {image.name} is {facts.architecture}, not {image.architecture}",
             hint="Import a Windows PE of the right architecture.",
         )
     if facts.index != image.source.image_index:
         raise InvalidInput(
             f"{image.name} is built from image {image.source.image_index} of its WIM, "
-            f"but image {facts.index} was examined."
+            f"but image {facts.index} was examined"
         )
     properties = image.properties
     if properties.background and not facts.has_background:
         raise InvalidInput(
-            "This Windows PE does not support a background picture (it has no winpe.jpg).",
+            "This Windows PE does not support a background picture (it has no winpe.jpg)",
             hint="Leave the background empty, or import a Windows PE of Windows 8 or later.",
         )
     _check_authority(facts, properties.uefi_authority)
@@ -228,7 +228,7 @@ def _check_fit(facts: ImageFacts, image: BootImage) -> None:
     ):
         if wanted and hive not in facts.hives:
             raise InvalidInput(
-                f"The image has no {hive} hive, so its {what} cannot be set.",
+                f"The image has no {hive} hive, so its {what} cannot be set",
                 hint="Leave this property empty for this image.",
             )
 
@@ -241,7 +241,7 @@ def _check_authority(facts: ImageFacts, wanted: str) -> None:
         if wanted == uefi_loader.AUTHORITY_2023:
             other = r"with Windows\Boot\EFI_EX\bootmgfw_EX.efi (kits and updates since 2024)."
         raise InvalidInput(
-            f"{uefi_loader.lacking('The image', wanted)}. Available: {have}.",
+            f"{uefi_loader.lacking('The image', wanted)}. Available: {have}",
             hint=f"Use the site setting, or import a Windows PE {other}",
         )
 
@@ -274,16 +274,16 @@ def _driver_tree(folder: str, driver: Driver, architecture: Architecture) -> Add
     target = f"{DRIVERS_FOLDER}/{folder}"
     if not driver.inf_name.isascii() or '"' in driver.inf_name:
         raise InvalidInput(
-            f"{driver.inf_name!r} is not allowed in a batch file.",
+            f"{driver.inf_name!r} is not allowed in a batch file",
             hint="Rename the INF to plain ASCII letters and import the driver again.",
         )
     names = [file.path.lower() for file in driver.files]
     if len(set(names)) != len(names):
         raise InvalidInput(
-            f"{driver.name} has files whose names differ only in case. Windows cannot store both."
+            f"{driver.name} has files whose names differ only in case. Windows cannot store both"
         )
     if driver.inf_name.lower() not in names:
-        raise InvalidInput(f"{driver.name} does not contain its own INF ({driver.inf_name}).")
+        raise InvalidInput(f"{driver.name} does not contain its own INF ({driver.inf_name})")
     for file in driver.files:
         check_image_path(f"{target}/{file.path}")
     files = (
@@ -315,7 +315,7 @@ def _property_steps(image: BootImage) -> Iterator[Step]:
             DRIVERS_FOLDER.lower() + "/"
         ):
             raise InvalidInput(
-                f"{file.path} is written by netboot itself.",
+                f"{file.path} is written by netboot itself",
                 hint="Use the prestart command, or drivers, instead of an extra file.",
             )
         yield AddFile(file.path, file.digest, file.size)

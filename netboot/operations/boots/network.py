@@ -24,6 +24,7 @@ from netboot.boot.told.events import (
 from netboot.errors import InvalidInput, OperatorFault
 from netboot.formats.pcap import HOW_TO_RECORD, may_be_recording
 from netboot.operations import jobs, lab
+from netboot.operations.jobs import JobKind
 from netboot.site import Site
 
 KINDS = (
@@ -170,7 +171,7 @@ def _counts(site: Site, since: float) -> dict[str, dict[str, int]]:
     return {service: dict(counts) for service, counts in found.items()}
 
 
-def submit_check(
+def ask_check(
     site: Site, kinds: tuple[str, ...] = (), *, patience: int = PATIENCE[0], whole: bool = False
 ) -> jobs.JobView:
     """Queue a check of the boot network. Raises InvalidInput for kinds that there are not."""
@@ -181,17 +182,21 @@ def submit_check(
                                hint=f"On offer: {', '.join(names)}.")  # fmt: skip
     if patience not in PATIENCE:
         raise InvalidInput(f"{patience} seconds are no patience on offer")
-    arguments = {"kinds": list(kinds), "patience": patience, "whole": whole}
     asked = ", ".join(names[kind] for kind in kinds) if kinds else "all kinds of machine"
-    return jobs.submit(site, "check_network", arguments, title=f"Network check: {asked}")
+    return jobs.submit(
+        site,
+        JobKind.CHECK_NETWORK,
+        {"kinds": list(kinds), "patience": patience, "whole": whole},
+        title=f"Network check: {asked}",
+    )
 
 
 def list_checks(site: Site, limit: int = 5) -> list[jobs.JobView]:
     """The newest checks first."""
-    return jobs.list_jobs(site, limit, kind="check_network")
+    return jobs.list_jobs(site, limit, kind=JobKind.CHECK_NETWORK)
 
 
-def submit_capture(site: Site, path: Path) -> jobs.JobView:
+def ask_capture(site: Site, path: Path) -> jobs.JobView:
     """Queue the telling of a recorded boot. Raises InvalidInput for what cannot be a recording."""
     size, name = path.stat().st_size, path.name
     if size > LARGEST_CAPTURE:
@@ -209,12 +214,14 @@ def submit_capture(site: Site, path: Path) -> jobs.JobView:
             f"{name} is no recording of a network: it begins neither as pcap nor as pcapng",
             hint=HOW_TO_RECORD,
         )
-    return jobs.submit(site, "read_capture", {"path": str(path)}, title=f"Recorded boot: {name}")
+    return jobs.submit(
+        site, JobKind.READ_CAPTURE, {"path": str(path)}, title=f"Recorded boot: {name}"
+    )
 
 
 def list_captures(site: Site, limit: int = 5) -> list[jobs.JobView]:
     """The recordings that were told last, the newest first."""
-    return jobs.list_jobs(site, limit, kind="read_capture")
+    return jobs.list_jobs(site, limit, kind=JobKind.READ_CAPTURE)
 
 
 def tell_capture(path: Path) -> Iterator[dict[str, Any]]:
@@ -226,13 +233,15 @@ def tell_capture(path: Path) -> Iterator[dict[str, Any]]:
     yield from follow_check([sys.executable, "-m", "netboot.diagnose", *words])
 
 
-def run_check(site: Site, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def run_check(
+    site: Site, kinds: Sequence[str] = (), *, patience: int = PATIENCE[0], whole: bool = False
+) -> Iterator[dict[str, Any]]:
     """Ask the network that this site serves; `asking`, each `verdict`, then `done` or `failed`.
 
     While nothing happens it says `silent` every second; who stops asking ends the check. Raises
     OperatorFault where boot services never ran here.
     """
-    words = _options(arguments)
+    words = _options(kinds, patience=patience, whole=whole)
     if lab.lab_status(site).available:
         yield from lab.check_network(site, words)
         return
@@ -296,13 +305,9 @@ def _failure(words: str) -> dict[str, Any]:
     }
 
 
-def _options(arguments: dict[str, Any]) -> list[str]:
-    words = ["--patience", str(int(arguments.get("patience", PATIENCE[0])))]
-    for kind in arguments.get("kinds", ()):
-        words += ["--kind", str(kind)]
-    if arguments.get("whole"):
-        words.append("--whole")
-    return words
+def _options(kinds: Sequence[str], *, patience: int, whole: bool) -> list[str]:
+    chosen = [word for kind in kinds for word in ("--kind", kind)]
+    return ["--patience", str(patience), *chosen, *(["--whole"] if whole else [])]
 
 
 def _decision(event: RequestIgnored | OfferSent) -> Decision:

@@ -4,7 +4,6 @@ Both refer to an image by its name, never to a version: an update of an image to
 here. What is decided is handed to the distribution point at once.
 """
 
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from sqlalchemy.orm import Session
 from netboot.errors import InvalidInput, NotFound
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image.boot_image import COMMENT_LIMIT
+from netboot.protocols.mac import require_mac
 from netboot.site import Site
 from netboot.store.database.records import DefaultImageRow, DeploymentRow
 from netboot.store.images.rows import find_image
@@ -89,7 +89,7 @@ def deployments(site: Site) -> list[Deployment]:
 
 def deploy(site: Site, mac: str, image: str, *, comment: str = "") -> Deployment:
     """Give a machine a certain image. Raises InvalidInput, NotFound."""
-    mac = canonical_mac(mac)
+    mac = require_mac(mac)
     if len(comment) > COMMENT_LIMIT:
         raise InvalidInput(f"a comment has at most {COMMENT_LIMIT} characters")
     with site.database.writing() as session:
@@ -103,7 +103,7 @@ def deploy(site: Site, mac: str, image: str, *, comment: str = "") -> Deployment
 
 def withdraw(site: Site, mac: str) -> None:
     """Let a machine get the default again. Raises NotFound."""
-    mac = canonical_mac(mac)
+    mac = require_mac(mac)
     with site.database.writing() as session:
         row = session.get(DeploymentRow, mac)
         if row is None:
@@ -117,11 +117,3 @@ def publish(site: Site) -> None:
     site.point.publish_policy(
         lambda: (defaults(site), {made.mac: made.image for made in deployments(site)})
     )
-
-
-def canonical_mac(mac: str) -> str:
-    """`52-54-00-AB-CD-EF`, `5254.00ab.cdef` and the like as `52:54:00:ab:cd:ef`."""
-    digits = re.sub(r"[-:.\s]", "", mac).lower()
-    if not re.fullmatch(r"[0-9a-f]{12}", digits):
-        raise InvalidInput(f"{mac[:40]!r} is not a MAC address", hint="Like 52:54:00:ab:cd:ef.")
-    return ":".join(digits[at : at + 2] for at in range(0, 12, 2))

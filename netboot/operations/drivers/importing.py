@@ -1,11 +1,14 @@
 """Import of driver packages: from a folder, an INF or an archive into the catalog."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from netboot.operations import jobs
+from netboot.operations.jobs import JobKind
+from netboot.progress import Progress, silent
 from netboot.site import Site
 from netboot.store.drivers.entry import DriverSummary
 from netboot.store.drivers.folders import RefusedInf, driver_source
@@ -17,8 +20,6 @@ RECORDED_AT_ONCE = 256
 
 LISTED = 500
 """Entries of each kind that a shortened report lists."""
-
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,14 @@ class _Tally:
         )
 
 
-def import_drivers(site: Site, path: Path, *, progress: Progress | None = None) -> ImportReport:
+def ask_import(site: Site, path: Path, label: str) -> jobs.JobView:
+    """Queue an import of the uploaded packages at `path`, which the uploader calls `label`."""
+    return jobs.submit(
+        site, JobKind.IMPORT_DRIVERS, {"path": str(path)}, title=f"Import drivers from {label}"
+    )
+
+
+def import_drivers(site: Site, path: Path, *, progress: Progress = silent) -> ImportReport:
     """Take every driver package at `path` into the catalog, not enabled.
 
     `path` is a folder, an INF, a ZIP, a CAB or a vendor's self-extracting pack. What is known
@@ -83,16 +91,15 @@ def import_drivers(site: Site, path: Path, *, progress: Progress | None = None) 
 
     Raises InvalidInput where there is no INF at all, Quarantined for a hostile archive.
     """
-    tell = progress or (lambda _part, _stage: None)
     tally = _Tally()
-    tell(0.0, "opening")
+    progress(0.0, "opening")
     with (
         site.blobs.staging_folder() as scratch,
         driver_source(path, scratch=scratch) as source,
         closing(store_packages(source, site.blobs)) as batches,
     ):
         total, read = len(source.infs), 0
-        tell(0.0, f"0 of {total} packages")
+        progress(0.0, f"0 of {total} packages")
         waiting: list[StoredResult] = []
         for batch in batches:
             waiting += batch
@@ -100,7 +107,7 @@ def import_drivers(site: Site, path: Path, *, progress: Progress | None = None) 
             if len(waiting) >= RECORDED_AT_ONCE or read == total:
                 _record(site, waiting, tally)
                 waiting = []
-            tell(read / total, f"{read} of {total} packages")
+            progress(read / total, f"{read} of {total} packages")
         _record(site, waiting, tally)
     return tally.report()
 

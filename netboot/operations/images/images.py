@@ -13,7 +13,7 @@ from netboot.images.drivers.known_pairs import arranged
 from netboot.operations.deployments import deployments as policy
 from netboot.operations.drivers.drivers import enable_row, find_driver
 from netboot.operations.drivers.known_pairs import pairs_known
-from netboot.operations.images.source import import_image
+from netboot.operations.images.source import ask_import, import_image
 from netboot.operations.images.view import ImageView, get_image, list_images
 from netboot.site import Site
 from netboot.store.database.records import DeploymentRow
@@ -25,6 +25,7 @@ __all__ = [
     "add_driver",
     "add_drivers",
     "arrange_drivers",
+    "ask_import",
     "delete_image",
     "get_image",
     "import_image",

@@ -27,8 +27,11 @@ from netboot.images.boot_image import boot_image
 from netboot.images.boot_image.boot_image import BootImage, SourceWim
 from netboot.images.boot_image.description import ImageFacts
 from netboot.images.servicing.source_change import SourceChange, compare_sources
+from netboot.operations import jobs
 from netboot.operations.deployments import deployments as policy
 from netboot.operations.images.view import ImageView, get_image
+from netboot.operations.jobs import JobKind
+from netboot.progress import Progress, silent
 from netboot.site import Site
 from netboot.store.content.blobs import StoredBlob
 from netboot.store.database.records import ImageRow
@@ -39,8 +42,6 @@ from netboot.store.images.rows import (
     refuse_twin,
     unchanged,
 )
-
-Progress = Callable[[float, str], None]
 
 _NAME_A_FILE = "Name a .wim or .iso file on this machine."
 
@@ -54,6 +55,30 @@ class TakenIn:
     name: str
 
 
+def ask_import(
+    site: Site,
+    path: Path,
+    *,
+    name: str,
+    architecture: Architecture | None = None,
+    index: int | None = None,
+    comment: str = "",
+) -> jobs.JobView:
+    """Queue an import of the uploaded WIM or ISO at `path` as a new boot image.
+
+    Raises InvalidInput for a name that is none, AlreadyExists for one that is taken.
+    """
+    _require_free(site, name, comment)
+    arguments = {
+        "path": str(path),
+        "name": name.strip(),
+        "architecture": architecture.value if architecture else None,
+        "index": index,
+        "comment": comment,
+    }
+    return jobs.submit(site, JobKind.IMPORT_IMAGE, arguments, title=f"Import {name.strip()}")
+
+
 def import_image(
     site: Site,
     path: Path,
@@ -64,7 +89,7 @@ def import_image(
     comment: str = "",
     is_lab: bool = False,
     ours: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> ImageView:
     """Take a WIM, or the boot.wim of an ISO, in as the source of a new boot image.
 
@@ -89,6 +114,17 @@ def import_image(
     return get_image(site, image.name)
 
 
+def ask_examine(site: Site, image: str, path: Path, *, index: int | None = None) -> jobs.JobView:
+    """Queue an examination of the uploaded file at `path` as a newer source. Raises NotFound."""
+    name = get_image(site, image).name
+    return jobs.submit(
+        site,
+        JobKind.EXAMINE_SOURCE,
+        {"image": name, "path": str(path), "index": index},
+        title=f"Examine a newer source of {name}",
+    )
+
+
 def examine_source(
     site: Site,
     image: str,
@@ -96,7 +132,7 @@ def examine_source(
     *,
     index: int | None = None,
     ours: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> ImageView:
     """Make a newer source the image's candidate, with a report; nothing else changes by it.
 
@@ -201,21 +237,20 @@ def _take_in(
     architecture: Architecture | None,
     *,
     ours: bool,
-    progress: Progress | None,
+    progress: Progress,
 ) -> TakenIn:
     """Examine and store a WIM, or the one in an ISO; the store is the last to change."""
     from netboot.store.wim.iso import is_iso, take_boot_wim
     from netboot.store.wim.source import take_in
 
-    tell = progress or (lambda _part, _stage: None)
     with site.blobs.staging_folder() as workdir:
         with _unchanging(path):
             site.blobs.check_space(0 if ours else path.stat().st_size)
             wim, name, begin = path, path.name, 0.0
             if is_iso(path):
-                wim = take_boot_wim(path, workdir, progress=_share(tell, 0.0, 0.3))
+                wim = take_boot_wim(path, workdir, progress=_share(progress, 0.0, 0.3))
                 name, ours, begin = f"{path.name}: boot.wim", True, 0.3
-            tell(begin, "looking into the WIM")
+            progress(begin, "looking into the WIM")
             source = workdir / "source"
             facts, blob = take_in(
                 wim,
@@ -223,10 +258,10 @@ def _take_in(
                 ours=ours,
                 index=index,
                 workdir=workdir,
-                progress=_share(tell, begin, 0.9),
+                progress=_share(progress, begin, 0.9),
             )
             _require_architecture(path, facts, architecture)
-            tell(0.9, "storing the source")
+            progress(0.9, "storing the source")
         return TakenIn(site.blobs.adopt(source, blob), facts, name)
 
 

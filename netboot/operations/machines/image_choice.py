@@ -13,8 +13,9 @@ from netboot.boot.answer.policy import NoImage, choose
 from netboot.images.architecture import Architecture
 from netboot.images.versions.content_version import PublishedContent
 from netboot.operations.deployments import deployments as policy
-from netboot.operations.machines.machines import LIST, REPORT, KnownMachine, is_mac
+from netboot.operations.machines.machines import LIST, REPORT, KnownMachine
 from netboot.protocols.dhcp import MessageType
+from netboot.protocols.mac import is_mac
 from netboot.protocols.pxe import ArchitectureType
 from netboot.site import Site
 

@@ -18,19 +18,13 @@ from netboot.boot.machines.known_machine import (
 from netboot.errors import InvalidInput, NotFound
 from netboot.images.boot_image.uefi_loader import AUTHORITIES
 from netboot.images.drivers.device import parse_devices
-from netboot.operations.deployments.deployments import canonical_mac
+from netboot.protocols.mac import is_mac, read_mac
 from netboot.site import Site
 from netboot.store.boots import machines as machine_rows
 
 __all__ = ["IPXE", "LIST", "REPORT", "KnownMachine", "find_machines", "get_machine"]
 
-_ADDRESS = re.compile(
-    r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}|[0-9a-f]{4}(\.[0-9a-f]{4}){2}", re.IGNORECASE
-)
-
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
-
-# The name is part of a page's address.
+# A name stands in the addresses of pages.
 _NO_NAME = re.compile(r"[/\\]|^\.{1,2}$")
 
 _HARDWARE = re.compile(r"(?:VEN_)?([0-9a-f]{4})(?::|&DEV_)([0-9a-f]{4})", re.IGNORECASE)
@@ -133,11 +127,6 @@ def publish_authorities(site: Site) -> None:
     site.point.publish_authorities(lambda: _authorities(site))
 
 
-def is_mac(key: str) -> bool:
-    """Whether this is a machine's address, as the boot log writes it."""
-    return _MAC.fullmatch(key) is not None
-
-
 def _authorities(site: Site) -> dict[str, str]:
     with site.database.transaction() as session:
         return machine_rows.authorities(session)
@@ -157,4 +146,4 @@ def _find(session: Session, key: str) -> KnownMachine:
 
 def _canonical(name: str) -> str:
     """A MAC address as the boot log writes it; any other name as it is."""
-    return canonical_mac(name) if _ADDRESS.fullmatch(name.strip()) else name
+    return read_mac(name) or name

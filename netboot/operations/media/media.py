@@ -6,7 +6,7 @@ same wishes is not made again.
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,16 +20,17 @@ from netboot.images.media import request as rules
 from netboot.images.media.plan import BIOS_PARTS, LOADERS, Carried, MediumPlan, plan_medium
 from netboot.images.media.request import NATIVE, DiskFormat, MediaKind, MediaOrder, file_name
 from netboot.images.versions.content_version import ContentVersion
+from netboot.operations import jobs
+from netboot.operations.jobs import JobKind
 from netboot.operations.versions.publication_gate import require_publishable
 from netboot.pe_reports import ReportTokens
+from netboot.progress import Progress, silent
 from netboot.site import Site
 from netboot.store.database.records import ImageRow, MediaRow, VersionRow
 from netboot.store.images.rows import find_image, version_value
 from netboot.store.media.builder import MadeMedium, build_medium
 from netboot.store.wim import sandbox
 from netboot.store.wim.sandbox import WorkerDied, WorkerRefused
-
-Progress = Callable[[float, str], None]
 
 SALT_BYTES = 32
 COPY_CHUNK = 1 << 20
@@ -89,14 +90,32 @@ def home_of(site: Site, text: str) -> str:
     return f"http://{site.settings.address}:{site.settings.http_port}"
 
 
-def check(site: Site, order: MediaOrder, wanted: Sequence[tuple[str, int]]) -> str:
-    """A title for the work, or the reason why it cannot be done (before it is queued)."""
+def ask_media(site: Site, order: MediaOrder, wanted: Sequence[tuple[str, int]]) -> jobs.JobView:
+    """Queue a medium of these versions, by image and number (0 is the newest).
+
+    Raises NotFound, SecretsFound, and InvalidInput for an order that cannot be made.
+    """
+    versions = _checked(site, order, wanted)
+    return jobs.submit(
+        site,
+        JobKind.BUILD_MEDIA,
+        {
+            "image": versions[0].image,
+            "order": order.to_json(),
+            "versions": [(version.image, version.number) for version in versions],
+        },
+        title=f"Make {_words(order)} of {' and '.join(version.label for version in versions)}",
+    )
+
+
+def _checked(
+    site: Site, order: MediaOrder, wanted: Sequence[tuple[str, int]]
+) -> list[ContentVersion]:
     versions = [find_version(site, image, number) for image, number in wanted]
     rules.check_order(order, versions)
     for version in versions:
         require_publishable(site, version.image, version.number)
-    names = " and ".join(version.label for version in versions)
-    return f"Make {_words(order)} of {names}"
+    return versions
 
 
 def build_media(
@@ -104,23 +123,22 @@ def build_media(
     order: MediaOrder,
     wanted: Sequence[tuple[str, int]],
     *,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> MediumView:
     """Make a medium of these versions, by image and number.
 
     Nothing is made when the same was made before. Raises InvalidInput for what cannot be,
     NotFound, MissingTool, and ContentFault when stored bytes are damaged.
     """
-    tell = progress or (lambda _part, _stage: None)
-    check(site, order, wanted)
+    _checked(site, order, wanted)
     with site.blobs.staging_folder() as work:
         carried = [_carried(site, order, image, number, work) for image, number in wanted]
         plan = plan_medium(order, carried)
         made_before = _find_made(site, plan, wanted[0])
         if made_before is not None:
             return made_before
-        made = build_medium(plan, site.blobs, work, tell)
-        tell(0.95, "storing")
+        made = build_medium(plan, site.blobs, work, progress)
+        progress(0.95, "storing")
         digest = site.blobs.add_file(made.path, move=True).digest
     return _record(site, plan, carried, made, digest)
 

@@ -14,7 +14,9 @@ from typing import Any
 from sqlalchemy import JSON, Column, String, select
 
 from netboot.errors import ContentFault, OperatorFault
-from netboot.operations.jobs import DAY, Daily
+from netboot.operations import jobs
+from netboot.operations.jobs import DAY, Daily, JobKind
+from netboot.progress import Progress, silent
 from netboot.site import Site
 from netboot.store.boots import journal_mark
 from netboot.store.boots import rows as boot_rows
@@ -31,7 +33,7 @@ BOOTS_KEPT = 500_000
 JOBS_FOR = 90 * DAY
 ALTERED_FOR = 90 * DAY
 
-DAILY = Daily("clean_up", "last_clean_up", "Daily clean-up")
+DAILY = Daily(JobKind.CLEAN_UP, "last_clean_up", "Daily clean-up")
 
 DIGITS = len("sha256:") + 64
 
@@ -49,8 +51,6 @@ NAME_NO_BLOBS = {
 }
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,32 +70,36 @@ class Collected:
     altered: int
 
 
+def ask_clean(site: Site) -> jobs.JobView:
+    """Queue a clean-up now, in addition to the daily one."""
+    return jobs.submit(site, JobKind.CLEAN_UP, {}, title="Clean-up")
+
+
 def collect_garbage(
-    site: Site, now: float, *, force: bool = False, progress: Progress | None = None
+    site: Site, now: float, *, force: bool = False, progress: Progress = silent
 ) -> Collected:
     """Let go of old events, old jobs, leftovers of work that was cut off, and unnamed blobs.
 
     `now` is epoch seconds. Raises OperatorFault where the database does not look like that of
     this data folder: `force` says that it is.
     """
-    tell = progress or (lambda _part, _stage: None)
-    tell(0.0, "what is named")
+    progress(0.0, "what is named")
     named = set(_named(site))
     if not force:
         _require_own_database(site, named)
-    tell(0.3, "old events and jobs")
+    progress(0.3, "old events and jobs")
     with site.database.writing() as session:
         boot_rows.discard_oldest(session, BOOTS_KEPT)
         mark = journal_mark.read(session)
     # What was not folded yet is in the journal alone.
     folded = mark.id if mark else 0
     events = site.journal.prune(before=now - EVENTS_FOR, keep=EVENTS_KEPT, until=folded)
-    jobs = site.jobs.forget(before=now - JOBS_FOR)
+    old_jobs = site.jobs.forget(before=now - JOBS_FOR)
     leftovers = site.blobs.clear_staging() + site.point.blobs.clear_staging()
-    tell(0.5, "the distribution point")
+    progress(0.5, "the distribution point")
     programs = {ref.digest for ref in read_programs(site.point).values()}
     swept = site.point.sweep(programs, now=now, before=now - YOUNG)
-    tell(0.7, "the site's own store")
+    progress(0.7, "the site's own store")
     idle = [digest for digest in site.blobs.digests() if digest not in named]
     freed = [site.blobs.discard(digest, before=now - YOUNG) for digest in idle]
     gone = [size for size in freed if size is not None]
@@ -105,7 +109,7 @@ def collect_garbage(
         size=sum(gone) + swept.size + sum(aside),
         versions=swept.versions,
         events=events,
-        jobs=jobs,
+        jobs=old_jobs,
         leftovers=leftovers,
         altered=len(aside),
     )
@@ -121,13 +125,12 @@ def delete_set_aside(site: Site, wanted: Callable[[SetAside], bool]) -> list[int
     ]
 
 
-def verify(site: Site, *, progress: Progress | None = None) -> tuple[int, tuple[str, ...]]:
+def verify(site: Site, *, progress: Progress = silent) -> tuple[int, tuple[str, ...]]:
     """Read every byte that is stored or served; how many blobs that were, and what is wrong."""
-    tell = progress or (lambda _part, _stage: None)
     wrong = []
     work = [*stored(site), *_served(site)]
     for place, (store, what, digest) in enumerate(work):
-        tell(place / len(work), what)
+        progress(place / len(work), what)
         try:
             store.verify(digest)
         except ContentFault as fault:

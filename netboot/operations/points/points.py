@@ -1,18 +1,19 @@
 """Distribution points: what they hold, and Update Distribution Points, which alone changes it."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from netboot.errors import OperatorFault
+from netboot.images.versions.content_version import ContentVersion
 from netboot.images.versions.distribution import DistributionStatus, status
+from netboot.operations import jobs
 from netboot.operations.images import images
 from netboot.operations.images.images import ImageView
+from netboot.operations.jobs import JobKind
 from netboot.operations.points import scrub as guarding
 from netboot.operations.versions.publication_gate import require_publishable
+from netboot.progress import Progress, silent
 from netboot.site import Site
-
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +58,40 @@ def point_status(site: Site) -> list[PointView]:
     return [PointView("This site", site.settings.address or "this machine", rows)]
 
 
+def ask_update(site: Site, image: str) -> jobs.JobView:
+    """Queue an update of the points with the image's newest version.
+
+    Raises NotFound, or OperatorFault when nothing was built yet.
+    """
+    newest = _newest(images.get_image(site, image))
+    return jobs.submit(
+        site,
+        JobKind.UPDATE_POINTS,
+        {"image": newest.image},
+        title=f"Update Distribution Points with {newest.label}",
+    )
+
+
+def ask_verify(site: Site, image: str) -> jobs.JobView:
+    """Queue a reading of every served file of an image. Raises NotFound."""
+    name = images.get_image(site, image).name
+    return jobs.submit(site, JobKind.VERIFY_CONTENT, {"image": name}, title=f"Verify {name}")
+
+
 def update_distribution_points(
-    site: Site, image: str, *, progress: Progress | None = None
+    site: Site, image: str, *, progress: Progress = silent
 ) -> UpdateResult:
-    """Hand the image's newest version to the points; from then on machines get it.
+    """Publish the image's newest version: from then on machines get it.
 
     Raises OperatorFault when nothing was built yet, ContentFault when bytes are damaged.
     """
-    view = images.get_image(site, image)
-    if view.current is None:
-        raise OperatorFault(
-            f"{view.name} has no version yet",
-            hint=f'Build one first: netboot image build "{view.name}"',
-        )
-    require_publishable(site, view.name, view.current.number)
-    changed = site.point.update(view.current, site.blobs, now=time.time(), progress=progress)
-    return UpdateResult(view.name, view.current.number, changed)
+    newest = _newest(images.get_image(site, image))
+    require_publishable(site, newest.image, newest.number)
+    changed = site.point.update(newest, site.blobs, now=time.time(), progress=progress)
+    return UpdateResult(newest.image, newest.number, changed)
 
 
-def rollback(
-    site: Site, image: str, number: int, *, progress: Progress | None = None
-) -> UpdateResult:
+def rollback(site: Site, image: str, number: int, *, progress: Progress = silent) -> UpdateResult:
     """Serve an older version again: every byte of it is read before machines get it.
 
     Raises NotFound, OperatorFault for a version that is out of service, SecretsFound,
@@ -91,7 +105,7 @@ def rollback(
 
 
 def verify(
-    site: Site, image: str, *, progress: Progress | None = None
+    site: Site, image: str, *, progress: Progress = silent
 ) -> tuple[PointImage, tuple[str, ...]]:
     """Read every byte that is served of an image; the names of files that were altered.
 
@@ -106,6 +120,14 @@ def verify(
     wrong = guarding.check_version(site, version, tell=progress)
     found = status(served=served, newest=newest, altered=bool(wrong))
     return PointImage(view.name, served, newest, found), wrong
+
+
+def _newest(view: ImageView) -> ContentVersion:
+    if view.current is None:
+        raise OperatorFault(
+            f"{view.name} has no version yet", hint="Build one first, then update the points."
+        )
+    return view.current
 
 
 def _withdrawn(view: ImageView) -> DistributionStatus:

@@ -14,18 +14,18 @@ from sqlalchemy import select
 
 from netboot.errors import ContentFault
 from netboot.images.versions.content_version import ContentVersion
-from netboot.operations.jobs import Daily
+from netboot.operations import jobs
+from netboot.operations.jobs import Daily, JobKind
 from netboot.operations.points import cleanup as housekeeping
+from netboot.progress import Progress, silent
 from netboot.site import Site
 from netboot.store.content.blobs import BlobStore
 from netboot.store.database.records import ImageRow
 from netboot.store.images.rows import version_value
 
-DAILY = Daily("scrub", "last_scrub", "Daily check of all stored images")
+DAILY = Daily(JobKind.SCRUB, "last_scrub", "Daily check of all stored images")
 BYTES_PER_SECOND = 20 << 20
 """How fast the background scrub reads: machines that boot come first."""
-
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,40 +46,44 @@ class _Findings:
     alarms: tuple[str, ...] = ()
 
 
+def ask_scrub(site: Site) -> jobs.JobView:
+    """Queue a scrub now, in addition to the daily one."""
+    return jobs.submit(site, JobKind.SCRUB, {}, title="Check of all stored images")
+
+
 def scrub(
     site: Site,
     *,
     bytes_per_second: int = BYTES_PER_SECOND,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Scrubbed:
     """Read all that is stored, what is served first; see the module for what follows.
 
     `bytes_per_second` 0 reads as fast as it can.
     """
-    tell = progress or (lambda _part, _stage: None)
     found = _Findings()
     served = list(site.point.load().kept.values())
     known = {(version.image, version.number) for version in served}
     work = [*served, *(v for v in _versions(site) if (v.image, v.number) not in known)]
     for place, version in enumerate(work):
         stage = f"reading {version.label}"
-        pace = _pace(bytes_per_second, tell, 0.8 * place / len(work), stage)
+        pace = _pace(bytes_per_second, progress, 0.8 * place / len(work), stage)
         _look_at(site, version, found, pace, is_kept=place < len(served))
-    _look_at_sources(site, found, _pace(bytes_per_second, tell, 0.8, "reading the sources"))
-    _look_at_the_rest(site, found, _pace(bytes_per_second, tell, 0.9, "reading all other files"))
-    tell(1.0, "done")
+    _look_at_sources(site, found, _pace(bytes_per_second, progress, 0.8, "reading the sources"))
+    _look_at_the_rest(site, found, _pace(bytes_per_second, progress, 0.9, "reading other files"))
+    progress(1.0, "done")
     return Scrubbed(len(found.read), found.size, found.mended, found.alarms)
 
 
 def check_version(
-    site: Site, version: ContentVersion, *, tell: Progress | None = None
+    site: Site, version: ContentVersion, *, tell: Progress = silent
 ) -> tuple[str, ...]:
     """Read a version where it is stored and served; names of files that could not be mended.
 
     Where there are any, the version is out of service from then on.
     """
     is_kept = (version.image, version.number) in site.point.load().kept
-    pace = _pace(0, tell or (lambda _part, _stage: None), 0.5, "reading")
+    pace = _pace(0, tell, 0.5, "reading")
     return _look_at(site, version, _Findings(), pace, is_kept=is_kept)
 
 

@@ -1,7 +1,6 @@
 """Content versions: build the next one from the source and the recipe."""
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from netboot.errors import EditConflict
@@ -12,7 +11,10 @@ from netboot.images.boot_image.uefi_loader import held as uefi_loaders_in
 from netboot.images.servicing.plan import plan
 from netboot.images.versions.content_version import ContentVersion, DriverInVersion, ManifestFile
 from netboot.images.versions.version_change import VersionChange, compare_versions
+from netboot.operations import jobs
+from netboot.operations.jobs import JobKind
 from netboot.pe_reports import ReportTokens
+from netboot.progress import Progress, silent
 from netboot.site import Site
 from netboot.store.database.records import VersionRow
 from netboot.store.images.rows import (
@@ -24,8 +26,6 @@ from netboot.store.images.rows import (
     versions_of,
 )
 from netboot.store.wim.builder import BuiltFiles, build
-
-Progress = Callable[[float, str], None]
 
 # How much of the whole each stage of a build takes, as measured on images of 15 to 300 MB.
 STAGES = {
@@ -57,14 +57,20 @@ class _Order:
     newest_is_sound: bool
 
 
-def build_version(site: Site, image: str, *, progress: Progress | None = None) -> BuildResult:
+def ask_build(site: Site, image: str) -> jobs.JobView:
+    """Queue a build of the image's next version. Raises NotFound."""
+    with site.database.transaction() as session:
+        name = find_image(session, image).name
+    return jobs.submit(site, JobKind.BUILD_VERSION, {"image": name}, title=f"Build {name}")
+
+
+def build_version(site: Site, image: str, *, progress: Progress = silent) -> BuildResult:
     """Build the image's next version; nothing that machines get changes by it.
 
     An unchanged recipe builds nothing, unless its version is out of service. The source is
     never written. Raises OperatorFault with a hint when the recipe cannot be built,
     ContentFault when stored bytes are damaged.
     """
-    tell = progress or (lambda _part, _stage: None)
     order = _order(site, image)
     digest = recipe_digest(order.image)
     newest = order.newest
@@ -80,12 +86,12 @@ def build_version(site: Site, image: str, *, progress: Progress | None = None) -
             plan=steps,
             driver_files=site.blobs.require,
             workdir=workdir,
-            progress=lambda stage, done, total: tell(_part(stage, done, total), stage),
+            progress=lambda stage, done, total: progress(_part(stage, done, total), stage),
         )
-        tell(0.9, "storing")
+        progress(0.9, "storing")
         version = _version(order, digest, built, _store_files(site, built))
     _record(site, order, version, built)
-    tell(1.0, "done")
+    progress(1.0, "done")
     return BuildResult(version, built=True)
 
 

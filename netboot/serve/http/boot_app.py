@@ -20,6 +20,7 @@ from netboot.boot.told.events import ContentRefused, ContentServed, Event, Scrip
 from netboot.errors import ContentFault
 from netboot.protocols import http_range
 from netboot.protocols.http_range import Part, Unsatisfiable
+from netboot.protocols.mac import read_mac
 from netboot.serve.content import OpenContent
 from netboot.serve.http.message import Answer, Fields, FilePart, Request, Response, plain
 
@@ -166,7 +167,7 @@ def _script(site: BootSite, request: Request) -> Response:
         site.emit(
             ScriptServed(
                 at=time.time(),
-                mac=request.query.get("mac", "").lower().replace("-", ":"),
+                mac=read_mac(request.query.get("mac", "")),
                 ip=request.ip,
                 image=script.image,
                 version=script.version,

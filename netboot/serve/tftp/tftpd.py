@@ -18,6 +18,7 @@ from netboot.boot.told.events import Event, TransferRefused
 from netboot.errors import ContentFault, ProtocolError
 from netboot.protocols import tftp
 from netboot.protocols.netascii import Netascii
+from netboot.protocols.printable import printable
 from netboot.protocols.tftp import Error, ErrorCode, ReadRequest, WriteRequest
 from netboot.protocols.tftp_options import DEFAULT_BLOCK_SIZE, negotiate
 from netboot.protocols.transfer import Failed, Finished, Outcome, Probed, ReadTransfer
@@ -272,7 +273,7 @@ class TftpServer:
                     TransferRefused(
                         at=time.time(),
                         ip=arrival.peer[0],
-                        name=_printable(name),
+                        name=printable(name[:255]),
                         reason=refusal.reason,
                     )
                 )
@@ -319,9 +320,3 @@ _ERROR_TEXTS: dict[int, str] = {
     ErrorCode.ILLEGAL_OPERATION: "illegal operation",
 }
 """Fixed words: what a client sent never comes back to him."""
-
-
-def _printable(name: bytes) -> str:
-    """A name that is safe to log and to show."""
-    text = name[:255].decode("ascii", "backslashreplace")
-    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)

@@ -1,6 +1,5 @@
 """Boots as rows: kept by key, searched, and counted by the hour."""
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import MISSING, dataclass, fields
@@ -23,12 +22,12 @@ from sqlalchemy.orm import Session, aliased
 
 from netboot.boot.told.attempt import Attempt, Outcome
 from netboot.boot.told.ladder import Rung
+from netboot.protocols.mac import is_mac
 from netboot.store.boots import hours as boot_hours
 from netboot.store.boots.hours import Place
 from netboot.store.database.records import BootRow
 from netboot.store.database.upsert import upsert
 
-WHOLE_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 PARSED = 2000
 NOT_KEPT = frozenset({"steps", "dropped_steps"})
 _DEFAULTS = {
@@ -189,7 +188,7 @@ def _conditions(wanted: BootFilter, now: float) -> list[ColumnElement[bool]]:
 
 def _has(words: str) -> ColumnElement[bool]:
     """Whether a boot is found by these words; a whole MAC address has an index."""
-    if WHOLE_MAC.fullmatch(words):
+    if is_mac(words):
         return BootRow.machine == words
     return BootRow.search.contains(words, autoescape=True)
 

@@ -11,11 +11,10 @@ the old state or the new one, never a mix. A daemon that has read a good state k
 when a later one turns out to be damaged.
 """
 
-import fcntl
 import json
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -26,12 +25,13 @@ from netboot.images.architecture import Architecture
 from netboot.images.boot_image.boot_image import slug
 from netboot.images.versions.content_version import ContentVersion, ManifestFile, PublishedContent
 from netboot.images.versions.distribution import plan_update
+from netboot.progress import Progress, silent
 from netboot.store.content.blobs import BlobStore, explain_disk_fault, sync_folder
+from netboot.store.content.folder_lock import locked
 from netboot.store.content.kept_file import KeptFile, mark_of
 
 ALWAYS_KEPT = 2  # the version served and the one before it, for a roll-back
 GRACE_SECONDS = 24 * 3600.0  # boots that run keep the version they began with
-Progress = Callable[[float, str], None]
 Policy = tuple[Mapping[Architecture, str], Mapping[str, str]]
 
 
@@ -127,7 +127,7 @@ class PointFolder:
         source: BlobStore,
         *,
         now: float,
-        progress: Progress | None = None,
+        progress: Progress = silent,
     ) -> bool:
         """Hold `version`, check every byte, then serve it; False if it was served already.
 
@@ -135,15 +135,14 @@ class PointFolder:
 
         Raises DigestMismatch or BlobMissing; then the previous versions are still served.
         """
-        tell = progress or (lambda _part, _stage: None)
-        with self._locked():
+        with locked(self.root / ".lock"):
             held = {f.digest for f in version.files if self.blobs.holds(f.digest)}
             plan = plan_update(version, held=held, served=self.served(version.image))
             for place, digest in enumerate(plan.copy):
-                tell(0.5 * place / len(plan.copy), "copying")
+                progress(0.5 * place / len(plan.copy), "copying")
                 self.blobs.take_from(source, digest)
             for place, digest in enumerate(plan.check):
-                tell(0.5 + 0.5 * place / len(plan.check), "verifying")
+                progress(0.5 + 0.5 * place / len(plan.check), "verifying")
                 self._check(digest, source)
             write_json(self._manifest_path(version.address, version.number), version.to_json())
             if plan.switch:
@@ -152,7 +151,7 @@ class PointFolder:
 
     def withdraw(self, image: str, number: int) -> bool:
         """Serve a damaged version no more, to anybody; whether it was here."""
-        with self._locked():
+        with locked(self.root / ".lock"):
             state = self._state()
             held = state["kept"].get(image, [])
             left = [one for one in held if one["number"] != number]
@@ -170,7 +169,7 @@ class PointFolder:
         `read` gives defaults and assignments. It is called when it is our turn: of two who
         change something at once, the one who writes last has read what both have changed.
         """
-        with self._locked():
+        with locked(self.root / ".lock"):
             defaults, assignments = read()
             state = self._state()
             state["defaults"] = {key.value: value for key, value in defaults.items()}
@@ -179,7 +178,7 @@ class PointFolder:
 
     def publish_authorities(self, read: Callable[[], Mapping[str, str]]) -> None:
         """Say which machines need a boot loader of a certain authority, by MAC address."""
-        with self._locked():
+        with locked(self.root / ".lock"):
             authorities = dict(read())
             state = self._state()
             state["authorities"] = authorities
@@ -190,7 +189,7 @@ class PointFolder:
 
         What refers to it by the old name refers to it by the new one. Doing it twice is no fault.
         """
-        with self._locked():
+        with locked(self.root / ".lock"):
             state = self._state()
             for part in ("current", "kept"):
                 if old in state[part]:
@@ -210,7 +209,7 @@ class PointFolder:
 
         Its bytes must lie in `blobs` already.
         """
-        with self._locked():
+        with locked(self.root / ".lock"):
             state = self._state()
             supplied = {key: held for key, held in _supplied(state).items() if key != name}
             if program is not None:
@@ -220,7 +219,7 @@ class PointFolder:
 
     def forget(self, image: str) -> None:
         """Stop serving an image that was deleted."""
-        with self._locked():
+        with locked(self.root / ".lock"):
             state = self._state()
             state["current"].pop(image, None)
             state["kept"].pop(image, None)
@@ -233,7 +232,7 @@ class PointFolder:
         `programs` are digests of the site's boot programs. `now` is epoch seconds; bytes that
         came after `before` stay in any case.
         """
-        with self._locked():
+        with locked(self.root / ".lock"):
             state = self._state()
             before_sweep = _numbers(state)
             for image, number in state["current"].items():
@@ -311,16 +310,6 @@ class PointFolder:
         manifest = known.get(path) or KeptFile(path, _read_version)
         self._manifests[path] = manifest
         return manifest().called(image, short_name)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        try:
-            lock = (self.root / ".lock").open("w")
-        except OSError as fault:
-            raise explain_disk_fault(fault, self.root) from fault
-        with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
 
 _PARTS = {"generation", "current", "kept", "defaults", "assignments"}

@@ -191,7 +191,7 @@ def _engine(url: str) -> Engine:
     if engine.dialect.name not in {"sqlite", "postgresql"}:
         raise InvalidInput(
             f"{engine.dialect.name} is not a supported database",
-            hint="netboot supports SQLite and PostgreSQL.",
+            hint="Use SQLite or PostgreSQL.",
         )
     return engine
 

@@ -201,7 +201,7 @@ def _walk(folder: Path) -> tuple[dict[str, SourceFile], dict[str, str]]:
                 files[name] = SourceFile(name, Path(entry.path), entry.stat().st_size)
         if len(files) > MAX_FILES:
             raise InvalidInput(
-                f"{folder} holds more than {MAX_FILES} files", hint="name the folder of one vendor"
+                f"{folder} holds more than {MAX_FILES} files", hint="Name the folder of one vendor."
             )
     return files, refused
 

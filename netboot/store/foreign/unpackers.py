@@ -151,7 +151,9 @@ class _Leash:
         """The tool's output, or None where it ended badly."""
         for tool in ("prlimit", argv[0]):
             if which(tool) is None:
-                raise MissingTool(f"{tool} is not installed", hint=f"apt install {PACKAGES[tool]}")
+                raise MissingTool(
+                    f"{tool} is not installed", hint=f"Install it: apt-get install {PACKAGES[tool]}"
+                )
         with ExitStack() as stack:
             archive, target = (
                 stack.enter_context(_opened(p)) for p in (self._archive, self._target)

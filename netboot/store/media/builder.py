@@ -6,7 +6,6 @@ ours (netboot.store.media.fat_image), since GRUB's own installer wants root and 
 """
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from netboot.errors import ContentFault, InvalidInput
 from netboot.images.media.menu import BIOS_MODULES, EFI_MODULES, MODULES
 from netboot.images.media.plan import BiosStart, MediumFile, MediumPlan
 from netboot.images.media.request import DiskFormat, MediaKind
+from netboot.progress import Progress
 from netboot.store.content.blobs import BlobStore, hash_file
 from netboot.store.media.fat_image import (
     PARTITION_AT,
@@ -24,8 +24,6 @@ from netboot.store.media.fat_image import (
     smallest_partition,
 )
 from netboot.store.media.tools import Tools, grub_folder
-
-Progress = Callable[[float, str], None]
 
 _DISC_BLOCK = 2048
 _BIOS_MODULES_BY_STAGE = (*MODULES, *BIOS_MODULES)

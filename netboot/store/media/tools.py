@@ -51,7 +51,7 @@ class Tools:
         if path is None:
             raise MissingTool(
                 f"{tool} is not installed, so boot media cannot be created",
-                hint=f"apt-get install {PACKAGES[tool]}",
+                hint=f"Install it: apt-get install {PACKAGES[tool]}",
             )
         try:
             done = subprocess.run(
@@ -105,6 +105,6 @@ def grub_folder(platform: str) -> Path:
     if not (folder / "kernel.img").is_file():
         raise MissingTool(
             f"GRUB for {platform} is not installed, so boot loaders cannot be created",
-            hint=f"apt-get install {GRUB_PACKAGES[platform]}",
+            hint=f"Install it: apt-get install {GRUB_PACKAGES[platform]}",
         )
     return folder

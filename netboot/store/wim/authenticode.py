@@ -12,14 +12,12 @@ from cryptography.x509.oid import NameOID
 
 from netboot.errors import FormatError
 from netboot.formats import pe
+from netboot.images.boot_image.uefi_loader import AUTHORITIES
 
 _CERTIFICATE_HEADER = struct.Struct("<IHH")
 _PKCS_SIGNED_DATA = 2
 
-AUTHORITIES = {
-    "Microsoft Windows Production PCA 2011": "2011",
-    "Windows UEFI CA 2023": "2023",
-}
+_YEARS = {certificate: year for year, certificate in AUTHORITIES.items()}
 
 
 def signer_of(data: bytes) -> str:
@@ -46,6 +44,6 @@ def _authority(signed_data: bytes) -> str:
         return "other"
     for certificate in certificates:
         for name in certificate.issuer.get_attributes_for_oid(NameOID.COMMON_NAME):
-            if year := AUTHORITIES.get(str(name.value)):
+            if year := _YEARS.get(str(name.value)):
                 return year
     return "other"

@@ -24,10 +24,11 @@ from netboot.images.boot_image.description import ImageFacts
 from netboot.images.boot_image.secrets import SecretFinding
 from netboot.images.servicing import boot_layout as layout
 from netboot.images.servicing.plan import BootSettings, Plan
+from netboot.progress import ByteProgress, silent
 from netboot.store.content.blobs import explain_disk_fault
 from netboot.store.foreign.confinement import Limits
 from netboot.store.wim import sandbox
-from netboot.store.wim.sandbox import Progress, WorkerDied, WorkerRefused, no_progress
+from netboot.store.wim.sandbox import WorkerDied, WorkerRefused
 from netboot.store.wim.staging import Locate, Staging, chunks, request_of, sha1_of
 
 _CHUNK = 1 << 18
@@ -68,7 +69,7 @@ def build(
     plan: Plan,
     driver_files: Locate,
     workdir: Path,
-    progress: Progress = no_progress,
+    progress: ByteProgress = silent,
     limits: Limits | None = None,
 ) -> BuiltFiles:
     """Build a version's files below `workdir` (an empty folder on the store's file system).
@@ -87,7 +88,7 @@ def build(
         staging = Staging(workdir / "add", plan.at, driver_files)
         result = work("build", request_of(plan, facts, staging))
         for sentence in (*result["faults"], *result["warnings"]):
-            raise ContentFault(f"The built image does not match the recipe: {sentence}.")
+            raise ContentFault(f"The built image does not match the recipe: {sentence}")
         if not _continues(source, wim, progress):
             work("verify", {})
         paths = {"boot.wim": wim, **_taken_out(facts, result["extracted"], workdir / "files")}
@@ -118,7 +119,7 @@ def _work(
     *,
     wim: Path,
     workdir: Path,
-    progress: Progress,
+    progress: ByteProgress,
     limits: Limits | None,
 ) -> dict[str, Any]:
     """Let the sandbox work on the copy."""
@@ -128,18 +129,18 @@ def _work(
         )
     except WorkerRefused as error:
         raise OperatorFault(
-            f"The image could not be built ({error.stage}): {error}.",
+            f"The image could not be built ({error.stage}): {error}",
             hint="Check the free disk space and build again.",
         ) from error
     except WorkerDied as error:
         raise Quarantined(
-            f"The image could not be built: {error}.",
+            f"The image could not be built: {error}",
             hint="Build again. If it fails again, import the source again.",
         ) from error
     return answer.result
 
 
-def copy(source: Path, target: Path, progress: Progress = no_progress) -> str:
+def copy(source: Path, target: Path, progress: ByteProgress = silent) -> str:
     """Copy a file, sharing its blocks where the file system can; the digest of what was read."""
     size = source.stat().st_size
     sha256, done = hashlib.sha256(), 0
@@ -162,7 +163,7 @@ def _share_blocks(reader: io.RawIOBase, writer: io.RawIOBase) -> bool:
     return True
 
 
-def _continues(source: Path, wim: Path, progress: Progress) -> bool:
+def _continues(source: Path, wim: Path, progress: ByteProgress) -> bool:
     """Whether the WIM is the source with something appended: all but the header unchanged.
 
     Then what the source held needs no second look: every hash in it was checked at import, and
@@ -190,7 +191,7 @@ def _taken_out(facts: ImageFacts, extracted: list[str], folder: Path) -> dict[st
             continue
         path = folder / file.path.lstrip("/")
         if path.is_symlink() or sha1_of(path.read_bytes()) != file.sha1:
-            raise ContentFault(f"{file.path} is damaged in the built image.")
+            raise ContentFault(f"{file.path} is damaged in the built image")
         paths[file.name] = path
     return paths
 
@@ -203,7 +204,7 @@ def _own_sdi(blob: Path, workdir: Path) -> Path:
         parse_sdi(path.read_bytes())
     except FormatError as error:
         raise OperatorFault(
-            f"The boot.sdi of this image cannot be used: {error}.",
+            f"The boot.sdi of this image cannot be used: {error}",
             hint="Use boot\\boot.sdi from Windows installation media.",
         ) from error
     return path
@@ -260,7 +261,7 @@ def _as_cpio(wim: Path, target: Path) -> Path:
     return target
 
 
-def _measured(paths: dict[str, Path], progress: Progress) -> Iterator[BuiltFile]:
+def _measured(paths: dict[str, Path], progress: ByteProgress) -> Iterator[BuiltFile]:
     """Digest and size of each file. Raises ContentFault for an empty one."""
     for name, path in sorted(paths.items()):
         with path.open("rb") as stream:
@@ -268,7 +269,7 @@ def _measured(paths: dict[str, Path], progress: Progress) -> Iterator[BuiltFile]
         size = path.stat().st_size
         if not size:
             # iPXE acknowledges block 0 of an empty file for ever.
-            raise ContentFault(f"{name} is empty after the build.")
+            raise ContentFault(f"{name} is empty after the build")
         progress("hash", size, size)
         yield BuiltFile(name, path, f"sha256:{digest}", size)
 

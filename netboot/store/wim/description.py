@@ -76,7 +76,7 @@ def facts_of(
     if not any(program in contents.entries for program in layout.PE_PROGRAMS):
         raise InvalidInput(
             f"Image {image.index} ({image.name or 'no name'}) is not Windows PE: "
-            "it contains neither winpeshl.exe nor wpeinit.exe.",
+            "it contains neither winpeshl.exe nor wpeinit.exe",
             hint="Choose boot.wim from Windows installation media, not install.wim.",
         )
     doubts: list[str] = []
@@ -160,14 +160,14 @@ def _architecture(image: WimImage, contents: Contents, findings: list[str]) -> A
         break
     if claimed and proved and claimed is not proved:
         raise InvalidInput(
-            f"The WIM's XML says {claimed}, but its kernel is {proved}.",
+            f"The WIM's XML says {claimed}, but its kernel is {proved}",
             hint="Use a WIM from Windows installation media; this one was assembled from two.",
         )
     architecture = proved or claimed
     if architecture is None:
         raise InvalidInput(
-            "The architecture is neither in the WIM's XML nor in its kernel.",
-            hint="netboot supports x86, x64 and arm64 images.",
+            "The architecture is neither in the WIM's XML nor in its kernel",
+            hint="Use an image for x86, x64 or arm64.",
         )
     if proved is None:
         findings.append(

@@ -69,7 +69,7 @@ class Library:
             self._dll = ctypes.CDLL("libhivex.so.0", use_errno=True)
         except OSError as error:
             raise MissingTool(
-                "libhivex.so.0 is not installed.", hint="Install it: apt-get install libhivex0"
+                "libhivex.so.0 is not installed", hint="Install it: apt-get install libhivex0"
             ) from error
         for name, (result, arguments) in _SIGNATURES.items():
             function = getattr(self._dll, name)

@@ -21,10 +21,11 @@ from netboot.formats.wim.wim import (
 )
 from netboot.formats.wim.xml import WimDescription, WimImage, parse_wim_xml
 from netboot.images.boot_image.description import ImageFacts, ImageInWim
+from netboot.progress import ByteProgress, silent
 from netboot.store.foreign.confinement import Limits
 from netboot.store.wim import sandbox
 from netboot.store.wim.description import Contents, Entry, facts_of, images_of
-from netboot.store.wim.sandbox import Progress, WorkerDied, WorkerRefused, no_progress
+from netboot.store.wim.sandbox import WorkerDied, WorkerRefused
 
 _REFUSALS: Mapping[int, tuple[str, str]] = MappingProxyType(
     {
@@ -50,7 +51,7 @@ def inspect(
     *,
     index: int | None = None,
     workdir: Path | None = None,
-    progress: Progress = no_progress,
+    progress: ByteProgress = silent,
     limits: Limits | None = None,
 ) -> ImageFacts:
     """All that is known about one image of the WIM at `path`, its bootable one by default.
@@ -80,7 +81,7 @@ def read_descriptions(path: Path) -> tuple[WimHeader, WimDescription]:
             header = parse_header(stream.read(HEADER_SIZE))
         except FormatError as error:
             raise InvalidInput(
-                f"{_capital(error)}.",
+                f"{_capital(error)}",
                 hint="Choose a WIM file, for example sources/boot.wim from an ISO.",
             ) from error
         for objection in objections(header, size):
@@ -92,9 +93,9 @@ def read_descriptions(path: Path) -> tuple[WimHeader, WimDescription]:
             stream.seek(header.xml.offset)
             description = parse_wim_xml(stream.read(header.xml.stored))
         except FormatError as error:
-            raise Quarantined(f"{_capital(error)}.", hint=_REPAIRED_ELSEWHERE) from error
+            raise Quarantined(f"{_capital(error)}", hint=_REPAIRED_ELSEWHERE) from error
     if description.is_encrypted:
-        raise InvalidInput("The WIM is encrypted.", hint=_REFUSALS[74][1])
+        raise InvalidInput("The WIM is encrypted", hint=_REFUSALS[74][1])
     return header, description
 
 
@@ -110,7 +111,7 @@ def list_files(path: Path, index: int, *, workdir: Path | None = None) -> dict[s
         try:
             answer = sandbox.run("list", {"index": index}, wim=path, workdir=Path(scratch))
         except (WorkerRefused, WorkerDied) as error:
-            raise Quarantined(f"The WIM's file list cannot be read: {_lowered(error)}.") from error
+            raise Quarantined(f"The WIM's file list cannot be read: {_lowered(error)}") from error
     return dict(answer.result["files"])
 
 
@@ -119,7 +120,7 @@ def _choose(header: WimHeader, description: WimDescription, index: int | None) -
     if header.image_count != len(description.images):
         raise Quarantined(
             f"The header counts {header.image_count} images, "
-            f"the XML describes {len(description.images)}.",
+            f"the XML describes {len(description.images)}",
             hint=_REPAIRED_ELSEWHERE,
         )
     wanted = index or header.boot_index or (1 if header.image_count == 1 else 0)
@@ -127,15 +128,15 @@ def _choose(header: WimHeader, description: WimDescription, index: int | None) -
         return image
     names = "; ".join(f"{image.index}: {image.name or 'no name'}" for image in description.images)
     if wanted:
-        raise InvalidInput(f"The WIM has no image {wanted}.", hint=f"It contains {names}.")
+        raise InvalidInput(f"The WIM has no image {wanted}", hint=f"It contains {names}.")
     raise InvalidInput(
-        "The WIM contains several images and none is marked as bootable.",
+        "The WIM contains several images and none is marked as bootable",
         hint=f"Choose one by number: {names}.",
     )
 
 
 def _examine(
-    path: Path, index: int, folder: Path, progress: Progress, limits: Limits | None
+    path: Path, index: int, folder: Path, progress: ByteProgress, limits: Limits | None
 ) -> Contents:
     """Let the sandbox look inside; translate its refusals."""
     try:
@@ -146,13 +147,13 @@ def _examine(
         raise _refusal(error) from error
     except WorkerDied as error:
         raise Quarantined(
-            f"The WIM cannot be read safely: {error}.", hint=_REPAIRED_ELSEWHERE
+            f"The WIM cannot be read safely: {error}", hint=_REPAIRED_ELSEWHERE
         ) from error
     try:
         return _contents(answer.result, folder / "files")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Quarantined(
-            "The WIM is damaged and could not be read.", hint=_REPAIRED_ELSEWHERE
+            "The WIM is damaged and could not be read", hint=_REPAIRED_ELSEWHERE
         ) from error
 
 
@@ -160,19 +161,19 @@ def _refusal(error: WorkerRefused) -> OperatorFault:
     """What wimlib said, in the operator's words."""
     if error.code in _OUR_SIDE:
         return OperatorFault(
-            f"The WIM could not be examined: {_lowered(error)}.",
+            f"The WIM could not be examined: {_lowered(error)}",
             hint="Check the free disk space. The file itself may be fine.",
         )
     if error.code in _REFUSALS:
         reason, hint = _REFUSALS[error.code]
-        return InvalidInput(f"{_capital(reason)}.", hint=hint)
-    return Quarantined(f"The WIM is damaged: {_lowered(error)}.", hint=_REPAIRED_ELSEWHERE)
+        return InvalidInput(f"{_capital(reason)}", hint=hint)
+    return Quarantined(f"The WIM is damaged: {_lowered(error)}", hint=_REPAIRED_ELSEWHERE)
 
 
 def _contents(result: dict[str, Any], folder: Path) -> Contents:
     """The worker's answer, trusted no more than the file: it may have been taken over."""
     for sentence in (*result["hostile"], *result["warnings"]):
-        raise Quarantined(f"The WIM contains data that no Windows tool writes: {sentence}.")
+        raise Quarantined(f"The WIM contains data that no Windows tool writes: {sentence}")
     entries = {}
     for path, size, sha1, plain in result["entries"]:
         if ".." in path.split("/"):

@@ -12,8 +12,8 @@ from shutil import which
 from signal import SIGKILL
 
 from netboot.errors import InvalidInput, MissingTool, Quarantined
+from netboot.progress import ByteProgress, silent
 from netboot.store.foreign.unpackers import SEVEN_ZIP, list_entries
-from netboot.store.wim.sandbox import Progress, no_progress
 
 BOOT_WIM = "sources/boot.wim"
 _OTHER_PLACES = ("boot/boot.wim", "boot.wim")
@@ -35,7 +35,7 @@ def is_iso(path: Path) -> bool:
     return any(descriptors[at + 1 : at + 6] in _MARKS for at in range(0, len(descriptors), _SECTOR))
 
 
-def take_boot_wim(iso: Path, workdir: Path, *, progress: Progress = no_progress) -> Path:
+def take_boot_wim(iso: Path, workdir: Path, *, progress: ByteProgress = silent) -> Path:
     """Take boot.wim out of an ISO into `workdir`; its path.
 
     Raises InvalidInput for an ISO without one, Quarantined when more comes out than the table
@@ -47,7 +47,7 @@ def take_boot_wim(iso: Path, workdir: Path, *, progress: Progress = no_progress)
         _take(iso, name, out.fileno(), size, progress)
     if target.stat().st_size != size:
         raise Quarantined(
-            f"{name} should have {size} bytes, but has {target.stat().st_size} in the ISO.",
+            f"{name} should have {size} bytes, but has {target.stat().st_size} in the ISO",
             hint="Download the ISO again and compare its checksum.",
         )
     return target
@@ -61,16 +61,18 @@ def _find(iso: Path) -> tuple[str, int]:
         if (entry := by_name.get(place)) and 0 < entry.size <= _LARGEST:
             return entry.name, entry.size
     raise InvalidInput(
-        f"The ISO does not contain {BOOT_WIM}.",
+        f"The ISO does not contain {BOOT_WIM}",
         hint="Choose an ISO of Windows installation media, or of Windows PE.",
     )
 
 
-def _take(iso: Path, name: str, out: int, size: int, progress: Progress) -> None:
+def _take(iso: Path, name: str, out: int, size: int, progress: ByteProgress) -> None:
     """Let 7z write one file to `out`, at most `size` bytes."""
     for tool in ("prlimit", SEVEN_ZIP):
         if which(tool) is None:
-            raise MissingTool(f"{tool} is not installed.", hint="apt install p7zip-full util-linux")
+            raise MissingTool(
+                f"{tool} is not installed", hint="Install it: apt-get install p7zip-full util-linux"
+            )
     limits = [f"--as={_MEMORY}", f"--fsize={size}", f"--cpu={_TAKE_SECONDS}", "--core=0"]
     # -spd: the name is a name, not a pattern
     command = [SEVEN_ZIP, "x", "-so", "-spd", "-bd", "--", str(iso.absolute()), name]
@@ -94,6 +96,6 @@ def _take(iso: Path, name: str, out: int, size: int, progress: Progress) -> None
         process.wait()
     if process.returncode:
         raise InvalidInput(
-            f"{name} cannot be extracted: the ISO is damaged.",
+            f"{name} cannot be extracted: the ISO is damaged",
             hint="Download the ISO again and compare its checksum.",
         )

@@ -19,10 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from netboot.errors import FormatError
+from netboot.progress import ByteProgress, silent
 from netboot.store.foreign.confinement import Limits
-
-Progress = Callable[[str, int, int], None]
-"""Called with the stage, bytes done and bytes in all; what it raises ends the work."""
 
 _POLL_SECONDS = 0.5
 _LINE_LIMIT = 256 << 20
@@ -50,17 +48,13 @@ class Answer:
     walls: tuple[str, ...]
 
 
-def no_progress(_stage: str, _done: int, _total: int) -> None:
-    """For callers who do not look."""
-
-
 class _Reporter:
     """Passes progress on, and repeats the last of it while the worker is silent.
 
     The repetition is what lets a cancelled job stop a worker that says nothing.
     """
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: ByteProgress) -> None:
         self._progress = progress
         self._last = ("start", 0, 1)
 
@@ -79,7 +73,7 @@ def run(
     wim: Path,
     workdir: Path,
     limits: Limits | None = None,
-    progress: Progress = no_progress,
+    progress: ByteProgress = silent,
 ) -> Answer:
     """Let a worker do `command` on `wim`; it may write only below `workdir`.
 
@@ -177,7 +171,9 @@ def _line(line: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _judge(lines: Iterator[dict[str, Any]], progress: Progress) -> Answer | WorkerRefused | None:
+def _judge(
+    lines: Iterator[dict[str, Any]], progress: ByteProgress
+) -> Answer | WorkerRefused | None:
     """Follow the lines to the last; None when there was no answer."""
     walls: tuple[str, ...] = ()
     for line in lines:

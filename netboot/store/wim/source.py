@@ -11,10 +11,10 @@ from pathlib import Path
 
 from netboot.errors import OperatorFault
 from netboot.images.boot_image.description import ImageFacts
+from netboot.progress import ByteProgress, silent
 from netboot.store.content.blobs import StoredBlob, explain_disk_fault, hash_file
 from netboot.store.wim import builder as wim_builder
 from netboot.store.wim.inspector import inspect
-from netboot.store.wim.sandbox import Progress, no_progress
 
 
 class _Stopped(OperatorFault):
@@ -28,7 +28,7 @@ def take_in(
     ours: bool,
     index: int | None,
     workdir: Path,
-    progress: Progress = no_progress,
+    progress: ByteProgress = silent,
 ) -> tuple[ImageFacts, StoredBlob]:
     """What the WIM at `path` holds, and `target` made with its bytes: linked where it is `ours`.
 

@@ -9,13 +9,14 @@ next to /Windows.
 import ctypes
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from netboot.errors import FormatError, MissingTool
+from netboot.progress import ByteProgress
 
 ATTRIBUTE_DIRECTORY = 0x10
 ATTRIBUTE_REPARSE_POINT = 0x400
@@ -34,9 +35,6 @@ _CHANGE_BOOT_INDEX = 0x4
 _OP_ADD, _OP_DELETE = 0, 1
 _PATH_DOES_NOT_EXIST = 49
 _MSG_EXTRACT_STREAMS, _MSG_WRITE_STREAMS, _MSG_VERIFY_STREAMS = 4, 12, 29
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, bytes done, bytes in all."""
 
 
 class WimlibError(FormatError):
@@ -203,7 +201,7 @@ class Library:
             self._dll = ctypes.CDLL("libwim.so.15")
         except OSError as error:
             raise MissingTool(
-                "libwim.so.15 is not installed.", hint="Install it: apt-get install libwim15"
+                "libwim.so.15 is not installed", hint="Install it: apt-get install libwim15"
             ) from error
         self._dll.wimlib_get_error_string.restype = ctypes.c_char_p
         self._dll.wimlib_free.restype = None
@@ -235,7 +233,12 @@ class Wim:
     """An open WIM file; a context manager."""
 
     def __init__(
-        self, library: Library, path: Path, *, write: bool = False, progress: Progress | None = None
+        self,
+        library: Library,
+        path: Path,
+        *,
+        write: bool = False,
+        progress: ByteProgress | None = None,
     ) -> None:
         self._library = library
         self._handle = ctypes.c_void_p()

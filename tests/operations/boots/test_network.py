@@ -116,7 +116,7 @@ def test_before_the_first_start_nothing_is_known(site):
     assert network.serving(site) is None
     assert [] == network.decisions(site)
     with pytest.raises(OperatorFault, match="never served") as refused:
-        list(network.run_check(site, {}))
+        list(network.run_check(site))
     assert "--interface eth0" in refused.value.hint
 
 
@@ -129,13 +129,13 @@ def test_the_kinds_on_offer_are_those_of_the_check():
 def test_a_check_that_cannot_be_is_refused(site, asked):
     """Before it is queued."""
     with pytest.raises(InvalidInput):
-        network.submit_check(site, **asked)
+        network.ask_check(site, **asked)
     assert [] == network.list_checks(site)
 
 
 def test_a_check_is_a_job(site):
     """Its title says what is asked."""
-    job = network.submit_check(site, ("uefi-x64", "bios"), patience=10, whole=True)
+    job = network.ask_check(site, ("uefi-x64", "bios"), patience=10, whole=True)
 
     assert "Network check: 64-bit UEFI PC, BIOS PC" == job.title
     assert {"kinds": ["uefi-x64", "bios"], "patience": 10, "whole": True} == job.arguments
@@ -204,7 +204,7 @@ def test_a_recording_is_a_job(site):
     """Its title says which."""
     path = site.data / "boot.pcap"
     path.write_bytes((reader.FOLDER / "uefi64-edk2-native-snponly.pcap").read_bytes())
-    job = network.submit_capture(site, path)
+    job = network.ask_capture(site, path)
 
     assert ("Recorded boot: boot.pcap", {"path": str(path)}) == (job.title, job.arguments)
     assert [job] == network.list_captures(site)
@@ -217,6 +217,6 @@ def test_a_recording_that_is_too_large_is_refused_with_the_way_to_a_smaller_one(
     path.write_bytes(b"\xd4\xc3\xb2\xa1" + bytes(2 << 20))
 
     with pytest.raises(InvalidInput, match="has 2 MiB; at most 1 MiB are read") as refused:
-        network.submit_capture(site, path)
+        network.ask_capture(site, path)
     assert "tcpdump -s 400" in refused.value.hint
     assert [] == network.list_captures(site)

@@ -9,29 +9,6 @@ from netboot.site import Site
 from tests.web.support.seeding import add_image
 
 
-@pytest.mark.parametrize(
-    "written",
-    [
-        "52:54:00:AB:CD:EF",
-        "52-54-00-ab-cd-ef",
-        "5254.00ab.cdef",
-        "525400ABCDEF",
-        " 52:54:00:ab:cd:ef",
-    ],
-)
-def test_a_mac_address_may_be_written_as_people_write_it(written):
-    """All the usual spellings are one address."""
-    assert "52:54:00:ab:cd:ef" == policy.canonical_mac(written)
-
-
-@pytest.mark.parametrize("written", ["", "52:54:00:ab:cd", "52:54:00:ab:cd:eg", "a" * 500])
-def test_what_is_no_mac_address_is_refused_with_an_example(written):
-    """The hint shows how one looks."""
-    with pytest.raises(InvalidInput) as refusal:
-        policy.canonical_mac(written)
-    assert "52:54:00:ab:cd:ef" in refusal.value.hint
-
-
 def test_a_deployment_needs_an_image_that_is_there(site):
     """Nothing is noted for an image that nobody knows."""
     with pytest.raises(NotFound):

@@ -20,10 +20,10 @@ def imported(site):
 
 
 def test_what_was_never_built_cannot_be_distributed(imported):
-    """The hint is the command that builds it."""
+    """The hint says what to do first."""
     with pytest.raises(OperatorFault, match="no version yet") as refusal:
         points.update_distribution_points(imported, NAME)
-    assert "image build" in refusal.value.hint
+    assert "Build one first" in refusal.value.hint
 
 
 def test_the_status_follows_the_versions(imported):

@@ -78,8 +78,8 @@ def test_no_medium_is_made_of_what_may_not_be_published(built):
     order = MediaOrder(kind=MediaKind.ISO)
 
     with pytest.raises(SecretsFound):
-        media.check(built, order, [(NAME, 1)])
+        media.ask_media(built, order, [(NAME, 1)])
     with pytest.raises(SecretsFound):
         media.build_media(built, order, [(NAME, 1)])
     publication.accept_secrets(built, NAME, "known", by="ada")
-    assert NAME in media.check(built, order, [(NAME, 1)])
+    assert NAME in media.ask_media(built, order, [(NAME, 1)]).title

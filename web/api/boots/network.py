@@ -109,9 +109,7 @@ def list_decisions(query: NewestDecisions) -> Decisions:
 @network.verb("POST", "/checks", needs=Role.OPERATOR, gives=Job, status=202, action="check")
 def check_network(body: Check) -> tuple[Job, dict[str, str]]:
     """Check the network by simulating machines. Results appear in the job as they arrive."""
-    job = operations.submit_check(
-        site(), tuple(body.kinds), patience=body.patience, whole=body.whole
-    )
+    job = operations.ask_check(site(), tuple(body.kinds), patience=body.patience, whole=body.whole)
     return accepted(job)
 
 
@@ -120,4 +118,4 @@ def check_network(body: Check) -> tuple[Job, dict[str, str]]:
 )
 def read_capture(body: Capture) -> tuple[Job, dict[str, str]]:
     """Analyse an uploaded recording. The result is in the job."""
-    return accepted(handed_in(body.upload, lambda path: operations.submit_capture(site(), path)))
+    return accepted(handed_in(body.upload, lambda path: operations.ask_capture(site(), path)))

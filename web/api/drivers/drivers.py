@@ -1,11 +1,14 @@
 """The driver catalog over the API."""
 
+from functools import partial
+
 from pydantic import BaseModel, Field
 
 from netboot.images.architecture import Architecture
 from netboot.images.drivers.catalog import DriverFilter, Signature, signature
 from netboot.images.drivers.driver import Driver, DriverKind
 from netboot.operations.drivers import drivers as operations
+from netboot.operations.drivers import importing as driver_import
 from netboot.operations.drivers import known_pairs
 from netboot.operations.drivers import relations as driver_relations
 from netboot.operations.drivers.search import search_drivers
@@ -13,8 +16,8 @@ from netboot.store.drivers.entry import DriverSummary
 from web.api.drivers.known_pairs import Pair
 from web.api.jobs import Job, accepted
 from web.api.subject import Listed, Order, Page, Subject, Value, listed
-from web.api.uploads import uploaded_batch
 from web.guard.access import Role, site
+from web.uploads.tus import all_handed_in
 
 drivers = Subject("drivers", "Driver catalog: import, enable, categorise.")
 
@@ -152,7 +155,7 @@ def list_drivers(query: DriverSearch) -> Drivers:
 @drivers.verb("POST", "", needs=Role.OPERATOR, gives=Job, status=202, action="import_drivers")
 def import_drivers(body: DriverImport) -> tuple[Job, dict[str, str]]:
     """Import uploaded drivers into the catalog. They are not enabled."""
-    return accepted(uploaded_batch(body.upload, "import_drivers", title="Import drivers from"))
+    return accepted(all_handed_in(body.upload, partial(driver_import.ask_import, site())))
 
 
 @drivers.verb("GET", "/<driver>", needs=Role.VIEWER, gives=DriverShown)

@@ -7,16 +7,17 @@ from typing import Any, Literal
 from flask_login import current_user  # type: ignore[import-untyped]
 from pydantic import BaseModel, Field
 
-from netboot.operations import jobs as work
 from netboot.operations.images import images
 from netboot.operations.images import properties as operations
 from netboot.operations.images import source as image_source
+from netboot.operations.points import points
 from netboot.operations.versions import publication_gate as publication
 from web.api.images.images import ImagePath
 from web.api.jobs import Job, accepted
 from web.api.subject import CONFLICTS, Order, Subject, Value, etag, expected_version
-from web.api.uploads import uploaded_file, uploaded_path
+from web.api.uploads import uploaded_path
 from web.guard.access import Role, site
+from web.uploads.tus import handed_in
 
 customisation = Subject(
     "customisation", "Customisation of a boot image: properties, files, source.", below="images"
@@ -214,12 +215,12 @@ def reset_special_file(path: PurposePath) -> Answer:
 )
 def examine_source(path: ImagePath, body: NewerSource) -> tuple[Job, dict[str, str]]:
     """Examine an upload as a newer source. The current source stays until you accept it."""
-    view = images.get_image(site(), path.slug)
-    title = f"Examine a newer source of {view.name}"
-    job = uploaded_file(
-        body.upload, "examine_source", title=title, image=view.name, index=body.index
+    return accepted(
+        handed_in(
+            body.upload,
+            lambda file: image_source.ask_examine(site(), path.slug, file, index=body.index),
+        )
     )
-    return accepted(job)
 
 
 @customisation.verb(
@@ -250,6 +251,4 @@ def accept_secrets(path: ImagePath, body: Reason) -> Answer:
 )
 def verify_image(path: ImagePath) -> tuple[Job, dict[str, str]]:
     """Verify all served files of the boot image."""
-    view = images.get_image(site(), path.slug)
-    job = work.submit(site(), "verify_content", {"image": view.name}, title=f"Verify {view.name}")
-    return accepted(job)
+    return accepted(points.ask_verify(site(), path.slug))

@@ -2,14 +2,13 @@
 
 from pydantic import BaseModel, Field
 
-from netboot.errors import OperatorFault
 from netboot.images.architecture import Architecture
 from netboot.images.versions.content_version import ContentVersion
-from netboot.operations import jobs as work
 from netboot.operations.images import images as operations
 from netboot.operations.images.images import ImageView
 from netboot.operations.images.properties import set_details
 from netboot.operations.points import points
+from netboot.operations.versions import versions
 from web.api.jobs import Job, accepted
 from web.api.subject import (
     CONFLICTS,
@@ -23,8 +22,8 @@ from web.api.subject import (
     expected_version,
     listed_of,
 )
-from web.api.uploads import uploaded_file
 from web.guard.access import Role, site
+from web.uploads.tus import handed_in
 
 images = Subject("images", "Boot images: source, recipe, versions, distribution.")
 
@@ -185,14 +184,16 @@ def list_images(query: Page) -> Images:
 def import_image(body: ImageImport) -> tuple[Job, dict[str, str]]:
     """Import an uploaded WIM as a new boot image."""
     return accepted(
-        uploaded_file(
+        handed_in(
             body.upload,
-            "import_image",
-            title=f"Import {body.name}",
-            name=body.name,
-            architecture=body.architecture.value if body.architecture else None,
-            index=body.index,
-            comment=body.comment,
+            lambda path: operations.ask_import(
+                site(),
+                path,
+                name=body.name,
+                architecture=body.architecture,
+                index=body.index,
+                comment=body.comment,
+            ),
         )
     )
 
@@ -281,10 +282,7 @@ def arrange_drivers(path: ImagePath) -> tuple[Image, dict[str, str]]:
 @images.verb("POST", "/<slug>/build", needs=Role.OPERATOR, gives=Job, status=202, action="build")
 def build_version(path: ImagePath) -> tuple[Job, dict[str, str]]:
     """Build the next version. Machines get it after Update Distribution Points."""
-    view = operations.get_image(site(), path.slug)
-    return accepted(
-        work.submit(site(), "build_version", {"image": view.name}, title=f"Build {view.name}")
-    )
+    return accepted(versions.ask_build(site(), path.slug))
 
 
 @images.verb(
@@ -297,13 +295,7 @@ def build_version(path: ImagePath) -> tuple[Job, dict[str, str]]:
 )
 def update_distribution_points(path: ImagePath) -> tuple[Job, dict[str, str]]:
     """Distribute the newest version. Machines get it from then on."""
-    view = operations.get_image(site(), path.slug)
-    if view.current is None:
-        raise OperatorFault(f"{view.name} has no version yet", hint="Build a version first.")
-    title = f"Update Distribution Points with {view.current.label}"
-    return accepted(
-        work.submit(site(), "update_distribution_points", {"image": view.name}, title=title)
-    )
+    return accepted(points.ask_update(site(), path.slug))
 
 
 @images.verb("POST", "/<slug>/roll-back", needs=Role.OPERATOR, gives=Image, action="roll_back")

@@ -53,5 +53,5 @@ def get_lab() -> Lab:
 @test_machines.verb("POST", "", needs=Role.OPERATOR, gives=Job, status=202, action="boot")
 def boot_test_machine(body: MachineToBoot) -> tuple[Job, dict[str, str]]:
     """Boot a test machine. The result is in the job."""
-    job = operations.submit_boot(site(), firmware=body.firmware, nic=body.nic, memory=body.memory)
+    job = operations.ask_boot(site(), firmware=body.firmware, nic=body.nic, memory=body.memory)
     return accepted(job)

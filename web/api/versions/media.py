@@ -5,7 +5,6 @@ from pydantic import Field, SecretStr
 
 from netboot.images.media.disk_package import System
 from netboot.images.media.request import LARGEST_DISK, DiskFormat, MediaKind, MediaOrder
-from netboot.operations import jobs as work
 from netboot.operations.media import disk_packages
 from netboot.operations.media import media as operations
 from netboot.operations.media.disk_packages import LONGEST_HOURS
@@ -135,11 +134,8 @@ def build_media(body: NewMedium) -> tuple[Job, dict[str, str]]:
         home=operations.home_of(site(), body.home),
         size=body.size,
     )
-    found = [operations.find_version(site(), one.image, one.number) for one in body.versions]
-    wanted = [(version.image, version.number) for version in found]
-    title = operations.check(site(), order, wanted)
-    arguments = {"image": wanted[0][0], "order": order.to_json(), "versions": wanted}
-    return accepted(work.submit(site(), "build_media", arguments, title=title))
+    wanted = [(one.image, one.number) for one in body.versions]
+    return accepted(operations.ask_media(site(), order, wanted))
 
 
 @media.verb("GET", "/<int:number>", needs=Role.VIEWER, gives=Medium)

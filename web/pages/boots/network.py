@@ -47,7 +47,7 @@ def check() -> ResponseReturnValue:
     patience = request.form.get("patience", "")
     if patience not in set(map(str, operations.PATIENCE)):
         raise InvalidInput(f"{patience[:20]!r} is not one of the available times")
-    operations.submit_check(
+    operations.ask_check(
         site(),
         (kind,) if kind else (),
         patience=int(patience),
@@ -61,5 +61,5 @@ def check() -> ResponseReturnValue:
 def read_capture() -> ResponseReturnValue:
     """Queue the analysis of an uploaded recording."""
     batch = request.form.get("upload", "")
-    handed_in(batch, lambda path: operations.submit_capture(site(), path))
+    handed_in(batch, lambda path: operations.ask_capture(site(), path))
     return done("Analysing the recording.", url_for("network.index", _anchor="recorded-boots"))

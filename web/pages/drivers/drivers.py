@@ -1,19 +1,19 @@
 """The driver catalog: search, details, enable and disable, import, conflicts."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user  # type: ignore[import-untyped]
 
 from netboot.errors import InvalidInput, NotBootCritical, sentence
 from netboot.images.architecture import Architecture
 from netboot.images.drivers.catalog import DriverFilter, Signature, signature
 from netboot.images.drivers.device import parse_devices
 from netboot.images.drivers.driver import DriverKind
-from netboot.operations import jobs
 from netboot.operations.drivers import bulk as driver_sets
 from netboot.operations.drivers import drivers as operations
+from netboot.operations.drivers import importing as driver_import
 from netboot.operations.drivers import known_pairs
 from netboot.operations.drivers import relations as driver_relations
 from netboot.operations.drivers.relations import ShownConflicts
@@ -25,7 +25,7 @@ from web.guard.access import Role, is_local_path, requires, site
 from web.live.parts import page
 from web.responses import done, wants_fragment
 from web.show.presentation import label_of
-from web.uploads.tus import shelf
+from web.uploads.tus import all_handed_in
 
 drivers = Blueprint("drivers", __name__, url_prefix="/drivers")
 
@@ -299,14 +299,8 @@ def import_page() -> str:
 @requires(Role.OPERATOR)
 def import_drivers() -> ResponseReturnValue:
     """Pass an uploaded folder or archive to the worker."""
-    batch = shelf().batch(request.form.get("upload", ""), owner=current_user.id)
-    job = jobs.submit(
-        site(),
-        "import_drivers",
-        {"path": str(batch.path)},
-        title=f"Import drivers from {batch.label}",
-    )
-    shelf().hand_over(batch, job.id)
+    batch = request.form.get("upload", "")
+    job = all_handed_in(batch, partial(driver_import.ask_import, site()))
     return done("Import started.", url_for("jobs.show", job_id=job.id))
 
 

@@ -4,22 +4,21 @@ from dataclasses import dataclass
 
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user  # type: ignore[import-untyped]
 
-from netboot.errors import InvalidInput, NotBootCritical, OperatorFault
+from netboot.errors import InvalidInput, NotBootCritical
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image.boot_image import slug as slug_of
 from netboot.images.drivers.catalog import DriverFilter
-from netboot.operations import jobs
 from netboot.operations.deployments import deployments as policy
 from netboot.operations.drivers.search import search_drivers
 from netboot.operations.images import images as operations
 from netboot.operations.points import points
+from netboot.operations.versions import versions
 from web.guard.access import Role, requires, site
 from web.live.parts import page
 from web.responses import done, wants_fragment
 from web.show.forms import to_number
-from web.uploads.tus import shelf
+from web.uploads.tus import handed_in
 
 images = Blueprint("images", __name__, url_prefix="/images")
 
@@ -105,8 +104,7 @@ def arrange_drivers(slug: str) -> ResponseReturnValue:
 @requires(Role.OPERATOR)
 def build(slug: str) -> ResponseReturnValue:
     """Queue the build of a new version."""
-    image = operations.get_image(site(), slug)
-    jobs.submit(site(), "build_version", {"image": image.name}, title=f"Build {image.name}")
+    versions.ask_build(site(), slug)
     return done("Build started.", url_for("images.show", slug=slug))
 
 
@@ -114,18 +112,7 @@ def build(slug: str) -> ResponseReturnValue:
 @requires(Role.OPERATOR)
 def update_distribution_points(slug: str) -> ResponseReturnValue:
     """Queue the distribution of the newest version."""
-    image = operations.get_image(site(), slug)
-    if image.current is None:
-        raise OperatorFault(
-            f"{image.name} has no version yet",
-            hint="Build a version first, then update the distribution points.",
-        )
-    jobs.submit(
-        site(),
-        "update_distribution_points",
-        {"image": image.name},
-        title=f"Update Distribution Points with {image.current.label}",
-    )
+    points.ask_update(site(), slug)
     return done("Updating distribution points.", url_for("images.show", slug=slug))
 
 
@@ -208,16 +195,6 @@ class ImportForm:
             upload=form.get("upload", ""),
         )
 
-    def arguments(self, path: str) -> dict[str, object]:
-        """The job's arguments."""
-        return {
-            "path": path,
-            "name": self.name,
-            "architecture": self.architecture.value if self.architecture else None,
-            "index": self.wim_index,
-            "comment": self.comment,
-        }
-
 
 @images.get("/import")
 @requires(Role.OPERATOR)
@@ -231,12 +208,15 @@ def import_page() -> str:
 def import_image() -> ResponseReturnValue:
     """Pass an uploaded WIM to the worker."""
     form = ImportForm.read()
-    upload = shelf().file(form.upload, owner=current_user.id)
-    job = jobs.submit(
-        site(),
-        "import_image",
-        form.arguments(str(upload.path)),
-        title=f"Import {form.name}",
+    job = handed_in(
+        form.upload,
+        lambda path: operations.ask_import(
+            site(),
+            path,
+            name=form.name,
+            architecture=form.architecture,
+            index=form.wim_index,
+            comment=form.comment,
+        ),
     )
-    shelf().hand_over(upload, job.id)
     return done("Import started.", url_for("jobs.show", job_id=job.id))

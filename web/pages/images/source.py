@@ -4,7 +4,6 @@ from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
-from netboot.operations import jobs
 from netboot.operations.images import images
 from netboot.operations.images import source as operations
 from netboot.operations.versions import publication_gate as publication
@@ -12,7 +11,7 @@ from web.guard.access import Role, requires, site
 from web.live.parts import page
 from web.responses import done
 from web.show.forms import number, optional_number
-from web.uploads.tus import shelf
+from web.uploads.tus import handed_in
 
 images_source = Blueprint("images_source", __name__, url_prefix="/images")
 
@@ -28,16 +27,12 @@ def show(slug: str) -> str:
 @requires(Role.OPERATOR)
 def examine(slug: str) -> ResponseReturnValue:
     """Pass an uploaded file to the worker, to be examined as a newer source."""
-    image = images.get_image(site(), slug)
-    upload = shelf().file(request.form.get("upload", ""), owner=current_user.id)
-    job = jobs.submit(
-        site(),
-        "examine_source",
-        {"image": image.name, "path": str(upload.path), "index": optional_number("index")},
-        title=f"Examine a newer source of {image.name}",
+    index = optional_number("index")
+    handed_in(
+        request.form.get("upload", ""),
+        lambda path: operations.ask_examine(site(), slug, path, index=index),
     )
-    shelf().hand_over(upload, job.id)
-    return done("Examining the file. The report appears here.", _here(image))
+    return done("Examining the file. The report appears here.", url_for(".show", slug=slug))
 
 
 @images_source.post("/<slug>/source/take")

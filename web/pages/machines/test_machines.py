@@ -30,7 +30,7 @@ def index() -> str:
 def boot() -> ResponseReturnValue:
     firmware, nic = request.form.get("firmware", ""), request.form.get("nic", "")
     memory = number("memory")
-    operations.submit_boot(site(), firmware=firmware, nic=nic, memory=memory)
+    operations.ask_boot(site(), firmware=firmware, nic=nic, memory=memory)
     return done(
         "Starting the test machine.",
         url_for("lab.index", firmware=firmware, nic=nic, memory=memory),

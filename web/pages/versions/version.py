@@ -6,7 +6,6 @@ from flask.typing import ResponseReturnValue
 from netboot.errors import InvalidInput
 from netboot.images.media.disk_package import System
 from netboot.images.media.request import DiskFormat, MediaKind, MediaOrder
-from netboot.operations import jobs
 from netboot.operations.images import images as image_operations
 from netboot.operations.media import disk_packages
 from netboot.operations.media import media as operations
@@ -41,15 +40,8 @@ def build_media(slug: str, number: int) -> ResponseReturnValue:
     )
     wanted = [(image.name, number)]
     if form.get("other"):
-        other = operations.find_version(site(), form["other"], 0)
-        wanted.append((other.image, other.number))
-    title = operations.check(site(), order, wanted)
-    jobs.submit(
-        site(),
-        "build_media",
-        {"image": image.name, "order": order.to_json(), "versions": wanted},
-        title=title,
-    )
+        wanted.append((form["other"], 0))
+    operations.ask_media(site(), order, wanted)
     return done(
         "Creating boot media. It appears below when finished.",
         url_for("versions.show", slug=slug, number=number),

@@ -3,8 +3,8 @@
 from flask import Blueprint, url_for
 from flask.typing import ResponseReturnValue
 
-from netboot.operations import jobs
 from netboot.operations.images import images
+from netboot.operations.points import points
 from netboot.operations.versions import versions
 from web.guard.access import Role, requires, site
 from web.live.parts import page
@@ -35,6 +35,5 @@ def show(slug: str) -> str:
 @requires(Role.OPERATOR)
 def verify(slug: str) -> ResponseReturnValue:
     """Queue the verification of all served files."""
-    image = images.get_image(site(), slug)
-    job = jobs.submit(site(), "verify_content", {"image": image.name}, title=f"Verify {image.name}")
+    job = points.ask_verify(site(), slug)
     return done("Verification started.", url_for("jobs.show", job_id=job.id))

@@ -147,7 +147,7 @@ def test_what_is_not_on_offer_is_refused(furnished, make_client, form):
 
 def test_verdicts_are_shown_with_findings_and_cures(furnished, make_client):
     """Escaped: what servers say is not ours."""
-    job = network.submit_check(furnished)
+    job = network.ask_check(furnished)
     furnished.jobs.finish(job.id, "succeeded", result=RESULT)
     for path in ("/network/", f"/jobs/{job.id}"):
         text = make_client(furnished, "viewer").get(path).text
@@ -160,7 +160,7 @@ def test_verdicts_are_shown_with_findings_and_cures(furnished, make_client):
 
 def test_verdicts_are_shown_while_the_check_goes_on(furnished, make_client):
     """As they come."""
-    job = network.submit_check(furnished)
+    job = network.ask_check(furnished)
     furnished.jobs.claim("worker", ("check_network",))
     partial = {"verdicts": RESULT["verdicts"][1:]}
     furnished.jobs.report(job.id, progress=0.4, stage="BIOS PC", result=partial)
@@ -173,7 +173,7 @@ def test_verdicts_are_shown_while_the_check_goes_on(furnished, make_client):
 def test_earlier_checks_are_listed_with_how_they_ended(furnished, make_client):
     """The newest in full, the others in a line."""
     for result in (RESULT, {**RESULT, "verdicts": RESULT["verdicts"][1:]}, RESULT):
-        job = network.submit_check(furnished)
+        job = network.ask_check(furnished)
         furnished.jobs.finish(job.id, "succeeded", result=result)
     text = make_client(furnished, "viewer").get("/network/").text
 
