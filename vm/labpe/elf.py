@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from elftools.common.exceptions import ELFError
+from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 
 from netboot.errors import FormatError
@@ -21,7 +22,10 @@ def needed_libraries(data: bytes) -> tuple[str, ...]:
     """The DT_NEEDED names of a program or a library, in their order. Raises FormatError."""
     try:
         dynamic = ELFFile(BytesIO(data)).get_section_by_name(".dynamic")
-        return tuple(tag.needed for tag in dynamic.iter_tags("DT_NEEDED")) if dynamic else ()
+        if not isinstance(dynamic, DynamicSection):
+            return ()
+        # The attribute is made from the tag's name.
+        return tuple(tag.needed for tag in dynamic.iter_tags("DT_NEEDED"))  # type: ignore[attr-defined]
     except ELFError as error:
         raise FormatError(f"not a whole ELF file: {error}") from error
 
