@@ -172,15 +172,12 @@ class _Bounded(httpcore.NetworkStream):
         self._deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
-        """Some bytes, before the deadline."""
         return self._stream.read(max_bytes, timeout=left(self._deadline))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        """Send, before the deadline."""
         self._stream.write(buffer, timeout=left(self._deadline))
 
     def close(self) -> None:
-        """Let go of the connection."""
         self._stream.close()
 
     def start_tls(
@@ -196,7 +193,6 @@ class _Bounded(httpcore.NetworkStream):
         return _Bounded(stream, self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
-        """What the connection says of itself."""
         return self._stream.get_extra_info(info)
 
 

@@ -55,19 +55,16 @@ class Site:
 
     @cached_property
     def settings(self) -> "Settings":
-        """What the administrator set."""
         from netboot.config import load_settings
 
         return load_settings(self.data)
 
     @cached_property
     def blobs(self) -> BlobStore:
-        """All bytes of the site."""
         return BlobStore(self.data)
 
     @cached_property
     def point(self) -> PointFolder:
-        """The site's own distribution point."""
         return PointFolder(self.data / "points" / "site")
 
     @cached_property
@@ -102,7 +99,6 @@ class Site:
 
     @cached_property
     def jobs(self) -> "JobQueue":
-        """Long work."""
         from netboot.store.database.jobs import JobQueue
 
         return JobQueue(self.database)
@@ -160,7 +156,6 @@ class RunLock:
         self._file.flush()
 
     def release(self) -> None:
-        """Let go."""
         self._file.close()
 
 

@@ -23,7 +23,6 @@ class Administrator:
         self._run([sys.executable, "-m", "vm.defaults", "--data", str(self.data)])
 
     def add_driver(self, architecture: Architecture, package: str) -> None:
-        """Import a package of the Lab PE, enable it, put it into the default image."""
         folder = self._lab.driver_folder(package, architecture)
         self.netboot("driver", "import", str(folder))
         digest = self._digest(package, architecture)
@@ -38,28 +37,20 @@ class Administrator:
         self.update_points(architecture)
 
     def assign(self, architecture: Architecture, mac: str) -> None:
-        """Give the default image to one machine."""
         self.netboot("deployment", "set", mac, image_name(architecture))
 
     def build(self, architecture: Architecture) -> int:
-        """Build the next version; its number."""
         self.netboot("image", "build", image_name(architecture))
         return int(self._image(architecture)["current"])
 
     def update_points(self, architecture: Architecture) -> None:
-        """Update Distribution Points."""
         self.netboot("points", "update", image_name(architecture))
 
     def served(self, architecture: Architecture) -> int:
-        """The number of the version that is handed out."""
         return int(self._image(architecture)["served"])
 
     def netboot(self, *words: str) -> str:
-        """What a `netboot` command prints.
-
-        Raises:
-            OperatorFault: it did not end with 0; the message has what it said.
-        """
+        """What a `netboot` command prints. Raises OperatorFault."""
         return self._run([sys.executable, "-m", "netboot", "--data", str(self.data), *words])
 
     def _image(self, architecture: Architecture) -> dict[str, Any]:

@@ -68,7 +68,6 @@ def _say(text: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Provide the defaults for `--data`; an exit code."""
     parser = argparse.ArgumentParser(prog="python -m vm.defaults", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="data folder of the site")
     try:

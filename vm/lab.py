@@ -41,12 +41,7 @@ def main(arguments: list[str]) -> int:
 
 
 def run_lab(data: Path, *, netd: list[str], http: list[str]) -> int:
-    """The lab of the site in `data`; its exit code.
-
-    Raises:
-        NotPermitted: this user may make no namespaces.
-        MissingTool: a program that the lab needs is not installed.
-    """
+    """The lab of the site in `data`; its exit code. Raises NotPermitted, MissingTool."""
     site = Site.open(data)
     with (
         LabNetwork(site.data / "lab") as network,

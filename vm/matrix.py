@@ -25,22 +25,22 @@ class Site(Protocol):
     """What the matrix asks of whoever administers the site (see vm.administrator)."""
 
     def add_driver(self, architecture: Architecture, package: str) -> None:
-        """Import, enable, and put into the architecture's default image."""
+        ...
 
     def prefer(self, architecture: Architecture, chain: str) -> None:
         """Have the default image started in that way, from its next version on, and serve that."""
 
     def assign(self, architecture: Architecture, mac: str) -> None:
-        """Give the default image to one machine by its address."""
+        ...
 
     def build(self, architecture: Architecture) -> int:
-        """Build the next version; its number."""
+        ...
 
     def update_points(self, architecture: Architecture) -> None:
-        """Update Distribution Points."""
+        ...
 
     def served(self, architecture: Architecture) -> int:
-        """The number of the version that is handed out."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,10 @@ class Boot:
 
     @property
     def name(self) -> str:
-        """For lists: `bios-x64-e1000 without`."""
         return f"{self.scenario.key} {self.phase.value}"
 
     @property
     def seconds(self) -> float:
-        """How long the machine ran."""
         return self.tried.run.wall_seconds if self.tried else 0.0
 
 
@@ -118,7 +116,6 @@ class _Runner:
                 site.assign(scenario.firmware.architecture, scenario.machine(slot).boot_mac)
 
     def run(self, phase: Phase) -> list[Boot]:
-        """All boots of one phase, two at a time."""
         due = [scenario for scenario in self._slots if phase in scenario.phases]
         served = {
             architecture: self._laboratory.site.served(architecture)

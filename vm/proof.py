@@ -25,8 +25,7 @@ from vm.scenario import Scenario, load_scenarios
 def site_in_lab(folder: Path, *, capture: bool = False) -> Iterator[Laboratory]:
     """A new site in `folder` with the default images, served in a private network.
 
-    Raises:
-        OperatorFault: the network, the images or the daemons cannot be had here.
+    Raises OperatorFault.
     """
     data = folder / "data"
     administrator = Administrator(data, labpe.ensure())

@@ -57,11 +57,7 @@ class Scenario:
 
 
 def load_scenarios(folder: Path = FOLDER) -> tuple[Scenario, ...]:
-    """All scenarios of a folder, by name.
-
-    Raises:
-        InvalidInput: a file is no scenario; the message names it.
-    """
+    """All scenarios of a folder, by name. Raises InvalidInput."""
     return tuple(_load(path) for path in sorted(folder.glob("*.toml")))
 
 
@@ -73,11 +69,7 @@ def _load(path: Path) -> Scenario:
 
 
 def parse_scenario(key: str, data: dict[str, Any]) -> Scenario:
-    """The scenario in a TOML table.
-
-    Raises:
-        KeyError, ValueError, InvalidInput: a key is missing, unknown, or means nothing.
-    """
+    """The scenario in a TOML table. Raises KeyError, ValueError, InvalidInput."""
     unknown = set(data) - _KEYS
     if unknown:
         raise ValueError(f"unknown keys: {', '.join(sorted(unknown))}")

@@ -11,7 +11,6 @@ from pathlib import Path
 
 
 def record(path: Path, *, name: str, passed: bool, seconds: float) -> None:
-    """Note how one machine's boot ended."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as out:
         line = {"name": name, "passed": passed, "seconds": round(seconds, 1)}

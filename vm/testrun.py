@@ -42,8 +42,7 @@ def try_boot(
 ) -> Tried:
     """Boot a machine and judge. `reports` must have been made before this call.
 
-    Raises:
-        OperatorFault: the machine cannot be made here.
+    Raises OperatorFault.
     """
     with Machine(spec, network, work, accelerator=accelerator) as machine:
         run = machine.run(limits, on_line, leash=leash)

@@ -11,11 +11,7 @@ _SYSTEM_PATHS = "/usr/sbin:/sbin:/usr/bin:/bin"
 
 
 def require_tool(name: str, *, package: str) -> str:
-    """The path of a program.
-
-    Raises:
-        MissingTool: it is not installed; the hint names the package.
-    """
+    """The path of a program. Raises MissingTool."""
     path = shutil.which(name) or shutil.which(name, path=_SYSTEM_PATHS)
     if path is None:
         raise MissingTool(f"{name} is not installed", hint=f"Install it: apt-get install {package}")

@@ -37,11 +37,7 @@ KNOWN_CARDS = frozenset({"e1000"})
 
 
 def supplied_image() -> Path | None:
-    """The WIM that somebody supplied; None where nobody did.
-
-    Raises:
-        InvalidInput: the variable names no file.
-    """
+    """The WIM that somebody supplied; None where nobody did. Raises InvalidInput."""
     name = os.environ.get(VARIABLE, "")
     if not name:
         return None

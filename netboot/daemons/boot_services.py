@@ -54,7 +54,7 @@ class Text:
     fd: int = -1
 
     def close(self) -> None:
-        """Nothing to give back."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,6 @@ class BootServices:
         self._texts: OrderedDict[str, bytes] = OrderedDict()
 
     def published(self) -> PublishedContent:
-        """What the point serves now."""
         return self._published()
 
     def resolve(self, name: bytes, ip: str) -> ContentRef | Refusal:
@@ -112,7 +111,6 @@ class BootServices:
         return self._cache.open(ref)
 
     def learn(self, mac: str, ip: str) -> None:
-        """A machine took an address."""
         self._promise(Promise(mac, ip))
 
     def emit(self, event: Event) -> None:

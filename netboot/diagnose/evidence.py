@@ -36,7 +36,6 @@ class Evidence:
 
 
 def boot_offers(offers: tuple[Reply, ...]) -> list[Reply]:
-    """Those replies that speak of booting."""
     return [reply for reply in offers if reply.is_boot]
 
 

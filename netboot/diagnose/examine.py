@@ -66,7 +66,6 @@ class _Examiner:
         self._server = plan.expected.server
 
     def evidence(self, machine: Machine, offers: tuple[Reply, ...]) -> Evidence:
-        """What happens to `machine`, which heard these offers."""
         server = self._server
         ours = [one for one in boot_offers(offers) if not server or is_from(one, server)]
         asked = self._whom_to_ask(machine.kind, ours)
@@ -99,7 +98,6 @@ class _Examiner:
         return replace(found, to_relay=to_relay, alive=alive, holders=holders)
 
     def _with_files(self, found: Evidence, machine: Machine, program: Fetched | None) -> Evidence:
-        """The program that was named, and what that leads to."""
         found = replace(found, program=program)
         if program is None or program.trouble:
             return found

@@ -60,7 +60,6 @@ class Expectation:
         return self.programs is not None
 
     def serves(self, architecture: str) -> bool:
-        """Whether machines of this architecture have a default image."""
         return any(one.default and one.architecture == architecture for one in self.images)
 
     def image_for(self, architectures: tuple[str, ...]) -> PromisedImage | None:
@@ -88,7 +87,6 @@ class Expectation:
         return None
 
     def to_json(self) -> str:
-        """The text of a file of expectations."""
         return json.dumps(asdict(self), indent=1)
 
 

@@ -52,11 +52,7 @@ class Request:
 
     @staticmethod
     def parse(line: bytes) -> "Request":
-        """The request in one JSON line.
-
-        Raises:
-            InvalidInput: it is none, or it asks for what the lab has not.
-        """
+        """The request in one JSON line. Raises InvalidInput."""
         try:
             said = json.loads(line)
         except ValueError as error:
@@ -100,12 +96,7 @@ class LabServer:
         self._acceptor = threading.Thread(target=self._accept, name="lab door", daemon=True)
 
     def __enter__(self) -> Self:
-        """Open the door.
-
-        Raises:
-            SiteAlreadyRunning: another lab answers on this socket.
-            InvalidInput: the folder's path is too long for a socket.
-        """
+        """Open the door. Raises SiteAlreadyRunning, InvalidInput."""
         self._listener = _listen(self._path)
         self._acceptor.start()
         return self

@@ -36,30 +36,22 @@ class LabPe:
 
     @property
     def wim(self) -> Mapping[Architecture, Path]:
-        """The image without any driver, as `netboot image import` takes it."""
         return self._files("boot.wim")
 
     @property
     def kernel(self) -> Mapping[Architecture, Path]:
-        """The kernel that also lies inside the WIM."""
         return self._files("vmlinuz")
 
     @property
     def initrd(self) -> Mapping[Architecture, Path]:
-        """The first file system that also lies inside the WIM."""
         return self._files("initrd.gz")
 
     @property
     def drivers(self) -> tuple[str, ...]:
-        """The names of the driver packages, the same for each architecture."""
         return tuple(package.name for package in PACKAGES)
 
     def driver_folder(self, name: str, architecture: Architecture) -> Path:
-        """The folder with one package's INF and payload.
-
-        Raises:
-            NotFound: there is no such package.
-        """
+        """The folder with one package's INF and payload. Raises NotFound."""
         folder = self.folder / architecture.value / "drivers" / name
         if not folder.is_dir():
             raise NotFound(
@@ -86,11 +78,8 @@ def cache_folder() -> Path:
 def ensure(*, say: Callable[[str], None] = print, refresh: bool = False) -> LabPe:
     """The Lab PE of this source tree, built when it is not in the cache.
 
-    `refresh` looks for newer Debian packages even when a good build is there.
-
-    Raises:
-        OperatorFault: the packages cannot be had, or the disk is full.
-        MissingTool: a program that the build needs is not installed.
+    `refresh` looks for newer Debian packages even when a good build is there. Raises
+    OperatorFault, MissingTool.
     """
     with _locked(cache_folder()) as cache:
         found = None if refresh else _find(cache, say)

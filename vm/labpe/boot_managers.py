@@ -71,9 +71,7 @@ _EFI = {
 def boot_files(architecture: Architecture) -> dict[str, bytes]:
     """The files by their path in the image, the same bytes each time.
 
-    Raises:
-        MissingTool: a compiler, gnu-efi or GRUB is not installed.
-        OperatorFault: one of them failed.
+    Raises MissingTool, OperatorFault.
     """
     sdi = build_sdi(SDI_VOLUME)
     with tempfile.TemporaryDirectory(prefix="labpe-boot-") as work:

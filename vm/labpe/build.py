@@ -31,7 +31,6 @@ class Ingredients:
 
     @property
     def kernel_release(self) -> str:
-        """What `uname -r` will say."""
         return self.kernel.removeprefix("linux-image-")
 
     @property
@@ -43,11 +42,7 @@ class Ingredients:
 
 
 def fetch(tree: packages.AptTree, say: Say) -> tuple[Ingredients, ...]:
-    """Download what both architectures need.
-
-    Raises:
-        OperatorFault: the packages cannot be had.
-    """
+    """Download what both architectures need. Raises OperatorFault."""
     say("Lab PE: fetching Debian packages (about 140 MB the first time)")
     tree.update()
     found = []
@@ -118,6 +113,5 @@ def damaged_files(folder: Path) -> tuple[str, ...]:
 
 
 def file_digest(path: Path) -> str:
-    """The SHA-256 of a file, hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -20,12 +20,10 @@ class CpioArchive:
         self._folders: set[str] = set()
 
     def add_file(self, name: str, data: bytes | memoryview, *, mode: int = 0o644) -> None:
-        """A regular file."""
         self._add_parents(name)
         self._entry(name, stat.S_IFREG | mode, data)
 
     def add_link(self, name: str, target: str) -> None:
-        """A symbolic link."""
         self._add_parents(name)
         self._entry(name, stat.S_IFLNK | 0o777, target.encode())
 
@@ -39,7 +37,6 @@ class CpioArchive:
         self._entry(name, stat.S_IFCHR | 0o600, b"", device=(major, minor))
 
     def __bytes__(self) -> bytes:
-        """The archive with its trailer."""
         end = CpioArchive()
         end._entry(_TRAILER, 0, b"")
         return bytes(self._parts + end._parts)

@@ -114,7 +114,6 @@ def write_package(
     modules: KernelModules,
     version: str,
 ) -> None:
-    """Write INF, catalog file and modules of one package into `folder`."""
     payload = modules.load_order(package.modules)
     folder.mkdir(parents=True)
     for module in payload:

@@ -46,8 +46,7 @@ def image_name(architecture: Architecture) -> str:
 def write_image(parts: Parts, folder: Path, wim: Path) -> None:
     """Lay the tree out in `folder` (which must not exist) and capture it as `wim`.
 
-    Raises:
-        OperatorFault: wimlib-imagex failed.
+    Raises OperatorFault.
     """
     for name, data in _files(parts).items():
         target = folder / name

@@ -33,8 +33,7 @@ def is_wanted(path: str) -> bool:
 def build_initrd(files: Mapping[str, bytes], architecture: Architecture) -> bytes:
     """The compressed archive, from the files of Debian packages by their path.
 
-    Raises:
-        OperatorFault: a program or a library is not where the packages should have put it.
+    Raises OperatorFault.
     """
     archive = CpioArchive()
     for folder in ("dev", "proc", "sys", "run", "tmp", "etc"):

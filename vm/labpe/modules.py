@@ -35,11 +35,7 @@ class KernelModules:
 
     @staticmethod
     def among(files: Mapping[str, bytes]) -> "KernelModules":
-        """The modules among the files of a kernel package.
-
-        Raises:
-            OperatorFault: there is none.
-        """
+        """The modules among the files of a kernel package. Raises OperatorFault."""
         modules = {
             _key(path): Module(posixpath.basename(path), data)
             for path, data in sorted(files.items())
@@ -55,11 +51,7 @@ class KernelModules:
         return KernelModules(modules, frozenset(names))
 
     def load_order(self, names: Iterable[str]) -> tuple[Module, ...]:
-        """The closure of `names`, each module after those that it needs.
-
-        Raises:
-            OperatorFault: a name is neither a module nor built in.
-        """
+        """The closure of `names`, each module after those that it needs. Raises OperatorFault."""
         order: list[Module] = []
         for name in names:
             self._visit(_key(name), order)

@@ -58,11 +58,7 @@ class AptTree:
     folder: Path
 
     def run(self, tool: str, arguments: Sequence[str], *, cwd: Path | None = None) -> str:
-        """Standard output of an apt tool run on this tree.
-
-        Raises:
-            OperatorFault: the tool failed; the message carries its last lines.
-        """
+        """Standard output of an apt tool run on this tree. Raises OperatorFault."""
         argv = [require_tool(tool, package="apt"), *self._options(), *arguments]
         done = subprocess.run(
             argv, cwd=cwd, capture_output=True, text=True, check=False, env=_plain_environment()
@@ -73,11 +69,7 @@ class AptTree:
         return done.stdout
 
     def update(self) -> None:
-        """Make the folders and fetch the package lists.
-
-        Raises:
-            OperatorFault: no mirror is known, or the lists cannot be had.
-        """
+        """Make the folders and fetch the package lists. Raises OperatorFault."""
         for name in ("state/lists/partial", "cache/archives/partial", "etc"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         (self.folder / "status").touch()
@@ -183,8 +175,7 @@ def _read_archive(
 def find_mirror() -> str:
     """The address of a Debian mirror: the operator's choice, the host's own, or Debian's own.
 
-    Raises:
-        MissingTool: the host is no Debian and knows of none, and the operator named no mirror.
+    Raises MissingTool.
     """
     chosen = os.environ.get(MIRROR_VARIABLE, "").strip()
     if chosen:

@@ -36,10 +36,7 @@ def choose_accelerator(kernel: Callable[[], Path | None], cache: Path, *, emulat
     """`kvm` or `tcg`. The operator's word in NETBOOT_VM_ACCEL comes before any trial.
 
     `kernel` is asked for only when a trial is due; without one there is no trial and no KVM.
-
-    Raises:
-        InvalidInput: the variable says something else.
-        MissingTool: the emulator is not installed.
+    Raises InvalidInput, MissingTool.
     """
     wish = os.environ.get(ACCELERATOR_VARIABLE, "auto").lower()
     if wish not in _CHOICES:

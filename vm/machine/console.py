@@ -84,7 +84,6 @@ class ConsoleReader:
 
     @property
     def text(self) -> str:
-        """Everything so far."""
         return "".join(self._text)
 
     def receive(self, data: bytes) -> tuple[tuple[LabLine, ...], str]:

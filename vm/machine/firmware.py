@@ -26,7 +26,6 @@ class FirmwareKind(StrEnum):
 
     @property
     def is_uefi(self) -> bool:
-        """Not a BIOS."""
         return self in {FirmwareKind.UEFI_X64, FirmwareKind.UEFI_IA32}
 
     @property
@@ -74,11 +73,7 @@ VIRTIO = NICS["virtio-net-pci"]
 
 
 def find_nic(name: str) -> Nic:
-    """The card of that name.
-
-    Raises:
-        InvalidInput: the lab has no such card.
-    """
+    """The card of that name. Raises InvalidInput."""
     if name not in NICS:
         raise InvalidInput(
             f"the lab has no network card {name!r}", hint=f"It has: {', '.join(NICS)}."
@@ -87,11 +82,7 @@ def find_nic(name: str) -> Nic:
 
 
 def find_firmware(name: str) -> FirmwareKind:
-    """The firmware of that name.
-
-    Raises:
-        InvalidInput: the lab has no such firmware.
-    """
+    """The firmware of that name. Raises InvalidInput."""
     try:
         return FirmwareKind(name)
     except ValueError as error:
@@ -136,8 +127,7 @@ def emulator_of(kind: FirmwareKind) -> str:
 def flash_of(kind: FirmwareKind) -> Flash | None:
     """The flash files of a UEFI machine; None for BIOS, which QEMU brings along.
 
-    Raises:
-        MissingTool: the firmware is not installed.
+    Raises MissingTool.
     """
     flash = _FLASH.get(kind)
     if flash is not None and not (flash.code.exists() and flash.variables.exists()):

@@ -20,7 +20,6 @@ class PlainPxe:
         self._disguised = True
 
     def __call__(self, frame: bytes) -> bytes | None:
-        """The frame as a plain ROM would have sent it."""
         port = udp_destination(frame)
         if port == _TFTP:
             self._disguised = False

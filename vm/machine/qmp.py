@@ -29,8 +29,7 @@ class QmpClient:
     def execute(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
         """The answer to one command; events that arrive meanwhile go to `events`.
 
-        Raises:
-            QmpError: QEMU says no, does not answer in time, or has closed the channel.
+        Raises QmpError.
         """
         if not self._ready:
             self._message()  # the greeting
@@ -50,7 +49,6 @@ class QmpClient:
         raise AssertionError("unreachable: _messages ends by raising")
 
     def close(self) -> None:
-        """Close our end."""
         self._link.close()
 
     def _messages(self) -> Iterator[dict[str, Any]]:

@@ -65,12 +65,10 @@ class MachineSpec:
 
     @property
     def boots_by_network(self) -> bool:
-        """Whether the firmware may look for a boot server."""
         return self.direct is None and not self.disks
 
     @property
     def boot_rom(self) -> Rom:
-        """What is in the boot card's ROM."""
         return self.rom if self.rom is not None else default_rom(self.firmware, self.boot_nic)
 
     @property
@@ -109,7 +107,6 @@ class Wiring:
 
 
 def qemu_arguments(spec: MachineSpec, wiring: Wiring, *, accelerator: str) -> list[str]:
-    """Everything after the program's name."""
     return [
         *firmware_arguments(spec.firmware, accelerator, wiring.variables),
         *("-m", str(spec.memory), "-nodefaults", "-no-user-config"),

@@ -89,11 +89,7 @@ class Machine:
         self._process: subprocess.Popen[bytes]
 
     def __enter__(self) -> Self:
-        """Switch it on.
-
-        Raises:
-            MissingTool: QEMU or the firmware is not installed.
-        """
+        """Switch it on. Raises MissingTool."""
         self.work.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as stack:
             self._serial, serial_far = self._pair(stack)

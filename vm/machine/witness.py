@@ -28,7 +28,6 @@ class Witness:
     on_stage: Callable[[str], None] = lambda _stage: None
 
     def __call__(self, frame: bytes) -> bytes | None:
-        """A switch hook."""
         self.frames += 1
         stage = _stage(frame)
         if stage and stage not in self.stages:
@@ -40,7 +39,6 @@ class Witness:
 
     @property
     def last_stage(self) -> str:
-        """How far it came, in words."""
         return self.stages[-1] if self.stages else "sent nothing"
 
 

@@ -22,8 +22,7 @@ def wait_until_bound(
 ) -> None:
     """Return once the namespace of `process` has sockets on all these ports.
 
-    Raises:
-        OperatorFault: the daemon ended, or was not ready in time; the message has its last words.
+    Raises OperatorFault.
     """
     deadline = time.monotonic() + seconds
     while True:

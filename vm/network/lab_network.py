@@ -50,17 +50,14 @@ class Slot:
 
     @property
     def mac(self) -> str:
-        """The first network card's address."""
         return f"52:54:00:77:00:{self.number:02x}"
 
     @property
     def second_mac(self) -> str:
-        """The second card's address, where a machine has one."""
         return f"52:54:00:77:01:{self.number:02x}"
 
     @property
     def ip(self) -> str:
-        """What the DHCP server gives to the first card."""
         return f"10.77.0.{100 + self.number}"
 
     @property
@@ -82,12 +79,7 @@ class LabNetwork:
         self.switch: Switch
 
     def __enter__(self) -> Self:
-        """Make the namespaces, the switch and the DHCP server.
-
-        Raises:
-            NotPermitted: the system lets this user make no namespaces.
-            MissingTool: `ip`, `unshare`, `nsenter`, `setpriv` or `dnsmasq` is not installed.
-        """
+        """Make the namespaces, the switch and the DHCP server. Raises NotPermitted, MissingTool."""
         self.work.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as stack:
             stack.callback(self._stop_holder)
@@ -112,7 +104,6 @@ class LabNetwork:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take everything down."""
         self._stack.close()
 
     def spawn_in(
@@ -151,11 +142,7 @@ class LabNetwork:
         return [*self._inside, tool, "netns", "exec", namespace, *dying_with_us(argv)]
 
     def check(self) -> None:
-        """Look whether the network still stands.
-
-        Raises:
-            OperatorFault: a part of it has ended.
-        """
+        """Look whether the network still stands. Raises OperatorFault."""
         for name, process in (("namespaces", self._holder), ("DHCP server", self._dhcp)):
             if process is not None and process.poll() is not None:
                 raise OperatorFault(
@@ -188,7 +175,6 @@ class LabNetwork:
         return [socket.socket(fileno=descriptor) for descriptor in descriptors]
 
     def _holder_words(self) -> str:
-        """What unshare or Python said before it died."""
         if self._holder is None or self._holder.stderr is None:
             return ""
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -224,7 +210,6 @@ def dhcp_server_argv(reservations: Path) -> list[str]:
 
 
 def reservations() -> str:
-    """The lab's machines and their addresses, as dnsmasq reads them."""
     return "".join(f"{slot.mac},{slot.ip}\n" for slot in map(Slot, range(STATIC_LEASES)))
 
 
@@ -253,7 +238,6 @@ def _nsenter(pid: int) -> list[str]:
 
 
 def _refused(words: str) -> OperatorFault:
-    """Why there is no network, with what to do about it."""
     if os.geteuid() == 0:
         return NotPermitted(
             f"no private network can be made: {words}",

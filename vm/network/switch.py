@@ -56,11 +56,9 @@ class Switch:
         self._stopping = False
 
     def start(self) -> None:
-        """Begin to forward frames."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop, and close every port."""
         self._stopping = True
         with contextlib.suppress(OSError):
             self._wake_in.send(b"x")
@@ -154,10 +152,8 @@ class CaptureFile:
         self._stream.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, FRAME_LIMIT, 1))
 
     def write(self, frame: bytes) -> None:
-        """One frame, stamped with the wall clock."""
         seconds, micros = divmod(time.time_ns() // 1000, 1_000_000)
         self._stream.write(struct.pack("<IIII", seconds, micros, len(frame), len(frame)) + frame)
 
     def close(self) -> None:
-        """Write out what is buffered."""
         self._stream.close()

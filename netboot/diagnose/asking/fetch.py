@@ -35,7 +35,6 @@ class Fetched:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what came."""
         return digest_of(self.data)
 
     @property
@@ -45,12 +44,11 @@ class Fetched:
 
 
 def digest_of(data: bytes) -> str:
-    """SHA-256 as manifests write it."""
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
 class _TooMuch(Exception):
-    """More than any boot program has."""
+    ...
 
 
 class _Sink(io.BytesIO):

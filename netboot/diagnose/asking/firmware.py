@@ -95,11 +95,9 @@ class Machine:
 
     @property
     def written_mac(self) -> str:
-        """As people write it."""
         return self.mac.hex(":")
 
     def discover(self) -> bytes:
-        """Its DHCPDISCOVER."""
         return self._request(1, "0.0.0.0")  # noqa: S104 - it has no address yet
 
     def relayed_discover(self, relay: str) -> bytes:

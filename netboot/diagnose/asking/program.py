@@ -43,5 +43,4 @@ def made_for(data: bytes) -> str:
 
 
 def name_of(kind: str) -> str:
-    """`made_for` in words."""
     return _NAMES.get(kind, f"a UEFI program for {kind}")

@@ -31,15 +31,12 @@ class RawPort:
         )
 
     def fileno(self) -> int:
-        """For select."""
         return self._socket.fileno()
 
     def close(self) -> None:
-        """Hear no more."""
         self._socket.close()
 
     def sendto(self, data: bytes, to: tuple[str, int]) -> None:
-        """Send a datagram from our port."""
         packet = bytes(IP(src=self._address, dst=to[0]) / UDP(sport=self._port, dport=to[1]) / data)
         self._socket.sendto(packet[_IP_SIZE:], (to[0], 0))
 

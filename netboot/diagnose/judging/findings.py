@@ -26,12 +26,10 @@ class Finding:
 
 
 def ok(words: str) -> Finding:
-    """As it should be."""
     return Finding(Level.OK, words)
 
 
 def info(words: str, cure: str = "") -> Finding:
-    """Good to know."""
     return Finding(Level.INFO, words, cure)
 
 

@@ -67,7 +67,6 @@ def shown(name: str) -> str:
 
 
 def human(size: int) -> str:
-    """Bytes as people read them."""
     if size < 0:
         return "size unknown"
     value, unit = float(size), 0

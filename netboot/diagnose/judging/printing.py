@@ -17,7 +17,6 @@ _INDENT = " " * 12
 
 
 def told(verdict: Verdict) -> Iterator[str]:
-    """A verdict as lines of text."""
     yield f"{verdict.kind.title}: {verdict.outcome}"
     for finding in verdict.findings:
         yield from _finding(finding)
@@ -51,7 +50,6 @@ def to_do(verdicts: Iterable[Verdict]) -> list[tuple[str, list[str]]]:
 
 
 def verdict_as_data(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as plain values for JSON."""
     return {
         "kind": verdict.kind.key,
         "title": verdict.kind.title,
@@ -61,7 +59,6 @@ def verdict_as_data(verdict: Verdict) -> dict[str, Any]:
 
 
 def as_data(verdicts: Iterable[Verdict], **about: str) -> dict[str, Any]:
-    """Verdicts as plain values for JSON, with what they are about."""
     verdicts = tuple(verdicts)
     return {
         **about,

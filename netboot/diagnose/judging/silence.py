@@ -8,7 +8,6 @@ from netboot.diagnose.judging.findings import Finding, fault, info
 
 
 def silence(evidence: Evidence, expected: Expectation) -> list[Finding]:
-    """Why there is no offer of ours."""
     kind, server = evidence.kind, expected.server
     if not_meant_to_boot(kind, expected):
         return [not_served(kind)]
@@ -25,7 +24,6 @@ def silence(evidence: Evidence, expected: Expectation) -> list[Finding]:
 
 
 def not_served(kind: Kind) -> Finding:
-    """Silence that is meant."""
     return info(
         f"no image for a {kind.title} is published: it gets no answer",
         "If such machines shall boot, publish an image and make it the default.",
@@ -33,7 +31,6 @@ def not_served(kind: Kind) -> Finding:
 
 
 def cure_for(reason: str) -> str:
-    """What to do about a reason that the server gave."""
     if "relay" in reason:
         return "Name the network in `relays` in netboot.toml and start the site again."
     if "default" in reason or "assigned" in reason or "published" in reason:

@@ -38,7 +38,6 @@ class Phase:
     transfers: list[Transfer] = field(default_factory=list)
 
     def trouble(self) -> str:
-        """What stopped it, or ""."""
         return self._no_offer() or self._not_taken() or self._no_file()
 
     def _no_offer(self) -> str:
@@ -91,7 +90,6 @@ class BootRecord:
 
     @property
     def phase(self) -> Phase:
-        """The one that goes on."""
         if not self.phases:
             self.phases.append(Phase("machine whose DISCOVER was not recorded"))
         return self.phases[-1]
@@ -111,7 +109,6 @@ class BootRecord:
         self.xids.add(xid)
 
     def discover(self, at: float, kind: str, *, relay: str = "") -> None:
-        """It asked for a boot, through this relay if through any."""
         if not self.phases or self.phase.kind != kind or self.phase.requested:
             self.phases.append(Phase(kind))
             del self.phases[:-_MOST_PHASES]
@@ -121,12 +118,10 @@ class BootRecord:
         self.note(at, f"DISCOVER: {kind}{again}{through}")
 
     def request(self, at: float, server: str) -> None:
-        """It took an address."""
         self.phase.requested = True
         self.note(at, f"REQUEST: takes the address of {server or 'a DHCP server'}")
 
     def reply(self, at: float, reply: Reply) -> None:
-        """A server answered."""
         word = "OFFER" if reply.message == 2 else "ACK"
         if reply.gives_address:
             self.phase.dhcp_servers.add(reply.server)
@@ -140,12 +135,10 @@ class BootRecord:
             self.phase.answered_4011 = True
 
     def asks_4011(self, at: float, server: str) -> None:
-        """It asked a boot server."""
         self.phase.asked_4011 = server
         self.note(at, f"asks {server} on port 4011")
 
     def asks_file(self, at: float, transfer: Transfer) -> None:
-        """It asked for a file."""
         self.phase.transfers.append(transfer)
         del self.phase.transfers[:-_MOST_TRANSFERS]
         self.note(at, f"{transfer.protocol}: asks {transfer.server} for {transfer.name}")
@@ -161,7 +154,6 @@ class BootRecord:
         return False, "nothing went wrong as far as this recording goes"
 
     def as_data(self) -> dict[str, Any]:
-        """Plain values."""
         failed, words = self.finding()
         return {
             "mac": self.mac,

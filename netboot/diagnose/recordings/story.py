@@ -44,11 +44,9 @@ class Story:
 
     @property
     def failed(self) -> bool:
-        """Whether any machine was stopped by something."""
         return any(record.finding()[0] for record in self.records)
 
     def lines(self) -> Iterator[str]:
-        """The story as text."""
         for record in self.records:
             failed, words = record.finding()
             yield f"Machine {record.mac}"
@@ -59,7 +57,6 @@ class Story:
             yield f"Note: {note}"
 
     def as_data(self) -> dict[str, Any]:
-        """Plain values for JSON."""
         return {
             "machines": [record.as_data() for record in self.records],
             "notes": list(self.notes),
@@ -97,11 +94,9 @@ class _Bounded(Generic[K, V]):
         self._entries: OrderedDict[K, V] = OrderedDict()
 
     def get(self, key: K) -> V | None:
-        """What was put under this key, if it is still there."""
         return self._entries.get(key)
 
     def put(self, key: K, value: V) -> None:
-        """Remember, and forget the oldest if there are too many."""
         self._entries.pop(key, None)
         self._entries[key] = value
         if len(self._entries) > _MOST_PLACES:
@@ -119,7 +114,6 @@ class _Reader:
         self._heard: _Bounded[tuple[object, ...], float] = _Bounded()
 
     def take(self, frame: Frame) -> None:
-        """One packet of the capture."""
         match frame.protocol:
             case recording.UDP:
                 self._udp(frame)
@@ -289,5 +283,4 @@ def _shortened(reply: Reply) -> Reply:
 
 
 def _text(data: bytes) -> str:
-    """What somebody wrote into a packet, to be shown."""
     return printable(data[:_LONGEST_NAME])

@@ -57,7 +57,6 @@ def hash_stream(stream: BinaryIO, pace: Callable[[int], None] | None = None) -> 
 
 
 def hash_file(path: Path) -> StoredBlob:
-    """Digest and length of the file at `path`."""
     with path.open("rb") as stream:
         return hash_stream(stream)
 
@@ -90,7 +89,6 @@ class BlobStore:
         return self.folder / name[:2] / name
 
     def holds(self, digest: str) -> bool:
-        """Whether the blob is there (its bytes are not looked at)."""
         return self.path(digest).is_file()
 
     def keep(self, digest: str) -> bool:
@@ -168,7 +166,6 @@ class BlobStore:
         return found
 
     def add_bytes(self, data: bytes) -> StoredBlob:
-        """Store bytes that are at hand."""
         return self.add_stream(io.BytesIO(data))
 
     def add_stream(self, stream: BinaryIO) -> StoredBlob:
@@ -249,7 +246,6 @@ class BlobStore:
             os.utime(aside)  # it lies here from now on; when it was stored says nothing any more
 
     def remove(self, digest: str) -> None:
-        """Forget a blob, whoever may name it."""
         self.path(digest).unlink(missing_ok=True)
 
     def discard(self, digest: str, *, before: float) -> int | None:
@@ -269,7 +265,6 @@ class BlobStore:
         return found.st_size if found.st_nlink == 1 else 0
 
     def digests(self) -> Iterator[str]:
-        """All blobs that lie here."""
         for path in sorted(self.folder.glob("??/*")):
             if _NAME.fullmatch(path.name):
                 yield PREFIX + path.name
@@ -364,7 +359,6 @@ def _read(stream: BinaryIO) -> bytes:
 
 
 def _size(path: Path) -> int:
-    """Raises InvalidInput where there is no file."""
     try:
         return path.stat().st_size
     except OSError as fault:

@@ -31,7 +31,6 @@ class Mapping:
         self.view = memoryview(self.map if self.map is not None else b"")
 
     def release(self) -> None:
-        """Give file and mapping back to the system."""
         self.view.release()
         if self.map is not None:
             self.map.close()

@@ -114,7 +114,6 @@ class PointFolder:
         )
 
     def served(self, image: str) -> int | None:
-        """The number of the version that new boots of this image get."""
         return self.numbers().get(image)
 
     def numbers(self) -> dict[str, int]:
@@ -219,7 +218,6 @@ class PointFolder:
             self._write(state)
 
     def forget(self, image: str) -> None:
-        """Stop serving an image that was deleted."""
         with self._locked():
             state = self._state()
             state["current"].pop(image, None)

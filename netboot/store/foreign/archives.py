@@ -71,10 +71,7 @@ def kind(path: Path) -> str:
 def unpacked(archive: Path, scratch: Path, limits: Limits) -> Iterator[list[SourceFile]]:
     """The files of an archive, for as long as the `with` lasts.
 
-    Raises:
-        Quarantined: it could harm whoever opens it.
-        InvalidInput: it cannot be opened.
-        MissingTool: the program that opens this kind is not installed.
+    Raises Quarantined, InvalidInput, MissingTool.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     folder = Path(mkdtemp(prefix="unpack-", dir=scratch))
@@ -94,11 +91,7 @@ def unpacked(archive: Path, scratch: Path, limits: Limits) -> Iterator[list[Sour
 
 
 def check_name(name: str) -> str:
-    """The name of an entry with forward slashes; entries must stay inside.
-
-    Raises:
-        Quarantined: it leads out of the archive or is no name for a file.
-    """
+    """The name of an entry with forward slashes; entries must stay inside. Raises Quarantined."""
     clean = name.replace("\\", "/")
     parts = clean.split("/")
     outside = clean.startswith("/") or ".." in parts or ":" in clean
@@ -111,11 +104,7 @@ def check_name(name: str) -> str:
 
 
 def check_table(entries: list[tuple[str, int]], packed: int, limits: Limits) -> None:
-    """Hold an archive's table (names and sizes) against the limits.
-
-    Raises:
-        Quarantined: it is too much, or two names differ only in case.
-    """
+    """Hold an archive's table (names and sizes) against the limits. Raises Quarantined."""
     total = sum(size for _, size in entries)
     if len(entries) > limits.entries:
         raise _too_much(f"more than {limits.entries} entries")
@@ -195,7 +184,6 @@ def _inflate_all(
 
 
 def _zip_name(entry: ZipInfo) -> str:
-    """The entry's name, if it is an ordinary file or folder."""
     mode = S_IFMT(entry.external_attr >> 16)
     if mode not in {0, S_IFREG} and not entry.is_dir():
         raise Quarantined(f"an entry is no ordinary file: {entry.filename[:100]!r}")
@@ -214,7 +202,6 @@ def _check_overlap(entries: list[ZipInfo]) -> None:
 
 
 def _inflate(zipped: ZipFile, entry: ZipInfo, target: Path, allowance: int, deadline: float) -> int:
-    """Unpack one entry; its size as counted."""
     size = 0
     with zipped.open(entry) as packed, target.open("xb") as out:
         while chunk := packed.read(_CHUNK):

@@ -70,12 +70,7 @@ class Entry:
 
 
 def list_entries(archive: Path, kind: str, seconds: float, memory: int) -> tuple[str, list[Entry]]:
-    """The archive's table, and the tool that opens it.
-
-    Raises:
-        InvalidInput: no tool can open it.
-        MissingTool: a tool is not installed.
-    """
+    """The archive's table, and the tool that opens it. Raises InvalidInput, MissingTool."""
     leash = _Leash(archive, seconds=seconds, memory=memory, entry=MAX_LISTING)
     if kind != "cab":
         listing = leash.run([SEVEN_ZIP, "l", "-slt", "-sccUTF-8", "--", ARCHIVE])
@@ -92,12 +87,7 @@ def list_entries(archive: Path, kind: str, seconds: float, memory: int) -> tuple
 
 
 def extract_all(tool: str, archive: Path, target: Path, budget: Budget) -> None:
-    """Unpack everything below `target`, an empty folder.
-
-    Raises:
-        Quarantined: more comes out than the budget allows.
-        InvalidInput: the archive is damaged.
-    """
+    """Unpack everything below `target`, an empty folder. Raises Quarantined, InvalidInput."""
     leash = _Leash(archive, seconds=budget.seconds, memory=budget.memory, entry=budget.entry)
     leash.watch(target, budget.total, budget.entries)
     if tool == SEVEN_ZIP:
@@ -148,7 +138,6 @@ class _Leash:
             os.chown(target, _NOBODY, _NOBODY)
 
     def run(self, argv: list[str]) -> str | None:
-        """The tool's output, or None where it ended badly."""
         for tool in ("prlimit", argv[0]):
             if which(tool) is None:
                 raise MissingTool(f"{tool} is not installed", hint=f"apt install {PACKAGES[tool]}")

@@ -112,7 +112,6 @@ class _Builder:
         return wanted or needed
 
     def iso(self) -> Path:
-        """A disc of ISO 9660 that is a stick as well."""
         plan = self._plan
         self._progress(0.2, "making the loaders")
         tree = self._work / "tree"
@@ -236,7 +235,6 @@ class _Builder:
         return f"sha256:{sha.hexdigest()}"
 
     def converted(self, path: Path) -> Path:
-        """The disk in the form that was asked for."""
         form = self._plan.order.format
         if form is DiskFormat.RAW:
             return path

@@ -64,7 +64,6 @@ class FatImage:
         self._tools.run("mcopy", ["-i", self._image, source, f"::/{path}"])
 
     def take(self, path: str, target: Path) -> None:
-        """Copy a file out."""
         self._tools.run("mcopy", ["-n", "-i", self._image, f"::/{path}", target])
 
 
@@ -88,7 +87,6 @@ def partitioned(path: Path, size: int, core: Path | None, signature: bytes) -> i
 
 
 def smallest_partition(needed: int) -> int:
-    """A partition of FAT32 that holds `needed` bytes."""
     return max(needed, _SMALLEST_FAT32)
 
 
