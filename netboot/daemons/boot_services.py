@@ -53,8 +53,7 @@ class Text:
     size: int
     fd: int = -1
 
-    def close(self) -> None:
-        ...
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from netboot.errors import InvalidInput, OperatorFault, SiteAlreadyRunning
@@ -101,12 +100,7 @@ class LabServer:
         self._acceptor.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Hang up on everybody, which ends their machines, and wait for that."""
         self._path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):

@@ -47,8 +47,7 @@ def digest_of(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
-class _TooMuch(Exception):
-    ...
+class _TooMuch(Exception): ...
 
 
 class _Sink(io.BytesIO):

@@ -10,7 +10,6 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from types import TracebackType
 from typing import Final, Self
 
 from netboot.diagnose.asking.answers import Reply, read_reply
@@ -50,12 +49,7 @@ class Wire:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._client.close()
         if self._relay is not None:
             self._relay.close()

@@ -22,7 +22,7 @@ from time import monotonic
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from netboot.errors import InvalidInput, Quarantined
-from netboot.store.foreign.unpackers import Entry, extract_all, list_entries
+from netboot.store.foreign.unpackers import Entry, Limits, extract_all, list_entries
 
 MAX_NAME = 400
 _CHUNK = 1 << 20
@@ -33,19 +33,6 @@ _METHODS = frozenset({ZIP_STORED, ZIP_DEFLATED})
 _END_RECORD = Struct("<10xHI6x")
 _END_SEARCH = 22 + 0xFFFF
 _MAX_TABLE_ENTRY = 46 + MAX_NAME + 256
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What an archive may hold. Sizes in bytes, times in seconds."""
-
-    entries: int = 20_000
-    total: int = 2 << 30
-    entry: int = 1 << 30
-    ratio: int = 20
-    ratio_from: int = 10 << 20
-    seconds: float = 120.0
-    memory: int = 2 << 30
 
 
 @dataclass(frozen=True, slots=True)

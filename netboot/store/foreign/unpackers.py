@@ -18,7 +18,7 @@ from signal import SIGKILL
 from subprocess import DEVNULL, STDOUT, Popen, TimeoutExpired
 from tempfile import TemporaryFile
 from time import monotonic
-from typing import IO, Protocol
+from typing import IO
 
 from netboot.errors import InvalidInput, MissingTool, Quarantined
 
@@ -36,28 +36,17 @@ _NO_ARCHIVES = frozenset({"PE", "ELF", "MachO", "TE", "Mub", "Compound"})
 _BEFORE_ENTRIES = "\n----------\n"
 
 
-class Budget(Protocol):
-    """What an extraction may use; `archives.Limits` is one."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an archive may hold. Sizes in bytes, times in seconds."""
 
-    @property
-    def entries(self) -> int:
-        """Files at most."""
-
-    @property
-    def total(self) -> int:
-        """Bytes at most."""
-
-    @property
-    def entry(self) -> int:
-        """Bytes in one file at most."""
-
-    @property
-    def seconds(self) -> float:
-        """Time at most."""
-
-    @property
-    def memory(self) -> int:
-        """Bytes of memory at most."""
+    entries: int = 20_000
+    total: int = 2 << 30
+    entry: int = 1 << 30
+    ratio: int = 20
+    ratio_from: int = 10 << 20
+    seconds: float = 120.0
+    memory: int = 2 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +75,10 @@ def list_entries(archive: Path, kind: str, seconds: float, memory: int) -> tuple
     return CABEXTRACT, entries
 
 
-def extract_all(tool: str, archive: Path, target: Path, budget: Budget) -> None:
+def extract_all(tool: str, archive: Path, target: Path, limits: Limits) -> None:
     """Unpack everything below `target`, an empty folder. Raises Quarantined, InvalidInput."""
-    leash = _Leash(archive, seconds=budget.seconds, memory=budget.memory, entry=budget.entry)
-    leash.watch(target, budget.total, budget.entries)
+    leash = _Leash(archive, seconds=limits.seconds, memory=limits.memory, entry=limits.entry)
+    leash.watch(target, limits.total, limits.entries)
     if tool == SEVEN_ZIP:
         argv = [SEVEN_ZIP, "x", "-y", "-bd", f"-o{TARGET}", "--", ARCHIVE]
     else:

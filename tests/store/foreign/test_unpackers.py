@@ -8,7 +8,8 @@ import pytest
 
 from netboot.errors import InvalidInput, MissingTool, Quarantined
 from netboot.store.foreign import unpackers
-from netboot.store.foreign.archives import Limits, unpacked
+from netboot.store.foreign.archives import unpacked
+from netboot.store.foreign.unpackers import Limits
 from tests.store.foreign.hostile_archives import cab_of
 
 FILES = {"a.inf": b"[Version]\n", "sub/b.sys": bytes(range(256)) * 300}
