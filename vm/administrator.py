@@ -1,4 +1,4 @@
-"""An administrator at the console: the very commands that a person types, in their order."""
+"""An administrator at the command line: the commands that a person types, in the same order."""
 
 import json
 import subprocess
@@ -12,14 +12,14 @@ from vm.labpe import LabPe, image_name
 
 
 class Administrator:
-    """Works on the site in `data`, by `netboot` commands only."""
+    """Works on the site in `data`, with `netboot` commands only."""
 
     def __init__(self, data: Path, lab: LabPe) -> None:
         self.data = data
         self._lab = lab
 
     def provide_defaults(self) -> None:
-        """The two Lab PE images without any driver, built and distributed."""
+        """Build and distribute the two Lab PE images without any driver."""
         self._run([sys.executable, "-m", "vm.defaults", "--data", str(self.data)])
 
     def add_driver(self, architecture: Architecture, package: str) -> None:
@@ -30,7 +30,7 @@ class Administrator:
         self.netboot("image", "add-driver", image_name(architecture), digest)
 
     def prefer(self, architecture: Architecture, chain: str) -> None:
-        """Have the default image started in that way, and serve a version that says so."""
+        """Choose the boot chain of the default image, then build and distribute a version."""
         image = image_name(architecture)
         self.netboot("image", "chain", image, "--bios", chain, "--uefi", chain)
         self.build(architecture)

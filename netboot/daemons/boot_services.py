@@ -1,6 +1,6 @@
-"""netd: proxyDHCP and TFTP in one process and one loop, joined to what the point serves.
+"""The boot services `netboot boot`: proxyDHCP and TFTP, from what the distribution point serves.
 
-It needs the low ports and nothing else: it reads the point's folder and appends to the journal.
+They need the low ports and no other right: they read the point's folder and append to the journal.
 """
 
 import gc
@@ -68,7 +68,7 @@ class BootServices:
     """What the daemons are handed: names to content, events to the journal."""
 
     def __init__(self, site: Site, *, address: str, relay: PinRelay | None = None) -> None:
-        """`relay` tells the other processes of netd what this one promises."""
+        """`relay` passes the promises of this process on to the other boot services."""
         self._relay = relay
         self._published = PublishedReader(site.point, log.error)
         self._programs = read_programs(site.point)

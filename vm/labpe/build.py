@@ -1,4 +1,4 @@
-"""The whole build: packages in, images and driver packages out, the same bytes each time."""
+"""Builds images and driver packages from Debian packages, the same bytes each time."""
 
 import hashlib
 import os
@@ -54,7 +54,7 @@ def fetch(tree: packages.AptTree, say: Say) -> tuple[Ingredients, ...]:
 
 
 def build(ingredients: tuple[Ingredients, ...], folder: Path, say: Say) -> None:
-    """Make everything in `folder`, with checksums; `folder` appears whole or not at all."""
+    """Build everything in `folder`, with checksums; `folder` appears complete or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-") as scratch:
         made = Path(scratch, "made")
@@ -99,7 +99,7 @@ def write_sums(folder: Path) -> None:
 
 
 def damaged_files(folder: Path) -> tuple[str, ...]:
-    """Names of files that are gone or not as SHA256SUMS says; the list itself when it is gone."""
+    """Files that are missing or do not match SHA256SUMS; SHA256SUMS itself if it is missing."""
     try:
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:

@@ -49,8 +49,8 @@ def module_facts(data: bytes) -> dict[str, str]:
 def data_library(soname: str, symbol: str, *, wide: bool) -> bytes:
     """A shared library that exports `symbol` as 64 zero bytes, and nothing else.
 
-    libicudata is 31 MB of tables that wimlib never reads, but the loader wants its one
-    symbol. This replaces it, and needs no compiler.
+    libicudata is 31 MB of tables that wimlib never reads, but the loader needs its one symbol.
+    This replaces it, without a compiler.
     """
     names = b"\0" + soname.encode() + b"\0" + symbol.encode() + b"\0"
     symbol_name = 2 + len(soname)

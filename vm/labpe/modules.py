@@ -1,7 +1,7 @@
-"""Kernel modules: which others each one needs, in the order that they are to be loaded.
+"""Kernel modules: which others each one needs, in load order.
 
-A kernel package brings no modules.dep, so the closure is taken from each module's own
-`.modinfo depends=`.
+A kernel package has no modules.dep, so the dependencies come from each module's `.modinfo
+depends=`.
 """
 
 import posixpath
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from netboot.errors import OperatorFault
 from vm.labpe import elf
 
-# Parts of a kernel that no driver of ours needs, and that make up most of it.
+# Most of a kernel; our drivers need none of it.
 _LEFT_OUT = (
     *("/sound/", "/drivers/gpu/", "/drivers/media/", "/drivers/net/wireless/", "/fs/", "/arch/"),
     *("/drivers/infiniband/", "/drivers/staging/", "/drivers/usb/", "/drivers/iio/"),
@@ -43,8 +43,8 @@ class KernelModules:
         }
         if not modules:
             raise OperatorFault(
-                "the kernel package holds no module",
-                hint="It is not laid out as Debian 12's is; see vm/labpe/packages.py.",
+                "the kernel package contains no modules",
+                hint="Its layout differs from Debian 12's; see vm/labpe/packages.py.",
             )
         lists = [data for path, data in files.items() if path.endswith("/modules.builtin")]
         names = (_key(line) for text in lists for line in text.decode("ascii").splitlines())
@@ -75,7 +75,7 @@ class KernelModules:
 
 
 def is_wanted(path: str) -> bool:
-    """Whether a file of a kernel package is of use: the kernel, or a module for a card."""
+    """Whether the Lab PE needs a file of a kernel package: the kernel, or a module for a card."""
     if path.startswith("boot/vmlinuz-") or path.endswith("/modules.builtin"):
         return True
     return path.endswith(".ko") and not any(part in path for part in _LEFT_OUT)
