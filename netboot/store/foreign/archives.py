@@ -1,10 +1,9 @@
-"""Archives opened as if they were hostile: ZIP here, the others by 7z and cabextract on a leash.
+"""Unpacks untrusted archives: ZIP here, the others by 7z and cabextract under limits.
 
-A file out of a ZIP lies under a name that we made up; the name inside the archive is only a
-word in a list. The other kinds are unpacked by a foreign program, as nobody, into a folder of
-its own. Before anything is unpacked the archive's own table is held against the limits, and
-while it is unpacked the bytes that really come are counted, for tables lie. Archives inside
-archives stay closed.
+A file from a ZIP gets a name of ours; its name in the archive is only an entry of a list. A foreign
+program unpacks the other kinds, as user nobody, into a folder of its own. The archive's table is
+checked against the limits first, and while unpacking the real bytes are counted, since the table
+may be false. Archives inside archives are not opened.
 """
 
 import zlib
@@ -27,7 +26,7 @@ from netboot.store.foreign.unpackers import Entry, Limits, extract_all, list_ent
 MAX_NAME = 400
 _CHUNK = 1 << 20
 _ENCRYPTED = 0x1
-# The others need as much memory as their header likes, or are not known to zipfile.
+# The others need as much memory as their header says, or zipfile does not know them.
 _METHODS = frozenset({ZIP_STORED, ZIP_DEFLATED})
 # APPNOTE 4.3.16: number of entries and size of the table in the end record.
 _END_RECORD = Struct("<10xHI6x")
@@ -37,7 +36,7 @@ _MAX_TABLE_ENTRY = 46 + MAX_NAME + 256
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file with its name in the folder or archive (forward slashes) and where its bytes lie."""
+    """A file: its name in the folder or archive (forward slashes), and the path of its bytes."""
 
     name: str
     path: Path
@@ -45,7 +44,7 @@ class SourceFile:
 
 
 def kind(path: Path) -> str:
-    """`zip`, `cab`, `7z`, `exe`, or nothing where it is no archive that we open."""
+    """`zip`, `cab`, `7z`, `exe`, or empty if it is not an archive that we open."""
     with path.open("rb") as file:
         head = file.read(8)
     for mark, name in ((b"PK\3\4", "zip"), (b"PK\5\6", "zip"), (b"MSCF", "cab"), (b"MZ", "exe")):
@@ -56,7 +55,7 @@ def kind(path: Path) -> str:
 
 @contextmanager
 def unpacked(archive: Path, scratch: Path, limits: Limits) -> Iterator[list[SourceFile]]:
-    """The files of an archive, for as long as the `with` lasts.
+    """The files of an archive, deleted after the `with`.
 
     Raises Quarantined, InvalidInput, MissingTool.
     """
@@ -70,8 +69,8 @@ def unpacked(archive: Path, scratch: Path, limits: Limits) -> Iterator[list[Sour
             yield _unpack_foreign(archive, what, folder, limits)
         else:
             raise InvalidInput(
-                f"{archive.name} is no archive that can be opened",
-                hint="give a folder, an INF, a ZIP, CAB or 7z file, or a self-extracting EXE",
+                f"{archive.name} is not a supported archive",
+                hint="Use a folder, an INF, a ZIP, CAB or 7z file, or a self-extracting EXE.",
             )
     finally:
         rmtree(folder, ignore_errors=True)
@@ -84,14 +83,14 @@ def check_name(name: str) -> str:
     outside = clean.startswith("/") or ".." in parts or ":" in clean
     if outside or len(clean) > MAX_NAME or any(c < " " or c == "\x7f" for c in clean):
         raise Quarantined(
-            f"an entry's name leads out of the archive or is none: {name[:100]!r}",
-            hint="unpack it by hand, look at what it holds, and import the folder",
+            f"an entry's name leads out of the archive or is not valid: {name[:100]!r}",
+            hint="Unpack it by hand, check its contents, and import the folder.",
         )
     return "/".join(part for part in parts if part not in {"", "."})
 
 
 def check_table(entries: list[tuple[str, int]], packed: int, limits: Limits) -> None:
-    """Hold an archive's table (names and sizes) against the limits. Raises Quarantined."""
+    """Check an archive's table (names and sizes) against the limits. Raises Quarantined."""
     total = sum(size for _, size in entries)
     if len(entries) > limits.entries:
         raise _too_much(f"more than {limits.entries} entries")
@@ -105,12 +104,12 @@ def check_table(entries: list[tuple[str, int]], packed: int, limits: Limits) -> 
     for name, _ in entries:
         rival = seen.setdefault(name.casefold(), name)
         if rival is not name:
-            raise Quarantined(f"two entries share one name but for case: {name[:100]!r}")
+            raise Quarantined(f"two entries' names differ only in case: {name[:100]!r}")
 
 
 def _too_much(what: str) -> Quarantined:
     return Quarantined(
-        f"the archive holds {what}", hint="unpack it by hand and import the folders that you need"
+        f"the archive has {what}", hint="Unpack it by hand and import the folders that you need."
     )
 
 
@@ -137,14 +136,14 @@ def _unpack_zip(archive: Path, folder: Path, limits: Limits) -> list[SourceFile]
     except (BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
         raise InvalidInput(f"{archive.name} cannot be unpacked: {error}") from error
     except OSError as error:
-        # zipfile seeks to wherever a damaged table points.
+        # zipfile seeks to any offset in a damaged table.
         if error.errno != EINVAL:
             raise
         raise InvalidInput(f"{archive.name} cannot be unpacked: its table is damaged") from error
 
 
 def _check_directory(archive: Path, limits: Limits) -> None:
-    """Look at the end record before zipfile reads the whole table into memory."""
+    """Check the end record before zipfile reads the whole table into memory."""
     with archive.open("rb") as file:
         file.seek(max(0, archive.stat().st_size - _END_SEARCH))
         tail = file.read()
@@ -173,15 +172,15 @@ def _inflate_all(
 def _zip_name(entry: ZipInfo) -> str:
     mode = S_IFMT(entry.external_attr >> 16)
     if mode not in {0, S_IFREG} and not entry.is_dir():
-        raise Quarantined(f"an entry is no ordinary file: {entry.filename[:100]!r}")
+        raise Quarantined(f"an entry is not an ordinary file: {entry.filename[:100]!r}")
     if entry.flag_bits & _ENCRYPTED:
-        raise InvalidInput("the archive is locked with a password", hint="unpack it by hand")
-    # orig_filename, for zipfile cuts names at a NUL.
+        raise InvalidInput("the archive needs a password", hint="Unpack it by hand.")
+    # orig_filename: zipfile cuts names at a NUL.
     return check_name(entry.orig_filename)
 
 
 def _check_overlap(entries: list[ZipInfo]) -> None:
-    """Bombs let many entries share the same packed bytes (D. Fifield, "A better zip bomb")."""
+    """In zip bombs many entries share the same packed bytes (D. Fifield, "A better zip bomb")."""
     entries = sorted(entries, key=lambda entry: entry.header_offset)
     for entry, after in pairwise(entries):
         if entry.header_offset + 30 + entry.compress_size > after.header_offset:
@@ -202,7 +201,7 @@ def _inflate(zipped: ZipFile, entry: ZipInfo, target: Path, allowance: int, dead
 
 
 def _unpack_foreign(archive: Path, what: str, folder: Path, limits: Limits) -> list[SourceFile]:
-    """Unpack by a program of the system, into a folder that only it writes to."""
+    """Unpack with a program of the system, into a folder that only this program writes to."""
     copy = folder / "archive"
     copyfile(archive, copy)
     copy.chmod(0o444)
@@ -219,17 +218,17 @@ def _unpack_foreign(archive: Path, what: str, folder: Path, limits: Limits) -> l
 def _clean(entries: list[Entry]) -> list[tuple[str, int]]:
     for entry in entries:
         if entry.link:
-            raise Quarantined(f"an entry is no ordinary file: {entry.name[:100]!r}")
+            raise Quarantined(f"an entry is not an ordinary file: {entry.name[:100]!r}")
     return [(check_name(entry.name), entry.size) for entry in entries]
 
 
 def _collect(inside: Path) -> Iterator[SourceFile]:
-    """What came out, with links and other oddities refused."""
+    """The unpacked files. Raises Quarantined for links and special files."""
     for path in sorted(inside.rglob("*")):
         status = path.lstat()
         if path.is_dir() and not path.is_symlink():
             continue
         name = path.relative_to(inside).as_posix()
         if S_IFMT(status.st_mode) != S_IFREG or status.st_nlink != 1:
-            raise Quarantined(f"an entry is no ordinary file: {name[:100]!r}")
+            raise Quarantined(f"an entry is not an ordinary file: {name[:100]!r}")
         yield SourceFile(check_name(name), path, status.st_size)

@@ -1,9 +1,9 @@
-"""A worker shuts itself in before it touches a foreign file: limits, no network, few folders.
+"""A worker confines itself before it opens an untrusted file: limits, no network, few folders.
 
 Four walls, each independent of the others: resource limits (memory, time, file size); an empty
-network namespace where the system permits one; Landlock (only the named files and folders can be
-opened); seccomp (no sockets, no new programs, no new processes, no mounts). `enter` reports
-which walls stand, so that a test can ask for all of them and an old kernel can still work.
+network namespace if the system permits one; Landlock (only the named files and folders can be
+opened); seccomp (no sockets, no new programs, no new processes, no mounts). `enter` reports which
+walls are in force: the tests demand all of them, and an old kernel still works.
 
 References: landlock(7) and the numbers of linux/landlock.h; seccomp_rule_add(3).
 """
@@ -63,7 +63,7 @@ _COMPARE_MASKED_EQUAL = 7
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a worker may use: bytes of address space, seconds, bytes of one file."""
+    """Limits of a worker: bytes of address space, seconds, bytes of one file."""
 
     memory: int = 3 << 30
     cpu_seconds: int = 900
@@ -72,7 +72,7 @@ class Limits:
 
 
 def enter(limits: Limits, *, readable: Iterable[Path], writable: Iterable[Path]) -> list[str]:
-    """Shut this process in; returns the walls that stand. Must run before any thread starts.
+    """Confine this process; returns the walls in force. Must run before any thread starts.
 
     The walls are "limits", "network", "landlock" and "seccomp". Raises MissingTool.
     """
@@ -99,7 +99,7 @@ def enter(limits: Limits, *, readable: Iterable[Path], writable: Iterable[Path])
 
 
 def _leave_network() -> bool:
-    """An empty network namespace: root may have one at once, others by a user namespace."""
+    """An empty network namespace: root needs nothing else, other users a user namespace."""
     if _libc.unshare(_CLONE_NEWNET) == 0:
         return True
     return bool(_libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0)
@@ -126,7 +126,7 @@ def _restrict_files(readable: Iterable[Path], writable: Iterable[Path]) -> bool:
 
 
 def _allow(ruleset: int, path: Path, rights: int) -> None:
-    """Open `path` to this process; what does not exist needs no rule."""
+    """Allow `path` to this process, if it exists."""
     try:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except FileNotFoundError:

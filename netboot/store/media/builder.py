@@ -1,8 +1,8 @@
-"""Makes a medium from its plan, and reads its WIMs back out before anybody gets it.
+"""Makes a medium from its plan, and reads its WIMs back to check them.
 
-Nothing is made by hand that a tool of Debian makes: xorriso writes ISO 9660, mtools FAT,
-grub-mkimage the loaders, qemu-img other formats of disks. Only the first sector of a disk is
-ours (netboot.store.media.fat_image), since GRUB's own installer wants root and a device.
+Debian's tools do the work: xorriso writes ISO 9660, mtools FAT, grub-mkimage the loaders, qemu-img
+other disk formats. Only the first sector of a disk is ours (netboot.store.media.fat_image), since
+GRUB's installer needs root and a device.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ _BIOS_MODULES_BY_STAGE = (*MODULES, *BIOS_MODULES)
 
 @dataclass(frozen=True, slots=True)
 class MadeMedium:
-    """A finished medium. `firmware` says which machines it starts: `bios`, `uefi-x64`, …."""
+    """A finished medium, for machines with this `firmware`: `bios`, `uefi-x64`, …."""
 
     path: Path
     size: int
@@ -43,9 +43,8 @@ class MadeMedium:
 def build_medium(plan: MediumPlan, blobs: BlobStore, work: Path, progress: Progress) -> MadeMedium:
     """Make the medium below `work`, a folder on the store's file system.
 
-    Raises DigestMismatch or BlobMissing for bytes that are not what the version promises,
-    InvalidInput for a disk that is too small, MissingTool, OperatorFault when a tool fails, and
-    whatever `progress` raises.
+    Raises DigestMismatch or BlobMissing if the version's files are damaged, InvalidInput if the
+    disk is too small, MissingTool, OperatorFault if a tool fails, and what `progress` raises.
     """
     builder = _Builder(plan, blobs, work, progress)
     builder.check_sources()
@@ -56,7 +55,7 @@ def build_medium(plan: MediumPlan, blobs: BlobStore, work: Path, progress: Progr
 
 
 def firmware_of(plan: MediumPlan) -> tuple[str, ...]:
-    """Which kinds of firmware find something to start on it."""
+    """The kinds of firmware that can start it."""
     names = {
         "BOOTX64.EFI": "uefi-x64",
         "BOOTIA32.EFI": "uefi-ia32",
@@ -76,7 +75,7 @@ class _Builder:
         self._tools = Tools(plan.at)
 
     def check_sources(self) -> None:
-        """Every blob that goes on the medium is what its digest says, today."""
+        """Verify every blob for the medium, and the free space."""
         digests = sorted({file.digest for file in self._plan.all_files if file.digest})
         for place, digest in enumerate(digests):
             self._progress(0.2 * place / len(digests), "checking the version's files")
@@ -106,8 +105,8 @@ class _Builder:
         wanted = self._plan.order.size
         if wanted and wanted < needed:
             raise InvalidInput(
-                f"a disk of {wanted >> 20} MiB has no room for this: it needs {needed >> 20} MiB",
-                hint="Ask for a larger one, or leave the size out.",
+                f"a disk of {wanted >> 20} MiB is too small: this needs {needed >> 20} MiB",
+                hint="Choose a larger size, or none.",
             )
         return wanted or needed
 
@@ -128,7 +127,7 @@ class _Builder:
             fill(image, inside, self._blobs, self._work)
             starts += ["-eltorito-alt-boot"] if starts else []
             starts += ["-e", "boot/efi.img", "-no-emul-boot", "-boot-load-size", "1"]
-            # Firmware that knows no discs on sticks finds the image as an EFI system partition.
+            # On a USB stick, firmware finds the image as an EFI system partition.
             starts += ["-efi-boot-part", "--efi-boot-image"]
         self._progress(0.5, "writing the disc")
         path = self._work / "medium.iso"
@@ -148,13 +147,13 @@ class _Builder:
                     "--mbr-force-bootable",
                 ]
             case BiosStart.ETFSBOOT:
-                # No boot info table: it would be written into Microsoft's code.
+                # No boot info table: xorriso would write it into Microsoft's code.
                 return ["-b", "boot/etfsboot.com", "-no-emul-boot", "-boot-load-size", "8"]
             case _:
                 return []
 
     def _xorriso(self, path: Path, tree: Path, starts: list[str | Path]) -> list[str | Path]:
-        """Blobs are named, not copied; all files bear one time."""
+        """Name blobs, so that xorriso needs no copy; all files get the same time."""
         grafts = []
         for number, file in enumerate(self._plan.files):
             source = self._blobs.require(file.digest) if file.digest else self._made(number, file)
@@ -175,7 +174,7 @@ class _Builder:
         return path
 
     def _efi_loaders(self) -> tuple[MediumFile, ...]:
-        """GRUB for UEFI, made for this medium."""
+        """GRUB for UEFI, for this medium."""
         made = []
         for path, platform in self._plan.grub_efi.items():
             target = self._work / f"{platform}.efi"
@@ -184,12 +183,12 @@ class _Builder:
         return tuple(made)
 
     def read_back(self, path: Path) -> None:
-        """The WIMs on the medium are, byte for byte, those that the network gives."""
+        """Check that the WIMs on the medium equal those served by network, byte for byte."""
         self._progress(0.7, "reading the medium back")
         for name, digest in self._plan.wims.items():
             for found in self._copies(path, name):
                 if found != digest:
-                    raise ContentFault(f"{name} came out of the new medium altered: {found}")
+                    raise ContentFault(f"{name} on the new medium was altered: {found}")
 
     def _copies(self, path: Path, name: str) -> list[str]:
         if self._plan.order.kind is not MediaKind.ISO:
@@ -209,18 +208,10 @@ class _Builder:
         return digest
 
     def _digest_on_disc(self, path: Path, name: str) -> str:
-        """Read where the disc's own table says that the file lies."""
-        report: list[str | Path] = [
-            "-indev",
-            path,
-            "-find",
-            f"/{name}",
-            "-exec",
-            "report_lba",
-            "--",
-        ]
-        said = self._tools.run("xorriso", report)
-        line = next(line for line in said.splitlines() if line.startswith("File data lba:"))
+        """Read the file from the blocks that the disc's table gives."""
+        report: list[str | Path] = ["-indev", path, "-find", f"/{name}", "-exec", "report_lba"]
+        output = self._tools.run("xorriso", [*report, "--"])
+        line = next(line for line in output.splitlines() if line.startswith("File data lba:"))
         fields = [field.strip() for field in line.partition(":")[2].split(",")]
         block, size = int(fields[1]), int(fields[3])
         sha = hashlib.sha256()

@@ -34,7 +34,7 @@ def test_the_beginning_of_an_image_is_compared() -> None:
     head = Fetched(URL, WIM, size=100)
 
     assert told(head) == (
-        Level.OK, f"{URL} can be had (100 bytes) and begins as what was published"
+        Level.OK, f"{URL} is available (100 bytes) and begins as published"
     )  # fmt: skip
     altered = replace(head, data=WIM[:-1] + b"x")
     assert told(altered) == (Level.FAULT, f"{URL} differs from what was published in its first bytes")

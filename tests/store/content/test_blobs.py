@@ -72,7 +72,7 @@ def test_nothing_is_left_in_staging_when_the_source_breaks(store):
                 raise OSError(5, "Input/output error")
             return super().read(size)
 
-    with pytest.raises(InvalidInput, match="reading broke off: Input/output error"):
+    with pytest.raises(InvalidInput, match="the source cannot be read: Input/output error"):
         store.add_stream(Breaks(b"x" * (3 * module.CHUNK)))
 
     assert [] == list(store.digests())
@@ -156,7 +156,7 @@ def test_an_upload_that_would_fill_the_disk_is_refused_before_it_begins(store, m
     """Room is looked at first, and the refusal names how much is needed and how much is free."""
     monkeypatch.setattr(module, "SPARE_BYTES", 1 << 60)
 
-    with pytest.raises(OperatorFault, match="not enough room"):
+    with pytest.raises(OperatorFault, match="not enough free space"):
         store.check_space(1)
 
 
@@ -286,5 +286,5 @@ def test_a_disk_that_fills_up_loses_nothing_and_works_again(tmp_path):
     )
 
     assert (0, "") == (done.returncode, done.stderr)
-    refusal = f"the disk below {tmp_path} is full | Free some space; nothing was changed."
+    refusal = f"the disk of {tmp_path} is full | Free some space. Nothing was changed."
     assert [refusal] * 4 + ["works again"] == done.stdout.splitlines()

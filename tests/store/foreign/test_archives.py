@@ -95,7 +95,7 @@ def test_names_that_lead_out_are_refused(tmp_path, name):
 )
 def test_only_ordinary_files(tmp_path, mode):
     """Links, devices and pipes are no drivers."""
-    with pytest.raises(Quarantined, match="no ordinary file"):
+    with pytest.raises(Quarantined, match="not an ordinary file"):
         contents(tmp_path, zip_with_mode("a.sys", mode | 0o777, b"/etc/passwd"))
 
 

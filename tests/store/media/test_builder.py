@@ -137,7 +137,7 @@ def test_a_disk_is_as_large_as_was_asked(build):
 def test_a_disk_that_has_no_room_is_refused_with_what_it_needs(build):
     """Nobody gets a larger one in silence."""
     with pytest.raises(
-        InvalidInput, match="a disk of 20 MiB has no room for this: it needs 69 MiB"
+        InvalidInput, match="a disk of 20 MiB is too small: this needs 69 MiB"
     ):
         build("disk", size=20 << 20)
 
@@ -177,5 +177,5 @@ def test_a_medium_that_reads_back_otherwise_is_not_handed_out(build, monkeypatch
     monkeypatch.setattr(
         media_builder._Builder, "_copies", lambda _self, _path, _name: ["sha256:" + "0" * 64]
     )
-    with pytest.raises(ContentFault, match="came out of the new medium altered"):
+    with pytest.raises(ContentFault, match="on the new medium was altered"):
         build("usb")
