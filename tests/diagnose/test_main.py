@@ -53,7 +53,9 @@ class TestNetwork:
         assert code == 0
         words = " ".join(one["words"] for one in said["verdicts"][1]["findings"])
         assert "10.77.0.1 offers the address 10.77.0.1" in words
-        assert "10.77.0.2 offers the boot file snponly.efi and tells the machine to load it" in words
+        assert (
+            "10.77.0.2 offers the boot file snponly.efi and tells the machine to load it" in words
+        )
         assert "10.77.0.2 names snponly.efi on port 4011" in words
         assert "is what was published" in words
         assert "snponly.efi is a program for 64-bit UEFI" in words

@@ -37,7 +37,10 @@ def test_the_beginning_of_an_image_is_compared() -> None:
         Level.OK, f"{URL} is available (100 bytes) and begins as published"
     )  # fmt: skip
     altered = replace(head, data=WIM[:-1] + b"x")
-    assert told(altered) == (Level.FAULT, f"{URL} differs from what was published in its first bytes")
+    assert told(altered) == (
+        Level.FAULT,
+        f"{URL} differs from what was published in its first bytes",
+    )
 
 
 def test_an_image_that_was_read_to_its_end_is_compared_and_timed() -> None:

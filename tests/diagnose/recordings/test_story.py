@@ -189,7 +189,9 @@ def test_a_closed_port_is_told_by_who_closed_it(tmp_path: Path) -> None:
     knock = frame(TCP(sport=4000, dport=8081, flags="S"))
     reset = frame(TCP(sport=8081, dport=4000, flags="RA"), source="10.0.0.2", target="10.0.0.99")
     (record,) = read_story(written(tmp_path, knock, reset)).records
-    assert record.finding()[1].endswith("refused a connection to port 8081: its TCP port 8081 is closed")
+    assert record.finding()[1].endswith(
+        "refused a connection to port 8081: its TCP port 8081 is closed"
+    )
 
 
 def test_a_capture_without_a_boot_says_so(tmp_path: Path) -> None:
