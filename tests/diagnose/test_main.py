@@ -80,7 +80,8 @@ class TestNetwork:
 
         assert code == 1
         assert {one["words"] for one in faults(said)} == {
-            f"http://10.77.0.2:8081/v/pe-x64/1/{name} differs from what was published in its first bytes"
+            f"http://10.77.0.2:8081/v/pe-x64/1/{name} differs from what was published in its first"
+            " bytes"
             for name in ("vmlinuz", "initrd.gz", "boot.wim")
         }
 
