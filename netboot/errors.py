@@ -1,36 +1,36 @@
-"""All that can go wrong, on one page: whose fault it is decides what happens next.
+"""All errors on one page: whose fault it is decides what happens next.
 
 NetbootError
-├── PeerFault              the peer sent something wrong: count it, answer or drop it, go on
+├── PeerFault              the peer sent something wrong: count it, answer or drop it, continue
 │   ├── ProtocolError      malformed or unexpected bytes on the wire
-│   └── FormatError        malformed bytes in a file that somebody handed us
-├── OperatorFault          the operator asked for what cannot be: two lines, exit code 2
+│   └── FormatError        malformed bytes in a file
+├── OperatorFault          the request is not possible: message and hint, exit code 2
 │   ├── NotFound           no such image, driver, version, machine
 │   ├── AlreadyExists      the name is taken
-│   ├── InvalidInput       a file or a value that cannot be used
-│   │   └── Quarantined    a file that could harm whoever opens it
+│   ├── InvalidInput       a file or value that is not valid
+│   │   └── Quarantined    a file that is dangerous to open
 │   ├── DriverNotEnabled   a driver must be enabled before it is added
-│   ├── WrongArchitecture  driver and image do not fit
-│   ├── NotBootCritical    neither network nor storage: needs a second word
-│   ├── SecretsFound       an image holds secrets that nobody has accepted
+│   ├── WrongArchitecture  driver and image have different architectures
+│   ├── NotBootCritical    not a network or storage driver: needs confirmation
+│   ├── SecretsFound       an image contains secrets that are not accepted
 │   ├── InUse              something else still needs it
-│   ├── EditConflict       somebody else changed it first
-│   ├── NotPermitted       the system refuses us (ports, namespaces, files)
-│   ├── PortTaken          another program answers there
+│   ├── EditConflict       another user changed it first
+│   ├── NotPermitted       the system denies access (ports, namespaces, files)
+│   ├── PortTaken          another program uses the port
 │   ├── SiteAlreadyRunning a second copy of the site on one data folder
-│   └── MissingTool        a program of the system that is not installed
-└── ContentFault           what we hold is not what it should be: 503, never 404
-    ├── DigestMismatch     a blob's bytes are not those that its name promises
-    └── BlobMissing        a blob that a version names is gone
+│   └── MissingTool        a required program is not installed
+└── ContentFault           stored content is damaged or missing: 503, never 404
+    ├── DigestMismatch     a blob does not match its digest
+    └── BlobMissing        a blob that a version needs is missing
 
-Anything else is a bug of ours and shows its traceback.
+Anything else is a bug and shows its traceback.
 """
 
 from dataclasses import dataclass
 
 
 class NetbootError(Exception):
-    """The root of everything that netboot raises on purpose."""
+    """The base class of all errors that netboot raises on purpose."""
 
 
 class PeerFault(NetbootError):
@@ -46,9 +46,9 @@ class FormatError(PeerFault):
 
 
 class OperatorFault(NetbootError):
-    """The operator asked for what cannot be done.
+    """The request is not possible.
 
-    `hint` says what to do next; it is shown on a line of its own.
+    `hint` says what to do next; it is shown on its own line.
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
@@ -65,11 +65,11 @@ class AlreadyExists(OperatorFault):
 
 
 class InvalidInput(OperatorFault):
-    """A file or value that cannot be used."""
+    """A file or value that is not valid."""
 
 
 class Quarantined(InvalidInput):
-    """A file that could harm whoever opens it; kept out of the catalog."""
+    """A file that is dangerous to open; it is not stored."""
 
 
 class DriverNotEnabled(OperatorFault):
@@ -81,11 +81,11 @@ class WrongArchitecture(OperatorFault):
 
 
 class NotBootCritical(OperatorFault):
-    """The driver is neither for network nor for storage; adding it needs a second word."""
+    """The driver is not for network or storage; adding it needs confirmation."""
 
 
 class SecretsFound(OperatorFault):
-    """An image holds secrets that nobody has accepted, so it is not published."""
+    """An image contains secrets that are not accepted, so it is not published."""
 
 
 class InUse(OperatorFault):
@@ -94,9 +94,9 @@ class InUse(OperatorFault):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One field that two people want differently: what you sent, and what stands there now.
+    """One field with conflicting changes: your value and the current value.
 
-    `base` is what stood there when you read it, None where that is not known any more.
+    `base` is the value when you read it, None if that is no longer known.
     """
 
     field: str
@@ -106,9 +106,9 @@ class Difference:
 
 
 class EditConflict(OperatorFault):
-    """Somebody else changed it since it was read.
+    """Another user changed it after it was read.
 
-    `difference` says where what was sent differs from what stands there now.
+    `difference` lists the fields that differ.
     """
 
     def __init__(
@@ -119,11 +119,11 @@ class EditConflict(OperatorFault):
 
 
 class NotPermitted(OperatorFault):
-    """The system refuses us: ports, namespaces, files."""
+    """The system denies access: ports, namespaces, files."""
 
 
 class PortTaken(OperatorFault):
-    """Another program answers on a port that we need."""
+    """Another program uses a port that netboot needs."""
 
 
 class SiteAlreadyRunning(OperatorFault):
@@ -131,16 +131,30 @@ class SiteAlreadyRunning(OperatorFault):
 
 
 class MissingTool(OperatorFault):
-    """A program of the system that is not installed."""
+    """A required program is not installed."""
 
 
 class ContentFault(NetbootError):
-    """What we hold is not what it should be: refuse to serve it."""
+    """Stored content is damaged or missing: refuse to serve it."""
 
 
 class DigestMismatch(ContentFault):
-    """A blob's bytes are not those that its name promises."""
+    """A blob does not match its digest."""
 
 
 class BlobMissing(ContentFault):
-    """A blob that a version names is gone."""
+    """A blob that a version needs is missing."""
+
+
+def sentence(text: str) -> str:
+    """The text with a capital letter and a full stop; one that it has already is not doubled."""
+    text = text.strip()
+    if not text:
+        return text
+    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?…" else ".")
+
+
+def explained(fault: NetbootError) -> str:
+    """Message and hint as sentences of one paragraph."""
+    hint = fault.hint if isinstance(fault, OperatorFault) else ""
+    return f"{sentence(str(fault))} {sentence(hint)}".strip()

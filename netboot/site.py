@@ -49,7 +49,7 @@ class Site:
         except OSError as fault:
             raise NotPermitted(
                 f"the data folder {data} cannot be used: {fault.strerror}",
-                hint="Name another with --data, or mend its owner.",
+                hint="Choose another with --data, or correct its owner.",
             ) from fault
         return Site(data.resolve())
 
@@ -116,7 +116,7 @@ class Site:
             secret = path.read_text().strip()
         except (OSError, UnicodeDecodeError) as fault:
             raise NotPermitted(
-                f"{path} cannot be used: {fault}", hint="Mend its owner, or remove it."
+                f"{path} cannot be used: {fault}", hint="Correct its owner, or remove it."
             ) from fault
         if len(secret) < SECRET_BYTES:
             raise NotPermitted(
@@ -139,7 +139,7 @@ class RunLock:
         except OSError as fault:
             raise NotPermitted(
                 f"{path} cannot be used: {fault.strerror}",
-                hint="Name another data folder with --data, or mend its owner.",
+                hint="Choose another data folder with --data, or correct its owner.",
             ) from fault
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

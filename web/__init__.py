@@ -1,1 +1,1 @@
-"""The administrators' console: pages and API over netboot.operations."""
+"""The administration console: pages and API over netboot.operations."""

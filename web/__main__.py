@@ -1,4 +1,4 @@
-"""`python -m web --data FOLDER`: the console of a site, until a signal says stop."""
+"""`python -m web --data FOLDER` runs the console of a site until it receives a signal."""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ from web.server import serve_web
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run from the command line; 2 when it cannot begin."""
+    """Run from the command line; returns 2 if the console cannot start."""
     parser = argparse.ArgumentParser(prog="python -m web", description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="the site's data folder")
     parser.add_argument("--address", default="", help="instead of the setting web_address")

@@ -8,20 +8,20 @@ from pydantic import BaseModel, Field, ValidationError
 
 CONTENT_TYPE = "application/problem+json"
 TITLES = {
-    400: "The request cannot be used",
+    400: "The request is not valid",
     401: "Not signed in",
     403: "Not permitted",
     404: "Not found",
-    405: "Not possible here",
-    409: "In the way",
-    412: "Changed by somebody else",
+    405: "Not available here",
+    409: "Conflict",
+    412: "Changed by another user",
     413: "Too large",
-    415: "Wrong type of content",
-    422: "The values cannot be used",
-    428: "A condition is wanted",
-    429: "Too many tries",
-    500: "A fault of netboot",
-    503: "Not available now",
+    415: "Unsupported content type",
+    422: "Invalid values",
+    428: "If-Match is required",
+    429: "Too many attempts",
+    500: "Internal error",
+    503: "Temporarily unavailable",
 }
 
 
@@ -33,7 +33,7 @@ class FieldProblem(BaseModel):
 
 
 class FieldDifference(BaseModel):
-    """What was sent for a field, what stands there now, and what stood there, where known."""
+    """Your value of a field, its current value, and its earlier value if known."""
 
     field: str
     yours: str
@@ -42,19 +42,19 @@ class FieldDifference(BaseModel):
 
 
 class Problem(BaseModel):
-    """Why a request was not carried out (RFC 9457)."""
+    """Why a request failed (RFC 9457)."""
 
-    type: str = Field("about:blank", description="Kind of problem, as a URN.")
-    title: str = Field(description="The kind in words.")
-    status: int = Field(description="The HTTP status, repeated.")
-    detail: str = Field(description="What went wrong this time.")
+    type: str = Field("about:blank", description="Type of problem, as a URN.")
+    title: str = Field(description="The type of problem in words.")
+    status: int = Field(description="The HTTP status code.")
+    detail: str = Field(description="What went wrong.")
     hint: str | None = Field(None, description="What to do next.")
-    instance: str | None = Field(None, description="The path that was asked for.")
-    errors: list[FieldProblem] | None = Field(None, description="Fields that cannot be used.")
+    instance: str | None = Field(None, description="The requested path.")
+    errors: list[FieldProblem] | None = Field(None, description="Invalid fields.")
     difference: list[FieldDifference] | None = Field(
-        None, description="Where what was sent differs from what stands there now."
+        None, description="Differences between your values and the current values."
     )
-    reference: str | None = Field(None, description="Under which the log has the details.")
+    reference: str | None = Field(None, description="Reference of this error in the server log.")
 
 
 def problem_json(
@@ -66,10 +66,9 @@ def problem_json(
     headers: Mapping[str, str] | None = None,
     **more: Any,
 ) -> Response:
-    """The answer to a program."""
     problem = Problem(
         type=f"urn:netboot:problem:{kind}" if kind else "about:blank",
-        title=TITLES.get(status, "It could not be done"),
+        title=TITLES.get(status, "The request failed"),
         status=status,
         detail=detail,
         hint=hint or None,
@@ -87,7 +86,7 @@ def problem_json(
 
 
 def validation_problem(fault: ValidationError) -> Response:
-    """What pydantic found, field by field; without the values, which may be secrets."""
+    """Pydantic's findings, field by field; without the values, which may be secrets."""
     errors = [
         FieldProblem(field=_where(error["loc"]), message=error["msg"])
         for error in fault.errors(include_url=False, include_context=False, include_input=False)

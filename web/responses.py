@@ -1,8 +1,8 @@
-"""How views answer: go on to a page, or say what went wrong without losing what was typed.
+"""How views answer: go to a page, or show an error without losing the input.
 
-A form is sent by htmx. When the operation worked, the browser goes on to the next page; when it
-did not, only a message comes back and the form stays as it was. Without script the same views
-give whole pages.
+htmx sends the forms. If the operation succeeds, the browser goes to the next page; if it fails,
+only a message is returned and the form stays as it was. Without JavaScript, the same views return
+whole pages.
 """
 
 import re
@@ -26,6 +26,7 @@ from netboot.errors import (
     NotFound,
     NotPermitted,
     OperatorFault,
+    sentence,
 )
 from web.guard.access import asks_as_script
 from web.problems import FieldDifference, problem_json
@@ -43,30 +44,30 @@ STATUS_OF: tuple[tuple[type[NetbootError], int], ...] = (
     (ContentFault, 503),
 )
 SENTENCES = {
-    400: "The request could not be understood.",
-    401: "You are not signed in, or were signed out.",
-    403: "Your account may not do this.",
-    404: "There is no such page.",
-    405: "That cannot be done here.",
-    413: "That is too large for a form. Large files go through the upload pages.",
-    429: "Too many tries. Wait a little, then try again.",
+    400: "The request is not valid.",
+    401: "You are not signed in, or your session has ended.",
+    403: "Your account does not have permission for this action.",
+    404: "Page not found.",
+    405: "This action is not available here.",
+    413: "The request is too large. Use the upload pages for large files.",
+    429: "Too many attempts. Wait a moment and try again.",
 }
 HINTS = {
     401: "Sign in and try again.",
-    403: "Ask an administrator of this site for a higher role.",
-    404: "It may have been deleted or renamed since the page was made.",
+    403: "Ask an administrator for a higher role.",
+    404: "It may have been deleted or renamed.",
 }
 
 
 def wants_fragment() -> bool:
-    """Whether htmx asks, so that only a part of a page is wanted."""
+    """Whether htmx asks, so only part of a page is needed."""
     return request.headers.get("HX-Request") == "true"
 
 
 def done(message: str, url: str, *, undo: tuple[str, dict[str, str]] | None = None) -> Response:
-    """The operation worked: say so on the next page, with a button that takes it back.
+    """The operation succeeded: show a message on the next page, with an undo button.
 
-    `undo` is the address and the fields of the form that does the opposite.
+    `undo` is the address and the fields of the form that reverses the operation.
     """
     said: dict[str, object] = {"text": message}
     if undo is not None:
@@ -76,7 +77,6 @@ def done(message: str, url: str, *, undo: tuple[str, dict[str, str]] | None = No
 
 
 def go_to(url: str) -> Response:
-    """Go on to a page of ours."""
     if wants_fragment():
         response = make_response("", 200)
         response.headers["HX-Redirect"] = url
@@ -85,7 +85,7 @@ def go_to(url: str) -> Response:
 
 
 def status_of(fault: NetbootError) -> int:
-    """The HTTP status that says whose fault it is."""
+    """The HTTP status for a fault."""
     return next((status for kind, status in STATUS_OF if isinstance(fault, kind)), 400)
 
 
@@ -97,7 +97,7 @@ def problem(
     template: str = "problem.html",
     difference: tuple[Difference, ...] = (),
 ) -> Response:
-    """A message with its hint: a fragment into the page's place for messages, or a page."""
+    """An error message with its hint: a fragment for the message area, or a page."""
     if wants_fragment():
         template = "parts/problem.html"
     body = render_template(
@@ -110,16 +110,8 @@ def problem(
     return response
 
 
-def sentence(text: str) -> str:
-    """An error's text as a sentence: capital letter, full stop."""
-    text = text.strip()
-    if not text:
-        return text
-    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
-
-
 def kind_of(fault: NetbootError) -> str:
-    """A fault's class as a word for programs: `edit-conflict`."""
+    """The class of a fault as a word for programs: `edit-conflict`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(fault).__name__).lower()
 
 
@@ -141,8 +133,8 @@ def _http_fault(fault: HTTPException) -> ResponseReturnValue:
         return fault  # complete already: a redirect, or problem details
     message, hint = SENTENCES.get(status, fault.name + "."), HINTS.get(status, "")
     if isinstance(fault, CSRFError):
-        message = "The form was too old or came from another page."
-        hint = "Load the page again and repeat the step; what you typed is still in the form."
+        message = "The form has expired."
+        hint = "Reload the page and try again. Your input is still in the form."
     if asks_as_script():
         answer = problem_json(message, status=status, hint=hint)
         answer.headers.extend(
@@ -154,8 +146,8 @@ def _http_fault(fault: HTTPException) -> ResponseReturnValue:
 
 def _untrusted_host() -> Response:
     host = request.environ.get("HTTP_HOST", "")
-    message = f"This page does not answer to the name {host!r}."
-    hint = "Add the name to trusted_hosts in netboot.toml, or use the address of the server."
+    message = f"This site does not accept the host name {host!r}."
+    hint = "Add the name to trusted_hosts in netboot.toml, or use the server's IP address."
     if asks_as_script():
         return problem_json(message, status=400, kind="untrusted-host", hint=hint)
     return problem(message, hint, status=400, template="bare_problem.html")
@@ -166,8 +158,8 @@ def _bug(_fault: InternalServerError) -> Response:
     # Flask has logged the traceback; local values stay out of it, for they hold secrets.
     log.error("page failed", reference=reference, path=request.path)
     message, hint = (
-        "Something went wrong on our side.",
-        f"The log has the details under reference {reference}.",
+        "An internal error occurred.",
+        f"See reference {reference} in the server log.",
     )
     if asks_as_script():
         return problem_json(message, status=500, hint=hint, reference=reference)
@@ -175,7 +167,7 @@ def _bug(_fault: InternalServerError) -> Response:
 
 
 def init_answers(app: Flask) -> None:
-    """Let every fault be answered in our words."""
+    """Register the error handlers."""
     app.register_error_handler(NetbootError, _netboot_fault)
     app.register_error_handler(HTTPException, _http_fault)
     app.register_error_handler(InternalServerError, _bug)

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from netboot.daemons import job_handlers
 from netboot.daemons.webhook_sender import WebhookSender
-from netboot.errors import NetbootError, OperatorFault
+from netboot.errors import NetbootError, OperatorFault, explained
 from netboot.operations import jobs
 from netboot.operations.points import cleanup as housekeeping
 from netboot.operations.points import scrub as guarding
@@ -167,7 +167,7 @@ class Worker:
             jobs.give_back(job.id, worker)
         except NetbootError as fault:
             shown = fault.result if isinstance(fault, JobFailed) else None
-            jobs.finish(job.id, FAILED, message=_told(fault), result=shown, worker=worker)
+            jobs.finish(job.id, FAILED, message=explained(fault), result=shown, worker=worker)
         except BaseException as bug:
             log.exception("job.bug", job=job.id, kind=job.kind)
             last = traceback.extract_tb(bug.__traceback__)[-1]
@@ -188,12 +188,6 @@ class Worker:
                 return
             except (OperatorFault, SQLAlchemyError) as fault:  # the next beat may do
                 log.warning("job.beat", job=context.job.id, fault=str(fault))
-
-
-def _told(fault: NetbootError) -> str:
-    """Message and hint in one line."""
-    hint = fault.hint if isinstance(fault, OperatorFault) else ""
-    return f"{fault}. {hint}" if hint else str(fault)
 
 
 def run_worker(site: Site) -> None:

@@ -13,7 +13,7 @@ _REGULAR_FILE = 0o100444
 def prefix(name: str, size: int) -> bytes:
     """What stands before the bytes of a file of `size` bytes. Raises ValueError over 4 GiB."""
     if size > SIZE_LIMIT:
-        raise ValueError(f"a cpio archive holds files up to 4 GiB, not {size} bytes")
+        raise ValueError(f"a cpio archive can contain files up to 4 GiB, not {size} bytes")
     return _entry(name, inode=1, mode=_REGULAR_FILE, links=1, size=size)
 
 

@@ -16,7 +16,7 @@ _SCAN, _FILL = 0xDA, 0xFF
 def picture_size(data: bytes) -> tuple[int, int]:
     """Width and height in pixels. Raises FormatError for what is no JPEG picture."""
     if data[:2] != _START:
-        raise FormatError("this is no JPEG picture")
+        raise FormatError("not a JPEG file")
     at = 2
     while at + 4 <= len(data) and data[at] == _FILL:
         marker = data[at + 1]
@@ -31,4 +31,4 @@ def picture_size(data: bytes) -> tuple[int, int]:
         if marker == _SCAN or length < 2:
             break
         at += 2 + length
-    raise FormatError("the JPEG picture is damaged: it has no size")
+    raise FormatError("the JPEG file is damaged: it has no size")

@@ -72,15 +72,15 @@ def parse(head: bytes | memoryview, *, size: int) -> PeFacts:
         FormatError: it is no Windows program, or its header does not lie in `head`.
     """
     if bytes(head[:2]) != _MAGIC:
-        raise FormatError("no Windows program: it does not begin with MZ")
+        raise FormatError("not a Windows executable: it does not start with MZ")
     try:
         (at,) = _LFANEW.unpack_from(head)
         if bytes(head[at : at + 4]) != _SIGNATURE:
-            raise FormatError("no Windows program: there is no PE header")
+            raise FormatError("not a Windows executable: it has no PE header")
         machine = _COFF.unpack_from(head, at)[0]
         directory, signature = _signature(head, at + _COFF_BYTES, size)
     except struct.error as error:
-        raise FormatError("a Windows program whose header is cut off") from error
+        raise FormatError("a Windows executable with a truncated header") from error
     word = MACHINES.get(machine, f"0x{machine:04x}")
     return PeFacts(word, signature, at + _COFF_BYTES + _CHECKSUM_OFFSET, directory)
 
@@ -93,7 +93,7 @@ def _signature(head: bytes | memoryview, at: int, size: int) -> tuple[int, tuple
     (magic,) = _OPTIONAL_MAGIC.unpack_from(head, at)
     offset = _COUNT_OFFSET.get(magic)
     if offset is None:
-        raise FormatError("a Windows program of an unknown kind")
+        raise FormatError("a Windows executable of an unknown type")
     (count,) = _COUNT.unpack_from(head, at + offset)
     if count <= _SECURITY:
         return 0, None

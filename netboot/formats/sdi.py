@@ -46,13 +46,13 @@ def build_sdi(volume: bytes) -> bytes:
 def parse_sdi(data: bytes) -> Sdi:
     """Check a boot.sdi and find its volume. Raises FormatError."""
     if data[:8] != SIGNATURE or len(data) < _VOLUME:
-        raise FormatError("this is not a boot.sdi (it does not begin with $SDI0001)")
+        raise FormatError("not a boot.sdi file (it does not start with $SDI0001)")
     if sum(data[:_HEADER_SIZE]) & 0xFF:
-        raise FormatError("the checksum of this boot.sdi is wrong")
+        raise FormatError("the checksum of this boot.sdi file is wrong")
     for place in range(_TABLE, _TABLE + 8 * _ENTRY.size, _ENTRY.size):
         kind, _attributes, offset, size, *_rest = _ENTRY.unpack_from(data, place)
         if kind.rstrip(b"\0") == b"PART":
             if not size or offset + size > len(data):
-                raise FormatError("the volume of this boot.sdi lies outside of the file")
+                raise FormatError("the volume of this boot.sdi file is outside the file")
             return Sdi(offset, size)
-    raise FormatError("this boot.sdi holds no volume")
+    raise FormatError("this boot.sdi file contains no volume")

@@ -38,7 +38,7 @@ def members(data: bytes) -> frozenset[bytes]:
         FormatError: it is no catalog file.
     """
     if len(data) > MAX_BYTES:
-        raise FormatError(f"a catalog file of more than {MAX_BYTES >> 20} MiB")
+        raise FormatError(f"a catalog file larger than {MAX_BYTES >> 20} MiB")
     found: set[bytes] = set()
     for subject in _children(data, _subjects(data)):
         for attributes in _children(data, subject):
@@ -68,17 +68,17 @@ def _trust_list(data: bytes) -> _Node:
             inner = _content(data, part, _TRUST_LIST)
             # PKCS #7 puts the list there as it is, CMS (RFC 5652) as an octet string.
             return next(_children(data, inner), inner) if inner.tag == _OCTET_STRING else inner
-    raise FormatError("no catalog file: its signed data has no content")
+    raise FormatError("not a catalog file: its signed data is empty")
 
 
 def _content(data: bytes, node: _Node, kind: bytes) -> _Node:
     """What a ContentInfo of this kind holds."""
     parts = list(_children(data, node))
     if len(parts) < 2 or data[parts[0].start : parts[0].end] != kind or parts[1].tag != _CONTENT:
-        raise FormatError("no catalog file: it holds no trust list")
+        raise FormatError("not a catalog file: it contains no trust list")
     inner = next(_children(data, parts[1]), None)
     if inner is None:
-        raise FormatError("no catalog file: it is empty")
+        raise FormatError("not a catalog file: it is empty")
     return inner
 
 
@@ -106,15 +106,15 @@ def _children(data: bytes, parent: _Node) -> Iterator[_Node]:
 def _node(data: bytes, at: int, end: int) -> _Node:
     """The value at `at`, which must end before `end` (X.690 §8.1, definite lengths)."""
     if at + 2 > end:
-        raise FormatError("a catalog file that is cut off")
+        raise FormatError("a truncated catalog file")
     tag, length = data[at], data[at + 1]
     start = at + 2
     if length & 0x80:
         count = length & 0x7F
         if not 1 <= count <= 4 or start + count > end:
-            raise FormatError("a catalog file with a length that cannot be")
+            raise FormatError("a catalog file with an impossible length")
         length = int.from_bytes(data[start : start + count])
         start += count
     if start + length > end:
-        raise FormatError("a catalog file that is cut off")
+        raise FormatError("a truncated catalog file")
     return _Node(tag, start, start + length)

@@ -319,9 +319,9 @@ def _covered(device: Device, match: Match | None, offers: Sequence[Match]) -> De
     if match is None:
         fixes = tuple(offer for offer in offers if offer.driver.kind in _BOOT_KINDS)[:MAX_FIXES]
     if kind is None:
-        # A PNPDeviceID says nothing about the class; whoever would drive it does.
-        whoever = match or (fixes[0] if fixes else None)
-        kind = whoever.driver.kind if whoever else DriverKind.OTHER
+        # A PNPDeviceID says nothing about the class; the driver for it does.
+        driven_by = match or (fixes[0] if fixes else None)
+        kind = driven_by.driver.kind if driven_by else DriverKind.OTHER
     return DeviceCoverage(device, kind, match, fixes) if kind in _BOOT_KINDS else None
 
 

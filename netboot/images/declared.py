@@ -152,7 +152,7 @@ def _driver_differences(known: DeclaredImage, image: DeclaredImage) -> Iterator[
             yield f"- {labels.get(digest, digest)}"
     kept = [digest for digest in known.drivers if digest in image.drivers]
     if kept != [digest for digest in image.drivers if digest in known.drivers]:
-        yield "drivers in another order"
+        yield "different driver order"
 
 
 def _defaults(now: Mapping[str, str], wanted: Mapping[str, str] | None) -> Iterator[Change]:

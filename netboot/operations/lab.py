@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from netboot.errors import InvalidInput, NotFound, OperatorFault
+from netboot.errors import InvalidInput, NotFound, OperatorFault, explained
 from netboot.operations import jobs
 from netboot.site import Site
 
@@ -51,7 +51,7 @@ def lab_status(site: Site) -> LabView:
         with _connect(site):
             reason = ""
     except OperatorFault as fault:
-        reason = f"{fault} {fault.hint}".strip()
+        reason = explained(fault)
     return LabView(not reason, reason, FIRMWARES, NICS, site.settings.address)
 
 

@@ -48,6 +48,8 @@ _HEADER = struct.Struct(
 HEADER_SIZE: Final = _HEADER.size
 _MINIMUM_SIZE = 300  # RFC 1542 §2.1: a BOOTP message is never shorter; old ROMs insist
 
+_new = tuple.__new__  # what Packet(...) ends with, and half of its price
+
 _OVERLOAD: Final = 52
 _OVERLOADED_FILE: Final = 1
 _OVERLOADED_NAME: Final = 2
@@ -129,38 +131,24 @@ class Packet(NamedTuple):
         _read_options(data, HEADER_SIZE, options)
         if _OVERLOAD in options:
             name, file = _read_overloaded(options.pop(_OVERLOAD), name, file, options)
-        name, _, _ = name.partition(b"\0")
-        file, _, _ = file.partition(b"\0")
-        return Packet(op, xid, mac, options, hops, seconds, flags, client, yours, server, relay,
-                      name, file)  # fmt: skip
+        name = name.partition(b"\0")[0] if name[:1] != b"\0" else b""
+        file = file.partition(b"\0")[0] if file[:1] != b"\0" else b""
+        return _new(Packet, (op, xid, mac, options, hops, seconds, flags, client, yours, server,
+                             relay, name, file))  # fmt: skip
 
     def __bytes__(self) -> bytes:
         if len(self.server_name) > 64 or len(self.boot_file) > 128:
             raise ValueError("server name or boot file does not fit its field")
-        header = _HEADER.pack(
-            self.op,
-            1,
-            6,
-            self.hops,
-            self.xid,
-            self.seconds,
-            self.flags,
-            self.client_address,
-            self.your_address,
-            self.next_server,
-            self.relay,
-            self.mac,
-            self.server_name,
-            self.boot_file,
-            _COOKIE,
-        )
-        return (header + encode_options(self.options) + b"\xff").ljust(_MINIMUM_SIZE, b"\0")
+        (op, xid, mac, options, hops, seconds, flags, client, yours, server, relay, name,
+         file) = self  # fmt: skip
+        header = _HEADER.pack(op, 1, 6, hops, xid, seconds, flags, client, yours, server, relay,
+                              mac, name, file, _COOKIE)  # fmt: skip
+        return (header + encode_options(options) + b"\xff").ljust(_MINIMUM_SIZE, b"\0")
 
     @property
     def message_type(self) -> MessageType | None:
         """Option 53, or None where it is missing or makes no sense."""
-        value = self.options.get(Option.MESSAGE_TYPE, b"")
-        return _MESSAGE_TYPES.get(value)
+        return _MESSAGE_TYPES.get(self.options.get(_MESSAGE_TYPE, b""))
 
     @property
     def mac_address(self) -> str:
@@ -168,6 +156,7 @@ class Packet(NamedTuple):
         return self.mac.hex(":")
 
 
+_MESSAGE_TYPE: Final = int(Option.MESSAGE_TYPE)
 _MESSAGE_TYPES: Final = {bytes([kind]): kind for kind in MessageType}
 
 
@@ -183,6 +172,24 @@ def from_dotted(address: str) -> bytes:
     if len(parts) != 4 or address.count(".") != 3:
         raise ValueError(f"{address!r} is not an IPv4 address")
     return bytes(parts)
+
+
+class ReplyFields(NamedTuple):
+    """What a reply's BOOTP fields say of the server: siaddr, sname and file."""
+
+    server: bytes
+    name: bytes
+    file: bytes
+
+
+def encode_reply(
+    request: Packet, fields: ReplyFields, options: bytes, flags: int, client_address: bytes
+) -> bytes:
+    """The reply to `request`, its `options` encoded already, so that no Packet must be made."""
+    server, name, file = fields
+    header = _HEADER.pack(REPLY_OP, 1, 6, 0, request.xid, 0, flags, client_address, NO_ADDRESS,
+                          server, request.relay, request.mac, name, file, _COOKIE)  # fmt: skip
+    return (header + options + b"\xff").ljust(_MINIMUM_SIZE, b"\0")
 
 
 def encode_options(options: Mapping[int, bytes]) -> bytes:
@@ -206,24 +213,23 @@ def decode_options(data: bytes) -> dict[int, bytes]:
 
 
 def _read_options(data: bytes, start: int, options: dict[int, bytes]) -> None:
-    """Add what stands in `data` from `start` to END, or to its last byte (a ROM may omit END)."""
+    """Add the options from `start` to END, or to the last byte: some ROMs omit END."""
     position, size = start, len(data)
-    while position < size:
-        code = data[position]
-        if code == 255:  # END
-            return
-        position += 1
-        if not code:  # PAD
-            continue
-        if position >= size:
-            raise ProtocolError(f"option {code} has no length")
-        value_start = position + 1
-        position = value_start + data[position]
+    try:
+        while (code := data[position]) != 255:  # END
+            if not code:  # PAD
+                position += 1
+                continue
+            end = position + 2 + data[position + 1]
+            value = data[position + 2 : end]
+            position = end
+            # RFC 3396 §7: the parts of an option belong together, in order of appearance.
+            options[code] = options[code] + value if code in options else value
+    except IndexError:
+        if position < size:
+            raise ProtocolError(f"option {code} has no length") from None
         if position > size:
-            raise ProtocolError(f"option {code} runs past the end")
-        value = data[value_start:position]
-        # RFC 3396 §7: parts of one option belong together, in order of appearance.
-        options[code] = options[code] + value if code in options else value
+            raise ProtocolError(f"option {code} runs past the end") from None
 
 
 def _read_overloaded(

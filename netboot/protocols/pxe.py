@@ -112,6 +112,7 @@ def network_interface(value: bytes) -> NetworkInterface | None:
     return NetworkInterface(value[1], value[2]) if len(value) == 3 and value[0] == 1 else None
 
 
+_AS_SENT, _AS_PRINTED = struct.Struct("<xIHH8s"), struct.Struct(">IHH8s")
 _NEVER_SET: Final = frozenset({bytes(16), b"\xff" * 16})
 
 
@@ -123,8 +124,8 @@ def machine_id(value: bytes) -> str:
     """
     if len(value) != 17 or value[0] or value[1:] in _NEVER_SET:
         return ""
-    low, middle, high = value[4:0:-1], value[6:4:-1], value[8:6:-1]
-    return f"{low.hex()}-{middle.hex()}-{high.hex()}-{value[9:11].hex()}-{value[11:].hex()}"
+    text = _AS_PRINTED.pack(*_AS_SENT.unpack(value)).hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def user_classes(value: bytes) -> tuple[bytes, ...]:

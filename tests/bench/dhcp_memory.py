@@ -20,8 +20,7 @@ def main(count: int) -> None:
     for number in range(count):
         data = b"%b\x02%b%b" % (first[:28], number.to_bytes(5, "big"), first[34:])
         now = number * 50e-6
-        if proxy.twin(data, now) is None:
-            proxy.receive(data, port=67, source=("0.0.0.0", 68), now=now)
+        proxy.receive(data, 67, ("0.0.0.0", 68), now)
     print(f"{resident_mib() - before:.2f}")
 
 

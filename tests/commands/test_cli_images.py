@@ -131,7 +131,7 @@ def test_secrets_keep_it_from_machines_until_somebody_says_why(netboot, imported
     """Exit code 2 with the place; then who accepted it stands with the image."""
     netboot("image", "build", imported)
     refused = netboot("points", "update", imported, code=2)
-    assert "/unattend.xml, line 1: a password of an answer file" in refused
+    assert "/unattend.xml, line 1: a password in an answer file" in refused
     assert "accept-secrets" in refused
     netboot("image", "accept-secrets", imported, "--reason", "the account may do nothing")
     assert "Machines now get Windows PE 11 v1" in netboot("points", "update", imported)
@@ -261,7 +261,7 @@ def test_the_loader_of_2023_is_refused_where_the_image_has_none(netboot, importe
     assert "Windows UEFI CA 2023; it holds: 2011" in refused
     assert "UEFI loader of 2023 (Windows UEFI CA 2023): none" in netboot("image", "show", imported)
     netboot("image", "set", imported, "--uefi-authority", "2011")
-    assert "UEFI boot loader's authority: 2011" in netboot("image", "show", imported)
+    assert "Authority of the UEFI boot loader: 2011" in netboot("image", "show", imported)
 
 
 def test_damaged_bytes_are_listed_and_deleted(netboot, data):

@@ -161,7 +161,7 @@ def test_a_name_that_is_taken_by_another_is_refused(site, upload, tmp_path, atte
     context, _ = upload("import_image", wim.read_bytes() + other, name="Windows PE x64")
     context.job = replace(context.job, attempts=attempts)
 
-    with pytest.raises(AlreadyExists, match='there is a boot image "Windows PE x64" already'):
+    with pytest.raises(AlreadyExists, match='a boot image "Windows PE x64" already exists'):
         job_handlers.import_image(context)
 
 
@@ -286,7 +286,7 @@ def test_a_medium_is_made_by_the_worker(site):
 
     assert (view.id, view.digest) == (result["medium"], result["digest"])
     assert "STICK" == view.label
-    assert {"making the loaders", "writing the file system", "reading the medium back"} <= set(
+    assert {"creating the boot loaders", "writing the file system", "verifying the medium"} <= set(
         context.told
     )
 

@@ -17,16 +17,16 @@ def test_the_size_of_a_picture_is_read(width, height):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "no JPEG"),
-        (b"\x89PNG\r\n\x1a\n", "no JPEG"),
-        (b"BM picture", "no JPEG"),
+        (b"", "not a JPEG"),
+        (b"\x89PNG\r\n\x1a\n", "not a JPEG"),
+        (b"BM picture", "not a JPEG"),
         (jpeg(640, 480)[:20], "damaged"),
         (jpeg(0, 480), "damaged"),
         (b"\xff\xd8\xff\xe0\0\0\0\0", "damaged"),
         (b"\xff\xd8\xff\xda\0\x0c", "damaged"),
     ],
 )
-def test_what_is_no_picture_is_told(data, words):
+def test_what_is_no_picture_is_refused(data, words):
     """Another format, a cut file, a size of nothing."""
     with pytest.raises(FormatError, match=words):
         picture_size(data)

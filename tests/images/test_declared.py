@@ -36,7 +36,7 @@ def test_the_order_of_drivers_counts():
     """A recipe in another order is another recipe."""
     wanted = replace(IMAGE, drivers=("sha256:2", "sha256:1"))
 
-    assert [("drivers in another order",)] == details(NOW, Declaration(images={"PE": wanted}))
+    assert [("different driver order",)] == details(NOW, Declaration(images={"PE": wanted}))
 
 
 def test_categories_that_are_not_declared_stay():

@@ -26,9 +26,9 @@ pytestmark = [pytest.mark.vm, pytest.mark.netns, needs_netns, pytest.mark.timeou
 WAYS = {
     "": "by network",
     "iso": "from an ISO",
-    "usb": "from a USB image",
+    "usb": "from a USB drive",
     "disk": "from a disk image",
-    "package": "from its own disk",
+    "package": "from its local disk",
 }
 INSTALLED = "/boot/netboot-image"
 SCRIPT = f"{INSTALLED}/netboot-disk.sh"
@@ -108,15 +108,15 @@ def test_its_page_shows_them_side_by_side(reports, media_lab):
     for column in ("network", "media", "disk"):
         card = text.partition(f'aria-labelledby="way-{column}-title"')[2].partition("</section>")[0]
         found = re.findall(
-            r"<strong>Came up ([a-zA-Z ]+)</strong>.*?monospace\">([0-9a-f:]+)<", card
+            r"<strong>Started ([a-zA-Z ]+)</strong>.*?monospace\">([0-9a-f:]+)<", card
         )
         shown[column] = dict(found)
         assert card.count("Lab PE x64 v2") == len(found)
     expected = {words: reports[way].mac for way, words in WAYS.items()}
 
     assert ["network"] == [column for column in shown if "by network" in shown[column]]
-    assert {"from an ISO", "from a USB image"} == set(shown["media"])
-    assert {"from a disk image", "from its own disk"} == set(shown["disk"])
+    assert {"from an ISO", "from a USB drive"} == set(shown["media"])
+    assert {"from a disk image", "from its local disk"} == set(shown["disk"])
     assert expected == {**shown["network"], **shown["media"], **shown["disk"]}
 
 

@@ -67,7 +67,7 @@ def test_an_altered_disk_starts_nothing(media_lab, tmp_path):
     run = lab.refused("altered disk", spec)
 
     assert "mismatch" in run.serial.lower()
-    assert "nothing is started" in run.serial
+    assert "nothing was started" in run.serial
     assert "LABPE" not in run.serial
 
 

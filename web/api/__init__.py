@@ -1,1 +1,1 @@
-"""The API: every verb of the pages for scripts, described by OpenAPI."""
+"""The REST API: everything the console does, for scripts, described by OpenAPI."""

@@ -1,4 +1,4 @@
-"""The API as a part of the application: its subjects, its description, its guard."""
+"""Registers the API's subjects, its OpenAPI description and its permission check."""
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -92,7 +92,7 @@ description = Blueprint("api", __name__, url_prefix=PREFIX)
 @description.get("/openapi.json")
 @requires(Role.VIEWER)
 def openapi() -> Response:
-    """The API's description (OpenAPI)."""
+    """Get the OpenAPI description of the API."""
     assert isinstance(current_app, OpenAPI)
     return jsonify(current_app.api_doc)
 
@@ -115,7 +115,7 @@ NAMES = {subject.name for subject in SUBJECTS}
 
 
 def _guard() -> ResponseReturnValue | None:
-    """Ask for the permission before the values: who may not, learns nothing about them."""
+    """Check the permission before the values, so a refused caller learns nothing about them."""
     if request.blueprint not in NAMES:
         return None
     view = current_app.view_functions[request.endpoint or ""]
@@ -124,7 +124,6 @@ def _guard() -> ResponseReturnValue | None:
 
 
 def init_api(app: Flask) -> None:
-    """Register all subjects."""
     assert isinstance(app, OpenAPI)
     app.before_request(_guard)
     app.register_blueprint(description)

@@ -1,4 +1,4 @@
-"""The site as files for git over the API: exported, planned, applied; no file is touched here."""
+"""The site as files for git over the API: export, plan and apply. No file on disk is changed."""
 
 from pydantic import Field
 
@@ -7,7 +7,7 @@ from web.api.subject import CONFLICTS, Order, Subject, Value
 from web.guard.access import Role, refuse_below, site
 from web.guard.audit_trail import about
 
-declaration = Subject("declaration", "Images, drivers and assignments as files for git.")
+declaration = Subject("declaration", "Boot images, drivers and deployments as files for git.")
 
 FILES = 2000
 LONGEST_FILE = 4 << 20
@@ -20,24 +20,24 @@ class Files(Value):
 
 
 class Wanted(Order):
-    """The files to hold the site against, by their names below a folder."""
+    """The files to compare with the site, by their names below a folder."""
 
     files: dict[str, str] = Field(min_length=1, max_length=FILES)
     prune: bool = Field(
-        default=False, description="Remove images that no file declares (administrators only)."
+        default=False, description="Delete boot images that no file declares (administrators only)."
     )
 
 
 class WantedNow(Wanted):
-    """The files to make the site as."""
+    """The files to apply."""
 
     planned: str = Field(
-        "", max_length=80, description="The plan's digest: apply only if it is still the same."
+        "", max_length=80, description="Digest of the plan; apply only if the plan has not changed."
     )
 
 
 class PlannedChange(Value):
-    """One thing that is different; `change` is add, change or remove."""
+    """One difference; `change` is add, change or remove."""
 
     change: str
     subject: str
@@ -47,14 +47,14 @@ class PlannedChange(Value):
 
 
 class Plan(Value):
-    """What applying changes, in order; `digest` names the plan."""
+    """The changes that applying makes, in order; `digest` identifies the plan."""
 
     digest: str
     changes: list[PlannedChange]
 
     @staticmethod
     def of(found: operations.Plan) -> "Plan":
-        """A plan as the operation tells it."""
+        """The plan from the operation."""
         return Plan(
             digest=found.digest,
             changes=[
@@ -72,13 +72,13 @@ class Plan(Value):
 
 @declaration.verb("GET", "", needs=Role.VIEWER, gives=Files)
 def export_declaration() -> Files:
-    """Images, drivers and assignments as files for git."""
+    """Export boot images, drivers and deployments as files for git."""
     return Files(files=operations.exported(site()))
 
 
 @declaration.verb("POST", "/plan", needs=Role.OPERATOR, gives=Plan, action="plan")
 def plan_declaration(body: Wanted) -> Plan:
-    """What applying these files would change; nothing is changed."""
+    """Show what applying these files would change. Nothing is changed."""
     return Plan.of(operations.plan(site(), body.files, prune=body.prune))
 
 
@@ -86,7 +86,7 @@ def plan_declaration(body: Wanted) -> Plan:
     "POST", "/apply", needs=Role.OPERATOR, gives=Plan, action="apply", refuses=CONFLICTS
 )
 def apply_declaration(body: WantedNow) -> Plan:
-    """Make images, drivers and assignments as these files declare them, all or nothing."""
+    """Apply these files to boot images, drivers and deployments, all or nothing."""
     if body.prune:
         refuse_below(Role.ADMIN)
     done = operations.apply(site(), body.files, prune=body.prune, planned=body.planned)

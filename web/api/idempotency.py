@@ -1,4 +1,4 @@
-"""Idempotency keys: a POST that comes twice with one key is carried out once."""
+"""Idempotency keys: a POST that is repeated with the same key runs once."""
 
 import hashlib
 from collections.abc import Callable
@@ -17,9 +17,9 @@ KEPT_HEADERS = ("Content-Type", "Location", "ETag")
 
 
 def once(carry_out: Callable[[], Response], *, repeatable: bool) -> Response:
-    """Carry the request out, or give the answer that it had before.
+    """Run the request, or return its earlier answer.
 
-    An answer is kept when something was done; a request that failed may be tried again.
+    Only answers of requests that changed something are kept; a failed request may be repeated.
     """
     key = request.headers.get(HEADER, "")
     if not repeatable or not key or not current_user.is_authenticated:
@@ -39,17 +39,17 @@ def once(carry_out: Callable[[], Response], *, repeatable: bool) -> Response:
             return response
         case Standing.ANOTHER:
             return problem_json(
-                f"this {HEADER} belongs to another request",
+                f"this {HEADER} was already used for another request",
                 status=422,
                 kind="key-reused",
                 hint="Use a new key for a new request.",
             )
         case Standing.UNDER_WAY:
             return problem_json(
-                "the same request is being worked on",
+                "the same request is still running",
                 status=409,
                 kind="under-way",
-                hint="Ask again in a moment, with the same key.",
+                hint="Try again in a moment with the same key.",
             )
     return _first(carry_out, owner, key)
 

@@ -1,4 +1,4 @@
-"""Jobs over the API: long work, how far it is, what came of it."""
+"""Jobs over the API: background work, its progress and its result."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from web.api.subject import PREFIX, Listed, NumberPath, Page, Subject, Value, li
 from web.guard.access import Role, site
 from web.pages.site.jobs import screenshot_of
 
-jobs = Subject("jobs", "Long work: builds, imports, distribution, test machines.")
+jobs = Subject("jobs", "Background work: builds, imports, distribution, boot tests.")
 
 
 class Job(Value):
-    """Long work. `progress` is 0 to 1, times are epoch seconds."""
+    """A background job. `progress` is 0 to 1, times are epoch seconds."""
 
     id: int
     kind: str
@@ -31,26 +31,28 @@ class Job(Value):
 
 
 class JobWithLog(Job):
-    """A job with what it has told so far."""
+    """A job with its log so far."""
 
     log: list[str]
 
 
 class Jobs(Listed):
-    """A part of the jobs, newest first."""
+    """A page of jobs, newest first."""
 
     items: list[Job]
 
 
 class JobSearch(Page):
-    """Which jobs."""
+    """Which jobs to return."""
 
-    kind: str = Field("", max_length=64, description="Like build_version or boot_test_machine.")
+    kind: str = Field(
+        "", max_length=64, description="For example build_version or boot_test_machine."
+    )
 
 
 @jobs.verb("GET", "", needs=Role.VIEWER, gives=Jobs)
 def list_jobs(query: JobSearch) -> Jobs:
-    """Jobs, newest first."""
+    """List jobs, newest first."""
     found = operations.list_jobs(site(), query.limit, offset=query.offset, kind=query.kind)
     items = [Job.model_validate(job) for job in found]
     return listed(Jobs, items, query, total=operations.count_jobs(site(), query.kind))
@@ -58,22 +60,22 @@ def list_jobs(query: JobSearch) -> Jobs:
 
 @jobs.verb("GET", "/<int:number>", needs=Role.VIEWER, gives=JobWithLog)
 def get_job(path: NumberPath) -> JobWithLog:
-    """One job with its log."""
+    """Get a job with its log."""
     return JobWithLog.model_validate(operations.get_job(site(), path.number))
 
 
 @jobs.verb("GET", "/<int:number>/screenshot", needs=Role.VIEWER, gives_file="image/png")
 def get_job_screenshot(path: NumberPath) -> Response:
-    """The last picture of a test machine's screen (PNG)."""
+    """Get the last screenshot of a test machine (PNG)."""
     return screenshot_of(path.number)
 
 
 @jobs.verb("POST", "/<int:number>/cancel", needs=Role.OPERATOR, gives=Job, action="cancel")
 def cancel_job(path: NumberPath) -> Job:
-    """Ask a job to stop."""
+    """Stop a job."""
     return Job.model_validate(operations.cancel(site(), path.number))
 
 
 def accepted(job: JobView) -> tuple[Job, dict[str, str]]:
-    """The answer to an order that the worker carries out: the job, and where to look after it."""
+    """The 202 answer for work that runs as a job: the job and its address."""
     return Job.model_validate(job), {"Location": f"{PREFIX}/jobs/{job.id}"}

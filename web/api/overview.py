@@ -1,4 +1,4 @@
-"""The overview over the API: what boots now, what failed and why, what waits for somebody."""
+"""The overview over the API: current boots, failures, and what needs attention."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ overview = Subject("overview", "The state of the whole site.")
 
 
 class Waiting(Value):
-    """Something that waits for somebody; `page` is where it is settled."""
+    """Something that needs attention; `page` is where to resolve it."""
 
     severity: str
     what: str
@@ -23,7 +23,6 @@ class Waiting(Value):
 
     @staticmethod
     def of(matter: Matter) -> "Waiting":
-        """A line of the overview."""
         values: dict[str, Any] = dict(matter.arguments)
         return Waiting(
             severity=matter.severity,
@@ -34,7 +33,7 @@ class Waiting(Value):
 
 
 class Overview(Value):
-    """What boots now, what failed within a day, what is out of date, what needs a decision."""
+    """Current boots, failures of the last day, outdated boot images and pending decisions."""
 
     under_way: int
     online_today: int
@@ -47,7 +46,7 @@ class Overview(Value):
 
 @overview.verb("GET", "", needs=Role.VIEWER, gives=Overview)
 def get_overview() -> Overview:
-    """The state of the whole site."""
+    """Get the state of the whole site."""
     read = read_overview(site(), "")
     return Overview(
         under_way=read["under_way"],

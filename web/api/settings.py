@@ -9,11 +9,11 @@ from netboot.operations.settings import SettingsView
 from web.api.subject import CONFLICTS, Order, Subject, Value
 from web.guard.access import Role, site
 
-settings = Subject("settings", "What an administrator may set; counts from the next start on.")
+settings = Subject("settings", "Settings of the site. Changes take effect after a restart.")
 
 
 class Setting(Value):
-    """One setting; `text` is its value as a form shows it, an item of a list on each line."""
+    """One setting; `text` is its value as a form shows it, with one list item per line."""
 
     name: str
     text: str
@@ -23,14 +23,14 @@ class Setting(Value):
 
 
 class Settings(Value):
-    """All settings; `pending` were changed since the site was started."""
+    """All settings; `pending` ones were changed after the site started."""
 
     settings: list[Setting]
     pending: list[str]
 
 
 class SettingsChange(Order):
-    """Settings by name; an empty text takes one back to its default."""
+    """Settings by name; an empty text restores the default."""
 
     settings: dict[str, str] = Field(min_length=1, max_length=100)
 
@@ -41,15 +41,17 @@ def _answer(view: SettingsView) -> tuple[Settings, dict[str, str]]:
 
 @settings.verb("GET", "", needs=Role.VIEWER, gives=Settings)
 def list_settings() -> tuple[Settings, dict[str, str]]:
-    """All settings, and where each comes from."""
+    """List all settings and where each value comes from."""
     return _answer(operations.read_settings(site()))
 
 
 @settings.verb("PATCH", "", needs=Role.ADMIN, gives=Settings, action="change", refuses=CONFLICTS)
 def change_settings(body: SettingsChange) -> tuple[Settings, dict[str, str]]:
-    """Write what was changed; with If-Match only if nobody changed the file since."""
+    """Change settings. With If-Match, only if the file has not changed in the meantime."""
     tags = list(request.if_match)
     if len(tags) > 1:
-        raise InvalidInput("If-Match holds more than one tag", hint="Send back the ETag that came.")
+        raise InvalidInput(
+            "If-Match contains more than one tag", hint="Send the ETag of your last read."
+        )
     etag = tags[0] if tags else None
     return _answer(operations.change_settings(site(), body.settings, etag=etag))

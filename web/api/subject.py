@@ -1,4 +1,4 @@
-"""What the API's subjects are made of: a blueprint whose verbs declare permission and answer.
+"""The building blocks of the API: a blueprint per subject, whose verbs declare role and answer.
 
 A new operation is one function in the subject's module:
 
@@ -31,22 +31,22 @@ PROBLEM = {"content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/P
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 ALWAYS = (400, 401, 403, 404, 409, 415, 422, 503)
 CONFLICTS = (412,)
-"""Of verbs that may find that somebody else changed the same."""
+"""Error codes of verbs that may find a conflicting change."""
 
 TRIES = (429,)
-"""Of verbs that ask for a password, which may not be tried for ever."""
+"""Error codes of verbs that ask for a password, with limited attempts."""
 
 SECURITY: list[dict[str, list[str]]] = [{"token": []}, {"session": []}]
 
 
 class Value(BaseModel):
-    """What the API gives out."""
+    """A value that the API returns."""
 
     model_config = ConfigDict(from_attributes=True)
 
 
 class Order(BaseModel):
-    """What the API takes in; a field that it does not know is refused."""
+    """A request body; unknown fields are rejected."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
@@ -56,16 +56,16 @@ class Nothing(BaseModel):
 
 
 class Page(BaseModel):
-    """Which part of a list."""
+    """Which page of a list."""
 
-    limit: int = Field(50, ge=1, le=LARGEST_PAGE, description="How many at most.")
-    offset: int = Field(0, ge=0, le=LARGEST_NUMBER, description="How many to leave out first.")
+    limit: int = Field(50, ge=1, le=LARGEST_PAGE, description="Maximum number of items.")
+    offset: int = Field(0, ge=0, le=LARGEST_NUMBER, description="Number of items to skip.")
 
 
 class Listed(Value):
-    """A part of a list: `next` is the address of the following part, if there is one."""
+    """A page of a list; `next` is the address of the next page, if any."""
 
-    total: int = Field(description="How many there are in all.")
+    total: int = Field(description="Total number of items.")
     limit: int
     offset: int
     next: str | None = None
@@ -76,7 +76,7 @@ T = TypeVar("T")
 
 
 class NumberPath(BaseModel):
-    """Something by its number."""
+    """An object by its number."""
 
     number: int = Field(ge=1, le=LARGEST_NUMBER)
 
@@ -105,10 +105,11 @@ class Subject(APIBlueprint):
         gives_secret: bool = False,
         gives_file: str = "",
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Declare a verb: who may, and what comes back (nothing: 204).
+        """Declare a verb: who may call it, and what it returns (nothing: 204).
 
-        `action` is its name in the audit log, as of the page's verb; `refuses` are codes beside
-        ALWAYS. What `gives_secret` is not kept for repetitions; `gives_file`: its bytes' type.
+        `action` is its name in the audit log, the same as that of the page's verb; `refuses` are
+        error codes in addition to ALWAYS. Answers with `gives_secret` are not kept for
+        repetitions; `gives_file` is the content type of a file.
         """
         succeeds = status or (200 if gives or gives_file else 204)
         repeatable = method == "POST" and not gives_secret
@@ -141,7 +142,7 @@ def _summary(view: Callable[..., Any]) -> str:
 def _responses(
     succeeds: int, gives: type[BaseModel] | None, *, gives_file: str, refuses: Sequence[int]
 ) -> dict[str, Any]:
-    """What the description says that may come back."""
+    """The responses for the OpenAPI description."""
     codes = (*ALWAYS, *refuses)
     found: dict[str, Any] = {str(code): {"description": "", **PROBLEM} for code in codes}
     found[str(succeeds)] = gives
@@ -169,7 +170,6 @@ def _response(answer: Any, succeeds: int) -> Response:
 
 
 def next_page(page: Page, total: int) -> str | None:
-    """The address of the following part of a list."""
     following = page.offset + page.limit
     if following >= total or request.endpoint is None:
         return None
@@ -182,12 +182,11 @@ def next_page(page: Page, total: int) -> str | None:
 
 
 def part_of(items: Sequence[Any], page: Page) -> Sequence[Any]:
-    """The part of a whole list that was asked for."""
     return items[page.offset : page.offset + page.limit]
 
 
 def listed(kind: type[L], items: Iterable[Any], query: Page, *, total: int, **more: Any) -> L:
-    """The answer with the part of a list that was asked for, of `total` in all."""
+    """A page of a list, of `total` items."""
     return kind(
         items=list(items),
         total=total,
@@ -201,20 +200,20 @@ def listed(kind: type[L], items: Iterable[Any], query: Page, *, total: int, **mo
 def listed_of(
     kind: type[L], found: Sequence[T], query: Page, shown: Callable[[T], Any], **more: Any
 ) -> L:
-    """The answer with the part of a whole list that was asked for, each item as `shown`."""
+    """A page of a whole list, each item converted by `shown`."""
     items = [shown(one) for one in part_of(found, query)]
     return listed(kind, items, query, total=len(found), **more)
 
 
 def etag(row_version: int) -> dict[str, str]:
-    """The header that names the state of what is given out."""
+    """The ETag header for a row version."""
     return {"ETag": f'"{row_version}"'}
 
 
 def expected_version() -> int | None:
-    """The state that the client has seen, from If-Match; None where it does not say.
+    """The version that the client saw, from If-Match; None without that header.
 
-    Raises InvalidInput for a tag that we never gave out.
+    Raises InvalidInput for a tag that this API never returned.
     """
     if not request.headers.get("If-Match"):
         return None
@@ -224,18 +223,19 @@ def expected_version() -> int | None:
     values = list(tags)
     if len(values) != 1 or not values[0].isdecimal() or len(values[0]) > 15:
         raise InvalidInput(
-            "If-Match holds no tag of ours", hint='Send back the ETag that came, like "3".'
+            "If-Match does not contain a valid tag",
+            hint='Send the ETag of your last read, for example "3".',
         )
     return int(values[0])
 
 
 def require_state(name: str, row_version: int) -> None:
-    """For what has no fields to compare. Raises EditConflict where the client saw another state."""
+    """For objects without fields to compare. Raises EditConflict if the object has changed."""
     expected = expected_version()
     if expected is not None and expected != row_version:
         raise EditConflict(
-            f"somebody else changed {name} since you read it",
-            hint="Read it again, then repeat your change.",
+            f"another user changed {name} after you read it",
+            hint="Read it again and repeat your change.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Uploads over the API: a file in one request; larger ones go by tus, at /uploads/."""
+"""Uploads over the API: a file in one request; larger files use tus at /uploads/."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,17 +16,17 @@ from web.api.subject import Subject, Value
 from web.guard.access import Role, site
 from web.uploads.tus import shelf
 
-uploads = Subject("uploads", "Files on their way in: `curl -T boot.wim`, or tus 1.0 at /uploads/.")
+uploads = Subject("uploads", "File uploads: `curl -T boot.wim`, or tus 1.0 at /uploads/.")
 
 
 class UploadPath(BaseModel):
-    """A file by the name that it has on your side."""
+    """A file by its name on the client."""
 
     name: str = Field(min_length=1, max_length=255)
 
 
 class Uploaded(Value):
-    """A file that came in whole; `batch` is what an import asks for."""
+    """A complete upload; pass `batch` to an import."""
 
     batch: str
     name: str
@@ -35,22 +35,25 @@ class Uploaded(Value):
 
 @uploads.verb("PUT", "/<name>", needs=Role.OPERATOR, gives=Uploaded, status=201)
 def upload_file(path: UploadPath) -> Uploaded:
-    """Send a file in one piece, its bytes as the body."""
+    """Upload a file in one request, with its content as the body."""
     length = request.content_length
     if length is None:
-        raise InvalidInput("the length of the file is wanted", hint="Send Content-Length.")
+        raise InvalidInput(
+            "the length of the file is missing", hint="Send a Content-Length header."
+        )
     upload = shelf().create(owner=current_user.id, length=length, name=path.name)
     upload = shelf().append(upload, 0, request.stream)
     if upload.offset != upload.length:
         raise InvalidInput(
-            f"only {upload.offset} of {upload.length} bytes came", hint="Send the file again."
+            f"only {upload.offset} of {upload.length} bytes were received",
+            hint="Send the file again.",
         )
     return Uploaded(batch=upload.batch, name=upload.relative_path, size=upload.length)
 
 
 @contextmanager
 def uploaded_path(batch: str) -> Iterator[Path]:
-    """The one file of a batch, for work that is done at once; it goes afterwards.
+    """The one file of a batch, for work that is done at once; the batch is deleted afterwards.
 
     Raises InvalidInput.
     """
@@ -62,7 +65,7 @@ def uploaded_path(batch: str) -> Iterator[Path]:
 
 
 def uploaded_file(batch: str, kind: str, *, title: str, **arguments: Any) -> JobView:
-    """Queue a job about the one file of a batch. Raises InvalidInput."""
+    """Queue a job for the one file of a batch. Raises InvalidInput."""
     file = shelf().file(batch, owner=current_user.id)
     job = work.submit(site(), kind, {"path": str(file.path), **arguments}, title=title)
     shelf().hand_over(file, job.id)
@@ -70,7 +73,7 @@ def uploaded_file(batch: str, kind: str, *, title: str, **arguments: Any) -> Job
 
 
 def uploaded_batch(batch: str, kind: str, *, title: str) -> JobView:
-    """Queue a job about all files of a batch. Raises InvalidInput."""
+    """Queue a job for all files of a batch. Raises InvalidInput."""
     found = shelf().batch(batch, owner=current_user.id)
     job = work.submit(site(), kind, {"path": str(found.path)}, title=f"{title} {found.label}")
     shelf().hand_over(found, job.id)

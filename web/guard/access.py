@@ -1,8 +1,8 @@
-"""Who may do what: every route says its permission, and the application does not start without.
+"""Permissions: every route declares who may call it, or the application does not start.
 
-Roles are a ladder (viewer, operator, admin); `public` is for signing in and for the parts that
-pages are made of. The check stands on the view function, never on the text of an address.
-A browser signs in with a session, a script with an API token; where both come, the token counts.
+Roles are a ladder (viewer, operator, admin); `public` is for signing in and for static files. The
+check is on the view function, never on the text of a URL. A browser signs in with a session, a
+script with an API token; if a request has both, the token counts.
 """
 
 import functools
@@ -33,7 +33,7 @@ FOR_SCRIPTS = ("/api/", "/metrics")
 
 
 class Role(IntEnum):
-    """What an account may do; each role may do all that the one below it may."""
+    """An account's permissions; each role includes those of the role below it."""
 
     PUBLIC = 0
     VIEWER = 1
@@ -42,12 +42,12 @@ class Role(IntEnum):
 
     @staticmethod
     def named(name: str) -> "Role":
-        """The role of an account; an unknown name may do nothing."""
+        """The role with this name; an unknown name has no permissions."""
         return Role[name.upper()] if name in ROLES else Role.PUBLIC
 
 
 class Person(UserMixin):  # type: ignore[misc]
-    """Somebody who is signed in, as Flask-Login wants it; `token` is empty in a session."""
+    """A signed-in account for Flask-Login; `token` is empty in a session."""
 
     def __init__(self, account: accounts.Account, role: str = "", token: str = "") -> None:
         self.id = account.id
@@ -58,13 +58,12 @@ class Person(UserMixin):  # type: ignore[misc]
 
 
 def site() -> Site:
-    """The site of this application."""
     found: Site = current_app.extensions["netboot_site"]
     return found
 
 
 def role_now() -> Role:
-    """The role of whoever asks."""
+    """The role of the current caller."""
     if not current_user.is_authenticated:
         return Role.PUBLIC
     role: Role = current_user.role
@@ -90,7 +89,7 @@ def requires(role: Role) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 def refuse_below(role: Role) -> ResponseReturnValue | None:
-    """Abort with 403, or answer whoever has to sign in first; None for who may go on."""
+    """Abort with 403, or return the sign-in response; None if the caller is allowed."""
     if role is not Role.PUBLIC:
         if not current_user.is_authenticated:
             return _ask_to_sign_in()
@@ -100,12 +99,11 @@ def refuse_below(role: Role) -> ResponseReturnValue | None:
 
 
 def asks_as_script() -> bool:
-    """Whether the answer goes to a program: it wants problem details, not pages."""
+    """Whether the caller is a program, which gets problem details instead of pages."""
     return request.path.startswith(FOR_SCRIPTS) or has_bearer(request)
 
 
 def has_bearer(asked: Request) -> bool:
-    """Whether an API token came along."""
     return asked.headers.get("Authorization", "").lower().startswith(BEARER)
 
 
@@ -117,14 +115,14 @@ def _ask_to_sign_in() -> ResponseReturnValue:
 
 
 def check_every_route(app: Flask) -> None:
-    """Refuse to start when a view does not say who may call it."""
+    """Refuse to start if a view does not declare a permission."""
     open_doors = sorted(
         rule.endpoint
         for rule in app.url_map.iter_rules()
         if not hasattr(app.view_functions[rule.endpoint], "permission")
     )
     if open_doors:
-        raise RuntimeError(f"these views declare no permission: {', '.join(open_doors)}")
+        raise RuntimeError(f"these views do not declare a permission: {', '.join(open_doors)}")
 
 
 def is_local_path(target: str) -> bool:
@@ -136,7 +134,7 @@ def is_local_path(target: str) -> bool:
 
 
 def begin_session(account: accounts.Account) -> None:
-    """Sign somebody in, with a session that has nothing of the one before."""
+    """Sign an account in, with a session that keeps nothing of the previous one."""
     session.clear()
     session["id"] = sessions.begin(
         site(),
@@ -150,7 +148,7 @@ def begin_session(account: accounts.Account) -> None:
 
 
 def end_session() -> None:
-    """Sign out; the cookie is worth nothing afterwards."""
+    """Sign out; the cookie is invalid afterwards."""
     if "id" in session:
         sessions.end(site(), str(session["id"]))
     logout_user()
@@ -163,7 +161,7 @@ def session_digest() -> str:
 
 
 def still_allowed() -> Callable[[], bool]:
-    """A function that says, for a long answer, whether who began it may still have it."""
+    """A function for long answers: whether their caller still has permission."""
     own_site, role = site(), role_now()
     secret, authorization = str(session.get("id", "")), request.headers.get("Authorization", "")
 
@@ -175,7 +173,7 @@ def still_allowed() -> Callable[[], bool]:
 
 
 def _person(own_site: Site, secret: str, authorization: str) -> Person | None:
-    """Whoever a session or a token stands for, if it stands for anybody still."""
+    """The account of a session or token, if it still exists."""
     if authorization.lower().startswith(BEARER):
         found = tokens.bearer(own_site, authorization[len(BEARER) :].strip(), now=time.time())
         return Person(found.account, found.role, found.handle) if found else None
@@ -184,7 +182,7 @@ def _person(own_site: Site, secret: str, authorization: str) -> Person | None:
 
 
 def _load_person(person_id: str) -> Person | None:
-    """The signed-in account, unless the session is over or a token speaks instead."""
+    """The signed-in account, unless the session is over or a token is used instead."""
     if has_bearer(request):
         return None
     person = _person(site(), str(session.get("id", "")), "")
@@ -196,7 +194,7 @@ def _load_bearer(asked: Request) -> Person | None:
 
 
 def init_access(app: Flask, *, secure: bool) -> None:
-    """Give the application its sessions and its sign-in; `secure` where the page has TLS."""
+    """Set up sessions and sign-in; `secure` if the console uses TLS."""
     app.config.update(
         SESSION_COOKIE_NAME="netboot",
         SESSION_COOKIE_HTTPONLY=True,

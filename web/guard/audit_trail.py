@@ -1,7 +1,7 @@
-"""Every change over pages or API is written into the audit log before it is answered.
+"""Every change made on pages or over the API is written to the audit log before the answer.
 
-Nothing needs to be done for it: the action is the view's endpoint, the subject its address, the
-details what was sent. A view that knows better says so with `about`.
+This happens without help from the view: the action is the endpoint, the object is the address, the
+details are the submitted values. A view with better words passes them to `about`.
 """
 
 from typing import Any
@@ -39,13 +39,13 @@ CHANGES_NOTHING = {"api_declaration.plan"}
 
 
 def about(subject: str = "", **details: Any) -> None:
-    """Say what the change is about, better than the address does."""
+    """Describe the change in better words than its address."""
     g.audit_subject = subject or g.get("audit_subject", "")
     g.audit_details = {**g.get("audit_details", {}), **details}
 
 
 def record(action: str, *, outcome: str = audit.DONE, actor: str = "", subject: str = "") -> None:
-    """Write an entry about this request."""
+    """Write an entry for this request."""
     audit.record(
         site(),
         actor=actor or (current_user.name if current_user.is_authenticated else "nobody"),
@@ -107,5 +107,4 @@ def _details() -> dict[str, Any]:
 
 
 def init_audit_trail(app: Flask) -> None:
-    """Record every change."""
     app.after_request(_after)

@@ -1,8 +1,8 @@
-"""The page as it is seen from outside: behind a proxy that ends TLS, under a name of its own.
+"""The console seen from outside: behind a proxy that ends TLS, under its public name.
 
-What proxies write into headers (X-Forwarded-For, -Proto, -Host) anybody can write. So the
-page's address is a setting and never a header; and who asks is read from X-Forwarded-For only as
-far as it was written by a proxy that the settings name.
+Anyone can write the headers that proxies write (X-Forwarded-For, -Proto, -Host). So the public
+address is a setting and never a header, and X-Forwarded-For is read only as far as proxies listed
+in the settings wrote it.
 """
 
 import ipaddress
@@ -22,20 +22,20 @@ LONGEST_CHAIN = 20
 
 
 def origin() -> str:
-    """The page's address as people type it, without a slash at the end."""
+    """The console's public address, without a slash at the end."""
     told: str = current_app.config[ORIGIN]
     return told or request.host_url.rstrip("/")
 
 
 def absolute_url(endpoint: str, **values: Any) -> str:
-    """A page's whole address, for those who come from elsewhere."""
+    """The complete URL of a page, for links from elsewhere."""
     return origin() + url_for(endpoint, **values)
 
 
 def client_address(peer: str, forwarded: str, trusted: Sequence[Network]) -> str:
-    """Who asks: the first address, from the server's side, that is no proxy of ours.
+    """The client's address: the first one, from the server's side, that is not a known proxy.
 
-    `forwarded` is X-Forwarded-For, to which each proxy adds at its end whom it heard.
+    `forwarded` is X-Forwarded-For; each proxy appends the address it received the request from.
     """
     found = peer
     for told in reversed([part.strip() for part in forwarded.split(",")][-LONGEST_CHAIN:]):
@@ -58,14 +58,14 @@ def _among(address: str, networks: Sequence[Network]) -> bool:
 
 
 class BehindProxies:
-    """Lets the application see who asks, where proxies that the settings name stand between."""
+    """Passes the client's address to the application, behind proxies listed in the settings."""
 
     def __init__(self, application: Application, trusted: Sequence[Network]) -> None:
         self._application = application
         self._trusted = trusted
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Hand the request on with the address of whoever asks."""
+        """Pass the request on with the client's address."""
         environ["REMOTE_ADDR"] = client_address(
             environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", ""), self._trusted
         )
@@ -73,17 +73,17 @@ class BehindProxies:
 
 
 def is_secure(settings: Settings) -> bool:
-    """Whether people reach the page by TLS: ours, or that of a proxy before us."""
+    """Whether users reach the console over TLS, ours or that of a proxy."""
     return settings.tls != "off" or settings.web_url.startswith("https:")
 
 
 def outside_names(settings: Settings) -> list[str]:
-    """Names that the page answers to because its own address holds them."""
+    """Host names that the console accepts because its public address contains them."""
     return [name for name in (urlsplit(settings.web_url).hostname,) if name]
 
 
 def init_outside(app: Flask, settings: Settings) -> None:
-    """Tell the application its address, and whom to believe."""
+    """Set the public address and the trusted proxies."""
     app.config[ORIGIN] = settings.web_url
     if settings.trusted_proxies:
         trusted = [ipaddress.ip_network(text) for text in settings.trusted_proxies]

@@ -1,4 +1,4 @@
-"""What the charts show, as numbers for the script that draws and in words for those who listen."""
+"""The data of the charts: numbers for the script that draws, words for screen readers."""
 
 import itertools
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ MEGA = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One picture: `kind` names how the script draws it, `points` are its columns."""
+    """One chart: `kind` selects how the script draws it, `points` are its columns."""
 
     kind: str
     points: dict[str, Any]
@@ -21,36 +21,32 @@ class Chart:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to draw."""
         return not self.summary
 
 
 def hours_chart(hours: Hours) -> Chart:
-    """Boots by the hour, those that came online and those that did not."""
+    """Boots per hour that came online, and that did not."""
     online, other = sum(hours.online), sum(hours.other)
-    summary = (
-        f"Boots of the last {len(hours.starts)} hours: {online} came online, "
-        f"{other} did not or not yet."
-    )
+    summary = f"Boots of the last {len(hours.starts)} hours: {online} came online, {other} did not."
     points = {"starts": hours.starts, "online": hours.online, "other": hours.other}
     return Chart("hours", points, summary if online + other else "")
 
 
 def rates_chart(rates: Sequence[tuple[float, float]]) -> Chart:
-    """How fast each boot's image went, one dot a boot."""
+    """The image transfer rate of each boot, one dot per boot."""
     if not rates:
         return Chart("rates", {}, "")
     speeds = sorted(rate / MEGA for _, rate in rates)
     summary = (
-        f"Image transfers of the newest {len(rates)} boots: from {speeds[0]:.1f} to "
-        f"{speeds[-1]:.1f} MB/s, the middle one {speeds[len(speeds) // 2]:.1f} MB/s."
+        f"Image transfer rates of the latest {len(rates)} boots: from {speeds[0]:.1f} to "
+        f"{speeds[-1]:.1f} MB/s, median {speeds[len(speeds) // 2]:.1f} MB/s."
     )
     began = [round(at, 3) for at, _ in rates]
     return Chart("rates", {"x": began, "y": [round(r / MEGA, 3) for _, r in rates]}, summary)
 
 
 def fetches_chart(fetches: Sequence[Fetch], began: float) -> Chart:
-    """How fast files went to one machine as its boot went on: steps of MB/s over seconds."""
+    """Transfer rates to one machine during its boot: MB/s over seconds, as steps."""
     timed = [fetch for fetch in fetches if fetch.rate]
     if not timed:
         return Chart("speed", {}, "")
@@ -65,7 +61,7 @@ def fetches_chart(fetches: Sequence[Fetch], began: float) -> Chart:
     y.append(0.0)
     fastest = max(timed, key=lambda fetch: fetch.rate)
     summary = (
-        f"{len(timed)} files were timed; the fastest was {fastest.name} with "
+        f"{len(timed)} files measured; the fastest was {fastest.name} with "
         f"{fastest.rate / MEGA:.1f} MB/s."
     )
     return Chart("speed", {"x": x, "y": y}, summary)

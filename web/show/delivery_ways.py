@@ -1,4 +1,4 @@
-"""The three ways of one version, as its page shows them: what is there, and who came up by it."""
+"""The three ways of delivery of one version: what exists, and which machines reported a start."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -16,11 +16,11 @@ from netboot.operations.media.media import MediumView
 from netboot.site import Site
 
 WORDS = {
-    "": "by network",
+    "": "from the network",
     "iso": "from an ISO",
-    "usb": "from a USB image",
+    "usb": "from a USB drive",
     "disk": "from a disk image",
-    "package": "from its own disk",
+    "package": "from its local disk",
 }
 BY_MEDIA = ("iso", "usb")
 BY_DISK = ("disk", "package")
@@ -28,7 +28,7 @@ BY_DISK = ("disk", "package")
 
 @dataclass(frozen=True, slots=True)
 class CameUp:
-    """The newest report of a machine that came up on the version in one way."""
+    """The latest report of a machine that started the version in one way."""
 
     way: str
     words: str
@@ -39,7 +39,7 @@ class CameUp:
 
 
 def came_up(attempts: Iterable[Attempt], image: str, number: int) -> tuple[CameUp, ...]:
-    """The newest for each way, in the order of `WORDS`; attempts come newest first."""
+    """The latest report for each way, in the order of `WORDS`; attempts come newest first."""
     newest: dict[str, CameUp] = {}
     for one in attempts:
         if (one.image, one.version) == (image, number) and one.ended and not one.offline:
@@ -87,7 +87,7 @@ def read_version(site: Site, argument: str) -> dict[str, Any]:
 
 
 def _online(site: Site, image: str, number: int) -> list[Attempt]:
-    """The newest boot that came up on a version, for each way."""
+    """The latest boot of the version that came online, for each way."""
     wanted = BootFilter(image=image, version=number, outcome=Outcome.ONLINE)
     return [found for way in WORDS for found in boots.list_boots(site, replace(wanted, way=way), 1)]
 
@@ -97,7 +97,7 @@ def _is_of(arguments: dict[str, Any], image: str, number: int) -> bool:
 
 
 def _failed(recent: list[jobs.LineView], views: list[MediumView]) -> jobs.LineView | None:
-    """The newest job, where it failed and nothing was made since."""
+    """The latest job, if it failed and nothing was created since."""
     newest = next((job for job in recent if job.finished), None)
     if newest is None or newest.state != "failed":
         return None
@@ -106,7 +106,7 @@ def _failed(recent: list[jobs.LineView], views: list[MediumView]) -> jobs.LineVi
 
 
 def _others(site: Site, image: images.ImageView) -> list[images.ImageView]:
-    """Images whose newest version may share a medium with this one's."""
+    """Boot images whose newest version can share a medium with this one."""
     chain = "linux" if image.current and "linux" in image.current.chains else "native"
     return [
         other

@@ -1,4 +1,4 @@
-"""What a newcomer does first, and how far this site has come with it."""
+"""The first steps on a new site, and which of them are done."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from netboot.operations.images.images import ImageView
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: `endpoint` is the page where it is done, with `arguments` for its address."""
+    """One step: `endpoint` is the page to do it on, with `arguments` for its address."""
 
     title: str
     text: str
@@ -22,15 +22,15 @@ class Step:
 def first_steps(
     images: Sequence[ImageView], *, enabled_drivers: bool, online: bool
 ) -> tuple[Step, ...]:
-    """The way from an empty site to a machine that is online, in order."""
+    """The steps from an empty site to a machine that is online, in order."""
     image = next((view for view in images if view.drivers), None) or next(iter(images), None)
     with_driver = bool(image and image.drivers)
     built = bool(image and with_driver and not image.needs_build)
     current = bool(built and image and image.distribution == DistributionStatus.CURRENT)
     return (
         Step(
-            "Bring a driver into the catalog and enable it",
-            "Network drivers first: without one, Windows PE starts but stays offline.",
+            "Import a driver and enable it",
+            "Start with network drivers. Without one, Windows PE starts but stays offline.",
             with_driver or enabled_drivers,
             "drivers.index",
             label="Driver catalog",
@@ -38,7 +38,7 @@ def first_steps(
         *_steps_on(image, with_driver=with_driver, built=built, current=current),
         Step(
             "Boot a test machine",
-            "A virtual machine shows whether the image comes up online.",
+            "Check in a virtual machine that the image starts and gets a network connection.",
             online,
             "lab.index",
             label="Boot tests",
@@ -49,23 +49,23 @@ def first_steps(
 def _steps_on(
     image: ImageView | None, *, with_driver: bool, built: bool, current: bool
 ) -> tuple[Step, ...]:
-    """What is done on the image's own page; with no image yet, on their list."""
+    """The steps on the boot image's own page, or on the list if there is none yet."""
     page = "images.show" if image else "images.index"
     here = (("slug", image.slug),) if image else ()
     steps = (
         (
             "Add the driver to a boot image",
-            "Only enabled drivers of the image's architecture can be added.",
+            "You can add enabled drivers of the same architecture.",
             with_driver,
         ),
         (
             "Build a new version",
-            "The source stays untouched; every build is a new, numbered version.",
+            "Each build creates a new numbered version and leaves the source unchanged.",
             built,
         ),
         (
             "Update Distribution Points",
-            "Until then machines keep getting the version before.",
+            "Machines then boot the new version.",
             current,
         ),
     )

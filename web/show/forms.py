@@ -1,4 +1,4 @@
-"""Values out of forms and addresses, as what they should be."""
+"""Values from forms and addresses, converted and checked."""
 
 from flask import request
 
@@ -15,17 +15,17 @@ def to_number(text: str) -> int:
 
 
 def number(field: str) -> int:
-    """A number that the form must hold. Raises InvalidInput."""
+    """A required number of a form. Raises InvalidInput."""
     return to_number(request.form.get(field, "").strip())
 
 
 def optional_number(field: str) -> int | None:
-    """A number that the form may hold. Raises InvalidInput."""
+    """An optional number of a form. Raises InvalidInput."""
     text = request.form.get(field, "").strip()
     return to_number(text) if text else None
 
 
 def asked_number(name: str) -> int | None:
-    """A number that the address may hold. Raises InvalidInput."""
+    """An optional number in the address. Raises InvalidInput."""
     text = request.args.get(name, "").strip()
     return to_number(text) if text else None

@@ -1,4 +1,4 @@
-"""How a boot looks on pages: its ladder of rungs, and how it stands."""
+"""How pages show a boot: its stages, and its state."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ TROUBLED = frozenset({Outcome.OFFLINE, Outcome.STALLED, Outcome.IGNORED})
 
 @dataclass(frozen=True, slots=True)
 class DrawnRung:
-    """One rung: `state` is done, next, stopped or open; `seconds` how long it took."""
+    """One stage: `state` is done, next, stopped or open; `seconds` is its duration."""
 
     label: str
     state: str
@@ -53,17 +53,16 @@ class Boot:
 
     @property
     def colour(self) -> str:
-        """The colour of how it stands."""
         return COLOURS[self.outcome]
 
     @property
     def words(self) -> str:
-        """How it stands, in a word."""
+        """The state of the boot, in a word."""
         return WORDS[self.outcome]
 
 
 def draw(attempt: Attempt, outcome: Outcome) -> tuple[DrawnRung, ...]:
-    """The ladder: what was climbed, and where it stands or stopped."""
+    """The stages: those reached, and the one it waits for or stopped at."""
     at = dict(attempt.reached)
     took = dict(attempt.seconds_per_rung())
     after = {
@@ -84,18 +83,18 @@ def draw(attempt: Attempt, outcome: Outcome) -> tuple[DrawnRung, ...]:
 
 
 def seen(attempt: Attempt, now: float) -> Boot:
-    """The boot as it stands at `now`."""
+    """The state of the boot at `now`."""
     outcome = attempt.outcome(now)
     return Boot(attempt.key, attempt, outcome, attempt.why(now), draw(attempt, outcome))
 
 
 def as_seen(attempts: Iterable[Attempt], now: float) -> list[Boot]:
-    """The boots as they stand at `now`."""
+    """The state of the boots at `now`."""
     return [seen(attempt, now) for attempt in attempts]
 
 
 def newest_of_each(boots: Iterable[Boot]) -> list[Boot]:
-    """Each machine's newest boot; what it did before is mended or repeated by it."""
+    """Each machine's latest boot; it supersedes the earlier ones."""
     newest: dict[str, Boot] = {}
     for boot in boots:  # newest first
         newest.setdefault(boot.attempt.machine, boot)
@@ -103,5 +102,5 @@ def newest_of_each(boots: Iterable[Boot]) -> list[Boot]:
 
 
 def counted(boots: Sequence[Boot], outcome: Outcome) -> int:
-    """How many of these boots stand so."""
+    """How many of these boots have this outcome."""
     return sum(boot.outcome is outcome for boot in boots)

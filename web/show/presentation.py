@@ -10,11 +10,11 @@ from markupsafe import Markup, escape
 
 from netboot.boot.machines.known_machine import KnownMachine
 from netboot.boot.told.attempt import Attempt
+from netboot.errors import sentence
 from netboot.images.coverage import Status
 from netboot.images.drivers.driver import Driver, DriverKind
 from web.assets import asset_url
 from web.guard.access import Role, role_now
-from web.responses import sentence
 from web.show.addresses import init_addresses
 from web.show.boot_rows import init_boot_rows
 
@@ -34,8 +34,8 @@ KIND_ICONS = {
 DISTRIBUTION = {
     "CURRENT": ("green", "Up to date"),
     "OUT_OF_DATE": ("yellow", "Out of date"),
-    "MISSING": ("secondary", "Not distributed"),
-    "ALTERED": ("red", "Altered"),
+    "MISSING": ("secondary", "Not yet distributed"),
+    "ALTERED": ("red", "Damaged"),
     "UNREACHABLE": ("red", "Unreachable"),
 }
 JOB_STATES = {
@@ -98,7 +98,7 @@ def driver_name(inf: str) -> str:
 
 def device_name(missing: str) -> str:
     """What lacks a driver, in words: machines report `net:8086:100e`."""
-    words = {"net": "network card", "storage": "disk controller"}
+    words = {"net": "network card", "storage": "storage controller"}
     told = (item.partition(":") for item in missing.split())
     return ", ".join(f"{words.get(kind, kind)} {device}".strip() for kind, _, device in told)
 
@@ -147,14 +147,14 @@ def job_badge(state: str) -> Markup:
 
 
 COVERAGE = {
-    Status.COVERED: ("green", "driver inside"),
+    Status.COVERED: ("green", "included"),
     Status.LACKING: ("red", "no driver"),
-    Status.UNKNOWN: ("secondary", "not known"),
+    Status.UNKNOWN: ("secondary", "unknown"),
 }
 MACHINE_SOURCES = {
-    "report": "its boot image told all of them",
-    "ipxe": "only the card that it booted from is known",
-    "list": "a list by hand",
+    "report": "all devices, reported by the boot image",
+    "ipxe": "only the network card it booted from",
+    "list": "imported device list",
 }
 
 

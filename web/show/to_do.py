@@ -1,6 +1,6 @@
-"""What waits for somebody: what is out of date, what failed, what needs a decision.
+"""What needs attention: outdated boot images, failures, pending decisions.
 
-Each is one line with the page where it is settled; the worst come first.
+Each is one line with the page that resolves it; the most severe come first.
 """
 
 import time
@@ -21,7 +21,7 @@ ICONS = {SEVERE: "alert-circle", NEEDED: "alert-triangle", USEFUL: "info-circle"
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """One line: `what` is its subject, `text` goes on from there; `endpoint` settles it."""
+    """One line: `what` is the subject, `text` completes the sentence; `endpoint` resolves it."""
 
     severity: str
     what: str
@@ -32,33 +32,32 @@ class Matter:
 
     @property
     def symbol(self) -> str:
-        """Its icon."""
         return ICONS[self.severity]
 
 
 @dataclass(frozen=True, slots=True)
 class DriverCounts:
-    """How many drivers the catalog has."""
+    """How many drivers are in the catalog."""
 
     enabled: int
     disabled: int
 
 
 def driver_counts(site: Site) -> DriverCounts:
-    """Counted, not listed: there may be many."""
+    """Counted, not listed: there may be thousands."""
     counts = driver_totals(site)
     return DriverCounts(counts.get(True, 0), counts.get(False, 0))
 
 
 def out_of_date(images: Sequence[ImageView]) -> tuple[Matter, ...]:
-    """Images whose changes are not built, and versions that machines do not get yet."""
+    """Boot images with changes that are not yet built, and versions not yet distributed."""
     found = []
     for image in images:
         here = (("slug", image.slug),)
         if image.current is None:
-            found.append(Matter(NEEDED, image.name, "was never built", "images.show", here))
+            found.append(Matter(NEEDED, image.name, "is not yet built", "images.show", here))
         elif image.needs_build:
-            text = "has changes that are not built"
+            text = "has changes that are not yet built"
             found.append(Matter(NEEDED, image.name, text, "images.show", here, "Build"))
         if image.current and image.distribution != DistributionStatus.CURRENT:
             text = _undistributed(image)
@@ -68,23 +67,23 @@ def out_of_date(images: Sequence[ImageView]) -> tuple[Matter, ...]:
 
 def _undistributed(image: ImageView) -> str:
     if image.distribution == DistributionStatus.OUT_OF_DATE and image.served_version:
-        return f"is built, and machines still get v{image.served_version}"
+        return f"is built but machines still get v{image.served_version}"
     if image.distribution == DistributionStatus.ALTERED:
-        return "was altered on a distribution point"
-    return "is built but not distributed"
+        return "was changed on a distribution point"
+    return "is built but not yet distributed"
 
 
 def decisions(
     site: Site, images: Sequence[ImageView], drivers: DriverCounts, foreign: Sequence[str]
 ) -> tuple[Matter, ...]:
-    """What only a person can decide."""
+    """What needs an administrator's decision."""
     order = (SEVERE, NEEDED, USEFUL)
     found = (*_jobs(site), *_images(images), *_catalog(drivers), *_network(foreign))
     return tuple(sorted(found, key=lambda matter: order.index(matter.severity)))
 
 
 def _jobs(site: Site) -> Iterator[Matter]:
-    """Jobs that failed within a day, unless the same was done since."""
+    """Failed jobs of the last day, unless the same work succeeded since."""
     settled = set()
     for job in jobs.list_lines(site, JOBS_LOOKED_AT):  # newest first
         if job.created_at < time.time() - DAY:
@@ -101,7 +100,7 @@ def _images(images: Sequence[ImageView]) -> Iterator[Matter]:
         here = (("slug", image.slug),)
         if image.disabled_drivers:
             names = ", ".join(image.disabled_drivers[:3])
-            text = f"holds drivers that were disabled: {names}"
+            text = f"contains disabled drivers: {names}"
             yield Matter(NEEDED, image.name, text, "images.show", here)
     architectures = {image.architecture for image in images}
     with_default = {image.architecture for image in images if image.is_default}
@@ -113,11 +112,11 @@ def _images(images: Sequence[ImageView]) -> Iterator[Matter]:
 def _catalog(drivers: DriverCounts) -> Iterator[Matter]:
     if drivers.disabled:
         what = f"{drivers.disabled} driver{'s' if drivers.disabled > 1 else ''}"
-        text = "imported and not enabled: they can't be added to an image"
+        text = "imported but not enabled"
         yield Matter(USEFUL, what, text, "drivers.index", (("state", "disabled"),))
 
 
 def _network(foreign: Sequence[str]) -> Iterator[Matter]:
     for server in sorted(set(foreign)):
-        text = "is another boot server on this network: machines may take its answer"
+        text = "is another boot server on this network; machines may boot from it"
         yield Matter(SEVERE, server, text, "network.index")

@@ -1,4 +1,4 @@
-"""Which boots an address asks for, and the address that asks for them."""
+"""The boot filter in a URL, and the URL of a boot filter."""
 
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlencode
@@ -10,7 +10,7 @@ LONGEST = 100
 
 
 def wanted_boots(fields: Mapping[str, str]) -> BootFilter:
-    """The filter of a query; what cannot be understood is not asked for."""
+    """The filter of a query; values that cannot be read are ignored."""
     outcome = fields.get("outcome", "")
     before = fields.get("before", "")
     return BootFilter(
@@ -22,7 +22,7 @@ def wanted_boots(fields: Mapping[str, str]) -> BootFilter:
 
 
 def query_of(wanted: BootFilter, *, before: float | None = None) -> str:
-    """The filter as a query; with `before`, that of the page after."""
+    """The filter as a query; with `before`, the query of the next page."""
     fields = {
         "search": wanted.search,
         "outcome": wanted.outcome.value if wanted.outcome else "",

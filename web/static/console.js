@@ -180,7 +180,7 @@
       if (this.wantsOneFile && files.length > 1) return this.say("Choose exactly one file.", "danger");
       const most = Number(this.form.dataset.most || Infinity);
       if (files.some(({ file }) => file.size > most))
-        return this.say(`That is more than the ${megabytes(most)} that are read here.`, "danger");
+        return this.say(`The file is too large. The limit is ${megabytes(most)}.`, "danger");
       this.suggestName(files[0].file);
       this.files = files;
       this.total = files.reduce((sum, { file }) => sum + file.size, 0);
@@ -272,7 +272,7 @@
   }
 
   const reason = (error) =>
-    error.originalResponse?.getBody() || "The upload stopped: the server cannot be reached. Choose the file again to go on.";
+    error.originalResponse?.getBody() || "The upload stopped because the server cannot be reached. Choose the file again to resume.";
 
   const fromInput = (input) =>
     Array.from(input.files, (file) => ({ file, path: file.webkitRelativePath || file.name }));

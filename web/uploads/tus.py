@@ -1,7 +1,7 @@
-"""Large uploads over tus 1.0: they go on where they stopped, after a lost line or a restart.
+"""Large uploads over tus 1.0, which resume after a lost connection or a restart.
 
 https://tus.io/protocols/resumable-upload (core 1.0.0; creation, creation-with-upload,
-termination, expiration). Bytes go straight to their place in the data folder, once.
+termination, expiration). Bytes are written once, straight to their place in the data folder.
 """
 
 import base64
@@ -12,12 +12,11 @@ from pathlib import Path
 from flask import Blueprint, Flask, Response, current_app, make_response, request, url_for
 from flask_login import current_user  # type: ignore[import-untyped]
 
-from netboot.errors import InvalidInput, OperatorFault
+from netboot.errors import InvalidInput, OperatorFault, explained
 from netboot.operations.jobs import JobView
 from netboot.site import Site
 from web.guard.access import Role, requires
 from web.guard.request_safety import UPLOAD_LIMIT
-from web.responses import sentence
 from web.uploads.upload_folder import Busy, Shelf, Upload, WrongOffset
 
 VERSION = "1.0.0"
@@ -28,15 +27,14 @@ uploads = Blueprint("uploads", __name__, url_prefix="/uploads")
 
 
 def shelf() -> Shelf:
-    """Where uploads lie until a job takes them."""
     found: Shelf = current_app.extensions["netboot_shelf"]
     return found
 
 
 def handed_in(batch: str, submit: Callable[[Path], JobView]) -> JobView:
-    """Queue a job about the one file of a batch; a file that it refuses is thrown away.
+    """Queue a job for the one file of a batch; a rejected file is deleted.
 
-    Raises InvalidInput, as `submit` does for a file that cannot be what it should.
+    Raises InvalidInput, as `submit` does for a file of the wrong type.
     """
     upload = shelf().file(batch, owner=current_user.id)
     try:
@@ -58,7 +56,7 @@ def parse_metadata(header: str) -> dict[str, str]:
         try:
             metadata[key] = base64.b64decode(value, validate=True).decode("utf-8")
         except (binascii.Error, UnicodeDecodeError):
-            raise InvalidInput(f"Upload-Metadata: the value of {key[:40]!r} is damaged") from None
+            raise InvalidInput(f"Upload-Metadata: the value of {key[:40]!r} is not valid") from None
     return metadata
 
 
@@ -95,26 +93,26 @@ def _check_version() -> Response | None:
 
 @uploads.errorhandler(OperatorFault)
 def _refused(fault: OperatorFault) -> Response:
-    """Clients show the body as it is, so it is plain words."""
+    """Clients show the body as it is, so it is plain text."""
     status = {Busy: 423, WrongOffset: 409}.get(type(fault))
     if status is None:
         status = 404 if type(fault).__name__ == "NotFound" else 400
     response = _answer(status, Content_Type="text/plain; charset=utf-8")
-    response.set_data(f"{sentence(str(fault))} {fault.hint}".strip())
+    response.set_data(explained(fault))
     return response
 
 
 @uploads.route("/", methods=["OPTIONS"], endpoint="options")
 @requires(Role.OPERATOR)
 def options() -> Response:
-    """What this server can do."""
+    """The protocol version and extensions of this server."""
     return _answer(204, Tus_Version=VERSION, Tus_Extension=EXTENSIONS, Tus_Max_Size=UPLOAD_LIMIT)
 
 
 @uploads.post("/")
 @requires(Role.OPERATOR)
 def create() -> Response:
-    """Begin an upload; its first bytes may come along."""
+    """Begin an upload; the request may contain the first bytes."""
     length = _number("Upload-Length")
     if length > UPLOAD_LIMIT:
         return _answer(413)
@@ -136,14 +134,14 @@ def create() -> Response:
 @uploads.route("/<upload_id>", methods=["HEAD"], provide_automatic_options=False)
 @requires(Role.OPERATOR)
 def head(upload_id: str) -> Response:
-    """How far the upload is."""
+    """The progress of an upload."""
     return _described(shelf().find(upload_id, owner=current_user.id), 200)
 
 
 @uploads.patch("/<upload_id>")
 @requires(Role.OPERATOR)
 def patch(upload_id: str) -> Response:
-    """More bytes, at the offset that was reached."""
+    """Append bytes at the current offset."""
     if request.content_type != CONTENT_TYPE:
         return _answer(415)
     upload = shelf().find(upload_id, owner=current_user.id)
@@ -153,12 +151,11 @@ def patch(upload_id: str) -> Response:
 @uploads.delete("/<upload_id>")
 @requires(Role.OPERATOR)
 def terminate(upload_id: str) -> Response:
-    """Give up the upload."""
+    """Cancel an upload."""
     shelf().discard(shelf().find(upload_id, owner=current_user.id))
     return _answer(204)
 
 
 def init_uploads(app: Flask, site: Site) -> None:
-    """Give the application its place for uploads."""
     app.extensions["netboot_shelf"] = Shelf(site)
     app.register_blueprint(uploads)

@@ -1,11 +1,11 @@
-"""Where uploads lie until a job takes them, on the file system of the data folder.
+"""The folder for uploads in the data folder, until a job takes them.
 
-uploads/<batch>/batch.json      whose it is, what job took it
-uploads/<batch>/parts/<part>    bytes that have come so far; <part>.json says how many are due
-uploads/<batch>/files/…         finished files, under the names that they had
+uploads/<batch>/batch.json      the owner, and the job that took the batch
+uploads/<batch>/parts/<part>    the bytes received so far; <part>.json has the declared length
+uploads/<batch>/files/…         complete files, under their original names
 
-A batch is one file, or a folder of them. How far a part is, is the size of its file and nothing
-else, so a crash cannot make it lie. A lock on the part refuses a second writer.
+A batch is one file, or a folder of files. The progress of a part is the size of its file and
+nothing else, so it is right even after a crash. A lock on the part refuses a second writer.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ _ARCHIVE = re.compile(r".*\.(zip|cab|7z|exe)", re.IGNORECASE)
 
 
 class Busy(OperatorFault):
-    """Another request is writing the same upload."""
+    """Another request is writing to the same upload."""
 
 
 class WrongOffset(OperatorFault):
@@ -49,7 +49,7 @@ class WrongOffset(OperatorFault):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One file on its way in: `offset` bytes of `length` have come."""
+    """An unfinished file: `offset` bytes of `length` were received."""
 
     id: str
     batch: str
@@ -60,13 +60,13 @@ class Upload:
 
     @property
     def expires_http(self) -> str:
-        """When it is thrown away if nothing more comes (RFC 9110 §5.6.7)."""
+        """When the upload expires if nothing more arrives (RFC 9110 §5.6.7)."""
         return formatdate(self.changed_at + LIFE_SECONDS, usegmt=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What was uploaded, ready for a job: `path` is a file or a folder."""
+    """A complete upload, ready for a job: `path` is a file or a folder."""
 
     id: str
     path: Path
@@ -84,7 +84,7 @@ def check_path(path: str) -> tuple[str, ...]:
         or any(part in {"", ".", ".."} or len(part.encode()) > 255 for part in parts)
     )
     if wrong:
-        raise InvalidInput(f"the file name {path[:80]!r} cannot be used")
+        raise InvalidInput(f"the file name {path[:80]!r} is not valid")
     return parts
 
 
@@ -103,12 +103,12 @@ class Shelf:
         """Begin an upload, alone or in a batch. Raises InvalidInput or OperatorFault."""
         path = "/".join(check_path(relative_path or Path(name.replace("\\", "/")).name))
         if batch and not _ID.fullmatch(batch):
-            raise InvalidInput("the batch has no proper name")
+            raise InvalidInput("the batch name is not valid")
         self.sweep(time.time())
         if shutil.disk_usage(self.folder).free < length + SPARE_BYTES:
             raise OperatorFault(
-                f"there is no room for {length} bytes in the data folder",
-                hint="Free some space, then try again.",
+                f"not enough space for {length} bytes in the data folder",
+                hint="Free some disk space and try again.",
             )
         with self._opening:  # a browser begins several files of a folder at once
             place = self._open_batch(batch or uuid.uuid4().hex, owner, path)
@@ -127,25 +127,25 @@ class Shelf:
             about = _read_json(place / "parts" / f"{named[2]}.json")
             if about and _read_json(place / "batch.json").get("owner") == owner:
                 return _upload(place, named[2], about)
-        raise NotFound("there is no such upload", hint="It may have been finished or expired.")
+        raise NotFound("upload not found", hint="It may be complete or expired.")
 
     def append(self, upload: Upload, offset: int, stream: IO[bytes]) -> Upload:
-        """Write what `stream` gives at `offset`. What came before a lost line is kept."""
+        """Write `stream` at `offset`. Bytes received before a lost connection are kept."""
         place, part = self._place(upload)
         with (place / "parts" / part).open("r+b") as out:
             try:
                 fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise Busy("another request is writing this upload") from None
+                raise Busy("another request is writing to this upload") from None
             reached = out.seek(0, os.SEEK_END)
             if reached != offset:
-                raise WrongOffset(f"the upload goes on at byte {reached}, not {offset}")
+                raise WrongOffset(f"the upload continues at byte {reached}, not {offset}")
             try:
                 _copy(stream, out, upload.length - offset)
             except OSError as fault:
                 if fault.errno not in {errno.ENOSPC, errno.EDQUOT}:
                     raise
-                raise OperatorFault("the disk is full", hint="Free some space.") from fault
+                raise OperatorFault("the disk is full", hint="Free some disk space.") from fault
             if out.tell() == upload.length:
                 os.fsync(out.fileno())
         now = _upload(place, part, {"path": upload.relative_path, "length": upload.length})
@@ -154,22 +154,27 @@ class Shelf:
         return now
 
     def discard(self, upload: Upload) -> None:
-        """Forget an upload."""
         place, part = self._place(upload)
         (place / "parts" / f"{part}.json").unlink(missing_ok=True)
         (place / "parts" / part).unlink(missing_ok=True)
 
     def batch(self, batch: str, *, owner: int) -> Batch:
-        """All that came in a batch. Raises InvalidInput when something is missing yet."""
+        """All files of a batch. Raises InvalidInput if something is missing."""
         place = self.folder / batch
         about = _read_json(place / "batch.json") if _ID.fullmatch(batch) else {}
         if about.get("owner") != owner:
-            raise InvalidInput("no file was uploaded", hint="Choose one and wait until it is here.")
+            raise InvalidInput(
+                "no file was uploaded", hint="Choose a file and wait until it is uploaded."
+            )
         if any((place / "parts").iterdir()):
-            raise InvalidInput("the upload is not finished", hint="Wait until all files are here.")
+            raise InvalidInput(
+                "the upload is not finished", hint="Wait until all files are uploaded."
+            )
         files = [path for path in (place / "files").rglob("*") if path.is_file()]
         if not files:
-            raise InvalidInput("no file was uploaded", hint="Choose one and wait until it is here.")
+            raise InvalidInput(
+                "no file was uploaded", hint="Choose a file and wait until it is uploaded."
+            )
         path = files[0] if len(files) == 1 and _is_single(files[0]) else place / "files"
         return Batch(batch, path, str(about["label"]))
 
@@ -178,20 +183,20 @@ class Shelf:
         found = self.batch(batch, owner=owner)
         files = [path for path in (self.folder / batch / "files").rglob("*") if path.is_file()]
         if len(files) != 1:
-            raise InvalidInput("exactly one file is wanted here")
+            raise InvalidInput("choose exactly one file")
         return Batch(batch, files[0], found.label)
 
     def hand_over(self, batch: Batch, job_id: int) -> None:
-        """Say which job works on the batch, so that it is kept until that has ended."""
+        """Record which job works on the batch, so that it is kept until the job ends."""
         place = self.folder / batch.id
         _write_json(place / "batch.json", {**_read_json(place / "batch.json"), "job": job_id})
 
     def forget(self, batch: Batch) -> None:
-        """Throw away what was taken."""
+        """Delete a batch."""
         shutil.rmtree(self.folder / batch.id, ignore_errors=True)
 
     def sweep(self, now: float) -> None:
-        """Throw away what nobody went on with, and what a finished job has taken."""
+        """Delete abandoned batches, and those that a finished job has taken."""
         for place in self.folder.iterdir():
             about = _read_json(place / "batch.json")
             if "job" in about:
@@ -211,14 +216,16 @@ class Shelf:
         place = self.folder / batch
         if not place.exists():
             if sum(1 for _ in self.folder.iterdir()) >= BATCHES:
-                raise OperatorFault("too many uploads wait", hint="Finish or cancel some first.")
+                raise OperatorFault(
+                    "too many unfinished uploads", hint="Finish or cancel some of them first."
+                )
             for folder in (place, place / "parts", place / "files"):
                 folder.mkdir(mode=0o700, exist_ok=True)
             label = path.split("/", maxsplit=1)[0]
             _write_json(place / "batch.json", {"owner": owner, "label": label})
         about = _read_json(place / "batch.json")
         if about.get("owner") != owner or "job" in about:
-            raise InvalidInput("the batch belongs to somebody else or is closed")
+            raise InvalidInput("the batch belongs to another user or is closed")
         return place
 
     def _place(self, upload: Upload) -> tuple[Path, str]:
@@ -232,7 +239,7 @@ class Shelf:
 
 
 def _is_single(path: Path) -> bool:
-    """Whether a lone file is to be handed on by itself (an archive), not by its folder."""
+    """Whether a lone file is passed on itself (an archive), not its folder."""
     return path.parent.name == "files" and _ARCHIVE.fullmatch(path.name) is not None
 
 
@@ -241,7 +248,7 @@ def _upload(place: Path, part: str, about: dict[str, Any]) -> Upload:
     try:
         facts = path.stat()
     except FileNotFoundError:
-        raise NotFound("there is no such upload") from None
+        raise NotFound("upload not found") from None
     return Upload(
         id=f"{place.name}-{part}",
         batch=place.name,
@@ -253,7 +260,7 @@ def _upload(place: Path, part: str, about: dict[str, Any]) -> Upload:
 
 
 def _changed_at(place: Path) -> float:
-    """When something last came into the batch."""
+    """When the batch last received data."""
     newest = 0.0
     for path in (place, place / "parts", place / "files", *(place / "parts").glob("*")):
         with contextlib.suppress(FileNotFoundError):  # another request has just completed it
@@ -264,7 +271,7 @@ def _changed_at(place: Path) -> float:
 def _copy(stream: IO[bytes], out: IO[bytes], most: int) -> None:
     while chunk := stream.read(CHUNK):
         if len(chunk) > most:
-            raise InvalidInput("more bytes came than the upload was said to have")
+            raise InvalidInput("the upload is larger than its declared length")
         out.write(chunk)
         most -= len(chunk)
 
@@ -278,7 +285,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
-    """Whole or not at all: a crash in the middle leaves the old text."""
+    """All or nothing: a crash leaves the old text."""
     draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
     draft.write_text(json.dumps(value))
     draft.rename(path)

@@ -6,7 +6,8 @@ the stage (firmware or iPXE): projects that blur them load themselves for ever.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NamedTuple
+from functools import lru_cache
+from typing import Final, NamedTuple, Protocol
 
 from netboot.images.architecture import Architecture
 from netboot.protocols.dhcp import (
@@ -59,12 +60,45 @@ class Machine:
     http: bool = False
 
 
+class BootFacts(Protocol):
+    """All that choosing a boot program may read of a client.
+
+    `policy`, `nbp` and `quirks` take this and not a BootClient, so the type checker proves that a
+    decision depends on nothing else, and `netboot.boot.answer.decision` may remember it by these.
+    """
+
+    @property
+    def mac(self) -> str:
+        """Its address, lower case with colons."""
+
+    @property
+    def architecture_code(self) -> int:
+        """Option 93: `architecture` and `firmware` follow from it."""
+
+    @property
+    def architecture(self) -> Architecture | None:
+        """The kind of image that its firmware can start; None where there is none."""
+
+    @property
+    def firmware(self) -> Firmware:
+        """BIOS or UEFI."""
+
+    @property
+    def stage(self) -> Stage:
+        """Firmware or iPXE."""
+
+    @property
+    def speaks_http(self) -> bool:
+        """Whether it calls itself HTTPClient in option 60."""
+
+
 class BootClient(NamedTuple):
     """One network boot client. Addresses are dotted, or empty; text is printable ASCII.
 
     A BIOS client says nothing of its processor's width: its `architecture` is X86, the code that
     every such processor runs, and policy may give it an x64 image. `notes` are sentences about
-    what was odd in its request.
+    what was odd in its request. `speaks_http` where it calls itself HTTPClient in option 60: it
+    wants that word and a URL.
     """
 
     mac: str
@@ -80,11 +114,7 @@ class BootClient(NamedTuple):
     relay: str = ""
     address: str = ""
     notes: tuple[str, ...] = ()
-
-    @property
-    def speaks_http(self) -> bool:
-        """Whether it calls itself HTTPClient, and so wants to hear that word and a URL."""
-        return self.vendor_class.startswith("HTTPClient")
+    speaks_http: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +148,13 @@ _VENDOR_CLASS, _USER_CLASS = int(Option.VENDOR_CLASS), int(Option.USER_CLASS)
 _ARCHITECTURE, _MACHINE_ID = int(Option.ARCHITECTURE), int(Option.MACHINE_ID)
 _IPXE = int(Option.IPXE)
 
-_TEXT_LIMIT = 64  # of a vendor class that we keep: whoever floods us chooses its length
+_TEXT_LIMIT = 64  # characters of a vendor class that we keep: the sender chooses its length
 _UNKNOWN_TYPES: Final[dict[int, Machine]] = {
     code: Machine(f"{ArchitectureType(code).name} machine", _UEFI, None)
     for code in ArchitectureType
     if code not in MACHINES
 }
+_KINDS_KEPT: Final = 256
 _DISCOVERS_AND_REQUESTS = frozenset({MessageType.DISCOVER, MessageType.REQUEST, MessageType.INFORM})
 
 
@@ -140,31 +171,68 @@ def identify(packet: Packet) -> BootClient | NotOurs:
         return NotOurs(f"a {message.name if message else 'message without a type'}")
     if packet.mac[0] & 1 or packet.mac == bytes(6):
         return NotOurs(f"{packet.mac_address} cannot be a machine's address", notable=True)
+    kind = _kind(
+        vendor_class, options.get(_ARCHITECTURE), options.get(_USER_CLASS, b""), options.get(_IPXE)
+    )
+    own_id, notes = options.get(_MACHINE_ID), kind.notes
+    # Some ROMs omit option 97, against the specification: it is only mirrored and shown.
+    if own_id is not None and len(own_id) != 17:
+        notes = (*notes, f"option 97 has {len(own_id)} bytes, not 17")
+    code, architecture, firmware, stage, vendor, user, nic, http, _ = kind
+    made = (
+        packet.mac.hex(":"), machine_id(own_id) if own_id else "", code, architecture, firmware,
+        stage, message, vendor, user, nic,
+        dotted(packet.relay) if packet.relay != NO_ADDRESS else "",
+        dotted(packet.client_address) if packet.client_address != NO_ADDRESS else "",
+        notes, http,
+    )  # fmt: skip
+    return tuple.__new__(BootClient, made)  # what BootClient(...) ends with, and half of its price
+
+
+class _Kind(NamedTuple):
+    """What the options say that are the same on all machines of a model."""
+
+    architecture_code: int
+    architecture: Architecture | None
+    firmware: Firmware
+    stage: Stage
+    vendor_class: str
+    user_class: str
+    nic: str
+    speaks_http: bool
+    notes: tuple[str, ...]
+
+
+@lru_cache(maxsize=_KINDS_KEPT)
+def _kind(
+    vendor_class: bytes, architecture: bytes | None, user_class: bytes, ipxe: bytes | None
+) -> _Kind:
+    """Remembered, for it reads its arguments alone: in a boot storm thousands ask alike."""
     notes: list[str] = []
-    code = _architecture_code(options.get(_ARCHITECTURE), vendor_class, notes)
-    machine = MACHINES.get(code) or _unknown_machine(code)
-    user_class = options.get(_USER_CLASS, b"")
-    ipxe = options.get(_IPXE)
-    return BootClient(
-        mac=packet.mac_address,
-        machine_id=_machine_id(options.get(_MACHINE_ID), notes),
+    code = _architecture_code(architecture, vendor_class, notes)
+    machine = machine_of(code)
+    return _Kind(
         architecture_code=code,
         architecture=machine.architecture,
         firmware=machine.firmware,
         stage=_stage(machine, vendor_class, user_class, ipxe),
-        message=message,
         vendor_class=printable(vendor_class[:_TEXT_LIMIT]),
-        user_class=_user_class(user_class) if user_class else "",
+        user_class=printable(b" ".join(user_classes(user_class))[:_TEXT_LIMIT]),
         nic=pci_id(ipxe_options(ipxe).get(IpxeOption.BUS_ID, b"")) if ipxe else "",
-        relay=dotted(packet.relay) if packet.relay != NO_ADDRESS else "",
-        address=dotted(packet.client_address) if packet.client_address != NO_ADDRESS else "",
+        speaks_http=vendor_class.startswith(HTTP_CLIENT),
         notes=tuple(notes),
     )
 
 
+def machine_of(code: int) -> Machine:
+    """What sends this architecture code; codes that IANA does not list are UEFI of some kind."""
+    known = MACHINES.get(code) or _UNKNOWN_TYPES.get(code)
+    return known or Machine(f"machine of type {code}", _UEFI, None)
+
+
 def machine_name(code: int) -> str:
     """What people call a client of this architecture code."""
-    return (MACHINES.get(code) or _unknown_machine(code)).name
+    return machine_of(code).name
 
 
 def printable(data: bytes) -> str:
@@ -192,26 +260,9 @@ def _architecture_code(value: bytes | None, vendor_class: bytes, notes: list[str
     return ArchitectureType.X86_BIOS
 
 
-def _unknown_machine(code: int) -> Machine:
-    return _UNKNOWN_TYPES.get(code) or Machine(f"machine of type {code}", _UEFI, None)
-
-
-def _machine_id(value: bytes | None, notes: list[str]) -> str:
-    """Some ROMs omit option 97, against the specification: it is only mirrored and shown."""
-    if value is None:
-        return ""
-    if len(value) != 17:
-        notes.append(f"option 97 has {len(value)} bytes, not 17")
-    return machine_id(value)
-
-
 def _stage(machine: Machine, vendor_class: bytes, user_class: bytes, ipxe: bytes | None) -> Stage:
     if ipxe is not None or b"iPXE" in user_class:
         return Stage.IPXE
     if machine.http or vendor_class.startswith(HTTP_CLIENT):
         return Stage.FIRMWARE_HTTP
     return Stage.FIRMWARE
-
-
-def _user_class(value: bytes) -> str:
-    return printable(b" ".join(user_classes(value))[:_TEXT_LIMIT])

@@ -1,12 +1,10 @@
-"""What we lately said to whom: limits, and machines that take no offer.
+"""Recent clients: how often each may ask, and which take no offer.
 
-Law: memory is bounded whatever comes in. A million random MACs cost as much as ten thousand.
+Law: memory is bounded. A million random MAC addresses cost as much as ten thousand.
 """
 
 from dataclasses import dataclass
 from typing import Final
-
-from netboot.protocols.dhcp import SERVER_PORT
 
 MACHINES_KEPT: Final = 10_000
 STREAK_GAP: Final = 90.0  # seconds of silence after which a DISCOVER is a new boot, not a retry
@@ -17,10 +15,10 @@ SAME_REQUEST_WINDOW: Final = 10.0  # seconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much we answer. Rates are per second; a burst is two seconds of a machine's rate.
+    """Most requests that we answer, per second; a burst is two seconds of a machine's rate.
 
-    There is no need for a tight total: an answer is no larger than what a hostile host could
-    broadcast itself, and a low total would let it silence us for everybody else.
+    The total is generous on purpose: an answer is no larger than what a hostile host can broadcast
+    itself, and a low total would let that host silence us for all others.
     """
 
     per_machine: float = 5.0
@@ -44,13 +42,6 @@ class _Row:
     stage: str = ""
 
 
-_First = tuple[int, str, str, float]
-"""A machine that was answered once: its xid, stage and relay, and when that was.
-
-Most stay so; it becomes a row when it comes again. A bare tuple, for a storm makes thousands.
-"""
-
-
 class RecentClients:
     """One bounded table of machines in two generations: the older is forgotten as a whole.
 
@@ -60,8 +51,8 @@ class RecentClients:
     def __init__(self, limits: Limits | None = None, *, keep: int = MACHINES_KEPT) -> None:
         self._limits = limits or Limits()
         self._generation = keep // 2
-        self._young: dict[bytes, _Row | _First] = {}
-        self._old: dict[bytes, _Row | _First] = {}
+        self._young: dict[bytes, _Row] = {}
+        self._old: dict[bytes, _Row] = {}
         self._total_tokens = self._limits.total
         self._total_stamp = 0.0
 
@@ -75,7 +66,7 @@ class RecentClients:
     def refusal(self, mac: bytes, xid: int, port: int, now: float) -> str:
         """Why this request gets no answer, or "". Counts it as answered if it does."""
         limits = self._limits
-        row = self._row(mac, now)
+        row = self._young.get(mac) or self._row(mac, now)
         if row.xid == xid and row.port == port:
             if now - row.first_answered >= SAME_REQUEST_WINDOW:
                 row.answered, row.first_answered = 0, now
@@ -96,7 +87,7 @@ class RecentClients:
 
     def discovered(self, mac: bytes, stage: str, relay: str, now: float) -> int:
         """Count a DISCOVER; returns how many came in this stage without a REQUEST, with this."""
-        row = self._row(mac, now)
+        row = self._young.get(mac) or self._row(mac, now)
         if not row.attempts or row.stage != stage or now - row.last_attempt > STREAK_GAP:
             row.attempts, row.streak_began, row.address_offered_by = 0, now, ""
             row.stage = stage
@@ -105,28 +96,14 @@ class RecentClients:
         row.relay = relay
         return row.attempts
 
-    def first_discovered(self, mac: bytes, xid: int, stage: str, relay: str, now: float) -> bool:
-        """What `refusal` and `discovered` do, for a machine that is new here; False if it is not.
-
-        Most machines of a boot storm are new, and the long way costs three times as much.
-        """
-        if mac in self._young or mac in self._old or not self._take_total(now):
-            return False
-        young = self._young
-        if len(young) >= self._generation:
-            self._enter(mac, (xid, stage, relay, now))
-        else:
-            young[mac] = (xid, stage, relay, now)
-        return True
-
     def requested(self, mac: bytes) -> None:
-        """The machine took an offer: its streak ends. Strangers are not remembered."""
+        """The machine took an offer, so its streak ends. Unknown machines are not added."""
         row = self._known(mac)
         if row is not None:
             row.attempts = 0
 
     def address_offered(self, mac: bytes, server: str) -> None:
-        """An ordinary DHCP server offered this machine an address. Strangers: as above."""
+        """A DHCP server offered this machine an address. Unknown machines are not added."""
         row = self._known(mac)
         if row is not None:
             row.address_offered_by = server
@@ -137,7 +114,7 @@ class RecentClients:
         return row is not None and bool(row.relay)
 
     def unheeded(self, mac: bytes, now: float) -> str:
-        """What to say of a machine that keeps asking and takes nothing, or ""."""
+        """The warning about a machine that keeps asking and takes no offer, or ""."""
         row = self._known(mac)
         if row is None or row.attempts < UNHEEDED_COUNT:
             return ""
@@ -160,43 +137,24 @@ class RecentClients:
     def _row(self, mac: bytes, now: float) -> _Row:
         row = self._known(mac)
         if row is None:
-            row = _Row(tokens=2 * self._limits.per_machine, stamp=now)
+            row = _Row(2 * self._limits.per_machine, now)
             self._enter(mac, row)
         return row
 
     def _known(self, mac: bytes) -> _Row | None:
-        found = self._young.get(mac)
-        if isinstance(found, _Row):
-            return found
-        if found is None:
-            found = self._old.pop(mac, None)
-            if found is None:
-                return None
-        row = self._expanded(found) if isinstance(found, tuple) else found
-        self._enter(mac, row)
+        row = self._young.get(mac)
+        if row is None:
+            row = self._old.pop(mac, None)
+            if row is not None:
+                self._enter(mac, row)
         return row
 
-    def _enter(self, mac: bytes, row: _Row | _First) -> None:
-        if len(self._young) >= self._generation and mac not in self._young:
+    def _enter(self, mac: bytes, row: _Row) -> None:
+        """Add a machine that is not among the young."""
+        if len(self._young) >= self._generation:
             self._old = self._young
             self._young = {}
         self._young[mac] = row
-
-    def _expanded(self, first: _First) -> _Row:
-        xid, stage, relay, at = first
-        return _Row(
-            tokens=2 * self._limits.per_machine - 1,
-            stamp=at,
-            xid=xid,
-            port=SERVER_PORT,
-            answered=1,
-            first_answered=at,
-            attempts=1,
-            streak_began=at,
-            last_attempt=at,
-            relay=relay,
-            stage=stage,
-        )
 
     def _take_total(self, now: float) -> bool:
         total = self._limits.total

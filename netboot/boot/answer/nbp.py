@@ -1,4 +1,4 @@
-"""Which program a client is told to load: by firmware, stage and the image's chains.
+"""Which boot program (NBP) a client loads, by firmware, stage and the image's chains.
 
 The chainload has no loop, because a stage only ever names the next one: firmware gets iPXE, GRUB
 or Microsoft's loader; iPXE, from whatever source, gets the script.
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from netboot.boot.answer.client import BootClient, Firmware, Stage, machine_name
+from netboot.boot.answer.client import BootClient, BootFacts, Firmware, Stage, machine_name
 from netboot.boot.answer.policy import Choice
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image.uefi_loader import AUTHORITIES, LOADER, lacking
@@ -84,7 +84,7 @@ _UEFI_PROGRAMS: Final = {
 
 
 def select(
-    client: BootClient,
+    client: BootFacts,
     choice: Choice,
     *,
     server: str,
@@ -122,7 +122,7 @@ def select(
     return NoProgram("; ".join(refusals))
 
 
-def _width_decides(client: BootClient, choice: Choice, chain: str) -> bool:
+def _width_decides(client: BootFacts, choice: Choice, chain: str) -> bool:
     """Whether iPXE must look at the processor before Microsoft's loader can be named.
 
     A BIOS says nothing of its processor's width, and with Microsoft's loader there is no script
@@ -131,14 +131,14 @@ def _width_decides(client: BootClient, choice: Choice, chain: str) -> bool:
     return client.firmware is Firmware.BIOS and chain == NATIVE and len(choice.candidates) > 1
 
 
-def _program_name(client: BootClient, chain: str) -> str:
+def _program_name(client: BootFacts, chain: str) -> str:
     if client.firmware is Firmware.BIOS:
         return _BIOS_PROGRAMS.get(chain, "")
     return _UEFI_PROGRAMS.get(client.architecture or Architecture.X64, {}).get(chain, "")
 
 
 def _why_not(
-    client: BootClient, version: ContentVersion, chain: str, name: str, supplied: Container[str]
+    client: BootFacts, version: ContentVersion, chain: str, name: str, supplied: Container[str]
 ) -> str:
     """Why `chain` of `version` is not for this client, or ""."""
     if not name:
@@ -162,7 +162,7 @@ def _whose(version: ContentVersion, name: str, loader: str) -> str:
 
 
 def _program(
-    client: BootClient, version: ContentVersion, chain: str, name: str, site: str
+    client: BootFacts, version: ContentVersion, chain: str, name: str, site: str
 ) -> BootProgram:
     reason = f"{machine_name(client.architecture_code)}, {chain} chain: {name}"
     if client.stage is Stage.FIRMWARE_HTTP:

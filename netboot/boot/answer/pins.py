@@ -71,7 +71,7 @@ class Sessions:
         return version
 
     def learn(self, mac: str, ip: str, now: float) -> None:
-        """The machine `mac` has taken the address `ip`; whoever had it before has it no more."""
+        """The machine `mac` has taken the address `ip`, so no other machine has it now."""
         held = self._find(mac, "", now)
         self._forget_address(ip)
         self._store((held and held._replace(ip=ip)) or _nothing(mac, ip, now))

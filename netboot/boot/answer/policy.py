@@ -1,4 +1,4 @@
-"""Which image a client gets, by a stated precedence, with the reasons told.
+"""Which image a client gets, and the reasons for it, in this order.
 
 1. An image assigned to the machine's MAC address. If it cannot be given, nothing else is: a
    machine that was meant to get one image must not silently get another.
@@ -12,7 +12,7 @@ processor and decides.
 
 from dataclasses import dataclass
 
-from netboot.boot.answer.client import BootClient, Firmware, machine_name
+from netboot.boot.answer.client import BootFacts, Firmware, machine_name
 from netboot.images.architecture import Architecture
 from netboot.images.versions.content_version import ContentVersion, PublishedContent
 
@@ -37,7 +37,7 @@ class NoImage:
     reason: str
 
 
-def choose(client: BootClient, published: PublishedContent) -> Choice | NoImage:
+def choose(client: BootFacts, published: PublishedContent) -> Choice | NoImage:
     """What `client` boots from `published`."""
     if client.architecture is None:
         return NoImage(f"no kind of image runs on a {machine_name(client.architecture_code)}")
@@ -47,19 +47,19 @@ def choose(client: BootClient, published: PublishedContent) -> Choice | NoImage:
     return _default(client, published)
 
 
-def fits(client: BootClient, architecture: Architecture) -> bool:
+def fits(client: BootFacts, architecture: Architecture) -> bool:
     """Whether the client's firmware can start an image of this architecture."""
     return architecture in _startable(client)
 
 
-def _startable(client: BootClient) -> tuple[Architecture, ...]:
+def _startable(client: BootFacts) -> tuple[Architecture, ...]:
     """Architectures that the firmware can start, best first."""
     if client.firmware is Firmware.BIOS:
         return (Architecture.X64, Architecture.X86)
     return (client.architecture,) if client.architecture else ()
 
 
-def _assigned(client: BootClient, image: str, published: PublishedContent) -> Choice | NoImage:
+def _assigned(client: BootFacts, image: str, published: PublishedContent) -> Choice | NoImage:
     version = published.current.get(image)
     if version is None:
         return NoImage(f"{client.mac} is assigned {image!r}, which is not published here")
@@ -71,7 +71,7 @@ def _assigned(client: BootClient, image: str, published: PublishedContent) -> Ch
     return Choice((version,), (f"{version.label} is assigned to {client.mac}",))
 
 
-def _default(client: BootClient, published: PublishedContent) -> Choice | NoImage:
+def _default(client: BootFacts, published: PublishedContent) -> Choice | NoImage:
     candidates = []
     reasons = []
     for architecture in _startable(client):

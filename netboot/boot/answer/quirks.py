@@ -1,13 +1,13 @@
-"""What shape of answer a firmware needs: one row per kind, with the source of the knowledge.
+"""Which shape of answer a firmware needs: one row per kind, with its source.
 
-Rows are tried from the top; the first that fits is taken. A row is added only for behaviour that
-somebody has seen, and says where.
+Rows are tried from the top; the first that fits is taken. Add a row only for behaviour that was
+seen on a real firmware, and name the source.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
-from netboot.boot.answer.client import BootClient, Firmware, Stage
+from netboot.boot.answer.client import BootFacts, Firmware, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Shape:
     """The form of an OFFER.
 
     `use_this_file`: option 43 says "skip discovery, take the file of this offer".
-    `names_file`: the file stands in the OFFER; without it the client has to ask on port 4011.
+    `names_file`: the OFFER names the file; without it the client has to ask on port 4011.
     `terminated`: options 66 and 67 end with a NUL.
     """
 
@@ -64,7 +64,7 @@ class Quirk:
         )
         return who + (f", {self.chain} chain" if self.chain else "") + again
 
-    def fits(self, client: BootClient, chain: str, attempt: int) -> bool:
+    def fits(self, client: BootFacts, chain: str, attempt: int) -> bool:
         """Whether this row is about `client` on its `attempt`-th DISCOVER without success."""
         return (
             attempt >= self.from_attempt
@@ -129,6 +129,10 @@ QUIRKS: Final = (
 )
 
 
-def quirk_of(client: BootClient, chain: str, attempt: int) -> Quirk:
+MOST_ATTEMPTS: Final = max(quirk.from_attempt for quirk in QUIRKS)
+"""From this DISCOVER without success on, nothing changes any more."""
+
+
+def quirk_of(client: BootFacts, chain: str, attempt: int) -> Quirk:
     """The row for `client`: stages without a row of their own do not exist."""
     return next(quirk for quirk in QUIRKS if quirk.fits(client, chain, attempt))

@@ -1,4 +1,4 @@
-"""The bytes of an answer: an OFFER beside the DHCP server's, or a boot server's ACK.
+"""The bytes of an answer: an OFFER next to the DHCP server's, or a boot server's ACK.
 
 PXE 2.1 §2.2, RFC 4578. Both forms of every fact are filled, BOOTP fields and options 66 and 67:
 some ROMs read only the one, some only the other. There is never an address, a router, a name
@@ -6,17 +6,19 @@ server or a lease in it.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
-from netboot.boot.answer.client import BootClient
 from netboot.boot.answer.quirks import Shape
 from netboot.protocols.dhcp import (
     BROADCAST_FLAG,
     HEADER_SIZE,
-    REPLY_OP,
+    NO_ADDRESS,
     MessageType,
     Option,
     Packet,
+    ReplyFields,
+    encode_options,
+    encode_reply,
     from_dotted,
 )
 from netboot.protocols.pxe import (
@@ -29,7 +31,8 @@ from netboot.protocols.pxe import (
 
 _SMALLEST_LIMIT: Final = 576 - 28  # RFC 2131 §2: what every client takes, less IP and UDP headers
 _LARGEST_LIMIT: Final = 1500 - 28
-_FILE_FIELD: Final = 127  # its 128th byte is the NUL
+_AROUND_OPTIONS: Final = HEADER_SIZE + 1  # and the END
+_FILE_FIELD: Final = 127
 
 # Plain numbers: an IntEnum as a dictionary key costs a call each time.
 _TYPE, _SERVER_ID, _CLASS = (
@@ -53,113 +56,111 @@ class Server:
         self.name = dotted.encode("ascii")
 
 
-def offer(
-    packet: Packet, client: BootClient, *, file: str, shape: Shape, server: Server
-) -> Packet | None:
-    """The OFFER for a DISCOVER in the shape that its firmware needs; None where it cannot fit."""
-    vendor = USE_THIS_FILE if shape.use_this_file else b""
+class Wording(NamedTuple):
+    """What an OFFER says to every machine of a model.
+
+    `options` are encoded, by code and in the order in which they are sent; those that come from
+    the request itself are empty here and keep their place.
+    """
+
+    options: Mapping[int, bytes]
+    fields: ReplyFields
+
+
+def offer_wording(file: str, shape: Shape, *, speaks_http: bool, server: Server) -> Wording:
+    """The words for an OFFER of `file` in the shape that the firmware needs."""
     name = file.encode("ascii") if shape.names_file else b""
-    options = _options(packet, client, MessageType.OFFER, name=name, server=server, vendor=vendor)
-    if shape.terminated:
-        _terminate(options)
-    in_field = name if len(name) <= _FILE_FIELD else b""
-    if not _made_fit(packet, options, file_in_field=bool(in_field)):
-        return None
-    return Packet(
-        op=REPLY_OP,
-        xid=packet.xid,
-        mac=packet.mac,
-        options=options,
-        # Without an address of its own the client hears broadcasts only, behind a relay too.
-        flags=packet.flags | BROADCAST_FLAG,
-        next_server=server.address,
-        relay=packet.relay,
-        server_name=server.name,
-        boot_file=in_field,
+    return _wording(
+        MessageType.OFFER,
+        name,
+        vendor=USE_THIS_FILE if shape.use_this_file else b"",
+        terminated=shape.terminated,
+        speaks_http=speaks_http,
+        server=server,
     )
+
+
+def offer(packet: Packet, wording: Wording) -> bytes | None:
+    """The OFFER for a DISCOVER; None where the relay's information leaves no room for it."""
+    options = _filled(packet, wording)
+    if options is None:
+        return None
+    # Without an address of its own the client hears broadcasts only, behind a relay too.
+    flags = packet.flags | BROADCAST_FLAG
+    return encode_reply(packet, wording.fields, options, flags, NO_ADDRESS)
 
 
 def acknowledge(
-    packet: Packet, client: BootClient, *, file: str, shape: Shape, server: Server
-) -> Packet | None:
-    """The boot server's ACK, with the boot item that was asked for; None where it cannot fit."""
+    packet: Packet, *, file: str, shape: Shape, speaks_http: bool, server: Server
+) -> bytes | None:
+    """The boot server's ACK, with the boot item that was asked for; None as for `offer`."""
     item = boot_item(packet.options.get(_VENDOR, b""))
-    vendor = encode_boot_item(item) if item else b""
-    name = file.encode("ascii")
-    options = _options(packet, client, MessageType.ACK, name=name, server=server, vendor=vendor)
-    if shape.terminated:
-        _terminate(options)
-    in_field = name if len(name) <= _FILE_FIELD else b""
-    if not _made_fit(packet, options, file_in_field=bool(in_field)):
-        return None
-    return Packet(
-        op=REPLY_OP,
-        xid=packet.xid,
-        mac=packet.mac,
-        options=options,
-        flags=packet.flags,
-        client_address=packet.client_address,
-        next_server=server.address,
-        relay=packet.relay,
-        server_name=server.name,
-        boot_file=in_field,
+    wording = _wording(
+        MessageType.ACK,
+        file.encode("ascii"),
+        vendor=encode_boot_item(item) if item else b"",
+        terminated=shape.terminated,
+        speaks_http=speaks_http,
+        server=server,
     )
+    options = _filled(packet, wording)
+    if options is None:
+        return None
+    return encode_reply(packet, wording.fields, options, packet.flags, packet.client_address)
 
 
-def _options(
-    packet: Packet,
-    client: BootClient,
+def _wording(
     kind: MessageType,
-    *,
     name: bytes,
-    server: Server,
+    *,
     vendor: bytes,
-) -> dict[int, bytes]:
-    asked = packet.options
+    terminated: bool,
+    speaks_http: bool,
+    server: Server,
+) -> Wording:
+    end = b"\0" if terminated else b""
     options = {
         _TYPE: bytes((kind,)),
         _SERVER_ID: server.address,
-        _CLASS: HTTP_CLIENT if client.speaks_http else PXE_CLIENT,
+        # UEFI HTTP boot ignores an answer without its own word here (edk2: HttpBootDhcp4.c).
+        _CLASS: HTTP_CLIENT if speaks_http else PXE_CLIENT,
+        _MACHINE_ID: b"",
+        _VENDOR: vendor,
+        _NAME: server.name + end if name else b"",
+        _FILE: name + end if name else b"",
+        _RELAY: b"",  # RFC 3046 §2.2: a relay looks for its information at the end
     }
-    machine_id = asked.get(_MACHINE_ID, b"")
-    if len(machine_id) == 17:  # RFC 4578 §2.3: mirrored; odd ones are not
-        options[_MACHINE_ID] = machine_id
-    if vendor:
-        options[_VENDOR] = vendor
-    if name:
-        options[_NAME] = server.name
-        options[_FILE] = name
-    if _RELAY in asked:  # RFC 3046 §2.2: echoed, last
-        options[_RELAY] = asked[_RELAY]
-    return options
+    return Wording(
+        {code: encode_options({code: value}) if value else b"" for code, value in options.items()},
+        # A longer name is in option 67 alone: the field's 128th byte is the NUL.
+        ReplyFields(server.address, server.name, name if len(name) <= _FILE_FIELD else b""),
+    )
 
 
-def _terminate(options: dict[int, bytes]) -> None:
-    for code in (_NAME, _FILE):
-        if code in options:
-            options[code] += b"\0"
-
-
-def _made_fit(packet: Packet, options: dict[int, bytes], *, file_in_field: bool) -> bool:
-    """Leave out what BOOTP fields say too, then what is only mirrored; whether it fits now."""
-    limit = _size_limit(packet.options)
-    spare = (_NAME, _FILE, _MACHINE_ID) if file_in_field else (_NAME, _MACHINE_ID)
-    for code in spare:
-        if _size(options) <= limit:
-            return True
-        options.pop(code, None)
-    return _size(options) <= limit
+def _filled(packet: Packet, wording: Wording) -> bytes | None:
+    """The options with what the request itself brings, cut to the size that the client takes."""
+    asked = packet.options
+    options = dict(wording.options)
+    machine_id = asked.get(_MACHINE_ID)
+    if machine_id and len(machine_id) == 17:  # RFC 4578 §2.3: mirrored; odd ones are not
+        options[_MACHINE_ID] = b"\x61\x11" + machine_id
+    relay = asked.get(_RELAY)
+    if relay is not None:
+        options[_RELAY] = encode_options({_RELAY: relay})  # RFC 3046 §2.2: echoed
+    made = b"".join(options.values())
+    if len(made) <= _SMALLEST_LIMIT - _AROUND_OPTIONS:
+        return made
+    # First goes what the BOOTP fields say too, then what is only mirrored.
+    limit = _size_limit(asked) - _AROUND_OPTIONS
+    for code in (_NAME, _FILE, _MACHINE_ID) if wording.fields.file else (_NAME, _MACHINE_ID):
+        if len(made) <= limit:
+            break
+        del options[code]
+        made = b"".join(options.values())
+    return made if len(made) <= limit else None
 
 
 def _size_limit(asked: Mapping[int, bytes]) -> int:
     value = asked.get(_MAXIMUM, b"")
     said = int.from_bytes(value, "big") - 28 if len(value) == 2 else 0
     return min(max(said, _SMALLEST_LIMIT), _LARGEST_LIMIT)
-
-
-def _size(options: dict[int, bytes]) -> int:
-    size = HEADER_SIZE + 1
-    for value in options.values():
-        length = len(value)
-        size += 2 + length if length <= 255 else 2 * -(-length // 255) + length
-    return size

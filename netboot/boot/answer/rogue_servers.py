@@ -1,6 +1,6 @@
 """Another boot server on the same network: noticed by the offers that it broadcasts.
 
-DHCP proves nobody's identity: whoever answers first may win. We cannot prevent that, but we can
+DHCP proves no identity, and the first answer may win. We cannot prevent that, but we can
 say who it was (facts: a rogue server, a forgotten WDS, boot options in the site's own DHCP).
 """
 

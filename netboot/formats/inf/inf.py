@@ -103,7 +103,7 @@ def _refusal(sections: Sections) -> str:
     for entry in sections.entries("manufacturer"):
         for decoration in entry.values[1:]:
             if "$" in decoration:
-                return f"not built: {decoration[:40]!r} is a place to be filled in by the build"
+                return f"not built: {decoration[:40]!r} is a placeholder for the build"
     return ""
 
 
@@ -112,8 +112,8 @@ def _useless(reader: "_ModelsReader") -> str:
         return ""
     if reader.other_architectures:
         names = ", ".join(reader.other_architectures)
-        return f"no devices for Windows PE on x86, x64 or ARM64: its models are for {names}"
-    return "not PnP: its models sections claim no device"
+        return f"no devices for Windows PE on x86, x64 or ARM64; its models are for {names}"
+    return "not PnP: its models sections list no device"
 
 
 class _ModelsReader:
@@ -148,7 +148,7 @@ class _ModelsReader:
             target = parse_target(word)
             targets.append(target)
             if target is None:
-                self.findings.append(f"A target that Windows does not know: {word[:60]!r}.")
+                self.findings.append(f"Unknown Windows target: {word[:60]!r}.")
             elif not any(target.fits(architecture) for architecture in ARCHITECTURES):
                 self.other_architectures.setdefault(word[:60])
         sections = [section, *(f"{section}.{word}" for word in decorations)]

@@ -101,11 +101,11 @@ def cut(data: bytes) -> Sections:
         FormatError: it is too large or no text.
     """
     if len(data) > MAX_BYTES:
-        raise FormatError(f"an INF of more than {MAX_BYTES >> 20} MiB")
+        raise FormatError(f"an INF larger than {MAX_BYTES >> 20} MiB")
     text, encoding = decode(data)
     text = text.partition("\x1a")[0].replace("\0", " ").replace("\r\n", "\n").replace("\r", "\n")
     if text.count("\n") >= MAX_LINES:
-        raise FormatError(f"an INF of more than {MAX_LINES} lines")
+        raise FormatError(f"an INF with more than {MAX_LINES} lines")
     sections: dict[str, list[str]] = {}
     findings = _fill(sections, _logical_lines(text))
     lines = MappingProxyType({name: tuple(body) for name, body in sections.items()})
@@ -212,7 +212,7 @@ def _fill(sections: dict[str, list[str]], lines: list[str]) -> tuple[str, ...]:
             body.append(line)
     findings = []
     if lost:
-        findings.append(f"{lost} lines stand before the first section and mean nothing.")
+        findings.append(f"{lost} lines before the first section are ignored.")
     if unterminated:
         findings.append(f"{unterminated} section names have no closing bracket.")
     return tuple(findings)

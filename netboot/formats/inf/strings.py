@@ -87,7 +87,7 @@ class Strings:
             return match[0]
         self._total += len(word)
         if self._total > min(self._limit, MAX_TOTAL):
-            raise FormatError("string tokens that expand beyond all measure")
+            raise FormatError("string tokens that expand without limit")
         return word
 
     def _translation(self, token: str) -> str | None:

@@ -48,19 +48,19 @@ def read_version(sections: Sections, expand: Callable[[str], str]) -> Version:
         FormatError: there is none, or its signature is not Windows'.
     """
     if not sections.has("version"):
-        raise FormatError("no INF: there is no [Version] section")
+        raise FormatError("not an INF: it has no [Version] section")
     values: dict[str, tuple[str, ...]] = {}
     for entry in sections.entries("version"):
         words = tuple(expand(value).strip() for value in entry.values)
         values.setdefault(entry.key.lower(), words)
     signature = values.get("signature", ("",))[0]
     if signature.lower() not in _SIGNATURES:
-        raise FormatError(f"no INF: its signature is {signature[:40]!r}, not $Windows NT$")
+        raise FormatError(f"not an INF: its signature is {signature[:40]!r}, not $Windows NT$")
     guid_text = values.get("classguid", ("",))[0]
     guid = _GUID.fullmatch(guid_text.lower())
     iso, numbers, findings = driver_ver(values.get("driverver", ()))
     if guid_text and guid is None:
-        findings = (*findings, f"ClassGuid is no GUID: {guid_text[:60]!r}.")
+        findings = (*findings, f"ClassGuid is not a GUID: {guid_text[:60]!r}.")
     return Version(
         provider=values.get("provider", ("",))[0],
         class_name=values.get("class", ("",))[0],
@@ -90,9 +90,9 @@ def driver_ver(words: tuple[str, ...]) -> tuple[str, str, tuple[str, ...]]:
     day, numbers = words[0], words[1].strip() if len(words) > 1 else ""
     iso = _iso(day)
     if not iso:
-        findings.append(f"DriverVer has a date that cannot be read (month first): {day[:40]!r}.")
+        findings.append(f"DriverVer has an invalid date (month first): {day[:40]!r}.")
     if numbers and not _NUMBERS.fullmatch(numbers):
-        findings.append(f"DriverVer has a version that cannot be read: {numbers[:40]!r}.")
+        findings.append(f"DriverVer has an invalid version: {numbers[:40]!r}.")
         numbers = ""
     return iso, numbers, tuple(findings)
 

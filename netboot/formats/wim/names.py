@@ -1,4 +1,4 @@
-"""Names inside a WIM that no Windows program gives and that trick whoever unpacks them.
+"""Names inside a WIM that no Windows program writes and that mislead extracting programs.
 
 wimlib drops some of these with a warning and lets others pass; we look at every name that it
 lets pass. A file system on Linux takes names that Windows cannot, and the reverse.
@@ -27,9 +27,9 @@ def hostile_names(entries: Iterable[tuple[str, str]]) -> list[str]:
         folded = path.casefold()
         if folded in seen and path != "/":
             findings.append(
-                f"{_shown(path)}: the same name as {_shown(seen[folded])}, but for its case"
+                f"{_shown(path)}: the same name as {_shown(seen[folded])}, except for case"
                 if seen[folded] != path
-                else f"{_shown(path)}: the name stands there twice"
+                else f"{_shown(path)}: the name appears twice"
             )
         seen[folded] = path
         if len(findings) >= FINDING_LIMIT:
@@ -42,15 +42,15 @@ def _reasons(path: str, name: str) -> Iterator[str]:
     if path == "/":
         return
     if name in {"", ".", ".."}:
-        yield "the name climbs or is empty"
+        yield "the name is empty or only dots"
     elif _FORBIDDEN.search(name):
-        yield "the name has a character that Windows forbids"
+        yield "the name contains a character that Windows does not allow"
     elif name[-1] in ". ":
-        yield "the name ends in a dot or a space"
+        yield "the name ends with a dot or a space"
     elif _DEVICE.fullmatch(name):
-        yield "the name means a device"
+        yield "the name is reserved for a device"
     elif any("\ud800" <= letter <= "\udfff" for letter in name):
-        yield "the name is no valid Unicode"
+        yield "the name is not valid Unicode"
     if len(path) > _LONGEST_PATH:
         yield "the path is longer than Windows allows"
 

@@ -151,7 +151,7 @@ class Objection:
 def parse_header(data: bytes) -> WimHeader:
     """Read a WIM's first bytes. Raises FormatError for what is no WIM at all."""
     if data[:8] not in {MAGIC, PIPABLE_MAGIC}:
-        raise FormatError("this is not a WIM file (it does not begin with MSWIM)")
+        raise FormatError("this is not a WIM file (it does not start with MSWIM)")
     if len(data) < HEADER_SIZE:
         raise FormatError(f"the file ends inside the WIM header, after {len(data)} bytes")
     fields = _HEADER.unpack_from(data)
@@ -190,7 +190,7 @@ def _pipable(header: WimHeader) -> Iterator[Objection]:
     """Comes first: in this form the header at the start leaves most fields open."""
     if header.is_pipable:
         yield Objection(
-            "the WIM is pipable; boot managers cannot read that form",
+            "the WIM is pipable; boot managers cannot read this format",
             "Convert it: wimlib-imagex optimize FILE --not-pipable",
         )
 
@@ -207,34 +207,34 @@ def _broken(header: WimHeader, file_size: int) -> Iterator[Objection]:
             yield Objection(
                 f"the file is truncated: its {name} should end at byte {resource.end}, "
                 f"but the file has only {file_size}",
-                "Copy or upload the file again and compare sizes.",
+                "Copy or upload the file again and compare the sizes.",
             )
         elif resource.stored and resource.offset < HEADER_SIZE:
-            yield Objection(f"the {name} lies inside the header", suspicious=True)
+            yield Objection(f"the {name} overlaps the header", suspicious=True)
     if WimFlag.WRITE_IN_PROGRESS in header.flags:
         yield Objection(
-            "the file was being written when it was last touched (write-in-progress flag)",
-            "Let the program that wrote it finish, or repeat what it did.",
+            "writing of the file was not completed (write-in-progress flag)",
+            "Let the program that wrote it finish, or write the file again.",
         )
 
 
 def _suspicious(header: WimHeader) -> Iterator[Objection]:
     """Numbers that no program writes and that cost a careless reader its memory."""
     if not 1 <= header.image_count <= IMAGE_LIMIT:
-        yield Objection(f"it claims to hold {header.image_count} images", suspicious=True)
+        yield Objection(f"it claims to contain {header.image_count} images", suspicious=True)
     if header.boot_index > header.image_count:
         yield Objection(
-            f"boot index {header.boot_index} names none of its {header.image_count} images",
+            f"boot index {header.boot_index} is not one of its {header.image_count} images",
             suspicious=True,
         )
     if max(header.xml.size, header.xml.stored) > XML_LIMIT:
         yield Objection("its XML data is larger than 16 MiB", suspicious=True)
     if header.xml.is_compressed or not header.xml.stored:
-        yield Objection("its XML data is missing or packed", suspicious=True)
+        yield Objection("its XML data is missing or compressed", suspicious=True)
     if max(header.blob_table.size, header.blob_table.stored) > TABLE_LIMIT:
         yield Objection("its blob table is larger than 256 MiB", suspicious=True)
     if header.blob_table.is_compressed:
-        yield Objection("its blob table is packed", suspicious=True)
+        yield Objection("its blob table is compressed", suspicious=True)
 
 
 def _unbootable(header: WimHeader) -> Iterator[Objection]:
@@ -246,7 +246,7 @@ def _unbootable(header: WimHeader) -> Iterator[Objection]:
         )
     if header.version == SOLID_VERSION or header.compression is Compression.LZMS:
         yield Objection(
-            "the WIM is solid (ESD); boot managers cannot read that form",
+            "the WIM is solid (ESD); boot managers cannot read this format",
             "Convert it: wimlib-imagex export FILE all NEW.wim --compress=LZX",
         )
     elif header.version != VERSION:
@@ -258,8 +258,8 @@ def _unbootable(header: WimHeader) -> Iterator[Objection]:
         )
     if header.flags & (WimFlag.RESOURCE_ONLY | WimFlag.METADATA_ONLY):
         yield Objection(
-            "the WIM holds only a part of its images (resource-only or metadata-only)",
-            "Export a whole one: wimlib-imagex export FILE all NEW.wim",
+            "the WIM contains only part of its images (resource-only or metadata-only)",
+            "Export a complete one: wimlib-imagex export FILE all NEW.wim",
         )
 
 
@@ -269,14 +269,14 @@ def parse_blob_table(data: bytes, file_size: int) -> tuple[Blob, ...]:
     Raises FormatError where the table is torn or a blob lies outside.
     """
     if len(data) % BLOB_ENTRY_SIZE:
-        raise FormatError("the blob table is torn: its size is no multiple of 50")
+        raise FormatError("the blob table is damaged: its size is not a multiple of 50")
     blobs = []
     for raw, part, references, sha1 in _BLOB.iter_unpack(data):
         resource = Resource.from_bytes(raw)
         if resource.end > file_size or (resource.stored and resource.offset < HEADER_SIZE):
             raise FormatError(
-                f"a blob should lie at bytes {resource.offset}-{resource.end}, "
-                f"outside of this file of {file_size} bytes"
+                f"a blob at bytes {resource.offset}-{resource.end} is outside "
+                f"this file of {file_size} bytes"
             )
         blobs.append(Blob(resource, part, references, sha1))
     return tuple(blobs)

@@ -1,6 +1,6 @@
 """The XML that a WIM carries about its images: names, architecture, build, languages.
 
-The text comes from whoever made the file: at most 16 MiB of UTF-16, no DTD, no entities, a few
+The text comes from an unknown author: at most 16 MiB of UTF-16, no DTD, no entities, a few
 levels deep. What it says is a claim; the inspector compares it with the programs inside.
 """
 
@@ -99,7 +99,7 @@ class _Reader:
         try:
             parser.Parse(text.encode("utf-8", "surrogatepass"), True)  # noqa: FBT003
         except expat.ExpatError as error:
-            raise FormatError(f"the WIM's XML is broken: {error}") from error
+            raise FormatError(f"the WIM's XML is damaged: {error}") from error
 
     def _refuse_declarations(self, *_details: object) -> None:
         raise FormatError("the WIM's XML declares a document type or entities")

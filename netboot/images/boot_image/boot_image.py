@@ -45,7 +45,7 @@ class SourceWim:
 
     def __post_init__(self) -> None:
         if not _DIGEST.fullmatch(self.digest) or self.size <= 0 or self.image_index < 1:
-            raise InvalidInput(f"{self!r} names no source WIM.")
+            raise InvalidInput(f"{self!r} has no source WIM.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +63,16 @@ class BootImage:
     def __post_init__(self) -> None:
         if not self.name.strip() or len(self.name) > NAME_LIMIT or not self.name.isprintable():
             raise InvalidInput(
-                "An image needs a name that can be printed.",
-                hint=f"It has at most {NAME_LIMIT} characters.",
+                "The name of a boot image must be printable text.",
+                hint=f"Use at most {NAME_LIMIT} characters.",
             )
         if not _SLUG.fullmatch(self.slug) or len(self.slug) > NAME_LIMIT:
             raise InvalidInput(
-                f"{self.slug[:80]!r} cannot stand in an address.",
+                f"{self.slug[:80]!r} is not valid in a URL.",
                 hint="Use lower case letters, digits and dashes.",
             )
         if len(self.comment) > COMMENT_LIMIT:
-            raise InvalidInput(f"A comment has at most {COMMENT_LIMIT} characters.")
+            raise InvalidInput(f"A comment can have at most {COMMENT_LIMIT} characters.")
 
     def holds(self, driver: Driver) -> bool:
         """Whether this driver (by its content) is in the recipe."""
@@ -91,22 +91,22 @@ def with_driver(image: BootImage, driver: Driver, *, confirmed: bool = False) ->
     driver is neither for network nor for storage and nobody `confirmed` that it is wanted.
     """
     if image.holds(driver):
-        raise AlreadyExists(f"{image.name} already holds {_named(driver)}.")
+        raise AlreadyExists(f"{image.name} already contains {_named(driver)}.")
     if not driver.enabled:
         raise DriverNotEnabled(
             f"{_named(driver)} is not enabled, so it cannot be added to {image.name}.",
             hint="Enable the driver in the catalog first.",
         )
     if image.architecture not in driver.architectures:
-        offered = ", ".join(sorted(driver.architectures)) or "no architecture that we know"
+        offered = ", ".join(sorted(driver.architectures)) or "no known architecture"
         raise WrongArchitecture(
             f"{_named(driver)} is for {offered}, but {image.name} is {image.architecture}.",
             hint=f"Import the {image.architecture} build of this driver.",
         )
     if driver.kind not in _BOOT_KINDS and not confirmed:
         raise NotBootCritical(
-            f"{_named(driver)} is for neither network nor storage ({driver.class_name}).",
-            hint="A boot image needs only network and storage drivers; confirm to add it anyway.",
+            f"{_named(driver)} is not a network or storage driver ({driver.class_name}).",
+            hint="A boot image needs only network and storage drivers. Confirm to add it anyway.",
         )
     return replace(image, drivers=(*image.drivers, driver))
 
@@ -115,7 +115,7 @@ def without_driver(image: BootImage, driver_digest: str) -> BootImage:
     """The image without one driver. Raises NotFound when it does not hold it."""
     kept = tuple(driver for driver in image.drivers if driver.digest != driver_digest)
     if len(kept) == len(image.drivers):
-        raise NotFound(f"{image.name} holds no driver {driver_digest}.")
+        raise NotFound(f"{image.name} does not contain the driver {driver_digest}.")
     return replace(image, drivers=kept)
 
 
@@ -134,7 +134,7 @@ def disabled_drivers(
 def warnings(image: BootImage, catalog: Mapping[str, Driver] | None = None) -> tuple[str, ...]:
     """What the operator should know about an image before building it."""
     return tuple(
-        f"{image.name} holds {_named(driver)}, which has been disabled since it was added."
+        f"{image.name} contains {_named(driver)}, which is disabled in the catalog."
         for driver in disabled_drivers(image, catalog)
     )
 

@@ -1,4 +1,4 @@
-"""What an operator may set on a boot image beside its drivers, like ConfigMgr's properties.
+"""Properties of a boot image other than its drivers, like those in ConfigMgr.
 
 Values are checked here once; where each is written is decided in `servicing`.
 """
@@ -26,18 +26,18 @@ PROPERTY_WORDS: Mapping[str, str] = MappingProxyType(
         "scratch_space_mb": "Scratch space (MB)",
         "background": "Background picture",
         "prestart_command": "Prestart command",
-        "command_shell": "Command prompt at start",
+        "command_shell": "Command prompt at startup",
         "keyboard": "Keyboard layout",
         "locale": "Locale",
         "extra_files": "Extra files",
         "report_home": "Report address",
-        "boot_sdi": "boot.sdi of your own",
+        "boot_sdi": "Custom boot.sdi",
         "tftp_block_size": "TFTP block size (bytes)",
         "tftp_window_size": "TFTP window size (blocks)",
-        "menu_seconds": "Time limit of the boot menu (seconds)",
-        "bios_chain": "Start of BIOS machines",
-        "uefi_chain": "Start of UEFI machines",
-        "uefi_authority": "UEFI boot loader's authority",
+        "menu_seconds": "Boot menu timeout (seconds)",
+        "bios_chain": "BIOS boot method",
+        "uefi_chain": "UEFI boot method",
+        "uefi_authority": "Authority of the UEFI boot loader",
     }
 )
 """What each property is called on pages and in the command line's output."""
@@ -114,8 +114,8 @@ class Properties:
             if digest:
                 _check_digest(digest, what)
         _check_command(self.prestart_command)
-        _check_pattern(self.keyboard, _KEYBOARD, "keyboard layout", "like 00000407")
-        _check_pattern(self.locale, _LOCALE, "locale", "like de-DE")
+        _check_pattern(self.keyboard, _KEYBOARD, "keyboard layout", "for example 00000407")
+        _check_pattern(self.locale, _LOCALE, "locale", "for example de-DE")
         _check_address(self.report_home)
         _check_numbers(self)
         for chain in filter(None, (self.bios_chain, self.uefi_chain)):
@@ -147,7 +147,7 @@ class Properties:
         """The properties that `to_json` wrote. Raises InvalidInput for unknown names."""
         unknown = set(data) - {item.name for item in fields(Properties)}
         if unknown:
-            raise InvalidInput(f"Boot images have no property called {min(unknown)}.")
+            raise InvalidInput(f"Boot images have no property {min(unknown)}.")
         values = dict(data)
         values["extra_files"] = tuple(ExtraFile(**file) for file in data.get("extra_files", ()))
         return Properties(**values)
@@ -159,7 +159,7 @@ def check_image_path(path: str) -> None:
     if not path.startswith("/") or not parts or len(path) > _PATH_LIMIT:
         raise InvalidInput(
             f"{path[:80]!r} is not a path in an image.",
-            hint=f"It begins with / and has at most {_PATH_LIMIT} characters.",
+            hint=f"A path starts with / and has at most {_PATH_LIMIT} characters.",
         )
     for part in parts:
         if (
@@ -172,8 +172,8 @@ def check_image_path(path: str) -> None:
             or _RESERVED.fullmatch(part)
         ):
             raise InvalidInput(
-                f"{part[:80]!r} in {path[:80]!r} is not a name that Windows accepts.",
-                hint="Use letters, digits, dots, dashes; forward slashes between folders.",
+                f"{part[:80]!r} in {path[:80]!r} is not a valid Windows name.",
+                hint="Use letters, digits, dots and dashes, with forward slashes between folders.",
             )
 
 
@@ -192,35 +192,37 @@ def _check_command(command: str) -> None:
 
 def _check_pattern(value: str, pattern: re.Pattern[str], what: str, example: str) -> None:
     if value and not pattern.fullmatch(value):
-        raise InvalidInput(f"{value[:80]!r} is not a {what}.", hint=f"Write it {example}.")
+        raise InvalidInput(
+            f"{value[:80]!r} is not a {what}.", hint=f"Enter it in this form: {example}."
+        )
 
 
 def _check_address(address: str) -> None:
     match = _ADDRESS.fullmatch(address)
     if address and not match:
         raise InvalidInput(
-            f"{address[:80]!r} is not an address that a boot image can report to.",
-            hint="Write it like http://192.0.2.1:8081.",
+            f"{address[:80]!r} is not a valid report address.",
+            hint="Enter it in this form: http://192.0.2.1:8081.",
         )
     if match and (match[1] or "").startswith(REPORT_PATH):
         raise InvalidInput(
-            f"{address[:80]!r} holds a token that would end.",
-            hint="Leave the path out: each version gets a token of its own.",
+            f"{address[:80]!r} contains a token that would expire.",
+            hint="Leave out the path. Each version gets its own token.",
         )
 
 
 def _check_authority(authority: str) -> None:
     if authority and authority not in AUTHORITIES:
         raise InvalidInput(
-            f"{authority[:80]!r} is no authority of boot loaders.",
-            hint=f"There are {', '.join(AUTHORITIES)}.",
+            f"{authority[:80]!r} is not a boot loader authority.",
+            hint=f"Use one of {', '.join(AUTHORITIES)}.",
         )
 
 
 def _check_chain(chain: str) -> None:
     if chain not in CHAINS:
         raise InvalidInput(
-            f"{chain[:80]!r} is no way to start an image.", hint=f"There are {', '.join(CHAINS)}."
+            f"{chain[:80]!r} is not a boot method.", hint=f"Use one of {', '.join(CHAINS)}."
         )
 
 
@@ -232,14 +234,14 @@ def _check_numbers(properties: Properties) -> None:
         if value and not low <= value <= high:
             raise InvalidInput(f"{what} must be between {low} and {high}, not {value}.")
     if not 0 <= properties.menu_seconds <= 3600:
-        raise InvalidInput("The menu time limit must be between 0 and 3600 seconds.")
+        raise InvalidInput("The boot menu timeout must be between 0 and 3600 seconds.")
 
 
 def _check_unique(extra_files: tuple[ExtraFile, ...]) -> None:
     seen: set[str] = set()
     for file in extra_files:
         if file.path.lower() in seen:
-            raise InvalidInput(f"{file.path} is given twice (Windows ignores case).")
+            raise InvalidInput(f"{file.path} is listed twice (Windows ignores case).")
         seen.add(file.path.lower())
 
 

@@ -1,4 +1,4 @@
-"""Secrets that lie in a boot image: whoever can boot it can read them.
+"""Secrets in a boot image: anyone who can boot it can read them.
 
 A finding blocks publication until somebody overrides it with a reason. The scan never repeats
 the secret itself: a finding names the file, the line and the kind.
@@ -51,7 +51,7 @@ _EMPTY = r"(?!\s{0,40}(?:\*|%[^%\r\n]*%|%[0-9~*]|\$|<|\(|\"\"|''|$|Read-Host\b|I
 # Repetitions are bounded: a hostile file of one endless line must not cost minutes.
 _RULES = (
     _Rule(
-        "a password of an answer file",
+        "a password in an answer file",
         re.compile(
             r"<(?:\w{1,40}:)?(?:\w{0,40}Password|Credentials)\b[^>]{0,200}>\s{0,40}"
             r"(?:<(?:\w{1,40}:)?Value>\s{0,40})?(?!\*|%)[^<>\s][^<>]{0,400}</",
@@ -59,11 +59,11 @@ _RULES = (
         ),
     ),
     _Rule(
-        "a wireless network's key",
+        "a Wi-Fi key",
         re.compile(r"<(?:\w{1,40}:)?keyMaterial>\s{0,40}[^<>\s][^<>]{0,400}</", re.IGNORECASE),
     ),
     _Rule(
-        "a password as a setting",
+        "a password in a setting",
         re.compile(
             r"^[ \t]{0,40}[\"']?(?:set[ \t]{1,40}|\$)?[\"']?\w{0,40}passw(?:or)?d\w{0,40}"
             rf"[\"']?[ \t]{{0,40}}[=:][ \t]{{0,40}}{_EMPTY}[\"']?[^\s\"']",
@@ -71,7 +71,7 @@ _RULES = (
         ),
     ),
     _Rule(
-        "a saved password of a remote desktop",
+        "a saved Remote Desktop password",
         re.compile(r"^[ \t]{0,40}password 51:b:[0-9a-f]{8}", re.IGNORECASE | re.MULTILINE),
     ),
     _Rule(
@@ -82,11 +82,11 @@ _RULES = (
         ),
     ),
     _Rule(
-        "a password in clear given to ConvertTo-SecureString",
+        "a plain-text password for ConvertTo-SecureString",
         re.compile(r"ConvertTo-SecureString[^\r\n]{0,400}?-AsPlainText", re.IGNORECASE),
     ),
     _Rule(
-        "a name and password in an address",
+        "a user name and password in a URL",
         re.compile(
             r"\b(?:https?|ftp|smb)://[^\s/:@\"'<>%]{1,200}:[^\s/@\"'<>%]{1,200}@", re.IGNORECASE
         ),
@@ -146,7 +146,7 @@ def _net_use(text: str) -> Iterator[tuple[int, str]]:
             word for word in words if word and not word.startswith(("/", "\\\\", "*", "%", ">"))
         ]
         if any(not word.endswith(":") for word in bare):
-            yield match.start(), "a password given to net use"
+            yield match.start(), "a password in a net use command"
 
 
 def _decode(data: bytes) -> str:

@@ -65,4 +65,4 @@ def choose(
 
 def lacking(label: str, authority: str) -> str:
     """Why an image cannot be given to who needs this authority, as a sentence's middle."""
-    return f"{label} holds no UEFI boot loader signed under {AUTHORITIES[authority]}"
+    return f"{label} contains no UEFI boot loader signed by {AUTHORITIES[authority]}"

@@ -41,9 +41,9 @@ def check_enable(driver: Driver) -> None:
     if driver.missing:
         names = ", ".join(driver.missing[:5])
         raise InvalidInput(
-            f"{driver.name} {driver.version} is not complete: {names} "
+            f"{driver.name} {driver.version} is incomplete: {names} "
             f"{'is' if len(driver.missing) == 1 else 'are'} missing",
-            hint="import the vendor's whole folder, with all files that the INF names",
+            hint="Import the complete vendor folder with all files that the INF lists.",
         )
 
 
@@ -56,7 +56,7 @@ def check_delete(driver: Driver, images: Sequence[str]) -> None:
     if images:
         raise InUse(
             f"{driver.name} {driver.version} is in {', '.join(sorted(images))}",
-            hint="remove it from these images first",
+            hint="Remove it from these boot images first.",
         )
 
 
@@ -71,11 +71,11 @@ def clean_categories(words: Iterable[str]) -> tuple[str, ...]:
     for word in first.values():
         if len(word) > CATEGORY_LIMIT or not word.isprintable() or "," in word:
             raise InvalidInput(
-                f"{word[:60]!r} is no category",
-                hint=f"A category has at most {CATEGORY_LIMIT} characters and no comma.",
+                f"{word[:60]!r} is not a valid category",
+                hint=f"A category can have at most {CATEGORY_LIMIT} characters and no comma.",
             )
     if len(first) > CATEGORIES_LIMIT:
-        raise InvalidInput(f"a driver has at most {CATEGORIES_LIMIT} categories")
+        raise InvalidInput(f"a driver can have at most {CATEGORIES_LIMIT} categories")
     return tuple(first[word] for word in sorted(first))
 
 
@@ -130,7 +130,7 @@ def _claims(driver: Driver) -> frozenset[tuple[Architecture, str]]:
 
 
 def search_text(driver: Driver) -> str:
-    """All that a search looks at, in one text without case: to be stored beside the driver."""
+    """All searchable text of a driver, in lower case; stored with the driver."""
     descriptions = dict.fromkeys(model.description for model in driver.models)
     words = (
         driver.name,

@@ -152,7 +152,7 @@ def parse_devices(text: str) -> ParsedDevices:
         InvalidInput: the text is too long, or says nothing about devices.
     """
     if len(text) > MAX_TEXT:
-        raise InvalidInput("the list of devices is longer than a megabyte")
+        raise InvalidInput("the device list is larger than one megabyte")
     found: list[Device] = []
     unread: list[str] = []
     for line in text.replace("&amp;", "&").splitlines():
@@ -165,11 +165,11 @@ def parse_devices(text: str) -> ParsedDevices:
             found[-1] = replace(found[-1], subsystem=(subsystem[2] + subsystem[1]).upper())
     if not found:
         raise InvalidInput(
-            "there is no device in this list",
-            hint="paste PNPDeviceIDs, the output of lspci -nn, or lines like 8086:15be",
+            "the list contains no devices",
+            hint="Paste PNPDeviceIDs, the output of lspci -nn, or lines such as 8086:15be.",
         )
     if len(found) > MAX_DEVICES:
-        raise InvalidInput(f"more than {MAX_DEVICES} devices are not of one machine")
+        raise InvalidInput(f"more than {MAX_DEVICES} devices cannot belong to one machine")
     return ParsedDevices(tuple(dict.fromkeys(found)), tuple(unread[:50]))
 
 

@@ -2,7 +2,7 @@
 
 Hardware ids and services show many conflicts, not all: some packages spoil each other's work
 though no INF says so. A pair names two kinds of drivers by pattern and what is wrong with them
-together; where it was learned stands beside it. Here drivers are held against pairs.
+together, with its source. This module compares drivers with these pairs.
 """
 
 import re
@@ -29,13 +29,13 @@ class Trouble(StrEnum):
     """What is wrong with the two."""
 
     APART = "apart"
-    """They may not be in one image."""
+    """They cannot be in the same boot image."""
 
     ORDER = "order"
-    """The first must be loaded before the second."""
+    """The first driver must be loaded before the second."""
 
     RELEASE = "release"
-    """They belong together: the first two numbers of their versions must be the same."""
+    """They belong together: their first two version numbers must match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Side:
 class KnownPair:
     """Two kinds of drivers, what is wrong with them together, and how that is known.
 
-    `source` is the address where it is told, or for a pair of the site's own (`own`) what its
+    `source` is the address of the report, or for a pair of the site's own (`own`) what its
     administrator noted.
     """
 
@@ -101,11 +101,11 @@ class KnownPair:
         one, other = self.first.label, self.second.label
         match self.trouble:
             case Trouble.APART:
-                return f"Not in one image: {one}, and {other}."
+                return f"Never in the same boot image: {one} and {other}."
             case Trouble.ORDER:
                 return f"Load {one} before {other}."
             case Trouble.RELEASE:
-                return f"Of one release (the first two numbers): {one}, and {other}."
+                return f"Must have the same first two version numbers: {one} and {other}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +126,15 @@ def check_pair(pair: KnownPair) -> KnownPair:
     reason, source = " ".join(pair.reason.split()), " ".join(pair.source.split())
     if not reason:
         raise InvalidInput(
-            "a pair needs a reason", hint="Say what goes wrong, for those who come after you."
+            "enter a description of the conflict",
+            hint="Describe what goes wrong, for other administrators.",
         )
     if len(reason) > REASON_LIMIT or len(source) > REASON_LIMIT:
-        raise InvalidInput(f"reason and source have at most {REASON_LIMIT} characters each")
+        raise InvalidInput(
+            f"description and source can have at most {REASON_LIMIT} characters each"
+        )
     if not (reason + source).isprintable():
-        raise InvalidInput("reason and source must be printable text")
+        raise InvalidInput("description and source must be printable text")
     first, second = _check_side(pair.first), _check_side(pair.second)
     if first == second and pair.trouble is Trouble.ORDER:
         raise InvalidInput("a driver cannot be loaded before itself")
@@ -242,21 +245,23 @@ def _check_side(side: Side) -> Side:
     words = [*clean.inf.split(), *clean.service.split()]
     if not words:
         raise InvalidInput(
-            "a side of the pair names no driver", hint="Give an INF's name, or a service's."
+            "one side of the conflict selects no driver", hint="Enter an INF name or a service."
         )
     for word in words:
         if not _WORD.fullmatch(word) or len(re.sub(r"[*?]", "", word)) < FEWEST_LETTERS:
             raise InvalidInput(
-                f"{word[:60]!r} cannot name drivers of a pair",
-                hint=f"A name like e1d*.inf, with at least {FEWEST_LETTERS} letters in it.",
+                f"{word[:60]!r} is not a valid pattern",
+                hint=f"Enter a name such as e1d*.inf with at least {FEWEST_LETTERS} letters.",
             )
     if any(len(text) > TEXT_LIMIT for text in (clean.inf, clean.provider, clean.service)):
-        raise InvalidInput(f"names in a pair have at most {TEXT_LIMIT} characters together")
+        raise InvalidInput(
+            f"the names of one side can have at most {TEXT_LIMIT} characters in total"
+        )
     if not clean.provider.isprintable():
-        raise InvalidInput("the provider of a pair must be printable text")
+        raise InvalidInput("the provider must be printable text")
     for version in (clean.since, clean.before):
         if version and not _VERSION.fullmatch(version):
-            raise InvalidInput(f"{version[:40]!r} is no version", hint="Like 12.19.1.32.")
+            raise InvalidInput(f"{version[:40]!r} is not a version", hint="For example 12.19.1.32.")
     return clean
 
 

@@ -29,10 +29,10 @@ _POSITION_BITS = 8
 _LAST_POSITION = (1 << _POSITION_BITS) - 1
 
 _HOW = {
-    _HARDWARE_HARDWARE: "an id of the device itself, and the INF names it as such",
-    _HARDWARE_COMPATIBLE: "an id of the device itself, which the INF calls compatible",
-    _COMPATIBLE_HARDWARE: "an id that the device is compatible with",
-    _COMPATIBLE_COMPATIBLE: "an id that device and INF both call compatible",
+    _HARDWARE_HARDWARE: "a hardware ID of the device, listed as hardware ID in the INF",
+    _HARDWARE_COMPATIBLE: "a hardware ID of the device, listed as compatible ID in the INF",
+    _COMPATIBLE_HARDWARE: "a compatible ID of the device, listed as hardware ID in the INF",
+    _COMPATIBLE_COMPATIBLE: "a compatible ID of the device, listed as compatible ID in the INF",
 }
 
 

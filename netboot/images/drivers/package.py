@@ -130,7 +130,7 @@ class _Planner:
         path = safe_path(source.folder, source.name)
         if path is None:
             shown = f"{source.folder}\\{source.name}".strip("\\")[:100]
-            self.findings.setdefault(f"{shown} lies outside the package and was not looked for.")
+            self.findings.setdefault(f"{shown} is outside the driver package and was ignored.")
             self._miss(source.name)
             return
         plain = path.rpartition("/")[2]
@@ -142,7 +142,7 @@ class _Planner:
         if cabinet and (found := self._find(cabinet)):
             self.files.setdefault(found, set()).add(self.architecture)
             self.findings.setdefault(
-                f"{source.name} should be inside {found}, which was not opened."
+                f"{source.name} should be inside {found}, which could not be opened."
             )
             return
         self._miss(path)
@@ -157,10 +157,10 @@ class _Planner:
         if found:
             self.files.setdefault(found, set()).add(self.architecture)
         else:
-            self.findings.setdefault(f"{name[:100]}, which the INF brings along, is missing.")
+            self.findings.setdefault(f"{name[:100]}, which the INF includes, is missing.")
 
     def want_catalogs(self, inf: Inf) -> str:
-        """The catalog files beside the INF; the first one that lies there comes back."""
+        """The first of the catalog files that is in the folder of the INF."""
         names = dict.fromkeys(inf.version.catalog(word) for word in inf.payloads)
         first = ""
         for name in names:
@@ -168,11 +168,11 @@ class _Planner:
             found = self._find(path) if path else None
             if not name:
                 self.findings.setdefault(
-                    "The INF names no catalog file: Windows takes the driver for unsigned."
+                    "The INF lists no catalog file. Windows treats the driver as unsigned."
                 )
             elif found is None:
                 self.findings.setdefault(
-                    f"The catalog file {name[:100]} is missing: nothing vouches for the driver."
+                    f"The catalog file {name[:100]} is missing. Windows treats it as unsigned."
                 )
             else:
                 self.files.setdefault(found, set())
@@ -228,7 +228,7 @@ def package(inf: Inf, inf_name: str, listing: Iterable[AvailableFile]) -> Driver
     spelling = {path.casefold(): path for path in files}
     planned = plan(inf, inf_name, lambda path: spelling.get(path.casefold()))
     if inf_name not in files:
-        raise FormatError(f"{inf_name} is not in the listing")
+        raise FormatError(f"{inf_name} is not in the file list")
     return make_driver(inf, inf_name, planned, files)
 
 
@@ -309,7 +309,7 @@ def _missing_findings(planned: Plan, complete: list[str]) -> list[str]:
         shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         label = ARCHITECTURE_OF[word]
         if complete:
-            findings.append(f"Left out for {label}, whose files are missing: {shown}.")
+            findings.append(f"Left out for {label} because files are missing: {shown}.")
         else:
             findings.append(f"Missing files that the INF copies for {label}: {shown}.")
     return findings
@@ -340,7 +340,7 @@ def _unvouched(
     if vouched is None:
         return []
     return [
-        f"{path} is not what the catalog file {planned.catalog} vouches for."
+        f"{path} does not match the catalog file {planned.catalog}."
         for path in planned.files
         if path.lower().endswith((".inf", ".sys")) and not available[path].names & vouched
     ]
@@ -353,13 +353,15 @@ def _inf_findings(inf: Inf, used: list[str]) -> list[str]:
     others = dict.fromkeys(name[:80] for payload in payloads for name in payload.other_infs)
     if others:
         names = ", ".join(others)
-        findings.append(f"It builds on Windows' own {names}, which the image must hold.")
+        findings.append(f"It needs {names} from Windows, which the boot image must contain.")
     if any(payload.co_installers for payload in payloads):
-        findings.append("It names co-installers, which Windows PE does not run.")
+        findings.append("It uses co-installers, which Windows PE does not run.")
     if inf.version.layout_files:
-        findings.append("It was made to come with Windows itself (LayoutFile), not as a package.")
+        findings.append(
+            "It is made to be included in Windows (LayoutFile), not installed as a package."
+        )
     if not others and _starts_nothing(inf, used):
-        findings.append("It installs no service of its own: Windows must have the program already.")
+        findings.append("It installs no service. Windows must already include the driver binary.")
     return [*findings, *inf.findings]
 
 

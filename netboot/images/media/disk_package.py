@@ -64,8 +64,8 @@ def check_system(version: ContentVersion, system: System) -> None:
     fitting = systems_for(version)
     if system not in fitting:
         raise InvalidInput(
-            f"{version.label} cannot be started from the disk of a {system} machine",
-            hint=f"It can from a {fitting[0]} machine's." if fitting else "Make media of it.",
+            f"{version.label} cannot start from the disk of a {system} machine",
+            hint=f"Use a {fitting[0]} machine." if fitting else "Create boot media instead.",
         )
 
 
@@ -141,7 +141,7 @@ def _files(package: DiskPackage) -> dict[str, tuple[str, int]]:
     for name in FILES[package.system]:
         file = package.version.file(name)
         if file is None:
-            raise InvalidInput(f"{package.version.label} holds no {name}")
+            raise InvalidInput(f"{package.version.label} does not contain {name}")
         found[name] = (file.digest.removeprefix("sha256:"), file.size)
     return found
 
@@ -149,5 +149,5 @@ def _files(package: DiskPackage) -> dict[str, tuple[str, int]]:
 def _safe(name: str, value: str) -> str:
     """The value, if it means nothing to any shell. Raises InvalidInput."""
     if not _SAFE.fullmatch(value):
-        raise InvalidInput(f"{name.lower()} cannot stand in a script: {value[:80]!r}")
+        raise InvalidInput(f"{name.lower()} is not allowed in a script: {value[:80]!r}")
     return value

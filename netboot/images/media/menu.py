@@ -1,4 +1,4 @@
-"""What GRUB is told on media and disks of ours: check every byte, then start the image.
+"""The GRUB configuration of media and disks: check every byte, then start the image.
 
 The kernel gets its WIM as it lies on the medium: a header of a cpio archive stands before it
 as a file of its own (`wim.head`), and GRUB puts initrds one behind the other. So a medium
@@ -137,7 +137,10 @@ def _entry(entry: MenuEntry, *, is_locked: bool) -> Iterable[str]:
         f"    linux {folder}/vmlinuz {entry.arguments}",
         f"    initrd {folder}/initrd.gz {folder}/wim.head /{entry.wim_path}",
         "  else",
-        *(f"    {line}" for line in _refusal("a file here was altered or cannot be read.")),
+        *(
+            f"    {line}"
+            for line in _refusal("a file on this medium is damaged or cannot be read.")
+        ),
         "  fi",
         "}",
     )
@@ -146,14 +149,14 @@ def _entry(entry: MenuEntry, *, is_locked: bool) -> Iterable[str]:
 def _none_fits(held: set[Architecture]) -> Iterable[str]:
     if Architecture.X86 in held:
         return ()
-    refusal = _refusal("this processor knows 32 bits only, and the image here is for 64.")
+    refusal = _refusal("this machine has a 32-bit processor, but the image is 64-bit.")
     return ("menuentry 'no image for this processor' --id none --unrestricted {", *refusal, "}")
 
 
 def _refusal(why: str) -> Iterable[str]:
     return (
         f"echo 'netboot: {why}'",
-        "echo 'netboot: nothing is started; going on with the next boot device.'",
+        "echo 'netboot: nothing was started; trying the next boot device.'",
         f"sleep --interruptible {REFUSAL_SECONDS}",
         "exit",
     )

@@ -234,7 +234,7 @@ def _native_bios(order: MediaOrder, carried: Sequence[Carried]) -> list[MediumFi
 def media_bcd(carried: Sequence[Carried], *, is_uefi: bool, expires: str = "") -> bytes:
     """The boot configuration of a medium: everything on the device that it was started from.
 
-    A date of expiry stands beside each title; the menu is shown so that somebody sees it.
+    Each title includes the expiry date, and the menu is shown so that the user sees it.
     """
     first, *rest = carried
     other = rest[0] if rest else None

@@ -25,7 +25,7 @@ LARGEST_DISK = 2 << 40
 MIB = 1 << 20
 PASSWORD_LIMIT = 128
 PASSWORD_ROUNDS = 20_000
-PASSWORD_USER = "start"  # noqa: S105  the name that GRUB asks for beside the password
+PASSWORD_USER = "start"  # noqa: S105  the user name that GRUB asks for with the password
 
 _LABEL = re.compile(r"[A-Z0-9][A-Z0-9_-]*")
 _HOME = re.compile(r"http://[A-Za-z0-9.:\[\]-]{1,120}")
@@ -73,32 +73,32 @@ class MediaOrder:
     def __post_init__(self) -> None:
         if not _LABEL.fullmatch(self.label) or len(self.label) > LABEL_LIMIT:
             raise InvalidInput(
-                f"{self.label[:40]!r} is no volume label",
-                hint=f"At most {LABEL_LIMIT} of A-Z, 0-9, dash and underscore, like NETBOOT-X64.",
+                f"{self.label[:40]!r} is not a valid volume label",
+                hint=f"Use at most {LABEL_LIMIT} of A-Z, 0-9, dash and underscore.",
             )
         if self.format is not DiskFormat.RAW and self.kind is not MediaKind.DISK:
             raise InvalidInput(
                 f"an {self.kind} image is never {self.format}",
-                hint="Ask for a disk image, or leave the format out.",
+                hint="Choose a disk image, or leave out the format.",
             )
         if self.expires:
             _check_date(self.expires)
         if self.password_hash and not _HASH.fullmatch(self.password_hash):
-            raise InvalidInput("the start password was not hashed as GRUB wants it")
+            raise InvalidInput("the start password hash is not in GRUB's format")
         if self.home and not _HOME.fullmatch(self.home):
             raise InvalidInput(
-                f"{self.home[:80]!r} is no address to report to",
-                hint="Write it like http://192.0.2.1:8081, the site's address for boot files.",
+                f"{self.home[:80]!r} is not a valid report address",
+                hint="Enter the site's address for boot files, for example http://192.0.2.1:8081.",
             )
         if self.size and self.kind is not MediaKind.DISK:
             raise InvalidInput(
                 f"the size of an {self.kind} image cannot be chosen",
-                hint="Only disk images may be larger than they need to be; leave the size out.",
+                hint="Only disk images can have a custom size. Leave out the size.",
             )
         if self.size % MIB or not 0 <= self.size <= LARGEST_DISK:
             raise InvalidInput(
-                f"a size of {self.size} bytes cannot be had",
-                hint="Disks are whole MiB, up to 2 TiB.",
+                f"a size of {self.size} bytes is not possible",
+                hint="Use whole MiB, up to 2 TiB.",
             )
 
     def to_json(self) -> dict[str, Any]:
@@ -118,20 +118,20 @@ def check_order(order: MediaOrder, versions: Sequence[ContentVersion]) -> str:
     Raises InvalidInput saying what cannot be, and what to do.
     """
     if not 1 <= len(versions) <= 2:
-        raise InvalidInput("a medium carries one version, or two for two processors")
+        raise InvalidInput("a medium contains one version, or two of different architectures")
     names = " and ".join(version.label for version in versions)
     if len({version.architecture for version in versions}) != len(versions):
         raise InvalidInput(
-            f"{names} are for the same processor",
-            hint="One medium carries one x64 and one x86 version at most.",
+            f"{names} have the same architecture",
+            hint="A medium can contain at most one x64 and one x86 version.",
         )
     chain = next(
         (c for c in (LINUX, NATIVE) if all(c in version.chains for version in versions)), ""
     )
     if not chain:
         raise InvalidInput(
-            f"{names} cannot be started from one medium",
-            hint="Each must be bootable by itself, and both by the same kind of loader.",
+            f"{names} cannot start from the same medium",
+            hint="Each must be bootable, and both must use the same kind of boot loader.",
         )
     for version in versions:
         _check_version(order, version, chain)
@@ -144,33 +144,33 @@ def _check_version(order: MediaOrder, version: ContentVersion, chain: str) -> No
     lacking = [name for name in NEEDED[chain] if version.file(name) is None]
     if lacking:
         raise InvalidInput(
-            f"{version.label} holds no {', '.join(lacking)}, so no medium can start it",
-            hint="Build a new version of it.",
+            f"{version.label} does not contain {', '.join(lacking)}, so no medium can start it",
+            hint="Build a new version.",
         )
     wim = version.file("boot.wim")
     if wim is not None and wim.size > SIZE_LIMIT:
         raise InvalidInput(
-            f"the boot.wim of {version.label} has {wim.size} bytes; FAT holds files up to 4 GiB",
-            hint="Take what is not needed for a start out of the image, and build it again.",
+            f"the boot.wim of {version.label} has {wim.size} bytes; FAT supports files up to 4 GiB",
+            hint="Remove what is not needed from the image and build it again.",
         )
     needs_uefi = version.architecture is Architecture.ARM64
     if needs_uefi and (chain == LINUX or order.kind is MediaKind.DISK):
         raise InvalidInput(
             f"{version.label} is for ARM64, whose machines have no BIOS",
-            hint="Ask for an ISO or a USB image of a Windows PE.",
+            hint="Create an ISO or a USB image of a Windows PE.",
         )
 
 
 def _check_native(order: MediaOrder) -> None:
     if order.password_hash:
         raise InvalidInput(
-            "Microsoft's boot manager asks for no password",
-            hint="Leave it out, or lock the image itself with a prestart command.",
+            "Windows Boot Manager does not support a password",
+            hint="Leave it out, or protect the image with a prestart command.",
         )
     if order.home:
         raise InvalidInput(
-            "Windows PE takes no report address from a medium: its WIM stays as it is",
-            hint="Set report_home in the image's properties and build a version.",
+            "a Windows PE medium cannot have its own report address",
+            hint="Set report_home in the image's properties and build a new version.",
         )
 
 
@@ -178,15 +178,17 @@ def _check_date(text: str) -> None:
     try:
         date.fromisoformat(text)
     except ValueError:
-        raise InvalidInput(f"{text[:40]!r} is no date", hint="Write it like 2027-03-31.") from None
+        raise InvalidInput(
+            f"{text[:40]!r} is not a valid date", hint="Enter it in this form: 2027-03-31."
+        ) from None
 
 
 def hash_password(password: str, salt: bytes) -> str:
     """What GRUB compares a start password with (PBKDF2, RFC 8018). Raises InvalidInput."""
     if not 4 <= len(password) <= PASSWORD_LIMIT or not password.isascii():
         raise InvalidInput(
-            "this start password cannot be used",
-            hint=f"4 to {PASSWORD_LIMIT} plain ASCII characters: keyboards are English at a start.",
+            "this start password is not valid",
+            hint=f"Use 4 to {PASSWORD_LIMIT} ASCII characters. The keyboard is English at startup.",
         )
     made = hashlib.pbkdf2_hmac("sha512", password.encode("ascii"), salt, PASSWORD_ROUNDS)
     return f"grub.pbkdf2.sha512.{PASSWORD_ROUNDS}.{salt.hex().upper()}.{made.hex().upper()}"

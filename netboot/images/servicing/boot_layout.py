@@ -57,7 +57,7 @@ LINUX_FILES = ("vmlinuz", "initrd.gz")
 UEFI_FILES = ("bootmgfw.efi",)
 BIOS_FILES = ("pxeboot.n12", "bootmgr.exe")
 
-_FROM_MEDIA = "Copy it from the same release's installation media or assessment and deployment kit"
+_FROM_MEDIA = "Copy it from the installation media or the ADK of the same Windows release"
 _SOURCES = MappingProxyType(
     {
         "bootmgfw.efi": f"{_FROM_MEDIA} (Windows\\Boot\\EFI).",
@@ -129,7 +129,7 @@ def missing(boot_files: tuple[BootFile, ...], architecture: Architecture) -> lis
     needs = [*((name, "UEFI machines") for name in UEFI_FILES)]
     if architecture is not Architecture.ARM64:
         needs += [(name, "BIOS machines") for name in BIOS_FILES]
-    needs.append(("boot.sdi", "Windows' own boot managers"))
+    needs.append(("boot.sdi", "Windows Boot Manager"))
     return [
         MissingBootFile(name, needed_for, _SOURCES[name])
         for name, needed_for in needs

@@ -218,7 +218,7 @@ def _check_fit(facts: ImageFacts, image: BootImage) -> None:
     properties = image.properties
     if properties.background and not facts.has_background:
         raise InvalidInput(
-            "This Windows PE shows no background picture (it holds no winpe.jpg).",
+            "This Windows PE does not support a background picture (it has no winpe.jpg).",
             hint="Leave the background empty, or import a Windows PE of Windows 8 or later.",
         )
     _check_authority(facts, properties.uefi_authority)
@@ -228,7 +228,7 @@ def _check_fit(facts: ImageFacts, image: BootImage) -> None:
     ):
         if wanted and hive not in facts.hives:
             raise InvalidInput(
-                f"The image holds no {hive} hive, so its {what} cannot be set.",
+                f"The image has no {hive} hive, so its {what} cannot be set.",
                 hint="Leave this property empty for this image.",
             )
 
@@ -241,8 +241,8 @@ def _check_authority(facts: ImageFacts, wanted: str) -> None:
         if wanted == uefi_loader.AUTHORITY_2023:
             other = r"with Windows\Boot\EFI_EX\bootmgfw_EX.efi (kits and updates since 2024)."
         raise InvalidInput(
-            f"{uefi_loader.lacking('The image', wanted)}; it holds: {have}.",
-            hint=f"Leave the choice to the site, or import a Windows PE {other}",
+            f"{uefi_loader.lacking('The image', wanted)}. Available: {have}.",
+            hint=f"Use the site setting, or import a Windows PE {other}",
         )
 
 
@@ -274,16 +274,16 @@ def _driver_tree(folder: str, driver: Driver, architecture: Architecture) -> Add
     target = f"{DRIVERS_FOLDER}/{folder}"
     if not driver.inf_name.isascii() or '"' in driver.inf_name:
         raise InvalidInput(
-            f"{driver.inf_name!r} cannot stand in a batch file.",
+            f"{driver.inf_name!r} is not allowed in a batch file.",
             hint="Rename the INF to plain ASCII letters and import the driver again.",
         )
     names = [file.path.lower() for file in driver.files]
     if len(set(names)) != len(names):
         raise InvalidInput(
-            f"{driver.name} has files whose names differ only in case; Windows cannot hold both."
+            f"{driver.name} has files whose names differ only in case. Windows cannot store both."
         )
     if driver.inf_name.lower() not in names:
-        raise InvalidInput(f"{driver.name} does not hold its own INF ({driver.inf_name}).")
+        raise InvalidInput(f"{driver.name} does not contain its own INF ({driver.inf_name}).")
     for file in driver.files:
         check_image_path(f"{target}/{file.path}")
     files = (
@@ -331,8 +331,8 @@ def _driver_findings(facts: ImageFacts, drivers: tuple[Driver, ...]) -> Iterator
         fitting = [model for model in driver.models if model.architecture is facts.architecture]
         if facts.build and fitting and all(m.minimum_build > facts.build for m in fitting):
             yield (
-                f"{driver.name} wants Windows build {min(m.minimum_build for m in fitting)} "
-                f"or later; this image is build {facts.build}."
+                f"{driver.name} requires Windows build {min(m.minimum_build for m in fitting)} "
+                f"or later, but this image is build {facts.build}."
             )
         if not driver.catalog_file:
-            yield f"{driver.name} names no catalog file, so Windows PE may refuse it as unsigned."
+            yield f"{driver.name} has no catalog file, so Windows PE may reject it as unsigned."

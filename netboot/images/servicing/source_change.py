@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from netboot.errors import OperatorFault
+from netboot.errors import OperatorFault, explained
 from netboot.images.boot_image.boot_image import BootImage, SourceWim
 from netboot.images.boot_image.description import ImageFacts
 from netboot.images.drivers.driver import Driver
@@ -153,11 +153,11 @@ def _remarks(old: ImageFacts, new: ImageFacts) -> Iterator[str]:
     if new.languages != old.languages:
         yield f"Languages change from {_listed(old.languages)} to {_listed(new.languages)}."
     for lost in [chain for chain in old.chains if chain not in new.chains]:
-        yield f"The new source cannot be booted by the chain {lost}."
+        yield f"The new source does not support the boot method {lost}."
     if _own_start(old) and not _own_start(new):
-        yield "The old source started programs of its own; the new one does not."
+        yield "The old source starts its own programs; the new one does not."
     if _own_start(new) and not _own_start(old):
-        yield "The new source starts programs of its own, before which drivers are loaded."
+        yield "The new source starts its own programs. Drivers are loaded before them."
     for file in new.boot_files:
         before = old.boot_file(file.name)
         if before and before.signer != file.signer:
@@ -181,8 +181,8 @@ def _conflicts(image: BootImage, new: ImageFacts) -> Iterator[str]:
     try:
         plan(new, moved, 1)
     except OperatorFault as fault:
-        yield f"{fault} {fault.hint}".strip()
+        yield explained(fault)
 
 
 def _listed(languages: tuple[str, ...]) -> str:
-    return ", ".join(languages) or "none that is named"
+    return ", ".join(languages) or "none listed"

@@ -1,6 +1,6 @@
 r"""The report that Windows PE sends home after its drivers were loaded: nb-report.cmd.
 
-It runs beside the image's own start-up and never holds it up: it waits for the network by
+It runs in parallel with the image's own startup and never delays it: it waits for the network by
 trying, for ten minutes at most, and ends. Windows PE has curl.exe since Windows 10 1803; where
 it is missing the log says so. nb-start.cmd leaves in NBLOADED and NBFAILED which packages
 drvload took and which it refused.
@@ -53,7 +53,7 @@ def report_script(report: HomeReport) -> list[str]:
     body = ",".join(fields)
     # ping waits a second between two echoes; Windows PE has no other program that waits.
     return [
-        f"if not exist {_CURL} echo netboot: this image has no curl.exe to report with>>%NBLOG%",
+        f"if not exist {_CURL} echo netboot: cannot report: this image has no curl.exe>>%NBLOG%",
         f"if not exist {_CURL} exit /b",
         "set NBTRY=0",
         ":again",

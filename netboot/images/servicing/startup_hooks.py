@@ -134,7 +134,7 @@ def plan_hook(start_up: StartUp, wish: Wish) -> Hook:
         return hook
     findings: tuple[str, ...] = ()
     if start_up.winpeshl is not None:
-        findings = ("winpeshl.ini names no program, so the image's next way to start is used.",)
+        findings = ("winpeshl.ini lists no program, so it is ignored.",)
     if start_up.setup_path:
         return _hook_setup(start_up.setup_path, wish, findings)
     if start_up.startnet is None or is_default_startnet(start_up.startnet):
@@ -242,7 +242,7 @@ def _hook_startnet(text: str, wish: Wish, findings: tuple[str, ...]) -> Hook:
             return _no_place_for_prestart("startnet.cmd")
         findings = (
             *findings,
-            "startnet.cmd has no wpeinit line of its own: the image must start the network.",
+            "startnet.cmd does not run wpeinit, so the image must start the network itself.",
         )
     elif wish.prestart_command:
         lines[network + 1 : network + 1] = [f"{MARK}\r\n", _CALL_PRESTART + "\r\n"]
@@ -272,7 +272,7 @@ def _no_place_for_prestart(where: str) -> Hook:
         Mode.NONE,
         refusal=(
             "The prestart command must run after the network is up, but "
-            f"{where} has no wpeinit line after which it could stand."
+            f"{where} does not run wpeinit."
         ),
     )
 

@@ -159,6 +159,10 @@ class PublishedContent:
     authorities: MappingProxyType[str, str] = field(default_factory=lambda: MappingProxyType({}))
     names: MappingProxyType[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
+    def names_machine(self, mac: str) -> bool:
+        """Whether policy says anything of this very machine: its image, or its authority."""
+        return mac in self.assignments or mac in self.authorities
+
     @staticmethod
     def empty() -> "PublishedContent":
         """A point that holds nothing yet."""

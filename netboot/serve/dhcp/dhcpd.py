@@ -1,7 +1,7 @@
-"""The proxyDHCP server: sockets, events and counters around answers that others decide.
+"""The proxyDHCP server: sockets, events and counters around the answers of `boot.answer`.
 
-Port 67 hears broadcasts beside the site's own DHCP server; 4011 is the boot server port of PXE.
-Where a DHCP server on this very host holds port 67 we serve 4011 only, and say which line its
+Port 67 hears broadcasts next to the site's own DHCP server; 4011 is the boot server port of PXE.
+Where a DHCP server on this host holds port 67 we serve 4011 only, and name the line that its
 configuration needs. Nothing here may block, and no datagram may end the daemon.
 """
 
@@ -16,7 +16,7 @@ from typing import Final
 
 from netboot.boot.answer.client import BootClient
 from netboot.boot.answer.dhcp_on_host import option_60_lines
-from netboot.boot.answer.proxy_dhcp import Answer, Ignored, ProxyDhcp, Twin, learned_address
+from netboot.boot.answer.proxy_dhcp import Answer, Ignored, ProxyDhcp, learned_address
 from netboot.boot.told.events import (
     AddressLearned,
     Discovered,
@@ -40,13 +40,13 @@ _SAME_REASON_AGAIN: Final = 10.0  # seconds
 _REASONS_REMEMBERED: Final = 1024
 _SOURCE_HOLDS: Final = 10.0  # seconds: addresses and routes may change
 _SOURCES_REMEMBERED: Final = 64
-_KINDS_REMEMBERED: Final = 64
+_NEVER_LOOKED: Final = (0.0, False)
 
 
 class DhcpServer:
     """Answers boot clients on one interface.
 
-    `notes` are sentences for the operator: what we can't do here, and the cure. `counts` says
+    `notes` are sentences for the administrator: what we cannot do here, and the cure. `counts` says
     what came in and what became of it.
     """
 
@@ -73,7 +73,6 @@ class DhcpServer:
         self._interface, self._address = interface, address
         self._source = _source_address(address)
         self._as_we: dict[str, tuple[float, bool]] = {}
-        self._events_of: dict[int, tuple[Answer, Discovered, OfferSent]] = {}
         self._sockets: dict[int, socket.socket] = {}
         self._tap: OfferTap | None = None
         try:
@@ -107,7 +106,7 @@ class DhcpServer:
             except PortTaken as taken:
                 if port != SERVER_PORT or len(ports) == 1:
                     raise
-                self.notes.append(_beside_dhcp_server(taken))
+                self.notes.append(_next_to_dhcp_server(taken))
                 continue
             _widen(udp)
             self._sockets[port] = udp
@@ -120,11 +119,9 @@ class DhcpServer:
             self.notes.append(f"other boot servers will not be noticed: {error}")
 
     def _reader(self, udp: socket.socket, port: int) -> Callable[[float], None]:
-        twin_of = self._proxy.twin if port == SERVER_PORT else _no_twin
         receive = udp.recvfrom
 
         def ready(now: float) -> None:
-            at = time.time()
             for _ in range(_DATAGRAMS_PER_WAKE):
                 try:
                     data, source = receive(_LARGEST)
@@ -133,18 +130,14 @@ class DhcpServer:
                 except OSError as error:  # an ICMP error of an earlier answer
                     self.counts[f"receive error {errno.errorcode.get(error.errno or 0)}"] += 1
                     continue
-                twin = twin_of(data, now)
-                if twin is not None:
-                    self._send_twin(udp, twin, now, at)
-                else:
-                    self._handle(udp, port, data, source, now)
+                self._handle(udp, port, data, source, now)
 
         return ready
 
     def _handle(
         self, udp: socket.socket, port: int, data: bytes, source: tuple[str, int], now: float
     ) -> None:
-        outcome, packet = self._proxy.receive(data, port=port, source=source, now=now)
+        outcome, packet = self._proxy.receive(data, port, source, now)
         if isinstance(outcome, Answer):
             self._send(udp, port, outcome, now)
         else:
@@ -153,50 +146,36 @@ class DhcpServer:
             self._learn_address(packet)
 
     def _send(self, udp: socket.socket, port: int, answer: Answer, now: float) -> None:
-        client = answer.client
+        client, at = answer.client, time.time()
         if client.message is MessageType.DISCOVER:
-            self._emit(_discovered(client, mac=client.mac, machine_id=client.machine_id))
-        if self._sent(udp, port, bytes(answer.packet), answer, mac=client.mac, now=now):
-            self._emit(_offer_sent(answer, port, mac=client.mac))
+            self._emit(_discovered(client, at))
+        if self._sent(udp, port, answer, now):
+            version = answer.version
+            self._emit(
+                OfferSent(
+                    at=at,
+                    mac=client.mac,
+                    ip=client.address,
+                    file=answer.file,
+                    image=version.image,
+                    version=version.number,
+                    port=port,
+                    reason=answer.reason,
+                    warning=answer.warning,
+                )
+            )
 
-    def _send_twin(self, udp: socket.socket, twin: Twin, now: float, at: float) -> None:
-        payload, answer, mac, machine_id = twin
-        _, discovered, offered = self._events_of.get(id(answer)) or self._make_events(answer)
-        self._emit(discovered.of_twin(at, mac, machine_id))
-        if self._sent(udp, SERVER_PORT, payload, answer, mac=mac, now=now):
-            self._emit(offered.again(at, mac))
-
-    def _make_events(self, answer: Answer) -> tuple[Answer, Discovered, OfferSent]:
-        """What all twins of its machine tell. The answer is kept, so that its id stays its own."""
-        if len(self._events_of) >= _KINDS_REMEMBERED:
-            self._events_of.clear()
-        made = (
-            answer,
-            _discovered(answer.client, mac="", machine_id=""),
-            _offer_sent(answer, SERVER_PORT, mac=""),
-        )
-        self._events_of[id(answer)] = made
-        return made
-
-    def _sent(
-        self,
-        udp: socket.socket,
-        port: int,
-        payload: bytes,
-        answer: Answer,
-        *,
-        mac: str,
-        now: float,
-    ) -> bool:
+    def _sent(self, udp: socket.socket, port: int, answer: Answer, now: float) -> bool:
+        destination = answer.destination
         try:
-            if self._leaves_as_we(answer.destination, now):
-                udp.sendto(payload, answer.destination)
+            if self._leaves_as_we(destination, now):
+                udp.sendto(answer.payload, destination)
             else:
-                udp.sendmsg([payload], self._source, 0, answer.destination)
+                udp.sendmsg([answer.payload], self._source, 0, destination)
         except OSError as error:
             self.counts["send failed"] += 1
-            reason = f"the answer could not be sent to {answer.destination[0]}: {error.strerror}"
-            self._tell_ignored(mac, port, reason, answer.client.address, now)
+            reason = f"the answer could not be sent to {destination[0]}: {error.strerror}"
+            self._tell_ignored(answer.client.mac, port, reason, answer.client.address, now)
             return False
         self.counts["answered"] += 1
         return True
@@ -204,7 +183,7 @@ class DhcpServer:
     def _leaves_as_we(self, destination: tuple[str, int], now: float) -> bool:
         """Whether the system would send there from our address anyway: then sending costs less."""
         ip = destination[0]
-        until, as_we = self._as_we.get(ip, (0.0, False))
+        until, as_we = self._as_we.get(ip, _NEVER_LOOKED)
         if now >= until:
             if len(self._as_we) >= _SOURCES_REMEMBERED:
                 self._as_we.clear()
@@ -218,7 +197,7 @@ class DhcpServer:
             return
         client = ignored.client
         if client is not None and client.message is MessageType.DISCOVER:
-            self._emit(_discovered(client, mac=client.mac, machine_id=client.machine_id))
+            self._emit(_discovered(client, time.time()))
         mac = client.mac if client is not None else ignored.mac
         ip = "" if source == _NOBODY else source
         self._tell_ignored(mac, port, ignored.reason, ip, now)
@@ -251,38 +230,20 @@ class DhcpServer:
             )
 
 
-def _discovered(client: BootClient, *, mac: str, machine_id: str) -> Discovered:
+def _discovered(client: BootClient, at: float) -> Discovered:
     return Discovered(
-        at=time.time(),
-        mac=mac,
+        at=at,
+        mac=client.mac,
         ip=client.address,
-        # Not `.value`, which in a boot storm costs more than all else here.
-        architecture=f"{client.architecture}" if client.architecture else "",
-        firmware=f"{client.firmware}",
-        stage=f"{client.stage}",
-        machine_id=machine_id,
+        # As they are, for they are texts: to turn them into plain ones costs as much as the event.
+        architecture=client.architecture or "",
+        firmware=client.firmware,
+        stage=client.stage,
+        machine_id=client.machine_id,
         vendor_class=client.vendor_class,
         nic=client.nic,
         relay=client.relay,
     )
-
-
-def _offer_sent(answer: Answer, port: int, *, mac: str) -> OfferSent:
-    return OfferSent(
-        at=time.time(),
-        mac=mac,
-        ip=answer.client.address,
-        file=answer.file,
-        image=answer.version.image,
-        version=answer.version.number,
-        port=port,
-        reason=answer.reason,
-        warning=answer.warning,
-    )
-
-
-def _no_twin(_data: bytes, _now: float) -> None:
-    return None
 
 
 def _source_address(address: str) -> list[tuple[int, int, bytes]]:
@@ -315,7 +276,7 @@ def _widen(udp: socket.socket) -> None:
             udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
 
 
-def _beside_dhcp_server(taken: PortTaken) -> str:
+def _next_to_dhcp_server(taken: PortTaken) -> str:
     lines = option_60_lines(who_holds(SERVER_PORT, protocol="udp"))
     return (
         f"{taken}: serving port 4011 only. That DHCP server must send boot clients to us;"

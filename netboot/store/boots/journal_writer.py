@@ -9,13 +9,12 @@ import queue
 import sqlite3
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from netboot.boot.told.events import Event
+from netboot.boot.told.events import Event, event
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -47,7 +46,7 @@ BUSY = 5.0
 """Seconds that a statement waits for another process that writes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@event
 class UnknownEvent(Event):
     """A row of a kind, or of a shape, that this release does not know."""
 

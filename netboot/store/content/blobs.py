@@ -104,7 +104,7 @@ class BlobStore:
         """The blob's path. Raises BlobMissing."""
         path = self.path(digest)
         if not path.is_file():
-            raise BlobMissing(f"blob {digest} is missing from {self.folder}")
+            raise BlobMissing(f"blob {digest} is missing in {self.folder}")
         return path
 
     def verify(self, digest: str, pace: Callable[[int], None] | None = None) -> int:
@@ -118,7 +118,7 @@ class BlobStore:
         except OSError as fault:
             raise BlobMissing(f"blob {digest} cannot be read: {fault.strerror}") from fault
         if found.digest != digest:
-            raise DigestMismatch(f"blob {digest} was altered: its digest is now {found.digest}")
+            raise DigestMismatch(f"blob {digest} is damaged: its digest is now {found.digest}")
         return found.size
 
     @contextlib.contextmanager
@@ -267,9 +267,9 @@ class BlobStore:
         free = shutil.disk_usage(self.root).free
         if free < size + SPARE_BYTES:
             raise OperatorFault(
-                f"not enough free space in {self.root}: this needs {size >> 20} MiB and a reserve"
-                f" of {SPARE_BYTES >> 20} MiB, but only {free >> 20} MiB are free",
-                hint="Free some space or move the data folder. Nothing was changed.",
+                f"not enough space in {self.root}: {size >> 20} MiB are needed on top of a reserve"
+                f" of {SPARE_BYTES >> 20} MiB, {free >> 20} MiB are free",
+                hint="Free some disk space or move the data folder. Nothing was changed.",
             )
 
     def clear_staging(self) -> int:
@@ -333,11 +333,11 @@ def explain_disk_fault(fault: OSError, where: Path) -> OperatorFault:
     """The operating system's error as a message for the administrator."""
     if fault.errno in {errno.ENOSPC, errno.EDQUOT}:
         return OperatorFault(
-            f"the disk of {where} is full", hint="Free some space. Nothing was changed."
+            f"the disk of {where} is full", hint="Free some disk space. Nothing was changed."
         )
     return OperatorFault(
-        f"cannot write in {where}: {fault.strerror}",
-        hint="Check the disk and the folder's owner. Nothing was changed.",
+        f"cannot write to {where}: {fault.strerror}",
+        hint="Check the disk and the owner of the folder. Nothing was changed.",
     )
 
 
@@ -347,7 +347,7 @@ def _read(stream: BinaryIO) -> bytes:
         return stream.read(CHUNK)
     except OSError as fault:
         raise InvalidInput(
-            f"the source cannot be read: {fault.strerror}", hint="Nothing was changed. Try again."
+            f"reading failed: {fault.strerror}", hint="Try again. Nothing was changed."
         ) from fault
 
 
@@ -372,7 +372,7 @@ def _copy(source: Path, target: Path, digest: str) -> None:
             sha.update(chunk)
             out.write(chunk)
     if PREFIX + sha.hexdigest() != digest:
-        raise InvalidInput(f"{source} changed while it was imported", hint="Import it again.")
+        raise InvalidInput(f"{source} changed during the import", hint="Import it again.")
 
 
 def _at_work(name: str) -> bool:

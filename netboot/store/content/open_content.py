@@ -94,7 +94,9 @@ class ContentCache:
         try:
             size = os.fstat(fd).st_size
             if size != ref.size:
-                raise DigestMismatch(f"{ref.name} has {size} bytes, but {ref.size} were published")
+                raise DigestMismatch(
+                    f"{ref.name}: {size} bytes found, but {ref.size} were published"
+                )
             return Mapping(ref.digest, fd, size)
         except BaseException:
             os.close(fd)

@@ -361,6 +361,6 @@ class PublishedReader:
             try:
                 self._content = self._point.load()
             except ContentFault as fault:
-                self._tell(f"{fault}; the previous content is still served")
+                self._tell(f"{fault}; the previous versions are still served")
             self._seen = mark
         return self._content

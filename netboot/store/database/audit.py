@@ -2,7 +2,7 @@
 
 `hash` is SHA-256 over the row and the hash before it, so a row that is altered, taken out or put
 in breaks the chain from there on. What a chain cannot show is that its end is missing: the
-newest hash is therefore also kept in a file beside the database, and it stands in the service's
+newest hash is therefore also kept in a file next to the database, and it is in the service's
 log, from where it may be carried to a place that nobody here can write to.
 """
 
@@ -127,16 +127,16 @@ def verify(database: Database, folder: Path, *, head: str = "") -> ChainVerdict:
             if row.id != seen + 1:
                 faults.append(f"entries {seen + 1} to {row.id - 1} are missing")
             if row.hash != _sealed(row, before):
-                faults.append(f"entry {row.id} is not what was written, or what came before is not")
+                faults.append(f"entry {row.id} or an entry before it was changed")
             noted = noted or row.hash == head
             kept_found = kept_found or (row.id, row.hash) == (kept_id, kept_hash)
             seen, before = row.id, row.hash
             if len(faults) >= 20:
                 break
     if not kept_found and len(faults) < 20:
-        faults.append(f"entry {kept_id} was written but is gone or replaced: the end was cut off")
+        faults.append(f"entry {kept_id} is missing or was replaced: the end of the log was removed")
     if not noted:
-        faults.append(f"no entry has the noted hash {head[:80]}")
+        faults.append(f"no entry has the saved hash {head[:80]}")
     return ChainVerdict(seen, before, tuple(faults))
 
 

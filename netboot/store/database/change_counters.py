@@ -1,4 +1,4 @@
-"""What has changed: the database counts changes by subject, whoever makes them.
+"""What has changed: the database counts all changes by subject, from any process.
 
 Triggers on the tables count, so that no writer can forget it, be it this process, the worker or
 the command line. Who keeps a result asks for the subjects' numbers first and reads afterwards:
@@ -44,7 +44,7 @@ def count_changes(connection: Connection) -> None:
     """Have the database count from now on; what is there already stays.
 
     To be called after each change of the schema: SQLite loses a table's triggers where a
-    migration makes the table anew.
+    migration recreates the table.
     """
     postgres = connection.dialect.name == "postgresql"
     for statement in _on_postgres() if postgres else _on_sqlite():

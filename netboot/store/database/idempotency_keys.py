@@ -75,7 +75,7 @@ def finish(
     headers: dict[str, str],
     body: str,
 ) -> None:
-    """Keep the answer for whoever asks again."""
+    """Keep the answer for a repetition of the request."""
     with database.writing() as session:
         row = session.get(RepeatRow, (account_id, key))
         if row is not None:

@@ -50,7 +50,7 @@ class LeaseLost(JobInterrupted):
 
 
 class WorkerStops(JobInterrupted):
-    """The worker was told to stop while the job was under way."""
+    """The worker received a stop signal while the job was running."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +229,7 @@ class JobQueue:
             row = _row(session, job_id)
             if row.state == QUEUED:
                 row.state, row.finished_at = CANCELLED, time.time()
-                row.message = "cancelled before it began"
+                row.message = "cancelled before it started"
             elif row.state == RUNNING:
                 row.cancel_requested = True
             else:
@@ -254,7 +254,7 @@ def _given_up(row: JobRow, now: float) -> bool:
     """Whether the job was tried too often; it has then failed."""
     if row.state == RUNNING and row.attempts >= MAX_ATTEMPTS:
         row.state, row.finished_at = FAILED, now
-        row.message = f"interrupted {row.attempts} times: the worker died while it ran"
+        row.message = f"interrupted {row.attempts} times because the worker stopped"
         return True
     return False
 

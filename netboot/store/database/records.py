@@ -100,7 +100,7 @@ class DriverTraitsRow(Row):
 class HardwareIdRow(Row):
     """One id that a driver claims, for search and coverage.
 
-    A million of them is usual, so the key is the whole row and there is nothing beside it.
+    A million of them is usual, so the key is the whole row and there are no other columns.
     """
 
     __tablename__ = "hardware_ids"

@@ -106,8 +106,8 @@ class Database:
                 count_changes(connection)
             except CommandError as fault:
                 raise OperatorFault(
-                    f"the database is of another release of netboot: {fault}",
-                    hint="Use that release or a newer one; nothing was changed.",
+                    f"the database belongs to another netboot release: {fault}",
+                    hint="Use that release or a newer one. Nothing was changed.",
                 ) from fault
 
     def _revision(self, connection: Connection) -> str | None:
@@ -132,7 +132,7 @@ class Database:
         reason = str(getattr(fault, "orig", None) or fault).strip().partition("\n")[0]
         return OperatorFault(
             f"the database {what}: {reason}",
-            hint=f"Check {shown}: does it run, may we write there, is there room?",
+            hint=f"Check {shown}: that it is running, writable and has free space.",
         )
 
 
@@ -152,7 +152,7 @@ def _engine(url: str) -> Engine:
     except ArgumentError as fault:
         raise InvalidInput(
             f"database_url cannot be used: {fault}",
-            hint="Like postgresql://netboot@/netboot?host=/run/postgresql, or leave it empty.",
+            hint="Example: postgresql://netboot@/netboot?host=/run/postgresql. Or leave it empty.",
         ) from fault
     except ModuleNotFoundError as fault:
         raise MissingTool(
@@ -161,8 +161,8 @@ def _engine(url: str) -> Engine:
         ) from fault
     if engine.dialect.name not in {"sqlite", "postgresql"}:
         raise InvalidInput(
-            f"{engine.dialect.name} is no database that netboot knows",
-            hint="It works with SQLite and PostgreSQL.",
+            f"{engine.dialect.name} is not a supported database",
+            hint="netboot supports SQLite and PostgreSQL.",
         )
     return engine
 

@@ -57,7 +57,10 @@ def kind(path: Path) -> str:
 def unpacked(archive: Path, scratch: Path, limits: Limits) -> Iterator[list[SourceFile]]:
     """The files of an archive, deleted after the `with`.
 
-    Raises Quarantined, InvalidInput, MissingTool.
+    Raises:
+        Quarantined: it is dangerous to open.
+        InvalidInput: it cannot be opened.
+        MissingTool: the program that opens this kind is not installed.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     folder = Path(mkdtemp(prefix="unpack-", dir=scratch))
@@ -70,7 +73,7 @@ def unpacked(archive: Path, scratch: Path, limits: Limits) -> Iterator[list[Sour
         else:
             raise InvalidInput(
                 f"{archive.name} is not a supported archive",
-                hint="Use a folder, an INF, a ZIP, CAB or 7z file, or a self-extracting EXE.",
+                hint="Choose a folder, an INF, a ZIP, CAB or 7z file, or a self-extracting EXE.",
             )
     finally:
         rmtree(folder, ignore_errors=True)
@@ -83,8 +86,8 @@ def check_name(name: str) -> str:
     outside = clean.startswith("/") or ".." in parts or ":" in clean
     if outside or len(clean) > MAX_NAME or any(c < " " or c == "\x7f" for c in clean):
         raise Quarantined(
-            f"an entry's name leads out of the archive or is not valid: {name[:100]!r}",
-            hint="Unpack it by hand, check its contents, and import the folder.",
+            f"an entry has an invalid name or a path outside the archive: {name[:100]!r}",
+            hint="Extract it, check its contents and import the folder.",
         )
     return "/".join(part for part in parts if part not in {"", "."})
 
@@ -95,21 +98,21 @@ def check_table(entries: list[tuple[str, int]], packed: int, limits: Limits) -> 
     if len(entries) > limits.entries:
         raise _too_much(f"more than {limits.entries} entries")
     if total > limits.total:
-        raise _too_much(f"more than {limits.total >> 20} MiB when unpacked")
+        raise _too_much(f"more than {limits.total >> 20} MiB when extracted")
     if any(size > limits.entry for _, size in entries):
         raise _too_much(f"a file of more than {limits.entry >> 20} MiB")
     if total > limits.ratio_from and total > limits.ratio * packed:
-        raise _too_much(f"more than {limits.ratio} times its own size when unpacked")
+        raise _too_much(f"more than {limits.ratio} times its own size when extracted")
     seen: dict[str, str] = {}
     for name, _ in entries:
         rival = seen.setdefault(name.casefold(), name)
         if rival is not name:
-            raise Quarantined(f"two entries' names differ only in case: {name[:100]!r}")
+            raise Quarantined(f"two entries have the same name except for case: {name[:100]!r}")
 
 
 def _too_much(what: str) -> Quarantined:
     return Quarantined(
-        f"the archive has {what}", hint="Unpack it by hand and import the folders that you need."
+        f"the archive contains {what}", hint="Extract it and import the folders that you need."
     )
 
 
@@ -134,12 +137,14 @@ def _unpack_zip(archive: Path, folder: Path, limits: Limits) -> list[SourceFile]
                 return _unpack_foreign(archive, "zip", folder, limits)
             return _inflate_all(zipped, entries, folder, limits)
     except (BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
-        raise InvalidInput(f"{archive.name} cannot be unpacked: {error}") from error
+        raise InvalidInput(f"{archive.name} cannot be extracted: {error}") from error
     except OSError as error:
         # zipfile seeks to any offset in a damaged table.
         if error.errno != EINVAL:
             raise
-        raise InvalidInput(f"{archive.name} cannot be unpacked: its table is damaged") from error
+        raise InvalidInput(
+            f"{archive.name} cannot be extracted: its directory is damaged"
+        ) from error
 
 
 def _check_directory(archive: Path, limits: Limits) -> None:
@@ -172,10 +177,12 @@ def _inflate_all(
 def _zip_name(entry: ZipInfo) -> str:
     mode = S_IFMT(entry.external_attr >> 16)
     if mode not in {0, S_IFREG} and not entry.is_dir():
-        raise Quarantined(f"an entry is not an ordinary file: {entry.filename[:100]!r}")
+        raise Quarantined(f"an entry is not a regular file: {entry.filename[:100]!r}")
     if entry.flag_bits & _ENCRYPTED:
-        raise InvalidInput("the archive needs a password", hint="Unpack it by hand.")
-    # orig_filename: zipfile cuts names at a NUL.
+        raise InvalidInput(
+            "the archive is password-protected", hint="Extract it and import the folder."
+        )
+    # orig_filename, for zipfile cuts names at a NUL.
     return check_name(entry.orig_filename)
 
 
@@ -184,7 +191,7 @@ def _check_overlap(entries: list[ZipInfo]) -> None:
     entries = sorted(entries, key=lambda entry: entry.header_offset)
     for entry, after in pairwise(entries):
         if entry.header_offset + 30 + entry.compress_size > after.header_offset:
-            raise Quarantined("entries of the archive share their packed bytes")
+            raise Quarantined("entries of the archive share compressed data")
 
 
 def _inflate(zipped: ZipFile, entry: ZipInfo, target: Path, allowance: int, deadline: float) -> int:
@@ -193,9 +200,9 @@ def _inflate(zipped: ZipFile, entry: ZipInfo, target: Path, allowance: int, dead
         while chunk := packed.read(_CHUNK):
             size += len(chunk)
             if size > allowance or size > entry.file_size:
-                raise _too_much("more than its table says")
+                raise _too_much("more than its directory lists")
             if monotonic() > deadline:
-                raise _too_much("more than can be unpacked in time")
+                raise _too_much("more than can be extracted in time")
             out.write(chunk)
     return size
 
@@ -218,7 +225,7 @@ def _unpack_foreign(archive: Path, what: str, folder: Path, limits: Limits) -> l
 def _clean(entries: list[Entry]) -> list[tuple[str, int]]:
     for entry in entries:
         if entry.link:
-            raise Quarantined(f"an entry is not an ordinary file: {entry.name[:100]!r}")
+            raise Quarantined(f"an entry is not a regular file: {entry.name[:100]!r}")
     return [(check_name(entry.name), entry.size) for entry in entries]
 
 
@@ -230,5 +237,5 @@ def _collect(inside: Path) -> Iterator[SourceFile]:
             continue
         name = path.relative_to(inside).as_posix()
         if S_IFMT(status.st_mode) != S_IFREG or status.st_nlink != 1:
-            raise Quarantined(f"an entry is not an ordinary file: {name[:100]!r}")
+            raise Quarantined(f"an entry is not a regular file: {name[:100]!r}")
         yield SourceFile(check_name(name), path, status.st_size)

@@ -68,8 +68,8 @@ def list_entries(archive: Path, kind: str, seconds: float, memory: int) -> tuple
     entries = [Entry(name, int(size)) for size, name in _CAB_LINE.findall(listing or "")]
     if not entries:
         raise InvalidInput(
-            "the archive is empty or cannot be opened",
-            hint="Unpack it with the vendor's program and import the folder.",
+            "the archive cannot be opened, or it is empty",
+            hint="Extract it with the vendor's program and import the folder.",
         )
     return CABEXTRACT, entries
 
@@ -83,7 +83,7 @@ def extract_all(tool: str, archive: Path, target: Path, limits: Limits) -> None:
     else:
         argv = [CABEXTRACT, "-q", "-d", TARGET, "--", ARCHIVE]
     if leash.run(argv) is None:
-        raise InvalidInput("the archive is damaged or needs a password")
+        raise InvalidInput("the archive is damaged or password-protected")
 
 
 def _type(listing: str) -> str:
@@ -191,7 +191,7 @@ class _Leash:
                 with suppress(FileNotFoundError):
                     size += os.lstat(f"{folder}/{name}").st_size
         if size > self._total or entries > self._entries:
-            raise Quarantined("the archive has more than its table says")
+            raise Quarantined("the archive contains more than its directory lists")
 
     def _end(self, process: Popen[bytes]) -> None:
         """Kill what is left of the tool and its children."""

@@ -96,7 +96,7 @@ def write_files(folder: Path, declared: Declaration) -> tuple[Path, ...]:
                 path.write_text(text)
     except OSError as fault:
         raise NotPermitted(
-            f"{folder} cannot be written: {fault.strerror}", hint="Name another folder."
+            f"{folder} cannot be written: {fault.strerror}", hint="Choose another folder."
         ) from fault
     return tuple(texts)
 
@@ -105,7 +105,7 @@ def read_files(folder: Path) -> DeclaredFiles:
     """What the folder says. Raises InvalidInput naming the file and what is wrong with it."""
     if not folder.is_dir():
         raise InvalidInput(
-            f"there is no folder {folder}", hint="Make one with: netboot export FOLDER"
+            f"there is no folder {folder}", hint="Create one with: netboot export FOLDER"
         )
     images = (folder / IMAGES).is_dir()
     found = sorted((folder / IMAGES).glob("*.toml")) if images else []
@@ -119,21 +119,22 @@ def read_texts(texts: Mapping[str, str]) -> DeclaredFiles:
     """What files say that lie nowhere, by their names as in a folder.
 
     Raises InvalidInput naming the file and what is wrong with it. No file may name another one
-    as the source of an image: whoever sends texts must not choose among the files of this machine.
+    as the source of an image: a client that sends texts must not choose files of this
+    machine.
     """
     tables = {}
     for name, text in sorted(texts.items()):
         if name not in {DRIVERS, ASSIGNMENTS} and not _IMAGE_FILE.fullmatch(name):
             raise InvalidInput(
-                f"{name[:80]!r} is no file of a declaration", hint=f"{_EXPECTED} may be there."
+                f"{name[:80]!r} is not part of a declaration", hint=f"{_EXPECTED} are allowed."
             )
         tables[Path(name)] = _parsed(Path(name), text)
     declared = _declared(Path(), tables, images=any(name.startswith(IMAGES) for name in texts))
     for entry in declared.images or ():
         if entry.source_file:
             raise InvalidInput(
-                f"{entry.path} names a file as its source, which only the command line may",
-                hint="Upload the image first, then apply without `file`.",
+                f"{entry.path} uses a file as its source, which only the command line supports",
+                hint="Import the image first, then apply without `file`.",
             )
     return declared
 
@@ -145,7 +146,7 @@ def _declared(
     if drivers is None and assignments is None and not images:
         where = "this" if folder == Path() else str(folder)
         raise InvalidInput(
-            f"{where} declares nothing", hint=f"{_EXPECTED} should be there; see netboot export."
+            f"{where} declares nothing", hint=f"{_EXPECTED} are expected; see netboot export."
         )
     found = [path for path in tables if path.parent == folder / IMAGES]
     return DeclaredFiles(
@@ -234,7 +235,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as fault:
-        raise InvalidInput(f"{path} cannot be read: {fault}", hint=f"Mend {path}.") from fault
+        raise InvalidInput(f"{path} cannot be read: {fault}", hint=f"Correct {path}.") from fault
     return _parsed(path, text)
 
 
@@ -242,7 +243,7 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as fault:  # TOMLDecodeError is a ValueError
-        raise InvalidInput(f"{path} cannot be read: {fault}", hint=f"Mend {path}.") from fault
+        raise InvalidInput(f"{path} cannot be read: {fault}", hint=f"Correct {path}.") from fault
 
 
 def _driver_entries(path: Path, data: dict[str, Any]) -> tuple[DriverEntry, ...]:
@@ -253,7 +254,7 @@ def _driver_entries(path: Path, data: dict[str, Any]) -> tuple[DriverEntry, ...]
         categories = entry.get("categories")
         enabled = entry.get("enabled")
         if enabled is not None and not isinstance(enabled, bool):
-            raise InvalidInput(f"{path}: enabled is true or false, not {enabled!r}")
+            raise InvalidInput(f"{path}: enabled must be true or false, not {enabled!r}")
         kept = None if categories is None else tuple(str(one) for one in categories)
         entries.append(DriverEntry(_ref(path, entry), enabled, kept))
     return tuple(entries)
@@ -267,11 +268,11 @@ def _image_entry(path: Path, data: dict[str, Any]) -> ImageEntry:
     file = source.get("file")
     index = source.get("index", 1)
     if not isinstance(index, int) or isinstance(index, bool):
-        raise InvalidInput(f"{path}: the source's index is a number, not {index!r}")
+        raise InvalidInput(f"{path}: the source's index must be a number, not {index!r}")
     try:
         properties = Properties.from_json(_table(path, data, "properties"))
     except (InvalidInput, TypeError) as fault:
-        raise InvalidInput(f"{path}: {fault}", hint=f"Mend its [properties] in {path}.") from fault
+        raise InvalidInput(f"{path}: {fault}", hint=f"Correct [properties] in {path}.") from fault
     return ImageEntry(
         path=path,
         name=_text(path, data, "name"),
@@ -291,7 +292,7 @@ def _machines(path: Path, data: dict[str, Any]) -> dict[str, Assignment]:
     for mac, made in _table(path, data, "machines").items():
         entry = {"image": made} if isinstance(made, str) else made
         if not isinstance(entry, dict):
-            raise InvalidInput(f"{path}: {mac} wants the name of an image")
+            raise InvalidInput(f"{path}: {mac} must have the name of a boot image")
         _only(path, entry, {"image", "comment"})
         machines[mac] = Assignment(_text(path, entry, "image"), str(entry.get("comment", "")))
     return machines
@@ -300,7 +301,7 @@ def _machines(path: Path, data: dict[str, Any]) -> dict[str, Assignment]:
 def _ref(path: Path, entry: dict[str, Any]) -> DriverRef:
     ref = DriverRef(*(str(entry.get(name, "")) for name in ("digest", "name", "version")))
     if not ref.digest and not ref.name:
-        raise InvalidInput(f"{path}: a driver is named by its digest or its name")
+        raise InvalidInput(f"{path}: a driver must be given by its digest or its name")
     return ref
 
 
@@ -312,21 +313,21 @@ def _texts(path: Path, data: dict[str, Any], name: str) -> dict[str, str]:
 def _text(path: Path, data: dict[str, Any], name: str) -> str:
     value = data.get(name)
     if not isinstance(value, str) or not value.strip():
-        raise InvalidInput(f"{path}: {name} is missing or no text")
+        raise InvalidInput(f"{path}: {name} is missing or not text")
     return value
 
 
 def _table(path: Path, data: dict[str, Any], name: str) -> dict[str, Any]:
     value = data.get(name, {})
     if not isinstance(value, dict):
-        raise InvalidInput(f"{path}: [{name}] should be a table")
+        raise InvalidInput(f"{path}: [{name}] must be a table")
     return value
 
 
 def _list(path: Path, data: dict[str, Any], name: str) -> list[dict[str, Any]]:
     value = data.get(name, [])
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise InvalidInput(f"{path}: [[{name}]] should be tables")
+        raise InvalidInput(f"{path}: [[{name}]] must be tables")
     return value
 
 
@@ -334,5 +335,5 @@ def _only(path: Path, data: dict[str, Any], known: set[str]) -> None:
     unknown = sorted(set(data) - known)
     if unknown:
         raise InvalidInput(
-            f"{path}: {unknown[0]!r} is not known here", hint=f"Known: {', '.join(sorted(known))}."
+            f"{path}: {unknown[0]!r} is unknown", hint=f"Known: {', '.join(sorted(known))}."
         )

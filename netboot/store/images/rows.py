@@ -36,7 +36,9 @@ def image_at(session: Session, address: str) -> ImageRow:
     """The row of an image by its address, which no renaming changes. Raises NotFound."""
     row = session.scalar(select(ImageRow).where(ImageRow.address == address))
     if row is None:
-        raise NotFound(f"the boot image at {address} is gone", hint="Was it deleted meanwhile?")
+        raise NotFound(
+            f"the boot image at {address} no longer exists", hint="It may have been deleted."
+        )
     return row
 
 
@@ -56,7 +58,7 @@ def refuse_twin(session: Session, name: str, *, but: ImageRow | None = None) -> 
     for twin in session.scalars(select(ImageRow).where(same)):
         if twin is not but:
             raise AlreadyExists(
-                f'there is a boot image "{twin.name}" already', hint="Choose another name."
+                f'a boot image "{twin.name}" already exists', hint="Choose another name."
             )
 
 
@@ -96,8 +98,8 @@ def unchanged(row: ImageRow, row_version: int | None, *wanted: Difference) -> Im
     """
     if row_version is not None and row.row_version != row_version:
         raise EditConflict(
-            f"somebody else changed {row.name} since you opened it",
-            hint="Look at it again, then repeat your change.",
+            f"another user changed {row.name} after you opened it",
+            hint="Reload it and repeat your change.",
             difference=tuple(one for one in wanted if one.yours != one.theirs),
         )
     return row

@@ -37,8 +37,8 @@ def prepare_programs(
             found[name] = ContentRef(name=name, digest=blob.digest, size=blob.size)
     if "undionly.kpxe" not in found or not {"snponly.efi", "ipxe.efi"} & set(found):
         raise MissingTool(
-            f"there are no iPXE boot programs in {', '.join(str(f) for f in folders)}",
-            hint="Install them: apt-get install ipxe   (or add their folder to `programs`).",
+            f"no iPXE boot programs in {', '.join(str(f) for f in folders)}",
+            hint="Install them: apt-get install ipxe   (or set their folder in `programs`).",
         )
     grub = _grub_for_ia32(point, address)
     if grub is not None:
@@ -61,7 +61,7 @@ def read_programs(point: PointFolder) -> Mapping[str, ContentRef]:
     except FileNotFoundError:
         return MappingProxyType({})
     except (ValueError, TypeError, KeyError, AttributeError, OSError) as fault:
-        raise ContentFault(f"{path} is damaged; restart the site to write it again") from fault
+        raise ContentFault(f"{path} is damaged; restart the site to replace it") from fault
     return MappingProxyType(found)
 
 

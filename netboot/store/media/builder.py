@@ -86,7 +86,7 @@ class _Builder:
     def disk(self) -> Path:
         """A disk with one partition: a USB stick's image, or a machine's disk."""
         plan = self._plan
-        self._progress(0.2, "making the loaders")
+        self._progress(0.2, "creating the boot loaders")
         core = self._work / "core.img" if plan.bios is BiosStart.GRUB else None
         if core is not None:
             self._tools.grub("i386-pc", plan.early, _BIOS_MODULES_BY_STAGE, core)
@@ -105,14 +105,14 @@ class _Builder:
         wanted = self._plan.order.size
         if wanted and wanted < needed:
             raise InvalidInput(
-                f"a disk of {wanted >> 20} MiB is too small: this needs {needed >> 20} MiB",
-                hint="Choose a larger size, or none.",
+                f"a disk of {wanted >> 20} MiB is too small; it needs {needed >> 20} MiB",
+                hint="Choose a larger size, or leave out the size.",
             )
         return wanted or needed
 
     def iso(self) -> Path:
         plan = self._plan
-        self._progress(0.2, "making the loaders")
+        self._progress(0.2, "creating the boot loaders")
         tree = self._work / "tree"
         (tree / "boot").mkdir(parents=True)
         starts = self._bios_start(tree)
@@ -129,7 +129,7 @@ class _Builder:
             starts += ["-e", "boot/efi.img", "-no-emul-boot", "-boot-load-size", "1"]
             # On a USB stick, firmware finds the image as an EFI system partition.
             starts += ["-efi-boot-part", "--efi-boot-image"]
-        self._progress(0.5, "writing the disc")
+        self._progress(0.5, "writing the ISO")
         path = self._work / "medium.iso"
         self._tools.run("xorriso", self._xorriso(path, tree, starts))
         return path

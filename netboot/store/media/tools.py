@@ -47,8 +47,8 @@ class Tools:
         path = shutil.which(tool, path=self._environment["PATH"])
         if path is None:
             raise MissingTool(
-                f"{tool} is not installed; boot media need it",
-                hint=f"Install it: apt-get install {PACKAGES[tool]}",
+                f"{tool} is not installed, so boot media cannot be created",
+                hint=f"apt-get install {PACKAGES[tool]}",
             )
         try:
             done = subprocess.run(
@@ -64,14 +64,14 @@ class Tools:
             )
         except subprocess.TimeoutExpired as fault:
             raise OperatorFault(
-                f"{tool} took longer than {_LONGEST_SECONDS // 60} minutes",
-                hint="Check whether the disk of the data folder is very slow. Nothing was changed.",
+                f"{tool} did not finish within {_LONGEST_SECONDS // 60} minutes",
+                hint="The disk of the data folder may be too slow. Nothing was changed.",
             ) from fault
         if done.returncode:
             message = " ".join((done.stderr.strip() or done.stdout.strip()).split())[-400:]
             raise OperatorFault(
                 f"{tool} failed: {message}",
-                hint="Check the free space of the disk, then try again. Nothing was changed.",
+                hint="Check the free disk space and try again. Nothing was changed.",
             )
         return done.stdout
 
@@ -101,7 +101,7 @@ def grub_folder(platform: str) -> Path:
     folder = GRUB / platform.removesuffix("-eltorito")
     if not (folder / "kernel.img").is_file():
         raise MissingTool(
-            f"GRUB's parts for {platform} are not installed",
-            hint=f"Install them: apt-get install {GRUB_PACKAGES[platform]}",
+            f"GRUB for {platform} is not installed, so boot loaders cannot be created",
+            hint=f"apt-get install {GRUB_PACKAGES[platform]}",
         )
     return folder

@@ -80,12 +80,14 @@ def build(
     work = functools.partial(_work, wim=wim, workdir=workdir, progress=progress, limits=limits)
     try:
         if copy(source, wim, progress) != plan.source:
-            raise DigestMismatch(f"the source {plan.source} was altered; nothing is built from it")
+            raise DigestMismatch(
+                f"the source {plan.source} was changed on disk; it cannot be built"
+            )
         _make_writable(wim)
         staging = Staging(workdir / "add", plan.at, driver_files)
         result = work("build", request_of(plan, facts, staging))
         for sentence in (*result["faults"], *result["warnings"]):
-            raise ContentFault(f"The built image is not what was asked for: {sentence}.")
+            raise ContentFault(f"The built image does not match the recipe: {sentence}.")
         if not _continues(source, wim, progress):
             work("verify", {})
         paths = {"boot.wim": wim, **_taken_out(facts, result["extracted"], workdir / "files")}
@@ -127,12 +129,12 @@ def _work(
     except WorkerRefused as error:
         raise OperatorFault(
             f"The image could not be built ({error.stage}): {error}.",
-            hint="Check that the disk has room, then build again.",
+            hint="Check the free disk space and build again.",
         ) from error
     except WorkerDied as error:
         raise Quarantined(
             f"The image could not be built: {error}.",
-            hint="Build again; if it fails again, import the source anew.",
+            hint="Build again. If it fails again, import the source again.",
         ) from error
     return answer.result
 
@@ -188,7 +190,7 @@ def _taken_out(facts: ImageFacts, extracted: list[str], folder: Path) -> dict[st
             continue
         path = folder / file.path.lstrip("/")
         if path.is_symlink() or sha1_of(path.read_bytes()) != file.sha1:
-            raise ContentFault(f"{file.path} came out of the built image altered.")
+            raise ContentFault(f"{file.path} is damaged in the built image.")
         paths[file.name] = path
     return paths
 
@@ -202,7 +204,7 @@ def _own_sdi(blob: Path, workdir: Path) -> Path:
     except FormatError as error:
         raise OperatorFault(
             f"The boot.sdi of this image cannot be used: {error}.",
-            hint="Take boot\\boot.sdi of Windows installation media.",
+            hint="Use boot\\boot.sdi from Windows installation media.",
         ) from error
     return path
 
@@ -266,11 +268,11 @@ def _measured(paths: dict[str, Path], progress: Progress) -> Iterator[BuiltFile]
         size = path.stat().st_size
         if not size:
             # iPXE acknowledges block 0 of an empty file for ever.
-            raise ContentFault(f"{name} came out of the build empty.")
+            raise ContentFault(f"{name} is empty after the build.")
         progress("hash", size, size)
         yield BuiltFile(name, path, f"sha256:{digest}", size)
 
 
 def _unbootable(facts: ImageFacts) -> str:
     lacking = ", ".join(missing.name for missing in facts.missing)
-    return f"No machine can boot this version by itself: the image lacks {lacking}."
+    return f"No machine can boot this version: the image lacks {lacking}."

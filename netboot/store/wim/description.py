@@ -76,8 +76,8 @@ def facts_of(
     if not any(program in contents.entries for program in layout.PE_PROGRAMS):
         raise InvalidInput(
             f"Image {image.index} ({image.name or 'no name'}) is not Windows PE: "
-            "it holds neither winpeshl.exe nor wpeinit.exe.",
-            hint="Choose boot.wim of installation media; install.wim holds whole systems.",
+            "it contains neither winpeshl.exe nor wpeinit.exe.",
+            hint="Choose boot.wim from Windows installation media, not install.wim.",
         )
     doubts: list[str] = []
     architecture = _architecture(image, contents, doubts)
@@ -161,16 +161,18 @@ def _architecture(image: WimImage, contents: Contents, findings: list[str]) -> A
     if claimed and proved and claimed is not proved:
         raise InvalidInput(
             f"The WIM's XML says {claimed}, but its kernel is {proved}.",
-            hint="Take a WIM from installation media; this one was put together from two.",
+            hint="Use a WIM from Windows installation media; this one was assembled from two.",
         )
     architecture = proved or claimed
     if architecture is None:
         raise InvalidInput(
-            "Neither the WIM's XML nor its kernel says for which processor it is.",
-            hint="netboot boots x86, x64 and arm64 images.",
+            "The architecture is neither in the WIM's XML nor in its kernel.",
+            hint="netboot supports x86, x64 and arm64 images.",
         )
     if proved is None:
-        findings.append("The architecture is the XML's claim; no kernel was found to confirm it.")
+        findings.append(
+            "The architecture is from the WIM's XML; no kernel was found to confirm it."
+        )
     return architecture
 
 
@@ -271,13 +273,13 @@ def _secrets(contents: Contents) -> Iterator[SecretFinding]:
 
 def _other_findings(header: WimHeader, image: WimImage, contents: Contents) -> Iterator[str]:
     if not header.boot_index:
-        yield f"No image was marked as bootable; builds mark image {image.index}."
+        yield f"No image is marked as bootable. The build marks image {image.index}."
     if WimFlag.READONLY in header.flags:
-        yield "The WIM is marked read-only; builds take the mark off their copy."
+        yield "The WIM is marked read-only. The build removes the mark from its copy."
     if layout.IMAGE_INI in contents.entries:
         yield (
-            "netboot built this WIM: drivers that it added then are taken out and "
-            "replaced by those of the new image."
+            "netboot built this WIM. The drivers it added are "
+            "replaced with those of the new boot image."
         )
     for name in layout.HIVES:
         hive = contents.hives.get(name)

@@ -143,7 +143,7 @@ class Hive:
         node = self._node(key, create=True)
         value = _SetValue(name.encode(), kind, len(data), data)
         if self._call("hivex_node_set_value", node, ctypes.byref(value), 0):
-            raise FormatError(f"the hive takes no value {name} in {key}: {_reason()}")
+            raise FormatError(f"the value {name} in {key} cannot be set: {_reason()}")
 
     def commit(self) -> None:
         """Write the changes to the file. Raises FormatError."""
@@ -168,7 +168,7 @@ class Hive:
             if not child and create:
                 child = int(self._call("hivex_node_add_child", node, part.encode()))
                 if not child:
-                    raise FormatError(f"the hive takes no key {key}: {_reason()}")
+                    raise FormatError(f"the key {key} cannot be created: {_reason()}")
             if not child:
                 return 0
             node = child

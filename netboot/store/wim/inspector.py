@@ -2,7 +2,7 @@
 
 Order matters: 208 bytes are checked before the XML is read, the XML before a library opens the
 file, every name and every hash before a single file is taken out. What can be repaired by its
-owner is InvalidInput with a hint; what could harm whoever opens it is Quarantined.
+owner is InvalidInput with a hint; a file that is dangerous to open is Quarantined.
 """
 
 import tempfile
@@ -29,8 +29,11 @@ from netboot.store.wim.sandbox import Progress, WorkerDied, WorkerRefused, no_pr
 _REFUSALS: Mapping[int, tuple[str, str]] = MappingProxyType(
     {
         33: ("this is one part of a split WIM", "Join it: wimlib-imagex join NEW.wim PART*.swm"),
-        43: ("this is not a WIM file", "Choose a .wim, like sources/boot.wim of an ISO."),
-        65: ("the file is truncated", "Copy or upload the file again and compare sizes."),
+        43: (
+            "this is not a WIM file",
+            "Choose a WIM file, for example sources/boot.wim from an ISO.",
+        ),
+        65: ("the file is truncated", "Copy or upload the file again and compare the sizes."),
         74: ("the WIM is encrypted", "Decrypt it first; encrypted ESD files cannot boot."),
     }
 )
@@ -39,7 +42,7 @@ _REFUSALS: Mapping[int, tuple[str, str]] = MappingProxyType(
 _OUR_SIDE = frozenset({37, 47, 52, 63, 72})
 """wimlib's codes for trouble with our own scratch folder: mkdir, open, rename, stat, write."""
 
-_REPAIRED_ELSEWHERE = "Get the file again from where it came from; do not open it elsewhere."
+_REPAIRED_ELSEWHERE = "Get the file again from its source. Do not open it on another computer."
 
 
 def inspect(
@@ -77,7 +80,8 @@ def read_descriptions(path: Path) -> tuple[WimHeader, WimDescription]:
             header = parse_header(stream.read(HEADER_SIZE))
         except FormatError as error:
             raise InvalidInput(
-                f"{_capital(error)}.", hint="Choose a .wim, like sources/boot.wim of an ISO."
+                f"{_capital(error)}.",
+                hint="Choose a WIM file, for example sources/boot.wim from an ISO.",
             ) from error
         for objection in objections(header, size):
             kind = Quarantined if objection.suspicious else InvalidInput
@@ -106,7 +110,7 @@ def list_files(path: Path, index: int, *, workdir: Path | None = None) -> dict[s
         try:
             answer = sandbox.run("list", {"index": index}, wim=path, workdir=Path(scratch))
         except (WorkerRefused, WorkerDied) as error:
-            raise Quarantined(f"The WIM cannot be listed: {_lowered(error)}.") from error
+            raise Quarantined(f"The WIM's file list cannot be read: {_lowered(error)}.") from error
     return dict(answer.result["files"])
 
 
@@ -123,10 +127,10 @@ def _choose(header: WimHeader, description: WimDescription, index: int | None) -
         return image
     names = "; ".join(f"{image.index}: {image.name or 'no name'}" for image in description.images)
     if wanted:
-        raise InvalidInput(f"The WIM holds no image {wanted}.", hint=f"It holds {names}.")
+        raise InvalidInput(f"The WIM has no image {wanted}.", hint=f"It contains {names}.")
     raise InvalidInput(
-        "The WIM holds several images and marks none of them as bootable.",
-        hint=f"Choose one by its number: {names}.",
+        "The WIM contains several images and none is marked as bootable.",
+        hint=f"Choose one by number: {names}.",
     )
 
 
@@ -147,7 +151,9 @@ def _examine(
     try:
         return _contents(answer.result, folder / "files")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Quarantined("The WIM confused its reader.", hint=_REPAIRED_ELSEWHERE) from error
+        raise Quarantined(
+            "The WIM is damaged and could not be read.", hint=_REPAIRED_ELSEWHERE
+        ) from error
 
 
 def _refusal(error: WorkerRefused) -> OperatorFault:
@@ -155,7 +161,7 @@ def _refusal(error: WorkerRefused) -> OperatorFault:
     if error.code in _OUR_SIDE:
         return OperatorFault(
             f"The WIM could not be examined: {_lowered(error)}.",
-            hint="Check that the disk has room; the file itself may be in order.",
+            hint="Check the free disk space. The file itself may be fine.",
         )
     if error.code in _REFUSALS:
         reason, hint = _REFUSALS[error.code]
@@ -166,7 +172,7 @@ def _refusal(error: WorkerRefused) -> OperatorFault:
 def _contents(result: dict[str, Any], folder: Path) -> Contents:
     """The worker's answer, trusted no more than the file: it may have been taken over."""
     for sentence in (*result["hostile"], *result["warnings"]):
-        raise Quarantined(f"The WIM holds what no Windows tool writes: {sentence}.")
+        raise Quarantined(f"The WIM contains data that no Windows tool writes: {sentence}.")
     entries = {}
     for path, size, sha1, plain in result["entries"]:
         if ".." in path.split("/"):

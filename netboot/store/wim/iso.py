@@ -47,7 +47,7 @@ def take_boot_wim(iso: Path, workdir: Path, *, progress: Progress = no_progress)
         _take(iso, name, out.fileno(), size, progress)
     if target.stat().st_size != size:
         raise Quarantined(
-            f"{name} should have {size} bytes, but {target.stat().st_size} came out of the ISO.",
+            f"{name} should have {size} bytes, but has {target.stat().st_size} in the ISO.",
             hint="Download the ISO again and compare its checksum.",
         )
     return target
@@ -61,7 +61,7 @@ def _find(iso: Path) -> tuple[str, int]:
         if (entry := by_name.get(place)) and 0 < entry.size <= _LARGEST:
             return entry.name, entry.size
     raise InvalidInput(
-        f"The ISO holds no {BOOT_WIM}.",
+        f"The ISO does not contain {BOOT_WIM}.",
         hint="Choose an ISO of Windows installation media, or of Windows PE.",
     )
 
@@ -94,6 +94,6 @@ def _take(iso: Path, name: str, out: int, size: int, progress: Progress) -> None
         process.wait()
     if process.returncode:
         raise InvalidInput(
-            f"{name} cannot be taken out of the ISO: it is damaged.",
+            f"{name} cannot be extracted: the ISO is damaged.",
             hint="Download the ISO again and compare its checksum.",
         )

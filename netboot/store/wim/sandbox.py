@@ -152,7 +152,7 @@ def _lines(
         selector.register(fd, selectors.EVENT_READ)
         while True:
             if time.monotonic() > until:
-                raise WorkerDied("it took too long to read this file")
+                raise WorkerDied("reading this file took too long")
             if not selector.select(_POLL_SECONDS):
                 wait()
                 continue
@@ -161,7 +161,7 @@ def _lines(
                 return
             pending += chunk
             if len(pending) > _LINE_LIMIT:
-                raise WorkerDied("it talked without end")
+                raise WorkerDied("the reader produced too much output")
             if b"\n" in chunk:
                 *complete, rest = bytes(pending).split(b"\n")
                 pending = bytearray(rest)
@@ -173,7 +173,7 @@ def _line(line: bytes) -> dict[str, Any]:
     try:
         found = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise WorkerDied("it answered with nonsense") from error
+        raise WorkerDied("the reader returned an invalid answer") from error
     return found if isinstance(found, dict) else {}
 
 
@@ -197,4 +197,4 @@ def _epitaph(code: int, tail: list[str]) -> str:
     """How the worker died, for the operator."""
     if code < 0:
         return f"the reader crashed on this file ({signal.Signals(-code).name})"
-    return f"the reader gave up on this file: {tail[0][:300] if tail else f'exit code {code}'}"
+    return f"the reader failed on this file: {tail[0][:300] if tail else f'exit code {code}'}"

@@ -48,7 +48,7 @@ def take_in(
 def _bring(path: Path, target: Path, *, ours: bool, stop: threading.Event) -> StoredBlob:
     def look(_stage: str, _done: int, _total: int) -> None:
         if stop.is_set():
-            raise _Stopped("the file was refused")
+            raise _Stopped("the file was rejected")
 
     try:
         if ours and _linked(path, target):

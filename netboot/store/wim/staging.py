@@ -60,7 +60,7 @@ class Staging:
         try:
             blob = self._locate(digest).open("rb", buffering=0)
         except FileNotFoundError as fault:
-            raise BlobMissing(f"blob {digest} is gone, so {target} cannot be added") from fault
+            raise BlobMissing(f"blob {digest} is missing, so {target} cannot be added") from fault
         with blob, file.open("xb", buffering=0) as out:
             for chunk in chunks(blob):
                 sha256.update(chunk)
@@ -68,7 +68,7 @@ class Staging:
                 out.write(chunk)
                 size += len(chunk)
         if f"sha256:{sha256.hexdigest()}" != digest:
-            raise DigestMismatch(f"blob {digest} was altered, so {target} cannot be added")
+            raise DigestMismatch(f"blob {digest} is damaged, so {target} cannot be added")
         self._note(target, file, size, sha1.hexdigest() if size else "")
 
     def stamp(self) -> None:

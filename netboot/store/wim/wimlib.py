@@ -3,7 +3,7 @@
 The structures follow wimlib 1.13's public header. A wrong offset would return garbage without a
 word, so `self_test` writes a small WIM and reads it back before any other work. Paths are
 compared without case, as Windows does: otherwise adding to /windows would make a second folder
-beside /Windows.
+next to /Windows.
 """
 
 import ctypes

@@ -111,7 +111,7 @@ def _walk(wim: Wim, index: int) -> tuple[list[str], list[Entry]]:
     for number in range(1, wim.image_count + 1):
         entries = wim.walk(number)
         if len(entries) > ENTRY_LIMIT:
-            hostile.append(f"image {number} holds {len(entries)} files and folders")
+            hostile.append(f"image {number} contains {len(entries)} files and folders")
         hostile += hostile_names((entry.path, entry.name) for entry in entries)
         if number == index:
             chosen = entries
@@ -152,7 +152,7 @@ def _read_hives(library: hives.Library, entries: list[Entry], folder: Path) -> d
 
 
 def build(worker: Worker) -> dict[str, Any]:
-    """Change the copy, write it, then open it anew and compare with what was asked."""
+    """Change the copy, write it, then open it again and compare it with the order."""
     request = worker.request
     index, at = int(request["index"]), int(request["at"])
     with worker.open(write=True) as wim:
@@ -227,7 +227,7 @@ def _checked(worker: Worker, index: int) -> dict[str, Any]:
         for path, (size, sha1) in request["expected"].items():
             entry = wim.entry(index, path)
             if entry is None or (entry.size, entry.sha1) != (size, sha1):
-                faults.append(f"{path} is not in the image as it should be")
+                faults.append(f"{path} is missing or wrong in the image")
             else:
                 added.append(entry.path)
         if wim.boot_index != request["boot_index"]:

@@ -220,4 +220,4 @@ def test_an_image_without_the_loader_that_a_machine_needs_is_not_given() -> None
     )
 
     assert isinstance(refused, NoProgram)
-    assert "holds no UEFI boot loader signed under Windows UEFI CA 2023" in refused.reason
+    assert "contains no UEFI boot loader signed by Windows UEFI CA 2023" in refused.reason

@@ -7,19 +7,19 @@ with `#` are for the reader.
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netboot.boot.answer.limits import Limits, RecentClients
+from netboot.boot.answer.limits import RecentClients
 from netboot.boot.answer.proxy_dhcp import (
     Answer,
     Ignored,
-    Memory,
     ProxyDhcp,
-    answer,
     learned_address,
 )
 from netboot.images.architecture import Architecture
@@ -37,6 +37,7 @@ from tests.support.boot_requests import (
     version,
 )
 
+SOURCE = ("0.0.0.0", 68)
 CONVERSATIONS = sorted(Path(__file__).parents[1].with_name("conversations").glob("dhcp-*.txt"))
 
 
@@ -47,18 +48,15 @@ def outcome_of(
     source: tuple[str, int] = ("0.0.0.0", 68),
     now: float = 1.0,
     content: PublishedContent = BOTH,
-    memory: Memory | None = None,
 ) -> Answer | Ignored:
-    """What we do about `packet`."""
-    return answer(
-        packet,
-        port=port,
-        source=source,
-        now=now,
-        settings=SETTINGS,
-        published=content,
-        memory=memory or Memory(),
-    )
+    """What a server that has seen nothing before does about `packet`."""
+    return ProxyDhcp(SETTINGS, lambda: content).answer(packet, port, source, now)
+
+
+def sent(outcome: Answer | Ignored) -> Packet:
+    """The packet of an answer."""
+    assert isinstance(outcome, Answer)
+    return Packet.from_bytes(outcome.payload)
 
 
 class Scene:
@@ -67,7 +65,8 @@ class Scene:
     def __init__(self) -> None:
         self.now = 100.0
         self.content = published()
-        self.memory = Memory()
+        self.recent = RecentClients()
+        self.proxy = ProxyDhcp(SETTINGS, lambda: self.content, recent=self.recent)
         self.outcomes: list[str] = []
 
     def play(self, line: str) -> None:
@@ -76,7 +75,7 @@ class Scene:
             case ["@", "images", *images]:
                 self.content = published(*map(image, images))
             case ["@", "address", "offered", "by", server]:
-                self.memory.recent.address_offered(request().mac, server)
+                self.recent.address_offered(request().mac, server)
             case [">", port, source, *words]:
                 self.send(int(port), source, words)
             case _ if wait := re.fullmatch(r"\((\d+(?:\.\d+)?) s\)", line):
@@ -87,14 +86,7 @@ class Scene:
     def send(self, port: int, source: str, words: list[str]) -> None:
         """Hand a client's packet to the server and write down what comes of it."""
         address, _, number = source.partition(":")
-        outcome = outcome_of(
-            packet_of(words),
-            port=port,
-            source=(address, int(number)),
-            now=self.now,
-            content=self.content,
-            memory=self.memory,
-        )
+        outcome = self.proxy.answer(packet_of(words), port, (address, int(number)), self.now)
         self.outcomes.extend(told(outcome))
 
 
@@ -128,9 +120,9 @@ def told(outcome: Answer | Ignored) -> Iterator[str]:
     if isinstance(outcome, Ignored):
         yield f"< silence: {outcome.reason}"
         return
-    packet = outcome.packet
+    packet = sent(outcome)
     address, port = outcome.destination
-    words = [f"< {address}:{port} {outcome.message.name}", packet.options[60].decode()]
+    words = [f"< {address}:{port} {packet.message_type.name}", packet.options[60].decode()]
     name = packet.options.get(67, b"").rstrip(b"\0").decode()
     field = packet.boot_file.decode()
     words.append(
@@ -191,8 +183,9 @@ def test_every_captured_request_gets_the_answer_that_is_known_to_work(name: str)
                                 for one in answers))  # fmt: skip
     assert files == tuple(dict.fromkeys(TAKEN.get(name, files)))
     for one in answers:
-        assert one.packet.options[54] == one.packet.next_server == from_dotted(SERVER)
-        assert one.packet.options[97] == b"\0" * 17  # as these machines sent it
+        packet = sent(one)
+        assert packet.options[54] == packet.next_server == from_dotted(SERVER)
+        assert packet.options[97] == b"\0" * 17  # as these machines sent it
 
 
 def test_the_reasons_for_an_answer_are_told() -> None:
@@ -208,23 +201,113 @@ def test_the_reasons_for_an_answer_are_told() -> None:
 
 
 def test_a_new_snapshot_is_answered_from_at_once() -> None:
-    """Plans are remembered for one snapshot only."""
-    memory = Memory()
-    first = outcome_of(request(), memory=memory)
-    newer = published(version(number=8))
-    second = outcome_of(request(xid=2), memory=memory, content=newer)
+    """Nothing of the state before is remembered."""
+    content = [BOTH]
+    proxy = ProxyDhcp(SETTINGS, lambda: content[0])
+    first = proxy.answer(request(), 67, SOURCE, 1.0)
+    content[0] = published(version(number=8))
+    second = proxy.answer(request(xid=2), 67, SOURCE, 1.0)
 
     assert isinstance(first, Answer)
     assert isinstance(second, Answer)
     assert (first.version.number, second.version.number) == (7, 8)
 
 
+MODEL = [bytes.fromhex(f"52540077000{number}") for number in range(1, 5)]
+MARKED, OWN, PLAIN, OTHER = (mac.hex(":") for mac in MODEL)
+HELD_2011 = replace(
+    version(chains=("native", "wimboot"), files=("bootmgfw.efi",)),
+    uefi_loaders=(("2011", "bootmgfw.efi"),),
+)
+SPECIAL = version(image="Special", number=2)
+MIXED = replace(
+    published(HELD_2011, SPECIAL, defaults={Architecture.X64: HELD_2011.image}),
+    assignments={OWN: "Special"},
+    authorities={MARKED: "2023"},
+    supplied={"wimboot": HELD_2011.files[0]},
+)
+"""Four machines of one model: one needs a loader of 2023, one has an image of its own."""
+
+
+@pytest.mark.parametrize("order", list(permutations(MODEL)))
+def test_machines_of_one_model_get_their_own_program_in_every_order(order) -> None:
+    """One needs a loader of 2023, one has an image of its own, two have the default."""
+    proxy = ProxyDhcp(SETTINGS, lambda: MIXED)
+    found = {}
+    for now, mac in enumerate(order):
+        outcome, _ = proxy.receive(bytes(request(mac=mac)), 67, SOURCE, now)
+        assert outcome == outcome_of(request(mac=mac), content=MIXED)
+        assert isinstance(outcome, Answer)
+        found[mac.hex(":")] = (outcome.file, outcome.version.image)
+
+    assert found == {
+        MARKED: ("snponly.efi", HELD_2011.image),
+        OWN: ("snponly.efi", "Special"),
+        PLAIN: ("bootmgfw.efi", HELD_2011.image),
+        OTHER: ("bootmgfw.efi", HELD_2011.image),
+    }
+
+
+def test_a_marked_machine_that_no_program_fits_stays_refused_after_one_of_its_model() -> None:
+    """Without wimboot the image has only the loader of 2011."""
+    content = replace(MIXED, supplied={}, assignments={})
+    proxy = ProxyDhcp(SETTINGS, lambda: content)
+    first, refused, last = (
+        proxy.answer(request(mac=mac), 67, SOURCE, 1.0) for mac in (MODEL[2], MODEL[0], MODEL[3])
+    )
+
+    assert isinstance(first, Answer)
+    assert isinstance(refused, Ignored)
+    assert "holds no UEFI boot loader signed under Windows UEFI CA 2023" in refused.reason
+    assert isinstance(last, Answer)
+    assert first.file == last.file == "bootmgfw.efi"
+
+
+states = st.builds(
+    lambda assignments, authorities, number, loaders, wimboot: replace(
+        published(
+            replace(HELD_2011, number=number, uefi_loaders=loaders),
+            SPECIAL,
+            defaults={Architecture.X64: HELD_2011.image},
+        ),
+        assignments=assignments,
+        authorities=authorities,
+        supplied={"wimboot": HELD_2011.files[0]} if wimboot else {},
+    ),
+    st.dictionaries(st.sampled_from([MARKED, OWN]), st.sampled_from(["Special", "Gone"])),
+    st.dictionaries(st.sampled_from([MARKED, PLAIN]), st.sampled_from(["2011", "2023"])),
+    st.integers(1, 3),
+    st.sampled_from([(("2011", "bootmgfw.efi"),), (("2023", "bootmgfw.efi"),), ()]),
+    st.booleans(),
+)
+steps = st.lists(
+    st.one_of(states, st.builds(
+        lambda make, mac, code: make(mac=mac, architecture=code),
+        st.sampled_from([request, ipxe]), st.sampled_from(MODEL), st.sampled_from([0, 7, 16]),
+    )),
+    max_size=20,
+)  # fmt: skip
+
+
+@given(steps)
+def test_nothing_that_was_answered_before_changes_what_another_machine_is_answered(steps) -> None:
+    """Over publications, policies and marks that change between the requests."""
+    content = [MIXED]
+    proxy = ProxyDhcp(SETTINGS, lambda: content[0])
+    for number, step in enumerate(steps):
+        if isinstance(step, PublishedContent):
+            content[0] = step
+            continue
+        packet, now = step._replace(xid=number), 1000.0 * number  # a boot of its own each time
+        assert proxy.answer(packet, 67, SOURCE, now) == outcome_of(packet, content=content[0])
+
+
 def test_ipxe_of_two_machines_gets_two_urls() -> None:
-    """A plan is shared, the URL is personal."""
-    memory = Memory()
+    """The program is the same; its URL names the machine."""
+    proxy = ProxyDhcp(SETTINGS, lambda: BOTH)
     files = set()
     for last in (1, 2):
-        outcome = outcome_of(ipxe(mac=b"\x52\x54\0\0\0" + bytes((last,))), memory=memory)
+        outcome = proxy.answer(ipxe(mac=b"\x52\x54\0\0\0" + bytes((last,))), 67, SOURCE, 1.0)
         assert isinstance(outcome, Answer)
         files.add(outcome.file.partition("?")[2].partition("&")[0])
 
@@ -304,9 +387,9 @@ def test_answers_go_only_where_clients_of_ours_can_be(
         address, reply_port = outcome.destination
         assert address == "255.255.255.255" or address.startswith(("10.77.0.", "10.78.0."))
         assert reply_port in {67, 68, 4011}
-        assert outcome.packet.your_address == bytes(4)
-        assert outcome.packet.options[60] in {b"PXEClient", b"HTTPClient"}
-        assert packet.options[60].startswith(outcome.packet.options[60])
+        assert sent(outcome).your_address == bytes(4)
+        assert sent(outcome).options[60] in {b"PXEClient", b"HTTPClient"}
+        assert packet.options[60].startswith(sent(outcome).options[60])
         assert packet.message_type in {1, 3, 8}
 
 
@@ -316,18 +399,18 @@ def test_our_own_answers_are_never_answered(packet: Packet) -> None:
     outcome = outcome_of(packet)
 
     if isinstance(outcome, Answer):
-        echo = outcome_of(outcome.packet)
+        echo = outcome_of(sent(outcome))
         assert isinstance(echo, Ignored)
         assert echo.reason == "a server's reply, not a request"
 
 
 def test_a_chainload_ends_at_the_script() -> None:
     """Firmware, then iPXE, then the script: played until the client has what it runs."""
-    memory = Memory(RecentClients(Limits()))
+    proxy = ProxyDhcp(SETTINGS, lambda: BOTH)
     loaded = []
     packet = request(architecture=0)
     for _ in range(5):
-        outcome = outcome_of(packet, memory=memory)
+        outcome = proxy.answer(packet, 67, SOURCE, 1.0)
         assert isinstance(outcome, Answer)
         loaded.append(outcome.file.partition("?")[0])
         if outcome.file.startswith("http"):

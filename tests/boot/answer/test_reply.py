@@ -18,16 +18,20 @@ def offered(packet: Packet, file: str, shape: Shape) -> Packet | None:
     """Our OFFER for `packet`."""
     client = identify(packet)
     assert isinstance(client, BootClient)
-    return reply.offer(packet, client, file=file, shape=shape, server=SERVER)
+    wording = reply.offer_wording(file, shape, speaks_http=client.speaks_http, server=SERVER)
+    made = reply.offer(packet, wording)
+    return Packet.from_bytes(made) if made is not None else None
 
 
 def acknowledged(packet: Packet, file: str) -> Packet:
     """Our ACK for `packet`."""
     client = identify(packet)
     assert isinstance(client, BootClient)
-    made = reply.acknowledge(packet, client, file=file, shape=DIRECT, server=SERVER)
+    made = reply.acknowledge(
+        packet, file=file, shape=DIRECT, speaks_http=client.speaks_http, server=SERVER
+    )
     assert made is not None
-    return made
+    return Packet.from_bytes(made)
 
 
 def test_a_direct_offer_fills_every_field_that_a_rom_may_read() -> None:

@@ -174,7 +174,8 @@ def test_the_wrong_server_is_named_with_the_silent_one() -> None:
     )
 
     assert found[0] == (
-        "the wrong boot server answers: 10.0.0.9 offers the boot file evil; 10.0.0.2 does not answer"
+        "the wrong boot server answers: 10.0.0.9 offers the boot file evil;"
+        " 10.0.0.2 does not answer"
     )
 
 

@@ -219,7 +219,7 @@ def test_a_device_may_have_compatible_ids_only():
         ("[Manufacturer]\nM=S,NT$ARCH$\n", "not built"),
         ("[Manufacturer]\nM=S,NTia64\n[S.NTia64]\nD=i,PCI\\VEN_1\n", "no devices for Windows PE"),
         ("[Manufacturer]\nM=S,NTamd64.10.0.3\n[S.NTamd64.10.0.3]\nD=i,x\n", "no devices for"),
-        ("[Manufacturer]\nM=S\n[S]\n", "not PnP: its models sections claim no device"),
+        ("[Manufacturer]\nM=S\n[S]\n", "not PnP: its models sections list no device"),
     ],
 )
 def test_refusals(text, reason):
@@ -235,9 +235,9 @@ def test_findings():
         b"[Manufacturer]\n%M%=S,NTamd64,NTfoo,NTarm64\n[S.NTamd64]\n%D%=i,PCI\\VEN_1\n"
     )
     assert (
-        "1 lines stand before the first section and mean nothing.",
-        "DriverVer has a date that cannot be read (month first): '31/12/2020'.",
-        "A target that Windows does not know: 'NTfoo'.",
+        "1 lines before the first section are ignored.",
+        "DriverVer has an invalid date (month first): '31/12/2020'.",
+        "Unknown Windows target: 'NTfoo'.",
         "The models section [S.NTarm64] is missing.",
         "Undefined string tokens: %M%, %D%.",
     ) == inf.findings

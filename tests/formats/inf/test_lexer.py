@@ -109,7 +109,7 @@ def test_lost_lines_are_told():
     """Text before the first section and a section without its bracket are findings."""
     sections = cut(b"lost\nlost too\n[a]\nx=1\n[b\ny=2\n")
     assert (
-        "3 lines stand before the first section and mean nothing.",
+        "3 lines before the first section are ignored.",
         "1 section names have no closing bracket.",
     ) == sections.findings
 

@@ -54,11 +54,11 @@ def test_signatures_of_windows(signature):
 )
 def test_what_is_no_inf(text):
     """Without [Version] and Windows' signature it is no INF."""
-    with pytest.raises(FormatError, match="no INF"):
+    with pytest.raises(FormatError, match="not an INF"):
         version(text)
 
 
 def test_a_bad_class_guid_is_a_finding():
     """It is told, and not used."""
     found = version('[Version]\nSignature="$Windows NT$"\nClassGuid=net\nDriverVer=1/1/2020,1')
-    assert ("", ("ClassGuid is no GUID: 'net'.",)) == (found.class_guid, found.findings)
+    assert ("", ("ClassGuid is not a GUID: 'net'.",)) == (found.class_guid, found.findings)

@@ -106,8 +106,8 @@ def test_a_finding_names_file_and_line():
     """The sentence leads to the place."""
     (finding,) = scan_file("/a.ini", b"[x]\r\nfree=1\r\nUserPassword=x\r\n")
 
-    assert SecretFinding("/a.ini", 3, "a password as a setting") == finding
-    assert finding.sentence == "/a.ini, line 3: a password as a setting"
+    assert SecretFinding("/a.ini", 3, "a password in a setting") == finding
+    assert finding.sentence == "/a.ini, line 3: a password in a setting"
 
 
 @pytest.mark.parametrize(

@@ -62,4 +62,4 @@ def test_a_word_of_machine_or_image_is_kept_or_nothing_is_given():
     )
     assert LOADER_EX == choose({"2023": LOADER_EX})
     assert "" == choose({})
-    assert "holds no UEFI boot loader signed under Windows UEFI CA 2023" in lacking("X v1", "2023")
+    assert "contains no UEFI boot loader signed by Windows UEFI CA 2023" in lacking("X v1", "2023")

@@ -214,7 +214,8 @@ def test_explanation():
     """One sentence with the id, the reason, the trust, the age and the rank."""
     match = rank(CARD, driver("a", model(CHIP)), X64, build=WINDOWS_10)
     assert match.explanation == (
-        "PCI\\VEN_8086&DEV_15BE is an id that the device is compatible with; signed; "
+        "PCI\\VEN_8086&DEV_15BE is a compatible ID of the device, listed as hardware ID in the "
+        "INF; signed; "
         "1.0.0.0 of 2020-01-01; rank 0DFF2001."
     )
     unsigned = driver("a", model(CHIP), signed=False, version="", date="")

@@ -88,7 +88,7 @@ def test_an_architecture_whose_files_are_missing_is_left_out():
         {model.architecture for model in driver.models},
         driver.missing,
     )
-    assert driver.findings == ("Left out for x86, whose files are missing: x86/acme.sys.",)
+    assert driver.findings == ("Left out for x86 because files are missing: x86/acme.sys.",)
 
 
 def test_files_know_their_architectures():
@@ -128,7 +128,7 @@ def test_a_program_that_is_none():
 def test_no_catalog_file():
     """Missing, or not even named."""
     driver = make(package_files(with_catalog=False))
-    assert ("The catalog file acme.cat is missing: nothing vouches for the driver.",) == (
+    assert ("The catalog file acme.cat is missing. Windows treats it as unsigned.",) == (
         driver.findings
     )
     files = package_files()
@@ -136,7 +136,7 @@ def test_no_catalog_file():
     driver = make(files)
     assert (
         "",
-        ("The INF names no catalog file: Windows takes the driver for unsigned.",),
+        ("The INF lists no catalog file. Windows treats the driver as unsigned.",),
         ["acme.inf", "acme.sys"],
     ) == (driver.catalog_file, driver.findings, [file.path for file in driver.files])
 
@@ -175,7 +175,7 @@ def test_escapes_are_findings(line):
         dict(planned.missing),
         list(planned.files),
     )
-    assert f"{line} lies outside the package and was not looked for." in make(files).findings
+    assert f"{line} is outside the driver package and was ignored." in make(files).findings
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_a_cabinet_is_taken_along_unopened():
     files["acme.inf"] = files["acme.inf"].replace(b'1 = "Disk"', b'1 = "Disk",drv.cab')
     del files["acme.sys"]
     driver = make(files | {"drv.cab": b"MSCF"})
-    assert ("acme.sys should be inside drv.cab, which was not opened.",) == driver.findings
+    assert ("acme.sys should be inside drv.cab, which could not be opened.",) == driver.findings
     assert "drv.cab" in {file.path for file in driver.files}
 
 
@@ -244,11 +244,11 @@ def test_other_findings():
     text += "[Install.NT.CoInstallers]\nAddReg = x\n"
     driver = make(files | {"acme.inf": text.encode()})
     assert (
-        "more.inf, which the INF brings along, is missing.",
+        "more.inf, which the INF includes, is missing.",
         "The INF has no ClassGuid, taken from the class name Net.",
-        "It builds on Windows' own netrndis.inf, which the image must hold.",
-        "It names co-installers, which Windows PE does not run.",
-        "It was made to come with Windows itself (LayoutFile), not as a package.",
+        "It needs netrndis.inf from Windows, which the boot image must contain.",
+        "It uses co-installers, which Windows PE does not run.",
+        "It is made to be included in Windows (LayoutFile), not installed as a package.",
     ) == driver.findings
     assert driver.kind == DriverKind.NETWORK
 
@@ -257,9 +257,7 @@ def test_a_network_driver_that_starts_nothing():
     """Without a service there is no program of its own."""
     text = inf_text().replace("AddService", ";")
     findings = make(package_files() | {"acme.inf": text.encode()}).findings
-    assert (
-        "It installs no service of its own: Windows must have the program already.",
-    ) == findings
+    assert ("It installs no service. Windows must already include the driver binary.",) == findings
 
 
 def test_refused():
@@ -325,7 +323,7 @@ def test_what_the_catalog_file_does_not_vouch_for():
         names = frozenset(name.encode() for name in vouched)
         return make_driver(inf, "acme.inf", planned, entries, names)
 
-    doubt = "acme.sys is not what the catalog file acme.cat vouches for."
+    doubt = "acme.sys does not match the catalog file acme.cat."
     assert ((), True) == (
         made("acme.inf", "acme.sys").findings,
         made("acme.inf", "acme.sys").catalog_checked,

@@ -64,11 +64,11 @@ def test_every_file_is_named_with_its_digest():
 @pytest.mark.parametrize("base", ["http://x/'; reboot #", "http://x/$(id)", "http://x/%PATH%"])
 def test_a_value_that_could_become_a_command_is_refused(base):
     """In every language."""
-    with pytest.raises(InvalidInput, match="cannot stand in a script"):
+    with pytest.raises(InvalidInput, match="is not allowed in a script"):
         shell_values(replace(LAB, base=base))
-    with pytest.raises(InvalidInput, match="cannot stand in a script"):
+    with pytest.raises(InvalidInput, match="is not allowed in a script"):
         powershell_values(replace(WINDOWS, base=base))
-    with pytest.raises(InvalidInput, match="cannot stand in a script"):
+    with pytest.raises(InvalidInput, match="is not allowed in a script"):
         batch_values(replace(WINDOWS, base=base))
 
 

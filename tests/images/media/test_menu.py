@@ -68,7 +68,7 @@ def test_each_machine_gets_the_image_for_its_processor():
     assert "set default=x86" in both
     assert "elif cpuid -l; then set default=x64; fi" in both
     assert "set default=none" in wide
-    assert "this processor knows 32 bits only" in wide
+    assert "this machine has a 32-bit processor, but the image is 64-bit" in wide
     assert "x64" not in narrow
 
 

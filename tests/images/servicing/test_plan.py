@@ -189,12 +189,12 @@ def test_drivers_of_an_earlier_build_are_taken_out_first():
         (
             replace(FACTS, has_background=False),
             image_of(properties=Properties(background=DIGEST)),
-            "no background",
+            "does not support a background picture",
         ),
         (
             FACTS,
             image_of(properties=Properties(uefi_authority="2023")),
-            "signed under Windows UEFI CA 2023; it holds",
+            "signed by Windows UEFI CA 2023. Available",
         ),
         (
             replace(FACTS, setup_path="%SYSTEMDRIVE%\\setup.exe"),
@@ -246,7 +246,7 @@ def file(path: str) -> DriverFile:
         ({"inf_name": 'a".inf'}, "batch file"),
         ({"files": (file("x.sys"),)}, "its own INF"),
         ({"files": (file("netkvm.inf"), file("A.sys"), file("a.sys"))}, "differ only in case"),
-        ({"files": (file("netkvm.inf"), file("../../x.sys"))}, "not a name that Windows accepts"),
+        ({"files": (file("netkvm.inf"), file("../../x.sys"))}, "is not a valid Windows name"),
         ({"files": (file("netkvm.inf"), file("d/" * 90 + "x.sys"))}, "not a path in an image"),
     ],
 )

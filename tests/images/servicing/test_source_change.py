@@ -33,7 +33,7 @@ OLD = ImageFacts(
         BootFile("abortpxe.com", "/c", 1, "cc"),
     ),
     chains=("native", "wimboot"),
-    secrets=(SecretFinding("/old.ini", 1, "a password as a setting"),),
+    secrets=(SecretFinding("/old.ini", 1, "a password in a setting"),),
 )
 NEW = replace(
     OLD,
@@ -46,7 +46,7 @@ NEW = replace(
         BootFile("bootmgfw.efi", "/a", 1, "ab", "2023"),
         BootFile("boot.stl", "/b", 1, "bb"),
     ),
-    secrets=(*OLD.secrets, SecretFinding("/unattend.xml", 4, "a password of an answer file")),
+    secrets=(*OLD.secrets, SecretFinding("/unattend.xml", 4, "a password in an answer file")),
 )
 SOURCE = SourceWim("sha256:" + "a" * 64, 1000, 1)
 IMAGE = with_driver(BootImage("PE", "pe", Architecture.X64, SOURCE), make_driver("netkvm"))
@@ -60,7 +60,7 @@ def test_versions_packages_and_secrets_are_compared():
     assert report.size_change == 500
     assert report.packages_added == ("WinPE-NetFx-Package",)
     assert report.packages_removed == ("WinPE-Legacy-Package",)
-    assert report.new_secrets == ("/unattend.xml, line 4: a password of an answer file",)
+    assert report.new_secrets == ("/unattend.xml, line 4: a password in an answer file",)
     assert report.conflicts == ()
 
 
@@ -126,8 +126,8 @@ def test_doubtful_changes_are_remarked():
     assert len(remarks) == 6
     assert "older: build 17763" in remarks[0]
     assert "from en-US to none" in remarks[1]
-    assert "chain native" in remarks[2]
-    assert "programs of its own" in remarks[4]
+    assert "boot method native" in remarks[2]
+    assert "starts its own programs" in remarks[4]
     assert "does not" in compare_sources(IMAGE, old=odd, new=OLD).remarks[1]
 
 

@@ -126,7 +126,7 @@ def test_a_startnet_without_wpeinit_is_told_of():
     hook = plan_hook(StartUp("tool.exe\r\n"), WISH)
 
     assert hook.mode is Mode.PRE
-    assert "no wpeinit line" in hook.findings[0]
+    assert "does not run wpeinit" in hook.findings[0]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_a_winpeshl_that_names_nothing_is_told_of():
     hook = plan_hook(StartUp("wpeinit", "; empty\r\n"), WISH)
 
     assert hook.mode is Mode.FULL
-    assert "names no program" in hook.findings[0]
+    assert "winpeshl.ini lists no program, so it is ignored" in hook.findings[0]
 
 
 def test_no_wish_writes_nothing():

@@ -54,7 +54,7 @@ def test_properties_and_source_are_named_for_people():
 
     assert Change("Source", "", "222222222222, image 2") == change.source
     assert {
-        Change("Command prompt at start", "no", "yes"),
+        Change("Command prompt at startup", "no", "yes"),
         Change("Scratch space (MB)", "", "512"),
         Change("Background picture", "", "111111111111"),
         Change("Extra files", "", "/a.cmd (22222222)"),

@@ -59,8 +59,16 @@ def test_the_preference_is_in_the_version_that_is_built_next(site, windows_pe):
 @pytest.mark.parametrize(
     ("firmware", "chain", "words"),
     [
-        ("bios", "native", "BIOS machines cannot start this image by native: it holds no pxeboot"),
-        ("uefi", "linux", "UEFI machines cannot start this image by linux: it holds no vmlinuz"),
+        (
+            "bios",
+            "native",
+            "BIOS machines cannot start this image by native: it does not contain pxeboot",
+        ),
+        (
+            "uefi",
+            "linux",
+            "UEFI machines cannot start this image by linux: it does not contain vmlinuz",
+        ),
         ("uefi", "telepathy", "'telepathy' is no way to start an image"),
     ],
 )

@@ -98,7 +98,7 @@ def test_another_image_may_take_the_old_name(served):
 def test_a_name_that_another_image_has_is_refused(served, name):
     """Or one that would read the same in an address."""
     add_image(served, "Lab PE")
-    with pytest.raises(AlreadyExists, match='there is a boot image "Lab PE" already'):
+    with pytest.raises(AlreadyExists, match='a boot image "Lab PE" already exists'):
         rename(served, OLD, name)
     assert OLD == images.get_image(served, OLD).name
 

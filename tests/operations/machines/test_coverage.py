@@ -91,7 +91,7 @@ def test_candidates_for_a_device_come_in_windows_order(stocked):
     found = coverage.candidates(stocked, device, Architecture.X64)
 
     assert [("e1000", False)] == [(one.driver.name, one.driver.enabled) for one in found]
-    assert "compatible with" in found[0].explanation
+    assert "a compatible ID of the device, listed as hardware ID in the INF" in found[0].explanation
     assert [] == coverage.candidates(stocked, device, Architecture.ARM64)
 
 

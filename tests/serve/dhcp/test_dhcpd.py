@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from netboot.boot.told.events import (
 from netboot.errors import PortTaken
 from netboot.protocols.dhcp import MessageType, Packet
 from tests.serve.conftest import Daemon, Firmware
-from tests.support.boot_requests import BOTH, MAC, SETTINGS, ipxe, request
+from tests.support.boot_requests import BOTH, MAC, SETTINGS, ipxe, published, request, version
 from tests.support.dhcp_servers import ADDRESSES, BARE_DNSMASQ, LEASING, wait_for
 from tests.support.netlab import Host, Lan, needs_netns
 
@@ -82,6 +83,32 @@ def test_a_discover_is_answered_by_broadcast_from_port_67(
     assert (sent.file, sent.image, sent.version, sent.port) == ("snponly.efi", "Lab PE x64", 7, 67)
     assert "Lab PE x64 v7 is the default for x64" in sent.reason
     assert daemon.server.counts == {"answered": 1}
+
+
+@pytest.mark.parametrize("first", ["the marked one", "the others"])
+def test_a_marked_machine_and_others_of_its_model_are_answered_each_by_its_own_rule(
+    lan: Lan, dhcpd: Dhcpd, firmware: MakeFirmware, first: str
+) -> None:
+    """Its image holds no loader of 2023, so it gets iPXE; the others get Microsoft's loader."""
+    held = version(chains=("native", "wimboot"), files=("bootmgfw.efi",))
+    content = replace(
+        published(replace(held, uefi_loaders=(("2011", "bootmgfw.efi"),))),
+        authorities={MAC.hex(":"): "2023"},
+        supplied={"wimboot": held.files[0]},
+    )
+    others = [MAC[:5] + bytes((number,)) for number in (2, 3)]
+    server, client = lan.host("srv", "10.77.0.2/24"), firmware(lan.host("cli"))
+    found = {}
+    with dhcpd(server, content=content) as daemon:
+        for mac in [MAC, *others] if first == "the marked one" else [*others, MAC]:
+            client.send(request(mac=mac))
+            client.receive()
+            offered = daemon.event(OfferSent)
+            found[offered.mac] = offered.file
+
+    assert found == {
+        MAC.hex(":"): "snponly.efi", **{mac.hex(":"): "bootmgfw.efi" for mac in others}
+    }  # fmt: skip
 
 
 def test_the_answer_comes_from_our_address_though_the_card_has_another(
@@ -215,7 +242,7 @@ def test_firmware_that_takes_no_offer_is_named_with_the_dhcp_server(
             client.receive()
             client.receive()
             daemon.event(OfferSent)
-        row = daemon.server._proxy._memory.recent._known(MAC)
+        row = daemon.server._proxy._recent._known(MAC)
         until = time.monotonic() + 5
         while not row.address_offered_by:  # the tap has its own turn in the loop
             assert time.monotonic() < until
@@ -372,7 +399,7 @@ def test_tshark_finds_nothing_wrong_with_ten_thousand_answers(tmp_path: Path) ->
             bytes(packet), port=port, source=("10.77.0.9", 68), now=number / 10
         )
         if isinstance(outcome, Answer):
-            sent = (outcome.packet, (SETTINGS.server, port))
+            sent = (Packet.from_bytes(outcome.payload), (SETTINGS.server, port))
             answered.append(as_frame(sent, outcome.destination[1]))
         if len(answered) == 10_000:
             break

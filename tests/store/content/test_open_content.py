@@ -102,7 +102,7 @@ def test_a_blob_of_another_size_is_not_served_and_costs_nothing(store, cache):
     before = open_descriptors()
 
     for _ in range(10):
-        with pytest.raises(DigestMismatch, match="has 3 bytes, but 5 were published"):
+        with pytest.raises(DigestMismatch, match="3 bytes found, but 5 were published"):
             cache.open(ref)
     assert before == open_descriptors()
 

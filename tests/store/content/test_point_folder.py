@@ -174,7 +174,7 @@ def test_a_daemon_keeps_serving_its_last_good_state(source, point):
 
     assert [1, 1] == [reader().current["Lab PE x64"].number for _ in range(2)]
     assert 1 == len(told)
-    assert "is still served" in told[0]
+    assert "the previous versions are still served" in told[0]
     write_pointer(point, good)
     point.update(version(source, 2), source, now=NOW)
     assert 2 == reader().current["Lab PE x64"].number
@@ -305,7 +305,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
     """A refusal of the disk is told, and no part remains."""
     target = tmp_path / "folder" / "state.json"
 
-    with pytest.raises(OperatorFault, match="cannot write in"):
+    with pytest.raises(OperatorFault, match="cannot write to"):
         write_json(target, {"a": 1})
     target.parent.mkdir()
     write_json(target, {"a": 1})

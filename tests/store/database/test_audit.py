@@ -90,7 +90,7 @@ def test_an_end_that_was_cut_off_is_found(log):
         session.execute(delete(AuditRow).where(AuditRow.id == 3))
 
     assert log.verify().faults == (
-        "entry 3 was written but is gone or replaced: the end was cut off",
+        "entry 3 is missing or was replaced: the end of the log was removed",
     )
 
 
@@ -104,7 +104,7 @@ def test_a_log_that_was_written_anew_is_found_by_a_hash_noted_elsewhere(log):
     log.write("harmless")
 
     assert log.verify().faults == ()
-    assert "no entry has the noted hash" in log.verify(head=noted).faults[0]
+    assert "no entry has the saved hash" in log.verify(head=noted).faults[0]
 
 
 def test_many_writers_make_one_chain(log):

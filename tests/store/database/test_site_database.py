@@ -239,7 +239,7 @@ def test_a_database_of_a_newer_release_is_left_alone(tmp_path):
     with database.writing() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
-    with pytest.raises(OperatorFault, match="of another release of netboot"):
+    with pytest.raises(OperatorFault, match="the database belongs to another netboot release:"):
         database.migrate()
     with database.transaction() as session:
         assert "9999" == session.scalar(text("SELECT version_num FROM alembic_version"))

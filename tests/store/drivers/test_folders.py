@@ -132,10 +132,10 @@ def test_refused_infs_do_not_stop_the_others(tmp_path):
         results[name] = "" if isinstance(result, ImportedDriver) else result.reason
     assert {
         "acme.inf": "",
-        "bad.inf": "no INF: there is no [Version] section",
+        "bad.inf": "not an INF: it has no [Version] section",
         "filter.inf": "not PnP: it has a [DefaultInstall] section and no [Manufacturer]",
-        "huge.inf": "an INF of more than 4 MiB",
-        "template.inx": "not built: 'NT$ARCH$' is a place to be filled in by the build",
+        "huge.inf": "an INF larger than 4 MiB",
+        "template.inx": "not built: 'NT$ARCH$' is a placeholder for the build",
     } == results
 
 
@@ -259,9 +259,7 @@ def test_a_changed_program_is_not_vouched_for(tmp_path):
     files = package_files()
     files["acme.sys"] = files["acme.sys"] + b"changed!"
     (result,) = read(write(tmp_path / "t", files), tmp_path)
-    assert result.driver.findings == (
-        "acme.sys is not what the catalog file acme.cat vouches for.",
-    )
+    assert result.driver.findings == ("acme.sys does not match the catalog file acme.cat.",)
 
 
 def test_a_catalog_file_that_cannot_be_read(tmp_path):
@@ -269,6 +267,6 @@ def test_a_catalog_file_that_cannot_be_read(tmp_path):
     files = package_files() | {"acme.cat": b"text"}
     (result,) = read(write(tmp_path / "t", files), tmp_path)
     assert result.driver.findings == (
-        "The catalog file acme.cat cannot be read (a catalog file that is cut off).",
+        "The catalog file acme.cat cannot be read (a truncated catalog file).",
     )
     assert ("acme.cat", False) == (result.driver.catalog_file, result.driver.catalog_checked)

@@ -95,7 +95,7 @@ def test_names_that_lead_out_are_refused(tmp_path, name):
 )
 def test_only_ordinary_files(tmp_path, mode):
     """Links, devices and pipes are no drivers."""
-    with pytest.raises(Quarantined, match="not an ordinary file"):
+    with pytest.raises(Quarantined, match="an entry is not a regular file"):
         contents(tmp_path, zip_with_mode("a.sys", mode | 0o777, b"/etc/passwd"))
 
 
@@ -110,7 +110,7 @@ def test_names_that_differ_in_case_are_refused(tmp_path):
     [
         ([(f"{n}", 1) for n in range(51)], 9999, "50 entries"),
         ([("a", 100_001)], 99_999, "a file of"),
-        ([("a", 90_000), ("b", 90_000), ("c", 90_000)], 99_999, "MiB when unpacked"),
+        ([("a", 90_000), ("b", 90_000), ("c", 90_000)], 99_999, "MiB when extracted"),
         ([("a", 60_000)], 2999, "20 times"),
     ],
 )

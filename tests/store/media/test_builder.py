@@ -175,5 +175,5 @@ def test_a_medium_that_reads_back_otherwise_is_not_handed_out(build, monkeypatch
     monkeypatch.setattr(
         media_builder._Builder, "_copies", lambda _self, _path, _name: ["sha256:" + "0" * 64]
     )
-    with pytest.raises(ContentFault, match="on the new medium was altered"):
+    with pytest.raises(ContentFault, match="on the new medium is damaged"):
         build("usb")

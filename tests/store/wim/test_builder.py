@@ -293,7 +293,7 @@ def test_an_altered_source_never_becomes_a_version(bench: Bench, tmp_path: Path)
     workdir = tmp_path / "work"
     workdir.mkdir()
 
-    with pytest.raises(DigestMismatch, match=r"source .* was altered"):
+    with pytest.raises(DigestMismatch, match=r"source .* was changed on disk"):
         build(
             source=bad,
             facts=bench.facts,
@@ -407,7 +407,7 @@ def test_a_full_disk_is_the_operators_to_mend(bench: Bench, monkeypatch: pytest.
     with pytest.raises(OperatorFault, match=r"disk .* is full") as told:
         bench.build(bench.image())
 
-    assert "Free some space" in told.value.hint
+    assert "Free some disk space" in told.value.hint
 
 
 def test_wimlib_without_room_is_the_operators_to_mend(bench: Bench, tmp_path: Path):

@@ -114,8 +114,8 @@ def test_a_build_changes_the_copy_and_reports_what_it_found(wim: Path, tmp_path:
     )[-1]["result"]
 
     assert result["faults"] == [
-        "/Windows/new.txt is not in the image as it should be",
-        "/Windows/none is not in the image as it should be",
+        "/Windows/new.txt is missing or wrong in the image",
+        "/Windows/none is missing or wrong in the image",
     ]
     assert result["extracted"] == ["/Windows/Boot/PXE/bootmgr.exe"]
 

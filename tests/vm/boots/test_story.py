@@ -96,18 +96,18 @@ def test_from_the_first_sign_in_to_a_machine_that_comes_up_and_back(
     wait_until_live(wall.page)
     wall.page.evaluate("window.stayed = true")
 
-    assert_boots(page, url, "offline", "Lab PE x64 v1 came up, but no driver fits", known=machines)
+    assert_boots(page, url, "offline", "v1 started, but there is no driver", known=machines)
     assert_seen(wall.page, "Offline", boots=1)
 
     import_image(page, url, lab_pe.wim[Architecture.X64])
     build(page, 1)
-    update(page, "Machines get version 1")
+    update(page, "Version 1 is served and up to date")
     make_default(page)
     import_drivers(page, url, newer_driver)
     enable_and_add(page, url)
     build(page, 2)
     page.get_by_text("machines still get version 1").wait_for()
-    update(page, "Machines get version 2")
+    update(page, "Version 2 is served and up to date")
 
     assert_boots(page, url, "online", "with driver e1000 on My PE v2", known=machines)
     assert_seen(wall.page, "Online", boots=2)
@@ -129,7 +129,7 @@ def become_administrator(page, url, token):
     page.fill("#name", "ada")
     page.fill("#password", PASSWORD)
     page.fill("#again", PASSWORD)
-    page.get_by_role("button", name="Create the administrator").click()
+    page.get_by_role("button", name="Create administrator").click()
     page.get_by_role("heading", name="Overview").wait_for()
 
 
@@ -147,7 +147,7 @@ def import_image(page, url, wim):
 
 def build(page, number):
     page.get_by_role("button", name=f"Build version {number}").click()
-    page.get_by_text(f"Version {number} is built, but machines").wait_for(timeout=WORK)
+    page.get_by_text(f"Version {number} is built but not distributed").wait_for(timeout=WORK)
 
 
 def update(page, words):
@@ -167,7 +167,7 @@ def import_drivers(page, url, folder):
     page.set_input_files("#folder", str(folder), timeout=WORK)
     page.get_by_text("files uploaded").wait_for(timeout=WORK)
     page.get_by_role("button", name="Import", exact=True).click()
-    page.get_by_text("is new").wait_for(timeout=WORK)
+    page.get_by_text(", new").wait_for(timeout=WORK)
 
 
 def enable_and_add(page, url):
@@ -179,13 +179,13 @@ def enable_and_add(page, url):
     page.get_by_role("button", name="Add driver", exact=True).first.click()
     page.fill("#driver-search", "e1000")
     page.locator("#driver-choices").get_by_role("button", name="Add").first.click()
-    page.get_by_text("e1000 was added").wait_for()
+    page.get_by_text("e1000 added").wait_for()
 
 
 def roll_back(page, url):
     page.goto(f"{url}/images/my-pe")
     page.get_by_role("button", name="Roll back").click()
-    page.get_by_role("button", name="Yes, go on").click()
+    page.get_by_role("button", name="Continue").click()
     page.get_by_text("Machines get My PE v1 from now on").wait_for()
 
 

@@ -732,7 +732,7 @@ def test_the_site_as_files_is_exported_planned_and_applied(script):
     assert entry.action == "declaration.apply"
     assert entry.details["changes"] == ["change image Lab PE x64"]
     again = script("POST", "declaration/apply", json={"files": files, "planned": plan["digest"]})
-    assert (412, "Changed by somebody else") == (again.status_code, again.json["title"])
+    assert (412, "Changed by another user") == (again.status_code, again.json["title"])
 
 
 def test_files_over_the_api_choose_no_file_of_this_machine(script):

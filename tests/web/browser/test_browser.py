@@ -139,7 +139,7 @@ def test_everything_can_be_reached_with_the_keyboard(open_page, console):
     page = open_page(viewport=DESK)
     page.goto(f"{console.url}/images/lab-pe-x64")
     page.keyboard.press("Tab")
-    assert "Skip to the content" == page.evaluate("document.activeElement.textContent")
+    assert "Skip to content" == page.evaluate("document.activeElement.textContent")
     button = page.get_by_role("button", name="Add driver", exact=True)
     button.focus()
     page.keyboard.press("Enter")
@@ -167,7 +167,7 @@ def test_an_address_may_open_a_dialog(open_page, console):
     page.wait_for_selector("#add-driver.show")
     page.wait_for_selector("#driver-choices li")
 
-    assert page.get_by_role("dialog", name="Add a driver to Lab PE x64").is_visible()
+    assert page.get_by_role("dialog", name="Add driver to Lab PE x64").is_visible()
 
 
 def test_keys_lead_everywhere(open_page, console):
@@ -183,7 +183,7 @@ def test_keys_lead_everywhere(open_page, console):
     page.keyboard.press("Enter")
     page.wait_for_url("**/boots/?search=gj*")
 
-    assert page.get_by_text("No boot fits").is_visible()
+    assert page.get_by_text("No matching boots").is_visible()
 
 
 def test_a_choice_in_a_filter_needs_no_button(open_page, console):
@@ -213,7 +213,7 @@ def test_a_code_on_a_screen_is_explained(open_page, console):
     """From the list of boots to the cause and the cure."""
     page = open_page(viewport=DESK)
     page.goto(f"{console.url}/boots/")
-    page.get_by_role("link", name="What does the screen say?").click()
+    page.get_by_role("link", name="Look up an error code").click()
     page.fill("#code", "pxe e55")
     page.keyboard.press("Enter")
     answer = page.get_by_role("status").filter(has_text="PXE-E55")
@@ -242,9 +242,9 @@ def test_a_question_is_asked_before_it_hurts(open_page, console, site):
     seeding.add_image(site, "Doomed", is_lab=False)
     page = open_page(viewport=DESK)
     page.goto(f"{console.url}/images/doomed")
-    for answer in ("Cancel", "Yes, go on"):
+    for answer in ("Cancel", "Continue"):
         page.get_by_role("button", name="Actions").click()
-        page.get_by_role("button", name="Delete image").click()
+        page.get_by_role("button", name="Delete boot image").click()
         page.locator("#confirm").get_by_role("button", name=answer).click()
         if answer == "Cancel":
             assert images.get_image(site, "Doomed")

@@ -24,7 +24,7 @@ def test_the_newest_report_of_each_way_is_shown_in_one_order():
 
     assert ["", "iso", "usb", "disk", "package"] == [one.way for one in found]
     assert ("52:54:00:00:00:5a", 90.0) == (found[1].machine, found[1].at)
-    assert "by network" == found[0].words
+    assert "from the network" == found[0].words
 
 
 def test_a_report_from_media_is_not_buried_by_boots_of_the_network(site):

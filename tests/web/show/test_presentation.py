@@ -82,7 +82,7 @@ def test_what_machines_report_reads_as_the_catalog_calls_it():
         presentation.driver_name("e1000.inf"),
         presentation.driver_name("my.driver"),
     )
-    assert "network card 8086:100e, disk controller 1af4:1001" == presentation.device_name(
+    assert "network card 8086:100e, storage controller 1af4:1001" == presentation.device_name(
         "net:8086:100e storage:1af4:1001"
     )
     assert ("none", "") == (presentation.device_name("none"), presentation.device_name(""))

@@ -25,16 +25,16 @@ def decisions(site, foreign=()):
 def test_an_image_is_out_of_date_until_machines_get_what_was_asked_for(site, tmp_path):
     """Never built, built, distributed, changed, built again."""
     seeding.add_image(site)
-    assert [("Lab PE x64", "was never built")] == out_of_date(site)
+    assert [("Lab PE x64", "is not yet built")] == out_of_date(site)
     version = seeding.add_version(site)
-    assert [("Lab PE x64 v1", "is built but not distributed")] == out_of_date(site)
+    assert [("Lab PE x64 v1", "is built but not yet distributed")] == out_of_date(site)
     site.point.update(version, site.blobs, now=time.time())
     assert [] == out_of_date(site)
     driver = seeding.add_driver(site, tmp_path, enabled=True)
     images.add_driver(site, "Lab PE x64", driver.digest)
-    assert [("Lab PE x64", "has changes that are not built")] == out_of_date(site)
+    assert [("Lab PE x64", "has changes that are not yet built")] == out_of_date(site)
     seeding.add_version(site)
-    assert [("Lab PE x64 v2", "is built, and machines still get v1")] == out_of_date(site)
+    assert [("Lab PE x64 v2", "is built but machines still get v1")] == out_of_date(site)
     points_operations.update_distribution_points(site, "Lab PE x64")
     assert [] == out_of_date(site)
 

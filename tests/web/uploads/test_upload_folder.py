@@ -78,7 +78,7 @@ def test_bytes_at_the_wrong_place_are_refused(shelf):
 def test_more_bytes_than_were_promised_are_refused(shelf):
     """The disk was checked for what was promised."""
     upload = shelf.create(owner=1, length=3, name="boot.wim")
-    with pytest.raises(InvalidInput, match="more bytes"):
+    with pytest.raises(InvalidInput, match="the upload is larger than its declared length"):
         shelf.append(upload, 0, io.BytesIO(b"abcdef"))
 
 

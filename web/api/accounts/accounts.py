@@ -1,4 +1,4 @@
-"""Accounts over the API: who may do what; for administrators."""
+"""Accounts over the API; for administrators."""
 
 from typing import Literal
 
@@ -18,7 +18,7 @@ from web.api.subject import (
 )
 from web.guard.access import Role, site
 
-accounts = Subject("accounts", "Who may do what.")
+accounts = Subject("accounts", "Accounts and their roles.")
 
 RoleName = Literal["viewer", "operator", "admin"]
 
@@ -30,24 +30,24 @@ class AccountPath(BaseModel):
 
 
 class Account(Value):
-    """Somebody who may sign in. `external`: by OpenID Connect, without a password here."""
+    """A user account. `external` accounts sign in with OpenID Connect and have no password here."""
 
     name: str
     role: str
     disabled: bool
     external: bool
     created_at: float
-    row_version: int = Field(description="Changes with the account; also given as ETag.")
+    row_version: int = Field(description="Version of the account; also returned as ETag.")
 
 
 class Accounts(Listed):
-    """A part of the accounts, by name."""
+    """A page of accounts, sorted by name."""
 
     items: list[Account]
 
 
 class NewAccount(Order):
-    """An account to be made."""
+    """A new account."""
 
     name: str = Field(min_length=1, max_length=100)
     role: RoleName
@@ -55,14 +55,14 @@ class NewAccount(Order):
 
 
 class AccountChange(Order):
-    """What is to be changed; what is left out stays."""
+    """The changes; fields that are left out stay as they are."""
 
     role: RoleName | None = None
     disabled: bool | None = None
 
 
 class NewPassword(Order):
-    """A password in place of the one that is there."""
+    """A new password."""
 
     password: SecretStr = Field(min_length=10, max_length=1000)
 
@@ -73,21 +73,21 @@ def _answer(account: operations.Account) -> tuple[Account, dict[str, str]]:
 
 @accounts.verb("GET", "", needs=Role.ADMIN, gives=Accounts)
 def list_accounts(query: Page) -> Accounts:
-    """Everybody who may sign in, by name."""
+    """List all accounts, sorted by name."""
     found = operations.list_accounts(site())
     return listed_of(Accounts, found, query, Account.model_validate)
 
 
 @accounts.verb("POST", "", needs=Role.ADMIN, gives=Account, status=201, action="create")
 def create_account(body: NewAccount) -> tuple[Account, dict[str, str]]:
-    """Make an account."""
+    """Create an account."""
     password = body.password.get_secret_value()
     return _answer(operations.create_account(site(), body.name, password, body.role))
 
 
 @accounts.verb("GET", "/<name>", needs=Role.ADMIN, gives=Account)
 def get_account(path: AccountPath) -> tuple[Account, dict[str, str]]:
-    """One account."""
+    """Get an account."""
     return _answer(operations.get_account(site(), path.name))
 
 
@@ -95,7 +95,7 @@ def get_account(path: AccountPath) -> tuple[Account, dict[str, str]]:
     "PATCH", "/<name>", needs=Role.ADMIN, gives=Account, action="change", refuses=CONFLICTS
 )
 def change_account(path: AccountPath, body: AccountChange) -> tuple[Account, dict[str, str]]:
-    """Give an account another role, or keep it from signing in; counts at once."""
+    """Change an account's role, or disable it. Takes effect at once."""
     return _answer(
         operations.change_account(
             site(),
@@ -109,11 +109,11 @@ def change_account(path: AccountPath, body: AccountChange) -> tuple[Account, dic
 
 @accounts.verb("PUT", "/<name>/password", needs=Role.ADMIN, action="set_password")
 def set_account_password(path: AccountPath, body: NewPassword) -> None:
-    """Give an account another password; its sessions and tokens end."""
+    """Set a new password. All sessions and tokens of the account end."""
     operations.set_password(site(), path.name, body.password.get_secret_value())
 
 
 @accounts.verb("DELETE", "/<name>", needs=Role.ADMIN, action="delete")
 def delete_account(path: AccountPath) -> None:
-    """Forget an account with its sessions and tokens."""
+    """Delete an account with its sessions and tokens."""
     operations.delete_account(site(), path.name)

@@ -9,11 +9,11 @@ from web.api.subject import LARGEST_NUMBER, LARGEST_PAGE, Subject, Value
 from web.guard.access import Role, site
 from web.live.turns import out_of_turn
 
-audit = Subject("audit", "What was done, by whom, in a chain of hashes.")
+audit = Subject("audit", "All changes and who made them, as a chain of hashes.")
 
 
 class AuditEntry(Value):
-    """Who did what to what, and how it ended."""
+    """Who changed what, and the result."""
 
     id: int
     at: float
@@ -28,30 +28,30 @@ class AuditEntry(Value):
 
 
 class AuditEntries(Value):
-    """A part of the log, newest first; `before` asks for the following part."""
+    """A page of the audit log, newest first; `before` requests the next page."""
 
     total: int
     items: list[AuditEntry]
 
 
 class AuditSearch(BaseModel):
-    """Which entries."""
+    """Which entries to return."""
 
     limit: int = Field(50, ge=1, le=LARGEST_PAGE)
-    before: int = Field(0, ge=0, le=LARGEST_NUMBER, description="Only entries below this number.")
+    before: int = Field(0, ge=0, le=LARGEST_NUMBER, description="Only entries with a lower number.")
     actor: str = Field("", max_length=100)
-    subject: str = Field("", max_length=255, description="Like images/lab-pe-x64.")
-    action: str = Field("", max_length=64, description="The action or its beginning: images.")
+    subject: str = Field("", max_length=255, description="For example images/lab-pe-x64.")
+    action: str = Field("", max_length=64, description="The action or a prefix of it: images.")
 
 
 class NotedHash(BaseModel):
-    """A hash that was noted earlier, in another place."""
+    """A hash that was saved outside netboot."""
 
     head: str = Field("", max_length=64)
 
 
 class ChainVerdict(Value):
-    """What verifying found; the chain holds where there are no faults."""
+    """The result of the verification; the log is intact if there are no faults."""
 
     count: int
     head: str
@@ -60,7 +60,7 @@ class ChainVerdict(Value):
 
 @audit.verb("GET", "", needs=Role.VIEWER, gives=AuditEntries)
 def list_audit(query: AuditSearch) -> AuditEntries:
-    """What was done, newest first."""
+    """List audit entries, newest first."""
     wanted = {"actor": query.actor, "subject": query.subject, "action": query.action}
     found = operations.entries(site(), limit=query.limit, before=query.before, **wanted)
     return AuditEntries(
@@ -72,5 +72,5 @@ def list_audit(query: AuditSearch) -> AuditEntries:
 @audit.verb("GET", "/verify", needs=Role.VIEWER, gives=ChainVerdict)
 @out_of_turn
 def verify_audit(query: NotedHash) -> ChainVerdict:
-    """Whether the log is as it was written."""
+    """Verify that the audit log has not been changed."""
     return ChainVerdict.model_validate(operations.verify(site(), head=query.head))

@@ -1,4 +1,4 @@
-"""Whoever asks, over the API: the account, its password, its sessions and its tokens."""
+"""The caller's own account over the API: password, sessions and tokens."""
 
 import time
 from typing import Literal
@@ -13,21 +13,21 @@ from web.api.subject import TRIES, NumberPath, Order, Subject, Value
 from web.guard.access import Role, role_now, session_digest, site
 from web.pages.accounts.own_account import require_password, the_whole_account
 
-me = Subject("me", "The account that asks, its sessions and its API tokens.")
+me = Subject("me", "The caller's account, sessions and API tokens.")
 
 ScopeName = Literal["read", "operate", "administer"]
 
 
 class Me(Value):
-    """Who asks, and what may be done now."""
+    """The caller and its current permissions."""
 
     name: str
-    role: str = Field(description="Of the account, or less where the token's scope is less.")
+    role: str = Field(description="Role of the account, limited by the scope of the token.")
     external: bool
 
 
 class Token(Value):
-    """An API token; its text was shown once, when it was made."""
+    """An API token; its text is shown only when it is created."""
 
     id: int
     name: str
@@ -51,15 +51,15 @@ class Tokens(Value):
 
 
 class NewToken(Order):
-    """A token to be made."""
+    """A new token."""
 
     name: str = Field(min_length=1, max_length=100)
     scope: ScopeName = "read"
-    days: int = Field(90, ge=1, le=LONGEST_DAYS, description="Until it ends.")
+    days: int = Field(90, ge=1, le=LONGEST_DAYS, description="Days until the token expires.")
 
 
 class Session(Value):
-    """A browser that is signed in; `handle` names it without giving it away."""
+    """A signed-in browser; `handle` identifies the session but cannot be used to sign in."""
 
     handle: str
     began: float
@@ -69,7 +69,7 @@ class Session(Value):
 
 
 class Sessions(Value):
-    """The account's sessions, used last first."""
+    """The account's sessions, last used first."""
 
     items: list[Session]
 
@@ -81,7 +81,7 @@ class SessionPath(BaseModel):
 
 
 class OwnPassword(Order):
-    """A password in place of the one that is there, which is asked for."""
+    """A new password, with the current one."""
 
     old_password: SecretStr = Field(max_length=1000)
     password: SecretStr = Field(min_length=accounts.SHORTEST_PASSWORD, max_length=1000)
@@ -89,14 +89,14 @@ class OwnPassword(Order):
 
 @me.verb("GET", "", needs=Role.VIEWER, gives=Me)
 def get_me() -> Me:
-    """Who asks, and what may be done now."""
+    """Get the caller's account and permissions."""
     account = current_user.account
     return Me(name=account.name, role=role_now().name.lower(), external=account.external)
 
 
 @me.verb("PUT", "/password", needs=Role.VIEWER, action="set_password", refuses=TRIES)
 def set_own_password(body: OwnPassword) -> None:
-    """Another password, against the old one; everywhere else the account is signed out."""
+    """Change the password. All other sessions of the account end."""
     the_whole_account()
     require_password(body.old_password.get_secret_value())
     accounts.set_password(
@@ -110,21 +110,21 @@ def set_own_password(body: OwnPassword) -> None:
 
 @me.verb("GET", "/sessions", needs=Role.VIEWER, gives=Sessions)
 def list_sessions() -> Sessions:
-    """Where the account is signed in, used last first."""
+    """List the account's sessions, last used first."""
     found = sessions.list_sessions(site(), current_user.id, now=time.time())
     return Sessions(items=[Session.model_validate(one) for one in found])
 
 
 @me.verb("DELETE", "/sessions/<handle>", needs=Role.VIEWER, action="end_session")
 def end_session(path: SessionPath) -> None:
-    """Sign out a browser."""
+    """End a session."""
     the_whole_account()
     sessions.end_one(site(), current_user.id, path.handle)
 
 
 @me.verb("GET", "/tokens", needs=Role.VIEWER, gives=Tokens)
 def list_tokens() -> Tokens:
-    """The account's tokens, newest first."""
+    """List the account's tokens, newest first."""
     found = own_tokens.list_tokens(site(), current_user.id)
     return Tokens(items=[Token.model_validate(token) for token in found])
 
@@ -134,7 +134,7 @@ def list_tokens() -> Tokens:
     gives_secret=True,
 )  # fmt: skip
 def create_token(body: NewToken) -> TokenMade:
-    """Make a token; it may do no more than what makes it."""
+    """Create a token, with at most the permissions of the caller."""
     made, text = own_tokens.create_token(
         site(),
         current_user.account,
@@ -148,7 +148,7 @@ def create_token(body: NewToken) -> TokenMade:
 
 @me.verb("DELETE", "/tokens/<int:number>", needs=Role.VIEWER, action="revoke_token")
 def revoke_token(path: NumberPath) -> None:
-    """Make a token worth nothing; one that may do more than what asks stays."""
+    """Revoke a token. A token cannot revoke one with more permissions."""
     held = own_tokens.list_tokens(site(), current_user.id)
     scope = next((token.scope for token in held if token.id == path.number), "read")
     if Role.named(SCOPES[scope]) > role_now():

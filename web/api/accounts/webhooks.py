@@ -1,4 +1,4 @@
-"""Webhooks over the API: who outside is told of what happens here."""
+"""Webhooks over the API: external services that are notified of events."""
 
 from pydantic import Field
 
@@ -6,11 +6,11 @@ from netboot.operations.accounts import webhooks as operations
 from web.api.subject import NumberPath, Order, Subject, Value
 from web.guard.access import Role, site
 
-webhooks = Subject("webhooks", "Who outside is told of what happens here.")
+webhooks = Subject("webhooks", "External services notified of events.")
 
 
 class Webhook(Value):
-    """An address that is told of events; patterns like `boot.*`."""
+    """A URL that is notified of events; patterns such as `boot.*` are allowed."""
 
     id: int
     url: str
@@ -20,7 +20,7 @@ class Webhook(Value):
 
 
 class WebhookMade(Webhook):
-    """A new webhook with the secret that signs its messages; it is not shown again."""
+    """A new webhook with its signing secret, which is not shown again."""
 
     secret: str
 
@@ -32,14 +32,14 @@ class Webhooks(Value):
 
 
 class NewWebhook(Order):
-    """A webhook to be added."""
+    """A new webhook."""
 
     url: str = Field(min_length=8, max_length=1000)
     events: list[str] = Field(min_length=1, max_length=20)
 
 
 class WebhookChange(Order):
-    """What is to be changed; what is left out stays."""
+    """The changes; fields that are left out stay as they are."""
 
     url: str | None = Field(None, min_length=8, max_length=1000)
     events: list[str] | None = Field(None, min_length=1, max_length=20)
@@ -47,7 +47,7 @@ class WebhookChange(Order):
 
 
 class Delivery(Value):
-    """One event on its way; `answer` is how the last try ended."""
+    """The delivery of one event; `answer` is the result of the last attempt."""
 
     id: int
     event: str
@@ -59,14 +59,14 @@ class Delivery(Value):
 
 
 class Deliveries(Value):
-    """What was told to a webhook, newest first."""
+    """Deliveries of a webhook, newest first."""
 
     items: list[Delivery]
 
 
 @webhooks.verb("GET", "", needs=Role.ADMIN, gives=Webhooks)
 def list_webhooks() -> Webhooks:
-    """All webhooks."""
+    """List all webhooks."""
     return Webhooks(items=[Webhook.model_validate(one) for one in operations.list_webhooks(site())])
 
 
@@ -75,20 +75,20 @@ def list_webhooks() -> Webhooks:
     gives_secret=True,
 )  # fmt: skip
 def add_webhook(body: NewWebhook) -> WebhookMade:
-    """Tell an address of events from now on."""
+    """Add a webhook."""
     made, secret = operations.add_webhook(site(), body.url, body.events)
     return WebhookMade(**Webhook.model_validate(made).model_dump(), secret=secret)
 
 
 @webhooks.verb("GET", "/<int:number>", needs=Role.ADMIN, gives=Webhook)
 def get_webhook(path: NumberPath) -> Webhook:
-    """One webhook."""
+    """Get a webhook."""
     return Webhook.model_validate(operations.get_webhook(site(), path.number))
 
 
 @webhooks.verb("PATCH", "/<int:number>", needs=Role.ADMIN, gives=Webhook, action="change")
 def change_webhook(path: NumberPath, body: WebhookChange) -> Webhook:
-    """Change what is told, or where, or switch it off."""
+    """Change the URL or events of a webhook, or turn it on or off."""
     changed = operations.change_webhook(
         site(), path.number, url=body.url, events=body.events, enabled=body.enabled
     )
@@ -97,7 +97,7 @@ def change_webhook(path: NumberPath, body: WebhookChange) -> Webhook:
 
 @webhooks.verb("DELETE", "/<int:number>", needs=Role.ADMIN, action="delete")
 def remove_webhook(path: NumberPath) -> None:
-    """Tell it nothing more."""
+    """Remove a webhook."""
     operations.remove_webhook(site(), path.number)
 
 
@@ -105,12 +105,12 @@ def remove_webhook(path: NumberPath) -> None:
     "POST", "/<int:number>/test", needs=Role.ADMIN, gives=Delivery, status=202, action="test"
 )
 def test_webhook(path: NumberPath) -> Delivery:
-    """Send a message that says nothing but that messages come."""
+    """Send a test message."""
     return Delivery.model_validate(operations.send_test(site(), path.number))
 
 
 @webhooks.verb("GET", "/<int:number>/deliveries", needs=Role.ADMIN, gives=Deliveries)
 def list_deliveries(path: NumberPath) -> Deliveries:
-    """What was told to a webhook, newest first."""
+    """List the deliveries of a webhook, newest first."""
     found = operations.deliveries(site(), path.number)
     return Deliveries(items=[Delivery.model_validate(one) for one in found])

@@ -14,17 +14,17 @@ from web.guard.access import Role, site
 from web.show import ladder
 from web.show.ladder import Boot as SeenBoot
 
-boots = Subject("boots", "What machines do now and did before.")
+boots = Subject("boots", "Current and earlier boots.")
 
 
 class BootPath(BaseModel):
-    """A boot by its machine and the millisecond in which it began."""
+    """A boot by its machine and its start time in milliseconds."""
 
     boot: str = Field(min_length=1, max_length=80)
 
 
 class Boot(Value):
-    """One try of one machine. Times are epoch seconds, sizes bytes, `rate` bytes a second."""
+    """One boot attempt. Times are epoch seconds, sizes bytes, `rate` bytes per second."""
 
     id: str
     machine: str
@@ -45,12 +45,12 @@ class Boot(Value):
 
     @staticmethod
     def of(boot: SeenBoot) -> "Boot":
-        """A boot as it stands now."""
+        """The boot with its current state."""
         return Boot(**_common(boot))
 
 
 class Step(Value):
-    """One line of the story."""
+    """One line of the timeline."""
 
     at: float
     kind: str
@@ -58,7 +58,7 @@ class Step(Value):
 
 
 class Code(Value):
-    """A code on a machine's screen: what it says, what usually causes it, what mends it."""
+    """An error code: its meaning, its usual causes and the solutions."""
 
     code: str
     meaning: str
@@ -67,25 +67,25 @@ class Code(Value):
 
 
 class Codes(Value):
-    """Codes of firmware and of Windows' boot manager."""
+    """Error codes of firmware and Windows Boot Manager."""
 
     items: list[Code]
 
 
 class CodePath(BaseModel):
-    """A code as somebody types it from a screen: `PXE-E55`, `e55`, `0xc000000f`."""
+    """An error code as shown on a screen: `PXE-E55`, `e55`, `0xc000000f`."""
 
     code: str = Field(min_length=2, max_length=80)
 
 
 class HoursWanted(BaseModel):
-    """How many hours."""
+    """How many hours to return."""
 
     hours: int = Field(24, ge=1, le=24 * 31)
 
 
 class Hours(Value):
-    """Boots by the hour in which they began (epoch seconds), oldest first."""
+    """Boots per hour of their start (epoch seconds), oldest first."""
 
     starts: list[int]
     online: list[int]
@@ -93,26 +93,26 @@ class Hours(Value):
 
 
 class RatesWanted(BaseModel):
-    """How many boots."""
+    """How many boots to return."""
 
     limit: int = Field(200, ge=1, le=1000)
 
 
 class Rate(Value):
-    """How fast one boot's image went: when the boot began, bytes a second."""
+    """The image transfer rate of one boot: start time and bytes per second."""
 
     began: float
     rate: float
 
 
 class Rates(Value):
-    """Image transfers of the newest boots, oldest first."""
+    """Image transfer rates of the latest boots, oldest first."""
 
     items: list[Rate]
 
 
 class Finding(Value):
-    """Why a boot went wrong, what to do, and which codes the screen most likely shows."""
+    """Why a boot failed, the solutions, and the error codes most likely shown on the screen."""
 
     cause: str
     cures: list[str]
@@ -120,7 +120,7 @@ class Finding(Value):
 
 
 class File(Value):
-    """A file on its way to the machine: from when, how long, how fast (bytes a second)."""
+    """A file sent to the machine: start, duration and rate (bytes per second)."""
 
     name: str
     began: float
@@ -130,7 +130,7 @@ class File(Value):
 
 
 class BootStory(Boot):
-    """A boot with every step that was kept, its files, and what was wrong, if anything."""
+    """A boot with all recorded steps, its files and the cause of a failure."""
 
     steps: list[Step]
     files: list[File]
@@ -138,17 +138,17 @@ class BootStory(Boot):
 
 
 class Boots(Listed):
-    """A part of the boots, newest first."""
+    """A page of boots, newest first."""
 
     items: list[Boot]
 
 
 class BootSearch(Page):
-    """Which boots."""
+    """Which boots to return."""
 
-    machine: str = Field("", max_length=40, description="A MAC address as boots show it.")
-    search: str = Field("", max_length=100, description="A part of address, image or driver.")
-    image: str = Field("", max_length=100, description="The image's name.")
+    machine: str = Field("", max_length=40, description="MAC address.")
+    search: str = Field("", max_length=100, description="Part of an address, boot image or driver.")
+    image: str = Field("", max_length=100, description="Name of the boot image.")
     outcome: str = Field("", max_length=20, description="online, offline, stalled, …")
 
 
@@ -176,11 +176,11 @@ def _common(boot: SeenBoot) -> dict[str, object]:
 
 @boots.verb("GET", "", needs=Role.VIEWER, gives=Boots)
 def list_boots(query: BootSearch) -> Boots:
-    """The newest boots first."""
+    """List boots, newest first."""
     now = time.time()
     if query.outcome and query.outcome not in set(Outcome):
         raise InvalidInput(
-            f"there is no outcome {query.outcome!r}", hint=f"There are {', '.join(Outcome)}."
+            f"unknown outcome {query.outcome!r}", hint=f"Use one of {', '.join(Outcome)}."
         )
     wanted = BootFilter(
         machine=query.machine.lower(),
@@ -196,38 +196,38 @@ def list_boots(query: BootSearch) -> Boots:
 
 @boots.verb("GET", "/hours", needs=Role.VIEWER, gives=Hours)
 def count_boots_by_hour(query: HoursWanted) -> Hours:
-    """How many boots came online and how many did not, hour by hour."""
+    """Count the boots per hour that came online and that did not."""
     return Hours.model_validate(operations.by_hour(site(), query.hours))
 
 
 @boots.verb("GET", "/rates", needs=Role.VIEWER, gives=Rates)
 def list_boot_rates(query: RatesWanted) -> Rates:
-    """How fast images went to the newest machines."""
+    """List the image transfer rates of the latest boots."""
     found = operations.rates(site(), query.limit)
     return Rates(items=[Rate(began=began, rate=rate) for began, rate in found])
 
 
 @boots.verb("GET", "/codes", needs=Role.VIEWER, gives=Codes)
 def list_codes() -> Codes:
-    """Codes that a machine's screen may show."""
+    """List all known error codes."""
     return Codes(items=[Code.model_validate(code) for code in CODES.values()])
 
 
 @boots.verb("GET", "/codes/<code>", needs=Role.VIEWER, gives=Code)
 def explain_code(path: CodePath) -> Code:
-    """What a code on a machine's screen means, and what mends it."""
+    """Explain an error code and its solutions."""
     found = look_up(path.code)
     if found is None:
         raise NotFound(
-            f"{path.code!r} is no code that is known here",
-            hint="Codes look like PXE-E55 or 0xc000000f.",
+            f"unknown error code {path.code!r}",
+            hint="Error codes look like PXE-E55 or 0xc000000f.",
         )
     return Code.model_validate(found)
 
 
 @boots.verb("GET", "/<boot>", needs=Role.VIEWER, gives=BootStory)
 def get_boot(path: BootPath) -> BootStory:
-    """One boot with its steps, its files, and why it went wrong, if it did."""
+    """Get a boot with its steps, its files and the cause of a failure."""
     now = time.time()
     story = operations.story(site(), path.boot, now=now)
     found = ladder.seen(story.attempt, now)

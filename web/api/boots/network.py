@@ -1,4 +1,4 @@
-"""The boot network over the API: who was answered and why, who else answers, and checks."""
+"""The boot network over the API: answered requests, other boot servers and checks."""
 
 from typing import Literal
 
@@ -10,11 +10,11 @@ from web.api.subject import LARGEST_PAGE, Order, Subject, Value
 from web.guard.access import Role, site
 from web.uploads.tus import handed_in
 
-network = Subject("network", "The boot network: answers, other boot servers, checks.")
+network = Subject("network", "The boot network: requests, other boot servers, checks.")
 
 
 class Serving(Value):
-    """What our proxyDHCP serves; `notes` say what it cannot do here, and the cure."""
+    """What proxyDHCP serves; `notes` list problems and their solutions."""
 
     since: float
     interface: str
@@ -22,12 +22,12 @@ class Serving(Value):
     ports: str
     notes: list[str]
     counts: dict[str, dict[str, int]] = Field(
-        description="By service, what came in since the start, as of the last half minute."
+        description="Requests per service since the start, updated every 30 seconds."
     )
 
 
 class OtherServer(Value):
-    """Another boot server that was heard. `mac` is whom it answered last."""
+    """Another boot server that was detected. `mac` is the last machine it answered."""
 
     server: str
     file: str
@@ -37,14 +37,14 @@ class OtherServer(Value):
 
 
 class Network(Value):
-    """What we serve (null where we never did), and who else does."""
+    """The boot services (null if they never ran) and other boot servers."""
 
     serving: Serving | None
     others: list[OtherServer]
 
 
 class Decision(Value):
-    """One request of a machine: what it was answered, or that it was ignored, and why."""
+    """One boot request: the answer, or that it was ignored, and why."""
 
     at: float
     mac: str
@@ -58,36 +58,38 @@ class Decision(Value):
 
 
 class Decisions(Value):
-    """The newest decisions."""
+    """The latest boot requests."""
 
     items: list[Decision]
 
 
 class NewestDecisions(BaseModel):
-    """How many, and which."""
+    """Which requests to return."""
 
     limit: int = Field(100, ge=1, le=LARGEST_PAGE)
-    ignored: bool = Field(default=False, description="Only requests that got no answer.")
-    search: str = Field("", max_length=100, description="Words of MAC, address, file or reason.")
+    ignored: bool = Field(default=False, description="Only ignored requests.")
+    search: str = Field(
+        "", max_length=100, description="Part of a MAC address, IP address, file or reason."
+    )
 
 
 class Capture(Order):
-    """A recorded boot: the batch of an upload that holds one pcap or pcapng file."""
+    """A recorded boot: the batch of an upload with one pcap or pcapng file."""
 
-    upload: str = Field(description="What PUT /api/v1/uploads/{name} or tus gave as batch.")
+    upload: str = Field(description="The batch of an upload (PUT /api/v1/uploads/{name} or tus).")
 
 
 class Check(Order):
-    """What to ask the network for. No kinds are all kinds."""
+    """What to check. No kinds means all kinds."""
 
     kinds: list[str] = Field(default_factory=list, max_length=20)
     patience: Literal[3, 10] = Field(3, description="Seconds to wait for offers.")
-    whole: bool = Field(default=False, description="Read images to their end.")
+    whole: bool = Field(default=False, description="Download complete boot images.")
 
 
 @network.verb("GET", "", needs=Role.VIEWER, gives=Network)
 def get_network() -> Network:
-    """What is served, and other boot servers that were heard."""
+    """Get the state of the boot services and other boot servers."""
     serving = operations.serving(site())
     return Network(
         serving=Serving.model_validate(serving) if serving else None,
@@ -97,7 +99,7 @@ def get_network() -> Network:
 
 @network.verb("GET", "/decisions", needs=Role.VIEWER, gives=Decisions)
 def list_decisions(query: NewestDecisions) -> Decisions:
-    """Who was answered and who was ignored, and why, newest first."""
+    """List boot requests with their answers and reasons, newest first."""
     found = operations.decisions(
         site(), query.limit, ignored_only=query.ignored, search=query.search
     )
@@ -106,7 +108,7 @@ def list_decisions(query: NewestDecisions) -> Decisions:
 
 @network.verb("POST", "/checks", needs=Role.OPERATOR, gives=Job, status=202, action="check")
 def check_network(body: Check) -> tuple[Job, dict[str, str]]:
-    """Ask the network as machines would; the verdicts stand in the job's result as they come."""
+    """Check the network by simulating machines. Results appear in the job as they arrive."""
     job = operations.submit_check(
         site(), tuple(body.kinds), patience=body.patience, whole=body.whole
     )
@@ -117,5 +119,5 @@ def check_network(body: Check) -> tuple[Job, dict[str, str]]:
     "POST", "/captures", needs=Role.OPERATOR, gives=Job, status=202, action="read_capture"
 )
 def read_capture(body: Capture) -> tuple[Job, dict[str, str]]:
-    """Tell the story of an uploaded recording; it stands in the job's result."""
+    """Analyse an uploaded recording. The result is in the job."""
     return accepted(handed_in(body.upload, lambda path: operations.submit_capture(site(), path)))

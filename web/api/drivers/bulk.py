@@ -1,4 +1,4 @@
-"""Several drivers at once over the API, and a driver among the others of the catalog."""
+"""Changes to several drivers at once over the API, and the relations of a driver."""
 
 from pydantic import Field
 
@@ -10,7 +10,7 @@ from web.api.subject import Order, Subject, Value
 from web.guard.access import Role, site
 
 driver_sets = Subject(
-    "driver-sets", "Several drivers at once; a driver among the others.",
+    "driver-sets", "Several drivers at once; related drivers.",
     below="drivers",
 )  # fmt: skip
 
@@ -24,28 +24,28 @@ class ChosenDrivers(Order):
 
 
 class Sorting(ChosenDrivers):
-    """Categories that the chosen drivers get, and those that they lose; others stay."""
+    """Categories to add to and remove from the drivers; others stay."""
 
     add: list[str] = Field(default_factory=list, max_length=50)
     remove: list[str] = Field(default_factory=list, max_length=50)
 
 
 class Refusal(Value):
-    """A driver that was left as it is, and why."""
+    """A driver that was not changed, and why."""
 
     name: str
     reason: str
 
 
 class Treated(Value):
-    """What came of it, driver by driver."""
+    """The result for each driver."""
 
     drivers: list[DriverListed]
     refused: list[Refusal]
 
     @staticmethod
     def of(found: operations.Treated) -> "Treated":
-        """What the operation tells."""
+        """The result of the operation."""
         return Treated(
             drivers=[DriverListed.of(driver) for driver in found.drivers],
             refused=[Refusal(name=name, reason=reason) for name, reason in found.refused],
@@ -53,14 +53,14 @@ class Treated(Value):
 
 
 class Rival(Value):
-    """Another package that claims some of the same hardware ids."""
+    """Another driver that claims some of the same hardware IDs."""
 
     driver: DriverListed
     hardware_ids: list[str]
 
 
 class Relations(Value):
-    """A driver among the others: newer and older versions, and rivals for its devices."""
+    """Newer and older versions of a driver, and other drivers for its devices."""
 
     superseded_by: DriverListed | None
     versions: list[DriverListed]
@@ -71,7 +71,7 @@ class Relations(Value):
     "POST", "/chosen/enable", needs=Role.OPERATOR, gives=Treated, action="enable_chosen"
 )
 def enable_drivers(body: ChosenDrivers) -> Treated:
-    """Let all of these be added to images; one that cannot be is told with the reason."""
+    """Enable drivers. Drivers that cannot be enabled are returned with the reason."""
     return Treated.of(operations.enable(site(), body.drivers))
 
 
@@ -79,7 +79,7 @@ def enable_drivers(body: ChosenDrivers) -> Treated:
     "POST", "/chosen/disable", needs=Role.OPERATOR, gives=Treated, action="disable_chosen"
 )
 def disable_drivers(body: ChosenDrivers) -> Treated:
-    """Keep all of these from being added to more images."""
+    """Disable drivers."""
     return Treated.of(operations.disable(site(), body.drivers))
 
 
@@ -87,19 +87,19 @@ def disable_drivers(body: ChosenDrivers) -> Treated:
     "POST", "/chosen/categories", needs=Role.OPERATOR, gives=Treated, action="sort_chosen"
 )
 def sort_drivers(body: Sorting) -> Treated:
-    """Sort all of these into categories, or out of them."""
+    """Add drivers to categories, or remove them from categories."""
     return Treated.of(operations.sort(site(), body.drivers, add=body.add, remove=body.remove))
 
 
 @driver_sets.verb("POST", "/chosen/delete", needs=Role.ADMIN, gives=Treated, action="delete_chosen")
 def delete_drivers(body: ChosenDrivers) -> Treated:
-    """Remove all of these from the catalog; those that an image holds stay, and are told."""
+    """Delete drivers from the catalog. Drivers in use by a boot image are kept and returned."""
     return Treated.of(operations.delete(site(), body.drivers))
 
 
 @driver_sets.verb("GET", "/<driver>/relations", needs=Role.VIEWER, gives=Relations)
 def get_driver_relations(path: DriverPath) -> Relations:
-    """A driver among the others: its versions, and rivals for its devices."""
+    """Get the other versions of a driver, and other drivers for its devices."""
     digest = one_by_one.get_driver(site(), path.driver).digest
     found = driver_relations.relations(site(), digest)
     newer = found.superseded_by

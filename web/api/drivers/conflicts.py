@@ -1,4 +1,4 @@
-"""What drivers are to each other and to devices, over the API: conflicts and matches."""
+"""Driver conflicts and driver matching over the API."""
 
 from collections.abc import Iterable
 
@@ -14,14 +14,14 @@ from web.api.drivers.known_pairs import Pair
 from web.api.subject import Subject, Value
 from web.guard.access import Role, site
 
-driver_conflicts = Subject("driver-conflicts", "Drivers in each other's way.")
-driver_match = Subject("driver-match", "Which driver a device gets.")
+driver_conflicts = Subject("driver-conflicts", "Conflicts between drivers.")
+driver_match = Subject("driver-match", "The driver for a device.")
 
 SHOWN = 1000
 
 
 class Named(Value):
-    """A driver, briefly."""
+    """A driver, in short form."""
 
     digest: str
     name: str
@@ -31,12 +31,11 @@ class Named(Value):
 
     @staticmethod
     def all_of(drivers: Iterable[Package]) -> "list[Named]":
-        """These drivers."""
         return [Named.model_validate(driver) for driver in drivers]
 
 
 class ClashShown(Value):
-    """Drivers that a known pair is about."""
+    """Drivers that a known conflict applies to."""
 
     pair: Pair
     first: list[Named]
@@ -53,7 +52,7 @@ class ClashShown(Value):
 
 
 class Claimed(Value):
-    """A hardware id or a service that several drivers claim on one architecture."""
+    """A hardware ID or service that several drivers claim on one architecture."""
 
     claimed: str
     architecture: str
@@ -70,35 +69,37 @@ class Claimed(Value):
 
 
 class ConflictsShown(Value):
-    """Drivers in each other's way: known pairs, versions of one package, ids, services."""
+    """Driver conflicts: known conflicts, several versions of one driver, IDs and services."""
 
     pairs: list[ClashShown]
-    versions: list[list[Named]] = Field(description="In an image only; the newest last.")
+    versions: list[list[Named]] = Field(description="Only for one boot image; newest last.")
     ids: list[Claimed] = Field(description=f"At most {SHOWN}.")
     ids_total: int
     services: list[Claimed]
 
 
 class Among(BaseModel):
-    """Whose drivers are looked at."""
+    """Which drivers to compare."""
 
-    image: str = Field("", max_length=100, description="Name or slug; else all enabled drivers.")
+    image: str = Field(
+        "", max_length=100, description="Name or slug; default: all enabled drivers."
+    )
 
 
 class Wanted(BaseModel):
-    """A device, and the Windows PE that it meets."""
+    """A device, and the Windows PE that drives it."""
 
-    device: str = Field(min_length=1, max_length=400, description="PNPDeviceID, or `8086:15be`.")
+    device: str = Field(min_length=1, max_length=400, description="PNPDeviceID or `8086:15be`.")
     architecture: Architecture = Architecture.X64
-    build: int = Field(0, ge=0, le=1 << 29, description="Of the Windows PE; 0 for the newest.")
+    build: int = Field(0, ge=0, le=1 << 29, description="Build of Windows PE; 0 for the newest.")
 
 
 class Candidate(Value):
-    """A driver that would take the device, and why."""
+    """A driver that supports the device, and its rank."""
 
     driver: Named
     device_id: str
-    rank: str = Field(description="Hexadecimal; the lowest is taken.")
+    rank: str = Field(description="Hexadecimal; the lowest rank wins.")
     why: str
 
     @staticmethod
@@ -113,7 +114,7 @@ class Candidate(Value):
 
 
 class Candidates(Value):
-    """Drivers for a device, the one that Windows takes first."""
+    """Drivers for a device; Windows selects the first."""
 
     device: str
     items: list[Candidate]
@@ -121,7 +122,7 @@ class Candidates(Value):
 
 @driver_conflicts.verb("GET", "", needs=Role.VIEWER, gives=ConflictsShown)
 def get_driver_conflicts(query: Among) -> ConflictsShown:
-    """Drivers that get in each other's way: in an image, or among all that are enabled."""
+    """List conflicts between the drivers of a boot image, or all enabled drivers."""
     found = driver_relations.conflicts(site(), query.image)
     return ConflictsShown(
         pairs=[ClashShown.of(one) for one in found.pairs],
@@ -134,7 +135,7 @@ def get_driver_conflicts(query: Among) -> ConflictsShown:
 
 @driver_match.verb("GET", "", needs=Role.VIEWER, gives=Candidates)
 def match_driver(query: Wanted) -> Candidates:
-    """Which driver of the catalog a device gets, and which others would do."""
+    """Find the driver that Windows would select for a device, and the alternatives."""
     device = parse_devices(query.device).devices[0]
     found = coverage.candidates(site(), device, query.architecture, build=query.build)
     return Candidates(device=device.label, items=[Candidate.of(one) for one in found])

@@ -16,13 +16,13 @@ from web.api.subject import Listed, Order, Page, Subject, Value, listed
 from web.api.uploads import uploaded_batch
 from web.guard.access import Role, site
 
-drivers = Subject("drivers", "Driver catalog: import, enable, sort.")
+drivers = Subject("drivers", "Driver catalog: import, enable, categorise.")
 
 IDS_SHOWN = 1000
 
 
 class DriverPath(BaseModel):
-    """A driver by its digest, the beginning of its digest, or its name."""
+    """A driver by its digest, a prefix of its digest, or its name."""
 
     driver: str = Field(min_length=1, max_length=255)
 
@@ -39,58 +39,59 @@ class DriverListed(Value):
     version: str
     date: str
     architectures: list[str]
-    signature: str = Field(description="What vouches for it.")
-    size: int = Field(description="Bytes of all files.")
+    signature: str = Field(description="What the driver is signed by.")
+    size: int = Field(description="Total size in bytes.")
     enabled: bool
     categories: list[str]
-    findings: list[str] = Field(description="What is doubtful about it.")
+    findings: list[str] = Field(description="Warnings.")
 
     @staticmethod
     def of(driver: DriverSummary | Driver) -> "DriverListed":
-        """A driver of the catalog."""
         return DriverListed(**_common(driver))
 
 
 class DriverShown(DriverListed):
-    """A driver with what it claims and who holds it."""
+    """A driver with its devices and the boot images that contain it."""
 
-    catalog_checked: bool = Field(description="Its catalog file knows the INF and the programs.")
+    catalog_checked: bool = Field(description="The catalog file matches the driver files.")
     hardware_ids: list[str] = Field(description=f"At most {IDS_SHOWN}.")
-    images: list[str] = Field(description="Boot images whose recipe holds it.")
-    superseded_by: str | None = Field(description="A newer version that claims all of its ids.")
-    versions: list[str] = Field(description="Other versions of the package, the newest first.")
-    rivals: list[str] = Field(description="Other packages that claim ids of it.")
-    known_pairs: list[Pair] = Field(description="Known pairs that are about it.")
+    images: list[str] = Field(description="Boot images that contain the driver.")
+    superseded_by: str | None = Field(
+        description="A newer version that supports all its hardware IDs."
+    )
+    versions: list[str] = Field(description="Other versions of the driver, newest first.")
+    rivals: list[str] = Field(description="Other drivers that support the same hardware IDs.")
+    known_pairs: list[Pair] = Field(description="Known conflicts of the driver.")
 
 
 class Drivers(Listed):
-    """A part of the drivers that fit, by name."""
+    """A page of matching drivers, sorted by name."""
 
     items: list[DriverListed]
 
 
 class DriverSearch(Page):
-    """What the list is narrowed to."""
+    """Filters; an empty value does not filter."""
 
-    search: str = Field("", max_length=200, description="Names, makers, hardware ids.")
+    search: str = Field("", max_length=200, description="Name, provider or hardware ID.")
     kind: DriverKind | None = None
     architecture: Architecture | None = None
     enabled: bool | None = None
     signature: Signature | None = None
-    findings: bool | None = Field(None, description="Only doubtful ones, or none of them.")
+    findings: bool | None = Field(None, description="Only drivers with warnings, or without.")
     category: str = Field("", max_length=100)
 
 
 class Categories(Order):
-    """The categories that a driver is sorted into, and no others."""
+    """All categories of the driver."""
 
     categories: list[str] = Field(max_length=50)
 
 
 class DriverImport(Order):
-    """Driver packages from an upload: a folder, an INF, a ZIP, a CAB."""
+    """Drivers from an upload: a folder, an INF, a ZIP or a CAB."""
 
-    upload: str = Field(description="What PUT /api/v1/uploads/{name} or tus gave as batch.")
+    upload: str = Field(description="The batch of an upload (PUT /api/v1/uploads/{name} or tus).")
 
 
 def _common(driver: DriverSummary | Driver) -> dict[str, object]:
@@ -133,7 +134,7 @@ def _shown(driver: Driver) -> DriverShown:
 
 @drivers.verb("GET", "", needs=Role.VIEWER, gives=Drivers)
 def list_drivers(query: DriverSearch) -> Drivers:
-    """Drivers that fit all conditions, by name."""
+    """List drivers that match all filters, sorted by name."""
     wanted = DriverFilter(
         query.search,
         kind=query.kind,
@@ -150,31 +151,31 @@ def list_drivers(query: DriverSearch) -> Drivers:
 
 @drivers.verb("POST", "", needs=Role.OPERATOR, gives=Job, status=202, action="import_drivers")
 def import_drivers(body: DriverImport) -> tuple[Job, dict[str, str]]:
-    """Take uploaded driver packages into the catalog, not enabled."""
+    """Import uploaded drivers into the catalog. They are not enabled."""
     return accepted(uploaded_batch(body.upload, "import_drivers", title="Import drivers from"))
 
 
 @drivers.verb("GET", "/<driver>", needs=Role.VIEWER, gives=DriverShown)
 def get_driver(path: DriverPath) -> DriverShown:
-    """One driver."""
+    """Get a driver."""
     return _shown(operations.get_driver(site(), path.driver))
 
 
 @drivers.verb("DELETE", "/<driver>", needs=Role.ADMIN, action="delete")
 def delete_driver(path: DriverPath) -> None:
-    """Remove a driver from the catalog."""
+    """Delete a driver from the catalog."""
     operations.delete_driver(site(), path.driver)
 
 
 @drivers.verb("POST", "/<driver>/enable", needs=Role.OPERATOR, gives=DriverShown, action="enable")
 def enable_driver(path: DriverPath) -> DriverShown:
-    """Let the driver be added to images."""
+    """Enable a driver, so that it can be added to boot images."""
     return _shown(operations.enable_driver(site(), path.driver))
 
 
 @drivers.verb("POST", "/<driver>/disable", needs=Role.OPERATOR, gives=DriverShown, action="disable")
 def disable_driver(path: DriverPath) -> DriverShown:
-    """Keep the driver from being added to more images."""
+    """Disable a driver, so that it can no longer be added to boot images."""
     return _shown(operations.disable_driver(site(), path.driver))
 
 
@@ -186,5 +187,5 @@ def disable_driver(path: DriverPath) -> DriverShown:
     action="set_categories",
 )
 def set_driver_categories(path: DriverPath, body: Categories) -> DriverShown:
-    """Sort the driver into these categories and no others."""
+    """Set the categories of a driver."""
     return _shown(operations.set_categories(site(), path.driver, body.categories))

@@ -1,4 +1,4 @@
-"""Known pairs over the API: drivers that do not get along."""
+"""Known driver conflicts over the API."""
 
 from pydantic import BaseModel, Field
 
@@ -8,25 +8,28 @@ from netboot.operations.drivers import known_pairs as operations
 from web.api.subject import Order, Subject, Value
 from web.guard.access import Role, site
 
-pairs = Subject("known-pairs", "Drivers that are known not to get along.")
+pairs = Subject("known-pairs", "Known driver conflicts.")
 
 
 class Side(Order):
-    """Which drivers are meant: those that fit all that is said."""
+    """Which drivers one side of a conflict applies to; a driver must match all values."""
 
-    inf: str = Field("", max_length=200, description="INF names with * and ?, blanks between.")
-    provider: str = Field("", max_length=200, description="Makers with * and ?, commas between.")
-    service: str = Field("", max_length=200, description="Services, like `inf`.")
-    since: str = Field("", max_length=40, description="First version that is meant.")
-    before: str = Field("", max_length=40, description="First version that is not any more.")
+    inf: str = Field(
+        "", max_length=200, description="INF names, separated by spaces; * and ? are wildcards."
+    )
+    provider: str = Field(
+        "", max_length=200, description="Providers, separated by commas; * and ? are wildcards."
+    )
+    service: str = Field("", max_length=200, description="Services, in the same form as `inf`.")
+    since: str = Field("", max_length=40, description="First affected version.")
+    before: str = Field("", max_length=40, description="First version that is no longer affected.")
 
     def value(self) -> rules.Side:
-        """As the rules know it."""
         return rules.Side(self.inf, self.provider, self.service, self.since, self.before)
 
 
 class NewPair(Order):
-    """A pair of the site's own."""
+    """A known conflict added by this site."""
 
     trouble: Trouble = Field(
         description="apart: never both in one image; order: load the first before the second;"
@@ -34,12 +37,12 @@ class NewPair(Order):
     )
     first: Side
     second: Side
-    reason: str = Field(max_length=1000, description="What goes wrong.")
-    source: str = Field("", max_length=1000, description="Where it was learned.")
+    reason: str = Field(max_length=1000, description="Description of the conflict.")
+    source: str = Field("", max_length=1000, description="Source of this information.")
 
 
 class SideShown(Value):
-    """Which drivers are meant."""
+    """Which drivers one side of a conflict applies to."""
 
     inf: str
     provider: str
@@ -49,7 +52,7 @@ class SideShown(Value):
 
 
 class Pair(Value):
-    """Two kinds of drivers that do not get along; `own` are this site's."""
+    """Two groups of drivers that conflict; `own` entries were added by this site."""
 
     id: str
     trouble: Trouble
@@ -62,31 +65,30 @@ class Pair(Value):
 
     @staticmethod
     def of(pair: KnownPair) -> "Pair":
-        """A pair as the rules know it."""
         return Pair.model_validate(pair)
 
 
 class Pairs(Value):
-    """All pairs."""
+    """All known conflicts."""
 
     items: list[Pair]
 
 
 class PairPath(BaseModel):
-    """A pair by its id."""
+    """A known conflict by its id."""
 
     pair: str = Field(min_length=1, max_length=40)
 
 
 @pairs.verb("GET", "", needs=Role.VIEWER, gives=Pairs)
 def list_known_pairs() -> Pairs:
-    """All pairs: those that come with netboot, then the site's own."""
+    """List all known conflicts: those that come with netboot, then those of this site."""
     return Pairs(items=[Pair.of(one) for one in operations.list_pairs(site())])
 
 
 @pairs.verb("POST", "", needs=Role.OPERATOR, gives=Pair, status=201, action="add")
 def add_known_pair(body: NewPair) -> Pair:
-    """Note a pair of the site's own."""
+    """Add a known conflict."""
     noted = operations.add_pair(
         site(),
         body.trouble,
@@ -100,5 +102,5 @@ def add_known_pair(body: NewPair) -> Pair:
 
 @pairs.verb("DELETE", "/<pair>", needs=Role.OPERATOR, action="remove")
 def remove_known_pair(path: PairPath) -> None:
-    """Forget a pair of the site's own."""
+    """Remove a known conflict that this site added."""
     operations.remove_pair(site(), path.pair)

@@ -1,4 +1,4 @@
-"""What is changed about a boot image over the API: texts, properties, files, its source."""
+"""Customisation of a boot image over the API: name, properties, files and source."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -19,7 +19,7 @@ from web.api.uploads import uploaded_file, uploaded_path
 from web.guard.access import Role, site
 
 customisation = Subject(
-    "customisation", "What is changed about an image: properties, files, source.", below="images"
+    "customisation", "Customisation of a boot image: properties, files, source.", below="images"
 )
 
 FILES: dict[str, Callable[..., images.ImageView]] = {
@@ -29,7 +29,7 @@ FILES: dict[str, Callable[..., images.ImageView]] = {
 
 
 class ExtraFile(Value):
-    """A file that a build puts into the image."""
+    """A file that the build adds to the boot image."""
 
     path: str
     digest: str
@@ -37,7 +37,7 @@ class ExtraFile(Value):
 
 
 class PropertyValues(Order):
-    """Properties that are values; those that are left out stay."""
+    """Property values; fields that are left out stay as they are."""
 
     scratch_space_mb: int | None = Field(None, ge=0, le=4096)
     prestart_command: str | None = Field(None, max_length=1000)
@@ -51,25 +51,27 @@ class PropertyValues(Order):
     bios_chain: str | None = Field(None, max_length=20)
     uefi_chain: str | None = Field(None, max_length=20)
     uefi_authority: str | None = Field(
-        None, max_length=4, description="Whose boot loader UEFI machines get: 2011 or 2023."
+        None, max_length=4, description="Authority of the UEFI boot loader: 2011 or 2023."
     )
 
 
 class Customisation(Value):
-    """All properties of an image, and what waits about its source."""
+    """All properties of a boot image, its candidate source and its secrets."""
 
     name: str
     slug: str
     version_label: str
     comment: str
-    properties: dict[str, Any] = Field(description="Those that differ from the defaults.")
-    candidate: str | None = Field(description="The newer source that was examined.")
-    secrets: list[dict[str, Any]] = Field(description="Found in the image; they block publishing.")
+    properties: dict[str, Any] = Field(description="Properties that differ from the default.")
+    candidate: str | None = Field(description="The newer source that needs a decision.")
+    secrets: list[dict[str, Any]] = Field(
+        description="Secrets found in the boot image; they block publication."
+    )
     row_version: int
 
 
 class Details(Order):
-    """What people read; what is left out stays."""
+    """Name, version and comment; fields that are left out stay as they are."""
 
     name: str | None = Field(None, min_length=1, max_length=64)
     version_label: str | None = Field(None, max_length=64)
@@ -77,20 +79,20 @@ class Details(Order):
 
 
 class ExtraFileUpload(Order):
-    """An upload, and where it shall lie; without a place: with the prestart command's files."""
+    """An upload and its path in the image; without a path, it joins the prestart files."""
 
-    upload: str = Field(description="What PUT /api/v1/uploads/{name} or tus gave as batch.")
-    target: str = Field("", max_length=260, description="Like /Tools/ask.cmd.")
+    upload: str = Field(description="The batch of an upload (PUT /api/v1/uploads/{name} or tus).")
+    target: str = Field("", max_length=260, description="For example /Tools/ask.cmd.")
 
 
 class FileUpload(Order):
     """An upload."""
 
-    upload: str = Field(description="What PUT /api/v1/uploads/{name} or tus gave as batch.")
+    upload: str = Field(description="The batch of an upload (PUT /api/v1/uploads/{name} or tus).")
 
 
 class PurposePath(ImagePath):
-    """A file of an image that has one purpose."""
+    """A special file of a boot image: the background or boot.sdi."""
 
     purpose: Literal["background", "boot_sdi"]
 
@@ -102,13 +104,13 @@ class WhichFile(BaseModel):
 
 
 class NewerSource(FileUpload):
-    """A newer source for the image."""
+    """A newer source for the boot image."""
 
-    index: int | None = Field(None, ge=1, le=10_000, description="Image inside the WIM.")
+    index: int | None = Field(None, ge=1, le=10_000, description="Image number in the WIM.")
 
 
 class Reason(Order):
-    """Why these secrets may be read by everybody who boots the image."""
+    """Why it is acceptable that anyone who boots the image can read its secrets."""
 
     reason: str = Field(min_length=1, max_length=500)
 
@@ -132,7 +134,7 @@ def _answer(view: images.ImageView) -> Answer:
 
 @customisation.verb("GET", "/<slug>/customisation", needs=Role.VIEWER, gives=Customisation)
 def get_customisation(path: ImagePath) -> Answer:
-    """All that is changed about an image."""
+    """Get all customisation of a boot image."""
     return _answer(images.get_image(site(), path.slug))
 
 
@@ -140,7 +142,7 @@ def get_customisation(path: ImagePath) -> Answer:
     "PATCH", "/<slug>/details", needs=Role.OPERATOR, gives=Customisation, refuses=CONFLICTS
 )
 def set_details(path: ImagePath, body: Details) -> Answer:
-    """Change name, version and comment; what refers to the image by name follows."""
+    """Change name, version and comment. Deployments follow a new name."""
     return _answer(
         operations.set_details(
             site(),
@@ -157,7 +159,7 @@ def set_details(path: ImagePath, body: Details) -> Answer:
     "PATCH", "/<slug>/properties", needs=Role.OPERATOR, gives=Customisation, refuses=CONFLICTS
 )
 def set_properties(path: ImagePath, body: PropertyValues) -> Answer:
-    """Change properties; machines get them with the next version."""
+    """Change properties. They take effect with the next version."""
     changes = body.model_dump(exclude_none=True)
     return _answer(
         operations.set_properties(site(), path.slug, changes, row_version=expected_version())
@@ -169,7 +171,7 @@ def set_properties(path: ImagePath, body: PropertyValues) -> Answer:
     action="add_file",
 )  # fmt: skip
 def add_extra_file(path: ImagePath, body: ExtraFileUpload) -> Answer:
-    """Put an uploaded file into the image; one at that place is replaced."""
+    """Add an uploaded file to the boot image, replacing a file at the same path."""
     with uploaded_path(body.upload) as file:
         view = operations.add_file(
             site(), path.slug, file, body.target, row_version=expected_version()
@@ -182,7 +184,7 @@ def add_extra_file(path: ImagePath, body: ExtraFileUpload) -> Answer:
     action="remove_file",
 )  # fmt: skip
 def remove_extra_file(path: ImagePath, query: WhichFile) -> Answer:
-    """Take an extra file out of the image."""
+    """Remove an extra file from the boot image."""
     return _answer(
         operations.remove_file(site(), path.slug, query.target, row_version=expected_version())
     )
@@ -211,7 +213,7 @@ def reset_special_file(path: PurposePath) -> Answer:
     "POST", "/<slug>/source/examine", needs=Role.OPERATOR, gives=Job, status=202, action="examine"
 )
 def examine_source(path: ImagePath, body: NewerSource) -> tuple[Job, dict[str, str]]:
-    """Examine an uploaded file as a newer source; the image keeps its own until it is taken."""
+    """Examine an upload as a newer source. The current source stays until you accept it."""
     view = images.get_image(site(), path.slug)
     title = f"Examine a newer source of {view.name}"
     job = uploaded_file(
@@ -225,7 +227,7 @@ def examine_source(path: ImagePath, body: NewerSource) -> tuple[Job, dict[str, s
     action="take",
 )  # fmt: skip
 def take_source(path: ImagePath) -> Answer:
-    """Build the image from the examined source from now on."""
+    """Use the examined source for future versions."""
     return _answer(image_source.take_source(site(), path.slug, row_version=expected_version()))
 
 
@@ -233,13 +235,13 @@ def take_source(path: ImagePath) -> Answer:
     "POST", "/<slug>/source/give-up", needs=Role.OPERATOR, gives=Customisation, action="give_up"
 )
 def give_up_source(path: ImagePath) -> Answer:
-    """Keep the source that the image has."""
+    """Discard the examined source and keep the current one."""
     return _answer(image_source.give_up_source(site(), path.slug))
 
 
 @customisation.verb("POST", "/<slug>/accept-secrets", needs=Role.OPERATOR, gives=Customisation)
 def accept_secrets(path: ImagePath, body: Reason) -> Answer:
-    """Let the image be published with the secrets that it holds, for a reason."""
+    """Allow publication of a boot image with secrets, with a reason."""
     return _answer(publication.accept_secrets(site(), path.slug, body.reason, by=current_user.name))
 
 
@@ -247,7 +249,7 @@ def accept_secrets(path: ImagePath, body: Reason) -> Answer:
     "POST", "/<slug>/verify", needs=Role.OPERATOR, gives=Job, status=202, action="verify"
 )
 def verify_image(path: ImagePath) -> tuple[Job, dict[str, str]]:
-    """Read every byte that is served of the image."""
+    """Verify all served files of the boot image."""
     view = images.get_image(site(), path.slug)
     job = work.submit(site(), "verify_content", {"image": view.name}, title=f"Verify {view.name}")
     return accepted(job)

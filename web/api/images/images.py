@@ -30,7 +30,7 @@ images = Subject("images", "Boot images: source, recipe, versions, distribution.
 
 
 class ImagePath(BaseModel):
-    """A boot image by its slug (its name as it stands in addresses)."""
+    """A boot image by its slug, the form of its name that URLs use."""
 
     slug: str = Field(min_length=1, max_length=100)
 
@@ -59,7 +59,7 @@ class VersionFile(Value):
 
 
 class Version(Value):
-    """A built version: numbered, and never changed."""
+    """A content version: numbered and never changed."""
 
     number: int
     built_at: float
@@ -71,7 +71,6 @@ class Version(Value):
 
     @staticmethod
     def of(version: ContentVersion) -> "Version":
-        """A version as the rules know it."""
         return Version(
             number=version.number,
             built_at=version.built_at,
@@ -84,7 +83,7 @@ class Version(Value):
 
 
 class Image(Value):
-    """A boot image. `distribution` compares what machines get with the newest version."""
+    """A boot image. `distribution` compares the served version with the newest one."""
 
     name: str
     slug: str
@@ -100,7 +99,7 @@ class Image(Value):
     needs_build: bool
     distribution: str
     is_default: bool
-    row_version: int = Field(description="Changes with the recipe; also given as ETag.")
+    row_version: int = Field(description="Version of the recipe; also returned as ETag.")
 
     @staticmethod
     def of(view: ImageView) -> "Image":
@@ -125,19 +124,19 @@ class Image(Value):
 
 
 class Images(Listed):
-    """A part of the boot images, by name."""
+    """A page of boot images, sorted by name."""
 
     items: list[Image]
 
 
 class Versions(Listed):
-    """A part of an image's versions, newest first."""
+    """A page of versions, newest first."""
 
     items: list[Version]
 
 
 class ImageChange(Order):
-    """What is to be changed; what is left out stays."""
+    """The changes; fields that are left out stay as they are."""
 
     name: str | None = Field(None, min_length=1, max_length=64)
     comment: str | None = Field(None, max_length=2000)
@@ -147,22 +146,26 @@ class ImageImport(Order):
     """A new boot image from an upload."""
 
     name: str = Field(min_length=1, max_length=100)
-    upload: str = Field(description="What PUT /api/v1/uploads/{name} or tus gave as batch.")
-    architecture: Architecture | None = Field(None, description="Refuse the file unless it is.")
-    index: int | None = Field(None, ge=1, le=10_000, description="Image inside the WIM.")
+    upload: str = Field(description="The batch of an upload (PUT /api/v1/uploads/{name} or tus).")
+    architecture: Architecture | None = Field(
+        None, description="Reject the file unless it has this architecture."
+    )
+    index: int | None = Field(None, ge=1, le=10_000, description="Image number in the WIM.")
     comment: str = Field("", max_length=2000)
 
 
 class DriversToAdd(Order):
-    """Drivers by digest or name: all are added, or none."""
+    """Drivers by digest or name; all are added, or none."""
 
     drivers: list[str] = Field(min_length=1, max_length=200)
-    confirmed: bool = Field(default=False, description="Add them though for no network or disk.")
-    enable: bool = Field(default=False, description="Enable them on the way.")
+    confirmed: bool = Field(
+        default=False, description="Also add drivers that are not for network or storage."
+    )
+    enable: bool = Field(default=False, description="Enable the drivers first.")
 
 
 class OlderVersion(Order):
-    """A version that the point holds still."""
+    """A version that the distribution point still has."""
 
     number: int = Field(ge=1, le=LARGEST_NUMBER)
 
@@ -173,14 +176,14 @@ def _answer(view: ImageView) -> tuple[Image, dict[str, str]]:
 
 @images.verb("GET", "", needs=Role.VIEWER, gives=Images)
 def list_images(query: Page) -> Images:
-    """All boot images, by name."""
+    """List all boot images, sorted by name."""
     found = operations.list_images(site())
     return listed_of(Images, found, query, Image.of)
 
 
 @images.verb("POST", "", needs=Role.OPERATOR, gives=Job, status=202, action="import_image")
 def import_image(body: ImageImport) -> tuple[Job, dict[str, str]]:
-    """Take an uploaded WIM in as the source of a new boot image."""
+    """Import an uploaded WIM as a new boot image."""
     return accepted(
         uploaded_file(
             body.upload,
@@ -196,7 +199,7 @@ def import_image(body: ImageImport) -> tuple[Job, dict[str, str]]:
 
 @images.verb("GET", "/<slug>", needs=Role.VIEWER, gives=Image)
 def get_image(path: ImagePath) -> tuple[Image, dict[str, str]]:
-    """One boot image."""
+    """Get a boot image."""
     return _answer(operations.get_image(site(), path.slug))
 
 
@@ -204,7 +207,7 @@ def get_image(path: ImagePath) -> tuple[Image, dict[str, str]]:
     "PATCH", "/<slug>", needs=Role.OPERATOR, gives=Image, action="set_comment", refuses=CONFLICTS
 )
 def change_image(path: ImagePath, body: ImageChange) -> tuple[Image, dict[str, str]]:
-    """Change an image's name or comment; with If-Match only if nobody changed it since."""
+    """Change the name or comment. With If-Match, only if nothing changed in the meantime."""
     return _answer(
         set_details(
             site(), path.slug, name=body.name, comment=body.comment, row_version=expected_version()
@@ -214,13 +217,13 @@ def change_image(path: ImagePath, body: ImageChange) -> tuple[Image, dict[str, s
 
 @images.verb("DELETE", "/<slug>", needs=Role.ADMIN, action="delete")
 def delete_image(path: ImagePath) -> None:
-    """Forget an image and stop serving it."""
+    """Delete a boot image and stop serving it."""
     operations.delete_image(site(), operations.get_image(site(), path.slug).name)
 
 
 @images.verb("GET", "/<slug>/versions", needs=Role.VIEWER, gives=Versions)
 def list_versions(path: ImagePath, query: Page) -> Versions:
-    """An image's versions with their files, newest first."""
+    """List the versions of a boot image with their files, newest first."""
     found = operations.get_image(site(), path.slug).versions
     return listed_of(Versions, found, query, Version.of)
 
@@ -234,7 +237,7 @@ def list_versions(path: ImagePath, query: Page) -> Versions:
     refuses=CONFLICTS,
 )
 def add_drivers(path: ImagePath, body: DriversToAdd) -> tuple[Image, dict[str, str]]:
-    """Put drivers into the recipe; nothing is built and nothing served changes."""
+    """Add drivers to the recipe. Nothing is built, and the served version does not change."""
     return _answer(
         operations.add_drivers(
             site(),
@@ -256,7 +259,7 @@ def add_drivers(path: ImagePath, body: DriversToAdd) -> tuple[Image, dict[str, s
     refuses=CONFLICTS,
 )
 def remove_driver(path: ImageDriverPath) -> tuple[Image, dict[str, str]]:
-    """Take a driver out of the recipe."""
+    """Remove a driver from the recipe."""
     return _answer(
         operations.remove_driver(site(), path.slug, path.driver, row_version=expected_version())
     )
@@ -271,13 +274,13 @@ def remove_driver(path: ImageDriverPath) -> tuple[Image, dict[str, str]]:
     refuses=CONFLICTS,
 )
 def arrange_drivers(path: ImagePath) -> tuple[Image, dict[str, str]]:
-    """Put the recipe's drivers into the order that known pairs ask for."""
+    """Sort the drivers in the recipe as known conflicts require."""
     return _answer(operations.arrange_drivers(site(), path.slug, row_version=expected_version()))
 
 
 @images.verb("POST", "/<slug>/build", needs=Role.OPERATOR, gives=Job, status=202, action="build")
 def build_version(path: ImagePath) -> tuple[Job, dict[str, str]]:
-    """Build the next version; machines get it after an update of the points."""
+    """Build the next version. Machines get it after Update Distribution Points."""
     view = operations.get_image(site(), path.slug)
     return accepted(
         work.submit(site(), "build_version", {"image": view.name}, title=f"Build {view.name}")
@@ -293,10 +296,10 @@ def build_version(path: ImagePath) -> tuple[Job, dict[str, str]]:
     action="update_distribution_points",
 )
 def update_distribution_points(path: ImagePath) -> tuple[Job, dict[str, str]]:
-    """Hand the newest version to the points: machines get it from then on."""
+    """Distribute the newest version. Machines get it from then on."""
     view = operations.get_image(site(), path.slug)
     if view.current is None:
-        raise OperatorFault(f"{view.name} has no version yet", hint="Build one first.")
+        raise OperatorFault(f"{view.name} has no version yet", hint="Build a version first.")
     title = f"Update Distribution Points with {view.current.label}"
     return accepted(
         work.submit(site(), "update_distribution_points", {"image": view.name}, title=title)
@@ -313,5 +316,5 @@ def roll_back(path: ImagePath, body: OlderVersion) -> tuple[Image, dict[str, str
 
 @images.verb("PUT", "/<slug>/default", needs=Role.OPERATOR, gives=Image, action="set_default")
 def set_default_image(path: ImagePath) -> tuple[Image, dict[str, str]]:
-    """Give the image to all machines of its architecture that have no other."""
+    """Make this the default image for its architecture."""
     return _answer(operations.set_default(site(), path.slug))

@@ -1,4 +1,4 @@
-"""Coverage over the API: which machines an image will bring up, before they boot."""
+"""Coverage over the API: which machines will start with a network, before they boot."""
 
 from pydantic import BaseModel, Field
 
@@ -9,20 +9,20 @@ from web.api.images.images import ImagePath
 from web.api.subject import Order, Subject, Value
 from web.guard.access import Role, site
 
-coverage = Subject("coverage", "What an image does for the machines that get it.", below="images")
+coverage = Subject("coverage", "Driver coverage of a boot image for its machines.", below="images")
 
 
 class Which(BaseModel):
-    """Which machines, and which state of the image."""
+    """Which machines, and which version of the boot image."""
 
-    everybody: bool = Field(default=False, description="All machines, not those that would get it.")
-    served: bool = Field(
-        default=False, description="The version that machines get now, not the next."
+    everybody: bool = Field(
+        default=False, description="All machines, not only those that boot this image."
     )
+    served: bool = Field(default=False, description="The served version instead of the next one.")
 
 
 class Lacking(Value):
-    """A device without a driver, and drivers of the catalog that would mend it, best first."""
+    """A device without a driver, and catalog drivers that support it, best first."""
 
     device: str
     kind: str
@@ -30,7 +30,7 @@ class Lacking(Value):
 
 
 class MachineCovered(Value):
-    """What the image does for one machine."""
+    """The coverage of one machine."""
 
     machine: str
     network: str
@@ -39,7 +39,7 @@ class MachineCovered(Value):
 
     @staticmethod
     def of(found: MachineCoverage) -> "MachineCovered":
-        """A machine's coverage as the rules know it."""
+        """A machine's coverage from the matching rules."""
         return MachineCovered(
             machine=found.machine.name,
             network=found.network.value,
@@ -56,14 +56,14 @@ class MachineCovered(Value):
 
 
 class Covered(Value):
-    """An image against its machines; `unneeded` are drivers that none of them needs."""
+    """A boot image checked against its machines; `unneeded` drivers are needed by none of them."""
 
     machines: list[MachineCovered]
     unneeded: list[str]
 
 
 class Everybody(Order):
-    """Whether machines count that would get another image."""
+    """Whether to include machines that boot another image."""
 
     everybody: bool = False
 
@@ -76,7 +76,7 @@ class ChangedDrivers(Value):
 
 @coverage.verb("GET", "/<slug>/coverage", needs=Role.VIEWER, gives=Covered)
 def get_coverage(path: ImagePath, query: Which) -> Covered:
-    """An image against the machines that get it."""
+    """Check a boot image against the machines that boot it."""
     found = operations.coverage(site(), path.slug, everybody=query.everybody, served=query.served)
     return Covered(
         machines=[MachineCovered.of(machine) for machine in found.machines],
@@ -88,7 +88,7 @@ def get_coverage(path: ImagePath, query: Which) -> Covered:
     "POST", "/<slug>/coverage/fix", needs=Role.OPERATOR, gives=ChangedDrivers, action="fix_all"
 )
 def fix_coverage(path: ImagePath, body: Everybody) -> ChangedDrivers:
-    """Enable and add the best driver for each device that lacks one."""
+    """Enable and add the best driver for each device without one."""
     name = images.get_image(site(), path.slug).name
     added = operations.fix_all(site(), name, everybody=body.everybody)
     return ChangedDrivers(drivers=[driver.digest for driver in added])
@@ -99,7 +99,7 @@ def fix_coverage(path: ImagePath, body: Everybody) -> ChangedDrivers:
     action="remove_unneeded",
 )  # fmt: skip
 def remove_unneeded_drivers(path: ImagePath, body: Everybody) -> ChangedDrivers:
-    """Take the drivers out of the recipe that no known machine needs."""
+    """Remove drivers from the recipe that no known machine needs."""
     name = images.get_image(site(), path.slug).name
     removed = operations.remove_unneeded(site(), name, everybody=body.everybody)
     return ChangedDrivers(drivers=[driver.digest for driver in removed])

@@ -1,4 +1,4 @@
-"""Deployments over the API: machines with an image of their own."""
+"""Deployments over the API: machines with an assigned boot image."""
 
 from pydantic import BaseModel, Field
 
@@ -6,17 +6,17 @@ from netboot.operations.deployments import deployments as operations
 from web.api.subject import Listed, Order, Page, Subject, Value, listed_of
 from web.guard.access import Role, site
 
-deployments = Subject("deployments", "Which machine gets which image.")
+deployments = Subject("deployments", "Boot images assigned to machines.")
 
 
 class MacPath(BaseModel):
-    """A machine by its MAC address, in any spelling."""
+    """A machine by its MAC address, in any notation."""
 
     mac: str = Field(min_length=12, max_length=20)
 
 
 class Deployment(Value):
-    """A machine that gets a certain image: by its name, never by a version."""
+    """The boot image assigned to a machine, by name and not by version."""
 
     mac: str
     image: str
@@ -24,14 +24,14 @@ class Deployment(Value):
 
 
 class Deployments(Listed):
-    """A part of the deployments, by MAC address; `defaults` are what all others get."""
+    """A page of deployments, sorted by MAC address; `defaults` apply to all other machines."""
 
     items: list[Deployment]
     defaults: dict[str, str]
 
 
 class ImageForMachine(Order):
-    """The image that the machine gets."""
+    """The boot image to assign."""
 
     image: str = Field(min_length=1, max_length=100)
     comment: str = Field("", max_length=2000)
@@ -39,7 +39,7 @@ class ImageForMachine(Order):
 
 @deployments.verb("GET", "", needs=Role.VIEWER, gives=Deployments)
 def list_deployments(query: Page) -> Deployments:
-    """All machines with an image of their own, and the defaults of all others."""
+    """List all deployments and the default images."""
     found = operations.deployments(site())
     defaults = {key.value: image for key, image in operations.defaults(site()).items()}
     return listed_of(Deployments, found, query, Deployment.model_validate, defaults=defaults)
@@ -47,12 +47,12 @@ def list_deployments(query: Page) -> Deployments:
 
 @deployments.verb("PUT", "/<mac>", needs=Role.OPERATOR, gives=Deployment, action="deploy")
 def deploy_image(path: MacPath, body: ImageForMachine) -> Deployment:
-    """Give a machine a certain image."""
+    """Assign a boot image to a machine."""
     made = operations.deploy(site(), path.mac, body.image, comment=body.comment)
     return Deployment.model_validate(made)
 
 
 @deployments.verb("DELETE", "/<mac>", needs=Role.OPERATOR, action="withdraw")
 def withdraw_image(path: MacPath) -> None:
-    """Let a machine get the default again."""
+    """Remove the deployment; the machine gets the default image again."""
     operations.withdraw(site(), path.mac)

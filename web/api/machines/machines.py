@@ -1,4 +1,4 @@
-"""Machines over the API: who was seen, with which devices, and which image each gets."""
+"""Machines over the API: their devices and the boot image of each."""
 
 from typing import Literal
 
@@ -12,32 +12,34 @@ from web.api.machines.coverage import MachineCovered
 from web.api.subject import Listed, Order, Page, Subject, Value, listed
 from web.guard.access import Role, site
 
-machines = Subject("machines", "Machines that were seen or listed, with their devices.")
+machines = Subject("machines", "Known machines and their devices.")
 
 
 class MachinePath(BaseModel):
-    """A machine by its MAC address or the name of its list."""
+    """A machine by its MAC address, or by the name of its device list."""
 
     key: str = Field(min_length=1, max_length=100)
 
 
 class Machine(Value):
-    """A machine; `gets` are names of images, best first, and `why` is what decided it."""
+    """A machine; `gets` are boot images, best first, and `why` gives the reasons."""
 
     key: str
     source: str
     devices: list[str]
     architecture: str
     firmware: str
-    image: str = Field(description="What it booted last.")
+    image: str = Field(description="The last boot image.")
     seen_at: float
-    authority: str = Field(description="Whose UEFI boot loader it needs: 2011, 2023, or unknown.")
+    authority: str = Field(
+        description="Authority of the required UEFI boot loader: 2011, 2023 or unknown."
+    )
     gets: list[str]
     why: list[str]
 
     @staticmethod
     def of(machine: KnownMachine, decide: Decide) -> "Machine":
-        """A machine, and what it would get now."""
+        """The machine with its current boot image."""
         decision = decide(machine)
         return Machine(
             key=machine.key,
@@ -54,15 +56,15 @@ class Machine(Value):
 
 
 class Machines(Listed):
-    """A part of the machines, seen last first."""
+    """A page of machines, last seen first."""
 
     items: list[Machine]
 
 
 class MachineSearch(Page):
-    """Which machines."""
+    """Which machines to return."""
 
-    search: str = Field("", max_length=100, description="A part of an address, name or image.")
+    search: str = Field("", max_length=100, description="Part of an address, name or boot image.")
 
 
 class DeviceList(Order):
@@ -72,26 +74,26 @@ class DeviceList(Order):
 
 
 class MachineListed(Machine):
-    """A machine from a list, with the lines that nobody understood."""
+    """A machine from a device list, with the lines that could not be read."""
 
     unread: list[str]
 
 
 class LoaderAuthority(Order):
-    """Whose boot loader a machine needs: 2011, 2023, or empty for unknown."""
+    """The authority of the boot loader a machine needs: 2011, 2023 or empty for unknown."""
 
     authority: Literal["", "2011", "2023"]
 
 
 class Against(BaseModel):
-    """The image to hold a machine against; else the one that it gets."""
+    """The boot image to compare with; by default, the one the machine gets."""
 
     image: str = Field("", max_length=100)
 
 
 @machines.verb("GET", "", needs=Role.VIEWER, gives=Machines)
 def list_machines(query: MachineSearch) -> Machines:
-    """Known machines, seen last first."""
+    """List known machines, last seen first."""
     found, total = operations.find_machines(
         site(), query.search, limit=query.limit, offset=query.offset
     )
@@ -102,13 +104,13 @@ def list_machines(query: MachineSearch) -> Machines:
 
 @machines.verb("GET", "/<key>", needs=Role.VIEWER, gives=Machine)
 def get_machine(path: MachinePath) -> Machine:
-    """One machine."""
+    """Get a machine."""
     return Machine.of(operations.get_machine(site(), path.key), decider(site()))
 
 
 @machines.verb("GET", "/<key>/coverage", needs=Role.VIEWER, gives=MachineCovered)
 def get_machine_coverage(path: MachinePath, query: Against) -> MachineCovered:
-    """What drives the machine's devices in the image that it gets."""
+    """Show which drivers in the boot image support the machine's devices."""
     machine = operations.get_machine(site(), path.key)
     wanted = query.image or next(iter(decider(site())(machine).images), "")
     return MachineCovered.of(coverage.machine_coverage(site(), wanted, machine))
@@ -118,7 +120,7 @@ def get_machine_coverage(path: MachinePath, query: Against) -> MachineCovered:
     "PUT", "/<key>/devices", needs=Role.OPERATOR, gives=MachineListed, action="import_devices"
 )
 def import_machine_devices(path: MachinePath, body: DeviceList) -> MachineListed:
-    """Take a list of devices as this machine."""
+    """Import a device list for this machine."""
     machine, unread = operations.import_devices(site(), path.key, body.devices)
     shown = Machine.of(machine, decider(site()))
     return MachineListed(**shown.model_dump(), unread=list(unread))
@@ -126,11 +128,11 @@ def import_machine_devices(path: MachinePath, body: DeviceList) -> MachineListed
 
 @machines.verb("PUT", "/<key>/authority", needs=Role.OPERATOR, gives=Machine)
 def set_authority(path: MachinePath, body: LoaderAuthority) -> Machine:
-    """Say whose UEFI boot loader the machine needs; it outweighs image and site."""
+    """Set which UEFI boot loader the machine needs. Overrides boot image and site."""
     return Machine.of(operations.set_authority(site(), path.key, body.authority), decider(site()))
 
 
 @machines.verb("DELETE", "/<key>", needs=Role.OPERATOR, action="forget")
 def forget_machine(path: MachinePath) -> None:
-    """Forget a machine; it comes back when it boots again."""
+    """Forget a machine. It reappears when it boots again."""
     operations.forget(site(), path.key)

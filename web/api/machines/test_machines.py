@@ -1,4 +1,4 @@
-"""Test machines over the API: virtual machines of the lab that boot from this site."""
+"""Boot tests over the API: virtual machines that boot from this site."""
 
 from typing import Literal
 
@@ -9,18 +9,18 @@ from web.api.jobs import Job, accepted
 from web.api.subject import Order, Subject, Value
 from web.guard.access import Role, site
 
-test_machines = Subject("test-machines", "Virtual machines that try a boot.")
+test_machines = Subject("test-machines", "Virtual machines for boot tests.")
 
 
 class Choice(Value):
-    """Something on offer."""
+    """An available option."""
 
     id: str
     label: str
 
 
 class Lab(Value):
-    """Whether test machines can be booted here, and which."""
+    """Whether test machines are available here, and which kinds."""
 
     available: bool
     reason: str
@@ -39,7 +39,7 @@ class MachineToBoot(Order):
 
 @test_machines.verb("GET", "", needs=Role.VIEWER, gives=Lab)
 def get_lab() -> Lab:
-    """Whether test machines can be booted here, and which."""
+    """Get whether test machines are available here, and which kinds."""
     view = operations.lab_status(site())
     return Lab(
         available=view.available,
@@ -52,6 +52,6 @@ def get_lab() -> Lab:
 
 @test_machines.verb("POST", "", needs=Role.OPERATOR, gives=Job, status=202, action="boot")
 def boot_test_machine(body: MachineToBoot) -> tuple[Job, dict[str, str]]:
-    """Boot a test machine; how it ended stands in the job's result."""
+    """Boot a test machine. The result is in the job."""
     job = operations.submit_boot(site(), firmware=body.firmware, nic=body.nic, memory=body.memory)
     return accepted(job)

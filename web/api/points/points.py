@@ -8,11 +8,11 @@ from web.api.images.images import ImagePath
 from web.api.subject import Subject, Value
 from web.guard.access import Role, site
 
-points = Subject("distribution-points", "What hands versions to machines.")
+points = Subject("distribution-points", "Servers that deliver boot images to machines.")
 
 
 class PointImage(Value):
-    """One image on one point: numbers of versions, and how they compare."""
+    """One boot image on one distribution point: version numbers, and how they compare."""
 
     image: str
     held: int | None
@@ -35,35 +35,35 @@ class Points(Value):
 
 
 class Verified(PointImage):
-    """An image as it is served, after every byte was read; `altered` names files."""
+    """The result of verifying a served boot image; `altered` lists changed files."""
 
     altered: list[str]
 
 
 class AlteredBytes(Value):
-    """Damaged bytes: the digest that they should have, and what they are needed for."""
+    """A quarantined file: its original digest, and what needs it."""
 
     digest: str
     size: int
-    at: float = Field(description="When they were set aside, in epoch seconds.")
-    where: str = Field(description="The store: site or point.")
+    at: float = Field(description="Time of quarantine, in epoch seconds.")
+    where: str = Field(description="Location: site or point.")
     what: str
 
 
 class AlteredList(Value):
-    """All damaged bytes, newest first."""
+    """All quarantined files, newest first."""
 
     items: list[AlteredBytes]
 
 
 class WhichAltered(BaseModel):
-    """One digest; empty for all of them."""
+    """One digest; empty for all."""
 
     digest: str = Field("", max_length=71)
 
 
 class AlteredDeleted(Value):
-    """How many files went, and their bytes."""
+    """How many files were deleted, and their size."""
 
     files: int
     size: int
@@ -71,13 +71,13 @@ class AlteredDeleted(Value):
 
 @points.verb("GET", "", needs=Role.VIEWER, gives=Points)
 def list_points() -> Points:
-    """What each point holds, against the newest versions."""
+    """List distribution points with the version of each boot image."""
     return Points(items=[Point.model_validate(point) for point in operations.point_status(site())])
 
 
 @points.verb("GET", "/altered", needs=Role.VIEWER, gives=AlteredList)
 def list_altered() -> AlteredList:
-    """Damaged bytes that were taken out of use and are kept to be looked at."""
+    """List quarantined files."""
     return AlteredList(
         items=[AlteredBytes.model_validate(one) for one in altered.list_altered(site())]
     )
@@ -85,13 +85,13 @@ def list_altered() -> AlteredList:
 
 @points.verb("DELETE", "/altered", needs=Role.ADMIN, gives=AlteredDeleted, action="delete_altered")
 def delete_altered(query: WhichAltered) -> AlteredDeleted:
-    """Delete them: those of a digest, or all."""
+    """Delete the quarantined files of a digest, or all."""
     return AlteredDeleted.model_validate(altered.delete_altered(site(), query.digest))
 
 
 @points.verb("POST", "/verify/<slug>", needs=Role.OPERATOR, gives=Verified)
 def verify_point(path: ImagePath) -> Verified:
-    """Read every byte of an image where it is served, and compare."""
+    """Verify all files of a boot image on the distribution point."""
     found, altered = operations.verify(site(), path.slug)
     return Verified(
         image=found.image,

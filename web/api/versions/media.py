@@ -1,4 +1,4 @@
-"""Bootable media and disk packages over the API."""
+"""Boot media and local disk packages over the API."""
 
 from flask import Response
 from pydantic import Field, SecretStr
@@ -24,11 +24,11 @@ from web.api.subject import (
 from web.guard.access import Role, site
 from web.pages.versions.version import medium_response
 
-media = Subject("media", "Bootable media of built versions, and packages for machines' disks.")
+media = Subject("media", "Boot media of versions, and packages for local disks.")
 
 
 class CarriedVersion(Value):
-    """A version on a medium; `wim` is the digest that the network's boot.wim has as well."""
+    """A version on a medium; `wim` is the digest of its boot.wim, the same as on the network."""
 
     image: str
     number: int
@@ -37,7 +37,7 @@ class CarriedVersion(Value):
 
 
 class Medium(Value):
-    """A medium; its bytes are at `/api/v1/media/{number}/file`."""
+    """A boot medium; its content is at `/api/v1/media/{number}/file`."""
 
     id: int
     kind: str
@@ -46,7 +46,7 @@ class Medium(Value):
     file_name: str
     digest: str
     size: int
-    firmware: list[str] = Field(description="Which machines it starts: `bios`, `uefi-x64`, …")
+    firmware: list[str] = Field(description="Supported firmware: `bios`, `uefi-x64`, …")
     expires: str
     has_password: bool
     home: str
@@ -55,36 +55,38 @@ class Medium(Value):
 
 
 class Media(Listed):
-    """A part of the media, newest first."""
+    """A page of boot media, newest first."""
 
     items: list[Medium]
 
 
 class MediaSearch(Page):
-    """Which media."""
+    """Which boot media to return."""
 
-    image: str = Field("", max_length=100, description="Only those of this image.")
+    image: str = Field("", max_length=100, description="Only media of this boot image.")
 
 
 class WantedVersion(Order):
-    """A version that goes on the medium."""
+    """A version to put on the medium."""
 
     image: str = Field(min_length=1, max_length=100)
-    number: int = Field(0, ge=0, le=LARGEST_NUMBER, description="0 is the newest.")
+    number: int = Field(0, ge=0, le=LARGEST_NUMBER, description="0 for the newest.")
 
 
 class NewMedium(Order):
-    """A medium to be made of one version, or of two of different architectures."""
+    """A new medium of one version, or of two with different architectures."""
 
     versions: list[WantedVersion] = Field(min_length=1, max_length=2)
     kind: MediaKind
     format: DiskFormat = DiskFormat.RAW
     label: str = Field("NETBOOT", max_length=32)
-    expires: str = Field("", max_length=10, description="A date like 2027-03-31.")
-    password: SecretStr | None = Field(None, description="Asked for at each start.")
-    home: str = Field("", max_length=200, description="Where to report: an address, or `site`.")
+    expires: str = Field("", max_length=10, description="A date, for example 2027-03-31.")
+    password: SecretStr | None = Field(
+        None, description="Password that the medium asks for at each start."
+    )
+    home: str = Field("", max_length=200, description="Report address, or `site`.")
     size: int = Field(
-        0, ge=0, le=LARGEST_DISK, description="Bytes of a disk image; 0 for as small as can be."
+        0, ge=0, le=LARGEST_DISK, description="Size of a disk image in bytes; 0 for the minimum."
     )
 
 
@@ -92,14 +94,14 @@ class NewPackage(Order):
     """A package that one machine installs on its own disk."""
 
     image: str = Field(min_length=1, max_length=100)
-    number: int = Field(0, ge=0, le=LARGEST_NUMBER, description="0 is the newest.")
+    number: int = Field(0, ge=0, le=LARGEST_NUMBER, description="0 for the newest.")
     system: System
     home: str = Field("site", max_length=200)
-    hours: int = Field(1, ge=1, le=LONGEST_HOURS, description="How long the link lives.")
+    hours: int = Field(1, ge=1, le=LONGEST_HOURS, description="Hours until the link expires.")
 
 
 class PackageLink(Value):
-    """A link that works once until `until` (epoch seconds), and what to type on the machine."""
+    """A one-time link, valid until `until` (epoch seconds), and the commands to run."""
 
     label: str
     system: System
@@ -115,14 +117,14 @@ def _medium(view: MediumView) -> Medium:
 
 @media.verb("GET", "", needs=Role.VIEWER, gives=Media)
 def list_media(query: MediaSearch) -> Media:
-    """Media, newest first."""
+    """List boot media, newest first."""
     found = operations.list_media(site(), query.image)
     return listed_of(Media, found, query, _medium)
 
 
 @media.verb("POST", "", needs=Role.OPERATOR, gives=Job, status=202, action="build_media")
 def build_media(body: NewMedium) -> tuple[Job, dict[str, str]]:
-    """Make a medium."""
+    """Create a boot medium."""
     password = body.password.get_secret_value() if body.password else ""
     order = MediaOrder(
         kind=body.kind,
@@ -142,20 +144,20 @@ def build_media(body: NewMedium) -> tuple[Job, dict[str, str]]:
 
 @media.verb("GET", "/<int:number>", needs=Role.VIEWER, gives=Medium)
 def get_medium(path: NumberPath) -> Medium:
-    """One medium."""
+    """Get a boot medium."""
     return _medium(operations.get_medium(site(), path.number))
 
 
 @media.verb("GET", "/<int:number>/file", needs=Role.OPERATOR, action="download",
             gives_file="application/octet-stream")  # fmt: skip
 def download_medium(path: NumberPath) -> Response:
-    """A medium's bytes, whole or in ranges; it may hold a token, so not everybody gets it."""
+    """Download a boot medium, whole or in ranges. It may contain a token."""
     return medium_response(path.number)
 
 
 @media.verb("DELETE", "/<int:number>", needs=Role.OPERATOR, action="delete_medium")
 def delete_medium(path: NumberPath) -> None:
-    """Forget a medium."""
+    """Delete a boot medium."""
     operations.delete_medium(site(), path.number)
 
 
@@ -164,7 +166,7 @@ def delete_medium(path: NumberPath) -> None:
     action="make_package", gives_secret=True,
 )  # fmt: skip
 def make_package(body: NewPackage) -> PackageLink:
-    """A link to a package for one machine's disk; it is shown this once."""
+    """Create a link to copy a version to one machine's disk. It is shown only once."""
     link = disk_packages.make_link(
         site(), body.image, body.number, system=body.system, home=body.home, hours=body.hours
     )

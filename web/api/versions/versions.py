@@ -1,4 +1,4 @@
-"""One image's versions over the API: their files, and what differs between two; its source."""
+"""Versions of a boot image over the API: their files, their differences and their source."""
 
 from dataclasses import asdict
 from typing import Any
@@ -12,18 +12,18 @@ from web.api.subject import LARGEST_NUMBER, Subject, Value
 from web.guard.access import Role, site
 from web.live.turns import out_of_turn
 
-versions = Subject("versions", "Built versions, compared; the source they are built from.",
+versions = Subject("versions", "Content versions, their differences and their source.",
                    below="images")  # fmt: skip
 
 
 class VersionPath(ImagePath):
-    """A version of an image by its number."""
+    """A version of a boot image by its number."""
 
     number: int = Field(ge=1, le=LARGEST_NUMBER)
 
 
 class Change(Value):
-    """One thing that differs: what it was and what it is, empty for what was not there."""
+    """One difference; empty means not present."""
 
     name: str
     before: str
@@ -31,7 +31,7 @@ class Change(Value):
 
 
 class FileChanges(Value):
-    """Paths in the WIM that differ, not all of them where there are many; the counts are whole."""
+    """Paths in the WIM that differ. Long lists are cut; the counts are complete."""
 
     added: list[str]
     removed: list[str]
@@ -42,7 +42,7 @@ class FileChanges(Value):
 
 
 class VersionsCompared(Value):
-    """All that version `new` has and `old` has not, and the other way round."""
+    """All differences between version `old` and version `new`."""
 
     old: int
     new: int
@@ -50,7 +50,7 @@ class VersionsCompared(Value):
     drivers: list[Change]
     properties: list[Change]
     files: list[Change]
-    inside: FileChanges | None = Field(description="Null where the WIMs could not be read.")
+    inside: FileChanges | None = Field(description="Null if the WIM files could not be read.")
 
 
 class TwoVersions(BaseModel):
@@ -61,7 +61,7 @@ class TwoVersions(BaseModel):
 
 
 class SourceChange(Value):
-    """What a newer source would change; `conflicts` keep it from being taken."""
+    """What a newer source would change; `conflicts` prevent its use."""
 
     old_version: str
     new_version: str
@@ -78,7 +78,7 @@ class SourceChange(Value):
 
 
 class Candidate(Value):
-    """A newer source that was examined and waits for a word."""
+    """A newer source that needs a decision."""
 
     digest: str
     name: str
@@ -88,7 +88,7 @@ class Candidate(Value):
 
 
 class Source(Value):
-    """The file that versions are built from, all that is known about it, and a newer one."""
+    """The source of a boot image with its details, and a newer one if any."""
 
     name: str
     digest: str
@@ -100,14 +100,14 @@ class Source(Value):
 
 @versions.verb("GET", "/<slug>/versions/<int:number>", needs=Role.VIEWER, gives=Version)
 def get_version(path: VersionPath) -> Version:
-    """One version with its files."""
+    """Get a version with its files."""
     return Version.of(operations.get_image(site(), path.slug).require_version(path.number))
 
 
 @versions.verb("GET", "/<slug>/compare", needs=Role.VIEWER, gives=VersionsCompared)
 @out_of_turn
 def compare_versions(path: ImagePath, query: TwoVersions) -> VersionsCompared:
-    """What differs between two versions: source, drivers, properties, files."""
+    """Compare two versions: source, drivers, properties and files."""
     image = operations.get_image(site(), path.slug)
     found = version_operations.compare(site(), image.name, query.old, query.new)
     return VersionsCompared.model_validate(found)
@@ -115,7 +115,7 @@ def compare_versions(path: ImagePath, query: TwoVersions) -> VersionsCompared:
 
 @versions.verb("GET", "/<slug>/source", needs=Role.VIEWER, gives=Source)
 def get_source(path: ImagePath) -> Source:
-    """The image's source, and the report on a newer one where one waits."""
+    """Get the source of a boot image, and the report on a newer one."""
     image = operations.get_image(site(), path.slug)
     newer = image.candidate
     return Source(

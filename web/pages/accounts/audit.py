@@ -1,4 +1,4 @@
-"""The audit log as a page: what was done, by whom; and whether the log is whole."""
+"""The audit log: its entries, and its verification."""
 
 from dataclasses import asdict, dataclass
 
@@ -18,7 +18,7 @@ SHOWN = 50
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What the log is narrowed to."""
+    """The filters of the log."""
 
     actor: str = ""
     subject: str = ""
@@ -26,7 +26,6 @@ class Filters:
 
     @staticmethod
     def read() -> "Filters":
-        """The filters of the address."""
         return Filters(
             **{
                 name: request.args.get(name, "").strip()[:100]
@@ -38,7 +37,7 @@ class Filters:
 @audit.get("/")
 @requires(Role.VIEWER)
 def index() -> str:
-    """Entries, newest first, narrowed by filters."""
+    """Entries, newest first, filtered."""
     filters = Filters.read()
     before = request.args.get("before", "")
     found = operations.entries(
@@ -62,7 +61,7 @@ def index() -> str:
 @requires(Role.VIEWER)
 @out_of_turn
 def verify() -> ResponseReturnValue:
-    """Walk the whole chain, and say whether it holds."""
+    """Verify the whole chain and show the result."""
     verdict = operations.verify(site(), head=request.args.get("head", "").strip()[:64])
     if wants_fragment():
         return render_template("audit/_verdict.html", verdict=verdict)

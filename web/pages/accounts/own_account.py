@@ -1,4 +1,4 @@
-"""Your account: password, where you are signed in, API tokens."""
+"""The user's own account: password, sessions, API tokens."""
 
 import time
 from datetime import UTC, datetime
@@ -38,20 +38,20 @@ SYSTEMS = (
 )
 SCOPE_WORDS = {
     "read": "read everything",
-    "operate": "import, build, update points",
-    "administer": "everything that an administrator may",
+    "operate": "import, build, update distribution points",
+    "administer": "everything an administrator can do",
 }
 
 
 def browser_name(agent: str) -> str:
-    """What a User-Agent says that it is, in two words; the whole stands beside it."""
+    """Browser and system from a User-Agent; the page shows the full text as a tooltip."""
     browser = next((name for mark, name in BROWSERS if mark in agent), agent[:40] or "unknown")
     system = next((name for mark, name in SYSTEMS if mark in agent), "")
     return f"{browser} on {system}" if system else browser
 
 
 def day(seconds: float) -> str:
-    """A day that lies ahead."""
+    """A date in the future."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
@@ -66,7 +66,6 @@ def _guessed(_response: object) -> bool:
 @own_account.get("/")
 @requires(Role.VIEWER)
 def show() -> str:
-    """The account of whoever asks."""
     return page(
         "account/show.html",
         account=current_user.account,
@@ -88,34 +87,36 @@ def show() -> str:
 
 @limiter.shared_limit(WRONG_PASSWORDS, scope="own password", key_func=_whose, deduct_when=_guessed)
 def require_password(old: str) -> None:
-    """Make sure that whoever asks knows the account's password. Raises InvalidInput.
+    """Check the password of the current user. Raises InvalidInput.
 
-    Pages and API share the limit of wrong ones.
+    Pages and API share the limit on attempts.
     """
     if accounts.authenticate(site(), current_user.name, old[:1000]) is None:
         g.wrong_password = True
-        raise InvalidInput("that is not your password", hint="Type the one you sign in with.")
+        raise InvalidInput(
+            "the current password is incorrect", hint="Enter the password you sign in with."
+        )
 
 
 def the_whole_account() -> None:
-    """Refuse a token that may do less than its account: it must not get more that way.
+    """Refuse a token with fewer permissions than its account, so that it cannot gain more.
 
     Raises NotPermitted.
     """
     if role_now() < Role.named(current_user.account.role):
         raise NotPermitted(
-            "this token's scope is less than what its account may do",
-            hint="Sign in on the page, or use a token of the whole scope.",
+            "this token has fewer permissions than its account",
+            hint="Sign in to the console, or use a token with full permissions.",
         )
 
 
 @own_account.post("/password", endpoint="set_password")
 @requires(Role.VIEWER)
 def set_password() -> ResponseReturnValue:
-    """Another password, against the old one; everywhere else the account is signed out."""
+    """Change the password with the current one; all other sessions of the account end."""
     form = request.form
     if form.get("password") != form.get("again"):
-        raise InvalidInput("the two passwords are not the same")
+        raise InvalidInput("the two passwords do not match")
     require_password(form.get("old_password", ""))
     accounts.set_password(
         site(),
@@ -124,21 +125,21 @@ def set_password() -> ResponseReturnValue:
         keep_session=session_digest(),
         keep_tokens=True,
     )
-    return done("Your password was changed.", url_for("own_account.show"))
+    return done("Password changed.", url_for("own_account.show"))
 
 
 @own_account.post("/sessions/<handle>/end")
 @requires(Role.VIEWER)
 def end_session(handle: str) -> ResponseReturnValue:
-    """Sign out another browser."""
+    """End another session."""
     sessions.end_one(site(), current_user.id, handle)
-    return done("That browser is signed out.", url_for("own_account.show"))
+    return done("Session ended.", url_for("own_account.show"))
 
 
 @own_account.post("/tokens")
 @requires(Role.VIEWER)
 def create_token() -> ResponseReturnValue:
-    """Make an API token; its text is shown in this answer and never again."""
+    """Create an API token; its text is shown only in this answer."""
     days = request.form.get("days", "90")
     made, text = tokens.create_token(
         site(),
@@ -156,6 +157,5 @@ def create_token() -> ResponseReturnValue:
 @own_account.post("/tokens/<int:token_id>/revoke")
 @requires(Role.VIEWER)
 def revoke_token(token_id: int) -> ResponseReturnValue:
-    """Make a token worth nothing."""
     tokens.revoke_token(site(), current_user.id, token_id)
-    return done("The token opens nothing any more.", url_for("own_account.show"))
+    return done("Token revoked.", url_for("own_account.show"))

@@ -1,10 +1,10 @@
-"""Setting up the first administrator, signing in and out."""
+"""First setup, sign-in and sign-out."""
 
 from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
-from netboot.errors import OperatorFault
+from netboot.errors import OperatorFault, sentence
 from netboot.operations.accounts import accounts as operations
 from netboot.operations.accounts import audit
 from web.guard import audit_trail
@@ -18,7 +18,7 @@ from web.guard.access import (
     site,
 )
 from web.guard.request_safety import limiter
-from web.responses import sentence, status_of
+from web.responses import status_of
 
 accounts = Blueprint("accounts", __name__)
 
@@ -43,7 +43,6 @@ def _page_after() -> str:
 @accounts.get("/sign-in")
 @requires(Role.PUBLIC)
 def sign_in_page() -> ResponseReturnValue:
-    """The form."""
     if current_user.is_authenticated:
         return redirect(_page_after(), 303)
     return _sign_in_form()
@@ -54,23 +53,23 @@ def sign_in_page() -> ResponseReturnValue:
 @limiter.limit(FAILURES_PER_ACCOUNT, key_func=_account_key, deduct_when=_failed)
 @requires(Role.PUBLIC)
 def sign_in() -> ResponseReturnValue:
-    """Check name and password."""
+    """Check user name and password."""
     account = operations.authenticate(
         site(), request.form.get("name", ""), request.form.get("password", "")[:1000]
     )
     if account is None:
         _record_failure()
-        return _sign_in_form("Name and password do not fit together."), 401
+        return _sign_in_form("The user name or password is incorrect."), 401
     begin_session(account)
     audit_trail.record("accounts.sign_in")
     return redirect(_page_after(), 303)
 
 
 def _record_failure() -> None:
-    """Who types a password where the name belongs must not find it in the log."""
+    """A password typed into the name field must not appear in the log."""
     name = request.form.get("name", "").strip()
     known = any(account.name == name for account in operations.list_accounts(site()))
-    actor = name if known else "an unknown name"
+    actor = name if known else "an unknown user"
     audit_trail.record("accounts.sign_in", outcome=audit.FAILED, actor=actor)
 
 
@@ -106,10 +105,10 @@ def setup_page() -> ResponseReturnValue:
 @limiter.limit(FAILURES_PER_ADDRESS, deduct_when=_failed)
 @requires(Role.PUBLIC)
 def setup() -> ResponseReturnValue:
-    """Make the first administrator, against the token, and sign in."""
+    """Create the first administrator with the setup token, and sign in."""
     form = request.form
     if form.get("password") != form.get("again"):
-        return _setup_form("The two passwords are not the same."), 400
+        return _setup_form("The two passwords do not match."), 400
     try:
         account = operations.create_first_administrator(
             site(), form.get("token", ""), form.get("name", ""), form.get("password", "")
@@ -133,13 +132,13 @@ def _setup_form(message: str = "", hint: str = "") -> str:
 
 
 def _lead_to_setup() -> ResponseReturnValue | None:
-    """Until there is an administrator, every page is the set-up page."""
+    """Without an administrator, every page redirects to the setup page."""
     if current_app.extensions.get("netboot_is_set_up"):
         return None
     if operations.setup_needed(site()):
         if asks_as_script():
             raise OperatorFault(
-                "this site has no administrator yet", hint="Open the page and set it up first."
+                "this site has no administrator", hint="Open the console and set up the site first."
             )
         if request.endpoint in OPEN_BEFORE_SETUP:
             return None
@@ -149,6 +148,6 @@ def _lead_to_setup() -> ResponseReturnValue | None:
 
 
 def init_accounts(app: Flask) -> None:
-    """Register the pages, and lead to the set-up while there is nobody."""
+    """Register the pages, and redirect to the setup until there is an administrator."""
     app.before_request(_lead_to_setup)
     app.register_blueprint(accounts)

@@ -1,7 +1,7 @@
-"""Signing in at an OpenID Connect provider, where the site's settings name one.
+"""Single sign-on with an OpenID Connect provider, if the settings name one.
 
 Authorization code flow with PKCE and nonce; Authlib checks the ID token. The role comes from a
-claim at each sign-in, so who loses a group there loses the role here.
+claim at each sign-in, so a user who loses a group at the provider loses the role here.
 """
 
 from typing import Any
@@ -16,14 +16,14 @@ from joserfc.errors import JoseError
 
 from netboot.access import ROLES
 from netboot.config import Settings
-from netboot.errors import OperatorFault
+from netboot.errors import OperatorFault, sentence
 from netboot.operations.accounts import accounts, audit
 from web.guard import audit_trail
 from web.guard.access import Role, begin_session, requires, site
 from web.guard.public_address import absolute_url
 from web.guard.request_safety import limiter
 from web.live.turns import out_of_turn
-from web.responses import problem, sentence
+from web.responses import problem
 
 single_sign_on = Blueprint("single_sign_on", __name__, url_prefix="/sign-in/single-sign-on")
 
@@ -45,7 +45,7 @@ def _provider() -> Any:
 @requires(Role.PUBLIC)
 @out_of_turn
 def begin() -> ResponseReturnValue:
-    """Go to the provider."""
+    """Redirect to the provider."""
     provider = _provider()
     try:
         answer: ResponseReturnValue = provider.authorize_redirect(
@@ -61,7 +61,7 @@ def begin() -> ResponseReturnValue:
 @requires(Role.PUBLIC)
 @out_of_turn
 def callback() -> ResponseReturnValue:
-    """Come back from the provider, and sign in as whom it vouches for."""
+    """Return from the provider, and sign in as the account it confirms."""
     provider = _provider()
     try:
         claims = dict(provider.authorize_access_token()["userinfo"])
@@ -72,8 +72,8 @@ def callback() -> ResponseReturnValue:
     if not role:
         audit_trail.record(ACTION, outcome=audit.REFUSED, actor=name)
         return problem(
-            "Your account there gives you no role here.",
-            "Ask an administrator of this site which group you need.",
+            "Your single sign-on account has no role on this site.",
+            "Ask an administrator which group you need.",
             status=403,
         )
     try:
@@ -88,24 +88,24 @@ def callback() -> ResponseReturnValue:
 def _failed(fault: Exception) -> ResponseReturnValue:
     log.warning("single_sign_on.failed", fault=f"{type(fault).__name__}: {fault}"[:500])
     return problem(
-        "Single sign-on did not work.",
-        "Try again. If it goes on, the log of the page says why; "
-        "accounts with a password can sign in without it.",
+        "Single sign-on failed.",
+        "Try again. If the problem continues, see the server log. "
+        "Accounts with a password can still sign in.",
         status=502,
     )
 
 
 def name_in(claims: dict[str, Any]) -> str:
-    """The best name for people that the claims hold."""
+    """The best display name in the claims."""
     for claim in ("preferred_username", "email", "name", "sub"):
         value = claims.get(claim)
         if isinstance(value, str) and value.strip() and value.isprintable():
             return value.strip()[:100]
-    raise KeyError("no claim holds a name")
+    raise KeyError("no claim contains a user name")
 
 
 def role_in(claims: dict[str, Any], settings: Settings) -> str:
-    """The highest role that the claim's values give; empty for none."""
+    """The highest role among the claim's values; empty for none."""
     held = claims.get(settings.oidc_role_claim)
     values = held if isinstance(held, list) else [held]
     names = [value for value in values if isinstance(value, str)]

@@ -1,4 +1,4 @@
-"""Users: who may sign in, with which role; for administrators."""
+"""User accounts and their roles; for administrators."""
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
@@ -14,16 +14,15 @@ from web.responses import done
 users = Blueprint("users", __name__, url_prefix="/users")
 
 WHAT_ROLES_MAY = {
-    "viewer": "sees everything, changes nothing",
-    "operator": "imports, builds, updates distribution points",
-    "admin": "deletes, manages users, webhooks and settings",
+    "viewer": "can view everything",
+    "operator": "can also import, build and update distribution points",
+    "admin": "can also delete, and manage users, webhooks and settings",
 }
 
 
 @users.get("/")
 @requires(Role.ADMIN)
 def index() -> str:
-    """Everybody who may sign in."""
     return page(
         "users/index.html",
         accounts=operations.list_accounts(site()),
@@ -35,7 +34,7 @@ def index() -> str:
 @users.get("/<name>")
 @requires(Role.ADMIN)
 def show(name: str) -> str:
-    """One account: its role, its password, what it did last."""
+    """One account: role, password and recent activity."""
     account = operations.get_account(site(), name)
     return page(
         "users/show.html",
@@ -50,21 +49,20 @@ def show(name: str) -> str:
 @users.post("/")
 @requires(Role.ADMIN)
 def create() -> ResponseReturnValue:
-    """Make an account."""
     form = request.form
     made = operations.create_account(
         site(), form.get("name", ""), form.get("password", ""), form.get("role", "")
     )
-    return done(f"{made.name} may sign in as {made.role}.", url_for("users.index"))
+    return done(f"User {made.name} ({made.role}) created.", url_for("users.index"))
 
 
 @users.post("/<name>/change")
 @requires(Role.ADMIN)
 def change(name: str) -> ResponseReturnValue:
-    """Another role, or keep it from signing in; unless somebody changed it meanwhile."""
+    """Change the role or disable the account, unless another user changed it in the meantime."""
     version = request.form.get("row_version", "")
     if not version.isdecimal() or len(version) > 15:
-        raise InvalidInput("the form does not say which state was changed", hint="Load it again.")
+        raise InvalidInput("the form is incomplete", hint="Reload the page.")
     account = operations.change_account(
         site(),
         name,
@@ -72,21 +70,20 @@ def change(name: str) -> ResponseReturnValue:
         disabled=request.form.get("disabled") == "yes",
         row_version=int(version),
     )
-    state = "may not sign in any more" if account.disabled else f"is {account.role} now"
+    state = "is disabled" if account.disabled else f"now has the role {account.role}"
     return done(f"{account.name} {state}.", url_for("users.show", name=account.name))
 
 
 @users.post("/<name>/password")
 @requires(Role.ADMIN)
 def set_password(name: str) -> ResponseReturnValue:
-    """Another password; sessions and tokens of the account end."""
+    """Set a new password; sessions and tokens of the account end."""
     account = operations.set_password(site(), name, request.form.get("password", ""))
-    return done(f"{account.name} has a new password.", url_for("users.show", name=account.name))
+    return done(f"New password set for {account.name}.", url_for("users.show", name=account.name))
 
 
 @users.post("/<name>/delete")
 @requires(Role.ADMIN)
 def delete(name: str) -> ResponseReturnValue:
-    """Forget the account."""
     operations.delete_account(site(), name)
-    return done(f"{name} was deleted.", url_for("users.index"))
+    return done(f"{name} deleted.", url_for("users.index"))

@@ -1,4 +1,4 @@
-"""Webhooks as pages: who outside is told of what happens here; for administrators."""
+"""Webhooks: external services notified of events; for administrators."""
 
 import re
 
@@ -16,7 +16,7 @@ webhooks = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 @webhooks.get("/")
 @requires(Role.ADMIN)
 def index() -> str:
-    """All webhooks with what was told to them last."""
+    """All webhooks with their latest deliveries."""
     hooks = operations.list_webhooks(site())
     return page(
         "webhooks/index.html",
@@ -28,7 +28,7 @@ def index() -> str:
 @webhooks.post("/")
 @requires(Role.ADMIN)
 def create() -> ResponseReturnValue:
-    """Add one; the secret that signs its messages is shown in this answer and never again."""
+    """Add a webhook; its signing secret is shown only in this answer."""
     hook, secret = operations.add_webhook(
         site(), request.form.get("url", ""), _events(request.form.get("events", ""))
     )
@@ -40,27 +40,26 @@ def create() -> ResponseReturnValue:
 @webhooks.post("/<int:number>/test")
 @requires(Role.ADMIN)
 def test(number: int) -> ResponseReturnValue:
-    """Send it a message that says nothing but that messages come."""
+    """Send a test message."""
     operations.send_test(site(), number)
-    return done("A test message is on its way.", url_for("webhooks.index"))
+    return done("Test message sent.", url_for("webhooks.index"))
 
 
 @webhooks.post("/<int:number>/switch")
 @requires(Role.ADMIN)
 def switch(number: int) -> ResponseReturnValue:
-    """Switch it off, or on again."""
+    """Turn a webhook on or off."""
     hook = operations.change_webhook(site(), number, enabled=request.form.get("enabled") == "yes")
-    state = "told of events" if hook.enabled else "told nothing"
+    state = "on" if hook.enabled else "off"
     undo = (url_for("webhooks.switch", number=number), {"enabled": "no" if hook.enabled else "yes"})
-    return done(f"{hook.url} is {state} now.", url_for("webhooks.index"), undo=undo)
+    return done(f"{hook.url} is now {state}.", url_for("webhooks.index"), undo=undo)
 
 
 @webhooks.post("/<int:number>/delete")
 @requires(Role.ADMIN)
 def delete(number: int) -> ResponseReturnValue:
-    """Forget it."""
     operations.remove_webhook(site(), number)
-    return done("The webhook was removed.", url_for("webhooks.index"))
+    return done("Webhook removed.", url_for("webhooks.index"))
 
 
 def _events(text: str) -> list[str]:

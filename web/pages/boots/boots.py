@@ -1,4 +1,4 @@
-"""Boots: what machines do now, what they did, the story of one, and what codes mean."""
+"""Boots: current and past boots, one boot in detail, and error codes."""
 
 from flask import Blueprint, request
 
@@ -15,7 +15,7 @@ boots = Blueprint("boots", __name__, url_prefix="/boots")
 @boots.get("/")
 @requires(Role.VIEWER)
 def index() -> str:
-    """The newest boots, or those that are searched for, live."""
+    """The latest boots, or the search results, updated live."""
     wanted = wanted_boots(request.args)
     topic = f"boots:{query_of(wanted)}"
     return page(
@@ -31,7 +31,7 @@ def index() -> str:
 @boots.get("/codes")
 @requires(Role.VIEWER)
 def codes() -> str:
-    """What the codes on a machine's screen mean."""
+    """Error codes with causes and solutions."""
     asked = request.args.get("code", "")[:80]
     return page(
         "boots/codes.html",
@@ -44,5 +44,5 @@ def codes() -> str:
 @boots.get("/<boot_id>")
 @requires(Role.VIEWER)
 def show(boot_id: str) -> str:
-    """One boot, live."""
+    """One boot, updated live."""
     return page("boots/show.html", f"boot:{boot_id}")

@@ -1,4 +1,4 @@
-"""The boot network: checks and recordings, who was answered and why, who else answers."""
+"""The boot network: checks, recordings, boot requests and other boot servers."""
 
 from urllib.parse import quote
 
@@ -19,7 +19,7 @@ network = Blueprint("network", __name__, url_prefix="/network")
 @network.get("/")
 @requires(Role.VIEWER)
 def index() -> str:
-    """Checks, recordings and decisions, live; `?show=ignored&search=…` says which decisions."""
+    """Checks, recordings and requests, live; `?show=ignored&search=…` filters the requests."""
     ignored = request.args.get("show") == "ignored"
     search = " ".join(request.args.get("search", "")[:100].split())
     return page(
@@ -42,24 +42,24 @@ def index() -> str:
 @network.post("/", endpoint="check")
 @requires(Role.OPERATOR)
 def check() -> ResponseReturnValue:
-    """Ask the network as machines would."""
+    """Queue a network check."""
     kind = request.form.get("kind", "")
     patience = request.form.get("patience", "")
     if patience not in set(map(str, operations.PATIENCE)):
-        raise InvalidInput(f"{patience[:20]!r} is no patience on offer")
+        raise InvalidInput(f"{patience[:20]!r} is not one of the available times")
     operations.submit_check(
         site(),
         (kind,) if kind else (),
         patience=int(patience),
         whole="whole" in request.form,
     )
-    return done("The network is being asked.", url_for("network.index"))
+    return done("Network check started.", url_for("network.index"))
 
 
 @network.post("/captures", endpoint="read_capture")
 @requires(Role.OPERATOR)
 def read_capture() -> ResponseReturnValue:
-    """Tell the story of an uploaded recording."""
+    """Queue the analysis of an uploaded recording."""
     batch = request.form.get("upload", "")
     handed_in(batch, lambda path: operations.submit_capture(site(), path))
-    return done("The recording is being read.", url_for("network.index", _anchor="recorded-boots"))
+    return done("Analysing the recording.", url_for("network.index", _anchor="recorded-boots"))

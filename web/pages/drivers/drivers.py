@@ -6,7 +6,7 @@ from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
-from netboot.errors import InvalidInput, NotBootCritical
+from netboot.errors import InvalidInput, NotBootCritical, sentence
 from netboot.images.architecture import Architecture
 from netboot.images.drivers.catalog import DriverFilter, Signature, signature
 from netboot.images.drivers.device import parse_devices
@@ -21,7 +21,7 @@ from netboot.operations.images import images
 from netboot.operations.machines import coverage
 from web.guard.access import Role, is_local_path, requires, site
 from web.live.parts import page
-from web.responses import done, sentence, wants_fragment
+from web.responses import done, wants_fragment
 from web.show.presentation import label_of
 from web.uploads.tus import shelf
 
@@ -35,14 +35,14 @@ REASONS_SHOWN = 10
 SIGNATURES = {"catalog": Signature.CATALOG, "programs": Signature.SELF, "none": Signature.NONE}
 SIGNATURE_WORDS = {
     Signature.CATALOG: "catalog file",
-    Signature.SELF: "signed programs",
-    Signature.NONE: "nothing",
+    Signature.SELF: "signed binaries",
+    Signature.NONE: "not signed",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What the list is narrowed to; an empty value does not narrow."""
+    """The filters of the list; an empty value does not filter."""
 
     search: str = ""
     kind: str = ""
@@ -54,7 +54,7 @@ class Filters:
 
     @staticmethod
     def read() -> "Filters":
-        """The filters of the address; values that mean nothing are dropped."""
+        """The filters from the address; unknown values are dropped."""
 
         def chosen(name: str, *allowed: str) -> str:
             value = request.args.get(name, "")
@@ -72,7 +72,7 @@ class Filters:
 
     @property
     def address(self) -> dict[str, str]:
-        """The filters that narrow, as they stand in an address."""
+        """The active filters, as they appear in a URL."""
         names = (
             *("search", "kind", "architecture", "state"),
             *("signature", "findings", "category"),
@@ -80,7 +80,7 @@ class Filters:
         return {name: value for name in names if (value := getattr(self, name))}
 
     def find(self, limit: int, offset: int) -> DriverPage:
-        """A page of the drivers that fit."""
+        """A page of matching drivers."""
         wanted = DriverFilter(
             text=self.search,
             kind=DriverKind(self.kind) if self.kind else None,
@@ -96,7 +96,7 @@ class Filters:
 @drivers.get("/")
 @requires(Role.VIEWER)
 def index() -> str:
-    """The catalog, narrowed by filters."""
+    """The catalog, filtered."""
     filters = Filters.read()
     wanted = request.args.get("page", "1")
     number = max(1, int(wanted) if wanted.isdecimal() and len(wanted) < 9 else 1)
@@ -128,7 +128,7 @@ def index() -> str:
 @drivers.get("/<digest>")
 @requires(Role.VIEWER)
 def show(digest: str) -> str:
-    """One driver, among the others."""
+    """One driver with related drivers."""
     driver = operations.get_driver(site(), f"sha256:{digest}")
     choices = operations.images_to_choose(site())
     used_by = operations.images_using(site(), driver.digest)
@@ -152,7 +152,7 @@ def show(digest: str) -> str:
 @drivers.post("/<digest>/enable")
 @requires(Role.OPERATOR)
 def enable(digest: str) -> ResponseReturnValue:
-    """Let the driver be added to images."""
+    """Enable a driver, so that it can be added to boot images."""
     driver = operations.enable_driver(site(), f"sha256:{digest}")
     undo = (url_for("drivers.disable", digest=digest), {"next": request.form.get("next", "")})
     return done(f"{driver.name} is enabled.", _page_after(digest), undo=undo)
@@ -161,7 +161,7 @@ def enable(digest: str) -> ResponseReturnValue:
 @drivers.post("/<digest>/disable")
 @requires(Role.OPERATOR)
 def disable(digest: str) -> ResponseReturnValue:
-    """Keep the driver from being added to more images."""
+    """Disable a driver, so that it can no longer be added to boot images."""
     driver = operations.disable_driver(site(), f"sha256:{digest}")
     undo = (url_for("drivers.enable", digest=digest), {"next": request.form.get("next", "")})
     return done(f"{driver.name} is disabled.", _page_after(digest), undo=undo)
@@ -170,36 +170,36 @@ def disable(digest: str) -> ResponseReturnValue:
 @drivers.post("/<digest>/categories")
 @requires(Role.OPERATOR)
 def set_categories(digest: str) -> ResponseReturnValue:
-    """Sort the driver into the operator's own categories."""
+    """Set the categories of a driver."""
     words = request.form.get("categories", "").split(",")
     before = ", ".join(operations.get_driver(site(), f"sha256:{digest}").categories)
     driver = operations.set_categories(site(), f"sha256:{digest}", words)
-    where = f"in {', '.join(driver.categories)}" if driver.categories else "in no category"
+    categories = ", ".join(driver.categories) or "none"
     undo = (url_for("drivers.set_categories", digest=digest), {"categories": before})
-    return done(f"{driver.name} is {where}.", _page_after(digest), undo=undo)
+    return done(f"Categories of {driver.name}: {categories}.", _page_after(digest), undo=undo)
 
 
 @drivers.post("/<digest>/delete")
 @requires(Role.ADMIN)
 def delete(digest: str) -> ResponseReturnValue:
-    """Remove the driver from the catalog."""
+    """Delete a driver from the catalog."""
     driver = operations.get_driver(site(), f"sha256:{digest}")
     operations.delete_driver(site(), driver.digest)
-    return done(f"{driver.name} was deleted from the catalog.", url_for("drivers.index"))
+    return done(f"{driver.name} deleted from the catalog.", url_for("drivers.index"))
 
 
 @drivers.post("/chosen/enable")
 @requires(Role.OPERATOR)
 def enable_chosen() -> ResponseReturnValue:
-    """Let all drivers that were ticked be added to images."""
+    """Enable the selected drivers."""
     came = driver_sets.enable(site(), _chosen())
-    return done(_told(came, "is enabled", "are enabled"), _page_after())
+    return done(_result_of(came, "is enabled", "are enabled"), _page_after())
 
 
 @drivers.post("/chosen/disable")
 @requires(Role.OPERATOR)
 def disable_chosen() -> ResponseReturnValue:
-    """Keep all drivers that were ticked from being added."""
+    """Disable the selected drivers."""
     came = driver_sets.disable(site(), _chosen())
     return done(_count(len(came.drivers), "is disabled", "are disabled"), _page_after())
 
@@ -207,30 +207,32 @@ def disable_chosen() -> ResponseReturnValue:
 @drivers.post("/chosen/categories")
 @requires(Role.OPERATOR)
 def sort_chosen() -> ResponseReturnValue:
-    """Sort all drivers that were ticked into categories; those that they have stay."""
+    """Add the selected drivers to categories; existing categories stay."""
     words = request.form.get("categories", "").split(",")
     came = driver_sets.sort(site(), _chosen(), add=words)
-    return done(_told(came, "was sorted", "were sorted"), _page_after())
+    return done(_result_of(came, "updated", "updated"), _page_after())
 
 
 @drivers.post("/chosen/delete")
 @requires(Role.ADMIN)
 def delete_chosen() -> ResponseReturnValue:
-    """Remove all drivers that were ticked from the catalog; those that an image holds stay."""
+    """Delete the selected drivers; drivers in use by a boot image are kept."""
     came = driver_sets.delete(site(), _chosen())
-    return done(_told(came, "was deleted", "were deleted"), _page_after())
+    return done(_result_of(came, "deleted", "deleted"), _page_after())
 
 
 @drivers.post("/chosen/add")
 @requires(Role.OPERATOR)
 def add_chosen() -> ResponseReturnValue:
-    """Put all drivers that were ticked into an image's recipe, or none.
+    """Add the selected drivers to a recipe, or none.
 
-    Those that are for neither network nor storage need a second word.
+    Drivers that are not for network or storage need confirmation.
     """
     chosen, slug = _chosen(), request.form.get("image", "")
     if not slug:
-        raise InvalidInput("no boot image was chosen", hint="Choose one beside the button.")
+        raise InvalidInput(
+            "no boot image was selected", hint="Select a boot image next to the Add button."
+        )
     confirmed = request.form.get("confirmed") == "yes"
     try:
         image = images.add_drivers(site(), slug, chosen, confirmed=confirmed)
@@ -240,8 +242,8 @@ def add_chosen() -> ResponseReturnValue:
         values = {"fault": fault, "chosen": chosen, "slug": slug, "live": True}
         return render_template("drivers/_confirm_chosen.html", **values), 409
     return done(
-        f"{_count(len(chosen), 'was', 'were')} added to {image.name}."
-        " Build a new version to put them into the image.",
+        f"{_count(len(chosen), 'added', 'added')} to {image.name}."
+        " Build a new version to apply the change.",
         url_for("images.show", slug=image.slug),
     )
 
@@ -249,7 +251,7 @@ def add_chosen() -> ResponseReturnValue:
 @drivers.get("/conflicts")
 @requires(Role.VIEWER)
 def conflicts() -> str:
-    """Drivers that get in each other's way: in an image, or among all that are enabled."""
+    """Conflicts between the drivers of a boot image, or between all enabled drivers."""
     slug = request.args.get("image", "")
     image = images.get_image(site(), slug) if slug else None
     if image is None:
@@ -270,7 +272,7 @@ def conflicts() -> str:
 @drivers.get("/match")
 @requires(Role.VIEWER)
 def match() -> str:
-    """Which drivers of the catalog are for a device, in the order in which Windows takes them."""
+    """Catalog drivers for a device, in the order in which Windows selects them."""
     text = request.args.get("device", "")[:400]
     wanted = request.args.get("architecture", "")
     architecture = Architecture(wanted) if wanted in list(Architecture) else Architecture.X64
@@ -295,7 +297,7 @@ def import_page() -> str:
 @drivers.post("/import", endpoint="import_drivers")
 @requires(Role.OPERATOR)
 def import_drivers() -> ResponseReturnValue:
-    """Hand an uploaded folder or archive to the worker."""
+    """Pass an uploaded folder or archive to the worker."""
     batch = shelf().batch(request.form.get("upload", ""), owner=current_user.id)
     job = jobs.submit(
         site(),
@@ -304,20 +306,20 @@ def import_drivers() -> ResponseReturnValue:
         title=f"Import drivers from {batch.label}",
     )
     shelf().hand_over(batch, job.id)
-    return done("The import was started.", url_for("jobs.show", job_id=job.id))
+    return done("Import started.", url_for("jobs.show", job_id=job.id))
 
 
 def _chosen() -> list[str]:
-    """The drivers that were ticked. Raises InvalidInput."""
+    """The selected drivers. Raises InvalidInput."""
     digests = list(dict.fromkeys(request.form.getlist("driver")))
     if not digests:
-        raise InvalidInput("no driver was chosen", hint="Tick the drivers that you mean.")
+        raise InvalidInput("no driver was selected", hint="Select one or more drivers in the list.")
     if len(digests) > CHOSEN_AT_ONCE:
-        raise InvalidInput(f"at most {CHOSEN_AT_ONCE} drivers can be chosen at once")
+        raise InvalidInput(f"at most {CHOSEN_AT_ONCE} drivers can be selected at once")
     return digests
 
 
-def _told(came: driver_sets.Treated, one: str, more: str) -> str:
+def _result_of(came: driver_sets.Treated, one: str, more: str) -> str:
     words = [_count(len(came.drivers), one, more)]
     words += [sentence(reason) for _, reason in came.refused[:REASONS_SHOWN]]
     return " ".join(words)

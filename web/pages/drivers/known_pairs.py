@@ -1,4 +1,4 @@
-"""Known pairs as a page: drivers that do not get along, from netboot's table and the site's own."""
+"""Known driver conflicts: those that come with netboot, and those that this site added."""
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
@@ -13,16 +13,16 @@ from web.responses import done
 known_pairs = Blueprint("known_pairs", __name__, url_prefix="/drivers/pairs")
 
 TROUBLES = {
-    Trouble.APART: "never both in one image",
-    Trouble.ORDER: "load the first before the second",
-    Trouble.RELEASE: "versions must agree in their first two numbers",
+    Trouble.APART: "never in the same boot image",
+    Trouble.ORDER: "load the first driver before the second",
+    Trouble.RELEASE: "the first two version numbers must match",
 }
 
 
 @known_pairs.get("/")
 @requires(Role.VIEWER)
 def index() -> str:
-    """All pairs, and the form for one more."""
+    """All known conflicts, and the form for a new one."""
     return page(
         "drivers/pairs.html",
         pairs=operations.list_pairs(site()),
@@ -35,10 +35,10 @@ def index() -> str:
 @known_pairs.post("/")
 @requires(Role.OPERATOR)
 def add() -> ResponseReturnValue:
-    """Note a pair of the site's own."""
+    """Add a known conflict."""
     wanted = request.form.get("trouble", "")
     if wanted not in list(Trouble):
-        raise InvalidInput("it was not said what is wrong with the two")
+        raise InvalidInput("select the type of conflict")
     noted = operations.add_pair(
         site(),
         Trouble(wanted),
@@ -47,15 +47,15 @@ def add() -> ResponseReturnValue:
         reason=request.form.get("reason", ""),
         source=request.form.get("source", ""),
     )
-    return done(f"Noted: {noted.rule}", url_for(".index"))
+    return done(f"Conflict added: {noted.rule}", url_for(".index"))
 
 
 @known_pairs.post("/<pair>/remove")
 @requires(Role.OPERATOR)
 def remove(pair: str) -> ResponseReturnValue:
-    """Forget a pair of the site's own."""
+    """Remove a known conflict that this site added."""
     gone = operations.remove_pair(site(), pair)
-    return done(f"Forgotten: {gone.rule}", url_for(".index"))
+    return done(f"Conflict removed: {gone.rule}", url_for(".index"))
 
 
 def _side(which: str) -> Side:

@@ -1,4 +1,4 @@
-"""Boot images: the list, one image, and what an administrator does with it."""
+"""Boot images: the list, one boot image, and its actions."""
 
 from dataclasses import dataclass
 
@@ -29,21 +29,19 @@ CHOICES_SHOWN = 50
 @images.get("/")
 @requires(Role.VIEWER)
 def index() -> str:
-    """All boot images."""
     return page("images/index.html", "images")
 
 
 @images.get("/<slug>")
 @requires(Role.VIEWER)
 def show(slug: str) -> str:
-    """One boot image."""
     return page("images/show.html", f"image:{slug}", opened=request.args.get("add") == "driver")
 
 
 @images.get("/<slug>/driver-choices")
 @requires(Role.OPERATOR)
 def driver_choices(slug: str) -> str:
-    """Drivers that could be added: those of the image's architecture that it has not."""
+    """Drivers that can be added: same architecture, not yet in the boot image."""
     image = operations.get_image(site(), slug)
     held = {driver.digest for driver in image.drivers}
     wanted = DriverFilter(request.args.get("search", "")[:200], architecture=image.architecture)
@@ -61,7 +59,7 @@ def driver_choices(slug: str) -> str:
 @images.post("/<slug>/drivers/add")
 @requires(Role.OPERATOR)
 def add_driver(slug: str) -> ResponseReturnValue:
-    """Put a driver into the recipe. One that is not boot-critical needs a second word."""
+    """Add a driver to the recipe. A driver that is not boot-critical needs confirmation."""
     digest = request.form.get("driver", "")
     confirmed = request.form.get("confirmed") == "yes"
     try:
@@ -74,7 +72,7 @@ def add_driver(slug: str) -> ResponseReturnValue:
         ), 409
     driver = next(driver for driver in image.drivers if driver.digest == digest)
     return done(
-        f"{driver.name} was added. Build a new version to put it into the image.",
+        f"{driver.name} added. Build a new version to apply the change.",
         url_for("images.show", slug=image.slug),
     )
 
@@ -82,11 +80,11 @@ def add_driver(slug: str) -> ResponseReturnValue:
 @images.post("/<slug>/drivers/remove")
 @requires(Role.OPERATOR)
 def remove_driver(slug: str) -> ResponseReturnValue:
-    """Take a driver out of the recipe."""
+    """Remove a driver from the recipe."""
     digest = request.form.get("driver", "")
     image = operations.remove_driver(site(), slug, digest)
     return done(
-        "The driver was removed. Build a new version to take it out of the image.",
+        "Driver removed. Build a new version to apply the change.",
         url_for("images.show", slug=image.slug),
         undo=(url_for(".add_driver", slug=slug), {"driver": digest, "confirmed": "yes"}),
     )
@@ -95,10 +93,10 @@ def remove_driver(slug: str) -> ResponseReturnValue:
 @images.post("/<slug>/drivers/arrange")
 @requires(Role.OPERATOR)
 def arrange_drivers(slug: str) -> ResponseReturnValue:
-    """Put the drivers into the order that known pairs ask for."""
+    """Sort the drivers as known conflicts require."""
     image = operations.arrange_drivers(site(), slug)
     return done(
-        f"The drivers of {image.name} are in order. Build a new version to load them so.",
+        f"Drivers of {image.name} sorted. Build a new version to apply the change.",
         url_for("images.show", slug=image.slug),
     )
 
@@ -106,20 +104,21 @@ def arrange_drivers(slug: str) -> ResponseReturnValue:
 @images.post("/<slug>/build")
 @requires(Role.OPERATOR)
 def build(slug: str) -> ResponseReturnValue:
-    """Ask for a new version."""
+    """Queue the build of a new version."""
     image = operations.get_image(site(), slug)
     jobs.submit(site(), "build_version", {"image": image.name}, title=f"Build {image.name}")
-    return done("The build was started.", url_for("images.show", slug=slug))
+    return done("Build started.", url_for("images.show", slug=slug))
 
 
 @images.post("/<slug>/update-distribution-points")
 @requires(Role.OPERATOR)
 def update_distribution_points(slug: str) -> ResponseReturnValue:
-    """Hand the newest version to the points."""
+    """Queue the distribution of the newest version."""
     image = operations.get_image(site(), slug)
     if image.current is None:
         raise OperatorFault(
-            f"{image.name} has no version yet", hint="Build one first, then update the points."
+            f"{image.name} has no version yet",
+            hint="Build a version first, then update the distribution points.",
         )
     jobs.submit(
         site(),
@@ -127,7 +126,7 @@ def update_distribution_points(slug: str) -> ResponseReturnValue:
         {"image": image.name},
         title=f"Update Distribution Points with {image.current.label}",
     )
-    return done("The distribution points are being updated.", url_for("images.show", slug=slug))
+    return done("Updating distribution points.", url_for("images.show", slug=slug))
 
 
 @images.post("/<slug>/roll-back")
@@ -147,22 +146,22 @@ def roll_back(slug: str) -> ResponseReturnValue:
 @images.post("/<slug>/comment")
 @requires(Role.OPERATOR)
 def set_comment(slug: str) -> ResponseReturnValue:
-    """Change the comment, unless somebody else changed the image meanwhile."""
+    """Change the comment, unless another user changed the image in the meantime."""
     version = to_number(request.form.get("row_version", ""))
     comment = request.form.get("comment", "").replace("\r\n", "\n").strip()
     operations.set_comment(site(), slug, comment, row_version=version)
-    return done("The comment was saved.", url_for("images.show", slug=slug))
+    return done("Comment saved.", url_for("images.show", slug=slug))
 
 
 @images.post("/<slug>/default")
 @requires(Role.OPERATOR)
 def set_default(slug: str) -> ResponseReturnValue:
-    """Give the image to all machines of its architecture."""
+    """Make this the default image for its architecture."""
     wanted = operations.get_image(site(), slug)
     before = policy.defaults(site()).get(wanted.architecture, wanted.name)
     image = operations.set_default(site(), slug)
     return done(
-        f"{image.name} is the default for {image.architecture} machines now.",
+        f"{image.name} is now the default image for {image.architecture} machines.",
         url_for("images.show", slug=slug),
         undo=None
         if before == image.name
@@ -173,15 +172,14 @@ def set_default(slug: str) -> ResponseReturnValue:
 @images.post("/<slug>/delete")
 @requires(Role.ADMIN)
 def delete(slug: str) -> ResponseReturnValue:
-    """Forget the image."""
     image = operations.get_image(site(), slug)
     operations.delete_image(site(), image.name)
-    return done(f"{image.name} was deleted.", url_for("images.index"))
+    return done(f"{image.name} deleted.", url_for("images.index"))
 
 
 @dataclass(frozen=True, slots=True)
 class ImportForm:
-    """What the import form holds."""
+    """The values of the import form."""
 
     name: str
     comment: str
@@ -191,16 +189,16 @@ class ImportForm:
 
     @staticmethod
     def read() -> "ImportForm":
-        """The form that was sent. Raises InvalidInput."""
+        """The submitted form. Raises InvalidInput."""
         form = request.form
         name = form.get("name", "").strip()
         if not name:
-            raise InvalidInput("the boot image needs a name")
+            raise InvalidInput("enter a name for the boot image")
         wanted = form.get("architecture", "")
         try:
             architecture = Architecture(wanted) if wanted else None
         except ValueError:
-            raise InvalidInput(f"there is no architecture {wanted!r}") from None
+            raise InvalidInput(f"unknown architecture {wanted!r}") from None
         index = form.get("index", "").strip()
         return ImportForm(
             name=name,
@@ -224,14 +222,14 @@ class ImportForm:
 @images.get("/import")
 @requires(Role.OPERATOR)
 def import_page() -> str:
-    """The form for a new image."""
+    """The form for a new boot image."""
     return page("images/import.html", architectures=list(Architecture))
 
 
 @images.post("/import", endpoint="import_image")
 @requires(Role.OPERATOR)
 def import_image() -> ResponseReturnValue:
-    """Hand an uploaded WIM to the worker."""
+    """Pass an uploaded WIM to the worker."""
     form = ImportForm.read()
     upload = shelf().file(form.upload, owner=current_user.id)
     job = jobs.submit(
@@ -241,4 +239,4 @@ def import_image() -> ResponseReturnValue:
         title=f"Import {form.name}",
     )
     shelf().hand_over(upload, job.id)
-    return done("The import was started.", url_for("jobs.show", job_id=job.id))
+    return done("Import started.", url_for("jobs.show", job_id=job.id))

@@ -1,4 +1,4 @@
-"""One boot image's customisation: properties, and the files that go with them."""
+"""Customisation of a boot image: properties and files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,12 +23,12 @@ from web.uploads.tus import shelf
 images_custom = Blueprint("images_custom", __name__, url_prefix="/images")
 
 PURPOSES: dict[str, tuple[str, Callable[..., Any]]] = {
-    "prestart": ("File of the prestart command", operations.add_file),
-    "extra": ("File at a place of my own", operations.add_file),
+    "prestart": ("File for the prestart command", operations.add_file),
+    "extra": ("Other file", operations.add_file),
     "background": ("Background picture (JPEG)", operations.set_background),
-    "boot_sdi": ("boot.sdi for the boot managers", operations.set_boot_sdi),
+    "boot_sdi": ("boot.sdi", operations.set_boot_sdi),
 }
-"""What an uploaded file may be for: words, and the operation that takes it."""
+"""Purposes of an uploaded file: label and operation."""
 
 _TEXTS = (
     *("prestart_command", "keyboard", "locale", "report_home"),
@@ -40,7 +40,7 @@ _NUMBERS = ("scratch_space_mb", "menu_seconds", "tftp_block_size", "tftp_window_
 @images_custom.get("/<slug>/customisation")
 @requires(Role.VIEWER)
 def show(slug: str) -> str:
-    """All properties, with what the image cannot take."""
+    """All properties; those that the image does not support are disabled."""
     image = images.get_image(site(), slug)
     return page(
         "images/customisation.html",
@@ -59,7 +59,7 @@ def show(slug: str) -> str:
 @images_custom.post("/<slug>/details")
 @requires(Role.OPERATOR)
 def set_details(slug: str) -> ResponseReturnValue:
-    """Change what people read: name, version and comment."""
+    """Change name, version and comment."""
     before = images.get_image(site(), slug)
     image = operations.set_details(
         site(),
@@ -70,15 +70,15 @@ def set_details(slug: str) -> ResponseReturnValue:
         row_version=number("row_version"),
     )
     if image.name == before.name:
-        return done("Version and comment were saved.", _here(image))
-    words = f"{before.name} is called {image.name} now; deployments and defaults follow."
+        return done("Version and comment saved.", _here(image))
+    words = f"{before.name} renamed to {image.name}. Deployments and defaults follow."
     return done(words, _here(image))
 
 
 @images_custom.post("/<slug>/properties")
 @requires(Role.OPERATOR)
 def set_properties(slug: str) -> ResponseReturnValue:
-    """Change the properties that are values; what the image cannot take is refused."""
+    """Change property values; values that the image does not support are rejected."""
     changes: dict[str, Any] = {
         name: request.form[name].strip() for name in _TEXTS if name in request.form
     }
@@ -91,13 +91,15 @@ def set_properties(slug: str) -> ResponseReturnValue:
 @images_custom.post("/<slug>/files/add")
 @requires(Role.OPERATOR)
 def add_file(slug: str) -> ResponseReturnValue:
-    """Take an uploaded file into the recipe, for the purpose that was chosen."""
+    """Add an uploaded file to the recipe, for the selected purpose."""
     purpose = request.form.get("purpose", "")
     if purpose not in PURPOSES:
-        raise InvalidInput("say what the file is for", hint="Choose a purpose in the list.")
+        raise InvalidInput("select the purpose of the file", hint="Select a purpose in the list.")
     target = request.form.get("target", "").strip()
     if purpose == "extra" and not target:
-        raise InvalidInput("say where the file shall lie in the image", hint="Like /Tools/ask.cmd.")
+        raise InvalidInput(
+            "enter the path of the file in the image", hint="For example /Tools/ask.cmd."
+        )
     upload = shelf().file(request.form.get("upload", ""), owner=current_user.id)
     words: tuple[Path | str, ...] = (upload.path, target) if purpose == "extra" else (upload.path,)
     image = PURPOSES[purpose][1](site(), slug, *words, row_version=number("row_version"))
@@ -108,22 +110,22 @@ def add_file(slug: str) -> ResponseReturnValue:
 @images_custom.post("/<slug>/files/remove")
 @requires(Role.OPERATOR)
 def remove_file(slug: str) -> ResponseReturnValue:
-    """Take a file out of the recipe: an extra file by its path, or the picture, or boot.sdi."""
+    """Remove a file from the recipe: an extra file by its path, the background or boot.sdi."""
     purpose = request.form.get("purpose", "")
     if purpose == "extra":
         image = operations.remove_file(site(), slug, request.form.get("target", ""))
     elif purpose in PURPOSES and purpose != "prestart":
         image = PURPOSES[purpose][1](site(), slug, None)
     else:
-        raise InvalidInput("say which file")
+        raise InvalidInput("select a file")
     return done(_SAVED, _here(image))
 
 
-_SAVED = "Saved. Machines get it with the next version that is built and distributed."
+_SAVED = "Saved. Build and distribute a new version to apply the change."
 
 
 def _reports_here() -> str:
-    """This site's address for reports, where the boot services have said it."""
+    """This site's report address, if the boot services have published it."""
     serving = network.serving(site())
     return f"http://{serving.address}:{site().settings.http_port}" if serving else ""
 

@@ -1,4 +1,4 @@
-"""One boot image's source: what is known about it, and a newer one in its place."""
+"""The source of a boot image, and a newer source that needs a decision."""
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
@@ -20,14 +20,14 @@ images_source = Blueprint("images_source", __name__, url_prefix="/images")
 @images_source.get("/<slug>/source")
 @requires(Role.VIEWER)
 def show(slug: str) -> str:
-    """Facts of the source, and the report of a newer one where that waits."""
+    """Details of the source, and the report on a newer one."""
     return page("images/source.html", f"source:{slug}")
 
 
 @images_source.post("/<slug>/source/examine")
 @requires(Role.OPERATOR)
 def examine(slug: str) -> ResponseReturnValue:
-    """Hand an uploaded file to the worker, to be examined as a newer source."""
+    """Pass an uploaded file to the worker, to be examined as a newer source."""
     image = images.get_image(site(), slug)
     upload = shelf().file(request.form.get("upload", ""), owner=current_user.id)
     job = jobs.submit(
@@ -37,16 +37,16 @@ def examine(slug: str) -> ResponseReturnValue:
         title=f"Examine a newer source of {image.name}",
     )
     shelf().hand_over(upload, job.id)
-    return done("The file is being examined; the report appears here.", _here(image))
+    return done("Examining the file. The report appears here.", _here(image))
 
 
 @images_source.post("/<slug>/source/take")
 @requires(Role.OPERATOR)
 def take(slug: str) -> ResponseReturnValue:
-    """Build the image from the examined source from now on."""
+    """Use the examined source for future versions."""
     image = operations.take_source(site(), slug, row_version=number("row_version"))
     return done(
-        f"{image.name} is built from {image.source_name} from now on. Build a new version.",
+        f"{image.name} now uses {image.source_name}. Build a new version.",
         url_for("images.show", slug=image.slug),
     )
 
@@ -54,20 +54,20 @@ def take(slug: str) -> ResponseReturnValue:
 @images_source.post("/<slug>/source/give-up")
 @requires(Role.OPERATOR)
 def give_up(slug: str) -> ResponseReturnValue:
-    """Keep the source that the image has."""
+    """Discard the examined source."""
     image = operations.give_up_source(site(), slug)
-    return done(f"{image.name} keeps its source.", _here(image))
+    return done(f"{image.name} keeps its current source.", _here(image))
 
 
 @images_source.post("/<slug>/accept-secrets")
 @requires(Role.OPERATOR)
 def accept_secrets(slug: str) -> ResponseReturnValue:
-    """Let the image be published with the secrets that it holds, for a reason."""
+    """Allow publication of a boot image with secrets, with a reason."""
     image = publication.accept_secrets(
         site(), slug, request.form.get("reason", ""), by=current_user.name
     )
     return done(
-        f"{image.name} may be published. Secrets that come later block it again.",
+        f"{image.name} can be published. New secrets block publication again.",
         url_for("images.show", slug=image.slug),
     )
 

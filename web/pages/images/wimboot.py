@@ -1,4 +1,4 @@
-"""wimboot on a page: which one machines get, and the file that an administrator supplies."""
+"""The wimboot file: the current one, and the import of another."""
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
@@ -16,23 +16,22 @@ wimboot = Blueprint("wimboot", __name__, url_prefix="/distribution-points/wimboo
 @wimboot.get("/")
 @requires(Role.VIEWER)
 def show() -> str:
-    """Which wimboot is served, its bytes checked now."""
+    """The current wimboot file, verified now."""
     return page("points/wimboot.html", served=boot_chain.served_wimboot(site()))
 
 
 @wimboot.post("/import")
 @requires(Role.OPERATOR)
 def supply() -> ResponseReturnValue:
-    """Serve an uploaded file from now on."""
+    """Import an uploaded wimboot."""
     upload = shelf().file(request.form.get("upload", ""), owner=current_user.id)
     sha256 = request.form.get("sha256", "").strip()
     made = boot_chain.import_wimboot(site(), upload.path, sha256=sha256)
-    return done(f"wimboot is served: {made.size} bytes, {made.digest}.", url_for(".show"))
+    return done(f"wimboot imported: {made.size} bytes, {made.digest}.", url_for(".show"))
 
 
 @wimboot.post("/remove")
 @requires(Role.OPERATOR)
 def remove() -> ResponseReturnValue:
-    """Serve none any more."""
     boot_chain.forget_wimboot(site())
-    return done("No wimboot is served any more.", url_for(".show"))
+    return done("wimboot removed.", url_for(".show"))

@@ -1,4 +1,4 @@
-"""What a boot image does for the known machines, before any of them boots, and how to mend it."""
+"""Driver coverage: which known machines a boot image supports, and which drivers are missing."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ FIXES_SHOWN = 25
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How many machines stand how, for network or for storage."""
+    """The number of machines by coverage, for network or storage."""
 
     covered: int
     lacking: int
@@ -30,19 +30,18 @@ class Shares:
 
     @property
     def whole(self) -> int:
-        """All machines."""
         return self.covered + self.lacking + self.unknown
 
     @staticmethod
     def of(found: Coverage, kind: DriverKind) -> "Shares":
-        """Over all machines, for network or storage."""
+        """The shares over all machines, for network or storage."""
         return Shares(*(found.shares[kind][status] for status in Status))
 
 
 @coverage.get("")
 @requires(Role.VIEWER)
 def show(slug: str) -> str:
-    """Machines, what they lack, what would mend it, and what is in the image for nobody."""
+    """Machines, their missing drivers, and drivers that no machine needs."""
     everybody = request.args.get("machines") == "all"
     served = request.args.get("version") == "served"
     image = images.get_image(site(), slug)
@@ -69,10 +68,10 @@ def show(slug: str) -> str:
 @coverage.post("/fix")
 @requires(Role.OPERATOR)
 def fix(slug: str) -> ResponseReturnValue:
-    """Enable drivers of the catalog if need be, and add them to the image's recipe."""
+    """Enable drivers if necessary, and add them to the recipe."""
     chosen = list(dict.fromkeys(request.form.getlist("driver")))
     if not chosen:
-        raise InvalidInput("no driver was chosen")
+        raise InvalidInput("no driver was selected")
     image = operations.fix(site(), slug, *chosen)
     names = [driver.name for driver in image.drivers if driver.digest in chosen]
     return done(_added(names, image.name), _page_after(slug))
@@ -81,7 +80,7 @@ def fix(slug: str) -> ResponseReturnValue:
 @coverage.post("/fix-all")
 @requires(Role.OPERATOR)
 def fix_all(slug: str) -> ResponseReturnValue:
-    """Add the best driver for each device that lacks one."""
+    """Add the best driver for each device without one."""
     everybody = request.form.get("machines") == "all"
     image = images.get_image(site(), slug)
     added = operations.fix_all(site(), slug, everybody=everybody)
@@ -91,18 +90,18 @@ def fix_all(slug: str) -> ResponseReturnValue:
 @coverage.post("/remove-unneeded")
 @requires(Role.OPERATOR)
 def remove_unneeded(slug: str) -> ResponseReturnValue:
-    """Take the drivers out of the recipe that no known machine needs."""
+    """Remove drivers from the recipe that no known machine needs."""
     everybody = request.form.get("machines") == "all"
     removed = operations.remove_unneeded(site(), slug, everybody=everybody)
     names = ", ".join(driver.name for driver in removed)
-    words = f"{names} was removed. Build a new version to make it smaller."
-    return done(words if names else "Every driver may be needed.", _page_after(slug))
+    words = f"{names} removed. Build a new version to apply the change."
+    return done(words if names else "All drivers may be needed.", _page_after(slug))
 
 
 def _added(names: list[str], image: str) -> str:
     if not names:
-        return f"{image} lacks nothing that the catalog could mend."
-    return f"{', '.join(names)} was added to {image}. Build a new version to put it in."
+        return f"{image} needs no drivers that are in the catalog."
+    return f"{', '.join(names)} added to {image}. Build a new version to apply the change."
 
 
 def _page_after(slug: str) -> str:

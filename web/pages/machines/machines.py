@@ -1,4 +1,4 @@
-"""Machines that are known: their devices, which image each gets and why, what will drive them."""
+"""Known machines: their devices, the boot image of each and why, and the matching drivers."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ PAGE_SIZE = 50
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A machine as the list shows it; `outlook` is None for one that gets no image."""
+    """A machine in the list; `outlook` is None for a machine without a boot image."""
 
     machine: KnownMachine
     decision: Decision
@@ -39,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What an image does for a machine: as it is served now, and as its recipe is."""
+    """The coverage of a machine by a boot image: the served version, and the current recipe."""
 
     image: ImageView
     now: MachineCoverage | None
@@ -49,7 +49,7 @@ class Held:
 @machines.get("/")
 @requires(Role.VIEWER)
 def index() -> str:
-    """All machines, seen last first."""
+    """All machines, last seen first."""
     search = request.args.get("search", "")[:100]
     text = request.args.get("page", "1")
     number = max(1, int(text) if text.isdecimal() and len(text) < 9 else 1)
@@ -76,7 +76,7 @@ def index() -> str:
 @machines.get("/<key>")
 @requires(Role.VIEWER)
 def show(key: str) -> str:
-    """One machine: devices, image, and what drives it there."""
+    """One machine: devices, boot image, and the driver of each device."""
     machine = operations.get_machine(site(), key)
     decision = decider(site())(machine)
     views = images.list_images(site())
@@ -102,18 +102,18 @@ def show(key: str) -> str:
 @machines.post("/")
 @requires(Role.OPERATOR)
 def import_devices() -> ResponseReturnValue:
-    """Take a list of devices, pasted or uploaded, as a machine."""
+    """Import a device list, pasted or uploaded."""
     text = request.form.get("devices", "")
     upload = request.files.get("file")
     if upload is not None and upload.filename:
         text += "\n" + _decoded(upload.stream.read(4 * MAX_TEXT))
     if not text.strip():
-        raise InvalidInput("nothing was pasted and no file was chosen")
+        raise InvalidInput("paste a device list or choose a file")
     machine, unread = operations.import_devices(site(), request.form.get("name", ""), text)
     count = len(machine.devices)
     words = f"{machine.key} has {count} device{'s' if count != 1 else ''}."
     if unread:
-        words += f" Not understood: {'; '.join(line[:60] for line in unread[:5])}."
+        words += f" Not recognised: {'; '.join(line[:60] for line in unread[:5])}."
     return done(words, url_for("machines.show", key=machine.key))
 
 
@@ -122,23 +122,23 @@ def import_devices() -> ResponseReturnValue:
 def forget(key: str) -> ResponseReturnValue:
     """Forget a machine until it boots again."""
     operations.forget(site(), key)
-    return done(f"{key} is forgotten.", url_for("machines.index"))
+    return done(f"{key} forgotten.", url_for("machines.index"))
 
 
 @machines.post("/<key>/image")
 @requires(Role.OPERATOR)
 def assign(key: str) -> ResponseReturnValue:
-    """Give the machine an image of its own, or the default again."""
+    """Assign a boot image to the machine, or the default image again."""
     machine = operations.get_machine(site(), key)
     slug = request.form.get("image", "")
     before = image_slugs(site()).get(_own_image(machine), "")
     if slug:
         made = policy.deploy(site(), machine.key, slug)
-        words = f"{machine.key} gets {made.image} from its next boot on."
+        words = f"{machine.key} boots {made.image} from its next boot on."
     else:
         if _own_image(machine):
             policy.withdraw(site(), machine.key)
-        words = f"{machine.key} gets the default of its architecture."
+        words = f"{machine.key} boots the default image of its architecture."
     undo = (url_for("machines.assign", key=machine.key), {"image": before})
     return done(words, url_for("machines.show", key=machine.key), undo=undo)
 
@@ -146,9 +146,13 @@ def assign(key: str) -> ResponseReturnValue:
 @machines.post("/<key>/authority")
 @requires(Role.OPERATOR)
 def set_authority(key: str) -> ResponseReturnValue:
-    """Say whose UEFI boot loader the machine needs."""
+    """Set which UEFI boot loader the machine needs."""
     known = operations.set_authority(site(), key, request.form.get("authority", ""))
-    words = f"the loader of {known.authority}" if known.authority else "what image and site say"
+    words = (
+        f"the {known.authority} boot loader"
+        if known.authority
+        else "the boot loader set for the boot image or the site"
+    )
     return done(f"{known.key} gets {words}.", url_for("machines.show", key=known.key))
 
 
@@ -162,7 +166,7 @@ def _held(image: ImageView, machine: KnownMachine) -> Held:
 
 
 def _in_order(found: Iterable[ImageView], names: tuple[str, ...]) -> list[ImageView]:
-    """Images in the order in which the machine would get them."""
+    """Boot images in the order in which the machine would get them."""
     return sorted(found, key=lambda one: names.index(one.name) if one.name in names else 99)
 
 
@@ -178,7 +182,7 @@ def _part(search: str, number: int) -> tuple[list[KnownMachine], int]:
 
 
 def _decoded(data: bytes) -> str:
-    """PowerShell writes UTF-16 with a mark, everything else ASCII or UTF-8."""
+    """PowerShell writes UTF-16 with a byte order mark, everything else ASCII or UTF-8."""
     if data[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         return data.decode("utf-16", "replace")
     return data.decode("utf-8-sig", "replace")

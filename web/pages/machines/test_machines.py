@@ -1,4 +1,4 @@
-"""Test machines: virtual machines of the lab that boot from this site."""
+"""Boot tests: virtual machines that boot from this site."""
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
@@ -15,7 +15,7 @@ lab = Blueprint("lab", __name__, url_prefix="/test-machines")
 @lab.get("/")
 @requires(Role.VIEWER)
 def index() -> str:
-    """The form for a test machine, and the newest ones, live."""
+    """The form for a test machine, and the latest tests, updated live."""
     return page(
         "lab/index.html",
         "tests",
@@ -28,11 +28,10 @@ def index() -> str:
 @lab.post("/", endpoint="boot")
 @requires(Role.OPERATOR)
 def boot() -> ResponseReturnValue:
-    """Boot a test machine."""
     firmware, nic = request.form.get("firmware", ""), request.form.get("nic", "")
     memory = number("memory")
     operations.submit_boot(site(), firmware=firmware, nic=nic, memory=memory)
     return done(
-        "The test machine is being started.",
+        "Starting the test machine.",
         url_for("lab.index", firmware=firmware, nic=nic, memory=memory),
     )

@@ -1,4 +1,4 @@
-"""Distribution points: which version each holds."""
+"""Distribution points, the version of each boot image there, and quarantined files."""
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
@@ -15,17 +15,16 @@ points = Blueprint("points", __name__, url_prefix="/distribution-points")
 @points.get("/")
 @requires(Role.VIEWER)
 def index() -> str:
-    """All points with all images."""
     return page("points/index.html", "points")
 
 
 @points.post("/altered/delete")
 @requires(Role.ADMIN)
 def delete_altered() -> ResponseReturnValue:
-    """Delete damaged bytes that were set aside: those of a digest, or all."""
+    """Delete quarantined files: those of a digest, or all."""
     digest = request.form.get("digest", "")
     if not digest and request.form.get("all") != "yes":
-        raise InvalidInput("say which damaged bytes")
+        raise InvalidInput("select the quarantined files to delete")
     gone = altered.delete_altered(site(), digest)
-    words = "file of damaged bytes is" if gone.files == 1 else "files of damaged bytes are"
-    return done(f"{gone.files} {words} gone.", url_for(".index"))
+    words = "quarantined file" if gone.files == 1 else "quarantined files"
+    return done(f"{gone.files} {words} deleted.", url_for(".index"))

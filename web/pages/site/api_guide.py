@@ -1,4 +1,4 @@
-"""The API as a page: its verbs, read from its own description, and how to begin."""
+"""The API reference as a page, built from the API's own OpenAPI description."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ api_guide = Blueprint("api_guide", __name__, url_prefix="/account/api")
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One verb as the page shows it."""
+    """One API request, as the page shows it."""
 
     method: str
     path: str
@@ -27,7 +27,7 @@ class Verb:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A subject with its verbs."""
+    """A subject with its requests."""
 
     name: str
     charter: str
@@ -37,13 +37,12 @@ class Room:
 @api_guide.get("/")
 @requires(Role.VIEWER)
 def show() -> str:
-    """All verbs, by subject."""
     assert isinstance(current_app, OpenAPI)
     return page("account/api.html", rooms=rooms(current_app.api_doc), root=f"{origin()}/")
 
 
 def rooms(described: dict[str, Any]) -> list[Room]:
-    """What the description says, as the page shows it."""
+    """The OpenAPI description, arranged for the page."""
     schemas = described["components"]["schemas"]
     found: dict[str, list[Verb]] = {tag["name"]: [] for tag in described["tags"]}
     for path, methods in sorted(described["paths"].items()):

@@ -1,4 +1,4 @@
-"""Jobs: long work, how far it is, what came of it."""
+"""Jobs: background work, its progress and its result."""
 
 from flask import Blueprint, Response, send_file, url_for
 from flask.typing import ResponseReturnValue
@@ -14,34 +14,33 @@ jobs = Blueprint("jobs", __name__, url_prefix="/jobs")
 @jobs.get("/")
 @requires(Role.VIEWER)
 def index() -> str:
-    """The newest jobs, live."""
+    """The latest jobs, updated live."""
     return page("jobs/index.html", "jobs")
 
 
 @jobs.get("/<int:job_id>")
 @requires(Role.VIEWER)
 def show(job_id: int) -> str:
-    """One job, live."""
+    """One job, updated live."""
     return page("jobs/show.html", f"job:{job_id}")
 
 
 @jobs.post("/<int:job_id>/cancel")
 @requires(Role.OPERATOR)
 def cancel(job_id: int) -> ResponseReturnValue:
-    """Ask the job to stop."""
     job = operations.cancel(site(), job_id)
-    return done(f"“{job.title}” was asked to stop.", url_for("jobs.show", job_id=job_id))
+    return done(f"Stopping “{job.title}”.", url_for("jobs.show", job_id=job_id))
 
 
 @jobs.get("/<int:job_id>/screenshot")
 @requires(Role.VIEWER)
 def screenshot(job_id: int) -> Response:
-    """The last picture of a test machine's screen."""
+    """The last screenshot of a test machine."""
     return screenshot_of(job_id)
 
 
 def screenshot_of(job_id: int) -> Response:
-    """The picture that a job kept. Raises NotFound where it has none."""
+    """The screenshot of a job. Raises NotFound if it has none."""
     path = operations.screenshot(site(), job_id)
     response = send_file(path, mimetype="image/png", etag=path.name)
     response.headers["Cache-Control"] = "private, max-age=86400"

@@ -1,4 +1,4 @@
-"""The first page: what boots now, what is out of date, what to do next."""
+"""The overview: current boots, outdated boot images, next steps."""
 
 from flask import Blueprint
 
@@ -11,5 +11,4 @@ overview = Blueprint("overview", __name__)
 @overview.get("/")
 @requires(Role.VIEWER)
 def show() -> str:
-    """The overview."""
     return page("overview/show.html", "overview")

@@ -1,4 +1,4 @@
-"""Settings of the site: looked at by everybody, changed by administrators."""
+"""Settings of the site: everyone can see them, administrators can change them."""
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
@@ -15,14 +15,13 @@ settings = Blueprint("settings", __name__, url_prefix="/settings")
 @settings.get("/")
 @requires(Role.VIEWER)
 def index() -> str:
-    """All settings, where each comes from, and the form that changes them."""
+    """All settings, the origin of each value, and the form to change them."""
     return page("settings/index.html", shown=operations.read_settings(site()))
 
 
 @settings.post("/", endpoint="change")
 @requires(Role.ADMIN)
 def change() -> ResponseReturnValue:
-    """Write what was changed."""
     fields = request.form.to_dict()
     etag = fields.pop("etag", None)
     fields.pop("csrf_token", None)
@@ -32,4 +31,4 @@ def change() -> ResponseReturnValue:
         if name.startswith(AS_READ)
     }
     operations.change_settings(site(), fields, etag=etag, base=base)
-    return done("The settings are written. They count from the next start on.", url_for(".index"))
+    return done("Settings saved. They take effect after a restart.", url_for(".index"))

@@ -1,4 +1,4 @@
-"""One version: how machines get it by network, from media and from their own disks."""
+"""One version: network, boot media and local disk."""
 
 from flask import Blueprint, Response, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
@@ -20,14 +20,14 @@ versions = Blueprint("versions", __name__, url_prefix="/images")
 @versions.get("/<slug>/versions/<int:number>")
 @requires(Role.VIEWER)
 def show(slug: str, number: int) -> str:
-    """One version with its three ways side by side."""
+    """One version with its three ways of delivery side by side."""
     return page("versions/show.html", f"version:{slug}/{number}", address=_own_address())
 
 
 @versions.post("/<slug>/versions/<int:number>/media")
 @requires(Role.OPERATOR)
 def build_media(slug: str, number: int) -> ResponseReturnValue:
-    """Ask for a medium of this version, and of another image's newest where one is chosen."""
+    """Queue boot media of this version, optionally with the newest version of a second image."""
     form = request.form
     image = image_operations.get_image(site(), slug)
     order = MediaOrder(
@@ -51,7 +51,7 @@ def build_media(slug: str, number: int) -> ResponseReturnValue:
         title=title,
     )
     return done(
-        "The medium is being made; it appears below when it is done.",
+        "Creating boot media. It appears below when finished.",
         url_for("versions.show", slug=slug, number=number),
     )
 
@@ -59,7 +59,7 @@ def build_media(slug: str, number: int) -> ResponseReturnValue:
 @versions.post("/<slug>/versions/<int:number>/package")
 @requires(Role.OPERATOR)
 def make_package(slug: str, number: int) -> ResponseReturnValue:
-    """A link for one machine. It is shown this one time: nobody can look it up again."""
+    """Create a link for one machine. It is shown only now and cannot be looked up later."""
     image = image_operations.get_image(site(), slug)
     hours = _hours(request.form.get("hours", "").strip())
     link = disk_packages.make_link(
@@ -77,13 +77,13 @@ def make_package(slug: str, number: int) -> ResponseReturnValue:
 @versions.get("/media/<int:medium_id>/<file_name>")
 @requires(Role.OPERATOR)
 def download(medium_id: int, file_name: str) -> Response:
-    """A medium's bytes, whole or in ranges; it may hold a token, so not everybody gets it."""
+    """A medium, whole or in ranges; it may contain a token, so viewers cannot download it."""
     del file_name  # it stands in the address for whoever saves it under that name
     return medium_response(medium_id)
 
 
 def medium_response(medium_id: int) -> Response:
-    """The bytes of a medium, or the range of them that is asked for. Raises NotFound."""
+    """A medium, or the requested range of it. Raises NotFound."""
     view, path = operations.medium_path(site(), medium_id)
     response = send_file(
         path,
@@ -100,12 +100,11 @@ def medium_response(medium_id: int) -> Response:
 @versions.post("/media/<int:medium_id>/delete")
 @requires(Role.OPERATOR)
 def delete_medium(medium_id: int) -> ResponseReturnValue:
-    """Forget a medium."""
     view = operations.delete_medium(site(), medium_id)
     first = view.carried[0]
     image = image_operations.get_image(site(), first.image)
     return done(
-        f"{view.file_name} was deleted.",
+        f"{view.file_name} deleted.",
         url_for("versions.show", slug=image.slug, number=first.number),
     )
 
@@ -119,23 +118,24 @@ def _kind(text: str) -> MediaKind:
     try:
         return MediaKind(text)
     except ValueError:
-        raise InvalidInput(f"there is no kind of media {text[:40]!r}") from None
+        raise InvalidInput(f"unknown media kind {text[:40]!r}") from None
 
 
 def _format(text: str) -> DiskFormat:
     try:
         return DiskFormat(text or "raw")
     except ValueError:
-        raise InvalidInput(f"there is no disk format {text[:40]!r}") from None
+        raise InvalidInput(f"unknown disk image format {text[:40]!r}") from None
 
 
 def _size(text: str) -> int:
-    """MiB as bytes; nothing is as small as can be."""
+    """MiB as bytes; 0 means the minimum size."""
     if not text:
         return 0
     if not text.isdecimal() or len(text) > 9:
         raise InvalidInput(
-            f"{text[:40]!r} is no size of a disk", hint="Write a number of MiB, like 4096."
+            f"{text[:40]!r} is not a valid disk size",
+            hint="Enter the size in MiB, for example 4096.",
         )
     return int(text) << 20
 
@@ -144,7 +144,7 @@ def _hours(text: str) -> int:
     if not text:
         return 1
     if not text.isdecimal() or len(text) > 9:
-        raise InvalidInput(f"{text[:40]!r} is no number of hours")
+        raise InvalidInput(f"{text[:40]!r} is not a valid number of hours")
     return int(text)
 
 
@@ -152,4 +152,4 @@ def _system(text: str) -> System:
     try:
         return System(text)
     except ValueError:
-        raise InvalidInput(f"packages are for linux or windows, not {text[:40]!r}") from None
+        raise InvalidInput(f"packages support linux or windows, not {text[:40]!r}") from None

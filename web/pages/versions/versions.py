@@ -1,4 +1,4 @@
-"""One boot image's versions: compared with each other, served again, verified."""
+"""All versions of a boot image: compare, serve again, verify."""
 
 from flask import Blueprint, url_for
 from flask.typing import ResponseReturnValue
@@ -19,7 +19,7 @@ images_versions = Blueprint("images_versions", __name__, url_prefix="/images")
 @requires(Role.VIEWER)
 @out_of_turn
 def show(slug: str) -> str:
-    """All versions, and the differences of two of them when both are asked for."""
+    """All versions, and the differences between two selected ones."""
     image = images.get_image(site(), slug)
     old, new = asked_number("old"), asked_number("new")
     change = versions.compare(site(), slug, old, new) if old and new else None
@@ -36,7 +36,7 @@ def show(slug: str) -> str:
 @images_versions.post("/<slug>/verify")
 @requires(Role.OPERATOR)
 def verify(slug: str) -> ResponseReturnValue:
-    """Ask for every byte that is served of the image to be read."""
+    """Queue the verification of all served files."""
     image = images.get_image(site(), slug)
     job = jobs.submit(site(), "verify_content", {"image": image.name}, title=f"Verify {image.name}")
-    return done("Every byte is being read.", url_for("jobs.show", job_id=job.id))
+    return done("Verification started.", url_for("jobs.show", job_id=job.id))

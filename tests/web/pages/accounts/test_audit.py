@@ -42,16 +42,16 @@ def test_the_log_is_narrowed_as_one_types(filled, make_client):
 
     assert "<html" not in answer.text
     assert "otto" not in answer.text
-    assert "Nothing was recorded" in make_client(filled, "viewer").get("/audit/?actor=x").text
+    assert "No entries" in make_client(filled, "viewer").get("/audit/?actor=x").text
 
 
 def test_the_chain_is_verified_on_the_page(filled, make_client):
     """Whole, and not whole."""
     client = make_client(filled, "viewer")
-    assert "The log is whole: 60 entries" in client.get("/audit/verify", headers=htmx()).text
+    assert "The audit log is intact: 60 entries" in client.get("/audit/verify", headers=htmx()).text
     with filled.database.writing() as session:
         session.execute(update(AuditRow).where(AuditRow.id == 7).values(actor="mallory"))
 
     broken = client.get("/audit/verify")
-    assert "not as it was written" in broken.text
+    assert "tampered with or is damaged" in broken.text
     assert "Entry 7" in broken.text

@@ -105,7 +105,7 @@ def test_who_has_no_group_does_not_get_in(furnished_with_provider):
     answer, _ = go_through(client, "eve")
 
     assert answer.status_code == 403
-    assert "no role here" in answer.text
+    assert "Your single sign-on account has no role on this site" in answer.text
     assert client.get("/images/").status_code == 303
     (entry,) = audit.entries(furnished_with_provider)
     assert (entry.actor, entry.outcome) == ("eve", "refused")
@@ -154,7 +154,7 @@ def test_a_provider_that_is_away_is_told_and_passwords_go_on(furnished):
     answer = client.get("/sign-in/single-sign-on/")
 
     assert answer.status_code == 502
-    assert re.search(r"accounts with a password can sign in", answer.text)
+    assert re.search(r"Accounts with a password can still sign in", answer.text)
 
 
 def test_without_a_provider_there_is_no_button(shared_site):

@@ -95,8 +95,8 @@ def test_requests_are_searched_by_machine_file_and_reason(told, make_client, sea
     viewer = make_client(told, "viewer")
     text = viewer.get("/network/", query_string={"search": search}).text
 
-    assert shown == text.count('<td data-label="Why">')
-    assert ("No such request" in text) is (shown == 0)
+    assert shown == text.count('<td data-label="Reason">')
+    assert ("No matching requests" in text) is (shown == 0)
     live = network.decisions(told, search=search)
     assert shown == len(live)
 
@@ -178,7 +178,7 @@ def test_earlier_checks_are_listed_with_how_they_ended(furnished, make_client):
     text = make_client(furnished, "viewer").get("/network/").text
 
     assert "1 failed" in text
-    assert "All well" in text
+    assert "Passed" in text
 
 
 def test_another_boot_server_needs_attention(furnished, make_client):

@@ -91,9 +91,12 @@ def test_an_image_says_that_it_holds_a_disabled_driver(furnished, make_client):
     operator = make_client(furnished, "operator")
     operator.post(f"{page_of(drivers.get_driver(furnished, 'e1000'))}/disable")
 
-    assert "were disabled in the catalog since" in operator.get("/images/lab-pe-x64").text
+    assert (
+        "This boot image contains drivers that are disabled in the catalog:"
+        in operator.get("/images/lab-pe-x64").text
+    )
     assert "1 disabled" in operator.get("/images/").text
-    assert "holds drivers that were disabled" in operator.get("/").text
+    assert "contains disabled drivers:" in operator.get("/").text
 
 
 def test_a_long_catalog_comes_in_pages(site, make_client, tmp_path, monkeypatch):
@@ -154,9 +157,12 @@ def test_an_older_version_is_marked_and_leads_to_the_newer(furnished, make_clien
 
     assert "older" in viewer.get("/drivers/?search=e1000", headers=htmx()).text
     text = viewer.get(page_of(older)).text
-    assert "claims all devices of this one" in text
+    assert "supports all devices of this driver. Use the newer version" in text
     assert page_of(newer) in text
-    assert "claims all devices" not in viewer.get(page_of(newer)).text
+    assert (
+        "supports all devices of this driver. Use the newer version"
+        not in viewer.get(page_of(newer)).text
+    )
 
 
 def test_rivals_and_conflicts_are_shown(furnished, make_client, tmp_path):
@@ -169,7 +175,7 @@ def test_rivals_and_conflicts_are_shown(furnished, make_client, tmp_path):
     assert "PCI\\VEN_8086&amp;DEV_100E" in text
     assert page_of(rival) in text
     assert (
-        "No two packages claim the same device"
+        "No two drivers support the same device"
         in viewer.get("/drivers/conflicts?image=lab-pe-x64").text
     )
 
@@ -188,7 +194,7 @@ def test_conflicts_that_take_long_are_worked_out_beside_the_page(
 
     monkeypatch.setattr(kept_results, "AT_ONCE_SECONDS", 0.01)
     monkeypatch.setattr(driver_relations, "enabled_conflicts", slowly)
-    assert "This is being worked out" in viewer.get("/drivers/conflicts").text
+    assert "Computing conflicts…" in viewer.get("/drivers/conflicts").text
     assert begun.wait(10)
     asked = viewer.get("/drivers/conflicts", headers=htmx()).text
     assert 'hx-get="/drivers/conflicts"' in asked
@@ -277,7 +283,7 @@ def test_a_device_is_matched_as_windows_does_it(furnished, make_client, tmp_path
     text = viewer.get(address).text
 
     assert text.index(page_of(newer)) < text.index(page_of(drivers.get_driver(furnished, "e1000")))
-    assert "an id that the device is compatible with" in text
+    assert "a compatible ID of the device, listed as hardware ID in the INF" in text
     assert "No driver is for 8086:100E" in viewer.get(f"{address}&architecture=x86").text
     assert 200 == viewer.get("/drivers/match?architecture=nonsense").status_code
-    assert "no device in this list" in viewer.get("/drivers/match?device=hello").text
+    assert "the list contains no devices" in viewer.get("/drivers/match?device=hello").text

@@ -25,8 +25,8 @@ def test_the_list_says_what_machines_get_and_what_is_out_of_date(shared_site, ma
 
     assert "Out of date" in text
     assert "Up to date" in text
-    assert "Not distributed" in text
-    assert "For real work, import a real Windows PE" in text
+    assert "Not yet distributed" in text
+    assert "For production, import a Windows PE boot image" in text
 
 
 def test_a_lab_image_says_that_it_is_one(shared_site, make_client):
@@ -179,7 +179,7 @@ def test_two_administrators_do_not_overwrite_each_other(furnished, operator):
 
 def test_deleting_is_for_administrators_and_asks_first(furnished, make_client):
     """The button carries the question."""
-    assert "Delete image" not in make_client(furnished, "operator").get(PAGE).text
+    assert "Delete boot image" not in make_client(furnished, "operator").get(PAGE).text
     admin = make_client(furnished, "admin")
     assert 'hx-confirm="Delete Lab PE x64' in admin.get(PAGE).text
     assert admin.post(f"{PAGE}/delete").status_code == 303

@@ -90,8 +90,8 @@ def test_what_the_image_cannot_take_is_closed_on_the_page(furnished, operator):
     text = operator.get(f"{PAGE}/customisation").text
 
     assert re.search(r'id="scratch"[^>]* disabled', text)
-    assert "holds no SYSTEM hive" in text
-    assert "holds no DEFAULT hive" in text
+    assert "the SYSTEM hive of this image cannot be read" in text
+    assert "the DEFAULT hive of this image cannot be read" in text
 
 
 def test_version_and_comment_are_saved(furnished, operator):
@@ -108,7 +108,7 @@ def test_version_and_comment_are_saved(furnished, operator):
     [
         (("prestart", ""), b"echo", "/Windows/Prestart/file.bin"),
         (("extra", "/Tools/"), b"tool", "/Tools/file.bin"),
-        (("background", ""), jpeg(640, 480), "one of your own"),
+        (("background", ""), jpeg(640, 480), "custom,"),
     ],
 )
 def test_a_file_is_put_in_and_taken_out(furnished, operator, wanted, data, found):
@@ -133,9 +133,9 @@ def test_a_file_is_put_in_and_taken_out(furnished, operator, wanted, data, found
     [
         ({"purpose": "background"}, "no JPEG"),
         ({"purpose": "boot_sdi"}, "cannot be boot.sdi"),
-        ({"purpose": "extra"}, "where the file shall lie"),
+        ({"purpose": "extra"}, "enter the path of the file in the image"),
         ({"purpose": "extra", "target": "/Windows/System32/startnet.cmd"}, "by netboot itself"),
-        ({"purpose": "virus"}, "what the file is for"),
+        ({"purpose": "virus"}, "select the purpose of the file"),
         ({"purpose": "extra", "target": "/a", "upload": "none"}, "No file was uploaded"),
     ],
 )
@@ -181,7 +181,7 @@ def test_the_page_says_which_loaders_there_are_and_what_they_are_for(furnished, 
         file = {"name": "bootmgfw.efi", "path": "/x", "size": 1, "sha1": "0" * 40, "signer": "2011"}
         row.facts = {**row.facts, "boot_files": [file]}
     text = operator.get(f"{PAGE}/customisation").text
-    assert re.search(r'<option value="2011">2011: signed under Microsoft Windows Production', text)
+    assert re.search(r'<option value="2011">2011: signed by Microsoft Windows Production', text)
     assert re.search(r'<option value="2023" disabled>', text)
     assert "Get-SecureBootUEFI db" in text
     form = {"row_version": now(furnished).row_version, "uefi_authority": "2023"}

@@ -78,7 +78,7 @@ def test_what_is_missing_is_named_with_where_to_get_it(furnished, operator):
         row.facts = {**row.facts, "missing": [lacking]}
     text = operator.get(f"{PAGE}/source").text
 
-    assert "needed for boot managers. From media." in text
+    assert "Needed for boot managers. From media." in text
 
 
 def test_a_newer_source_is_examined_reported_and_taken(furnished, operator, wims):
@@ -89,9 +89,9 @@ def test_a_newer_source_is_examined_reported_and_taken(furnished, operator, wims
     assert {"image": NAME, "conflicts": []} == work(furnished)
 
     text = operator.get(f"{PAGE}/source").text
-    assert "newer.wim waits for your word" in text
+    assert "newer.wim needs your decision" in text
     assert "/Windows/System32/new.dll" in text
-    assert "see what would change" in operator.get(PAGE).text
+    assert "A newer source needs your decision. Review the changes" in operator.get(PAGE).text
     form = {"row_version": images.get_image(furnished, NAME).row_version}
     assert operator.post(f"{PAGE}/source/take", data=form).status_code == 303
     view = images.get_image(furnished, NAME)
@@ -106,7 +106,7 @@ def test_a_newer_source_can_be_given_up(furnished, operator, wims):
     image_source.examine_source(furnished, NAME, wims[1])
     assert operator.post(f"{PAGE}/source/give-up").status_code == 303
 
-    assert "waits for your word" not in operator.get(f"{PAGE}/source").text
+    assert "needs your decision" not in operator.get(f"{PAGE}/source").text
     response = operator.post(f"{PAGE}/source/take", data={"row_version": 1}, headers=htmx())
     assert response.status_code == 412
     assert "taken or given up since you opened it" in response.text
@@ -128,7 +128,7 @@ def test_secrets_are_shown_and_accepted_with_a_reason(furnished, operator):
     """Until then the update is refused; afterwards everybody sees who said so."""
     versions.build_version(furnished, NAME)
     text = operator.get(PAGE).text
-    assert "secrets keep it from being published" in text
+    assert "is built but contains secrets, so it is not published" in text
     operator.post(f"{PAGE}/update-distribution-points")
 
     from netboot.errors import SecretsFound

@@ -43,7 +43,7 @@ def uploaded(site, data):
 
 def test_an_uploaded_wimboot_is_served_and_can_be_taken_away(furnished, operator):
     """Its digest is on the page, so that it can be compared."""
-    assert "No wimboot." in operator.get(PAGE).text
+    assert "wimboot is not installed." in operator.get(PAGE).text
     data = wimboot_bytes()
     digest = hash_stream(io.BytesIO(data)).digest
     response = operator.post(
@@ -78,5 +78,5 @@ def test_who_only_looks_sees_no_form(furnished, make_client):
     """A viewer learns what is served."""
     text = make_client(furnished, "viewer").get(PAGE).text
 
-    assert "No wimboot." in text
+    assert "wimboot is not installed." in text
     assert "data-upload-submit" not in text

@@ -29,7 +29,7 @@ def test_damaged_bytes_are_listed_and_only_an_administrator_deletes_them(damaged
     """One of them, then all, and it stands in the audit log."""
     admin = make_client(damaged, "admin")
     text = admin.get("/distribution-points/").text
-    assert "Damaged bytes, out of use" in text
+    assert "Quarantined files" in text
     first, second = (one.digest for one in list_altered(damaged))
     operator = make_client(damaged, "operator")
     assert "Damaged bytes" in operator.get("/distribution-points/").text

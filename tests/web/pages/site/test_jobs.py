@@ -62,7 +62,7 @@ def test_an_import_says_what_came_of_it(furnished, make_client):
     text = make_client(furnished, "viewer").get(f"/jobs/{job.id}").text
 
     assert f"{drivers[0].name}</a>" in text
-    assert "was there already" in text
+    assert "already in the catalog" in text
     assert "a.inf: no file" in text
     assert "PCI\\VEN_8086&amp;DEV_10D3" in text
 

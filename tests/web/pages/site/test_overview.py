@@ -6,9 +6,9 @@ def test_the_overview_counts_and_names_what_needs_attention(shared_site, make_cl
     text = make_client(shared_site, "viewer").get("/").text
 
     assert "booting now" in text
-    assert "Windows PE 11</strong> was never built" in text
-    assert "Lab PE x64 v2</strong> is built, and machines still get v1" in text
-    assert "What failed, and why" in text
+    assert "Windows PE 11</strong> is not yet built" in text
+    assert "Lab PE x64 v2</strong> is built but machines still get v1" in text
+    assert "Failed boots" in text
     assert "No driver for PCI\\VEN_8086&amp;DEV_10D3." in text
     assert "1 driver</strong> imported and not enabled" in text
     assert "First steps" in text
@@ -22,5 +22,5 @@ def test_a_new_site_leads_by_the_hand(site, make_client):
     text = make_client(site, "viewer").get("/").text
 
     assert "No machine has booted yet" in text
-    assert "Bring a driver into the catalog and enable it" in text
+    assert "Import a driver and enable it" in text
     assert "0 of 5" in text

@@ -21,7 +21,7 @@ def test_an_administrator_changes_a_setting(furnished, make_client):
     text = client.get("/settings/").text
 
     assert "/settings/" == answer.headers["HX-Redirect"]
-    assert "Changed, and not in force yet" in text
+    assert "Changed, not yet activeRestart the site to apply" in text
     assert 'value="9090"' in text
 
 

@@ -53,8 +53,8 @@ def test_the_three_ways_stand_side_by_side(lab_site, operator):
 
     assert "served" in cards["network"]
     assert "lab-pe-x64-v1-usb.img" in cards["media"]
-    assert "1 made" in cards["media"]
-    assert "none made" in cards["disk"]
+    assert "1 created" in cards["media"]
+    assert "none" in cards["disk"]
     assert media.list_media(lab_site)[0].carried[0].wim[7:19] in text
 
 
@@ -92,16 +92,16 @@ def test_a_medium_is_ordered_on_the_page_and_made_by_the_worker(lab_site, operat
 @pytest.mark.parametrize(
     ("form", "words"),
     [
-        ({"kind": "tape"}, "no kind of media"),
-        ({"kind": "disk", "format": "vdi"}, "no disk format"),
+        ({"kind": "tape"}, "unknown media kind"),
+        ({"kind": "disk", "format": "vdi"}, "unknown disk image format"),
         ({"kind": "iso", "format": "qcow2"}, "never qcow2"),
-        ({"kind": "iso", "label": "<script>"}, "no volume label"),
+        ({"kind": "iso", "label": "<script>"}, "is not a valid volume label"),
         ({"kind": "iso", "password": "x"}, "cannot be used"),
         ({"kind": "iso", "home": "ftp://x"}, "no address"),
         ({"kind": "iso", "size": "4096"}, "cannot be chosen"),
-        ({"kind": "disk", "size": "much"}, "no size of a disk"),
+        ({"kind": "disk", "size": "much"}, "is not a valid disk size"),
         ({"kind": "disk", "size": "99999999"}, "cannot be had"),
-        ({"kind": "iso", "other": "Lab PE x64"}, "same processor"),
+        ({"kind": "iso", "other": "Lab PE x64"}, "have the same architecture"),
         ({"kind": "iso", "other": "nobody"}, "no boot image"),
     ],
 )
@@ -173,7 +173,7 @@ def test_a_link_for_a_machines_disk_is_shown_once(operator, headers):
         ({"system": "windows", "home": HOME}, "cannot be started from the disk of a windows"),
         ({"system": "amiga", "home": HOME}, "linux or windows"),
         ({"system": "linux", "home": ""}, "no fixed address"),
-        ({"system": "linux", "home": HOME, "hours": "soon"}, "no number of hours"),
+        ({"system": "linux", "home": HOME, "hours": "soon"}, "is not a valid number of hours"),
         ({"system": "linux", "home": HOME, "hours": "25"}, "1 to 24 hours"),
     ],
 )
@@ -211,7 +211,7 @@ def test_a_windows_pe_says_what_was_not_tried(lab_site, operator, tmp_path):
     text = operator.get(page).text
     link = operator.post(f"{page}/package", data={"system": "windows", "home": HOME}).text
 
-    assert "start one medium yourself" in text
+    assert "Not tested with Microsoft files yet. Test one medium" in text
     assert 'name="password"' not in text
     assert "Expand-Archive" in link
-    assert "Nobody here had a Windows to try these on" in link
+    assert "Not tested on Windows yet. Try one machine first" in link

@@ -48,11 +48,11 @@ def test_a_version_out_of_service_is_an_alarm(furnished, operator):
         find_image(session, "lab-pe-x64").versions[0].altered = ["boot.wim"]
 
     text = operator.get(f"{PAGE}/versions").text
-    assert "boot.wim was altered" in text
+    assert "boot.wim was changed on disk" in text
     overview = operator.get(PAGE).text
     assert "Version 2 is out of service" in overview
     assert "They get version 1" in overview
-    assert "Version 2 has to be built again" in overview
+    assert "Version 2 must be built again" in overview
     response = operator.post(f"{PAGE}/roll-back", data={"number": 2}, headers=htmx())
     assert response.status_code == 409
     assert "out of service" in response.text
@@ -70,5 +70,5 @@ def test_an_image_without_versions_says_what_makes_one(operator):
     """There is nothing to compare."""
     text = operator.get("/images/windows-pe-11/versions").text
 
-    assert "A build makes the first version" in text
+    assert "The first build creates version 1" in text
     assert "Compare two versions" not in text

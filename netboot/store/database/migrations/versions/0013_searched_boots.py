@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Put the search's text and the state beside what is listed by time; jobs by kind."""
+    """Add columns for the search text and the state of boots; an index of jobs by kind."""
     op.drop_index("ix_boots_outcome", "boots")
     op.create_index("ix_boots_outcome", "boots", ["state", "began", "quiet_at", "search"])
     op.drop_index("ix_boots_image", "boots")

@@ -1,4 +1,4 @@
-"""What of a driver's models is asked of the whole catalog at once, beside each driver."""
+"""Store with each driver the traits of its models that catalog-wide queries need."""
 
 from dataclasses import asdict
 
