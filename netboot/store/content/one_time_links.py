@@ -1,4 +1,4 @@
-"""Tickets behind one-time links: whoever has the token gets the file once, until it expires.
+"""Tickets behind one-time links: a token gives a file once, until it expires.
 
     points/site/tickets/<SHA-256 of the token>.json
 

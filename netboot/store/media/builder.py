@@ -188,7 +188,7 @@ class _Builder:
         for name, digest in self._plan.wims.items():
             for found in self._copies(path, name):
                 if found != digest:
-                    raise ContentFault(f"{name} on the new medium was altered: {found}")
+                    raise ContentFault(f"{name} on the new medium is damaged: {found}")
 
     def _copies(self, path: Path, name: str) -> list[str]:
         if self._plan.order.kind is not MediaKind.ISO:
