@@ -24,13 +24,13 @@ FILE_NAME = "netboot.toml"
 
 
 class Settings(BaseSettings):
-    """What an administrator may set."""
+    """The settings of a site."""
 
     model_config = SettingsConfigDict(env_prefix="NETBOOT_", extra="forbid")
 
     data: Path = Field(DEFAULT_DATA, description="Data folder: images, drivers, database.")
     interface: str = Field("", description="Network interface that machines boot through.")
-    address: str = Field("", description="Our IPv4 address on that interface, told to machines.")
+    address: str = Field("", description="IPv4 address of this server on that interface.")
     http_port: int = Field(8081, ge=1, le=65535, description="Port of the boot HTTP service.")
     web_address: str = Field("127.0.0.1", description="Address of the administrators' page.")
     web_port: int = Field(8080, ge=1, le=65535, description="Port of the administrators' page.")
@@ -38,60 +38,56 @@ class Settings(BaseSettings):
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the data folder.")
     relays: list[str] = Field(
         default_factory=list,
-        description="DHCP relays that we answer to: addresses, or networks like 10.2.0.0/16.",
+        description="DHCP relays that get answers: addresses, or networks like 10.2.0.0/16.",
     )
     tftp_workers: int = Field(
         0, ge=0, le=16, description="TFTP processes; 0: one for each core, at most 4."
     )
     uefi_authority: Literal["2011", "2023"] = Field(
         "2011",
-        description="Microsoft's authority whose UEFI boot loader machines get where neither the"
-        " machine nor the image says it: 2011 (PCA 2011) or 2023 (Windows UEFI CA 2023).",
+        description="Signer of the UEFI boot loader, unless set for the machine or the image:"
+        " 2011 (Microsoft Windows Production PCA 2011) or 2023 (Windows UEFI CA 2023).",
     )
     programs: list[Path] = Field(
         default_factory=lambda: [Path("/usr/lib/ipxe"), Path("/boot")],
         description="Folders with iPXE's boot programs.",
     )
-    trusted_hosts: list[str] = Field(default_factory=list, description="Names the page answers to.")
+    trusted_hosts: list[str] = Field(default_factory=list, description="Host names of the page.")
     tls: Literal["off", "self-signed", "files"] = Field(
-        "off", description="TLS of the page: off, with a certificate made here, or from files."
+        "off", description="TLS of the page: off, self-signed, or with a certificate from files."
     )
     tls_certificate: Path | None = Field(None, description="Certificate chain (PEM), for files.")
     tls_key: Path | None = Field(None, description="Its private key (PEM), for files.")
     web_url: str = Field(
         "",
-        description="The page's address as people type it, like https://netboot.example, where a"
-        " proxy stands before it; empty: whatever address was asked.",
+        description="Public address of the page behind a proxy, like https://netboot.example;"
+        " empty: the address of each request.",
     )
     trusted_proxies: list[str] = Field(
         default_factory=list,
-        description="Proxies before the page that say truly who asks (X-Forwarded-For):"
+        description="Proxies whose X-Forwarded-For is trusted:"
         " addresses, or networks like 10.2.0.0/16.",
     )
     webhook_networks: list[str] = Field(
         default_factory=list,
-        description="Networks that webhooks may reach although nothing is sent there otherwise:"
-        " this machine (127.0.0.0/8), link-local ones (169.254.0.0/16).",
+        description="Networks that webhooks may also reach, such as this machine (127.0.0.0/8) or"
+        " link-local addresses (169.254.0.0/16); they are blocked by default.",
     )
     metrics: Literal["signed-in", "open"] = Field(
-        "signed-in", description="Who may read /metrics: whoever has a token, or everybody."
+        "signed-in", description="Who may read /metrics: users with a token, or everyone."
     )
-    log_format: Literal["text", "json"] = Field(
-        "text", description="How the processes write their log."
-    )
+    log_format: Literal["text", "json"] = Field("text", description="Format of the logs.")
     oidc_issuer: str = Field("", description="OpenID Connect: the provider's issuer URL.")
-    oidc_client_id: str = Field("", description="OpenID Connect: who we are to the provider.")
-    oidc_client_secret: str = Field("", repr=False, description="OpenID Connect: our secret.")
-    oidc_label: str = Field("Single sign-on", description="OpenID Connect: the button's text.")
-    oidc_role_claim: str = Field(
-        "groups", description="OpenID Connect: the claim that roles are read from."
-    )
+    oidc_client_id: str = Field("", description="OpenID Connect: the client ID.")
+    oidc_client_secret: str = Field("", repr=False, description="OpenID Connect: client secret.")
+    oidc_label: str = Field("Single sign-on", description="OpenID Connect: text of the button.")
+    oidc_role_claim: str = Field("groups", description="OpenID Connect: the claim with the roles.")
     oidc_roles: dict[str, Literal["viewer", "operator", "admin"]] = Field(
         default_factory=dict,
-        description="OpenID Connect: which value of the claim gives which role.",
+        description="OpenID Connect: the role for each value of the claim.",
     )
     oidc_default_role: Literal["", "viewer", "operator", "admin"] = Field(
-        "", description="OpenID Connect: the role of everybody else; empty: they may not sign in."
+        "", description="OpenID Connect: the role of all other users; empty: no access."
     )
 
     @field_validator("address")
@@ -123,7 +119,7 @@ class Settings(BaseSettings):
             or parts.fragment
             or (parts.port is not None and parts.port < 1)
         ):
-            raise ValueError("not the address of a page, like https://netboot.example")
+            raise ValueError("not the address of a web page, like https://netboot.example")
         return f"{parts.scheme}://{parts.netloc.lower()}"
 
     @field_validator("relays")
@@ -145,7 +141,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_said(cls, value: str) -> str:
         if not value or any(c.isspace() or c == "/" for c in value):
-            raise ValueError("not an address; 0.0.0.0 means all of them")
+            raise ValueError("not an address; use 0.0.0.0 for all addresses")
         return value
 
     @classmethod
@@ -157,7 +153,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments before environment before file; no .env, no secrets folder."""
+        """Arguments override the environment, which overrides the file; no .env, no secrets."""
         del dotenv_settings, file_secret_settings
         return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
 
@@ -180,12 +176,12 @@ def load_settings(data: Path) -> Settings:
         )
         raise InvalidInput(
             f"the settings cannot be used: {problems}",
-            hint=f"Mend {path} or the NETBOOT_… variable of that name.",
+            hint=f"Correct {path} or the NETBOOT_… variable of that name.",
         ) from fault
     except SettingsError as fault:  # a variable that should hold a list
         raise InvalidInput(
             f"the settings cannot be used: {fault}",
-            hint="""A list in a NETBOOT_… variable is written like '["10.2.0.0/16"]'.""",
+            hint="""Write a list in a NETBOOT_… variable like '["10.2.0.0/16"]'.""",
         ) from fault
     except (ValueError, OSError) as fault:  # TOMLDecodeError, UnicodeDecodeError
-        raise InvalidInput(f"{path} is no valid TOML: {fault}", hint=f"Mend {path}.") from fault
+        raise InvalidInput(f"{path} is not valid TOML: {fault}", hint=f"Correct {path}.") from fault

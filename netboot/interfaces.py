@@ -17,10 +17,7 @@ _RECORD = struct.Struct("16sH2x4s16x")
 
 
 def ipv4_addresses(interface: str) -> list[str]:
-    """The interface's addresses, as the system orders them: at least one.
-
-    Raises InvalidInput for an interface that is not there or has no address.
-    """
+    """The interface's addresses in the system's order. Raises InvalidInput if there is none."""
     known = [name for _, name in socket.if_nameindex()]
     if interface not in known:
         raise InvalidInput(
@@ -31,13 +28,13 @@ def ipv4_addresses(interface: str) -> list[str]:
     if not found:
         raise InvalidInput(
             f"interface {interface} has no IPv4 address",
-            hint="Machines need one to load from: give it an address first.",
+            hint="Machines load from this address: assign one first.",
         )
     return found
 
 
 def network_of(address: str) -> list[IPv4Network]:
-    """The network that `address` lies in, by this machine's interfaces; none when not ours."""
+    """The network of `address` by this machine's interfaces; empty if it is not ours."""
     return [
         IPv4Network(f"{address}/{_netmask(name, address)}", strict=False)
         for name, held in _all()
@@ -62,7 +59,7 @@ def _all() -> Iterator[tuple[str, str]]:
 
 
 def _netmask(name: str, address: str) -> str:
-    """The mask of this very address: an interface may have several networks."""
+    """The mask of this address: an interface may have several networks."""
     asked = _RECORD.pack(name.encode(), socket.AF_INET, socket.inet_aton(address))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         answer = fcntl.ioctl(probe, _SIOCGIFNETMASK, asked)

@@ -1,7 +1,7 @@
-"""How the processes write their log: lines for people, or one JSON object a line for machines.
+"""Log format of all processes: text, or one JSON object a line.
 
-`log_format = "json"` in netboot.toml, or NETBOOT_LOG_FORMAT=json. The log of libraries (gunicorn,
-SQLAlchemy, Flask) goes the same way.
+`log_format = "json"` in netboot.toml, or NETBOOT_LOG_FORMAT=json. It also applies to the logs of
+libraries (gunicorn, SQLAlchemy, Flask).
 """
 
 import logging
@@ -18,7 +18,7 @@ SHARED: tuple[structlog.types.Processor, ...] = (
 
 
 def configure_logs(log_format: Literal["text", "json"], *, process: str) -> None:
-    """Write this process's log to standard error; `process` names it in every line."""
+    """Write this process's log to standard error, with the name `process` in each line."""
     last: tuple[structlog.types.Processor, ...]
     if log_format == "json":
         last = (structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer())
@@ -49,7 +49,7 @@ def configure_logs(log_format: Literal["text", "json"], *, process: str) -> None
 
 
 def _named(process: str) -> structlog.types.Processor:
-    """Logged in every thread."""
+    """Adds the process name in every thread; a context variable would not reach all of them."""
 
     def name(
         _logger: object, _method: str, event: structlog.types.EventDict

@@ -1,9 +1,9 @@
-"""Messages to addresses that somebody named: never to ourselves, never for longer than agreed.
+"""Messages to addresses that users enter: never to this machine, and never without a time limit.
 
-Whoever may name an address could otherwise reach through us what only we can reach: services of
-this machine, or the cloud's metadata. So a name is resolved here, each address is looked at, and
-the connection goes to the very address that was looked at: a name that answers differently a
-moment later leads nowhere. Redirects are not followed.
+Otherwise a user could reach services through netboot that only netboot can reach: those of this
+machine, or the cloud's metadata. So netboot resolves a name, checks each address, and connects to a
+checked address: a name that resolves differently a moment later has no effect. Redirects are not
+followed.
 """
 
 import ipaddress
@@ -26,14 +26,14 @@ METADATA = frozenset(
         ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192"),
     )
 )
-"""Where clouds tell machines their secrets, as far as other rules do not cover it."""
+"""Metadata services of clouds, if no other rule covers them."""
 
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 ADDRESSES_TRIED = 4
 
 
 def refusal(address: str, allowed: Iterable[str] = ()) -> str:
-    """Why nothing is sent to an IP address; empty where it may be. `allowed` are networks."""
+    """Why nothing may be sent to an IP address, or empty. `allowed` are networks."""
     found = _meant(ipaddress.ip_address(address.partition("%")[0]))
     if any(found in ipaddress.ip_network(network) for network in allowed):
         return ""
@@ -51,10 +51,10 @@ def refusal(address: str, allowed: Iterable[str] = ()) -> str:
 
 
 def check_host(host: str, allowed: Iterable[str] = ()) -> None:
-    """Refuse a host that is refused whatever a resolver says. Raises InvalidInput."""
+    """Raises InvalidInput for a host that is refused whatever its name resolves to."""
     try:
         words = refusal(host.strip("[]"), allowed)
-    except ValueError:  # a name; it is looked at whenever it is resolved
+    except ValueError:  # a name; it is checked each time it is resolved
         name = host.rstrip(".").lower()
         local = name == "localhost" or name.endswith(".localhost")
         words = refusal("127.0.0.1", allowed) if local else ""
@@ -66,7 +66,7 @@ def check_host(host: str, allowed: Iterable[str] = ()) -> None:
 
 
 def _meant(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address stands for, where it stands for one."""
+    """The IPv4 address in an IPv6 address, if there is one."""
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return address.ipv4_mapped
@@ -78,7 +78,7 @@ def _meant(address: Address) -> Address:
 
 
 class Outbound:
-    """Sends messages, each within `seconds` from first byte to last, to what may be reached."""
+    """Sends messages to permitted addresses, each within `seconds` from first byte to last."""
 
     def __init__(self, allowed: Iterable[str] = (), *, seconds: float = 10.0) -> None:
         self._allowed = tuple(allowed)
@@ -86,18 +86,15 @@ class Outbound:
         self._tls = ssl.create_default_context()
 
     def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> int:
-        """Send a message; the status of the answer, whose body nobody reads.
-
-        Raises OSError when it did not arrive: the text says why.
-        """
-        told = list(headers.items())
+        """Send a message; returns the answer's status. Raises OSError with the reason."""
+        fields = list(headers.items())
         reach = _Reach(self._allowed, time.monotonic() + self._seconds)
         try:
             with (
                 httpcore.ConnectionPool(
                     ssl_context=self._tls, network_backend=reach, max_connections=1
                 ) as pool,
-                pool.stream("POST", url, headers=told, content=content) as response,
+                pool.stream("POST", url, headers=fields, content=content) as response,
             ):
                 status: int = response.status
                 return status
@@ -111,13 +108,13 @@ TRANSPORT_FAULTS = (
     httpcore.ProtocolError,
     httpcore.UnsupportedProtocol,
     httpcore.ProxyError,
-    ValueError,  # an address that no URL may hold
+    ValueError,  # not a valid URL
     OSError,
 )
 
 
 class _Reach(httpcore.NetworkBackend):
-    """Connects only to addresses that may be reached, until `deadline` (monotonic seconds)."""
+    """Connects only to permitted addresses, until `deadline` (monotonic seconds)."""
 
     def __init__(self, allowed: tuple[str, ...], deadline: float) -> None:
         self._allowed = allowed
@@ -132,7 +129,7 @@ class _Reach(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """A connection to the first of the host's addresses that may be reached and answers."""
+        """Connect to the first of the host's permitted addresses that answers."""
         fault: Exception | None = None
         for address in self._addresses(host, port):
             try:
@@ -165,22 +162,19 @@ class _Reach(httpcore.NetworkBackend):
 
 
 class _Bounded(httpcore.NetworkStream):
-    """A connection that ends at the deadline, however slowly the other side talks."""
+    """A connection that ends at the deadline, however slow the other side is."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
         self._stream = stream
         self._deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
-        """Some bytes, before the deadline."""
         return self._stream.read(max_bytes, timeout=left(self._deadline))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        """Send, before the deadline."""
         self._stream.write(buffer, timeout=left(self._deadline))
 
     def close(self) -> None:
-        """Let go of the connection."""
         self._stream.close()
 
     def start_tls(
@@ -189,19 +183,18 @@ class _Bounded(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
-        """Go on encrypted; the certificate must be that of the name, not of the address."""
+        """Start TLS; the certificate must match the host name, not the address."""
         stream = self._stream.start_tls(
             ssl_context, server_hostname=server_hostname, timeout=left(self._deadline)
         )
         return _Bounded(stream, self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
-        """What the connection says of itself."""
         return self._stream.get_extra_info(info)
 
 
 def left(deadline: float) -> float:
-    """Seconds until the deadline. Raises ReadTimeout when it is over."""
+    """Seconds until the deadline. Raises ReadTimeout after it."""
     seconds = deadline - time.monotonic()
     if seconds <= 0:
         raise httpcore.ReadTimeout("the message took too long")

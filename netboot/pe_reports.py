@@ -1,7 +1,7 @@
-"""Reports home: the token that a boot image shows, and the event that its report becomes.
+"""Reports of boot images: their tokens, and the event for a report.
 
-A report comes from a machine that anybody may have got at: every field is cut to size, a number
-is a number that fits, and what is no text is left out.
+A report comes from a machine that an attacker may control: each field has a maximum length, numbers
+have a range, and fields of the wrong type are left out.
 """
 
 import ipaddress
@@ -21,7 +21,7 @@ from netboot.protocols.printable import printable_text
 
 LIFETIME_SECONDS = 6 * 3600
 WAYS = frozenset({"iso", "usb", "disk", "package"})
-"""How a boot image comes to a machine that does not boot by the network."""
+"""How a machine gets a boot image without the network."""
 LONGEST_FIELD = 2000
 LARGEST_NUMBER = 2**31 - 1
 
@@ -30,32 +30,32 @@ _NOT_OURS = 2  # RFC 1350's "access violation", which HTTP calls 403
 
 @dataclass(frozen=True, slots=True)
 class ReportTokens:
-    """Makes and checks tokens: signed, so that nobody else can name an image or a machine."""
+    """Issues and checks signed tokens, which name an image, its version and a machine."""
 
     secret: str
 
     def issue(self, version: ContentVersion, mac: str) -> str:
-        """A token for one boot of `mac` (may be empty) on `version`."""
+        """A token for one boot of `version` on the machine `mac` (may be empty)."""
         return self._signer().dumps([version.address, version.number, mac])
 
     def issue_lasting(self, version: ContentVersion, way: str) -> str:
-        """A token for media and disks, which are started for years: it does not grow old.
+        """A token for media and disks, which may be used for years: it does not expire.
 
-        It names the version and the way that it came by, and no machine. The same version and
-        way give the same token, so that media can be made again byte for byte.
+        It names the version and the way, but no machine. The same version and way give the same
+        token, so that media can be reproduced byte for byte.
         """
         return self._lasting().dumps([version.address, version.number, way])
 
     def issue_for(self, address: str, number: int) -> str:
-        """A token that is written into a version: it holds while the point serves that image.
+        """A token inside a version: it is valid while the point serves that image.
 
-        Whoever reads the image has it, and all that it allows is to report. The same version
-        gives the same token, so that it can be built again byte for byte.
+        Everyone who can read the image has it, and it only permits reports. The same version gives
+        the same token, so that it can be reproduced byte for byte.
         """
         return self._of_versions().dumps([address, number])
 
     def read_for(self, token: str) -> tuple[str, int] | None:
-        """Address and number of a token that `issue_for` made; else None."""
+        """Address and number of a token from `issue_for`; else None."""
         try:
             address, number = self._of_versions().loads(token)
         except (BadData, ValueError, TypeError):
@@ -63,7 +63,7 @@ class ReportTokens:
         return str(address), int(number)
 
     def read_lasting(self, token: str) -> tuple[str, int, str] | None:
-        """Address, number and way of a token that `issue_lasting` made; else None."""
+        """Address, number and way of a token from `issue_lasting`; else None."""
         try:
             address, number, way = self._lasting().loads(token)
         except (BadData, ValueError, TypeError):
@@ -71,7 +71,7 @@ class ReportTokens:
         return (str(address), int(number), str(way)) if way in WAYS else None
 
     def read(self, token: str) -> tuple[str, int, str] | None:
-        """Address, number and MAC of a token of ours that is not too old; else None."""
+        """Address, number and MAC of a token from `issue` that has not expired; else None."""
         try:
             address, number, mac = self._signer().loads(token, max_age=LIFETIME_SECONDS)
         except (BadData, ValueError, TypeError):
@@ -90,7 +90,7 @@ class ReportTokens:
 
 @dataclass(frozen=True, slots=True)
 class _Sender:
-    """What a token says: the image's address, the version, the machine (may be empty), the way."""
+    """The content of a token: image address, version, machine (may be empty), way."""
 
     address: str
     number: int
@@ -101,13 +101,12 @@ class _Sender:
 def read_report(
     tokens: ReportTokens, token: str, body: bytes, ip: str, published: PublishedContent
 ) -> Event | Refusal:
-    """The event that a report means.
+    """The event for a report.
 
-    Image and version are those that the machine found inside its WIM, for they are the proof
-    of what it runs; where it found none (an image without our files), those of the token. The
-    machine is the one that the token was made for: Windows PE may report through another of its
-    network cards than the one that it was booted by. An image that was renamed since is called
-    what it is called now.
+    Image and version are those in the machine's WIM, since they prove what it runs; without them
+    (an image without our files), those of the token. The machine is that of the token: Windows PE
+    may report through another network card than the one that booted. A renamed image has its
+    current name.
     """
     sender = _sender(tokens, token, published)
     if isinstance(sender, Refusal):
@@ -115,9 +114,9 @@ def read_report(
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):
-        return Refusal("a report that is no JSON", _NOT_OURS)
+        return Refusal("a report that is not JSON", _NOT_OURS)
     if not isinstance(said, dict):
-        return Refusal("a report that is no JSON object", _NOT_OURS)
+        return Refusal("a report that is not a JSON object", _NOT_OURS)
     found = _text(said, "image")
     return PeReported(
         at=time.time(),
@@ -143,18 +142,18 @@ def _sender(tokens: ReportTokens, token: str, published: PublishedContent) -> _S
         return _Sender(lasting[0], lasting[1], way=lasting[2])
     if (written := tokens.read_for(token)) is not None:
         if written[0] not in published.names:
-            return Refusal("a report of an image that is not served here any more", _NOT_OURS)
+            return Refusal("a report of an image that is no longer served here", _NOT_OURS)
         return _Sender(*written)
     if (brief := tokens.read(token)) is not None:
         return _Sender(*brief)
-    return Refusal("a report with a token that is not ours or too old", _NOT_OURS)
+    return Refusal("a report with an invalid or expired token", _NOT_OURS)
 
 
 def _image_now(sender: _Sender, found: str, published: PublishedContent) -> str:
-    """What the image that reports is called now.
+    """The current name of the image that reports.
 
-    `found` is the name inside its WIM. Where that is another image's than the token's, the
-    machine runs something else than it was sent, and what it runs is what counts.
+    `found` is the name in its WIM. If it differs from the token's image, the machine runs another
+    image than it was sent, and that is the one that reports.
     """
     name = published.names.get(sender.address, "")
     version = published.kept.get((name, sender.number))
@@ -171,7 +170,7 @@ def _text(said: dict[str, Any], name: str) -> str:
 
 
 def _number(said: dict[str, Any], name: str) -> float:
-    """A number from 0 to what any column holds; 0 for everything else (NaN, text, lists)."""
+    """A number that fits into a database column; 0 for everything else (NaN, text, lists)."""
     value = said.get(name)
     if isinstance(value, str):
         value = int(value) if value.isdecimal() and len(value) < 12 else 0
@@ -183,7 +182,7 @@ def _number(said: dict[str, Any], name: str) -> float:
 
 
 def _address(text: str) -> str:
-    """An IPv4 address, said with or without the length of its network's prefix."""
+    """An IPv4 address, with or without a prefix length; else empty."""
     try:
         return str(ipaddress.IPv4Address(text.partition("/")[0]))
     except ValueError:

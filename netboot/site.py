@@ -1,4 +1,4 @@
-"""The site: one page that joins the parts which everything else is handed.
+"""The site: the parts in its data folder.
 
 data/
 ├── netboot.toml     settings, where they differ from the defaults
@@ -35,13 +35,13 @@ SECRET_BYTES = 48
 
 @dataclass(frozen=True)
 class Site:
-    """A site in its data folder. Parts are opened when they are first asked for."""
+    """A site in its data folder. Each part is opened when it is first used."""
 
     data: Path
 
     @staticmethod
     def open(data: Path) -> "Site":
-        """The site in `data`, made if it is not there yet. Raises NotPermitted."""
+        """The site in `data`, created if necessary. Raises NotPermitted."""
         try:
             data.mkdir(mode=0o700, parents=True, exist_ok=True)
             data.chmod(0o700)
@@ -54,19 +54,16 @@ class Site:
 
     @cached_property
     def settings(self) -> "Settings":
-        """What the administrator set."""
         from netboot.config import load_settings
 
         return load_settings(self.data)
 
     @cached_property
     def blobs(self) -> BlobStore:
-        """All bytes of the site."""
         return BlobStore(self.data)
 
     @cached_property
     def point(self) -> PointFolder:
-        """The site's own distribution point."""
         return PointFolder(self.data / "points" / "site")
 
     @cached_property
@@ -87,7 +84,6 @@ class Site:
 
     @cached_property
     def jobs(self) -> "JobQueue":
-        """Long work."""
         from netboot.store.database.jobs import JobQueue
 
         return JobQueue(self.database)
@@ -101,9 +97,9 @@ class Site:
 
     @cached_property
     def secret(self) -> str:
-        """Signs sessions and report tokens; made once, readable by the owner alone.
+        """Signs sessions and report tokens; created once, readable only by its owner.
 
-        Raises NotPermitted when it can be neither read nor made.
+        Raises NotPermitted if it can be neither read nor created.
         """
         path = self.data / "secret"
         try:
@@ -122,12 +118,12 @@ class Site:
         return secret
 
     def claim(self) -> "RunLock":
-        """Be the one running site on this data folder. Raises SiteAlreadyRunning."""
+        """Lock the data folder for this process. Raises SiteAlreadyRunning."""
         return RunLock(self.data / "run.lock")
 
 
 class RunLock:
-    """Held as long as the site runs; the system lets go of it when the process ends."""
+    """Held while the site runs; the system releases it when the process ends."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -152,12 +148,11 @@ class RunLock:
         self._file.flush()
 
     def release(self) -> None:
-        """Let go."""
         self._file.close()
 
 
 def _make_secret(path: Path) -> None:
-    """A whole secret or none: several processes begin at once, and all must read the same."""
+    """Create the secret atomically: several processes start at once, and all must read the same."""
     part = path.with_name(f"secret.{secrets.token_hex(8)}.part")
     fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

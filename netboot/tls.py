@@ -1,7 +1,7 @@
-"""TLS of the page: a certificate made here, or one from files.
+"""TLS of the page: a self-signed certificate, or one from files.
 
-A self-signed certificate keeps passwords off the wire; whether it is ours, people see by its
-fingerprint, which the console shows at the start.
+A self-signed certificate keeps passwords secret on the network. Users can compare its fingerprint,
+which the console prints at the start.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ RENEWED_BEFORE = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Where certificate and key lie, and the certificate's SHA-256 as people compare it."""
+    """Paths of certificate and key, and the certificate's SHA-256 fingerprint."""
 
     certificate: Path
     key: Path
@@ -34,9 +34,9 @@ class Certificate:
 
 
 def certificate_of(site: Site) -> Certificate | None:
-    """What the page shows to browsers; None without TLS. Raises InvalidInput.
+    """The page's certificate; None without TLS. Raises InvalidInput.
 
-    A self-signed certificate is made at the first start, and again before it ends.
+    A self-signed certificate is made at the first start, and renewed before it expires.
     """
     settings = site.settings
     if settings.tls == "off":
@@ -60,7 +60,8 @@ def _require_usable(certificate: Path, key: Path) -> None:
     except (OSError, ssl.SSLError) as fault:
         raise InvalidInput(
             f"certificate {certificate} and key {key} cannot be used: {fault}",
-            hint="Both must be PEM and belong together; we must be allowed to read them.",
+            hint="Both must be PEM files that belong together, and netboot must be able to read"
+            " them.",
         ) from fault
 
 

@@ -331,7 +331,7 @@ def test_where_no_private_network_can_be_made_the_lab_says_so(netboot, data):
     )
 
     assert 2 == done.returncode
-    assert "no private network can be made" in done.stderr
+    assert "cannot create a private network" in done.stderr
     assert "hint: " in done.stderr
     assert done.stdout.endswith("lab cannot work here (its message stands above); ending.\n")
 

@@ -83,7 +83,7 @@ def test_a_setting_that_cannot_be_is_named(tmp_path, text, names):
 @pytest.mark.parametrize("text", ["this is no TOML", "web_port = ", "[half"])
 def test_a_file_that_is_no_toml_is_told(tmp_path, text):
     """With its place in the file."""
-    with pytest.raises(InvalidInput, match=r"netboot\.toml is no valid TOML: .*(line 1|at end)"):
+    with pytest.raises(InvalidInput, match=r"netboot\.toml is not valid TOML: .*(line 1|at end)"):
         load_settings(write(tmp_path, text))
 
 
@@ -91,7 +91,7 @@ def test_bytes_that_are_no_text_are_told(tmp_path):
     """A file in another encoding is not a traceback."""
     (tmp_path / "netboot.toml").write_bytes(b'interface = "caf\xe9"\n')
 
-    with pytest.raises(InvalidInput, match="no valid TOML"):
+    with pytest.raises(InvalidInput, match="not valid TOML"):
         load_settings(tmp_path)
 
 

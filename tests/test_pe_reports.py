@@ -61,7 +61,7 @@ def test_a_token_inside_a_version_holds_while_its_image_is_served(monkeypatch):
 
     refusal = read(GOOD, token, published=PublishedContent.empty())
     assert isinstance(refusal, Refusal)
-    assert "is not served here any more" in refusal.reason
+    assert "is no longer served here" in refusal.reason
 
 
 def test_tokens_of_one_kind_are_none_of_another():

@@ -44,17 +44,12 @@ MESSAGES_TO_DO = (
     "netboot/boot/",
     "netboot/commands/",
     "netboot/daemons/",
-    "netboot/diagnose/",
     "netboot/operations/",
     "netboot/protocols/",
     "netboot/serve/",
     "netboot/store/boots/",
     "netboot/store/drivers/",
     "netboot/cli.py",
-    "netboot/config.py",
-    "netboot/outbound.py",
-    "netboot/pe_reports.py",
-    "vm/",
 )
 # Rooms whose docstrings still have to be rewritten.
 DOCSTRINGS_TO_DO = (

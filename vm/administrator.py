@@ -1,4 +1,4 @@
-"""An administrator at the console: the very commands that a person types, in their order."""
+"""An administrator at the command line: the commands that a person types, in the same order."""
 
 import json
 import subprocess
@@ -12,18 +12,17 @@ from vm.labpe import LabPe, image_name
 
 
 class Administrator:
-    """Works on the site in `data`, by `netboot` commands only."""
+    """Works on the site in `data`, with `netboot` commands only."""
 
     def __init__(self, data: Path, lab: LabPe) -> None:
         self.data = data
         self._lab = lab
 
     def provide_defaults(self) -> None:
-        """The two Lab PE images without any driver, built and distributed."""
+        """Build and distribute the two Lab PE images without any driver."""
         self._run([sys.executable, "-m", "vm.defaults", "--data", str(self.data)])
 
     def add_driver(self, architecture: Architecture, package: str) -> None:
-        """Import a package of the Lab PE, enable it, put it into the default image."""
         folder = self._lab.driver_folder(package, architecture)
         self.netboot("driver", "import", str(folder))
         digest = self._digest(package, architecture)
@@ -31,35 +30,27 @@ class Administrator:
         self.netboot("image", "add-driver", image_name(architecture), digest)
 
     def prefer(self, architecture: Architecture, chain: str) -> None:
-        """Have the default image started in that way, and serve a version that says so."""
+        """Choose the boot chain of the default image, then build and distribute a version."""
         image = image_name(architecture)
         self.netboot("image", "chain", image, "--bios", chain, "--uefi", chain)
         self.build(architecture)
         self.update_points(architecture)
 
     def assign(self, architecture: Architecture, mac: str) -> None:
-        """Give the default image to one machine."""
         self.netboot("deployment", "set", mac, image_name(architecture))
 
     def build(self, architecture: Architecture) -> int:
-        """Build the next version; its number."""
         self.netboot("image", "build", image_name(architecture))
         return int(self._image(architecture)["current"])
 
     def update_points(self, architecture: Architecture) -> None:
-        """Update Distribution Points."""
         self.netboot("points", "update", image_name(architecture))
 
     def served(self, architecture: Architecture) -> int:
-        """The number of the version that is handed out."""
         return int(self._image(architecture)["served"])
 
     def netboot(self, *words: str) -> str:
-        """What a `netboot` command prints.
-
-        Raises:
-            OperatorFault: it did not end with 0; the message has what it said.
-        """
+        """What a `netboot` command prints. Raises OperatorFault."""
         return self._run([sys.executable, "-m", "netboot", "--data", str(self.data), *words])
 
     def _image(self, architecture: Architecture) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The two default images, x86 and x64, and their drivers, for a site that has none yet.
 
-The images are built and distributed without any driver, and the drivers lie in the catalog
-not enabled: a newcomer sees a machine come up offline, and mends it. `python -m vm.defaults`.
+The images are built and distributed without drivers. The catalog has the drivers, but they are
+disabled: a new administrator sees a machine start offline, and fixes it. `python -m vm.defaults`.
 """
 
 import argparse
@@ -22,15 +22,14 @@ from vm.labpe import LabPe
 
 ARCHITECTURES = (Architecture.X64, Architecture.X86)
 COMMENT = (
-    "A Linux kernel in Windows PE's place, to try the site with."
-    " Import a real Windows PE for real work."
+    "Starts Linux instead of Windows PE, to try the site. Import a real Windows PE for real work."
 )
 
 
 def provide_defaults(site: Site) -> None:
-    """Import and build what is missing; what is there already is left as it is.
+    """Import and build what is missing.
 
-    Once all is there it is written down: who deletes an image later does not get it again.
+    The site remembers that it has had the images: a deleted image does not come back.
     """
     lab = labpe.ensure(say=_say)
     for architecture in ARCHITECTURES:
@@ -40,7 +39,7 @@ def provide_defaults(site: Site) -> None:
 
 
 def _provide_image(site: Site, lab: LabPe, architecture: Architecture) -> None:
-    """The image with a version that is served; a first try may have been cut off anywhere."""
+    """Import, build and serve; each step only if an interrupted attempt has not done it."""
     name = labpe.image_name(architecture)
     view = next((view for view in images.list_images(site) if view.name == name), None)
     if view is None:
@@ -60,7 +59,7 @@ def _provide_drivers(site: Site, lab: LabPe, architecture: Architecture) -> None
         folder = lab.driver_folder(driver, architecture)
         report = driver_import.import_drivers(site, folder)
         for where, reason in report.refused:
-            raise OperatorFault(f"the Lab PE's own driver {where} was refused: {reason}")
+            raise OperatorFault(f"the catalog rejected the Lab PE's driver {where}: {reason}")
 
 
 def _say(text: str) -> None:
@@ -68,7 +67,6 @@ def _say(text: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Provide the defaults for `--data`; an exit code."""
     parser = argparse.ArgumentParser(prog="python -m vm.defaults", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="data folder of the site")
     try:

@@ -1,9 +1,8 @@
-"""`python -m vm.lab run`: the site's daemons and its test machines in a network of their own.
+"""`python -m vm.lab run`: the site's boot services and test machines in a private network.
 
-Started by `netboot run` without an interface. Makes the private network with an ordinary DHCP
-server in it, keeps the given daemons running inside the `srv` namespace (10.77.0.2), and boots
-test machines on request (see vm.door.server). Nothing touches a real network. Everything ends
-with this process, however it ends.
+`netboot run` starts it when no interface is given. It creates the private network with an ordinary
+DHCP server, runs the boot services in the `srv` namespace (10.77.0.2), and boots test machines on
+request (see vm.door.server). It touches no real network. All of it ends with this process.
 """
 
 import argparse
@@ -28,11 +27,11 @@ _ACCELERATOR_LOCK = threading.Lock()
 
 
 def main(arguments: list[str]) -> int:
-    """Run until told to stop. Exit code 2 when the operator must do something."""
+    """Run until a signal stops it. Exit code 2 if the administrator must do something."""
     chosen = _parser().parse_args(arguments)
     die_with_parent()
     try:
-        return run_lab(chosen.data, netd=chosen.netd_command, http=chosen.http_command)
+        return run_lab(chosen.data, boot=chosen.boot_command, http=chosen.http_command)
     except OperatorFault as fault:
         print(f"error: {fault}", file=sys.stderr)
         if fault.hint:
@@ -40,13 +39,8 @@ def main(arguments: list[str]) -> int:
         return 2
 
 
-def run_lab(data: Path, *, netd: list[str], http: list[str]) -> int:
-    """The lab of the site in `data`; its exit code.
-
-    Raises:
-        NotPermitted: this user may make no namespaces.
-        MissingTool: a program that the lab needs is not installed.
-    """
+def run_lab(data: Path, *, boot: list[str], http: list[str]) -> int:
+    """The lab of the site in `data`; its exit code. Raises NotPermitted, MissingTool."""
     site = Site.open(data)
     with (
         LabNetwork(site.data / "lab") as network,
@@ -58,14 +52,14 @@ def run_lab(data: Path, *, netd: list[str], http: list[str]) -> int:
         ),
     ):
         children = [
-            Child("boot services", network.command_in(SRV, netd)),
+            Child("boot services", network.command_in(SRV, boot)),
             Child("boot files over HTTP", network.command_in(SRV, http)),
         ]
         return Supervisor(children, _say).run(lambda: None)
 
 
 def accelerator_for(firmware: FirmwareKind) -> str:
-    """What QEMU runs this kind of machine with; found out once."""
+    """The accelerator for this kind of machine; tried only once."""
     with _ACCELERATOR_LOCK:
         return _accelerator(emulator_of(firmware), firmware.architecture)
 
@@ -88,12 +82,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m vm.lab", description=__doc__)
     run = parser.add_subparsers(required=True).add_parser("run", help="run the lab")
     run.add_argument("--data", type=Path, required=True, help="the site's data folder")
-    for name, what in (("netd", "proxyDHCP and TFTP"), ("http", "the boot files")):
+    for name, what in (("boot", "proxyDHCP and TFTP"), ("http", "boot files over HTTP")):
         run.add_argument(
             f"--{name}-command",
             type=_argv,
             required=True,
-            help=f"the daemon for {what}: a JSON list of its words",
+            help=f"command that serves {what}: a JSON list of words",
         )
     return parser
 

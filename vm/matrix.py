@@ -1,8 +1,8 @@
-"""The proof: scenarios through the whole loop, two machines at a time.
+"""The boot tests: each scenario through the whole procedure, two machines at a time.
 
     boot `without`  ->  add drivers, build  ->  boot `pending`  ->  update points  ->  boot `with`
 
-Each machine is the same one in each phase. Nothing is tried twice: a boot that fails has failed.
+A scenario uses the same machine in each phase. A boot that fails is not repeated.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,30 +22,25 @@ MACHINES_AT_ONCE = 2
 
 
 class Site(Protocol):
-    """What the matrix asks of whoever administers the site (see vm.administrator)."""
+    """What the boot tests ask of the administrator (see vm.administrator)."""
 
-    def add_driver(self, architecture: Architecture, package: str) -> None:
-        """Import, enable, and put into the architecture's default image."""
+    def add_driver(self, architecture: Architecture, package: str) -> None: ...
 
     def prefer(self, architecture: Architecture, chain: str) -> None:
-        """Have the default image started in that way, from its next version on, and serve that."""
+        """Choose the boot chain of the default image, and serve a version that uses it."""
 
-    def assign(self, architecture: Architecture, mac: str) -> None:
-        """Give the default image to one machine by its address."""
+    def assign(self, architecture: Architecture, mac: str) -> None: ...
 
-    def build(self, architecture: Architecture) -> int:
-        """Build the next version; its number."""
+    def build(self, architecture: Architecture) -> int: ...
 
-    def update_points(self, architecture: Architecture) -> None:
-        """Update Distribution Points."""
+    def update_points(self, architecture: Architecture) -> None: ...
 
-    def served(self, architecture: Architecture) -> int:
-        """The number of the version that is handed out."""
+    def served(self, architecture: Architecture) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """One boot of the matrix. `wrong` says why it is not as expected; empty when it is."""
+    """One boot of a scenario. `wrong` says what differs from the expectation, if anything."""
 
     scenario: Scenario
     phase: Phase
@@ -54,18 +49,16 @@ class Boot:
 
     @property
     def name(self) -> str:
-        """For lists: `bios-x64-e1000 without`."""
         return f"{self.scenario.key} {self.phase.value}"
 
     @property
     def seconds(self) -> float:
-        """How long the machine ran."""
         return self.tried.run.wall_seconds if self.tried else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Laboratory:
-    """Where the matrix runs. `reports` starts a look at the server's reports (see vm.reports)."""
+    """Where the boot tests run. `reports` begins to collect reports (see vm.reports)."""
 
     network: LabNetwork
     site: Site
@@ -79,7 +72,7 @@ def run_matrix(
     laboratory: Laboratory,
     on_boot: Callable[[Boot], None] = lambda _boot: None,
 ) -> tuple[Boot, ...]:
-    """Boot everything in every phase; `on_boot` is told of each as it ends."""
+    """Boot every machine in every phase; calls `on_boot` after each."""
     site = laboratory.site
     needed = sorted({(each.firmware.architecture, each.nic.package) for each in scenarios})
     architectures = sorted({architecture for architecture, _ in needed})
@@ -108,7 +101,7 @@ class _Runner:
         self._on_boot = on_boot
 
     def prepare(self, architectures: Sequence[Architecture]) -> None:
-        """Have the images started as the scenarios, all of one chain, say."""
+        """Set the boot chain (all scenarios of a run share one) and the assignments."""
         site = self._laboratory.site
         for chain in {scenario.chain for scenario in self._slots} - {""}:
             for architecture in architectures:
@@ -118,7 +111,6 @@ class _Runner:
                 site.assign(scenario.firmware.architecture, scenario.machine(slot).boot_mac)
 
     def run(self, phase: Phase) -> list[Boot]:
-        """All boots of one phase, two at a time."""
         due = [scenario for scenario in self._slots if phase in scenario.phases]
         served = {
             architecture: self._laboratory.site.served(architecture)

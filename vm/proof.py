@@ -1,4 +1,4 @@
-"""`python -m vm.proof`: a new site, its daemons, and every scenario, in a network of their own."""
+"""`python -m vm.proof`: boots every scenario from a new site, in a private network."""
 
 import argparse
 import sys
@@ -23,11 +23,7 @@ from vm.scenario import Scenario, load_scenarios
 
 @contextmanager
 def site_in_lab(folder: Path, *, capture: bool = False) -> Iterator[Laboratory]:
-    """A new site in `folder` with the default images, served in a private network.
-
-    Raises:
-        OperatorFault: the network, the images or the daemons cannot be had here.
-    """
+    """A new site in `folder` that serves the default images. Raises OperatorFault."""
     data = folder / "data"
     administrator = Administrator(data, labpe.ensure())
     administrator.provide_defaults()
@@ -74,10 +70,10 @@ def prove(
 
 
 def main(arguments: list[str]) -> int:
-    """Print each boot as it ends; 0 when all were as expected, 1 when not, 2 for the operator."""
+    """Print each boot; 0 if all were as expected, 1 if not, 2 if the lab cannot run."""
     parser = argparse.ArgumentParser(prog="python -m vm.proof", description=__doc__)
-    parser.add_argument("scenario", nargs="*", help="names of scenarios; all when none is given")
-    parser.add_argument("--keep", type=Path, help="leave site, logs and screenshots there")
+    parser.add_argument("scenario", nargs="*", help="names of scenarios (default: all)")
+    parser.add_argument("--keep", type=Path, help="keep site, logs and screenshots in this folder")
     chosen = parser.parse_args(arguments)
     scenarios = [
         each for each in load_scenarios() if not chosen.scenario or each.key in chosen.scenario
@@ -88,7 +84,8 @@ def main(arguments: list[str]) -> int:
             boots = prove(scenarios, chosen.keep or Path(scratch), _print_boot)
     except OperatorFault as fault:
         print(f"error: {fault}", file=sys.stderr)
-        print(f"hint: {fault.hint}", file=sys.stderr) if fault.hint else None
+        if fault.hint:
+            print(f"hint: {fault.hint}", file=sys.stderr)
         return 2
     failed = sum(1 for boot in boots if boot.wrong)
     seconds = time.monotonic() - began
@@ -98,9 +95,9 @@ def main(arguments: list[str]) -> int:
 
 def _print_boot(boot: Boot) -> None:
     processor = boot.tried.run.processor_seconds if boot.tried else 0.0
-    told = boot.tried.verdict if boot.tried else None
-    said = f"{told.result.value} v{told.version} {told.driver or told.missing}" if told else ""
-    state = f"FAILED: {boot.wrong}" if boot.wrong else said
+    found = boot.tried.verdict if boot.tried else None
+    text = f"{found.result.value} v{found.version} {found.driver or found.missing}" if found else ""
+    state = f"FAILED: {boot.wrong}" if boot.wrong else text
     print(f"{boot.name:32} {boot.seconds:6.1f} s {processor:6.1f} cpu-s  {state}", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Reports that arrived at the site, read from its journal: the server's side of the evidence."""
+"""The reports that reached the site, read from its journal: the server's side of the evidence."""
 
 import time
 from collections.abc import Collection
@@ -7,19 +7,19 @@ from netboot.boot.told.events import PeReported
 from netboot.store.boots.journal import Journal
 from vm.verdict import Report
 
-# From the answer to the machine until the event is on disk; far longer than it ever takes.
+# From the answer to the machine until the event is on disk; it never takes so long.
 _PATIENCE_SECONDS = 10.0
 
 
 class JournalReports:
-    """Looks from one moment on: make it before the machine is switched on."""
+    """Reports since this object was made: make it before the machine is switched on."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._after = journal.last_id()
 
     def arrived(self, macs: Collection[str], *, expected: bool) -> tuple[Report, ...]:
-        """Reports from these addresses; when one is expected, waits a while for it."""
+        """The new reports from these addresses; waits a while if one is `expected`."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         found = self._look(macs)
         while expected and not found:

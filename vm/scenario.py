@@ -1,14 +1,14 @@
-"""A boot test as five lines of data: which machine, and when it is booted.
+"""A boot test as five lines of data: which machine boots, and when.
 
-`phases` says at which points of the administrator's work the machine is switched on:
+`phases` names the steps of the administrator's work after which the machine boots:
 
-    without   before anything was done: offline, on the version that is served
-    pending   driver added and version built, points not updated: still offline, still the old one
-    with      points updated: online, with that driver, on the new version
+    without   nothing was done: offline, on the version that is served
+    pending   driver added, version built, points not updated: still offline on the old version
+    with      points updated: online with that driver, on the new version
 
-`chain` says how the image is started there; scenarios of one chain share a site. `assigned` gives
-the image to the machine by its address: a BIOS then gets Microsoft's program at once, for nobody
-has to look at its processor.
+`chain` is the image's boot chain; scenarios of one chain share a site. `assigned` assigns the image
+to the machine by its MAC address: a BIOS machine then gets Microsoft's program at once, because
+its processor need not be found out first.
 """
 
 import tomllib
@@ -28,7 +28,7 @@ _KEYS = {"name", "firmware", "nic", "phases", "plain_pxe", "memory", "chain", "a
 
 
 class Phase(StrEnum):
-    """A point of the administrator's work."""
+    """A step of the administrator's work."""
 
     WITHOUT = "without"
     PENDING = "pending"
@@ -37,7 +37,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One machine and the phases in which it is booted; `key` is the file's name."""
+    """One machine and the phases in which it boots; `key` is the file's name."""
 
     key: str
     name: str
@@ -50,18 +50,14 @@ class Scenario:
     assigned: bool = False
 
     def machine(self, slot: Slot) -> MachineSpec:
-        """The machine; the same slot gives the same machine."""
+        """The same slot gives the same machine."""
         return MachineSpec(
             self.firmware, self.nic, slot, memory=self.memory, plain_pxe=self.plain_pxe
         )
 
 
 def load_scenarios(folder: Path = FOLDER) -> tuple[Scenario, ...]:
-    """All scenarios of a folder, by name.
-
-    Raises:
-        InvalidInput: a file is no scenario; the message names it.
-    """
+    """All scenarios of a folder, by name. Raises InvalidInput."""
     return tuple(_load(path) for path in sorted(folder.glob("*.toml")))
 
 
@@ -69,15 +65,11 @@ def _load(path: Path) -> Scenario:
     try:
         return parse_scenario(path.stem, tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, KeyError, ValueError, InvalidInput) as error:
-        raise InvalidInput(f"{path.name} is no scenario: {error}") from error
+        raise InvalidInput(f"{path.name} is not a valid scenario: {error}") from error
 
 
 def parse_scenario(key: str, data: dict[str, Any]) -> Scenario:
-    """The scenario in a TOML table.
-
-    Raises:
-        KeyError, ValueError, InvalidInput: a key is missing, unknown, or means nothing.
-    """
+    """The scenario in a TOML table. Raises KeyError, ValueError, InvalidInput."""
     unknown = set(data) - _KEYS
     if unknown:
         raise ValueError(f"unknown keys: {', '.join(sorted(unknown))}")
@@ -105,14 +97,14 @@ class Expectation:
 
 
 def expect(scenario: Scenario, phase: Phase, *, served: int) -> Expectation:
-    """What must come of booting it now; `served` is the number of the version handed out."""
+    """The expected result of a boot now; `served` is the number of the version served."""
     if phase is Phase.WITH:
         return Expectation(Result.ONLINE, served, driver=f"{scenario.nic.package}.inf")
     return Expectation(Result.OFFLINE, served, missing=f"net:{scenario.nic.pci_id}")
 
 
 def compare(expected: Expectation, verdict: Verdict) -> str:
-    """Why the verdict is not what was expected; an empty string where it is."""
+    """How the verdict differs from the expectation; empty if it does not."""
     if verdict.result is not expected.result:
         return f"{verdict.result.value} instead of {expected.result.value}: {verdict.reason}"
     if verdict.version != expected.version:

@@ -1,4 +1,4 @@
-"""One boot from switching on to the verdict: machine, console, reports, judgement."""
+"""One boot, from switching on to the verdict."""
 
 import socket
 from collections.abc import Callable, Collection
@@ -14,15 +14,15 @@ from vm.verdict import Evidence, Report, Verdict, judge
 
 
 class Reports(Protocol):
-    """The server's side of the evidence, from one moment on (see vm.reports)."""
+    """The server's side of the evidence (see vm.reports)."""
 
     def arrived(self, macs: Collection[str], *, expected: bool) -> tuple[Report, ...]:
-        """Reports from these addresses; when one is expected, waits a while for it."""
+        """The new reports from these addresses; waits a while if one is `expected`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A boot that was tried: the verdict and the evidence."""
+    """A boot: the verdict and the evidence."""
 
     spec: MachineSpec
     verdict: Verdict
@@ -40,11 +40,7 @@ def try_boot(
     on_line: Callable[[LabLine], None] = lambda _line: None,
     leash: socket.socket | None = None,
 ) -> Tried:
-    """Boot a machine and judge. `reports` must have been made before this call.
-
-    Raises:
-        OperatorFault: the machine cannot be made here.
-    """
+    """Boot a machine and judge it; `reports` must exist before. Raises OperatorFault."""
     with Machine(spec, network, work, accelerator=accelerator) as machine:
         run = machine.run(limits, on_line, leash=leash)
     lines = lab_lines(run.serial)

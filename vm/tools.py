@@ -1,4 +1,4 @@
-"""Programs of the system that the lab drives: found, or asked for by package."""
+"""Finds the system's programs that the lab needs, or names the package to install."""
 
 import os
 import shutil
@@ -11,11 +11,7 @@ _SYSTEM_PATHS = "/usr/sbin:/sbin:/usr/bin:/bin"
 
 
 def require_tool(name: str, *, package: str) -> str:
-    """The path of a program.
-
-    Raises:
-        MissingTool: it is not installed; the hint names the package.
-    """
+    """The path of a program. Raises MissingTool."""
     path = shutil.which(name) or shutil.which(name, path=_SYSTEM_PATHS)
     if path is None:
         raise MissingTool(f"{name} is not installed", hint=f"Install it: apt-get install {package}")
@@ -23,10 +19,10 @@ def require_tool(name: str, *, package: str) -> str:
 
 
 def dying_with_us(argv: Sequence[str]) -> list[str]:
-    """`argv` as a child of this process that is killed when the thread that started it ends.
+    """`argv` as a child that the kernel kills when the thread that started it ends.
 
-    setpriv arranges the signal; should we have died before that, the shell sees another parent
-    than the one that is named and does not begin.
+    setpriv requests the signal. If this process died before that, the shell sees another parent
+    process and does not start the program.
     """
     return [
         *(require_tool("setpriv", package="util-linux"), "--pdeathsig", "KILL", "--"),

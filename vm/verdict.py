@@ -1,9 +1,8 @@
-"""The judgement over one boot: online, offline, or failed. Pure; the evidence is handed in.
+"""The verdict on one boot: online, offline, or failed. Pure.
 
-Law: a machine is online when its report arrived at the server and its console agrees; offline
-when its console says so, names the device that lacks a driver, and no report arrived. A limit
-that was reached, a console that fell silent, a contradiction: failed, with the reason, never
-offline.
+A machine is online if its report reached the server and its console agrees. It is offline if its
+console says so and names the device that lacks a driver, and no report arrived. A time limit, a
+silent console or a contradiction is a failure with its reason, never "offline".
 """
 
 from dataclasses import dataclass
@@ -21,15 +20,15 @@ class Result(StrEnum):
 
 
 _BAD_ENDS = {
-    "nowim": "the boot image never got its WIM",
-    "badwim": "the WIM that arrived cannot be read",
+    "nowim": "the boot image did not receive its WIM",
+    "badwim": "the boot image cannot read the WIM that it received",
     "noreport": "the network is up, but the report did not reach the server",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A report that arrived at the server."""
+    """A report that reached the server."""
 
     mac: str
     image: str
@@ -42,9 +41,9 @@ class Report:
 class Evidence:
     """What is known of one boot.
 
-    `done` is whether the console reached its last line; `words` say how the run ended where it
-    did not. `device` is the network card under test, `vendor:device`. `reports` are those that
-    arrived from this machine since it was switched on.
+    `done` is whether the console printed its last line; if not, `words` says how the run ended.
+    `device` is the network card under test, `vendor:device`. `reports` are those of this machine
+    since it was switched on.
     """
 
     lines: tuple[LabLine, ...]
@@ -56,7 +55,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The result, why, and what the console told on the way."""
+    """The result, the reason, and what the console printed."""
 
     result: Result
     reason: str
@@ -68,12 +67,11 @@ class Verdict:
 
 
 def judge(evidence: Evidence) -> Verdict:
-    """The verdict that the evidence allows."""
-    told = {line.key: line.fields for line in evidence.lines}
+    console = {line.key: line.fields for line in evidence.lines}
     missing = next((line.rest for line in evidence.lines if line.key == "MISSING"), "")
-    image = told.get("IMAGE", {})
-    network = told.get("NET", {})
-    result, reason = _result(evidence, told, missing)
+    image = console.get("IMAGE", {})
+    network = console.get("NET", {})
+    result, reason = _result(evidence, console, missing)
     return Verdict(
         result=result,
         reason=reason,
@@ -86,45 +84,41 @@ def judge(evidence: Evidence) -> Verdict:
 
 
 def _result(
-    evidence: Evidence, told: dict[str, dict[str, str]], missing: str
+    evidence: Evidence, console: dict[str, dict[str, str]], missing: str
 ) -> tuple[Result, str]:
     if not evidence.done:
-        return Result.FAILED, evidence.words or "the console never came to its end"
-    said = told.get("DONE", {}).get("result", "")
-    if said == "online":
-        return _online(evidence, told)
-    if said == "offline":
-        return _offline(evidence, told, missing)
-    return Result.FAILED, _BAD_ENDS.get(said, f"the console ended with {said!r}: no known result")
+        return Result.FAILED, evidence.words or "the console never printed its last line"
+    end = console.get("DONE", {})
+    result = end.get("result", "")
+    if result == "online":
+        return _online(evidence, console)
+    if result != "offline":
+        unknown = f"the console ended with an unknown result: {result!r}"
+        return Result.FAILED, _BAD_ENDS.get(result, unknown)
+    if evidence.reports:
+        return Result.FAILED, "the console says offline, but a report reached the server"
+    if f"net:{evidence.device}" not in missing.split():
+        reason = end.get("reason", "")
+        return Result.FAILED, f"offline although {evidence.device} has its driver: {reason}"
+    return Result.OFFLINE, f"no driver for {evidence.device}"
 
 
-def _online(evidence: Evidence, told: dict[str, dict[str, str]]) -> tuple[Result, str]:
+def _online(evidence: Evidence, console: dict[str, dict[str, str]]) -> tuple[Result, str]:
     if not evidence.reports:
-        return Result.FAILED, "the console says online, but no report arrived at the server"
+        return Result.FAILED, "the console says online, but no report reached the server"
     report = evidence.reports[-1]
-    network, image = told.get("NET", {}), told.get("IMAGE", {})
-    for what, console, server in (
+    network, image = console.get("NET", {}), console.get("IMAGE", {})
+    for what, printed, reported in (
         ("version", str(_number(image.get("version", ""))), str(report.version)),
         ("driver", _named(network.get("driver", "")), report.driver),
         ("device", evidence.device, report.device),
     ):
-        if console != server:
+        if printed != reported:
             return (
                 Result.FAILED,
-                f"console and report disagree about the {what}: {console!r}, {server!r}",
+                f"console and report disagree about the {what}: {printed!r}, {reported!r}",
             )
     return Result.ONLINE, f"{report.driver} drives {report.device}"
-
-
-def _offline(
-    evidence: Evidence, told: dict[str, dict[str, str]], missing: str
-) -> tuple[Result, str]:
-    if evidence.reports:
-        return Result.FAILED, "the console says offline, but a report arrived at the server"
-    reason = told.get("DONE", {}).get("reason", "")
-    if f"net:{evidence.device}" not in missing.split():
-        return Result.FAILED, f"offline although {evidence.device} has its driver: {reason}"
-    return Result.OFFLINE, f"no driver for {evidence.device}"
 
 
 def _named(word: str) -> str:

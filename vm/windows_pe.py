@@ -1,11 +1,11 @@
-"""A real Windows PE, which whoever has one supplies, through the scenarios of Microsoft's chain.
+"""A real Windows PE that the administrator supplies, in the scenarios of Microsoft's boot chain.
 
-`NETBOOT_TEST_WINPE` names its WIM; `NETBOOT_TEST_WINPE_DRIVERS` a folder with drivers for it, for
-cards that it does not know (virtio). Windows is not ours to ship: without the file nothing of
-this is run, and the tests say so.
+`NETBOOT_TEST_WINPE` names its WIM, `NETBOOT_TEST_WINPE_DRIVERS` a folder with drivers for network
+cards that it does not know (virtio). The project may not distribute Windows: without the file
+these tests are skipped, and say so.
 
-What counts: the image went to the machine whole, and then Windows itself spoke on the network:
-it posted a report, or asked for an address under the name that only Windows' DHCP client bears.
+A boot counts if the machine received the whole image and Windows then used the network: it posted a
+report, or asked for an address as Windows' own DHCP client does.
 """
 
 import os
@@ -37,22 +37,20 @@ KNOWN_CARDS = frozenset({"e1000"})
 
 
 def supplied_image() -> Path | None:
-    """The WIM that somebody supplied; None where nobody did.
-
-    Raises:
-        InvalidInput: the variable names no file.
-    """
+    """The WIM that the variable names; None if it is not set. Raises InvalidInput."""
     name = os.environ.get(VARIABLE, "")
     if not name:
         return None
     path = Path(name)
     if not path.is_file():
-        raise InvalidInput(f"{VARIABLE} names no file: {name}", hint="Name a boot.wim.")
+        raise InvalidInput(
+            f"{VARIABLE} does not name a file: {name}", hint="Set it to the path of a boot.wim."
+        )
     return path
 
 
 def provide(site: Site, wim: Path) -> Architecture:
-    """Import the image with its drivers, have it started by Microsoft's chain, serve it."""
+    """Import the image with its drivers, choose Microsoft's boot chain, serve it."""
     view = images.import_image(site, wim, name=IMAGE)
     folder = os.environ.get(DRIVERS_VARIABLE, "")
     if folder:
@@ -68,7 +66,7 @@ def provide(site: Site, wim: Path) -> Architecture:
 
 
 def boot(scenario: Scenario, laboratory: Laboratory, site: Site) -> str:
-    """Boot it as the scenario says; an empty string, or why it did not come up."""
+    """Boot it as the scenario says; returns why it did not start, or an empty string."""
     began = site.journal.last_id()
     near, far = socket.socketpair()
     spec = replace(scenario.machine(Slot(0)), memory=MEMORY)
@@ -88,10 +86,10 @@ def boot(scenario: Scenario, laboratory: Laboratory, site: Site) -> str:
     )
     reported = any(isinstance(one, PeReported) for one in events)
     if not sent:
-        return f"its image was never sent whole: {run.words}; {', '.join(run.stages)}"
+        return f"its image was not sent completely: {run.words}; {', '.join(run.stages)}"
     knows_card = scenario.nic.name in KNOWN_CARDS or DRIVERS_VARIABLE in os.environ
     if knows_card and not reported and WINDOWS_ASKED not in run.stages:
-        return f"it got its image, and was silent then: {run.words}; see {run.screenshot}"
+        return f"it received its image, then was silent: {run.words}; see {run.screenshot}"
     return ""
 
 

@@ -1,6 +1,6 @@
-"""bootd: iPXE scripts, boot files and reports over HTTP, joined to what the point serves.
+"""The boot HTTP service `netboot http`: iPXE scripts, boot files and reports.
 
-It reads the point's folder and appends to the journal; it has no accounts, no forms, no uploads.
+It reads the point's folder and appends to the journal. It has no accounts, forms or uploads.
 """
 
 import time

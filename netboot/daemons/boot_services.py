@@ -1,6 +1,6 @@
-"""netd: proxyDHCP and TFTP in one process and one loop, joined to what the point serves.
+"""The boot services `netboot boot`: proxyDHCP and TFTP, from what the distribution point serves.
 
-It needs the low ports and nothing else: it reads the point's folder and appends to the journal.
+They need the low ports and no other right: they read the point's folder and append to the journal.
 """
 
 import gc
@@ -53,8 +53,7 @@ class Text:
     size: int
     fd: int = -1
 
-    def close(self) -> None:
-        """Nothing to give back."""
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class BootServices:
     """What the daemons are handed: names to content, events to the journal."""
 
     def __init__(self, site: Site, *, address: str, relay: PinRelay | None = None) -> None:
-        """`relay` tells the other processes of netd what this one promises."""
+        """`relay` passes the promises of this process on to the other boot services."""
         self._relay = relay
         self._published = PublishedReader(site.point, log.error)
         self._programs = read_programs(site.point)
@@ -82,7 +81,6 @@ class BootServices:
         self._texts: OrderedDict[str, bytes] = OrderedDict()
 
     def published(self) -> PublishedContent:
-        """What the point serves now."""
         return self._published()
 
     def resolve(self, name: bytes, ip: str) -> ContentRef | Refusal:
@@ -112,7 +110,6 @@ class BootServices:
         return self._cache.open(ref)
 
     def learn(self, mac: str, ip: str) -> None:
-        """A machine took an address."""
         self._promise(Promise(mac, ip))
 
     def emit(self, event: Event) -> None:

@@ -1,4 +1,4 @@
-"""Pins between netd's processes: the one that answers DHCP tells those that serve TFTP.
+"""Pins between the boot services' processes: the one for DHCP informs those for TFTP.
 
 A machine's version is promised on port 67 and fetched on port 69, and the kernel chooses which
 TFTP process gets a request. So every promise goes to all of them, as one datagram on a Unix

@@ -96,7 +96,7 @@ def _children(site: Site, interface: str, address: str) -> list[Child]:
             *inner,
         ]
     lab = [sys.executable, "-m", "vm.lab", "run", "--data", str(site.data)]
-    lab += ["--netd-command", json.dumps([*boot, "--interface", "eth0"])]
+    lab += ["--boot-command", json.dumps([*boot, "--interface", "eth0"])]
     lab += ["--http-command", json.dumps(http)]
     return [Child("lab", lab), *inner]
 

@@ -1,6 +1,6 @@
-"""`netboot check`: asks the network as machines would, and says what is wrong and how to mend it.
+"""`netboot check`: asks the network as machines do, and says what is wrong and how to fix it.
 
-A process of its own: scapy is GPL-2.0-only and slow to load, and nothing of ours may judge itself.
+A process of its own: scapy is GPL-2.0-only and slow to load, and our code must not judge itself.
 """
 
 import json
@@ -14,7 +14,7 @@ import click
 
 from netboot.diagnose.asking.firmware import KINDS
 from netboot.diagnose.expectation import Expectation, read_expectation, site_expectation
-from netboot.diagnose.judging import printing as telling
+from netboot.diagnose.judging import printing
 from netboot.diagnose.judging.verdict import Verdict
 from netboot.errors import InvalidInput, NetbootError, OperatorFault
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the command line says."""
+    """The options of the command line."""
 
     data: Path | None
     interface: str
@@ -39,34 +39,33 @@ class Asked:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--data", type=click.Path(path_type=Path), help="Data folder of the site, if here.")
-@click.option("--interface", default="", help="Network interface to ask on.")
+@click.option("--data", type=click.Path(path_type=Path), help="Data folder of a site on this host.")
+@click.option("--interface", default="", help="Network interface to check.")
 @click.option("--server", default="", help="Address of the boot server that should answer.")
-@click.option("--expected", type=click.Path(path_type=Path), help="JSON of what is published.")
-@click.option("--write-expected", type=click.Path(path_type=Path), help="Write that JSON and end.")
+@click.option("--expected", type=click.Path(path_type=Path), help="List of published files (JSON).")
+@click.option("--write-expected", type=click.Path(path_type=Path), help="Only write that list.")
 @click.option("--kind", "keys", multiple=True, type=click.Choice([one.key for one in KINDS]),
-              help="Only this kind of machine (may be given more than once).")  # fmt: skip
+              help="Check only this kind of machine (may be repeated).")  # fmt: skip
 @click.option("--patience", default=3.0, show_default=True, help="Seconds to wait for offers.")
 @click.option("--capture", type=click.Path(path_type=Path, exists=True),
-              help="Tell the story of a recorded boot instead (pcap or pcapng).")  # fmt: skip
+              help="Analyse a recorded boot instead (pcap or pcapng).")  # fmt: skip
 @click.option(
     "--whole",
     is_flag=True,
-    help="Read images to their end: compares every byte, and tells how fast.",
+    help="Read whole images: compare every byte, and measure the speed.",
 )
 @click.option("--json", "form", flag_value="json", help="Print one JSON object at the end.")
 @click.option(
     "--json-lines",
     "form",
     flag_value="lines",
-    help="Print a JSON object for each verdict, as soon as it is known.",
+    help="Print a JSON object for each verdict at once.",
 )
 def check(**chosen: Any) -> int:
-    """Ask the network as a machine would, and say what is wrong.
+    """Ask the network as machines do, and say what is wrong.
 
-    It pretends to be machines that nobody owns (MAC addresses 02:6e:62:...), takes no address
-    and changes nothing. Ends with 0 when every kind of machine that should boot would, with 1
-    when one fails.
+    The check pretends to be unknown machines (MAC addresses 02:6e:62:...). It takes no address and
+    changes nothing. Exit code 0: every kind of machine that should boot can; 1: one cannot.
     """
     asked = Asked(**chosen)
     if asked.capture is not None:
@@ -80,7 +79,7 @@ def check(**chosen: Any) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the check; its exit code. Faults become one message and a hint."""
+    """Run the check; returns its exit code, and prints faults with their hints."""
     try:
         ended = check.main(arguments, prog_name="netboot check", standalone_mode=False)
     except NetbootError as fault:
@@ -114,18 +113,17 @@ def _check(asked: Asked, known: Expectation) -> int:
     )
     if asked.form:
         return _tell_programs(asked, plan, examine(plan))
-    click.echo(f"Asking on {name} as {address}; the boot server should be {known.server or 'any'}."
-               "\n")  # fmt: skip
+    click.echo(f"Checking {name} from {address}; expected boot server: {known.server or 'any'}.\n")
     verdicts = []
     for verdict in examine(plan):
         verdicts.append(verdict)
-        click.echo("\n".join(telling.told(verdict)) + "\n")
-    click.echo("\n".join(telling.summary(verdicts)))
+        click.echo("\n".join(printing.text(verdict)) + "\n")
+    click.echo("\n".join(printing.summary(verdicts)))
     return _exit_code(verdicts)
 
 
 def _tell_programs(asked: Asked, plan: "Plan", coming: Iterator[Verdict]) -> int:
-    """JSON, at the end or as it comes; what is told last is the same."""
+    """Print JSON, at the end or for each verdict; the last object is the same."""
     about = {
         "interface": plan.interface,
         "address": plan.address,
@@ -137,8 +135,8 @@ def _tell_programs(asked: Asked, plan: "Plan", coming: Iterator[Verdict]) -> int
     for verdict in coming:
         verdicts.append(verdict)
         if asked.form == "lines":
-            _say({"event": "verdict", **telling.verdict_as_data(verdict)})
-    result = telling.as_data(verdicts, **about)
+            _say({"event": "verdict", **printing.verdict_as_data(verdict)})
+    result = printing.as_data(verdicts, **about)
     if asked.form == "lines":
         _say({"event": "done", **result, "code": _exit_code(verdicts)})
     else:
@@ -164,16 +162,14 @@ def _expectation(asked: Asked) -> Expectation:
         return read_expectation(asked.expected)
     if data is None or not (data / "points" / "site" / "current.json").exists():
         return Expectation(server=asked.server)
-    return site_expectation(data, asked.server or _server_of_site(data, asked.interface))
-
-
-def _server_of_site(data: Path, interface: str) -> str:
-    """The address that the site here tells machines."""
     from netboot.config import load_settings
     from netboot.interfaces import ipv4_addresses
 
     settings = load_settings(data)
-    return settings.address or ipv4_addresses(interface or settings.interface)[0]
+    server = asked.server or settings.address
+    return site_expectation(
+        data, server or ipv4_addresses(asked.interface or settings.interface)[0]
+    )
 
 
 def _interface_of_site(data: Path | None) -> str:
@@ -181,10 +177,10 @@ def _interface_of_site(data: Path | None) -> str:
 
     name = load_settings(data).interface if data is not None and data.exists() else ""
     if not name:
-        hint = "Say --interface eth0."
+        hint = "Name it, for example: --interface eth0"
         if data is not None and (data / "lab.sock").exists():
-            hint = f"This site is in a lab of its own: the page's Boot network checks that. {hint}"
-        raise InvalidInput("which network? No interface was named", hint=hint)
+            hint = f"This site runs in a lab: its page Boot network checks that. {hint}"
+        raise InvalidInput("the check needs the name of a network interface", hint=hint)
     return name
 
 

@@ -1,4 +1,4 @@
-"""What happened to one made-up machine of a check: plain values, gathered before any judgement."""
+"""What happened to one simulated machine of a check: plain values, before any judgement."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,14 +11,13 @@ from netboot.diagnose.expectation import Expectation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All that happened to one made-up machine.
+    """All that happened to one simulated machine.
 
-    `acknowledged` is the answer from port 4011 of `asked`, which is empty where nobody was asked.
-    `alive` is whether our server, silent to this machine, answers others of its architecture on
-    4011. `to_relay` tells whether it answers a relay here (None: not tried). `said` is its own
-    reason for its silence, where its journal is at hand. `local` is whether it lives in the same
-    subnet; `holders` names the programs that have its ports, where it is this very host.
-    `chained` is what happened to the iPXE that the machine was given.
+    `acknowledged` is the answer from port 4011 of `asked`, which is empty if no server was asked.
+    `alive`: our server, silent to this machine, answers others of its architecture on port 4011.
+    `to_relay`: it answers a relay here (None: not tried). `said` is its reason for its silence, if
+    its journal can be read. `local`: it is in the same subnet. `holders` names the programs that
+    have its ports, if it is on this host. `chained` is what happened to the iPXE that it served.
     """
 
     kind: Kind
@@ -36,24 +35,23 @@ class Evidence:
 
 
 def boot_offers(offers: tuple[Reply, ...]) -> list[Reply]:
-    """Those replies that speak of booting."""
     return [reply for reply in offers if reply.is_boot]
 
 
 def is_from(reply: Reply, server: str) -> bool:
-    """Whether a reply is the server's, or leads to it."""
+    """Whether a reply comes from the server, or names it."""
     return server in {reply.server, reply.source, reply.boot_server}
 
 
 def architectures_for(kind: Kind) -> tuple[str, ...]:
-    """The architectures of images that such a machine could start, the best first."""
-    if kind.architecture == 0:  # a BIOS does not tell how wide its processor is
+    """The image architectures that such a machine can start, the best first."""
+    if kind.architecture == 0:  # a BIOS does not say whether its processor has 64 bits
         return ("x64", "x86")
     return (kind.runs if kind.runs != "script" else "x64",)
 
 
 def not_meant_to_boot(kind: Kind, expected: Expectation) -> bool:
-    """Whether the site has no image for such machines, and knows it."""
+    """Whether the site is known to have no image for such machines."""
     if not expected.is_complete:
         return False
     return not any(expected.serves(one) for one in architectures_for(kind))

@@ -20,15 +20,15 @@ from netboot.errors import ContentFault
 from netboot.serve.port_holder import holder_of
 from netboot.store.boots.journal import Journal
 
-_TELLS_WITHIN: Final = 1.0  # seconds in which a daemon has written what it did
+_TELLS_WITHIN: Final = 1.0  # seconds after which a boot service has written its journal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What to check and how patiently.
 
-    `reason_of` gives the server's own words about a machine (by MAC), where they can be had.
-    `whole` has images read to their end and compared, not only their beginnings.
+    `reason_of` gives the server's message about a machine (by MAC), if its journal can be read.
+    `whole` compares whole images, not only their beginnings.
     """
 
     interface: str
@@ -42,7 +42,7 @@ class Plan:
 
 
 def examine(plan: Plan) -> Iterator[Verdict]:
-    """Verdicts on each kind, one after the other. Raises NotPermitted."""
+    """The verdict on each kind of machine. Raises NotPermitted."""
     machines = [Machine.new(kind) for kind in plan.kinds]
     with Wire(plan.interface, plan.address) as wire:
         heard = wire.broadcast([one.discover() for one in machines], plan.patience)
@@ -58,7 +58,7 @@ def without_doubles(replies: Iterable[Reply]) -> tuple[Reply, ...]:
 
 
 class _Examiner:
-    """Follows one machine after the other on one wire."""
+    """Follows one machine after the other on one network."""
 
     def __init__(self, plan: Plan, wire: Wire) -> None:
         self._plan = plan
@@ -66,7 +66,6 @@ class _Examiner:
         self._server = plan.expected.server
 
     def evidence(self, machine: Machine, offers: tuple[Reply, ...]) -> Evidence:
-        """What happens to `machine`, which heard these offers."""
         server = self._server
         ours = [one for one in boot_offers(offers) if not server or is_from(one, server)]
         asked = self._whom_to_ask(machine.kind, ours)
@@ -86,7 +85,7 @@ class _Examiner:
         return self._with_files(found, machine, follow.fetch_program(named))
 
     def _with_silence(self, found: Evidence, machine: Machine) -> Evidence:
-        """Where our server made no offer: what else is to be known of it."""
+        """Our server made no offer: what else can be learned about it?"""
         server, plan = self._server, self._plan
         to_relay = None
         if server and not found.local and self._wire.can_relay:
@@ -99,7 +98,6 @@ class _Examiner:
         return replace(found, to_relay=to_relay, alive=alive, holders=holders)
 
     def _with_files(self, found: Evidence, machine: Machine, program: Fetched | None) -> Evidence:
-        """The program that was named, and what that leads to."""
         found = replace(found, program=program)
         if program is None or program.trouble:
             return found
@@ -111,7 +109,7 @@ class _Examiner:
         )
 
     def _chained(self, machine: Machine) -> Evidence:
-        """What the iPXE hears that this machine was given; strangers were told of before."""
+        """What happens to the iPXE that this machine got; other servers are reported already."""
 
         def is_ours(reply: Reply) -> bool:
             return (
@@ -142,7 +140,7 @@ class _Examiner:
         return None
 
     def _holders(self) -> Mapping[int, str]:
-        """Who has the server's ports, on its own host; what we could open ourselves, nobody."""
+        """The programs that have the server's ports on this host; empty for a port that is free."""
         on_67 = "" if self._wire.can_relay else holder_of(SERVER_PORT, protocol="udp")
         return {
             SERVER_PORT: on_67,
@@ -156,10 +154,10 @@ class _Examiner:
 
 
 def journal_reasons(data: Path | None) -> Callable[[str], str]:
-    """The boot log of the site in `data` as `reason_of`: why it kept silent towards a machine."""
+    """`reason_of` for the site in `data`: why its journal says that it ignored a machine."""
     path = data / "journal.db" if data is not None else None
 
-    def told(journal: Journal, mac: str) -> str:
+    def newest_reason(journal: Journal, mac: str) -> str:
         ignored = (one.event for one in journal.latest(20, mac=mac))
         return next((one.reason for one in ignored if isinstance(one, RequestIgnored)), "")
 
@@ -169,9 +167,9 @@ def journal_reasons(data: Path | None) -> Callable[[str], str]:
         journal = Journal(path)
         try:
             newest = journal.last_id()
-            found = told(journal, mac)
+            found = newest_reason(journal, mac)
             if not found and journal.wait_for_change(newest, _TELLS_WITHIN):
-                found = told(journal, mac)
+                found = newest_reason(journal, mac)
         except ContentFault:
             return ""
         finally:

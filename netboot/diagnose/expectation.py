@@ -1,6 +1,6 @@
-"""What a boot network should hand out: digests and sizes, from a file or from a site's own folder.
+"""What a boot server should serve: digests and sizes, from a file or from a site's data folder.
 
-The file, for a check from another host (`netboot check --write-expected FILE` makes it):
+The file, for a check from another host (`netboot check --write-expected FILE` writes it):
 
     {"server": "10.0.0.2", "http_port": 8081,
      "programs": {"snponly.efi": {"digest": "sha256:…", "size": 1}},
@@ -27,7 +27,7 @@ HEAD_SIZE: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Promised:
-    """A file as it should be; `head` is the digest of its first bytes, empty where not known."""
+    """A file as it should be; `head` is the digest of its first bytes, if known."""
 
     digest: str
     size: int
@@ -36,7 +36,7 @@ class Promised:
 
 @dataclass(frozen=True, slots=True)
 class PromisedImage:
-    """A version that is served; `path` is where its files lie on the boot HTTP server."""
+    """A version that is served; `path` is the folder of its files on the boot HTTP server."""
 
     label: str
     architecture: str
@@ -47,7 +47,7 @@ class PromisedImage:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """All that is known of what should be served. An empty `server` means that nothing is."""
+    """All that is known about what should be served. If `server` is empty, nothing is known."""
 
     server: str = ""
     http_port: int = 8081
@@ -56,11 +56,10 @@ class Expectation:
 
     @property
     def is_complete(self) -> bool:
-        """Whether we know what is published, and can say what is not."""
+        """Whether we know everything that is published."""
         return self.programs is not None
 
     def serves(self, architecture: str) -> bool:
-        """Whether machines of this architecture have a default image."""
         return any(one.default and one.architecture == architecture for one in self.images)
 
     def image_for(self, architectures: tuple[str, ...]) -> PromisedImage | None:
@@ -72,14 +71,14 @@ class Expectation:
         return None
 
     def promised(self, name: str) -> Promised | None:
-        """The file that TFTP should give under this name to a machine without its own image."""
+        """The file that TFTP should serve as `name` to a machine without an assigned image."""
         if self.programs and name in self.programs:
             return self.programs[name]
         found = {one.files[name] for one in self.images if one.default and name in one.files}
         return found.pop() if len(found) == 1 else None
 
     def promised_at(self, path: str) -> Promised | None:
-        """The file that HTTP should give under this path."""
+        """The file that HTTP should serve at this path."""
         if path.startswith("/p/"):
             return (self.programs or {}).get(path.removeprefix("/p/"))
         for image in self.images:
@@ -88,7 +87,6 @@ class Expectation:
         return None
 
     def to_json(self) -> str:
-        """The text of a file of expectations."""
         return json.dumps(asdict(self), indent=1)
 
 
@@ -98,13 +96,13 @@ def read_expectation(path: Path) -> Expectation:
         return _from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidInput(
-            f"{path} cannot be read as a list of what is published: {error}",
-            hint="Make it anew where the site is: netboot check --write-expected FILE",
+            f"{path} is not a valid list of published files: {error}",
+            hint="Write it again on the site's host: netboot check --write-expected FILE",
         ) from error
 
 
 def site_expectation(data: Path, server: str) -> Expectation:
-    """What the site in this folder serves now. Raises ContentFault where that is damaged."""
+    """What the site in this folder serves now. Raises ContentFault if that is damaged."""
     from netboot.boot.files.names import version_path
     from netboot.config import load_settings
     from netboot.store.content.point_folder import PointFolder
@@ -154,7 +152,7 @@ def _from_json(data: dict[str, Any]) -> Expectation:
 
 
 def _head(blobs: "BlobStore", digest: str) -> str:
-    """The digest of a blob's first bytes. Raises ContentFault where it is not there."""
+    """The digest of a blob's first bytes. Raises ContentFault if the blob is missing."""
     with blobs.require(digest).open("rb") as file:
         return "sha256:" + hashlib.sha256(file.read(HEAD_SIZE)).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Follows what a boot server named: the program, and the files that this leads to."""
+"""Fetches what a boot server names: the boot program, and the files that the program loads."""
 
 import re
 from typing import Final
@@ -19,7 +19,7 @@ _PART: Final = re.compile(
 
 
 def fetch_program(reply: Reply | None) -> Fetched | None:
-    """The program that a server named, from where it is to be had; None where none was named."""
+    """The boot program that a reply names, if it names one."""
     if reply is None or not reply.file:
         return None
     if reply.file.startswith(("http://", "https://")):
@@ -30,10 +30,10 @@ def fetch_program(reply: Reply | None) -> Fetched | None:
 def fetch_parts(
     program: Fetched, kind: Kind, expected: Expectation, *, whole: bool = False
 ) -> tuple[Fetched, ...]:
-    """What the program leads to: the files that a script names, or those of the default image.
+    """The files that the program loads: those that a script names, or those of the default image.
 
-    Their beginnings are enough to know that they can be had, and how large they are; `whole`
-    reads them to their end.
+    Their first bytes show that the server has them, and how large they are; `whole` reads them
+    completely.
     """
     if made_for(program.data) == "script":
         return tuple(_fetch_part(url, whole=whole) for url in _named_in(program))
@@ -46,7 +46,7 @@ def fetch_parts(
 
 
 def _named_in(program: Fetched) -> list[str]:
-    """The URLs in a script; what only the machine itself can expand is left out."""
+    """The URLs in a script, without those that only the machine itself can expand."""
     script = program.data.decode("utf-8", errors="replace")
     names = dict.fromkeys(name for name in _PART.findall(script) if "${" not in name)
     return [urljoin(program.name, name) for name in list(names)[:_MOST_PARTS]]

@@ -227,7 +227,7 @@ def lan():
         yield made
 
 
-def start_netd(site, lan):
+def start_boot(site, lan):
     """`netboot boot` in a namespace that has our address; ready when it says so."""
     server = lan.host("srv", f"{ADDRESS}/24")
     command = [sys.executable, "-m", "netboot", "--data", str(site.data), "boot"]
@@ -235,7 +235,7 @@ def start_netd(site, lan):
     for line in process.stdout:
         if "boot.ready" in line:
             return process
-    raise AssertionError("netd ended before it was ready")
+    raise AssertionError("services ended before it was ready")
 
 
 def boots(client, message=MessageType.DISCOVER, **fields):
@@ -270,7 +270,7 @@ def test_a_real_boot_over_the_wire_keeps_its_version(site, lan, processes):
     """DISCOVER, OFFER, TFTP; an update in between changes nothing until the next DISCOVER."""
     (site.data / "netboot.toml").write_text(f"tftp_workers = {processes}\n")
     native(site, 1)
-    netd = start_netd(site, lan)
+    services = start_boot(site, lan)
     machine = lan.host("cli", f"{IP}/24")
     client = Firmware(machine)
     boots(client)
@@ -290,8 +290,8 @@ def test_a_real_boot_over_the_wire_keeps_its_version(site, lan, processes):
     assert [two] * 6 == [fetch(machine, "boot.wim") for _ in range(6)]
 
     client.socket.close()
-    netd.terminate()
-    assert 0 == netd.wait(20)
+    services.terminate()
+    assert 0 == services.wait(20)
     kinds = [entry.event.kind for entry in site.journal.latest(1000)]
     (began,) = [one.event for one in site.journal.latest_of(DhcpStarted, limit=9)]
     assert ("eth0", ADDRESS, "67, 4011", "") == (
@@ -321,7 +321,7 @@ client.download(sys.argv[2], sys.argv[3])
 def test_tftpy_reads_what_we_serve_and_is_refused_what_we_do_not(site, lan, tmp_path):
     """An independent client: every byte right, an unknown name is error 1, a write is refused."""
     native(site, 1)
-    start_netd(site, lan)
+    start_boot(site, lan)
     machine = lan.host("cli", f"{IP}/24")
     here = tmp_path / "got"
     machine.run(sys.executable, "-c", TFTPY, ADDRESS, "v/lab-pe-x64/1/boot.wim", str(here))

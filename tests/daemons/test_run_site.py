@@ -167,7 +167,7 @@ def test_without_boot_programs_nothing_is_started(stocked, lan):
     output = process.stdout.read()
 
     assert 2 == process.wait(30)
-    assert "netboot: no iPXE boot programs below /nowhere" in output
+    assert "netboot: there are no iPXE boot programs in /nowhere" in output
     assert "apt-get install ipxe" in output
 
 
@@ -199,8 +199,8 @@ def test_on_a_real_network_there_are_four_children_and_in_the_lab_three(stocked)
 
     assert ["boot services", "boot files over HTTP", "page", "projector", "worker"] == lan_names
     assert ["lab", "page", "projector", "worker"] == [child.name for child in lab]
-    netd = json.loads(lab[0].command[lab[0].command.index("--netd-command") + 1])
-    assert ["boot", "--address", "10.77.0.2", "--interface", "eth0"] == netd[-5:]
+    boot = json.loads(lab[0].command[lab[0].command.index("--boot-command") + 1])
+    assert ["boot", "--address", "10.77.0.2", "--interface", "eth0"] == boot[-5:]
 
 
 def test_our_address_is_the_one_that_was_set_or_the_interfaces_first(stocked):

@@ -88,7 +88,7 @@ def test_what_osslsigncode_signs_and_accepts(tmp_path):
     "data",
     [
         b"",
-        b"Lab PE stand-in: this catalog file holds no signature.\r\n",
+        b"Lab PE: this catalog file has no signature.\r\n",
         sequence(),
         sequence(oid(SIGNED_DATA)),
         sequence(oid(SIGNED_DATA), der(0xA0)),

@@ -132,7 +132,7 @@ class Loader:
 
 @contextmanager
 def boot_services(site: Site, file: str) -> Iterator[Loader]:
-    """TFTP as netd joins it, on a free port, and a loader that was told of `file` by DHCP."""
+    """TFTP on a free port, and a loader that learned the name `file` by DHCP."""
     loop = Loop()
     services = BootServices(site, address=IP)
     server = TftpServer(

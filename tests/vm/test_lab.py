@@ -25,17 +25,17 @@ SECONDS = 240.0
 def test_a_command_that_is_no_list_is_refused(tmp_path, capsys):
     """The daemons' commands are JSON lists of words."""
     with pytest.raises(SystemExit) as caught:
-        main(["run", "--data", str(tmp_path), "--netd-command", "x", "--http-command", "[1]"])
+        main(["run", "--data", str(tmp_path), "--boot-command", "x", "--http-command", "[1]"])
 
     assert 2 == caught.value.code
-    assert "--netd-command" in capsys.readouterr().err
+    assert "--boot-command" in capsys.readouterr().err
 
 
-def start_lab(data, netd, http):
+def start_lab(data, boot, http):
     """The lab as `netboot run` starts it; returns once its socket is there."""
     process = subprocess.Popen(
         [sys.executable, "-m", "vm.lab", "run", "--data", str(data),
-         "--netd-command", json.dumps(netd), "--http-command", json.dumps(http)],
+         "--boot-command", json.dumps(boot), "--http-command", json.dumps(http)],
         cwd=ROOT,
         env={**os.environ, "NETBOOT_PARENT": str(os.getpid())},
     )  # fmt: skip

@@ -39,7 +39,7 @@ def test_online_without_a_report_has_failed():
     verdict = judge(evidence(ONLINE))
 
     assert Result.FAILED is verdict.result
-    assert "no report arrived" in verdict.reason
+    assert "no report reached the server" in verdict.reason
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_windows_comes_up(laboratory, key):
 def test_a_file_that_is_not_there_is_told(monkeypatch, tmp_path):
     """Somebody meant to run this: silence would look like success."""
     monkeypatch.setenv(VARIABLE, str(tmp_path / "none.wim"))
-    with pytest.raises(InvalidInput, match="NETBOOT_TEST_WINPE names no file"):
+    with pytest.raises(InvalidInput, match="NETBOOT_TEST_WINPE does not name a file"):
         supplied_image()
 
     monkeypatch.delenv(VARIABLE)

@@ -1,1 +1,1 @@
-"""The lab's Unix socket, where the site asks for test machines and checks."""
+"""The lab's Unix socket, where the site requests test machines and checks."""

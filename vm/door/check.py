@@ -1,6 +1,6 @@
-"""`netboot check` inside the lab: asked for at the lab's door, run beside the boot server.
+"""`netboot check` inside the lab, on the boot server's host.
 
-A request is `{"check": ["--kind", "uefi-x64", ...]}`; the answers are the check's own JSON lines.
+A request is `{"check": ["--kind", "uefi-x64", ...]}`; the answers are the check's JSON lines.
 """
 
 import json
@@ -17,26 +17,26 @@ _OPTIONS = {"--kind": 1, "--patience": 1, "--whole": 0}
 
 
 def asked_for(line: bytes) -> list[str] | None:
-    """The options of a check that this line asks for; None where it asks for something else.
+    """The options of the requested check; None if the line requests something else.
 
-    Raises InvalidInput for options that a check in the lab has not.
+    Raises InvalidInput for options that a check in the lab does not have.
     """
     try:
-        said = json.loads(line)
+        request = json.loads(line)
     except ValueError:
         return None
-    if not isinstance(said, dict) or "check" not in said:
+    if not isinstance(request, dict) or "check" not in request:
         return None
-    words = said["check"]
+    words = request["check"]
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise InvalidInput("a check's options are a list of words")
+        raise InvalidInput("the options of a check must be a list of words")
     rest = list(words)
     while rest:
         option = rest.pop(0)
         if option not in _OPTIONS or len(rest) < _OPTIONS[option]:
             raise InvalidInput(
-                f"a check in the lab knows no {option[:40]!r}",
-                hint=f"It has {', '.join(_OPTIONS)}.",
+                f"a check in the lab has no option {option[:40]!r}",
+                hint=f"Its options are {', '.join(_OPTIONS)}.",
             )
         del rest[: _OPTIONS[option]]
     return words
@@ -45,7 +45,7 @@ def asked_for(line: bytes) -> list[str] | None:
 def run_check(
     network: LabNetwork, data: Path, words: list[str], tell: Callable[[dict[str, Any]], None]
 ) -> None:
-    """Run it on the boot server's own host, and tell what it tells."""
+    """Run the check on the boot server's host, and pass on its events."""
     place = ["--interface", "eth0", "--server", SERVER_ADDRESS]
     argv = [sys.executable, "-m", "netboot.diagnose", "--data", str(data), "--json-lines"]
     for event in follow_check(network.command_in(SRV, [*argv, *place, *words])):

@@ -1,4 +1,4 @@
-"""Places for machines: a few run at once, the others wait their turn, or hang up."""
+"""Places for machines: a few run at once, the others wait until their client hangs up."""
 
 import contextlib
 import select
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 
 class Places:
-    """First come, first served. Waiting ends at once when the waiting client hangs up."""
+    """First come, first served. A client that hangs up stops waiting at once."""
 
     def __init__(self, count: int) -> None:
         self._free = count
@@ -18,7 +18,7 @@ class Places:
 
     @contextlib.contextmanager
     def take(self, client: socket.socket, when_waiting: Callable[[], None]) -> Iterator[bool]:
-        """Yields True with a place held, False when the client hung up before its turn."""
+        """Yields True while a place is held, False if the client hung up before its turn."""
         got = self._get(client, when_waiting)
         try:
             yield got
@@ -41,12 +41,12 @@ class Places:
                     self._waiting.remove(mine)
                     return False
             if client in ready and turn not in ready:
-                self._give_back()  # its turn came in the very moment that it hung up
+                self._give_back()  # its turn came at the moment when it hung up
                 return False
             return True
 
     def _give_back(self) -> None:
-        """The place goes to whoever waits longest."""
+        """Pass the place to the client that has waited longest."""
         with self._lock:
             if self._waiting:
                 self._waiting.popleft().send(b"x")

@@ -1,4 +1,4 @@
-"""The lab's door: a Unix socket where programs of the site ask for a test machine.
+"""The lab's socket, where programs of the site request a test machine.
 
 A request is one JSON line; the answer is a JSON line for each event until `done` or `failed`:
 
@@ -8,8 +8,8 @@ A request is one JSON line; the answer is a JSON line for each event until `done
     < {"event": "serial", "line": "LABPE 4.21 DRVLOAD inf=..."}
     < {"event": "done", "result": "online", "driver": "e1000.inf", "version": 3, ...}
 
-It also runs `netboot check` in here (vm.door.check). Whoever hangs up switches its machine off.
-Connecting and saying nothing is a look whether the lab is there.
+It also runs `netboot check` in the lab (vm.door.check). A client that hangs up switches its machine
+off. A client may connect without a request to see whether the lab is running.
 """
 
 import contextlib
@@ -20,7 +20,6 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from netboot.errors import InvalidInput, OperatorFault, SiteAlreadyRunning
@@ -42,7 +41,7 @@ _MEMORY = range(256, 8193)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a program asks for."""
+    """The test machine that a program wants."""
 
     firmware: FirmwareKind
     nic: str
@@ -52,30 +51,29 @@ class Request:
 
     @staticmethod
     def parse(line: bytes) -> "Request":
-        """The request in one JSON line.
-
-        Raises:
-            InvalidInput: it is none, or it asks for what the lab has not.
-        """
+        """The request in one JSON line. Raises InvalidInput."""
         try:
-            said = json.loads(line)
+            request = json.loads(line)
         except ValueError as error:
-            raise InvalidInput(f"a request that is no JSON line: {error}") from error
-        if not isinstance(said, dict):
-            raise InvalidInput("a request that is no JSON object")
-        memory = said.get("memory", 512)
+            raise InvalidInput(f"the request is not a JSON line: {error}") from error
+        if not isinstance(request, dict):
+            raise InvalidInput("the request is not a JSON object")
+        memory = request.get("memory", 512)
         if not isinstance(memory, int) or memory not in _MEMORY:
-            raise InvalidInput(f"{memory!r} MB is no size of memory for a test machine")
-        nic = find_nic(str(said.get("nic", "e1000")))
-        firmware = find_firmware(str(said.get("firmware", "bios-x64")))
-        plain = bool(said.get("plain_pxe", False))
-        return Request(firmware, nic.name, memory, str(said.get("id", "")), plain)
+            raise InvalidInput(
+                f"a test machine cannot have {memory!r} MB of memory",
+                hint=f"It can have {_MEMORY[0]} to {_MEMORY[-1]} MB.",
+            )
+        nic = find_nic(str(request.get("nic", "e1000")))
+        firmware = find_firmware(str(request.get("firmware", "bios-x64")))
+        plain = bool(request.get("plain_pxe", False))
+        return Request(firmware, nic.name, memory, str(request.get("id", "")), plain)
 
 
 class LabServer:
-    """Listens from entering to leaving the context; machines still running then are switched off.
+    """Listens inside the context; switches off the machines that still run at its end.
 
-    `reports` is called before each boot and gives the server's side of its evidence.
+    It calls `reports` before each boot, for the server's side of the evidence.
     """
 
     def __init__(
@@ -100,23 +98,13 @@ class LabServer:
         self._acceptor = threading.Thread(target=self._accept, name="lab door", daemon=True)
 
     def __enter__(self) -> Self:
-        """Open the door.
-
-        Raises:
-            SiteAlreadyRunning: another lab answers on this socket.
-            InvalidInput: the folder's path is too long for a socket.
-        """
+        """Raises SiteAlreadyRunning, InvalidInput."""
         self._listener = _listen(self._path)
         self._acceptor.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Hang up on everybody, which ends their machines, and wait for that."""
+    def __exit__(self, *_: object) -> None:
+        """Disconnect all clients, which ends their machines, and wait for that."""
         self._path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -150,7 +138,7 @@ class LabServer:
             if line:
                 self._answer(client, line)
         except OSError:
-            pass  # the client has gone; nobody is left to be told
+            pass  # the client has gone
         finally:
             with self._lock:
                 self._clients.discard(client)
@@ -210,7 +198,7 @@ def _ended(tried: Tried, request: Request) -> dict[str, Any]:
         "version": verdict.version,
     }
     if verdict.result is Result.FAILED:
-        hint = f"It had got so far: {', '.join(run.stages) or 'it sent nothing'}."
+        hint = f"What the machine did: {', '.join(run.stages) or 'it sent nothing'}."
         return {"event": "failed", "hint": hint, **common}
     return {
         "event": "done",
@@ -224,7 +212,7 @@ def _ended(tried: Tried, request: Request) -> dict[str, Any]:
 
 
 class _Slots:
-    """Addresses: the same kind of machine is the same machine each time it can be."""
+    """Addresses: a kind of machine gets the same ones each time, if they are free."""
 
     def __init__(self) -> None:
         self._taken: set[int] = set()
@@ -246,7 +234,7 @@ class _Slots:
 
 
 class _Folders:
-    """A folder for each machine's logs and screenshot; the oldest go."""
+    """A folder for each machine's logs and screenshot; keeps the newest."""
 
     def __init__(self, parent: Path) -> None:
         self._parent = parent
@@ -271,7 +259,7 @@ def _listen(path: Path) -> socket.socket:
         with contextlib.suppress(OSError):
             listener.connect(str(path))
             raise SiteAlreadyRunning(
-                f"another lab answers at {path}", hint="Stop the other site on this data folder."
+                f"another lab is using {path}", hint="Stop the other site on this data folder."
             )
         listener.close()
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -280,8 +268,9 @@ def _listen(path: Path) -> socket.socket:
     except OSError as error:
         listener.close()
         raise InvalidInput(
-            f"no socket can be made at {path}: {error}",
-            hint="A socket's path has at most 107 characters: choose a shorter data folder.",
+            f"cannot create the socket {path}: {error}",
+            hint="A socket's path has at most 107 characters: choose a data folder with a"
+            " shorter path.",
         ) from error
     except BaseException:
         listener.close()
@@ -302,6 +291,6 @@ def _read_line(client: socket.socket) -> bytes:
 
 
 def _tell(client: socket.socket, event: dict[str, Any]) -> None:
-    """A client that has hung up hears nothing more; its leash ends the machine."""
+    """A client that has hung up gets nothing more; its leash ends the machine."""
     with contextlib.suppress(OSError):
         client.sendall(json.dumps(event).encode() + b"\n")

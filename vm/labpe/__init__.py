@@ -1,9 +1,9 @@
 """The Lab PE: `.wim` images laid out like Windows PE, built from Debian packages.
 
-A Linux kernel stands in Windows PE's place: it opens its own WIM, obeys the start files, matches
-driver packages (INF hardware ids) against the machine's PCI devices, loads only those, brings
-the network up and reports home. No Microsoft file is in it. `ensure()` is the way in:
-what has been built once is taken from the cache after its checksums were verified.
+A Linux kernel takes the place of Windows PE: it opens its own WIM, obeys the start files, matches
+driver packages (INF hardware IDs) with the machine's PCI devices, loads only those, starts the
+network and reports home. It contains no Microsoft file. `ensure()` builds it once; later it takes
+it from the cache, if the checksums are right.
 """
 
 import fcntl
@@ -36,30 +36,22 @@ class LabPe:
 
     @property
     def wim(self) -> Mapping[Architecture, Path]:
-        """The image without any driver, as `netboot image import` takes it."""
         return self._files("boot.wim")
 
     @property
     def kernel(self) -> Mapping[Architecture, Path]:
-        """The kernel that also lies inside the WIM."""
         return self._files("vmlinuz")
 
     @property
     def initrd(self) -> Mapping[Architecture, Path]:
-        """The first file system that also lies inside the WIM."""
         return self._files("initrd.gz")
 
     @property
     def drivers(self) -> tuple[str, ...]:
-        """The names of the driver packages, the same for each architecture."""
         return tuple(package.name for package in PACKAGES)
 
     def driver_folder(self, name: str, architecture: Architecture) -> Path:
-        """The folder with one package's INF and payload.
-
-        Raises:
-            NotFound: there is no such package.
-        """
+        """The folder with one package's INF and payload. Raises NotFound."""
         folder = self.folder / architecture.value / "drivers" / name
         if not folder.is_dir():
             raise NotFound(
@@ -73,24 +65,20 @@ class LabPe:
 
 
 def kernel_arguments(*, report: str, id: str) -> str:  # noqa: A002  (the argument's own name)
-    """The kernel's command line: both consoles, reboot on panic, where to report, as whom."""
+    """The kernel's command line: both consoles, reboot on panic, report address, identity."""
     return f"console=tty0 console=ttyS0 quiet panic=-1 labpe.report={report} labpe.id={id}"
 
 
 def cache_folder() -> Path:
-    """Where builds are kept: outside the tree, so that a fresh clone finds them."""
+    """Where builds are kept: outside the source tree, so that every clone finds them."""
     base = os.environ.get(CACHE_VARIABLE) or Path.home() / ".cache" / "netboot"
     return Path(base) / "labpe"
 
 
 def ensure(*, say: Callable[[str], None] = print, refresh: bool = False) -> LabPe:
-    """The Lab PE of this source tree, built when it is not in the cache.
+    """The Lab PE of this source tree, built if it is not in the cache.
 
-    `refresh` looks for newer Debian packages even when a good build is there.
-
-    Raises:
-        OperatorFault: the packages cannot be had, or the disk is full.
-        MissingTool: a program that the build needs is not installed.
+    `refresh` also looks for newer Debian packages. Raises OperatorFault, MissingTool.
     """
     with _locked(cache_folder()) as cache:
         found = None if refresh else _find(cache, say)
@@ -106,13 +94,13 @@ def ensure(*, say: Callable[[str], None] = print, refresh: bool = False) -> LabP
 
 
 def find() -> LabPe | None:
-    """The build in the cache, verified; None where there is none yet."""
+    """The verified build in the cache, if there is one."""
     with _locked(cache_folder()) as cache:
         return _find(cache, print)
 
 
 def source_key() -> str:
-    """Changes when anything that the build is made by changes."""
+    """Changes with every file that the build depends on."""
     digest = hashlib.sha256()
     here = Path(__file__).parent
     for path in sorted(here.rglob("*")):
@@ -127,12 +115,12 @@ def _find(cache: Path, say: Callable[[str], None]) -> LabPe | None:
         damaged = damaged_files(folder)
         if not damaged:
             return LabPe(folder)
-        say(f"Lab PE: {folder.name} is damaged ({', '.join(damaged[:3])}): building it anew")
+        say(f"Lab PE: {folder.name} is damaged ({', '.join(damaged[:3])}): building it again")
     return None
 
 
 def _forget_others(cache: Path, keep: Path) -> None:
-    """Older builds go, but for the newest two: another checkout may be using one."""
+    """Delete all other builds but the newest two: another checkout may use one."""
     builds = [path.parent for path in cache.glob(f"*/{SUMS}") if path.parent != keep]
     for folder in sorted(builds, key=lambda path: path.stat().st_mtime)[:-2]:
         shutil.rmtree(folder)
@@ -140,7 +128,7 @@ def _forget_others(cache: Path, keep: Path) -> None:
 
 @contextmanager
 def _locked(cache: Path) -> Iterator[Path]:
-    """One build at a time, over all processes of this user."""
+    """One build at a time for all processes of this user."""
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""`python -m vm.labpe build|paths`: make the Lab PE, or say where it lies."""
+"""`python -m vm.labpe build|paths`: build the Lab PE, or print its paths."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ from vm.labpe.build import ARCHITECTURES
 
 
 def main(argv: list[str]) -> int:
-    """Exit code 0, or 2 with one message when the operator can do something about it."""
+    """Exit code 0, or 2 with a message if the administrator must do something."""
     arguments = _parser().parse_args(argv)
     try:
         if arguments.command == "build":
@@ -38,10 +38,10 @@ def main(argv: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m vm.labpe", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    build = commands.add_parser("build", help="build it, or take it from the cache")
-    build.add_argument("--out", type=Path, help="copy the finished build there as well")
+    build = commands.add_parser("build", help="build it if it is not in the cache")
+    build.add_argument("--out", type=Path, help="also copy the build to this folder")
     build.add_argument("--refresh", action="store_true", help="look for newer Debian packages")
-    paths = commands.add_parser("paths", help="say where the build lies")
+    paths = commands.add_parser("paths", help="print where the build is")
     paths.add_argument("--json", action="store_true", help="all paths, for programs")
     return parser
 

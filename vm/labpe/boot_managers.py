@@ -1,8 +1,8 @@
-r"""Surrogate boot managers: they stand in the Lab PE where Microsoft's stand in Windows PE.
+r"""Surrogate boot managers: the Lab PE has them where Windows PE has Microsoft's.
 
-A server takes them out of the WIM and hands them out as it would hand out Microsoft's; they ask
-it as those do (see `surrogates/`), so what a machine proves by them is the server's extraction,
-its boot configuration, its name space and its image.
+A server takes them out of the WIM and serves them like Microsoft's. They request files as those do
+(see `surrogates/`), so a boot with them tests the server's extraction, boot configuration, file
+names and image.
 
     \Windows\Boot\EFI\bootmgfw.efi    a UEFI program in C, made with gnu-efi
     \Windows\Boot\PXE\pxeboot.n12     GRUB for PXE with a module of ours; it runs
@@ -28,7 +28,7 @@ GRUB_MODULES = (
     *("pxe", "tftp", "net", "normal", "linux", "echo", "test", "serial", "terminal", "sleep"),
     *("minicmd", "procfs", "hashsum", "gcry_sha256", "halt", "bootmgr"),
 )
-SDI_VOLUME = b"Lab PE stand-in: no volume.\r\n".ljust(65536, b"\0")
+SDI_VOLUME = b"Lab PE: takes the place of a volume.\r\n".ljust(65536, b"\0")
 
 _MODULE_FLAGS = (
     *("-m32", "-mregparm=3", "-mrtd", "-ffreestanding", "-fno-pic", "-fno-pie", "-fno-common"),
@@ -49,7 +49,7 @@ _EFI_SECTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class _Efi:
-    """How gnu-efi calls an architecture, and how it is compiled."""
+    """gnu-efi's name of an architecture, and how to compile for it."""
 
     name: str
     libraries: Path
@@ -71,9 +71,7 @@ _EFI = {
 def boot_files(architecture: Architecture) -> dict[str, bytes]:
     """The files by their path in the image, the same bytes each time.
 
-    Raises:
-        MissingTool: a compiler, gnu-efi or GRUB is not installed.
-        OperatorFault: one of them failed.
+    Raises MissingTool, OperatorFault.
     """
     sdi = build_sdi(SDI_VOLUME)
     with tempfile.TemporaryDirectory(prefix="labpe-boot-") as work:
@@ -83,8 +81,8 @@ def boot_files(architecture: Architecture) -> dict[str, bytes]:
             "Windows/Boot/PXE/bootmgr.exe": (SOURCES / "bootmgr.cfg").read_bytes(),
             "Windows/Boot/DVD/PCAT/boot.sdi": sdi,
             "Windows/Boot/DVD/EFI/boot.sdi": sdi,
-            "Windows/System32/boot/winload.exe": b"Lab PE stand-in: the kernel is started.\r\n",
-            "Windows/System32/boot/winload.efi": b"Lab PE stand-in: the kernel is started.\r\n",
+            "Windows/System32/boot/winload.exe": b"Lab PE: takes the place of winload.exe.\r\n",
+            "Windows/System32/boot/winload.efi": b"Lab PE: takes the place of winload.efi.\r\n",
         }
 
 
@@ -113,7 +111,7 @@ def _efi_program(architecture: Architecture, work: Path) -> bytes:
 
 
 def without_time(program: bytes) -> bytes:
-    """A PE file whose COFF header says no time of day (offset 8 behind the signature)."""
+    """A PE file without the time in its COFF header (offset 8 after the signature)."""
     (header,) = struct.unpack_from("<I", program, 0x3C)
     fixed = bytearray(program)
     struct.pack_into("<I", fixed, header + 8, 0)
@@ -121,7 +119,7 @@ def without_time(program: bytes) -> bytes:
 
 
 def _pxe_program(work: Path) -> bytes:
-    """GRUB's modules and ours, with the script that runs first inside."""
+    """GRUB's modules and ours, with the script that GRUB runs first."""
     if not (GRUB / "moddep.lst").is_file():
         raise MissingTool(
             "GRUB for BIOS machines is not installed",
@@ -148,6 +146,6 @@ def _run(tool: str, arguments: Sequence[str | Path]) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode:
         raise OperatorFault(
-            f"{tool} could not make a boot manager of the Lab PE: {done.stderr.strip()[-400:]}",
-            hint="The Lab PE is written for Debian 12's gcc, binutils, gnu-efi and GRUB.",
+            f"{tool} could not build a boot manager of the Lab PE: {done.stderr.strip()[-400:]}",
+            hint="The Lab PE needs the gcc, binutils, gnu-efi and GRUB of Debian 12.",
         )

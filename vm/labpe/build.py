@@ -1,4 +1,4 @@
-"""The whole build: packages in, images and driver packages out, the same bytes each time."""
+"""Builds images and driver packages from Debian packages, the same bytes each time."""
 
 import hashlib
 import os
@@ -31,7 +31,6 @@ class Ingredients:
 
     @property
     def kernel_release(self) -> str:
-        """What `uname -r` will say."""
         return self.kernel.removeprefix("linux-image-")
 
     @property
@@ -43,11 +42,7 @@ class Ingredients:
 
 
 def fetch(tree: packages.AptTree, say: Say) -> tuple[Ingredients, ...]:
-    """Download what both architectures need.
-
-    Raises:
-        OperatorFault: the packages cannot be had.
-    """
+    """Download what both architectures need. Raises OperatorFault."""
     say("Lab PE: fetching Debian packages (about 140 MB the first time)")
     tree.update()
     found = []
@@ -59,7 +54,7 @@ def fetch(tree: packages.AptTree, say: Say) -> tuple[Ingredients, ...]:
 
 
 def build(ingredients: tuple[Ingredients, ...], folder: Path, say: Say) -> None:
-    """Make everything in `folder`, with checksums; `folder` appears whole or not at all."""
+    """Build everything in `folder`, with checksums; `folder` appears complete or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-") as scratch:
         made = Path(scratch, "made")
@@ -104,7 +99,7 @@ def write_sums(folder: Path) -> None:
 
 
 def damaged_files(folder: Path) -> tuple[str, ...]:
-    """Names of files that are gone or not as SHA256SUMS says; the list itself when it is gone."""
+    """Files that are missing or do not match SHA256SUMS; SHA256SUMS itself if it is missing."""
     try:
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -118,6 +113,5 @@ def damaged_files(folder: Path) -> tuple[str, ...]:
 
 
 def file_digest(path: Path) -> str:
-    """The SHA-256 of a file, hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -14,12 +14,10 @@ class CpioArchive:
         self._folders: set[str] = set()
 
     def add_file(self, name: str, data: bytes | memoryview, *, mode: int = 0o644) -> None:
-        """A regular file."""
         self._add_parents(name)
         self._entry(name, stat.S_IFREG | mode, data)
 
     def add_link(self, name: str, target: str) -> None:
-        """A symbolic link."""
         self._add_parents(name)
         self._entry(name, stat.S_IFLNK | 0o777, target.encode())
 

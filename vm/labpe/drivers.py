@@ -1,8 +1,8 @@
 """The Lab PE's driver packages: real INF files whose payload is Linux modules.
 
-A package looks to the catalog like any vendor's: one INF with an architecture decoration,
-hardware ids, CopyFiles, a service, a catalog file. The Lab PE loads the files named by
-CopyFiles in their order, which is why the order is the modules' load order.
+To the catalog a package looks like any vendor's: one INF with an architecture decoration, hardware
+IDs, CopyFiles, a service, a catalog file. The Lab PE loads the files in the order of CopyFiles, so
+that is the load order of the modules.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from vm.labpe.modules import KernelModules
 DECORATION = {Architecture.X64: "NTamd64", Architecture.X86: "NTx86"}
 CLASS_NAME = {NETWORK_CLASS: "Net", SCSI_CLASS: "SCSIAdapter", HDC_CLASS: "HDC"}
 DATE = "01/15/2026"
-CATALOG_TEXT = b"Lab PE stand-in: this catalog file holds no signature.\r\n"
+CATALOG_TEXT = b"Lab PE: this catalog file has no signature.\r\n"
 
 
 @dataclass(frozen=True, slots=True)
 class DriverPackage:
-    """What goes into one package: `ids` are `vendor:device`, `modules` Linux module names."""
+    """The content of one package: `ids` are `vendor:device`, `modules` Linux module names."""
 
     name: str
     class_guid: str
@@ -32,7 +32,7 @@ class DriverPackage:
 
 
 def _net(name: str, description: str, ids: str, modules: str) -> DriverPackage:
-    # One package is written in UTF-16, as many vendors' are.
+    # One package uses UTF-16, like those of many vendors.
     utf16 = name == "vmxnet3"
     return DriverPackage(
         name, NETWORK_CLASS, description, tuple(ids.split()), tuple(modules.split()), utf16
@@ -44,8 +44,8 @@ def _disk(name: str, description: str, ids: str, modules: str) -> DriverPackage:
     return DriverPackage(name, kind, description, tuple(ids.split()), tuple(modules.split()))
 
 
-# QEMU's rtl8139 is an 8139C+, hence 8139cp. virtio_pci is no symbol dependency of the
-# virtio drivers: it must be named.
+# QEMU's rtl8139 is an 8139C+, hence 8139cp. The virtio drivers use no symbol of virtio_pci, so
+# their `.modinfo` does not name it.
 PACKAGES = (
     _net("e1000", "Intel PRO/1000 MT", "8086:100E 8086:100F 8086:1008", "e1000"),
     _net("e1000e", "Intel 82574L Gigabit", "8086:10D3", "e1000e"),
@@ -114,7 +114,6 @@ def write_package(
     modules: KernelModules,
     version: str,
 ) -> None:
-    """Write INF, catalog file and modules of one package into `folder`."""
     payload = modules.load_order(package.modules)
     folder.mkdir(parents=True)
     for module in payload:

@@ -1,82 +1,45 @@
-"""Just enough ELF: sections, needed libraries, module facts, and a data-only library.
+"""ELF files of the Lab PE: needed libraries, facts of a kernel module, a data-only library.
 
-Reference: Tool Interface Standard (TIS) ELF specification 1.2; System V gABI chapter 4 and 5.
-Reads both word sizes, little endian, so a foreign architecture needs no foreign tool.
+pyelftools reads, for every architecture. It writes nothing, so `data_library` packs its few
+structures here: Tool Interface Standard (TIS) ELF specification 1.2; System V gABI chapter 4, 5.
 """
 
 import struct
 from dataclasses import dataclass
+from io import BytesIO
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.dynamic import DynamicSection
+from elftools.elf.elffile import ELFFile
 
 from netboot.errors import FormatError
 
-_DT_NEEDED = 1
-_SHT_DYNAMIC = 6
 _HASH_SYMBOL_COUNT = 2
 _STUB_DATA_SIZE = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One section header: where its bytes lie. `link` is the index of its string table."""
-
-    name: str
-    kind: int
-    offset: int
-    size: int
-    link: int
-
-
-def sections(data: bytes) -> tuple[Section, ...]:
-    """All sections of an ELF file, in file order.
-
-    Raises:
-        FormatError: not a little-endian ELF file, or cut short.
-    """
-    if data[:4] != b"\x7fELF" or len(data) < 52 or data[5] != 1:
-        raise FormatError("not a little-endian ELF file")
-    try:
-        return _sections(data, wide=data[4] == 2)
-    except (struct.error, IndexError) as error:
-        raise FormatError(f"the ELF file is cut short: {error}") from error
-
-
-def _sections(data: bytes, *, wide: bool) -> tuple[Section, ...]:
-    (table,) = struct.unpack_from("<Q" if wide else "<I", data, 0x28 if wide else 0x20)
-    entry_size, count, names_index = struct.unpack_from("<3H", data, 0x3A if wide else 0x2E)
-    rows = [
-        struct.unpack_from("<IIQQQQI" if wide else "<7I", data, table + number * entry_size)
-        for number in range(count)
-    ]
-    names = rows[names_index][4]
-    return tuple(
-        Section(_text(data, names + name), kind, offset, size, link)
-        for name, kind, _flags, _address, offset, size, link in rows
-    )
-
-
-def _text(data: bytes, offset: int) -> str:
-    return data[offset : data.index(b"\0", offset)].decode("latin-1")
-
-
 def needed_libraries(data: bytes) -> tuple[str, ...]:
-    """The DT_NEEDED names of a program or a library, in their order."""
-    table = sections(data)
-    dynamic = next((section for section in table if section.kind == _SHT_DYNAMIC), None)
-    if dynamic is None:
-        return ()
-    form = "<QQ" if data[4] == 2 else "<II"
-    strings = table[dynamic.link].offset
-    entries = struct.iter_unpack(form, data[dynamic.offset : dynamic.offset + dynamic.size])
-    return tuple(_text(data, strings + value) for tag, value in entries if tag == _DT_NEEDED)
+    """The DT_NEEDED names of a program or a library, in their order. Raises FormatError."""
+    try:
+        dynamic = ELFFile(BytesIO(data)).get_section_by_name(".dynamic")
+        if not isinstance(dynamic, DynamicSection):
+            return ()
+        # The attribute is made from the tag's name.
+        return tuple(tag.needed for tag in dynamic.iter_tags("DT_NEEDED"))  # type: ignore[attr-defined]
+    except ELFError as error:
+        raise FormatError(f"not a whole ELF file: {error}") from error
 
 
 def module_facts(data: bytes) -> dict[str, str]:
-    """The first value of each key in a kernel module's `.modinfo` section."""
-    section = next((section for section in sections(data) if section.name == ".modinfo"), None)
+    """The first value of each key in a kernel module's `.modinfo` section. Raises FormatError."""
+    try:
+        section = ELFFile(BytesIO(data)).get_section_by_name(".modinfo")
+    except ELFError as error:
+        raise FormatError(f"not a whole ELF file: {error}") from error
     if section is None:
         raise FormatError("no .modinfo section: not a kernel module")
     facts: dict[str, str] = {}
-    for entry in data[section.offset : section.offset + section.size].split(b"\0"):
+    for entry in section.data().split(b"\0"):
         key, _, value = entry.decode("latin-1").partition("=")
         if key:
             facts.setdefault(key, value)
@@ -86,8 +49,8 @@ def module_facts(data: bytes) -> dict[str, str]:
 def data_library(soname: str, symbol: str, *, wide: bool) -> bytes:
     """A shared library that exports `symbol` as 64 zero bytes, and nothing else.
 
-    libicudata is 31 MB of tables that wimlib never reads, but the loader wants its one
-    symbol; this stands in for it and needs no compiler.
+    libicudata is 31 MB of tables that wimlib never reads, but the loader needs its one symbol.
+    This replaces it, without a compiler.
     """
     names = b"\0" + soname.encode() + b"\0" + symbol.encode() + b"\0"
     symbol_name = 2 + len(soname)

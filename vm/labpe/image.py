@@ -1,7 +1,7 @@
-r"""The `.wim` of the Lab PE: the tree of files that Windows PE has, with stand-ins in their places.
+r"""The `.wim` of the Lab PE: the files that Windows PE has, with our own content.
 
-Two captures of one tree differ only in the header's GUID and in two timestamps of the XML;
-both are set to fixed values after the capture (WIM format: header offset 0x18 and 0x48).
+Two captures of one tree differ only in the header's GUID and in two timestamps of the XML. Both get
+fixed values after the capture (WIM format: header offset 0x18 and 0x48).
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from vm.labpe.boot_managers import boot_files
 from vm.tools import require_tool
 
 TIMESTAMP = 1_767_225_600  # 2026-01-01 00:00 UTC, in every file and in the XML
-WINDOWS_BUILD = 19041  # what the driver rules of servicing shall take it for
+WINDOWS_BUILD = 19041  # servicing chooses its driver rules by this number
 WIM_ARCHITECTURE = {Architecture.X64: 9, Architecture.X86: 0}
 
 _AT_GUID = 0x18
@@ -30,7 +30,7 @@ _FILETIME_EPOCH = 116_444_736_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What an image is made of; `kernel` and `initrd` are the files' bytes."""
+    """The parts of an image; `kernel` and `initrd` are the files' bytes."""
 
     architecture: Architecture
     kernel: bytes
@@ -44,11 +44,7 @@ def image_name(architecture: Architecture) -> str:
 
 
 def write_image(parts: Parts, folder: Path, wim: Path) -> None:
-    """Lay the tree out in `folder` (which must not exist) and capture it as `wim`.
-
-    Raises:
-        OperatorFault: wimlib-imagex failed.
-    """
+    """Create the tree in the new `folder` and capture it as `wim`. Raises OperatorFault."""
     for name, data in _files(parts).items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -61,8 +57,8 @@ def write_image(parts: Parts, folder: Path, wim: Path) -> None:
 
 def _files(parts: Parts) -> dict[str, bytes]:
     system = "Windows/System32"
-    stand_in = {
-        f"{system}/{name}": f"Lab PE stand-in for {name}: init obeys it by name.\r\n".encode()
+    surrogates = {
+        f"{system}/{name}": f"Lab PE: init does the work of {name}.\r\n".encode()
         for name in ("winpeshl.exe", "wpeinit.exe", "drvload.exe", "cmd.exe", "wpeutil.exe")
     }
     return {
@@ -73,9 +69,9 @@ def _files(parts: Parts) -> dict[str, bytes]:
         f"{system}/config/SYSTEM": _hive("SYSTEM", _system_keys()),
         f"{system}/config/SOFTWARE": _hive("SOFTWARE", _software_keys(parts)),
         f"{system}/config/DEFAULT": _hive("DEFAULT", _default_keys()),
-        "Windows/INF/labpe.txt": b"Lab PE stand-in: no driver is in the box.\r\n",
-        "Windows/Temp/labpe.txt": b"Lab PE stand-in.\r\n",
-        **stand_in,
+        "Windows/INF/labpe.txt": b"Lab PE: there are no inbox drivers.\r\n",
+        "Windows/Temp/labpe.txt": b"Lab PE: keeps this folder.\r\n",
+        **surrogates,
         **boot_files(parts.architecture),
     }
 
@@ -116,7 +112,7 @@ def _default_keys() -> Key:
 def _capture(parts: Parts, folder: Path, wim: Path) -> None:
     name = image_name(parts.architecture)
     properties = {
-        "DESCRIPTION": f"{name}: Linux {parts.kernel_version} in the place of Windows PE",
+        "DESCRIPTION": f"{name}: Linux {parts.kernel_version} instead of Windows PE",
         "WINDOWS/ARCH": str(WIM_ARCHITECTURE[parts.architecture]),
         "WINDOWS/PRODUCTNAME": "Lab PE",
         "WINDOWS/EDITIONID": "WindowsPE",
@@ -138,12 +134,12 @@ def _capture(parts: Parts, folder: Path, wim: Path) -> None:
     if done.returncode:
         raise OperatorFault(
             f"wimlib-imagex could not write {wim.name}: {done.stderr.strip()[-300:]}",
-            hint="Check that the disk has room.",
+            hint="Check the free space of the disk.",
         )
 
 
 def normalised(wim: bytes) -> bytes:
-    """The same WIM with a GUID made from its content and with fixed times in its XML."""
+    """The same WIM, with a GUID from its content and fixed times in its XML."""
     packed, offset, size = struct.unpack_from("<QQQ", wim, _AT_XML)
     stored = packed & 0x00FF_FFFF_FFFF_FFFF
     if stored != size:

@@ -24,18 +24,14 @@ _LOADER = {
 
 
 def is_wanted(path: str) -> bool:
-    """Whether a file of the userland packages can be of use."""
+    """Whether the initrd may need a file of the userland packages."""
     folders = [folder for both in _LIBRARY_FOLDERS.values() for folder in both]
     is_library = posixpath.dirname(path) in folders and "/libicudata." not in path
     return is_library or posixpath.basename(path) in {"busybox", "wimlib-imagex"}
 
 
 def build_initrd(files: Mapping[str, bytes], architecture: Architecture) -> bytes:
-    """The compressed archive, from the files of Debian packages by their path.
-
-    Raises:
-        OperatorFault: a program or a library is not where the packages should have put it.
-    """
+    """The compressed archive from the files of Debian packages. Raises OperatorFault."""
     archive = CpioArchive()
     for folder in ("dev", "proc", "sys", "run", "tmp", "etc"):
         archive.add_folder(folder)
@@ -60,7 +56,7 @@ def build_initrd(files: Mapping[str, bytes], architecture: Architecture) -> byte
 def _padded(data: bytes) -> bytes:
     """To a multiple of four bytes.
 
-    UEFI loaders put the next archive right behind, and the kernel takes it nowhere else
+    UEFI loaders append the next archive directly, and the kernel expects it at such an offset
     ("invalid magic at start of compressed archive").
     """
     return data + bytes(-len(data) % 4)
@@ -91,6 +87,6 @@ def _find(files: Mapping[str, bytes], *places: str) -> bytes:
         if place in files:
             return files[place]
     raise OperatorFault(
-        f"the Debian packages hold no {places[0]}",
-        hint="The Lab PE is written for Debian 12's packages; see vm/labpe/packages.py.",
+        f"the Debian packages do not contain {places[0]}",
+        hint="The Lab PE needs the packages of Debian 12; see vm/labpe/packages.py.",
     )

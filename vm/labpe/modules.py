@@ -1,7 +1,7 @@
-"""Kernel modules: which others each one needs, in the order that they are to be loaded.
+"""Kernel modules: which others each one needs, in load order.
 
-A kernel package brings no modules.dep, so the closure is taken from each module's own
-`.modinfo depends=`.
+A kernel package has no modules.dep, so the dependencies come from each module's `.modinfo
+depends=`.
 """
 
 import posixpath
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from netboot.errors import OperatorFault
 from vm.labpe import elf
 
-# Parts of a kernel that no driver of ours needs, and that make up most of it.
+# Most of a kernel; our drivers need none of it.
 _LEFT_OUT = (
     *("/sound/", "/drivers/gpu/", "/drivers/media/", "/drivers/net/wireless/", "/fs/", "/arch/"),
     *("/drivers/infiniband/", "/drivers/staging/", "/drivers/usb/", "/drivers/iio/"),
@@ -35,11 +35,7 @@ class KernelModules:
 
     @staticmethod
     def among(files: Mapping[str, bytes]) -> "KernelModules":
-        """The modules among the files of a kernel package.
-
-        Raises:
-            OperatorFault: there is none.
-        """
+        """The modules among the files of a kernel package. Raises OperatorFault."""
         modules = {
             _key(path): Module(posixpath.basename(path), data)
             for path, data in sorted(files.items())
@@ -47,19 +43,15 @@ class KernelModules:
         }
         if not modules:
             raise OperatorFault(
-                "the kernel package holds no module",
-                hint="It is not laid out as Debian 12's is; see vm/labpe/packages.py.",
+                "the kernel package contains no modules",
+                hint="Its layout differs from Debian 12's; see vm/labpe/packages.py.",
             )
         lists = [data for path, data in files.items() if path.endswith("/modules.builtin")]
         names = (_key(line) for text in lists for line in text.decode("ascii").splitlines())
         return KernelModules(modules, frozenset(names))
 
     def load_order(self, names: Iterable[str]) -> tuple[Module, ...]:
-        """The closure of `names`, each module after those that it needs.
-
-        Raises:
-            OperatorFault: a name is neither a module nor built in.
-        """
+        """The closure of `names`, each module after those that it needs. Raises OperatorFault."""
         order: list[Module] = []
         for name in names:
             self._visit(_key(name), order)
@@ -83,7 +75,7 @@ class KernelModules:
 
 
 def is_wanted(path: str) -> bool:
-    """Whether a file of a kernel package is of use: the kernel, or a module for a card."""
+    """Whether the Lab PE needs a file of a kernel package: the kernel, or a module for a card."""
     if path.startswith("boot/vmlinuz-") or path.endswith("/modules.builtin"):
         return True
     return path.endswith(".ko") and not any(part in path for part in _LEFT_OUT)

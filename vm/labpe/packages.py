@@ -1,8 +1,8 @@
 """Debian packages for the Lab PE, fetched into a private apt tree.
 
-The host's own packages, its architecture and its root user never matter: every call hands apt
-a state folder, a source list and an architecture of its own. apt checks signatures and hashes.
-The suite is pinned to Debian 12: it is the last one with a kernel for 32-bit PCs.
+The host's packages and architecture do not matter, and root is not needed: every call gives apt its
+own state folder, source list and architecture. apt checks signatures and hashes. The suite is
+Debian 12, the last one with a kernel for 32-bit PCs.
 """
 
 import os
@@ -21,7 +21,7 @@ from vm.tools import require_tool
 SUITE = "bookworm"
 MIRROR_VARIABLE = "NETBOOT_DEBIAN_MIRROR"
 MIRROR_LIST = Path("/usr/share/python-apt/templates/Debian.info")
-"""What apt's own package knows of Debian, on Ubuntu too (python-apt-common)."""
+"""apt's list of Debian mirrors, on Ubuntu too (python-apt-common)."""
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
@@ -44,10 +44,10 @@ USERLAND = (
     "libgcc-s1",
 )
 
-_LINK_LIMIT = 8  # links that lead to links, as a kernel would follow them, and fewer
+_LINK_LIMIT = 8  # links to links that are followed; a kernel follows more
 _NETWORK_HINT = (
-    "The Lab PE is made of Debian packages: check that this machine reaches its Debian mirror, "
-    f"or name another one in {MIRROR_VARIABLE}."
+    "The Lab PE needs Debian packages: check that this machine reaches its Debian mirror, "
+    f"or set {MIRROR_VARIABLE} to another one."
 )
 
 
@@ -58,11 +58,7 @@ class AptTree:
     folder: Path
 
     def run(self, tool: str, arguments: Sequence[str], *, cwd: Path | None = None) -> str:
-        """Standard output of an apt tool run on this tree.
-
-        Raises:
-            OperatorFault: the tool failed; the message carries its last lines.
-        """
+        """Standard output of an apt tool run on this tree. Raises OperatorFault."""
         argv = [require_tool(tool, package="apt"), *self._options(), *arguments]
         done = subprocess.run(
             argv, cwd=cwd, capture_output=True, text=True, check=False, env=_plain_environment()
@@ -73,11 +69,7 @@ class AptTree:
         return done.stdout
 
     def update(self) -> None:
-        """Make the folders and fetch the package lists.
-
-        Raises:
-            OperatorFault: no mirror is known, or the lists cannot be had.
-        """
+        """Make the folders and fetch the package lists. Raises OperatorFault."""
         for name in ("state/lists/partial", "cache/archives/partial", "etc"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         (self.folder / "status").touch()
@@ -93,12 +85,12 @@ class AptTree:
         match = re.search(r"^Depends:.*?\b(linux-image-\d[\w.+-]*)", text, re.MULTILINE)
         if match is None:
             raise OperatorFault(
-                f"{KERNEL_METAPACKAGE[architecture]} names no kernel", hint=_NETWORK_HINT
+                f"{KERNEL_METAPACKAGE[architecture]} depends on no kernel", hint=_NETWORK_HINT
             )
         return match.group(1)
 
     def download(self, packages: Iterable[str], architecture: Architecture) -> list[Path]:
-        """The `.deb` files of `packages`; a file that is already there is not fetched again."""
+        """Fetch those `.deb` files of `packages` that are missing; returns all of them."""
         folder = self.folder / "debs" / architecture.value
         folder.mkdir(parents=True, exist_ok=True)
         debian = DEBIAN_ARCHITECTURE[architecture]
@@ -109,7 +101,7 @@ class AptTree:
     def _newest(self, folder: Path, package: str) -> Path:
         found = sorted(folder.glob(f"{package}_*.deb"), key=lambda path: path.stat().st_mtime)
         if not found:
-            raise OperatorFault(f"apt-get download left no {package}", hint=_NETWORK_HINT)
+            raise OperatorFault(f"apt-get did not download {package}", hint=_NETWORK_HINT)
         for old in found[:-1]:
             old.unlink()
         return found[-1]
@@ -131,9 +123,9 @@ class AptTree:
 
 
 def read_files(archives: Iterable[Path], wanted: Callable[[str], bool]) -> dict[str, bytes]:
-    """The files of `.deb` archives whose path is wanted; links give what they lead to.
+    """The wanted files of `.deb` archives by path; a link gives its target's content.
 
-    Nothing is written to disk: a kernel package unpacks to thousands of files.
+    In memory: a kernel package unpacks to thousands of files.
     """
     files: dict[str, bytes] = {}
     links: dict[str, str] = {}
@@ -176,16 +168,12 @@ def _read_archive(
         archive.unlink(missing_ok=True)
         raise OperatorFault(
             f"{archive.name} cannot be unpacked: {words}",
-            hint="The archive has been removed; run the build again to fetch it anew.",
+            hint="The archive has been deleted; run the build again to download it.",
         )
 
 
 def find_mirror() -> str:
-    """The address of a Debian mirror: the operator's choice, the host's own, or Debian's own.
-
-    Raises:
-        MissingTool: the host is no Debian and knows of none, and the operator named no mirror.
-    """
+    """A Debian mirror: the variable's, the host's, or Debian's own. Raises MissingTool."""
     chosen = os.environ.get(MIRROR_VARIABLE, "").strip()
     if chosen:
         return chosen
@@ -197,9 +185,9 @@ def find_mirror() -> str:
     if known is not None:
         return known[1]
     raise MissingTool(
-        "the Lab PE needs a Debian mirror, and this machine's apt sources name none",
+        "the Lab PE needs a Debian mirror, but this machine's apt sources do not name one",
         hint="Install debian-archive-keyring and python-apt-common,"
-        f" or set {MIRROR_VARIABLE} to a mirror's address.",
+        f" or set {MIRROR_VARIABLE} to the address of a mirror.",
     )
 
 
@@ -208,7 +196,7 @@ def _mirror_list() -> str:
 
 
 def _host_sources() -> list[tuple[str, str, str, str]]:
-    """(address, release, component, origin) of the host's package sources, in their order."""
+    """(address, release, component, origin) of the host's package sources."""
     tool = require_tool("apt-get", package="apt")
     form = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)"
     done = subprocess.run(

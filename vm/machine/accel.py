@@ -1,8 +1,8 @@
-"""Which accelerator QEMU may use: KVM only where it has proved that it boots this very kernel.
+"""Chooses QEMU's accelerator: KVM only after it has booted the Lab PE's kernel.
 
-/dev/kvm may exist, open, make a machine and even run a few instructions, and then hang a real
-kernel (nested virtualisation). So nothing less than a boot counts: the Lab PE's kernel as far as
-its "no root" panic, under a time limit. The answer is kept until the host boots again.
+/dev/kvm may exist, open, create a machine and even run a few instructions, and then hang a real
+kernel (nested virtualisation). So only a boot counts: the Lab PE's kernel up to its "no root"
+panic, within a time limit. The answer is kept until the host restarts.
 """
 
 import contextlib
@@ -26,25 +26,22 @@ _CHOICES = ("auto", "kvm", "tcg")
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """What a trial boot showed."""
+    """Result of a trial boot."""
 
     usable: bool
     reason: str
 
 
 def choose_accelerator(kernel: Callable[[], Path | None], cache: Path, *, emulator: str) -> str:
-    """`kvm` or `tcg`. The operator's word in NETBOOT_VM_ACCEL comes before any trial.
+    """`kvm` or `tcg`. NETBOOT_VM_ACCEL overrides the trial.
 
-    `kernel` is asked for only when a trial is due; without one there is no trial and no KVM.
-
-    Raises:
-        InvalidInput: the variable says something else.
-        MissingTool: the emulator is not installed.
+    Calls `kernel` only for a trial; without a kernel there is no trial and no KVM.
+    Raises InvalidInput, MissingTool.
     """
     wish = os.environ.get(ACCELERATOR_VARIABLE, "auto").lower()
     if wish not in _CHOICES:
         raise InvalidInput(
-            f"{ACCELERATOR_VARIABLE}={wish} means nothing",
+            f"{ACCELERATOR_VARIABLE} cannot be {wish!r}",
             hint=f"Set it to one of: {', '.join(_CHOICES)}.",
         )
     if wish != "auto":
@@ -65,7 +62,7 @@ def choose_accelerator(kernel: Callable[[], Path | None], cache: Path, *, emulat
 def fly_canary(
     accelerator: str, kernel: Path, *, emulator: str, seconds: float = CANARY_SECONDS
 ) -> Canary:
-    """Boot `kernel` as far as its panic for want of a root file system."""
+    """Boot `kernel` until it panics because it has no root file system."""
     argv = canary_argv(accelerator, kernel, emulator=emulator)
     process = subprocess.Popen(
         argv,
@@ -79,7 +76,7 @@ def fly_canary(
     except subprocess.TimeoutExpired:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        # A process that hangs inside the kernel is abandoned: waiting for it could be for ever.
+        # A process that hangs inside the kernel is abandoned: waiting might never end.
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.communicate(timeout=2.0)
         return Canary(usable=False, reason=f"no panic within {seconds:g} s")
@@ -87,18 +84,18 @@ def fly_canary(
 
 
 def judge_canary(status: int, output: bytes) -> Canary:
-    """Usable only when the kernel came up and panicked as it was told to."""
+    """Usable only if the kernel started and then panicked, as its command line demands."""
     if status != 0:
         words = output.decode(errors="replace").strip().splitlines()[-1:]
         return Canary(usable=False, reason=f"QEMU ended with {status}: {' '.join(words)}")
     for word in (b"Linux version", b"Kernel panic"):
         if word not in output:
-            return Canary(usable=False, reason=f"the console never said {word.decode()!r}")
-    return Canary(usable=True, reason="the kernel came up and panicked as it was told to")
+            return Canary(usable=False, reason=f"the console did not print {word.decode()!r}")
+    return Canary(usable=True, reason="the kernel started, and panicked as expected")
 
 
 def canary_argv(accelerator: str, kernel: Path, *, emulator: str) -> Sequence[str]:
-    """The trial machine: no disk, no network, panic means exit."""
+    """The trial machine: no disk, no network; QEMU exits when the kernel panics."""
     return (
         require_tool(emulator, package="qemu-system-x86"),
         *("-accel", accelerator, "-m", "256", "-nodefaults", "-display", "none"),
@@ -108,7 +105,7 @@ def canary_argv(accelerator: str, kernel: Path, *, emulator: str) -> Sequence[st
 
 
 def _read(cache: Path) -> dict[str, bool]:
-    """An unreadable answer is no answer: the trial is made again."""
+    """If the answers cannot be read, the trial is repeated."""
     try:
         answers = json.loads(cache.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What a machine writes on its consoles, read for signs: progress, the Lab PE's lines, failure."""
+"""Reads a machine's consoles for progress, the Lab PE's lines, and failure."""
 
 import re
 from collections.abc import Iterator
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;=?]*[A-Za-z]|[()][A-Z0-9])")
 _LABPE = re.compile(r"LABPE (?P<uptime>\d+\.\d+) (?P<key>[A-Z][A-Z-]*)(?: (?P<rest>.*))?$")
 
-# Each of these means that nothing more will come. GRUB's "error: " and OVMF's "failed to load"
-# are not among them: both are said in the course of boots that succeed.
+# After each of these the boot is over. GRUB's "error: " and OVMF's "failed to load" are not
+# among them: both also appear in boots that succeed.
 _HOPELESS = (
-    (re.compile(r"No bootable device"), "the BIOS found nothing to boot"),
-    (re.compile(r"No more network devices"), "iPXE found no way to boot"),
+    (re.compile(r"No bootable device"), "the BIOS found no boot device"),
+    (re.compile(r"No more network devices"), "iPXE could not boot from any network card"),
     (re.compile(r"Kernel panic - not syncing: (?P<why>.*)"), "the kernel panicked"),
     (re.compile(r"Initramfs unpacking failed: (?P<why>.*)"), "the first file system is damaged"),
-    (re.compile(r"BdsDxe: No bootable option or device"), "the firmware found nothing to boot"),
+    (re.compile(r"BdsDxe: No bootable option or device"), "the firmware found no boot device"),
 )
 
 _PROMPTS = (
-    (re.compile(r"Shell> $"), "the firmware fell into its shell"),
+    (re.compile(r"Shell> $"), "the firmware stopped in its shell"),
     (re.compile(r"grub(?: rescue)?> $"), "GRUB stopped at its prompt"),
     (re.compile(r"iPXE> $"), "iPXE stopped at its prompt"),
 )
@@ -62,9 +62,9 @@ def _lab_lines(text: str) -> Iterator[LabLine]:
 
 
 def hopeless(whole_lines: str, open_line: str = "") -> str:
-    """Why nothing more will come, or an empty string while there is hope.
+    """Why the boot is over, or an empty string while it may go on.
 
-    A message counts once its line is whole, a prompt while its line is open.
+    A message counts when its line is complete, a prompt while its line is open.
     """
     for patterns, text in ((_HOPELESS, plain(whole_lines)), (_PROMPTS, plain(open_line))):
         for pattern, words in patterns:
@@ -76,7 +76,7 @@ def hopeless(whole_lines: str, open_line: str = "") -> str:
 
 
 class ConsoleReader:
-    """Bytes in, whole Lab PE lines and hopelessness out; keeps all text."""
+    """Takes bytes, gives the Lab PE's lines and the reason of a failure; keeps all text."""
 
     def __init__(self) -> None:
         self._text: list[str] = []
@@ -84,11 +84,10 @@ class ConsoleReader:
 
     @property
     def text(self) -> str:
-        """Everything so far."""
         return "".join(self._text)
 
     def receive(self, data: bytes) -> tuple[tuple[LabLine, ...], str]:
-        """The Lab PE lines that `data` completed, and `hopeless` over what is new."""
+        """The Lab PE lines that `data` completes, and `hopeless` for the new text."""
         text = data.decode("latin-1")
         self._text.append(text)
         fresh = self._open_line + text

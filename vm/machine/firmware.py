@@ -1,11 +1,11 @@
 """The machines that the lab can build: four kinds of firmware, and network cards.
 
-Facts about QEMU's firmware, each seen on a machine:
-- OVMF has a driver of its own for virtio only. For the other cards it starts the iPXE driver in
-  the card's ROM; without that ROM there is no network at all.
-- Debian's ROMs hold no driver for ia32 UEFI. There a virtio card boots, and the card under test
+What QEMU's firmware does, as observed:
+- OVMF only has a driver for virtio. For the other cards it starts the iPXE driver in the card's
+  ROM; without that ROM the machine has no network.
+- Debian's ROMs have no driver for ia32 UEFI. There a virtio card boots, and the card under test
   is a second one.
-- OVMF for ia32 is built for SMM, hence q35 with its switches.
+- OVMF for ia32 is built for SMM, which needs q35 with its switches.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from netboot.images.architecture import Architecture
 
 
 class FirmwareKind(StrEnum):
-    """Firmware and processor, as the operator names them."""
+    """Firmware and processor, as the administrator names them."""
 
     BIOS_X64 = "bios-x64"
     BIOS_X86 = "bios-x86"
@@ -26,14 +26,13 @@ class FirmwareKind(StrEnum):
 
     @property
     def is_uefi(self) -> bool:
-        """Not a BIOS."""
         return self in {FirmwareKind.UEFI_X64, FirmwareKind.UEFI_IA32}
 
     @property
     def architecture(self) -> Architecture:
         """The architecture of the image that such a machine gets.
 
-        Over BIOS a boot server cannot see the processor; what it offers depends on its default.
+        A boot server cannot see a BIOS machine's processor: the default image decides.
         """
         x64 = {FirmwareKind.BIOS_X64, FirmwareKind.UEFI_X64}
         return Architecture.X64 if self in x64 else Architecture.X86
@@ -43,7 +42,7 @@ class Rom(StrEnum):
     """What is in the network card's boot ROM."""
 
     IPXE = "ipxe"  # QEMU's own
-    NONE = "none"  # the firmware has to do it
+    NONE = "none"  # the firmware boots by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +73,7 @@ VIRTIO = NICS["virtio-net-pci"]
 
 
 def find_nic(name: str) -> Nic:
-    """The card of that name.
-
-    Raises:
-        InvalidInput: the lab has no such card.
-    """
+    """The card of that name. Raises InvalidInput."""
     if name not in NICS:
         raise InvalidInput(
             f"the lab has no network card {name!r}", hint=f"It has: {', '.join(NICS)}."
@@ -87,11 +82,7 @@ def find_nic(name: str) -> Nic:
 
 
 def find_firmware(name: str) -> FirmwareKind:
-    """The firmware of that name.
-
-    Raises:
-        InvalidInput: the lab has no such firmware.
-    """
+    """The firmware of that name. Raises InvalidInput."""
     try:
         return FirmwareKind(name)
     except ValueError as error:
@@ -129,20 +120,19 @@ _EMULATOR = {
 
 
 def emulator_of(kind: FirmwareKind) -> str:
-    """The QEMU program; 32-bit BIOS machines get a processor that knows no 64-bit mode."""
+    """The QEMU program; 32-bit BIOS machines get a processor without 64-bit mode."""
     return _EMULATOR[kind]
 
 
 def flash_of(kind: FirmwareKind) -> Flash | None:
-    """The flash files of a UEFI machine; None for BIOS, which QEMU brings along.
+    """The flash files of a UEFI machine; None for BIOS, which is part of QEMU.
 
-    Raises:
-        MissingTool: the firmware is not installed.
+    Raises MissingTool.
     """
     flash = _FLASH.get(kind)
     if flash is not None and not (flash.code.exists() and flash.variables.exists()):
         raise MissingTool(
-            f"no firmware for {kind.value} machines is installed",
+            f"the firmware for {kind.value} machines is not installed",
             hint=f"Install it: apt-get install {flash.package}",
         )
     return flash
@@ -152,7 +142,7 @@ def firmware_arguments(kind: FirmwareKind, accelerator: str, variables: Path) ->
     """QEMU's options for the board and its firmware; `variables` is this machine's own copy."""
     flash = flash_of(kind)
     if flash is None:
-        # graphics=off: what BIOS and boot ROM write goes to the serial port too; VGA stays.
+        # graphics=off: BIOS and boot ROM also write to the serial port; VGA stays.
         return ["-machine", f"pc,accel={accelerator},graphics=off"]
     smm = ",smm=on" if kind is FirmwareKind.UEFI_IA32 else ""
     secure = ["-global", "driver=cfi.pflash01,property=secure,value=on"] if smm else []
@@ -166,5 +156,5 @@ def firmware_arguments(kind: FirmwareKind, accelerator: str, variables: Path) ->
 
 
 def default_rom(kind: FirmwareKind, nic: Nic) -> Rom:
-    """A virtio card under UEFI is left to the firmware's own PXE; the others need their ROM."""
+    """A virtio card under UEFI boots by the firmware's own PXE; the others need their ROM."""
     return Rom.NONE if kind.is_uefi and nic == VIRTIO else Rom.IPXE

@@ -1,8 +1,9 @@
 """An iPXE boot ROM made to look like an ordinary PXE ROM.
 
-QEMU's network cards carry iPXE, which always says so (user class 77, option 175). Most machines
-in the field carry a plain PXE 2.1 ROM. Padding the two options out of its DHCP packets shows us
-how those are served; after the first TFTP request the program that we sent speaks for itself.
+QEMU's network cards have iPXE, which announces itself (user class 77, option 175). Most machines in
+the field have a plain PXE 2.1 ROM. Without these two options in its DHCP packets, iPXE is served as
+they are. After the first TFTP request the packets come from the program that we sent: they stay as
+they are.
 """
 
 _ETHERTYPE_IPV4 = b"\x08\x00"
@@ -20,7 +21,6 @@ class PlainPxe:
         self._disguised = True
 
     def __call__(self, frame: bytes) -> bytes | None:
-        """The frame as a plain ROM would have sent it."""
         port = udp_destination(frame)
         if port == _TFTP:
             self._disguised = False

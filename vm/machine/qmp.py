@@ -1,7 +1,7 @@
-"""QEMU's control channel, as far as the lab needs it: commands, and what came in between.
+"""QEMU's control channel, as far as the lab needs it: commands, and the events between them.
 
-Reference: QEMU documentation, "QEMU Machine Protocol Specification". The socket is one end of a
-pair whose other end QEMU inherits, so there is no path and no race.
+Reference: QEMU documentation, "QEMU Machine Protocol Specification". QEMU inherits the other end of
+the socket pair, so there is no path and no race.
 """
 
 import json
@@ -17,7 +17,7 @@ class QmpError(NetbootError):
 
 
 class QmpClient:
-    """A synchronous client; every wait ends after `timeout` seconds at the latest."""
+    """A synchronous client; no wait takes longer than `timeout` seconds."""
 
     def __init__(self, link: socket.socket, *, timeout: float = 10.0) -> None:
         self._link = link
@@ -27,11 +27,7 @@ class QmpClient:
         self.events: list[dict[str, Any]] = []
 
     def execute(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
-        """The answer to one command; events that arrive meanwhile go to `events`.
-
-        Raises:
-            QmpError: QEMU says no, does not answer in time, or has closed the channel.
-        """
+        """The answer to one command; collects `events` meanwhile. Raises QmpError."""
         if not self._ready:
             self._message()  # the greeting
             self._ready = True
@@ -50,7 +46,6 @@ class QmpClient:
         raise AssertionError("unreachable: _messages ends by raising")
 
     def close(self) -> None:
-        """Close our end."""
         self._link.close()
 
     def _messages(self) -> Iterator[dict[str, Any]]:

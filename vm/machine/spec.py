@@ -11,7 +11,7 @@ from vm.network.lab_network import Slot
 
 @dataclass(frozen=True, slots=True)
 class DirectBoot:
-    """Kernel and first file system handed over by QEMU itself, past any network boot."""
+    """Kernel and first file system that QEMU itself loads, without a network boot."""
 
     kernel: Path
     initrd: Path
@@ -30,9 +30,9 @@ class Bus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A disk or disc in a file; the first of a machine is what its firmware starts.
+    """A disk or disc in a file; the firmware starts the machine's first one.
 
-    What the machine writes is forgotten unless it `keeps`.
+    The disk forgets what the machine writes unless it `keeps`.
     """
 
     path: Path
@@ -45,10 +45,9 @@ class Disk:
 class MachineSpec:
     """What to build. `memory` in MB; `plain_pxe` hides that the boot ROM is iPXE.
 
-    `slot` gives the machine its addresses; no two machines of one lab may share one.
-    `mac` overrides the slot's, for a machine that must be known again.
-    `extra` are more QEMU options. With `disks` the network boot is off. A machine that
-    `restarts` goes on after a reset; others end with it.
+    `slot` gives the machine its addresses: two machines of a lab must not share one. `mac`
+    overrides the slot's address. `extra` are more QEMU options. A machine with `disks` does not
+    boot by the network. A machine that `restarts` continues after a reset; others end there.
     """
 
     firmware: FirmwareKind
@@ -65,39 +64,37 @@ class MachineSpec:
 
     @property
     def boots_by_network(self) -> bool:
-        """Whether the firmware may look for a boot server."""
         return self.direct is None and not self.disks
 
     @property
     def boot_rom(self) -> Rom:
-        """What is in the boot card's ROM."""
         return self.rom if self.rom is not None else default_rom(self.firmware, self.boot_nic)
 
     @property
     def boot_nic(self) -> Nic:
-        """The card that boots: ia32 UEFI knows virtio only."""
+        """The card that boots: ia32 UEFI can only boot from virtio."""
         needs_virtio = self.firmware is FirmwareKind.UEFI_IA32 and self.boots_by_network
         return VIRTIO if needs_virtio else self.nic
 
     @property
     def second_nic(self) -> Nic | None:
-        """The card under test where it is not the one that boots."""
+        """The card under test if it is not the one that boots."""
         return self.nic if self.nic != self.boot_nic else None
 
     @property
     def boot_mac(self) -> str:
-        """The address that the boot server sees."""
+        """The address of the card that boots."""
         return self.mac or self.slot.mac
 
     @property
     def tested_mac(self) -> str:
-        """The address that the boot image reports from."""
+        """The address of the card that the boot image reports through."""
         return self.slot.second_mac if self.second_nic else self.boot_mac
 
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """File descriptors that QEMU inherits, and files of its own."""
+    """File descriptors that QEMU inherits, and this machine's files."""
 
     network: Sequence[int]
     control: int
@@ -109,7 +106,6 @@ class Wiring:
 
 
 def qemu_arguments(spec: MachineSpec, wiring: Wiring, *, accelerator: str) -> list[str]:
-    """Everything after the program's name."""
     return [
         *firmware_arguments(spec.firmware, accelerator, wiring.variables),
         *("-m", str(spec.memory), "-nodefaults", "-no-user-config"),
@@ -134,7 +130,7 @@ def _channel(name: str, descriptor: int, *, log: Path | None = None) -> list[str
 
 
 def _network_cards(spec: MachineSpec, wiring: Wiring) -> list[str]:
-    """The cards; every one that shall not boot must say so by an empty ROM."""
+    """The cards; QEMU lets a card boot unless its ROM is empty."""
     rom = ",romfile=" if spec.boot_rom is Rom.NONE or not spec.boots_by_network else ""
     order = ",bootindex=1" if spec.boots_by_network else ""
     boot = f"{spec.boot_nic.device},netdev=net0,mac={spec.boot_mac}{order}{rom}"
@@ -150,7 +146,7 @@ def _netdev(number: int, descriptor: int) -> list[str]:
 
 
 def _disk(number: int, disk: Disk) -> list[str]:
-    """A drive with a controller of its own; the firmware's order is the disks'."""
+    """A drive with its own controller; the firmware tries the disks in their order."""
     name, order = f"disk{number}", f"drive=disk{number},bootindex={number}"
     once = "" if disk.keeps else ",snapshot=on"
     drive = f"if=none,id={name},format={disk.format},file={disk.path}"

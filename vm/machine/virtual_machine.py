@@ -1,8 +1,7 @@
-"""A virtual machine as a context manager: switched on inside it, gone after it.
+"""A virtual machine as a context manager: it runs inside the context.
 
-Nothing here waits without a limit or polls: consoles, control channel and the process itself
-are descriptors in one selector. A machine that makes no progress is given up with the last
-stage named; a limit reached is never read as a result.
+Every wait has a limit: one selector watches the consoles and the process. A machine without
+progress is abandoned, and the last stage that it reached is named; a time-out is never a result.
 """
 
 import contextlib
@@ -16,7 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from vm.machine.console import ConsoleReader, LabLine
@@ -47,9 +45,9 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds without any sign of life, seconds in all, and seconds of processor time.
+    """Seconds without a sign of life, seconds in all, and seconds of processor time.
 
-    Under load the clock on the wall runs away, processor time does not.
+    A busy host makes a machine slow, but does not use up its processor time.
     """
 
     silence: float = 90.0
@@ -62,7 +60,7 @@ DEFAULT_LIMITS = Limits()
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is left of a run: the evidence. `screenshot` is None where none could be taken."""
+    """The evidence of a run. `screenshot` is None if QEMU could not take one."""
 
     ending: Ending
     words: str
@@ -89,11 +87,7 @@ class Machine:
         self._process: subprocess.Popen[bytes]
 
     def __enter__(self) -> Self:
-        """Switch it on.
-
-        Raises:
-            MissingTool: QEMU or the firmware is not installed.
-        """
+        """Switch it on. Raises MissingTool."""
         self.work.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as stack:
             self._serial, serial_far = self._pair(stack)
@@ -120,13 +114,7 @@ class Machine:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Switch it off; never waits without limit."""
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def run(
@@ -136,9 +124,9 @@ class Machine:
         *,
         leash: socket.socket | None = None,
     ) -> Run:
-        """Watch the machine until the Lab PE says DONE, or nothing more can come.
+        """Watch the machine until the Lab PE prints DONE, or the boot has failed.
 
-        When something comes on `leash`, or its other end closes, the machine is given up.
+        A byte on `leash`, or its end, cancels the run.
         """
         ending, words = self._watch(limits, on_line, leash)
         screenshot = self._screenshot()
@@ -166,14 +154,14 @@ class Machine:
                 ready = [key.fileobj for key, _ in selector.select(_TICK_SECONDS)]
                 now = time.monotonic()
                 if leash is not None and leash in ready:
-                    return Ending.CANCELLED, "switched off on request"
+                    return Ending.CANCELLED, "it was switched off on request"
                 for source in self._consoles:
                     if source in ready:
                         alive_at = now
                         found = self._read(source, selector, on_line)
                         if found:
                             return found
-                # Consoles first: the last words of a machine come before its end.
+                # Consoles first: what the machine printed last explains its end.
                 if exited in ready and not self._consoles.keys() & set(ready):
                     return Ending.EXITED, f"QEMU ended with {self._process.wait(1)}: {self._log()}"
                 if self.witness.frames != frames:
@@ -214,7 +202,7 @@ class Machine:
         try:
             self._qmp.execute("screendump", {"filename": str(path), "format": "png"})
         except QmpError:
-            return None  # switched off already, or an older QEMU: the serial log tells the story
+            return None  # it is off already, or QEMU is older: the serial log is enough
         return path
 
     def _pair(self, stack: contextlib.ExitStack) -> tuple[socket.socket, socket.socket]:
@@ -256,11 +244,11 @@ class Machine:
 
     def _log(self) -> str:
         text = (self.work / "qemu.log").read_text(encoding="utf-8", errors="replace").strip()
-        return text[-300:] or "it said nothing"
+        return text[-300:] or "no message"
 
 
 def processor_seconds(pid: int) -> float:
-    """User and system time of a process that still has an entry; 0.0 when it has none."""
+    """User and system time of a process; 0.0 if it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="latin-1").rpartition(")")[2].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""What a machine did on the wire, told from its own frames: how far it came, and when last."""
+"""What a machine did on the network, from the frames that it sent."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,10 +16,10 @@ _BY_UDP_PORT = {67: "asked for an address", 4011: "asked the boot server", 69: "
 
 @dataclass(slots=True)
 class Witness:
-    """Sees every frame that a machine sends, changes none.
+    """A switch hook that sees every frame of a machine and changes none.
 
-    `stages` are in the order of their first frame; `reported` is set when a report to the
-    site was sent. `frames` counts all. `on_stage` is told of each stage when it is reached.
+    `stages` are in the order of their first frame; `reported` is set when the machine sends a
+    report. `frames` counts all. It calls `on_stage` for each new stage.
     """
 
     stages: list[str] = field(default_factory=list)
@@ -28,7 +28,6 @@ class Witness:
     on_stage: Callable[[str], None] = lambda _stage: None
 
     def __call__(self, frame: bytes) -> bytes | None:
-        """A switch hook."""
         self.frames += 1
         stage = _stage(frame)
         if stage and stage not in self.stages:
@@ -40,7 +39,6 @@ class Witness:
 
     @property
     def last_stage(self) -> str:
-        """How far it came, in words."""
         return self.stages[-1] if self.stages else "sent nothing"
 
 

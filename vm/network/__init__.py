@@ -1,1 +1,1 @@
-"""The lab's private network: namespaces, switch, and the daemons in it."""
+"""The lab's private network: namespaces, switch, DHCP server."""

@@ -1,4 +1,4 @@
-"""Waiting for a daemon to listen: the kernel's socket tables of its own namespace say so."""
+"""Waits until a daemon listens, by the kernel's socket tables of its namespace."""
 
 import subprocess
 import time
@@ -20,11 +20,7 @@ def wait_until_bound(
     tcp: Collection[int] = (),
     seconds: float = 30.0,
 ) -> None:
-    """Return once the namespace of `process` has sockets on all these ports.
-
-    Raises:
-        OperatorFault: the daemon ended, or was not ready in time; the message has its last words.
-    """
+    """Wait until the namespace of `process` has sockets on all ports. Raises OperatorFault."""
     deadline = time.monotonic() + seconds
     while True:
         missing = [
@@ -36,10 +32,10 @@ def wait_until_bound(
         if process.poll() is not None or time.monotonic() > deadline:
             words = log.read_text(encoding="utf-8", errors="replace").strip()[-600:]
             raise OperatorFault(
-                f"a daemon of the lab does not listen on {', '.join(missing)}",
-                hint=f"Its last words: {words or 'none'}",
+                f"a service of the lab does not listen on {', '.join(missing)}",
+                hint=f"Its last messages: {words or 'none'}",
             )
-        # The kernel tells nobody when a socket is bound; a look costs microseconds.
+        # The kernel sends no event when a socket is bound; a look costs microseconds.
         time.sleep(_PAUSE_SECONDS)
 
 

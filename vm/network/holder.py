@@ -1,9 +1,9 @@
-"""The process that holds the lab's namespaces: it makes them, hands over the ports, and waits.
+"""The process that holds the lab's namespaces: it creates them, hands over the ports, and waits.
 
-Run as `python -m vm.network.holder FD` under `unshare`. FD is a connected Unix socket: over it go
-AF_PACKET sockets (SCM_RIGHTS) and one JSON line; when the other side closes it, by will or by
-death, this process ends and the namespaces with it. Imports nothing but the standard library
-and does nothing else, since it runs with every right inside them.
+Run as `python -m vm.network.holder FD` under `unshare`. FD is a connected Unix socket, which
+carries AF_PACKET sockets (SCM_RIGHTS) and one JSON line. When the other side closes it or dies,
+this process ends, and the namespaces with it. It has every right inside them, so it imports only
+the standard library and does nothing else.
 """
 
 import array
@@ -21,8 +21,8 @@ from pathlib import Path
 
 _CLONE_NEWNET = 0x40000000
 _SIOCETHTOOL = 0x8946
-# ETHTOOL_SRXCSUM, STXCSUM, STSO, SGSO, SGRO (linux/ethtool.h): all off, or frames reach the
-# switch with unfinished checksums and larger than any wire carries.
+# ETHTOOL_SRXCSUM, STXCSUM, STSO, SGSO, SGRO (linux/ethtool.h): all off. Otherwise frames reach the
+# switch with unfinished checksums, and larger than an Ethernet frame may be.
 _OFFLOADS = (0x15, 0x17, 0x1F, 0x24, 0x2C)
 _SOL_PACKET = 263
 _PACKET_ADD_MEMBERSHIP = 1
@@ -32,7 +32,7 @@ _ETH_P_ALL = 3
 
 
 def main(argv: list[str]) -> int:
-    """Make what the plan on the socket says, then wait for its end."""
+    """Create what the plan on the socket says, then wait until the socket closes."""
     with socket.socket(fileno=int(argv[0])) as channel:
         plan = json.loads(_line(channel))
         try:
@@ -63,7 +63,7 @@ def _namespace(name: str, addresses: list[str]) -> socket.socket:
     _run("ip", "link", "set", outer, "up")
     _run("ip", "-n", name, "link", "set", "lo", "up")
     with _inside(name):
-        # No neighbour discovery delays: addresses are usable at once.
+        # No duplicate address detection: addresses are usable at once.
         for key in ("accept_dad", "dad_transmits"):
             Path(f"/proc/sys/net/ipv6/conf/eth0/{key}").write_text("0", encoding="ascii")
         _offloads_off("eth0")
@@ -75,7 +75,7 @@ def _namespace(name: str, addresses: list[str]) -> socket.socket:
 
 
 def _packet_socket(interface: str) -> socket.socket:
-    """All frames of an interface, whomever they are for, without those that we send."""
+    """All frames of an interface, for any receiver, without those that we send."""
     link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
     link.bind((interface, 0))
     link.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
@@ -96,7 +96,7 @@ def _offloads_off(interface: str) -> None:
 
 @contextmanager
 def _inside(name: str) -> Iterator[None]:
-    """This thread in another network namespace, and back (os.setns came with Python 3.12)."""
+    """Put this thread into another network namespace, and back (os.setns is Python 3.12's)."""
     with Path("/proc/self/ns/net").open("rb") as home, Path("/run/netns", name).open("rb") as there:
         _setns(there.fileno())
         try:

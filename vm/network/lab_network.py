@@ -1,12 +1,12 @@
-"""The lab's private network: what a boot server's LAN looks like, touching no real one.
+"""The lab's private network: like a boot server's LAN, without touching a real one.
 
-    dhcp  10.77.0.1   an ordinary DHCP server (dnsmasq) that knows nothing of booting
+    dhcp  10.77.0.1   an ordinary DHCP server (dnsmasq) without boot options
     srv   10.77.0.2   the boot server under test
     the switch        joins both with the virtual machines' ports
 
-Two programs that listen on port 67 live in two namespaces, so both see every broadcast, as on a
-LAN. An ordinary user can make all of it where the system allows user namespaces. When this
-process dies, however it dies, the namespaces and everything in them go.
+The two programs on port 67 run in two namespaces, so both see every broadcast, as on a LAN. An
+ordinary user can create the network if the system allows user namespaces. When this process ends
+for any reason, the kernel removes the namespaces and everything in them.
 """
 
 import contextlib
@@ -20,7 +20,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self
 
 from netboot.errors import NotPermitted, OperatorFault
@@ -44,33 +43,30 @@ _MAXIMUM = Path("/proc/sys/user/max_user_namespaces")
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place for one machine: it gets the same address each time, as by a reservation."""
+    """A place for one machine: it gets the same reserved address each time."""
 
     number: int
 
     @property
     def mac(self) -> str:
-        """The first network card's address."""
         return f"52:54:00:77:00:{self.number:02x}"
 
     @property
     def second_mac(self) -> str:
-        """The second card's address, where a machine has one."""
         return f"52:54:00:77:01:{self.number:02x}"
 
     @property
     def ip(self) -> str:
-        """What the DHCP server gives to the first card."""
         return f"10.77.0.{100 + self.number}"
 
     @property
     def uuid(self) -> str:
-        """SMBIOS identity (DHCP option 97); all zeros would be no identity at all."""
+        """SMBIOS identity (DHCP option 97); all zeros would mean no identity."""
         return f"00000000-0000-4000-8000-5254007700{self.number:02x}"
 
 
 class LabNetwork:
-    """A context manager: the network is there inside it, and gone after it."""
+    """A context manager: the network exists inside the context."""
 
     def __init__(self, work: Path, *, capture: bool = False) -> None:
         self.work = work
@@ -82,12 +78,7 @@ class LabNetwork:
         self.switch: Switch
 
     def __enter__(self) -> Self:
-        """Make the namespaces, the switch and the DHCP server.
-
-        Raises:
-            NotPermitted: the system lets this user make no namespaces.
-            MissingTool: `ip`, `unshare`, `nsenter`, `setpriv` or `dnsmasq` is not installed.
-        """
+        """Create namespaces, switch and DHCP server. Raises NotPermitted, MissingTool."""
         self.work.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as stack:
             stack.callback(self._stop_holder)
@@ -106,13 +97,7 @@ class LabNetwork:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Take everything down."""
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def spawn_in(
@@ -126,8 +111,8 @@ class LabNetwork:
     ) -> "subprocess.Popen[bytes]":
         """Start a program inside `dhcp` or `srv`; it dies with the calling thread.
 
-        The program becomes the direct child of this process, so `stop_process` and signals
-        reach it. Its output goes to `log` (None: where ours goes).
+        It is a direct child of this process, so `stop_process` and signals reach it. Its output
+        goes to `log` (None: to our output).
         """
         with contextlib.ExitStack() as stack:
             stream = stack.enter_context(log.open("ab")) if isinstance(log, Path) else log
@@ -146,21 +131,17 @@ class LabNetwork:
 
     def command_in(self, namespace: str, argv: Sequence[str]) -> list[str]:
         """`argv` so that it runs inside `dhcp` or `srv`, and is killed with its parent."""
-        # The arrangement comes last: a process that changes its user forgets it.
+        # This comes last: a process that changes its user loses the request for the signal.
         tool = require_tool("ip", package="iproute2")
         return [*self._inside, tool, "netns", "exec", namespace, *dying_with_us(argv)]
 
     def check(self) -> None:
-        """Look whether the network still stands.
-
-        Raises:
-            OperatorFault: a part of it has ended.
-        """
+        """Raises OperatorFault if a part of the network has ended."""
         for name, process in (("namespaces", self._holder), ("DHCP server", self._dhcp)):
             if process is not None and process.poll() is not None:
                 raise OperatorFault(
                     f"the lab's {name} ended with code {process.returncode}",
-                    hint=f"Start the site again; what it said stands in {self.work}.",
+                    hint=f"Restart the site; the logs are in {self.work}.",
                 )
 
     def _start_holder(self) -> list[socket.socket]:
@@ -188,13 +169,12 @@ class LabNetwork:
         return [socket.socket(fileno=descriptor) for descriptor in descriptors]
 
     def _holder_words(self) -> str:
-        """What unshare or Python said before it died."""
         if self._holder is None or self._holder.stderr is None:
             return ""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._holder.wait(1.0)
         if self._holder.poll() is None:
-            return "it did not answer in time"
+            return "the namespaces were not ready in time"
         return self._holder.stderr.read().decode(errors="replace").strip()
 
     def _stop_holder(self) -> None:
@@ -209,9 +189,9 @@ class LabNetwork:
 def dhcp_server_argv(reservations: Path) -> list[str]:
     """An ordinary DHCP server: addresses only, reserved for the lab's machines.
 
-    Reservations, because a server that offers an address twice before it is taken sends a NAK
-    to the slower machine, and UEFI's PXE gives up on that. Router advertisements, because iPXE
-    waits 15 seconds for one where there is none. No ping before an offer: it costs 3 seconds.
+    Reservations: a server that offers one address to two machines sends a NAK to the slower one,
+    and UEFI's PXE gives up on that. Router advertisements: without them iPXE waits 15 seconds for
+    one. No ping before an offer: it costs 3 seconds.
     """
     return [
         require_tool("dnsmasq", package="dnsmasq-base"),
@@ -224,12 +204,11 @@ def dhcp_server_argv(reservations: Path) -> list[str]:
 
 
 def reservations() -> str:
-    """The lab's machines and their addresses, as dnsmasq reads them."""
     return "".join(f"{slot.mac},{slot.ip}\n" for slot in map(Slot, range(STATIC_LEASES)))
 
 
 def stop_process(process: "subprocess.Popen[bytes]", *, grace: float = 3.0) -> None:
-    """Ask a process to end, then make it; never waits without limit."""
+    """Ask a process to end, then kill it; each wait is `grace` seconds at most."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
         try:
@@ -253,11 +232,10 @@ def _nsenter(pid: int) -> list[str]:
 
 
 def _refused(words: str) -> OperatorFault:
-    """Why there is no network, with what to do about it."""
     if os.geteuid() == 0:
         return NotPermitted(
-            f"no private network can be made: {words}",
-            hint="In a container, give it the right to make namespaces (CAP_SYS_ADMIN).",
+            f"cannot create a private network: {words}",
+            hint="In a container, allow it to create namespaces (CAP_SYS_ADMIN).",
         )
     hint = "Run it as root, or allow user namespaces for ordinary users."
     for switch, refusing, setting in (
@@ -269,7 +247,7 @@ def _refused(words: str) -> OperatorFault:
             if switch.read_text(encoding="ascii").strip() == refusing:
                 hint = f"Run it as root, or allow it: sudo sysctl {setting}"
                 break
-    return NotPermitted(f"no private network can be made as this user: {words}", hint=hint)
+    return NotPermitted(f"this user cannot create a private network: {words}", hint=hint)
 
 
 def _path_with_sbin() -> str:

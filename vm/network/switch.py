@@ -1,8 +1,8 @@
 """The lab's Ethernet switch, in user space: ports are sockets, frames are bytes.
 
-A virtual machine's port is one end of a socket pair (QEMU's `-netdev dgram`), a namespace's
-port an AF_PACKET socket on a veth. No tap device and no right to make one is needed, and every
-frame can be recorded, dropped or rewritten on its way (IEEE 802.1D learning, without trees).
+A virtual machine's port is one end of a socket pair (QEMU's `-netdev dgram`), a namespace's port
+is an AF_PACKET socket on a veth. It needs no tap device and no right to create one, and it can
+record, drop or rewrite every frame (IEEE 802.1D learning, without a spanning tree).
 """
 
 import contextlib
@@ -32,7 +32,7 @@ def keep(frame: bytes) -> bytes | None:
 
 @dataclass(slots=True)
 class Port:
-    """One place to plug in. `hook` sees each frame that enters here; None drops it."""
+    """One port. `hook` sees each frame that enters here; None drops it."""
 
     name: str
     socket: socket.socket
@@ -56,11 +56,9 @@ class Switch:
         self._stopping = False
 
     def start(self) -> None:
-        """Begin to forward frames."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop, and close every port."""
         self._stopping = True
         with contextlib.suppress(OSError):
             self._wake_in.send(b"x")
@@ -84,7 +82,7 @@ class Switch:
         return port
 
     def plug_pair(self, name: str, *, hook: Hook = keep) -> tuple[Port, socket.socket]:
-        """A port and the other end of its wire, which is the caller's to hand on."""
+        """A port, and the other end of its wire for the caller."""
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         for end in (near, far):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
@@ -92,7 +90,7 @@ class Switch:
         return self.plug(name, near, hook=hook), far
 
     def unplug(self, port: Port) -> None:
-        """Take a port out and close it; doing it twice is fine."""
+        """Remove a port and close it, if it is still there."""
         number = port.socket.fileno()
         if number < 0:
             return
@@ -154,10 +152,8 @@ class CaptureFile:
         self._stream.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, FRAME_LIMIT, 1))
 
     def write(self, frame: bytes) -> None:
-        """One frame, stamped with the wall clock."""
         seconds, micros = divmod(time.time_ns() // 1000, 1_000_000)
         self._stream.write(struct.pack("<IIII", seconds, micros, len(frame), len(frame)) + frame)
 
     def close(self) -> None:
-        """Write out what is buffered."""
         self._stream.close()

@@ -1,4 +1,4 @@
-"""What servers replied, read with scapy: another reader than the one that our server uses."""
+"""Reads servers' replies with scapy, independently of our own DHCP code."""
 
 import struct
 from dataclasses import dataclass, field
@@ -9,16 +9,16 @@ from scapy.layers.dhcp import BOOTP, DHCP
 
 _BOOT_WORDS: Final = (b"PXEClient", b"HTTPClient")
 _OFFER, _ACK = 2, 5
-# What scapy raises on bytes that make no sense to one of its fields.
+# What scapy raises if one of its fields cannot read the bytes.
 _UNREADABLE = (Scapy_Exception, struct.error, IndexError, KeyError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One server's answer to a made-up machine; `via_port` is the port it came from.
+    """One server's answer to a simulated machine; it came from `via_port`.
 
-    `offered` is the address that the client may have, with its `mask` and `router`; `server` is
-    who says it is answering. `after` is how many seconds it took.
+    `offered` is the address for the client, with its `mask` and `router`; `server` is the server
+    identifier. `after` is the time until the answer, in seconds.
     """
 
     xid: int
@@ -37,22 +37,22 @@ class Reply:
 
     @property
     def gives_address(self) -> bool:
-        """Whether it is an ordinary DHCP server's answer; on 4011 addresses are only repeated."""
+        """Whether it is a DHCP server's answer; on port 4011 servers only repeat the address."""
         return self.offered != "0.0.0.0" and self.via_port != 4011  # noqa: S104 - compared
 
     @property
     def is_boot(self) -> bool:
-        """Whether it speaks of booting: by option 60, or by naming a file."""
+        """Whether it is a boot server's answer: it has option 60, or names a file."""
         return bool(self.vendor_class or self.file)
 
     @property
     def skips_discovery(self) -> bool:
-        """Whether option 43 tells PXE firmware to take this very file."""
+        """Whether option 43 tells PXE firmware to load this file at once."""
         return b"\x06\x01\x08" in self.vendor_options[:3]
 
     @property
     def boot_server(self) -> str:
-        """Where the file is to be had, or where port 4011 is to be asked."""
+        """The server that has the file, or that answers on port 4011."""
         return self.next_server if self.next_server != "0.0.0.0" else self.server  # noqa: S104
 
 
@@ -60,13 +60,15 @@ def read_reply(data: bytes, source: str, port: int, *, after: float = 0.0) -> Re
     """The OFFER or ACK in a datagram, or None."""
     try:
         packet = BOOTP(data)
-        options = _options(packet)
+        options = {o[0]: o[1] for o in packet[DHCP].options if isinstance(o, tuple)}
     except _UNREADABLE:
         return None
     message = options.get("message-type")
     if packet.op != 2 or message not in {_OFFER, _ACK}:
         return None
     vendor_class = _bytes(options.get("vendor_class_id"))
+    # As firmware reads it: option 67, else the BOOTP field; up to the first NUL.
+    file = _bytes(options.get("boot-file-name")) or _bytes(packet.file)
     return Reply(
         xid=packet.xid,
         source=source,
@@ -75,25 +77,13 @@ def read_reply(data: bytes, source: str, port: int, *, after: float = 0.0) -> Re
         server=str(options.get("server_id") or source),
         offered=str(packet.yiaddr),
         next_server=str(packet.siaddr),
-        file=_file(packet, options),
+        file=_text(file.split(b"\0")[0]),
         vendor_class=_text(vendor_class) if vendor_class.startswith(_BOOT_WORDS) else "",
         vendor_options=_bytes(options.get("vendor_specific")),
         mask=str(options.get("subnet_mask") or ""),
         router=str(options.get("router") or ""),
         after=after,
     )
-
-
-def _options(packet: Any) -> dict[str, Any]:
-    if DHCP not in packet:
-        return {}
-    return {one[0]: one[1] for one in packet[DHCP].options if isinstance(one, tuple)}
-
-
-def _file(packet: Any, options: dict[str, Any]) -> str:
-    """As firmware reads it: option 67, else the BOOTP field; up to the first NUL."""
-    named = _bytes(options.get("boot-file-name")) or _bytes(packet.file)
-    return _text(named.split(b"\0")[0])
 
 
 def _bytes(value: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""Fetches what a machine would fetch: TFTP with tftpy, HTTP with httpx, neither of them ours."""
+"""Fetches files as a machine does: TFTP with tftpy, HTTP with httpx, without our own code."""
 
 import hashlib
 import io
@@ -18,11 +18,11 @@ logging.getLogger("tftpy").setLevel(logging.CRITICAL)
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What came, or why nothing did.
+    """A fetched file, or why it could not be fetched.
 
-    `trouble` is one of "", `missing`, `refused`, `silent`, `unreachable`, `broken`; `words` is
-    what the server or the system said. `size` is what the server says the whole file has.
-    `whole_digest` and `seconds` are of a file that was read to its end without being kept.
+    `trouble` is one of "", `missing`, `refused`, `silent`, `unreachable`, `broken`; `words` is the
+    server's or the system's message. `size` is the whole file's, as the server says. A file that
+    was read completely but not kept has `whole_digest` and `seconds`.
     """
 
     name: str
@@ -35,22 +35,19 @@ class Fetched:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what came."""
         return digest_of(self.data)
 
     @property
     def rate(self) -> float:
-        """Bytes a second of a file that was read to its end."""
+        """Bytes a second of a file that was read completely."""
         return self.size / self.seconds if self.seconds > 0 else 0.0
 
 
 def digest_of(data: bytes) -> str:
-    """SHA-256 as manifests write it."""
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
-class _TooMuch(Exception):
-    """More than any boot program has."""
+class _TooMuch(Exception): ...
 
 
 class _Sink(io.BytesIO):
@@ -61,7 +58,7 @@ class _Sink(io.BytesIO):
 
 
 def by_tftp(server: str, name: str, *, port: int = 69, seconds: float = 3.0) -> Fetched:
-    """A whole file by TFTP; each wait is `seconds` long, and there are three."""
+    """A whole file by TFTP; waits `seconds` for an answer, three times."""
     sink = _Sink()
     client = tftpy.TftpClient(server, port, options={"blksize": 1456, "tsize": 0})
     try:
@@ -80,7 +77,7 @@ def by_tftp(server: str, name: str, *, port: int = 69, seconds: float = 3.0) -> 
 
 
 def by_http(url: str, *, head: int = 0, whole: bool = False, seconds: float = 5.0) -> Fetched:
-    """A file by HTTP: all of it, its first `head` bytes, or (`whole`) only its digest and size."""
+    """A file by HTTP: the file, its first `head` bytes, or (`whole`) only its digest and size."""
     headers = {"User-Agent": "UefiHttpBoot/1.0"}
     if head and not whole:
         headers["Range"] = f"bytes=0-{head - 1}"
@@ -103,11 +100,13 @@ def _read_head(url: str, answer: httpx.Response, limit: int) -> Fetched:
         data += chunk
         if len(data) >= limit:
             break
-    return Fetched(url, data[:limit], size=_whole_size(answer))
+    whole = answer.headers.get("content-range", "").rpartition("/")[2]
+    length = whole or answer.headers.get("content-length", "")
+    return Fetched(url, data[:limit], size=int(length) if length.isdigit() else -1)
 
 
 def _read_whole(url: str, answer: httpx.Response) -> Fetched:
-    """Whatever its size: nothing is kept but a running digest."""
+    """Keeps only a running digest, whatever the size."""
     began, size, digest = time.monotonic(), 0, hashlib.sha256()
     for chunk in answer.iter_raw(1 << 20):
         digest.update(chunk)
@@ -123,12 +122,6 @@ def _read_whole(url: str, answer: httpx.Response) -> Fetched:
 def _http_refusal(url: str, answer: httpx.Response) -> Fetched:
     words = f"HTTP {answer.status_code} {answer.reason_phrase}"
     if answer.status_code < 400:
-        # Firmware follows no redirection, tinkerbell/smee#229.
-        return Fetched(url, trouble="refused", words=f"{words}: firmware follows no redirection")
+        # Firmware does not follow redirects, tinkerbell/smee#229.
+        return Fetched(url, trouble="refused", words=f"{words}: firmware does not follow redirects")
     return Fetched(url, trouble="missing" if answer.status_code == 404 else "refused", words=words)
-
-
-def _whole_size(answer: httpx.Response) -> int:
-    whole = answer.headers.get("content-range", "").rpartition("/")[2]
-    said = whole or answer.headers.get("content-length", "")
-    return int(said) if said.isdigit() else -1

@@ -1,6 +1,6 @@
-"""The machines that `netboot check` pretends to be, and what they say: built with scapy.
+"""The machines that `netboot check` simulates, and their requests, built with scapy.
 
-Values are those that real firmware was recorded with (tests/captures).
+The values come from recordings of real firmware (tests/captures).
 """
 
 import secrets
@@ -38,14 +38,14 @@ class Kind:
 
     @property
     def undi(self) -> tuple[int, int]:
-        """Version of the firmware's network interface, as it is told in options 60 and 94."""
+        """Version of the firmware's network interface, for options 60 and 94."""
         if self.architecture == 0:
             return 2, 1
         return 3, 10 if self.ipxe else 0
 
 
 _PXE_TWIN: Final = {15: 6, 16: 7, 19: 11}
-"""HTTP boot's architecture codes, and what the same machine says by PXE."""
+"""HTTP boot's architecture codes, and the same machine's code for PXE."""
 
 KINDS: Final = (
     Kind("bios", "BIOS PC", 0, "bios"),
@@ -61,7 +61,7 @@ KINDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One made-up machine of a kind, for one check."""
+    """One simulated machine, for one check."""
 
     kind: Kind
     mac: bytes
@@ -70,12 +70,12 @@ class Machine:
 
     @staticmethod
     def new(kind: Kind) -> "Machine":
-        """A machine that nobody has seen before."""
+        """A machine with new addresses."""
         mac = bytes.fromhex(MAC_PREFIX.replace(":", "")) + secrets.token_bytes(3)
         return Machine(kind, mac, secrets.randbits(32), b"\0" + secrets.token_bytes(16))
 
     def as_ipxe(self) -> "Machine":
-        """The same machine when it runs the iPXE that it was given."""
+        """The same machine when it runs the iPXE that it loaded."""
         kind = replace(
             self.kind,
             key=f"chained-{self.kind.key}",
@@ -88,26 +88,24 @@ class Machine:
         return replace(self, kind=kind, xid=secrets.randbits(32))
 
     def by_pxe(self) -> "Machine":
-        """A machine like it, but one that asks on port 4011."""
+        """A new machine of the same architecture that asks on port 4011."""
         code = _PXE_TWIN.get(self.kind.architecture, self.kind.architecture)
         kind = replace(self.kind, architecture=code, http=False, ipxe=False)
         return Machine.new(kind)
 
     @property
     def written_mac(self) -> str:
-        """As people write it."""
         return self.mac.hex(":")
 
     def discover(self) -> bytes:
-        """Its DHCPDISCOVER."""
         return self._request(1, "0.0.0.0")  # noqa: S104 - it has no address yet
 
     def relayed_discover(self, relay: str) -> bytes:
-        """Its DHCPDISCOVER as a relay agent at `relay` would hand it on."""
+        """Its DHCPDISCOVER as a relay agent at `relay` forwards it."""
         return self._request(1, "0.0.0.0", relay=relay)  # noqa: S104 - as above
 
     def boot_request(self, address: str) -> bytes:
-        """Its DHCPREQUEST to port 4011 of a boot server, when it has an address."""
+        """Its DHCPREQUEST to port 4011 of a boot server, from its new address."""
         return self._request(3, address, broadcast=False)
 
     def _request(

@@ -1,4 +1,4 @@
-"""What a boot program is made for, by its first bytes: the firmware would only say "failed"."""
+"""The platform of a boot program, from its first bytes: firmware would only say "failed"."""
 
 import re
 import struct
@@ -21,7 +21,7 @@ _IPXE: Final = re.compile(r"(?:undionly|ipxe|snponly|snp)[^/]*\.(?:k*pxe|efi)$",
 
 
 def is_ipxe(name: str) -> bool:
-    """Whether a boot program of this name is iPXE, which asks the network once more."""
+    """Whether a boot program of this name is iPXE, which sends its own DHCP requests."""
     return bool(_IPXE.search(name.partition("?")[0]))
 
 
@@ -43,5 +43,4 @@ def made_for(data: bytes) -> str:
 
 
 def name_of(kind: str) -> str:
-    """`made_for` in words."""
     return _NAMES.get(kind, f"a UEFI program for {kind}")

@@ -1,8 +1,8 @@
-"""The DHCP client port where another program has it: heard and sent from beside it.
+"""Shares the DHCP client port with the program that has it.
 
-A raw socket gets a copy of every UDP packet that comes in, whoever holds its port, and sends
-packets from any port. So a check works on a host that has its own address by DHCP, and the DHCP
-client there goes on undisturbed. Needs CAP_NET_RAW.
+A raw socket gets a copy of every UDP packet that comes in, whichever program has its port, and
+sends packets from any port. So a check works on a host that gets its own address by DHCP, without
+disturbing the DHCP client there. Needs CAP_NET_RAW.
 """
 
 import socket
@@ -17,7 +17,7 @@ _IP_SIZE: Final = 20  # of the header that scapy writes
 
 
 class RawPort:
-    """Port `port` of `interface`, where this host is called `address`; used like a socket."""
+    """Port `port` of `interface`, where this host has `address`; used like a socket."""
 
     def __init__(self, interface: str, address: str, port: int) -> None:
         """Raises OSError."""
@@ -31,20 +31,17 @@ class RawPort:
         )
 
     def fileno(self) -> int:
-        """For select."""
         return self._socket.fileno()
 
     def close(self) -> None:
-        """Hear no more."""
         self._socket.close()
 
     def sendto(self, data: bytes, to: tuple[str, int]) -> None:
-        """Send a datagram from our port."""
         packet = bytes(IP(src=self._address, dst=to[0]) / UDP(sport=self._port, dport=to[1]) / data)
         self._socket.sendto(packet[_IP_SIZE:], (to[0], 0))
 
     def recvfrom(self, size: int) -> tuple[bytes, tuple[str, int]]:
-        """The next datagram; raises BlockingIOError where it was not for our port."""
+        """The next datagram; raises BlockingIOError if it is not for our port."""
         packet, (source, _) = self._socket.recvfrom(size)
         start = (packet[0] & 0x0F) * 4
         if len(packet) < start + _UDP_HEADER.size:

@@ -1,7 +1,7 @@
-"""The wire of `netboot check`: asks as a client on one interface and hears who answers.
+"""The network of `netboot check`: sends requests on one interface and collects the answers.
 
-Ordinary sockets, so that a server on this very host hears us as well as one elsewhere: a frame
-put on the cable by a packet socket would never come back in.
+It uses ordinary sockets, so that a server on this host hears it too: a frame that a packet socket
+sends does not come back in.
 """
 
 import errno
@@ -10,7 +10,6 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from types import TracebackType
 from typing import Final, Self
 
 from netboot.diagnose.asking.answers import Reply, read_reply
@@ -21,26 +20,23 @@ SERVER_PORT: Final = 67
 BOOT_SERVER_PORT: Final = 4011
 _CLIENT_PORT: Final = 68
 _LARGEST: Final = 4096
-_EVERYBODY: Final = "255.255.255.255"
+_BROADCAST: Final = "255.255.255.255"
 
 
 class Wire:
-    """A client's sockets on `interface`, where this host is called `address`.
+    """A client's sockets on `interface`, where this host has `address`.
 
-    `beside_client` is whether another program has the client port, and we listen beside it.
+    `beside_client`: another program has the client port, and we share it.
     """
 
     def __init__(self, interface: str, address: str) -> None:
-        """Open port 68, and 67 where nobody has it: answers to a relay come there.
-
-        Raises NotPermitted or InvalidInput, with a hint.
-        """
+        """Open port 68, and 67 (for answers to a relay) if it is free. Raises NotPermitted."""
         self.address = address
         self._client: socket.socket | RawPort
         self.beside_client = False
         try:
             self._client = _open(interface, _CLIENT_PORT)
-        except PortTaken:  # this host's own DHCP client, as a rule
+        except PortTaken:  # usually by this host's own DHCP client
             self._client = _open_raw(interface, address)
             self.beside_client = True
         self._relay: socket.socket | None = None
@@ -50,19 +46,14 @@ class Wire:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._client.close()
         if self._relay is not None:
             self._relay.close()
 
     @property
     def can_relay(self) -> bool:
-        """Whether we can pretend to be a relay: port 67 is ours."""
+        """Whether we can simulate a relay: port 67 is ours."""
         return self._relay is not None
 
     def broadcast(
@@ -73,21 +64,21 @@ class Wire:
     ) -> list[Reply]:
         """All replies to these requests within `seconds`, or up to the one that is `enough`.
 
-        Who is late is late for firmware too.
+        A reply that comes later is too late for firmware too.
         """
         for request in requests:
-            self._client.sendto(request, (_EVERYBODY, SERVER_PORT))
+            self._client.sendto(request, (_BROADCAST, SERVER_PORT))
         return self._hear(self._client, seconds, enough)
 
     def ask_boot_server(self, request: bytes, server: str, xid: int, seconds: float) -> list[Reply]:
-        """What `server` says on port 4011, up to its first answer to `xid`."""
+        """The replies of `server` on port 4011, up to its first answer to `xid`."""
         self._client.sendto(request, (server, BOOT_SERVER_PORT))
         return self._hear(self._client, seconds, lambda reply: reply.xid == xid)
 
     def ask_as_relay(self, request: bytes, server: str, xid: int, seconds: float) -> bool:
         """Whether `server` itself answers a relay's request.
 
-        Relays on the way may hand the request to others too, whose answers prove nothing.
+        Relays on the way may forward the request to other servers, whose answers do not count.
         """
         if self._relay is None:
             return False
@@ -109,7 +100,7 @@ class Wire:
                 break
             try:
                 data, (source, port) = udp.recvfrom(_LARGEST)
-            except OSError:  # an ICMP error: nobody listens there
+            except OSError:  # an ICMP error: the port is closed there
                 continue
             reply = read_reply(data, source, port, after=time.monotonic() - began)
             if reply is not None:
@@ -124,8 +115,7 @@ def _open_raw(interface: str, address: str) -> RawPort:
         return RawPort(interface, address, _CLIENT_PORT)
     except PermissionError as error:
         raise NotPermitted(
-            f"UDP port {_CLIENT_PORT} is taken by another program, and the system does not let us"
-            " listen beside it",
+            f"another program uses UDP port {_CLIENT_PORT}, and this user may not share it",
             hint="Run the check as root.",
         ) from error
 
@@ -134,13 +124,13 @@ def _open(interface: str, port: int) -> socket.socket:
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         udp.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-        # No SO_REUSEADDR: who shares a port takes answers away from its neighbour.
+        # No SO_REUSEADDR: it would take answers away from the other program.
         udp.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
         udp.bind(("", port))
     except OSError as error:
         udp.close()
         if error.errno == errno.EADDRINUSE:
-            raise PortTaken(f"UDP port {port} is taken by another program on this host") from error
+            raise PortTaken(f"another program on this host uses UDP port {port}") from error
         if error.errno in {errno.EACCES, errno.EPERM}:
             raise NotPermitted(
                 f"the system does not let us open UDP port {port}",

@@ -1,1 +1,1 @@
-"""From evidence to findings, verdict and cure, without a socket."""
+"""From evidence to findings, verdict and remedy, without a socket."""

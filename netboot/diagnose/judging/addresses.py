@@ -1,4 +1,4 @@
-"""What the network's DHCP servers do for a machine: an address, in time, and a way to us."""
+"""The network's DHCP servers: whether a machine gets an address, in time, and a route to us."""
 
 from ipaddress import IPv4Network
 from typing import Final
@@ -8,29 +8,32 @@ from netboot.diagnose.evidence import Evidence, boot_offers
 from netboot.diagnose.judging.findings import Finding, fault, info, ok, warning
 
 SLOW: Final = 1.0
-"""Seconds: iPXE repeats its DISCOVER after one, UEFI waits for about four."""
+"""Seconds: iPXE repeats its DISCOVER after one, UEFI waits about four."""
 
 
 def addresses(evidence: Evidence, server: str) -> list[Finding]:
-    """Who offers an address, how fast, and whether a machine with it reaches `server`."""
+    """Which servers offer an address, how fast, and whether it can reach `server`."""
     offers = [reply for reply in evidence.offers if reply.gives_address]
     if not offers:
         code = "PXE-E52" if boot_offers(evidence.offers) else "PXE-E51"
         return [
             fault(
                 f"no DHCP server offers an address [{code}]",
-                "netboot gives no addresses: start the site's DHCP server, or see whether its"
-                " range is used up, it serves this network, or knows only registered machines.",
+                "netboot does not assign addresses: start your DHCP server. If it runs, check that"
+                " it serves this network, has free addresses, and accepts unknown machines.",
             )
         ]
-    found = [ok(_in_words(reply)) for reply in offers]
+    found = []
+    for reply in offers:
+        time = f"{reply.after:.1f} s" if reply.after >= SLOW else f"{reply.after * 1000:.0f} ms"
+        found.append(ok(f"{reply.server} offers the address {reply.offered} after {time}"))
     slow = max(reply.after for reply in offers)
     if slow > SLOW:
         found.append(
             warning(
-                f"the address took {slow:.1f} s: some firmware has given up by then",
-                "Let the DHCP server not ping an address before it offers it (dnsmasq: no-ping;"
-                " ISC dhcpd: ping-check false), and set switch ports to PortFast.",
+                f"the offer took {slow:.1f} s: some firmware gives up earlier",
+                "Turn off the DHCP server's ping before an offer (dnsmasq: no-ping; ISC dhcpd:"
+                " ping-check false), and set the switch ports to PortFast.",
             )
         )
     found += _several(offers)
@@ -46,16 +49,8 @@ def reaches(reply: Reply, server: str) -> bool:
     return IPv4Network(server).subnet_of(network)
 
 
-def _in_words(reply: Reply) -> str:
-    return f"{reply.server} offers the address {reply.offered} after {_time(reply.after)}"
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= SLOW else f"{seconds * 1000:.0f} ms"
-
-
 def _several(offers: list[Reply]) -> list[Finding]:
-    """More than one server is right for a pair, and wrong for a stranger."""
+    """More than one server is right for a failover pair, and wrong for a rogue server."""
     servers = sorted({reply.server for reply in offers})
     if len(servers) == 1:
         return []
@@ -63,12 +58,12 @@ def _several(offers: list[Reply]) -> list[Finding]:
     if len({_network(reply) for reply in offers}) > 1:
         return [
             warning(
-                f"DHCP servers give addresses of different networks here: {names}",
-                "One of them does not belong here: a machine that takes its address is lost."
-                " Look for a router or a virtual machine that brings a DHCP server along.",
+                f"DHCP servers offer addresses of different networks: {names}",
+                "One of them does not belong here, and a machine with its address cannot boot."
+                " Look for a router or a virtual machine that runs a DHCP server.",
             )
         ]
-    return [info(f"{len(servers)} DHCP servers offer addresses, as a pair would: {names}")]
+    return [info(f"{len(servers)} DHCP servers offer addresses of the same network: {names}")]
 
 
 def _network(reply: Reply) -> IPv4Network | None:
@@ -80,7 +75,7 @@ def _network(reply: Reply) -> IPv4Network | None:
 
 def _no_way(reply: Reply, server: str) -> Finding:
     return fault(
-        f"the address {reply.offered} comes without a router: a machine with it cannot reach"
+        f"{reply.server} offers {reply.offered} without a router: the machine cannot reach"
         f" {server}, which is in another network",
-        f"Let {reply.server} give option 3 (router) in this network.",
+        f"Configure option 3 (router) for this network on {reply.server}.",
     )

@@ -1,4 +1,4 @@
-"""Sentences of a diagnosis: what was seen, how bad it is, and the cure.
+"""The findings of a diagnosis: what was seen, how bad it is, and the remedy.
 
 The codes in brackets are those that PXE firmware shows on its screen.
 """
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """The severity of a finding."""
 
     OK = "ok"
     INFO = "info"
@@ -18,7 +18,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was seen. A fault has a cure."""
+    """One observation. Warnings and faults have a remedy in `cure`."""
 
     level: Level
     words: str
@@ -26,20 +26,18 @@ class Finding:
 
 
 def ok(words: str) -> Finding:
-    """As it should be."""
     return Finding(Level.OK, words)
 
 
 def info(words: str, cure: str = "") -> Finding:
-    """Good to know."""
     return Finding(Level.INFO, words, cure)
 
 
 def warning(words: str, cure: str) -> Finding:
-    """It boots, but not on every machine or not for ever."""
+    """Machines boot now, but not all of them, or not reliably."""
     return Finding(Level.WARNING, words, cure)
 
 
 def fault(words: str, cure: str) -> Finding:
-    """A machine of this kind does not boot as it should."""
+    """A machine of this kind cannot boot."""
     return Finding(Level.FAULT, words, cure)

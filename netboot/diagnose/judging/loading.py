@@ -1,4 +1,4 @@
-"""What the server handed out: the boot program and the image, against what was published."""
+"""Compares the boot program and the image that the server sent with what was published."""
 
 from typing import Final
 
@@ -10,11 +10,11 @@ from netboot.diagnose.expectation import HEAD_SIZE, Expectation, Promised
 from netboot.diagnose.judging.findings import Finding, fault, info, ok, warning
 
 _SIZES: Final = ("bytes", "KiB", "MiB", "GiB")
-_MEND: Final = "Verify the distribution point and update it."
+_REMEDY: Final = "Verify the distribution point, then update it."
 
 
 def program(evidence: Evidence, expected: Expectation) -> list[Finding]:
-    """Whether the boot program came, is what was published, and runs on such a machine."""
+    """Whether the boot program arrives, is what was published, and runs on such a machine."""
     fetched = evidence.program
     if fetched is None:
         return []
@@ -27,7 +27,7 @@ def program(evidence: Evidence, expected: Expectation) -> list[Finding]:
 
 
 def parts(evidence: Evidence, expected: Expectation) -> list[Finding]:
-    """Whether what the program leads to can be had: kernel, image and what lies beside."""
+    """Whether the server has the files that the program loads, as they were published."""
     return [_part(part, _promised(part.name, expected)) for part in evidence.parts]
 
 
@@ -36,14 +36,12 @@ def _part(part: Fetched, promised: Promised | None) -> Finding:
     if part.trouble:
         return _transfer_trouble(part)
     if promised is not None and part.size not in {promised.size, -1}:
-        return fault(f"{name} has {part.size} bytes instead of {promised.size}", _MEND)
-    return _whole_part(part, promised) if part.whole_digest else _head_of(part, promised)
-
-
-def _whole_part(part: Fetched, promised: Promised | None) -> Finding:
+        return fault(f"{name} has {part.size} bytes instead of {promised.size}", _REMEDY)
+    if not part.whole_digest:
+        return _head_of(part, promised)
     if promised is not None and part.whole_digest != promised.digest:
         return _altered(part, part.whole_digest, promised)
-    words = f"{shown(part.name)} came whole ({human(part.size)}, {part.rate / 1e6:.1f} MB/s)"
+    words = f"{name} arrived completely ({human(part.size)}, {part.rate / 1e6:.1f} MB/s)"
     return ok(f"{words} and is what was published" if promised else words)
 
 
@@ -52,22 +50,21 @@ def _head_of(part: Fetched, promised: Promised | None) -> Finding:
     known = promised.head if promised is not None else ""
     if known and digest_of(part.data[:HEAD_SIZE]) != known:
         return fault(
-            f"{name} does not begin as what was published",
-            f"It was altered on the way or on the server. {_MEND}",
+            f"{name} differs from what was published in its first bytes",
+            f"It was changed on the way or on the server. {_REMEDY}",
         )
     if name.endswith(".wim") and not part.data.startswith(b"MSWIM\0\0\0"):
-        return fault(f"{name} does not begin like a WIM", _MEND)
-    same = " and begins as what was published" if known else ""
-    return ok(f"{name} can be had ({human(part.size)}){same}")
+        return fault(f"{name} is not a WIM file", _REMEDY)
+    same = " and begins as published" if known else ""
+    return ok(f"{name} is available ({human(part.size)}){same}")
 
 
 def shown(name: str) -> str:
-    """A name or URL without what it says of the machine."""
+    """A name or URL without its query, which describes the machine."""
     return name.partition("?")[0]
 
 
 def human(size: int) -> str:
-    """Bytes as people read them."""
     if size < 0:
         return "size unknown"
     value, unit = float(size), 0
@@ -81,27 +78,29 @@ def _transfer_trouble(fetched: Fetched) -> Finding:
     match fetched.trouble, "://" in name:
         case "missing", _:
             return fault(
-                f"{name} is not there: {words} [PXE-E3B]",
-                "Update Distribution Points, and restart the site so that it takes up its boot"
-                " programs (packages ipxe, grub-efi-ia32-bin).",
+                f"the server does not have {name}: {words} [PXE-E3B]",
+                "Update the distribution points. For a boot program, install the packages ipxe and"
+                " grub-efi-ia32-bin and restart the site.",
             )
         case "silent", False:
             return fault(
-                f"nothing comes by TFTP for {name} [PXE-E32]",
-                "Open UDP port 69 on the server, and let it answer from any port: TFTP transfers"
-                " have ports of their own.",
+                f"no answer by TFTP for {name} [PXE-E32]",
+                "Open UDP port 69 on the server, and let it answer from any port: each TFTP"
+                " transfer has its own port.",
             )
         case "silent" | "unreachable", True:
             return fault(
                 f"{name} cannot be reached: {words or 'no answer'}",
-                "Open the boot HTTP port (TCP) on the server and see that `netboot http` runs.",
+                "Open the boot HTTP port (TCP) on the server and check that `netboot http` runs.",
             )
         case "broken", _:
             return fault(
-                f"the transfer of {name} stopped half way: {words} [PXE-E35]",
-                "A firewall or a path with a smaller MTU eats packets: try block size 1024.",
+                f"the transfer of {name} stopped half-way: {words} [PXE-E35]",
+                "A firewall or a path with a smaller MTU drops packets: try block size 1024.",
             )
-    return fault(f"{name} was refused: {words} [PXE-E36]", "See the boot log for the reason.")
+    return fault(
+        f"the server refused {name}: {words} [PXE-E36]", "See the boot log for the reason."
+    )
 
 
 def _promised(name: str, expected: Expectation) -> Promised | None:
@@ -116,12 +115,12 @@ def _comparison(fetched: Fetched, promised: Promised | None, *, known: bool) -> 
     if made_for(fetched.data) == "script":
         return [ok(f"{name} is a script of {size}")]
     if promised is None:
-        words = f"{name} came whole ({size})"
+        words = f"{name} arrived completely ({size})"
         if known:
-            return [warning(f"{words}, but is not among what is published", "Publish it anew.")]
-        return [info(f"{words}; without a list of digests it was not compared")]
+            return [warning(f"{words}, but was not published", "Publish it again.")]
+        return [info(f"{words}; there is no list of digests to compare it with")]
     if fetched.digest == promised.digest:
-        return [ok(f"{name} came whole ({size}) and is what was published")]
+        return [ok(f"{name} arrived completely ({size}) and is what was published")]
     return [_altered(fetched, fetched.digest, promised)]
 
 
@@ -129,8 +128,8 @@ def _altered(fetched: Fetched, digest: str, promised: Promised) -> Finding:
     return fault(
         f"{shown(fetched.name)} is not what was published: {digest[:19]}… instead of"
         f" {promised.digest[:19]}…",
-        "It was altered on the way or on the server. Verify the distribution point and update"
-        " it; if it stays so, look who else answers under this address.",
+        f"It was changed on the way or on the server. {_REMEDY} If it is still different, look"
+        " for another server with this address.",
     )
 
 
@@ -141,6 +140,6 @@ def _fitness(kind: Kind, fetched: Fetched) -> list[Finding]:
     return [
         fault(
             f"{name} is {name_of(actual)}, which a {kind.title} cannot start",
-            "Publish an image of the right architecture, and boot programs of the right package.",
+            "Publish an image of the right architecture, and install the right boot programs.",
         )
     ]

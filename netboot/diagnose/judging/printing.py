@@ -1,10 +1,10 @@
-"""Verdicts for people, and for programs."""
+"""Prints verdicts as text, and as data for JSON."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from netboot.diagnose.judging.findings import Finding, Level
+from netboot.diagnose.judging.findings import Level
 from netboot.diagnose.judging.verdict import Verdict
 
 _MARKS = {
@@ -16,15 +16,16 @@ _MARKS = {
 _INDENT = " " * 12
 
 
-def told(verdict: Verdict) -> Iterator[str]:
-    """A verdict as lines of text."""
+def text(verdict: Verdict) -> Iterator[str]:
     yield f"{verdict.kind.title}: {verdict.outcome}"
     for finding in verdict.findings:
-        yield from _finding(finding)
+        yield f"  {_MARKS[finding.level]} {finding.words}"
+        for number, line in enumerate(finding.cure.splitlines()):
+            yield f"{_INDENT}{'  ' if number else 'fix: '}{line}"
 
 
 def summary(verdicts: Iterable[Verdict]) -> Iterator[str]:
-    """One line for each kind, and then what to do: the first cure of each that fails, once."""
+    """One line for each kind, then what to do first for those that fail."""
     verdicts = tuple(verdicts)
     for verdict in verdicts:
         yield f"{verdict.outcome:<11} {verdict.kind.title}"
@@ -40,7 +41,7 @@ def summary(verdicts: Iterable[Verdict]) -> Iterator[str]:
 
 
 def to_do(verdicts: Iterable[Verdict]) -> list[tuple[str, list[str]]]:
-    """The first cure of each kind that fails, with the kinds that it mends."""
+    """The first remedies of the kinds that fail, each with the kinds that need it."""
     steps: dict[str, list[str]] = {}
     for verdict in verdicts:
         cures = (one.cure for one in verdict.findings if one.level is Level.FAULT)
@@ -51,7 +52,6 @@ def to_do(verdicts: Iterable[Verdict]) -> list[tuple[str, list[str]]]:
 
 
 def verdict_as_data(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as plain values for JSON."""
     return {
         "kind": verdict.kind.key,
         "title": verdict.kind.title,
@@ -61,16 +61,9 @@ def verdict_as_data(verdict: Verdict) -> dict[str, Any]:
 
 
 def as_data(verdicts: Iterable[Verdict], **about: str) -> dict[str, Any]:
-    """Verdicts as plain values for JSON, with what they are about."""
     verdicts = tuple(verdicts)
     return {
         **about,
         "verdicts": [verdict_as_data(verdict) for verdict in verdicts],
         "to_do": [{"cure": cure, "titles": titles} for cure, titles in to_do(verdicts)],
     }
-
-
-def _finding(finding: Finding) -> Iterator[str]:
-    yield f"  {_MARKS[finding.level]} {finding.words}"
-    for number, line in enumerate(finding.cure.splitlines()):
-        yield f"{_INDENT}{'cure: ' if not number else '  '}{line}"

@@ -1,7 +1,7 @@
-"""From what was seen to what is wrong and what to do: rules, without a wire.
+"""The rules from evidence to what is wrong and what to do.
 
-They follow the order in which firmware goes on: an address, a boot server, a file's name, the
-file, what the file leads to. The first thing that is broken is what a person should mend first.
+They follow the order of firmware's steps: an address, a boot server, a file's name, the file, the
+files that it loads. The first step that fails is the one to fix first.
 """
 
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from netboot.diagnose.judging.silence import cure_for, not_served, silence
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of a kind of machine: `boots`, `fails`, or `not served`."""
+    """The result for a kind of machine: `boots`, `fails`, or `not served`."""
 
     kind: Kind
     outcome: str
@@ -26,7 +26,7 @@ class Verdict:
 
 
 def judge(evidence: Evidence, expected: Expectation) -> Verdict:
-    """The verdict on one kind of machine, and on the iPXE that it was given."""
+    """The verdict on one kind of machine, and on the iPXE that it loads."""
     found = [*addresses(evidence, expected.server), *_from_offer_on(evidence, expected)]
     if evidence.chained is not None:
         found += [
@@ -65,7 +65,7 @@ def _boot_servers(evidence: Evidence, expected: Expectation) -> list[Finding]:
         found.append(
             fault(
                 f"{len(names)} boot servers answer: {', '.join(names)}",
-                "A machine takes whichever is first. Switch off all but one.",
+                "A machine takes the first answer. Switch off all but one.",
             )
         )
     if not ours:
@@ -75,8 +75,8 @@ def _boot_servers(evidence: Evidence, expected: Expectation) -> list[Finding]:
 
 def _offer_in_words(reply: Reply) -> str:
     if not reply.file:
-        return f"{reply.server} says that it is a boot server, to be asked on port 4011"
-    how = ", and says to take it" if reply.skips_discovery else ""
+        return f"{reply.server} offers to be the boot server, on port 4011"
+    how = " and tells the machine to load it" if reply.skips_discovery else ""
     return f"{reply.server} offers the boot file {loading.shown(reply.file)}{how}"
 
 
@@ -85,12 +85,12 @@ def _other_server(reply: Reply, ours_too: bool, server: str) -> Finding:  # noqa
     if ours_too:
         return fault(
             f"a second boot server answers: {reply.server} offers {what}",
-            f"A machine takes whichever is first. Switch off booting on {reply.server}"
+            f"A machine takes the first answer. Switch off network boot on {reply.server}"
             " (WDS, FOG, dnsmasq, or options 66 and 67 of a DHCP server).",
         )
     return fault(
-        f"the wrong boot server answers: {reply.server} offers {what}, and {server} is silent",
-        f"Switch off booting on {reply.server}, and see why {server} is silent.",
+        f"the wrong boot server answers: {reply.server} offers {what}; {server} does not answer",
+        f"Switch off network boot on {reply.server}, and find out why {server} does not answer.",
     )
 
 
@@ -116,15 +116,14 @@ def _silent_4011(evidence: Evidence, expected: Expectation) -> list[Finding]:
     if any(one.file for one in offers):
         return [
             warning(
-                f"{asked} is silent on port 4011: firmware that asks there all the same"
-                " gives up [PXE-E55]",
+                f"{asked} does not answer on port 4011: firmware that needs it gives up [PXE-E55]",
                 cure,
             )
         ]
     if not any(is_from(one, asked) for one in offers):
-        return []  # why it made no offer is told already
+        return []  # it made no offer, which is reported already
     if not_meant_to_boot(evidence.kind, expected):
         return [not_served(evidence.kind)]
     if evidence.said:
-        return [fault(f"{asked} kept silent: {evidence.said}", cure_for(evidence.said))]
-    return [fault(f"{asked} is silent on port 4011 [PXE-E55]", cure)]
+        return [fault(f"{asked} does not answer: {evidence.said}", cure_for(evidence.said))]
+    return [fault(f"{asked} does not answer on port 4011 [PXE-E55]", cure)]

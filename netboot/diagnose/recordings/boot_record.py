@@ -1,4 +1,4 @@
-"""One recorded boot: what a machine asked, who answered, how far it came, and what stopped it."""
+"""One recorded boot: a machine's requests, the answers, its last step, and what stopped it."""
 
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -25,7 +25,7 @@ class Transfer:
 
 @dataclass(slots=True)
 class Phase:
-    """One program's turn on the wire: firmware's PXE, its HTTP boot, or iPXE."""
+    """The requests of one program: firmware's PXE, its HTTP boot, or iPXE."""
 
     kind: str
     discovers: int = 0
@@ -38,43 +38,39 @@ class Phase:
     transfers: list[Transfer] = field(default_factory=list)
 
     def trouble(self) -> str:
-        """What stopped it, or ""."""
-        return self._no_offer() or self._not_taken() or self._no_file()
+        """What stopped it, or ""; the step that failed first counts."""
+        return self._no_answer() or self._no_file()
 
-    def _no_offer(self) -> str:
+    def _no_answer(self) -> str:
         if len(self.boot_servers) > 1:
             return f"several boot servers answered: {', '.join(sorted(self.boot_servers))}"
-        match bool(self.dhcp_servers), bool(self.boot_servers):
-            case False, False:
-                return "nobody answered it [PXE-E51]"
-            case False, True:
-                return "no DHCP server gave it an address [PXE-E52]"
-            case True, False:
-                return f"no boot server answered it as a {self.kind} [PXE-E53]"
-        return ""
-
-    def _not_taken(self) -> str:
+        if not self.dhcp_servers:
+            no_address = "no DHCP server offered an address [PXE-E52]"
+            return no_address if self.boot_servers else "no server answered [PXE-E51]"
+        if not self.boot_servers:
+            return f"no boot server answered a {self.kind} [PXE-E53]"
         if not self.requested and self.discovers >= _RETRIES:
             return (
-                f"it heard an address and a boot file and took neither, {self.discovers} times:"
-                " this firmware does not merge two offers. Put the boot server and file into the"
-                " DHCP server's own answer (options 66 and 67, next-server)"
+                f"it was offered an address and a boot file, and took neither, {self.discovers}"
+                " times: this firmware does not merge two offers. Configure boot server and boot"
+                " file on the DHCP server (options 66 and 67, next-server)"
             )
         if self.asked_4011 and not self.answered_4011:
-            return f"{self.asked_4011} never answered on port 4011 [PXE-E55]"
+            return f"{self.asked_4011} did not answer on port 4011 [PXE-E55]"
         return ""
 
     def _no_file(self) -> str:
         if not self.transfers:
-            told = self.requested and self.file
-            return f"it was told the boot file {self.file} and never asked for it" if told else ""
-        # Only the last: loaders probe for files that need not be there.
+            if self.requested and self.file:
+                return f"it was offered the boot file {self.file}, but did not load it"
+            return ""
+        # Only the last: loaders probe for files that need not exist.
         last = self.transfers[-1]
         if last.state.startswith("error"):
-            return f"{last.name} was refused by {last.server}: {last.state[6:]}"
+            return f"{last.server} refused {last.name}: {last.state[6:]}"
         if last.state == "asked":
             code = " [PXE-E32]" if last.protocol == "TFTP" else ""
-            return f"{last.server} never answered for {last.name}{code}"
+            return f"{last.server} did not answer for {last.name}{code}"
         return ""
 
 
@@ -91,27 +87,25 @@ class BootRecord:
 
     @property
     def phase(self) -> Phase:
-        """The one that goes on."""
         if not self.phases:
-            self.phases.append(Phase("machine whose DISCOVER was not recorded"))
+            self.phases.append(Phase("machine whose DISCOVER is not in the recording"))
         return self.phases[-1]
 
     def note(self, at: float, words: str) -> None:
-        """Add a line to the story; a very long story is cut, and says so."""
+        """Add a line; a very long story ends early, and says so."""
         if len(self.lines) < _MOST_LINES:
             self.lines.append((at - self.began, words))
         elif not self.cut:
             self.cut = True
-            self.lines.append((at - self.began, "and so on: what followed is not told"))
+            self.lines.append((at - self.began, "the rest of this long recording is left out"))
 
     def knows(self, xid: int) -> None:
-        """It sent a request of this transaction, whose answers are its own."""
+        """It sent a request with this transaction ID, so the answers to it are its own."""
         if len(self.xids) >= _MOST_XIDS:
             self.xids.clear()
         self.xids.add(xid)
 
     def discover(self, at: float, kind: str, *, relay: str = "") -> None:
-        """It asked for a boot, through this relay if through any."""
         if not self.phases or self.phase.kind != kind or self.phase.requested:
             self.phases.append(Phase(kind))
             del self.phases[:-_MOST_PHASES]
@@ -121,12 +115,10 @@ class BootRecord:
         self.note(at, f"DISCOVER: {kind}{again}{through}")
 
     def request(self, at: float, server: str) -> None:
-        """It took an address."""
         self.phase.requested = True
         self.note(at, f"REQUEST: takes the address of {server or 'a DHCP server'}")
 
     def reply(self, at: float, reply: Reply) -> None:
-        """A server answered."""
         word = "OFFER" if reply.message == 2 else "ACK"
         if reply.gives_address:
             self.phase.dhcp_servers.add(reply.server)
@@ -140,28 +132,25 @@ class BootRecord:
             self.phase.answered_4011 = True
 
     def asks_4011(self, at: float, server: str) -> None:
-        """It asked a boot server."""
         self.phase.asked_4011 = server
         self.note(at, f"asks {server} on port 4011")
 
     def asks_file(self, at: float, transfer: Transfer) -> None:
-        """It asked for a file."""
         self.phase.transfers.append(transfer)
         del self.phase.transfers[:-_MOST_TRANSFERS]
         self.note(at, f"{transfer.protocol}: asks {transfer.server} for {transfer.name}")
 
     def finding(self) -> tuple[bool, str]:
-        """Whether something stopped the boot, and what; or how far it came."""
+        """Whether something stopped the boot, and what; or its last step."""
         trouble = self.phase.trouble()
         if trouble:
             return True, trouble
         names = [one.name for phase in self.phases for one in phase.transfers]
         if names:
-            return False, f"it came as far as {names[-1]}"
-        return False, "nothing went wrong as far as this recording goes"
+            return False, f"it got as far as {names[-1]}"
+        return False, "the recording shows no fault"
 
     def as_data(self) -> dict[str, Any]:
-        """Plain values."""
         failed, words = self.finding()
         return {
             "mac": self.mac,

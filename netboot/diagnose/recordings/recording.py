@@ -1,8 +1,8 @@
 """A capture file as frames: pcap and pcapng (gzip too), from a card, a trunk or `tcpdump -i any`.
 
-scapy reads the file; the headers of each packet are cut off here, since scapy's full dissection
+scapy reads the file; this module removes the headers of each packet, since scapy's full dissection
 takes some 200 us a packet and a recorded boot image has a hundred thousand. Any file gives frames
-or an InvalidInput that says what is wrong with it. What stops the reading early is told by `note`.
+or an InvalidInput that says what is wrong with it. `note` says why the reading ended early.
 
 Link types: https://www.tcpdump.org/linktypes.html; VLAN tags: IEEE 802.1Q.
 """
@@ -24,7 +24,7 @@ from netboot.errors import InvalidInput
 from netboot.formats.pcap import GZIP, HOW_TO_RECORD, PCAP, PCAPNG
 
 MOST_BYTES: Final = 512 << 20
-"""So much of a recording is read, unpacked."""
+"""No more of a recording is read, counted after unpacking."""
 
 MOST_PACKETS: Final = 2_000_000
 UDP, TCP, ICMP = 17, 6, 1
@@ -32,12 +32,12 @@ SYN: Final = 2
 RST: Final = 4
 ACK: Final = 16
 
-_LARGEST_READ: Final = 16 << 20  # a block's length is four bytes that anybody may have written
+_LARGEST_READ: Final = 16 << 20  # a block's length is four bytes of a file that we do not trust
 _VLAN_TAGS: Final = frozenset({0x8100, 0x88A8, 0x9100})
 _IPV4: Final = 0x0800
 _MOST_TAGS: Final = 4
 
-# Where the type of the payload stands, where the payload begins, where the sender's MAC stands.
+# Offsets of the payload's type, of the payload, and of the sender's MAC address.
 _LINKS: Final = MappingProxyType(
     {
         1: (12, 14, 6),  # Ethernet
@@ -50,9 +50,9 @@ _RAW_IP: Final = frozenset({12, 14, 101, 228})
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """An IPv4 packet of a recording. `at` is epoch seconds, `mac` who sent it on this wire.
+    """An IPv4 packet of a recording. `at` is epoch seconds, `mac` the sender on this network.
 
-    `mac` is empty where the recording does not tell; ports and `flags` are 0 where there are none.
+    `mac` is empty if the recording does not have it; ports and `flags` are 0 if there are none.
     """
 
     at: float
@@ -67,17 +67,17 @@ class Frame:
 
 
 class Recording:
-    """The frames of a capture file; `note` says, once they are read, why there are no more."""
+    """The frames of a capture file; afterwards `note` says why the reading ended early."""
 
     def __init__(self, path: Path) -> None:
-        logging.getLogger("scapy").setLevel(logging.ERROR)  # its warnings are told by `note`
+        logging.getLogger("scapy").setLevel(logging.ERROR)  # `note` has its warnings
         self.path = path
         self.packets = 0
         self.note = ""
         self._unread_links: set[int] = set()
 
     def frames(self) -> Iterator[Frame]:
-        """What was recorded, in its order. Raises InvalidInput where that is nothing."""
+        """The recorded frames in order. Raises InvalidInput."""
         try:
             with self.path.open("rb") as file:
                 watched = _Watched(_unpacked(file))
@@ -106,33 +106,31 @@ class Recording:
                 yield data, *_facts(reader, about)
         except (scapy.error.Scapy_Exception, struct.error, ValueError, OverflowError) as error:
             raise InvalidInput(
-                f"{self.path.name} cannot be read as a capture: {error}", hint=HOW_TO_RECORD
+                f"{self.path.name} is not a valid capture file: {error}", hint=HOW_TO_RECORD
             ) from error
 
     def _refusal(self, watched: "_Watched", magic: bytes) -> str:
         if watched.broken:
-            return f"{self.path.name} cannot be unpacked: its gzip stream is damaged or cut off"
+            return f"{self.path.name} cannot be unpacked: its gzip data is damaged or incomplete"
         if not magic:
             return f"{self.path.name} is empty"
-        return (
-            f"{self.path.name} cannot be read as a capture: it begins neither as pcap nor as pcapng"
-        )
+        return f"{self.path.name} is not a capture file: it is neither pcap nor pcapng"
 
     def _conclude(self, watched: "_Watched") -> None:
         if self._unread_links:
             links = ", ".join(str(one) for one in sorted(self._unread_links)[:5])
-            self.note = f"packets of link type {links} were passed over: only Ethernet is read"
+            self.note = f"packets of link type {links} are left out: only Ethernet can be read"
         if watched.full:
             self.note = f"only the first {MOST_BYTES >> 20} MiB were read"
         elif watched.cut or watched.broken:
             self.note = (
-                "the recording ends in the middle of a packet: it was cut off, or is damaged, or"
-                " was copied while it was still being written; what came after is not told"
+                "the recording ends in the middle of a packet: it is incomplete or damaged, or was"
+                " copied while it was written; the end of the boot is missing"
             )
 
 
 def _facts(reader: Any, about: Any) -> tuple[int, float]:
-    """Link type and time of a packet, as either format tells them."""
+    """Link type and time of a packet, from either format."""
     if isinstance(reader, RawPcapNgReader):
         ticks = ((about.tshigh or 0) << 32) + (about.tslow or 0)
         return int(about.linktype), ticks / (about.tsresol or 1_000_000)
@@ -140,7 +138,7 @@ def _facts(reader: Any, about: Any) -> tuple[int, float]:
 
 
 def cut(data: bytes, link: int, at: float) -> Frame | None:
-    """The IPv4 packet in a frame of this link type; None for all else, damaged ones included."""
+    """The IPv4 packet in a frame of this link type; None for anything else or a damaged one."""
     mac = ""
     start = 0
     if link in _LINKS:
@@ -191,7 +189,7 @@ def _unpacked(file: IO[bytes]) -> IO[bytes]:
 
 
 class _Watched:
-    """A file that notices how its reading ends: `cut` in the middle, `full`, or `broken`."""
+    """A file that records how its reading ends: `cut` in the middle, `full`, or `broken`."""
 
     name = "capture"
 
@@ -202,14 +200,14 @@ class _Watched:
         self._ahead = b""
 
     def peek(self) -> bytes:
-        """The first four bytes, which stay to be read."""
+        """The first four bytes, without consuming them."""
         self._ahead = self.read(4)
         self.taken = 0
         self.cut = False
         return self._ahead
 
     def read(self, size: int) -> bytes:
-        """At most so many bytes; fewer where there are no more."""
+        """At most `size` bytes; fewer at the end."""
         ahead, self._ahead = self._ahead[:size], self._ahead[size:]
         wanted = min(size - len(ahead), _LARGEST_READ)
         if self.taken >= MOST_BYTES:
@@ -225,11 +223,11 @@ class _Watched:
         return data
 
     def close(self) -> None:
-        """Whoever opened the file closes it."""
+        """The opener closes the file."""
 
 
 class _Pcap(RawPcapReader):
-    """scapy's reader, which takes a packet that is cut off for a whole one."""
+    """scapy's reader takes an incomplete packet for a whole one."""
 
     f: Any  # a _Watched
 
@@ -242,7 +240,7 @@ class _Pcap(RawPcapReader):
 
 
 class _PcapNg(RawPcapNgReader):
-    """scapy's reader, which ends without a word in the middle of a block."""
+    """scapy's reader ends silently in the middle of a block."""
 
     f: Any  # a _Watched
 

@@ -1,8 +1,8 @@
-"""The story of a recorded boot: a capture file told machine by machine.
+"""The story of a recorded boot: what each machine in a capture file did.
 
 Record one on the server with: tcpdump -i eth0 -w boot.pcap 'port 67 or 68 or 69 or 4011 or 8081'
-(TFTP goes on on other ports: without a filter the story has its ends). Whoever writes a capture
-chooses its size and content: what is kept of it is bounded.
+(TFTP continues on other ports: without a filter the ends of transfers are recorded too). A capture
+comes from outside, with any size and content: what is kept of it is bounded.
 """
 
 import re
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from netboot.boot.answer.client import BootClient, Stage, identify, machine_name
-from netboot.diagnose.asking.answers import Reply, read_reply
+from netboot.diagnose.asking.answers import read_reply
 from netboot.diagnose.recordings import recording
 from netboot.diagnose.recordings.boot_record import BootRecord, Transfer
 from netboot.diagnose.recordings.recording import Frame, Recording
@@ -25,10 +25,10 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 MOST_MACHINES: Final = 100
-_MOST_PLACES: Final = 10_000  # addresses and ports that are remembered
+_MOST_PLACES: Final = 10_000  # remembered addresses and ports
 _SERVER_PORTS: Final = {67, 4011}
 _TFTP_PORT: Final = 69
-_USER_ABORT: Final = 8  # edk2 ends its size probe so: no fault
+_USER_ABORT: Final = 8  # edk2 ends its size probe with it: no fault
 _LONGEST_NAME: Final = 200
 _TWICE: Final = 0.5  # seconds: bridges and relays show the same packet more than once
 _NOBODY: Final = "0.0.0.0"  # noqa: S104 - compared
@@ -38,18 +38,16 @@ _STATUS = re.compile(rb"^HTTP/1\.[01] (\d{3})([^\r\n]*)")
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What a capture tells: a record for each machine that booted in it, and what to know of it."""
+    """What happened in a capture: a record for each machine that booted, and notes."""
 
     records: tuple[BootRecord, ...]
     notes: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:
-        """Whether any machine was stopped by something."""
         return any(record.finding()[0] for record in self.records)
 
     def lines(self) -> Iterator[str]:
-        """The story as text."""
         for record in self.records:
             failed, words = record.finding()
             yield f"Machine {record.mac}"
@@ -60,7 +58,6 @@ class Story:
             yield f"Note: {note}"
 
     def as_data(self) -> dict[str, Any]:
-        """Plain values for JSON."""
         return {
             "machines": [record.as_data() for record in self.records],
             "notes": list(self.notes),
@@ -68,7 +65,7 @@ class Story:
 
 
 def read_story(path: Path) -> Story:
-    """The story in a capture. Raises InvalidInput where it is none."""
+    """The story in a capture file. Raises InvalidInput."""
     reader, recorded = _Reader(), Recording(path)
     for frame in recorded.frames():
         reader.take(frame)
@@ -78,31 +75,29 @@ def read_story(path: Path) -> Story:
 def _notes(reader: "_Reader", recorded: Recording) -> Iterator[str]:
     if not reader.records:
         yield (
-            f"no machine asked for a network boot in this capture of {recorded.packets:,} packets."
-            " Record on the boot server, or on a mirror port of the machine's switch port, before"
-            " the machine is switched on"
+            f"no machine requests a network boot in this capture of {recorded.packets:,} packets."
+            " Start to record before you switch the machine on: on the boot server, or on a mirror"
+            " of the machine's switch port"
         )
     if reader.left_out:
         yield (
-            f"{len(reader.left_out):,} more machines asked; the first {MOST_MACHINES} are told."
-            " Filter the recording by the machine that you mean: `ether host 52:54:00:12:34:56`"
+            f"only the first {MOST_MACHINES} machines are shown; {len(reader.left_out):,} more"
+            " machines booted. Filter the recording by machine: `ether host 52:54:00:12:34:56`"
         )
     if recorded.note:
         yield recorded.note
 
 
 class _Bounded(Generic[K, V]):
-    """A table that forgets what was put in first."""
+    """A table that forgets its oldest entries."""
 
     def __init__(self) -> None:
         self._entries: OrderedDict[K, V] = OrderedDict()
 
     def get(self, key: K) -> V | None:
-        """What was put under this key, if it is still there."""
         return self._entries.get(key)
 
     def put(self, key: K, value: V) -> None:
-        """Remember, and forget the oldest if there are too many."""
         self._entries.pop(key, None)
         self._entries[key] = value
         if len(self._entries) > _MOST_PLACES:
@@ -110,7 +105,7 @@ class _Bounded(Generic[K, V]):
 
 
 class _Reader:
-    """Sorts frames by the machine that sent or shall get them."""
+    """Sorts frames by the machine that sent or will receive them."""
 
     def __init__(self) -> None:
         self.records: dict[str, BootRecord] = {}
@@ -120,7 +115,6 @@ class _Reader:
         self._heard: _Bounded[tuple[object, ...], float] = _Bounded()
 
     def take(self, frame: Frame) -> None:
-        """One packet of the capture."""
         match frame.protocol:
             case recording.UDP:
                 self._udp(frame)
@@ -140,7 +134,7 @@ class _Reader:
             self._tftp(frame)
 
     def _tftp(self, frame: Frame) -> None:
-        """What follows a request for a file, on ports that only the request tells."""
+        """The packets after a request for a file, on ports that only the request shows."""
         if found := self._transfers.get((frame.target, frame.dport)):
             _tftp_answer(frame.at, *found, frame.payload)
         elif frame.payload[:2] == b"\0\x05" and (
@@ -149,7 +143,7 @@ class _Reader:
             _tftp_error(frame.at, *found, frame.payload)
 
     def _twice(self, at: float, *what: object) -> bool:
-        """Whether this was seen a moment ago, on another card or before a relay passed it on."""
+        """Whether it was just seen, on another network card or before a relay forwarded it."""
         last = self._heard.get(what)
         self._heard.put(what, at)
         return last is not None and 0 <= at - last < _TWICE
@@ -179,7 +173,7 @@ class _Reader:
             record.request(frame.at, dotted(chosen) if len(chosen) == 4 else "")
 
     def _record(self, mac: str, at: float) -> BootRecord | None:
-        """The machine's record; None where there are too many machines."""
+        """The machine's record; None if there are too many machines."""
         known = self.records.get(mac)
         if known is None and len(self.records) < MOST_MACHINES:
             known = self.records[mac] = BootRecord(mac, at)
@@ -196,12 +190,12 @@ class _Reader:
             return
         if reply.offered != _NOBODY:
             self._machines.put(reply.offered, record)
-        told = (reply.server, reply.message, reply.via_port, reply.file, reply.offered)
-        if not self._twice(frame.at, record.mac, reply.xid, *told):
-            record.reply(frame.at, _shortened(reply))
+        what = (reply.server, reply.message, reply.via_port, reply.file, reply.offered)
+        if not self._twice(frame.at, record.mac, reply.xid, *what):
+            record.reply(frame.at, replace(reply, file=reply.file[:_LONGEST_NAME]))
 
     def _whose(self, frame: Frame) -> BootRecord | None:
-        """Who sent this: behind a router, and with `-i any`, only its address tells."""
+        """The sender's record: behind a router, and with `-i any`, by its IP address only."""
         return self.records.get(frame.mac) or self._machines.get(frame.source)
 
     def _read_request(self, frame: Frame) -> None:
@@ -220,13 +214,13 @@ class _Reader:
         asked = _GET.match(frame.payload)
         if asked and (record := self._whose(frame)):
             url = f"{frame.target}:{frame.dport}{_text(asked[1])}"
-            # That it asks proves a connection; many recordings leave the answers out.
+            # A request proves a connection; many recordings do not have the answers.
             transfer = Transfer(url, frame.target, "HTTP", "running")
             record.asks_file(frame.at, transfer)
             self._transfers.put(key, (record, transfer))
         elif frame.flags & (recording.SYN | recording.ACK) == recording.SYN:
             if (record := self._whose(frame)) and self._transfers.get(key) is None:
-                # It knocks: unanswered where a firewall drops it, and then repeated.
+                # The first packet of a connection; a firewall may drop it.
                 transfer = Transfer(f"a connection to port {frame.dport}", frame.target, "TCP")
                 self._transfers.put(key, (record, transfer))
                 record.asks_file(frame.at, transfer)
@@ -234,7 +228,7 @@ class _Reader:
             _http_answer(frame, *found)
 
     def _unreachable(self, frame: Frame) -> None:
-        """A host says that nothing listens on the port that a machine asked (RFC 792)."""
+        """A host says that the port of a machine's request is closed (RFC 792)."""
         inner = frame.payload[8:]
         if frame.payload[:2] != b"\x03\x03" or len(inner) < 28 or inner[9] != recording.UDP:
             return
@@ -243,8 +237,8 @@ class _Reader:
         found = self._transfers.get((frame.target, sport))
         if found is not None and found[1].server == frame.source and found[1].state == "asked":
             record, transfer = found
-            transfer.state = f"error nothing listens on its UDP port {dport}"
-            record.note(frame.at, f"{frame.source}: nothing listens on UDP port {dport}")
+            transfer.state = f"error its UDP port {dport} is closed"
+            record.note(frame.at, f"{frame.source}: UDP port {dport} is closed")
 
 
 def _tftp_answer(at: float, record: BootRecord, transfer: Transfer, payload: bytes) -> None:
@@ -263,7 +257,7 @@ def _http_answer(frame: Frame, record: BootRecord, transfer: Transfer) -> None:
         transfer.state = f"error HTTP {words}"
         record.note(frame.at, f"{transfer.server} answers HTTP {words}")
     elif frame.flags & recording.RST and transfer.state == "asked":
-        transfer.state = f"error nothing listens on its TCP port {frame.sport}"
+        transfer.state = f"error its TCP port {frame.sport} is closed"
         record.note(frame.at, f"{transfer.server} refuses the connection")
     elif transfer.state == "asked":
         transfer.state = "running"
@@ -274,7 +268,7 @@ def _tftp_error(at: float, record: BootRecord, transfer: Transfer, payload: byte
     words = _text(payload[4:].split(b"\0")[0])
     if code == _USER_ABORT:
         transfer.state = "probed"
-        record.note(at, f"TFTP: knows the size of {transfer.name} now")
+        record.note(at, f"TFTP: got the size of {transfer.name}")
         return
     transfer.state = f"error {words or f'code {code}'}"
     record.note(at, f"TFTP error {code} for {transfer.name}: {words}")
@@ -285,10 +279,5 @@ def _kind(client: BootClient) -> str:
     return f"iPXE on a {name}" if client.stage is Stage.IPXE else name
 
 
-def _shortened(reply: Reply) -> Reply:
-    return replace(reply, file=reply.file[:_LONGEST_NAME])
-
-
 def _text(data: bytes) -> str:
-    """What somebody wrote into a packet, to be shown."""
     return printable(data[:_LONGEST_NAME])

@@ -2,13 +2,13 @@
 
 On disk: `blobs/ab/abcdef…` (64 hex digits), mode 0444, in a folder of mode 0700.
 
-The order of writing is the promise: staging file, fsync, rename to its digest, fsync of the
-folder, and only then may a database row name it. A crash leaves a staging file, never half a
-blob. An fsync that fails is final: the staging file is deleted and the import fails (a second
-fsync may say yes to data that is gone).
+The order of writing matters: staging file, fsync, rename to its digest, fsync of the folder, and
+only then may a database row name it. A crash leaves a staging file, never half a blob. A failed
+fsync is final: the staging file is deleted and the import fails, because a second fsync may
+succeed although the data is lost.
 
-A blob that nothing names may be discarded once it is old. A program that finds that a blob is there
-already makes it young again under the same lock (`keep`), so it can't go before it is named.
+A blob that no row names may be discarded once it is old. Code that finds a blob already stored
+renews its age under the same lock (`keep`), so it stays until a row names it.
 """
 
 import contextlib
@@ -39,14 +39,14 @@ _NAME = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class StoredBlob:
-    """A blob that lies in the store: `digest` is `sha256:<hex>`, `size` in bytes."""
+    """A blob in the store: `digest` is `sha256:<hex>`, `size` in bytes."""
 
     digest: str
     size: int
 
 
 def hash_stream(stream: BinaryIO, pace: Callable[[int], None] | None = None) -> StoredBlob:
-    """Digest and length of all that is left in `stream`; `pace` sees each piece's bytes."""
+    """Digest and length of the rest of `stream`; calls `pace` with the bytes of each piece."""
     sha, size = hashlib.sha256(), 0
     while chunk := stream.read(CHUNK):
         sha.update(chunk)
@@ -57,7 +57,6 @@ def hash_stream(stream: BinaryIO, pace: Callable[[int], None] | None = None) -> 
 
 
 def hash_file(path: Path) -> StoredBlob:
-    """Digest and length of the file at `path`."""
     with path.open("rb") as stream:
         return hash_stream(stream)
 
@@ -83,18 +82,17 @@ class BlobStore:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def path(self, digest: str) -> Path:
-        """Where the blob lies, or would lie. Raises ValueError for what is no digest."""
+        """The path of the blob, stored or not. Raises ValueError if `digest` is not one."""
         name = digest.removeprefix(PREFIX)
         if not _NAME.fullmatch(name):
             raise ValueError(f"not a sha256 digest: {digest!r}")
         return self.folder / name[:2] / name
 
     def holds(self, digest: str) -> bool:
-        """Whether the blob is there (its bytes are not looked at)."""
         return self.path(digest).is_file()
 
     def keep(self, digest: str) -> bool:
-        """Whether the blob is there; if so it is young again, and safe from `discard`."""
+        """Whether the blob is stored; if so, renews its age, so that `discard` spares it."""
         with self._locked(fcntl.LOCK_SH):
             try:
                 os.utime(self.path(digest))
@@ -110,9 +108,9 @@ class BlobStore:
         return path
 
     def verify(self, digest: str, pace: Callable[[int], None] | None = None) -> int:
-        """Read the blob whole and compare; its size. Raises BlobMissing or DigestMismatch.
+        """Compare the blob with its digest; returns its size. Raises BlobMissing, DigestMismatch.
 
-        `pace` is called with the bytes of each piece, and may take its time.
+        `pace` is called with the bytes of each piece, and may delay the next one.
         """
         try:
             with self.require(digest).open("rb") as stream:
@@ -125,7 +123,7 @@ class BlobStore:
 
     @contextlib.contextmanager
     def staging_folder(self) -> Iterator[Path]:
-        """A folder of its own for one piece of work; gone afterwards, whatever happens."""
+        """A temporary folder for one piece of work; always deleted afterwards."""
         folder = self._staging_path()
         with self._explained():
             folder.mkdir(mode=0o700)
@@ -135,9 +133,9 @@ class BlobStore:
             shutil.rmtree(folder, ignore_errors=True)
 
     def add_file(self, path: Path, *, move: bool = False) -> StoredBlob:
-        """Take a copy of the file at `path` (or the file itself, from staging, if `move`).
+        """Store a copy of the file at `path` (or the file itself, from staging, if `move`).
 
-        Raises InvalidInput where it cannot be read, OperatorFault when the disk is full.
+        Raises InvalidInput if it cannot be read, OperatorFault if the disk is full.
         """
         if move:
             with self._explained():
@@ -152,30 +150,23 @@ class BlobStore:
             return self.add_stream(stream)
 
     def adopt(self, path: Path, found: StoredBlob) -> StoredBlob:
-        """Take the file at `path` itself, from staging: it was hashed already.
-
-        Raises OperatorFault.
-        """
+        """Store the staging file at `path` itself; `found` is its hash. Raises OperatorFault."""
         with self._explained():
             if self.keep(found.digest):
                 path.unlink()
                 return found
             path.chmod(0o444)
-            os.utime(path)  # what a WIM held keeps its old date, but as a blob it is new
+            os.utime(path)  # a file from a WIM has an old date, but the blob is new
             with path.open("rb") as stream:
                 os.fsync(stream.fileno())
             self._settle(path, found.digest)
         return found
 
     def add_bytes(self, data: bytes) -> StoredBlob:
-        """Store bytes that are at hand."""
         return self.add_stream(io.BytesIO(data))
 
     def add_stream(self, stream: BinaryIO) -> StoredBlob:
-        """Store all that `stream` gives.
-
-        Raises InvalidInput when it breaks off, OperatorFault when the disk is full.
-        """
+        """Raises InvalidInput if `stream` cannot be read, OperatorFault if the disk is full."""
         part = self._staging_path()
         sha, size = hashlib.sha256(), 0
         try:
@@ -196,11 +187,10 @@ class BlobStore:
         return StoredBlob(digest, size)
 
     def add_many(self, wanted: Mapping[str, Path]) -> None:
-        """Store the files at these paths, whose digests are known already.
+        """Store the files at these paths by their known digests: all or none.
 
         They are synced together: a thousand small files take the time of a few. Raises
-        InvalidInput for one that is not what its digest says, OperatorFault when the disk is
-        full; then none of them is stored.
+        InvalidInput if a file does not match its digest, OperatorFault if the disk is full.
         """
         missing = {digest: path for digest, path in wanted.items() if not self.keep(digest)}
         if not missing:
@@ -222,7 +212,7 @@ class BlobStore:
                 part.unlink(missing_ok=True)
 
     def take_from(self, other: "BlobStore", digest: str) -> bool:
-        """Get a blob from another store, by hard link where it can be; False if it was here."""
+        """Get a blob from another store, by hard link if possible; False if it was here."""
         if self.holds(digest):
             return False
         source = other.require(digest)
@@ -240,22 +230,21 @@ class BlobStore:
         return True
 
     def set_aside(self, digest: str) -> None:
-        """Take a damaged blob out of use, but keep its bytes in `altered/` to be looked at."""
+        """Move a damaged blob to `altered/`, where an administrator can examine it."""
         folder = self.root / ALTERED
         with self._explained(), contextlib.suppress(FileNotFoundError):
             folder.mkdir(mode=0o700, exist_ok=True)
             aside = folder / digest.removeprefix(PREFIX)
             self.path(digest).replace(aside)
-            os.utime(aside)  # it lies here from now on; when it was stored says nothing any more
+            os.utime(aside)  # the time of its quarantine, no longer that of its import
 
     def remove(self, digest: str) -> None:
-        """Delete a blob, even if something refers to it."""
         self.path(digest).unlink(missing_ok=True)
 
     def discard(self, digest: str, *, before: float) -> int | None:
-        """Forget a blob that nothing names; None when it was stored or used since `before`.
+        """Delete a blob that no row names; None if it was stored or used since `before`.
 
-        `before` is epoch seconds. Returns the bytes that the disk has back by it.
+        `before` is epoch seconds. Returns the bytes that this frees on the disk.
         """
         with self._locked(fcntl.LOCK_EX):
             path = self.path(digest)
@@ -269,13 +258,12 @@ class BlobStore:
         return found.st_size if found.st_nlink == 1 else 0
 
     def digests(self) -> Iterator[str]:
-        """All blobs that lie here."""
         for path in sorted(self.folder.glob("??/*")):
             if _NAME.fullmatch(path.name):
                 yield PREFIX + path.name
 
     def check_space(self, size: int) -> None:
-        """Refuse early what would fill the disk. Raises OperatorFault."""
+        """Raises OperatorFault if `size` more bytes would fill the disk."""
         free = shutil.disk_usage(self.root).free
         if free < size + SPARE_BYTES:
             raise OperatorFault(
@@ -285,9 +273,9 @@ class BlobStore:
             )
 
     def clear_staging(self) -> int:
-        """Throw away what work left behind that was cut off; how many things that were.
+        """Delete what interrupted work left in staging; returns the number of files and folders.
 
-        Work that still goes on, in this process or another, keeps what it has.
+        Work that still runs, in this process or another, keeps its files.
         """
         left = [path for path in self.staging.iterdir() if not _at_work(path.name)]
         for path in left:
@@ -298,7 +286,7 @@ class BlobStore:
         return len(left)
 
     def _staging_path(self) -> Path:
-        """A new name in staging that says whose it is."""
+        """A new name in staging; it begins with the process that uses it."""
         return self.staging / f"{os.getpid()}-{uuid.uuid4().hex}"
 
     def _settle(self, part: Path, digest: str) -> None:
@@ -328,9 +316,9 @@ class BlobStore:
 
 @contextlib.contextmanager
 def _synced_together(folder: Path) -> Iterator[None]:
-    """What is written below `folder` within the block is on the disk after it, names and all.
+    """After the block, all files and names written below `folder` are on the disk.
 
-    syncfs(2) tells of writes that failed since the folder was opened (Linux 5.8 and later).
+    syncfs(2) reports writes that failed since the folder was opened (Linux 5.8 and later).
     """
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -342,7 +330,7 @@ def _synced_together(folder: Path) -> Iterator[None]:
 
 
 def explain_disk_fault(fault: OSError, where: Path) -> OperatorFault:
-    """An operating system's refusal in the operator's words."""
+    """The operating system's error as a message for the administrator."""
     if fault.errno in {errno.ENOSPC, errno.EDQUOT}:
         return OperatorFault(
             f"the disk of {where} is full", hint="Free some disk space. Nothing was changed."
@@ -354,7 +342,7 @@ def explain_disk_fault(fault: OSError, where: Path) -> OperatorFault:
 
 
 def _read(stream: BinaryIO) -> bytes:
-    """The next piece; a source that breaks off is not our disk's fault."""
+    """The next piece; a fault of the source is not one of our disk."""
     try:
         return stream.read(CHUNK)
     except OSError as fault:
@@ -364,7 +352,6 @@ def _read(stream: BinaryIO) -> bytes:
 
 
 def _size(path: Path) -> int:
-    """Raises InvalidInput where there is no file."""
     try:
         return path.stat().st_size
     except OSError as fault:
@@ -372,14 +359,14 @@ def _size(path: Path) -> int:
 
 
 def _copy(source: Path, target: Path, digest: str) -> None:
-    """A new file, not synced yet. Raises InvalidInput when it is not what the digest says."""
+    """Copy to a new file, not synced yet. Raises InvalidInput if it does not match `digest`."""
     sha = hashlib.sha256()
     try:
         stream = source.open("rb", buffering=0)
     except OSError as fault:
         raise InvalidInput(f"{source} cannot be read: {fault.strerror}") from fault
     fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o444)
-    # Buffered: a bare write may take less than it was given, as on a disk that is almost full.
+    # Buffered: a raw write may write only a part, for example on an almost full disk.
     with stream, os.fdopen(fd, "wb") as out:
         while chunk := _read(stream):
             sha.update(chunk)
@@ -389,6 +376,6 @@ def _copy(source: Path, target: Path, digest: str) -> None:
 
 
 def _at_work(name: str) -> bool:
-    """Whether the process that a staging name begins with is still there."""
+    """Whether the process in a staging name still runs."""
     pid = name.partition("-")[0]
     return pid.isdecimal() and Path("/proc", pid).is_dir()

@@ -1,4 +1,4 @@
-"""What was read from a file, kept until the file is replaced: asking costs one look at it."""
+"""The content of a file, kept until the file is replaced: each use costs one stat."""
 
 import time
 from collections.abc import Callable
@@ -10,12 +10,12 @@ T = TypeVar("T")
 Mark = tuple[int, int, int]
 
 YOUNG_SECONDS = 0.1
-"""A file's time moves in steps of some milliseconds: two writers may share one, and an inode."""
+"""File times have steps of milliseconds: two versions may share the time, and the inode number."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept(Generic[T]):
-    """`mark` is None where the file was too young to be told from the next one."""
+    """`mark` is None if the file was too new to be distinguished from the next version."""
 
     mark: Mark | None
     text: str
@@ -23,10 +23,10 @@ class _Kept(Generic[T]):
 
 
 class KeptFile(Generic[T]):
-    """What `understand` makes of the text in `path`. Any thread may ask.
+    """What `understand` makes of the text in `path`. Any thread may use it.
 
-    A file that was replaced is read again, and understood again where it says something else;
-    one that was replaced this moment is read each time, so that no later one is missed.
+    A replaced file is read again, and understood again if its text differs. A file that was
+    replaced a moment ago is read each time, so that no later version is missed.
     """
 
     def __init__(self, path: Path, understand: Callable[[str], T]) -> None:
@@ -35,7 +35,7 @@ class KeptFile(Generic[T]):
         self._kept: _Kept[T] | None = None
 
     def __call__(self) -> T:
-        """What the file holds now. Raises OSError, ValueError, and what `understand` raises."""
+        """The current content. Raises OSError, ValueError, and what `understand` raises."""
         mark, kept = mark_of(self._path), self._kept
         if kept is not None and mark is not None and kept.mark == mark:
             return kept.value
@@ -48,7 +48,7 @@ class KeptFile(Generic[T]):
 
 
 def mark_of(path: Path) -> Mark | None:
-    """What tells a file from the one before it; None while there is none."""
+    """What distinguishes a file from its previous version; None if there is no file."""
     try:
         found = path.stat()
     except OSError:

@@ -1,9 +1,9 @@
-"""One-time links: a file that may be fetched once with a token, until it expires.
+"""Tickets behind one-time links: a token gives a file once, until it expires.
 
     points/site/tickets/<SHA-256 of the token>.json
 
-The token itself is kept nowhere. Taking renames the file first, and only one of two who come at
-once can do that; so the daemon that hands out boot files needs no database and no lock.
+The token itself is not stored. Taking a ticket renames its file first, which succeeds for only one
+of two simultaneous requests; so the boot HTTP service needs no database and no lock.
 """
 
 import base64
@@ -24,7 +24,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What is taken: a file's name, kind and bytes; `about` are image and version."""
+    """A file for one download: name, content type, bytes; `about` are image and version."""
 
     name: str
     kind: str
@@ -39,9 +39,9 @@ class Tickets:
         self._folder = point / "tickets"
 
     def issue(self, ticket: Ticket, *, now: float, until: float) -> str:
-        """A token for this; tickets that grew too old go. Times are epoch seconds.
+        """The token of a new ticket; deletes expired ones. Times are epoch seconds.
 
-        Raises OperatorFault when the disk is full.
+        Raises OperatorFault if the disk is full.
         """
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -60,7 +60,7 @@ class Tickets:
         return token
 
     def take(self, token: str, *, now: float) -> Ticket | None:
-        """The ticket, which is gone by it; None for one that is unknown, taken or too old."""
+        """Take the ticket; None if it is unknown, taken or expired."""
         if not _TOKEN.fullmatch(token):
             return None
         path = self._path(token)

@@ -1,7 +1,7 @@
-"""Open blobs for the daemons: one mapping a blob, shared by all transfers that read it.
+"""Open blobs for the boot services: all transfers of a blob share one mapping.
 
-A transfer holds what it opened: a new version, a clean-up or an unlink does not touch it.
-The last few mappings stay open after use, since the next machine asks for the same files.
+A transfer keeps its mapping: a new version, a clean-up or an unlink does not affect it. The last
+few mappings stay open after use, since the next machine requests the same files.
 """
 
 import mmap
@@ -18,7 +18,7 @@ IDLE_KEPT = 32
 
 
 class Mapping:
-    """The file of one blob, opened and mapped; closed by the cache alone."""
+    """The file of one blob, opened and mapped; only the cache closes it."""
 
     __slots__ = ("digest", "fd", "map", "size", "users", "view")
 
@@ -31,7 +31,6 @@ class Mapping:
         self.view = memoryview(self.map if self.map is not None else b"")
 
     def release(self) -> None:
-        """Give file and mapping back to the system."""
         self.view.release()
         if self.map is not None:
             self.map.close()
@@ -39,7 +38,7 @@ class Mapping:
 
 
 class OpenContent:
-    """One reader's hold on a mapping (netboot.serve.content.Content)."""
+    """One reader's use of a mapping (netboot.serve.content.Content)."""
 
     __slots__ = ("_cache", "_mapping", "fd", "size", "view")
 
@@ -51,7 +50,7 @@ class OpenContent:
         self.view = mapping.view[:]
 
     def close(self) -> None:
-        """Let go; a second call does nothing."""
+        """Release the mapping; a second call does nothing."""
         mapping, self._mapping = self._mapping, None
         if mapping is not None:
             self.view.release()
@@ -67,7 +66,7 @@ class ContentCache:
         self._open: OrderedDict[str, Mapping] = OrderedDict()
 
     def open(self, ref: ContentRef) -> OpenContent:
-        """The bytes of `ref`. Raises BlobMissing, or DigestMismatch when its size is wrong."""
+        """The bytes of `ref`. Raises BlobMissing, or DigestMismatch if its size is wrong."""
         with self._lock:
             mapping = self._open.get(ref.digest) or self._map(ref)
             mapping.users += 1
@@ -76,7 +75,7 @@ class ContentCache:
             return OpenContent(self, mapping)
 
     def let_go(self, mapping: Mapping) -> None:
-        """One reader less; the oldest idle mappings beyond a few are closed."""
+        """One reader has finished; closes the oldest idle mappings beyond the last few."""
         with self._lock:
             mapping.users -= 1
             if mapping.users:

@@ -1,14 +1,14 @@
-"""A distribution point's folder: blobs, version manifests, and one pointer that says what counts.
+"""A distribution point's folder: blobs, version manifests, and one pointer to what is served.
 
     points/site/
-    ├── blobs/ab/abcd…            the bytes, hard-linked from the site's store where it can be
+    ├── blobs/ab/abcd…            the bytes, hard-linked from the site's store if possible
     ├── versions/<slug>-<n>.json  one manifest a version, never changed; <slug> is the image's
     │                             short name, which stays when the image is renamed
-    └── current.json              the pointer: replaced by one rename, read by the daemons
+    └── current.json              the pointer: replaced by one rename, read by the boot services
 
-Blobs come first, then the manifest, then the pointer: whatever is interrupted, a client sees
-the old state or the new one, never a mix. A daemon that has read a good state keeps serving it
-when a later one turns out to be damaged.
+Blobs come first, then the manifest, then the pointer: even after an interruption a client sees the
+old state or the new one, never a mix. If a new state is damaged, the boot services continue with
+the last good one.
 """
 
 import json
@@ -30,14 +30,14 @@ from netboot.store.content.blobs import BlobStore, explain_disk_fault, sync_fold
 from netboot.store.content.folder_lock import locked
 from netboot.store.content.kept_file import KeptFile, mark_of
 
-ALWAYS_KEPT = 2  # the version served and the one before it, for a roll-back
-GRACE_SECONDS = 24 * 3600.0  # boots that run keep the version they began with
+ALWAYS_KEPT = 2  # the version that is served, and the previous one for a rollback
+GRACE_SECONDS = 24 * 3600.0  # boots in progress keep the version that they began with
 Policy = tuple[Mapping[Architecture, str], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a clean-up of a point took away: versions by label, and blobs with their bytes."""
+    """What a clean-up of a point deleted: labels of versions, number and bytes of blobs."""
 
     versions: tuple[str, ...]
     blobs: int
@@ -45,10 +45,7 @@ class Swept:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Replace a file by one rename, so that a reader sees the old or the new whole.
-
-    Raises OperatorFault when the disk is full.
-    """
+    """Replace a file by one rename: readers see the old or the new one. Raises OperatorFault."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with part.open("w") as out:
@@ -77,10 +74,7 @@ class PointFolder:
         self._published: tuple[dict[str, Any], PublishedContent] | None = None
 
     def load(self) -> PublishedContent:
-        """What the point serves now. Raises ContentFault when its files cannot be read.
-
-        What was read is kept until the pointer says something else.
-        """
+        """What the point serves now, cached while the pointer is the same. Raises ContentFault."""
         state, kept = self._kept_state(), self._published
         if kept is None or kept[0] is not state:
             kept = self._published = (state, self._publish(state))
@@ -114,11 +108,10 @@ class PointFolder:
         )
 
     def served(self, image: str) -> int | None:
-        """The number of the version that new boots of this image get."""
         return self.numbers().get(image)
 
     def numbers(self) -> dict[str, int]:
-        """The number of the version that new boots get, for each image that is served."""
+        """For each image that is served, the number of the version that new boots get."""
         return dict(self._kept_state()["current"])
 
     def update(
@@ -129,11 +122,11 @@ class PointFolder:
         now: float,
         progress: Progress = silent,
     ) -> bool:
-        """Hold `version`, check every byte, then serve it; False if it was served already.
+        """Copy `version`, check every byte, then serve it; False if it was served already.
 
-        `now` is epoch seconds: what is superseded is kept for a day.
+        `now` is epoch seconds: the previous versions are kept for a day.
 
-        Raises DigestMismatch or BlobMissing; then the previous versions are still served.
+        Raises DigestMismatch or BlobMissing; then the point serves the same as before.
         """
         with locked(self.root / ".lock"):
             held = {f.digest for f in version.files if self.blobs.holds(f.digest)}
@@ -150,7 +143,7 @@ class PointFolder:
             return plan.switch
 
     def withdraw(self, image: str, number: int) -> bool:
-        """Serve a damaged version no more, to anybody; whether it was here."""
+        """Stop serving a damaged version; returns whether it was here."""
         with locked(self.root / ".lock"):
             state = self._state()
             held = state["kept"].get(image, [])
@@ -164,10 +157,10 @@ class PointFolder:
             return True
 
     def publish_policy(self, read: Callable[[], Policy]) -> None:
-        """Say which image is meant for whom; no version changes by it.
+        """Publish default images and assignments; versions stay the same.
 
-        `read` gives defaults and assignments. It is called when it is our turn: of two who
-        change something at once, the one who writes last has read what both have changed.
+        `read` returns both. It is called under the lock: of two simultaneous changes, the second
+        writer has read the first one's.
         """
         with locked(self.root / ".lock"):
             defaults, assignments = read()
@@ -177,7 +170,7 @@ class PointFolder:
             self._write(state)
 
     def publish_authorities(self, read: Callable[[], Mapping[str, str]]) -> None:
-        """Say which machines need a boot loader of a certain authority, by MAC address."""
+        """Publish the authorities of machines that need a certain boot loader, by MAC address."""
         with locked(self.root / ".lock"):
             authorities = dict(read())
             state = self._state()
@@ -185,9 +178,9 @@ class PointFolder:
             self._write(state)
 
     def rename(self, old: str, new: str, short_name: str) -> None:
-        """Call an image by another name from now on; its content and addresses stay as they are.
+        """Rename an image, in everything that refers to it; its content and addresses stay.
 
-        What refers to it by the old name refers to it by the new one. Doing it twice is no fault.
+        A second call does nothing.
         """
         with locked(self.root / ".lock"):
             state = self._state()
@@ -205,10 +198,7 @@ class PointFolder:
             self._write(state)
 
     def supply(self, name: str, program: ManifestFile | None) -> None:
-        """Serve a boot program that the administrator brought; None takes it away.
-
-        Its bytes must lie in `blobs` already.
-        """
+        """Serve the administrator's boot program, whose bytes are in `blobs`; None removes it."""
         with locked(self.root / ".lock"):
             state = self._state()
             supplied = {key: held for key, held in _supplied(state).items() if key != name}
@@ -218,7 +208,6 @@ class PointFolder:
             self._write(state)
 
     def forget(self, image: str) -> None:
-        """Stop serving an image that was deleted."""
         with locked(self.root / ".lock"):
             state = self._state()
             state["current"].pop(image, None)
@@ -227,10 +216,10 @@ class PointFolder:
             self._write(state)
 
     def sweep(self, programs: Collection[str], *, now: float, before: float) -> Swept:
-        """Let go of versions whose day of grace is over, and of bytes that nothing here needs.
+        """Delete versions whose day of grace is over, and bytes that are no longer needed.
 
         `programs` are digests of the site's boot programs. `now` is epoch seconds; bytes that
-        came after `before` stay in any case.
+        are newer than `before` stay.
         """
         with locked(self.root / ".lock"):
             state = self._state()
@@ -256,7 +245,7 @@ class PointFolder:
         try:
             self.blobs.verify(digest)
         except DigestMismatch:
-            source.verify(digest)  # raises: then the site's own copy is bad and nothing can be done
+            source.verify(digest)  # raises if the site's own copy is damaged too
             self.blobs.remove(digest)
             self.blobs.take_from(source, digest)
             self.blobs.verify(digest)
@@ -274,11 +263,11 @@ class PointFolder:
         write_json(self.pointer, state)
 
     def _state(self) -> dict[str, Any]:
-        """What the pointer says, for who changes it."""
+        """The pointer's content, to be changed."""
         return self._asked(lambda: self._understand(self.pointer.read_text()))
 
     def _kept_state(self) -> dict[str, Any]:
-        """What the pointer says, for reading alone."""
+        """The pointer's content, read-only."""
         return self._asked(self._told)
 
     def _asked(self, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -307,7 +296,9 @@ class PointFolder:
     ) -> ContentVersion:
         short_name = _slugs(state).get(image) or slug(image)
         path = self._manifest_path(short_name, number)
-        manifest = known.get(path) or KeptFile(path, _read_version)
+        manifest = known.get(path) or KeptFile(
+            path, lambda text: ContentVersion.from_json(json.loads(text))
+        )
         self._manifests[path] = manifest
         return manifest().called(image, short_name)
 
@@ -316,7 +307,7 @@ _PARTS = {"generation", "current", "kept", "defaults", "assignments"}
 
 
 def _still_kept(held: list[dict[str, Any]], served: int, now: float) -> list[dict[str, Any]]:
-    """The version served, the one before it, and those whose day of grace is not over."""
+    """The version that is served, the previous one, and those in their day of grace."""
     others = [
         {**one, "until": one["until"] or now + GRACE_SECONDS}
         for one in held
@@ -330,12 +321,8 @@ def _supplied(state: dict[str, Any]) -> dict[str, ManifestFile]:
     return {held["name"]: ManifestFile(**held) for held in state.get("supplied", ())}
 
 
-def _read_version(text: str) -> ContentVersion:
-    return ContentVersion.from_json(json.loads(text))
-
-
 def _slugs(state: dict[str, Any]) -> dict[str, str]:
-    """The short name of each image, by what it is called now."""
+    """The short name of each image, by its current name."""
     return dict(state.get("slugs", {}))
 
 
@@ -344,10 +331,10 @@ def _numbers(state: dict[str, Any]) -> set[tuple[str, int]]:
 
 
 class PublishedReader:
-    """The point's state for a daemon: read again when the pointer was replaced.
+    """The point's state for a boot service: read again when the pointer was replaced.
 
-    A damaged state is reported once, and the last good one stays. Raises
-    ContentFault when the very first cannot be read: a daemon should not begin with it.
+    It reports a damaged state once and keeps the last good one. Raises ContentFault if the first
+    state is damaged: then the boot service must not start.
     """
 
     def __init__(self, point: PointFolder, tell: Callable[[str], None]) -> None:
@@ -357,7 +344,7 @@ class PublishedReader:
         self._content = point.load()
 
     def __call__(self) -> PublishedContent:
-        """The state now; costs one stat when nothing changed."""
+        """The current state; costs one stat if nothing changed."""
         mark = mark_of(self._point.pointer)
         if mark != self._seen and mark is not None:
             try:

@@ -1,4 +1,4 @@
-"""The folder `altered/` next to `blobs/`: damaged blobs that the scrub quarantined."""
+"""The folder `altered/` next to `blobs/`: the quarantine of damaged blobs."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from netboot.store.content.blobs import ALTERED, PREFIX, explain_disk_fault
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """Damaged bytes: the digest that they should have, bytes, since when (epoch seconds)."""
+    """A quarantined file: the digest that it should have, its size, since when (epoch seconds)."""
 
     digest: str
     size: int
@@ -17,17 +17,17 @@ class SetAside:
 
 
 def list_aside(root: Path) -> list[SetAside]:
-    """What lies in the folder of the store at `root`, by digest."""
+    """The quarantined files of the store at `root`, by digest."""
     found = []
     for path in sorted((root / ALTERED).glob("?" * 64)):
-        with suppress(FileNotFoundError):  # somebody else deletes it
+        with suppress(FileNotFoundError):  # another process deleted it
             state = path.stat()
             found.append(SetAside(PREFIX + path.name, state.st_size, state.st_mtime))
     return found
 
 
 def delete_aside(root: Path, digest: str) -> bool:
-    """Delete the damaged bytes of a digest; whether they were there. Raises OperatorFault."""
+    """Delete a quarantined file; returns whether it existed. Raises OperatorFault."""
     path = root / ALTERED / digest.removeprefix(PREFIX)
     try:
         path.unlink()

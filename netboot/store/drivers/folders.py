@@ -18,7 +18,8 @@ from netboot.formats.inf.lexer import MAX_BYTES
 from netboot.images.drivers.driver import Driver, DriverFile
 from netboot.images.drivers.package import AvailableFile, Refused, make_driver, plan
 from netboot.store.drivers.file_description import catalog_members, examine
-from netboot.store.foreign.archives import Limits, SourceFile, unpacked
+from netboot.store.foreign.archives import SourceFile, unpacked
+from netboot.store.foreign.unpackers import Limits
 
 MAX_FILES = 500_000
 _ARCHIVES = frozenset({".zip", ".cab", ".7z", ".exe"})

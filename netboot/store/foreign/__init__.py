@@ -1,4 +1,4 @@
-"""Foreign tools and foreign files on a leash: confinement, 7z and cabextract, archives.
+"""Foreign tools and untrusted files: confinement, 7z and cabextract, archives.
 
 Imports nothing else of the store.
 """

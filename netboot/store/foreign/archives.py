@@ -1,10 +1,9 @@
-"""Archives opened as if they were hostile: ZIP here, the others by 7z and cabextract on a leash.
+"""Unpacks untrusted archives: ZIP here, the others by 7z and cabextract under limits.
 
-A file out of a ZIP lies under a name that we made up; the name inside the archive is only a
-word in a list. The other kinds are unpacked by a foreign program, as nobody, into a folder of
-its own. Before anything is unpacked the archive's own table is held against the limits, and
-while it is unpacked the bytes that really come are counted, for tables lie. Archives inside
-archives stay closed.
+A file from a ZIP gets a name of ours; its name in the archive is only an entry of a list. A foreign
+program unpacks the other kinds, as user nobody, into a folder of its own. The archive's table is
+checked against the limits first, and while unpacking the real bytes are counted, since the table
+may be false. Archives inside archives are not opened.
 """
 
 import zlib
@@ -22,12 +21,12 @@ from time import monotonic
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from netboot.errors import InvalidInput, Quarantined
-from netboot.store.foreign.unpackers import Entry, extract_all, list_entries
+from netboot.store.foreign.unpackers import Entry, Limits, extract_all, list_entries
 
 MAX_NAME = 400
 _CHUNK = 1 << 20
 _ENCRYPTED = 0x1
-# The others need as much memory as their header likes, or are not known to zipfile.
+# The others need as much memory as their header says, or zipfile does not know them.
 _METHODS = frozenset({ZIP_STORED, ZIP_DEFLATED})
 # APPNOTE 4.3.16: number of entries and size of the table in the end record.
 _END_RECORD = Struct("<10xHI6x")
@@ -36,21 +35,8 @@ _MAX_TABLE_ENTRY = 46 + MAX_NAME + 256
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What an archive may hold. Sizes in bytes, times in seconds."""
-
-    entries: int = 20_000
-    total: int = 2 << 30
-    entry: int = 1 << 30
-    ratio: int = 20
-    ratio_from: int = 10 << 20
-    seconds: float = 120.0
-    memory: int = 2 << 30
-
-
-@dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file with its name in the folder or archive (forward slashes) and where its bytes lie."""
+    """A file: its name in the folder or archive (forward slashes), and the path of its bytes."""
 
     name: str
     path: Path
@@ -58,7 +44,7 @@ class SourceFile:
 
 
 def kind(path: Path) -> str:
-    """`zip`, `cab`, `7z`, `exe`, or nothing where it is no archive that we open."""
+    """`zip`, `cab`, `7z`, `exe`, or empty if it is not an archive that we open."""
     with path.open("rb") as file:
         head = file.read(8)
     for mark, name in ((b"PK\3\4", "zip"), (b"PK\5\6", "zip"), (b"MSCF", "cab"), (b"MZ", "exe")):
@@ -69,7 +55,7 @@ def kind(path: Path) -> str:
 
 @contextmanager
 def unpacked(archive: Path, scratch: Path, limits: Limits) -> Iterator[list[SourceFile]]:
-    """The files of an archive, for as long as the `with` lasts.
+    """The files of an archive, deleted after the `with`.
 
     Raises:
         Quarantined: it is dangerous to open.
@@ -94,11 +80,7 @@ def unpacked(archive: Path, scratch: Path, limits: Limits) -> Iterator[list[Sour
 
 
 def check_name(name: str) -> str:
-    """The name of an entry with forward slashes; entries must stay inside.
-
-    Raises:
-        Quarantined: it leads out of the archive or is no name for a file.
-    """
+    """The name of an entry with forward slashes; entries must stay inside. Raises Quarantined."""
     clean = name.replace("\\", "/")
     parts = clean.split("/")
     outside = clean.startswith("/") or ".." in parts or ":" in clean
@@ -111,11 +93,7 @@ def check_name(name: str) -> str:
 
 
 def check_table(entries: list[tuple[str, int]], packed: int, limits: Limits) -> None:
-    """Hold an archive's table (names and sizes) against the limits.
-
-    Raises:
-        Quarantined: it is too much, or two names differ only in case.
-    """
+    """Check an archive's table (names and sizes) against the limits. Raises Quarantined."""
     total = sum(size for _, size in entries)
     if len(entries) > limits.entries:
         raise _too_much(f"more than {limits.entries} entries")
@@ -161,7 +139,7 @@ def _unpack_zip(archive: Path, folder: Path, limits: Limits) -> list[SourceFile]
     except (BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
         raise InvalidInput(f"{archive.name} cannot be extracted: {error}") from error
     except OSError as error:
-        # zipfile seeks to wherever a damaged table points.
+        # zipfile seeks to any offset in a damaged table.
         if error.errno != EINVAL:
             raise
         raise InvalidInput(
@@ -170,7 +148,7 @@ def _unpack_zip(archive: Path, folder: Path, limits: Limits) -> list[SourceFile]
 
 
 def _check_directory(archive: Path, limits: Limits) -> None:
-    """Look at the end record before zipfile reads the whole table into memory."""
+    """Check the end record before zipfile reads the whole table into memory."""
     with archive.open("rb") as file:
         file.seek(max(0, archive.stat().st_size - _END_SEARCH))
         tail = file.read()
@@ -197,7 +175,6 @@ def _inflate_all(
 
 
 def _zip_name(entry: ZipInfo) -> str:
-    """The entry's name, if it is an ordinary file or folder."""
     mode = S_IFMT(entry.external_attr >> 16)
     if mode not in {0, S_IFREG} and not entry.is_dir():
         raise Quarantined(f"an entry is not a regular file: {entry.filename[:100]!r}")
@@ -210,7 +187,7 @@ def _zip_name(entry: ZipInfo) -> str:
 
 
 def _check_overlap(entries: list[ZipInfo]) -> None:
-    """Bombs let many entries share the same packed bytes (D. Fifield, "A better zip bomb")."""
+    """In zip bombs many entries share the same packed bytes (D. Fifield, "A better zip bomb")."""
     entries = sorted(entries, key=lambda entry: entry.header_offset)
     for entry, after in pairwise(entries):
         if entry.header_offset + 30 + entry.compress_size > after.header_offset:
@@ -218,7 +195,6 @@ def _check_overlap(entries: list[ZipInfo]) -> None:
 
 
 def _inflate(zipped: ZipFile, entry: ZipInfo, target: Path, allowance: int, deadline: float) -> int:
-    """Unpack one entry; its size as counted."""
     size = 0
     with zipped.open(entry) as packed, target.open("xb") as out:
         while chunk := packed.read(_CHUNK):
@@ -232,7 +208,7 @@ def _inflate(zipped: ZipFile, entry: ZipInfo, target: Path, allowance: int, dead
 
 
 def _unpack_foreign(archive: Path, what: str, folder: Path, limits: Limits) -> list[SourceFile]:
-    """Unpack by a program of the system, into a folder that only it writes to."""
+    """Unpack with a program of the system, into a folder that only this program writes to."""
     copy = folder / "archive"
     copyfile(archive, copy)
     copy.chmod(0o444)
@@ -254,7 +230,7 @@ def _clean(entries: list[Entry]) -> list[tuple[str, int]]:
 
 
 def _collect(inside: Path) -> Iterator[SourceFile]:
-    """What came out, with links and other oddities refused."""
+    """The unpacked files. Raises Quarantined for links and special files."""
     for path in sorted(inside.rglob("*")):
         status = path.lstat()
         if path.is_dir() and not path.is_symlink():

@@ -1,22 +1,24 @@
-"""A worker shuts itself in before it touches a foreign file: limits, no network, few folders.
+"""A worker confines itself before it opens an untrusted file: limits, no network, few folders.
 
 Four walls, each independent of the others: resource limits (memory, time, file size); an empty
-network namespace where the system permits one; Landlock (only the named files and folders can be
-opened); seccomp (no sockets, no new programs, no new processes, no mounts). `enter` reports
-which walls stand, so that a test can ask for all of them and an old kernel can still work.
+network namespace if the system permits one; Landlock (only the named files and folders can be
+opened); seccomp (no sockets, no new programs, no new processes, no mounts). `enter` reports which
+walls are in force: the tests demand all of them, and an old kernel still works.
 
-References: landlock(7), seccomp(2), bpf in linux/filter.h; numbers of linux/landlock.h.
+References: landlock(7) and the numbers of linux/landlock.h; seccomp_rule_add(3).
 """
 
 import ctypes
 import os
-import platform
 import resource
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from errno import ENOSYS, EPERM
 from pathlib import Path
 from types import MappingProxyType
+
+from netboot.errors import MissingTool
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -41,46 +43,27 @@ _WORK = (
 # How many rights each version of Landlock knows (first 13, then REFER, TRUNCATE, IOCTL_DEV).
 _FS_RIGHTS = MappingProxyType({1: 13, 2: 14, 3: 15, 4: 15, 5: 16})
 
-_X86_64, _AARCH64 = 0xC000003E, 0xC00000B7
-_X32_BIT = 0x40000000
-_CLONE3 = 435
-_EPERM, _ENOSYS = 1, 38
-_RET_ALLOW, _RET_ERRNO, _RET_KILL = 0x7FFF0000, 0x00050000, 0x80000000
-_LOAD, _JUMP_EQUAL, _JUMP_SET, _JUMP_AT_LEAST, _RETURN = 0x20, 0x15, 0x45, 0x35, 0x06
-
-_COMMON_DENIED = (  # numbers that all architectures share
-    *(425, 426, 427),  # io_uring
-    *(428, 429, 430, 431, 432, 433, 442),  # the new mount calls
-    *(434, 438),  # pidfd_open, pidfd_getfd
-)
-_DENIED: Mapping[str, tuple[int, int, tuple[int, ...]]] = MappingProxyType(
-    {
-        # audit architecture, number of clone, denied: socket to listen, socketpair, fork,
-        # vfork, execve, kill, ptrace, mount, chroot, modules, keys, unshare, setns, bpf …
-        "x86_64": (
-            _X86_64,
-            56,
-            (
-                *(*range(41, 51), 53, 57, 58, 59, 62, 101, 133, 155, 161, 163, 165, 166),
-                *(167, 168, 169, 175, 176, 200, 234, 246, 248, 249, 250, 272, 298, 304, 308),
-                *(310, 311, 313, 320, 321, 322, 323),
-            ),
-        ),
-        "aarch64": (
-            _AARCH64,
-            220,
-            (
-                *(*range(198, 205), 221, 129, 130, 131, 117, 40, 39, 41, 51, 33, 224, 225, 142),
-                *(105, 106, 273, 104, 217, 218, 219, 97, 268, 241, 265, 270, 271, 280, 281, 282),
-            ),
-        ),
-    }
-)
+# What reading and writing a WIM never needs. Threads stay allowed: wimlib compresses in them.
+_DENIED = """
+    socket socketpair connect accept accept4 bind listen shutdown
+    sendto sendmsg sendmmsg recvfrom recvmsg recvmmsg
+    fork vfork execve execveat kill tkill tgkill pidfd_open pidfd_getfd pidfd_send_signal
+    ptrace process_vm_readv process_vm_writev perf_event_open userfaultfd bpf
+    io_uring_setup io_uring_enter io_uring_register
+    mount umount2 pivot_root chroot unshare setns mknod mknodat open_by_handle_at
+    open_tree move_mount fsopen fsconfig fsmount fspick mount_setattr
+    swapon swapoff acct reboot init_module finit_module delete_module kexec_load kexec_file_load
+    add_key request_key keyctl
+""".split()  # noqa: SIM905  (a table)
+# seccomp.h
+_ACT_ALLOW, _ACT_ERRNO, _ACT_KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
+_ATTRIBUTE_BAD_ARCHITECTURE = 2
+_COMPARE_MASKED_EQUAL = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a worker may use: bytes of address space, seconds, bytes of one file."""
+    """Limits of a worker: bytes of address space, seconds, bytes of one file."""
 
     memory: int = 3 << 30
     cpu_seconds: int = 900
@@ -89,10 +72,11 @@ class Limits:
 
 
 def enter(limits: Limits, *, readable: Iterable[Path], writable: Iterable[Path]) -> list[str]:
-    """Shut this process in. Must run before any thread is started.
+    """Confine this process; returns the walls in force. Must run before any thread starts.
 
-    The names of the walls that stand: "limits", "network", "landlock", "seccomp".
+    The walls are "limits", "network", "landlock" and "seccomp". Raises MissingTool.
     """
+    seccomp = _libseccomp()  # while its file can still be opened
     _libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
     _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -109,13 +93,13 @@ def enter(limits: Limits, *, readable: Iterable[Path], writable: Iterable[Path])
         walls.append("network")
     if _restrict_files(readable, writable):
         walls.append("landlock")
-    if _restrict_calls():
+    if _restrict_calls(seccomp):
         walls.append("seccomp")
     return walls
 
 
 def _leave_network() -> bool:
-    """An empty network namespace: root may have one at once, others by a user namespace."""
+    """An empty network namespace: root needs nothing else, other users a user namespace."""
     if _libc.unshare(_CLONE_NEWNET) == 0:
         return True
     return bool(_libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0)
@@ -142,7 +126,7 @@ def _restrict_files(readable: Iterable[Path], writable: Iterable[Path]) -> bool:
 
 
 def _allow(ruleset: int, path: Path, rights: int) -> None:
-    """Open `path` to this process; what does not exist needs no rule."""
+    """Allow `path` to this process, if it exists."""
     try:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -159,46 +143,57 @@ def _allow(ruleset: int, path: Path, rights: int) -> None:
         os.close(fd)
 
 
-class _FilterProgram(ctypes.Structure):
-    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
+class _Comparison(ctypes.Structure):
+    """A rule holds where `argument & mask == value` (struct scmp_arg_cmp)."""
+
+    _fields_ = (
+        ("argument", ctypes.c_uint),
+        ("operator", ctypes.c_int),
+        ("mask", ctypes.c_uint64),
+        ("value", ctypes.c_uint64),
+    )
 
 
-def _restrict_calls() -> bool:
-    """Deny what reading and writing a WIM never needs; threads stay allowed."""
-    machine = _DENIED.get(platform.machine())
-    if machine is None:
+def _libseccomp() -> ctypes.CDLL:
+    """The library that knows the number of every system call on every architecture."""
+    try:
+        library = ctypes.CDLL("libseccomp.so.2")
+    except OSError as error:
+        raise MissingTool(
+            "libseccomp.so.2 is not installed.", hint="Install it: apt-get install libseccomp2"
+        ) from error
+    library.seccomp_init.restype = ctypes.c_void_p
+    return library
+
+
+def _restrict_calls(library: ctypes.CDLL) -> bool:
+    """Deny the calls named above, new processes, and calls of another architecture."""
+    context = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(_ACT_ALLOW)))
+    if not context:
         return False
-    code = b"".join(_filter(*machine))
-    program = _FilterProgram(len(code) // 8, code)
-    seccomp_mode_filter, set_seccomp = 2, 22
-    return bool(_libc.prctl(set_seccomp, seccomp_mode_filter, ctypes.byref(program), 0, 0) == 0)
 
+    def deny(name: str, error: int = EPERM, *where: _Comparison) -> int:
+        return int(
+            library.seccomp_rule_add_array(
+                context,
+                ctypes.c_uint32(_ACT_ERRNO | error),
+                library.seccomp_syscall_resolve_name(name.encode()),
+                ctypes.c_uint(len(where)),
+                (_Comparison * len(where))(*where),
+            )
+        )
 
-def _filter(audit_arch: int, clone: int, denied: tuple[int, ...]) -> list[bytes]:
-    """A classic BPF program over struct seccomp_data {nr, arch, ip, args[6]}."""
-    refuse = _instruction(_RETURN, _RET_ERRNO | _EPERM)
-    program = [
-        _instruction(_LOAD, 4),
-        _instruction(_JUMP_EQUAL, audit_arch, 1, 0),
-        _instruction(_RETURN, _RET_KILL),
-        _instruction(_LOAD, 0),
-        _instruction(_JUMP_AT_LEAST, _X32_BIT, 0, 1),
-        refuse,
-        # clone3 hides its flags behind a pointer: without it, glibc falls back to clone
-        _instruction(_JUMP_EQUAL, _CLONE3, 0, 1),
-        _instruction(_RETURN, _RET_ERRNO | _ENOSYS),
-    ]
-    for number in (*_COMMON_DENIED, *denied):
-        program += [_instruction(_JUMP_EQUAL, number, 0, 1), refuse]
-    return [
-        *program,
-        _instruction(_JUMP_EQUAL, clone, 0, 3),
-        _instruction(_LOAD, 16),
-        _instruction(_JUMP_SET, _CLONE_THREAD, 1, 0),
-        refuse,
-        _instruction(_RETURN, _RET_ALLOW),
-    ]
-
-
-def _instruction(code: int, operand: int, if_true: int = 0, if_false: int = 0) -> bytes:
-    return struct.pack("=HBBI", code, if_true, if_false, operand)
+    new_process = _Comparison(0, _COMPARE_MASKED_EQUAL, _CLONE_THREAD, 0)
+    return not any(
+        [
+            # A 32-bit or x32 call has other numbers: it would pass every rule below.
+            library.seccomp_attr_set(
+                context, _ATTRIBUTE_BAD_ARCHITECTURE, ctypes.c_uint32(_ACT_KILL_PROCESS)
+            ),
+            *(deny(name) for name in _DENIED),
+            deny("clone", EPERM, new_process),
+            # clone3 hides its flags behind a pointer: without it, glibc falls back to clone.
+            deny("clone3", ENOSYS),
+            library.seccomp_load(context),
+        ]
+    )

@@ -1,9 +1,8 @@
-"""7z and cabextract on a leash: as nobody, with a time, a size and a memory that they may use.
+"""Runs 7z and cabextract as user nobody, with limits of time, size and memory.
 
-Archive and target are handed over as open files, named as /proc/self/fd/n: nobody may not be
-allowed to walk to them from the root, and can walk to nothing else that is ours. What is
-written is counted while it is written, and a tool that writes too much is ended together
-with its children.
+Archive and target are passed as open files, named as /proc/self/fd/n: the user nobody may have no
+access to their folders, and needs no access to anything else of ours. The bytes are counted while
+the tool writes them; a tool that writes too much is killed together with its children.
 """
 
 import os
@@ -18,7 +17,7 @@ from signal import SIGKILL
 from subprocess import DEVNULL, STDOUT, Popen, TimeoutExpired
 from tempfile import TemporaryFile
 from time import monotonic
-from typing import IO, Protocol
+from typing import IO
 
 from netboot.errors import InvalidInput, MissingTool, Quarantined
 
@@ -31,38 +30,27 @@ MAX_LISTING = 32 << 20
 _NOBODY = 65534
 _POLL_SECONDS = 0.1
 _CAB_LINE = pattern(r"^ *(\d+) \| [\d. :]{19} \| (.*)$", MULTILINE)
-# What 7z opens that is no archive: it shows a program's own sections as if they were files.
+# What 7z opens although it is not an archive: it shows a program's sections as files.
 _NO_ARCHIVES = frozenset({"PE", "ELF", "MachO", "TE", "Mub", "Compound"})
 _BEFORE_ENTRIES = "\n----------\n"
 
 
-class Budget(Protocol):
-    """What an extraction may use; `archives.Limits` is one."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of an archive. Sizes in bytes, times in seconds."""
 
-    @property
-    def entries(self) -> int:
-        """Files at most."""
-
-    @property
-    def total(self) -> int:
-        """Bytes at most."""
-
-    @property
-    def entry(self) -> int:
-        """Bytes in one file at most."""
-
-    @property
-    def seconds(self) -> float:
-        """Time at most."""
-
-    @property
-    def memory(self) -> int:
-        """Bytes of memory at most."""
+    entries: int = 20_000
+    total: int = 2 << 30
+    entry: int = 1 << 30
+    ratio: int = 20
+    ratio_from: int = 10 << 20
+    seconds: float = 120.0
+    memory: int = 2 << 30
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file in an archive's table. `link` tells that it is none."""
+    """One entry in an archive's table; a `link` is not a file."""
 
     name: str
     size: int
@@ -70,12 +58,7 @@ class Entry:
 
 
 def list_entries(archive: Path, kind: str, seconds: float, memory: int) -> tuple[str, list[Entry]]:
-    """The archive's table, and the tool that opens it.
-
-    Raises:
-        InvalidInput: no tool can open it.
-        MissingTool: a tool is not installed.
-    """
+    """The archive's table, and the tool that opens it. Raises InvalidInput, MissingTool."""
     leash = _Leash(archive, seconds=seconds, memory=memory, entry=MAX_LISTING)
     if kind != "cab":
         listing = leash.run([SEVEN_ZIP, "l", "-slt", "-sccUTF-8", "--", ARCHIVE])
@@ -91,15 +74,10 @@ def list_entries(archive: Path, kind: str, seconds: float, memory: int) -> tuple
     return CABEXTRACT, entries
 
 
-def extract_all(tool: str, archive: Path, target: Path, budget: Budget) -> None:
-    """Unpack everything below `target`, an empty folder.
-
-    Raises:
-        Quarantined: more comes out than the budget allows.
-        InvalidInput: the archive is damaged.
-    """
-    leash = _Leash(archive, seconds=budget.seconds, memory=budget.memory, entry=budget.entry)
-    leash.watch(target, budget.total, budget.entries)
+def extract_all(tool: str, archive: Path, target: Path, limits: Limits) -> None:
+    """Unpack everything below `target`, an empty folder. Raises Quarantined, InvalidInput."""
+    leash = _Leash(archive, seconds=limits.seconds, memory=limits.memory, entry=limits.entry)
+    leash.watch(target, limits.total, limits.entries)
     if tool == SEVEN_ZIP:
         argv = [SEVEN_ZIP, "x", "-y", "-bd", f"-o{TARGET}", "--", ARCHIVE]
     else:
@@ -109,28 +87,28 @@ def extract_all(tool: str, archive: Path, target: Path, budget: Budget) -> None:
 
 
 def _type(listing: str) -> str:
-    """What 7z took the file for: the innermost archive is named last."""
+    """The file's type, as 7z sees it: it names the innermost archive last."""
     head = listing.partition(_BEFORE_ENTRIES)[0]
     types = [line[7:] for line in head.splitlines() if line.startswith("Type = ")]
     return types[-1] if types else ""
 
 
 def _seven_zip_entries(listing: str) -> Iterator[Entry]:
-    """The blocks of `key = value` lines behind the ruler."""
+    """The blocks of `key = value` lines after the ruler."""
     for block in listing.partition(_BEFORE_ENTRIES)[2].split("\n\n"):
         values = dict(line.split(" = ", 1) for line in block.splitlines() if " = " in line)
         name, attributes = values.get("Path", ""), values.get("Attributes", "")
         if not name or values.get("Folder") == "+" or attributes.startswith("D"):
             continue
         size = values.get("Size", "")
-        # Attributes end in the Unix mode where the archive knows one, as in "A_ lrwxrwxrwx".
+        # Attributes end in the Unix mode if the archive has it, as in "A_ lrwxrwxrwx".
         link = bool(values.get("Symbolic Link") or values.get("Hard Link"))
         link = link or attributes.rpartition(" ")[2].startswith("l")
         yield Entry(name, int(size) if size.isdecimal() else 0, link)
 
 
 class _Leash:
-    """Runs a tool within limits; ARCHIVE and TARGET in its arguments are filled in."""
+    """Runs a tool within limits; replaces ARCHIVE and TARGET in its arguments."""
 
     def __init__(self, archive: Path, *, seconds: float, memory: int, entry: int) -> None:
         self._archive = archive
@@ -141,19 +119,17 @@ class _Leash:
         self._total = self._entries = 0
 
     def watch(self, target: Path, total: int, entries: int) -> None:
-        """Count what is written below `target`, which the tool may write to."""
+        """Let the tool write below `target`, and count what it writes."""
         self._target, self._total, self._entries = target, total, entries
         self._watched = True
         if os.geteuid() == 0:
             os.chown(target, _NOBODY, _NOBODY)
 
     def run(self, argv: list[str]) -> str | None:
-        """The tool's output, or None where it ended badly."""
         for tool in ("prlimit", argv[0]):
             if which(tool) is None:
-                raise MissingTool(
-                    f"{tool} is not installed", hint=f"Install it: apt-get install {PACKAGES[tool]}"
-                )
+                hint = f"Install it: apt-get install {PACKAGES[tool]}"
+                raise MissingTool(f"{tool} is not installed", hint=hint)
         with ExitStack() as stack:
             archive, target = (
                 stack.enter_context(_opened(p)) for p in (self._archive, self._target)
@@ -203,7 +179,7 @@ class _Leash:
             if code is not None:
                 return code
             if monotonic() > deadline:
-                raise Quarantined("the archive takes too long to open")
+                raise Quarantined("unpacking the archive takes too long")
 
     def _count(self) -> None:
         if not self._watched:
@@ -218,7 +194,7 @@ class _Leash:
             raise Quarantined("the archive contains more than its directory lists")
 
     def _end(self, process: Popen[bytes]) -> None:
-        """Leave nothing running, whether it ended by itself or not."""
+        """Kill what is left of the tool and its children."""
         with suppress(ProcessLookupError):
             os.killpg(process.pid, SIGKILL)
 

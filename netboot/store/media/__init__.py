@@ -1,1 +1,1 @@
-"""Boot media and boot programs, made by Debian's tools."""
+"""Boot media and boot programs, made with Debian's tools."""

@@ -1,8 +1,8 @@
-"""The site's own boot programs: iPXE from the distribution's package, GRUB made for our address.
+"""The site's boot programs: iPXE from the distribution's package, GRUB made for our address.
 
-They belong to no image version (and wimboot, which no package brings, is imported: see
-netboot.operations.images.boot_chain). `programs.json` next to the point's pointer lists them for
-the daemons; an update of the package is taken up at the next start.
+They belong to no image version. (No package has wimboot, so the administrator imports it: see
+netboot.operations.images.boot_chain.) `programs.json` next to the point's pointer lists them for
+the boot services; an update of the package takes effect at the next start.
 """
 
 import json
@@ -24,9 +24,9 @@ FILE_NAME = "programs.json"
 def prepare_programs(
     point: PointFolder, folders: Iterable[Path], address: str
 ) -> Mapping[str, ContentRef]:
-    """Take the programs into the point and write down which they are.
+    """Copy the programs to the point and write `programs.json`.
 
-    Raises MissingTool where a BIOS or UEFI machine would find no program at all.
+    Raises MissingTool if BIOS or UEFI machines would find no program.
     """
     folders = tuple(folders)
     found = {}
@@ -51,7 +51,7 @@ def prepare_programs(
 
 
 def read_programs(point: PointFolder) -> Mapping[str, ContentRef]:
-    """What `prepare_programs` wrote down; empty when it never ran. Raises ContentFault."""
+    """The programs in `programs.json`, if it exists. Raises ContentFault."""
     path = point.root / FILE_NAME
     try:
         state = json.loads(path.read_text())
@@ -66,10 +66,10 @@ def read_programs(point: PointFolder) -> Mapping[str, ContentRef]:
 
 
 def _grub_for_ia32(point: PointFolder, address: str) -> ContentRef | None:
-    """GRUB with our address inside; None where its parts are not installed.
+    """GRUB with our address inside; None if its parts are not installed.
 
-    On a network where another server gives the addresses, GRUB would ask *that* server for its
-    configuration (it believes the DHCP ACK), so the address must stand in the image.
+    If another server assigns the addresses, GRUB would ask *that* server for its configuration (it
+    uses the DHCP ACK), so the image must contain our address.
     """
     early = grub_script.early_config(address)
     with point.blobs.staging_folder() as work:

@@ -1,8 +1,8 @@
-"""Makes a medium from its plan, and reads its WIMs back out before anybody gets it.
+"""Makes a medium from its plan, and reads its WIMs back to check them.
 
-Nothing is made by hand that a tool of Debian makes: xorriso writes ISO 9660, mtools FAT,
-grub-mkimage the loaders, qemu-img other formats of disks. Only the first sector of a disk is
-ours (netboot.store.media.fat_image), since GRUB's own installer wants root and a device.
+Debian's tools do the work: xorriso writes ISO 9660, mtools FAT, grub-mkimage the loaders, qemu-img
+other disk formats. Only the first sector of a disk is ours (netboot.store.media.fat_image), since
+GRUB's installer needs root and a device.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ _BIOS_MODULES_BY_STAGE = (*MODULES, *BIOS_MODULES)
 
 @dataclass(frozen=True, slots=True)
 class MadeMedium:
-    """A finished medium. `firmware` says which machines it starts: `bios`, `uefi-x64`, …."""
+    """A finished medium, for machines with this `firmware`: `bios`, `uefi-x64`, …."""
 
     path: Path
     size: int
@@ -41,9 +41,8 @@ class MadeMedium:
 def build_medium(plan: MediumPlan, blobs: BlobStore, work: Path, progress: Progress) -> MadeMedium:
     """Make the medium below `work`, a folder on the store's file system.
 
-    Raises DigestMismatch or BlobMissing for bytes that are not what the version promises,
-    InvalidInput for a disk that is too small, MissingTool, OperatorFault when a tool fails, and
-    whatever `progress` raises.
+    Raises DigestMismatch or BlobMissing if the version's files are damaged, InvalidInput if the
+    disk is too small, MissingTool, OperatorFault if a tool fails, and what `progress` raises.
     """
     builder = _Builder(plan, blobs, work, progress)
     builder.check_sources()
@@ -54,7 +53,7 @@ def build_medium(plan: MediumPlan, blobs: BlobStore, work: Path, progress: Progr
 
 
 def firmware_of(plan: MediumPlan) -> tuple[str, ...]:
-    """Which kinds of firmware find something to start on it."""
+    """The kinds of firmware that can start it."""
     names = {
         "BOOTX64.EFI": "uefi-x64",
         "BOOTIA32.EFI": "uefi-ia32",
@@ -74,7 +73,7 @@ class _Builder:
         self._tools = Tools(plan.at)
 
     def check_sources(self) -> None:
-        """Every blob that goes on the medium is what its digest says, today."""
+        """Verify every blob for the medium, and the free space."""
         digests = sorted({file.digest for file in self._plan.all_files if file.digest})
         for place, digest in enumerate(digests):
             self._progress(0.2 * place / len(digests), "checking the version's files")
@@ -110,7 +109,6 @@ class _Builder:
         return wanted or needed
 
     def iso(self) -> Path:
-        """A disc of ISO 9660 that is a stick as well."""
         plan = self._plan
         self._progress(0.2, "creating the boot loaders")
         tree = self._work / "tree"
@@ -127,7 +125,7 @@ class _Builder:
             fill(image, inside, self._blobs, self._work)
             starts += ["-eltorito-alt-boot"] if starts else []
             starts += ["-e", "boot/efi.img", "-no-emul-boot", "-boot-load-size", "1"]
-            # Firmware that knows no discs on sticks finds the image as an EFI system partition.
+            # On a USB stick, firmware finds the image as an EFI system partition.
             starts += ["-efi-boot-part", "--efi-boot-image"]
         self._progress(0.5, "writing the ISO")
         path = self._work / "medium.iso"
@@ -147,13 +145,13 @@ class _Builder:
                     "--mbr-force-bootable",
                 ]
             case BiosStart.ETFSBOOT:
-                # No boot info table: it would be written into Microsoft's code.
+                # No boot info table: xorriso would write it into Microsoft's code.
                 return ["-b", "boot/etfsboot.com", "-no-emul-boot", "-boot-load-size", "8"]
             case _:
                 return []
 
     def _xorriso(self, path: Path, tree: Path, starts: list[str | Path]) -> list[str | Path]:
-        """Blobs are named, not copied; all files bear one time."""
+        """Name blobs, so that xorriso needs no copy; all files get the same time."""
         grafts = []
         for number, file in enumerate(self._plan.files):
             source = self._blobs.require(file.digest) if file.digest else self._made(number, file)
@@ -174,7 +172,7 @@ class _Builder:
         return path
 
     def _efi_loaders(self) -> tuple[MediumFile, ...]:
-        """GRUB for UEFI, made for this medium."""
+        """GRUB for UEFI, for this medium."""
         made = []
         for path, platform in self._plan.grub_efi.items():
             target = self._work / f"{platform}.efi"
@@ -183,8 +181,8 @@ class _Builder:
         return tuple(made)
 
     def read_back(self, path: Path) -> None:
-        """The WIMs on the medium are, byte for byte, those that the network gives."""
-        self._progress(0.7, "verifying the medium")
+        """Check that the WIMs on the medium equal those served by network, byte for byte."""
+        self._progress(0.7, "reading the medium back")
         for name, digest in self._plan.wims.items():
             for found in self._copies(path, name):
                 if found != digest:
@@ -208,18 +206,10 @@ class _Builder:
         return digest
 
     def _digest_on_disc(self, path: Path, name: str) -> str:
-        """Read where the disc's own table says that the file lies."""
-        report: list[str | Path] = [
-            "-indev",
-            path,
-            "-find",
-            f"/{name}",
-            "-exec",
-            "report_lba",
-            "--",
-        ]
-        said = self._tools.run("xorriso", report)
-        line = next(line for line in said.splitlines() if line.startswith("File data lba:"))
+        """Read the file from the blocks that the disc's table gives."""
+        report: list[str | Path] = ["-indev", path, "-find", f"/{name}", "-exec", "report_lba"]
+        output = self._tools.run("xorriso", [*report, "--"])
+        line = next(line for line in output.splitlines() if line.startswith("File data lba:"))
         fields = [field.strip() for field in line.partition(":")[2].split(",")]
         block, size = int(fields[1]), int(fields[3])
         sha = hashlib.sha256()
@@ -234,7 +224,6 @@ class _Builder:
         return f"sha256:{sha.hexdigest()}"
 
     def converted(self, path: Path) -> Path:
-        """The disk in the form that was asked for."""
         form = self._plan.order.format
         if form is DiskFormat.RAW:
             return path

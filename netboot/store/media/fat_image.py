@@ -1,7 +1,7 @@
 """FAT file systems in plain files, by mtools: no root, no loop device, no mount.
 
 References: Microsoft's FAT specification 1.03; UEFI specification §13.3; GRUB 2.06,
-grub-core/boot/i386/pc/boot.S (where a boot sector has its numbers).
+grub-core/boot/i386/pc/boot.S (the offsets in a boot sector).
 """
 
 import struct
@@ -15,24 +15,24 @@ from netboot.store.media.tools import Tools, grub_folder
 SECTOR = 512
 MIB = 1 << 20
 PARTITION_AT = MIB
-"""Where the one partition begins: GRUB's core lies in the gap before it."""
+"""Start of the only partition: GRUB's core is in the gap before it."""
 
 LARGEST_PARTITION = 32 << 30
-"""What is beyond stays free: its tables would be larger than any image."""
+"""The rest of a larger disk stays free: a larger FAT would be larger than any image."""
 
 _FAT32_FROM = 512 * MIB
-_SMALLEST_FAT32 = 68 * MIB  # with clusters of one sector it has more than 65525 of them
+_SMALLEST_FAT32 = 68 * MIB  # with clusters of one sector: FAT32 needs at least 65525 of them
 _ONE_SECTOR_UP_TO = 260 * MIB
 _TYPE_FAT32_LBA = 0x0C
 _ACTIVE = 0x80
 
-# boot.S: where the boot sector keeps what grub-bios-setup writes there.
+# boot.S: offsets of what grub-bios-setup writes to the boot sector.
 _KERNEL_SECTOR, _DRIVE_CHECK, _PARTITIONS = 0x5C, 0x66, 0x1BE
-_NO_CHECK = b"\x90\x90"  # some BIOSes tell a wrong drive; on a hard disk it is always the first
+_NO_CHECK = b"\x90\x90"  # some BIOSes pass a wrong drive number; a hard disk is always the first
 
 
 def room_for(files: Iterable[tuple[str, int]]) -> int:
-    """Bytes that a FAT file system needs for files of these sizes, with room for its tables."""
+    """Bytes that a FAT file system needs for files of these sizes, with its tables."""
     cluster = 32 * 1024
     needed = sum(-(-size // cluster) * cluster + cluster for _, size in files)
     return -(-(needed + needed // 50 + 4 * MIB) // MIB) * MIB
@@ -48,7 +48,7 @@ class FatImage:
         self._folders: set[str] = set()
 
     def format(self, size: int, label: str, serial: str, *, fat32: bool) -> None:
-        """Make it empty; `serial` are eight hex digits."""
+        """Create the empty file system; `serial` are eight hex digits."""
         cluster = 1 if size <= _ONE_SECTOR_UP_TO else 8
         kind = ["-F", "-c", str(cluster)] if fat32 or size >= _FAT32_FROM else []
         geometry = ["-T", str(size // SECTOR), "-h", "255", "-s", "63"]
@@ -56,7 +56,7 @@ class FatImage:
         self._tools.run("mformat", ["-i", self._image, *kind, *geometry, *names, "::"])
 
     def add(self, path: str, source: Path) -> None:
-        """Copy a file in; folders are made as they are needed."""
+        """Copy a file in, with the folders that it needs."""
         for folder in reversed(PurePosixPath(path).parents[:-1]):
             if str(folder).upper() not in self._folders:
                 self._tools.run("mmd", ["-i", self._image, f"::/{folder}"])
@@ -64,12 +64,11 @@ class FatImage:
         self._tools.run("mcopy", ["-i", self._image, source, f"::/{path}"])
 
     def take(self, path: str, target: Path) -> None:
-        """Copy a file out."""
         self._tools.run("mcopy", ["-n", "-i", self._image, f"::/{path}", target])
 
 
 def partitioned(path: Path, size: int, core: Path | None, signature: bytes) -> int:
-    """Make an empty disk with one active partition, and GRUB where a BIOS looks for it.
+    """Create a disk with one empty active partition, and GRUB where a BIOS looks for it.
 
     `core` is GRUB's image for BIOS, `signature` the disk's four bytes. Returns the partition's
     size in bytes.
@@ -88,7 +87,6 @@ def partitioned(path: Path, size: int, core: Path | None, signature: bytes) -> i
 
 
 def smallest_partition(needed: int) -> int:
-    """A partition of FAT32 that holds `needed` bytes."""
     return max(needed, _SMALLEST_FAT32)
 
 
@@ -99,7 +97,7 @@ def _boot_sector(partition: int, signature: bytes, *, has_grub: bool) -> bytes:
         struct.pack_into("<Q", sector, _KERNEL_SECTOR, 1)
         sector[_DRIVE_CHECK : _DRIVE_CHECK + 2] = _NO_CHECK
     sector[440:444] = signature
-    # Cylinders, heads and sectors are beyond what this old form can say: all ones.
+    # Too large for cylinders, heads and sectors: all ones.
     entry = struct.pack(
         "<B3sB3sII",
         _ACTIVE,

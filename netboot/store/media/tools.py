@@ -1,6 +1,6 @@
-"""The foreign tools that make media and loaders: GRUB, mtools, xorriso, qemu-img, all Debian's.
+"""Runs Debian's tools that make media and loaders: GRUB, mtools, xorriso, qemu-img.
 
-Each call gets a fixed time and language, so the same wishes give the same bytes.
+Each call has a fixed time and language, so the same request gives the same bytes.
 """
 
 import shutil
@@ -30,7 +30,7 @@ _LONGEST_SECONDS = 3600
 
 
 class Tools:
-    """Runs tools with one clock for all of them: `at` in epoch seconds."""
+    """Runs tools with the fixed time `at`, in epoch seconds."""
 
     def __init__(self, at: int) -> None:
         self._environment = {
@@ -43,10 +43,7 @@ class Tools:
         }
 
     def run(self, tool: str, arguments: Sequence[str | Path], *, cwd: Path | None = None) -> str:
-        """What the tool prints.
-
-        Raises MissingTool, or OperatorFault with the last that it said.
-        """
+        """The tool's output. Raises MissingTool, or OperatorFault with its last message."""
         path = shutil.which(tool, path=self._environment["PATH"])
         if path is None:
             raise MissingTool(
@@ -71,9 +68,9 @@ class Tools:
                 hint="The disk of the data folder may be too slow. Nothing was changed.",
             ) from fault
         if done.returncode:
-            said = " ".join((done.stderr.strip() or done.stdout.strip()).split())[-400:]
+            message = " ".join((done.stderr.strip() or done.stdout.strip()).split())[-400:]
             raise OperatorFault(
-                f"{tool} failed: {said}",
+                f"{tool} failed: {message}",
                 hint="Check the free disk space and try again. Nothing was changed.",
             )
         return done.stdout
@@ -87,9 +84,9 @@ class Tools:
         *,
         prefix: str = "/netboot",
     ) -> None:
-        """A GRUB of one file, with its first commands inside; it looks for more below `prefix`.
+        """GRUB in one file, with its first commands; it loads the rest from `prefix`.
 
-        Raises MissingTool, or OperatorFault with what grub-mkimage said.
+        Raises MissingTool, OperatorFault.
         """
         folder = grub_folder(platform)
         commands = out.with_name(f"{out.name}.cfg")
@@ -100,7 +97,7 @@ class Tools:
 
 
 def grub_folder(platform: str) -> Path:
-    """Where GRUB's parts for a platform lie. Raises MissingTool."""
+    """The folder of GRUB's parts for a platform. Raises MissingTool."""
     folder = GRUB / platform.removesuffix("-eltorito")
     if not (folder / "kernel.img").is_file():
         raise MissingTool(

@@ -88,7 +88,7 @@ def test_a_server_without_ranges_is_cut_short(url: str) -> None:
     [
         ("/none", "missing", "HTTP 404 Not Found"),
         ("/denied", "refused", "HTTP 403 Forbidden"),
-        ("/moved", "refused", "HTTP 301 Moved Permanently: firmware follows no redirection"),
+        ("/moved", "refused", "HTTP 301 Moved Permanently: firmware does not follow redirects"),
     ],
 )
 def test_refusals_are_told_in_the_servers_words(

@@ -35,7 +35,7 @@ def test_a_slow_server_is_a_warning() -> None:
     (_, (level, words)) = told(replace(ADDRESS, after=2.5))
 
     assert (level, words) == (
-        Level.WARNING, "the address took 2.5 s: some firmware has given up by then"
+        Level.WARNING, "the offer took 2.5 s: some firmware gives up earlier"
     )  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def test_a_pair_of_servers_is_worth_a_word_and_a_stranger_a_warning() -> None:
     """Told apart by the network of what they offer."""
     pair = told(ADDRESS, replace(ADDRESS, server="10.0.0.3", offered="10.0.0.120"))
     assert pair[-1] == (
-        Level.INFO, "2 DHCP servers offer addresses, as a pair would: 10.0.0.1, 10.0.0.3"
+        Level.INFO, "2 DHCP servers offer addresses of the same network: 10.0.0.1, 10.0.0.3"
     )  # fmt: skip
 
     levels = [level for level, words in told(ADDRESS, ELSEWHERE) if "different networks" in words]
@@ -81,5 +81,5 @@ def test_a_missing_router_is_a_fault_that_names_who_should_give_it() -> None:
         if one.level is Level.FAULT
     )
 
-    assert "comes without a router: a machine with it cannot reach 10.0.0.2" in finding.words
-    assert finding.cure == "Let 10.0.0.3 give option 3 (router) in this network."
+    assert "without a router: the machine cannot reach 10.0.0.2" in finding.words
+    assert finding.cure == "Configure option 3 (router) for this network on 10.0.0.3."

@@ -34,10 +34,13 @@ def test_the_beginning_of_an_image_is_compared() -> None:
     head = Fetched(URL, WIM, size=100)
 
     assert told(head) == (
-        Level.OK, f"{URL} can be had (100 bytes) and begins as what was published"
+        Level.OK, f"{URL} is available (100 bytes) and begins as published"
     )  # fmt: skip
     altered = replace(head, data=WIM[:-1] + b"x")
-    assert told(altered) == (Level.FAULT, f"{URL} does not begin as what was published")
+    assert told(altered) == (
+        Level.FAULT,
+        f"{URL} differs from what was published in its first bytes",
+    )
 
 
 def test_an_image_that_was_read_to_its_end_is_compared_and_timed() -> None:
@@ -45,7 +48,7 @@ def test_an_image_that_was_read_to_its_end_is_compared_and_timed() -> None:
     whole = Fetched(URL, size=100, whole_digest=digest_of(WIM), seconds=1e-6)
 
     assert told(whole) == (
-        Level.OK, f"{URL} came whole (100 bytes, 100.0 MB/s) and is what was published"
+        Level.OK, f"{URL} arrived completely (100 bytes, 100.0 MB/s) and is what was published"
     )  # fmt: skip
     level, words = told(replace(whole, whole_digest="sha256:" + "0" * 64))
     assert level is Level.FAULT

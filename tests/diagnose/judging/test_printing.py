@@ -2,7 +2,7 @@
 
 from netboot.diagnose.asking.firmware import KINDS
 from netboot.diagnose.judging.findings import fault, ok
-from netboot.diagnose.judging.printing import as_data, summary, told
+from netboot.diagnose.judging.printing import as_data, summary, text
 from netboot.diagnose.judging.verdict import Verdict
 
 VERDICT = Verdict(KINDS[1], "fails", (ok("an address"), fault("no file", "put it there\nor not")))
@@ -10,11 +10,11 @@ VERDICT = Verdict(KINDS[1], "fails", (ok("an address"), fault("no file", "put it
 
 def test_a_verdict_is_told_with_every_cure() -> None:
     """Indented below what it cures."""
-    assert list(told(VERDICT)) == [
+    assert list(text(VERDICT)) == [
         "64-bit UEFI PC: fails",
         "  ok      an address",
         "  FAULT   no file",
-        "            cure: put it there",
+        "            fix: put it there",
         "              or not",
     ]
 

@@ -40,8 +40,8 @@ def test_ipxe_beside_a_dhcp_server_on_our_host_needs_the_same_lines() -> None:
 @pytest.mark.parametrize(
     ("holders", "cure"),
     [
-        ({67: "", 4011: ""}, "Nothing listens on UDP port 67 here: start the site"),
-        ({67: "dnsmasq (process 8)"}, "UDP port 67 is taken by dnsmasq (process 8)"),
+        ({67: "", 4011: ""}, "No program uses UDP port 67 here: start the site"),
+        ({67: "dnsmasq (process 8)"}, "dnsmasq (process 8) uses UDP port 67"),
         ({67: "python3 (process 8)"}, "a firewall here drops the packets"),
         ({}, "Start netboot on 10.0.0.2"),
     ],

@@ -77,7 +77,7 @@ def test_what_is_well_is_said_to_boot() -> None:
         (
             {"offers": (ADDRESS, reply(SERVER, word="PXEClient")), "acknowledged": None,
              "program": None},
-            "10.0.0.2 is silent on port 4011 [PXE-E55]",
+            "10.0.0.2 does not answer on port 4011 [PXE-E55]",
         ),
         (
             {"acknowledged": replace(ACK, file="")},
@@ -85,7 +85,7 @@ def test_what_is_well_is_said_to_boot() -> None:
         ),
         (
             {"offers": (ADDRESS,), "program": None},
-            "10.0.0.2 answers on port 4011, but not the DISCOVER on port 67",
+            "10.0.0.2 answers on port 4011, but not on port 67",
         ),
         (
             {"offers": (ADDRESS,), "acknowledged": None, "program": None},
@@ -94,11 +94,11 @@ def test_what_is_well_is_said_to_boot() -> None:
         (
             {"offers": (ADDRESS,), "acknowledged": None, "program": None,
              "said": "no default image for x64"},
-            "10.0.0.2 kept silent: no default image for x64",
+            "10.0.0.2 does not answer: no default image for x64",
         ),
         (
             {"offers": (ADDRESS,), "local": False, "to_relay": True, "program": None},
-            "10.0.0.2 answers relays, but none hands this network's DISCOVERs on to it",
+            "10.0.0.2 answers relays, but no relay forwards this network's requests to it",
         ),
         (
             {"offers": (ADDRESS,), "local": False, "to_relay": False, "program": None},
@@ -106,23 +106,23 @@ def test_what_is_well_is_said_to_boot() -> None:
         ),
         (
             {"offers": (ADDRESS,), "local": False, "program": None},
-            "10.0.0.2 is in another network and was not heard",
+            "10.0.0.2 is in another network and does not answer",
         ),
         (
             {"program": Fetched("snponly.efi", trouble="missing", words="File not found")},
-            "snponly.efi is not there: File not found [PXE-E3B]",
+            "the server does not have snponly.efi: File not found [PXE-E3B]",
         ),
         (
             {"program": Fetched("snponly.efi", trouble="silent")},
-            "nothing comes by TFTP for snponly.efi [PXE-E32]",
+            "no answer by TFTP for snponly.efi [PXE-E32]",
         ),
         (
             {"program": Fetched("snponly.efi", trouble="broken", words="timeout")},
-            "the transfer of snponly.efi stopped half way: timeout [PXE-E35]",
+            "the transfer of snponly.efi stopped half-way: timeout [PXE-E35]",
         ),
         (
             {"program": Fetched("snponly.efi", trouble="refused", words="access violation")},
-            "snponly.efi was refused: access violation [PXE-E36]",
+            "the server refused snponly.efi: access violation [PXE-E36]",
         ),
         (
             {"program": Fetched("http://10.0.0.2/p/x", trouble="unreachable", words="refused")},
@@ -134,11 +134,11 @@ def test_what_is_well_is_said_to_boot() -> None:
         ),
         (
             {"parts": (Fetched("http://10.0.0.2:8081/v/pe/1/boot.wim", b"<html>", size=100),)},
-            "http://10.0.0.2:8081/v/pe/1/boot.wim does not begin like a WIM",
+            "http://10.0.0.2:8081/v/pe/1/boot.wim is not a WIM file",
         ),
         (
             {"parts": (Fetched("http://10.0.0.2/x", trouble="missing", words="HTTP 404"),)},
-            "http://10.0.0.2/x is not there: HTTP 404 [PXE-E3B]",
+            "the server does not have http://10.0.0.2/x: HTTP 404 [PXE-E3B]",
         ),
     ],
 )  # fmt: skip
@@ -174,7 +174,8 @@ def test_the_wrong_server_is_named_with_the_silent_one() -> None:
     )
 
     assert found[0] == (
-        "the wrong boot server answers: 10.0.0.9 offers the boot file evil, and 10.0.0.2 is silent"
+        "the wrong boot server answers: 10.0.0.9 offers the boot file evil;"
+        " 10.0.0.2 does not answer"
     )
 
 
@@ -215,5 +216,5 @@ def test_what_is_not_published_is_suspicious() -> None:
 
     assert verdict.outcome == "boots"
     assert [one.words for one in verdict.findings if one.level is Level.WARNING] == [
-        "other.efi came whole (120 bytes), but is not among what is published"
+        "other.efi arrived completely (120 bytes), but was not published"
     ]

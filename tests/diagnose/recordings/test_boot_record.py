@@ -33,9 +33,9 @@ def record(*, replies: tuple[Reply, ...] = (), discovers: int = 1) -> BootRecord
 @pytest.mark.parametrize(
     ("replies", "words"),
     [
-        ((), "nobody answered it [PXE-E51]"),
-        ((BOOT,), "no DHCP server gave it an address [PXE-E52]"),
-        ((ADDRESS,), "no boot server answered it as a 64-bit UEFI PC [PXE-E53]"),
+        ((), "no server answered [PXE-E51]"),
+        ((BOOT,), "no DHCP server offered an address [PXE-E52]"),
+        ((ADDRESS,), "no boot server answered a 64-bit UEFI PC [PXE-E53]"),
         (
             (ADDRESS, BOOT, reply("10.0.0.9", file="evil")),
             "several boot servers answered: 10.0.0.2, 10.0.0.9",
@@ -62,23 +62,23 @@ def test_silence_on_4011_is_named() -> None:
     made = record(replies=(ADDRESS, BOOT))
     made.request(101.0, "10.0.0.1")
     made.asks_4011(102.0, "10.0.0.2")
-    assert made.finding() == (True, "10.0.0.2 never answered on port 4011 [PXE-E55]")
+    assert made.finding() == (True, "10.0.0.2 did not answer on port 4011 [PXE-E55]")
 
     made.reply(102.1, reply("10.0.0.2", message=5, file="snponly.efi", port=4011))
     assert made.finding() == (
         True,
-        "it was told the boot file snponly.efi and never asked for it",
+        "it was offered the boot file snponly.efi, but did not load it",
     )
 
 
 @pytest.mark.parametrize(
     ("state", "protocol", "finding"),
     [
-        ("asked", "TFTP", (True, "10.0.0.2 never answered for x [PXE-E32]")),
-        ("asked", "TCP", (True, "10.0.0.2 never answered for x")),
-        ("error no such file", "TFTP", (True, "x was refused by 10.0.0.2: no such file")),
-        ("running", "TFTP", (False, "it came as far as x")),
-        ("probed", "TFTP", (False, "it came as far as x")),
+        ("asked", "TFTP", (True, "10.0.0.2 did not answer for x [PXE-E32]")),
+        ("asked", "TCP", (True, "10.0.0.2 did not answer for x")),
+        ("error no such file", "TFTP", (True, "10.0.0.2 refused x: no such file")),
+        ("running", "TFTP", (False, "it got as far as x")),
+        ("probed", "TFTP", (False, "it got as far as x")),
     ],
 )
 def test_the_last_file_decides(state: str, protocol: str, finding: tuple[bool, str]) -> None:
@@ -99,7 +99,7 @@ def test_a_machine_that_goes_on_differently_begins_a_new_phase() -> None:
 
     assert made.finding() == (
         True,
-        "no boot server answered it as a 64-bit UEFI PC, HTTP boot [PXE-E53]",
+        "no boot server answered a 64-bit UEFI PC, HTTP boot [PXE-E53]",
     )
 
 
@@ -108,5 +108,5 @@ def test_a_story_has_an_end() -> None:
     made = record(discovers=1000)
 
     assert len(made.lines) == 201
-    assert made.lines[-1][1] == "and so on: what followed is not told"
+    assert made.lines[-1][1] == "the rest of this long recording is left out"
     assert made.as_data()["failed"] is True

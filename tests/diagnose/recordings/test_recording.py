@@ -153,12 +153,12 @@ def test_a_recording_that_is_cut_off_anywhere_tells_what_it_has_and_says_so(
     ("data", "words"),
     [
         (b"", "is empty"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(100), "begins neither as pcap nor as pcapng"),
-        (b"MZ" * 100, "begins neither as pcap nor as pcapng"),
-        (b"\xd4\xc3\xb2\xa1" + bytes(3), "cannot be read as a capture"),
-        (b"\x0a\x0d\x0d\x0a" + bytes(40), "cannot be read as a capture"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), "is neither pcap nor pcapng"),
+        (b"MZ" * 100, "is neither pcap nor pcapng"),
+        (b"\xd4\xc3\xb2\xa1" + bytes(3), "is not a valid capture file"),
+        (b"\x0a\x0d\x0d\x0a" + bytes(40), "is not a valid capture file"),
         (b"\x1f\x8b" + bytes(40), "cannot be unpacked"),
-        (gzip.compress(b"no capture at all", mtime=0), "begins neither as pcap nor as pcapng"),
+        (gzip.compress(b"no capture at all", mtime=0), "is neither pcap nor pcapng"),
     ],
 )
 def test_what_is_no_recording_is_refused_with_the_way_to_make_one(

@@ -35,7 +35,7 @@ def test_a_recorded_boot_reads_like_what_happened() -> None:
         "asks 10.77.0.2 on port 4011",
         "ACK of 10.77.0.2 (port 4011): the boot file snponly.efi",
         "TFTP: asks 10.77.0.2 for snponly.efi",
-        "TFTP: knows the size of snponly.efi now",
+        "TFTP: got the size of snponly.efi",
         "TFTP: asks 10.77.0.2 for snponly.efi",
         "DISCOVER: iPXE on a 64-bit UEFI PC",
         "OFFER of 10.77.0.2 (port 67): the boot file http://10.77.0.2/amd64/efi.ipxe",
@@ -46,7 +46,7 @@ def test_a_recorded_boot_reads_like_what_happened() -> None:
         "HTTP: asks 10.77.0.2 for 10.77.0.2:80/amd64/vmlinuz",
         "HTTP: asks 10.77.0.2 for 10.77.0.2:80/amd64/initrd.gz",
         "HTTP: asks 10.77.0.2 for 10.77.0.2:80/amd64/boot.wim.cpio",
-        "ok: it came as far as 10.77.0.2:80/amd64/boot.wim.cpio",
+        "ok: it got as far as 10.77.0.2:80/amd64/boot.wim.cpio",
     ]
 
 
@@ -93,15 +93,15 @@ def answer(payload: bytes) -> Frame:
 @pytest.mark.parametrize(
     ("frames", "finding"),
     [
-        ((READ,), (True, "10.0.0.2 never answered for x.efi [PXE-E32]")),
-        ((READ, answer(b"\0\3\0\1data")), (False, "it came as far as x.efi")),
+        ((READ,), (True, "10.0.0.2 did not answer for x.efi [PXE-E32]")),
+        ((READ, answer(b"\0\3\0\1data")), (False, "it got as far as x.efi")),
         (
             (READ, answer(b"\0\5\0\1no such file\0")),
-            (True, "x.efi was refused by 10.0.0.2: no such file"),
+            (True, "10.0.0.2 refused x.efi: no such file"),
         ),
         (
             (frame(TCP(sport=4000, dport=8081, flags="S")),),
-            (True, "10.0.0.2 never answered for a connection to port 8081"),
+            (True, "10.0.0.2 did not answer for a connection to port 8081"),
         ),
         (
             (
@@ -112,7 +112,7 @@ def answer(payload: bytes) -> Frame:
                     target="10.0.0.99",
                 ),
             ),
-            (True, "10.0.0.2:8081/a was refused by 10.0.0.2: HTTP 404 Not Found"),
+            (True, "10.0.0.2 refused 10.0.0.2:8081/a: HTTP 404 Not Found"),
         ),
     ],
 )
@@ -154,7 +154,7 @@ def test_behind_a_relay_the_machine_is_known_by_its_address(tmp_path: Path) -> N
     ])  # fmt: skip
     (record,) = read_story(path).records
 
-    assert record.finding() == (False, "it came as far as x.efi")
+    assert record.finding() == (False, "it got as far as x.efi")
     assert record.lines[0][1] == "DISCOVER: 64-bit UEFI PC, through the relay 10.0.9.1"
 
 
@@ -183,13 +183,15 @@ def test_a_closed_port_is_told_by_who_closed_it(tmp_path: Path) -> None:
     (record,) = read_story(tftp).records
     assert record.finding() == (
         True,
-        "x.efi was refused by 10.0.0.2: nothing listens on its UDP port 69",
+        "10.0.0.2 refused x.efi: its UDP port 69 is closed",
     )
 
     knock = frame(TCP(sport=4000, dport=8081, flags="S"))
     reset = frame(TCP(sport=8081, dport=4000, flags="RA"), source="10.0.0.2", target="10.0.0.99")
     (record,) = read_story(written(tmp_path, knock, reset)).records
-    assert record.finding()[1].endswith("refused by 10.0.0.2: nothing listens on its TCP port 8081")
+    assert record.finding()[1].endswith(
+        "refused a connection to port 8081: its TCP port 8081 is closed"
+    )
 
 
 def test_a_capture_without_a_boot_says_so(tmp_path: Path) -> None:
@@ -199,7 +201,7 @@ def test_a_capture_without_a_boot_says_so(tmp_path: Path) -> None:
     story = read_story(path)
 
     (line,) = story.lines()
-    assert line.startswith("Note: no machine asked for a network boot in this capture of 1 packets")
+    assert line.startswith("Note: no machine requests a network boot in this capture of 1 packets")
     assert (story.as_data()["machines"], story.failed) == ([], False)
 
 
@@ -213,7 +215,7 @@ def test_a_flood_of_machines_is_told_in_part(tmp_path: Path) -> None:
     story = read_story(path)
 
     assert len(story.records) == MOST_MACHINES
-    assert "50 more machines asked" in story.notes[0]
+    assert "50 more machines booted" in story.notes[0]
 
 
 def test_what_packets_say_is_shown_in_printable_ascii(tmp_path: Path) -> None:
@@ -240,7 +242,7 @@ def test_a_machine_that_boots_in_circles_does_not_grow_without_end(tmp_path: Pat
     (record,) = read_story(path).records
 
     assert len(record.lines) == 201
-    assert record.lines[-1][1] == "and so on: what followed is not told"
+    assert record.lines[-1][1] == "the rest of this long recording is left out"
     assert len(record.phases) == 50
 
 

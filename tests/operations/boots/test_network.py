@@ -196,7 +196,7 @@ def test_a_recording_that_cannot_be_read_says_why(tmp_path):
     failure = told(path)
 
     assert "failed" == failure["event"]
-    assert failure["reason"].startswith("boot.pcap cannot be read as a capture")
+    assert failure["reason"].startswith("boot.pcap is not a valid capture file")
     assert "Wireshark" in failure["hint"]
 
 

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from netboot.errors import InvalidInput, Quarantined
-from netboot.store.foreign.archives import Limits, check_name, check_table, kind, unpacked
+from netboot.store.foreign.archives import check_name, check_table, kind, unpacked
+from netboot.store.foreign.unpackers import Limits
 from tests.store.foreign.hostile_archives import (
     STORED,
     cab_of,

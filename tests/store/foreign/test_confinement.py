@@ -1,5 +1,7 @@
 """The walls: they stand, attacks from inside fail, ordinary work goes on."""
 
+import platform
+import signal
 import subprocess
 import sys
 import textwrap
@@ -70,6 +72,57 @@ def test_an_attack_fails(attack: str, expected: str, tmp_path: Path):
     assert done.returncode != 0
     assert expected in done.stderr
     assert not (tmp_path / "outside").exists()
+
+
+def test_every_denied_call_is_refused_by_its_number(tmp_path: Path):
+    """Also those that Python has no function for; `reboot` and the like get no valid argument."""
+    done = inside(
+        """
+        import ctypes
+        from netboot.store.foreign.confinement import _DENIED, _libseccomp
+        libc, names = ctypes.CDLL(None, use_errno=True), _libseccomp()
+        for name in _DENIED:
+            number = names.seccomp_syscall_resolve_name(name.encode())
+            assert number != -1, name
+            if number >= 0 and (libc.syscall(number, 0, 0, 0, 0), ctypes.get_errno()) != (-1, 1):
+                print("allowed:", name)
+        print("asked", len(_DENIED))
+        """,
+        tmp_path,
+    )
+
+    assert ("", "asked 61") == (done.stderr, "\n".join(done.stdout.splitlines()[1:]))
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [("syscall(number('clone'), 17)", 1), ("syscall(number('clone3'), 0, 0)", 38)],
+)
+def test_a_new_process_is_refused_whatever_call_asks_for_it(call: str, error: int, tmp_path: Path):
+    """`clone` without CLONE_THREAD is denied; `clone3` is unknown, so glibc uses `clone`."""
+    done = inside(
+        f"""
+        import ctypes
+        from netboot.store.foreign.confinement import _libseccomp
+        syscall = ctypes.CDLL(None, use_errno=True).syscall
+        number = lambda name: _libseccomp().seccomp_syscall_resolve_name(name.encode())
+        print({call}, ctypes.get_errno())
+        """,
+        tmp_path,
+    )
+
+    assert f"-1 {error}" == done.stdout.splitlines()[-1]
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="x32 is a second set of x86 numbers")
+def test_a_call_by_its_x32_number_ends_the_process(tmp_path: Path):
+    """The rules know x86-64's numbers only, so any other number is fatal."""
+    assert (
+        -signal.SIGSYS
+        == inside(
+            "import ctypes; ctypes.CDLL(None).syscall(0x40000000 | 41, 2, 1, 0)", tmp_path
+        ).returncode
+    )
 
 
 def test_an_endless_loop_is_ended_by_its_limit(tmp_path: Path):

@@ -8,7 +8,8 @@ import pytest
 
 from netboot.errors import InvalidInput, MissingTool, Quarantined
 from netboot.store.foreign import unpackers
-from netboot.store.foreign.archives import Limits, unpacked
+from netboot.store.foreign.archives import unpacked
+from netboot.store.foreign.unpackers import Limits
 from tests.store.foreign.hostile_archives import cab_of
 
 FILES = {"a.inf": b"[Version]\n", "sub/b.sys": bytes(range(256)) * 300}
@@ -162,4 +163,4 @@ def test_a_tool_that_is_not_there(tmp_path, monkeypatch):
     archive.write_bytes(b"7z\xbc\xaf\x27\x1c")
     with pytest.raises(MissingTool) as raised:
         unpackers.list_entries(archive, "7z", 5, 1 << 30)
-    assert "apt install p7zip-full" == raised.value.hint
+    assert "Install it: apt-get install p7zip-full" == raised.value.hint

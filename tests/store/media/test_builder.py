@@ -136,9 +136,7 @@ def test_a_disk_is_as_large_as_was_asked(build):
 
 def test_a_disk_that_has_no_room_is_refused_with_what_it_needs(build):
     """Nobody gets a larger one in silence."""
-    with pytest.raises(
-        InvalidInput, match="a disk of 20 MiB has no room for this: it needs 69 MiB"
-    ):
+    with pytest.raises(InvalidInput, match="a disk of 20 MiB is too small; it needs 69 MiB"):
         build("disk", size=20 << 20)
 
 

@@ -27,8 +27,8 @@ def test_a_request_is_one_json_line():
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (b"boot!", "no JSON"),
-        (b"[]", "no JSON object"),
+        (b"boot!", "not a JSON line"),
+        (b"[]", "not a JSON object"),
         (b'{"firmware": "amiga"}', "amiga"),
         (b'{"nic": "rtl9000"}', "rtl9000"),
         (b'{"memory": "much"}', "memory"),

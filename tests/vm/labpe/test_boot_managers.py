@@ -74,7 +74,7 @@ def test_what_the_compiler_says_is_told(monkeypatch, tmp_path):
     (tmp_path / "bootmgfw.c").write_text("this is no program")
     monkeypatch.setattr(boot_managers, "SOURCES", tmp_path)
 
-    with pytest.raises(OperatorFault, match="gcc could not make a boot manager") as caught:
+    with pytest.raises(OperatorFault, match="gcc could not build a boot manager") as caught:
         boot_files(Architecture.X64)
 
     assert "gnu-efi" in caught.value.hint

@@ -81,4 +81,4 @@ def test_stand_ins_say_what_they_are(wim, tmp_path):
     """Nobody takes the programs for Microsoft's."""
     wimlib("extract", str(wim), "1", "/Windows/System32/wpeinit.exe", f"--dest-dir={tmp_path}")
 
-    assert b"Lab PE stand-in" in (tmp_path / "wpeinit.exe").read_bytes()
+    assert b"Lab PE: init does the work of wpeinit.exe" in (tmp_path / "wpeinit.exe").read_bytes()

@@ -41,7 +41,7 @@ def test_a_recording_is_dropped_on_the_page_and_told(browser, site, tmp_path):
         assert "Stopped" in page.inner_text("#live-captures")
 
         give(page, FOLDER / "uefi64-edk2-native-snponly.pcap")
-        page.wait_for_selector("text=It came as far as 10.77.0.2:80/amd64/boot.wim.cpio.")
+        page.wait_for_selector("text=It got as far as 10.77.0.2:80/amd64/boot.wim.cpio.")
         told = page.inner_text("#live-captures")
         assert "OFFER of 10.77.0.2 (port 67): the boot file snponly.efi." in told
         assert "Earlier recordings" in told
