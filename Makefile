@@ -1,6 +1,6 @@
 # netboot: `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-media setup lint format lock vendor pictures clean bench bench-tftp bench-http bench-dhcp bench-drivers bench-image bench-web
+.PHONY: help run test quick test-media setup lint format lock vendor pictures clean bench bench-tftp bench-http bench-dhcp bench-drivers bench-image bench-web
 
 DATA ?= data
 INTERFACE ?=
@@ -21,6 +21,10 @@ run: ## set up what is missing and start the site
 test: ## set up what is missing and run all tests, boots of virtual machines included
 	@scripts/setup test
 	@exec scripts/test $(TESTS)
+
+quick: ## pure rooms and laws of the house: no virtual machine, browser or namespace
+	@scripts/setup test
+	@exec .venv/bin/pytest -q -n 2 tests/protocols tests/formats tests/images tests/boot tests/test_house.py tests/test_errors.py tests/test_words.py tests/test_papers.py
 
 test-media: ## boot media and disks of a version on every firmware, alone
 	@scripts/setup test

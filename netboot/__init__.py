@@ -1,3 +1,3 @@
 """netboot: a network-boot lab server for Windows PE, its images and its drivers."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

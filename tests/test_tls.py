@@ -17,7 +17,6 @@ def site_with(folder, text):
 
 
 def test_without_tls_there_is_no_certificate(tmp_path):
-    """The default."""
     assert tls.certificate_of(Site.open(tmp_path / "data")) is None
 
 

@@ -85,7 +85,6 @@ def test_paths_mean_programs_and_versions(path: str, promised: Promised | None) 
 
 
 def test_architectures_without_a_default_are_not_served() -> None:
-    """Others are."""
     assert [EXPECTED.serves(one) for one in ("x64", "x86")] == [True, False]
     assert EXPECTED.is_complete
     assert not Expectation().is_complete
@@ -107,6 +106,5 @@ def test_a_site_promises_what_its_point_holds(tmp_path: Path) -> None:
 
 
 def test_a_machine_gets_the_image_of_the_first_architecture_that_has_one() -> None:
-    """Defaults only."""
     assert EXPECTED.image_for(("x86", "x64")) == EXPECTED.images[0]
     assert EXPECTED.image_for(("x86",)) is None

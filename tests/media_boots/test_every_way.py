@@ -123,7 +123,7 @@ def test_its_page_shows_them_side_by_side(reports, media_lab):
 def test_the_next_start_is_the_old_system_and_removal_leaves_no_trace(reports, guest):
     """Meanwhile the image was altered: neither the script nor GRUB starts it.
 
-    old system: altered by hand, refused → GRUB refuses → old system: removed → old system
+    old system: altered by hand, refused → GRUB refuses → old system: removed → old system.
     """
     assert "package" in reports
     before = file_on(guest.disk, "/boot/grub/grub.cfg")

@@ -47,7 +47,6 @@ def test_skipping_discovery_is_seen_in_option_43() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"junk", bytes(300), bytes(request())])
 def test_what_is_no_reply_is_nothing(data: bytes) -> None:
-    """Requests, noise."""
     assert read_reply(data, "10.0.0.1", 67) is None
 
 

@@ -107,7 +107,6 @@ def test_nobody_there_is_unreachable() -> None:
 
 
 def test_silence_on_tftp_is_silence() -> None:
-    """Nobody listens."""
     fetched = by_tftp("127.0.0.1", "x", port=9, seconds=0.1)
 
     assert fetched.trouble in {"silent", "unreachable"}

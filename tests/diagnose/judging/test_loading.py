@@ -44,7 +44,6 @@ def test_the_beginning_of_an_image_is_compared() -> None:
 
 
 def test_an_image_that_was_read_to_its_end_is_compared_and_timed() -> None:
-    """Every byte."""
     whole = Fetched(URL, size=100, whole_digest=digest_of(WIM), seconds=1e-6)
 
     assert told(whole) == (

@@ -20,7 +20,6 @@ def test_a_verdict_is_told_with_every_cure() -> None:
 
 
 def test_the_summary_has_a_line_for_each_kind() -> None:
-    """Outcome first."""
     assert next(iter(summary([VERDICT]))) == "fails       64-bit UEFI PC"
 
 
@@ -39,7 +38,6 @@ def test_the_summary_ends_with_each_cure_once() -> None:
 
 
 def test_programs_get_plain_values() -> None:
-    """For JSON."""
     assert as_data([VERDICT], server="10.0.0.2") == {
         "server": "10.0.0.2",
         "verdicts": [

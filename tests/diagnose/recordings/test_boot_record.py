@@ -58,7 +58,6 @@ def test_firmware_that_never_merges_two_offers_is_known_by_its_pattern() -> None
 
 
 def test_silence_on_4011_is_named() -> None:
-    """PXE-E55."""
     made = record(replies=(ADDRESS, BOOT))
     made.request(101.0, "10.0.0.1")
     made.asks_4011(102.0, "10.0.0.2")

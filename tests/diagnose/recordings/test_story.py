@@ -206,7 +206,6 @@ def test_a_capture_without_a_boot_says_so(tmp_path: Path) -> None:
 
 
 def test_a_flood_of_machines_is_told_in_part(tmp_path: Path) -> None:
-    """And counted."""
     path = tmp_path / "flood.pcap"
     wrpcap(str(path), [
         frame(UDP(sport=68, dport=67) / Raw(bytes(request(mac=b"\2\0\0\0" + n.to_bytes(2, "big")))))

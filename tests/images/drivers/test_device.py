@@ -105,7 +105,6 @@ def test_lspci_with_names_and_numbers():
 
 
 def test_lspci_with_numbers_only():
-    """`lspci -n`."""
     text = "00:1f.6 0200: 8086:15be (rev 30)\n00:17.0 0106: 8086:9d03 (rev 21)\n"
     assert (
         Device("8086", "15BE", "", "30", "0200"),

@@ -76,7 +76,6 @@ def test_the_same_wishes_make_nothing_new(lab_site):
 
 
 def test_media_are_listed_by_image_and_version(lab_site):
-    """Newest first."""
     add_lab_version(lab_site, number=2)
     made = [
         media.build_media(lab_site, USB, [(NAME, 1)]),

@@ -24,7 +24,6 @@ def test_a_ticket_is_taken_once(tickets):
 
 
 def test_of_many_who_come_at_once_one_gets_it(tickets):
-    """Renaming decides."""
     token = tickets.issue(TICKET, now=NOW, until=NOW + 60)
     got, gate = [], threading.Barrier(16)
 

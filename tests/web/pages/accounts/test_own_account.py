@@ -83,7 +83,6 @@ def test_without_script_the_token_comes_on_a_page(vera):
 
 
 def test_only_scopes_that_one_has_are_offered(furnished, vera, make_client):
-    """And taken."""
     assert 'value="operate"' not in vera.get("/account/").text
     assert 'value="administer"' in make_client(furnished, "admin").get("/account/").text
     refused = vera.post("/account/tokens", data={"name": "x", "scope": "operate", "days": "7"})
