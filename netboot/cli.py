@@ -1,7 +1,7 @@
 """The command line: `netboot SUBJECT VERB`, thin over netboot.operations.
 
-Exit codes: 0 done, 1 a bug or damaged content, 2 the request is not possible.
-Subjects are imported when they are used, so `netboot --help` answers at once.
+Exit codes: 0 done, 1 a bug or damaged content, 2 the request is not possible. Subjects are imported
+when they are used, so `netboot --help` answers at once.
 """
 
 import importlib
@@ -46,14 +46,14 @@ SUBJECTS = {
     "site": ("site", "The data folder: clean up, verify."),
     "completion": ("completion", "Print the completion script for bash, zsh or fish."),
 }
-"""Each subject: its module in netboot.commands, and its line in the list of subjects."""
+"""Each subject: its module in netboot.commands, and its line in --help."""
 
 
 class LazySubjects(click.Group):
-    """Imports a subject's module only when it is used."""
+    """Lists subjects by its table, and imports a subject's module only when it is used."""
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Subjects and options that begin so, without importing any subject."""
+        """Subjects and options with this beginning."""
         found = [
             CompletionItem(name, help=summary)
             for name, (_, summary) in SUBJECTS.items()
@@ -62,12 +62,10 @@ class LazySubjects(click.Group):
         return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All subjects, in the order of the table."""
         del ctx
         return list(SUBJECTS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The subject, imported now."""
         del ctx
         if cmd_name not in SUBJECTS:
             return None
@@ -79,7 +77,6 @@ class LazySubjects(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of subjects, without importing any."""
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in SUBJECTS.items()])
@@ -102,9 +99,9 @@ def netboot(ctx: click.Context, data: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; its exit code. Faults become one message and, where there is one, a hint."""
+    """Run a command; returns its exit code. A fault is printed as a message and a hint."""
     try:
-        # click hands back the code of its own Exit here, else what the command returned.
+        # The code of click's own Exit, or else what the command returned.
         ended = netboot.main(arguments, prog_name="netboot", standalone_mode=False)
     except NetbootError as fault:
         return tell_fault(fault)
@@ -118,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def tell_fault(fault: NetbootError) -> int:
-    """Say what is wrong in one line and what to do in the next; the exit code."""
+    """Print what is wrong in one line and the hint in the next; returns the exit code."""
     hint = fault.hint if isinstance(fault, OperatorFault) else ""
     if isinstance(fault, ContentFault):
         hint = "The stored content was damaged or altered: restore it, or build it again."

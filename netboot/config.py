@@ -83,8 +83,7 @@ class Settings(BaseSettings):
     oidc_label: str = Field("Single sign-on", description="OpenID Connect: text of the button.")
     oidc_role_claim: str = Field("groups", description="OpenID Connect: the claim with the roles.")
     oidc_roles: dict[str, Literal["viewer", "operator", "admin"]] = Field(
-        default_factory=dict,
-        description="OpenID Connect: the role for each value of the claim.",
+        default_factory=dict, description="OpenID Connect: the role for each value of the claim."
     )
     oidc_default_role: Literal["", "viewer", "operator", "admin"] = Field(
         "", description="OpenID Connect: the role of all other users; empty: no access."

@@ -53,7 +53,7 @@ def _all() -> Iterator[tuple[str, str]]:
             used, _ = struct.unpack("iP", fcntl.ioctl(probe, _SIOCGIFCONF, asked))
             if used < len(room):
                 break
-            size *= 2  # it was full: there may be more
+            size *= 2  # full: SIOCGIFCONF drops what has no room and reports success
     for name, _family, address in _RECORD.iter_unpack(room.tobytes()[:used]):
         yield name.split(b"\0", 1)[0].decode(), socket.inet_ntoa(address)
 

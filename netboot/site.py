@@ -113,7 +113,7 @@ class Site:
         if len(secret) < SECRET_BYTES:
             raise NotPermitted(
                 f"{path} holds no secret (it was cut off or edited)",
-                hint="Remove it; a new one is made, and everybody signs in again.",
+                hint="Remove it; a new one is made, and everyone signs in again.",
             )
         return secret
 

@@ -118,9 +118,7 @@ def _make(folder: Path, certificate: Path, key: Path, names: list[str]) -> None:
     )
     folder.mkdir(mode=0o700, exist_ok=True)
     pem = own_key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     _write(key, pem)
     _write(certificate, made.public_bytes(serialization.Encoding.PEM))

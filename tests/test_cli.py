@@ -172,7 +172,7 @@ def test_a_missing_driver_is_foreseen_and_mended(netboot, lab):
     netboot("machine", "import", mac, typed="PCI\\VEN_8086&DEV_100E&SUBSYS_11001AF4&REV_03\n")
     shown = netboot("machine", "show", mac).stdout
     assert "NO DRIVER" in shown
-    assert "would be mended by e1000" in shown
+    assert "fixed by e1000" in shown
     (first,) = json.loads(netboot("driver", "match", "8086:100e", "--json").stdout)
     assert ("e1000", False) == (first["name"], first["enabled"])
     assert "takes      e1000" in netboot("driver", "match", "8086:100e").stdout
@@ -203,9 +203,9 @@ def test_a_pair_of_drivers_is_noted_and_told_where_it_matters(netboot, data, tmp
     assert ["own-1"] == [one["id"] for one in told["pairs"]]
     assert "image arrange" in netboot("driver", "conflicts", "--image", NAME).stdout
     assert "early, late" in netboot("image", "arrange", NAME).stdout
-    assert "No two drivers" in netboot("driver", "conflicts", "--image", NAME).stdout
+    assert "No drivers conflict." in netboot("driver", "conflicts", "--image", NAME).stdout
     assert "ticket 17" in netboot("driver", "pair", "list").stdout
-    assert "own-1 is gone" in netboot("driver", "pair", "remove", "own-1").stdout
+    assert "own-1 was deleted" in netboot("driver", "pair", "remove", "own-1").stdout
     assert one_message_and_a_hint(netboot("driver", "pair", "remove", "own-1", code=2))
     refused = netboot(
         "driver", "pair", "add", "apart", *words[:2], "--second", "*", *words[4:], code=2
@@ -260,7 +260,7 @@ def test_before_the_first_start_no_network_is_known(netboot):
     told = netboot("network", "servers").stdout
 
     assert "have never served a network here" in told
-    assert "No other boot server was heard." in told
+    assert "No other boot server was seen." in told
 
 
 def test_every_subject_is_listed_and_helps(capsys):
@@ -333,7 +333,7 @@ def test_where_no_private_network_can_be_made_the_lab_says_so(netboot, data):
     assert 2 == done.returncode
     assert "cannot create a private network" in done.stderr
     assert "hint: " in done.stderr
-    assert done.stdout.endswith("lab cannot work here (its message stands above); ending.\n")
+    assert done.stdout.endswith("lab cannot work here (see its message above); the site ends.\n")
 
 
 @needs_root
@@ -373,13 +373,13 @@ def test_a_site_is_cleaned_and_verified(netboot, data):
     orphan = site.blobs.add_bytes(b"o" * (3 << 20))
     os.utime(site.blobs.path(orphan.digest), (1e9, 1e9))
 
-    assert "4 blobs are what they should be." in netboot("site", "verify").stdout
+    assert "4 blobs are intact." in netboot("site", "verify").stdout
     assert "1 blobs, 0 leftovers" in netboot("site", "clean").stdout
     assert not site.blobs.holds(orphan.digest)
     site.blobs.remove(version.files[0].digest)
     done = netboot("site", "verify", code=1)
     assert f"{NAME} v1: blob {version.files[0].digest} is gone" in done.stderr
-    assert "netboot: 1 of 3 blobs are not what they should be" in done.stderr
+    assert "netboot: 1 of 3 blobs are damaged" in done.stderr
 
 
 def test_a_site_whose_database_was_lost_is_not_cleaned_by_accident(netboot, data):
@@ -436,7 +436,7 @@ def test_a_token_is_made_and_revoked_on_the_console(netboot):
     (shown,) = json.loads(netboot("account", "tokens", "ada", "--json").stdout)
 
     assert token.startswith(f"nb_{shown['handle']}_")
-    assert "opens nothing" in netboot("account", "revoke", "ada", shown["id"]).stdout
+    assert "was revoked" in netboot("account", "revoke", "ada", shown["id"]).stdout
     assert json.loads(netboot("account", "tokens", "ada", "--json").stdout) == []
     assert one_message_and_a_hint(
         netboot("account", "token", "ada", "--scope", "administer", code=2)
@@ -455,7 +455,7 @@ def test_what_is_changed_on_the_console_is_in_the_audit_log(netboot, data):
     assert found[1]["subject"] == "accounts/ada"
     assert "horse" not in json.dumps(found)
     verified = netboot("audit", "verify")
-    assert "The log is whole: 2 entries" in verified.stdout
+    assert "The log is intact: 2 entries" in verified.stdout
     assert json.loads(netboot("audit", "verify", "--json").stdout)["head"] in verified.stdout
     with Site.open(data).database.writing() as session:
         session.execute(text("UPDATE audit SET actor = 'mallory' WHERE id = 1"))

@@ -42,18 +42,15 @@ SHORT = (r"(?:is|are|was|were) told", r"anew", r"whoever", r"beside")
 # Rooms whose messages and help texts still have to be rewritten.
 MESSAGES_TO_DO = (
     "netboot/boot/",
-    "netboot/commands/",
-    "netboot/daemons/",
-    "netboot/operations/",
     "netboot/protocols/",
     "netboot/serve/",
     "netboot/store/boots/",
     "netboot/store/drivers/",
-    "netboot/cli.py",
 )
 # Rooms whose docstrings still have to be rewritten.
 DOCSTRINGS_TO_DO = (
     *MESSAGES_TO_DO,
+    "netboot/daemons/boot_http.py",
     "web/guard/request_safety.py",
     "web/live/",
     "web/pages/site/metrics.py",

@@ -1,1 +1,1 @@
-"""The commands of `netboot`: one module a subject, thin over netboot.operations."""
+"""The commands of `netboot`: one module for each subject, thin over netboot.operations."""

@@ -35,17 +35,20 @@ def export(site: Site, folder: Path, *, json_: bool) -> None:
 @click.argument("folder", type=FOLDER)
 @prune_option
 @click.option(
-    "--exit-code", "tell", is_flag=True, help=f"Exit with {DIFFERENT} when something would change."
+    "--exit-code",
+    "exit_code",
+    is_flag=True,
+    help=f"Exit with {DIFFERENT} if something would change.",
 )
 @on_site
-def plan(site: Site, folder: Path, *, prune: bool, tell: bool, json_: bool) -> int:
+def plan(site: Site, folder: Path, *, prune: bool, exit_code: bool, json_: bool) -> int:
     """Show what `netboot apply FOLDER` would change; change nothing."""
     found = declarative.plan(site, folder, prune=prune)
     if json_:
         print_json(_plain(found))
     else:
         _show(found)
-    return DIFFERENT if tell and found.changes else 0
+    return DIFFERENT if exit_code and found.changes else 0
 
 
 @click.command(cls=Verb, changes=True)

@@ -1,20 +1,13 @@
-"""`netboot job`: long work, how far it is, what came of it."""
+"""`netboot job`: long work, its progress and its result."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from netboot.commands.output import (
-    on_site,
-    print_json,
-    print_table,
-    progress_bar,
-    say,
-)
+from netboot.commands.output import local_time, on_site, print_json, print_list, progress_bar, say
 from netboot.commands.recorded import Verbs
 from netboot.operations import jobs as operations
 from netboot.operations import lab
@@ -35,21 +28,18 @@ def job() -> None:
 def list_(site: Site, *, limit: int, kind: str, json_: bool) -> None:
     """Show the newest jobs."""
     found = operations.list_jobs(site, limit, kind=kind)
-    if json_:
-        print_json(found)
-        return
-    rows = [
+    rows = (
         (
             one.id,
             one.title,
             one.state,
             f"{one.progress:.0%}",
-            time.strftime("%Y-%m-%d %H:%M", time.localtime(one.created_at)),
+            local_time(one.created_at),
             one.message or one.stage or "-",
         )
         for one in found
-    ]
-    print_table(("No.", "Job", "State", "Done", "Asked for", "Message"), rows)
+    )
+    print_list(found, ("No.", "Job", "State", "Done", "Created", "Message"), rows, json_=json_)
 
 
 @job.command(changes=False)
@@ -96,7 +86,7 @@ def screenshot(site: Site, *, number: int, file: Path, json_: bool) -> None:
 
 
 def finish(site: Site, number: int, *, json_: bool) -> int:
-    """Follow a job to its end, with a bar; its exit code. Ctrl-C leaves the job as it is."""
+    """Follow a job to its end, with a bar; returns an exit code. Ctrl-C does not stop the job."""
     found = operations.get_job(site, number)
     with progress_bar(found.title) as tell:
         for found in operations.follow(site, number):
@@ -107,7 +97,7 @@ def finish(site: Site, number: int, *, json_: bool) -> int:
 
 
 def queued(site: Site, found: operations.JobView, *, wait: bool, json_: bool) -> int:
-    """Say that the running site's worker will do it, or wait until it has; the exit code."""
+    """Wait for a queued job, or only say how to; returns an exit code."""
     if wait:
         return finish(site, found.id, json_=json_)
     say(found, f"{found.title}: job {found.id}.", f"  -> Wait for it: netboot job wait {found.id}",

@@ -1,6 +1,6 @@
 """Operations are loaded when a verb uses them: help and completion need none.
 
-The database's library alone takes longer to load than all that `netboot image --help` does.
+SQLAlchemy alone takes longer to load than all else that `netboot image --help` does.
 """
 
 import sys
@@ -16,12 +16,12 @@ LAZY = "netboot.operations."
 
 
 class _Finder(MetaPathFinder):
-    """Finds operations as the system does, and has them executed at their first use."""
+    """Finds operations as the system does, and executes them at their first use."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The module's spec; None for all that is no operation."""
+        """The module's spec; None for other modules."""
         if not fullname.startswith(LAZY):
             return None
         spec = PathFinder.find_spec(fullname, path, target)
@@ -34,8 +34,7 @@ class _Finder(MetaPathFinder):
 def lazily() -> Iterator[None]:
     """Load no operation that is imported within.
 
-    Only where there is one thread: two that used one first at the same time would disturb each
-    other.
+    Only with a single thread: LazyLoader modules are not safe when two threads use one first.
     """
     if threading.active_count() > 1:
         yield

@@ -2,7 +2,8 @@
 
 import functools
 import json
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ as_json = click.option("--json", "json_", is_flag=True, help="Print JSON, for sc
 
 
 def on_site(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command --json, and the site in --data as its first argument."""
+    """Add --json to a command, and pass the site in --data as its first argument."""
 
     @as_json
     @click.pass_obj
@@ -33,7 +34,7 @@ def on_site(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def caught_up(site: Site) -> Site:
-    """The site, its boots and machines written as rows up to now."""
+    """The site, after its boots and machines are written as rows."""
     from netboot.daemons.projector import catch_up
 
     catch_up(site)
@@ -41,7 +42,7 @@ def caught_up(site: Site) -> Site:
 
 
 def on_caught_up_site(function: Callable[..., Any]) -> Callable[..., Any]:
-    """As `on_site`, for commands that read boots or machines: also with no projector running."""
+    """As `on_site`, for commands that read boots or machines, even without a projector."""
 
     @on_site
     @functools.wraps(function)
@@ -52,7 +53,7 @@ def on_caught_up_site(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def open_site(data: Path) -> Site:
-    """The site in the data folder. Raises NotFound when there is none yet, or NotPermitted."""
+    """The site in the data folder. Raises NotFound if there is none, or NotPermitted."""
     try:
         found = any((data / name).exists() for name in MARKS)
     except PermissionError as fault:
@@ -69,12 +70,26 @@ def open_site(data: Path) -> Site:
 
 
 def print_json(value: object) -> None:
-    """One JSON document on standard output; what dataclasses hold, as objects."""
+    """One JSON document on standard output; dataclasses become objects."""
     click.echo(json.dumps(value, indent=2, default=_plain))
 
 
+def print_list(
+    value: object, titles: Sequence[str], rows: Iterable[Sequence[object]], *, json_: bool
+) -> None:
+    """A list: the value for scripts, or a table for people."""
+    if json_:
+        print_json(value)
+    else:
+        print_table(titles, rows)
+
+
+def local_time(at: float, form: str = "%Y-%m-%d %H:%M") -> str:
+    return time.strftime(form, time.localtime(at))
+
+
 def say(value: object, *lines: str, json_: bool) -> None:
-    """What was done: the value for scripts, or else the lines for people."""
+    """The result: the value for scripts, or the lines for people."""
     if json_:
         print_json(value)
         return
@@ -90,8 +105,8 @@ def _plain(value: object) -> object:
     return str(value)
 
 
-def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Columns as wide as they need to be; nothing but the titles when there are no rows."""
+def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Columns as wide as necessary; only the titles if there are no rows."""
     from rich import box
     from rich.console import Console
     from rich.markup import escape
@@ -110,7 +125,7 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Progress]:
-    """A progress bar on a terminal, on standard error; nothing in a script."""
+    """A progress bar on standard error if that is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -2,7 +2,7 @@
 
 import click
 
-from netboot.commands.output import on_site, print_json, print_table, progress_bar, say
+from netboot.commands.output import on_site, print_json, print_list, progress_bar, say
 from netboot.commands.recorded import Verbs
 from netboot.errors import ContentFault
 from netboot.operations.images import images
@@ -22,7 +22,7 @@ def points() -> None:
 def update(site: Site, image: str | None, *, all_: bool, json_: bool) -> None:
     """Update Distribution Points: machines get the newest version of IMAGE from now on."""
     if bool(image) == all_:
-        raise click.UsageError("Name one image, or say --all.")
+        raise click.UsageError("Name one image, or use --all.")
     names = [image] if image else [v.name for v in images.list_images(site) if v.current]
     done = []
     for name in names:
@@ -39,24 +39,17 @@ def update(site: Site, image: str | None, *, all_: bool, json_: bool) -> None:
 @points.command(changes=False)
 @on_site
 def status(site: Site, *, json_: bool) -> None:
-    """Show what each point serves, against the newest versions."""
+    """Compare what each point serves with the newest versions."""
     views = operations.point_status(site)
-    if json_:
-        print_json(
-            [
-                {"point": view.name, "image": i.image, "held": i.held, "newest": i.current,
-                 "status": i.status.value}
-                for view in views
-                for i in view.images
-            ]
-        )  # fmt: skip
-        return
-    rows = [
-        (view.name, i.image, i.held or "-", i.current or "-", i.status.value)
+    found = [
+        (view.name, one.image, one.held, one.current, one.status.value)
         for view in views
-        for i in view.images
+        for one in view.images
     ]
-    print_table(("Point", "Image", "Served", "Newest", "Status"), rows)
+    keys = ("point", "image", "held", "newest", "status")
+    plain = [dict(zip(keys, row, strict=True)) for row in found]
+    rows = [[cell or "-" for cell in row] for row in found]
+    print_list(plain, ("Point", "Image", "Served", "Newest", "Status"), rows, json_=json_)
 
 
 @points.command(changes=True)
@@ -74,7 +67,7 @@ def rollback(site: Site, *, image: str, version: int, json_: bool) -> None:
 @click.argument("image")
 @on_site
 def verify(site: Site, image: str, *, json_: bool) -> None:
-    """Read every byte of IMAGE where it is served, and compare.
+    """Compare every served byte of IMAGE with its digest.
 
     A version with an altered file is out of service from then on.
     """

@@ -26,7 +26,7 @@ ROOMS = {
     "webhook": "webhooks",
     "wimboot": "boot_chains",
 }
-"""The names that page and API give to the command's subject in the audit log."""
+"""What the audit log calls a subject, if page and API call it differently."""
 
 SECRET_OPTIONS = ("--password", "--secret", "--token")
 WORDS = "netboot.words"
@@ -45,7 +45,7 @@ class Verb(click.Command):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
-        """Carry the command out, then record it if it has changed something."""
+        """Run the command, then record it if it has changed something."""
         ended: object = super().invoke(ctx)
         if self.changes is True or any(map(ctx.params.get, self.changes or ())):
             _record(ctx)
@@ -53,14 +53,14 @@ class Verb(click.Command):
 
 
 class Verbs(click.Group):
-    """A group of such commands. What a group does by itself changes nothing."""
+    """A group of such commands. The group itself changes nothing."""
 
     command_class = Verb
     group_class = type
 
 
 def _record(ctx: click.Context) -> None:
-    """Write into the audit log what was done, by the user of this terminal."""
+    """Write into the audit log what the user of this terminal did."""
     import logging
 
     import structlog
@@ -72,7 +72,8 @@ def _record(ctx: click.Context) -> None:
     # The answer goes to standard output: no log line may come between.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     *groups, verb = ctx.command_path.split()[1:]
-    action = f"{_room(groups)}.{verb.replace('-', '_')}" if groups else ROOMS[verb]
+    subject = " ".join(groups)
+    action = f"{ROOMS.get(subject, subject)}.{verb.replace('-', '_')}" if groups else ROOMS[verb]
     room = action.partition(".")[0]
     named = _named(ctx)
     if room == "images" and named:
@@ -87,11 +88,6 @@ def _record(ctx: click.Context) -> None:
     )
 
 
-def _room(groups: Sequence[str]) -> str:
-    path = " ".join(groups)
-    return ROOMS.get(path, path)
-
-
 def _named(ctx: click.Context) -> str:
     """The command's first argument, or the first of several."""
     arguments = [one.name for one in ctx.command.params if isinstance(one, click.Argument)]
@@ -100,20 +96,17 @@ def _named(ctx: click.Context) -> str:
     return _without_secrets([str(first)])[0] if first else ""
 
 
-def _is_secret(name: str) -> bool:
-    """Whether NAME=VALUE, as `netboot settings set` takes it, has a secret value."""
+def _without_secrets(words: Sequence[str]) -> list[str]:
     from netboot.operations.accounts.audit import SECRET_WORDS
 
-    return any(word in name.lower() for word in SECRET_WORDS)
-
-
-def _without_secrets(words: Sequence[str]) -> list[str]:
     shown: list[str] = []
     for place, word in enumerate(words):
         name, separator, _ = word.partition("=")
+        # NAME=VALUE, as `netboot settings set` takes it, may hold a secret, too.
+        is_secret = name in SECRET_OPTIONS or any(part in name.lower() for part in SECRET_WORDS)
         if place and words[place - 1] in SECRET_OPTIONS:
             shown.append("…")
-        elif separator and (name in SECRET_OPTIONS or _is_secret(name)):
+        elif separator and is_secret:
             shown.append(f"{name}=…")
         else:
             shown.append(word)

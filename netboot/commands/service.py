@@ -13,7 +13,7 @@ from netboot.errors import InvalidInput
 if TYPE_CHECKING:
     from netboot.site import Site
 
-RUN_HELP = "Network interface that machines boot through; without it, a lab of its own."
+RUN_HELP = "Network interface that machines boot through; without it, a private lab."
 
 
 @click.command(cls=Verb, changes=False)
@@ -28,7 +28,7 @@ def run(data: Path, interface: str) -> None:
 
 @click.command(cls=Verb, changes=False)
 @click.option("--interface", default="", help="Network interface to serve.")
-@click.option("--address", default="", help="Our address there, told to machines.")
+@click.option("--address", default="", help="IPv4 address of this server for machines.")
 @click.pass_obj
 def boot(data: Path, interface: str, address: str) -> None:
     """Serve proxyDHCP and TFTP (a part of `run`)."""
@@ -44,7 +44,7 @@ def boot(data: Path, interface: str, address: str) -> None:
 
 @click.command(cls=Verb, changes=False)
 @click.option("--interface", default="", help="Network interface to serve.")
-@click.option("--address", default="", help="Our address there.")
+@click.option("--address", default="", help="IPv4 address of this server for machines.")
 @click.pass_obj
 def http(data: Path, interface: str, address: str) -> None:
     """Serve boot files over HTTP (a part of `run`)."""
@@ -60,7 +60,7 @@ def http(data: Path, interface: str, address: str) -> None:
 @click.command(cls=Verb, changes=False)
 @click.pass_obj
 def projector(data: Path) -> None:
-    """Make boots and machines of what is in the journal (a part of `run`)."""
+    """Write boots and machines as rows (a part of `run`)."""
     from netboot.daemons.projector import run_projector
     from netboot.daemons.supervisor import die_with_parent
 
@@ -88,14 +88,14 @@ def worker(data: Path) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def check(data: Path, arguments: tuple[str, ...]) -> None:
-    """Ask the network as a machine would, and say what is wrong."""
-    # scapy is GPL-2.0-only and slow to load: it lives in a process of its own.
+    """Ask the network as a machine would, and report what is wrong."""
+    # scapy is GPL-2.0-only and slow to load, so it has a process of its own.
     command = [sys.executable, "-m", "netboot.diagnose", "--data", str(data), *arguments]
     os.execv(sys.executable, command)  # noqa: S606  # no shell is wanted
 
 
 def _opened(data: Path, process: str) -> "Site":
-    """The site of a process of `run`, which writes its log as the site's settings say."""
+    """The site, for a process of `run` that logs as the settings say."""
     from netboot.logs import configure_logs
     from netboot.site import Site
 
@@ -110,7 +110,7 @@ def address_of(interface: str) -> str:
 
     if not interface:
         raise InvalidInput(
-            "which network? Neither an interface nor an address was named",
-            hint="Say --interface eth0, or set `interface` in netboot.toml.",
+            "no network was named: neither an interface nor an address",
+            hint="Use --interface eth0, or set `interface` in netboot.toml.",
         )
     return ipv4_addresses(interface)[0]

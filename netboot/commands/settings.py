@@ -1,4 +1,4 @@
-"""`netboot settings`: what an administrator may set, and where each setting comes from."""
+"""`netboot settings`: the settings, and where each comes from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netboot.commands.output import on_site, print_json, print_table
+from netboot.commands.output import on_site, print_list
 from netboot.commands.recorded import Verbs
 from netboot.operations import settings as operations
 
@@ -33,25 +33,22 @@ def list_(site: Site, *, json_: bool) -> None:
 def set_(site: Site, changes: tuple[str, ...], *, json_: bool) -> None:
     """Write settings into netboot.toml; they take effect after a restart.
 
-    An empty VALUE takes one back to its default. Items of a list are separated by commas.
+    An empty VALUE restores the default. Items of a list are separated by commas.
     """
     lists = {one.name for one in operations.read_settings(site).settings if one.is_list}
     texts = {}
     for change in changes:
         name, found, value = change.partition("=")
         if not found:
-            raise click.UsageError(f"{change!r} is no NAME=VALUE.")
+            raise click.UsageError(f"{change!r} is not NAME=VALUE.")
         parts = [part.strip() for part in value.split(",")] if name in lists else [value]
         texts[name.strip()] = "\n".join(parts)
     _tell(operations.change_settings(site, texts), json_=json_)
 
 
 def _tell(view: SettingsView, *, json_: bool) -> None:
-    if json_:
-        print_json(view)
-        return
-    rows = [
+    rows = (
         (one.name, one.text.replace("\n", ", ") or "-", one.origin, one.default or "-")
         for one in view.settings
-    ]
-    print_table(("Setting", "Value", "From", "Default"), rows)
+    )
+    print_list(view, ("Setting", "Value", "From", "Default"), rows, json_=json_)

@@ -1,17 +1,18 @@
 """What the worker does for each kind of job.
 
-A handler's parameters are the arguments of its kind; `ask_…` functions queue the same names.
-Jobs in one lane wait for each other; lanes run side by side.
+A handler's parameters are the arguments of its kind; `ask_…` functions queue the same names. Jobs
+in one lane wait for each other; lanes run in parallel.
 """
 
 import re
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from netboot.boot.told.events import PeOffline
 from netboot.errors import AlreadyExists, OperatorFault
@@ -19,37 +20,75 @@ from netboot.images.architecture import Architecture
 from netboot.images.media.request import MediaOrder
 from netboot.operations import lab
 from netboot.operations.boots import network
-from netboot.operations.drivers import importing as driver_import
+from netboot.operations.drivers import importing
 from netboot.operations.images import images
 from netboot.operations.images import source as image_source
 from netboot.operations.jobs import JobKind
 from netboot.operations.media import media
-from netboot.operations.points import cleanup as housekeeping
-from netboot.operations.points import points
-from netboot.operations.points import scrub as guarding
+from netboot.operations.points import cleanup, points
+from netboot.operations.points import scrub as scrubbing
 from netboot.operations.versions import versions
 from netboot.site import Site
 from netboot.store.content.blobs import hash_file
-from netboot.store.database.jobs import Job, JobFailed, JobInterrupted
+from netboot.store.database.jobs import (
+    Job,
+    JobCancelled,
+    JobFailed,
+    JobInterrupted,
+    LeaseLost,
+    WorkerStops,
+)
+
+REPORT_SECONDS = 0.25
+_STEPS = {
+    "START": (0.5, "kernel started"),
+    "WIM": (0.6, "image opened"),
+    "IMAGE": (0.65, "image identified"),
+    "DRVLOAD": (0.7, "loading drivers"),
+    "NET": (0.85, "network up"),
+    "REPORT": (0.95, "reported home"),
+}
+"""Words on the Lab PE's console: the part of the boot that is done, and its stage."""
 
 
-class Context(Protocol):
-    """What the worker hands to a handler."""
+class Context:
+    """What a handler gets; each method raises JobCancelled, LeaseLost, WorkerStops to end it."""
 
-    site: Site
-    job: Job
+    def __init__(self, site: Site, job: Job, ending: threading.Event) -> None:
+        self.site = site
+        self.job = job
+        self.stop = threading.Event()
+        self.lost = threading.Event()
+        self._ending = ending
+        self._reported = ("", 0.0)
+        if job.cancel_requested:
+            self.stop.set()
 
     def progress(self, part: float, stage: str) -> None:
-        """Show progress; raises when the job must end."""
+        """Show progress, a few times a second."""
+        self.check()
+        now = time.monotonic()
+        if stage != self._reported[0] or now - self._reported[1] >= REPORT_SECONDS:
+            self._reported = (stage, now)
+            self.site.jobs.report(self.job.id, progress=part, stage=stage)
 
     def line(self, text: str, *, part: float, stage: str) -> None:
-        """Add a line to the job's log; raises when the job must end."""
+        """Add a line to the job's log."""
+        self.check()
+        self.site.jobs.report(self.job.id, progress=part, stage=stage, line=text)
 
     def show(self, result: dict[str, Any], *, part: float, stage: str) -> None:
-        """Show what there is of the result; raises when the job must end."""
+        """Show what there is of the job's result."""
+        self.check()
+        self.site.jobs.report(self.job.id, progress=part, stage=stage, result=result)
 
     def check(self) -> None:
-        """Raises when the job must end."""
+        if self.lost.is_set():
+            raise LeaseLost("the job was given to another worker")
+        if self.stop.is_set():
+            raise JobCancelled("cancelled by an administrator")
+        if self._ending.is_set():
+            raise WorkerStops("the worker was asked to stop")
 
 
 class Lane(NamedTuple):
@@ -64,7 +103,7 @@ TEST_MACHINES = Lane("test machines", width=2)
 """Two cores boot two test machines without slowing each other down."""
 CHECKS, CAPTURES = Lane("network checks"), Lane("recordings")
 SCRUBS = Lane("scrub")
-"""A scrub reads slowly for hours: nothing else should wait for it."""
+"""A scrub reads slowly for hours; nothing else should wait for it."""
 
 Handler = Callable[..., dict[str, Any]]
 
@@ -89,7 +128,7 @@ def lanes() -> tuple[tuple[JobKind, ...], ...]:
 
 
 def carry_out(context: Context) -> dict[str, Any]:
-    """Do the job; its result. Raises what the handler of its kind raises."""
+    """Do the job; returns its result. Raises what the handler of its kind raises."""
     return HANDLERS[JobKind(context.job.kind)](context, **context.job.arguments)
 
 
@@ -104,7 +143,6 @@ def build_version(context: Context, *, image: str, update: bool = False) -> dict
 
 @handles(JobKind.UPDATE_POINTS)
 def update_distribution_points(context: Context, *, image: str) -> dict[str, Any]:
-    """Update Distribution Points."""
     result = points.update_distribution_points(context.site, image, progress=context.progress)
     return {"image": result.image, "version": result.number, "changed": result.changed}
 
@@ -119,7 +157,6 @@ def import_image(
     index: int | None = None,
     comment: str = "",
 ) -> dict[str, Any]:
-    """Import an uploaded WIM."""
     with _upload(context, path) as wim:
         try:
             view = images.import_image(
@@ -169,7 +206,7 @@ def verify_content(context: Context, *, image: str) -> dict[str, Any]:
 @handles(JobKind.SCRUB, SCRUBS)
 def scrub(context: Context) -> dict[str, Any]:
     """Read every stored and served file and compare it with its digest."""
-    found = guarding.scrub(context.site, progress=context.progress)
+    found = scrubbing.scrub(context.site, progress=context.progress)
     if found.alarms:
         raise JobFailed(
             f"{len(found.alarms)} alarms: {'; '.join(found.alarms[:5])}",
@@ -181,9 +218,8 @@ def scrub(context: Context) -> dict[str, Any]:
 
 @handles(JobKind.IMPORT_DRIVERS)
 def import_drivers(context: Context, *, path: str) -> dict[str, Any]:
-    """Import uploaded driver packages."""
     with _upload(context, path) as packages:
-        report = driver_import.import_drivers(context.site, packages, progress=context.progress)
+        report = importing.import_drivers(context.site, packages, progress=context.progress)
     return report.shortened()
 
 
@@ -191,7 +227,7 @@ def import_drivers(context: Context, *, path: str) -> dict[str, Any]:
 def build_media(
     context: Context, *, image: str, order: dict[str, Any], versions: Sequence[tuple[str, int]]
 ) -> dict[str, Any]:
-    """Make an ISO, a USB image or a disk image of `versions` (image and number)."""
+    """Make a medium of `versions` (image and number)."""
     wanted = [(name, number) for name, number in versions]
     view = media.build_media(
         context.site, MediaOrder.from_json(order), wanted, progress=context.progress
@@ -201,7 +237,7 @@ def build_media(
 
 @handles(JobKind.BOOT_TEST_MACHINE, TEST_MACHINES)
 def boot_test_machine(context: Context, *, firmware: str, nic: str, memory: int) -> dict[str, Any]:
-    """Boot a test machine in the lab and report how it ended."""
+    """Boot a test machine in the lab and report its result."""
     request = {"firmware": firmware, "nic": nic, "memory": memory, "id": str(context.job.id)}
     began = time.monotonic()
     devices: list[str] = []
@@ -215,22 +251,21 @@ def boot_test_machine(context: Context, *, firmware: str, nic: str, memory: int)
     except JobFailed:
         raise
     except OperatorFault:
-        context.check()  # site and lab are stopped together: then the job is not to blame
+        context.check()  # site and lab stop together: then the job did not fail
         raise
-    raise OperatorFault("the lab said nothing about how the test machine ended")
+    raise OperatorFault("the lab did not report how the test machine ended")
 
 
 def _follow(context: Context, event: dict[str, Any]) -> list[str]:
-    """Show what the machine does; the devices that it names. Raises JobFailed."""
+    """Show what the machine does; returns the devices in this event. Raises JobFailed."""
     match event:
         case {"event": "failed"}:
-            raise JobFailed(
-                str(event.get("reason", "the test machine failed")),
-                hint=str(event.get("hint", "")),
-                result=_with_screenshot(context.site, event),
-            )
+            shown = _with_screenshot(context.site, event)
+            raise _failed(event, "the test machine failed", shown)
         case {"event": "serial", "line": str(line)}:
-            context.line(line, part=_part_of(line), stage=_stage_of(line))
+            steps = (step for word, step in _STEPS.items() if f" {word}" in line)
+            part, stage = next(steps, (0.3, "booting"))
+            context.line(line, part=part, stage=stage)
             return _devices_in(line)
         case {"event": "silent"}:
             pass
@@ -243,7 +278,7 @@ def _follow(context: Context, event: dict[str, Any]) -> list[str]:
 def check_network(
     context: Context, *, kinds: Sequence[str], patience: int, whole: bool
 ) -> dict[str, Any]:
-    """Ask the boot network as machines would, and show each verdict as soon as it is known."""
+    """Ask the boot network as machines would, and show each verdict at once."""
     verdicts: list[dict[str, Any]] = []
     about: dict[str, Any] = {}
     for event in network.run_check(context.site, kinds, patience=patience, whole=whole):
@@ -258,11 +293,7 @@ def check_network(
                 shown = {**about, "verdicts": list(verdicts)}
                 context.show(shown, part=part, stage=str(verdict.get("title", "")))
             case {"event": "failed"}:
-                raise JobFailed(
-                    str(event.get("reason", "the check ended early")),
-                    hint=str(event.get("hint", "")),
-                    result={**about, "verdicts": verdicts},
-                )
+                raise _failed(event, "the check ended early", {**about, "verdicts": verdicts})
             case {"event": "done", **result}:
                 return {**about, **result}
     raise OperatorFault("the check ended without a verdict", hint="Is the site stopping?")
@@ -273,29 +304,29 @@ def read_capture(context: Context, *, path: str) -> dict[str, Any]:
     """Explain a recorded boot, then delete the recording."""
     with _upload(context, path) as recording:
         context.progress(0.1, "reading the recording")
-        for event in network.tell_capture(recording):
+        for event in network.explain_capture(recording):
             context.check()
             match event:
                 case {"event": "failed"}:
-                    raise JobFailed(
-                        str(event.get("reason", "the recording could not be read")),
-                        hint=str(event.get("hint", "")),
-                        result={},
-                    )
+                    raise _failed(event, "the recording could not be read", {})
                 case {"event": "story", **story}:
                     return story
-    raise OperatorFault("the reading ended without a word", hint="Is the site stopping?")
+    raise OperatorFault("the analysis ended without a result", hint="Is the site stopping?")
 
 
 @handles(JobKind.CLEAN_UP)
 def clean_up(context: Context) -> dict[str, Any]:
-    """Delete what nothing refers to any more."""
-    done = housekeeping.collect_garbage(context.site, time.time(), progress=context.progress)
+    done = cleanup.collect_garbage(context.site, time.time(), progress=context.progress)
     return {**asdict(done), "versions": list(done.versions)}
 
 
+def _failed(event: dict[str, Any], reason: str, result: dict[str, Any]) -> JobFailed:
+    hint = str(event.get("hint", ""))
+    return JobFailed(str(event.get("reason", reason)), hint=hint, result=result)
+
+
 def _machine_done(context: Context, event: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """The result; an offline machine cannot report, so its console speaks for it."""
+    """The result. An offline machine cannot report, so the report is made from its console."""
     if event.get("result") == "offline":
         context.site.journal.emit(
             PeOffline(
@@ -312,44 +343,26 @@ def _machine_done(context: Context, event: dict[str, Any], seconds: float) -> di
 
 
 def _with_screenshot(site: Site, event: dict[str, Any]) -> dict[str, Any]:
-    """The event with its picture in the store: the lab throws its own away after a while."""
+    """The event with its picture in the store: the lab deletes its own after a while."""
     path = Path(str(event.get("screenshot") or "."))
     digest = site.blobs.add_file(path).digest if path.is_file() else ""
     return {**event, "screenshot": digest}
 
 
 def _devices_in(line: str) -> list[str]:
-    """The PCI device that a line of the Lab PE's console names: `vvvv:dddd:class:subsystem`."""
+    """The PCI device in a line of the Lab PE's console: `vvvv:dddd:class:subsystem`."""
     found = re.search(r"^LABPE \S+ PCI .*\bdevice=([0-9a-f:]+)", line)
     return [found[1]] if found else []
 
 
-_STAGES = (
-    ("START", 0.5, "kernel started"),
-    ("WIM", 0.6, "image opened"),
-    ("IMAGE", 0.65, "image identified"),
-    ("DRVLOAD", 0.7, "loading drivers"),
-    ("NET", 0.85, "network up"),
-    ("REPORT", 0.95, "reported home"),
-)
-
-
-def _stage_of(line: str) -> str:
-    return next((stage for word, _, stage in _STAGES if f" {word}" in line), "booting")
-
-
-def _part_of(line: str) -> float:
-    return next((part for word, part, _ in _STAGES if f" {word}" in line), 0.3)
-
-
 @contextmanager
 def _upload(context: Context, path: str) -> Iterator[Path]:
-    """The job's upload; it is deleted when the job has ended, with or without success."""
+    """The upload of the job; it is deleted when the job has ended, with or without success."""
     upload = Path(path)
     try:
         yield upload
     except JobInterrupted:
-        raise  # the worker that takes the job up again needs it
+        raise  # the worker that repeats the job needs it
     except BaseException:
         _forget_upload(context.site, upload)
         raise

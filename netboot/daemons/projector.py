@@ -1,14 +1,13 @@
 """The projector: folds the journal into rows of boots, machines and webhook messages.
 
-Pages read rows only, so they show an event as soon as it is folded. Each batch of entries is
-folded in one transaction together with the mark (netboot.store.boots.journal_mark): several
-processes may fold at once, and one that dies loses nothing.
+Pages read only rows, so they show an event as soon as it is folded. Each batch is folded in one
+transaction together with the mark (netboot.store.boots.journal_mark): several processes may fold at
+the same time, and a crash loses nothing.
 """
 
 import signal
 import threading
 import time
-from types import FrameType
 
 import structlog
 
@@ -21,13 +20,13 @@ from netboot.store.boots.folding import BootFolding
 from netboot.store.boots.journal_mark import Mark
 
 BATCH = 500
-"""So many entries a transaction: others who write wait no longer than it takes."""
+"""Entries in a transaction: other writers wait no longer than it takes."""
 
 BREATH_SECONDS = 0.1
-"""Between two batches, so that a storm of boots does not mean a commit for every event."""
+"""Pause between batches, so that a boot storm does not cause a commit for every event."""
 
 LOOK_SECONDS = 0.5
-"""So often it looks for changes and jobs that webhooks are sent, which are not in the journal."""
+"""Between looks for changes and finished jobs, which are not in the journal."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds between tries while database or journal fail, longer each time."""
@@ -36,7 +35,7 @@ log = structlog.get_logger()
 
 
 class Projector:
-    """Folds what is new. For one thread of one process; others may fold the same site."""
+    """Folds new entries. For one thread of one process; other processes may fold the same site."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -44,9 +43,9 @@ class Projector:
         self._mark = Mark(0)
 
     def step(self) -> int:
-        """Fold a batch, if there is one; returns how many entries it had.
+        """Fold a batch; returns its number of entries.
 
-        Raises OperatorFault where the database fails, ContentFault where the journal does.
+        Raises OperatorFault if the database fails, ContentFault if the journal does.
         """
         newest = self._site.journal.last_id()
         with self._site.database.transaction() as session:
@@ -57,7 +56,7 @@ class Projector:
         with self._site.database.writing() as session:
             now = time.time()
             mark = journal_mark.read(session) or journal_mark.first(session, newest)
-            if self._site.journal.last_id() < mark.id:  # the journal was lost; another one began
+            if self._site.journal.last_id() < mark.id:  # the journal was lost and a new one began
                 mark = Mark(0)
             entries = self._site.journal.events_since(mark.id, BATCH)
             self._boots.fold(entries, session, mark=mark.id)
@@ -70,7 +69,7 @@ class Projector:
         return len(entries)
 
     def run(self, ending: threading.Event) -> None:
-        """Fold what comes, until `ending`. While database or journal fail, events wait there."""
+        """Fold new entries until `ending`. If database or journal fail, entries wait there."""
         pause = 0.0
         while not ending.is_set():
             try:
@@ -89,7 +88,7 @@ class Projector:
 
 
 def catch_up(site: Site) -> None:
-    """Fold what the journal holds now, for a reader of rows where the projector may not run.
+    """Fold all entries, for a reader of rows without a projector.
 
     Raises OperatorFault, ContentFault.
     """
@@ -99,12 +98,8 @@ def catch_up(site: Site) -> None:
 
 
 def run_projector(site: Site) -> None:
-    """Be the projector of a site until SIGTERM or SIGINT."""
+    """Run the projector of a site until SIGTERM or SIGINT."""
     ending = threading.Event()
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        ending.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _signal, _frame: ending.set())
     Projector(site).run(ending)

@@ -1,4 +1,4 @@
-"""`netboot run`: makes the site ready, starts its processes, says where the page is."""
+"""`netboot run`: prepares the site, starts its processes, prints the address of the page."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ START_SECONDS = 60.0
 
 
 def run_site(data: Path, interface: str) -> int:
-    """Run the site in `data` until it is stopped; its exit code.
+    """Run the site in `data` until it is stopped; returns an exit code.
 
     Without `interface` it starts in lab mode: a private network with test machines.
     """
@@ -30,13 +30,14 @@ def run_site(data: Path, interface: str) -> int:
     lock = site.claim()
     try:
         interface = interface or site.settings.interface
-        address = _address(site, interface)
+        own = site.settings.address
+        address = (own or ipv4_addresses(interface)[0]) if interface else LAB_ADDRESS
         _require_free(site)
         site.blobs.clear_staging()
         site.point.blobs.clear_staging()
         prepare_programs(site.point, site.settings.programs, address)
         _provide_default_images(site)
-        policy.publish(site)  # it was not, where the last change was cut off
+        policy.publish(site)  # in case the last change was interrupted
         token = accounts.issue_setup_token(site) if accounts.setup_needed(site) else ""
         supervisor = Supervisor(_children(site, interface, address), _tell)
         return supervisor.run(lambda: _welcome(site, supervisor, interface, address, token))
@@ -44,14 +45,8 @@ def run_site(data: Path, interface: str) -> int:
         lock.release()
 
 
-def _address(site: Site, interface: str) -> str:
-    if not interface:
-        return LAB_ADDRESS
-    return site.settings.address or ipv4_addresses(interface)[0]
-
-
 def _require_free(site: Site) -> None:
-    """Look before anything is started: a page that cannot open should not cost a lab."""
+    """Before anything is started: the lab would start for nothing."""
     address, port = site.settings.web_address, site.settings.web_port
     if answers(_reachable(address), port):
         from netboot.serve.port_holder import who_holds
@@ -63,12 +58,12 @@ def _require_free(site: Site) -> None:
 
 
 def _reachable(address: str) -> str:
-    """Where we find ourselves what listens on `address`."""
+    """The local address that reaches what listens on `address`."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104  compared only
 
 
 def _provide_default_images(site: Site) -> None:
-    """The two default images, x86 and x64, once in a site's life: who deletes them means it."""
+    """The two default images, once in the life of a site: if deleted, they stay deleted."""
     if facts.recall(site, facts.DEFAULTS_PROVIDED):
         return
     click.echo("First start: building the Lab PE images (x64 and x86); this takes a minute or two.")
@@ -76,7 +71,7 @@ def _provide_default_images(site: Site) -> None:
     if subprocess.run(command, check=False).returncode != 0:
         raise OperatorFault(
             "the default images could not be made",
-            hint="The reason stands above. Mend it and start again; what was made is kept.",
+            hint="See the message above, correct the cause and start again; what was made is kept.",
         )
 
 
@@ -107,7 +102,7 @@ def _welcome(site: Site, supervisor: Supervisor, interface: str, address: str, t
     if not supervisor.wait_until(lambda: answers(host, port), seconds=START_SECONDS):
         if not supervisor.ending:
             _tell(f"The page does not answer on port {port} after {START_SECONDS:.0f} s.")
-            _tell("  -> Its messages stand above. Boot services go on; Ctrl-C stops the site.")
+            _tell("  -> See its messages above. Boot services still run; Ctrl-C stops the site.")
         return
     certificate = certificate_of(site)
     own = f"http{'s' if certificate else ''}://{site.settings.web_address}:{port}"
@@ -115,14 +110,14 @@ def _welcome(site: Site, supervisor: Supervisor, interface: str, address: str, t
     where = (
         f"serving the network behind {interface} as {address}"
         if interface
-        else "in a lab of its own (a private network; nothing on your LAN is touched)"
+        else "in a lab (a private network; nothing on your LAN is touched)"
     )
     _tell(f"The site is up, {where}.")
     _tell(f"  Page         {page}")
     if certificate is not None and site.settings.tls == "self-signed":
         _tell(f"  Certificate  SHA-256 {certificate.fingerprint}")
     if token:
-        _tell(f"  Set-up token {token}   (asked for once, when you make the first administrator)")
+        _tell(f"  Set-up token {token}   (needed once, to make the first administrator)")
         _tell("  Next         open the page, make the first administrator, follow First steps.")
     else:
         _tell("  Next         open the page and sign in.")

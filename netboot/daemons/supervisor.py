@@ -1,7 +1,7 @@
-"""One parent for the site's processes: starts them, restarts what dies, ends them all together.
+"""The parent of the site's processes: starts them, restarts them, and ends them all together.
 
-A child that ends with code 2 has told the operator what is wrong: the site then ends too.
-Any other end is a bug or a kill: the child is started again, each time a little later.
+A child that ends with code 2 has printed an operator's fault, so the site ends too. Any other end
+is a bug or a kill: the child is started again, each time after a longer pause.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ from types import FrameType
 
 from netboot.errors import OperatorFault
 
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG = 1  # prctl(2)
 OPERATOR_FAULT = 2
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 LONG_LIFE = 60.0
@@ -27,12 +27,12 @@ PARENT = "NETBOOT_PARENT"
 
 
 def die_with_parent() -> None:
-    """Called by a supervised child: end when the supervisor ends, however it ends."""
+    """For a supervised child: end with the supervisor, even if that is killed."""
     parent = os.environ.get(PARENT)
     if parent is None:
         return
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != int(parent):  # it died before we could ask
+    if os.getppid() != int(parent):  # it died before the prctl
         sys.exit(0)
 
 
@@ -50,7 +50,7 @@ class Child:
 
 
 class Supervisor:
-    """Runs children until a signal, or until one says that it cannot work here."""
+    """Runs children until a signal, or until one reports that it cannot work here."""
 
     def __init__(self, children: Sequence[Child], tell: Callable[[str], None]) -> None:
         self.children = list(children)
@@ -62,7 +62,7 @@ class Supervisor:
             end.setblocking(False)  # noqa: FBT003  # the socket module's own signature
 
     def run(self, when_started: Callable[[], None]) -> int:
-        """Start everything, call `when_started`, wait for the end; an exit code."""
+        """Start everything, call `when_started`, wait for the end; returns an exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._asked_to_stop)
         signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
@@ -79,7 +79,7 @@ class Supervisor:
             self._end_all()
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float) -> bool:
-        """Look after the children until `ready`; False when it never came, or all ends."""
+        """Restart children until `ready`; False after `seconds`, or when all ends."""
         deadline = time.monotonic() + seconds
         while not self.ending and not ready():
             if time.monotonic() > deadline:
@@ -90,7 +90,6 @@ class Supervisor:
 
     @property
     def ending(self) -> bool:
-        """Whether a signal, or a child that cannot work here, has ended it all."""
         return self._stopping or self._code != 0
 
     def _asked_to_stop(self, _signal: int, _frame: FrameType | None) -> None:
@@ -125,13 +124,13 @@ class Supervisor:
                 continue
             ended = child.process.poll()
             if ended == OPERATOR_FAULT:
-                self._tell(f"{child.name} cannot work here (its message stands above); ending.")
+                self._tell(f"{child.name} cannot work here (see its message above); the site ends.")
                 self._code = OPERATOR_FAULT
             elif ended is not None:
                 self._bury(child, ended, now)
 
     def _bury(self, child: Child, ended: int, now: float) -> None:
-        """Plan the next start of a child that has died: later each time, unless it lived long."""
+        """Plan the next start of a child that has died: later each time, unless it ran for long."""
         child.process = None
         child.failures = 1 if now - child.started > LONG_LIFE else child.failures + 1
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (child.failures - 1))
@@ -139,7 +138,7 @@ class Supervisor:
         self._tell(f"{child.name} ended {_how(ended)}; it starts again in {pause:.0f} s.")
 
     def _end_all(self) -> None:
-        """Ask all to end; who does not in time is killed, with all that it has started."""
+        """Ask all to end; kill the process groups of those that are too slow."""
         running = [c.process for c in self.children if c.process and c.process.poll() is None]
         for process in running:
             process.terminate()

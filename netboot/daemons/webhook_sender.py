@@ -1,7 +1,7 @@
 """Sends the webhooks' messages that are due; the projector queues them.
 
-A message may reach its receiver twice when an answer is lost; its delivery id shows that. A
-receiver that fails is tried again, each time later, and then given up.
+A message may arrive twice if an answer is lost; its delivery id shows that. A failed message is
+sent again, each time later, up to a limit.
 
 Signature: `Netboot-Signature: t=<seconds>,v1=<HMAC-SHA-256 of "<seconds>.<body>", hex>`.
 """
@@ -23,7 +23,7 @@ from netboot.store.database.account_records import DeliveryRow, WebhookRow
 
 LOOK_SECONDS = 1.0
 SECONDS = 10.0
-"""What one message may take, from the first byte to the end of the answer's head."""
+"""Limit for one message, from the first byte to the end of the answer's head."""
 RETRY_SECONDS = (10.0, 60.0, 300.0, 1800.0, 7200.0)
 
 log = structlog.get_logger()
@@ -37,7 +37,7 @@ class WebhookSender:
         self._outbound = Outbound(site.settings.webhook_networks, seconds=seconds)
 
     def run(self, ending: threading.Event) -> None:
-        """Look once a second; a database that fails for a while is tried again."""
+        """Look once a second; if the database fails, try again."""
         while not ending.is_set():
             try:
                 self.send_due(time.time())
@@ -46,7 +46,7 @@ class WebhookSender:
             ending.wait(LOOK_SECONDS)
 
     def send_due(self, now: float) -> int:
-        """Send what is due; how many messages arrived."""
+        """Send what is due; returns how many messages arrived."""
         query = (
             select(DeliveryRow, WebhookRow)
             .join(WebhookRow, WebhookRow.id == DeliveryRow.webhook_id)
@@ -73,14 +73,14 @@ class WebhookSender:
             arrived, answer = 200 <= status < 300, f"HTTP {status}"
         except OSError as fault:
             arrived, answer = False, str(fault)
-        self._tell(delivery.id, answer, arrived=arrived)
+        self._record(delivery.id, answer, arrived=arrived)
         return arrived
 
-    def _tell(self, number: int, answer: str, *, arrived: bool) -> None:
+    def _record(self, number: int, answer: str, *, arrived: bool) -> None:
         with self._site.database.writing() as session:
             row = session.get(DeliveryRow, number)
             if row is None:
-                return  # its webhook was removed meanwhile
+                return  # its webhook was removed
             row.attempts += 1
             row.answer = answer[:255]
             if arrived:
@@ -92,6 +92,6 @@ class WebhookSender:
 
 
 def signature(secret: str, seconds: int, body: bytes) -> str:
-    """What proves that a message is ours and not old."""
+    """Proves that a message is ours and not old."""
     text = f"{seconds}.".encode() + body
     return hmac.new(secret.encode(), text, hashlib.sha256).hexdigest()

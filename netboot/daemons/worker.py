@@ -1,8 +1,7 @@
-"""The worker: takes jobs from the queue, one after another in each lane, and says how they ended.
+"""The worker: takes jobs from the queue, one after another in each lane.
 
-A job that is under way when the worker stops goes back to the queue: the next worker starts it
-again. A lane that fails (the database is gone, a bug of ours) ends the process, and the
-supervisor starts another.
+When the worker stops, running jobs go back to the queue and the next worker starts them again. If a
+lane fails (the database is gone, a bug), the process ends and the supervisor starts another.
 """
 
 import os
@@ -11,8 +10,9 @@ import socket
 import threading
 import time
 import traceback
+from collections.abc import Callable
+from functools import partial
 from types import FrameType
-from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,8 +22,7 @@ from netboot.daemons.webhook_sender import WebhookSender
 from netboot.errors import NetbootError, OperatorFault, explained
 from netboot.operations import jobs
 from netboot.operations.machines import fleet_results
-from netboot.operations.points import cleanup as housekeeping
-from netboot.operations.points import scrub as guarding
+from netboot.operations.points import cleanup, scrub
 from netboot.site import Site
 from netboot.store.database.jobs import (
     CANCELLED,
@@ -38,54 +37,12 @@ from netboot.store.database.jobs import (
 
 HEARTBEAT_SECONDS = 5.0
 IDLE_SECONDS = 0.25
-LOOK_AFTER_HOUSE_SECONDS = 60.0
-TELL_SECONDS = 0.25
+DAILY_LOOK_SECONDS = 60.0
 RESULTS_SECONDS = 0.5
 REST = 9
-"""So many times as long as a result took the worker rests before the next one."""
+"""The worker rests this many times as long as a result took."""
 
 log = structlog.get_logger()
-
-
-class JobContext:
-    """What a handler gets: how to tell its progress, and whether it should stop."""
-
-    def __init__(self, site: Site, job: Job, ending: threading.Event) -> None:
-        self.site = site
-        self.job = job
-        self.stop = threading.Event()
-        self.lost = threading.Event()
-        self._ending = ending
-        self._told = ("", 0.0)
-        if job.cancel_requested:
-            self.stop.set()
-
-    def progress(self, part: float, stage: str) -> None:
-        """Show progress, a few times a second. Raises like `check`."""
-        self.check()
-        now = time.monotonic()
-        if stage != self._told[0] or now - self._told[1] >= TELL_SECONDS:
-            self._told = (stage, now)
-            self.site.jobs.report(self.job.id, progress=part, stage=stage)
-
-    def line(self, text: str, *, part: float, stage: str) -> None:
-        """Add a line to the job's log. Raises like `check`."""
-        self.check()
-        self.site.jobs.report(self.job.id, progress=part, stage=stage, line=text)
-
-    def show(self, result: dict[str, Any], *, part: float, stage: str) -> None:
-        """Show what there is of the job's result. Raises like `check`."""
-        self.check()
-        self.site.jobs.report(self.job.id, progress=part, stage=stage, result=result)
-
-    def check(self) -> None:
-        """Raises JobCancelled, LeaseLost or WorkerStops when the job must end."""
-        if self.lost.is_set():
-            raise LeaseLost("the job was given to another worker")
-        if self.stop.is_set():
-            raise JobCancelled("cancelled by an administrator")
-        if self._ending.is_set():
-            raise WorkerStops("the worker was told to stop")
 
 
 class Worker:
@@ -98,13 +55,17 @@ class Worker:
         self._failure: BaseException | None = None
 
     def run(self) -> None:
-        """Work until `stop`; raises what ended a lane."""
+        """Work until `stop`; raises what ended a thread."""
+        tasks: dict[str, Callable[[], None]] = {
+            "webhooks": lambda: WebhookSender(self.site).run(self._ending),
+            "results": self._results,
+        }
+        for place, kinds in enumerate(job_handlers.lanes()):
+            tasks[f"{place}: {kinds[0]}"] = partial(self._lane, f"{self.name}:{place}", kinds)
         threads = [
-            threading.Thread(target=self._lane, args=(f"{self.name}:{place}", kinds), name=kinds[0])
-            for place, kinds in enumerate(job_handlers.lanes())
+            threading.Thread(target=self._guarded, args=(task,), name=name)
+            for name, task in tasks.items()
         ]
-        threads.append(threading.Thread(target=self._webhooks, name="webhooks"))
-        threads.append(threading.Thread(target=self._results, name="results"))
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -114,58 +75,50 @@ class Worker:
             raise self._failure
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
-        """Give the running jobs back as soon as they tell their progress, take no more."""
+        """Take no more jobs, and return the running ones when they next report progress."""
         self._ending.set()
+
+    def _guarded(self, task: Callable[[], None]) -> None:
+        """Run a thread's task; if it fails, the worker ends."""
+        try:
+            task()
+        except BaseException as failure:  # noqa: BLE001  raised again by `run`
+            self._failure = failure
+            self._ending.set()
 
     def _lane(self, worker: str, kinds: tuple[jobs.JobKind, ...]) -> None:
         """One job of these kinds at a time: builds must not wait for a boot test."""
-        try:
-            looked = -LOOK_AFTER_HOUSE_SECONDS
-            while not self._ending.is_set():
-                if time.monotonic() - looked >= LOOK_AFTER_HOUSE_SECONDS:
-                    looked = time.monotonic()
-                    for daily in (housekeeping.DAILY, guarding.DAILY):
-                        jobs.queue_when_due(self.site, daily, kinds, now=time.time())
-                job = self.site.jobs.claim(worker, kinds)
-                if job is not None:
-                    self._work(job, worker)
-                else:
-                    # Other processes queue by SQL alone; the look is one indexed query.
-                    self._ending.wait(IDLE_SECONDS)
-        except BaseException as failure:  # noqa: BLE001  raised again by `run`
-            self._failure = failure
-            self._ending.set()
-
-    def _webhooks(self) -> None:
-        """Send webhooks while the jobs run."""
-        try:
-            WebhookSender(self.site).run(self._ending)
-        except BaseException as failure:  # noqa: BLE001  raised again by `run`
-            self._failure = failure
-            self._ending.set()
+        looked = -DAILY_LOOK_SECONDS
+        while not self._ending.is_set():
+            if time.monotonic() - looked >= DAILY_LOOK_SECONDS:
+                looked = time.monotonic()
+                for daily in (cleanup.DAILY, scrub.DAILY):
+                    jobs.queue_when_due(self.site, daily, kinds, now=time.time())
+            job = self.site.jobs.claim(worker, kinds)
+            if job is not None:
+                self._work(job, worker)
+            else:
+                # Other processes queue by SQL only; this is one indexed query.
+                self._ending.wait(IDLE_SECONDS)
 
     def _results(self) -> None:
         """Compute what pages show of the whole fleet, at a tenth of a processor."""
-        try:
-            trouble = ""
-            while not self._ending.is_set():
-                began, trouble_before = time.thread_time(), trouble
-                try:
-                    fleet_results.refresh(self.site)
-                    trouble = ""
-                except NetbootError as fault:  # the next time may be better; pages say the rest
-                    trouble = str(fault)
-                if trouble and trouble != trouble_before:
-                    log.warning("results not computed", reason=trouble)
-                spent = time.thread_time() - began
-                self._ending.wait(max(RESULTS_SECONDS, REST * spent))
-        except BaseException as failure:  # noqa: BLE001  raised again by `run`
-            self._failure = failure
-            self._ending.set()
+        trouble = ""
+        while not self._ending.is_set():
+            began = time.thread_time()
+            try:
+                fleet_results.refresh(self.site)
+                trouble = ""
+            except NetbootError as fault:  # the next try may succeed; pages show the old result
+                if str(fault) != trouble:
+                    log.warning("results not computed", reason=str(fault))
+                trouble = str(fault)
+            spent = time.thread_time() - began
+            self._ending.wait(max(RESULTS_SECONDS, REST * spent))
 
     def _work(self, job: Job, worker: str) -> None:
         """One job from beginning to end, while another thread renews its lease."""
-        context = JobContext(self.site, job, self._ending)
+        context = job_handlers.Context(self.site, job, self._ending)
         done = threading.Event()
         heart = threading.Thread(target=self._beat, args=(context, worker, done), daemon=True)
         heart.start()
@@ -177,7 +130,7 @@ class Worker:
             done.set()
             heart.join()
 
-    def _carry_out(self, context: JobContext, worker: str) -> None:
+    def _carry_out(self, context: job_handlers.Context, worker: str) -> None:
         job, jobs = context.job, self.site.jobs
         try:
             result = job_handlers.carry_out(context)
@@ -200,7 +153,7 @@ class Worker:
         else:
             jobs.finish(job.id, SUCCEEDED, result=result, worker=worker)
 
-    def _beat(self, context: JobContext, worker: str, done: threading.Event) -> None:
+    def _beat(self, context: job_handlers.Context, worker: str, done: threading.Event) -> None:
         while not done.wait(HEARTBEAT_SECONDS):
             try:
                 if self.site.jobs.beat(context.job.id, worker):
@@ -208,12 +161,12 @@ class Worker:
             except LeaseLost:
                 context.lost.set()
                 return
-            except (OperatorFault, SQLAlchemyError) as fault:  # the next beat may do
+            except (OperatorFault, SQLAlchemyError) as fault:  # the next beat may succeed
                 log.warning("job.beat", job=context.job.id, fault=str(fault))
 
 
 def run_worker(site: Site) -> None:
-    """Be the worker of a site until SIGTERM or SIGINT."""
+    """Run the worker of a site until SIGTERM or SIGINT."""
     worker = Worker(site)
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)

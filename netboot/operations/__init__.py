@@ -1,1 +1,1 @@
-"""The operator's verbs: one module a subject, one function a verb."""
+"""The operator's verbs: one module for each subject, one function for each verb."""

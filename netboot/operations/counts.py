@@ -1,13 +1,11 @@
-"""Counts of what the site holds, for those who watch it."""
+"""Counts of what the site holds, for its metrics."""
 
 import shutil
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
-
+from netboot.operations.drivers.search import driver_totals
 from netboot.site import Site
 from netboot.store.boots import machines as machine_rows
-from netboot.store.database.records import DriverRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +19,9 @@ class Counts:
 
 
 def counts(site: Site) -> Counts:
-    """How much there is of everything. Raises ContentFault when the journal cannot be read."""
+    """Raises ContentFault if the journal cannot be read."""
     with site.database.transaction() as session:
-        by_state = session.execute(
-            select(DriverRow.enabled, func.count()).group_by(DriverRow.enabled)
-        )
-        drivers = {bool(enabled): count for enabled, count in by_state}
         machines = machine_rows.count(session)
-    return Counts(drivers, machines, site.journal.last_id(), shutil.disk_usage(site.data).free)
+    return Counts(
+        driver_totals(site), machines, site.journal.last_id(), shutil.disk_usage(site.data).free
+    )

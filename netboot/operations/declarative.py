@@ -1,13 +1,12 @@
 """The site as files for git: export it, plan what files would change, apply them.
 
-`plan` changes nothing. `apply` first takes in the sources that are named and not there yet, and
-then does all the rest in one transaction: either the site is as declared, or as it was. Nothing
-is built and nothing served changes; that stays a decision of its own.
+`plan` changes nothing. `apply` first imports sources that are missing, then does the rest in one
+transaction. It builds nothing and changes nothing that machines get.
 """
 
 import hashlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,37 +49,37 @@ from netboot.store.images.rows import find_image, image_value, keep_drivers
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What applying the files would change, in order; `sources` are WIMs to take in first."""
+    """What applying the files would change, in order; `sources` are WIMs to import first."""
 
     changes: tuple[Change, ...]
     sources: tuple[Path, ...]
 
     @property
     def digest(self) -> str:
-        """Names the plan: another one, for other files or on another site, has another digest."""
-        told = repr((self.changes, self.sources)).encode()
-        return f"sha256:{hashlib.sha256(told).hexdigest()}"
+        """Identifies the plan: other files or another site have another digest."""
+        content = repr((self.changes, self.sources)).encode()
+        return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 Declared = Path | Mapping[str, str]
-"""A folder of files, or the texts of files by their names in such a folder."""
+"""A folder of files, or the texts of such files by name."""
 
 
 def export(site: Site, folder: Path) -> tuple[Path, ...]:
-    """Write the site as it is into the folder; what was written. Raises NotPermitted."""
+    """Write the site into the folder; returns the files. Raises NotPermitted."""
     with site.database.transaction() as session:
         declared = _now(session)
     return write_files(folder, declared)
 
 
 def exported(site: Site) -> dict[str, str]:
-    """The site as it is, as texts by the names of the files that `export` would write."""
+    """The texts that `export` would write, by file name."""
     with site.database.transaction() as session:
         return texts_of(_now(session))
 
 
 def plan(site: Site, declared: Declared, *, prune: bool = False) -> Plan:
-    """What applying these would change. Raises InvalidInput for files that cannot be."""
+    """What applying these would change. Raises InvalidInput."""
     return _plan(site, _read(declared), prune=prune)
 
 
@@ -92,7 +91,8 @@ def _plan(site: Site, files: DeclaredFiles, *, prune: bool) -> Plan:
     with site.database.transaction() as session:
         now = _now(session)
         wanted = _wanted(session, files, now)
-        _check(now, wanted, _with_sources(files))
+        with_sources = {one.name for one in files.images or () if one.source_file}
+        _check(now, wanted, with_sources)
     _require_blobs(site, wanted)
     changes = compare(now, wanted, prune=prune)
     return Plan(changes, tuple(_missing_sources(files, now)))
@@ -106,18 +106,17 @@ def apply(
     planned: str = "",
     progress: Progress = silent,
 ) -> Plan:
-    """Make the site as these declare it; what was changed.
+    """Change the site to match these; returns what was changed.
 
-    `planned` is the digest of the plan that was looked at: where it is not that of today,
-    nothing is done. Raises InvalidInput for files that cannot be applied, EditConflict, and what
-    importing a source raises.
+    `planned` is the digest of the plan that the administrator saw: if the plan is another now,
+    nothing is done. Raises InvalidInput, EditConflict, and what importing a source raises.
     """
     files = _read(declared)
     done = _plan(site, files, prune=prune)
     if planned and planned != done.digest:
         raise EditConflict(
             "the site was changed since this was planned",
-            hint="Look at the plan of today, then apply that.",
+            hint="Look at the new plan, then apply that.",
             difference=tuple(
                 Difference(f"{one.subject} {one.label}", one.kind.value, "; ".join(one.details))
                 for one in done.changes
@@ -128,7 +127,7 @@ def apply(
     with site.database.writing() as session:
         now = _now(session)
         wanted = _wanted(session, files, now)
-        _check(now, wanted, frozenset())
+        _check(now, wanted, ())
         for change in compare(now, wanted):
             _carry_out(session, change, wanted)
     for change in done.changes:
@@ -170,7 +169,7 @@ def _now(session: Session) -> Declaration:
 
 
 def _wanted(session: Session, files: DeclaredFiles, now: Declaration) -> Declaration:
-    """The files as a declaration: names of drivers resolved, addresses in one spelling."""
+    """The files as a declaration: drivers found in the catalog, MAC addresses in one spelling."""
     known = now.drivers or {}
     drivers = None
     if files.drivers is not None:
@@ -218,7 +217,7 @@ def _image(session: Session, entry: ImageEntry, now: Declaration) -> DeclaredIma
 def _driver(
     session: Session, ref: DriverRef, architecture: Architecture | None, path: Path | None = None
 ) -> DriverRow:
-    """The driver that a file means. Raises InvalidInput naming the file."""
+    """The driver that a file means. Raises InvalidInput with the name of the file."""
     where = f"{path}: " if path else ""
     if ref.digest:
         row = session.scalar(select(DriverRow).where(DriverRow.digest == ref.digest))
@@ -242,7 +241,7 @@ def _driver(
 
 
 def _hint_for_missing(image: DeclaredImage, now: Declaration, wanted: Declaration) -> str:
-    """An image of the same source that no file names was probably renamed."""
+    """An image whose source belongs to an undeclared image was probably renamed."""
     for known in (now.images or {}).values():
         if known.source_digest == image.source_digest and known.name not in (wanted.images or {}):
             return (
@@ -252,7 +251,7 @@ def _hint_for_missing(image: DeclaredImage, now: Declaration, wanted: Declaratio
     return 'Add `file = "path/to/boot.wim"` to its [source], or import it first.'
 
 
-def _check(now: Declaration, wanted: Declaration, coming: Iterable[str]) -> None:
+def _check(now: Declaration, wanted: Declaration, importable: Collection[str]) -> None:
     """Refuse what cannot be done, before anything is done."""
     for architecture in wanted.defaults or {}:
         if architecture not in set(Architecture):
@@ -263,14 +262,14 @@ def _check(now: Declaration, wanted: Declaration, coming: Iterable[str]) -> None
     for image in named:
         if image not in images_then:
             raise InvalidInput(
-                f'a file assigns "{image}", and there is no such image',
+                f'a file assigns "{image}", but there is no such image',
                 hint="Declare it in images/, or import it first.",
             )
     for name, declared in (wanted.images or {}).items():
         known = (now.images or {}).get(name)
-        if known is None and name not in set(coming):
+        if known is None and name not in importable:
             raise InvalidInput(
-                f'the image "{name}" is not there, and its file names no source to take it from',
+                f'the image "{name}" does not exist, and its file names no source for it',
                 hint=_hint_for_missing(declared, now, wanted),
             )
         if known and declared.architecture != known.architecture:
@@ -278,12 +277,12 @@ def _check(now: Declaration, wanted: Declaration, coming: Iterable[str]) -> None
         if known and declared.source_digest != known.source_digest:
             raise InvalidInput(
                 f'"{name}" has another source than its file says: {known.source_digest}',
-                hint="An image's source is changed on its page, or by a new image.",
+                hint="Change an image's source on its page, or make a new image.",
             )
 
 
 def _require_blobs(site: Site, wanted: Declaration) -> None:
-    """Properties name files by digest; those must be here."""
+    """The files that properties name by digest must be in the store."""
     for image in (wanted.images or {}).values():
         properties = image.properties
         named = [properties.background, properties.boot_sdi]
@@ -291,14 +290,9 @@ def _require_blobs(site: Site, wanted: Declaration) -> None:
         for digest in filter(None, named):
             if not site.blobs.holds(digest):
                 raise InvalidInput(
-                    f"{image.name} wants a file that is not here: {digest}",
+                    f"{image.name} needs a file that is not in the store: {digest}",
                     hint="Add it to the image on its page once, then apply again.",
                 )
-
-
-def _with_sources(files: DeclaredFiles) -> frozenset[str]:
-    """Names of images whose files say where their source lies."""
-    return frozenset(entry.name for entry in files.images or () if entry.source_file)
 
 
 def _missing_sources(files: DeclaredFiles, now: Declaration) -> Iterable[Path]:
@@ -309,13 +303,13 @@ def _missing_sources(files: DeclaredFiles, now: Declaration) -> Iterable[Path]:
             yield entry.source_file
 
 
-def _take_in(site: Site, files: DeclaredFiles, tell: Progress) -> None:
-    """Import the sources of images that are not there yet."""
+def _take_in(site: Site, files: DeclaredFiles, progress: Progress) -> None:
+    """Import the sources of images that do not exist yet."""
     with site.database.transaction() as session:
         there = set(session.scalars(select(ImageRow.name)))
     new = [one for one in files.images or () if one.name not in there and one.source_file]
     for place, entry in enumerate(new):
-        tell(0.9 * place / len(new), f"importing {entry.name}")
+        progress(0.9 * place / len(new), f"importing {entry.name}")
         made = images.import_image(
             site,
             entry.source_file or Path(),
@@ -338,9 +332,19 @@ def _carry_out(session: Session, change: Change, wanted: Declaration) -> None:
         case "image":
             _change_image(session, (wanted.images or {})[change.key])
         case "default":
-            _change_default(session, change.key, wanted.defaults or {})
+            image = (wanted.defaults or {}).get(change.key)
+            if image is None:
+                session.delete(session.get_one(DefaultImageRow, change.key))
+            else:
+                session.merge(DefaultImageRow(architecture=change.key, image_name=image))
         case "machine":
-            _change_machine(session, change.key, wanted.machines or {})
+            made = (wanted.machines or {}).get(change.key)
+            if made is None:
+                session.delete(session.get_one(DeploymentRow, change.key))
+            else:
+                row = DeploymentRow(mac=change.key, image_name=made.image, comment=made.comment)
+                row.changed_at = time.time()
+                session.merge(row)
 
 
 def _change_driver(session: Session, driver: DeclaredDriver) -> None:
@@ -353,7 +357,7 @@ def _change_driver(session: Session, driver: DeclaredDriver) -> None:
 
 
 def _change_image(session: Session, image: DeclaredImage) -> None:
-    """Every driver passes the same rules as when it is added by hand."""
+    """Every driver is checked as when it is added on the page."""
     row = find_image(session, image.name)
     value = image_value(session, row)
     held = {driver.digest: driver for driver in value.drivers}
@@ -378,22 +382,3 @@ def _change_image(session: Session, image: DeclaredImage) -> None:
     row.properties = image.properties.to_json()
     row.comment = image.comment
     keep_drivers(row, made)
-
-
-def _change_default(session: Session, architecture: str, wanted: Mapping[str, str]) -> None:
-    if architecture in wanted:
-        session.merge(DefaultImageRow(architecture=architecture, image_name=wanted[architecture]))
-    else:
-        session.delete(session.get_one(DefaultImageRow, architecture))
-
-
-def _change_machine(session: Session, mac: str, wanted: Mapping[str, Assignment]) -> None:
-    if mac in wanted:
-        made = wanted[mac]
-        session.merge(
-            DeploymentRow(
-                mac=mac, image_name=made.image, comment=made.comment, changed_at=time.time()
-            )
-        )
-    else:
-        session.delete(session.get_one(DeploymentRow, mac))

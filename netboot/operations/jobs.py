@@ -25,7 +25,7 @@ DAY = 24 * 3600.0
 class JobKind(StrEnum):
     """The kinds of job; the values are in the database, in the API and in webhooks.
 
-    Each has one `ask_…` function, beside the operation that does the work, and one handler in
+    Each has one `ask_…` function, next to the operation that does the work, and one handler in
     `job_handlers`, whose parameters are the job's arguments.
     """
 
@@ -88,12 +88,11 @@ def list_unfinished(site: Site, limit: int = 20) -> list[LineView]:
 
 
 def count_jobs(site: Site, kind: str = "") -> int:
-    """How many jobs there are, of all kinds or of one."""
     return site.jobs.count(kind)
 
 
 def get_job(site: Site, job_id: int) -> JobView:
-    """One job. Raises NotFound."""
+    """Raises NotFound."""
     return site.jobs.get(job_id)
 
 
@@ -115,7 +114,7 @@ def follow(site: Site, job_id: int) -> Iterator[JobView]:
 
 
 def screenshot(site: Site, job_id: int) -> Path:
-    """The file with the last picture of a test machine's screen. Raises NotFound."""
+    """The last picture of a test machine's screen. Raises NotFound."""
     digest = get_job(site, job_id).result.get("screenshot", "")
     if not isinstance(digest, str) or not DIGEST.fullmatch(digest):
         raise NotFound(f"job {job_id} has no picture of a screen")
@@ -123,7 +122,7 @@ def screenshot(site: Site, job_id: int) -> Path:
 
 
 def save_screenshot(site: Site, job_id: int, target: Path) -> int:
-    """Copy the picture there; its size in bytes. Raises NotFound, NotPermitted."""
+    """Copy the picture; returns its size in bytes. Raises NotFound, NotPermitted."""
     source = screenshot(site, job_id)
     try:
         shutil.copyfile(source, target)
@@ -135,5 +134,5 @@ def save_screenshot(site: Site, job_id: int, target: Path) -> int:
 
 
 def cancel(site: Site, job_id: int) -> JobView:
-    """Ask a job to stop. Raises NotFound, or OperatorFault when it has ended."""
+    """Ask a job to stop. Raises NotFound, or OperatorFault if it has ended."""
     return site.jobs.cancel(job_id)

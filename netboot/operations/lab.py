@@ -47,7 +47,6 @@ class LabView:
 
 
 def lab_status(site: Site) -> LabView:
-    """The lab as the page shows it."""
     try:
         with _connect(site):
             reason = ""
@@ -57,7 +56,7 @@ def lab_status(site: Site) -> LabView:
 
 
 def verdict(result: Mapping[str, Any]) -> str:
-    """How a test machine ended, in words; empty while it has not."""
+    """How a test machine ended, in words; empty while it runs."""
     how = str(result.get("result", ""))
     image = f"{result['image']} v{result.get('version')}" if result.get("image") else ""
     if how == "online":
@@ -76,9 +75,9 @@ def came_to(job: jobs.JobView) -> str:
 
 
 def ask_boot(site: Site, *, firmware: str, nic: str, memory: int) -> jobs.JobView:
-    """Ask for a test machine with `memory` MiB; how it ended stands in the job's result.
+    """Queue the boot of a test machine with `memory` MiB.
 
-    Raises InvalidInput for what is not on offer, OperatorFault where no lab runs.
+    Raises InvalidInput for unknown hardware, OperatorFault if no lab runs.
     """
     view = lab_status(site)
     firmwares, nics = dict(view.firmwares), dict(view.nics)
@@ -89,7 +88,7 @@ def ask_boot(site: Site, *, firmware: str, nic: str, memory: int) -> jobs.JobVie
     ):
         if value not in choices:
             raise InvalidInput(
-                f"there is no {what} {value[:40]!r}", hint=f"On offer: {', '.join(choices)}."
+                f"there is no {what} {value[:40]!r}", hint=f"Choose one of {', '.join(choices)}."
             )
     if not view.available:
         raise OperatorFault("test machines are not available", hint=view.reason)
@@ -102,29 +101,26 @@ def ask_boot(site: Site, *, firmware: str, nic: str, memory: int) -> jobs.JobVie
 
 
 def boot_machine(site: Site, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Start a test machine; what it does, event by event, until `done` or `failed`.
+    """Start a test machine; yields its events up to `done` or `failed`.
 
-    While nothing happens it says `silent` every second. Who stops asking switches the machine
-    off. Raises NotFound where no lab runs, OperatorFault when the lab ends in the middle.
+    Each idle second yields `silent`; closing the iterator switches the machine off. Raises NotFound
+    if no lab runs, OperatorFault if the lab ends too early.
     """
-    with _connect(site) as lab:
-        lab.sendall(json.dumps(request).encode() + b"\n")
-        lab.settimeout(SILENCE_SECONDS)
-        for line in _lines(lab):
-            event: dict[str, Any] = json.loads(line) if line else {"event": "silent"}
-            yield event
-            if event.get("event") in {"done", "failed"}:
-                return
+    for event in _events(site, request):
+        yield event
+        if event.get("event") in {"done", "failed"}:
+            return
     raise OperatorFault("the lab ended before the test machine did", hint="Is the site stopping?")
 
 
 def check_network(site: Site, words: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Run `netboot check` with these options inside the lab; its events as they come.
+    """Run `netboot check` in the lab; yields its events. Raises NotFound if no lab runs."""
+    yield from _events(site, {"check": list(words)})
 
-    Raises NotFound where no lab runs.
-    """
+
+def _events(site: Site, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     with _connect(site) as lab:
-        lab.sendall(json.dumps({"check": list(words)}).encode() + b"\n")
+        lab.sendall(json.dumps(request).encode() + b"\n")
         lab.settimeout(SILENCE_SECONDS)
         for line in _lines(lab):
             event: dict[str, Any] = json.loads(line) if line else {"event": "silent"}
@@ -134,7 +130,7 @@ def check_network(site: Site, words: Sequence[str]) -> Iterator[dict[str, Any]]:
 
 
 def _lines(lab: socket.socket) -> Iterator[bytes]:
-    """What the lab says, line by line; an empty one for each second in which it says nothing."""
+    """What the lab sends, line by line; an empty line for each idle second."""
     data = b""
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Single facts of the site that must outlive a restart."""
+"""Single facts about the site that must survive a restart."""
 
 from typing import Any
 
@@ -6,17 +6,16 @@ from netboot.site import Site
 from netboot.store.database.records import FactRow
 
 DEFAULTS_PROVIDED = "defaults_provided"
-"""That the default images were made: who deletes them afterwards does not get them again."""
+"""The default images were made once: if an administrator deletes them, they stay deleted."""
 
 
 def recall(site: Site, name: str) -> dict[str, Any] | None:
-    """What was remembered under this name."""
     with site.database.transaction() as session:
         row = session.get(FactRow, name)
         return row.value if row is not None else None
 
 
 def remember(site: Site, name: str, value: dict[str, Any]) -> None:
-    """Keep a fact; one of that name is replaced."""
+    """Store a fact; it replaces one of the same name."""
     with site.database.writing() as session:
         session.merge(FactRow(name=name, value=value))

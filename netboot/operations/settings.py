@@ -1,7 +1,7 @@
 """The settings of a site: what each is, where it comes from, and how to change it.
 
-A change is written into netboot.toml, with the administrator's own comments kept, and counts
-from the next start on. What an environment variable says cannot be changed here.
+A change is written into netboot.toml, keeps the comments there, and takes effect after a restart.
+Settings that an environment variable overrides cannot be changed here.
 """
 
 import os
@@ -28,10 +28,9 @@ HIDDEN = "(hidden)"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting. `text` is its value as a form shows it: a list has an item a line.
+    """One setting. `text` is its value as a form shows it: one item of a list or table a line.
 
     `origin` is where it comes from: "default", "file" (netboot.toml) or "variable".
-    A table has a line `key = value` for each item.
     """
 
     name: str
@@ -49,7 +48,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class SettingsView:
-    """All settings. `etag` names the file as it was read; `pending` are changed since the start."""
+    """All settings. `etag` identifies the file; `pending` were changed since the start."""
 
     settings: tuple[Setting, ...]
     file: Path
@@ -58,7 +57,7 @@ class SettingsView:
 
 
 def read_settings(site: Site) -> SettingsView:
-    """The settings as they stand now. Raises InvalidInput when the file cannot be used."""
+    """The current settings. Raises InvalidInput if the file cannot be used."""
     written = _document(site)
     values = load_settings(site.data)
     found = tuple(
@@ -88,50 +87,43 @@ def change_settings(
     etag: str | None = None,
     base: Mapping[str, str] | None = None,
 ) -> SettingsView:
-    """Write these settings into netboot.toml; an empty text takes one back to its default.
+    """Write these settings into netboot.toml; an empty text restores the default.
 
-    `base` are the texts as they were when `etag` was read; they make a conflict's difference
-    tell what was changed here from what was changed meanwhile. Raises InvalidInput naming what
-    is wrong, NotPermitted for one that a variable sets or a file that cannot be written,
-    EditConflict when the file changed since `etag`.
+    `base` are the texts when `etag` was read, so that a conflict's difference can show who changed
+    what. Raises InvalidInput, NotPermitted for one that a variable sets or a file that cannot be
+    written, EditConflict if the file changed since `etag`.
     """
     with locked(site.data / f".{FILE_NAME}.lock"):
-        return _change(site, texts, etag=etag, base=base or {})
-
-
-def _change(
-    site: Site, texts: Mapping[str, str], *, etag: str | None, base: Mapping[str, str]
-) -> SettingsView:
-    if etag is not None and etag != _etag(site):
-        raise EditConflict(
-            f"{FILE_NAME} was changed since you opened it",
-            hint="Look at the settings again, then repeat your change.",
-            difference=_difference(site, texts, base),
-        )
-    document = _document(site)
-    known = {setting.name: setting for setting in read_settings(site).settings}
-    for name, text in texts.items():
-        if name not in known:
-            raise InvalidInput(f"there is no setting {name[:40]!r}")
-        if _plain(text) == _plain(known[name].text):
-            continue
-        if known[name].origin == VARIABLE:
-            raise NotPermitted(
-                f"{name} is set by the variable {known[name].variable}",
-                hint="Change it where the site is started.",
+        if etag is not None and etag != _etag(site):
+            raise EditConflict(
+                f"{FILE_NAME} was changed since you opened it",
+                hint="Look at the settings again, then repeat your change.",
+                difference=_difference(site, texts, base or {}),
             )
-        _put(document, name, text[:LONGEST])
-    _write(site, tomlkit.dumps(document))
-    return read_settings(site)
+        document = _document(site)
+        known = {setting.name: setting for setting in read_settings(site).settings}
+        for name, text in texts.items():
+            if name not in known:
+                raise InvalidInput(f"there is no setting {name[:40]!r}")
+            if _plain(text) == _plain(known[name].text):
+                continue
+            if known[name].origin == VARIABLE:
+                raise NotPermitted(
+                    f"{name} is set by the variable {known[name].variable}",
+                    hint="Change it where the site is started.",
+                )
+            _put(document, name, text[:LONGEST])
+        _write(site, tomlkit.dumps(document))
+        return read_settings(site)
 
 
 def _difference(
     site: Site, texts: Mapping[str, str], base: Mapping[str, str]
 ) -> tuple[Difference, ...]:
-    """Where what was sent is not what stands there now; not what was sent as it was read."""
+    """Where the texts that were sent differ from the current ones."""
     now = {setting.name: setting.text for setting in read_settings(site).settings}
     return tuple(
-        Difference(name, _told(name, text), now[name], base.get(name))
+        Difference(name, HIDDEN if name in SECRETS and text else text, now[name], base.get(name))
         for name, text in texts.items()
         if name in now and _plain(text) != _plain(now[name])
     )
@@ -141,13 +133,7 @@ def _plain(text: str) -> str:
     return text.replace("\r\n", "\n").strip()
 
 
-def _told(name: str, text: str) -> str:
-    """A secret that was sent is not repeated."""
-    return HIDDEN if name in SECRETS and text else text
-
-
 def _put(document: tomlkit.TOMLDocument, name: str, text: str) -> None:
-    """The text as the value that the setting's type wants."""
     if not text.strip():
         document.pop(name, None)
         return
@@ -159,7 +145,10 @@ def _put(document: tomlkit.TOMLDocument, name: str, text: str) -> None:
     elif isinstance(example, bool):
         document[name] = text.strip().lower() in {"true", "yes", "on", "1"}
     elif isinstance(example, int | float):
-        document[name] = _number(name, text)
+        try:
+            document[name] = float(text) if "." in text else int(text)
+        except ValueError as fault:
+            raise InvalidInput(f"{name} is a number, not {text.strip()[:40]!r}") from fault
     else:
         document[name] = text.strip()
 
@@ -169,21 +158,14 @@ def _pair(name: str, line: str) -> tuple[str, str]:
     key, found, value = (part.strip() for part in line.partition("="))
     if not (key and found and value):
         raise InvalidInput(
-            f"{name}: {line.strip()[:40]!r} is no pair",
+            f"{name}: {line.strip()[:40]!r} is not a pair",
             hint="Write it like `netboot-admins = admin`.",
         )
     return key, value
 
 
-def _number(name: str, text: str) -> int | float:
-    try:
-        return float(text) if "." in text else int(text)
-    except ValueError as fault:
-        raise InvalidInput(f"{name} is a number, not {text.strip()[:40]!r}") from fault
-
-
 def _write(site: Site, text: str) -> None:
-    """Put the file in place whole, once it proves to be one that a start would accept."""
+    """Replace the file atomically, after a check that it can be loaded."""
     path = _path(site)
     part = path.with_name(f"{FILE_NAME}.part")
     try:
@@ -203,7 +185,7 @@ def _write(site: Site, text: str) -> None:
         sync_folder(path.parent)
     except OSError as fault:
         raise NotPermitted(
-            f"{path} cannot be written: {fault.strerror}", hint="Mend its owner or its mode."
+            f"{path} cannot be written: {fault.strerror}", hint="Correct its owner or its mode."
         ) from fault
 
 
@@ -212,7 +194,7 @@ def _document(site: Site) -> tomlkit.TOMLDocument:
     try:
         return tomlkit.parse(path.read_text() if path.is_file() else "")
     except (OSError, UnicodeDecodeError, TOMLKitError) as fault:
-        raise InvalidInput(f"{path} cannot be read: {fault}", hint=f"Mend {path}.") from fault
+        raise InvalidInput(f"{path} cannot be read: {fault}", hint=f"Correct {path}.") from fault
 
 
 def _origin(name: str, written: tomlkit.TOMLDocument) -> str:
@@ -222,12 +204,12 @@ def _origin(name: str, written: tomlkit.TOMLDocument) -> str:
 
 
 def _shown(name: str, value: Any) -> str:
-    """The value for a form; a secret shows only that there is one, and is kept when sent back."""
+    """The value for a form; a secret only as (hidden), which changes nothing when sent back."""
     return HIDDEN if value and name in SECRETS else _text(value)
 
 
 def _text(value: Any) -> str:
-    """The value for a form; a password inside a database URL is never shown."""
+    """The value for a form, without the password of a database URL."""
     if isinstance(value, str) and "://" in value:
         return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", value)
     if value is None:
@@ -244,7 +226,6 @@ def _path(site: Site) -> Path:
 
 
 def _etag(site: Site) -> str:
-    """What names the file's state: when and what size it was written."""
     try:
         found = _path(site).stat()
     except OSError:

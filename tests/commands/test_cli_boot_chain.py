@@ -47,5 +47,5 @@ def test_another_file_is_refused_with_a_hint(netboot, tmp_path):
     (tmp_path / "x").write_bytes(b"MZ" * 600)
     done = netboot("wimboot", "import", tmp_path / "x", code=2)
 
-    assert "is no wimboot" in done.stderr
+    assert "is not wimboot" in done.stderr
     assert "  -> " in done.stderr

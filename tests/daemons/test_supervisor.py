@@ -136,7 +136,7 @@ def test_a_child_that_cannot_work_here_ends_everything(family):
     run = family(("boot", ""), ("page", "")).up("boot", "page")
     os.kill(run.pids["boot"], signal.SIGUSR1)
 
-    assert "boot cannot work here (its message stands above); ending." == run.until("boot")
+    assert "boot cannot work here (see its message above); the site ends." == run.until("boot")
     assert 2 == run.process.wait(20)
     assert ends(run.pids["page"])
 

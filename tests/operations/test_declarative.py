@@ -202,7 +202,7 @@ def test_files_from_before_a_renaming_are_refused_with_the_new_name(furnished, f
     """Even where images that no file names are to go: it is the same image, and it stays."""
     set_details(furnished, "Lab PE x64", name="Lab PE of room 4")
     (folder / "assignments.toml").unlink()
-    with pytest.raises(InvalidInput, match='"Lab PE x64" is not there') as refused:
+    with pytest.raises(InvalidInput, match='"Lab PE x64" does not exist') as refused:
         declarative.apply(furnished, folder, prune=True)
 
     assert '"Lab PE of room 4"' in refused.value.hint

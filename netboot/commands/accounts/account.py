@@ -1,4 +1,4 @@
-"""`netboot account`: who may sign in on the page, and what scripts sign in with."""
+"""`netboot account`: accounts, their sessions and API tokens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netboot.access import LONGEST_DAYS, ROLES, SCOPES
-from netboot.commands.output import on_site, print_json, print_table, say
+from netboot.commands.output import local_time, on_site, print_list, say
 from netboot.commands.recorded import Verbs
 from netboot.operations.accounts import accounts, sessions, tokens
 
@@ -46,7 +46,7 @@ def create(site: Site, *, name: str, role: str, password: str, json_: bool) -> N
 @click.password_option()
 @on_site
 def password(site: Site, *, name: str, password: str, json_: bool) -> None:
-    """Give account NAME another password; its sessions and tokens end."""
+    """Change the password of account NAME; its sessions and tokens end."""
     changed = accounts.set_password(site, name, password)
     say(changed, f"{changed.name} has a new password.", json_=json_)
 
@@ -56,7 +56,7 @@ def password(site: Site, *, name: str, password: str, json_: bool) -> None:
 @click.argument("role", type=click.Choice(ROLES))
 @on_site
 def role(site: Site, *, name: str, role: str, json_: bool) -> None:
-    """Give account NAME another ROLE; counts at once."""
+    """Change the role of account NAME to ROLE, at once."""
     changed = accounts.change_account(site, name, role=role)
     say(changed, f"{changed.name} is {changed.role} now.", json_=json_)
 
@@ -65,7 +65,7 @@ def role(site: Site, *, name: str, role: str, json_: bool) -> None:
 @click.argument("name")
 @on_site
 def disable(site: Site, name: str, *, json_: bool) -> None:
-    """Keep account NAME from signing in."""
+    """Disable account NAME: it may not sign in."""
     changed = accounts.change_account(site, name, disabled=True)
     say(changed, f"{changed.name} may not sign in any more.", json_=json_)
 
@@ -84,12 +84,12 @@ def enable(site: Site, name: str, *, json_: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @on_site
 def delete(site: Site, name: str, *, yes: bool, json_: bool) -> None:
-    """Forget account NAME with its sessions and tokens."""
+    """Delete account NAME, its sessions and tokens."""
     found = accounts.get_account(site, name)
     if not yes:
         click.confirm(f"Delete {found.name} ({found.role})?", abort=True)
     accounts.delete_account(site, found.name)
-    say(found, f"{found.name} is gone.", json_=json_)
+    say(found, f"{found.name} was deleted.", json_=json_)
 
 
 @account.command("list", changes=False)
@@ -97,10 +97,7 @@ def delete(site: Site, name: str, *, yes: bool, json_: bool) -> None:
 def list_(site: Site, *, json_: bool) -> None:
     """Show all accounts."""
     found = accounts.list_accounts(site)
-    if json_:
-        print_json(found)
-        return
-    rows = [
+    rows = (
         (
             item.name,
             item.role,
@@ -108,8 +105,8 @@ def list_(site: Site, *, json_: bool) -> None:
             "disabled" if item.disabled else "active",
         )
         for item in found
-    ]
-    print_table(("Account", "Role", "Signs in with", "State"), rows)
+    )
+    print_list(found, ("Account", "Role", "Signs in with", "State"), rows, json_=json_)
 
 
 @account.command(changes=True)
@@ -119,14 +116,11 @@ def list_(site: Site, *, json_: bool) -> None:
 @click.option("--days", type=click.IntRange(1, LONGEST_DAYS), default=90, show_default=True)
 @on_site
 def token(site: Site, *, name: str, label: str, scope: str, days: int, json_: bool) -> None:
-    """Make an API token of account NAME, and show it this once."""
+    """Make an API token of account NAME, and show it once."""
     made, text = tokens.create_token(
         site, accounts.get_account(site, name), label, scope=scope, days=days
     )
-    if json_:
-        print_json({**asdict(made), "token": text})
-        return
-    click.echo(text)
+    say({**asdict(made), "token": text}, text, json_=json_)
 
 
 @account.command("tokens", changes=False)
@@ -135,14 +129,8 @@ def token(site: Site, *, name: str, label: str, scope: str, days: int, json_: bo
 def tokens_(site: Site, name: str, *, json_: bool) -> None:
     """Show the API tokens of account NAME."""
     found = tokens.list_tokens(site, accounts.get_account(site, name).id)
-    if json_:
-        print_json(found)
-        return
-    rows = [
-        (one.id, one.name, one.scope, time.strftime("%Y-%m-%d", time.localtime(one.expires_at)))
-        for one in found
-    ]
-    print_table(("No.", "Token", "Scope", "Ends"), rows)
+    rows = ((one.id, one.name, one.scope, local_time(one.expires_at, "%Y-%m-%d")) for one in found)
+    print_list(found, ("No.", "Token", "Scope", "Expires"), rows, json_=json_)
 
 
 @account.command(changes=True)
@@ -150,9 +138,9 @@ def tokens_(site: Site, name: str, *, json_: bool) -> None:
 @click.argument("number", type=int)
 @on_site
 def revoke(site: Site, *, name: str, number: int, json_: bool) -> None:
-    """Make API token NUMBER of account NAME worth nothing."""
+    """Revoke API token NUMBER of account NAME."""
     tokens.revoke_token(site, accounts.get_account(site, name).id, number)
-    say({"revoked": number}, f"Token {number} opens nothing any more.", json_=json_)
+    say({"revoked": number}, f"Token {number} was revoked.", json_=json_)
 
 
 @account.command(changes=False)
@@ -170,18 +158,14 @@ def show(site: Site, name: str, *, json_: bool) -> None:
 @click.argument("name")
 @on_site
 def sessions_(site: Site, name: str, *, json_: bool) -> None:
-    """Show where account NAME is signed in, used last first."""
+    """Show where account NAME is signed in, last used first."""
     account_id = accounts.get_account(site, name).id
     found = sessions.list_sessions(site, account_id, now=time.time())
-    if json_:
-        print_json(found)
-        return
-    rows = [
-        (one.handle, time.strftime("%Y-%m-%d %H:%M", time.localtime(one.seen)), one.address or "-",
-         one.browser[:60] or "-")
+    rows = (
+        (one.handle, local_time(one.seen), one.address or "-", one.browser[:60] or "-")
         for one in found
-    ]  # fmt: skip
-    print_table(("Session", "Used last", "Address", "Browser"), rows)
+    )
+    print_list(found, ("Session", "Last used", "Address", "Browser"), rows, json_=json_)
 
 
 @account.command("end-session", changes=True)

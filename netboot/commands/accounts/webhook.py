@@ -1,10 +1,10 @@
-"""`netboot webhook`: who outside is told of what happens here."""
+"""`netboot webhook`: other programs that are notified of events."""
 
 from dataclasses import asdict
 
 import click
 
-from netboot.commands.output import on_site, print_json, print_table, say
+from netboot.commands.output import on_site, print_list, say
 from netboot.commands.recorded import Verbs
 from netboot.operations.accounts import webhooks as operations
 from netboot.site import Site
@@ -20,13 +20,14 @@ def webhook() -> None:
 @click.argument("events", metavar="EVENT...", nargs=-1, required=True)
 @on_site
 def add(site: Site, url: str, events: tuple[str, ...], *, json_: bool) -> None:
-    """Tell URL of every EVENT, like boot.offline, job.failed, 'audit.*'."""
+    """Notify URL of every EVENT, like boot.offline, job.failed, 'audit.*'."""
     made, secret = operations.add_webhook(site, url, events)
-    if json_:
-        print_json({**asdict(made), "secret": secret})
-        return
-    click.echo(f"Webhook {made.id} is told of {', '.join(made.events)}.")
-    click.echo(f"Its messages are signed with this secret, shown once: {secret}")
+    say(
+        {**asdict(made), "secret": secret},
+        f"Webhook {made.id} is notified of {', '.join(made.events)}.",
+        f"Its messages are signed with this secret, shown once: {secret}",
+        json_=json_,
+    )
 
 
 @webhook.command("list", changes=False)
@@ -34,25 +35,20 @@ def add(site: Site, url: str, events: tuple[str, ...], *, json_: bool) -> None:
 def list_(site: Site, *, json_: bool) -> None:
     """Show all webhooks."""
     found = operations.list_webhooks(site)
-    if json_:
-        print_json(found)
-        return
-    rows = [(one.id, one.url, ", ".join(one.events), "on" if one.enabled else "off")
-            for one in found]  # fmt: skip
-    print_table(("No.", "Address", "Events", "State"), rows)
+    rows = (
+        (one.id, one.url, ", ".join(one.events), "on" if one.enabled else "off") for one in found
+    )
+    print_list(found, ("No.", "Address", "Events", "State"), rows, json_=json_)
 
 
 @webhook.command(changes=False)
 @click.argument("number", type=int)
 @on_site
 def deliveries(site: Site, number: int, *, json_: bool) -> None:
-    """Show what was told to webhook NUMBER, newest first."""
+    """Show the messages of webhook NUMBER, newest first."""
     found = operations.deliveries(site, number)
-    if json_:
-        print_json(found)
-        return
-    rows = [(one.id, one.event, one.state, one.attempts, one.answer or "-") for one in found]
-    print_table(("No.", "Event", "State", "Tries", "Answer"), rows)
+    rows = ((one.id, one.event, one.state, one.attempts, one.answer or "-") for one in found)
+    print_list(found, ("No.", "Event", "State", "Tries", "Answer"), rows, json_=json_)
 
 
 @webhook.command(changes=False)
@@ -67,15 +63,15 @@ def show(site: Site, number: int, *, json_: bool) -> None:
 
 @webhook.command("set", changes=True)
 @click.argument("number", type=int)
-@click.option("--url", help="Where events are sent from now on.")
-@click.option("--event", "events", multiple=True, help="Which events it gets. May be repeated.")
+@click.option("--url", help="New address.")
+@click.option("--event", "events", multiple=True, help="An event that it gets. May be repeated.")
 @on_site
 def set_(site: Site, *, number: int, url: str | None, events: tuple[str, ...], json_: bool) -> None:
-    """Change what webhook NUMBER is told, or where."""
+    """Change the events or the address of webhook NUMBER."""
     if url is None and not events:
-        raise click.UsageError("Say --url, --event or both.")
+        raise click.UsageError("Use --url, --event or both.")
     found = operations.change_webhook(site, number, url=url, events=events or None)
-    words = f"Webhook {found.id} tells {found.url} of {', '.join(found.events)}."
+    words = f"Webhook {found.id} notifies {found.url} of {', '.join(found.events)}."
     say(found, words, json_=json_)
 
 
@@ -85,7 +81,7 @@ def set_(site: Site, *, number: int, url: str | None, events: tuple[str, ...], j
 def test(site: Site, number: int, *, json_: bool) -> None:
     """Send webhook NUMBER a message, by the running site's worker."""
     sent = operations.send_test(site, number)
-    say(sent, f"Queued. See how it went: netboot webhook deliveries {number}", json_=json_)
+    say(sent, f"Queued. Its result: netboot webhook deliveries {number}", json_=json_)
 
 
 @webhook.command(changes=True)
@@ -104,4 +100,4 @@ def switch(site: Site, *, number: int, state: str, json_: bool) -> None:
 def remove(site: Site, number: int, *, json_: bool) -> None:
     """Remove webhook NUMBER."""
     operations.remove_webhook(site, number)
-    say({"removed": number}, f"Webhook {number} is gone.", json_=json_)
+    say({"removed": number}, f"Webhook {number} was removed.", json_=json_)

@@ -1,7 +1,6 @@
-"""`netboot boots`: what machines did, from the journal."""
+"""`netboot boots`: what machines did."""
 
 import time
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -11,9 +10,11 @@ from netboot.boot.told.error_codes import CODES, look_up
 from netboot.commands.output import (
     as_json,
     caught_up,
+    local_time,
     on_caught_up_site,
     open_site,
     print_json,
+    print_list,
     print_table,
 )
 from netboot.commands.recorded import Verbs
@@ -37,35 +38,32 @@ def boots(ctx: click.Context, limit: int, *, steps: bool, json_: bool) -> None:
     data: Path = ctx.obj
     now = time.time()
     found = operations.attempts(caught_up(open_site(data)), limit)
-    if json_:
-        print_json([_plain(attempt, now) for attempt in found])
-    elif steps:
+    if steps and not json_:
         for attempt in found:
             click.echo(f"{attempt.machine}   {attempt.outcome(now)}   {attempt.why(now)}")
             for step in attempt.steps:
-                click.echo(f"  {_clock(step.at)}  {step.text}")
-    else:
-        print_table(
-            ("Machine", "Began", "State", "Image", "Driver", "Why"),
-            [
-                (
-                    attempt.machine,
-                    _clock(attempt.began),
-                    attempt.rung.words,
-                    attempt.label or "-",
-                    attempt.driver or "-",
-                    attempt.why(now) or "-",
-                )
-                for attempt in found
-            ],
+                click.echo(f"  {local_time(step.at, '%H:%M:%S')}  {step.text}")
+        return
+    rows = (
+        (
+            one.machine,
+            local_time(one.began, "%H:%M:%S"),
+            one.rung.words,
+            one.label or "-",
+            one.driver or "-",
+            one.why(now) or "-",
         )
+        for one in found
+    )
+    titles = ("Machine", "Began", "State", "Image", "Driver", "Why")
+    print_list([_plain(one, now) for one in found], titles, rows, json_=json_)
 
 
 @boots.command(changes=False)
 @click.argument("boot")
 @on_caught_up_site
 def show(site: Site, boot: str, *, json_: bool) -> None:
-    """Show boot BOOT (its key, as --json tells it): each step, and why it went wrong, if so."""
+    """Show boot BOOT (its id from --json): each step, and the cause of a failure."""
     now = time.time()
     found = operations.story(site, boot, now=now)
     wrong = found.diagnosis
@@ -89,14 +87,9 @@ def show(site: Site, boot: str, *, json_: bool) -> None:
 def hours(site: Site, count: int, *, json_: bool) -> None:
     """Show how many boots came online and how many did not, hour by hour."""
     found = operations.by_hour(site, count)
-    if json_:
-        print_json(found)
-        return
-    rows = zip(found.starts, found.online, found.other, strict=True)
-    print_table(
-        ("Hour", "Online", "Other"),
-        [(time.strftime("%m-%d %H:00", time.localtime(at)), up, other) for at, up, other in rows],
-    )
+    starts = (local_time(at, "%m-%d %H:00") for at in found.starts)
+    rows = zip(starts, found.online, found.other, strict=True)
+    print_list(found, ("Hour", "Online", "Other"), rows, json_=json_)
 
 
 @boots.command(changes=False)
@@ -107,7 +100,7 @@ def code(code: str, *, json_: bool) -> None:
     found = look_up(code) if code else None
     if code and found is None:
         raise NotFound(
-            f"{code[:80]!r} is no code that is known here",
+            f"the code {code[:80]!r} is not known",
             hint="Codes look like PXE-E55 or 0xc000000f; `netboot boots code` lists them.",
         )
     if json_:
@@ -120,10 +113,6 @@ def code(code: str, *, json_: bool) -> None:
             click.echo(f"  -> {cure}")
     else:
         print_table(("Code", "Meaning"), [(one.code, one.meaning) for one in CODES.values()])
-
-
-def _clock(at: float) -> str:
-    return datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")
 
 
 def _plain(attempt: Attempt, now: float) -> dict[str, object]:

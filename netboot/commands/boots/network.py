@@ -1,12 +1,11 @@
-"""`netboot network`: who was answered and why, and who else answers there."""
+"""`netboot network`: requests and their answers, and other boot servers."""
 
 import time
 from dataclasses import asdict
-from datetime import datetime
 
 import click
 
-from netboot.commands.output import on_site, print_json, print_table
+from netboot.commands.output import local_time, on_site, print_json, print_list, print_table
 from netboot.commands.recorded import Verbs
 from netboot.operations.boots import network as operations
 from netboot.site import Site
@@ -25,26 +24,22 @@ def network() -> None:
 def log_(site: Site, limit: int, search: str, *, ignored: bool, json_: bool) -> None:
     """Show each boot request, its answer, and the reason."""
     found = operations.decisions(site, limit, ignored_only=ignored, search=search)
-    if json_:
-        print_json([{**asdict(one), "ignored": one.ignored} for one in found])
-        return
-    print_table(
-        ("When", "Machine", "Port", "Answer", "Why"),
-        [
-            (_clock(one.at), one.mac or one.ip or "-", one.port, one.file or "ignored",
-             f"{one.reason} ({one.warning})" if one.warning else one.reason)
-            for one in found
-        ],
+    rows = (
+        (local_time(one.at, "%m-%d %H:%M:%S"), one.mac or one.ip or "-", one.port,
+         one.file or "ignored", f"{one.reason} ({one.warning})" if one.warning else one.reason)
+        for one in found
     )  # fmt: skip
+    plain = [{**asdict(one), "ignored": one.ignored} for one in found]
+    print_list(plain, ("When", "Machine", "Port", "Answer", "Why"), rows, json_=json_)
 
 
 @network.command("servers", changes=False)
 @on_site
 def servers(site: Site, *, json_: bool) -> None:
-    """Show what we serve, and other boot servers that were heard."""
+    """Show what this site serves, and other boot servers on the network."""
     ours, others = operations.serving(site), operations.other_servers(site)
     if json_:
-        print_json({"ours": asdict(ours) if ours else None, "others": list(map(asdict, others))})
+        print_json({"ours": ours, "others": others})
         return
     if ours is None:
         click.echo("The boot services have never served a network here.")
@@ -53,15 +48,11 @@ def servers(site: Site, *, json_: bool) -> None:
         for note in ours.notes:
             click.echo(f"\nNote: {note}")
     if not others:
-        click.echo("No other boot server was heard.")
+        click.echo("No other boot server was seen.")
         return
-    click.echo("\nOther boot servers: a machine takes whichever answers first.")
+    click.echo("\nOther boot servers: a machine takes the first answer.")
     now = time.time()
     print_table(
-        ("Server", "Offers", "Heard last", "Answered"),
+        ("Server", "Offers", "Last seen", "Answered"),
         [(one.server, one.file or "-", f"{now - one.last:.0f} s ago", one.mac) for one in others],
     )
-
-
-def _clock(at: float) -> str:
-    return datetime.fromtimestamp(at).astimezone().strftime("%m-%d %H:%M:%S")

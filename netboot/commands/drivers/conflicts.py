@@ -1,4 +1,4 @@
-"""`netboot driver conflicts` and `netboot driver pair`: drivers that get in each other's way."""
+"""`netboot driver conflicts` and `netboot driver pair`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHOWN = 20
 @click.option("--image", default="", help="Among the drivers of this image; else all enabled ones.")
 @on_site
 def conflicts(site: Site, image: str, *, json_: bool) -> None:
-    """Show drivers that get in each other's way.
+    """Show drivers that conflict.
 
     Known bad pairs, versions of one package in an image, drivers that claim the same device,
     and drivers that install a service of the same name.
@@ -42,7 +42,7 @@ def conflicts(site: Site, image: str, *, json_: bool) -> None:
         click.echo(f"           here: {_named(clash.first)}; and {_named(clash.second) or 'it'}")
         click.echo(f"           {clash.pair.reason}")
         if clash.pair.source:
-            click.echo(f"           told in: {clash.pair.source}")
+            click.echo(f"           source: {clash.pair.source}")
         if clash.pair.trouble is Trouble.ORDER:
             click.echo(f'           -> Put them in order: netboot image arrange "{image}"')
     for versions in found.versions:
@@ -52,7 +52,7 @@ def conflicts(site: Site, image: str, *, json_: bool) -> None:
     if rows:
         print_table(("What", "Claimed", "Architecture", "By"), rows)
     elif not found.pairs and not found.versions:
-        click.echo("No two drivers get in each other's way.")
+        click.echo("No drivers conflict.")
 
 
 @click.group(cls=Verbs)
@@ -65,17 +65,14 @@ def pair() -> None:
 def list_(site: Site, *, json_: bool) -> None:
     """Show all pairs, those that come with netboot and the site's own."""
     pairs = known_pairs.list_pairs(site)
-    if json_:
-        print_json([plain_pair(one) for one in pairs])
-        return
-    for one in pairs:
-        tell_pair(one)
+    lines = [line for one in pairs for line in _lines(one)]
+    say([plain_pair(one) for one in pairs], *lines, json_=json_)
 
 
 @pair.command(changes=True)
 @click.argument("trouble", type=click.Choice([one.value for one in Trouble]))
-@click.option("--first", required=True, help="INF names; * and ? stand for letters.")
-@click.option("--second", required=True, help="The same, of those on the other side.")
+@click.option("--first", required=True, help="INF names; * and ? match any letters.")
+@click.option("--second", required=True, help="INF names of the other side.")
 @click.option("--first-provider", default="", help="Only drivers of these makers.")
 @click.option("--second-provider", default="")
 @click.option("--first-since", default="", help="Only from this version on.")
@@ -83,7 +80,7 @@ def list_(site: Site, *, json_: bool) -> None:
 @click.option("--second-since", default="")
 @click.option("--second-before", default="")
 @click.option("--reason", required=True, help="What goes wrong.")
-@click.option("--source", default="", help="Where it was learned.")
+@click.option("--source", default="", help="Where it is documented.")
 @on_site
 def add(
     site: Site, /, *, trouble: str, reason: str, source: str, json_: bool, **sides: str
@@ -102,10 +99,7 @@ def add(
         reason=reason,
         source=source,
     )
-    if json_:
-        print_json(plain_pair(noted))
-    else:
-        tell_pair(noted)
+    say(plain_pair(noted), *_lines(noted), json_=json_)
 
 
 @pair.command(changes=True)
@@ -114,19 +108,15 @@ def add(
 def remove(site: Site, pair_id: str, *, json_: bool) -> None:
     """Delete PAIR, one of the site's own."""
     gone = known_pairs.remove_pair(site, pair_id)
-    say(plain_pair(gone), f"{gone.id} is gone: {gone.rule}", json_=json_)
+    say(plain_pair(gone), f"{gone.id} was deleted: {gone.rule}", json_=json_)
 
 
-def tell_pair(one: KnownPair) -> None:
-    """A pair with its reason."""
-    click.echo(f"{one.id}  {one.rule}")
-    click.echo(f"           {one.reason}")
-    if one.source:
-        click.echo(f"           told in: {one.source}")
+def _lines(one: KnownPair) -> list[str]:
+    source = [f"           source: {one.source}"] if one.source else []
+    return [f"{one.id}  {one.rule}", f"           {one.reason}", *source]
 
 
 def tell_partners(partners: Iterable[Partner]) -> None:
-    """What pairs say about one driver."""
     for partner in partners:
         here = ", ".join(f"{one.name} {one.version}" for one in partner.drivers)
         click.echo(f"  known     {partner.pair.rule} {partner.pair.reason}")
@@ -134,24 +124,23 @@ def tell_partners(partners: Iterable[Partner]) -> None:
 
 
 def image_conflict_lines(site: Site, drivers: Sequence[Driver], image: str) -> list[str]:
-    """What an image's drivers do to each other, as far as somebody should look at it."""
+    """Conflicts among an image's drivers, except shared devices."""
     found = driver_relations.image_conflicts(site, drivers)
-    told = [f"  conflict {clash.pair.rule} {clash.pair.reason}" for clash in found.pairs]
-    told += [
+    lines = [f"  conflict {clash.pair.rule} {clash.pair.reason}" for clash in found.pairs]
+    lines += [
         f"  conflict {_named(versions)}: versions of one package, the first is kept"
         for versions in found.versions
     ]
-    told += [
+    lines += [
         f"  conflict {_named(one.drivers)} install one service, {one.hardware_id}"
         for one in found.services
     ]
-    if told:
-        told.append(f'  -> More: netboot driver conflicts --image "{image}"')
-    return told
+    if lines:
+        lines.append(f'  -> More: netboot driver conflicts --image "{image}"')
+    return lines
 
 
 def plain_pair(one: KnownPair) -> dict[str, object]:
-    """A pair as plain values."""
     return {
         "id": one.id,
         "trouble": one.trouble.value,

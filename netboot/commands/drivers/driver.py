@@ -8,22 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from netboot.commands.drivers.conflicts import conflicts, pair, plain_pair, tell_partners
-from netboot.commands.output import (
-    on_site,
-    print_json,
-    print_table,
-    progress_bar,
-    say,
-)
+from netboot.commands.output import on_site, print_json, print_list, progress_bar, say
 from netboot.commands.recorded import Verbs
 from netboot.errors import OperatorFault
 from netboot.images.architecture import Architecture
 from netboot.images.drivers.catalog import DriverFilter, Signature, signature
 from netboot.images.drivers.device import parse_devices
 from netboot.images.drivers.driver import Driver, DriverKind
-from netboot.operations.drivers import bulk as driver_sets
-from netboot.operations.drivers import drivers, known_pairs
-from netboot.operations.drivers import importing as driver_import
+from netboot.operations.drivers import bulk, drivers, importing, known_pairs
 from netboot.operations.drivers import relations as driver_relations
 from netboot.operations.drivers import search as driver_search
 from netboot.operations.machines import coverage
@@ -55,15 +47,15 @@ for _command in (conflicts, pair):
 def import_(site: Site, path: Path, *, enable: bool, ids: bool, json_: bool) -> None:
     """Import the driver packages in PATH: a folder, an INF, a ZIP, a CAB or a vendor pack."""
     with progress_bar("Importing") as tell:
-        report = driver_import.import_drivers(site, path, progress=tell)
+        report = importing.import_drivers(site, path, progress=tell)
     wanted = [new.digest for new in report.new] if enable else []
-    refused = driver_sets.enable(site, wanted).refused
+    refused = bulk.enable(site, wanted).refused
     if json_:
         print_json(_plain_import(report, refused))
         return
     _tell_import(report, refused, ids=ids)
     if report.new and not enable:
-        click.echo("  -> Enable what may be used: netboot driver enable NAME")
+        click.echo("  -> Enable the drivers to use: netboot driver enable NAME")
 
 
 def _plain_import(report: ImportReport, refused: tuple[tuple[str, str], ...]) -> dict[str, object]:
@@ -100,11 +92,11 @@ def _tell_import(report: ImportReport, refused: tuple[tuple[str, str], ...], *, 
 @click.option("--search", default="", help="Words of names, makers, devices or hardware ids.")
 @click.option("--kind", type=click.Choice([k.value for k in DriverKind]))
 @click.option("--architecture", type=click.Choice([a.value for a in Architecture]))
-@click.option("--enabled/--disabled", default=None, help="Only those that may be added, or not.")
+@click.option("--enabled/--disabled", default=None, help="Only enabled or only disabled ones.")
 @click.option("--signature", "signed", type=click.Choice(list(SIGNATURES)))
-@click.option("--findings/--no-findings", default=None, help="Only doubtful ones, or none.")
+@click.option("--findings/--no-findings", default=None, help="Only those with findings, or none.")
 @click.option("--category", default="")
-@click.option("--limit", type=click.IntRange(min=1), help="Show no more than this many.")
+@click.option("--limit", type=click.IntRange(min=1), help="Show at most this many.")
 @on_site
 def list_(
     site: Site,
@@ -119,7 +111,7 @@ def list_(
     limit: int | None,
     json_: bool,
 ) -> None:
-    """Show the catalog, or what fits of it."""
+    """Show the catalog, or the drivers that match."""
     wanted = DriverFilter(
         text=search,
         kind=DriverKind(kind) if kind else None,
@@ -130,20 +122,18 @@ def list_(
         category=category,
     )
     found = driver_search.search_drivers(site, wanted, limit=limit)
-    if json_:
-        print_json([_plain_summary(item) for item in found.drivers])
-        return
     titles = ("Driver", "Version", "For", "Architectures", "Provider", "Enabled", "Digest")
-    print_table(titles, [_cells(item) for item in found.drivers])
-    if found.total > len(found.drivers):
-        click.echo(f"{found.total} drivers fit; {len(found.drivers)} are shown.")
+    rows = (_cells(item) for item in found.drivers)
+    print_list([_plain_summary(item) for item in found.drivers], titles, rows, json_=json_)
+    if found.total > len(found.drivers) and not json_:
+        click.echo(f"{found.total} drivers match; {len(found.drivers)} are shown.")
 
 
 @driver.command(changes=False)
 @click.argument("name")
 @on_site
 def show(site: Site, name: str, *, json_: bool) -> None:
-    """Show one driver (NAME, or a digest) and how it stands among the others."""
+    """Show one driver (NAME, or a digest) and how it relates to others."""
     item = drivers.get_driver(site, name)
     others = driver_relations.relations(site, item.digest)
     used_by = drivers.images_using(site, item.digest)
@@ -177,12 +167,12 @@ def show(site: Site, name: str, *, json_: bool) -> None:
     type=click.Choice([a.value for a in Architecture]),
     default="x64",
     show_default=True,
-    help="Of the Windows PE.",
+    help="Architecture of Windows PE.",
 )
-@click.option("--build", type=click.IntRange(min=1), help="Of the Windows PE; else the newest.")
+@click.option("--build", type=click.IntRange(min=1), help="Build of Windows PE; else the newest.")
 @on_site
 def match(site: Site, *, device: str, architecture: str, build: int | None, json_: bool) -> None:
-    """Tell which driver Windows would take for DEVICE (a PNPDeviceID, or 8086:15be), and why."""
+    """Show which driver Windows would take for DEVICE (a PNPDeviceID, or 8086:15be), and why."""
     wanted = parse_devices(device).devices[0]
     found = coverage.candidates(site, wanted, Architecture(architecture), build=build or 0)
     if json_:
@@ -201,18 +191,18 @@ def match(site: Site, *, device: str, architecture: str, build: int | None, json
 @click.argument("names", nargs=-1, required=True)
 @on_site
 def enable(site: Site, names: tuple[str, ...], *, json_: bool) -> None:
-    """Let drivers be added to images (NAMES, or digests)."""
-    _treated(driver_sets.enable(site, names), "enabled", json_=json_)
+    """Allow drivers in images (NAMES, or digests)."""
+    _treated(bulk.enable(site, names), "enabled", json_=json_)
 
 
 @driver.command(changes=True)
 @click.argument("names", nargs=-1, required=True)
 @on_site
 def disable(site: Site, names: tuple[str, ...], *, json_: bool) -> None:
-    """Stop drivers from being added to images (NAMES, or digests)."""
-    came = driver_sets.disable(site, names)
-    _treated(came, "disabled", json_=json_)
-    for item in () if json_ else came.drivers:
+    """Keep drivers out of more images (NAMES, or digests)."""
+    result = bulk.disable(site, names)
+    _treated(result, "disabled", json_=json_)
+    for item in () if json_ else result.drivers:
         for image in drivers.images_using(site, item.digest):
             click.echo(f"           still in the recipe of {image}: {item.name}")
 
@@ -222,7 +212,7 @@ def disable(site: Site, names: tuple[str, ...], *, json_: bool) -> None:
 @click.argument("words", nargs=-1)
 @on_site
 def categories(site: Site, *, name: str, words: tuple[str, ...], json_: bool) -> None:
-    """Sort driver NAME into the categories WORDS and no others; without WORDS, into none."""
+    """Put driver NAME into the categories WORDS and no others; without WORDS, into none."""
     item = drivers.set_categories(site, name, words)
     say(_plain(item), f"{item.name} is in: {', '.join(item.categories) or 'no category'}",
         json_=json_)  # fmt: skip
@@ -230,8 +220,8 @@ def categories(site: Site, *, name: str, words: tuple[str, ...], json_: bool) ->
 
 @driver.command(changes=True)
 @click.argument("names", nargs=-1, required=True)
-@click.option("--add", multiple=True, metavar="CATEGORY", help="Into this one. May be repeated.")
-@click.option("--remove", multiple=True, metavar="CATEGORY", help="Out of it. May be repeated.")
+@click.option("--add", multiple=True, metavar="CATEGORY", help="Add them. May be repeated.")
+@click.option("--remove", multiple=True, metavar="CATEGORY", help="Remove them. May be repeated.")
 @on_site
 def sort(
     site: Site,
@@ -241,9 +231,8 @@ def sort(
     remove: tuple[str, ...],
     json_: bool,
 ) -> None:
-    """Sort drivers (NAMES, or digests) into categories, or out of them; others stay."""
-    came = driver_sets.sort(site, names, add=add, remove=remove)
-    _treated(came, "sorted", json_=json_)
+    """Add drivers (NAMES, or digests) to categories, or remove them; other categories stay."""
+    _treated(bulk.sort(site, names, add=add, remove=remove), "sorted", json_=json_)
 
 
 @driver.command(changes=True)
@@ -251,21 +240,21 @@ def sort(
 @on_site
 def delete(site: Site, names: tuple[str, ...], *, json_: bool) -> None:
     """Remove drivers that no image uses (NAMES, or digests)."""
-    _treated(driver_sets.delete(site, names), "deleted", json_=json_)
+    _treated(bulk.delete(site, names), "deleted", json_=json_)
 
 
-def _treated(came: driver_sets.Treated, done: str, *, json_: bool) -> None:
-    """What came of it; one that was refused is the command's fault to tell."""
-    told = {
-        done: [_plain_summary(item) for item in came.drivers],
-        "refused": [{"name": name, "reason": reason} for name, reason in came.refused],
+def _treated(result: bulk.Treated, done: str, *, json_: bool) -> None:
+    """Show the result; the command fails if a driver was refused."""
+    plain = {
+        done: [_plain_summary(item) for item in result.drivers],
+        "refused": [{"name": name, "reason": reason} for name, reason in result.refused],
     }
-    say(told, *(f"{done:10} {_line(item)}" for item in came.drivers), json_=json_)
-    if came.refused:
-        name, reason = came.refused[0]
-        more = f" (and {len(came.refused) - 1} more)" if len(came.refused) > 1 else ""
+    say(plain, *(f"{done:10} {_line(item)}" for item in result.drivers), json_=json_)
+    if result.refused:
+        name, reason = result.refused[0]
+        more = f" (and {len(result.refused) - 1} more)" if len(result.refused) > 1 else ""
         raise OperatorFault(
-            f"{reason}{more}", hint=f"{name} stays as it is; `netboot driver show` tells more."
+            f"{reason}{more}", hint=f"{name} is unchanged; `netboot driver show` shows more."
         )
 
 
@@ -284,10 +273,10 @@ def _tell_relations(others: Relations) -> None:
 def _signed(item: Driver) -> str:
     match signature(item):
         case Signature.CATALOG:
-            known = "knows its INF and programs" if item.catalog_checked else "was not checked"
+            known = "covers its INF and programs" if item.catalog_checked else "was not checked"
             return f"catalog file {item.catalog_file}, which {known}"
         case Signature.SELF:
-            return "its programs are signed themselves"
+            return "its programs have signatures of their own"
         case Signature.NONE:
             return "no catalog file: 64-bit Windows refuses it"
 
@@ -334,26 +323,23 @@ def _plain_relations(others: Relations) -> dict[str, object]:
 
 
 def _plain_summary(item: DriverSummary) -> dict[str, object]:
-    return {
-        "name": item.name,
-        "digest": item.digest,
-        "version": item.version,
-        "date": item.date,
-        "provider": item.provider,
-        "class": item.class_name,
-        "kind": item.kind.value,
-        "architectures": sorted(item.architectures),
-        "signature": item.signature.value,
-        "enabled": item.enabled,
-        "size": item.size,
-        "categories": list(item.categories),
-        "findings": list(item.findings),
-        "hardware_id_count": item.ids,
-    }
+    found = {"signature": item.signature.value, "hardware_id_count": item.ids}
+    return {**_plain_both(item), **found}
 
 
 def _plain(item: Driver) -> dict[str, object]:
     return {
+        **_plain_both(item),
+        "signature": signature(item).value,
+        "catalog_file": item.catalog_file,
+        "catalog_checked": item.catalog_checked,
+        "hardware_ids": list(item.hardware_ids),
+        "files": [file.path for file in item.files],
+    }
+
+
+def _plain_both(item: Driver | DriverSummary) -> dict[str, object]:
+    return {
         "name": item.name,
         "digest": item.digest,
         "version": item.version,
@@ -362,13 +348,8 @@ def _plain(item: Driver) -> dict[str, object]:
         "class": item.class_name,
         "kind": item.kind.value,
         "architectures": sorted(item.architectures),
-        "signature": signature(item).value,
-        "catalog_file": item.catalog_file,
-        "catalog_checked": item.catalog_checked,
         "enabled": item.enabled,
         "size": item.size,
         "categories": list(item.categories),
-        "hardware_ids": list(item.hardware_ids),
-        "files": [file.path for file in item.files],
         "findings": list(item.findings),
     }

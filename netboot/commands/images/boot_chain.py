@@ -30,7 +30,7 @@ def chain(site: Site, *, name: str, bios: str | None, uefi: str | None, json_: b
         firmware: "" if word == AUTOMATIC else word for firmware, word in wanted.items() if word
     }
     if not chains:
-        raise click.UsageError("Say --bios, --uefi or both.")
+        raise click.UsageError("Use --bios, --uefi or both.")
     view = boot_chain.prefer_chain(site, name, chains=chains)
     lines = [
         f"{view.name}: {firmware.upper()} machines get {word or 'the best chain'}."
@@ -38,8 +38,8 @@ def chain(site: Site, *, name: str, bios: str | None, uefi: str | None, json_: b
     ]
     if view.needs_build:
         lines.append(f'  -> It takes effect with a new version: netboot image build "{view.name}"')
-    told = {"name": view.name, "chains": chains, "needs_build": view.needs_build}
-    say(told, *lines, json_=json_)
+    plain = {"name": view.name, "chains": chains, "needs_build": view.needs_build}
+    say(plain, *lines, json_=json_)
 
 
 @click.group(cls=Verbs)

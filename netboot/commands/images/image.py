@@ -1,4 +1,4 @@
-"""`netboot image`: list, show, rename, delete; the other verbs are in the modules beside it."""
+"""`netboot image`: list, show, rename, delete; its other verbs are in this folder."""
 
 from __future__ import annotations
 
@@ -10,12 +10,8 @@ from netboot.commands.drivers.conflicts import image_conflict_lines
 from netboot.commands.images import properties, recipe, source
 from netboot.commands.images import versions as version_verbs
 from netboot.commands.images.boot_chain import chain
-from netboot.commands.images.printing import (
-    plain_image,
-    state_of,
-    tell_image,
-)
-from netboot.commands.output import on_site, print_json, print_table, say
+from netboot.commands.images.printing import plain_image, state_of, tell_image
+from netboot.commands.output import on_site, print_json, print_list, say
 from netboot.commands.recorded import Verbs
 from netboot.operations.images import images
 from netboot.operations.images import properties as image_properties
@@ -38,23 +34,19 @@ for _verb in (*recipe.VERBS, *properties.VERBS, *source.VERBS, *version_verbs.VE
 def list_(site: Site, *, json_: bool) -> None:
     """Show all boot images."""
     views = images.list_images(site)
-    if json_:
-        print_json([plain_image(view) for view in views])
-        return
-    print_table(
-        ("Image", "Architecture", "Version", "Served", "State", "Drivers"),
-        [
-            (
-                view.name,
-                view.architecture,
-                view.current.number if view.current else "none built",
-                view.served_version or "-",
-                state_of(view),
-                ", ".join(driver.name for driver in view.drivers) or "-",
-            )
-            for view in views
-        ],
+    rows = (
+        (
+            view.name,
+            view.architecture,
+            view.current.number if view.current else "none built",
+            view.served_version or "-",
+            state_of(view),
+            ", ".join(driver.name for driver in view.drivers) or "-",
+        )
+        for view in views
     )
+    titles = ("Image", "Architecture", "Version", "Served", "State", "Drivers")
+    print_list([plain_image(view) for view in views], titles, rows, json_=json_)
 
 
 @image.command(changes=False)
@@ -78,10 +70,10 @@ def show(site: Site, name: str, *, json_: bool) -> None:
 def rename(site: Site, *, name: str, new_name: str, json_: bool) -> None:
     """Give image NAME the name NEW; deployments and defaults follow, nothing is copied."""
     view = image_properties.set_details(site, name, name=new_name)
-    lines = [f"It is called {view.name} now, and whatever referred to {name} refers to it."]
+    lines = [f"{name} is now called {view.name}, also in deployments and defaults."]
     if view.needs_build and view.current:
         lines += [
-            "What it is called inside (boot menu, reports) changes with the next version:",
+            "The name inside the image (boot menu, reports) changes with the next version:",
             f'  -> netboot image build "{view.name}"',
         ]
     say(plain_image(view), *lines, json_=json_)

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from netboot.commands.output import (
-    on_site,
-    print_json,
-    print_table,
-    progress_bar,
-    say,
-)
+from netboot.commands.output import local_time, on_site, print_json, print_list, progress_bar, say
 from netboot.commands.recorded import Verbs
 from netboot.errors import InvalidInput
 from netboot.images.media.disk_package import System
@@ -36,15 +29,15 @@ def media() -> None:
 
 @media.command(changes=True)
 @click.argument("image")
-@click.option("--with", "other", default="", help="A second image, for the other processor.")
+@click.option("--with", "other", default="", help="A second image, for the other architecture.")
 @click.option("--version", "number", type=int, default=0, help="Version; else the newest.")
-@click.option("--with-version", "other_number", type=int, default=0, help="That of the second.")
+@click.option("--with-version", "other_number", type=int, default=0, help="That of the other.")
 @click.option(
     "--kind",
     type=click.Choice([kind.value for kind in MediaKind]),
     default=MediaKind.ISO.value,
     show_default=True,
-    help="A disc (and stick; of Windows PE for UEFI only), a stick, or a machine's disk.",
+    help="A disc (also for sticks; Windows PE: UEFI only), a stick, or a machine's disk.",
 )
 @click.option(
     "--format",
@@ -52,14 +45,14 @@ def media() -> None:
     type=click.Choice([form.value for form in DiskFormat]),
     default=DiskFormat.RAW.value,
     show_default=True,
-    help="Of a disk.",
+    help="Format of a disk image.",
 )
 @click.option("--label", default="NETBOOT", show_default=True, help="Volume label.")
 @click.option("--expires", default="", metavar="YYYY-MM-DD", help="Shown at each start.")
-@click.option("--password", is_flag=True, help="Ask now for a password that a start shall need.")
+@click.option("--password", is_flag=True, help="Ask now for a password that each start requires.")
 @click.option("--report-home", "home", default="", metavar="ADDRESS", help=_HOME)
-@click.option("--size", "size_mib", type=int, default=0, help="MiB of a disk; else the least.")
-@click.option("--output", type=click.Path(path_type=Path), help="Copy it there, too.")
+@click.option("--size", "size_mib", type=int, default=0, help="MiB of a disk; else the smallest.")
+@click.option("--output", type=click.Path(path_type=Path), help="Copy it to this file or folder.")
 @on_site
 def build(
     site: Site,
@@ -78,7 +71,7 @@ def build(
     output: Path | None,
     json_: bool,
 ) -> None:
-    """Make a medium of IMAGE: the very WIM that machines get by the network."""
+    """Make a medium of IMAGE, with the same WIM that machines get by the network."""
     order = MediaOrder(
         kind=MediaKind(kind),
         format=DiskFormat(form),
@@ -127,23 +120,19 @@ def _tell(view: MediumView) -> None:
 def list_(site: Site, image: str, *, json_: bool) -> None:
     """Show all media, or those of IMAGE."""
     views = operations.list_media(site, image)
-    if json_:
-        print_json([_plain(view) for view in views])
-        return
-    print_table(
-        ("Id", "File", "Carries", "Starts", "Bytes", "Digest"),
-        [
-            (
-                view.id,
-                view.file_name,
-                ", ".join(each.label for each in view.carried),
-                ", ".join(view.firmware),
-                view.size,
-                view.digest[7:19],
-            )
-            for view in views
-        ],
+    rows = (
+        (
+            view.id,
+            view.file_name,
+            ", ".join(each.label for each in view.carried),
+            ", ".join(view.firmware),
+            view.size,
+            view.digest[7:19],
+        )
+        for view in views
     )
+    titles = ("Id", "File", "Carries", "Starts", "Bytes", "Digest")
+    print_list([_plain(view) for view in views], titles, rows, json_=json_)
 
 
 @media.command(changes=False)
@@ -190,12 +179,12 @@ def delete(site: Site, medium_id: int, *, json_: bool) -> None:
     help="What runs on the machine now.",
 )
 @click.option("--address", "home", default="site", show_default=True, help=_HOME)
-@click.option("--hours", type=int, default=1, show_default=True, help="How long the link lives.")
+@click.option("--hours", type=int, default=1, show_default=True, help="How long the link is valid.")
 @on_site
 def package(
     site: Site, *, image: str, number: int, system: str, home: str, hours: int, json_: bool
 ) -> None:
-    """Make a link, good for one time, by which a running machine takes IMAGE onto its disk."""
+    """Make a link that works once, by which a running machine puts IMAGE on its disk."""
     link = disk_packages.make_link(
         site, image, number, system=System(system), home=home, hours=hours
     )
@@ -203,7 +192,7 @@ def package(
         print_json({"label": link.label, "url": link.url, "until": link.until,
                     "commands": link.commands})  # fmt: skip
         return
-    until = time.strftime("%H:%M", time.localtime(link.until))
+    until = local_time(link.until, "%H:%M")
     click.echo(f"{link.label} for one {link.system} machine, until {until}. On that machine:")
     for command in link.commands:
         click.echo(f"  {command}")

@@ -1,4 +1,4 @@
-"""What `netboot image` prints: an image with its facts, a newer source's report, a comparison."""
+"""What `netboot image` prints: an image and its facts, the report on a source, a comparison."""
 
 from __future__ import annotations
 
@@ -34,7 +34,6 @@ NAMES_SHOWN = 12
 
 
 def state_of(view: ImageView) -> str:
-    """An image's state in words."""
     if view.current is None:
         return "not built yet"
     words = STATES[view.distribution]
@@ -42,15 +41,14 @@ def state_of(view: ImageView) -> str:
 
 
 def tell_image(view: ImageView) -> None:
-    """Everything about one image, a line each."""
     label = f", {view.version_label}" if view.version_label else ""
     click.echo(f"{view.name}{label} ({view.architecture}), {state_of(view)}")
     if view.comment:
         click.echo(f"  comment  {view.comment}")
     click.echo(f"  source   {view.source_name}, {view.source_size} bytes, {view.source_digest}")
-    for line in facts_told(view.facts):
+    for line in _facts(view.facts):
         click.echo(f"  source   {line}")
-    for name, value in properties_told(view.properties):
+    for name, value in _properties(view.properties):
         click.echo(f"  property {name}: {value}")
     for driver in view.drivers:
         off = "" if driver.enabled else "  (disabled since)"
@@ -77,7 +75,7 @@ def alarms(view: ImageView) -> Iterator[str]:
     yield from (*view.facts.findings, *view.findings)
 
 
-def facts_told(facts: ImageFacts) -> Iterator[str]:
+def _facts(facts: ImageFacts) -> Iterator[str]:
     """What is known about a source."""
     yield (
         f"Windows PE {facts.version or 'of unknown version'} {facts.edition},"
@@ -99,8 +97,8 @@ def facts_told(facts: ImageFacts) -> Iterator[str]:
     yield f"{len(facts.inbox)} network and storage drivers of Windows inside"
 
 
-def properties_told(properties: Properties) -> Iterator[tuple[str, str]]:
-    """Properties that differ from what an image has by itself, with their names for people."""
+def _properties(properties: Properties) -> Iterator[tuple[str, str]]:
+    """Properties that are set, with their names for people."""
     for name, words in PROPERTY_WORDS.items():
         value = getattr(properties, name)
         if value == getattr(NO_PROPERTIES, name):
@@ -112,7 +110,6 @@ def properties_told(properties: Properties) -> Iterator[tuple[str, str]]:
 
 
 def tell_report(report: SourceChange) -> None:
-    """What a newer source means."""
     click.echo(
         f"Windows PE {report.old_version or 'unknown'} -> {report.new_version or 'unknown'},"
         f" {report.size_change:+d} bytes"
@@ -120,8 +117,8 @@ def tell_report(report: SourceChange) -> None:
     _tell_files("files", report.files)
     _tell_files("boot files", report.boot_files)
     for words, names in (
-        ("driver now brought by Windows itself", report.now_inbox),
-        ("driver no longer brought by Windows", report.no_longer_inbox),
+        ("driver now included in Windows", report.now_inbox),
+        ("driver no longer included in Windows", report.no_longer_inbox),
         ("component added", report.packages_added),
         ("component removed", report.packages_removed),
         ("new secret", report.new_secrets),
@@ -133,7 +130,6 @@ def tell_report(report: SourceChange) -> None:
 
 
 def tell_comparison(change: VersionChange) -> None:
-    """What differs between two versions."""
     click.echo(f"v{change.old} -> v{change.new}")
     for what, changes in (
         ("source", (change.source,) if change.source else ()),
@@ -172,7 +168,6 @@ def _names(paths: tuple[str, ...]) -> str:
 
 
 def plain_image(view: ImageView) -> dict[str, object]:
-    """An image as `--json` prints it."""
     return {
         "name": view.name,
         "slug": view.slug,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from netboot.commands.images.printing import (
-    plain_image,
-)
+from netboot.commands.images.printing import plain_image
 from netboot.commands.output import on_site, say
 from netboot.commands.recorded import Verb
 from netboot.images.boot_image.properties import SCRATCH_SPACES
@@ -52,12 +49,12 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--uefi-authority",
     type=click.Choice(["site", *AUTHORITIES]),
-    help="Whose boot loader UEFI machines get: 2011, 2023, or what the site says.",
+    help="Signer of the UEFI boot loader: 2011, 2023, or as the site says.",
 )
 @click.option(
     "--report-home", help='Where Windows PE reports to, like http://192.0.2.1:8081; "" for nowhere.'
 )
-@click.option("--boot-sdi", type=FILE, help="A boot.sdi in place of the image's own.")
+@click.option("--boot-sdi", type=FILE, help="A boot.sdi that replaces the image's own.")
 @click.option("--no-boot-sdi", is_flag=True, help="The image's own boot.sdi again.")
 @on_site
 def set_(site: Site, /, name: str, *, json_: bool, **wanted: Any) -> None:
@@ -76,33 +73,25 @@ def set_(site: Site, /, name: str, *, json_: bool, **wanted: Any) -> None:
     if given:
         images.get_image(site, name)
         image_properties.set_properties(site, name, given)
-    for change in files:
-        change(site, name)
+    for operation, path in files:
+        operation(site, name, path)
     if details:
         image_properties.set_details(site, name, **details)
     _said(images.get_image(site, name), json_=json_)
 
 
-def _file_changes(given: dict[str, Any]) -> list[Callable[[Any, str], Any]]:
-    """The options that name files, taken out of what was given, as calls."""
-    calls: list[Callable[[Any, str], Any]] = []
+def _file_changes(given: dict[str, Any]) -> list[tuple[Callable[..., Any], Path | None]]:
+    """The options that name files, removed from `given`: operations with their files."""
+    calls: list[tuple[Callable[..., Any], Path | None]] = []
     for key, operation in (
         ("background", image_properties.set_background),
         ("boot_sdi", image_properties.set_boot_sdi),
     ):
         if given.pop(f"no_{key}", False):
-            calls.append(partial(_with_file, operation, None))
+            calls.append((operation, None))
         if path := given.pop(key, None):
-            calls.append(partial(_with_file, operation, path))
-    calls += [
-        partial(_with_file, image_properties.add_file, path)
-        for path in given.pop("prestart_files", ())
-    ]
-    return calls
-
-
-def _with_file(operation: Callable[..., Any], path: Path | None, site: Site, name: str) -> None:
-    operation(site, name, path)
+            calls.append((operation, path))
+    return calls + [(image_properties.add_file, one) for one in given.pop("prestart_files", ())]
 
 
 @click.command("add-file", cls=Verb, changes=True)

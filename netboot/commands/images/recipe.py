@@ -7,24 +7,22 @@ from typing import TYPE_CHECKING
 import click
 
 from netboot.commands.drivers.conflicts import image_conflict_lines
-from netboot.commands.images.printing import (
-    plain_image,
-)
-from netboot.commands.output import on_caught_up_site, on_site, print_json, print_table, say
+from netboot.commands.images.printing import plain_image
+from netboot.commands.output import on_caught_up_site, on_site, print_list, say
 from netboot.commands.recorded import Verb
 from netboot.operations.images import images
 from netboot.operations.machines import coverage as operations
 
 if TYPE_CHECKING:
-    from netboot.images.coverage import Coverage, DriverWeight
+    from netboot.images.coverage import Coverage
     from netboot.site import Site
 
 
 @click.command("add-driver", cls=Verb, changes=True)
 @click.argument("name")
 @click.argument("drivers", metavar="DRIVER...", nargs=-1, required=True)
-@click.option("--confirm", is_flag=True, help="Add them though they are for no network or disk.")
-@click.option("--enable", is_flag=True, help="Enable them on the way.")
+@click.option("--confirm", is_flag=True, help="Add them even if not for network or storage.")
+@click.option("--enable", is_flag=True, help="Enable them first.")
 @on_site
 def add_driver(
     site: Site, *, name: str, drivers: tuple[str, ...], confirm: bool, enable: bool, json_: bool
@@ -66,7 +64,7 @@ def arrange(site: Site, name: str, *, json_: bool) -> None:
 
 @click.command(cls=Verb, changes=("fix", "remove_unneeded"))
 @click.argument("name")
-@click.option("--all", "everybody", is_flag=True, help="All machines, not those that would get it.")
+@click.option("--all", "everybody", is_flag=True, help="All machines, not only its own.")
 @click.option("--served", is_flag=True, help="The version that machines get now, not the next.")
 @click.option("--fix", is_flag=True, help="Enable and add the missing drivers.")
 @click.option("--remove-unneeded", is_flag=True, help="Remove drivers that no machine needs.")
@@ -83,10 +81,22 @@ def coverage(
 ) -> None:
     """Show which known machines image NAME will bring up, before they boot."""
     found = operations.coverage(site, name, everybody=everybody, served=served)
-    if json_:
-        print_json(_plain_coverage(found))
-    else:
-        _tell_coverage(found)
+    rows = (
+        (
+            item.machine.name,
+            item.network.value,
+            item.storage.value,
+            ", ".join(device.device.label for device in item.lacking) or "-",
+            ", ".join(d.fixes[0].driver.name for d in item.lacking if d.fixes) or "-",
+        )
+        for item in found.machines
+    )
+    titles = ("Machine", "Network", "Storage", "Missing", "Fixed by")
+    print_list(_plain_coverage(found), titles, rows, json_=json_)
+    for weight in () if json_ else found.weights:
+        unneeded = "no machine needs it" if weight.judged else "whether it is needed is not known"
+        needed = f"needed by {len(weight.machines)}" if weight.machines else unneeded
+        click.echo(f"driver     {weight.driver.name}: {weight.size} bytes, {needed}")
     if fix:
         for driver in operations.fix_all(site, name, everybody=everybody):
             click.echo(f"added {driver.name}", err=json_)
@@ -95,29 +105,6 @@ def coverage(
     if remove_unneeded:
         for driver in operations.remove_unneeded(site, name, everybody=everybody):
             click.echo(f"removed {driver.name}", err=json_)
-
-
-def _tell_coverage(found: Coverage) -> None:
-    print_table(
-        ("Machine", "Network", "Storage", "Missing", "Fixed by"),
-        [
-            (
-                item.machine.name,
-                item.network.value,
-                item.storage.value,
-                ", ".join(device.device.label for device in item.lacking) or "-",
-                ", ".join(d.fixes[0].driver.name for d in item.lacking if d.fixes) or "-",
-            )
-            for item in found.machines
-        ],
-    )
-    for weight in found.weights:
-        needed = f"needed by {len(weight.machines)}" if weight.machines else _unneeded(weight)
-        click.echo(f"driver     {weight.driver.name}: {weight.size} bytes, {needed}")
-
-
-def _unneeded(weight: DriverWeight) -> str:
-    return "no machine needs it" if weight.judged else "it is not known whether it is needed"
 
 
 def _plain_coverage(found: Coverage) -> list[dict[str, object]]:

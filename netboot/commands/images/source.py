@@ -1,4 +1,4 @@
-"""`netboot image`: import a source, take a newer one, accept the secrets that it holds."""
+"""`netboot image`: import a source, replace it by a newer one, accept secrets in it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netboot.commands.images.printing import (
-    alarms,
-    plain_image,
-    tell_report,
-)
+from netboot.commands.images.printing import alarms, plain_image, tell_report
 from netboot.commands.output import on_site, progress_bar, say
 from netboot.commands.recorded import Verb
 from netboot.images.architecture import Architecture
@@ -26,11 +22,11 @@ if TYPE_CHECKING:
 
 @click.command("import", cls=Verb, changes=True)
 @click.argument("wim", type=click.Path(path_type=Path, readable=False))
-@click.option("--name", required=True, help="What the image is called from now on.")
+@click.option("--name", required=True, help="Name of the image.")
 @click.option(
     "--architecture",
     type=click.Choice([a.value for a in Architecture]),
-    help="Refuse the file unless it is this.",
+    help="Refuse a file of another architecture.",
 )
 @click.option("--index", type=int, help="Image inside the WIM; else the bootable one.")
 @click.option("--comment", default="")
@@ -49,13 +45,7 @@ def import_(
     wanted = Architecture(architecture) if architecture else None
     with progress_bar("Importing") as tell:
         view = images.import_image(
-            site,
-            wim,
-            name=name,
-            architecture=wanted,
-            index=index,
-            comment=comment,
-            progress=tell,
+            site, wim, name=name, architecture=wanted, index=index, comment=comment, progress=tell
         )
     say(
         plain_image(view),
@@ -72,7 +62,7 @@ def import_(
 @click.option("--index", type=int, help="Image inside the WIM; else the bootable one.")
 @click.option("--yes", is_flag=True, help="Take it without asking, unless there are conflicts.")
 @click.option("--report", "report_only", is_flag=True, help="Only examine it; take it later.")
-@click.option("--give-up", is_flag=True, help="Forget the one that was examined.")
+@click.option("--give-up", is_flag=True, help="Discard the one that was examined.")
 @on_site
 def reload(
     site: Site,
@@ -87,7 +77,7 @@ def reload(
 ) -> None:
     """Examine FILE (a WIM or ISO) as a newer source of image NAME, report, and take it.
 
-    Without FILE the source that was examined before is taken.
+    Without FILE, take the source that was examined before.
     """
     if give_up:
         view = image_source.give_up_source(site, name)
@@ -100,8 +90,8 @@ def reload(
     if view.candidate is not None and not json_:
         tell_report(view.candidate.report)
     if report_only:
-        told = {**plain_image(view), "report": view.candidate.report if view.candidate else None}
-        say(told, f'  -> Take it: netboot image reload "{view.name}" --yes', json_=json_)
+        plain = {**plain_image(view), "report": view.candidate.report if view.candidate else None}
+        say(plain, f'  -> Take it: netboot image reload "{view.name}" --yes', json_=json_)
         return
     if view.candidate is not None and not view.candidate.report.conflicts and not (yes or json_):
         click.confirm(f"Build {view.name} from it from now on?", abort=True)

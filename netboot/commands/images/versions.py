@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
-from netboot.commands.images.printing import (
-    tell_comparison,
-)
-from netboot.commands.output import on_site, print_json, print_table, progress_bar, say
+from netboot.commands.images.printing import tell_comparison
+from netboot.commands.output import local_time, on_site, print_json, print_list, progress_bar, say
 from netboot.commands.recorded import Verb
 from netboot.operations.images import images
 from netboot.operations.versions import versions
@@ -28,12 +25,12 @@ def build(site: Site, name: str, *, json_: bool) -> None:
     """Build a new version of image NAME from its source and its recipe."""
     with progress_bar("Building") as tell:
         result = versions.build_version(site, name, progress=tell)
-    told = {"built": result.built, **result.version.to_json()}
+    plain = {"built": result.built, **result.version.to_json()}
     if not result.built:
-        say(told, f"Nothing changed: still {result.version.label}.", json_=json_)
+        say(plain, f"Nothing changed: still {result.version.label}.", json_=json_)
         return
     say(
-        told,
+        plain,
         f"Built {result.version.label}. Machines get it after an update:",
         f'  -> netboot points update "{result.version.image}"',
         json_=json_,
@@ -46,20 +43,18 @@ def build(site: Site, name: str, *, json_: bool) -> None:
 def versions_(site: Site, name: str, *, json_: bool) -> None:
     """Show the versions of image NAME, newest first."""
     view = images.get_image(site, name)
-    if json_:
-        print_json([one.to_json() for one in view.versions])
-        return
-    rows = [
+    rows = (
         (
             one.number,
-            time.strftime("%Y-%m-%d %H:%M", time.localtime(one.built_at)),
+            local_time(one.built_at),
             ", ".join(driver.name for driver in one.drivers) or "-",
             ", ".join(one.chains),
             _standing(view, one.number),
         )
         for one in view.versions
-    ]
-    print_table(("Version", "Built", "Drivers", "Starts by", "State"), rows)
+    )
+    titles = ("Version", "Built", "Drivers", "Starts by", "State")
+    print_list([one.to_json() for one in view.versions], titles, rows, json_=json_)
 
 
 def _standing(view: ImageView, number: int) -> str:
@@ -74,12 +69,12 @@ def _standing(view: ImageView, number: int) -> str:
 @click.argument("new", type=int)
 @on_site
 def compare(site: Site, name: str, old: int, new: int, *, json_: bool) -> None:
-    """Show what version NEW of image NAME has that OLD has not, and the other way round."""
+    """Show the differences between versions OLD and NEW of image NAME."""
     change = versions.compare(site, name, old, new)
     if json_:
         print_json(asdict(change))
-        return
-    tell_comparison(change)
+    else:
+        tell_comparison(change)
 
 
 VERBS = (build, versions_, compare)

@@ -2,7 +2,7 @@
 
 import click
 
-from netboot.commands.output import on_site, print_json, print_table, say
+from netboot.commands.output import on_site, print_list, say
 from netboot.commands.recorded import Verbs
 from netboot.operations.deployments import deployments as policy
 from netboot.protocols.mac import require_mac
@@ -20,7 +20,7 @@ def deployment() -> None:
 @click.option("--comment", default="")
 @on_site
 def set_(site: Site, *, mac: str, image: str, comment: str, json_: bool) -> None:
-    """Give the machine with address MAC the image IMAGE."""
+    """Assign IMAGE to the machine with address MAC."""
     made = policy.deploy(site, mac, image, comment=comment)
     say(made, f"{made.mac} gets {made.image}.", json_=json_)
 
@@ -31,17 +31,15 @@ def set_(site: Site, *, mac: str, image: str, comment: str, json_: bool) -> None
 def remove(site: Site, mac: str, *, json_: bool) -> None:
     """Let the machine with address MAC get the default of its architecture again."""
     policy.withdraw(site, mac)
-    told = require_mac(mac)
-    say({"mac": told, "image": None}, f"{told} gets the default image.", json_=json_)
+    address = require_mac(mac)
+    say({"mac": address, "image": None}, f"{address} gets the default image.", json_=json_)
 
 
 @deployment.command("list", changes=False)
 @on_site
 def list_(site: Site, *, json_: bool) -> None:
-    """Show defaults and machines with an image of their own."""
+    """Show the default images and all deployments."""
     rows = [(f"all {key}", name, "default") for key, name in policy.defaults(site).items()]
     rows += [(made.mac, made.image, made.comment) for made in policy.deployments(site)]
-    if json_:
-        print_json([{"machine": m, "image": i, "comment": c} for m, i, c in rows])
-        return
-    print_table(("Machine", "Image", "Comment"), rows)
+    plain = [{"machine": m, "image": i, "comment": c} for m, i, c in rows]
+    print_list(plain, ("Machine", "Image", "Comment"), rows, json_=json_)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from netboot.commands.output import on_caught_up_site, print_json, print_table, say
+from netboot.commands.output import local_time, on_caught_up_site, print_json, print_list, say
 from netboot.commands.recorded import Verbs
 from netboot.images.boot_image.uefi_loader import AUTHORITIES
 from netboot.operations.machines import coverage, machines
@@ -23,10 +22,7 @@ if TYPE_CHECKING:
     from netboot.operations.machines.machines import KnownMachine
     from netboot.site import Site
 
-TITLES = (
-    *("Machine", "Seen", "Architecture", "Firmware", "Gets"),
-    *("Network", "Storage", "Devices"),
-)
+TITLES = ["Machine", "Seen", "Architecture", "Firmware", "Gets", "Network", "Storage", "Devices"]
 
 
 @click.group(cls=Verbs)
@@ -37,13 +33,10 @@ def machine() -> None:
 @machine.command("list", changes=False)
 @on_caught_up_site
 def list_(site: Site, *, json_: bool) -> None:
-    """Show all machines that were seen booting or listed by hand, and how they will fare."""
+    """Show all machines that booted or were imported, and what their next boot will bring."""
     decide, fates = machine_images.decider(site), coverage.outlook(site)
     rows = [(item, decide(item), fates.get(item.key)) for item in machines.list_machines(site)]
-    if json_:
-        print_json([_plain(*row) for row in rows])
-        return
-    print_table(TITLES, [_cells(*row) for row in rows])
+    print_list([_plain(*row) for row in rows], TITLES, [_cells(*row) for row in rows], json_=json_)
 
 
 @machine.command(changes=False)
@@ -51,15 +44,15 @@ def list_(site: Site, *, json_: bool) -> None:
 @click.option("--image", default="", help="Compare it with this image instead of its own.")
 @on_caught_up_site
 def show(site: Site, *, name: str, image: str, json_: bool) -> None:
-    """Show machine NAME, its devices, and what drives them in the image that it gets."""
+    """Show machine NAME, its devices, and their drivers in the image that it gets."""
     item = machines.get_machine(site, name)
     decision = machine_images.decider(site)(item)
     chosen = (image,) if image else decision.images[:1]
     held = {wanted: coverage.machine_coverage(site, wanted, item) for wanted in chosen}
     if json_:
         print_json({**_plain(item, decision, None), "held": _plain_held(held)})
-        return
-    _tell(item, decision, held)
+    else:
+        _tell(item, decision, held)
 
 
 def _tell(item: KnownMachine, decision: Decision, held: Mapping[str, MachineCoverage]) -> None:
@@ -79,7 +72,7 @@ def _tell(item: KnownMachine, decision: Decision, held: Mapping[str, MachineCove
             if one.match:
                 click.echo(f"            {one.match.explanation}")
             elif fixes:
-                click.echo(f"            would be mended by {fixes}")
+                click.echo(f"            fixed by {fixes}")
 
 
 @machine.command("import", changes=True)
@@ -87,11 +80,11 @@ def _tell(item: KnownMachine, decision: Decision, held: Mapping[str, MachineCove
 @click.argument("file", type=click.File("r", encoding="utf-8", errors="replace"), default="-")
 @on_caught_up_site
 def import_(site: Site, *, name: str, file: TextIO, json_: bool) -> None:
-    """Take FILE (PNPDeviceIDs, or the output of lspci -nn) as the devices of machine NAME."""
+    """Import FILE (PNPDeviceIDs, or the output of lspci -nn) as the devices of machine NAME."""
     known, unread = machines.import_devices(site, name, file.read())
-    told = {"machine": known.key, "devices": [one.label for one in known.devices],
-            "unread": unread}  # fmt: skip
-    say(told, f"{known.key} has {len(known.devices)} devices.", json_=json_)
+    labels = [one.label for one in known.devices]
+    plain = {"machine": known.key, "devices": labels, "unread": unread}
+    say(plain, f"{known.key} has {len(known.devices)} devices.", json_=json_)
     for line in unread:
         click.echo(f"  not understood: {line}", file=sys.stderr)
 
@@ -100,9 +93,9 @@ def import_(site: Site, *, name: str, file: TextIO, json_: bool) -> None:
 @click.argument("name")
 @on_caught_up_site
 def forget(site: Site, name: str, *, json_: bool) -> None:
-    """Forget machine NAME; it comes back when it boots again."""
+    """Delete machine NAME; it comes back when it boots again."""
     machines.forget(site, name)
-    say({"forgotten": name}, f"{name} is forgotten.", json_=json_)
+    say({"forgotten": name}, f"{name} was deleted.", json_=json_)
 
 
 @machine.command("set-authority", changes=True)
@@ -110,22 +103,22 @@ def forget(site: Site, name: str, *, json_: bool) -> None:
 @click.argument("authority", type=click.Choice(["unknown", *AUTHORITIES]))
 @on_caught_up_site
 def set_authority(site: Site, *, name: str, authority: str, json_: bool) -> None:
-    """Say whose UEFI boot loader machine NAME needs; it outweighs what image and site say.
+    """Set whose UEFI boot loader machine NAME needs; this overrides image and site.
 
     2011: Microsoft Windows Production PCA 2011. 2023: Windows UEFI CA 2023, which machines trust
-    where their firmware was updated, and need where the one of 2011 was revoked.
+    after a firmware update, and need if the one of 2011 was revoked.
     """
     wanted = "" if authority == "unknown" else authority
     known = machines.set_authority(site, name, wanted)
     loader = AUTHORITIES[wanted] if wanted else "image and site"
-    told = {"machine": known.key, "authority": known.authority}
-    say(told, f"{known.key} gets the boot loader of {loader}.", json_=json_)
+    plain = {"machine": known.key, "authority": known.authority}
+    say(plain, f"{known.key} gets the boot loader of {loader}.", json_=json_)
 
 
 def _cells(item: KnownMachine, decision: Decision, fate: Outlook | None) -> tuple[str, ...]:
     return (
         item.key,
-        time.strftime("%Y-%m-%d %H:%M", time.localtime(item.seen_at)),
+        local_time(item.seen_at),
         item.architecture or "-",
         item.firmware or "-",
         " or ".join(decision.images) or "-",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netboot.commands.job import queued, wait_option
-from netboot.commands.output import on_site, print_json, print_table
+from netboot.commands.output import on_site, print_list
 from netboot.commands.recorded import Verbs
 from netboot.operations import jobs
 from netboot.operations import lab as operations
@@ -42,14 +42,11 @@ def boot(site: Site, *, firmware: str, nic: str, memory: str, wait: bool, json_:
 def list_(site: Site, *, limit: int, json_: bool) -> None:
     """Show the newest boots of test machines."""
     found = jobs.list_jobs(site, limit, kind=operations.KIND)
-    if json_:
-        print_json(found)
-        return
-    rows = [
+    rows = (
         (one.id, one.title, one.state, operations.came_to(one) or one.message or one.stage)
         for one in found
-    ]
-    print_table(("Job", "Test machine", "State", "Came to"), rows)
+    )
+    print_list(found, ("Job", "Test machine", "State", "Result"), rows, json_=json_)
 
 
 @test_machine.command(changes=False)
@@ -57,9 +54,7 @@ def list_(site: Site, *, limit: int, json_: bool) -> None:
 def choices(site: Site, *, json_: bool) -> None:
     """Show whether test machines can be booted here, and which."""
     view = operations.lab_status(site)
-    if json_:
-        print_json(view)
-        return
-    click.echo("A lab runs for this site." if view.available else view.reason)
+    if not json_:
+        click.echo("A lab runs for this site." if view.available else view.reason)
     rows = [("firmware", *one) for one in view.firmwares] + [("nic", *one) for one in view.nics]
-    print_table(("What", "Name", "Is"), rows)
+    print_list(view, ("Part", "Name", "Description"), rows, json_=json_)

@@ -1,4 +1,4 @@
-"""Who may sign in: the first administrator by a one-time token, then by name and password."""
+"""Accounts: the first administrator by a one-time token, then by name and password."""
 
 import functools
 import hashlib
@@ -31,13 +31,13 @@ SHORTEST_PASSWORD = 10
 SETUP_TOKEN = "setup_token"  # noqa: S105  # the fact's name, not a secret
 
 _hasher = PasswordHasher()
-# A verification takes 64 MiB and a quarter of a second: a flood of sign-ins must not take all.
+# Argon2 takes 64 MiB and a quarter of a second: a flood of sign-ins must not take all memory.
 _verifying = threading.Semaphore(2)
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Somebody who may sign in. `external` is whoever signs in by OpenID Connect."""
+    """Someone who may sign in; `external` accounts sign in by OpenID Connect."""
 
     id: int
     name: str
@@ -49,15 +49,15 @@ class Account:
 
 
 def setup_needed(site: Site) -> bool:
-    """Whether nobody can sign in yet."""
+    """Whether there is no account yet."""
     with site.database.transaction() as session:
         return session.scalar(select(func.count()).select_from(AccountRow)) == 0
 
 
 def issue_setup_token(site: Site) -> str:
-    """A new one-time token for the first administrator; an older one stops working.
+    """A new one-time token for the first administrator; it replaces an older one.
 
-    Raises OperatorFault when there is an administrator already.
+    Raises OperatorFault if there is an account already.
     """
     if not setup_needed(site):
         raise OperatorFault(
@@ -71,16 +71,16 @@ def issue_setup_token(site: Site) -> str:
 
 
 def create_first_administrator(site: Site, token: str, name: str, password: str) -> Account:
-    """The first administrator, against the token that the console showed.
+    """The first administrator, with the token that the console showed.
 
-    Raises InvalidInput for a wrong token or an unusable name or password.
+    Raises InvalidInput for a wrong token or an unusable name or password, AlreadyExists.
     """
     with site.database.transaction() as session:
         fact = session.get(FactRow, SETUP_TOKEN)
     if fact is None or not hmac.compare_digest(fact.value["sha256"], _digest(token.strip())):
         raise InvalidInput(
             "that is not this site's set-up token",
-            hint="It stands on the console where the site was started; "
+            hint="The console where the site was started shows it; "
             "`netboot account setup-token` shows a new one.",
         )
     if not setup_needed(site):
@@ -94,7 +94,7 @@ def create_first_administrator(site: Site, token: str, name: str, password: str)
 
 
 def create_account(site: Site, name: str, password: str, role: str) -> Account:
-    """A new account. Raises InvalidInput or AlreadyExists."""
+    """Raises InvalidInput or AlreadyExists."""
     name = _checked_name(name)
     _check_role(role)
     _check_password(password)
@@ -104,10 +104,10 @@ def create_account(site: Site, name: str, password: str, role: str) -> Account:
 def set_password(
     site: Site, name: str, password: str, *, keep_session: str = "", keep_tokens: bool = False
 ) -> Account:
-    """Give an account another password; whoever was signed in with the old one no longer is.
+    """Change a password; whatever was signed in with the old one is signed out.
 
-    Its sessions end, but for that of the digest `keep_session`; its API tokens go too, unless
-    they are kept. Raises NotFound, InvalidInput, or OperatorFault for an account that has none.
+    Sessions end, except the one with the digest `keep_session`; API tokens are revoked unless they
+    are kept. Raises NotFound, InvalidInput, or OperatorFault for an external account.
     """
     _check_password(password)
     hashed = _hash(password)
@@ -120,7 +120,7 @@ def set_password(
             )
         row.password_hash = hashed
         _sign_out(session, row.id, keep_session=keep_session, keep_tokens=keep_tokens)
-        return _account(row)
+        return account_value(row)
 
 
 def change_account(
@@ -131,7 +131,7 @@ def change_account(
     disabled: bool | None = None,
     row_version: int | None = None,
 ) -> Account:
-    """Give an account another role, or keep it from signing in. Counts at once.
+    """Change the role of an account, or disable it, at once.
 
     Raises NotFound, InvalidInput, EditConflict, and InUse for the last administrator.
     """
@@ -141,7 +141,7 @@ def change_account(
         row = _found(session, name)
         if row_version is not None and row.row_version != row_version:
             raise EditConflict(
-                f"somebody else changed {row.name} since you opened it",
+                f"{row.name} was changed since you opened it",
                 hint="Look at it again, then repeat your change.",
                 difference=_difference(row, role, disabled=disabled),
             )
@@ -155,14 +155,11 @@ def change_account(
             _sign_out(session, row.id, keep_tokens=True)
         row.row_version += 1
         session.flush()
-        return _account(row)
+        return account_value(row)
 
 
 def delete_account(site: Site, name: str) -> None:
-    """Forget an account with its sessions and tokens.
-
-    Raises NotFound, and InUse for the last administrator.
-    """
+    """Delete an account, its sessions and tokens. Raises NotFound, InUse."""
     with site.database.writing() as session:
         row = _found(session, name)
         _refuse_last_administrator(session, row)
@@ -170,11 +167,11 @@ def delete_account(site: Site, name: str) -> None:
 
 
 def external_account(site: Site, identity: str, name: str, role: str) -> Account:
-    """The account of somebody whom an OpenID Connect provider vouches for; made when new.
+    """The account of a user whom an OpenID Connect provider has authenticated; created if new.
 
-    `identity` is issuer and subject, the role what the provider's claims say now. Raises
-    AlreadyExists where the name belongs to an account with a password, OperatorFault where the
-    account is disabled.
+    `identity` is issuer and subject; `role` is the current one by the provider's claims. Raises
+    AlreadyExists if the name belongs to an account with a password, OperatorFault if the account is
+    disabled.
     """
     _check_role(role)
     with site.database.writing() as session:
@@ -185,13 +182,13 @@ def external_account(site: Site, identity: str, name: str, role: str) -> Account
                     f"{row.name} may not sign in here", hint="Ask an administrator of this site."
                 )
             row.role = role
-            return _account(row)
+            return account_value(row)
     made = AccountRow(name=_checked_name(name), password_hash="", role=role, identity=identity)
     return _added(site, made)
 
 
 def authenticate(site: Site, name: str, password: str) -> Account | None:
-    """The account, when name and password fit; takes as long for an unknown name."""
+    """The account, if name and password match; an unknown name takes as long."""
     with site.database.transaction() as session:
         row = session.scalar(select(AccountRow).where(AccountRow.name == name.strip()))
     usable = row is not None and row.identity is None and not row.disabled
@@ -201,31 +198,26 @@ def authenticate(site: Site, name: str, password: str) -> Account | None:
             _hasher.verify(hashed, password)
         except (VerificationError, InvalidHashError):
             return None
-    return _account(row) if row is not None and usable else None
+    return account_value(row) if row is not None and usable else None
 
 
 def account(site: Site, account_id: int) -> Account | None:
-    """The account of that number, if it is still there and may sign in."""
+    """The account with this number, if it exists and may sign in."""
     with site.database.transaction() as session:
         row = session.get(AccountRow, account_id)
-        return _account(row) if row is not None and not row.disabled else None
+        return account_value(row) if row is not None and not row.disabled else None
 
 
 def get_account(site: Site, name: str) -> Account:
-    """The account of that name. Raises NotFound."""
+    """Raises NotFound."""
     with site.database.transaction() as session:
-        return _account(_found(session, name))
+        return account_value(_found(session, name))
 
 
 def list_accounts(site: Site) -> list[Account]:
-    """Everybody who may sign in, by name."""
+    """All accounts, by name."""
     with site.database.transaction() as session:
-        return [_account(row) for row in session.scalars(select(AccountRow).order_by("name"))]
-
-
-def account_value(row: AccountRow) -> Account:
-    """The account in a row."""
-    return _account(row)
+        return [account_value(row) for row in session.scalars(select(AccountRow).order_by("name"))]
 
 
 def _added(site: Site, row: AccountRow) -> Account:
@@ -235,7 +227,7 @@ def _added(site: Site, row: AccountRow) -> Account:
             raise AlreadyExists(f"there is an account {row.name!r} already")
         session.add(row)
         session.flush()
-        return _account(row)
+        return account_value(row)
 
 
 def _found(session: Session, name: str) -> AccountRow:
@@ -252,7 +244,7 @@ def _refuse_last_administrator(session: Session, row: AccountRow) -> None:
     if row.role == "admin" and not row.disabled and not session.scalar(others):
         raise InUse(
             f"{row.name} is the last administrator of this site",
-            hint="Make another one first: somebody must be able to manage the site.",
+            hint="Make another administrator first.",
         )
 
 
@@ -307,7 +299,7 @@ def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _account(row: AccountRow) -> Account:
+def account_value(row: AccountRow) -> Account:
     return Account(
         id=row.id,
         name=row.name,
@@ -321,5 +313,5 @@ def _account(row: AccountRow) -> Account:
 
 @functools.cache
 def _decoy() -> str:
-    """A hash that no password fits: an unknown name must take as long as a known one."""
+    """A hash that no password matches: an unknown name must take as long as a known one."""
     return _hasher.hash(secrets.token_urlsafe(16))

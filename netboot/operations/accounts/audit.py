@@ -1,6 +1,6 @@
-"""The audit log: what was done, by whom, and whether the record of it is whole.
+"""The audit log: who did what, and whether the log is intact.
 
-Pages, API and command line record what they carried out before they say that it was done.
+Pages, API and command line record each change before they report success.
 """
 
 from collections.abc import Mapping
@@ -31,10 +31,7 @@ def record(
     address: str = "",
     details: Mapping[str, Any] | None = None,
 ) -> AuditEntry:
-    """Write down what was done. Raises OperatorFault when the database cannot take it.
-
-    Values of details that are secrets by their name are left out.
-    """
+    """Raises OperatorFault if the database cannot take it. Secrets in `details` are left out."""
     entry = store.append(
         site.database,
         site.data,
@@ -60,7 +57,7 @@ def record(
 
 
 def without_secrets(details: Mapping[str, Any]) -> dict[str, Any]:
-    """The details as they may be kept: no secrets, no walls of text."""
+    """The details as they are kept: without secrets, and shortened."""
     return {
         str(name)[:60]: _shortened(value)
         for name, value in details.items()
@@ -84,18 +81,17 @@ def entries(
 
 
 def count(site: Site, *, actor: str = "", subject: str = "", action: str = "") -> int:
-    """How many entries fit."""
     return store.count(site.database, actor=actor, subject=subject, action=action)
 
 
 def last_change(site: Site, subject: str) -> AuditEntry | None:
-    """Who changed something last."""
+    """The newest successful change of something."""
     found = (entry for entry in entries(site, subject=subject) if entry.outcome == DONE)
     return next(found, None)
 
 
 def verify(site: Site, *, head: str = "") -> ChainVerdict:
-    """Whether the log is as it was written; `head` is a hash that was noted elsewhere."""
+    """Whether the log is intact; `head` is a hash that was noted elsewhere."""
     return store.verify(site.database, site.data, head=head)
 
 

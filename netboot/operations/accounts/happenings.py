@@ -1,7 +1,7 @@
-"""What webhooks are sent: boots, changes and jobs, queued as they happen.
+"""The messages for webhooks: boots, changes and jobs, queued as they happen.
 
-How far audit log and jobs were read is kept together with the messages that came of it, so
-nothing is sent twice or left out over a restart.
+The position in audit log and job list is stored together with the messages, so a restart neither
+repeats nor loses any.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,12 +21,12 @@ BATCH = 500
 
 
 def fold(entries: Iterable[Entry], session: Session, *, now: float) -> None:
-    """Queue what these entries say of boots."""
+    """Queue the messages about boots in these entries."""
     queue(session, [one for entry in entries for one in _of_boot(entry.event)], now=now)
 
 
 def collect(session: Session, *, now: float) -> None:
-    """Queue what was changed, and which jobs ended, since the last time.
+    """Queue the changes and finished jobs since the last time.
 
     The first time it only notes where to begin.
     """
@@ -53,7 +53,7 @@ def has_news(session: Session) -> bool:
 
 
 def _news(session: Session, fact: FactRow) -> tuple[Sequence[AuditRow], Sequence[JobRow]]:
-    """What was written into the audit log, and which jobs ended, oldest first."""
+    """New entries of the audit log and newly finished jobs, oldest first."""
     audited = select(AuditRow).where(AuditRow.id > fact.value["audit"]).order_by(AuditRow.id)
     ended = select(JobRow).where(JobRow.finished_at > fact.value["jobs"])
     return (
@@ -63,7 +63,7 @@ def _news(session: Session, fact: FactRow) -> tuple[Sequence[AuditRow], Sequence
 
 
 def _of_boot(event: Event) -> Iterator[Happening]:
-    """What a machine reported; the steps on the way there are no news to other programs."""
+    """A report of a machine; the steps before it are of no interest to other programs."""
     if isinstance(event, PeReported | PeOffline):
         name = "boot.online" if isinstance(event, PeReported) else "boot.offline"
         data = {"mac": event.mac, "ip": event.ip, **event.details()}

@@ -1,7 +1,7 @@
-"""Sessions of the page: begun by signing in, ended by signing out, by age, or by somebody else.
+"""Sessions of the page: they begin by signing in and end by signing out, by age, or remotely.
 
-The browser holds a secret of 256 bits; the database its digest, so that whoever reads the
-database cannot be anybody. A session that was ended stays ended over a restart.
+The browser holds a secret of 256 bits, the database only its digest, so that a copy of the database
+opens no session. A session that was ended stays ended after a restart.
 """
 
 import hashlib
@@ -19,12 +19,12 @@ from netboot.store.database.records import AccountRow
 IDLE_SECONDS = 2 * 60 * 60
 ABSOLUTE_SECONDS = 12 * 60 * 60
 TOLD_EVERY = 60
-"""Seconds after which a use of the session is written down again."""
+"""Seconds between two writes of the last use."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
-    """A session as its owner sees it; `handle` names it without giving it away."""
+    """A session as its owner sees it; `handle` identifies it without its secret."""
 
     handle: str
     began: float
@@ -34,7 +34,7 @@ class SessionView:
 
 
 def begin(site: Site, account_id: int, *, now: float, address: str = "", browser: str = "") -> str:
-    """Begin a session; the secret for the browser. Sessions that are over go on the way."""
+    """Begin a session; returns the secret for the browser. Expired sessions are deleted."""
     secret = secrets.token_urlsafe(32)
     with site.database.writing() as session:
         session.execute(delete(SessionRow).where(_over(now)))
@@ -45,6 +45,7 @@ def begin(site: Site, account_id: int, *, now: float, address: str = "", browser
                 began=now,
                 seen=now,
                 address=address[:64],
+                # PostgreSQL accepts neither NUL nor lone surrogates in a text.
                 browser=browser[:255].encode("utf-8", "replace").decode().replace("\0", ""),
             )
         )
@@ -52,7 +53,7 @@ def begin(site: Site, account_id: int, *, now: float, address: str = "", browser
 
 
 def resume(site: Site, secret: str, *, now: float) -> Account | None:
-    """Whose session this is; None when it is over or its account may not sign in."""
+    """The account of a session; None if it has ended or the account may not sign in."""
     digest = digest_of(secret)
     with site.database.transaction() as session:
         found = session.execute(_WHOSE, {"digest": digest, **_limits(now)}).one_or_none()
@@ -67,7 +68,7 @@ def resume(site: Site, secret: str, *, now: float) -> Account | None:
 
 
 def _limits(now: float) -> dict[str, float]:
-    """Since when a session must have been used, and when begun, or it is over."""
+    """The earliest last use and the earliest beginning of a session that is still valid."""
     return {"idle": now - IDLE_SECONDS, "oldest": now - ABSOLUTE_SECONDS}
 
 
@@ -86,17 +87,17 @@ _WHOSE = (
         AccountRow.disabled.is_(False),
     )
 )
-"""Made once: every page and every request of a script asks it."""
+"""Compiled once: every request runs it."""
 
 
 def end(site: Site, secret: str) -> None:
-    """Sign out: the cookie is worth nothing afterwards."""
+    """Sign out."""
     with site.database.writing() as session:
         session.execute(delete(SessionRow).where(SessionRow.secret_hash == digest_of(secret)))
 
 
 def list_sessions(site: Site, account_id: int, *, now: float) -> list[SessionView]:
-    """An account's sessions, used last first."""
+    """An account's sessions, last used first."""
     query = (
         select(SessionRow)
         .where(SessionRow.account_id == account_id, ~_over(now))
@@ -120,12 +121,10 @@ def end_one(site: Site, account_id: int, handle: str) -> None:
 
 
 def digest_of(secret: str) -> str:
-    """What is kept of a secret."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
 def handle_of(digest: str) -> str:
-    """A short name for a session."""
     return digest[:16]
 
 

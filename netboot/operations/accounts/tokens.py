@@ -1,7 +1,7 @@
-"""API tokens: what scripts sign in with, each with a scope and an end.
+"""API tokens: scripts sign in with them; each has a scope and an expiry.
 
-`nb_<handle>_<secret>`: the handle finds the row, the secret's digest proves it. A token may do
-what its scope says, but never more than its account.
+`nb_<handle>_<secret>`: the handle finds the row, the digest of the secret proves it. A token
+permits what its scope says, but never more than its account.
 """
 
 import hmac
@@ -26,7 +26,7 @@ SHAPE = re.compile(r"nb_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 
 @dataclass(frozen=True, slots=True)
 class TokenView:
-    """A token as its owner sees it. Times are epoch seconds; `used_at` 0 where it never was."""
+    """A token as its owner sees it. Times are epoch seconds; `used_at` is 0 if never used."""
 
     id: int
     name: str
@@ -39,7 +39,7 @@ class TokenView:
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Whom a token stands for, and the role that it has at most."""
+    """The account of a token, and the role that it has at most."""
 
     account: Account
     role: str
@@ -55,14 +55,25 @@ def create_token(
     days: int = 90,
     at_most: str = "",
 ) -> tuple[TokenView, str]:
-    """A new token, and its text, which is shown this once. Raises InvalidInput.
+    """A new token, and its text, which is shown only once. Raises InvalidInput.
 
-    `at_most` is the role of who asks, where that is less than the account's: a token must not
-    make a stronger one.
+    `at_most` is the role of the caller, if it is less than the account's: a token must not create a
+    stronger one.
     """
     name = name.strip()
     role = min(at_most or account.role, account.role, key=ROLES.index)
-    _check(name, scope, days, role)
+    if not name or len(name) > 100 or not name.isprintable():
+        raise InvalidInput("a token needs a name of 1 to 100 printable characters")
+    if scope not in SCOPES:
+        raise InvalidInput(f"there is no scope {scope!r}", hint=f"Scopes: {', '.join(SCOPES)}.")
+    if not 1 <= days <= LONGEST_DAYS:
+        raise InvalidInput(
+            f"a token is valid for 1 to {LONGEST_DAYS} days", hint="Make a new one when it expires."
+        )
+    if ROLES.index(SCOPES[scope]) > ROLES.index(role):
+        raise InvalidInput(
+            f"the scope {scope!r} exceeds your permissions", hint=f"The role is {role}."
+        )
     now, secret = time.time(), secrets.token_urlsafe(32)
     row = TokenRow(
         account_id=account.id,
@@ -79,23 +90,8 @@ def create_token(
         return _view(row), f"nb_{row.handle}_{secret}"
 
 
-def _check(name: str, scope: str, days: int, role: str) -> None:
-    if not name or len(name) > 100 or not name.isprintable():
-        raise InvalidInput("a token needs a name of 1 to 100 printable characters")
-    if scope not in SCOPES:
-        raise InvalidInput(f"there is no scope {scope!r}", hint=f"Scopes: {', '.join(SCOPES)}.")
-    if not 1 <= days <= LONGEST_DAYS:
-        raise InvalidInput(
-            f"a token lives for 1 to {LONGEST_DAYS} days", hint="Make a new one when it ends."
-        )
-    if ROLES.index(SCOPES[scope]) > ROLES.index(role):
-        raise InvalidInput(
-            f"the scope {scope!r} is more than may be given here", hint=f"The role is {role}."
-        )
-
-
 def bearer(site: Site, text: str, *, now: float) -> Bearer | None:
-    """Whom the token stands for; None for one that is unknown, over, or of nobody."""
+    """The bearer of a token; None if it is unknown, expired or its account is disabled."""
     shape = SHAPE.fullmatch(text)
     if shape is None:
         return None
@@ -129,7 +125,7 @@ def list_tokens(site: Site, account_id: int) -> list[TokenView]:
 
 
 def revoke_token(site: Site, account_id: int, token_id: int) -> None:
-    """Make a token worth nothing. Raises NotFound."""
+    """Raises NotFound."""
     with site.database.writing() as session:
         row = session.get(TokenRow, token_id)
         if row is None or row.account_id != account_id:
@@ -138,12 +134,7 @@ def revoke_token(site: Site, account_id: int, token_id: int) -> None:
 
 
 def _view(row: TokenRow) -> TokenView:
+    used_at = row.used_at or 0.0
     return TokenView(
-        id=row.id,
-        name=row.name,
-        handle=row.handle,
-        scope=row.scope,
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        used_at=row.used_at or 0.0,
+        row.id, row.name, row.handle, row.scope, row.created_at, row.expires_at, used_at
     )

@@ -1,7 +1,7 @@
-"""Webhooks: who outside wants to be told of what happens here.
+"""Webhooks: other programs that are notified of events.
 
-Events have names like `boot.offline`, `job.failed`, `audit.images.build`; a webhook lists
-patterns (`boot.*`). Each message is signed with the webhook's secret.
+Events have names like `boot.offline`, `job.failed`, `audit.images.build`; a webhook lists patterns
+(`boot.*`). Each message is signed with the webhook's secret.
 """
 
 import fnmatch
@@ -28,7 +28,7 @@ EVENTS = (
     ("job.succeeded", "a job ended well"),
     ("job.failed", "a job failed"),
     ("job.cancelled", "a job was cancelled"),
-    ("audit.*", "somebody changed something, by its action: audit.images.build"),
+    ("audit.*", "a change, by its action: audit.images.build"),
 )
 TEST = "webhook.test"
 MOST = 50
@@ -49,7 +49,7 @@ class WebhookView:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryView:
-    """One event on its way; `answer` is how the last try ended."""
+    """A message on its way; `answer` is the result of the last try."""
 
     id: int
     webhook_id: int
@@ -63,7 +63,7 @@ class DeliveryView:
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """One event for webhooks: its name, when it happened (epoch seconds), and the facts."""
+    """An event for webhooks: its name, when it happened (epoch seconds), and the facts."""
 
     event: str
     at: float
@@ -71,7 +71,7 @@ class Happening:
 
 
 def add_webhook(site: Site, url: str, events: Iterable[str]) -> tuple[WebhookView, str]:
-    """Tell `url` of these events from now on; and the secret that signs the messages.
+    """Notify `url` of these events; returns also the secret that signs messages.
 
     Raises InvalidInput.
     """
@@ -98,7 +98,7 @@ def change_webhook(
     events: Iterable[str] | None = None,
     enabled: bool | None = None,
 ) -> WebhookView:
-    """Change the events, the address or whether it is on. Raises NotFound, InvalidInput."""
+    """Raises NotFound, InvalidInput."""
     with site.database.writing() as session:
         row = _found(session, number)
         row.url = row.url if url is None else _checked_url(site, url)
@@ -115,19 +115,19 @@ def list_webhooks(site: Site) -> list[WebhookView]:
 
 
 def get_webhook(site: Site, number: int) -> WebhookView:
-    """One webhook. Raises NotFound."""
+    """Raises NotFound."""
     with site.database.transaction() as session:
         return _view(_found(session, number))
 
 
 def remove_webhook(site: Site, number: int) -> None:
-    """Tell it nothing more. Raises NotFound."""
+    """Raises NotFound."""
     with site.database.writing() as session:
         session.delete(_found(session, number))
 
 
 def send_test(site: Site, number: int) -> DeliveryView:
-    """Queue a message that says nothing but that messages come. Raises NotFound."""
+    """Queue a message that only shows that messages arrive. Raises NotFound."""
     with site.database.writing() as session:
         row = _found(session, number)
         happening = Happening(TEST, time.time(), {"text": "netboot can reach you"})
@@ -138,7 +138,7 @@ def send_test(site: Site, number: int) -> DeliveryView:
 
 
 def deliveries(site: Site, number: int, limit: int = 50) -> list[DeliveryView]:
-    """What was told to a webhook, newest first. Raises NotFound."""
+    """The messages of a webhook, newest first. Raises NotFound."""
     query = (
         select(DeliveryRow)
         .where(DeliveryRow.webhook_id == number)
@@ -151,7 +151,7 @@ def deliveries(site: Site, number: int, limit: int = 50) -> list[DeliveryView]:
 
 
 def queue(session: Session, happenings: Collection[Happening], *, now: float) -> None:
-    """Queue what happened for every webhook that wants it, and forget old messages."""
+    """Queue the events for every webhook that wants them, and delete old messages."""
     if not happenings:
         return
     hooks = session.scalars(select(WebhookRow).where(WebhookRow.enabled.is_(True))).all()
@@ -166,7 +166,6 @@ def queue(session: Session, happenings: Collection[Happening], *, now: float) ->
 
 
 def wants(patterns: Iterable[str], event: str) -> bool:
-    """Whether any of the patterns fits the event."""
     return any(fnmatch.fnmatchcase(event, pattern) for pattern in patterns)
 
 
@@ -193,7 +192,7 @@ def _checked_url(site: Site, url: str) -> str:
         usable = False
     if not usable or len(url) > 1000 or not url.isascii() or not url.isprintable() or " " in url:
         raise InvalidInput(
-            f"{url[:80]!r} is no address to send to", hint="Like https://chat.example/hooks/42."
+            f"{url[:80]!r} is not an address to send to", hint="Like https://chat.example/hooks/42."
         )
     check_host(parts.hostname or "", site.settings.webhook_networks)
     return url
@@ -204,8 +203,8 @@ def _checked_events(events: Iterable[str]) -> list[str]:
     wrong = next((word for word in words if not _PATTERN.fullmatch(word)), None)
     if wrong is not None or not 1 <= len(words) <= 20:
         raise InvalidInput(
-            f"{wrong[:40]!r} is no event" if wrong is not None else "name 1 to 20 events",
-            hint=f"Events: {', '.join(name for name, _ in EVENTS)}; * stands for anything.",
+            f"{wrong[:40]!r} is not an event" if wrong is not None else "name 1 to 20 events",
+            hint=f"Events: {', '.join(name for name, _ in EVENTS)}; * matches anything.",
         )
     return words
 

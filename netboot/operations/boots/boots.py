@@ -1,4 +1,4 @@
-"""What machines did: the newest boots, those that are searched for, and the story of one."""
+"""What machines did: the newest boots, a search in them, and the details of one."""
 
 import time
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ EVERYTHING = BootFilter()
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One boot: how it stands, each event as a line, and every file that was sent to it."""
+    """One boot: its state, each event as a line, and every file that was sent."""
 
     attempt: Attempt
     diagnosis: Diagnosis | None
@@ -51,33 +51,32 @@ def attempts(site: Site, limit: int = 50) -> tuple[Attempt, ...]:
 def list_boots(
     site: Site, wanted: BootFilter = EVERYTHING, limit: int = 50, *, now: float | None = None
 ) -> list[Attempt]:
-    """The newest boots that are wanted, newest first, without their steps."""
+    """The newest boots that match, newest first, without their steps."""
     with site.database.transaction() as session:
         return boot_rows.newest(session, wanted, limit, time.time() if now is None else now)
 
 
 def count(site: Site, wanted: BootFilter = EVERYTHING, *, now: float | None = None) -> int:
-    """How many boots are wanted."""
     with site.database.transaction() as session:
         return boot_rows.count(session, wanted, time.time() if now is None else now)
 
 
 def troubled(site: Site, limit: int = 10, *, now: float | None = None) -> list[Attempt]:
-    """What went wrong within a day, and was not mended by the machine's next boot."""
+    """Boots that failed within a day, unless the machine's next boot succeeded."""
     now = time.time() if now is None else now
     with site.database.transaction() as session:
         return boot_rows.troubled(session, now - 24 * HOUR, now, limit)
 
 
 def image_slugs(site: Site) -> dict[str, str]:
-    """Name and slug of each boot image, by name: for a choice or a link, without their recipes."""
+    """Slug of each boot image by name, for choices and links: without the recipes."""
     with site.database.transaction() as session:
         rows = session.execute(select(ImageRow.name, ImageRow.slug).order_by(ImageRow.name))
         return {row.name: row.slug for row in rows}
 
 
 def diagnosis(site: Site, attempt: Attempt, *, now: float | None = None) -> Diagnosis | None:
-    """What is wrong with a boot; None when nothing is."""
+    """What went wrong in a boot, or None."""
     return diagnose(attempt, _events(site, attempt), time.time() if now is None else now)
 
 
@@ -94,7 +93,6 @@ def story(site: Site, key: str, *, now: float | None = None) -> Story:
 
 
 def by_hour(site: Site, hours: int = 24, *, now: float | None = None) -> Hours:
-    """Count the boots of the last hours."""
     this_hour = int((time.time() if now is None else now) // HOUR)
     numbers = range(this_hour - hours + 1, this_hour + 1)
     with site.database.transaction() as session:
@@ -108,7 +106,7 @@ def by_hour(site: Site, hours: int = 24, *, now: float | None = None) -> Hours:
 
 
 def rates(site: Site, limit: int = 200) -> list[tuple[float, float]]:
-    """(when it began, bytes a second of its image) of the newest boots, oldest first."""
+    """Start time and image bytes a second of the newest boots, oldest first."""
     with site.database.transaction() as session:
         return sorted(boot_rows.rates(session, limit))
 
@@ -120,5 +118,5 @@ def _events(site: Site, attempt: Attempt) -> list[Event]:
 
 
 def _whole(known: Attempt, events: Iterable[Event]) -> Attempt:
-    """The boot with its steps: rows leave them out."""
+    """The boot with its steps, which rows leave out."""
     return next((attempt for attempt in fold(events) if attempt.key == known.key), known)

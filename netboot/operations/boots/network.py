@@ -1,4 +1,4 @@
-"""The boot network: who was answered and why, who else answers, asking it, recordings of it."""
+"""The boot network: requests and their answers, other servers, checks and recordings."""
 
 import json
 import os
@@ -44,10 +44,10 @@ PATIENCE = (3, 10)
 
 DECISIONS_SHOWN = 100
 LARGEST_CAPTURE = 256 << 20
-"""Bytes of a recording that is taken in; a boot without its image's bytes has some 100 KB."""
+"""Bytes of a recording; a boot without its image's bytes has some 100 KB."""
 
 DECISIONS_SEARCHED = 100_000
-"""So many of the newest journal entries are looked through for what is searched."""
+"""How many of the newest journal entries a search reads."""
 
 _SILENCE_SECONDS = 1.0
 _WORDS_OF_FAILURE = 2000
@@ -55,10 +55,7 @@ _WORDS_OF_FAILURE = 2000
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One request of a machine: what it was answered, or that it was ignored, and why.
-
-    `at` epoch seconds; `file` is empty where the request was ignored.
-    """
+    """A request (`at` epoch seconds) and its answer, or without a `file` why it was ignored."""
 
     at: float
     mac: str
@@ -71,19 +68,18 @@ class Decision:
 
     @property
     def ignored(self) -> bool:
-        """Whether we kept silent."""
         return not self.file
 
-    def speaks_of(self, words: Sequence[str]) -> bool:
-        """Whether all these words, in lower case, stand somewhere in it."""
+    def contains(self, words: Sequence[str]) -> bool:
+        """Whether all these words, in lower case, occur in it."""
         fields = (self.mac, self.ip, self.file, self.label, self.reason, self.warning)
-        told = "\n".join(fields).lower()
-        return all(word in told for word in words)
+        text = "\n".join(fields).lower()
+        return all(word in text for word in words)
 
 
 @dataclass(frozen=True, slots=True)
 class OtherServer:
-    """Another boot server that was heard. Times are epoch seconds, `mac` whom it answered last."""
+    """Another boot server. Times are epoch seconds; `mac` is the machine that it answered last."""
 
     server: str
     file: str
@@ -94,9 +90,9 @@ class OtherServer:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What our proxyDHCP serves since `since`; `notes` say what it cannot do here, and the cure.
+    """What our proxyDHCP serves since `since`; `notes` say what it cannot do here, and the fix.
 
-    `counts` are, by service, what came in since then, as of the last half minute.
+    `counts` are its requests since then, by service, at most half a minute old.
     """
 
     since: float
@@ -110,14 +106,11 @@ class Serving:
 def decisions(
     site: Site, limit: int = DECISIONS_SHOWN, *, ignored_only: bool = False, search: str = ""
 ) -> list[Decision]:
-    """The newest decisions first, those that hold all words of `search` (MAC, address, file, why).
-
-    Raises ContentFault where the journal cannot be read.
-    """
+    """The newest decisions first, only those with all words of `search`. Raises ContentFault."""
     kinds = (RequestIgnored,) if ignored_only else (RequestIgnored, OfferSent)
     words = search.lower().split()
     found: list[Decision] = []
-    for looked_at in (limit, 4 * limit):  # the second time where a check asked much just now
+    for looked_at in (limit, 4 * limit):  # the second time if a check has just asked a lot
         entries = site.journal.latest_of(
             *kinds, limit=looked_at, within=DECISIONS_SEARCHED, containing=words
         )
@@ -127,14 +120,14 @@ def decisions(
             if isinstance(entry.event, RequestIgnored | OfferSent)
             and not is_made_up(entry.event.mac)
         )
-        found = list(islice((one for one in made if one.speaks_of(words)), limit))
+        found = list(islice((one for one in made if one.contains(words)), limit))
         if len(found) == limit or len(entries) < looked_at:
             break
     return found
 
 
 def other_servers(site: Site) -> list[OtherServer]:
-    """Other boot servers that were heard lately, the newest first. Raises ContentFault."""
+    """Other boot servers that were seen recently, newest first. Raises ContentFault."""
     found: dict[tuple[str, str], OtherServer] = {}
     for entry in site.journal.latest_of(ForeignOffer, limit=1000):
         event = entry.event
@@ -148,7 +141,7 @@ def other_servers(site: Site) -> list[OtherServer]:
 
 
 def serving(site: Site) -> Serving | None:
-    """What our proxyDHCP said when it began last; None where it never did. Raises ContentFault."""
+    """What our proxyDHCP reported at its last start, or None. Raises ContentFault."""
     entry = site.journal.latest_start()
     if entry is None or not isinstance(event := entry.event, DhcpStarted):
         return None
@@ -158,7 +151,7 @@ def serving(site: Site) -> Serving | None:
 
 
 def _counts(site: Site, since: float) -> dict[str, dict[str, int]]:
-    """The newest counts of each service, its processes together."""
+    """The newest counts of each service, summed over its processes."""
     newest: dict[tuple[str, int], RequestsCounted] = {}
     for entry in site.journal.latest_counts():
         event = entry.event
@@ -166,7 +159,7 @@ def _counts(site: Site, since: float) -> dict[str, dict[str, int]]:
             newest.setdefault((event.service, event.process), event)
     found: dict[str, Counter[str]] = {}
     for (service, _), event in sorted(newest.items(), key=lambda item: item[0]):
-        with suppress(ValueError, TypeError, AttributeError):  # a row that somebody has altered
+        with suppress(ValueError, TypeError, AttributeError):  # a row that was edited
             found.setdefault(service, Counter()).update(json.loads(event.counts))
     return {service: dict(counts) for service, counts in found.items()}
 
@@ -174,14 +167,14 @@ def _counts(site: Site, since: float) -> dict[str, dict[str, int]]:
 def ask_check(
     site: Site, kinds: tuple[str, ...] = (), *, patience: int = PATIENCE[0], whole: bool = False
 ) -> jobs.JobView:
-    """Queue a check of the boot network. Raises InvalidInput for kinds that there are not."""
+    """Queue a check of the boot network. Raises InvalidInput for unknown kinds of machine."""
     names = dict(KINDS)
     for kind in kinds:
         if kind not in names:
             raise InvalidInput(f"there is no kind of machine {kind[:40]!r}",
-                               hint=f"On offer: {', '.join(names)}.")  # fmt: skip
+                               hint=f"Choose one of {', '.join(names)}.")  # fmt: skip
     if patience not in PATIENCE:
-        raise InvalidInput(f"{patience} seconds are no patience on offer")
+        raise InvalidInput(f"a check cannot wait for {patience} seconds")
     asked = ", ".join(names[kind] for kind in kinds) if kinds else "all kinds of machine"
     return jobs.submit(
         site,
@@ -192,12 +185,11 @@ def ask_check(
 
 
 def list_checks(site: Site, limit: int = 5) -> list[jobs.JobView]:
-    """The newest checks first."""
     return jobs.list_jobs(site, limit, kind=JobKind.CHECK_NETWORK)
 
 
 def ask_capture(site: Site, path: Path) -> jobs.JobView:
-    """Queue the telling of a recorded boot. Raises InvalidInput for what cannot be a recording."""
+    """Queue the analysis of a recorded boot. Raises InvalidInput for other files."""
     size, name = path.stat().st_size, path.name
     if size > LARGEST_CAPTURE:
         raise InvalidInput(
@@ -211,8 +203,7 @@ def ask_capture(site: Site, path: Path) -> jobs.JobView:
         raise InvalidInput(f"{name} is empty", hint=HOW_TO_RECORD)
     if not may_be_recording(head):
         raise InvalidInput(
-            f"{name} is no recording of a network: it begins neither as pcap nor as pcapng",
-            hint=HOW_TO_RECORD,
+            f"{name} is not a network recording: it is neither pcap nor pcapng", hint=HOW_TO_RECORD
         )
     return jobs.submit(
         site, JobKind.READ_CAPTURE, {"path": str(path)}, title=f"Recorded boot: {name}"
@@ -220,15 +211,11 @@ def ask_capture(site: Site, path: Path) -> jobs.JobView:
 
 
 def list_captures(site: Site, limit: int = 5) -> list[jobs.JobView]:
-    """The recordings that were told last, the newest first."""
     return jobs.list_jobs(site, limit, kind=JobKind.READ_CAPTURE)
 
 
-def tell_capture(path: Path) -> Iterator[dict[str, Any]]:
-    """What `netboot check --capture` tells of a recording: `story` or `failed`.
-
-    While nothing happens it says `silent` every second; who stops asking ends the reading.
-    """
+def explain_capture(path: Path) -> Iterator[dict[str, Any]]:
+    """What `netboot check --capture` prints: `story` or `failed`; `silent` each idle second."""
     words = ("--json-lines", "--capture", str(path))
     yield from follow_check([sys.executable, "-m", "netboot.diagnose", *words])
 
@@ -236,12 +223,13 @@ def tell_capture(path: Path) -> Iterator[dict[str, Any]]:
 def run_check(
     site: Site, kinds: Sequence[str] = (), *, patience: int = PATIENCE[0], whole: bool = False
 ) -> Iterator[dict[str, Any]]:
-    """Ask the network that this site serves; `asking`, each `verdict`, then `done` or `failed`.
+    """Check the network that this site serves: `asking`, each `verdict`, `done` or `failed`.
 
-    While nothing happens it says `silent` every second; who stops asking ends the check. Raises
-    OperatorFault where boot services never ran here.
+    Each idle second yields `silent`; closing the iterator ends the check. Raises OperatorFault if
+    boot services never ran here.
     """
-    words = _options(kinds, patience=patience, whole=whole)
+    words = ["--patience", str(patience), *(["--whole"] if whole else [])]
+    words += [word for kind in kinds for word in ("--kind", kind)]
     if lab.lab_status(site).available:
         yield from lab.check_network(site, words)
         return
@@ -256,13 +244,13 @@ def run_check(
 
 
 def check_command(site: Site, *words: str) -> list[str]:
-    """`netboot check` in a process of its own, telling JSON lines."""
+    """`netboot check` in a process of its own, which prints JSON lines."""
     data = str(site.data.resolve())
     return [sys.executable, "-m", "netboot.diagnose", "--data", data, "--json-lines", *words]
 
 
 def follow_check(command: list[str]) -> Iterator[dict[str, Any]]:
-    """What the check in this process tells; it ends with us."""
+    """The events that this command prints; closing the iterator ends it."""
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -274,7 +262,7 @@ def follow_check(command: list[str]) -> Iterator[dict[str, Any]]:
 
 
 def _events(process: "subprocess.Popen[bytes]") -> Iterator[dict[str, Any]]:
-    told = {"out": b"", "err": b""}
+    output = {"out": b"", "err": b""}
     with selectors.DefaultSelector() as selector:
         for name, stream in (("out", process.stdout), ("err", process.stderr)):
             selector.register(stream, selectors.EVENT_READ, name)  # type: ignore[arg-type]
@@ -286,13 +274,13 @@ def _events(process: "subprocess.Popen[bytes]") -> Iterator[dict[str, Any]]:
                 part = os.read(key.fd, 1 << 16)
                 if not part:
                     selector.unregister(key.fileobj)
-                told[key.data] += part
-            *lines, told["out"] = told["out"].split(b"\n")
+                output[key.data] += part
+            *lines, output["out"] = output["out"].split(b"\n")
             for line in lines:
-                with suppress(ValueError):  # not ours: a library's own words
+                with suppress(ValueError):  # printed by a library
                     yield json.loads(line)
     if process.wait() not in {0, 1}:
-        yield _failure(told["err"].decode(errors="replace"))
+        yield _failure(output["err"].decode(errors="replace"))
 
 
 def _failure(words: str) -> dict[str, Any]:
@@ -300,14 +288,9 @@ def _failure(words: str) -> dict[str, Any]:
     message, _, hint = words.strip()[-_WORDS_OF_FAILURE:].partition("\n  -> ")
     return {
         "event": "failed",
-        "reason": message.removeprefix("netboot check: ") or "the check ended without a word",
+        "reason": message.removeprefix("netboot check: ") or "the check ended without a message",
         "hint": hint,
     }
-
-
-def _options(kinds: Sequence[str], *, patience: int, whole: bool) -> list[str]:
-    chosen = [word for kind in kinds for word in ("--kind", kind)]
-    return ["--patience", str(patience), *chosen, *(["--whole"] if whole else [])]
 
 
 def _decision(event: RequestIgnored | OfferSent) -> Decision:

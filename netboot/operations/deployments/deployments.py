@@ -1,7 +1,7 @@
 """Which machine gets which image: defaults by architecture, deployments by MAC address.
 
-Both refer to an image by its name, never to a version: an update of an image touches no row
-here. What is decided is handed to the distribution point at once.
+Both refer to an image by name, not to a version, so an update of an image changes no row here.
+Every change is published to the distribution point at once.
 """
 
 import time
@@ -32,20 +32,19 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """All that was decided: an image's name by architecture, and by MAC address."""
+    """An image's name by architecture, and the deployments by MAC address."""
 
     defaults: Mapping[Architecture, str]
     deployments: Mapping[str, Deployment]
 
 
 def decided(site: Site) -> Decided:
-    """All that is decided now."""
     with site.database.transaction() as session:
         return decided_in(session)
 
 
 def decided_in(session: Session) -> Decided:
-    """All that is decided, within a transaction."""
+    """The current defaults and deployments, within a transaction."""
     made = select(DeploymentRow.mac, DeploymentRow.image_name, DeploymentRow.comment)
     usual = select(DefaultImageRow.architecture, DefaultImageRow.image_name)
     deployments = [Deployment(*row) for row in session.execute(made.order_by(DeploymentRow.mac))]
@@ -60,20 +59,19 @@ def defaults(site: Site) -> dict[Architecture, str]:
 
 
 def set_default(site: Site, image: str, architecture: Architecture) -> None:
-    """Give `image` to machines of this architecture."""
     with site.database.writing() as session:
         session.merge(DefaultImageRow(architecture=architecture.value, image_name=image))
     publish(site)
 
 
 def adopt(site: Site, image: str, architecture: Architecture) -> None:
-    """Make a new image the default of its architecture if that has none yet."""
+    """Make a new image the default of its architecture if there is none yet."""
     if architecture not in defaults(site):
         set_default(site, image, architecture)
 
 
 def drop(site: Site, image: str) -> None:
-    """Forget that a deleted image was the default of anything."""
+    """Remove a deleted image from the defaults."""
     with site.database.writing() as session:
         for row in session.scalars(
             select(DefaultImageRow).where(DefaultImageRow.image_name == image)
@@ -83,12 +81,12 @@ def drop(site: Site, image: str) -> None:
 
 
 def deployments(site: Site) -> list[Deployment]:
-    """All machines with an image of their own, by MAC address."""
+    """All deployments, by MAC address."""
     return list(decided(site).deployments.values())
 
 
 def deploy(site: Site, mac: str, image: str, *, comment: str = "") -> Deployment:
-    """Give a machine a certain image. Raises InvalidInput, NotFound."""
+    """Assign an image to a machine. Raises InvalidInput, NotFound."""
     mac = require_mac(mac)
     if len(comment) > COMMENT_LIMIT:
         raise InvalidInput(f"a comment has at most {COMMENT_LIMIT} characters")
@@ -102,7 +100,7 @@ def deploy(site: Site, mac: str, image: str, *, comment: str = "") -> Deployment
 
 
 def withdraw(site: Site, mac: str) -> None:
-    """Let a machine get the default again. Raises NotFound."""
+    """Let a machine get the default image again. Raises NotFound."""
     mac = require_mac(mac)
     with site.database.writing() as session:
         row = session.get(DeploymentRow, mac)
@@ -113,7 +111,7 @@ def withdraw(site: Site, mac: str) -> None:
 
 
 def publish(site: Site) -> None:
-    """Hand defaults and deployments to the distribution point."""
+    """Publish defaults and deployments to the distribution point."""
     site.point.publish_policy(
         lambda: (defaults(site), {made.mac: made.image for made in deployments(site)})
     )

@@ -1,7 +1,7 @@
 """Several drivers of the catalog at once: enabled, disabled, sorted, deleted.
 
-One that cannot be is left as it is and told with the reason; the others are done. A name that
-fits nothing, or several, stops the whole before anything is changed.
+A driver that cannot be changed stays as it is and is reported with the reason; the others are
+changed. A name that matches none or several stops the whole before anything is changed.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,17 +20,14 @@ from netboot.store.drivers.rows import split_words, summary_value
 
 @dataclass(frozen=True, slots=True)
 class Treated:
-    """What came of it: the drivers as they are now, those that were deleted as they were.
-
-    `refused` holds (name, reason) pairs.
-    """
+    """The drivers as they are now, deleted ones as they were; `refused` holds (name, reason)."""
 
     drivers: tuple[DriverSummary, ...]
     refused: tuple[tuple[str, str], ...] = ()
 
 
 def enable(site: Site, drivers: Iterable[str]) -> Treated:
-    """Let these be added to images. Raises NotFound, InvalidInput for names that fit several."""
+    """Allow these in images. Raises NotFound, InvalidInput for ambiguous names."""
 
     def one(_session: Session, row: DriverRow) -> DriverSummary:
         enable_row(row)
@@ -40,7 +37,7 @@ def enable(site: Site, drivers: Iterable[str]) -> Treated:
 
 
 def disable(site: Site, drivers: Iterable[str]) -> Treated:
-    """Keep these from being added to more images. Raises NotFound, InvalidInput."""
+    """Keep these out of more images. Raises NotFound, InvalidInput."""
 
     def one(_session: Session, row: DriverRow) -> DriverSummary:
         row.enabled = False
@@ -52,9 +49,9 @@ def disable(site: Site, drivers: Iterable[str]) -> Treated:
 def sort(
     site: Site, drivers: Iterable[str], *, add: Iterable[str] = (), remove: Iterable[str] = ()
 ) -> Treated:
-    """Sort these into categories and out of others; what is not named stays.
+    """Add these to categories and remove them from others.
 
-    Raises NotFound, InvalidInput for what cannot be a category, or when none is named.
+    Raises NotFound, InvalidInput for an invalid category, or without any.
     """
     wanted, unwanted = catalog.clean_categories(add), catalog.clean_categories(remove)
     if not wanted and not unwanted:
@@ -70,12 +67,12 @@ def sort(
 
 
 def delete(site: Site, drivers: Iterable[str]) -> Treated:
-    """Remove these from the catalog; those that an image holds stay. Raises NotFound."""
+    """Delete these from the catalog, except those in an image. Raises NotFound."""
 
     def one(session: Session, row: DriverRow) -> DriverSummary:
-        told = summary_value(row)
+        before = summary_value(row)
         delete_row(session, row)
-        return told
+        return before
 
     return _each(site, drivers, one)
 

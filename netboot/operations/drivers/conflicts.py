@@ -1,7 +1,7 @@
-"""Which drivers of the whole catalog claim the same devices, or install the same service.
+"""Drivers of the whole catalog that claim the same devices, or install the same service.
 
-Models are read only of drivers whose ids are not all claimed alike, and of these only where an
-id is shared: a look at twenty thousand drivers takes half a second.
+Models are read only of drivers whose ids are not all claimed in the same way, and only for shared
+ids: twenty thousand drivers take half a second.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ Shared = list[tuple[str, list[int]]]
 
 
 def enabled_conflicts(session: Session) -> tuple[tuple[Conflict, ...], tuple[Conflict, ...]]:
-    """Conflicts among the enabled drivers of the catalog: by hardware id, and by service."""
+    """Conflicts among the enabled drivers: by hardware id, and by service."""
     enabled: dict[int, DriverSummary] = {}
     families: dict[int, str] = {}
     columns = (DriverRow.id, DriverRow.family, *SHOWN)
@@ -35,7 +35,7 @@ def enabled_conflicts(session: Session) -> tuple[tuple[Conflict, ...], tuple[Con
 
 
 def _shared(session: Session, families: Mapping[int, str]) -> Shared:
-    """Ids that enabled drivers of several packages claim, with the numbers of these drivers."""
+    """Ids that enabled drivers of several packages claim, and the numbers of these drivers."""
     found = []
     for identifier, numbers in catalog_claims.shared_ids(session):
         claiming = [number for number in numbers if number in families]
@@ -47,7 +47,7 @@ def _shared(session: Session, families: Mapping[int, str]) -> Shared:
 def _claims(
     session: Session, shared: Shared, enabled: Mapping[int, DriverSummary]
 ) -> Iterator[tuple[str, Sequence[tuple[Package, Span]]]]:
-    """The shared ids with who claims them on what."""
+    """The shared ids, and the drivers that claim each."""
     alike = catalog_claims.common_spans(session)
     unlike: dict[int, set[str]] = {}
     for identifier, numbers in shared:

@@ -1,4 +1,4 @@
-"""The driver catalog: one driver at a time, looked at, enabled, sorted, deleted."""
+"""The driver catalog, one driver at a time: find, enable, sort into categories, delete."""
 
 import re
 from collections.abc import Iterable
@@ -36,7 +36,7 @@ def list_drivers(
     architecture: Architecture | None = None,
     enabled: bool | None = None,
 ) -> list[DriverSummary]:
-    """Drivers that fit all conditions, by name. `search` looks at names, makers and ids."""
+    """Drivers that match all conditions, by name. `search` looks at names, makers and ids."""
     wanted = DriverFilter(search, kind=kind, architecture=architecture, enabled=enabled)
     return list(search_drivers(site, wanted).drivers)
 
@@ -48,10 +48,7 @@ def get_driver(site: Site, driver: str) -> Driver:
 
 
 def enable_driver(site: Site, driver: str) -> Driver:
-    """Let the driver be added to images.
-
-    Raises NotFound, or InvalidInput for a package whose files are missing.
-    """
+    """Allow the driver in images. Raises NotFound, InvalidInput if files of it are missing."""
     with site.database.writing() as session:
         row = find_driver(session, driver)
         enable_row(row)
@@ -59,7 +56,7 @@ def enable_driver(site: Site, driver: str) -> Driver:
 
 
 def disable_driver(site: Site, driver: str) -> Driver:
-    """Stop the driver from being added; images that hold it keep it and say so."""
+    """Keep the driver out of more images; those that have it keep it and say so."""
     with site.database.writing() as session:
         row = find_driver(session, driver)
         row.enabled = False
@@ -67,10 +64,7 @@ def disable_driver(site: Site, driver: str) -> Driver:
 
 
 def set_categories(site: Site, driver: str, categories: Iterable[str]) -> Driver:
-    """Sort the driver into these categories and no others; without any, into none.
-
-    Raises NotFound, InvalidInput.
-    """
+    """Put the driver into these categories and no others. Raises NotFound, InvalidInput."""
     words = catalog.clean_categories(categories)
     with site.database.writing() as session:
         row = find_driver(session, driver)
@@ -79,13 +73,12 @@ def set_categories(site: Site, driver: str, categories: Iterable[str]) -> Driver
 
 
 def images_using(site: Site, driver: str) -> tuple[str, ...]:
-    """Names of the images whose recipe holds the driver."""
+    """Names of the images whose recipe has the driver."""
     with site.database.transaction() as session:
         return used_by(session, find_driver(session, driver).digest)
 
 
 def images_to_choose(site: Site) -> tuple[ImageChoice, ...]:
-    """All images by name, as far as choosing one needs."""
     query = select(ImageRow.name, ImageRow.slug, ImageRow.architecture).order_by(ImageRow.name)
     with site.database.transaction() as session:
         rows = session.execute(query).all()
@@ -93,19 +86,19 @@ def images_to_choose(site: Site) -> tuple[ImageChoice, ...]:
 
 
 def delete_driver(site: Site, driver: str) -> None:
-    """Remove a driver from the catalog. Raises InUse naming the images that hold it."""
+    """Delete a driver. Raises InUse with the names of the images that have it."""
     with site.database.writing() as session:
         delete_row(session, find_driver(session, driver))
 
 
 def enable_row(row: DriverRow) -> None:
-    """Let a driver be added to images. Raises InvalidInput for a package that lacks files."""
+    """As `enable_driver`, for a row."""
     catalog.check_enable(driver_value(row))
     row.enabled = True
 
 
 def delete_row(session: Session, row: DriverRow) -> None:
-    """Remove a driver from the catalog. Raises InUse naming the images that hold it."""
+    """As `delete_driver`, for a row."""
     catalog.check_delete(driver_value(row), used_by(session, row.digest))
     remove_driver(session, row)
 
@@ -115,8 +108,8 @@ def find_driver(
 ) -> DriverRow:
     """The row by digest, beginning of a digest, or name.
 
-    Where a name fits several packages, `architecture` chooses among them. Raises NotFound, or
-    InvalidInput when it is still unclear which is meant.
+    If a name matches several packages, `architecture` chooses among them. Raises NotFound, or
+    InvalidInput for a name that is still ambiguous.
     """
     wanted = driver.strip()
     row = session.scalar(select(DriverRow).where(DriverRow.digest == wanted))
@@ -132,7 +125,7 @@ def find_driver(
     if not rows:
         raise NotFound(
             f'there is no driver "{driver}" in the catalog',
-            hint="`netboot driver list` shows them; import it first if it is not there.",
+            hint="`netboot driver list` shows all; import it first if it is missing.",
         )
     if len(rows) > 1:
         choices = ", ".join(
@@ -145,7 +138,6 @@ def find_driver(
 
 
 def used_by(session: Session, digest: str) -> tuple[str, ...]:
-    """Names of the images whose recipe holds the driver of this digest."""
     query = (
         select(ImageRow.name)
         .join(ImageDriverRow)

@@ -16,7 +16,7 @@ from netboot.store.drivers.readers import StoredPackage, StoredResult, store_pac
 from netboot.store.drivers.rows import add_entries, summaries_of
 
 RECORDED_AT_ONCE = 256
-"""Packages in a transaction: each writes anew a good part of the index of hardware ids."""
+"""Packages in a transaction: each rewrites a large part of the index of hardware ids."""
 
 LISTED = 500
 """Entries of each kind that a shortened report lists."""
@@ -24,7 +24,7 @@ LISTED = 500
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import brought. `refused` holds (path, reason) pairs.
+    """The result of an import; `refused` holds (path, reason) pairs.
 
     `new_hardware_ids` are those that no driver of the catalog claimed before.
     """
@@ -35,11 +35,11 @@ class ImportReport:
     new_hardware_ids: tuple[str, ...] = ()
 
     def shortened(self) -> dict[str, Any]:
-        """The report as plain values, each list with its first entries and its whole length."""
+        """The report as plain values: the first entries of each list, and its whole length."""
         return {
-            "new": [_told(driver) for driver in self.new[:LISTED]],
+            "new": [_plain(driver) for driver in self.new[:LISTED]],
             "new_count": len(self.new),
-            "duplicates": [_told(driver) for driver in self.duplicates[:LISTED]],
+            "duplicates": [_plain(driver) for driver in self.duplicates[:LISTED]],
             "duplicate_count": len(self.duplicates),
             "refused": [list(pair) for pair in self.refused[:LISTED]],
             "refused_count": len(self.refused),
@@ -48,7 +48,7 @@ class ImportReport:
         }
 
 
-def _told(driver: DriverSummary) -> dict[str, Any]:
+def _plain(driver: DriverSummary) -> dict[str, Any]:
     return {
         "digest": driver.digest,
         "name": driver.name,
@@ -76,20 +76,18 @@ class _Tally:
 
 
 def ask_import(site: Site, path: Path, label: str) -> jobs.JobView:
-    """Queue an import of the uploaded packages at `path`, which the uploader calls `label`."""
+    """Queue an import of the uploaded packages; the uploader calls them `label`."""
     return jobs.submit(
         site, JobKind.IMPORT_DRIVERS, {"path": str(path)}, title=f"Import drivers from {label}"
     )
 
 
 def import_drivers(site: Site, path: Path, *, progress: Progress = silent) -> ImportReport:
-    """Take every driver package at `path` into the catalog, not enabled.
+    """Import every driver package at `path` into the catalog, not enabled.
 
-    `path` is a folder, an INF, a ZIP, a CAB or a vendor's self-extracting pack. What is known
-    already (by its content) is not stored again; what cannot be used is refused one by one,
-    and the rest is imported all the same.
-
-    Raises InvalidInput where there is no INF at all, Quarantined for a hostile archive.
+    `path` is a folder, an INF, a ZIP, a CAB or a vendor's self-extracting pack. A known package (by
+    its content) is not stored again; an unusable one is refused, and the rest is imported. Raises
+    InvalidInput if there is no INF at all, Quarantined for a hostile archive.
     """
     tally = _Tally()
     progress(0.0, "opening")
@@ -113,9 +111,9 @@ def import_drivers(site: Site, path: Path, *, progress: Progress = silent) -> Im
 
 
 def _record(site: Site, batch: Iterable[StoredResult], tally: _Tally) -> None:
-    """The rows of some packages; their files lie in the store already.
+    """The rows of some packages, whose files are already in the store.
 
-    A crash before leaves bytes that nothing names, and housekeeping lets them go.
+    A crash before this leaves blobs without a reference, which the clean-up deletes.
     """
     packages: list[StoredPackage] = []
     for result in batch:

@@ -1,4 +1,4 @@
-"""Known pairs: which drivers do not get along, where that stands, and where it is the case."""
+"""Known driver conflicts: pairs that do not work together, their sources, and where they occur."""
 
 import re
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ LOADED_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """A pair that is about a driver, and the catalog's drivers on its other side."""
+    """A pair that concerns a driver, and the catalog's drivers on its other side."""
 
     pair: KnownPair
     drivers: tuple[DriverSummary, ...]
@@ -60,7 +60,7 @@ def pairs_known(session: Session) -> tuple[KnownPair, ...]:
 def add_pair(
     site: Site, trouble: Trouble, first: Side, second: Side, *, reason: str, source: str = ""
 ) -> KnownPair:
-    """Note a pair of the site's own. Raises InvalidInput, AlreadyExists."""
+    """Add a pair of the site's own. Raises InvalidInput, AlreadyExists."""
     wanted = check_pair(KnownPair("", trouble, first, second, reason, source, own=True))
     with site.database.writing() as session:
         known = own_pairs(session)
@@ -76,21 +76,18 @@ def add_pair(
 
 
 def remove_pair(site: Site, pair: str) -> KnownPair:
-    """Forget a pair of the site's own.
-
-    Raises NotFound, InvalidInput for one that comes with netboot.
-    """
+    """Delete a pair of the site's own. Raises NotFound, InvalidInput for netboot's pairs."""
     number = pair.removeprefix(OWN)
     if any(one.id == pair for one in shipped_pairs()):
         raise InvalidInput(
-            f"{pair} comes with netboot and stays", hint="It is a warning; it forbids nothing."
+            f"{pair} comes with netboot and stays", hint="It only warns; it forbids nothing."
         )
     with site.database.writing() as session:
         wanted = int(number) if number.isdecimal() and len(number) < 16 else 0
         row = session.get(KnownPairRow, wanted) if pair.startswith(OWN) else None
         if row is None:
             raise NotFound(
-                f"there is no pair {pair!r}", hint="`netboot driver pair list` shows them."
+                f"there is no pair {pair!r}", hint="`netboot driver pair list` shows all pairs."
             )
         gone = pair_value(row)
         session.delete(row)
@@ -98,14 +95,14 @@ def remove_pair(site: Site, pair: str) -> KnownPair:
 
 
 def clashes_among(site: Site, drivers: Sequence[Driver]) -> tuple[Clash, ...]:
-    """What the pairs hold against these drivers in one image, loaded in this order."""
+    """The known conflicts of these drivers in one image, loaded in this order."""
     return clashes(list_pairs(site), drivers) if len(drivers) > 1 else ()
 
 
 def enabled_clashes(site: Site) -> tuple[Clash, ...]:
-    """What the pairs hold against the enabled drivers, were they in one image.
+    """The known conflicts of the enabled drivers, if they were all in one image.
 
-    Pairs about the order of loading say nothing there: a catalog has no order.
+    Pairs about the order of loading do not apply: a catalog has no order.
     """
     with site.database.transaction() as session:
         known = pairs_known(session)
@@ -114,7 +111,7 @@ def enabled_clashes(site: Site) -> tuple[Clash, ...]:
 
 
 def _meant(session: Session, pairs: Sequence[KnownPair]) -> tuple[Driver, ...]:
-    """The enabled drivers that a pair may mean, and a few more: those whose INF is named so."""
+    """The enabled drivers that a pair may concern, and a few more with the same INF name."""
     sides = [side for pair in pairs for side in (pair.first, pair.second)]
     if not all(side.inf for side in sides):
         return tuple(load_drivers(session, DriverRow.enabled & named_by(sides)))
@@ -137,10 +134,7 @@ def _meant(session: Session, pairs: Sequence[KnownPair]) -> tuple[Driver, ...]:
 
 
 def partners_of(site: Site, driver: str) -> tuple[Partner, ...]:
-    """The pairs that are about a driver, with whom the catalog has on their other side.
-
-    Raises NotFound, InvalidInput.
-    """
+    """The pairs that concern a driver. Raises NotFound, InvalidInput."""
     with site.database.transaction() as session:
         row = find_driver(session, driver)
         found = partners(pairs_known(session), driver_value(row))

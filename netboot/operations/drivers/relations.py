@@ -1,4 +1,4 @@
-"""What drivers are to each other: versions of one package, and rivals for one device."""
+"""How drivers relate: versions of one package, rivals for one device, conflicts."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -37,9 +37,9 @@ class Rival:
 class Relations:
     """A driver among the others.
 
-    `superseded_by` is a newer version that claims all that this one claims, None where there
-    is none. `versions` are all others of its package, the newest first. `rivals` are packages
-    of other makers or names, those that share the most ids first.
+    `superseded_by` is a newer version that claims all that this one claims, or None. `versions` are
+    all others of its package, newest first. `rivals` are other packages, those that share the most
+    ids first.
     """
 
     superseded_by: DriverSummary | None
@@ -49,11 +49,11 @@ class Relations:
 
 @dataclass(frozen=True, slots=True)
 class Conflicts:
-    """Drivers that get in each other's way.
+    """Drivers that conflict.
 
-    `ids`: by hardware id. `services`: by the service that they install. `pairs`: because they
-    are known not to get along. `versions`: versions of one package, which matter in an image
-    only, for there Windows PE keeps the one that it loads first.
+    `ids`: by hardware id. `services`: by the service that they install. `pairs`: known conflicts.
+    `versions`: of one package, which matter only in an image, because Windows PE keeps the one that
+    it loads first.
     """
 
     ids: tuple[Conflict, ...]
@@ -73,7 +73,6 @@ class Named:
 
     @staticmethod
     def all_of(drivers: Iterable[Package]) -> "tuple[Named, ...]":
-        """These drivers."""
         return tuple(Named(one.digest, one.name, one.version, one.provider) for one in drivers)
 
 
@@ -87,7 +86,6 @@ class ShownConflict:
 
     @staticmethod
     def first_of(found: Sequence[Conflict]) -> "tuple[ShownConflict, ...]":
-        """As many as pages show."""
         return tuple(
             ShownConflict(one.hardware_id, one.architecture, Named.all_of(one.drivers))
             for one in found[:CONFLICTS_SHOWN]
@@ -116,7 +114,6 @@ class ShownConflicts:
 
     @staticmethod
     def of(found: Conflicts) -> "ShownConflicts":
-        """What pages show of these conflicts."""
         return ShownConflicts(
             ids=ShownConflict.first_of(found.ids),
             ids_total=len(found.ids),
@@ -149,7 +146,7 @@ def relations(site: Site, driver: str) -> Relations:
 
 
 def newer_versions(site: Site, shown: Iterable[DriverSummary]) -> dict[str, DriverSummary]:
-    """For those of the drivers that are not the newest of their package: the newest."""
+    """The newest version of each driver that is not the newest itself."""
     digests = [one.digest for one in shown]
     here = select(DriverRow.family).where(DriverRow.digest.in_(digests))
     query = select(DriverRow.family, *SHOWN).where(DriverRow.family.in_(here))
@@ -168,8 +165,7 @@ def newer_versions(site: Site, shown: Iterable[DriverSummary]) -> dict[str, Driv
 def conflicts(site: Site, image: str = "") -> Conflicts:
     """Conflicts among the drivers of an image, or among all that are enabled. Raises NotFound.
 
-    All that are enabled are many: pages show what was stored of them
-    (`fleet_results.stored_conflicts`).
+    The latter takes a while: pages show what was stored (`fleet_results.stored_conflicts`).
     """
     with site.database.transaction() as session:
         held = drivers_of(session, find_image(session, image)) if image else None
@@ -181,14 +177,11 @@ def conflicts(site: Site, image: str = "") -> Conflicts:
 
 
 def image_conflicts(site: Site, drivers: Sequence[Driver]) -> Conflicts:
-    """Conflicts among the drivers of one image, which are in the order of its recipe."""
+    """Conflicts among the drivers of one image, in the order of its recipe."""
     order = load_order(tuple(drivers))
     index = DriverIndex(order)
     return Conflicts(
-        index.conflicts,
-        service_clashes(order),
-        clashes_among(site, order),
-        several_versions(order),
+        index.conflicts, service_clashes(order), clashes_among(site, order), several_versions(order)
     )
 
 

@@ -1,8 +1,7 @@
 """Search in the driver catalog: one page of it, and how many drivers each filter would show.
 
-The database does the work. A text is looked for once a search, in one column that holds all that
-people search by; an id that is typed from its beginning, or pasted whole, is looked up in the
-index of ids.
+The database does the work. A text is searched once, in one column that holds all that people search
+by; an id that is typed from its beginning, or pasted whole, is looked up in the index of ids.
 """
 
 import re
@@ -24,10 +23,10 @@ from netboot.store.drivers.entry import DriverSummary
 from netboot.store.drivers.rows import SHOWN, numbered, split_words, summary_value
 
 MAX_WORDS = 10
-"""Words of a search that count; nobody types more."""
+"""Words of a search that count."""
 
 ASKED_FOR_IDS = 500
-"""Drivers whose ids are looked at one by one."""
+"""Drivers whose ids are read one by one."""
 
 _Inside = Callable[..., ColumnElement[int]]
 _BETWEEN = re.compile(r"[\\&]")
@@ -39,7 +38,7 @@ _FACETS = tuple(getattr(DriverRow, name) for name in FACETS)
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many drivers each value of a filter would show, all other filters staying as they are.
+    """How many drivers each value of a filter would show if all other filters stay.
 
     `enabled` has counts by "enabled" and "disabled", `findings` by "findings" and "none".
     """
@@ -54,7 +53,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class DriverPage:
-    """Some of the drivers that fit, by name, and how many fit in all."""
+    """Some of the drivers that match, by name, and how many match in all."""
 
     drivers: tuple[DriverSummary, ...]
     total: int
@@ -62,7 +61,7 @@ class DriverPage:
 
 
 class _Group(NamedTuple):
-    """Drivers that all filters treat alike, and how many they are."""
+    """Drivers that all filters treat alike, and their number."""
 
     enabled: bool
     categories: tuple[str, ...]
@@ -83,7 +82,7 @@ def driver_totals(site: Site) -> dict[bool, int]:
 def search_drivers(
     site: Site, wanted: DriverFilter | None = None, *, limit: int | None = None, offset: int = 0
 ) -> DriverPage:
-    """The drivers that fit, from place `offset` on; all of them without a `limit`."""
+    """The drivers that match, from place `offset` on; all of them without a `limit`."""
     wanted = wanted or DriverFilter()
     with site.database.transaction() as session:
         meant = _meant(session, wanted.text)
@@ -96,7 +95,8 @@ def search_drivers(
 
 
 def _meant(session: Session, text: str) -> ColumnElement[bool]:
-    """The drivers that a text means. They are looked for here, once for page and counts."""
+    """The drivers that a text means, searched once for page and counts."""
+    # PostgreSQL accepts no NUL in a text.
     words = text.casefold().replace("\0", " ").split()[:MAX_WORDS]
     if not words:
         return true()
@@ -111,7 +111,7 @@ def _meant(session: Session, text: str) -> ColumnElement[bool]:
 def _text_conditions(
     session: Session, words: Sequence[str], text: str
 ) -> Iterator[ColumnElement[bool]]:
-    """How to look for a text, fastest first: the next one is for when the one before found none."""
+    """The ways to search a text, fastest first: each is used if the one before finds nothing."""
     if pasted := _pasted_ids(text):
         claimed = select(HardwareIdRow.driver_id).where(HardwareIdRow.hardware_id.in_(pasted))
         yield DriverRow.id.in_(claimed)
@@ -131,11 +131,11 @@ def _text_conditions(
 
 
 def _board_condition(session: Session, inside: _Inside, word: str) -> ColumnElement[bool]:
-    """Drivers of which an id has this within, of those whose chip the search text has not."""
+    """Drivers with this text inside an id, if the search text lacks the chip's name."""
     if "&" not in word and "\\" not in word:
         claims = select(DriverTraitsRow.driver_id).where(inside(DriverTraitsRow.boards, word) > 0)
         return DriverRow.id.in_(claims)
-    # Several words of an id: who has them all is asked for the ids themselves, if these are few.
+    # Several words of an id: read the ids of the drivers that have them all, if they are few.
     parts = [part for part in _BETWEEN.split(word) if part]
     has_all = select(DriverRow.id).join(DriverTraitsRow, DriverTraitsRow.driver_id == DriverRow.id)
     for part in parts:
@@ -149,7 +149,7 @@ def _board_condition(session: Session, inside: _Inside, word: str) -> ColumnElem
 
 
 def _word_condition(inside: _Inside, sorted_into: Iterable[str], word: str) -> ColumnElement[bool]:
-    # Neither database folds the case of all letters as the search text was folded.
+    # SQLite and PostgreSQL fold case differently from str.casefold, so this is done here.
     categories = [text for text in sorted_into if word in text.casefold()]
     return or_(
         inside(DriverRow.search_text, word) > 0,
@@ -159,13 +159,13 @@ def _word_condition(inside: _Inside, sorted_into: Iterable[str], word: str) -> C
 
 
 def _beginning(start: str) -> Select[int]:
-    """Drivers that claim an id which begins so: one place of the index."""
+    """Drivers that claim an id with this beginning: one range of the index."""
     column = HardwareIdRow.hardware_id
     return select(HardwareIdRow.driver_id).where(column >= start, column < start + _LAST)
 
 
 def _beginnings(word: str) -> Iterator[str]:
-    """How an id begins that somebody may mean by this word."""
+    """The beginnings of an id that this word may mean."""
     upper = word.upper()
     if "\\" in upper:
         yield upper
@@ -176,7 +176,7 @@ def _beginnings(word: str) -> Iterator[str]:
 
 
 def _pasted_ids(text: str) -> tuple[str, ...]:
-    """The ids of a device whose whole PNPDeviceID was pasted; none for other searches."""
+    """The ids of a device whose whole PNPDeviceID was pasted; empty for other searches."""
     if "\\" not in text or "dev_" not in text.casefold() or "subsys_" not in text.casefold():
         return ()
     try:
@@ -206,7 +206,7 @@ def _groups(session: Session, meant: ColumnElement[bool]) -> list[_Group]:
 
 
 def _narrowed(groups: Iterable[_Group], wanted: DriverFilter) -> Iterator[ColumnElement[bool]]:
-    """What the filters ask of a row."""
+    """The conditions of the filters."""
     if wanted.kind is not None:
         yield DriverRow.kind == wanted.kind
     if wanted.enabled is not None:

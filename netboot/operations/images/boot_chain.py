@@ -1,6 +1,6 @@
-"""How machines start an image: which of its chains, and the wimboot that the administrator brings.
+"""How machines start an image: its preferred chain, and the wimboot that you supply.
 
-Which chain is preferred is a property of the image, by firmware: it takes effect with the next
+The preferred chain is a property of the image, for each firmware: it takes effect with the next
 version that is built and distributed, as every other change does.
 """
 
@@ -15,7 +15,8 @@ from netboot.images.boot_image.description import ImageFacts
 from netboot.images.boot_image.properties import Properties
 from netboot.images.servicing import boot_layout as layout
 from netboot.images.versions.content_version import ManifestFile
-from netboot.operations.images.images import ImageView, get_image
+from netboot.operations.images.properties import read_file
+from netboot.operations.images.view import ImageView, get_image
 from netboot.site import Site
 from netboot.store.images.rows import find_image
 
@@ -23,8 +24,10 @@ WIMBOOT = "wimboot"
 LARGEST_WIMBOOT = 1 << 20
 """Bytes; wimboot itself is below 100 KiB."""
 
+# Linux/x86 boot protocol (Documentation/arch/x86/boot.rst): the set-up header's magic.
 _AT_LINUX_MAGIC = 0x202
 _LINUX_MAGIC = b"HdrS"
+_PUBLISHER = "Take the released file called wimboot from ipxe.org/wimboot, not an archive."
 _SHA256 = re.compile(r"(sha256:)?[0-9a-fA-F]{64}")
 
 
@@ -37,10 +40,7 @@ class Wimboot:
 
 
 def prefer_chain(site: Site, image: str, *, chains: Mapping[str, str]) -> ImageView:
-    """Prefer a chain for a firmware (`bios`, `uefi`); an empty one gives the choice back.
-
-    Raises NotFound; InvalidInput when the image cannot be started in that way.
-    """
+    """Prefer a chain for a firmware (`bios`, `uefi`), or none. Raises NotFound, InvalidInput."""
     with site.database.writing() as session:
         row = find_image(session, image)
         properties = Properties.from_json(row.properties)
@@ -57,19 +57,18 @@ def prefer_chain(site: Site, image: str, *, chains: Mapping[str, str]) -> ImageV
 
 
 def import_wimboot(site: Site, path: Path, *, sha256: str = "") -> Wimboot:
-    """Serve this wimboot from now on; the daemons take it up at once.
+    """Serve this wimboot from now on; the daemons use it at once.
 
-    `sha256` is the digest that its publisher names, for comparison. Raises InvalidInput when the
-    file is no wimboot, or not the one that was meant.
+    `sha256` is the digest that its publisher names. Raises InvalidInput if the file is not wimboot
+    or has another digest.
     """
-    data = _read(path)
+    data = read_file(path, LARGEST_WIMBOOT, hint=_PUBLISHER)
     if sha256 and not _SHA256.fullmatch(sha256):
-        raise InvalidInput(f"{sha256[:80]!r} is no SHA-256", hint="It has 64 hexadecimal digits.")
+        raise InvalidInput(
+            f"{sha256[:80]!r} is not a SHA-256 digest", hint="It has 64 hexadecimal digits."
+        )
     _require_wimboot(path, data)
-    with site.blobs.staging_folder() as work:
-        copy = work / WIMBOOT
-        copy.write_bytes(data)
-        stored = site.point.blobs.add_file(copy)
+    stored = site.point.blobs.add_bytes(data)
     named = "sha256:" + sha256.lower().removeprefix("sha256:")
     if sha256 and stored.digest != named:
         raise InvalidInput(
@@ -81,10 +80,7 @@ def import_wimboot(site: Site, path: Path, *, sha256: str = "") -> Wimboot:
 
 
 def served_wimboot(site: Site) -> Wimboot | None:
-    """The wimboot that is served, its bytes checked; None where none was imported.
-
-    Raises ContentFault when its bytes are gone or altered.
-    """
+    """The wimboot that is served, or None. Raises ContentFault for missing or altered bytes."""
     held = site.point.load().supplied.get(WIMBOOT)
     if held is None:
         return None
@@ -93,14 +89,14 @@ def served_wimboot(site: Site) -> Wimboot | None:
 
 
 def forget_wimboot(site: Site) -> None:
-    """Serve no wimboot any more. Raises NotFound."""
+    """Stop serving wimboot. Raises NotFound."""
     if WIMBOOT not in site.point.load().supplied:
         raise NotFound("no wimboot was imported")
     site.point.supply(WIMBOOT, None)
 
 
 def _require_offered(facts: ImageFacts, properties: Properties, firmware: str, chain: str) -> None:
-    """Refuse a chain that this source does not offer to machines of that firmware."""
+    """Refuse a chain that this source does not offer on that firmware."""
     names = {file.name for file in facts.boot_files}
     if properties.boot_sdi:
         names.add("boot.sdi")
@@ -109,35 +105,17 @@ def _require_offered(facts: ImageFacts, properties: Properties, firmware: str, c
         sources = {missing.name: missing.source for missing in facts.missing}
         raise InvalidInput(
             f"{firmware.upper()} machines cannot start this image by {chain}:"
-            f" it holds no {', '.join(lacking)}",
+            f" it does not contain {', '.join(lacking)}",
             hint=sources.get(lacking[0], "Choose another chain, or leave the choice to netboot."),
         )
 
 
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(LARGEST_WIMBOOT + 1)
-    except OSError as fault:
-        raise InvalidInput(
-            f"{path} cannot be read: {fault.strerror}", hint="Name the file of wimboot."
-        ) from fault
-    if len(data) > LARGEST_WIMBOOT:
-        raise InvalidInput(
-            f"{path} is larger than any wimboot", hint="Take the file called wimboot, no archive."
-        )
-    return data
-
-
 def _require_wimboot(path: Path, data: bytes) -> None:
-    """Wimboot is a Linux kernel to BIOS loaders and a UEFI program to the others, in one file."""
+    """Wimboot is both a Linux kernel (for BIOS loaders) and a UEFI program (ipxe.org/wimboot)."""
     is_kernel = data[_AT_LINUX_MAGIC : _AT_LINUX_MAGIC + 4] == _LINUX_MAGIC
     try:
         pe.parse(data, size=len(data))
     except FormatError:
         is_kernel = False
     if not is_kernel or b"wimboot" not in data:
-        raise InvalidInput(
-            f"{path} is no wimboot",
-            hint="Its publisher is ipxe.org/wimboot; take the released file called wimboot.",
-        )
+        raise InvalidInput(f"{path} is not wimboot", hint=_PUBLISHER)

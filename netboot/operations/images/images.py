@@ -1,4 +1,4 @@
-"""Boot images: the recipe of each is changed here, and images are deleted."""
+"""Boot images: change the recipe of one, or delete it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -40,10 +40,7 @@ __all__ = [
 def add_driver(
     site: Site, image: str, driver: str, *, confirmed: bool = False, row_version: int | None = None
 ) -> ImageView:
-    """Put a driver into the recipe; nothing is built and nothing served changes.
-
-    Raises DriverNotEnabled, WrongArchitecture, NotBootCritical, AlreadyExists, EditConflict.
-    """
+    """Add one driver to the recipe; see `add_drivers`."""
     return add_drivers(site, image, (driver,), confirmed=confirmed, row_version=row_version)
 
 
@@ -56,10 +53,11 @@ def add_drivers(
     enable: bool = False,
     row_version: int | None = None,
 ) -> ImageView:
-    """Put several drivers into the recipe: all of them, or none when one cannot be added.
+    """Add drivers to the recipe: all of them, or none if one cannot be added.
 
-    With `enable` they are enabled on the way. Drivers that are known to want an order get it.
-    Raises what `add_driver` raises, and InvalidInput for a package that cannot be enabled.
+    With `enable` they are enabled first. Drivers with a known order are put into it. Raises
+    DriverNotEnabled, WrongArchitecture, NotBootCritical, AlreadyExists, EditConflict, and
+    InvalidInput for a package that cannot be enabled.
     """
     with site.database.writing() as session:
         row = find_image(session, image)
@@ -75,10 +73,7 @@ def add_drivers(
 
 
 def arrange_drivers(site: Site, image: str, *, row_version: int | None = None) -> ImageView:
-    """Put the recipe's drivers into the order that known pairs ask for, otherwise as they are.
-
-    Raises NotFound, EditConflict.
-    """
+    """Sort the drivers as known pairs require. Raises NotFound, EditConflict."""
     with site.database.writing() as session:
         row = find_image(session, image)
         value = image_value(session, row)
@@ -93,17 +88,14 @@ def arrange_drivers(site: Site, image: str, *, row_version: int | None = None) -
 def remove_driver(
     site: Site, image: str, driver: str, *, row_version: int | None = None
 ) -> ImageView:
-    """Take a driver out of the recipe. Raises NotFound, EditConflict."""
+    """Remove one driver from the recipe; see `remove_drivers`."""
     return remove_drivers(site, image, (driver,), row_version=row_version)
 
 
 def remove_drivers(
     site: Site, image: str, drivers: Sequence[str], *, row_version: int | None = None
 ) -> ImageView:
-    """Take several drivers out of the recipe: all of them, or none when one is not in it.
-
-    Raises NotFound, EditConflict.
-    """
+    """Remove drivers from the recipe: all of them, or none. Raises NotFound, EditConflict."""
     with site.database.writing() as session:
         row = find_image(session, image)
         value = image_value(session, row)
@@ -122,7 +114,7 @@ def remove_drivers(
 def set_comment(
     site: Site, image: str, comment: str, *, row_version: int | None = None
 ) -> ImageView:
-    """Change the comment. Raises EditConflict, InvalidInput."""
+    """Raises EditConflict, InvalidInput."""
     if len(comment) > boot_image.COMMENT_LIMIT:
         raise InvalidInput(f"a comment has at most {boot_image.COMMENT_LIMIT} characters")
     with site.database.writing() as session:
@@ -133,14 +125,14 @@ def set_comment(
 
 
 def set_default(site: Site, image: str) -> ImageView:
-    """Give this image to all machines of its architecture that have no other said for them."""
+    """Give this image to all machines of its architecture that have no deployment."""
     view = get_image(site, image)
     policy.set_default(site, view.name, view.architecture)
     return get_image(site, image)
 
 
 def delete_image(site: Site, image: str) -> None:
-    """Stop serving an image and forget it. Raises InUse when machines are assigned to it."""
+    """Delete an image and stop serving it. Raises InUse if machines are assigned to it."""
     with site.database.writing() as session:
         row = find_image(session, image)
         wants = session.scalars(
@@ -154,7 +146,7 @@ def delete_image(site: Site, image: str) -> None:
         name = row.name
         session.delete(row)
         session.flush()
-        # Before the commit: cut off here, the image is still known, and can be deleted again.
+        # Before the commit: if interrupted here, the image still exists and can be deleted again.
         site.point.forget(name)
     policy.drop(site, name)
 

@@ -1,6 +1,6 @@
 """Customise a boot image: scratch space, background, prestart command, files and the like.
 
-Law: what the image cannot take is refused at once, with the reason, and nothing is changed.
+Law: a change that the image cannot take is refused at once, with the reason.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -21,17 +21,14 @@ from netboot.site import Site
 from netboot.store.images.rows import find_image, image_value, unchanged
 
 PRESTART_FOLDER = "/Windows/Prestart"
-"""Where files of the prestart command lie: %SystemRoot%\\Prestart in the running image."""
+"""The folder of the prestart command's files: %SystemRoot%\\Prestart in the running image."""
 
 LABEL_LIMIT = 64
 
 
 @dataclass(frozen=True, slots=True)
 class FileProperty:
-    """A property that is one file.
-
-    It has at most `limit` bytes; `check` raises FormatError for bytes that cannot be it.
-    """
+    """A property that is a file of at most `limit` bytes; `check` raises FormatError."""
 
     field: str
     what: str
@@ -67,9 +64,9 @@ def set_details(
     comment: str | None = None,
     row_version: int | None = None,
 ) -> ImageView:
-    """Change the name, the version and the comment that people read; None leaves them.
+    """Change name, version label and comment; None keeps a value.
 
-    Version and comment decide no bytes, so nothing needs to be built for them; for the name see
+    None of them changes the bytes of a version; for the name see
     netboot.operations.images.renaming. Raises InvalidInput, AlreadyExists, InUse, EditConflict.
     """
     for text, limit, what in (
@@ -79,7 +76,7 @@ def set_details(
         if text is not None and len(text) > limit:
             raise InvalidInput(f"a {what} has at most {limit} characters")
     if version_label is not None and not version_label.isprintable():
-        raise InvalidInput("a version is one line that can be printed")
+        raise InvalidInput("a version is one line of printable characters")
     with site.database.writing() as session:
         row = find_image(session, image)
         label, text, called = row.version_label, row.comment, row.name
@@ -101,10 +98,7 @@ def set_details(
 def set_properties(
     site: Site, image: str, changes: Mapping[str, Any], *, row_version: int | None = None
 ) -> ImageView:
-    """Change properties that are values: fields of `Properties` but for those that are files.
-
-    Raises InvalidInput with the reason for what the image cannot take, EditConflict.
-    """
+    """Change fields of `Properties` that are no files. Raises InvalidInput, EditConflict."""
     known = {field.name for field in fields(Properties)} - _BY_FILE
     if unknown := set(changes) - known:
         raise InvalidInput(f"boot images have no property called {min(unknown)}")
@@ -114,35 +108,24 @@ def set_properties(
 def set_background(
     site: Site, image: str, picture: Path | None, *, row_version: int | None = None
 ) -> ImageView:
-    """Show this JPEG picture behind everything, or the image's own again (None).
-
-    Raises InvalidInput for what is no JPEG, or when the image shows no picture.
-    """
+    """Show this JPEG picture, or the image's own (None). Raises InvalidInput."""
     return _set_file(site, image, picture, BACKGROUND, row_version)
 
 
 def set_boot_sdi(
     site: Site, image: str, sdi: Path | None, *, row_version: int | None = None
 ) -> ImageView:
-    """Give the boot managers this boot.sdi, or the image's own again (None).
-
-    Raises InvalidInput.
-    """
+    """Use this boot.sdi, or the image's own (None). Raises InvalidInput."""
     return _set_file(site, image, sdi, BOOT_SDI, row_version)
 
 
 def add_file(
-    site: Site,
-    image: str,
-    file: Path,
-    target: str = "",
-    *,
-    row_version: int | None = None,
+    site: Site, image: str, file: Path, target: str = "", *, row_version: int | None = None
 ) -> ImageView:
-    """Put a file into the image at `target`, a path like /Tools/ask.cmd; one there is replaced.
+    """Add a file at `target`, a path like /Tools/ask.cmd; it replaces one of the same path.
 
-    Without a target it lies with the files of the prestart command; one that ends in a slash
-    is a folder. Raises InvalidInput.
+    A target that ends in a slash is a folder; without one it is the folder of the prestart command.
+    Raises InvalidInput.
     """
     wanted = target.strip().replace("\\", "/") or f"{PRESTART_FOLDER}/"
     path = wanted + file.name if wanted.endswith("/") else wanted
@@ -160,7 +143,7 @@ def add_file(
 def remove_file(
     site: Site, image: str, target: str, *, row_version: int | None = None
 ) -> ImageView:
-    """Take an extra file out of the recipe. Raises NotFound."""
+    """Remove an extra file from the recipe. Raises NotFound."""
 
     def change(now: Properties) -> Properties:
         kept = tuple(held for held in now.extra_files if held.path.lower() != target.lower())
@@ -175,10 +158,10 @@ def remove_file(
 def _set_file(
     site: Site, image: str, file: Path | None, wanted: FileProperty, row_version: int | None
 ) -> ImageView:
-    """Take the file into the store and the recipe, or the property back (None)."""
+    """Store the file and name it in the recipe; None removes the property."""
     digest = ""
     if file is not None:
-        data = _read(file, wanted.limit)
+        data = read_file(file, wanted.limit)
         try:
             wanted.check(data)
         except FormatError as fault:
@@ -186,6 +169,7 @@ def _set_file(
                 f"{file.name} cannot be {wanted.what}: {fault}", hint=wanted.hint
             ) from fault
         digest = site.blobs.add_bytes(data).digest
+
     change = {wanted.field: digest}
     return _change(site, image, lambda now: replace(now, **change), row_version)  # type: ignore[arg-type]
 
@@ -201,7 +185,7 @@ def _change(
         after = replace(before, properties=change(before.properties))
         unchanged(row, row_version, *_differences(after.properties, before.properties))
         refusal = _refusal(facts, after)
-        # What could not be built before is no reason to refuse a change that mends a part of it.
+        # If the old recipe fails for the same reason, this change is not to blame.
         if refusal is not None and str(refusal) != str(_refusal(facts, before)):
             raise refusal
         row.properties = after.properties.to_json()
@@ -209,7 +193,7 @@ def _change(
 
 
 def _differences(wanted: Properties, now: Properties) -> Iterator[Difference]:
-    """Where the properties that somebody wanted are not those that the image has."""
+    """The properties in which the wanted recipe differs from the current one."""
     for field in fields(Properties):
         yours, theirs = getattr(wanted, field.name), getattr(now, field.name)
         if field.name == "extra_files":
@@ -218,7 +202,7 @@ def _differences(wanted: Properties, now: Properties) -> Iterator[Difference]:
 
 
 def _refusal(facts: ImageFacts, image: BootImage) -> OperatorFault | None:
-    """Why a build of this recipe would be refused, or None."""
+    """Why this recipe cannot be built, or None."""
     try:
         plan(facts, image, 1)
     except OperatorFault as fault:
@@ -226,12 +210,13 @@ def _refusal(facts: ImageFacts, image: BootImage) -> OperatorFault | None:
     return None
 
 
-def _read(path: Path, limit: int) -> bytes:
+def read_file(path: Path, limit: int, *, hint: str = "") -> bytes:
+    """Read a file of at most `limit` bytes. Raises InvalidInput."""
     try:
         with path.open("rb") as stream:
             data = stream.read(limit + 1)
     except OSError as fault:
-        raise InvalidInput(f"{path} cannot be read: {fault.strerror}") from fault
+        raise InvalidInput(f"{path} cannot be read: {fault.strerror}", hint=hint) from fault
     if len(data) > limit:
-        raise InvalidInput(f"{path.name} is larger than {limit >> 20} MB")
+        raise InvalidInput(f"{path.name} is larger than {limit >> 20} MB", hint=hint)
     return data

@@ -1,9 +1,9 @@
-"""Give a boot image another name; whatever refers to it by name follows in the same step.
+"""Rename a boot image, and everything that refers to it by name.
 
-Deployments, defaults, known machines and what the point serves speak of the new name at once;
-content, versions and the addresses of files stay as they are, so nothing is copied and boots
-under way go on. What the image says of itself inside (boot menu, nb-image.ini) changes with
-the next build. The boot log keeps the name that an image had when it booted.
+Deployments, defaults, known machines and the distribution point get the new name at once; content,
+versions and addresses of files stay, so nothing is copied and current boots continue. The name
+inside the image (boot menu, nb-image.ini) changes with the next build. The boot log keeps the name
+at the time of the boot.
 """
 
 from sqlalchemy import select, update
@@ -23,31 +23,25 @@ from netboot.store.images.rows import image_value, refuse_twin
 
 
 def rename(site: Site, session: Session, row: ImageRow, name: str) -> None:
-    """Call the image `name`, in the caller's transaction.
-
-    Raises InvalidInput for what can be no name, AlreadyExists, InUse while a job works on it.
-    """
+    """Rename the image in the caller's transaction. Raises InvalidInput, AlreadyExists, InUse."""
     name, old = name.strip(), row.name
     if name == old:
         return
-    _require_name(image_value(session, row), name)
+    image = image_value(session, row)
+    # Its constructor checks the name.
+    BootImage(name=name, slug=slug(name), architecture=image.architecture, source=image.source)
     refuse_twin(session, name, but=row)
     _require_idle(session, old)
     for table in (DefaultImageRow, DeploymentRow, MachineRow):
         session.execute(update(table).where(table.image_name == old).values(image_name=name))
     row.name, row.slug = name, slug(name)
     session.flush()
-    # Before the commit: cut off here, the point speaks of the new name, and a repetition mends it.
+    # Before the commit: if interrupted here, the point has the new name, and a repetition fixes it.
     site.point.rename(old, name, row.address)
 
 
-def _require_name(image: BootImage, name: str) -> None:
-    """The rules' own look at a name."""
-    BootImage(name=name, slug=slug(name), architecture=image.architecture, source=image.source)
-
-
 def _require_idle(session: Session, name: str) -> None:
-    """A job knows its image by name: it would not find it any more."""
+    """Jobs refer to their image by name and would not find it."""
     for job in session.scalars(select(JobRow).where(JobRow.finished_at.is_(None))):
         if job.arguments.get("image") == name:
             raise InUse(

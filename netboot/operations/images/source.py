@@ -1,13 +1,13 @@
-"""Sources: import a WIM or an ISO, and take a newer source for an image that there is already.
+"""Sources: import a WIM or an ISO, and replace an image's source by a newer one.
 
-A newer source is examined first and waits as the image's *candidate*, with a report of what
-would change. Taking it changes the recipe alone; versions that were built keep theirs.
+A newer source is examined first and becomes the image's *candidate*, with a report of what would
+change. Taking it changes only the recipe; versions that were built keep their source.
 """
 
 import json
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,24 +31,18 @@ from netboot.operations import jobs
 from netboot.operations.deployments import deployments as policy
 from netboot.operations.images.view import ImageView, get_image
 from netboot.operations.jobs import JobKind
-from netboot.progress import Progress, silent
+from netboot.progress import ByteProgress, Progress, silent
 from netboot.site import Site
 from netboot.store.content.blobs import StoredBlob
 from netboot.store.database.records import ImageRow
-from netboot.store.images.rows import (
-    find_image,
-    free_address,
-    image_value,
-    refuse_twin,
-    unchanged,
-)
+from netboot.store.images.rows import find_image, free_address, image_value, refuse_twin, unchanged
 
 _NAME_A_FILE = "Name a .wim or .iso file on this machine."
 
 
 @dataclass(frozen=True, slots=True)
 class TakenIn:
-    """A file that was examined and stored. `name` says where it came from."""
+    """A file that was examined and stored; `name` is where it came from."""
 
     blob: StoredBlob
     facts: ImageFacts
@@ -64,10 +58,7 @@ def ask_import(
     index: int | None = None,
     comment: str = "",
 ) -> jobs.JobView:
-    """Queue an import of the uploaded WIM or ISO at `path` as a new boot image.
-
-    Raises InvalidInput for a name that is none, AlreadyExists for one that is taken.
-    """
+    """Queue an import of the uploaded WIM or ISO. Raises InvalidInput, AlreadyExists."""
     _require_free(site, name, comment)
     arguments = {
         "path": str(path),
@@ -91,11 +82,11 @@ def import_image(
     ours: bool = False,
     progress: Progress = silent,
 ) -> ImageView:
-    """Take a WIM, or the boot.wim of an ISO, in as the source of a new boot image.
+    """Import a WIM, or the boot.wim of an ISO, as the source of a new boot image.
 
-    The file itself is not touched; one that is `ours` (an upload) is linked instead of copied.
-    Raises InvalidInput, NotPermitted or Quarantined for a file that cannot be used,
-    WrongArchitecture when it is not what was asked for, AlreadyExists for a name that is taken.
+    The file is not changed; one that is `ours` (an upload) is linked instead of copied. Raises
+    InvalidInput, NotPermitted or Quarantined for a file that cannot be used, WrongArchitecture,
+    AlreadyExists.
     """
     _require_free(site, name, comment)
     taken = _take_in(site, path, index, architecture, ours=ours, progress=progress)
@@ -109,13 +100,29 @@ def import_image(
     with site.database.writing() as session:
         refuse_twin(session, image.name)
         address = free_address(session, image.slug)
-        session.add(_row(image, taken, address, is_lab=is_lab))
+        session.add(
+            ImageRow(
+                name=image.name,
+                slug=image.slug,
+                address=address,
+                architecture=image.architecture.value,
+                source_digest=image.source.digest,
+                source_size=image.source.size,
+                source_name=taken.name[:255],
+                image_index=image.source.image_index,
+                facts=taken.facts.to_json(),
+                properties=image.properties.to_json(),
+                comment=comment,
+                is_lab=is_lab,
+                created_at=time.time(),
+            )
+        )
     policy.adopt(site, image.name, image.architecture)
     return get_image(site, image.name)
 
 
 def ask_examine(site: Site, image: str, path: Path, *, index: int | None = None) -> jobs.JobView:
-    """Queue an examination of the uploaded file at `path` as a newer source. Raises NotFound."""
+    """Queue an examination of the uploaded file as a newer source. Raises NotFound."""
     name = get_image(site, image).name
     return jobs.submit(
         site,
@@ -134,23 +141,23 @@ def examine_source(
     ours: bool = False,
     progress: Progress = silent,
 ) -> ImageView:
-    """Make a newer source the image's candidate, with a report; nothing else changes by it.
+    """Make a newer source the image's candidate, with a report; nothing else changes.
 
-    Raises what `import_image` raises, and InvalidInput for the source that the image has.
+    Raises what `import_image` raises, and InvalidInput for the image's current source.
     """
     view = get_image(site, image)
     taken = _take_in(site, path, index, view.architecture, ours=ours, progress=progress)
     same = (view.source_digest, view.facts.index) == (taken.blob.digest, taken.facts.index)
     if same and not view.source_altered_at:
         raise InvalidInput(
-            f"{path.name} is the very source that {view.name} has",
+            f"{path.name} is the source that {view.name} already has",
             hint="Name a newer file, or build a version to take changes of the recipe.",
         )
     report = _report(site, view, taken)
     with site.database.writing() as session:
         row = find_image(session, view.name)
         row.candidate = {
-            "recipe": _told(view),
+            "recipe": _lines(view),
             **asdict(taken.blob),
             "name": taken.name,
             "at": time.time(),
@@ -161,17 +168,17 @@ def examine_source(
 
 
 def take_source(site: Site, image: str, *, row_version: int | None = None) -> ImageView:
-    """Let the recipe use the candidate from now on.
+    """Replace the source by the candidate.
 
-    Raises NotFound, EditConflict, OperatorFault when the recipe cannot be built from it.
+    Raises NotFound, EditConflict, OperatorFault if the recipe cannot be built from it.
     """
     view = get_image(site, image)
     candidate = view.candidate
     if candidate is None:
         if row_version is not None and row_version != view.row_version:
             raise EditConflict(
-                f"the newer source of {view.name} was taken or given up since you opened it",
-                hint="Look at the source that the image has now.",
+                f"the newer source of {view.name} was taken or discarded since you opened it",
+                hint="Look at the image's current source.",
                 difference=(Difference("source", "the newer one", view.source_name),),
             )
         raise NotFound(
@@ -181,15 +188,15 @@ def take_source(site: Site, image: str, *, row_version: int | None = None) -> Im
     with site.database.writing() as session:
         row = find_image(session, view.name)
         unchanged(row, row_version, *_differences(row.candidate.get("recipe", {}), view))
-        # The recipe may have changed since the report was made: what counts is that of today.
+        # The recipe may have changed since the report: the current one counts.
         change = compare_sources(image_value(session, row), old=view.facts, new=candidate.facts)
         if change.conflicts:
             raise OperatorFault(
                 f"{view.name} cannot be built from {candidate.name}: {change.conflicts[0]}",
-                hint="Change the image's drivers or properties first, or give the source up.",
+                hint="Change the image's drivers or properties first, or discard the newer source.",
             )
         if not site.blobs.keep(candidate.digest):
-            raise BlobMissing(f"the examined source {candidate.digest} is gone; examine it anew")
+            raise BlobMissing(f"the examined source {candidate.digest} is gone; examine it again")
         row.source_digest, row.source_size = candidate.digest, candidate.size
         row.source_name, row.image_index = candidate.name, candidate.facts.index
         row.facts = candidate.facts.to_json()
@@ -197,8 +204,8 @@ def take_source(site: Site, image: str, *, row_version: int | None = None) -> Im
     return get_image(site, view.name)
 
 
-def _told(view: ImageView) -> dict[str, str]:
-    """What a recipe says, line by line, so that a later one can be held against it."""
+def _lines(view: ImageView) -> dict[str, str]:
+    """The lines of a recipe, to compare with a later one."""
     return {
         "source": f"{view.source_name} {view.source_digest[:19]}",
         **{f"driver {one.name}": one.version for one in view.drivers},
@@ -210,11 +217,8 @@ def _told(view: ImageView) -> dict[str, str]:
 
 
 def _differences(seen: Mapping[str, str], view: ImageView) -> tuple[Difference, ...]:
-    """Where the recipe that the report was made for is not that of today.
-
-    Whoever takes the source wants it for the recipe that was seen, so that is what was sent.
-    """
-    now = _told(view)
+    """Where the recipe that the administrator saw in the report differs from the current one."""
+    now = _lines(view)
     return tuple(
         Difference(line, seen.get(line, ""), now.get(line, ""), seen.get(line, ""))
         for line in dict.fromkeys((*seen, *now))
@@ -222,7 +226,7 @@ def _differences(seen: Mapping[str, str], view: ImageView) -> tuple[Difference, 
 
 
 def give_up_source(site: Site, image: str) -> ImageView:
-    """Forget the candidate; its bytes go with the next clean-up. Raises NotFound."""
+    """Forget the candidate; the next clean-up deletes its bytes. Raises NotFound."""
     with site.database.writing() as session:
         row = find_image(session, image)
         row.candidate = {}
@@ -239,7 +243,7 @@ def _take_in(
     ours: bool,
     progress: Progress,
 ) -> TakenIn:
-    """Examine and store a WIM, or the one in an ISO; the store is the last to change."""
+    """Examine and store a WIM, or the one in an ISO. The store changes last."""
     from netboot.store.wim.iso import is_iso, take_boot_wim
     from netboot.store.wim.source import take_in
 
@@ -250,7 +254,7 @@ def _take_in(
             if is_iso(path):
                 wim = take_boot_wim(path, workdir, progress=_share(progress, 0.0, 0.3))
                 name, ours, begin = f"{path.name}: boot.wim", True, 0.3
-            progress(begin, "looking into the WIM")
+            progress(begin, "examining the WIM")
             source = workdir / "source"
             facts, blob = take_in(
                 wim,
@@ -260,18 +264,22 @@ def _take_in(
                 workdir=workdir,
                 progress=_share(progress, begin, 0.9),
             )
-            _require_architecture(path, facts, architecture)
+            if architecture not in {None, facts.architecture}:
+                raise WrongArchitecture(
+                    f"{path.name} is {facts.architecture}, not {architecture}",
+                    hint=f"Import it as {facts.architecture}, or name the other file.",
+                )
             progress(0.9, "storing the source")
         return TakenIn(site.blobs.adopt(source, blob), facts, name)
 
 
-def _share(tell: Progress, low: float, high: float) -> Callable[[str, int, int], None]:
+def _share(progress: Progress, low: float, high: float) -> ByteProgress:
     """Progress in bytes as a part of the whole."""
-    return lambda stage, done, total: tell(low + (high - low) * done / max(1, total), stage)
+    return lambda stage, done, total: progress(low + (high - low) * done / max(1, total), stage)
 
 
 def _report(site: Site, view: ImageView, taken: TakenIn) -> SourceChange:
-    """The difference report; without the old source's files where that is damaged."""
+    """The difference report; without the old source's files if that is damaged."""
     from netboot.store.wim.inspector import list_files
 
     old = new = None
@@ -289,26 +297,8 @@ def _report(site: Site, view: ImageView, taken: TakenIn) -> SourceChange:
     return compare_sources(image, old=view.facts, new=taken.facts, old_files=old, new_files=new)
 
 
-def _row(image: BootImage, taken: TakenIn, address: str, *, is_lab: bool) -> ImageRow:
-    return ImageRow(
-        name=image.name,
-        slug=image.slug,
-        address=address,
-        architecture=image.architecture.value,
-        source_digest=image.source.digest,
-        source_size=image.source.size,
-        source_name=taken.name[:255],
-        image_index=image.source.image_index,
-        facts=taken.facts.to_json(),
-        properties=image.properties.to_json(),
-        comment=image.comment,
-        is_lab=is_lab,
-        created_at=time.time(),
-    )
-
-
 def _require_free(site: Site, name: str, comment: str) -> None:
-    """Refuse a name early: reading a large WIM first would waste the operator's time."""
+    """Refuse a name before a large WIM is read for nothing."""
     probe = BootImage(
         name=name.strip(),
         slug=boot_image.slug(name),
@@ -322,34 +312,21 @@ def _require_free(site: Site, name: str, comment: str) -> None:
 
 @contextmanager
 def _unchanging(path: Path) -> Iterator[None]:
-    """What was looked into must be what is stored: refuse a file that changes meanwhile."""
+    """Refuse a file that changes while it is examined and stored."""
     try:
         before = path.stat()
         if not stat.S_ISREG(before.st_mode):
-            raise InvalidInput(
-                f"{path} is no file", hint="Name a .wim or .iso file on this machine."
-            )
+            raise InvalidInput(f"{path} is not a file", hint=_NAME_A_FILE)
         yield
         after = path.stat()
     except FileNotFoundError as fault:
         raise InvalidInput(f"there is no file {path}", hint=_NAME_A_FILE) from fault
     except PermissionError as fault:
         raise NotPermitted(
-            f"{path} cannot be read: {fault.strerror}", hint="Mend its owner or its mode."
+            f"{path} cannot be read: {fault.strerror}", hint="Correct its owner or its mode."
         ) from fault
-    if (before.st_ino, before.st_size, before.st_mtime_ns) != (
-        after.st_ino,
-        after.st_size,
-        after.st_mtime_ns,
-    ):
+    first, last = ((one.st_ino, one.st_size, one.st_mtime_ns) for one in (before, after))
+    if first != last:
         raise InvalidInput(
-            f"{path} changed while it was imported", hint="Wait until it is whole, then repeat."
-        )
-
-
-def _require_architecture(path: Path, facts: ImageFacts, wanted: Architecture | None) -> None:
-    if wanted is not None and facts.architecture is not wanted:
-        raise WrongArchitecture(
-            f"{path.name} is {facts.architecture}, not {wanted}",
-            hint=f"Import it as {facts.architecture}, or name the other file.",
+            f"{path} changed while it was imported", hint="Wait until it is complete, then repeat."
         )

@@ -1,4 +1,4 @@
-"""A boot image as pages, API and command line show it: read from the rows, nothing is changed."""
+"""A boot image as pages, API and command line show it, read from the rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,18 +18,12 @@ from netboot.images.versions.distribution import status
 from netboot.operations.deployments import deployments as policy
 from netboot.site import Site
 from netboot.store.database.records import ImageRow
-from netboot.store.images.rows import (
-    all_images,
-    find_image,
-    image_value,
-    secrets_in,
-    versions_of,
-)
+from netboot.store.images.rows import all_images, find_image, image_value, secrets_in, versions_of
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A newer source that was examined and waits: `size` in bytes, `at` in epoch seconds."""
+    """A newer source that was examined: `size` in bytes, `at` in epoch seconds."""
 
     digest: str
     name: str
@@ -50,13 +44,13 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True)
 class ImageView:
-    """A boot image as pages, API and CLI show it.
+    """A boot image.
 
-    `versions` are newest first and `current` is the first of them; `served_version` is what
-    machines get now. `distribution` is a DistributionStatus value. `disabled_drivers` are names
-    of drivers that the recipe holds although they were disabled since. `secrets` stand in the
-    source or the newest version and nobody has accepted them. `altered` names the damaged files
-    of each version that is out of service; `source_altered_at` is epoch seconds, 0 while sound.
+    `versions` are newest first, `current` is the newest; machines get `served_version`.
+    `distribution` is a DistributionStatus value. `disabled_drivers` are in the recipe but were
+    disabled since. `secrets` are in the source or the newest version and were not accepted.
+    `altered` are the damaged files of each version that is out of service; `source_altered_at` is
+    epoch seconds, 0 while intact.
     """
 
     name: str
@@ -87,11 +81,10 @@ class ImageView:
     source_altered_at: float
 
     def version(self, number: int) -> ContentVersion | None:
-        """The version with this number, or None."""
         return next((version for version in self.versions if version.number == number), None)
 
     def require_version(self, number: int) -> ContentVersion:
-        """The version with this number. Raises NotFound naming those there are."""
+        """Raises NotFound, with the versions that exist."""
         version = self.version(number)
         if version is None:
             known = ", ".join(str(one.number) for one in self.versions) or "none yet"
@@ -128,6 +121,7 @@ def _view(
     altered = {held.number: tuple(held.altered) for held in row.versions if held.altered}
     is_altered = current is not None and current.number in altered
     newest = current.number if current else None
+    made = row.override
     return ImageView(
         name=row.name,
         slug=row.slug,
@@ -149,9 +143,9 @@ def _view(
         is_default=defaults.get(image.architecture) == row.name,
         is_lab=row.is_lab,
         row_version=row.row_version,
-        candidate=_candidate(row.candidate),
-        secrets=unaccepted(secrets_of(row), row.override.get("accepted", ())),
-        acceptance=_acceptance(row.override),
+        candidate=_candidate(row.candidate) if row.candidate else None,
+        secrets=unaccepted(secrets_of(row), made.get("accepted", ())),
+        acceptance=Acceptance(made["by"], made["at"], made["reason"]) if made else None,
         findings=tuple(row.versions[0].findings) if row.versions else (),
         altered=altered,
         source_altered_at=row.source_altered_at,
@@ -159,15 +153,13 @@ def _view(
 
 
 def secrets_of(row: ImageRow) -> tuple[SecretFinding, ...]:
-    """What lies in the source and, where one was built, in the newest version."""
+    """The secrets in the source and, if there is one, in the newest version."""
     source = [SecretFinding(**secret) for secret in row.facts.get("secrets", ())]
     newest = secrets_in(row.versions[0]) if row.versions else ()
     return tuple(dict.fromkeys((*source, *newest)))
 
 
-def _candidate(data: dict[str, Any]) -> Candidate | None:
-    if not data:
-        return None
+def _candidate(data: dict[str, Any]) -> Candidate:
     return Candidate(
         digest=data["digest"],
         name=data["name"],
@@ -176,7 +168,3 @@ def _candidate(data: dict[str, Any]) -> Candidate | None:
         facts=ImageFacts.from_json(data["facts"]),
         report=SourceChange.from_json(data["report"]),
     )
-
-
-def _acceptance(data: dict[str, Any]) -> Acceptance | None:
-    return Acceptance(data["by"], data["at"], data["reason"]) if data else None

@@ -1,13 +1,12 @@
-"""Coverage: which machines an image will bring up, told before anything boots.
+"""Coverage: which machines an image will bring up, before they boot.
 
-The recipe is what the next version will hold; what is served now may hold less. Both can be
-asked for. All of it is computed from the rows as they are now. Of a whole fleet that takes a
-while: pages show what the worker stored of it (`fleet_results`).
+The recipe is what the next version will hold; the served version may hold less. Both can be asked
+for. All is computed from the current rows, which takes a while for a whole fleet: pages show what
+the worker stored (`fleet_results`).
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -36,14 +35,12 @@ from netboot.site import Site
 from netboot.store.database.records import DriverRow
 from netboot.store.drivers.rows import claimants, load_drivers, load_packages
 
-T = TypeVar("T")
-
 IN_A_QUERY = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What becomes of a machine that boots now: the image it gets first, and its coverage."""
+    """The image that a machine gets at its next boot, and its coverage."""
 
     image: str
     coverage: MachineCoverage
@@ -52,8 +49,8 @@ class Outlook:
 def coverage(site: Site, image: str, *, everybody: bool = False, served: bool = False) -> Coverage:
     """An image against the machines that would get it, or against all with `everybody`.
 
-    The image's recipe is asked, or with `served` the version that machines get now; lists by
-    hand always count. Raises NotFound.
+    It judges the recipe, or with `served` the version that machines get now; imported device lists
+    always count. Raises NotFound.
     """
     view, known = images.get_image(site, image), list_machines(site)
     if not everybody:
@@ -63,7 +60,7 @@ def coverage(site: Site, image: str, *, everybody: bool = False, served: bool = 
 
 
 def meant_for(image: str, machines: Iterable[KnownMachine], decide: Decide) -> list[KnownMachine]:
-    """Those of the machines that an image is for: they would get it, or are lists by hand."""
+    """The machines that would get the image, and the imported device lists."""
     return [
         machine
         for machine in machines
@@ -72,7 +69,7 @@ def meant_for(image: str, machines: Iterable[KnownMachine], decide: Decide) -> l
 
 
 def outlook_of(site: Site, machines: Iterable[KnownMachine]) -> dict[str, Outlook]:
-    """What becomes of these machines if they boot now, by key; of those that get an image."""
+    """The outlook of these machines by key, without those that get no image."""
     by_image: dict[str, list[KnownMachine]] = {}
     decide = decider(site)
     for machine in machines:
@@ -90,7 +87,7 @@ def outlook_of(site: Site, machines: Iterable[KnownMachine]) -> dict[str, Outloo
 
 
 def outlook(site: Site) -> dict[str, Outlook]:
-    """What becomes of each machine that boots now, by its key; of those that get an image."""
+    """The outlook of each machine by key, without those that get no image."""
     return outlook_of(site, list_machines(site))
 
 
@@ -103,10 +100,7 @@ def lacking(site: Site) -> int:
 def machine_coverage(
     site: Site, image: str, machine: KnownMachine, *, served: bool = False
 ) -> MachineCoverage:
-    """What an image does for one machine, whether it would get it or not.
-
-    Its recipe is asked, or with `served` the version that machines get now. Raises NotFound.
-    """
+    """What an image does for one machine, whether it would get it or not. Raises NotFound."""
     view = images.get_image(site, image)
     drivers = Shelf(site, [machine], [view]).drivers_of(view, served=served)
     return drivers.cover([machine.as_machine()]).machines[0]
@@ -115,7 +109,7 @@ def machine_coverage(
 def machines_coverage(
     site: Site, view: ImageView, names: Collection[str], *, served: bool = False
 ) -> tuple[MachineCoverage, ...]:
-    """As `machine_coverage`, of several machines by key; not of those that are known no more."""
+    """As `machine_coverage`, for several machines by key; unknown keys are left out."""
     known = find_machines_named(site, names)
     drivers = Shelf(site, known, [view]).drivers_of(view, served=served)
     return drivers.cover(machine.as_machine() for machine in known).machines
@@ -124,10 +118,7 @@ def machines_coverage(
 def candidates(
     site: Site, device: Device, architecture: Architecture, *, build: int = 0
 ) -> list[Match]:
-    """The catalog's drivers for a device, enabled or not, the one that Windows takes first.
-
-    `build` is that of the Windows PE, 0 for the newest.
-    """
+    """The drivers for a device, enabled or not, best first; `build` 0 is the newest Windows PE."""
     build = build or NEWEST
     with site.database.transaction() as session:
         claiming = _claiming(session, wanted_ids([Machine("", (device,))], build))
@@ -135,25 +126,19 @@ def candidates(
 
 
 def fix(site: Site, image: str, *drivers: str) -> ImageView:
-    """Enable drivers of the catalog if need be, and add them to the image's recipe.
-
-    Raises what add_drivers raises.
-    """
+    """Enable drivers and add them to the image's recipe. Raises what `add_drivers` raises."""
     return images.add_drivers(site, image, drivers, enable=True)
 
 
 def fix_all(site: Site, image: str, *, everybody: bool = False) -> tuple[Driver, ...]:
-    """Add the best driver for each device that lacks one; those that were added.
-
-    Raises what add_drivers raises.
-    """
+    """Add the best driver for each device that lacks one; returns them. Raises as `fix`."""
     drivers = tuple(driver for driver, _ in coverage(site, image, everybody=everybody).fixes)
     fix(site, image, *(driver.digest for driver in drivers))
     return drivers
 
 
 def remove_unneeded(site: Site, image: str, *, everybody: bool = False) -> tuple[Driver, ...]:
-    """Take the drivers out of the recipe that no machine needs; those that were removed."""
+    """Remove the drivers that no machine needs from the recipe; returns them."""
     found = coverage(site, image, everybody=everybody).unneeded
     drivers = tuple(weight.driver for weight in found)
     images.remove_drivers(site, image, [driver.digest for driver in drivers])
@@ -161,10 +146,10 @@ def remove_unneeded(site: Site, image: str, *, everybody: bool = False) -> tuple
 
 
 class Shelf:
-    """The catalog's drivers for some machines, read once for all images that they may get.
+    """The drivers for some machines, read once for all images that they may get.
 
-    Of a large catalog a few thousand drivers claim an id of any machine; of these only the
-    models that do are read.
+    In a large catalog a few thousand drivers claim an id of some machine; only the models that do
+    are read.
     """
 
     def __init__(
@@ -184,21 +169,19 @@ class Shelf:
     def drivers_of(self, view: ImageView, *, served: bool, weighed: bool = False) -> ImageDrivers:
         """The drivers of an image's recipe, or with `served` of the version that machines get.
 
-        Only when they are to be `weighed` those are read, too, that no machine needs.
+        Drivers that no machine needs are read only to be `weighed`.
         """
         digests = _digests(view, served=served)
         meant = [self._claiming[digest] for digest in digests if digest in self._claiming]
         index = DriverIndex((*meant, *_inside(view)))
-        added = self._added(digests) if weighed else ()
-        return ImageDrivers(
-            added, index, view.architecture, view.facts.build or NEWEST, self._index
-        )
-
-    def _added(self, digests: Sequence[str]) -> tuple[Driver, ...]:
-        """Those of the drivers that the catalog still has: a version outlives its drivers."""
-        with self._site.database.transaction() as session:
-            found = load_packages(session, digests)
-        return tuple(found[digest] for digest in digests if digest in found)
+        added: tuple[Driver, ...] = ()
+        if weighed:
+            with self._site.database.transaction() as session:
+                found = load_packages(session, digests)
+            # A version outlives its drivers: some may be gone from the catalog.
+            added = tuple(found[digest] for digest in digests if digest in found)
+        build = view.facts.build or NEWEST
+        return ImageDrivers(added, index, view.architecture, build, self._index)
 
 
 def _digests(view: ImageView, *, served: bool) -> list[str]:
@@ -209,7 +192,7 @@ def _digests(view: ImageView, *, served: bool) -> list[str]:
 
 
 def _inside(view: ImageView) -> tuple[Driver, ...]:
-    """What the source drives by itself: its own INFs, or where none were read, what is usual."""
+    """The drivers inside the source: its own INFs, or the usual ones if none were read."""
     if view.is_lab:
         return (inbox(LAB_PE_INBOX, view.architecture),)
     return inside(view.facts.inbox, view.architecture) or (
@@ -218,13 +201,12 @@ def _inside(view: ImageView) -> tuple[Driver, ...]:
 
 
 def _claiming(session: Session, ids: frozenset[str]) -> list[Driver]:
-    """The catalog's drivers that claim any of these ids, with the models that do."""
+    """The drivers that claim any of these ids, with the models that do."""
+    numbers = sorted(claimants(session, ids))
     return [
         driver
-        for part in _parts(sorted(claimants(session, ids)))
-        for driver in load_drivers(session, DriverRow.id.in_(part), claiming=ids)
+        for at in range(0, len(numbers), IN_A_QUERY)
+        for driver in load_drivers(
+            session, DriverRow.id.in_(numbers[at : at + IN_A_QUERY]), claiming=ids
+        )
     ]
-
-
-def _parts(whole: Sequence[T]) -> Iterable[Sequence[T]]:
-    return (whole[at : at + IN_A_QUERY] for at in range(0, len(whole), IN_A_QUERY))

@@ -1,11 +1,11 @@
 """Results about the whole fleet or catalog: the worker computes and stores them, pages show them.
 
-Each result says from what it was computed (its basis: change counters and the like). When the
-basis is another now, the result is out of date and the worker computes it again; until then pages
-show it with its time. Who acts on a result asks the operation itself for a fresh one.
+Each result has a basis: the change counters and the like from which it was computed. When the basis
+changes, the worker computes the result again; until then pages show the old one with its time.
+Actions never use a stored result.
 
-`refresh` takes one step at a time, so that the worker may rest between them. It may be ended at
-any moment: what was not stored is computed again.
+`refresh` takes one step at a time, so that the worker can rest between them. It may stop at any
+moment: what was not stored is computed again.
 """
 
 import json
@@ -45,12 +45,12 @@ LACKING, CONFLICTS, CLASHES = "lacking", "conflicts", "known pairs"
 FIXES_SHOWN = 25
 
 EDITION = 1
-"""Counts up when results are computed or stored in another way than before."""
+"""Raise it when results are computed or stored differently."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored(Generic[T]):
-    """A result as it was computed at `at` (epoch seconds); whether that is still how things are."""
+    """A result as computed at `at` (epoch seconds), and whether that is up to date."""
 
     value: T
     at: float
@@ -59,7 +59,7 @@ class Stored(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """A driver of an image: its bytes, how many machines need it, and whether that can be said."""
+    """A driver of an image: its bytes, how many machines need it, and whether that is known."""
 
     digest: str
     size: int
@@ -80,7 +80,6 @@ class CoverageFigures:
 
     @staticmethod
     def of(found: Coverage) -> "CoverageFigures":
-        """What of a coverage is stored."""
         return CoverageFigures(
             machines=tuple(one.machine.name for one in found.worst_first),
             network=found.shares[DriverKind.NETWORK],
@@ -96,7 +95,7 @@ class CoverageFigures:
 
 @dataclass(frozen=True, slots=True)
 class FleetCoverage:
-    """An image against a fleet, as pages show it: figures that were stored, drivers as of now."""
+    """An image against a fleet, as pages show it: stored figures, current drivers."""
 
     machines: tuple[str, ...]
     shares: Mapping[DriverKind, Counter[Status]]
@@ -123,7 +122,7 @@ class _Now:
 
     @property
     def catalog(self) -> str:
-        """The basis of what is asked of the whole catalog."""
+        """The basis of results about the whole catalog."""
         return _basis(self._changes["catalog"], *(pair.id for pair in shipped_pairs()))
 
     def image(self, row_version: int, served: int | None) -> str:
@@ -144,10 +143,7 @@ def _basis(*parts: object) -> str:
 def stored_coverage(
     site: Site, view: ImageView, *, everybody: bool = False, served: bool = False
 ) -> Stored[FleetCoverage] | None:
-    """An image against the machines that would get it, or against all with `everybody`.
-
-    As `coverage.coverage`, from what is stored; None while it was never computed.
-    """
+    """As `coverage.coverage`, from what is stored; None if it was never computed."""
     with site.database.transaction() as session:
         basis = _Now(session).image(view.row_version, view.served_version)
         found = _find(session, _key_of(view.slug, everybody=everybody, served=served), basis)
@@ -171,7 +167,7 @@ def stored_coverage(
 
 
 def stored_lacking(site: Site) -> Stored[int] | None:
-    """How many machines would boot without a network driver; None while it was never counted."""
+    """How many machines would boot without a network driver; None if never counted."""
     served = site.point.numbers()
     with site.database.transaction() as session:
         found = _find(session, LACKING, _Now(session).lacking(served))
@@ -179,7 +175,7 @@ def stored_lacking(site: Site) -> Stored[int] | None:
 
 
 def stored_conflicts(site: Site) -> Stored[ShownConflicts] | None:
-    """Conflicts among all drivers that are enabled; None while they were never computed."""
+    """Conflicts among all enabled drivers; None if never computed."""
     with site.database.transaction() as session:
         found = _find(session, CONFLICTS, _Now(session).catalog)
     if found is None:
@@ -188,7 +184,7 @@ def stored_conflicts(site: Site) -> Stored[ShownConflicts] | None:
 
 
 def stored_clashes(site: Site) -> tuple[ShownClash, ...]:
-    """What known pairs hold against the drivers that are enabled, as it was computed last."""
+    """The known pairs among the enabled drivers, as last computed."""
     with site.database.transaction() as session:
         found = computed_results.find(session, CLASHES)
     return _CLASHES.validate_python(found.value["clashes"]) if found else ()
@@ -200,7 +196,7 @@ def _find(session: Session, key: str, basis: str) -> Stored[dict[str, Any]] | No
 
 
 def refresh(site: Site) -> bool:
-    """Compute one result that is missing or out of date, the oldest first; False where none is."""
+    """Compute the oldest result that is missing or out of date; False if there is none."""
     served = site.point.numbers()
     with site.database.transaction() as session:
         known = computed_results.bases(session)
@@ -221,7 +217,7 @@ def refresh(site: Site) -> bool:
 
 
 def refresh_all(site: Site) -> None:
-    """Compute all that is missing or out of date: for a site that has no worker."""
+    """Compute all that is missing or out of date, for a site without a worker."""
     while refresh(site):
         pass
 
@@ -236,7 +232,6 @@ class _Result:
 
 
 def _results(session: Session, site: Site, served: Mapping[str, int]) -> Iterator[_Result]:
-    """All that is stored."""
     now = _Now(session)
     yield _Result((CONFLICTS, CLASHES), now.catalog, partial(_conflicts, site))
     yield _Result((LACKING,), now.lacking(served), partial(_lacking, site))
@@ -269,7 +264,7 @@ def _lacking(site: Site) -> dict[str, object]:
 
 
 def _coverages(site: Site, slug: str) -> dict[str, object]:
-    """An image in all variants; the machines are held against it once for each version."""
+    """An image in all variants; each version is compared with the machines once."""
     try:
         view = images.get_image(site, slug)
     except NotFound:  # deleted since

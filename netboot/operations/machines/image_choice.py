@@ -1,8 +1,6 @@
-"""Which image a known machine will get, and why: told before it asks.
+"""Which image a known machine will get, and why, before it asks.
 
-The same rules as at boot (netboot.boot.answer.policy), applied to what is known of a machine. A
-BIOS does not tell its processor's width, so such a machine may have two candidates until its
-boot image has reported.
+The same rules as at boot (netboot.boot.answer.policy), applied to what is known of a machine.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,10 +28,10 @@ _CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a machine will get: `images` are names, best first, none where there is no image.
+    """What a machine will get: `images` are names, best first, empty if there is none.
 
-    `reasons` are what the boot log would say now; they speak of what is distributed, while
-    `images` counts those too that were not distributed yet.
+    `reasons` are what the boot log would say now, about distributed images; `images` includes those
+    that are not distributed yet.
     """
 
     images: tuple[str, ...]
@@ -44,12 +42,12 @@ Decide = Callable[[KnownMachine], Decision]
 
 
 def boots_from_network(machine: KnownMachine) -> bool:
-    """Whether it is a machine with an address, not a list that somebody gave a name."""
+    """Whether this is a machine with a MAC address, not an imported list with a name."""
     return machine.source != LIST or is_mac(machine.key)
 
 
 def decider(site: Site) -> Decide:
-    """A function that decides for any machine, on what is set and distributed now."""
+    """A function that decides for any machine, by the current settings and images."""
     published = site.point.load()
     decided = policy.decided(site)
     defaults, assigned = decided.defaults, decided.deployments
@@ -57,7 +55,7 @@ def decider(site: Site) -> Decide:
 
     def decide(machine: KnownMachine) -> Decision:
         if not boots_from_network(machine):
-            return Decision((), ("A list by hand; it is held against every image.",))
+            return Decision((), ("An imported list; it is compared with every image.",))
         if machine.key in assigned or machine.key in published.assignments:
             own = assigned.get(machine.key)
             return _decision(machine, published, defaults, own.image if own else None)
@@ -77,7 +75,9 @@ def _decision(
 ) -> Decision:
     client = _client(machine)
     if client is None:
-        return Decision((own,) if own else _any(defaults), (NEVER_ASKED,))
+        order = (Architecture.X64, Architecture.X86, Architecture.ARM64)
+        possible = (own,) if own else tuple(defaults[one] for one in order if one in defaults)
+        return Decision(possible, (NEVER_ASKED,))
     choice = choose(client, published)
     reasons = (choice.reason,) if isinstance(choice, NoImage) else choice.reasons
     if own is not None:
@@ -86,23 +86,18 @@ def _decision(
     return Decision(tuple(image for image in wanted if image), reasons)
 
 
-def _any(defaults: Mapping[Architecture, str]) -> tuple[str, ...]:
-    """What it may get whatever its firmware is, 64-bit first."""
-    order = (Architecture.X64, Architecture.X86, Architecture.ARM64)
-    return tuple(defaults[architecture] for architecture in order if architecture in defaults)
-
-
 def _startable(machine: KnownMachine, client: BootClient) -> tuple[Architecture, ...]:
     """Architectures whose default it may get, best first."""
     if client.firmware is not Firmware.BIOS:
         return (client.architecture,) if client.architecture else ()
+    # A BIOS always asks as x86 (RFC 4578 type 0): only a report shows a 64-bit processor.
     if machine.source == REPORT and machine.architecture == Architecture.X64:
         return (Architecture.X64,)
     return (Architecture.X64, Architecture.X86)
 
 
 def _client(machine: KnownMachine) -> BootClient | None:
-    """The machine as it asks; None for one that never did."""
+    """The machine as it asks; None if it never did."""
     try:
         firmware = Firmware(machine.firmware.lower())
         architecture = Architecture(machine.architecture)

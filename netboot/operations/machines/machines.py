@@ -1,4 +1,4 @@
-"""Known machines and their devices: from boot reports, from iPXE, and from lists by hand."""
+"""Known machines and their devices: from boot reports, from iPXE, and from imported lists."""
 
 import re
 import time
@@ -24,17 +24,17 @@ from netboot.store.boots import machines as machine_rows
 
 __all__ = ["IPXE", "LIST", "REPORT", "KnownMachine", "find_machines", "get_machine"]
 
-# A name stands in the addresses of pages.
+# A name is part of the addresses of pages.
 _NO_NAME = re.compile(r"[/\\]|^\.{1,2}$")
 
 _HARDWARE = re.compile(r"(?:VEN_)?([0-9a-f]{4})(?::|&DEV_)([0-9a-f]{4})", re.IGNORECASE)
 
 
 def list_machines(site: Site) -> list[KnownMachine]:
-    """All known machines, seen last first.
+    """All known machines, last seen first.
 
-    `site.database.stamp("fleet")` tells when they came, went or got other devices, another
-    firmware or architecture.
+    `site.database.stamp("fleet")` changes with the machines, their devices, firmware or
+    architecture.
     """
     with site.database.transaction() as session:
         return machine_rows.everything(session)
@@ -43,10 +43,10 @@ def list_machines(site: Site) -> list[KnownMachine]:
 def find_machines(
     site: Site, search: str = "", *, limit: int, offset: int = 0
 ) -> tuple[list[KnownMachine], int]:
-    """Some of the machines that fit, seen last first, and how many fit in all.
+    """Some of the machines that match, last seen first, and how many match in all.
 
-    `search` is looked for in address, image, firmware and devices; a device may be written as
-    `8086:100e` or `VEN_8086&DEV_100E`.
+    `search` looks in address, image, firmware and devices; a device may be written as `8086:100e`
+    or `VEN_8086&DEV_100E`.
     """
     words = _spellings(search.strip())
     with site.database.transaction() as session:
@@ -54,7 +54,7 @@ def find_machines(
 
 
 def _spellings(search: str) -> list[str]:
-    """The ways in which a machine's row may write what is searched for; case does not matter."""
+    """The ways in which a row may write the search text; case does not matter."""
     spellings = [search, search.replace("-", ":")]
     if named := _HARDWARE.search(search):
         spellings += [f"{named[1]}:{named[2]}", f"ven_{named[1]}&dev_{named[2]}"]
@@ -68,14 +68,14 @@ def get_machine(site: Site, key: str) -> KnownMachine:
 
 
 def find_machines_named(site: Site, keys: Collection[str]) -> list[KnownMachine]:
-    """The machines with these keys, in that order; keys that are no longer known are left out."""
+    """The machines with these keys, in that order; unknown keys are left out."""
     with site.database.transaction() as session:
         found = {one.key: one for one in machine_rows.find(session, list(keys))}
     return [found[key] for key in keys if key in found]
 
 
 def import_devices(site: Site, name: str, text: str) -> tuple[KnownMachine, tuple[str, ...]]:
-    """Take a list of devices (PNPDeviceIDs, `lspci -nn`) as the machine `name`.
+    """Import a list of devices (PNPDeviceIDs, `lspci -nn`) as the machine `name`.
 
     Returns the machine and the lines that were not understood. Raises InvalidInput.
     """
@@ -85,16 +85,16 @@ def import_devices(site: Site, name: str, text: str) -> tuple[KnownMachine, tupl
             "a machine needs a name of 1 to 100 printable characters, without / and \\",
             hint="Its MAC address, or any words like: new laptops.",
         )
-    parsed, told = parse_devices(text), device_list(LIST, tuple(text.splitlines()))
+    parsed, lines = parse_devices(text), device_list(LIST, tuple(text.splitlines()))
     with site.database.writing() as session:
         before = next(iter(machine_rows.find(session, [name])), new_machine(name))
-        known = replace(before, told=told, seen_at=time.time())
+        known = replace(before, told=lines, seen_at=time.time())
         machine_rows.keep(session, [known])
     return known, parsed.unread
 
 
 def forget(site: Site, key: str) -> None:
-    """Forget a machine; it comes back when it boots again. Raises NotFound."""
+    """Delete a machine; it comes back when it boots again. Raises NotFound."""
     with site.database.writing() as session:
         machine_rows.discard(session, _find(session, key).key)
     publish_authorities(site)
@@ -103,19 +103,19 @@ def forget(site: Site, key: str) -> None:
 def set_authority(site: Site, key: str, authority: str) -> KnownMachine:
     """Set which authority must have signed a machine's UEFI boot loader; "" for unknown.
 
-    It outweighs what image and site say. Raises NotFound, InvalidInput.
+    It overrides image and site. Raises NotFound, InvalidInput.
     """
     if authority and authority not in AUTHORITIES:
         raise InvalidInput(
-            f"{authority[:40]!r} is no authority of boot loaders",
-            hint=f"There are {', '.join(AUTHORITIES)}.",
+            f"{authority[:40]!r} does not sign boot loaders",
+            hint=f"Choose one of {', '.join(AUTHORITIES)}.",
         )
     with site.database.writing() as session:
         known = replace(_find(session, key), authority=authority)
         if not is_mac(known.key):
             raise InvalidInput(
-                f"{known.key} is a list of devices; it starts nothing",
-                hint="Say it of a machine that is known by its MAC address.",
+                f"{known.key} is a list of devices; it does not boot",
+                hint="Set it for a machine with a MAC address.",
             )
         machine_rows.keep(session, [known])
     publish_authorities(site)
@@ -123,27 +123,26 @@ def set_authority(site: Site, key: str, authority: str) -> KnownMachine:
 
 
 def publish_authorities(site: Site) -> None:
-    """Publish which machines need a certain loader to the distribution point."""
-    site.point.publish_authorities(lambda: _authorities(site))
 
+    def authorities() -> dict[str, str]:
+        with site.database.transaction() as session:
+            return machine_rows.authorities(session)
 
-def _authorities(site: Site) -> dict[str, str]:
-    with site.database.transaction() as session:
-        return machine_rows.authorities(session)
+    site.point.publish_authorities(authorities)
 
 
 def _find(session: Session, key: str) -> KnownMachine:
-    """The machine that is meant: exactly so named, or by its address in another spelling."""
+    """By its exact key, or by its address in another spelling."""
     named = {one.key: one for one in machine_rows.find(session, [key, _canonical(key)])}
     found = named.get(key) or named.get(_canonical(key))
     if found is None:
         raise NotFound(
             f"no machine is known as {key[:100]!r}",
-            hint="`netboot machine list` shows those that booted or were listed.",
+            hint="`netboot machine list` shows the known machines.",
         )
     return found
 
 
 def _canonical(name: str) -> str:
-    """A MAC address as the boot log writes it; any other name as it is."""
+    """A MAC address as the boot log writes it; any other name unchanged."""
     return read_mac(name) or name

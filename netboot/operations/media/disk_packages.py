@@ -17,12 +17,12 @@ from netboot.store.images.rows import find_image
 from netboot.store.media.disk_scripts import make_package
 
 LONGEST_HOURS = 24
-"""A version that was superseded stays on the point for a day; a link must not outlive it."""
+"""A superseded version stays on the point for a day; a link must not outlive it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PackageLink:
-    """A link that works once until `until` (epoch seconds), and what to type on the machine."""
+    """A link that works once until `until` (epoch seconds), and the commands for the machine."""
 
     label: str
     system: System
@@ -41,22 +41,24 @@ def make_link(
     NotFound, or OperatorFault for a version that is not on the point.
     """
     if not 1 <= hours <= LONGEST_HOURS:
-        raise InvalidInput(f"a link lives for 1 to {LONGEST_HOURS} hours, not {hours}")
+        raise InvalidInput(f"a link is valid for 1 to {LONGEST_HOURS} hours, not {hours}")
     address = home_of(site, home)
     version = find_version(site, image, number)
     if (version.image, version.number) not in site.point.load().kept:
         raise OperatorFault(
-            f"{version.label} is not on the distribution point, so no machine could fetch it",
+            f"{version.label} is not on the distribution point, so no machine can fetch it",
             hint=f'Update it first: netboot points update "{version.image}"',
         )
     check_system(version, system)
+    with site.database.transaction() as session:
+        facts = ImageFacts.from_json(find_image(session, version.image).facts)
     token = ReportTokens(site.secret).issue_lasting(version, "package")
     package = DiskPackage(
         version=version,
         system=system,
         base=address + version_path(version).rstrip("/"),
         arguments=f"{KERNEL_ARGUMENTS} labpe.report={address}/report/{token}",
-        loaders=_loaders(site, version.image),
+        loaders=(facts.loader(".exe") or LOADERS[0], facts.loader(".efi") or LOADERS[1]),
     )
     made = make_package(package)
     now = time.time()
@@ -66,16 +68,10 @@ def make_link(
     return PackageLink(version.label, system, url, made.name, until, _commands(system, url))
 
 
-def _loaders(site: Site, image: str) -> tuple[str, str]:
-    """Winload inside the image, for each firmware, as its import found them."""
-    with site.database.transaction() as session:
-        facts = ImageFacts.from_json(find_image(session, image).facts)
-    return facts.loader(".exe") or LOADERS[0], facts.loader(".efi") or LOADERS[1]
-
-
 def _commands(system: System, url: str) -> tuple[str, ...]:
     if system is System.LINUX:
         return (f"curl -fsS -o netboot-disk.sh {url}", "sudo sh netboot-disk.sh install")
+    # In Windows PowerShell, `curl` without .exe is an alias of Invoke-WebRequest.
     return (
         f"curl.exe -fsS -o netboot-disk.zip {url}",
         "powershell -Command Expand-Archive netboot-disk.zip netboot-disk",

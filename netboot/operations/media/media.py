@@ -1,7 +1,6 @@
 """Bootable media of built versions: make, list, hand out, delete.
 
-A medium belongs to the version that it was made of and goes with it. What was made once with the
-same wishes is not made again.
+A medium belongs to its version and is deleted with it. The same order is not made twice.
 """
 
 import secrets
@@ -27,7 +26,7 @@ from netboot.pe_reports import ReportTokens
 from netboot.progress import Progress, silent
 from netboot.site import Site
 from netboot.store.database.records import ImageRow, MediaRow, VersionRow
-from netboot.store.images.rows import find_image, version_value
+from netboot.store.images.rows import find_image, version_row, version_value
 from netboot.store.media.builder import MadeMedium, build_medium
 from netboot.store.wim import sandbox
 from netboot.store.wim.sandbox import WorkerDied, WorkerRefused
@@ -38,7 +37,7 @@ COPY_CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class CarriedView:
-    """A version on a medium; `wim` is the digest that the network's boot.wim has as well."""
+    """A version on a medium; `wim` is the digest of its boot.wim, as on the network."""
 
     image: str
     number: int
@@ -53,7 +52,7 @@ class CarriedView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediumView:
-    """A medium as pages and CLI show it. `home` is where it reports to, empty for nowhere."""
+    """A medium as pages and CLI show it; it reports to `home`, or nowhere if that is empty."""
 
     id: int
     kind: MediaKind
@@ -71,15 +70,12 @@ class MediumView:
 
 
 def hashed(password: str) -> str:
-    """A start password as it may be kept and queued. Raises InvalidInput."""
+    """The hash of a start password. Raises InvalidInput."""
     return rules.hash_password(password, secrets.token_bytes(SALT_BYTES)) if password else ""
 
 
 def home_of(site: Site, text: str) -> str:
-    """The address to report to: as it was given, or the site's own where it says `site`.
-
-    Raises InvalidInput where the site knows no address of its own.
-    """
+    """The address to report to; `site` means the site's own. Raises InvalidInput if it has none."""
     if text != "site":
         return text.rstrip("/")
     if not site.settings.address:
@@ -93,7 +89,7 @@ def home_of(site: Site, text: str) -> str:
 def ask_media(site: Site, order: MediaOrder, wanted: Sequence[tuple[str, int]]) -> jobs.JobView:
     """Queue a medium of these versions, by image and number (0 is the newest).
 
-    Raises NotFound, SecretsFound, and InvalidInput for an order that cannot be made.
+    Raises NotFound, SecretsFound, InvalidInput.
     """
     versions = _checked(site, order, wanted)
     return jobs.submit(
@@ -119,16 +115,11 @@ def _checked(
 
 
 def build_media(
-    site: Site,
-    order: MediaOrder,
-    wanted: Sequence[tuple[str, int]],
-    *,
-    progress: Progress = silent,
+    site: Site, order: MediaOrder, wanted: Sequence[tuple[str, int]], *, progress: Progress = silent
 ) -> MediumView:
-    """Make a medium of these versions, by image and number.
+    """Make a medium of these versions, by image and number, unless the same exists.
 
-    Nothing is made when the same was made before. Raises InvalidInput for what cannot be,
-    NotFound, MissingTool, and ContentFault when stored bytes are damaged.
+    Raises InvalidInput, NotFound, MissingTool, and ContentFault if stored bytes are damaged.
     """
     _checked(site, order, wanted)
     with site.blobs.staging_folder() as work:
@@ -161,19 +152,19 @@ def list_media(site: Site, image: str = "", number: int = 0) -> list[MediumView]
 
 
 def get_medium(site: Site, medium_id: int) -> MediumView:
-    """One medium. Raises NotFound."""
+    """Raises NotFound."""
     with site.database.transaction() as session:
         return _view(_row(session, medium_id))
 
 
 def medium_path(site: Site, medium_id: int) -> tuple[MediumView, Path]:
-    """A medium and where its bytes lie. Raises NotFound, BlobMissing."""
+    """A medium and the file with its bytes. Raises NotFound, BlobMissing."""
     view = get_medium(site, medium_id)
     return view, site.blobs.require(view.digest)
 
 
 def save_medium(site: Site, medium_id: int, target: Path) -> MediumView:
-    """Copy a medium to a file that is not there yet. Raises InvalidInput, AlreadyExists."""
+    """Copy a medium to a new file. Raises InvalidInput, AlreadyExists."""
     view, source = medium_path(site, medium_id)
     target = target / view.file_name if target.is_dir() else target
     try:
@@ -182,7 +173,7 @@ def save_medium(site: Site, medium_id: int, target: Path) -> MediumView:
                 writer.write(chunk)
     except FileExistsError as fault:
         raise AlreadyExists(
-            f"{target} is there already", hint="Name another file; nothing was overwritten."
+            f"{target} already exists", hint="Name another file; nothing was overwritten."
         ) from fault
     except OSError as fault:
         raise InvalidInput(
@@ -193,7 +184,7 @@ def save_medium(site: Site, medium_id: int, target: Path) -> MediumView:
 
 
 def delete_medium(site: Site, medium_id: int) -> MediumView:
-    """Forget a medium; the next clean-up gives its room back. Raises NotFound."""
+    """Delete a medium; the next clean-up frees its space. Raises NotFound."""
     with site.database.writing() as session:
         row = _row(session, medium_id)
         view = _view(row)
@@ -203,46 +194,37 @@ def delete_medium(site: Site, medium_id: int) -> MediumView:
 
 def _version_row(session: Session, image: str, number: int) -> VersionRow:
     row = find_image(session, image)
-    found = next((v for v in row.versions if number in {0, v.number}), None)
-    if found is None:
-        numbers = ", ".join(f"v{v.number}" for v in row.versions)
+    if not row.versions:
         raise NotFound(
-            f"{row.name} has no version {number or ''}".rstrip(),
-            hint=f"It has: {numbers}."
-            if numbers
-            else f'Build one first: netboot image build "{row.name}"',
+            f"{row.name} has no version yet",
+            hint=f'Build one first: netboot image build "{row.name}"',
         )
-    return found
+    return version_row(row, number or row.versions[0].number)
 
 
 def _carried(site: Site, order: MediaOrder, image: str, number: int, work: Path) -> Carried:
-    """The version with what goes on the medium beside its files."""
+    """The version with what the medium needs in addition to its files."""
     with site.database.transaction() as session:
         row = find_image(session, image)
         version = version_value(row, _version_row(session, image, number))
         facts = ImageFacts.from_json(row.facts)
         index = row.image_index
     if NATIVE not in version.chains or rules.LINUX in version.chains:
-        return Carried(version=version, arguments=_arguments(site, order, version))
-    loaders = (facts.loader(".exe") or LOADERS[0], facts.loader(".efi") or LOADERS[1])
-    parts = _parts(site, version, index, work / version.architecture.value)
+        arguments = KERNEL_ARGUMENTS
+        if order.home:
+            token = ReportTokens(site.secret).issue_lasting(version, order.kind.value)
+            arguments += f" labpe.report={order.home}/report/{token}"
+        return Carried(version=version, arguments=arguments)
     return Carried(
         version=version,
-        loaders=loaders,
-        parts=parts,
+        loaders=(facts.loader(".exe") or LOADERS[0], facts.loader(".efi") or LOADERS[1]),
+        parts=_parts(site, version, index, work / version.architecture.value),
         site_authority=site.settings.uefi_authority,
     )
 
 
-def _arguments(site: Site, order: MediaOrder, version: ContentVersion) -> str:
-    if not order.home:
-        return KERNEL_ARGUMENTS
-    token = ReportTokens(site.secret).issue_lasting(version, order.kind.value)
-    return f"{KERNEL_ARGUMENTS} labpe.report={order.home}/report/{token}"
-
-
 def _parts(site: Site, version: ContentVersion, index: int, work: Path) -> dict[str, bytes]:
-    """Microsoft's files for BIOS media, out of the version's WIM, as far as it has them."""
+    """Microsoft's files for BIOS media that the version's WIM has."""
     wim = version.file("boot.wim")
     if wim is None:
         return {}
@@ -257,14 +239,14 @@ def _parts(site: Site, version: ContentVersion, index: int, work: Path) -> dict[
     except (WorkerRefused, WorkerDied) as fault:
         raise OperatorFault(
             f"the boot files of {version.label} cannot be taken out of its WIM: {fault}",
-            hint="Build the version again; if that fails too, import its source anew.",
+            hint="Build the version again; if that fails too, import its source again.",
         ) from fault
     paths = [work / "files" / path.lstrip("/") for path in answer.result["extracted"]]
     return {path.name.lower(): path.read_bytes() for path in paths if not path.is_symlink()}
 
 
 def _find_made(site: Site, plan: MediumPlan, first: tuple[str, int]) -> MediumView | None:
-    """The medium, if the same was made before and its bytes are there."""
+    """The medium, if the same was made before and its bytes exist."""
     with site.database.transaction() as session:
         rows = session.scalars(
             select(MediaRow).where(
@@ -322,7 +304,7 @@ def _row(session: Session, medium_id: int) -> MediaRow:
     row = session.get(MediaRow, medium_id)
     if row is None:
         raise NotFound(
-            f"there is no medium {medium_id}", hint="See those there are: netboot media list"
+            f"there is no medium {medium_id}", hint="`netboot media list` shows all media."
         )
     return row
 

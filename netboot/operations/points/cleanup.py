@@ -1,8 +1,8 @@
-"""Housekeeping: what nothing names any more is let go, once a day and by `netboot site clean`.
+"""Clean-up: delete what nothing refers to any more, once a day and by `netboot site clean`.
 
-Law: when in doubt, keep. A digest that stands anywhere in the database names its blob; what is
-younger than an hour may be about to be named; and a database that does not know what the point
-serves is not believed at all (it may be new, where the old one was lost).
+Law: when in doubt, keep. A digest anywhere in the database keeps its blob; a blob younger than an
+hour may be about to get a reference; and a database that does not know what the point serves is not
+believed (it may be new because the old one was lost).
 """
 
 import json
@@ -41,7 +41,7 @@ NAME_NO_BLOBS = {
     "hardware_ids.hardware_id",
     "driver_contents.search_text",
     "driver_contents.models",
-    # What was done and told outlives what it was done to.
+    # These records outlive their subjects.
     "audit.subject",
     "audit.details",
     "repeats.headers",
@@ -55,10 +55,10 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What a clean-up let go. `size` is the bytes that the disk has back.
+    """What a clean-up deleted; `size` is the bytes that were freed.
 
-    `versions` are labels of versions that the point kept for boots that are long over,
-    `altered` counts files of damaged bytes that nobody wanted to look at for a time.
+    `versions` are labels of versions that the point had kept for boots that are over; `altered`
+    counts quarantined files that were deleted because of their age.
     """
 
     blobs: int
@@ -78,12 +78,12 @@ def ask_clean(site: Site) -> jobs.JobView:
 def collect_garbage(
     site: Site, now: float, *, force: bool = False, progress: Progress = silent
 ) -> Collected:
-    """Let go of old events, old jobs, leftovers of work that was cut off, and unnamed blobs.
+    """Delete old events and jobs, leftovers of interrupted work, and blobs without a reference.
 
-    `now` is epoch seconds. Raises OperatorFault where the database does not look like that of
-    this data folder: `force` says that it is.
+    `now` is epoch seconds. Raises OperatorFault if the database seems to belong to another data
+    folder, unless `force` is set.
     """
-    progress(0.0, "what is named")
+    progress(0.0, "references")
     named = set(_named(site))
     if not force:
         _require_own_database(site, named)
@@ -91,7 +91,7 @@ def collect_garbage(
     with site.database.writing() as session:
         boot_rows.discard_oldest(session, BOOTS_KEPT)
         mark = journal_mark.read(session)
-    # What was not folded yet is in the journal alone.
+    # Events that are not folded yet exist only in the journal.
     folded = mark.id if mark else 0
     events = site.journal.prune(before=now - EVENTS_FOR, keep=EVENTS_KEPT, until=folded)
     old_jobs = site.jobs.forget(before=now - JOBS_FOR)
@@ -116,7 +116,7 @@ def collect_garbage(
 
 
 def delete_set_aside(site: Site, wanted: Callable[[SetAside], bool]) -> list[int]:
-    """Let go of the damaged bytes that are wanted; the sizes of those that went."""
+    """Delete the quarantined files that are wanted; returns their sizes."""
     return [
         one.size
         for store in (site.blobs, site.point.blobs)
@@ -126,7 +126,7 @@ def delete_set_aside(site: Site, wanted: Callable[[SetAside], bool]) -> list[int
 
 
 def verify(site: Site, *, progress: Progress = silent) -> tuple[int, tuple[str, ...]]:
-    """Read every byte that is stored or served; how many blobs that were, and what is wrong."""
+    """Read every byte that is stored or served; returns the number of blobs and the faults."""
     wrong = []
     work = [*stored(site), *_served(site)]
     for place, (store, what, digest) in enumerate(work):
@@ -139,8 +139,8 @@ def verify(site: Site, *, progress: Progress = silent) -> tuple[int, tuple[str, 
 
 
 def stored(site: Site) -> list[tuple[BlobStore, str, str]]:
-    """What the site's store holds, or should hold, and what it is needed for."""
-    needed = dict.fromkeys(site.blobs.digests(), "a blob that nothing names")
+    """What the site's store holds, or should hold, and what needs it."""
+    needed = dict.fromkeys(site.blobs.digests(), "a blob without a reference")
     with site.database.transaction() as session:
         packages = select(DriverRow.name, DriverContentRow.package).join(DriverRow.content)
         for name, package in session.execute(packages.execution_options(yield_per=500)):
@@ -171,18 +171,18 @@ def _require_own_database(site: Site, named: set[str]) -> None:
     if unknown:
         reason = f"the database does not know what is served: {', '.join(unknown)}"
     elif not named and next(site.blobs.digests(), ""):
-        reason = "the database names nothing of all that is stored"
+        reason = "the database refers to nothing that is stored"
     else:
         return
     raise OperatorFault(
         reason,
-        hint="Was it lost or exchanged? Nothing was removed;"
-        " `netboot site clean --force` removes all the same.",
+        hint="Was it lost or replaced? Nothing was removed;"
+        " `netboot site clean --force` removes it anyway.",
     )
 
 
 def _named(site: Site) -> Iterator[str]:
-    """Every digest that stands anywhere in the database: drivers, sources, versions, jobs."""
+    """Every digest in the database: drivers, sources, versions, jobs."""
     with site.database.transaction() as session:
         for table in Row.metadata.sorted_tables:
             columns = [column for column in table.columns if _may_name_blobs(column)]
@@ -194,7 +194,7 @@ def _named(site: Site) -> Iterator[str]:
 
 
 def _may_name_blobs(column: Column[Any]) -> bool:
-    """Every text that is long enough, but for the large ones of which we know better."""
+    """Every text that is long enough, except large ones that are known to hold no digest."""
     if f"{column.table.name}.{column.name}" in NAME_NO_BLOBS:
         return False
     kind = column.type

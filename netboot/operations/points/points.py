@@ -10,7 +10,7 @@ from netboot.operations import jobs
 from netboot.operations.images import images
 from netboot.operations.images.images import ImageView
 from netboot.operations.jobs import JobKind
-from netboot.operations.points import scrub as guarding
+from netboot.operations.points import scrub
 from netboot.operations.versions.publication_gate import require_publishable
 from netboot.progress import Progress, silent
 from netboot.site import Site
@@ -61,7 +61,7 @@ def point_status(site: Site) -> list[PointView]:
 def ask_update(site: Site, image: str) -> jobs.JobView:
     """Queue an update of the points with the image's newest version.
 
-    Raises NotFound, or OperatorFault when nothing was built yet.
+    Raises NotFound, or OperatorFault if nothing was built yet.
     """
     newest = _newest(images.get_image(site, image))
     return jobs.submit(
@@ -73,7 +73,7 @@ def ask_update(site: Site, image: str) -> jobs.JobView:
 
 
 def ask_verify(site: Site, image: str) -> jobs.JobView:
-    """Queue a reading of every served file of an image. Raises NotFound."""
+    """Queue a check of every served file of an image. Raises NotFound."""
     name = images.get_image(site, image).name
     return jobs.submit(site, JobKind.VERIFY_CONTENT, {"image": name}, title=f"Verify {name}")
 
@@ -83,7 +83,7 @@ def update_distribution_points(
 ) -> UpdateResult:
     """Publish the image's newest version: from then on machines get it.
 
-    Raises OperatorFault when nothing was built yet, ContentFault when bytes are damaged.
+    Raises OperatorFault if nothing was built yet, ContentFault for damaged bytes.
     """
     newest = _newest(images.get_image(site, image))
     require_publishable(site, newest.image, newest.number)
@@ -92,10 +92,9 @@ def update_distribution_points(
 
 
 def rollback(site: Site, image: str, number: int, *, progress: Progress = silent) -> UpdateResult:
-    """Serve an older version again: every byte of it is read before machines get it.
+    """Serve an older version again, after every byte of it was read.
 
-    Raises NotFound, OperatorFault for a version that is out of service, SecretsFound,
-    ContentFault when its bytes are damaged.
+    Raises NotFound, OperatorFault for a version that is out of service, SecretsFound, ContentFault.
     """
     view = images.get_image(site, image)
     version = view.require_version(number)
@@ -107,7 +106,7 @@ def rollback(site: Site, image: str, number: int, *, progress: Progress = silent
 def verify(
     site: Site, image: str, *, progress: Progress = silent
 ) -> tuple[PointImage, tuple[str, ...]]:
-    """Read every byte that is served of an image; the names of files that were altered.
+    """Read every byte that is served of an image; returns the names of altered files.
 
     A version with altered files is out of service from then on.
     """
@@ -115,9 +114,10 @@ def verify(
     served = view.served_version
     newest = view.current.number if view.current else None
     if served is None:
-        return PointImage(view.name, None, newest, _withdrawn(view)), ()
+        withdrawn = DistributionStatus.ALTERED if view.altered else DistributionStatus.MISSING
+        return PointImage(view.name, None, newest, withdrawn), ()
     version = site.point.load().current[view.name]
-    wrong = guarding.check_version(site, version, tell=progress)
+    wrong = scrub.check_version(site, version, progress=progress)
     found = status(served=served, newest=newest, altered=bool(wrong))
     return PointImage(view.name, served, newest, found), wrong
 
@@ -128,7 +128,3 @@ def _newest(view: ImageView) -> ContentVersion:
             f"{view.name} has no version yet", hint="Build one first, then update the points."
         )
     return view.current
-
-
-def _withdrawn(view: ImageView) -> DistributionStatus:
-    return DistributionStatus.ALTERED if view.altered else DistributionStatus.MISSING

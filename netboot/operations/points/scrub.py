@@ -1,8 +1,8 @@
-"""Guard what is stored and served: read it all again, mend what can be mended, raise the alarm.
+"""The scrub: read all that is stored and served, repair what has a good copy, raise the alarm.
 
-A changed byte takes the version that holds it out of service: machines get it no more, and the
-page says so. Bytes that were damaged are set aside, so that an import or a build can bring them
-anew. What another copy still has in order is mended from there without a word to anybody.
+A changed byte takes its version out of service: machines no longer get it, and the page says so.
+Damaged bytes are quarantined, so that an import or a build can store them again. A file that has an
+intact copy is repaired from it without an alarm.
 """
 
 import time
@@ -16,7 +16,7 @@ from netboot.errors import ContentFault
 from netboot.images.versions.content_version import ContentVersion
 from netboot.operations import jobs
 from netboot.operations.jobs import Daily, JobKind
-from netboot.operations.points import cleanup as housekeeping
+from netboot.operations.points import cleanup
 from netboot.progress import Progress, silent
 from netboot.site import Site
 from netboot.store.content.blobs import BlobStore
@@ -30,7 +30,7 @@ BYTES_PER_SECOND = 20 << 20
 
 @dataclass(frozen=True, slots=True)
 class Scrubbed:
-    """What a scrub read and found: `alarms` are sentences, `mended` names of files."""
+    """What a scrub read and found: `alarms` are sentences, `mended` names of repaired files."""
 
     files: int
     size: int
@@ -52,14 +52,11 @@ def ask_scrub(site: Site) -> jobs.JobView:
 
 
 def scrub(
-    site: Site,
-    *,
-    bytes_per_second: int = BYTES_PER_SECOND,
-    progress: Progress = silent,
+    site: Site, *, bytes_per_second: int = BYTES_PER_SECOND, progress: Progress = silent
 ) -> Scrubbed:
-    """Read all that is stored, what is served first; see the module for what follows.
+    """Read all that is stored, first what is served.
 
-    `bytes_per_second` 0 reads as fast as it can.
+    `bytes_per_second` 0 reads as fast as possible.
     """
     found = _Findings()
     served = list(site.point.load().kept.values())
@@ -76,14 +73,14 @@ def scrub(
 
 
 def check_version(
-    site: Site, version: ContentVersion, *, tell: Progress = silent
+    site: Site, version: ContentVersion, *, progress: Progress = silent
 ) -> tuple[str, ...]:
-    """Read a version where it is stored and served; names of files that could not be mended.
+    """Read a version where it is stored and served; returns the files that stay damaged.
 
-    Where there are any, the version is out of service from then on.
+    If there are any, the version is out of service from then on.
     """
     is_kept = (version.image, version.number) in site.point.load().kept
-    pace = _pace(0, tell, 0.5, "reading")
+    pace = _pace(0, progress, 0.5, "reading")
     return _look_at(site, version, _Findings(), pace, is_kept=is_kept)
 
 
@@ -114,7 +111,7 @@ def _look_at(
 
 
 def _bad(stores: list[BlobStore], digest: str, pace: Callable[[int], None]) -> list[BlobStore]:
-    """The stores whose copy is damaged; one that several of them share is read once."""
+    """The stores whose copy is damaged; a copy that several share is read once."""
     first, *others = stores
     bad = [] if _is_sound(first, digest, pace) else [first]
     for other in others:
@@ -128,9 +125,9 @@ def _bad(stores: list[BlobStore], digest: str, pace: Callable[[int], None]) -> l
 
 
 def take_out_of_service(site: Site, version: ContentVersion, names: list[str]) -> None:
-    """Machines get this version no more, and nobody can publish it again.
+    """Machines no longer get this version, and it cannot be published again.
 
-    First the point, then the row: cut off in between, the next scrub finds it again.
+    First the point, then the row: after an interruption the next scrub finds it again.
     """
     site.point.withdraw(version.image, version.number)
     with site.database.writing() as session:
@@ -157,15 +154,15 @@ def _look_at_sources(site: Site, found: _Findings, pace: Callable[[int], None]) 
 
 
 def _look_at_the_rest(site: Site, found: _Findings, pace: Callable[[int], None]) -> None:
-    """Drivers and files of properties: builds check them again, but better to know today."""
+    """Drivers and files of properties: builds check them too, but an early alarm is better."""
     ended = {file.digest for version in _versions(site, sound=False) for file in version.files}
-    for _store, what, digest in housekeeping.stored(site):
+    for _store, what, digest in cleanup.stored(site):
         if digest in found.read or digest in ended:
             continue
         found.read.add(digest)
         if not _is_sound(site.blobs, digest, pace):
             site.blobs.set_aside(digest)
-            found.alarms += (f"{what}: a stored file was altered; bring it in again",)
+            found.alarms += (f"{what}: a stored file was altered; import it again",)
 
 
 def _versions(site: Site, *, sound: bool = True) -> list[ContentVersion]:
@@ -191,7 +188,7 @@ def _is_sound(store: BlobStore, digest: str, pace: Callable[[int], None]) -> boo
 def _mended(
     digest: str, bad: list[BlobStore], stores: list[BlobStore], pace: Callable[[int], None]
 ) -> bool:
-    """Put a sound copy in place of each bad one; all of them are set aside in any case."""
+    """Quarantine each bad copy, then replace it by a sound one."""
     sound = [store for store in stores if store not in bad]
     for store in bad:
         store.set_aside(digest)
@@ -202,11 +199,13 @@ def _mended(
     return bool(sound) and all(_is_sound(store, digest, pace) for store in bad)
 
 
-def _pace(bytes_per_second: int, tell: Progress, part: float, stage: str) -> Callable[[int], None]:
-    """Called with each piece that was read: tells progress (which may cancel), and holds back."""
+def _pace(
+    bytes_per_second: int, progress: Progress, part: float, stage: str
+) -> Callable[[int], None]:
+    """Called with each piece that was read: reports progress (which may cancel) and waits."""
 
     def pace(size: int) -> None:
-        tell(part, stage)
+        progress(part, stage)
         if bytes_per_second:
             time.sleep(size / bytes_per_second)
 

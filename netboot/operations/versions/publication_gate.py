@@ -1,4 +1,4 @@
-"""What may be published: sound versions, without secrets that nobody accepted with a reason."""
+"""What may be published: intact versions, without secrets that were not accepted."""
 
 import time
 
@@ -13,16 +13,16 @@ SHOWN = 5
 
 
 def accept_secrets(site: Site, image: str, reason: str, *, by: str) -> ImageView:
-    """Let the image be published although it holds secrets: those that are known now, no others.
+    """Let the image be published although it has these secrets; later ones block it again.
 
-    `by` is who says so. Raises InvalidInput without a reason, NotFound when there is nothing
-    to accept.
+    `by` is who accepts them. Raises InvalidInput without a reason, NotFound if there is nothing to
+    accept.
     """
     reason = reason.strip()
     if not reason or len(reason) > REASON_LIMIT or not reason.isprintable():
         raise InvalidInput(
-            "say in one line why these secrets may be read by everybody who boots the image",
-            hint=f"At most {REASON_LIMIT} characters.",
+            "give a reason why everyone who boots the image may read these secrets",
+            hint=f"One line of at most {REASON_LIMIT} characters.",
         )
     with site.database.writing() as session:
         row = find_image(session, image)
@@ -35,10 +35,10 @@ def accept_secrets(site: Site, image: str, reason: str, *, by: str) -> ImageView
 
 
 def require_publishable(site: Site, image: str, number: int) -> None:
-    """Refuse a version that nobody should get, by network or from media.
+    """Refuse to hand out a version, by network or on media.
 
-    Raises OperatorFault for one that is out of service, SecretsFound while somebody could read
-    in it what nobody has accepted.
+    Raises OperatorFault for one that is out of service, SecretsFound for secrets that were not
+    accepted.
     """
     with site.database.transaction() as session:
         row = find_image(session, image)
@@ -54,7 +54,7 @@ def require_publishable(site: Site, image: str, number: int) -> None:
         shown = "; ".join(secret.sentence for secret in found[:SHOWN])
         more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         raise SecretsFound(
-            f"{name} v{number} holds secrets that everybody who boots it can read: {shown}{more}",
-            hint="Take them out, or accept them with a reason:"
+            f"{name} v{number} holds secrets that everyone who boots it can read: {shown}{more}",
+            hint="Remove them, or accept them with a reason:"
             f' netboot image accept-secrets "{name}" --reason "…"',
         )

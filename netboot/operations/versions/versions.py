@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from netboot.errors import EditConflict
 from netboot.images.boot_image.boot_image import BootImage, recipe, recipe_digest
 from netboot.images.boot_image.description import ImageFacts
-from netboot.images.boot_image.properties import Properties
 from netboot.images.boot_image.uefi_loader import held as uefi_loaders_in
 from netboot.images.servicing.plan import plan
 from netboot.images.versions.content_version import ContentVersion, DriverInVersion, ManifestFile
@@ -40,7 +39,7 @@ STAGES = {
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """The image's newest version; `built` is False when the recipe had not changed."""
+    """The image's newest version; `built` is False if the recipe had not changed."""
 
     version: ContentVersion
     built: bool
@@ -65,11 +64,11 @@ def ask_build(site: Site, image: str) -> jobs.JobView:
 
 
 def build_version(site: Site, image: str, *, progress: Progress = silent) -> BuildResult:
-    """Build the image's next version; nothing that machines get changes by it.
+    """Build the image's next version; it changes nothing that machines get.
 
-    An unchanged recipe builds nothing, unless its version is out of service. The source is
-    never written. Raises OperatorFault with a hint when the recipe cannot be built,
-    ContentFault when stored bytes are damaged.
+    An unchanged recipe builds nothing, unless its version is out of service. The source is never
+    written. Raises OperatorFault with a hint if the recipe cannot be built, ContentFault for
+    damaged bytes.
     """
     order = _order(site, image)
     digest = recipe_digest(order.image)
@@ -89,7 +88,7 @@ def build_version(site: Site, image: str, *, progress: Progress = silent) -> Bui
             progress=lambda stage, done, total: progress(_part(stage, done, total), stage),
         )
         progress(0.9, "storing")
-        version = _version(order, digest, built, _store_files(site, built))
+        version = _version(site, order, digest, built)
     _record(site, order, version, built)
     progress(1.0, "done")
     return BuildResult(version, built=True)
@@ -98,7 +97,7 @@ def build_version(site: Site, image: str, *, progress: Progress = silent) -> Bui
 def compare(site: Site, image: str, old: int, new: int, *, inside: bool = True) -> VersionChange:
     """What differs between two versions; with `inside` also the paths in their WIMs.
 
-    Raises NotFound, or ContentFault where a WIM is gone.
+    Raises NotFound, or ContentFault if a WIM is missing.
     """
     with site.database.transaction() as session:
         row = find_image(session, image)
@@ -142,61 +141,44 @@ def _order(site: Site, image: str) -> _Order:
         )
 
 
-def _store_files(site: Site, built: BuiltFiles) -> tuple[ManifestFile, ...]:
-    """Blobs first: a row may only name what lies in the store."""
+def _version(site: Site, order: _Order, digest: str, built: BuiltFiles) -> ContentVersion:
+    """Stores the files first: a row may only refer to what is stored."""
     files = []
     for file in built.files:
         stored = site.blobs.add_file(file.path, move=True)
         files.append(ManifestFile(file.name, stored.digest, stored.size))
-    return tuple(files)
-
-
-def _version(
-    order: _Order, digest: str, built: BuiltFiles, files: tuple[ManifestFile, ...]
-) -> ContentVersion:
+    names = {file.name for file in files}
+    loaders = sorted(uefi_loaders_in(order.facts.boot_files).items())
+    properties = order.image.properties
+    preferred = (("bios", properties.bios_chain), ("uefi", properties.uefi_chain))
     return ContentVersion(
         image=order.image.name,
         number=order.number,
         architecture=order.image.architecture,
         recipe_digest=digest,
         built_at=time.time(),
-        files=files,
+        files=tuple(files),
         chains=built.chains,
         drivers=tuple(
-            DriverInVersion(driver.digest, driver.name, driver.version)
-            for driver in order.image.drivers
+            DriverInVersion(one.digest, one.name, one.version) for one in order.image.drivers
         ),
         comment=order.image.comment,
-        preferred=_preferred(order.image.properties),
+        preferred=tuple((firmware, chain) for firmware, chain in preferred if chain),
         short_name=order.address,
-        authority=order.image.properties.uefi_authority,
-        uefi_loaders=_uefi_loaders(order.facts, files),
+        authority=properties.uefi_authority,
+        uefi_loaders=tuple((year, name) for year, name in loaders if name in names),
     )
 
 
-def _uefi_loaders(
-    facts: ImageFacts, files: tuple[ManifestFile, ...]
-) -> tuple[tuple[str, str], ...]:
-    """The loader for each authority, of those that the build took out of the image."""
-    names = {file.name for file in files}
-    held = uefi_loaders_in(facts.boot_files)
-    return tuple(sorted((year, name) for year, name in held.items() if name in names))
-
-
-def _preferred(properties: Properties) -> tuple[tuple[str, str], ...]:
-    wanted = (("bios", properties.bios_chain), ("uefi", properties.uefi_chain))
-    return tuple((firmware, chain) for firmware, chain in wanted if chain)
-
-
 def _record(site: Site, order: _Order, version: ContentVersion, built: BuiltFiles) -> None:
-    """The row comes last; somebody may have built the same number meanwhile."""
+    """The row comes last; another build may have taken the number meanwhile."""
     with site.database.writing() as session:
         row = image_at(session, order.address)
         taken = any(held.number >= version.number for held in row.versions)
         if taken or row.created_at != order.made_at:
             what = "built" if taken else "replaced"
             raise EditConflict(
-                f"{version.label} was {what} by somebody else meanwhile",
+                f"{version.label} was {what} by another user meanwhile",
                 hint="Look at the image again.",
             )
         row.versions.append(

@@ -177,7 +177,7 @@ def test_who_stops_asking_ends_the_check():
 
 def told(path):
     """What the telling of a recording ends with."""
-    return [one for one in network.tell_capture(path) if one.get("event") != "silent"][-1]
+    return [one for one in network.explain_capture(path) if one.get("event") != "silent"][-1]
 
 
 def test_a_recording_is_told_by_the_check_itself():

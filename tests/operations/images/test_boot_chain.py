@@ -69,7 +69,7 @@ def test_the_preference_is_in_the_version_that_is_built_next(site, windows_pe):
             "linux",
             "UEFI machines cannot start this image by linux: it does not contain vmlinuz",
         ),
-        ("uefi", "telepathy", "'telepathy' is no way to start an image"),
+        ("uefi", "telepathy", "'telepathy' is not a boot method"),
     ],
 )
 def test_a_chain_that_the_image_does_not_offer_is_refused(site, tmp_path, firmware, chain, words):
@@ -125,9 +125,9 @@ def test_a_forgotten_wimboot_is_served_no_more(site, tmp_path):
 @pytest.mark.parametrize(
     ("made", "words"),
     [
-        ({"magic": b"????"}, "is no wimboot"),
-        ({"body": b"something else "}, "is no wimboot"),
-        ({"body": b"wimboot " * 4000}, "is larger than any wimboot"),
+        ({"magic": b"????"}, "is not wimboot"),
+        ({"body": b"something else "}, "is not wimboot"),
+        ({"body": b"wimboot " * 4000}, "is larger than 1 MB"),
     ],
 )
 def test_what_is_no_wimboot_is_refused(site, tmp_path, made, words):
@@ -139,7 +139,7 @@ def test_what_is_no_wimboot_is_refused(site, tmp_path, made, words):
 
 
 @pytest.mark.parametrize(
-    ("sha256", "words"), [("0" * 64, "has the digest sha256:"), ("abc", "is no SHA-256")]
+    ("sha256", "words"), [("0" * 64, "has the digest sha256:"), ("abc", "is not a SHA-256")]
 )
 def test_another_digest_than_the_publishers_is_refused(site, tmp_path, sha256, words):
     """What was served before is served still."""

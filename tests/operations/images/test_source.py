@@ -157,14 +157,14 @@ def test_a_recipe_that_changed_since_the_report_is_told_line_by_line(imported, n
     assert images.get_image(imported, NAME).candidate is not None
     now = images.get_image(imported, NAME)
     image_source.take_source(imported, NAME, row_version=now.row_version)
-    with pytest.raises(EditConflict, match="taken or given up") as conflict:
+    with pytest.raises(EditConflict, match="taken or discarded") as conflict:
         image_source.take_source(imported, NAME, row_version=seen.row_version)
     assert "source" == conflict.value.difference[0].field
 
 
 def test_the_same_source_and_another_architecture_are_refused(imported, old, folder):
     """Neither is a newer source of this image."""
-    with pytest.raises(InvalidInput, match="the very source"):
+    with pytest.raises(InvalidInput, match="is the source that"):
         image_source.examine_source(imported, NAME, old)
     with pytest.raises(WrongArchitecture, match="x86, not x64"):
         image_source.examine_source(imported, NAME, made(folder, "x86", architecture="x86"))

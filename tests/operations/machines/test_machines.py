@@ -159,7 +159,7 @@ def test_only_known_authorities_of_known_machines_are_taken(site):
     """A list of devices starts nothing."""
     emit(site, discovered(100.0))
     machines.import_devices(site, "new laptops", "PCI\\VEN_8086&DEV_100E")
-    with pytest.raises(InvalidInput, match="no authority"):
+    with pytest.raises(InvalidInput, match="does not sign boot loaders"):
         machines.set_authority(site, MAC, "2042")
     with pytest.raises(InvalidInput, match="list of devices"):
         machines.set_authority(site, "new laptops", "2023")

@@ -120,7 +120,7 @@ def test_a_version_that_is_not_there_is_answered_with_those_that_are(lab_site, n
     with pytest.raises(NotFound) as caught:
         media.build_media(lab_site, ISO, [(NAME, number)])
 
-    assert "It has: v1." == caught.value.hint
+    assert "Versions: 1." == caught.value.hint
     assert [] == media.list_media(lab_site)
 
 

@@ -119,7 +119,7 @@ def test_an_empty_database_is_not_believed_either(site):
     site.blobs.add_bytes(b"a source of many gigabytes")
     grow_old(site)
 
-    with pytest.raises(OperatorFault, match="names nothing of all that is stored"):
+    with pytest.raises(OperatorFault, match="refers to nothing that is stored"):
         collect_garbage(site, time.time())
     assert 1 == collect_garbage(site, time.time(), force=True).blobs
 

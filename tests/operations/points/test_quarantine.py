@@ -45,5 +45,5 @@ def test_they_are_deleted_by_digest_or_all_at_once(served):  # noqa: F811
 @pytest.mark.parametrize("digest", ["../../etc/passwd", "sha256:xyz", "0" * 63, "*"])
 def test_only_a_digest_names_them(served, digest):  # noqa: F811
     """What a form sends never becomes a path."""
-    with pytest.raises(InvalidInput, match="is no digest"):
+    with pytest.raises(InvalidInput, match="is not a digest"):
         delete_altered(served, digest)

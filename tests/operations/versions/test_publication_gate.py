@@ -62,7 +62,7 @@ def test_secrets_that_come_later_block_it_again(built, tmp_path):
 def test_a_reason_is_one_line_that_says_something(site, reason):
     """Nothing is accepted without one."""
     add_image(site, NAME)
-    with pytest.raises(InvalidInput, match="say in one line"):
+    with pytest.raises(InvalidInput, match="give a reason"):
         publication.accept_secrets(site, NAME, reason, by="ada")
 
 

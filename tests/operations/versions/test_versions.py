@@ -74,7 +74,7 @@ def test_an_image_that_was_exchanged_while_it_was_built_keeps_its_own_versions(i
             images.delete_image(imported, NAME)
             images.import_image(imported, labpe.ensure().wim[Architecture.X86], name=NAME)
 
-    with pytest.raises(EditConflict, match="replaced by somebody else meanwhile"):
+    with pytest.raises(EditConflict, match="replaced by another user meanwhile"):
         versions.build_version(imported, NAME, progress=exchange)
     assert () == images.get_image(imported, NAME).versions
 
@@ -86,7 +86,7 @@ def test_two_builds_at_once_make_one_version(imported):
         if stage == "storing" and not images.get_image(imported, NAME).versions:
             versions.build_version(imported, NAME)
 
-    with pytest.raises(EditConflict, match="built by somebody else meanwhile"):
+    with pytest.raises(EditConflict, match="built by another user meanwhile"):
         versions.build_version(imported, NAME, progress=build_in_between)
     assert [1] == [version.number for version in images.get_image(imported, NAME).versions]
 

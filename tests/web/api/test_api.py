@@ -512,7 +512,7 @@ def test_a_recorded_boot_is_told(script, furnished):
     batch = script("PUT", "uploads/notes.txt", data=b"no recording").json["batch"]
     refused = script("POST", "network/captures", json={"upload": batch})
     assert (400, PROBLEM) == (refused.status_code, refused.content_type)
-    assert "no recording of a network" in refused.json["detail"]
+    assert "not a network recording" in refused.json["detail"]
     assert [] == script("GET", "network/decisions?search=arm64").json["items"]
 
 

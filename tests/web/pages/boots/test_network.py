@@ -222,7 +222,7 @@ def test_an_operator_has_a_recording_read(furnished, make_client):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"\x89PNG\r\n\x1a\n" + bytes(50), "no recording of a network"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "not a network recording"),
         (b"", "is empty"),
     ],
 )

@@ -109,7 +109,7 @@ def test_a_newer_source_can_be_given_up(furnished, operator, wims):
     assert "needs your decision" not in operator.get(f"{PAGE}/source").text
     response = operator.post(f"{PAGE}/source/take", data={"row_version": 1}, headers=htmx())
     assert response.status_code == 412
-    assert "taken or given up since you opened it" in response.text
+    assert "taken or discarded since you opened it" in response.text
 
 
 def test_a_file_that_is_no_source_fails_the_job(furnished, operator):

@@ -61,7 +61,7 @@ def test_an_uploaded_wimboot_is_served_and_can_be_taken_away(furnished, operator
     ("data", "sha256", "words"),
     [
         (wimboot_bytes(), "0" * 64, "has the digest"),
-        (wimboot_bytes(b"something else "), "", "is no wimboot"),
+        (wimboot_bytes(b"something else "), "", "is not wimboot"),
     ],
 )
 def test_a_file_that_was_not_meant_is_refused(furnished, operator, data, sha256, words):
