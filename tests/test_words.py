@@ -52,13 +52,7 @@ MESSAGES_TO_DO = (
     "netboot/cli.py",
 )
 # Rooms whose docstrings still have to be rewritten.
-DOCSTRINGS_TO_DO = (
-    *MESSAGES_TO_DO,
-    "web/guard/request_safety.py",
-    "web/live/",
-    "web/pages/site/metrics.py",
-    "web/server.py",
-)
+DOCSTRINGS_TO_DO = MESSAGES_TO_DO
 
 SHOWN_ATTRIBUTES = {"alt", "aria-label", "data-label", "hx-confirm", "placeholder", "title"}
 FAULTS = {
