@@ -48,14 +48,7 @@ MESSAGES_TO_DO = (
     "netboot/store/drivers/",
 )
 # Rooms whose docstrings still have to be rewritten.
-DOCSTRINGS_TO_DO = (
-    *MESSAGES_TO_DO,
-    "netboot/daemons/boot_http.py",
-    "web/guard/request_safety.py",
-    "web/live/",
-    "web/pages/site/metrics.py",
-    "web/server.py",
-)
+DOCSTRINGS_TO_DO = (*MESSAGES_TO_DO, "netboot/daemons/boot_http.py")
 
 SHOWN_ATTRIBUTES = {"alt", "aria-label", "data-label", "hx-confirm", "placeholder", "title"}
 FAULTS = {

@@ -19,6 +19,7 @@ from netboot.operations.versions import versions
 from netboot.site import Site
 from vm import labpe
 from vm.labpe import LabPe
+from vm.tools import refuse
 
 ARCHITECTURES = (Architecture.X64, Architecture.X86)
 COMMENT = (
@@ -72,8 +73,7 @@ def main(arguments: list[str]) -> int:
     try:
         provide_defaults(Site.open(parser.parse_args(arguments).data))
     except OperatorFault as fault:
-        print(f"{fault}\n  -> {fault.hint}" if fault.hint else str(fault), file=sys.stderr)
-        return 2
+        return refuse(fault)
     except NetbootError as fault:
         print(fault, file=sys.stderr)
         return 1

@@ -22,6 +22,7 @@ from vm.machine.accel import choose_accelerator
 from vm.machine.firmware import FirmwareKind, emulator_of
 from vm.network.lab_network import SRV, LabNetwork
 from vm.reports import JournalReports
+from vm.tools import refuse
 
 _ACCELERATOR_LOCK = threading.Lock()
 
@@ -33,10 +34,7 @@ def main(arguments: list[str]) -> int:
     try:
         return run_lab(chosen.data, boot=chosen.boot_command, http=chosen.http_command)
     except OperatorFault as fault:
-        print(f"error: {fault}", file=sys.stderr)
-        if fault.hint:
-            print(f"hint: {fault.hint}", file=sys.stderr)
-        return 2
+        return refuse(fault)
 
 
 def run_lab(data: Path, *, boot: list[str], http: list[str]) -> int:
@@ -55,7 +53,7 @@ def run_lab(data: Path, *, boot: list[str], http: list[str]) -> int:
             Child("boot services", network.command_in(SRV, boot)),
             Child("boot files over HTTP", network.command_in(SRV, http)),
         ]
-        return Supervisor(children, _say).run(lambda: None)
+        return Supervisor(children, functools.partial(print, flush=True)).run(lambda: None)
 
 
 def accelerator_for(firmware: FirmwareKind) -> str:
@@ -72,10 +70,6 @@ def _accelerator(emulator: str, architecture: Architecture) -> str:
 
     cache = labpe.cache_folder().parent / "accelerator.json"
     return choose_accelerator(kernel, cache, emulator=emulator)
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

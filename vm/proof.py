@@ -19,6 +19,7 @@ from vm.network.daemons import wait_until_bound
 from vm.network.lab_network import SERVER_ADDRESS, SRV, LabNetwork, stop_process
 from vm.reports import JournalReports
 from vm.scenario import Scenario, load_scenarios
+from vm.tools import refuse
 
 
 @contextmanager
@@ -83,10 +84,7 @@ def main(arguments: list[str]) -> int:
         with tempfile.TemporaryDirectory(prefix="netboot-proof-") as scratch:
             boots = prove(scenarios, chosen.keep or Path(scratch), _print_boot)
     except OperatorFault as fault:
-        print(f"error: {fault}", file=sys.stderr)
-        if fault.hint:
-            print(f"hint: {fault.hint}", file=sys.stderr)
-        return 2
+        return refuse(fault)
     failed = sum(1 for boot in boots if boot.wrong)
     seconds = time.monotonic() - began
     print(f"boots: {len(boots) - failed} passed, {failed} failed, {seconds:.0f} s")

@@ -88,7 +88,7 @@ def parse_scenario(key: str, data: dict[str, Any]) -> Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What a verdict must say."""
+    """The verdict that a boot should get."""
 
     result: Result
     version: int

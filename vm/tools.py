@@ -1,10 +1,11 @@
-"""Finds the system's programs that the lab needs, or names the package to install."""
+"""What the lab's commands share: programs of the system, children that die with us, refusals."""
 
 import os
 import shutil
+import sys
 from collections.abc import Sequence
 
-from netboot.errors import MissingTool
+from netboot.errors import MissingTool, OperatorFault
 
 # Where distributions keep `ip` and friends for users whose PATH lacks them.
 _SYSTEM_PATHS = "/usr/sbin:/sbin:/usr/bin:/bin"
@@ -29,3 +30,11 @@ def dying_with_us(argv: Sequence[str]) -> list[str]:
         *("/bin/sh", "-c", 'test "$PPID" = "$0" && exec "$@"', str(os.getpid())),
         *argv,
     ]
+
+
+def refuse(fault: OperatorFault) -> int:
+    """Print why a command cannot run; returns its exit code."""
+    print(f"error: {fault}", file=sys.stderr)
+    if fault.hint:
+        print(f"hint: {fault.hint}", file=sys.stderr)
+    return 2

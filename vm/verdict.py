@@ -39,7 +39,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What is known of one boot.
+    """The evidence of one boot.
 
     `done` is whether the console printed its last line; if not, `words` says how the run ended.
     `device` is the network card under test, `vendor:device`. `reports` are those of this machine
@@ -114,10 +114,8 @@ def _online(evidence: Evidence, console: dict[str, dict[str, str]]) -> tuple[Res
         ("device", evidence.device, report.device),
     ):
         if printed != reported:
-            return (
-                Result.FAILED,
-                f"console and report disagree about the {what}: {printed!r}, {reported!r}",
-            )
+            words = f"console and report disagree about the {what}: {printed!r}, {reported!r}"
+            return Result.FAILED, words
     return Result.ONLINE, f"{report.driver} drives {report.device}"
 
 

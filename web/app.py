@@ -1,4 +1,4 @@
-"""The console as a Flask application: one page that joins its parts."""
+"""The console as a Flask application: joins its pages, API and guards."""
 
 import time
 from contextlib import ExitStack
@@ -32,70 +32,37 @@ from web.responses import init_answers
 from web.show.presentation import init_presentation
 from web.uploads.tus import init_uploads
 
+# Endpoint, label, icon, and the key that opens the page after `g`.
 NAVIGATION = (
-    ("overview.show", "Overview", "layout-dashboard"),
-    ("images.index", "Boot images", "disc"),
-    ("drivers.index", "Driver catalog", "cpu"),
-    ("machines.index", "Machines", "server"),
-    ("points.index", "Distribution points", "server-2"),
-    ("boots.index", "Boots", "activity"),
-    ("network.index", "Boot network", "network"),
-    ("lab.index", "Boot tests", "device-desktop"),
-    ("jobs.index", "Jobs", "list-check"),
-    ("audit.index", "Audit", "history"),
-    ("settings.index", "Settings", "settings"),
+    ("overview.show", "Overview", "layout-dashboard", "o"),
+    ("images.index", "Boot images", "disc", "i"),
+    ("drivers.index", "Driver catalog", "cpu", "d"),
+    ("machines.index", "Machines", "server", "m"),
+    ("points.index", "Distribution points", "server-2", "p"),
+    ("boots.index", "Boots", "activity", "b"),
+    ("network.index", "Boot network", "network", "n"),
+    ("lab.index", "Boot tests", "device-desktop", "t"),
+    ("jobs.index", "Jobs", "list-check", "j"),
+    ("audit.index", "Audit", "history", "a"),
+    ("settings.index", "Settings", "settings", "s"),
 )
-# What goes to a page after `g`, where its first letter is taken or nothing is said: none.
-KEYS = {
-    "overview.show": "o",
-    "images.index": "i",
-    "drivers.index": "d",
-    "points.index": "p",
-    "machines.index": "m",
-    "boots.index": "b",
-    "network.index": "n",
-    "lab.index": "t",
-    "jobs.index": "j",
-    "audit.index": "a",
-    "users.index": "u",
-    "settings.index": "s",
-}
-
-
+# A blueprint for each subject.
 SUBJECTS = (
-    overview.overview,
-    images.images,
-    versions.versions,
-    images_custom.images_custom,
-    images_source.images_source,
-    images_versions.images_versions,
-    drivers.drivers,
-    known_pairs.known_pairs,
-    coverage.coverage,
-    machines.machines,
-    points.points,
-    boots.boots,
-    lab.lab,
-    network.network,
-    jobs.jobs,
-    settings.settings,
-    audit.audit,
-    users.users,
-    own_account.own_account,
-    api_guide.api_guide,
-    webhooks.webhooks,
-    wimboot.wimboot,
+    *(overview.overview, images.images, images_custom.images_custom, images_source.images_source),
+    *(images_versions.images_versions, versions.versions, drivers.drivers, known_pairs.known_pairs),
+    *(coverage.coverage, machines.machines, points.points, wimboot.wimboot, boots.boots, lab.lab),
+    *(network.network, jobs.jobs, settings.settings, audit.audit, users.users),
+    *(own_account.own_account, api_guide.api_guide, webhooks.webhooks),
 )
-"""The pages, a blueprint a subject."""
 
 
 def create_app(site: Site) -> Flask:
-    """The console of a site. Raises RuntimeError when a route declares no permission."""
+    """The console of a site. Raises RuntimeError if a route declares no permission."""
     configured = site.settings
     app = new_application()
     app.config["SECRET_KEY"] = site.secret
     app.extensions["netboot_site"] = site
-    app.jinja_env.globals.update(navigation=NAVIGATION, navigation_keys=KEYS)
+    app.jinja_env.globals["navigation"] = NAVIGATION
     init_outside(app, configured)
     init_safety(
         app,
@@ -123,7 +90,7 @@ def create_app(site: Site) -> Flask:
 
 
 def _tell_times(app: Flask) -> None:
-    """Say in each answer how long it took here, for browsers' tools and the benchmark."""
+    """Measure each answer from `g.began` on, and report the time in the Server-Timing header."""
 
     @app.before_request
     def begin() -> None:
@@ -137,7 +104,7 @@ def _tell_times(app: Flask) -> None:
 
 
 def _read_once(app: Flask, site: Site) -> None:
-    """Give each page one state of the database, read in one transaction."""
+    """Let each page read one state of the database, in one transaction."""
 
     @app.before_request
     def begin() -> None:

@@ -1,4 +1,4 @@
-"""The files that pages are made of: named by their content, cached for ever, sent compressed."""
+"""Scripts, styles and images of pages: addressed by content, cached for ever, compressed."""
 
 import gzip
 import hashlib
@@ -20,26 +20,25 @@ assets = Blueprint("assets", __name__)
 
 @dataclass(frozen=True)
 class Asset:
-    """One file, read once."""
+    """A file in memory."""
 
     content: bytes
     name: str
 
     @cached_property
     def digest(self) -> str:
-        """What its address holds, so that a new content has a new address."""
+        """Part of the address, so that new content has a new address."""
         return hashlib.sha256(self.content).hexdigest()[:16]
 
     @cached_property
     def compressed(self) -> bytes | None:
-        """The same by gzip, where that helps."""
+        """The content compressed with gzip; None for types that are compressed already."""
         if Path(self.name).suffix not in COMPRESSIBLE:
             return None
         return gzip.compress(self.content, 9, mtime=0)
 
 
 def load_assets(folder: Path = FOLDER) -> dict[str, Asset]:
-    """All assets by their path below the folder."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix in TYPES)
     names = (path.relative_to(folder).as_posix() for path in paths)
     return {name: Asset((folder / name).read_bytes(), name) for name in names}
@@ -48,7 +47,7 @@ def load_assets(folder: Path = FOLDER) -> dict[str, Asset]:
 @assets.get("/assets/<digest>/<path:name>")
 @requires(Role.PUBLIC)
 def asset(digest: str, name: str) -> Response:
-    """One file. The name is looked up, never made into a path."""
+    """One file. The name is looked up and never becomes a path."""
     loaded: dict[str, Asset] = current_app.extensions["netboot_assets"]
     found = loaded.get(name)
     if found is None or found.digest != digest:
@@ -66,13 +65,11 @@ def asset(digest: str, name: str) -> Response:
 
 
 def asset_url(name: str) -> str:
-    """The address of an asset, for templates. An unknown name is a bug."""
     loaded: dict[str, Asset] = current_app.extensions["netboot_assets"]
     return url_for("assets.asset", digest=loaded[name].digest, name=name)
 
 
 def init_assets(app: Flask) -> None:
-    """Load the assets and give templates their addresses."""
     app.extensions["netboot_assets"] = load_assets()
     app.register_blueprint(assets)
     app.jinja_env.globals["asset_url"] = asset_url

@@ -1,6 +1,6 @@
 """Problem details for programs (RFC 9457): what went wrong, why, and what to do next."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, json, request
@@ -88,13 +88,9 @@ def problem_json(
 def validation_problem(fault: ValidationError) -> Response:
     """Pydantic's findings, field by field; without the values, which may be secrets."""
     errors = [
-        FieldProblem(field=_where(error["loc"]), message=error["msg"])
+        FieldProblem(field=".".join(map(str, error["loc"])), message=error["msg"])
         for error in fault.errors(include_url=False, include_context=False, include_input=False)
     ]
     first = errors[0] if errors else FieldProblem(field="", message="not valid")
     detail = f"{first.field}: {first.message}" if first.field else first.message
     return problem_json(detail, status=422, kind="validation", errors=errors)
-
-
-def _where(parts: Sequence[int | str]) -> str:
-    return ".".join(str(part) for part in parts)

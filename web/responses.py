@@ -85,7 +85,6 @@ def go_to(url: str) -> Response:
 
 
 def status_of(fault: NetbootError) -> int:
-    """The HTTP status for a fault."""
     return next((status for kind, status in STATUS_OF if isinstance(fault, kind)), 400)
 
 
@@ -120,8 +119,8 @@ def _netboot_fault(fault: NetbootError) -> Response:
     difference = fault.difference if isinstance(fault, EditConflict) else ()
     status, text = status_of(fault), sentence(str(fault))
     if asks_as_script():
-        told = [FieldDifference(**asdict(one)) for one in difference] or None
-        return problem_json(text, status=status, kind=kind_of(fault), hint=hint, difference=told)
+        changes = [FieldDifference(**asdict(one)) for one in difference] or None
+        return problem_json(text, status=status, kind=kind_of(fault), hint=hint, difference=changes)
     return problem(text, hint, status=status, difference=difference)
 
 
@@ -155,12 +154,9 @@ def _untrusted_host() -> Response:
 
 def _bug(_fault: InternalServerError) -> Response:
     reference = secrets.token_hex(4)
-    # Flask has logged the traceback; local values stay out of it, for they hold secrets.
+    # Flask has logged the traceback; local values are not logged, as they may contain secrets.
     log.error("page failed", reference=reference, path=request.path)
-    message, hint = (
-        "An internal error occurred.",
-        f"See reference {reference} in the server log.",
-    )
+    message, hint = "An internal error occurred.", f"See reference {reference} in the server log."
     if asks_as_script():
         return problem_json(message, status=500, hint=hint, reference=reference)
     return problem(message, hint, status=500)

@@ -1,14 +1,13 @@
-"""The console under gunicorn: a few processes, a thread for each request, a bounded stop.
+"""The console under gunicorn: a few processes, a thread for each request, a limited time to stop.
 
-Each live page holds a thread, so every process may have more threads than there are streams:
-nothing says how pages spread over the processes. Nothing of the site is opened before the fork.
-A process that dies is started again by gunicorn; what was on its pages reconnects.
+Each live page holds a thread, and all pages may be on one process, so every process may have more
+threads than there are streams. Nothing of the site is opened before the fork. gunicorn restarts a
+process that dies, and its pages reconnect.
 """
 
 import errno
 import shutil
 import socket
-from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
@@ -28,19 +27,20 @@ SECONDS_TO_STOP = 10
 
 
 class ConsoleServer(BaseApplication):  # type: ignore[misc]
-    """gunicorn, set up by arguments and not by a file."""
+    """gunicorn, configured by arguments instead of a file."""
 
     def __init__(self, site: Site, address: str, port: int) -> None:
         self._data = site.data
         self._processes = site.settings.web_processes
         self._tls = certificate_of(site)
         self._bind = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-        self._measurements = _empty(site.web_folder / "measurements")
+        self._measurements = site.web_folder / "measurements"
+        shutil.rmtree(self._measurements, ignore_errors=True)  # of an earlier run
+        self._measurements.mkdir(mode=0o700)
         self._app: Any = None
         super().__init__()
 
     def load_config(self) -> None:
-        """A few processes with many threads; no files outside the data folder."""
         settings: dict[str, Any] = {
             "bind": [self._bind],
             "workers": self._processes,
@@ -67,36 +67,28 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """The application, made in each process."""
         share_measurements(self._measurements)
         self._app = create_app(Site.open(self._data))
         return self._app
 
     def _end_streams_with(self, worker: ThreadWorker) -> None:
-        """Let live pages end by themselves when the process stops; they open again elsewhere."""
+        """End live pages when the process stops; they reconnect to another one."""
         streams: Streams = self._app.extensions["netboot_streams"]
         streams.going_on = lambda: bool(worker.alive)
 
     def _forget_process(self, _server: object, worker: ThreadWorker) -> None:
-        """The streams of a process that has ended are open no more; its answers still count."""
+        """Stop counting the streams of a process that has ended; its answers still count."""
         mark_process_dead(worker.pid, str(self._measurements))  # type: ignore[no-untyped-call]
 
 
-def _empty(folder: Path) -> Path:
-    """The folder without what an earlier run left there."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
-    return folder
-
-
 def serve_web(site: Site, address: str, port: int) -> None:
-    """Serve the console until a signal says stop; ends the process. Raises PortTaken."""
+    """Serve the console until a signal, then end the process. Raises PortTaken, NotPermitted."""
     _require_free(address, port)
     ConsoleServer(site, address, port).run()
 
 
 def _require_free(address: str, port: int) -> None:
-    """Say which program has the port; gunicorn would try five times and report errno 98."""
+    """Name the program that uses the port; gunicorn tries five times and reports errno 98."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -109,6 +101,6 @@ def _require_free(address: str, port: int) -> None:
                     hint="Stop that program, or choose another port: `NETBOOT_WEB_PORT=8090`.",
                 ) from fault
             raise NotPermitted(
-                f"the page cannot open TCP port {port} of {address}: {fault.strerror}",
-                hint="Set web_address to an address of this machine, web_port to one above 1023.",
+                f"the console cannot open TCP port {port} of {address}: {fault.strerror}",
+                hint="Set web_address to an address of this server, web_port to one above 1023.",
             ) from fault

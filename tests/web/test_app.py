@@ -63,7 +63,7 @@ def test_the_viewer_sees_no_buttons_that_are_refused(shared_site, make_client):
 def test_the_navigation_marks_where_one_is(shared_site, make_client):
     """For eyes by colour, for screen readers by aria-current."""
     client = make_client(shared_site, "viewer")
-    for endpoint, label, _ in NAVIGATION:
+    for endpoint, label, *_ in NAVIGATION:
         app = client.application
         path = app.url_map.bind("localhost").build(endpoint)
         here = re.findall(r'aria-current="page">(.*?)</a>', client.get(path).text, re.DOTALL)

@@ -1,7 +1,6 @@
 """Reads a machine's consoles for progress, the Lab PE's lines, and failure."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;=?]*[A-Za-z]|[()][A-Z0-9])")
@@ -51,14 +50,8 @@ def plain(text: str) -> str:
 
 def lab_lines(text: str) -> tuple[LabLine, ...]:
     """The Lab PE's lines in a console's text, in their order."""
-    return tuple(_lab_lines(text))
-
-
-def _lab_lines(text: str) -> Iterator[LabLine]:
-    for line in plain(text).split("\n"):
-        match = _LABPE.search(line)
-        if match:
-            yield LabLine(float(match["uptime"]), match["key"], match["rest"] or "")
+    found = filter(None, map(_LABPE.search, plain(text).split("\n")))
+    return tuple(LabLine(float(one["uptime"]), one["key"], one["rest"] or "") for one in found)
 
 
 def hopeless(whole_lines: str, open_line: str = "") -> str:

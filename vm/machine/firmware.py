@@ -39,7 +39,7 @@ class FirmwareKind(StrEnum):
 
 
 class Rom(StrEnum):
-    """What is in the network card's boot ROM."""
+    """The content of the network card's boot ROM."""
 
     IPXE = "ipxe"  # QEMU's own
     NONE = "none"  # the firmware boots by itself

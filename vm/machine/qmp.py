@@ -6,7 +6,6 @@ the socket pair, so there is no path and no race.
 
 import json
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 from netboot.errors import NetbootError
@@ -37,20 +36,16 @@ class QmpClient:
             self._link.sendall(json.dumps(request).encode() + b"\n")
         except OSError as error:
             raise QmpError(f"QEMU is gone: {error}") from error
-        for message in self._messages():
+        while True:
+            message = self._message()
             if "error" in message:
                 raise QmpError(f"{command}: {message['error'].get('desc', message['error'])}")
             if "return" in message:
                 return message["return"]
             self.events.append(message)
-        raise AssertionError("unreachable: _messages ends by raising")
 
     def close(self) -> None:
         self._link.close()
-
-    def _messages(self) -> Iterator[dict[str, Any]]:
-        while True:
-            yield self._message()
 
     def _message(self) -> dict[str, Any]:
         while b"\n" not in self._buffer:

@@ -43,7 +43,7 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class MachineSpec:
-    """What to build. `memory` in MB; `plain_pxe` hides that the boot ROM is iPXE.
+    """A machine to build. `memory` in MB; `plain_pxe` hides that the boot ROM is iPXE.
 
     `slot` gives the machine its addresses: two machines of a lab must not share one. `mac`
     overrides the slot's address. `extra` are more QEMU options. A machine with `disks` does not
@@ -106,6 +106,7 @@ class Wiring:
 
 
 def qemu_arguments(spec: MachineSpec, wiring: Wiring, *, accelerator: str) -> list[str]:
+    direct = spec.direct
     return [
         *firmware_arguments(spec.firmware, accelerator, wiring.variables),
         *("-m", str(spec.memory), "-nodefaults", "-no-user-config"),
@@ -118,7 +119,8 @@ def qemu_arguments(spec: MachineSpec, wiring: Wiring, *, accelerator: str) -> li
         *_channel("debug", wiring.debug, log=wiring.debug_log),
         *("-device", "isa-debugcon,iobase=0x402,chardev=debug"),
         *_network_cards(spec, wiring),
-        *_direct(spec.direct),
+        *(("-kernel", str(direct.kernel), "-initrd", str(direct.initrd)) if direct else ()),
+        *(("-append", direct.arguments) if direct else ()),
         *(word for number, disk in enumerate(spec.disks) for word in _disk(number, disk)),
         *spec.extra,
     ]
@@ -163,12 +165,3 @@ def _disk(number: int, disk: Disk) -> list[str]:
         case Bus.VIRTIO:
             devices = [f"virtio-blk-pci,{order}"]
     return ["-drive", drive + once, *(word for device in devices for word in ("-device", device))]
-
-
-def _direct(direct: DirectBoot | None) -> list[str]:
-    if direct is None:
-        return []
-    return [
-        *("-kernel", str(direct.kernel), "-initrd", str(direct.initrd)),
-        *("-append", direct.arguments),
-    ]

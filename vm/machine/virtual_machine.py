@@ -215,7 +215,7 @@ class Machine:
         hook: Hook = self.witness
         if self.spec.plain_pxe and number == 0:
             hook = _chain(PlainPxe(), self.witness)
-        port, wire = self._network.plug_machine(f"{self.spec.boot_mac}/{number}", hook=hook)
+        port, wire = self._network.switch.plug_pair(f"{self.spec.boot_mac}/{number}", hook=hook)
         stack.callback(self._network.switch.unplug, port)
         stack.callback(wire.close)
         return wire

@@ -1,4 +1,4 @@
-"""What a machine did on the network, from the frames that it sent."""
+"""The stages of a boot, from the frames that the machine sent."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -24,7 +24,7 @@ from typing import IO, Self
 
 from netboot.errors import NotPermitted, OperatorFault
 from vm.network.daemons import wait_until_bound
-from vm.network.switch import Hook, Port, Switch, keep
+from vm.network.switch import Switch
 from vm.tools import dying_with_us, require_tool
 
 DHCP = "dhcp"
@@ -124,10 +124,6 @@ class LabNetwork:
                 env=dict(environment) if environment is not None else None,
                 cwd=cwd,
             )
-
-    def plug_machine(self, name: str, *, hook: Hook = keep) -> tuple[Port, socket.socket]:
-        """A port for a virtual machine, and the end that QEMU gets."""
-        return self.switch.plug_pair(name, hook=hook)
 
     def command_in(self, namespace: str, argv: Sequence[str]) -> list[str]:
         """`argv` so that it runs inside `dhcp` or `srv`, and is killed with its parent."""

@@ -35,33 +35,11 @@ from web.api.versions.versions import versions
 from web.guard.access import Role, refuse_below, requires
 from web.problems import Problem, validation_problem
 
+# In the order of the OpenAPI description.
 SUBJECTS = (
-    overview,
-    images,
-    versions,
-    coverage,
-    drivers,
-    driver_conflicts,
-    driver_match,
-    pairs,
-    driver_sets,
-    uploads,
-    points,
-    deployments,
-    machines,
-    boots,
-    network,
-    test_machines,
-    jobs,
-    accounts,
-    me,
-    audit,
-    webhooks,
-    settings,
-    boot_chains,
-    media,
-    customisation,
-    declaration,
+    *(overview, images, versions, coverage, drivers, driver_conflicts, driver_match, pairs),
+    *(driver_sets, uploads, points, deployments, machines, boots, network, test_machines, jobs),
+    *(accounts, me, audit, webhooks, settings, boot_chains, media, customisation, declaration),
     stored,
 )
 
@@ -70,10 +48,10 @@ INFO = Info(
     version="1",
     description=(
         "Every verb of the console for scripts. Sign in with an API token "
-        "(`Authorization: Bearer nb_…`), made on the page *Your account* or by "
-        "`netboot account token NAME`. Faults come as problem details (RFC 9457). "
-        "A POST with an `Idempotency-Key` is carried out once. Lists have `limit` and "
-        "`offset`, and a `Link` to the following part. What has an `ETag` takes `If-Match`."
+        "(`Authorization: Bearer nb_…`); create one on the page *Your account* or with "
+        "`netboot account token NAME`. Errors are returned as problem details (RFC 9457). "
+        "A POST with an `Idempotency-Key` runs only once. Lists have `limit` and `offset`, "
+        "and a `Link` to the next page. Objects with an `ETag` accept `If-Match`."
     ),
 )
 SECURITY_SCHEMES: dict[str, dict[str, str]] = {

@@ -10,7 +10,6 @@ from web.guard.audit_trail import about
 declaration = Subject("declaration", "Boot images, drivers and deployments as files for git.")
 
 FILES = 2000
-LONGEST_FILE = 4 << 20
 
 
 class Files(Value):
@@ -54,7 +53,6 @@ class Plan(Value):
 
     @staticmethod
     def of(found: operations.Plan) -> "Plan":
-        """The plan from the operation."""
         return Plan(
             digest=found.digest,
             changes=[
@@ -70,21 +68,19 @@ class Plan(Value):
         )
 
 
-@declaration.verb("GET", "", needs=Role.VIEWER, gives=Files)
+@declaration.verb("GET", "", needs=Role.VIEWER)
 def export_declaration() -> Files:
     """Export boot images, drivers and deployments as files for git."""
     return Files(files=operations.exported(site()))
 
 
-@declaration.verb("POST", "/plan", needs=Role.OPERATOR, gives=Plan, action="plan")
+@declaration.verb("POST", "/plan", needs=Role.OPERATOR, action="plan")
 def plan_declaration(body: Wanted) -> Plan:
     """Show what applying these files would change. Nothing is changed."""
     return Plan.of(operations.plan(site(), body.files, prune=body.prune))
 
 
-@declaration.verb(
-    "POST", "/apply", needs=Role.OPERATOR, gives=Plan, action="apply", refuses=CONFLICTS
-)
+@declaration.verb("POST", "/apply", needs=Role.OPERATOR, action="apply", refuses=CONFLICTS)
 def apply_declaration(body: WantedNow) -> Plan:
     """Apply these files to boot images, drivers and deployments, all or nothing."""
     if body.prune:

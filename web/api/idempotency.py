@@ -1,4 +1,8 @@
-"""Idempotency keys: a POST that is repeated with the same key runs once."""
+"""Idempotency keys: a POST that is repeated with the same key runs once.
+
+The IETF draft draft-ietf-httpapi-idempotency-key-header defines the header and its errors: 422 if
+the key belongs to another request, 409 while the first request is running.
+"""
 
 import hashlib
 from collections.abc import Callable
@@ -78,5 +82,5 @@ def _first(carry_out: Callable[[], Response], owner: int, key: str) -> Response:
 
 def _fingerprint() -> str:
     """What must be the same in a repetition."""
-    told = f"{request.method} {request.full_path}\n".encode("utf-8", "replace")
-    return hashlib.sha256(told + request.get_data(cache=True)).hexdigest()
+    asked = f"{request.method} {request.full_path}\n".encode("utf-8", "replace")
+    return hashlib.sha256(asked + request.get_data(cache=True)).hexdigest()

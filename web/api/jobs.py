@@ -7,7 +7,7 @@ from pydantic import Field
 
 from netboot.operations import jobs as operations
 from netboot.operations.jobs import JobView
-from web.api.subject import PREFIX, Listed, NumberPath, Page, Subject, Value, listed
+from web.api.subject import PREFIX, Listed, NumberPath, Page, Subject, Tagged, Value, listed
 from web.guard.access import Role, site
 from web.pages.site.jobs import screenshot_of
 
@@ -36,12 +36,6 @@ class JobWithLog(Job):
     log: list[str]
 
 
-class Jobs(Listed):
-    """A page of jobs, newest first."""
-
-    items: list[Job]
-
-
 class JobSearch(Page):
     """Which jobs to return."""
 
@@ -50,18 +44,17 @@ class JobSearch(Page):
     )
 
 
-@jobs.verb("GET", "", needs=Role.VIEWER, gives=Jobs)
-def list_jobs(query: JobSearch) -> Jobs:
+@jobs.verb("GET", "", needs=Role.VIEWER)
+def list_jobs(query: JobSearch) -> Listed[Job]:
     """List jobs, newest first."""
     found = operations.list_jobs(site(), query.limit, offset=query.offset, kind=query.kind)
-    items = [Job.model_validate(job) for job in found]
-    return listed(Jobs, items, query, total=operations.count_jobs(site(), query.kind))
+    return listed(Job, found, query, total=operations.count_jobs(site(), query.kind))
 
 
-@jobs.verb("GET", "/<int:number>", needs=Role.VIEWER, gives=JobWithLog)
+@jobs.verb("GET", "/<int:number>", needs=Role.VIEWER)
 def get_job(path: NumberPath) -> JobWithLog:
     """Get a job with its log."""
-    return JobWithLog.model_validate(operations.get_job(site(), path.number))
+    return JobWithLog.of(operations.get_job(site(), path.number))
 
 
 @jobs.verb("GET", "/<int:number>/screenshot", needs=Role.VIEWER, gives_file="image/png")
@@ -70,12 +63,15 @@ def get_job_screenshot(path: NumberPath) -> Response:
     return screenshot_of(path.number)
 
 
-@jobs.verb("POST", "/<int:number>/cancel", needs=Role.OPERATOR, gives=Job, action="cancel")
+@jobs.verb("POST", "/<int:number>/cancel", needs=Role.OPERATOR, action="cancel")
 def cancel_job(path: NumberPath) -> Job:
     """Stop a job."""
-    return Job.model_validate(operations.cancel(site(), path.number))
+    return Job.of(operations.cancel(site(), path.number))
 
 
-def accepted(job: JobView) -> tuple[Job, dict[str, str]]:
-    """The 202 answer for work that runs as a job: the job and its address."""
-    return Job.model_validate(job), {"Location": f"{PREFIX}/jobs/{job.id}"}
+Accepted = Tagged[Job]
+"""The 202 answer for work that runs as a job: the job, and its address as a header."""
+
+
+def accepted(job: JobView) -> Accepted:
+    return Job.of(job), {"Location": f"{PREFIX}/jobs/{job.id}"}

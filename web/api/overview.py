@@ -44,7 +44,7 @@ class Overview(Value):
     decisions: list[Waiting]
 
 
-@overview.verb("GET", "", needs=Role.VIEWER, gives=Overview)
+@overview.verb("GET", "", needs=Role.VIEWER)
 def get_overview() -> Overview:
     """Get the state of the whole site."""
     read = read_overview(site(), "")

@@ -6,7 +6,7 @@ from pydantic import Field
 from netboot.errors import InvalidInput
 from netboot.operations import settings as operations
 from netboot.operations.settings import SettingsView
-from web.api.subject import CONFLICTS, Order, Subject, Value
+from web.api.subject import CONFLICTS, Order, Subject, Tagged, Value
 from web.guard.access import Role, site
 
 settings = Subject("settings", "Settings of the site. Changes take effect after a restart.")
@@ -35,18 +35,18 @@ class SettingsChange(Order):
     settings: dict[str, str] = Field(min_length=1, max_length=100)
 
 
-def _answer(view: SettingsView) -> tuple[Settings, dict[str, str]]:
-    return Settings.model_validate(view), {"ETag": f'"{view.etag}"'}
+def _answer(view: SettingsView) -> Tagged[Settings]:
+    return Settings.of(view), {"ETag": f'"{view.etag}"'}
 
 
-@settings.verb("GET", "", needs=Role.VIEWER, gives=Settings)
-def list_settings() -> tuple[Settings, dict[str, str]]:
+@settings.verb("GET", "", needs=Role.VIEWER)
+def list_settings() -> Tagged[Settings]:
     """List all settings and where each value comes from."""
     return _answer(operations.read_settings(site()))
 
 
-@settings.verb("PATCH", "", needs=Role.ADMIN, gives=Settings, action="change", refuses=CONFLICTS)
-def change_settings(body: SettingsChange) -> tuple[Settings, dict[str, str]]:
+@settings.verb("PATCH", "", needs=Role.ADMIN, action="change", refuses=CONFLICTS)
+def change_settings(body: SettingsChange) -> Tagged[Settings]:
     """Change settings. With If-Match, only if the file has not changed in the meantime."""
     tags = list(request.if_match)
     if len(tags) > 1:

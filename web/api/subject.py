@@ -2,26 +2,27 @@
 
 A new operation is one function in the subject's module:
 
-    @images.verb("POST", "/<slug>/default", needs=Role.OPERATOR, gives=Image)
+    @images.verb("POST", "/<slug>/default", needs=Role.OPERATOR)
     def set_default_image(path: ImagePath) -> Image:
 
-Its docstring becomes the description, its pydantic models the schema; validation, permission,
-problem details, idempotency keys and the audit log come with `verb`.
+Its docstring becomes the description, the pydantic models of its parameters and its answer become
+the schema; validation, permission, problem details, idempotency keys and the audit log come with
+`verb`.
 """
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Generic, Self, TypeVar, get_args, get_type_hints
 
 from flask import Response, make_response, request, url_for
 from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from pydantic import BaseModel, ConfigDict, Field
 
-from netboot.errors import EditConflict, InvalidInput
+from netboot.errors import InvalidInput
 from web.api.idempotency import once
 from web.guard.access import Role
-from web.problems import CONTENT_TYPE, Problem
+from web.problems import CONTENT_TYPE
 
 PREFIX = "/api/v1"
 LARGEST_PAGE = 500
@@ -44,15 +45,16 @@ class Value(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
+    @classmethod
+    def of(cls, found: Any) -> Self:
+        """The value with the attributes of an operation's result."""
+        return cls.model_validate(found)
+
 
 class Order(BaseModel):
     """A request body; unknown fields are rejected."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
-
-
-class Nothing(BaseModel):
-    """No parameters."""
 
 
 class Page(BaseModel):
@@ -62,17 +64,30 @@ class Page(BaseModel):
     offset: int = Field(0, ge=0, le=LARGEST_NUMBER, description="Number of items to skip.")
 
 
-class Listed(Value):
+T = TypeVar("T")
+V = TypeVar("V", bound=Value)
+Tagged = tuple[V, dict[str, str]]
+"""An answer with its headers."""
+
+
+class Items(Value, Generic[V]):
+    """A whole list."""
+
+    items: list[V]
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """The name in the OpenAPI description."""
+        return f"{params[0].__name__}List"
+
+
+class Listed(Items[V], Generic[V]):
     """A page of a list; `next` is the address of the next page, if any."""
 
     total: int = Field(description="Total number of items.")
     limit: int
     offset: int
     next: str | None = None
-
-
-L = TypeVar("L", bound=Listed)
-T = TypeVar("T")
 
 
 class NumberPath(BaseModel):
@@ -98,24 +113,24 @@ class Subject(APIBlueprint):
         rule: str,
         *,
         needs: Role,
-        gives: type[BaseModel] | None = None,
         status: int = 0,
         action: str = "",
         refuses: Sequence[int] = (),
         gives_secret: bool = False,
         gives_file: str = "",
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Declare a verb: who may call it, and what it returns (nothing: 204).
+        """Declare a verb: who may call it. A view that returns None answers 204.
 
         `action` is its name in the audit log, the same as that of the page's verb; `refuses` are
         error codes in addition to ALWAYS. Answers with `gives_secret` are not kept for
         repetitions; `gives_file` is the content type of a file.
         """
-        succeeds = status or (200 if gives or gives_file else 204)
         repeatable = method == "POST" and not gives_secret
-        responses = _responses(succeeds, gives, gives_file=gives_file, refuses=refuses)
 
         def declare(view: Callable[..., Any]) -> Callable[..., Any]:
+            gives = _answer_model(view)
+            succeeds = status or (200 if gives or gives_file else 204)
+
             @functools.wraps(view)
             def answered(**values: Any) -> Response:
                 return once(lambda: _response(view(**values), succeeds), repeatable=repeatable)
@@ -124,10 +139,10 @@ class Subject(APIBlueprint):
             getattr(self, method.lower())(
                 rule,
                 endpoint=action or view.__name__,
-                responses=responses,
+                responses=_responses(succeeds, gives, gives_file=gives_file, refuses=refuses),
                 security=SECURITY,
                 operation_id=view.__name__,
-                summary=_summary(view),
+                summary=(view.__doc__ or "").strip().partition("\n")[0].rstrip("."),
                 openapi_extensions={"x-role": needs.name.lower()},
             )(answered)
             return answered
@@ -135,8 +150,11 @@ class Subject(APIBlueprint):
         return declare
 
 
-def _summary(view: Callable[..., Any]) -> str:
-    return (view.__doc__ or "").strip().partition("\n")[0].rstrip(".")
+def _answer_model(view: Callable[..., Any]) -> type[BaseModel] | None:
+    """The model that a view returns, alone or as a pair with headers."""
+    returned = get_type_hints(view)["return"]
+    model = next(iter(get_args(returned)), returned)
+    return model if issubclass(model, BaseModel) else None
 
 
 def _responses(
@@ -181,44 +199,43 @@ def next_page(page: Page, total: int) -> str | None:
     return url_for(request.endpoint, **values)
 
 
-def part_of(items: Sequence[Any], page: Page) -> Sequence[Any]:
-    return items[page.offset : page.offset + page.limit]
+def part_of(found: Sequence[T], page: Page) -> Sequence[T]:
+    return found[page.offset : page.offset + page.limit]
 
 
-def listed(kind: type[L], items: Iterable[Any], query: Page, *, total: int, **more: Any) -> L:
-    """A page of a list, of `total` items."""
-    return kind(
-        items=list(items),
+def items_of(kind: type[V], found: Iterable[Any]) -> Items[V]:
+    """A whole list, each item converted."""
+    return Items[kind](items=[kind.of(one) for one in found])  # type: ignore[valid-type]
+
+
+def listed(kind: type[V], found: Iterable[Any], query: Page, *, total: int) -> Listed[V]:
+    """The page `found` of a list of `total` items, each item converted."""
+    return Listed[kind](  # type: ignore[valid-type]
+        items=[kind.of(one) for one in found],
         total=total,
         limit=query.limit,
         offset=query.offset,
         next=next_page(query, total),
-        **more,
     )
 
 
-def listed_of(
-    kind: type[L], found: Sequence[T], query: Page, shown: Callable[[T], Any], **more: Any
-) -> L:
-    """A page of a whole list, each item converted by `shown`."""
-    items = [shown(one) for one in part_of(found, query)]
-    return listed(kind, items, query, total=len(found), **more)
+def page_of(kind: type[V], found: Sequence[Any], query: Page) -> Listed[V]:
+    """The requested page of a whole list."""
+    return listed(kind, part_of(found, query), query, total=len(found))
 
 
-def etag(row_version: int) -> dict[str, str]:
-    """The ETag header for a row version."""
-    return {"ETag": f'"{row_version}"'}
+def tagged(kind: type[V], found: Any) -> Tagged[V]:
+    """One value, with the version of its row as ETag."""
+    return kind.of(found), {"ETag": f'"{found.row_version}"'}
 
 
 def expected_version() -> int | None:
-    """The version that the client saw, from If-Match; None without that header.
+    """The version that the client saw, from If-Match (RFC 9110 §13.1.1); None without one.
 
     Raises InvalidInput for a tag that this API never returned.
     """
-    if not request.headers.get("If-Match"):
-        return None
     tags = request.if_match
-    if tags.star_tag:
+    if not request.headers.get("If-Match") or tags.star_tag:
         return None
     values = list(tags)
     if len(values) != 1 or not values[0].isdecimal() or len(values[0]) > 15:
@@ -227,16 +244,3 @@ def expected_version() -> int | None:
             hint='Send the ETag of your last read, for example "3".',
         )
     return int(values[0])
-
-
-def require_state(name: str, row_version: int) -> None:
-    """For objects without fields to compare. Raises EditConflict if the object has changed."""
-    expected = expected_version()
-    if expected is not None and expected != row_version:
-        raise EditConflict(
-            f"another user changed {name} after you read it",
-            hint="Read it again and repeat your change.",
-        )
-
-
-__all__ = ["Listed", "Nothing", "NumberPath", "Order", "Page", "Problem", "Subject", "Value"]

@@ -9,7 +9,7 @@ from flask_login import current_user  # type: ignore[import-untyped]
 from pydantic import BaseModel, Field
 
 from netboot.errors import InvalidInput
-from web.api.subject import Subject, Value
+from web.api.subject import Order, Subject, Value
 from web.guard.access import Role
 from web.uploads.tus import shelf
 
@@ -22,6 +22,12 @@ class UploadPath(BaseModel):
     name: str = Field(min_length=1, max_length=255)
 
 
+class FileUpload(Order):
+    """A file that was uploaded before."""
+
+    upload: str = Field(description="The batch of an upload (PUT /api/v1/uploads/{name} or tus).")
+
+
 class Uploaded(Value):
     """A complete upload; pass `batch` to an import."""
 
@@ -30,7 +36,7 @@ class Uploaded(Value):
     size: int
 
 
-@uploads.verb("PUT", "/<name>", needs=Role.OPERATOR, gives=Uploaded, status=201)
+@uploads.verb("PUT", "/<name>", needs=Role.OPERATOR, status=201)
 def upload_file(path: UploadPath) -> Uploaded:
     """Upload a file in one request, with its content as the body."""
     length = request.content_length

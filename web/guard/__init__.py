@@ -1,1 +1,1 @@
-"""Who may do what, and what every request and answer is checked for."""
+"""Permissions, and the checks of every request and answer."""

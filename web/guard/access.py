@@ -29,7 +29,7 @@ from netboot.site import Site
 
 BEARER = "bearer "
 FOR_SCRIPTS = ("/api/", "/metrics")
-"""Where scripts ask: they are told 401, not led to a page."""
+"""Addresses for scripts: they get 401 instead of the sign-in page."""
 
 
 class Role(IntEnum):

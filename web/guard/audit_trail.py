@@ -13,11 +13,11 @@ from netboot.operations.accounts import audit
 from web.guard.access import has_bearer, site
 
 AS_READ = "was."
-"""Before fields that repeat what stood there when a form was made."""
+"""Prefix of fields with the value that the form showed at first."""
 
 HARMLESS = {"GET", "HEAD", "OPTIONS"}
 NOT_RECORDED = {"uploads", "api_uploads"}
-"""Bytes on their way in; what is made of them is recorded when it is asked for."""
+"""Uploads; the operation that uses an upload is recorded."""
 
 ROOMS = {
     "users": "accounts",
@@ -31,11 +31,11 @@ ROOMS = {
     "lab": "test_machines",
     "wimboot": "boot_chains",
 }
-"""What pages and API call differently has one name in the log."""
+"""Different names in pages and API have one name in the log."""
 
 OWN_RECORD = {"accounts.sign_in", "accounts.sign_out", "accounts.setup"}
 CHANGES_NOTHING = {"api_declaration.plan"}
-"""What is sent as a POST for its size."""
+"""Verbs that read and are POSTs because of their size."""
 
 
 def about(subject: str = "", **details: Any) -> None:

@@ -1,7 +1,7 @@
-"""Tries to sign in, counted over all processes of the console, as the `limits` library wants it.
+"""Sign-in attempts, counted over all processes of the console: a store for the `limits` library.
 
-The library itself offers memory (a count for each process) and servers (Redis, Memcached,
-MongoDB), which a site would have to run for this alone.
+The library itself has memory (a count for each process) and servers (Redis, Memcached, MongoDB),
+which a site would run only for this.
 """
 
 from pathlib import Path
@@ -15,12 +15,12 @@ _SCHEME = "netboot-limits"
 
 
 def address_of(path: Path) -> str:
-    """The file as `limits.storage.storage_from_string` takes it."""
+    """The file's address for `limits.storage.storage_from_string`."""
     return f"{_SCHEME}://{quote(str(path))}"
 
 
 class LimitStore(Storage):
-    """The counts of one file, by the library's names."""
+    """The counts in one file, with the library's method names."""
 
     STORAGE_SCHEME = [_SCHEME]  # noqa: RUF012  # as the library declares it
 
@@ -30,30 +30,25 @@ class LimitStore(Storage):
 
     @property
     def base_exceptions(self) -> type[Exception]:
-        """What a damaged file raises."""
         return FAULTS
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Count."""
         return self._counts.add(key, amount, expiry)
 
     def get(self, key: str) -> int:
-        """The count of the window that is open."""
+        """The count of the current window."""
         return self._counts.find(key)[0]
 
     def get_expiry(self, key: str) -> float:
-        """When that window ends, in epoch seconds."""
+        """The end of the current window, in epoch seconds."""
         return self._counts.find(key)[1]
 
     def check(self) -> bool:
-        """Whether the file can be used."""
         self._counts.find("")
         return True
 
     def reset(self) -> int | None:
-        """Forget all windows."""
         return self._counts.delete_all()
 
     def clear(self, key: str) -> None:
-        """Forget one window."""
         self._counts.delete(key)

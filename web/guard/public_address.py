@@ -23,8 +23,8 @@ LONGEST_CHAIN = 20
 
 def origin() -> str:
     """The console's public address, without a slash at the end."""
-    told: str = current_app.config[ORIGIN]
-    return told or request.host_url.rstrip("/")
+    configured: str = current_app.config[ORIGIN]
+    return configured or request.host_url.rstrip("/")
 
 
 def absolute_url(endpoint: str, **values: Any) -> str:
@@ -38,11 +38,11 @@ def client_address(peer: str, forwarded: str, trusted: Sequence[Network]) -> str
     `forwarded` is X-Forwarded-For; each proxy appends the address it received the request from.
     """
     found = peer
-    for told in reversed([part.strip() for part in forwarded.split(",")][-LONGEST_CHAIN:]):
+    for forwarder in reversed([part.strip() for part in forwarded.split(",")][-LONGEST_CHAIN:]):
         if not _among(found, trusted):
             break
         try:
-            found = str(ipaddress.ip_address(told))
+            found = str(ipaddress.ip_address(forwarder))
         except ValueError:
             break
     return found
@@ -65,7 +65,6 @@ class BehindProxies:
         self._trusted = trusted
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Pass the request on with the client's address."""
         environ["REMOTE_ADDR"] = client_address(
             environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", ""), self._trusted
         )

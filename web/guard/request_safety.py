@@ -1,4 +1,4 @@
-"""What guards every answer: host names, headers, request forgery, floods of sign-ins."""
+"""Checks of every request: host name, request forgery, sign-in attempts; headers of answers."""
 
 import ipaddress
 import socket
@@ -31,10 +31,10 @@ limiter = Limiter(key_func=get_remote_address, headers_enabled=True)
 
 
 def host_is_trusted(host: str, trusted: frozenset[str]) -> bool:
-    """Whether a Host header may be answered.
+    """Whether the console answers requests with this Host header.
 
-    The owner of a name can rebind it to our address, so names must be listed; an
-    address needs no look-up and cannot be rebound.
+    The owner of a name can rebind it to our address (DNS rebinding), so names must be listed. An
+    IP address needs no look-up and cannot be rebound.
     """
     name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
     name = name.strip("[]").rstrip(".").lower()
@@ -58,7 +58,7 @@ def _choose_limit() -> None:
 
 
 def _check_origin() -> None:
-    """Refuse what another site's page sends with our cookie. A token is no cookie."""
+    """Refuse requests that another site's page sends with our cookie; tokens are not cookies."""
     anonymous_script = request.path.startswith(FOR_SCRIPTS) and "id" not in session
     if not current_app.config["WTF_CSRF_ENABLED"] or not request.endpoint:
         return
@@ -86,15 +86,15 @@ def _ask_for_tls(response: Response) -> Response:
 def init_safety(
     app: Flask, trusted_hosts: list[str], folder: Path, *, tls_is_trusted: bool
 ) -> None:
-    """Guard the application; `folder` holds what its processes share.
+    """Guard the application; `folder` holds the counts that its processes share.
 
-    Browsers keep to TLS where its certificate is one they trust.
+    With `tls_is_trusted`, browsers are asked to use only TLS (HSTS, RFC 6797).
     """
     own = ("localhost", socket.gethostname(), socket.getfqdn())
     trusted = frozenset(name.lower() for name in (*own, *trusted_hosts))
     app.config.update(
         MAX_CONTENT_LENGTH=FORM_LIMIT,
-        WTF_CSRF_CHECK_DEFAULT=False,  # `_check_origin` does, for it knows of tokens
+        WTF_CSRF_CHECK_DEFAULT=False,  # `_check_origin` does, as it knows about tokens
         WTF_CSRF_TIME_LIMIT=None,  # a token lives as long as its session
         RATELIMIT_ENABLED=True,
         RATELIMIT_STORAGE_URI=address_of(folder / "limits.db"),

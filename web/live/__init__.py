@@ -1,1 +1,1 @@
-"""Live pages: which parts a page shows, and the stream that says when they changed."""
+"""Live pages: their parts, and the stream that reports changes."""

@@ -1,7 +1,7 @@
-"""What live pages show: each topic is a way to read the site and a template for what was read.
+"""The parts of live pages: each topic is a function that reads the site, and a template.
 
-A page contains its topics as parts, and fetches a part again when its version changes; both use
-the same template, so they cannot disagree.
+A page contains its topics as parts, and fetches a part again when its version changes. Both use the
+same template, so they cannot disagree. Parts are rendered only in requests.
 """
 
 import time
@@ -43,18 +43,18 @@ LOG_LINES_SHOWN = 200
 
 JOURNAL = "journal"
 SUBJECTS = ("catalog", "images", "policy", "machines", "boots", "jobs")
-"""Subjects whose changes the database counts, as far as topics show them."""
+"""Subjects that topics show and whose changes the database counts."""
 
 RECIPES = ("catalog", "images", "policy", "jobs")
 CLOCK_SECONDS = 5
-"""What changes by time alone (a boot that stalls, a point that is away) is looked at this often."""
+"""How often parts are read that change by time alone: a boot stalls, a point is unreachable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """`read(site, argument)` gives the template's values.
+    """`read(site, argument)` returns the template's values.
 
-    It changes with the counters of `subjects`, and with time where `timed` says so.
+    They change with the counters of `subjects`, and with time if `timed`.
     """
 
     template: str
@@ -63,18 +63,24 @@ class Topic:
     timed: bool = False
 
 
+def topic_of(text: str) -> tuple[Topic, str]:
+    """The topic of a part like `image:lab-pe`, and its argument."""
+    name, _, argument = text.partition(":")
+    return TOPICS[name], argument
+
+
 def read_counters(site: Site) -> dict[str, int]:
-    """The change counters of all subjects. Raises OperatorFault when the database fails."""
+    """The change counters of all subjects. Raises OperatorFault if the database fails."""
     newest = 0
-    with suppress(ContentFault):  # a damaged journal must not stop news of anything else
+    with suppress(ContentFault):  # with a damaged journal, all other parts still update
         newest = site.journal.last_id()
     counts = site.database.stamp(*SUBJECTS)
     return {JOURNAL: newest, **dict(zip(SUBJECTS, counts, strict=True))}
 
 
 def version_of(text: str, counters: Mapping[str, int], now: float) -> str:
-    """The version of a topic like `boots` or `image:lab-pe`; the same in every process."""
-    topic = TOPICS[text.partition(":")[0]]
+    """The version of a part like `boots` or `image:lab-pe`; the same in every process."""
+    topic, _argument = topic_of(text)
     numbers = [counters[subject] for subject in topic.subjects]
     if topic.timed:
         numbers.append(int(now // CLOCK_SECONDS))
@@ -82,12 +88,12 @@ def version_of(text: str, counters: Mapping[str, int], now: float) -> str:
 
 
 def read_activity(site: Site, _argument: str) -> Values:
-    """The work that is going on, for the top of every page."""
+    """Unfinished jobs, for the top of every page."""
     return {"activity": jobs.list_unfinished(site, UNFINISHED_SHOWN)}
 
 
 def read_overview(site: Site, _argument: str) -> Values:
-    """The state of the whole site: what boots, what failed and why, what needs a decision."""
+    """The state of the site: current boots, failures, and what needs a decision."""
     now = time.time()
     views = images.list_images(site)
     counts = attention.driver_counts(site)
@@ -118,12 +124,10 @@ def read_overview(site: Site, _argument: str) -> Values:
 
 
 def read_images(site: Site, _argument: str) -> Values:
-    """All boot images."""
     return {"images": images.list_images(site)}
 
 
 def read_image(site: Site, slug: str) -> Values:
-    """One boot image with all that belongs to it."""
     image = images.get_image(site, slug)
     newest = jobs.list_lines(site, JOBS_SHOWN)
     recent = [job for job in newest if job.arguments.get("image") == image.name]
@@ -145,7 +149,7 @@ def read_image(site: Site, slug: str) -> Values:
 
 
 def _tests_of(site: Site, image: str, newest: list[jobs.LineView]) -> list[jobs.JobView]:
-    """The tests among the newest jobs that booted this image; only their results are read."""
+    """The tests of this image among the newest jobs; other jobs' results are not read."""
     kind = "boot_test_machine"
     among = {job.id for job in newest if job.kind == kind}
     found = jobs.list_jobs(site, len(among), kind=kind) if among else []
@@ -153,7 +157,6 @@ def _tests_of(site: Site, image: str, newest: list[jobs.LineView]) -> list[jobs.
 
 
 def read_points(site: Site, _argument: str) -> Values:
-    """All distribution points with what they hold."""
     return {
         "points": points.point_status(site),
         "altered": altered.list_altered(site),
@@ -162,7 +165,6 @@ def read_points(site: Site, _argument: str) -> Values:
 
 
 def read_boots(site: Site, query: str) -> Values:
-    """The newest boots, or those that a query asks for."""
     now = time.time()
     wanted = from_query(query)
     found = boots.list_boots(site, wanted, BOOTS_SHOWN + 1, now=now)
@@ -177,7 +179,6 @@ def read_boots(site: Site, query: str) -> Values:
 
 
 def read_boot_charts(site: Site, _argument: str) -> Values:
-    """Boots by the hour, and how fast their images went."""
     return {
         "hours": charts.hours_chart(boots.by_hour(site)),
         "rates": charts.rates_chart(boots.rates(site)),
@@ -185,7 +186,6 @@ def read_boot_charts(site: Site, _argument: str) -> Values:
 
 
 def read_boot(site: Site, key: str) -> Values:
-    """One boot with its timeline."""
     now = time.time()
     story = boots.story(site, key, now=now)
     return {
@@ -196,12 +196,10 @@ def read_boot(site: Site, key: str) -> Values:
 
 
 def read_jobs(site: Site, _argument: str) -> Values:
-    """The newest jobs."""
     return {"jobs": jobs.list_lines(site, JOBS_SHOWN)}
 
 
 def read_job(site: Site, job_id: str) -> Values:
-    """One job with the end of its log."""
     job = jobs.get_job(site, int(job_id) if job_id.isdecimal() and len(job_id) < 18 else -1)
     return {
         "job": job,
@@ -211,22 +209,19 @@ def read_job(site: Site, job_id: str) -> Values:
 
 
 def read_tests(site: Site, _argument: str) -> Values:
-    """The newest test machines."""
     return {"tests": jobs.list_jobs(site, 10, kind="boot_test_machine")}
 
 
 def read_checks(site: Site, _argument: str) -> Values:
-    """The newest checks of the boot network."""
     return {"checks": network.list_checks(site)}
 
 
 def read_network(site: Site, _argument: str) -> Values:
-    """What we serve, and who else answers."""
     return {"serving": network.serving(site), "others": network.other_servers(site)}
 
 
 def read_decisions(site: Site, argument: str) -> Values:
-    """Which machines were answered and why. The argument: `all` or `ignored`, `:`, search text."""
+    """Boot requests with their answers. The argument is `all` or `ignored`, `:`, search text."""
     which, _, search = argument.partition(":")
     ignored = which == "ignored"
     return {
@@ -236,7 +231,6 @@ def read_decisions(site: Site, argument: str) -> Values:
 
 
 def read_captures(site: Site, _argument: str) -> Values:
-    """The newest recordings of boots."""
     return {"captures": network.list_captures(site)}
 
 
@@ -262,12 +256,12 @@ TOPICS = {
 
 
 def page(template: str, *topics: str, **values: Any) -> str:
-    """A page with these live topics, like `images` or `image:lab-pe-x64`."""
+    """A page with these parts, like `images` or `image:lab-pe-x64`."""
     wanted = ("activity", *topics)
-    counters = read_counters(site())  # before what they count: a change in between is news
+    counters = read_counters(site())  # read first: a change in between is then a new version
     now = time.time()
     read: Values = {"versions": {text: version_of(text, counters, now) for text in wanted}}
     for text in wanted:
-        name, _, argument = text.partition(":")
-        read |= TOPICS[name].read(site(), argument)
+        topic, argument = topic_of(text)
+        read |= topic.read(site(), argument)
     return render_template(template, topics=wanted, role=role_now(), **read, **values)

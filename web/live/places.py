@@ -1,7 +1,7 @@
-"""A bounded number of places that several processes share.
+"""A limited number of places that several processes share.
 
-Each place is a byte of a file under a lock of its holder (fcntl(2), advisory record locks). The
-system frees the places of a process that dies, so none is lost to a crash.
+Each place is one byte of a file, locked by its holder (fcntl(2), advisory record locks). The kernel
+frees the places of a process that ends, so a crash loses none.
 """
 
 import fcntl
@@ -22,11 +22,10 @@ class Places:
 
     @property
     def held(self) -> int:
-        """How many places this process holds."""
         return len(self._own)
 
     def take(self) -> int | None:
-        """A free place, or None when all are taken."""
+        """A free place, or None if all are taken."""
         with self._lock:
             for place in range(self._count):
                 if place not in self._own and self._try(place):
@@ -35,7 +34,6 @@ class Places:
         return None
 
     def give_back(self, place: int) -> None:
-        """Let another stream have the place."""
         with self._lock:
             self._own.discard(place)
             fcntl.lockf(self._file, fcntl.LOCK_UN, 1, place)

@@ -1,12 +1,12 @@
-"""Live pages: a stream of server-sent events tells a page which of its parts have changed.
+"""Live pages: a stream of server-sent events reports which parts of a page have changed.
 
-A stream sends state, not steps: the version of each part, at first of all, then of those that
-changed. The page compares them with what it shows and fetches the others (`/live/part`). So a
-page that was away (a closed lid, a restarted server) is right again after the first message,
-whichever process answers.
+A stream sends state, not steps: the versions of all parts first, then those of changed parts. The
+page compares them with its own and fetches what differs (`/live/part`). So a page that was
+disconnected (a closed lid, a restarted server) is correct again after the first message, and any
+process can answer.
 
-Versions are made of the change counters in the database. One thread in each process reads the
-counters, as long as pages are open, and wakes the streams; parts are rendered in requests only.
+Versions come from the change counters in the database. While pages are open, one thread in each
+process reads the counters and wakes the streams. Parts are rendered only in requests.
 """
 
 import json
@@ -22,15 +22,15 @@ from flask import render_template as render
 from netboot.errors import NetbootError, NotFound
 from netboot.site import Site
 from web.guard.access import Role, requires, role_now, site, still_allowed
-from web.live.parts import TOPICS, read_counters, version_of
+from web.live.parts import TOPICS, read_counters, topic_of, version_of
 from web.live.places import Places
 
 TICK_SECONDS = 0.05
 WAIT_SECONDS = 0.5
-"""A stream without news checks this often whether it may go on."""
+"""How often a stream without changes checks whether it may continue."""
 
 HEARTBEAT_SECONDS = 5.0
-"""Writing is the only way to notice that a page went away; until then it holds a place."""
+"""Only a failed write shows that a page is closed; until then it keeps its place."""
 
 ACCOUNT_SECONDS = 30.0
 TOPICS_PER_STREAM = 8
@@ -52,7 +52,7 @@ class Pulse:
 
     @contextmanager
     def followed(self) -> Iterator[None]:
-        """Read the counters until the last follower has gone."""
+        """Read the counters until the last follower leaves."""
         with self._news:
             self._followers += 1
             if self._thread is None:
@@ -66,7 +66,7 @@ class Pulse:
                 self._news.notify_all()
 
     def wait(self, seen: Mapping[str, int], timeout: float) -> Mapping[str, int]:
-        """The counters, as soon as they differ from `seen`, or after so many seconds."""
+        """The counters, when they differ from `seen` or after `timeout` seconds."""
         with self._news:
             self._news.wait_for(lambda: self._counters != seen, timeout)
             return self._counters
@@ -74,7 +74,7 @@ class Pulse:
     def _run(self) -> None:
         while True:
             counters = self._counters
-            with suppress(NetbootError):  # a database that is away for a moment: pages wait
+            with suppress(NetbootError):  # the database is unavailable for a moment: pages wait
                 counters = read_counters(self._site)
             with self._news:
                 if counters != self._counters:
@@ -82,12 +82,12 @@ class Pulse:
                     self._news.notify_all()
                 if self._news.wait_for(lambda: not self._followers, TICK_SECONDS):
                     self._thread = None  # under the lock: the next follower starts another
-                    self._counters = {}  # which would begin with what is long past
+                    self._counters = {}  # the next follower must not see old ones
                     return
 
 
 class Streams:
-    """How many streams are open, in all processes together, and whether they may go on."""
+    """The open streams: their number is limited over all processes together."""
 
     def __init__(self, folder: Path, limit: int = STREAMS) -> None:
         self._places = Places(folder / "streams.lock", limit)
@@ -96,24 +96,23 @@ class Streams:
         self.stopping = threading.Event()
 
     def enter(self) -> int | None:
-        """Take a place; None when all are taken."""
+        """Take a place; None if all are taken."""
         place = self._places.take()
         self.report(self.open)
         return place
 
     def leave(self, place: int) -> None:
-        """Give the place back."""
         self._places.give_back(place)
         self.report(self.open)
 
     @property
     def open(self) -> int:
-        """How many streams of this process are open."""
+        """The number of open streams of this process."""
         return self._places.held
 
 
 def parse_topics(wanted: list[str]) -> tuple[str, ...]:
-    """Topics like `boots` and `image:lab-pe`; 400 for what is no topic."""
+    """Parts like `boots` and `image:lab-pe`. Aborts with 400 for an unknown topic."""
     names = {text.partition(":")[0] for text in wanted}
     if not wanted or len(wanted) > TOPICS_PER_STREAM or not names <= TOPICS.keys():
         abort(400)
@@ -123,21 +122,23 @@ def parse_topics(wanted: list[str]) -> tuple[str, ...]:
 def _events(
     streams: Streams, pulse: Pulse, topics: tuple[str, ...], allowed: Callable[[], bool]
 ) -> Iterator[str]:
-    """The stream, until the page goes away, the server stops or the account changes."""
+    """The stream, until the page is closed, the server stops or the account changes."""
     sent_at = asked_at = time.monotonic()
     sent: dict[str, str] = {}
     counters: Mapping[str, int] = {}
-    yield "retry: 500\n\n"
+    yield "retry: 500\n\n"  # milliseconds until a browser reconnects (HTML Standard, SSE)
     with pulse.followed():
         while streams.going_on() and not streams.stopping.is_set():
             counters = pulse.wait(counters, WAIT_SECONDS)
             versions = {one: version_of(one, counters, time.time()) for one in topics if counters}
-            news = {one: version for one, version in versions.items() if sent.get(one) != version}
-            sent |= news
+            changed = {
+                one: version for one, version in versions.items() if sent.get(one) != version
+            }
+            sent |= changed
             now = time.monotonic()
-            if news or now - sent_at > HEARTBEAT_SECONDS:
-                data = json.dumps(news)
-                yield f"event: changed\ndata: {data}\n\n" if news else ": still here\n\n"
+            if changed or now - sent_at > HEARTBEAT_SECONDS:
+                data = json.dumps(changed)
+                yield f"event: changed\ndata: {data}\n\n" if changed else ": still here\n\n"
                 sent_at = now
             if now - asked_at > ACCOUNT_SECONDS:
                 if not allowed():
@@ -162,7 +163,7 @@ def stream() -> Response:
     pulse: Pulse = current_app.extensions["netboot_pulse"]
     events = _events(streams, pulse, topics, still_allowed())
     response = Response(events, mimetype="text/event-stream")
-    response.headers["X-Accel-Buffering"] = "no"  # a proxy must not hold it back
+    response.headers["X-Accel-Buffering"] = "no"  # nginx must not buffer the stream
     response.call_on_close(lambda: streams.leave(place))
     return response
 
@@ -170,13 +171,12 @@ def stream() -> Response:
 @live.get("/live/part")
 @requires(Role.VIEWER)
 def part() -> Response:
-    """A part as it is now: `/live/part?topic=image:lab-pe`; 304 when the page has it already."""
+    """The current part: `/live/part?topic=image:lab-pe`; 304 if the page has it already."""
     (wanted,) = parse_topics([request.args.get("topic", "")])
-    name, _, argument = wanted.partition(":")
-    topic = TOPICS[name]
+    topic, argument = topic_of(wanted)
     try:
         values = topic.read(site(), argument)
-    except NotFound:  # deleted meanwhile: the page keeps what it shows
+    except NotFound:  # it was deleted: the page keeps what it shows
         return make_response("", 204)
     response = make_response(render(topic.template, role=role_now(), live=True, **values))
     response.add_etag()
@@ -185,7 +185,6 @@ def part() -> Response:
 
 
 def init_live(app: Flask, own_site: Site) -> None:
-    """Give the application its live streams."""
     app.extensions["netboot_pulse"] = Pulse(own_site)
     app.extensions["netboot_streams"] = Streams(own_site.web_folder)
     app.register_blueprint(live)

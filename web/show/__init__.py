@@ -1,4 +1,1 @@
-"""How things look on pages: values, charts and lists made from what operations return.
-
-Decides nothing and changes nothing.
-"""
+"""How pages show things: values, charts and lists made from the results of operations."""

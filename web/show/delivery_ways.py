@@ -43,17 +43,9 @@ def came_up(attempts: Iterable[Attempt], image: str, number: int) -> tuple[CameU
     newest: dict[str, CameUp] = {}
     for one in attempts:
         if (one.image, one.version) == (image, number) and one.ended and not one.offline:
-            newest.setdefault(
-                one.way,
-                CameUp(
-                    one.way,
-                    WORDS.get(one.way, one.way),
-                    one.machine,
-                    one.firmware,
-                    one.driver,
-                    one.last,
-                ),
-            )
+            words = WORDS.get(one.way, one.way)
+            report = CameUp(one.way, words, one.machine, one.firmware, one.driver, one.last)
+            newest.setdefault(one.way, report)
     return tuple(newest[way] for way in WORDS if way in newest)
 
 

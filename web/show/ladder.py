@@ -1,12 +1,12 @@
 """How pages show a boot: its stages, and its state."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from netboot.boot.told.attempts import Attempt, Outcome
 from netboot.boot.told.ladder import Rung
 
-# What pages draw; script and loader lie between program and image.
+# The rungs that pages draw; script and loader come between program and image.
 DRAWN = (
     (Rung.DISCOVERED, "Asked"),
     (Rung.OFFERED, "Offered"),
@@ -28,7 +28,6 @@ WORDS = {
     Outcome.IGNORED: "Ignored",
     Outcome.STALLED: "Stalled",
 }
-TROUBLED = frozenset({Outcome.OFFLINE, Outcome.STALLED, Outcome.IGNORED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,6 @@ class Boot:
 
     @property
     def words(self) -> str:
-        """The state of the boot, in a word."""
         return WORDS[self.outcome]
 
 
@@ -91,16 +89,3 @@ def seen(attempt: Attempt, now: float) -> Boot:
 def as_seen(attempts: Iterable[Attempt], now: float) -> list[Boot]:
     """The state of the boots at `now`."""
     return [seen(attempt, now) for attempt in attempts]
-
-
-def newest_of_each(boots: Iterable[Boot]) -> list[Boot]:
-    """Each machine's latest boot; it supersedes the earlier ones."""
-    newest: dict[str, Boot] = {}
-    for boot in boots:  # newest first
-        newest.setdefault(boot.attempt.machine, boot)
-    return list(newest.values())
-
-
-def counted(boots: Sequence[Boot], outcome: Outcome) -> int:
-    """How many of these boots have this outcome."""
-    return sum(boot.outcome is outcome for boot in boots)

@@ -1,4 +1,4 @@
-"""How values look on pages: sizes, times, digests, states; nothing here decides anything."""
+"""Filters of templates: sizes, times, digests and states as text and badges."""
 
 import re
 from datetime import UTC, datetime
@@ -88,19 +88,19 @@ def hex_of(digest: str) -> str:
 
 
 def driver_name(inf: str) -> str:
-    """A driver as the catalog calls it; machines report the name of its INF."""
+    """The catalog's name of a driver; machines report the name of its INF."""
     return inf.removesuffix(".inf")
 
 
 def device_name(missing: str) -> str:
-    """What lacks a driver, in words: machines report `net:8086:100e`."""
+    """The device without a driver, in words; machines report `net:8086:100e`."""
     words = {"net": "network card", "storage": "storage controller"}
-    told = (item.partition(":") for item in missing.split())
-    return ", ".join(f"{words.get(kind, kind)} {device}".strip() for kind, _, device in told)
+    parts = (item.partition(":") for item in missing.split())
+    return ", ".join(f"{words.get(kind, kind)} {device}".strip() for kind, _, device in parts)
 
 
 def hardware_search(missing: str) -> str:
-    """What to search the catalog for, for a device that has no driver: `8086:100e` and the like."""
+    """The catalog search for a device without a driver, for example `8086:100e`."""
     found = re.search(r"\b([0-9a-fA-F]{4}):([0-9a-fA-F]{4})\b", missing)
     if found:
         return f"VEN_{found[1].upper()}&DEV_{found[2].upper()}"
@@ -109,30 +109,28 @@ def hardware_search(missing: str) -> str:
 
 
 def sentence_end(text: str) -> str:
-    """The end of a sentence: a full stop, and the beginning as it is."""
+    """The text with a full stop; its beginning stays as it is."""
     text = text.strip()
     return text if text[-1:] in {"", ".", "!", "?"} else text + "."
 
 
 def icon(name: str, extra: str = "") -> Markup:
-    """An icon out of the sprite; decoration only, so screen readers skip it."""
+    """An icon from the sprite; screen readers skip it."""
     return Markup('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>').format(
         extra, asset_url("vendor/icons.svg"), name
     )
 
 
 def badge(colour: str, words: str) -> Markup:
-    """A state in colour and words: never by colour alone."""
+    """A state in colour and words, never in colour alone."""
     return Markup('<span class="badge state state-{}">{}</span>').format(colour, words)
 
 
 def distribution_badge(status: str) -> Markup:
-    """The state of an image's distribution."""
     return badge(*DISTRIBUTION.get(str(status).upper(), ("secondary", str(status))))
 
 
 def job_badge(state: str) -> Markup:
-    """The state of a job."""
     return badge(*JOB_STATES.get(state, ("secondary", state)))
 
 
@@ -149,22 +147,19 @@ MACHINE_SOURCES = {
 
 
 def coverage_badge(status: Status) -> Markup:
-    """Whether an image has a driver for what a machine needs."""
     return badge(*COVERAGE[status])
 
 
 def kind_label(driver: Driver) -> Markup:
-    """What a driver is for, with its icon."""
     return label_of(driver.kind)
 
 
 def label_of(kind: DriverKind) -> Markup:
-    """A kind of driver, with its icon."""
     return icon(KIND_ICONS[kind]) + Markup(" ") + escape(KIND_WORDS[kind])
 
 
 def machine_kind(machine: Attempt | KnownMachine) -> str:
-    """What kind of machine it is, `x64 · BIOS`; empty where nothing is known."""
+    """Architecture and firmware, `x64 · BIOS`; empty if unknown."""
     return " · ".join(filter(None, (machine.architecture, machine.firmware.upper())))
 
 
@@ -173,7 +168,6 @@ def _common() -> dict[str, object]:
 
 
 def init_presentation(app: Flask) -> None:
-    """Give templates their filters and helpers."""
     app.jinja_env.filters.update(
         size=size,
         moment=moment,

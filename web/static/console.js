@@ -442,8 +442,8 @@
     charts.set(box, { plot: new uPlot(kind.options(chartStyle(box)), data, box), drawn: box.dataset.points });
   }
 
-  function drawCharts(anew) {
-    if (anew) charts.clear();
+  function drawCharts(again) {
+    if (again) charts.clear();
     for (const box of charts.keys()) if (!document.contains(box)) charts.delete(box);
     for (const box of document.querySelectorAll("[data-chart]")) draw(box);
   }
@@ -456,7 +456,7 @@
   // Keys ------------------------------------------------------------------------------------
 
   // `/` searches, `?` lists the keys, `g` and a letter goes to a page: letters stand in the
-  // navigation as data-key. Nothing happens while somebody types or a dialog is open.
+  // navigation as data-key. Nothing happens while the user types or a dialog is open.
   let going = 0;
 
   function typing(target) {

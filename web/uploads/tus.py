@@ -12,7 +12,7 @@ from pathlib import Path
 from flask import Blueprint, Flask, Response, current_app, make_response, request, url_for
 from flask_login import current_user  # type: ignore[import-untyped]
 
-from netboot.errors import InvalidInput, OperatorFault, explained
+from netboot.errors import InvalidInput, NotFound, OperatorFault, explained
 from netboot.operations.jobs import JobView
 from netboot.site import Site
 from web.guard.access import Role, requires
@@ -103,9 +103,7 @@ def _check_version() -> Response | None:
 @uploads.errorhandler(OperatorFault)
 def _refused(fault: OperatorFault) -> Response:
     """Clients show the body as it is, so it is plain text."""
-    status = {Busy: 423, WrongOffset: 409}.get(type(fault))
-    if status is None:
-        status = 404 if type(fault).__name__ == "NotFound" else 400
+    status = {Busy: 423, WrongOffset: 409, NotFound: 404}.get(type(fault), 400)
     response = _answer(status, Content_Type="text/plain; charset=utf-8")
     response.set_data(explained(fault))
     return response

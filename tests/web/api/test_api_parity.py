@@ -17,6 +17,7 @@ ONLY_PAGES = {
     "single_sign_on.callback": "takes a browser back from the provider",
     "assets.asset": "scripts and styles of the pages",
     "live.stream": "pieces of pages; scripts read the same by GET, or get webhooks",
+    "live.part": "as above",
     "metrics.read": "is for programs itself, in Prometheus' own form",
     "api.openapi": "is the API's own description",
     "uploads.options": "tus 1.0 is a protocol for programs already; it takes the same tokens",

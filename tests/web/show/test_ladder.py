@@ -56,28 +56,3 @@ def test_an_ignored_machine_says_why():
     boot = ladder.seen(fold(events)[0], 2.0)
 
     assert (Outcome.IGNORED, "no image for arm64") == (boot.outcome, boot.why)
-
-
-def test_boots_are_counted_by_how_they_stand():
-    """For the numbers of the overview."""
-    events = (
-        *seeding.boot_events("52:54:00:00:00:01", at=900.0),
-        *seeding.boot_events("52:54:00:00:00:02", at=910.0, online=False),
-    )
-    boots = ladder.as_seen(fold(events), 1000.0)
-
-    assert 1 == ladder.counted(boots, Outcome.ONLINE)
-    assert 1 == ladder.counted(boots, Outcome.OFFLINE)
-    assert 0 == ladder.counted(boots, Outcome.STALLED)
-
-
-def test_a_trouble_that_the_next_boot_mended_is_none_any_more():
-    """Only each machine's newest boot counts."""
-    events = (
-        *seeding.boot_events(MAC, at=1000.0, online=False),
-        *seeding.boot_events(MAC, at=2000.0),
-    )
-    boots = ladder.as_seen(fold(events), 2100.0)
-
-    assert 2 == len(boots)
-    assert [Outcome.ONLINE] == [boot.outcome for boot in ladder.newest_of_each(boots)]

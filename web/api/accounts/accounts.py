@@ -11,10 +11,11 @@ from web.api.subject import (
     Order,
     Page,
     Subject,
+    Tagged,
     Value,
-    etag,
     expected_version,
-    listed_of,
+    page_of,
+    tagged,
 )
 from web.guard.access import Role, site
 
@@ -40,12 +41,6 @@ class Account(Value):
     row_version: int = Field(description="Version of the account; also returned as ETag.")
 
 
-class Accounts(Listed):
-    """A page of accounts, sorted by name."""
-
-    items: list[Account]
-
-
 class NewAccount(Order):
     """A new account."""
 
@@ -67,43 +62,31 @@ class NewPassword(Order):
     password: SecretStr = Field(min_length=10, max_length=1000)
 
 
-def _answer(account: operations.Account) -> tuple[Account, dict[str, str]]:
-    return Account.model_validate(account), etag(account.row_version)
-
-
-@accounts.verb("GET", "", needs=Role.ADMIN, gives=Accounts)
-def list_accounts(query: Page) -> Accounts:
+@accounts.verb("GET", "", needs=Role.ADMIN)
+def list_accounts(query: Page) -> Listed[Account]:
     """List all accounts, sorted by name."""
-    found = operations.list_accounts(site())
-    return listed_of(Accounts, found, query, Account.model_validate)
+    return page_of(Account, operations.list_accounts(site()), query)
 
 
-@accounts.verb("POST", "", needs=Role.ADMIN, gives=Account, status=201, action="create")
-def create_account(body: NewAccount) -> tuple[Account, dict[str, str]]:
+@accounts.verb("POST", "", needs=Role.ADMIN, status=201, action="create")
+def create_account(body: NewAccount) -> Tagged[Account]:
     """Create an account."""
     password = body.password.get_secret_value()
-    return _answer(operations.create_account(site(), body.name, password, body.role))
+    return tagged(Account, operations.create_account(site(), body.name, password, body.role))
 
 
-@accounts.verb("GET", "/<name>", needs=Role.ADMIN, gives=Account)
-def get_account(path: AccountPath) -> tuple[Account, dict[str, str]]:
+@accounts.verb("GET", "/<name>", needs=Role.ADMIN)
+def get_account(path: AccountPath) -> Tagged[Account]:
     """Get an account."""
-    return _answer(operations.get_account(site(), path.name))
+    return tagged(Account, operations.get_account(site(), path.name))
 
 
-@accounts.verb(
-    "PATCH", "/<name>", needs=Role.ADMIN, gives=Account, action="change", refuses=CONFLICTS
-)
-def change_account(path: AccountPath, body: AccountChange) -> tuple[Account, dict[str, str]]:
+@accounts.verb("PATCH", "/<name>", needs=Role.ADMIN, action="change", refuses=CONFLICTS)
+def change_account(path: AccountPath, body: AccountChange) -> Tagged[Account]:
     """Change an account's role, or disable it. Takes effect at once."""
-    return _answer(
-        operations.change_account(
-            site(),
-            path.name,
-            role=body.role,
-            disabled=body.disabled,
-            row_version=expected_version(),
-        )
+    version, changes = expected_version(), body.model_dump()
+    return tagged(
+        Account, operations.change_account(site(), path.name, **changes, row_version=version)
     )
 
 

@@ -57,18 +57,18 @@ class ChainVerdict(Value):
     faults: list[str]
 
 
-@audit.verb("GET", "", needs=Role.VIEWER, gives=AuditEntries)
+@audit.verb("GET", "", needs=Role.VIEWER)
 def list_audit(query: AuditSearch) -> AuditEntries:
     """List audit entries, newest first."""
     wanted = {"actor": query.actor, "subject": query.subject, "action": query.action}
     found = operations.entries(site(), limit=query.limit, before=query.before, **wanted)
     return AuditEntries(
         total=operations.count(site(), **wanted),
-        items=[AuditEntry.model_validate(entry) for entry in found],
+        items=[AuditEntry.of(entry) for entry in found],
     )
 
 
-@audit.verb("GET", "/verify", needs=Role.VIEWER, gives=ChainVerdict)
+@audit.verb("GET", "/verify", needs=Role.VIEWER)
 def verify_audit(query: NotedHash) -> ChainVerdict:
     """Verify that the audit log has not been changed."""
-    return ChainVerdict.model_validate(operations.verify(site(), head=query.head))
+    return ChainVerdict.of(operations.verify(site(), head=query.head))

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, SecretStr
 from netboot.access import LONGEST_DAYS, SCOPES
 from netboot.operations.accounts import accounts, sessions
 from netboot.operations.accounts import tokens as own_tokens
-from web.api.subject import TRIES, NumberPath, Order, Subject, Value
+from web.api.subject import TRIES, Items, NumberPath, Order, Subject, Value, items_of
 from web.guard.access import Role, role_now, session_digest, site
 from web.pages.accounts.own_account import require_password, the_whole_account
 
@@ -44,12 +44,6 @@ class TokenMade(Token):
     token: str
 
 
-class Tokens(Value):
-    """The account's tokens, newest first."""
-
-    items: list[Token]
-
-
 class NewToken(Order):
     """A new token."""
 
@@ -68,12 +62,6 @@ class Session(Value):
     browser: str
 
 
-class Sessions(Value):
-    """The account's sessions, last used first."""
-
-    items: list[Session]
-
-
 class SessionPath(BaseModel):
     """A session by its handle."""
 
@@ -87,7 +75,7 @@ class OwnPassword(Order):
     password: SecretStr = Field(min_length=accounts.SHORTEST_PASSWORD, max_length=1000)
 
 
-@me.verb("GET", "", needs=Role.VIEWER, gives=Me)
+@me.verb("GET", "", needs=Role.VIEWER)
 def get_me() -> Me:
     """Get the caller's account and permissions."""
     account = current_user.account
@@ -108,11 +96,10 @@ def set_own_password(body: OwnPassword) -> None:
     )
 
 
-@me.verb("GET", "/sessions", needs=Role.VIEWER, gives=Sessions)
-def list_sessions() -> Sessions:
+@me.verb("GET", "/sessions", needs=Role.VIEWER)
+def list_sessions() -> Items[Session]:
     """List the account's sessions, last used first."""
-    found = sessions.list_sessions(site(), current_user.id, now=time.time())
-    return Sessions(items=[Session.model_validate(one) for one in found])
+    return items_of(Session, sessions.list_sessions(site(), current_user.id, now=time.time()))
 
 
 @me.verb("DELETE", "/sessions/<handle>", needs=Role.VIEWER, action="end_session")
@@ -122,17 +109,13 @@ def end_session(path: SessionPath) -> None:
     sessions.end_one(site(), current_user.id, path.handle)
 
 
-@me.verb("GET", "/tokens", needs=Role.VIEWER, gives=Tokens)
-def list_tokens() -> Tokens:
+@me.verb("GET", "/tokens", needs=Role.VIEWER)
+def list_tokens() -> Items[Token]:
     """List the account's tokens, newest first."""
-    found = own_tokens.list_tokens(site(), current_user.id)
-    return Tokens(items=[Token.model_validate(token) for token in found])
+    return items_of(Token, own_tokens.list_tokens(site(), current_user.id))
 
 
-@me.verb(
-    "POST", "/tokens", needs=Role.VIEWER, gives=TokenMade, status=201, action="create_token",
-    gives_secret=True,
-)  # fmt: skip
+@me.verb("POST", "/tokens", needs=Role.VIEWER, status=201, action="create_token", gives_secret=True)
 def create_token(body: NewToken) -> TokenMade:
     """Create a token, with at most the permissions of the caller."""
     made, text = own_tokens.create_token(
@@ -143,7 +126,7 @@ def create_token(body: NewToken) -> TokenMade:
         days=body.days,
         at_most=role_now().name.lower(),
     )
-    return TokenMade(**Token.model_validate(made).model_dump(), token=text)
+    return TokenMade(**Token.of(made).model_dump(), token=text)
 
 
 @me.verb("DELETE", "/tokens/<int:number>", needs=Role.VIEWER, action="revoke_token")

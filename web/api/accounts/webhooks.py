@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from netboot.operations.accounts import webhooks as operations
-from web.api.subject import NumberPath, Order, Subject, Value
+from web.api.subject import Items, NumberPath, Order, Subject, Value, items_of
 from web.guard.access import Role, site
 
 webhooks = Subject("webhooks", "External services notified of events.")
@@ -23,12 +23,6 @@ class WebhookMade(Webhook):
     """A new webhook with its signing secret, which is not shown again."""
 
     secret: str
-
-
-class Webhooks(Value):
-    """All webhooks."""
-
-    items: list[Webhook]
 
 
 class NewWebhook(Order):
@@ -58,41 +52,29 @@ class Delivery(Value):
     due_at: float
 
 
-class Deliveries(Value):
-    """Deliveries of a webhook, newest first."""
-
-    items: list[Delivery]
-
-
-@webhooks.verb("GET", "", needs=Role.ADMIN, gives=Webhooks)
-def list_webhooks() -> Webhooks:
+@webhooks.verb("GET", "", needs=Role.ADMIN)
+def list_webhooks() -> Items[Webhook]:
     """List all webhooks."""
-    return Webhooks(items=[Webhook.model_validate(one) for one in operations.list_webhooks(site())])
+    return items_of(Webhook, operations.list_webhooks(site()))
 
 
-@webhooks.verb(
-    "POST", "", needs=Role.ADMIN, gives=WebhookMade, status=201, action="create",
-    gives_secret=True,
-)  # fmt: skip
+@webhooks.verb("POST", "", needs=Role.ADMIN, status=201, action="create", gives_secret=True)
 def add_webhook(body: NewWebhook) -> WebhookMade:
     """Add a webhook."""
     made, secret = operations.add_webhook(site(), body.url, body.events)
-    return WebhookMade(**Webhook.model_validate(made).model_dump(), secret=secret)
+    return WebhookMade(**Webhook.of(made).model_dump(), secret=secret)
 
 
-@webhooks.verb("GET", "/<int:number>", needs=Role.ADMIN, gives=Webhook)
+@webhooks.verb("GET", "/<int:number>", needs=Role.ADMIN)
 def get_webhook(path: NumberPath) -> Webhook:
     """Get a webhook."""
-    return Webhook.model_validate(operations.get_webhook(site(), path.number))
+    return Webhook.of(operations.get_webhook(site(), path.number))
 
 
-@webhooks.verb("PATCH", "/<int:number>", needs=Role.ADMIN, gives=Webhook, action="change")
+@webhooks.verb("PATCH", "/<int:number>", needs=Role.ADMIN, action="change")
 def change_webhook(path: NumberPath, body: WebhookChange) -> Webhook:
     """Change the URL or events of a webhook, or turn it on or off."""
-    changed = operations.change_webhook(
-        site(), path.number, url=body.url, events=body.events, enabled=body.enabled
-    )
-    return Webhook.model_validate(changed)
+    return Webhook.of(operations.change_webhook(site(), path.number, **body.model_dump()))
 
 
 @webhooks.verb("DELETE", "/<int:number>", needs=Role.ADMIN, action="delete")
@@ -101,16 +83,13 @@ def remove_webhook(path: NumberPath) -> None:
     operations.remove_webhook(site(), path.number)
 
 
-@webhooks.verb(
-    "POST", "/<int:number>/test", needs=Role.ADMIN, gives=Delivery, status=202, action="test"
-)
+@webhooks.verb("POST", "/<int:number>/test", needs=Role.ADMIN, status=202, action="test")
 def test_webhook(path: NumberPath) -> Delivery:
     """Send a test message."""
-    return Delivery.model_validate(operations.send_test(site(), path.number))
+    return Delivery.of(operations.send_test(site(), path.number))
 
 
-@webhooks.verb("GET", "/<int:number>/deliveries", needs=Role.ADMIN, gives=Deliveries)
-def list_deliveries(path: NumberPath) -> Deliveries:
+@webhooks.verb("GET", "/<int:number>/deliveries", needs=Role.ADMIN)
+def list_deliveries(path: NumberPath) -> Items[Delivery]:
     """List the deliveries of a webhook, newest first."""
-    found = operations.deliveries(site(), path.number)
-    return Deliveries(items=[Delivery.model_validate(one) for one in found])
+    return items_of(Delivery, operations.deliveries(site(), path.number))

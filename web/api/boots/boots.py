@@ -1,6 +1,7 @@
 """Boots over the API: what machines did, step by step, and why they stopped."""
 
 import time
+from typing import Self
 
 from pydantic import BaseModel, Field
 
@@ -9,7 +10,7 @@ from netboot.boot.told.error_codes import CODES, look_up
 from netboot.errors import InvalidInput, NotFound
 from netboot.operations.boots import boots as operations
 from netboot.operations.boots.boots import BootFilter
-from web.api.subject import Listed, Page, Subject, Value, listed, part_of
+from web.api.subject import Items, Listed, Page, Subject, Value, items_of, listed, part_of
 from web.guard.access import Role, site
 from web.show import ladder
 from web.show.ladder import Boot as SeenBoot
@@ -43,10 +44,9 @@ class Boot(Value):
     missing: str
     rate: float
 
-    @staticmethod
-    def of(boot: SeenBoot) -> "Boot":
-        """The boot with its current state."""
-        return Boot(**_common(boot))
+    @classmethod
+    def of(cls, found: SeenBoot) -> Self:
+        return cls.model_validate(_common(found))
 
 
 class Step(Value):
@@ -64,12 +64,6 @@ class Code(Value):
     meaning: str
     causes: list[str]
     cures: list[str]
-
-
-class Codes(Value):
-    """Error codes of firmware and Windows Boot Manager."""
-
-    items: list[Code]
 
 
 class CodePath(BaseModel):
@@ -105,12 +99,6 @@ class Rate(Value):
     rate: float
 
 
-class Rates(Value):
-    """Image transfer rates of the latest boots, oldest first."""
-
-    items: list[Rate]
-
-
 class Finding(Value):
     """Why a boot failed, the solutions, and the error codes most likely shown on the screen."""
 
@@ -135,12 +123,6 @@ class BootStory(Boot):
     steps: list[Step]
     files: list[File]
     finding: Finding | None
-
-
-class Boots(Listed):
-    """A page of boots, newest first."""
-
-    items: list[Boot]
 
 
 class BootSearch(Page):
@@ -174,8 +156,8 @@ def _common(boot: SeenBoot) -> dict[str, object]:
     }
 
 
-@boots.verb("GET", "", needs=Role.VIEWER, gives=Boots)
-def list_boots(query: BootSearch) -> Boots:
+@boots.verb("GET", "", needs=Role.VIEWER)
+def list_boots(query: BootSearch) -> Listed[Boot]:
     """List boots, newest first."""
     now = time.time()
     if query.outcome and query.outcome not in set(Outcome):
@@ -190,30 +172,29 @@ def list_boots(query: BootSearch) -> Boots:
     )
     total = operations.count(site(), wanted, now=now)
     found = operations.list_boots(site(), wanted, query.offset + query.limit, now=now)
-    items = [Boot.of(boot) for boot in ladder.as_seen(part_of(found, query), now)]
-    return listed(Boots, items, query, total=total)
+    return listed(Boot, ladder.as_seen(part_of(found, query), now), query, total=total)
 
 
-@boots.verb("GET", "/hours", needs=Role.VIEWER, gives=Hours)
+@boots.verb("GET", "/hours", needs=Role.VIEWER)
 def count_boots_by_hour(query: HoursWanted) -> Hours:
     """Count the boots per hour that came online and that did not."""
-    return Hours.model_validate(operations.by_hour(site(), query.hours))
+    return Hours.of(operations.by_hour(site(), query.hours))
 
 
-@boots.verb("GET", "/rates", needs=Role.VIEWER, gives=Rates)
-def list_boot_rates(query: RatesWanted) -> Rates:
-    """List the image transfer rates of the latest boots."""
+@boots.verb("GET", "/rates", needs=Role.VIEWER)
+def list_boot_rates(query: RatesWanted) -> Items[Rate]:
+    """List the image transfer rates of the latest boots, oldest first."""
     found = operations.rates(site(), query.limit)
-    return Rates(items=[Rate(began=began, rate=rate) for began, rate in found])
+    return items_of(Rate, (Rate(began=began, rate=rate) for began, rate in found))
 
 
-@boots.verb("GET", "/codes", needs=Role.VIEWER, gives=Codes)
-def list_codes() -> Codes:
-    """List all known error codes."""
-    return Codes(items=[Code.model_validate(code) for code in CODES.values()])
+@boots.verb("GET", "/codes", needs=Role.VIEWER)
+def list_codes() -> Items[Code]:
+    """List all known error codes of firmware and Windows Boot Manager."""
+    return items_of(Code, CODES.values())
 
 
-@boots.verb("GET", "/codes/<code>", needs=Role.VIEWER, gives=Code)
+@boots.verb("GET", "/codes/<code>", needs=Role.VIEWER)
 def explain_code(path: CodePath) -> Code:
     """Explain an error code and its solutions."""
     found = look_up(path.code)
@@ -222,10 +203,10 @@ def explain_code(path: CodePath) -> Code:
             f"unknown error code {path.code!r}",
             hint="Error codes look like PXE-E55 or 0xc000000f.",
         )
-    return Code.model_validate(found)
+    return Code.of(found)
 
 
-@boots.verb("GET", "/<boot>", needs=Role.VIEWER, gives=BootStory)
+@boots.verb("GET", "/<boot>", needs=Role.VIEWER)
 def get_boot(path: BootPath) -> BootStory:
     """Get a boot with its steps, its files and the cause of a failure."""
     now = time.time()
@@ -233,7 +214,7 @@ def get_boot(path: BootPath) -> BootStory:
     found = ladder.seen(story.attempt, now)
     return BootStory(
         **_common(found),
-        steps=[Step.model_validate(step) for step in found.attempt.steps],
-        files=[File.model_validate(file) for file in story.fetches],
-        finding=Finding.model_validate(story.diagnosis) if story.diagnosis else None,
+        steps=[Step.of(step) for step in found.attempt.steps],
+        files=[File.of(file) for file in story.fetches],
+        finding=Finding.of(story.diagnosis) if story.diagnosis else None,
     )

@@ -1,12 +1,14 @@
 """The boot network over the API: answered requests, other boot servers and checks."""
 
+from functools import partial
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from netboot.operations.boots import network as operations
-from web.api.jobs import Job, accepted
-from web.api.subject import LARGEST_PAGE, Order, Subject, Value
+from web.api.jobs import Accepted, accepted
+from web.api.subject import LARGEST_PAGE, Items, Order, Subject, Value, items_of
+from web.api.uploads import FileUpload
 from web.guard.access import Role, site
 from web.uploads.tus import handed_in
 
@@ -57,12 +59,6 @@ class Decision(Value):
     ignored: bool
 
 
-class Decisions(Value):
-    """The latest boot requests."""
-
-    items: list[Decision]
-
-
 class NewestDecisions(BaseModel):
     """Which requests to return."""
 
@@ -73,10 +69,8 @@ class NewestDecisions(BaseModel):
     )
 
 
-class Capture(Order):
-    """A recorded boot: the batch of an upload with one pcap or pcapng file."""
-
-    upload: str = Field(description="The batch of an upload (PUT /api/v1/uploads/{name} or tus).")
+class Capture(FileUpload):
+    """A recorded boot, as one pcap or pcapng file."""
 
 
 class Check(Order):
@@ -87,35 +81,33 @@ class Check(Order):
     whole: bool = Field(default=False, description="Download complete boot images.")
 
 
-@network.verb("GET", "", needs=Role.VIEWER, gives=Network)
+@network.verb("GET", "", needs=Role.VIEWER)
 def get_network() -> Network:
     """Get the state of the boot services and other boot servers."""
     serving = operations.serving(site())
     return Network(
-        serving=Serving.model_validate(serving) if serving else None,
-        others=[OtherServer.model_validate(one) for one in operations.other_servers(site())],
+        serving=Serving.of(serving) if serving else None,
+        others=[OtherServer.of(one) for one in operations.other_servers(site())],
     )
 
 
-@network.verb("GET", "/decisions", needs=Role.VIEWER, gives=Decisions)
-def list_decisions(query: NewestDecisions) -> Decisions:
+@network.verb("GET", "/decisions", needs=Role.VIEWER)
+def list_decisions(query: NewestDecisions) -> Items[Decision]:
     """List boot requests with their answers and reasons, newest first."""
     found = operations.decisions(
         site(), query.limit, ignored_only=query.ignored, search=query.search
     )
-    return Decisions(items=[Decision.model_validate(one) for one in found])
+    return items_of(Decision, found)
 
 
-@network.verb("POST", "/checks", needs=Role.OPERATOR, gives=Job, status=202, action="check")
-def check_network(body: Check) -> tuple[Job, dict[str, str]]:
+@network.verb("POST", "/checks", needs=Role.OPERATOR, status=202, action="check")
+def check_network(body: Check) -> Accepted:
     """Check the network by simulating machines. Results appear in the job as they arrive."""
     job = operations.ask_check(site(), tuple(body.kinds), patience=body.patience, whole=body.whole)
     return accepted(job)
 
 
-@network.verb(
-    "POST", "/captures", needs=Role.OPERATOR, gives=Job, status=202, action="read_capture"
-)
-def read_capture(body: Capture) -> tuple[Job, dict[str, str]]:
+@network.verb("POST", "/captures", needs=Role.OPERATOR, status=202, action="read_capture")
+def read_capture(body: Capture) -> Accepted:
     """Analyse an uploaded recording. The result is in the job."""
-    return accepted(handed_in(body.upload, lambda path: operations.ask_capture(site(), path)))
+    return accepted(handed_in(body.upload, partial(operations.ask_capture, site())))

@@ -3,16 +3,12 @@
 from pydantic import Field
 
 from netboot.operations.drivers import bulk as operations
-from netboot.operations.drivers import drivers as one_by_one
 from netboot.operations.drivers import relations as driver_relations
 from web.api.drivers.drivers import DriverListed, DriverPath
 from web.api.subject import Order, Subject, Value
 from web.guard.access import Role, site
 
-driver_sets = Subject(
-    "driver-sets", "Several drivers at once; related drivers.",
-    below="drivers",
-)  # fmt: skip
+driver_sets = Subject("driver-sets", "Several drivers at once; related drivers.", below="drivers")
 
 AT_ONCE = 1000
 
@@ -45,7 +41,6 @@ class Treated(Value):
 
     @staticmethod
     def of(found: operations.Treated) -> "Treated":
-        """The result of the operation."""
         return Treated(
             drivers=[DriverListed.of(driver) for driver in found.drivers],
             refused=[Refusal(name=name, reason=reason) for name, reason in found.refused],
@@ -67,41 +62,34 @@ class Relations(Value):
     rivals: list[Rival]
 
 
-@driver_sets.verb(
-    "POST", "/chosen/enable", needs=Role.OPERATOR, gives=Treated, action="enable_chosen"
-)
+@driver_sets.verb("POST", "/chosen/enable", needs=Role.OPERATOR, action="enable_chosen")
 def enable_drivers(body: ChosenDrivers) -> Treated:
     """Enable drivers. Drivers that cannot be enabled are returned with the reason."""
     return Treated.of(operations.enable(site(), body.drivers))
 
 
-@driver_sets.verb(
-    "POST", "/chosen/disable", needs=Role.OPERATOR, gives=Treated, action="disable_chosen"
-)
+@driver_sets.verb("POST", "/chosen/disable", needs=Role.OPERATOR, action="disable_chosen")
 def disable_drivers(body: ChosenDrivers) -> Treated:
     """Disable drivers."""
     return Treated.of(operations.disable(site(), body.drivers))
 
 
-@driver_sets.verb(
-    "POST", "/chosen/categories", needs=Role.OPERATOR, gives=Treated, action="sort_chosen"
-)
+@driver_sets.verb("POST", "/chosen/categories", needs=Role.OPERATOR, action="sort_chosen")
 def sort_drivers(body: Sorting) -> Treated:
     """Add drivers to categories, or remove them from categories."""
     return Treated.of(operations.sort(site(), body.drivers, add=body.add, remove=body.remove))
 
 
-@driver_sets.verb("POST", "/chosen/delete", needs=Role.ADMIN, gives=Treated, action="delete_chosen")
+@driver_sets.verb("POST", "/chosen/delete", needs=Role.ADMIN, action="delete_chosen")
 def delete_drivers(body: ChosenDrivers) -> Treated:
     """Delete drivers from the catalog. Drivers in use by a boot image are kept and returned."""
     return Treated.of(operations.delete(site(), body.drivers))
 
 
-@driver_sets.verb("GET", "/<driver>/relations", needs=Role.VIEWER, gives=Relations)
+@driver_sets.verb("GET", "/<driver>/relations", needs=Role.VIEWER)
 def get_driver_relations(path: DriverPath) -> Relations:
     """Get the other versions of a driver, and other drivers for its devices."""
-    digest = one_by_one.get_driver(site(), path.driver).digest
-    found = driver_relations.relations(site(), digest)
+    found = driver_relations.relations(site(), path.driver)
     newer = found.superseded_by
     return Relations(
         superseded_by=DriverListed.of(newer) if newer else None,

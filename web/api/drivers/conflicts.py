@@ -31,7 +31,7 @@ class Named(Value):
 
     @staticmethod
     def all_of(drivers: Iterable[Package]) -> "list[Named]":
-        return [Named.model_validate(driver) for driver in drivers]
+        return [Named.of(driver) for driver in drivers]
 
 
 class ClashShown(Value):
@@ -43,7 +43,6 @@ class ClashShown(Value):
 
     @staticmethod
     def of(clash: Clash) -> "ClashShown":
-        """A clash as the rules know it."""
         return ClashShown(
             pair=Pair.of(clash.pair),
             first=Named.all_of(clash.first),
@@ -60,7 +59,6 @@ class Claimed(Value):
 
     @staticmethod
     def of(conflict: Conflict) -> "Claimed":
-        """A conflict as the rules know it."""
         return Claimed(
             claimed=conflict.hardware_id,
             architecture=conflict.architecture.value,
@@ -104,9 +102,8 @@ class Candidate(Value):
 
     @staticmethod
     def of(match: Match) -> "Candidate":
-        """A match as the rules know it."""
         return Candidate(
-            driver=Named.model_validate(match.driver),
+            driver=Named.of(match.driver),
             device_id=match.device_id,
             rank=f"{match.rank:08X}",
             why=match.explanation,
@@ -120,7 +117,7 @@ class Candidates(Value):
     items: list[Candidate]
 
 
-@driver_conflicts.verb("GET", "", needs=Role.VIEWER, gives=ConflictsShown)
+@driver_conflicts.verb("GET", "", needs=Role.VIEWER)
 def get_driver_conflicts(query: Among) -> ConflictsShown:
     """List conflicts between the drivers of a boot image, or all enabled drivers."""
     found = driver_relations.conflicts(site(), query.image)
@@ -133,7 +130,7 @@ def get_driver_conflicts(query: Among) -> ConflictsShown:
     )
 
 
-@driver_match.verb("GET", "", needs=Role.VIEWER, gives=Candidates)
+@driver_match.verb("GET", "", needs=Role.VIEWER)
 def match_driver(query: Wanted) -> Candidates:
     """Find the driver that Windows would select for a device, and the alternatives."""
     device = parse_devices(query.device).devices[0]

@@ -1,6 +1,7 @@
 """The driver catalog over the API."""
 
 from functools import partial
+from typing import Self
 
 from pydantic import BaseModel, Field
 
@@ -14,8 +15,9 @@ from netboot.operations.drivers import relations as driver_relations
 from netboot.operations.drivers.search import search_drivers
 from netboot.store.drivers.entry import DriverSummary
 from web.api.drivers.known_pairs import Pair
-from web.api.jobs import Job, accepted
+from web.api.jobs import Accepted, accepted
 from web.api.subject import Listed, Order, Page, Subject, Value, listed
+from web.api.uploads import FileUpload
 from web.guard.access import Role, site
 from web.uploads.tus import all_handed_in
 
@@ -48,9 +50,9 @@ class DriverListed(Value):
     categories: list[str]
     findings: list[str] = Field(description="Warnings.")
 
-    @staticmethod
-    def of(driver: DriverSummary | Driver) -> "DriverListed":
-        return DriverListed(**_common(driver))
+    @classmethod
+    def of(cls, found: DriverSummary | Driver) -> Self:
+        return cls.model_validate(_common(found))
 
 
 class DriverShown(DriverListed):
@@ -65,12 +67,6 @@ class DriverShown(DriverListed):
     versions: list[str] = Field(description="Other versions of the driver, newest first.")
     rivals: list[str] = Field(description="Other drivers that support the same hardware IDs.")
     known_pairs: list[Pair] = Field(description="Known conflicts of the driver.")
-
-
-class Drivers(Listed):
-    """A page of matching drivers, sorted by name."""
-
-    items: list[DriverListed]
 
 
 class DriverSearch(Page):
@@ -91,10 +87,8 @@ class Categories(Order):
     categories: list[str] = Field(max_length=50)
 
 
-class DriverImport(Order):
+class DriverImport(FileUpload):
     """Drivers from an upload: a folder, an INF, a ZIP or a CAB."""
-
-    upload: str = Field(description="The batch of an upload (PUT /api/v1/uploads/{name} or tus).")
 
 
 def _common(driver: DriverSummary | Driver) -> dict[str, object]:
@@ -135,8 +129,8 @@ def _shown(driver: Driver) -> DriverShown:
     )
 
 
-@drivers.verb("GET", "", needs=Role.VIEWER, gives=Drivers)
-def list_drivers(query: DriverSearch) -> Drivers:
+@drivers.verb("GET", "", needs=Role.VIEWER)
+def list_drivers(query: DriverSearch) -> Listed[DriverListed]:
     """List drivers that match all filters, sorted by name."""
     wanted = DriverFilter(
         query.search,
@@ -148,17 +142,16 @@ def list_drivers(query: DriverSearch) -> Drivers:
         category=query.category,
     )
     found = search_drivers(site(), wanted, limit=query.limit, offset=query.offset)
-    items = [DriverListed.of(driver) for driver in found.drivers]
-    return listed(Drivers, items, query, total=found.total)
+    return listed(DriverListed, found.drivers, query, total=found.total)
 
 
-@drivers.verb("POST", "", needs=Role.OPERATOR, gives=Job, status=202, action="import_drivers")
-def import_drivers(body: DriverImport) -> tuple[Job, dict[str, str]]:
+@drivers.verb("POST", "", needs=Role.OPERATOR, status=202, action="import_drivers")
+def import_drivers(body: DriverImport) -> Accepted:
     """Import uploaded drivers into the catalog. They are not enabled."""
     return accepted(all_handed_in(body.upload, partial(driver_import.ask_import, site())))
 
 
-@drivers.verb("GET", "/<driver>", needs=Role.VIEWER, gives=DriverShown)
+@drivers.verb("GET", "/<driver>", needs=Role.VIEWER)
 def get_driver(path: DriverPath) -> DriverShown:
     """Get a driver."""
     return _shown(operations.get_driver(site(), path.driver))
@@ -170,25 +163,19 @@ def delete_driver(path: DriverPath) -> None:
     operations.delete_driver(site(), path.driver)
 
 
-@drivers.verb("POST", "/<driver>/enable", needs=Role.OPERATOR, gives=DriverShown, action="enable")
+@drivers.verb("POST", "/<driver>/enable", needs=Role.OPERATOR, action="enable")
 def enable_driver(path: DriverPath) -> DriverShown:
     """Enable a driver, so that it can be added to boot images."""
     return _shown(operations.enable_driver(site(), path.driver))
 
 
-@drivers.verb("POST", "/<driver>/disable", needs=Role.OPERATOR, gives=DriverShown, action="disable")
+@drivers.verb("POST", "/<driver>/disable", needs=Role.OPERATOR, action="disable")
 def disable_driver(path: DriverPath) -> DriverShown:
     """Disable a driver, so that it can no longer be added to boot images."""
     return _shown(operations.disable_driver(site(), path.driver))
 
 
-@drivers.verb(
-    "PUT",
-    "/<driver>/categories",
-    needs=Role.OPERATOR,
-    gives=DriverShown,
-    action="set_categories",
-)
+@drivers.verb("PUT", "/<driver>/categories", needs=Role.OPERATOR, action="set_categories")
 def set_driver_categories(path: DriverPath, body: Categories) -> DriverShown:
     """Set the categories of a driver."""
     return _shown(operations.set_categories(site(), path.driver, body.categories))

@@ -3,9 +3,9 @@
 from pydantic import BaseModel, Field
 
 from netboot.images.drivers import known_pairs as rules
-from netboot.images.drivers.known_pairs import KnownPair, Trouble
+from netboot.images.drivers.known_pairs import Trouble
 from netboot.operations.drivers import known_pairs as operations
-from web.api.subject import Order, Subject, Value
+from web.api.subject import Items, Order, Subject, Value, items_of
 from web.guard.access import Role, site
 
 pairs = Subject("known-pairs", "Known driver conflicts.")
@@ -63,16 +63,6 @@ class Pair(Value):
     source: str
     own: bool
 
-    @staticmethod
-    def of(pair: KnownPair) -> "Pair":
-        return Pair.model_validate(pair)
-
-
-class Pairs(Value):
-    """All known conflicts."""
-
-    items: list[Pair]
-
 
 class PairPath(BaseModel):
     """A known conflict by its id."""
@@ -80,13 +70,13 @@ class PairPath(BaseModel):
     pair: str = Field(min_length=1, max_length=40)
 
 
-@pairs.verb("GET", "", needs=Role.VIEWER, gives=Pairs)
-def list_known_pairs() -> Pairs:
+@pairs.verb("GET", "", needs=Role.VIEWER)
+def list_known_pairs() -> Items[Pair]:
     """List all known conflicts: those that come with netboot, then those of this site."""
-    return Pairs(items=[Pair.of(one) for one in operations.list_pairs(site())])
+    return items_of(Pair, operations.list_pairs(site()))
 
 
-@pairs.verb("POST", "", needs=Role.OPERATOR, gives=Pair, status=201, action="add")
+@pairs.verb("POST", "", needs=Role.OPERATOR, status=201, action="add")
 def add_known_pair(body: NewPair) -> Pair:
     """Add a known conflict."""
     noted = operations.add_pair(

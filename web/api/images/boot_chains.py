@@ -6,8 +6,8 @@ from pydantic import Field
 
 from netboot.operations.images import boot_chain as operations
 from web.api.images.images import Image, ImagePath
-from web.api.subject import Order, Subject, Value, etag
-from web.api.uploads import uploaded_path
+from web.api.subject import Order, Subject, Tagged, Value, tagged
+from web.api.uploads import FileUpload, uploaded_path
 from web.guard.access import Role, site
 
 boot_chains = Subject("boot-chains", "How machines start a boot image, and the wimboot file.")
@@ -26,10 +26,9 @@ class ServedWimboot(Value):
     wimboot: Wimboot | None
 
 
-class WimbootUpload(Order):
+class WimbootUpload(FileUpload):
     """A wimboot file from an upload."""
 
-    upload: str = Field(description="The batch of an upload (PUT /api/v1/uploads/{name} or tus).")
     sha256: str = Field("", max_length=71, description="Reject the file unless it has this digest.")
 
 
@@ -40,18 +39,17 @@ class PreferredChain(Order):
     chain: str = Field("", max_length=20)
 
 
-@boot_chains.verb("GET", "/wimboot", needs=Role.VIEWER, gives=ServedWimboot)
+@boot_chains.verb("GET", "/wimboot", needs=Role.VIEWER)
 def get_wimboot() -> ServedWimboot:
     """Get the current wimboot file."""
-    return ServedWimboot.model_validate({"wimboot": operations.served_wimboot(site())})
+    return ServedWimboot.of({"wimboot": operations.served_wimboot(site())})
 
 
-@boot_chains.verb("PUT", "/wimboot", needs=Role.OPERATOR, gives=Wimboot, action="supply")
+@boot_chains.verb("PUT", "/wimboot", needs=Role.OPERATOR, action="supply")
 def import_wimboot(body: WimbootUpload) -> Wimboot:
     """Import wimboot from an upload and serve it."""
     with uploaded_path(body.upload) as path:
-        found = operations.import_wimboot(site(), path, sha256=body.sha256)
-    return Wimboot.model_validate(found)
+        return Wimboot.of(operations.import_wimboot(site(), path, sha256=body.sha256))
 
 
 @boot_chains.verb("DELETE", "/wimboot", needs=Role.OPERATOR, action="remove")
@@ -60,8 +58,8 @@ def forget_wimboot() -> None:
     operations.forget_wimboot(site())
 
 
-@boot_chains.verb("PUT", "/images/<slug>", needs=Role.OPERATOR, gives=Image)
-def prefer_chain(path: ImagePath, body: PreferredChain) -> tuple[Image, dict[str, str]]:
+@boot_chains.verb("PUT", "/images/<slug>", needs=Role.OPERATOR)
+def prefer_chain(path: ImagePath, body: PreferredChain) -> Tagged[Image]:
     """Set the preferred boot method for a firmware. Takes effect with the next version."""
     view = operations.prefer_chain(site(), path.slug, chains={body.firmware: body.chain})
-    return Image.of(view), etag(view.row_version)
+    return tagged(Image, view)

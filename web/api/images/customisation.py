@@ -2,20 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, Literal
+from functools import partial
+from typing import Annotated, Any, Literal
 
 from flask_login import current_user  # type: ignore[import-untyped]
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
+from netboot.images.boot_image.properties import Properties
 from netboot.operations.images import images
 from netboot.operations.images import properties as operations
 from netboot.operations.images import source as image_source
 from netboot.operations.points import points
 from netboot.operations.versions import publication_gate as publication
 from web.api.images.images import ImagePath
-from web.api.jobs import Job, accepted
-from web.api.subject import CONFLICTS, Order, Subject, Value, etag, expected_version
-from web.api.uploads import uploaded_path
+from web.api.jobs import Accepted, accepted
+from web.api.subject import CONFLICTS, Order, Subject, Tagged, Value, expected_version, tagged
+from web.api.uploads import FileUpload, uploaded_path
 from web.guard.access import Role, site
 from web.uploads.tus import handed_in
 
@@ -63,9 +65,13 @@ class Customisation(Value):
     slug: str
     version_label: str
     comment: str
-    properties: dict[str, Any] = Field(description="Properties that differ from the default.")
-    candidate: str | None = Field(description="The newer source that needs a decision.")
-    secrets: list[dict[str, Any]] = Field(
+    properties: Annotated[dict[str, Any], BeforeValidator(Properties.to_json)] = Field(
+        description="Properties that differ from the default."
+    )
+    candidate: Annotated[str | None, BeforeValidator(lambda newer: newer and newer.name)] = Field(
+        description="The newer source that needs a decision."
+    )
+    secrets: list[Annotated[dict[str, Any], BeforeValidator(asdict)]] = Field(
         description="Secrets found in the boot image; they block publication."
     )
     row_version: int
@@ -79,17 +85,10 @@ class Details(Order):
     comment: str | None = Field(None, max_length=2000)
 
 
-class ExtraFileUpload(Order):
+class ExtraFileUpload(FileUpload):
     """An upload and its path in the image; without a path, it joins the prestart files."""
 
-    upload: str = Field(description="The batch of an upload (PUT /api/v1/uploads/{name} or tus).")
     target: str = Field("", max_length=260, description="For example /Tools/ask.cmd.")
-
-
-class FileUpload(Order):
-    """An upload."""
-
-    upload: str = Field(description="The batch of an upload (PUT /api/v1/uploads/{name} or tus).")
 
 
 class PurposePath(ImagePath):
@@ -116,84 +115,54 @@ class Reason(Order):
     reason: str = Field(min_length=1, max_length=500)
 
 
-Answer = tuple[Customisation, dict[str, str]]
+Answer = Tagged[Customisation]
 
 
 def _answer(view: images.ImageView) -> Answer:
-    shown = Customisation(
-        name=view.name,
-        slug=view.slug,
-        version_label=view.version_label,
-        comment=view.comment,
-        properties=view.properties.to_json(),
-        candidate=view.candidate.name if view.candidate else None,
-        secrets=[asdict(secret) for secret in view.secrets],
-        row_version=view.row_version,
-    )
-    return shown, etag(view.row_version)
+    return tagged(Customisation, view)
 
 
-@customisation.verb("GET", "/<slug>/customisation", needs=Role.VIEWER, gives=Customisation)
+@customisation.verb("GET", "/<slug>/customisation", needs=Role.VIEWER)
 def get_customisation(path: ImagePath) -> Answer:
     """Get all customisation of a boot image."""
     return _answer(images.get_image(site(), path.slug))
 
 
-@customisation.verb(
-    "PATCH", "/<slug>/details", needs=Role.OPERATOR, gives=Customisation, refuses=CONFLICTS
-)
+@customisation.verb("PATCH", "/<slug>/details", needs=Role.OPERATOR, refuses=CONFLICTS)
 def set_details(path: ImagePath, body: Details) -> Answer:
     """Change name, version and comment. Deployments follow a new name."""
-    return _answer(
-        operations.set_details(
-            site(),
-            path.slug,
-            name=body.name,
-            version_label=body.version_label,
-            comment=body.comment,
-            row_version=expected_version(),
-        )
-    )
+    version, changes = expected_version(), body.model_dump()
+    return _answer(operations.set_details(site(), path.slug, **changes, row_version=version))
 
 
-@customisation.verb(
-    "PATCH", "/<slug>/properties", needs=Role.OPERATOR, gives=Customisation, refuses=CONFLICTS
-)
+@customisation.verb("PATCH", "/<slug>/properties", needs=Role.OPERATOR, refuses=CONFLICTS)
 def set_properties(path: ImagePath, body: PropertyValues) -> Answer:
     """Change properties. They take effect with the next version."""
-    changes = body.model_dump(exclude_none=True)
-    return _answer(
-        operations.set_properties(site(), path.slug, changes, row_version=expected_version())
-    )
+    version, changes = expected_version(), body.model_dump(exclude_none=True)
+    return _answer(operations.set_properties(site(), path.slug, changes, row_version=version))
 
 
 @customisation.verb(
-    "POST", "/<slug>/files", needs=Role.OPERATOR, gives=Customisation, refuses=CONFLICTS,
-    action="add_file",
-)  # fmt: skip
+    "POST", "/<slug>/files", needs=Role.OPERATOR, refuses=CONFLICTS, action="add_file"
+)
 def add_extra_file(path: ImagePath, body: ExtraFileUpload) -> Answer:
     """Add an uploaded file to the boot image, replacing a file at the same path."""
+    version = expected_version()
     with uploaded_path(body.upload) as file:
-        view = operations.add_file(
-            site(), path.slug, file, body.target, row_version=expected_version()
-        )
+        view = operations.add_file(site(), path.slug, file, body.target, row_version=version)
     return _answer(view)
 
 
 @customisation.verb(
-    "DELETE", "/<slug>/files", needs=Role.OPERATOR, gives=Customisation, refuses=CONFLICTS,
-    action="remove_file",
-)  # fmt: skip
+    "DELETE", "/<slug>/files", needs=Role.OPERATOR, refuses=CONFLICTS, action="remove_file"
+)
 def remove_extra_file(path: ImagePath, query: WhichFile) -> Answer:
     """Remove an extra file from the boot image."""
-    return _answer(
-        operations.remove_file(site(), path.slug, query.target, row_version=expected_version())
-    )
+    version = expected_version()
+    return _answer(operations.remove_file(site(), path.slug, query.target, row_version=version))
 
 
-@customisation.verb(
-    "PUT", "/<slug>/files/<purpose>", needs=Role.OPERATOR, gives=Customisation, refuses=CONFLICTS
-)
+@customisation.verb("PUT", "/<slug>/files/<purpose>", needs=Role.OPERATOR, refuses=CONFLICTS)
 def set_special_file(path: PurposePath, body: FileUpload) -> Answer:
     """Use an uploaded file as the background or as boot.sdi."""
     with uploaded_path(body.upload) as file:
@@ -201,54 +170,42 @@ def set_special_file(path: PurposePath, body: FileUpload) -> Answer:
     return _answer(view)
 
 
-@customisation.verb(
-    "DELETE", "/<slug>/files/<purpose>", needs=Role.OPERATOR, gives=Customisation,
-    refuses=CONFLICTS,
-)  # fmt: skip
+@customisation.verb("DELETE", "/<slug>/files/<purpose>", needs=Role.OPERATOR, refuses=CONFLICTS)
 def reset_special_file(path: PurposePath) -> Answer:
     """Use the image's own background or boot.sdi again."""
     return _answer(FILES[path.purpose](site(), path.slug, None, row_version=expected_version()))
 
 
 @customisation.verb(
-    "POST", "/<slug>/source/examine", needs=Role.OPERATOR, gives=Job, status=202, action="examine"
+    "POST", "/<slug>/source/examine", needs=Role.OPERATOR, status=202, action="examine"
 )
-def examine_source(path: ImagePath, body: NewerSource) -> tuple[Job, dict[str, str]]:
+def examine_source(path: ImagePath, body: NewerSource) -> Accepted:
     """Examine an upload as a newer source. The current source stays until you accept it."""
-    return accepted(
-        handed_in(
-            body.upload,
-            lambda file: image_source.ask_examine(site(), path.slug, file, index=body.index),
-        )
-    )
+    ask = partial(image_source.ask_examine, site(), path.slug, index=body.index)
+    return accepted(handed_in(body.upload, ask))
 
 
 @customisation.verb(
-    "POST", "/<slug>/source/take", needs=Role.OPERATOR, gives=Customisation, refuses=CONFLICTS,
-    action="take",
-)  # fmt: skip
+    "POST", "/<slug>/source/take", needs=Role.OPERATOR, refuses=CONFLICTS, action="take"
+)
 def take_source(path: ImagePath) -> Answer:
     """Use the examined source for future versions."""
     return _answer(image_source.take_source(site(), path.slug, row_version=expected_version()))
 
 
-@customisation.verb(
-    "POST", "/<slug>/source/give-up", needs=Role.OPERATOR, gives=Customisation, action="give_up"
-)
+@customisation.verb("POST", "/<slug>/source/give-up", needs=Role.OPERATOR, action="give_up")
 def give_up_source(path: ImagePath) -> Answer:
     """Discard the examined source and keep the current one."""
     return _answer(image_source.give_up_source(site(), path.slug))
 
 
-@customisation.verb("POST", "/<slug>/accept-secrets", needs=Role.OPERATOR, gives=Customisation)
+@customisation.verb("POST", "/<slug>/accept-secrets", needs=Role.OPERATOR)
 def accept_secrets(path: ImagePath, body: Reason) -> Answer:
     """Allow publication of a boot image with secrets, with a reason."""
     return _answer(publication.accept_secrets(site(), path.slug, body.reason, by=current_user.name))
 
 
-@customisation.verb(
-    "POST", "/<slug>/verify", needs=Role.OPERATOR, gives=Job, status=202, action="verify"
-)
-def verify_image(path: ImagePath) -> tuple[Job, dict[str, str]]:
+@customisation.verb("POST", "/<slug>/verify", needs=Role.OPERATOR, status=202, action="verify")
+def verify_image(path: ImagePath) -> Accepted:
     """Verify all served files of the boot image."""
     return accepted(points.ask_verify(site(), path.slug))

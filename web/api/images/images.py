@@ -1,15 +1,18 @@
 """Boot images over the API."""
 
-from pydantic import BaseModel, Field
+from functools import partial
+from operator import attrgetter
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, Field
 
 from netboot.images.architecture import Architecture
-from netboot.images.versions.content_version import ContentVersion
+from netboot.images.versions.content_version import DriverInVersion
 from netboot.operations.images import images as operations
-from netboot.operations.images.images import ImageView
 from netboot.operations.images.properties import set_details
 from netboot.operations.points import points
 from netboot.operations.versions import versions
-from web.api.jobs import Job, accepted
+from web.api.jobs import Accepted, accepted
 from web.api.subject import (
     CONFLICTS,
     LARGEST_NUMBER,
@@ -17,11 +20,13 @@ from web.api.subject import (
     Order,
     Page,
     Subject,
+    Tagged,
     Value,
-    etag,
     expected_version,
-    listed_of,
+    page_of,
+    tagged,
 )
+from web.api.uploads import FileUpload
 from web.guard.access import Role, site
 from web.uploads.tus import handed_in
 
@@ -57,6 +62,10 @@ class VersionFile(Value):
     size: int
 
 
+def _driver_label(driver: DriverInVersion) -> str:
+    return f"{driver.name} {driver.version}"
+
+
 class Version(Value):
     """A content version: numbered and never changed."""
 
@@ -65,20 +74,8 @@ class Version(Value):
     comment: str
     recipe_digest: str
     chains: list[str]
-    drivers: list[str]
+    drivers: list[Annotated[str, BeforeValidator(_driver_label)]]
     files: list[VersionFile]
-
-    @staticmethod
-    def of(version: ContentVersion) -> "Version":
-        return Version(
-            number=version.number,
-            built_at=version.built_at,
-            comment=version.comment,
-            recipe_digest=version.recipe_digest,
-            chains=list(version.chains),
-            drivers=[f"{driver.name} {driver.version}" for driver in version.drivers],
-            files=[VersionFile.model_validate(file) for file in version.files],
-        )
 
 
 class Image(Value):
@@ -93,45 +90,14 @@ class Image(Value):
     source_size: int
     drivers: list[HeldDriver]
     disabled_drivers: list[str]
-    versions: list[int] = Field(description="Numbers, newest first.")
+    versions: list[Annotated[int, BeforeValidator(attrgetter("number"))]] = Field(
+        description="Numbers, newest first."
+    )
     served_version: int | None
     needs_build: bool
     distribution: str
     is_default: bool
     row_version: int = Field(description="Version of the recipe; also returned as ETag.")
-
-    @staticmethod
-    def of(view: ImageView) -> "Image":
-        """An image as pages show it."""
-        return Image(
-            name=view.name,
-            slug=view.slug,
-            architecture=view.architecture.value,
-            comment=view.comment,
-            source_name=view.source_name,
-            source_digest=view.source_digest,
-            source_size=view.source_size,
-            drivers=[HeldDriver.model_validate(driver) for driver in view.drivers],
-            disabled_drivers=list(view.disabled_drivers),
-            versions=[version.number for version in view.versions],
-            served_version=view.served_version,
-            needs_build=view.needs_build,
-            distribution=str(view.distribution),
-            is_default=view.is_default,
-            row_version=view.row_version,
-        )
-
-
-class Images(Listed):
-    """A page of boot images, sorted by name."""
-
-    items: list[Image]
-
-
-class Versions(Listed):
-    """A page of versions, newest first."""
-
-    items: list[Version]
 
 
 class ImageChange(Order):
@@ -141,11 +107,10 @@ class ImageChange(Order):
     comment: str | None = Field(None, max_length=2000)
 
 
-class ImageImport(Order):
+class ImageImport(FileUpload):
     """A new boot image from an upload."""
 
     name: str = Field(min_length=1, max_length=100)
-    upload: str = Field(description="The batch of an upload (PUT /api/v1/uploads/{name} or tus).")
     architecture: Architecture | None = Field(
         None, description="Reject the file unless it has this architecture."
     )
@@ -169,118 +134,80 @@ class OlderVersion(Order):
     number: int = Field(ge=1, le=LARGEST_NUMBER)
 
 
-def _answer(view: ImageView) -> tuple[Image, dict[str, str]]:
-    return Image.of(view), etag(view.row_version)
-
-
-@images.verb("GET", "", needs=Role.VIEWER, gives=Images)
-def list_images(query: Page) -> Images:
+@images.verb("GET", "", needs=Role.VIEWER)
+def list_images(query: Page) -> Listed[Image]:
     """List all boot images, sorted by name."""
-    found = operations.list_images(site())
-    return listed_of(Images, found, query, Image.of)
+    return page_of(Image, operations.list_images(site()), query)
 
 
-@images.verb("POST", "", needs=Role.OPERATOR, gives=Job, status=202, action="import_image")
-def import_image(body: ImageImport) -> tuple[Job, dict[str, str]]:
+@images.verb("POST", "", needs=Role.OPERATOR, status=202, action="import_image")
+def import_image(body: ImageImport) -> Accepted:
     """Import an uploaded WIM as a new boot image."""
-    return accepted(
-        handed_in(
-            body.upload,
-            lambda path: operations.ask_import(
-                site(),
-                path,
-                name=body.name,
-                architecture=body.architecture,
-                index=body.index,
-                comment=body.comment,
-            ),
-        )
-    )
+    values = body.model_dump(exclude={"upload"})
+    return accepted(handed_in(body.upload, partial(operations.ask_import, site(), **values)))
 
 
-@images.verb("GET", "/<slug>", needs=Role.VIEWER, gives=Image)
-def get_image(path: ImagePath) -> tuple[Image, dict[str, str]]:
+@images.verb("GET", "/<slug>", needs=Role.VIEWER)
+def get_image(path: ImagePath) -> Tagged[Image]:
     """Get a boot image."""
-    return _answer(operations.get_image(site(), path.slug))
+    return tagged(Image, operations.get_image(site(), path.slug))
 
 
-@images.verb(
-    "PATCH", "/<slug>", needs=Role.OPERATOR, gives=Image, action="set_comment", refuses=CONFLICTS
-)
-def change_image(path: ImagePath, body: ImageChange) -> tuple[Image, dict[str, str]]:
+@images.verb("PATCH", "/<slug>", needs=Role.OPERATOR, action="set_comment", refuses=CONFLICTS)
+def change_image(path: ImagePath, body: ImageChange) -> Tagged[Image]:
     """Change the name or comment. With If-Match, only if nothing changed in the meantime."""
-    return _answer(
-        set_details(
-            site(), path.slug, name=body.name, comment=body.comment, row_version=expected_version()
-        )
-    )
+    version = expected_version()
+    return tagged(Image, set_details(site(), path.slug, **body.model_dump(), row_version=version))
 
 
 @images.verb("DELETE", "/<slug>", needs=Role.ADMIN, action="delete")
 def delete_image(path: ImagePath) -> None:
     """Delete a boot image and stop serving it."""
-    operations.delete_image(site(), operations.get_image(site(), path.slug).name)
+    operations.delete_image(site(), path.slug)
 
 
-@images.verb("GET", "/<slug>/versions", needs=Role.VIEWER, gives=Versions)
-def list_versions(path: ImagePath, query: Page) -> Versions:
+@images.verb("GET", "/<slug>/versions", needs=Role.VIEWER)
+def list_versions(path: ImagePath, query: Page) -> Listed[Version]:
     """List the versions of a boot image with their files, newest first."""
-    found = operations.get_image(site(), path.slug).versions
-    return listed_of(Versions, found, query, Version.of)
+    return page_of(Version, operations.get_image(site(), path.slug).versions, query)
 
 
-@images.verb(
-    "POST",
-    "/<slug>/drivers",
-    needs=Role.OPERATOR,
-    gives=Image,
-    action="add_driver",
-    refuses=CONFLICTS,
-)
-def add_drivers(path: ImagePath, body: DriversToAdd) -> tuple[Image, dict[str, str]]:
+@images.verb("POST", "/<slug>/drivers", needs=Role.OPERATOR, action="add_driver", refuses=CONFLICTS)
+def add_drivers(path: ImagePath, body: DriversToAdd) -> Tagged[Image]:
     """Add drivers to the recipe. Nothing is built, and the served version does not change."""
-    return _answer(
-        operations.add_drivers(
-            site(),
-            path.slug,
-            body.drivers,
-            confirmed=body.confirmed,
-            enable=body.enable,
-            row_version=expected_version(),
-        )
-    )
+    version, wanted = expected_version(), body.model_dump()
+    return tagged(Image, operations.add_drivers(site(), path.slug, **wanted, row_version=version))
 
 
 @images.verb(
     "DELETE",
     "/<slug>/drivers/<driver>",
     needs=Role.OPERATOR,
-    gives=Image,
     action="remove_driver",
     refuses=CONFLICTS,
 )
-def remove_driver(path: ImageDriverPath) -> tuple[Image, dict[str, str]]:
+def remove_driver(path: ImageDriverPath) -> Tagged[Image]:
     """Remove a driver from the recipe."""
-    return _answer(
-        operations.remove_driver(site(), path.slug, path.driver, row_version=expected_version())
-    )
+    version = expected_version()
+    changed = operations.remove_driver(site(), path.slug, path.driver, row_version=version)
+    return tagged(Image, changed)
 
 
 @images.verb(
     "POST",
     "/<slug>/arrange-drivers",
     needs=Role.OPERATOR,
-    gives=Image,
     action="arrange_drivers",
     refuses=CONFLICTS,
 )
-def arrange_drivers(path: ImagePath) -> tuple[Image, dict[str, str]]:
+def arrange_drivers(path: ImagePath) -> Tagged[Image]:
     """Sort the drivers in the recipe as known conflicts require."""
-    return _answer(operations.arrange_drivers(site(), path.slug, row_version=expected_version()))
+    version = expected_version()
+    return tagged(Image, operations.arrange_drivers(site(), path.slug, row_version=version))
 
 
-@images.verb("POST", "/<slug>/build", needs=Role.OPERATOR, gives=Job, status=202, action="build")
-def build_version(path: ImagePath) -> tuple[Job, dict[str, str]]:
+@images.verb("POST", "/<slug>/build", needs=Role.OPERATOR, status=202, action="build")
+def build_version(path: ImagePath) -> Accepted:
     """Build the next version. Machines get it after Update Distribution Points."""
     return accepted(versions.ask_build(site(), path.slug))
 
@@ -289,24 +216,22 @@ def build_version(path: ImagePath) -> tuple[Job, dict[str, str]]:
     "POST",
     "/<slug>/update-distribution-points",
     needs=Role.OPERATOR,
-    gives=Job,
     status=202,
     action="update_distribution_points",
 )
-def update_distribution_points(path: ImagePath) -> tuple[Job, dict[str, str]]:
+def update_distribution_points(path: ImagePath) -> Accepted:
     """Distribute the newest version. Machines get it from then on."""
     return accepted(points.ask_update(site(), path.slug))
 
 
-@images.verb("POST", "/<slug>/roll-back", needs=Role.OPERATOR, gives=Image, action="roll_back")
-def roll_back(path: ImagePath, body: OlderVersion) -> tuple[Image, dict[str, str]]:
+@images.verb("POST", "/<slug>/roll-back", needs=Role.OPERATOR, action="roll_back")
+def roll_back(path: ImagePath, body: OlderVersion) -> Tagged[Image]:
     """Serve an older version again."""
-    view = operations.get_image(site(), path.slug)
-    points.rollback(site(), view.name, body.number)
-    return _answer(operations.get_image(site(), view.name))
+    points.rollback(site(), path.slug, body.number)
+    return tagged(Image, operations.get_image(site(), path.slug))
 
 
-@images.verb("PUT", "/<slug>/default", needs=Role.OPERATOR, gives=Image, action="set_default")
-def set_default_image(path: ImagePath) -> tuple[Image, dict[str, str]]:
+@images.verb("PUT", "/<slug>/default", needs=Role.OPERATOR, action="set_default")
+def set_default_image(path: ImagePath) -> Tagged[Image]:
     """Make this the default image for its architecture."""
-    return _answer(operations.set_default(site(), path.slug))
+    return tagged(Image, operations.set_default(site(), path.slug))

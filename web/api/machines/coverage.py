@@ -3,7 +3,6 @@
 from pydantic import BaseModel, Field
 
 from netboot.images.coverage import MachineCoverage
-from netboot.operations.images import images
 from netboot.operations.machines import coverage as operations
 from web.api.images.images import ImagePath
 from web.api.subject import Order, Subject, Value
@@ -39,7 +38,6 @@ class MachineCovered(Value):
 
     @staticmethod
     def of(found: MachineCoverage) -> "MachineCovered":
-        """A machine's coverage from the matching rules."""
         return MachineCovered(
             machine=found.machine.name,
             network=found.network.value,
@@ -74,7 +72,7 @@ class ChangedDrivers(Value):
     drivers: list[str]
 
 
-@coverage.verb("GET", "/<slug>/coverage", needs=Role.VIEWER, gives=Covered)
+@coverage.verb("GET", "/<slug>/coverage", needs=Role.VIEWER)
 def get_coverage(path: ImagePath, query: Which) -> Covered:
     """Check a boot image against the machines that boot it."""
     found = operations.coverage(site(), path.slug, everybody=query.everybody, served=query.served)
@@ -84,22 +82,17 @@ def get_coverage(path: ImagePath, query: Which) -> Covered:
     )
 
 
-@coverage.verb(
-    "POST", "/<slug>/coverage/fix", needs=Role.OPERATOR, gives=ChangedDrivers, action="fix_all"
-)
+@coverage.verb("POST", "/<slug>/coverage/fix", needs=Role.OPERATOR, action="fix_all")
 def fix_coverage(path: ImagePath, body: Everybody) -> ChangedDrivers:
     """Enable and add the best driver for each device without one."""
-    name = images.get_image(site(), path.slug).name
-    added = operations.fix_all(site(), name, everybody=body.everybody)
+    added = operations.fix_all(site(), path.slug, everybody=body.everybody)
     return ChangedDrivers(drivers=[driver.digest for driver in added])
 
 
 @coverage.verb(
-    "POST", "/<slug>/coverage/remove-unneeded", needs=Role.OPERATOR, gives=ChangedDrivers,
-    action="remove_unneeded",
-)  # fmt: skip
+    "POST", "/<slug>/coverage/remove-unneeded", needs=Role.OPERATOR, action="remove_unneeded"
+)
 def remove_unneeded_drivers(path: ImagePath, body: Everybody) -> ChangedDrivers:
     """Remove drivers from the recipe that no known machine needs."""
-    name = images.get_image(site(), path.slug).name
-    removed = operations.remove_unneeded(site(), name, everybody=body.everybody)
+    removed = operations.remove_unneeded(site(), path.slug, everybody=body.everybody)
     return ChangedDrivers(drivers=[driver.digest for driver in removed])

@@ -3,7 +3,7 @@
 from pydantic import BaseModel, Field
 
 from netboot.operations.deployments import deployments as operations
-from web.api.subject import Listed, Order, Page, Subject, Value, listed_of
+from web.api.subject import Listed, Order, Page, Subject, Value, page_of
 from web.guard.access import Role, site
 
 deployments = Subject("deployments", "Boot images assigned to machines.")
@@ -23,10 +23,9 @@ class Deployment(Value):
     comment: str
 
 
-class Deployments(Listed):
+class Deployments(Listed[Deployment]):
     """A page of deployments, sorted by MAC address; `defaults` apply to all other machines."""
 
-    items: list[Deployment]
     defaults: dict[str, str]
 
 
@@ -37,19 +36,18 @@ class ImageForMachine(Order):
     comment: str = Field("", max_length=2000)
 
 
-@deployments.verb("GET", "", needs=Role.VIEWER, gives=Deployments)
+@deployments.verb("GET", "", needs=Role.VIEWER)
 def list_deployments(query: Page) -> Deployments:
     """List all deployments and the default images."""
     found = operations.deployments(site())
     defaults = {key.value: image for key, image in operations.defaults(site()).items()}
-    return listed_of(Deployments, found, query, Deployment.model_validate, defaults=defaults)
+    return Deployments(**dict(page_of(Deployment, found, query)), defaults=defaults)
 
 
-@deployments.verb("PUT", "/<mac>", needs=Role.OPERATOR, gives=Deployment, action="deploy")
+@deployments.verb("PUT", "/<mac>", needs=Role.OPERATOR, action="deploy")
 def deploy_image(path: MacPath, body: ImageForMachine) -> Deployment:
     """Assign a boot image to a machine."""
-    made = operations.deploy(site(), path.mac, body.image, comment=body.comment)
-    return Deployment.model_validate(made)
+    return Deployment.of(operations.deploy(site(), path.mac, body.image, comment=body.comment))
 
 
 @deployments.verb("DELETE", "/<mac>", needs=Role.OPERATOR, action="withdraw")

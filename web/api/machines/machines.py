@@ -38,7 +38,7 @@ class Machine(Value):
     why: list[str]
 
     @staticmethod
-    def of(machine: KnownMachine, decide: Decide) -> "Machine":
+    def decided(machine: KnownMachine, decide: Decide) -> "Machine":
         """The machine with its current boot image."""
         decision = decide(machine)
         return Machine(
@@ -53,12 +53,6 @@ class Machine(Value):
             gets=list(decision.images),
             why=list(decision.reasons),
         )
-
-
-class Machines(Listed):
-    """A page of machines, last seen first."""
-
-    items: list[Machine]
 
 
 class MachineSearch(Page):
@@ -91,24 +85,24 @@ class Against(BaseModel):
     image: str = Field("", max_length=100)
 
 
-@machines.verb("GET", "", needs=Role.VIEWER, gives=Machines)
-def list_machines(query: MachineSearch) -> Machines:
+@machines.verb("GET", "", needs=Role.VIEWER)
+def list_machines(query: MachineSearch) -> Listed[Machine]:
     """List known machines, last seen first."""
     found, total = operations.find_machines(
         site(), query.search, limit=query.limit, offset=query.offset
     )
     decide = decider(site())
-    items = [Machine.of(machine, decide) for machine in found]
-    return listed(Machines, items, query, total=total)
+    shown = [Machine.decided(machine, decide) for machine in found]
+    return listed(Machine, shown, query, total=total)
 
 
-@machines.verb("GET", "/<key>", needs=Role.VIEWER, gives=Machine)
+@machines.verb("GET", "/<key>", needs=Role.VIEWER)
 def get_machine(path: MachinePath) -> Machine:
     """Get a machine."""
-    return Machine.of(operations.get_machine(site(), path.key), decider(site()))
+    return Machine.decided(operations.get_machine(site(), path.key), decider(site()))
 
 
-@machines.verb("GET", "/<key>/coverage", needs=Role.VIEWER, gives=MachineCovered)
+@machines.verb("GET", "/<key>/coverage", needs=Role.VIEWER)
 def get_machine_coverage(path: MachinePath, query: Against) -> MachineCovered:
     """Show which drivers in the boot image support the machine's devices."""
     machine = operations.get_machine(site(), path.key)
@@ -116,20 +110,19 @@ def get_machine_coverage(path: MachinePath, query: Against) -> MachineCovered:
     return MachineCovered.of(coverage.machine_coverage(site(), wanted, machine))
 
 
-@machines.verb(
-    "PUT", "/<key>/devices", needs=Role.OPERATOR, gives=MachineListed, action="import_devices"
-)
+@machines.verb("PUT", "/<key>/devices", needs=Role.OPERATOR, action="import_devices")
 def import_machine_devices(path: MachinePath, body: DeviceList) -> MachineListed:
     """Import a device list for this machine."""
     machine, unread = operations.import_devices(site(), path.key, body.devices)
-    shown = Machine.of(machine, decider(site()))
+    shown = Machine.decided(machine, decider(site()))
     return MachineListed(**shown.model_dump(), unread=list(unread))
 
 
-@machines.verb("PUT", "/<key>/authority", needs=Role.OPERATOR, gives=Machine)
+@machines.verb("PUT", "/<key>/authority", needs=Role.OPERATOR)
 def set_authority(path: MachinePath, body: LoaderAuthority) -> Machine:
     """Set which UEFI boot loader the machine needs. Overrides boot image and site."""
-    return Machine.of(operations.set_authority(site(), path.key, body.authority), decider(site()))
+    machine = operations.set_authority(site(), path.key, body.authority)
+    return Machine.decided(machine, decider(site()))
 
 
 @machines.verb("DELETE", "/<key>", needs=Role.OPERATOR, action="forget")

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from netboot.operations import lab as operations
-from web.api.jobs import Job, accepted
+from web.api.jobs import Accepted, accepted
 from web.api.subject import Order, Subject, Value
 from web.guard.access import Role, site
 
@@ -37,7 +37,7 @@ class MachineToBoot(Order):
     memory: Literal[512, 1024, 2048] = Field(1024, description="MiB.")
 
 
-@test_machines.verb("GET", "", needs=Role.VIEWER, gives=Lab)
+@test_machines.verb("GET", "", needs=Role.VIEWER)
 def get_lab() -> Lab:
     """Get whether test machines are available here, and which kinds."""
     view = operations.lab_status(site())
@@ -50,8 +50,8 @@ def get_lab() -> Lab:
     )
 
 
-@test_machines.verb("POST", "", needs=Role.OPERATOR, gives=Job, status=202, action="boot")
-def boot_test_machine(body: MachineToBoot) -> tuple[Job, dict[str, str]]:
+@test_machines.verb("POST", "", needs=Role.OPERATOR, status=202, action="boot")
+def boot_test_machine(body: MachineToBoot) -> Accepted:
     """Boot a test machine. The result is in the job."""
     job = operations.ask_boot(site(), firmware=body.firmware, nic=body.nic, memory=body.memory)
     return accepted(job)

@@ -5,7 +5,7 @@ from pydantic import BaseModel, Field
 from netboot.operations.points import points as operations
 from netboot.operations.points import quarantine as altered
 from web.api.images.images import ImagePath
-from web.api.subject import Subject, Value
+from web.api.subject import Items, Subject, Value, items_of
 from web.guard.access import Role, site
 
 points = Subject("distribution-points", "Servers that deliver boot images to machines.")
@@ -28,12 +28,6 @@ class Point(Value):
     images: list[PointImage]
 
 
-class Points(Value):
-    """All distribution points."""
-
-    items: list[Point]
-
-
 class Verified(PointImage):
     """The result of verifying a served boot image; `altered` lists changed files."""
 
@@ -50,12 +44,6 @@ class AlteredBytes(Value):
     what: str
 
 
-class AlteredList(Value):
-    """All quarantined files, newest first."""
-
-    items: list[AlteredBytes]
-
-
 class WhichAltered(BaseModel):
     """One digest; empty for all."""
 
@@ -69,27 +57,25 @@ class AlteredDeleted(Value):
     size: int
 
 
-@points.verb("GET", "", needs=Role.VIEWER, gives=Points)
-def list_points() -> Points:
+@points.verb("GET", "", needs=Role.VIEWER)
+def list_points() -> Items[Point]:
     """List distribution points with the version of each boot image."""
-    return Points(items=[Point.model_validate(point) for point in operations.point_status(site())])
+    return items_of(Point, operations.point_status(site()))
 
 
-@points.verb("GET", "/altered", needs=Role.VIEWER, gives=AlteredList)
-def list_altered() -> AlteredList:
-    """List quarantined files."""
-    return AlteredList(
-        items=[AlteredBytes.model_validate(one) for one in altered.list_altered(site())]
-    )
+@points.verb("GET", "/altered", needs=Role.VIEWER)
+def list_altered() -> Items[AlteredBytes]:
+    """List quarantined files, newest first."""
+    return items_of(AlteredBytes, altered.list_altered(site()))
 
 
-@points.verb("DELETE", "/altered", needs=Role.ADMIN, gives=AlteredDeleted, action="delete_altered")
+@points.verb("DELETE", "/altered", needs=Role.ADMIN, action="delete_altered")
 def delete_altered(query: WhichAltered) -> AlteredDeleted:
     """Delete the quarantined files of a digest, or all."""
-    return AlteredDeleted.model_validate(altered.delete_altered(site(), query.digest))
+    return AlteredDeleted.of(altered.delete_altered(site(), query.digest))
 
 
-@points.verb("POST", "/verify/<slug>", needs=Role.OPERATOR, gives=Verified)
+@points.verb("POST", "/verify/<slug>", needs=Role.OPERATOR)
 def verify_point(path: ImagePath) -> Verified:
     """Verify all files of a boot image on the distribution point."""
     found, altered = operations.verify(site(), path.slug)

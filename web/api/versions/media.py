@@ -8,18 +8,8 @@ from netboot.images.media.request import LARGEST_DISK, DiskFormat, MediaKind, Me
 from netboot.operations.media import disk_packages
 from netboot.operations.media import media as operations
 from netboot.operations.media.disk_packages import LONGEST_HOURS
-from netboot.operations.media.media import MediumView
-from web.api.jobs import Job, accepted
-from web.api.subject import (
-    LARGEST_NUMBER,
-    Listed,
-    NumberPath,
-    Order,
-    Page,
-    Subject,
-    Value,
-    listed_of,
-)
+from web.api.jobs import Accepted, accepted
+from web.api.subject import LARGEST_NUMBER, Listed, NumberPath, Order, Page, Subject, Value, page_of
 from web.guard.access import Role, site
 from web.pages.versions.version import medium_response
 
@@ -51,12 +41,6 @@ class Medium(Value):
     home: str
     created_at: float
     carried: list[CarriedVersion]
-
-
-class Media(Listed):
-    """A page of boot media, newest first."""
-
-    items: list[Medium]
 
 
 class MediaSearch(Page):
@@ -110,19 +94,14 @@ class PackageLink(Value):
     commands: list[str]
 
 
-def _medium(view: MediumView) -> Medium:
-    return Medium.model_validate(view)
-
-
-@media.verb("GET", "", needs=Role.VIEWER, gives=Media)
-def list_media(query: MediaSearch) -> Media:
+@media.verb("GET", "", needs=Role.VIEWER)
+def list_media(query: MediaSearch) -> Listed[Medium]:
     """List boot media, newest first."""
-    found = operations.list_media(site(), query.image)
-    return listed_of(Media, found, query, _medium)
+    return page_of(Medium, operations.list_media(site(), query.image), query)
 
 
-@media.verb("POST", "", needs=Role.OPERATOR, gives=Job, status=202, action="build_media")
-def build_media(body: NewMedium) -> tuple[Job, dict[str, str]]:
+@media.verb("POST", "", needs=Role.OPERATOR, status=202, action="build_media")
+def build_media(body: NewMedium) -> Accepted:
     """Create a boot medium."""
     password = body.password.get_secret_value() if body.password else ""
     order = MediaOrder(
@@ -138,14 +117,19 @@ def build_media(body: NewMedium) -> tuple[Job, dict[str, str]]:
     return accepted(operations.ask_media(site(), order, wanted))
 
 
-@media.verb("GET", "/<int:number>", needs=Role.VIEWER, gives=Medium)
+@media.verb("GET", "/<int:number>", needs=Role.VIEWER)
 def get_medium(path: NumberPath) -> Medium:
     """Get a boot medium."""
-    return _medium(operations.get_medium(site(), path.number))
+    return Medium.of(operations.get_medium(site(), path.number))
 
 
-@media.verb("GET", "/<int:number>/file", needs=Role.OPERATOR, action="download",
-            gives_file="application/octet-stream")  # fmt: skip
+@media.verb(
+    "GET",
+    "/<int:number>/file",
+    needs=Role.OPERATOR,
+    action="download",
+    gives_file="application/octet-stream",
+)
 def download_medium(path: NumberPath) -> Response:
     """Download a boot medium, whole or in ranges. It may contain a token."""
     return medium_response(path.number)
@@ -158,12 +142,11 @@ def delete_medium(path: NumberPath) -> None:
 
 
 @media.verb(
-    "POST", "/packages", needs=Role.OPERATOR, gives=PackageLink, status=201,
-    action="make_package", gives_secret=True,
-)  # fmt: skip
+    "POST", "/packages", needs=Role.OPERATOR, status=201, action="make_package", gives_secret=True
+)
 def make_package(body: NewPackage) -> PackageLink:
     """Create a link to copy a version to one machine's disk. It is shown only once."""
     link = disk_packages.make_link(
         site(), body.image, body.number, system=body.system, home=body.home, hours=body.hours
     )
-    return PackageLink.model_validate(link)
+    return PackageLink.of(link)

@@ -6,13 +6,14 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from netboot.operations.images import images as operations
-from netboot.operations.versions import versions as version_operations
+from netboot.operations.versions.versions import compare
 from web.api.images.images import ImagePath, Version
 from web.api.subject import LARGEST_NUMBER, Subject, Value
 from web.guard.access import Role, site
 
-versions = Subject("versions", "Content versions, their differences and their source.",
-                   below="images")  # fmt: skip
+versions = Subject(
+    "versions", "Content versions, their differences and their source.", below="images"
+)
 
 
 class VersionPath(ImagePath):
@@ -97,21 +98,19 @@ class Source(Value):
     candidate: Candidate | None
 
 
-@versions.verb("GET", "/<slug>/versions/<int:number>", needs=Role.VIEWER, gives=Version)
+@versions.verb("GET", "/<slug>/versions/<int:number>", needs=Role.VIEWER)
 def get_version(path: VersionPath) -> Version:
     """Get a version with its files."""
     return Version.of(operations.get_image(site(), path.slug).require_version(path.number))
 
 
-@versions.verb("GET", "/<slug>/compare", needs=Role.VIEWER, gives=VersionsCompared)
+@versions.verb("GET", "/<slug>/compare", needs=Role.VIEWER)
 def compare_versions(path: ImagePath, query: TwoVersions) -> VersionsCompared:
     """Compare two versions: source, drivers, properties and files."""
-    image = operations.get_image(site(), path.slug)
-    found = version_operations.compare(site(), image.name, query.old, query.new)
-    return VersionsCompared.model_validate(found)
+    return VersionsCompared.of(compare(site(), path.slug, query.old, query.new))
 
 
-@versions.verb("GET", "/<slug>/source", needs=Role.VIEWER, gives=Source)
+@versions.verb("GET", "/<slug>/source", needs=Role.VIEWER)
 def get_source(path: ImagePath) -> Source:
     """Get the source of a boot image, and the report on a newer one."""
     image = operations.get_image(site(), path.slug)
@@ -122,5 +121,5 @@ def get_source(path: ImagePath) -> Source:
         size=image.source_size,
         altered=bool(image.source_altered_at),
         facts=asdict(image.facts),
-        candidate=Candidate.model_validate(newer) if newer else None,
+        candidate=Candidate.of(newer) if newer else None,
     )

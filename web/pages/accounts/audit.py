@@ -1,7 +1,5 @@
 """The audit log: its entries, and its verification."""
 
-from dataclasses import asdict, dataclass
-
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
@@ -15,41 +13,24 @@ audit = Blueprint("audit", __name__, url_prefix="/audit")
 SHOWN = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """The filters of the log."""
-
-    actor: str = ""
-    subject: str = ""
-    action: str = ""
-
-    @staticmethod
-    def read() -> "Filters":
-        return Filters(
-            **{
-                name: request.args.get(name, "").strip()[:100]
-                for name in ("actor", "subject", "action")
-            }
-        )
-
-
 @audit.get("/")
 @requires(Role.VIEWER)
 def index() -> str:
-    """Entries, newest first, filtered."""
-    filters = Filters.read()
+    filters = {
+        name: request.args.get(name, "").strip()[:100] for name in ("actor", "subject", "action")
+    }
     before = request.args.get("before", "")
     found = operations.entries(
         site(),
         limit=SHOWN + 1,
         before=int(before) if before.isdecimal() and len(before) < 16 else 0,
-        **asdict(filters),
+        **filters,
     )
     values = {
         "entries": found[:SHOWN],
         "older": found[SHOWN - 1].id if len(found) > SHOWN else 0,
         "filters": filters,
-        "total": operations.count(site(), **asdict(filters)),
+        "total": operations.count(site(), **filters),
     }
     if wants_fragment():
         return render_template("audit/_list.html", **values, live=True)
@@ -59,7 +40,6 @@ def index() -> str:
 @audit.get("/verify")
 @requires(Role.VIEWER)
 def verify() -> ResponseReturnValue:
-    """Verify the whole chain and show the result."""
     verdict = operations.verify(site(), head=request.args.get("head", "").strip()[:64])
     if wants_fragment():
         return render_template("audit/_verdict.html", verdict=verdict)

@@ -51,7 +51,6 @@ def browser_name(agent: str) -> str:
 
 
 def day(seconds: float) -> str:
-    """A date in the future."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
@@ -131,7 +130,6 @@ def set_password() -> ResponseReturnValue:
 @own_account.post("/sessions/<handle>/end")
 @requires(Role.VIEWER)
 def end_session(handle: str) -> ResponseReturnValue:
-    """End another session."""
     sessions.end_one(site(), current_user.id, handle)
     return done("Session ended.", url_for("own_account.show"))
 

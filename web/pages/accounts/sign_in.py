@@ -53,7 +53,6 @@ def sign_in_page() -> ResponseReturnValue:
 @limiter.limit(FAILURES_PER_ACCOUNT, key_func=_account_key, deduct_when=_failed)
 @requires(Role.PUBLIC)
 def sign_in() -> ResponseReturnValue:
-    """Check user name and password."""
     account = operations.authenticate(
         site(), request.form.get("name", ""), request.form.get("password", "")[:1000]
     )
@@ -86,7 +85,6 @@ def _sign_in_form(message: str = "") -> str:
 @accounts.post("/sign-out")
 @requires(Role.VIEWER)
 def sign_out() -> ResponseReturnValue:
-    """End the session."""
     audit_trail.record("accounts.sign_out")
     end_session()
     return redirect(url_for("accounts.sign_in_page"), 303)
@@ -95,7 +93,6 @@ def sign_out() -> ResponseReturnValue:
 @accounts.get("/setup")
 @requires(Role.PUBLIC)
 def setup_page() -> ResponseReturnValue:
-    """The form for the first administrator."""
     if not operations.setup_needed(site()):
         return redirect(url_for("overview.show"), 303)
     return _setup_form()

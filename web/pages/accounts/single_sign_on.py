@@ -43,7 +43,6 @@ def _provider() -> Any:
 @limiter.limit(TRIES)
 @requires(Role.PUBLIC)
 def begin() -> ResponseReturnValue:
-    """Redirect to the provider."""
     provider = _provider()
     try:
         answer: ResponseReturnValue = provider.authorize_redirect(

@@ -4,12 +4,12 @@ from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
-from netboot.errors import InvalidInput
 from netboot.operations.accounts import accounts as operations
 from netboot.operations.accounts import audit
 from web.guard.access import Role, requires, site
 from web.live.parts import page
 from web.responses import done
+from web.show.forms import number
 
 users = Blueprint("users", __name__, url_prefix="/users")
 
@@ -34,7 +34,6 @@ def index() -> str:
 @users.get("/<name>")
 @requires(Role.ADMIN)
 def show(name: str) -> str:
-    """One account: role, password and recent activity."""
     account = operations.get_account(site(), name)
     return page(
         "users/show.html",
@@ -60,15 +59,12 @@ def create() -> ResponseReturnValue:
 @requires(Role.ADMIN)
 def change(name: str) -> ResponseReturnValue:
     """Change the role or disable the account, unless another user changed it in the meantime."""
-    version = request.form.get("row_version", "")
-    if not version.isdecimal() or len(version) > 15:
-        raise InvalidInput("the form is incomplete", hint="Reload the page.")
     account = operations.change_account(
         site(),
         name,
         role=request.form.get("role") or None,
         disabled=request.form.get("disabled") == "yes",
-        row_version=int(version),
+        row_version=number("row_version"),
     )
     state = "is disabled" if account.disabled else f"now has the role {account.role}"
     return done(f"{account.name} {state}.", url_for("users.show", name=account.name))

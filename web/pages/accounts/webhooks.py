@@ -16,7 +16,6 @@ webhooks = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 @webhooks.get("/")
 @requires(Role.ADMIN)
 def index() -> str:
-    """All webhooks with their latest deliveries."""
     hooks = operations.list_webhooks(site())
     return page(
         "webhooks/index.html",
@@ -29,9 +28,8 @@ def index() -> str:
 @requires(Role.ADMIN)
 def create() -> ResponseReturnValue:
     """Add a webhook; its signing secret is shown only in this answer."""
-    hook, secret = operations.add_webhook(
-        site(), request.form.get("url", ""), _events(request.form.get("events", ""))
-    )
+    events = re.findall(r"[^\s,]+", request.form.get("events", ""))
+    hook, secret = operations.add_webhook(site(), request.form.get("url", ""), events)
     if wants_fragment():
         return render_template("webhooks/_made.html", hook=hook, secret=secret), 201
     return page("webhooks/made.html", hook=hook, secret=secret), 201
@@ -40,7 +38,6 @@ def create() -> ResponseReturnValue:
 @webhooks.post("/<int:number>/test")
 @requires(Role.ADMIN)
 def test(number: int) -> ResponseReturnValue:
-    """Send a test message."""
     operations.send_test(site(), number)
     return done("Test message sent.", url_for("webhooks.index"))
 
@@ -48,7 +45,6 @@ def test(number: int) -> ResponseReturnValue:
 @webhooks.post("/<int:number>/switch")
 @requires(Role.ADMIN)
 def switch(number: int) -> ResponseReturnValue:
-    """Turn a webhook on or off."""
     hook = operations.change_webhook(site(), number, enabled=request.form.get("enabled") == "yes")
     state = "on" if hook.enabled else "off"
     undo = (url_for("webhooks.switch", number=number), {"enabled": "no" if hook.enabled else "yes"})
@@ -60,7 +56,3 @@ def switch(number: int) -> ResponseReturnValue:
 def delete(number: int) -> ResponseReturnValue:
     operations.remove_webhook(site(), number)
     return done("Webhook removed.", url_for("webhooks.index"))
-
-
-def _events(text: str) -> list[str]:
-    return [word for word in re.split(r"[\s,]+", text) if word]

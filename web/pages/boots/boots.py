@@ -15,7 +15,6 @@ boots = Blueprint("boots", __name__, url_prefix="/boots")
 @boots.get("/")
 @requires(Role.VIEWER)
 def index() -> str:
-    """The latest boots, or the search results, updated live."""
     wanted = wanted_boots(request.args)
     topic = f"boots:{query_of(wanted)}"
     return page(
@@ -31,7 +30,6 @@ def index() -> str:
 @boots.get("/codes")
 @requires(Role.VIEWER)
 def codes() -> str:
-    """Error codes with causes and solutions."""
     asked = request.args.get("code", "")[:80]
     return page(
         "boots/codes.html",
@@ -44,5 +42,4 @@ def codes() -> str:
 @boots.get("/<boot_id>")
 @requires(Role.VIEWER)
 def show(boot_id: str) -> str:
-    """One boot, updated live."""
     return page("boots/show.html", f"boot:{boot_id}")

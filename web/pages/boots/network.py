@@ -1,5 +1,6 @@
 """The boot network: checks, recordings, boot requests and other boot servers."""
 
+from functools import partial
 from urllib.parse import quote
 
 from flask import Blueprint, request, url_for
@@ -42,24 +43,17 @@ def index() -> str:
 @network.post("/", endpoint="check")
 @requires(Role.OPERATOR)
 def check() -> ResponseReturnValue:
-    """Queue a network check."""
     kind = request.form.get("kind", "")
     patience = request.form.get("patience", "")
     if patience not in set(map(str, operations.PATIENCE)):
         raise InvalidInput(f"{patience[:20]!r} is not one of the available times")
-    operations.ask_check(
-        site(),
-        (kind,) if kind else (),
-        patience=int(patience),
-        whole="whole" in request.form,
-    )
+    kinds = (kind,) if kind else ()
+    operations.ask_check(site(), kinds, patience=int(patience), whole="whole" in request.form)
     return done("Network check started.", url_for("network.index"))
 
 
 @network.post("/captures", endpoint="read_capture")
 @requires(Role.OPERATOR)
 def read_capture() -> ResponseReturnValue:
-    """Queue the analysis of an uploaded recording."""
-    batch = request.form.get("upload", "")
-    handed_in(batch, lambda path: operations.ask_capture(site(), path))
+    handed_in(request.form.get("upload", ""), partial(operations.ask_capture, site()))
     return done("Analysing the recording.", url_for("network.index", _anchor="recorded-boots"))

@@ -1,6 +1,6 @@
 """The driver catalog: search, details, enable and disable, import, conflicts."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 
 from flask import Blueprint, render_template, request, url_for
@@ -24,6 +24,7 @@ from netboot.operations.machines.fleet_results import stored_clashes, stored_con
 from web.guard.access import Role, is_local_path, requires, site
 from web.live.parts import page
 from web.responses import done, wants_fragment
+from web.show.forms import asked_page
 from web.show.presentation import label_of
 from web.uploads.tus import all_handed_in
 
@@ -74,14 +75,9 @@ class Filters:
     @property
     def address(self) -> dict[str, str]:
         """The active filters, as they appear in a URL."""
-        names = (
-            *("search", "kind", "architecture", "state"),
-            *("signature", "findings", "category"),
-        )
-        return {name: value for name in names if (value := getattr(self, name))}
+        return {name: value for name, value in asdict(self).items() if value}
 
     def find(self, limit: int, offset: int) -> DriverPage:
-        """A page of matching drivers."""
         wanted = DriverFilter(
             text=self.search,
             kind=DriverKind(self.kind) if self.kind else None,
@@ -97,10 +93,8 @@ class Filters:
 @drivers.get("/")
 @requires(Role.VIEWER)
 def index() -> str:
-    """The catalog, filtered."""
     filters = Filters.read()
-    wanted = request.args.get("page", "1")
-    number = max(1, int(wanted) if wanted.isdecimal() and len(wanted) < 9 else 1)
+    number = asked_page()
     found = filters.find(PAGE_SIZE, (number - 1) * PAGE_SIZE)
     pages = max(1, -(-found.total // PAGE_SIZE))
     if number > pages:
@@ -129,7 +123,6 @@ def index() -> str:
 @drivers.get("/<digest>")
 @requires(Role.VIEWER)
 def show(digest: str) -> str:
-    """One driver with related drivers."""
     driver = operations.get_driver(site(), f"sha256:{digest}")
     choices = operations.images_to_choose(site())
     used_by = operations.images_using(site(), driver.digest)
@@ -153,7 +146,6 @@ def show(digest: str) -> str:
 @drivers.post("/<digest>/enable")
 @requires(Role.OPERATOR)
 def enable(digest: str) -> ResponseReturnValue:
-    """Enable a driver, so that it can be added to boot images."""
     driver = operations.enable_driver(site(), f"sha256:{digest}")
     undo = (url_for("drivers.disable", digest=digest), {"next": request.form.get("next", "")})
     return done(f"{driver.name} is enabled.", _page_after(digest), undo=undo)
@@ -162,7 +154,6 @@ def enable(digest: str) -> ResponseReturnValue:
 @drivers.post("/<digest>/disable")
 @requires(Role.OPERATOR)
 def disable(digest: str) -> ResponseReturnValue:
-    """Disable a driver, so that it can no longer be added to boot images."""
     driver = operations.disable_driver(site(), f"sha256:{digest}")
     undo = (url_for("drivers.enable", digest=digest), {"next": request.form.get("next", "")})
     return done(f"{driver.name} is disabled.", _page_after(digest), undo=undo)
@@ -171,7 +162,6 @@ def disable(digest: str) -> ResponseReturnValue:
 @drivers.post("/<digest>/categories")
 @requires(Role.OPERATOR)
 def set_categories(digest: str) -> ResponseReturnValue:
-    """Set the categories of a driver."""
     words = request.form.get("categories", "").split(",")
     before = ", ".join(operations.get_driver(site(), f"sha256:{digest}").categories)
     driver = operations.set_categories(site(), f"sha256:{digest}", words)
@@ -183,7 +173,6 @@ def set_categories(digest: str) -> ResponseReturnValue:
 @drivers.post("/<digest>/delete")
 @requires(Role.ADMIN)
 def delete(digest: str) -> ResponseReturnValue:
-    """Delete a driver from the catalog."""
     driver = operations.get_driver(site(), f"sha256:{digest}")
     operations.delete_driver(site(), driver.digest)
     return done(f"{driver.name} deleted from the catalog.", url_for("drivers.index"))
@@ -192,7 +181,6 @@ def delete(digest: str) -> ResponseReturnValue:
 @drivers.post("/chosen/enable")
 @requires(Role.OPERATOR)
 def enable_chosen() -> ResponseReturnValue:
-    """Enable the selected drivers."""
     came = driver_sets.enable(site(), _chosen())
     return done(_result_of(came, "is enabled", "are enabled"), _page_after())
 
@@ -200,7 +188,6 @@ def enable_chosen() -> ResponseReturnValue:
 @drivers.post("/chosen/disable")
 @requires(Role.OPERATOR)
 def disable_chosen() -> ResponseReturnValue:
-    """Disable the selected drivers."""
     came = driver_sets.disable(site(), _chosen())
     return done(_count(len(came.drivers), "is disabled", "are disabled"), _page_after())
 
@@ -291,14 +278,12 @@ def match() -> str:
 @drivers.get("/import")
 @requires(Role.OPERATOR)
 def import_page() -> str:
-    """The form for new drivers."""
     return page("drivers/import.html")
 
 
 @drivers.post("/import", endpoint="import_drivers")
 @requires(Role.OPERATOR)
 def import_drivers() -> ResponseReturnValue:
-    """Pass an uploaded folder or archive to the worker."""
     batch = request.form.get("upload", "")
     job = all_handed_in(batch, partial(driver_import.ask_import, site()))
     return done("Import started.", url_for("jobs.show", job_id=job.id))

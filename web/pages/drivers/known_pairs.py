@@ -3,12 +3,12 @@
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
-from netboot.errors import InvalidInput
 from netboot.images.drivers.known_pairs import Side, Trouble
 from netboot.operations.drivers import known_pairs as operations
 from web.guard.access import Role, requires, site
 from web.live.parts import page
 from web.responses import done
+from web.show.forms import choice
 
 known_pairs = Blueprint("known_pairs", __name__, url_prefix="/drivers/pairs")
 
@@ -22,7 +22,6 @@ TROUBLES = {
 @known_pairs.get("/")
 @requires(Role.VIEWER)
 def index() -> str:
-    """All known conflicts, and the form for a new one."""
     return page(
         "drivers/pairs.html",
         pairs=operations.list_pairs(site()),
@@ -35,13 +34,9 @@ def index() -> str:
 @known_pairs.post("/")
 @requires(Role.OPERATOR)
 def add() -> ResponseReturnValue:
-    """Add a known conflict."""
-    wanted = request.form.get("trouble", "")
-    if wanted not in list(Trouble):
-        raise InvalidInput("select the type of conflict")
     noted = operations.add_pair(
         site(),
-        Trouble(wanted),
+        choice(Trouble, "trouble", "type of conflict"),
         _side("first"),
         _side("second"),
         reason=request.form.get("reason", ""),
@@ -53,7 +48,6 @@ def add() -> ResponseReturnValue:
 @known_pairs.post("/<pair>/remove")
 @requires(Role.OPERATOR)
 def remove(pair: str) -> ResponseReturnValue:
-    """Remove a known conflict that this site added."""
     gone = operations.remove_pair(site(), pair)
     return done(f"Conflict removed: {gone.rule}", url_for(".index"))
 

@@ -1,6 +1,6 @@
 """Boot images: the list, one boot image, and its actions."""
 
-from dataclasses import dataclass
+from functools import partial
 
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -17,7 +17,7 @@ from netboot.operations.versions import versions
 from web.guard.access import Role, requires, site
 from web.live.parts import page
 from web.responses import done, wants_fragment
-from web.show.forms import to_number
+from web.show.forms import choice, number, optional_number
 from web.uploads.tus import handed_in
 
 images = Blueprint("images", __name__, url_prefix="/images")
@@ -79,7 +79,6 @@ def add_driver(slug: str) -> ResponseReturnValue:
 @images.post("/<slug>/drivers/remove")
 @requires(Role.OPERATOR)
 def remove_driver(slug: str) -> ResponseReturnValue:
-    """Remove a driver from the recipe."""
     digest = request.form.get("driver", "")
     image = operations.remove_driver(site(), slug, digest)
     return done(
@@ -103,7 +102,6 @@ def arrange_drivers(slug: str) -> ResponseReturnValue:
 @images.post("/<slug>/build")
 @requires(Role.OPERATOR)
 def build(slug: str) -> ResponseReturnValue:
-    """Queue the build of a new version."""
     versions.ask_build(site(), slug)
     return done("Build started.", url_for("images.show", slug=slug))
 
@@ -111,7 +109,6 @@ def build(slug: str) -> ResponseReturnValue:
 @images.post("/<slug>/update-distribution-points")
 @requires(Role.OPERATOR)
 def update_distribution_points(slug: str) -> ResponseReturnValue:
-    """Queue the distribution of the newest version."""
     points.ask_update(site(), slug)
     return done("Updating distribution points.", url_for("images.show", slug=slug))
 
@@ -119,9 +116,8 @@ def update_distribution_points(slug: str) -> ResponseReturnValue:
 @images.post("/<slug>/roll-back")
 @requires(Role.OPERATOR)
 def roll_back(slug: str) -> ResponseReturnValue:
-    """Serve an older version again."""
     image = operations.get_image(site(), slug)
-    result = points.rollback(site(), image.name, to_number(request.form.get("number", "")))
+    result = points.rollback(site(), image.name, number("number"))
     before = str(image.served_version or "")
     return done(
         f"Machines get {result.image} v{result.number} from now on.",
@@ -134,89 +130,54 @@ def roll_back(slug: str) -> ResponseReturnValue:
 @requires(Role.OPERATOR)
 def set_comment(slug: str) -> ResponseReturnValue:
     """Change the comment, unless another user changed the image in the meantime."""
-    version = to_number(request.form.get("row_version", ""))
     comment = request.form.get("comment", "").replace("\r\n", "\n").strip()
-    operations.set_comment(site(), slug, comment, row_version=version)
+    operations.set_comment(site(), slug, comment, row_version=number("row_version"))
     return done("Comment saved.", url_for("images.show", slug=slug))
 
 
 @images.post("/<slug>/default")
 @requires(Role.OPERATOR)
 def set_default(slug: str) -> ResponseReturnValue:
-    """Make this the default image for its architecture."""
     wanted = operations.get_image(site(), slug)
     before = policy.defaults(site()).get(wanted.architecture, wanted.name)
     image = operations.set_default(site(), slug)
-    return done(
-        f"{image.name} is now the default image for {image.architecture} machines.",
-        url_for("images.show", slug=slug),
-        undo=None
-        if before == image.name
-        else (url_for("images.set_default", slug=slug_of(before)), {}),
-    )
+    words = f"{image.name} is now the default image for {image.architecture} machines."
+    undo = (url_for("images.set_default", slug=slug_of(before)), dict[str, str]())
+    here = url_for("images.show", slug=slug)
+    return done(words, here, undo=None if before == image.name else undo)
 
 
 @images.post("/<slug>/delete")
 @requires(Role.ADMIN)
 def delete(slug: str) -> ResponseReturnValue:
-    image = operations.get_image(site(), slug)
-    operations.delete_image(site(), image.name)
-    return done(f"{image.name} deleted.", url_for("images.index"))
-
-
-@dataclass(frozen=True, slots=True)
-class ImportForm:
-    """The values of the import form."""
-
-    name: str
-    comment: str
-    architecture: Architecture | None
-    wim_index: int | None
-    upload: str
-
-    @staticmethod
-    def read() -> "ImportForm":
-        """The submitted form. Raises InvalidInput."""
-        form = request.form
-        name = form.get("name", "").strip()
-        if not name:
-            raise InvalidInput("enter a name for the boot image")
-        wanted = form.get("architecture", "")
-        try:
-            architecture = Architecture(wanted) if wanted else None
-        except ValueError:
-            raise InvalidInput(f"unknown architecture {wanted!r}") from None
-        index = form.get("index", "").strip()
-        return ImportForm(
-            name=name,
-            comment=form.get("comment", "").strip(),
-            architecture=architecture,
-            wim_index=to_number(index) if index else None,
-            upload=form.get("upload", ""),
-        )
+    name = operations.get_image(site(), slug).name
+    operations.delete_image(site(), slug)
+    return done(f"{name} deleted.", url_for("images.index"))
 
 
 @images.get("/import")
 @requires(Role.OPERATOR)
 def import_page() -> str:
-    """The form for a new boot image."""
     return page("images/import.html", architectures=list(Architecture))
 
 
 @images.post("/import", endpoint="import_image")
 @requires(Role.OPERATOR)
 def import_image() -> ResponseReturnValue:
-    """Pass an uploaded WIM to the worker."""
-    form = ImportForm.read()
-    job = handed_in(
-        form.upload,
-        lambda path: operations.ask_import(
-            site(),
-            path,
-            name=form.name,
-            architecture=form.architecture,
-            index=form.wim_index,
-            comment=form.comment,
-        ),
+    form = request.form
+    name = form.get("name", "").strip()
+    if not name:
+        raise InvalidInput("enter a name for the boot image")
+    architecture = None
+    if form.get("architecture"):
+        architecture = choice(Architecture, "architecture", "architecture")
+    ask = partial(
+        operations.ask_import,
+        site(),
+        name=name,
+        architecture=architecture,
+        index=optional_number("index"),
+        comment=form.get("comment", "").strip(),
     )
+    job = handed_in(form.get("upload", ""), ask)
     return done("Import started.", url_for("jobs.show", job_id=job.id))

@@ -59,7 +59,6 @@ def show(slug: str) -> str:
 @images_custom.post("/<slug>/details")
 @requires(Role.OPERATOR)
 def set_details(slug: str) -> ResponseReturnValue:
-    """Change name, version and comment."""
     before = images.get_image(site(), slug)
     image = operations.set_details(
         site(),

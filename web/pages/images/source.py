@@ -1,5 +1,7 @@
 """The source of a boot image, and a newer source that needs a decision."""
 
+from functools import partial
+
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
@@ -19,19 +21,14 @@ images_source = Blueprint("images_source", __name__, url_prefix="/images")
 @images_source.get("/<slug>/source")
 @requires(Role.VIEWER)
 def show(slug: str) -> str:
-    """Details of the source, and the report on a newer one."""
     return page("images/source.html", f"source:{slug}")
 
 
 @images_source.post("/<slug>/source/examine")
 @requires(Role.OPERATOR)
 def examine(slug: str) -> ResponseReturnValue:
-    """Pass an uploaded file to the worker, to be examined as a newer source."""
-    index = optional_number("index")
-    handed_in(
-        request.form.get("upload", ""),
-        lambda path: operations.ask_examine(site(), slug, path, index=index),
-    )
+    ask = partial(operations.ask_examine, site(), slug, index=optional_number("index"))
+    handed_in(request.form.get("upload", ""), ask)
     return done("Examining the file. The report appears here.", url_for(".show", slug=slug))
 
 
@@ -49,7 +46,6 @@ def take(slug: str) -> ResponseReturnValue:
 @images_source.post("/<slug>/source/give-up")
 @requires(Role.OPERATOR)
 def give_up(slug: str) -> ResponseReturnValue:
-    """Discard the examined source."""
     image = operations.give_up_source(site(), slug)
     return done(f"{image.name} keeps its current source.", _here(image))
 

@@ -23,7 +23,6 @@ def show() -> str:
 @wimboot.post("/import")
 @requires(Role.OPERATOR)
 def supply() -> ResponseReturnValue:
-    """Import an uploaded wimboot."""
     upload = shelf().file(request.form.get("upload", ""), owner=current_user.id)
     sha256 = request.form.get("sha256", "").strip()
     made = boot_chain.import_wimboot(site(), upload.path, sha256=sha256)

@@ -14,6 +14,7 @@ from netboot.operations.machines.fleet_results import FleetCoverage, stored_cove
 from web.guard.access import Role, is_local_path, requires, site
 from web.live.parts import page
 from web.responses import done
+from web.show.forms import asked_page
 
 coverage = Blueprint("coverage", __name__, url_prefix="/images/<slug>/coverage")
 
@@ -34,14 +35,12 @@ class Shares:
 
     @staticmethod
     def of(found: FleetCoverage, kind: DriverKind) -> "Shares":
-        """Over all machines, for network or storage."""
         return Shares(*(found.shares[kind][status] for status in Status))
 
 
 @coverage.get("")
 @requires(Role.VIEWER)
 def show(slug: str) -> str:
-    """Machines, their missing drivers, and drivers that no machine needs."""
     everybody = request.args.get("machines") == "all"
     served = request.args.get("version") == "served"
     image = images.get_image(site(), slug)
@@ -50,9 +49,8 @@ def show(slug: str) -> str:
     if stored is None:
         return page("coverage/show.html", **values, stored=None, number=1)
     found = stored.value
-    wanted = request.args.get("page", "1")
     pages = max(1, -(-len(found.machines) // PAGE_SIZE))
-    number = min(pages, max(1, int(wanted) if wanted.isdecimal() and len(wanted) < 9 else 1))
+    number = min(pages, asked_page())
     names = found.machines[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
     return page(
         "coverage/show.html",

@@ -23,6 +23,7 @@ from netboot.operations.machines.machines import KnownMachine
 from web.guard.access import Role, requires, site
 from web.live.parts import page
 from web.responses import done
+from web.show.forms import asked_page
 
 machines = Blueprint("machines", __name__, url_prefix="/machines")
 
@@ -50,10 +51,8 @@ class Held:
 @machines.get("/")
 @requires(Role.VIEWER)
 def index() -> str:
-    """All machines, last seen first."""
     search = request.args.get("search", "")[:100]
-    text = request.args.get("page", "1")
-    number = max(1, int(text) if text.isdecimal() and len(text) < 9 else 1)
+    number = asked_page()
     shown, total = _part(search, number)
     pages = max(1, -(-total // PAGE_SIZE))
     if number > pages:
@@ -121,7 +120,6 @@ def import_devices() -> ResponseReturnValue:
 @machines.post("/<key>/forget")
 @requires(Role.OPERATOR)
 def forget(key: str) -> ResponseReturnValue:
-    """Forget a machine until it boots again."""
     operations.forget(site(), key)
     return done(f"{key} forgotten.", url_for("machines.index"))
 
@@ -147,7 +145,6 @@ def assign(key: str) -> ResponseReturnValue:
 @machines.post("/<key>/authority")
 @requires(Role.OPERATOR)
 def set_authority(key: str) -> ResponseReturnValue:
-    """Set which UEFI boot loader the machine needs."""
     known = operations.set_authority(site(), key, request.form.get("authority", ""))
     words = (
         f"the {known.authority} boot loader"

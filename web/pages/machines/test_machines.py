@@ -15,7 +15,6 @@ lab = Blueprint("lab", __name__, url_prefix="/test-machines")
 @lab.get("/")
 @requires(Role.VIEWER)
 def index() -> str:
-    """The form for a test machine, and the latest tests, updated live."""
     return page(
         "lab/index.html",
         "tests",

@@ -14,14 +14,12 @@ jobs = Blueprint("jobs", __name__, url_prefix="/jobs")
 @jobs.get("/")
 @requires(Role.VIEWER)
 def index() -> str:
-    """The latest jobs, updated live."""
     return page("jobs/index.html", "jobs")
 
 
 @jobs.get("/<int:job_id>")
 @requires(Role.VIEWER)
 def show(job_id: int) -> str:
-    """One job, updated live."""
     return page("jobs/show.html", f"job:{job_id}")
 
 
@@ -35,7 +33,6 @@ def cancel(job_id: int) -> ResponseReturnValue:
 @jobs.get("/<int:job_id>/screenshot")
 @requires(Role.VIEWER)
 def screenshot(job_id: int) -> Response:
-    """The last screenshot of a test machine."""
     return screenshot_of(job_id)
 
 

@@ -1,8 +1,8 @@
-"""What Prometheus reads: the state of the site, and how quickly the page answers.
+"""Metrics for Prometheus: the state of the site, and the response times of the console.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/ Reading needs an API token, unless
-the setting `metrics` says "open". Each process of the console counts its own answers in a file
-(`share_measurements`); whichever process is asked adds up all files.
+the setting `metrics` is "open". Each process of the console counts its own answers in a file
+(`share_measurements`); the process that Prometheus asks adds up all files.
 https://prometheus.github.io/client_python/multiprocess/
 """
 
@@ -33,20 +33,19 @@ from web.live.streams import Streams
 metrics = Blueprint("metrics", __name__)
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
-"""The library's name of the folder in which several processes count."""
+"""The library's variable for the folder that several processes count in."""
 
 JOBS_COUNTED = 500
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 10)
 
 
 class SiteCollector(Collector):
-    """Reads the site when Prometheus asks; nothing is kept between two readings."""
+    """Reads the site at each request and keeps nothing."""
 
     def __init__(self, app: Flask, site: Site) -> None:
         self._app, self._site = app, site
 
     def collect(self) -> Iterable[Metric]:
-        """The metrics of the site."""
         yield from _images(self._site)
         yield from _jobs(self._site)
         with self._app.app_context():
@@ -55,13 +54,13 @@ class SiteCollector(Collector):
         yield from _requests(self._site)
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: asking for names must not read the site."""
+        """Nothing: a request for the names must not read the site."""
         return ()
 
 
 def _images(own_site: Site) -> Iterable[Metric]:
     newest = GaugeMetricFamily("netboot_image_version", "Newest version.", labels=["image"])
-    served = GaugeMetricFamily("netboot_image_served", "What machines get.", labels=["image"])
+    served = GaugeMetricFamily("netboot_image_served", "Served version.", labels=["image"])
     current = GaugeMetricFamily(
         "netboot_image_current", "1 where machines get the newest version.", labels=["image"]
     )
@@ -92,7 +91,7 @@ def _boots(own_site: Site) -> Iterable[Metric]:
     if rates:
         yield GaugeMetricFamily(
             "netboot_image_bytes_per_second",
-            "Mean rate of the newest images sent.",
+            "Mean transfer rate of the latest images.",
             sum(rates) / len(rates),
         )
 
@@ -103,15 +102,15 @@ def _store(own_site: Site) -> Iterable[Metric]:
     for enabled in (True, False):
         drivers.add_metric([str(enabled).lower()], counted.drivers.get(enabled, 0))
     yield drivers
-    yield GaugeMetricFamily("netboot_machines", "Machines that are known.", counted.machines)
+    yield GaugeMetricFamily("netboot_machines", "Known machines.", counted.machines)
     yield CounterMetricFamily("netboot_audit_entries", "Audit entries.", audit.count(own_site))
     yield CounterMetricFamily("netboot_journal_events", "Boot events.", counted.events)
-    yield GaugeMetricFamily("netboot_disk_free_bytes", "Free in the data folder.", counted.free)
+    yield GaugeMetricFamily("netboot_disk_free_bytes", "Free space for data.", counted.free)
 
 
 def _requests(own_site: Site) -> Iterable[Metric]:
     came = CounterMetricFamily(
-        "netboot_boot_requests", "What came to the boot services.", labels=["service", "outcome"]
+        "netboot_boot_requests", "Requests to the boot services.", labels=["service", "outcome"]
     )
     serving = network.serving(own_site)
     for service, counts in serving.counts.items() if serving else ():
@@ -123,7 +122,7 @@ def _requests(own_site: Site) -> Iterable[Metric]:
 @metrics.get("/metrics")
 @requires(Role.PUBLIC)
 def read() -> Response:
-    """All metrics, in the format that was asked for."""
+    """All metrics, in the requested format."""
     if site().settings.metrics != "open":
         refusal = refuse_below(Role.VIEWER)
         assert refusal is None  # for scripts it aborts instead
@@ -137,24 +136,19 @@ def read() -> Response:
 
 
 def share_measurements(folder: Path) -> None:
-    """Let this process measure into a file of its own, for the others to read.
+    """Let this process measure into its own file, which the other processes read.
 
-    To be called before the application is made. Files that are left over from another run of
-    the console must be gone.
+    Call it before the application is created, in a folder without files of an earlier run.
     """
     os.environ[SHARED] = str(folder)
     values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
 
 
-def _begin() -> None:
-    g.began_at = time.perf_counter()
-
-
 def init_metrics(app: Flask, site: Site) -> None:
-    """Measure every answer, and give Prometheus its page."""
+    """Measure every answer since `g.began`, and register the page for Prometheus."""
     seconds = Histogram(
         "netboot_http_request_seconds",
-        "How long answers took, by view.",
+        "Response time by view.",
         ["view", "status"],
         registry=None,
         buckets=BUCKETS,
@@ -167,19 +161,18 @@ def init_metrics(app: Flask, site: Site) -> None:
     live.set(0)
 
     def measure(response: Response) -> Response:
-        if "began_at" in g and not response.is_streamed:
-            took = time.perf_counter() - g.began_at
+        if "began" in g and not response.is_streamed:
+            took = time.perf_counter() - g.began
             view = request.endpoint or "none"
             seconds.labels(view, f"{response.status_code // 100}xx").observe(took)
         return response
 
-    # Of several processes, the files hold what these two count.
+    # With several processes, the files contain the values of these two.
     own = (
         (SiteCollector(app, site),)
         if SHARED in os.environ
         else (SiteCollector(app, site), seconds, live)
     )
     app.extensions["netboot_metrics"] = own
-    app.before_request(_begin)
     app.after_request(measure)
     app.register_blueprint(metrics)

@@ -15,7 +15,6 @@ settings = Blueprint("settings", __name__, url_prefix="/settings")
 @settings.get("/")
 @requires(Role.VIEWER)
 def index() -> str:
-    """All settings, the origin of each value, and the form to change them."""
     return page("settings/index.html", shown=operations.read_settings(site()))
 
 

@@ -34,6 +34,5 @@ def show(slug: str) -> str:
 @images_versions.post("/<slug>/verify")
 @requires(Role.OPERATOR)
 def verify(slug: str) -> ResponseReturnValue:
-    """Queue the verification of all served files."""
     job = points.ask_verify(site(), slug)
     return done("Verification started.", url_for("jobs.show", job_id=job.id))

@@ -92,15 +92,15 @@ def test_a_medium_is_ordered_on_the_page_and_made_by_the_worker(lab_site, operat
 @pytest.mark.parametrize(
     ("form", "words"),
     [
-        ({"kind": "tape"}, "unknown media kind"),
-        ({"kind": "disk", "format": "vdi"}, "unknown disk image format"),
+        ({"kind": "tape"}, "Unknown media kind"),
+        ({"kind": "disk", "format": "vdi"}, "Unknown disk image format"),
         ({"kind": "iso", "format": "qcow2"}, "never qcow2"),
         ({"kind": "iso", "label": "<script>"}, "is not a valid volume label"),
-        ({"kind": "iso", "password": "x"}, "cannot be used"),
-        ({"kind": "iso", "home": "ftp://x"}, "no address"),
+        ({"kind": "iso", "password": "x"}, "start password is not valid"),
+        ({"kind": "iso", "home": "ftp://x"}, "is not a valid report address"),
         ({"kind": "iso", "size": "4096"}, "cannot be chosen"),
-        ({"kind": "disk", "size": "much"}, "is not a valid disk size"),
-        ({"kind": "disk", "size": "99999999"}, "cannot be had"),
+        ({"kind": "disk", "size": "much"}, "is not a number"),
+        ({"kind": "disk", "size": "99999999"}, "is not possible"),
         ({"kind": "iso", "other": "Lab PE x64"}, "have the same architecture"),
         ({"kind": "iso", "other": "nobody"}, "no boot image"),
     ],
@@ -170,10 +170,10 @@ def test_a_link_for_a_machines_disk_is_shown_once(operator, headers):
 @pytest.mark.parametrize(
     ("form", "words"),
     [
-        ({"system": "windows", "home": HOME}, "cannot be started from the disk of a windows"),
-        ({"system": "amiga", "home": HOME}, "linux or windows"),
+        ({"system": "windows", "home": HOME}, "cannot start from the disk of a windows"),
+        ({"system": "amiga", "home": HOME}, "linux, windows"),
         ({"system": "linux", "home": ""}, "no fixed address"),
-        ({"system": "linux", "home": HOME, "hours": "soon"}, "is not a valid number of hours"),
+        ({"system": "linux", "home": HOME, "hours": "soon"}, "is not a number"),
         ({"system": "linux", "home": HOME, "hours": "25"}, "1 to 24 hours"),
     ],
 )
