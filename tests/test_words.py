@@ -47,8 +47,6 @@ MESSAGES_TO_DO = (
     "netboot/operations/",
     "netboot/protocols/",
     "netboot/serve/",
-    "netboot/store/boots/",
-    "netboot/store/drivers/",
     "netboot/cli.py",
 )
 # Rooms whose docstrings still have to be rewritten.

@@ -25,7 +25,7 @@ from netboot.images.drivers.catalog import DriverFilter
 from netboot.images.drivers.device import Device
 from netboot.images.drivers.driver import Driver, DriverFile, Model
 from netboot.images.drivers.matching import DriverIndex
-from netboot.store.drivers.folders import ImportedDriver, driver_source, read_drivers
+from netboot.store.drivers.folders import ImportedDriver, driver_source, read_driver
 from tests.formats.inf.inf_summary import samples, stamp
 from tests.formats.programs import program
 from tests.images.drivers.packages import INF, NET, SCSI
@@ -97,8 +97,8 @@ def read_all(folder: Path, scratch: Path) -> int:
     """Parse and package everything in a folder; the number of packages."""
     count = 0
     with driver_source(folder, scratch=scratch) as source:
-        for result in read_drivers(source):
-            assert isinstance(result, ImportedDriver)
+        for name in source.infs:
+            assert isinstance(read_driver(source, name), ImportedDriver)
             count += 1
     return count
 
