@@ -20,7 +20,7 @@ from pathlib import Path
 
 from netboot.formats.inf.inf import parse
 from netboot.images.architecture import Architecture
-from netboot.images.coverage import Coverage, Machine, cover
+from netboot.images.coverage import Coverage, ImageDrivers, Machine
 from netboot.images.drivers.catalog import DriverFilter
 from netboot.images.drivers.device import Device
 from netboot.images.drivers.driver import Driver, DriverFile, Model
@@ -303,7 +303,8 @@ def _pasted(device: Device) -> str:
 
 
 def _cover(image: list[Driver], machines: list[Machine], index: DriverIndex) -> Coverage:
-    return cover(image, machines, architecture=Architecture.X64, build=19041, catalog=index)
+    drivers = ImageDrivers(image, DriverIndex(image), Architecture.X64, 19041, index)
+    return drivers.cover(machines)
 
 
 def short(figures: dict[str, float | None]) -> list[str]:
