@@ -44,8 +44,6 @@ MESSAGES_TO_DO = (
     "netboot/boot/",
     "netboot/protocols/",
     "netboot/serve/",
-    "netboot/store/boots/",
-    "netboot/store/drivers/",
 )
 # Rooms whose docstrings still have to be rewritten.
 DOCSTRINGS_TO_DO = (*MESSAGES_TO_DO, "netboot/daemons/boot_http.py")

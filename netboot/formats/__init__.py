@@ -1,1 +1,1 @@
-"""Bytes on disk, pure: WIM, INF, PE, BCD."""
+"""Bytes on disk, pure: INF, WIM, PE, BCD, registry hives, boot.sdi, catalogs, cpio, pcap, JPEG."""

@@ -1,13 +1,12 @@
-"""A boot configuration store from nothing: what Windows' boot managers read before all else.
+"""Writes a boot configuration store (BCD), the first file that Windows' boot managers read.
 
-One store per firmware: `{bootmgr}` names one loader, the loader's device is a RAM disk made of
-boot.wim, `{ramdiskoptions}` names boot.sdi and how TFTP shall be spoken. A store of 12 KiB takes
-a millisecond, so nothing is patched and no template is kept.
+One store per firmware: `{bootmgr}` names the loader, the loader's device is a RAM disk filled from
+boot.wim, and `{ramdiskoptions}` names boot.sdi and the TFTP settings. Writing 12 KiB takes a
+millisecond, so there is no template to patch.
 
 References: Microsoft's BCD WMI enumerations (BcdLibraryElementTypes and others); ntbcd.h of phnt;
-ReactOS boot/environ. Device elements are, but for the options' GUID, byte for byte those of
-Microsoft's media. Microsoft's page prints 0x36000007/8 for block and window size; its own tools
-write 0x35 (integers), and so do we.
+ReactOS boot/environ. Apart from the GUID of the options, the device elements are byte-identical
+to those on Microsoft's media.
 """
 
 import struct
@@ -16,13 +15,20 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from uuid import UUID
 
-from netboot.formats.hive import REG_BINARY, REG_MULTI_SZ, REG_SZ, Key, list_data, text_data
-from netboot.formats.hive import write_hive as _write_hive
+from netboot.formats.hive import (
+    REG_BINARY,
+    REG_MULTI_SZ,
+    REG_SZ,
+    Key,
+    list_data,
+    text_data,
+    write_hive,
+)
 
 BOOT_MANAGER = UUID("9dea862c-5cdd-4e70-acc1-f32b344d4795")
 RAMDISK_OPTIONS = UUID("ae5534e0-a924-466c-b836-758539a3ee3a")
 LOADER = UUID("7619dcc9-fafe-11d9-b411-000476eba25f")
-"""The loader's GUID of Microsoft's media; any would do."""
+"""The GUID that Microsoft's media use; any GUID works."""
 OTHER_LOADER = UUID("7619dcca-fafe-11d9-b411-000476eba25f")
 
 _TYPE_BOOT_MANAGER, _TYPE_LOADER, _TYPE_DEVICE = 0x10100002, 0x10200003, 0x30000000
@@ -31,14 +37,15 @@ _LOCAL_RAMDISK, _PATH_IN_DEVICE, _HAS_OPTIONS = 3, 5, 1
 
 
 class Element(IntEnum):
-    """Element types: the first digit says whose, the second of which format."""
+    """Element types. The first digit is the class: 1 any object, 2 application, 3 device.
+
+    The second is the format: 1 device, 2 text, 3 object, 4 list of objects, 5 integer, 6 boolean.
+    """
 
     DEVICE = 0x11000001
     PATH = 0x12000002
     DESCRIPTION = 0x12000004
     LOCALE = 0x12000005
-    LOAD_OPTIONS = 0x12000030
-    TEST_SIGNING = 0x16000049
     DEFAULT = 0x23000003
     DISPLAY_ORDER = 0x24000001
     TIMEOUT = 0x25000004
@@ -50,6 +57,8 @@ class Element(IntEnum):
     EMS = 0x260000B0
     SDI_DEVICE = 0x31000003
     SDI_PATH = 0x32000004
+    # Microsoft's BcdDeviceObjectElementTypes page prints 0x36000007 and 0x36000008, as if these two
+    # were booleans. Stores made by bcdedit have 0x35, and bootmgfw.efi (22621) follows these.
     TFTP_BLOCK_SIZE = 0x35000007
     TFTP_WINDOW_SIZE = 0x35000008
     TFTP_FALLBACK = 0x3600000A
@@ -57,7 +66,7 @@ class Element(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class OtherImage:
-    """A second image in one store, for the other processor: media carry two."""
+    """A second image in the same store: media can carry x64 and x86."""
 
     title: str
     loader_path: str
@@ -66,11 +75,11 @@ class OtherImage:
 
 @dataclass(frozen=True, slots=True)
 class BootConfiguration:
-    r"""What a store says. Paths as the loader asks for them: `\Boot\boot.wim`.
+    r"""The content of a store. Paths are as the loader requests them: `\Boot\boot.wim`.
 
-    `loader_path` is inside the image: winload.exe for BIOS, winload.efi for UEFI. Block size in
-    bytes and window size in blocks are left out where 0. A store for media (`by_network` is
-    False) says nothing about TFTP; `other` is shown below the first image.
+    `loader_path` is inside the image: winload.exe for BIOS, winload.efi for UEFI. A block size
+    (bytes) or window size (blocks) of 0 is left out. A store for media (`by_network` is False) has
+    no TFTP settings. The menu shows `other` below the first image.
     """
 
     title: str
@@ -89,7 +98,7 @@ class BootConfiguration:
 def write_bcd(configuration: BootConfiguration) -> bytes:
     """The store as a hive file."""
     root = Key()
-    # Media for UEFI and for BIOS differ in this name; bcdedit shows neither.
+    # Microsoft's stores for UEFI and BIOS media differ in this name; bcdedit shows neither.
     description = root.key("Description")
     description.set_text("KeyName", "BCD00000000" if configuration.is_uefi else "BCD00000001")
     objects = [
@@ -110,7 +119,8 @@ def write_bcd(configuration: BootConfiguration) -> bytes:
         found.key("Description").set_number("Type", kind)
         for element, (value_type, data) in sorted(elements.items()):
             found.key(f"Elements\\{element:08x}").set("Element", value_type, data)
-    return _write_hive("NewStoreRoot", root, file_name=r"\Boot\BCD")
+    # The root's name as bcdedit /createstore writes it.
+    return write_hive("NewStoreRoot", root, file_name=r"\Boot\BCD")
 
 
 _Value = tuple[int, bytes]
@@ -139,6 +149,7 @@ def _ramdisk_elements(configuration: BootConfiguration) -> Mapping[Element, _Val
     }
     if configuration.by_network:
         elements[Element.TFTP_FALLBACK] = _TRUE
+    # bootmgfw.efi (22621) asks for a block size of 1456 and no window where these two are absent.
     if configuration.block_size:
         elements[Element.TFTP_BLOCK_SIZE] = _integer(configuration.block_size)
     if configuration.window_size:
@@ -153,36 +164,38 @@ def _loader_elements(configuration: BootConfiguration) -> Mapping[Element, _Valu
         Element.PATH: _text(configuration.loader_path),
         Element.DESCRIPTION: _text(configuration.title),
         Element.LOCALE: _text(configuration.locale),
+        # Windows PE runs from the RAM disk that its loader came from, so both devices are the same.
         Element.OS_DEVICE: device,
         Element.SYSTEM_ROOT: _text("\\windows"),
-        Element.DETECT_HAL: _TRUE,
+        Element.DETECT_HAL: _TRUE,  # the image may run on any machine
         Element.WINPE: _TRUE,
         Element.EMS: _FALSE,
     }
 
 
 def boot_device() -> bytes:
-    """The device that the boot manager itself came from; 88 bytes."""
+    """The device that the boot manager was loaded from; 88 bytes. It has no options: GUID 0."""
     return bytes(16) + _boot_descriptor()
 
 
 def ramdisk_device(wim_path: str) -> bytes:
     """A RAM disk filled from a WIM on the boot device, with `{ramdiskoptions}`.
 
-    GUID of the options, then a device descriptor whose local device is a RAM disk, whose source
-    is a file path: version 1, its length, kind 5 (a device, then a path).
+    The GUID of the options, then a local device of type RAM disk, then its source: a
+    BL_FILE_PATH_DESCRIPTOR of version 1 and path type 5, which is a device and a path on it.
     """
     path = text_data(wim_path)
     inner = _boot_descriptor()
     source = struct.pack("<III", 1, 12 + len(inner) + len(path), _PATH_IN_DEVICE) + inner + path
-    # base and size 0: the boot manager takes the whole file; offset 0
+    # Image base and size 0: the boot manager takes the whole file, from offset 0.
     local = struct.pack("<IQQI", _LOCAL_RAMDISK, 0, 0, 0) + source
+    # The size counts these 16 bytes of type, flags, size and padding, but not the GUID before them.
     descriptor = struct.pack("<IIII", _DEVICE_LOCAL, _HAS_OPTIONS, 16 + len(local), 0) + local
     return RAMDISK_OPTIONS.bytes_le + descriptor
 
 
 def _boot_descriptor() -> bytes:
-    """Device type boot, no flags, its size with the 16 bytes of this head."""
+    # In Microsoft's stores the boot device ends in 0x38 zero bytes, which its size counts.
     return struct.pack("<IIII", _DEVICE_BOOT, 0, 0x48, 0) + bytes(0x38)
 
 
@@ -191,4 +204,5 @@ def _text(text: str) -> _Value:
 
 
 def _integer(number: int) -> _Value:
+    # Integers are eight bytes of REG_BINARY, booleans one: the hive's own types are not used.
     return REG_BINARY, struct.pack("<Q", number)

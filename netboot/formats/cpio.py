@@ -1,8 +1,7 @@
-"""newc cpio archives: what a Linux kernel unpacks as its first file system.
+"""newc cpio archives, which a Linux kernel unpacks as its first file system.
 
-The kernel takes any number of archives, one after the other; so it is handed a WIM, too.
-Format: cpio(5), "New ASCII Format", and the kernel's driver-api/early-userspace/buffer-format.
-Header and data are each padded to 4 bytes.
+The kernel accepts several archives in a row, so the WIM follows the initrd as an archive of its
+own. Format: cpio(5), "New ASCII Format"; the kernel's driver-api/early-userspace/buffer-format.
 """
 
 MAGIC = b"070701"
@@ -11,21 +10,21 @@ _REGULAR_FILE = 0o100444
 
 
 def prefix(name: str, size: int) -> bytes:
-    """What stands before the bytes of a file of `size` bytes. Raises ValueError over 4 GiB."""
+    """The bytes before a file of `size` bytes. Raises ValueError over 4 GiB (8 hex digits)."""
     if size > SIZE_LIMIT:
         raise ValueError(f"a cpio archive can contain files up to 4 GiB, not {size} bytes")
     return header(name, inode=1, mode=_REGULAR_FILE, size=size)
 
 
 def suffix(size: int) -> bytes:
-    """What stands after the bytes of a file of `size` bytes: padding and the end's mark."""
+    """The bytes after a file of `size` bytes: padding to 4 bytes and the end of the archive."""
     return bytes(-size % 4) + header("TRAILER!!!", inode=0, mode=0)
 
 
 def header(
     name: str, *, inode: int, mode: int, size: int = 0, device: tuple[int, int] = (0, 0)
 ) -> bytes:
-    """What stands before an entry's data. Owner and time are 0: equal files are equal bytes."""
+    """The header of an entry. Owner and time are 0, so equal files give equal bytes."""
     encoded = name.encode() + b"\0"
     # inode, mode, owner, group, links, time, size, the archive's device, this device, name, sum
     numbers = (inode, mode, 0, 0, 1, 0, size, 0, 0, *device, len(encoded), 0)

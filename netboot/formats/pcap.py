@@ -1,7 +1,7 @@
-"""How recordings of a network begin: pcap and pcapng, bare or in gzip.
+"""Recognises recordings of a network by their first bytes: pcap and pcapng, plain or in gzip.
 
-pcap: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-05.html; pcapng: the same site's
-draft-ietf-opsawg-pcapng. Both are known by their first four bytes, in either byte order.
+https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-05.html and draft-ietf-opsawg-pcapng on the
+same site. Either byte order is valid.
 """
 
 from typing import Final
@@ -18,5 +18,5 @@ HOW_TO_RECORD: Final = (
 
 
 def may_be_recording(head: bytes) -> bool:
-    """Whether a file that begins so may be a recording; in gzip may be anything."""
+    """Whether a file that begins with `head` may be a recording; gzip may contain anything."""
     return head[:4] == PCAPNG or head[:4] in PCAP or head[:2] == GZIP

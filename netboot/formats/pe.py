@@ -1,7 +1,7 @@
-"""The header of a Windows program: for which processor it is, and whether it carries a signature.
+"""The header of a Windows program: its processor, and whether it has a signature.
 
-Microsoft: "PE Format". Works on the first bytes of a file; nothing beyond the optional
-header is looked at, and whether a signature is valid is not our question.
+Microsoft: "PE Format". Reads only the first bytes of a file, up to the end of the optional header,
+and does not check whether a signature is valid.
 """
 
 import struct
@@ -25,7 +25,7 @@ _OPTIONAL_MAGIC = Struct("<H")
 _COUNT = Struct("<I")
 _DIRECTORY = Struct("<II")
 _COFF_BYTES = 24
-# Offset of the number of data directories, by the optional header's magic.
+# Offset of NumberOfRvaAndSizes, by the magic of the optional header (PE32, PE32+).
 _COUNT_OFFSET = MappingProxyType({0x010B: 92, 0x020B: 108})
 _SECURITY = 4
 _CHECKSUM_OFFSET = 64
@@ -34,10 +34,10 @@ _WIN_CERTIFICATE_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class PeFacts:
-    """What the header says. `machine` in INF words, or the number as 0x1234 where unknown.
+    """The header of a program. `machine` is in INF words, or 0x1234 if unknown.
 
-    `signature` is where the certificate table lies (offset and size in the file), or None.
-    `checksum` and `directory` are where the two header fields lie that change with it.
+    `signature` is the place of the certificate table (offset and size in the file), or None.
+    `checksum` and `directory` are the offsets of the two header fields that change with it.
     """
 
     machine: str
@@ -47,16 +47,13 @@ class PeFacts:
 
     @property
     def signed(self) -> bool:
-        """Whether the file carries a signature of its own."""
         return self.signature is not None
 
     @property
     def unsigned_spans(self) -> tuple[tuple[int, int], ...]:
-        """Spans (offset, size) that a signature does not cover, in order.
-
-        Microsoft, "Windows Authenticode Portable Executable Signature Format": checksum,
-        the security directory's entry, and the certificate table itself.
-        """
+        """Places (offset, size) that a signature does not cover, in order."""
+        # Microsoft, "Windows Authenticode Portable Executable Signature Format", "Calculating the
+        # PE Image Hash": the checksum, the entry of the security directory, the table itself.
         spans = [(self.checksum, 4)]
         if self.directory:
             spans.append((self.directory, _DIRECTORY.size))
@@ -66,11 +63,7 @@ class PeFacts:
 
 
 def parse(head: bytes | memoryview, *, size: int) -> PeFacts:
-    """What the first bytes of a file of `size` bytes say.
-
-    Raises:
-        FormatError: it is no Windows program, or its header does not lie in `head`.
-    """
+    """Read the first bytes of a file of `size` bytes. Raises FormatError if it is not a program."""
     if bytes(head[:2]) != _MAGIC:
         raise FormatError("not a Windows executable: it does not start with MZ")
     try:
@@ -86,10 +79,7 @@ def parse(head: bytes | memoryview, *, size: int) -> PeFacts:
 
 
 def _signature(head: bytes | memoryview, at: int, size: int) -> tuple[int, tuple[int, int] | None]:
-    """Where the security directory's entry lies, and what it says.
-
-    It is the only directory whose address is an offset in the file.
-    """
+    """The offset of the security directory's entry, and the place that it gives."""
     (magic,) = _OPTIONAL_MAGIC.unpack_from(head, at)
     offset = _COUNT_OFFSET.get(magic)
     if offset is None:
@@ -98,6 +88,7 @@ def _signature(head: bytes | memoryview, at: int, size: int) -> tuple[int, tuple
     if count <= _SECURITY:
         return 0, None
     entry = at + offset + 4 + _SECURITY * _DIRECTORY.size
+    # Of all data directories only this one has a file offset in place of an RVA ("PE Format").
     start, length = _DIRECTORY.unpack_from(head, entry)
     if not start or length <= _WIN_CERTIFICATE_BYTES or start + length > size:
         return entry, None

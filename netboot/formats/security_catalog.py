@@ -1,9 +1,8 @@
-"""A Windows security catalog (.cat): the digests of the files that it vouches for.
+"""A Windows security catalog (.cat): the digests of the files that it signs.
 
-A catalog is a certificate trust list inside PKCS #7 signed data (RFC 2315 §9; Microsoft:
-"Catalog Files and Digital Signatures"; the list's form is that of CERT_TRUST_LIST in
-wincrypt.h). Only the digests are read. Whether the signature is good and by whom is the
-business of the Windows that loads the driver.
+A catalog is a certificate trust list in PKCS #7 signed data (RFC 2315 §9; Microsoft: "Catalog
+Files and Digital Signatures"; CERT_TRUST_LIST in wincrypt.h). Only the digests are read: Windows
+checks the signature when it loads the driver.
 """
 
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ _SEQUENCE, _SET, _CONTENT = 0x30, 0x31, 0xA0
 
 
 class _Node(NamedTuple):
-    """One DER value: its tag and where its content lies."""
+    """One DER value: its tag, and the place of its content."""
 
     tag: int
     start: int
@@ -30,12 +29,9 @@ class _Node(NamedTuple):
 
 
 def members(data: bytes) -> frozenset[bytes]:
-    """The digests (SHA-1 or SHA-256) that a catalog file vouches for.
+    """The digests (SHA-1 or SHA-256) in a catalog file. Raises FormatError if it is not one.
 
-    For programs they are Authenticode digests, for all other files those of the bytes.
-
-    Raises:
-        FormatError: it is no catalog file.
+    Those of programs are Authenticode digests, those of other files cover all bytes.
     """
     if len(data) > MAX_BYTES:
         raise FormatError(f"a catalog file larger than {MAX_BYTES >> 20} MiB")
@@ -48,12 +44,12 @@ def members(data: bytes) -> frozenset[bytes]:
 
 
 def _subjects(data: bytes) -> _Node:
-    """The list's members: the second sequence behind its date (the first is an algorithm)."""
-    trust_list = _trust_list(data)
-    parts = _children(data, trust_list)
+    """The members of the list."""
+    parts = _children(data, _trust_list(data))
     for part in parts:
         if part.tag in {_UTC_TIME, _TIME}:
             break
+    # After the date comes an algorithm, then the members; both are sequences.
     sequences = [part for part in parts if part.tag == _SEQUENCE]
     if len(sequences) < 2:
         raise FormatError("a catalog file without members")
@@ -66,13 +62,13 @@ def _trust_list(data: bytes) -> _Node:
     for part in _children(data, signed):
         if part.tag == _SEQUENCE:
             inner = _content(data, part, _TRUST_LIST)
-            # PKCS #7 puts the list there as it is, CMS (RFC 5652) as an octet string.
+            # PKCS #7 (RFC 2315 §7) has the list itself here, CMS (RFC 5652 §5.2) an octet string.
             return next(_children(data, inner), inner) if inner.tag == _OCTET_STRING else inner
     raise FormatError("not a catalog file: its signed data is empty")
 
 
 def _content(data: bytes, node: _Node, kind: bytes) -> _Node:
-    """What a ContentInfo of this kind holds."""
+    """The content of a ContentInfo of this kind."""
     parts = list(_children(data, node))
     if len(parts) < 2 or data[parts[0].start : parts[0].end] != kind or parts[1].tag != _CONTENT:
         raise FormatError("not a catalog file: it contains no trust list")
@@ -104,7 +100,7 @@ def _children(data: bytes, parent: _Node) -> Iterator[_Node]:
 
 
 def _node(data: bytes, at: int, end: int) -> _Node:
-    """The value at `at`, which must end before `end` (X.690 §8.1, definite lengths)."""
+    """The value at `at`, which must end at `end` or before (X.690 §8.1, definite lengths)."""
     if at + 2 > end:
         raise FormatError("a truncated catalog file")
     tag, length = data[at], data[at + 1]

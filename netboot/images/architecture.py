@@ -1,13 +1,13 @@
-"""The processor a piece of code runs on, in the field's names."""
+"""The processor architecture of machines, drivers and images."""
 
 from enum import StrEnum
 
 
 class Architecture(StrEnum):
-    """What code a machine, a driver or an image is made of.
+    """As the console calls them.
 
-    The values are the console's words; INF decorations say NTx86, NTamd64, NTarm64
-    (docs: "INF Manufacturer Section"), WIM XML says 0, 9, 12 (WINDOWS/ARCH).
+    INF decorations are NTx86, NTamd64, NTarm64 (Microsoft: "INF Manufacturer Section"), WIM XML
+    has 0, 9, 12 (WINDOWS/ARCH).
     """
 
     X86 = "x86"

@@ -1,8 +1,7 @@
-"""What an image will bring up: its drivers held against the devices of known machines.
+"""Driver coverage: compares the drivers of an image with the devices of known machines.
 
-Answered before anything boots: which machines will have a network, which their disks, which
-device lacks a driver, which driver of the catalog would mend it, and which drivers of the
-image nobody needs.
+It answers before a boot which machines will have network and disks, which device lacks a driver,
+which driver of the catalog would drive it, and which drivers of the image no machine needs.
 """
 
 from collections import Counter
@@ -19,20 +18,20 @@ from netboot.images.drivers.matching import NEWEST, DriverIndex, Match
 
 MAX_FIXES = 5
 
-# What Windows PE drives by itself, by class: IDE (mshdc.inf) in all versions; AHCI
-# (mshdc.inf) and NVMe (stornvme.inf) in those that we build for. Network cards differ from
-# version to version: their INFs are read from the image.
+# What Windows PE drives without added drivers, by class: IDE (mshdc.inf) in all versions, AHCI
+# (mshdc.inf) and NVMe (stornvme.inf) in the supported ones. Network cards differ between
+# versions: their INFs are read from the image.
 WINDOWS_PE_INBOX = ("PCI\\CC_0101", "PCI\\CC_010601", "PCI\\CC_010802")
-# The Lab PE has none, so that each driver's absence shows; plain IDE it does not count.
+# The Lab PE has no inbox drivers, so that a missing one shows; plain IDE always works.
 LAB_PE_INBOX = ("PCI\\CC_0101",)
 
 _BOOT_KINDS = frozenset({DriverKind.NETWORK, DriverKind.STORAGE})
 MAY_COUNT = frozenset({*_BOOT_KINDS, None})
-"""Kinds of devices that count for booting; None for those of an unknown class."""
+"""Kinds of devices that matter for booting; None is an unknown class."""
 
 
 class Status(StrEnum):
-    """How a machine stands, for network or for storage."""
+    """The coverage of a machine, for network or for storage."""
 
     COVERED = "covered"
     LACKING = "lacking"
@@ -41,7 +40,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A known machine: what people call it, and its devices."""
+    """A known machine and its devices."""
 
     name: str
     devices: tuple[Device, ...]
@@ -49,10 +48,9 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class DeviceCoverage:
-    """A network or storage device: what drives it, or what would.
+    """A network or storage device and its driver in the image, `match`.
 
-    `match` is the image's driver for it; `fixes` are drivers of the catalog, best first,
-    enabled or not, where there is none.
+    If that is None, `fixes` are drivers of the catalog, enabled or not, best first.
     """
 
     device: Device
@@ -63,7 +61,7 @@ class DeviceCoverage:
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """What an image does for some devices. Machines of one make share it."""
+    """The coverage of a list of devices. Machines with the same devices share it."""
 
     devices: tuple[DeviceCoverage, ...]
     network: Status
@@ -71,39 +69,33 @@ class Driven:
 
     @staticmethod
     def of(devices: tuple[DeviceCoverage, ...]) -> "Driven":
-        """One card with a driver is enough to boot, and one disk controller."""
-        return Driven(
-            devices, _status(devices, DriverKind.NETWORK), _status(devices, DriverKind.STORAGE)
-        )
+        def status(kind: DriverKind) -> Status:
+            matches = [device.match for device in devices if device.kind is kind]
+            if not matches:
+                return Status.UNKNOWN
+            # One card with a driver is enough to boot, and one disk controller.
+            return Status.COVERED if any(matches) else Status.LACKING
 
-
-def _status(devices: Iterable[DeviceCoverage], kind: DriverKind) -> Status:
-    matches = [device.match for device in devices if device.kind is kind]
-    if not matches:
-        return Status.UNKNOWN
-    return Status.COVERED if any(matches) else Status.LACKING
+        return Driven(devices, status(DriverKind.NETWORK), status(DriverKind.STORAGE))
 
 
 @dataclass(frozen=True, slots=True)
 class MachineCoverage:
-    """What an image does for one machine."""
+    """The coverage of one machine."""
 
     machine: Machine
     driven: Driven
 
     @property
     def devices(self) -> tuple[DeviceCoverage, ...]:
-        """Its devices for network and storage."""
         return self.driven.devices
 
     @property
     def network(self) -> Status:
-        """Whether a network card has a driver: one is enough to boot."""
         return self.driven.network
 
     @property
     def storage(self) -> Status:
-        """Whether a disk controller has a driver."""
         return self.driven.storage
 
     @property
@@ -114,11 +106,10 @@ class MachineCoverage:
 
 @dataclass(frozen=True, slots=True)
 class DriverWeight:
-    """What a driver of the image costs and brings: bytes, and the machines that need it.
+    """A driver of the image: its bytes, and the machines that need it.
 
-    `judged` tells whether nobody needs it where `machines` is empty. That cannot be said of
-    drivers for neither network nor storage, nor while a machine's devices of that kind are not
-    known.
+    With no `machines` and `judged`, no machine needs it. That cannot be known for drivers of other
+    kinds than network and storage, nor if a machine's devices of that kind are unknown.
     """
 
     driver: Driver
@@ -129,10 +120,7 @@ class DriverWeight:
 
 @dataclass(frozen=True)
 class Coverage:
-    """An image against all known machines.
-
-    `makes` are the machines' names by what the image does for them: few lists for a large fleet.
-    """
+    """The coverage of all known machines; `makes` groups their names by equal devices."""
 
     machines: tuple[MachineCoverage, ...]
     weights: tuple[DriverWeight, ...]
@@ -140,7 +128,7 @@ class Coverage:
 
     @cached_property
     def worst_first(self) -> tuple[MachineCoverage, ...]:
-        """The machines that need somebody's attention before those that do not."""
+        """The machines, those with missing drivers first."""
         order = {Status.LACKING: 0, Status.UNKNOWN: 1, Status.COVERED: 2}
         ranks = {
             id(driven): 3 * order[driven.network] + order[driven.storage]
@@ -154,7 +142,7 @@ class Coverage:
 
     @cached_property
     def shares(self) -> Mapping[DriverKind, Counter[Status]]:
-        """How many machines stand how, for network and for storage."""
+        """The number of machines with each status, for network and for storage."""
         network: Counter[Status] = Counter()
         storage: Counter[Status] = Counter()
         for driven, names in self.makes:
@@ -164,12 +152,12 @@ class Coverage:
 
     @property
     def unneeded(self) -> tuple[DriverWeight, ...]:
-        """Drivers that surely no known machine needs; none while no machine is known."""
+        """Drivers that no known machine needs; none if no machine is known."""
         return tuple(weight for weight in self.weights if weight.judged and not weight.machines)
 
     @cached_property
     def fixes(self) -> tuple[tuple[Driver, int], ...]:
-        """The drivers that would mend the most devices, with how many; best fix of each only."""
+        """The drivers that would fix the most devices, with their number; best fix of each only."""
         counts: Counter[str] = Counter()
         drivers: dict[str, Driver] = {}
         for driven, names in self.makes:
@@ -183,7 +171,7 @@ class Coverage:
 
 
 def inbox(ids: Iterable[str], architecture: Architecture) -> Driver:
-    """What Windows drives by itself, as a driver that is always inside."""
+    """What Windows drives by itself, as a driver that every image has."""
     models = tuple(Model(architecture, "part of Windows", (i.upper(),)) for i in ids)
     return Driver(
         digest="",
@@ -203,11 +191,10 @@ def inbox(ids: Iterable[str], architecture: Architecture) -> Driver:
 
 @dataclass(frozen=True, slots=True)
 class ImageDrivers:
-    """The drivers of an image, to be held against machines.
+    """The drivers of an image, to compare with machines.
 
-    `added` are the drivers of its recipe; `index` holds these and those that its source brings
-    along, as far as they are for the machines. `catalog` is where fixes are looked for, enabled
-    or not.
+    `added` are the drivers of its recipe; `index` has these and the inbox drivers of its source,
+    as far as the machines need them. Fixes come from `catalog`, enabled or not.
     """
 
     added: Sequence[Driver]
@@ -217,19 +204,18 @@ class ImageDrivers:
     catalog: DriverIndex = field(default_factory=lambda: DriverIndex(()))
 
     def cover(self, machines: Iterable[Machine]) -> Coverage:
-        """Hold the image against machines."""
         held = tuple(machines)
         driven = self.drive([machine.devices for machine in held])
         return self.summed(map(MachineCoverage, held, driven))
 
     def summed(self, covered: Iterable[MachineCoverage]) -> Coverage:
-        """What it does for machines of which that is known one by one."""
+        """The coverage of machines whose own coverage is known."""
         held = tuple(covered)
         makes = _alike(held)
         return Coverage(held, _weigh(self.added, held, makes, self.architecture), makes)
 
     def drive(self, lists: Sequence[tuple[Device, ...]]) -> list[Driven]:
-        """What it does for these lists of devices; a list that comes again is looked at once."""
+        """The coverage of these lists of devices; a list that occurs twice is computed once."""
         makes = {id(devices): devices for devices in lists}
         found = {device: self._look_up(device) for devices in makes.values() for device in devices}
         driven = {
@@ -239,7 +225,7 @@ class ImageDrivers:
         return [driven[id(devices)] for devices in lists]
 
     def _look_up(self, device: Device) -> DeviceCoverage | None:
-        """One device; None where it is for neither network nor storage, as far as is known."""
+        """The coverage of a device; None if it is known to be neither network nor storage."""
         if device.kind not in MAY_COUNT:
             return None
         match = self.index.best(device, self.architecture, build=self.build)
@@ -249,37 +235,19 @@ class ImageDrivers:
             fixes = tuple(one for one in offers if one.driver.kind in _BOOT_KINDS)[:MAX_FIXES]
         kind = device.kind
         if kind is None:
-            # A PNPDeviceID says nothing about the class; the driver that would take it does.
+            # A PNPDeviceID does not contain the class, but the best driver has one.
             taker = match or (fixes[0] if fixes else None)
             kind = taker.driver.kind if taker else DriverKind.OTHER
         return DeviceCoverage(device, kind, match, fixes) if kind in _BOOT_KINDS else None
 
 
-def cover(
-    added: Sequence[Driver],
-    machines: Iterable[Machine],
-    *,
-    architecture: Architecture,
-    build: int = NEWEST,
-    inside: Iterable[Driver] = (),
-    catalog: DriverIndex | None = None,
-) -> Coverage:
-    """Hold an image against machines; `catalog` is where fixes are looked for."""
-    index = DriverIndex((*added, *inside))
-    shelf = catalog or DriverIndex(())
-    return ImageDrivers(added, index, architecture, build, shelf).cover(machines)
-
-
 def wanted_ids(machines: Iterable[Machine], build: int = NEWEST) -> frozenset[str]:
-    """All ids by which a driver for these machines could be found.
-
-    A large catalog need not be read whole: only the drivers that claim one of these count.
-    """
+    """All ids of the machines' devices: only drivers that claim one of them can match."""
     devices = {device for machine in machines for device in machine.devices}
     return frozenset(
         identifier
         for device in devices
-        for identifier in (*device.hardware_ids(build), *device.compatible_ids(build))
+        for identifier in (*device.hardware_ids(build), *device.compatible_ids())
     )
 
 
@@ -315,7 +283,15 @@ def _weigh(
         for digest in {match.driver.digest for match in matches if match} & users.keys():
             users[digest].extend(names)
     place = {machine.machine.name: at for at, machine in enumerate(machines)}
-    judged = _judged_kinds([driven for driven, _ in makes])
+    # A driver is unneeded only if all devices of its kind are known, on every machine.
+    judged = {
+        kind
+        for kind, states in (
+            (DriverKind.NETWORK, [driven.network for driven, _ in makes]),
+            (DriverKind.STORAGE, [driven.storage for driven, _ in makes]),
+        )
+        if states and Status.UNKNOWN not in states
+    }
     return tuple(
         DriverWeight(
             driver,
@@ -324,18 +300,4 @@ def _weigh(
             judged=driver.kind in judged,
         )
         for driver in added
-    )
-
-
-def _judged_kinds(makes: Sequence[Driven]) -> frozenset[DriverKind]:
-    """The kinds of which every machine's devices are known."""
-    if not makes:
-        return frozenset()
-    return frozenset(
-        kind
-        for kind, states in (
-            (DriverKind.NETWORK, (make.network for make in makes)),
-            (DriverKind.STORAGE, (make.storage for make in makes)),
-        )
-        if Status.UNKNOWN not in states
     )

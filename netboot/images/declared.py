@@ -1,8 +1,7 @@
-"""A site as it is declared in files, and what would have to change for it to be so.
+"""Compares a site with its declaration in files: which changes are necessary.
 
-Pure. A declaration covers what it names: drivers that it does not name stay as they are, and
-images that it does not name are only removed where that is asked for. Assignments are a whole:
-what is not declared is withdrawn.
+Drivers that are not declared stay as they are; images that are not declared are removed only on
+request; assignments that are not declared are removed.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from netboot.images.boot_image.properties import Properties
 
 
 class Kind(StrEnum):
-    """What a change does."""
+    """The kind of a change."""
 
     ADD = "add"
     CHANGE = "change"
@@ -23,7 +22,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DeclaredDriver:
-    """A driver of the catalog. `categories` of None are not declared."""
+    """A driver of the catalog. If `categories` is None, they are not declared."""
 
     digest: str
     name: str
@@ -33,13 +32,12 @@ class DeclaredDriver:
 
     @property
     def label(self) -> str:
-        """How people name it."""
         return f"{self.name} {self.version}".strip()
 
 
 @dataclass(frozen=True, slots=True)
 class DeclaredImage:
-    """A boot image's recipe. `drivers` are digests in their order; `labels` name them."""
+    """The recipe of a boot image. `drivers` are digests in order; `labels` has their names."""
 
     name: str
     architecture: str
@@ -53,7 +51,7 @@ class DeclaredImage:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """The image that a machine gets."""
+    """The image of a machine."""
 
     image: str
     comment: str = ""
@@ -61,9 +59,9 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """All that can be declared; None where a part is not declared at all.
+    """Drivers by digest, images by name, defaults by architecture, machines by MAC address.
 
-    Drivers go by digest, images by name, defaults by architecture, machines by MAC address.
+    A part that is None is not declared.
     """
 
     drivers: Mapping[str, DeclaredDriver] | None = None
@@ -74,9 +72,9 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing to do. `subject` is "driver", "image", "default" or "machine"; `key` names it.
+    """One change. `subject` is "driver", "image", "default" or "machine".
 
-    `details` are lines that say what is different.
+    `details` are lines about the differences.
     """
 
     kind: Kind
@@ -87,7 +85,7 @@ class Change:
 
 
 def compare(now: Declaration, wanted: Declaration, *, prune: bool = False) -> tuple[Change, ...]:
-    """What has to change, in the order in which it can be done."""
+    """The necessary changes, in an order in which they can be made."""
     return (
         *_drivers(now.drivers or {}, wanted.drivers),
         *_images(now.images or {}, wanted.images, prune=prune),
@@ -107,8 +105,8 @@ def _drivers(
         if driver.categories is not None and (known is None or known.categories is not None):
             before = known.categories if known else ()
             if set(before or ()) != set(driver.categories):
-                details.append(_difference("categories", ", ".join(before or ()),
-                                           ", ".join(driver.categories)))  # fmt: skip
+                pair = ", ".join(before or ()), ", ".join(driver.categories)
+                details.append(_difference("categories", *pair))
         if details:
             yield Change(Kind.CHANGE, "driver", digest, driver.label, tuple(details))
 
@@ -131,8 +129,10 @@ def _images(
 def _image_differences(known: DeclaredImage, image: DeclaredImage) -> Iterator[str]:
     if known.architecture != image.architecture:
         yield _difference("architecture", known.architecture, image.architecture)
-    if (known.source_digest, known.source_index) != (image.source_digest, image.source_index):
+    if known.source_digest != image.source_digest:
         yield _difference("source", known.source_digest, image.source_digest)
+    elif known.source_index != image.source_index:
+        yield _difference("source index", known.source_index, image.source_index)
     yield from _driver_differences(known, image)
     before, after = known.properties.to_json(), image.properties.to_json()
     for name in sorted({*before, *after}):
@@ -180,17 +180,15 @@ def _machines(
         elif before is None:
             yield Change(Kind.ADD, "machine", mac, mac, (f"+ {after.image}",))
         else:
-            details = [_difference("image", before.image, after.image)]
-            if before.comment != after.comment:
-                details.append(_difference("comment", before.comment, after.comment))
-            shown = tuple(line for line in details if line)
-            yield Change(Kind.CHANGE, "machine", mac, mac, shown)
+            details = tuple(
+                _difference(name, old, new)
+                for name in ("image", "comment")
+                if (old := getattr(before, name)) != (new := getattr(after, name))
+            )
+            yield Change(Kind.CHANGE, "machine", mac, mac, details)
 
 
 def _difference(what: str, before: Any, after: Any) -> str:
-    """One line of before and after; empty when they are the same."""
-    if before == after:
-        return ""
     return f"{what}: {_shown(before)} -> {_shown(after)}"
 
 

@@ -1,1 +1,1 @@
-"""What touches the disk: blobs, database, foreign tools, jobs, points."""
+"""What touches the disk: blobs, database, foreign tools, journal, driver packages, media, WIMs."""

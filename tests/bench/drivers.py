@@ -20,12 +20,12 @@ from pathlib import Path
 
 from netboot.formats.inf.inf import parse
 from netboot.images.architecture import Architecture
-from netboot.images.coverage import Coverage, Machine, cover
+from netboot.images.coverage import Coverage, ImageDrivers, Machine
 from netboot.images.drivers.catalog import DriverFilter
 from netboot.images.drivers.device import Device
 from netboot.images.drivers.driver import Driver, DriverFile, Model
 from netboot.images.drivers.matching import DriverIndex
-from netboot.store.drivers.folders import ImportedDriver, driver_source, read_drivers
+from netboot.store.drivers.folders import ImportedDriver, driver_source, read_driver
 from tests.formats.inf.inf_summary import samples, stamp
 from tests.formats.programs import program
 from tests.images.drivers.packages import INF, NET, SCSI
@@ -97,8 +97,8 @@ def read_all(folder: Path, scratch: Path) -> int:
     """Parse and package everything in a folder; the number of packages."""
     count = 0
     with driver_source(folder, scratch=scratch) as source:
-        for result in read_drivers(source):
-            assert isinstance(result, ImportedDriver)
+        for name in source.infs:
+            assert isinstance(read_driver(source, name), ImportedDriver)
             count += 1
     return count
 
@@ -303,7 +303,8 @@ def _pasted(device: Device) -> str:
 
 
 def _cover(image: list[Driver], machines: list[Machine], index: DriverIndex) -> Coverage:
-    return cover(image, machines, architecture=Architecture.X64, build=19041, catalog=index)
+    drivers = ImageDrivers(image, DriverIndex(image), Architecture.X64, 19041, index)
+    return drivers.cover(machines)
 
 
 def short(figures: dict[str, float | None]) -> list[str]:

@@ -6,9 +6,9 @@ from netboot.images.architecture import Architecture
 from netboot.images.coverage import (
     LAB_PE_INBOX,
     WINDOWS_PE_INBOX,
+    ImageDrivers,
     Machine,
     Status,
-    cover,
     inbox,
     size_on,
     wanted_ids,
@@ -25,6 +25,12 @@ from netboot.images.drivers.driver import (
 from netboot.images.drivers.matching import DriverIndex
 
 X64, X86 = Architecture.X64, Architecture.X86
+NOTHING = DriverIndex(())
+
+
+def cover(added, machines, *, architecture, inside=(), catalog=NOTHING, **more):
+    index = DriverIndex((*added, *inside))
+    return ImageDrivers(added, index, architecture, catalog=catalog, **more).cover(machines)
 
 
 def driver(name, *ids, kind=DriverKind.NETWORK, enabled=True, size=1000):

@@ -1,12 +1,12 @@
-"""TargetOS decorations: which models section counts on which Windows.
+"""TargetOS decorations: which models section of an INF applies to which Windows.
 
 `nt[architecture][.major[.minor[.product type[.suite[.build]]]]]`, Microsoft: "Combining
 Platform Extensions with Operating System Versions" and "INF Manufacturer Section". Windows
-takes the highest version that is not above its own; among equals the more specific one. An
-empty section that is chosen means: not supported here.
+takes the highest version that is not above its own, and of equal versions the more specific
+decoration. If the chosen section is empty, the INF does not support this Windows.
 
-Versions and builds are one scale here, the build number (10.0 begins with 10240, 6.1 with
-7600). Windows PE counts as a workstation (product type 1) without a special suite.
+This module puts versions and builds on one scale, the build number (10.0 begins with 10240, 6.1
+with 7600). Windows PE is a workstation (product type 1) without a special suite.
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,11 @@ from re import compile as pattern
 from types import MappingProxyType
 
 WORKSTATION = 1
-# What Windows 10 and 11 Pro report about themselves (VER_SUITE_SINGLEUSERTS).
 CLIENT_SUITE = 0x100
+"""What Windows 10 and 11 Pro report about themselves (VER_SUITE_SINGLEUSERTS)."""
+
 NEVER = 1 << 30
+"""The build of a Windows version that does not exist yet."""
 
 FIRST_BUILD = MappingProxyType(
     {
@@ -44,10 +46,7 @@ _TARGET = pattern(
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One decoration. `architecture` in INF words, empty where none is named.
-
-    `minimum_build` is 0 where no version is named.
-    """
+    """One decoration. `architecture` (in INF words) is empty and `minimum_build` 0 if not given."""
 
     architecture: str = ""
     minimum_build: int = 0
@@ -55,11 +54,9 @@ class Target:
     suite: int = 0
 
     def fits(self, architecture: str) -> bool:
-        """Whether Windows PE on this architecture may use it.
-
-        Since Server 2003 SP1 a decoration that names no architecture means x86.
-        """
+        """Whether Windows PE on this architecture may use it."""
         return (
+            # Since Server 2003 SP1, no architecture means x86 ("INF Manufacturer Section").
             (self.architecture or "x86") == architecture
             and self.product_type in {0, WORKSTATION}
             and not self.suite & ~CLIENT_SUITE
@@ -67,15 +64,15 @@ class Target:
 
     @property
     def specificity(self) -> tuple[bool, bool, bool]:
-        """More is closer, among decorations of one version."""
+        """The greater one is chosen among decorations of the same version."""
         return bool(self.product_type), bool(self.suite), bool(self.architecture)
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The builds on which the decoration number `position` is chosen.
+    """The builds on which the decoration at `position` is chosen.
 
-    From `minimum_build` up to but not including `maximum_build`; 0 there means no end.
+    `maximum_build` is the first build after them, or 0 for no end.
     """
 
     position: int
@@ -84,7 +81,7 @@ class Span:
 
 
 def parse_target(text: str) -> Target | None:
-    """The decoration, or None where it is none. An empty text is the undecorated section."""
+    """The decoration, or None if it is invalid. Empty text is the undecorated section."""
     if not text:
         return Target()
     match = _TARGET.fullmatch(text)
@@ -99,7 +96,7 @@ def _number(text: str | None) -> int:
 
 
 def _first_build(major: int, minor: int, build: int) -> int:
-    """The build at which a version begins, or the build that is named if that comes later."""
+    """The first build of a version, or the given build if it is later."""
     if not major:
         return 0
     if (major, minor) > max(FIRST_BUILD):
@@ -110,16 +107,12 @@ def _first_build(major: int, minor: int, build: int) -> int:
 
 def choose(targets: Sequence[Target | None], architecture: str) -> list[Span]:
     """Which of the decorations is used on which builds of Windows PE, lowest build first."""
-    best: dict[int, int] = {}
+    best: dict[int, tuple[int, Target]] = {}
     for position, target in enumerate(targets):
         if target is None or not target.fits(architecture) or target.minimum_build >= NEVER:
             continue
         rival = best.get(target.minimum_build)
-        if rival is None or target.specificity > _specificity(targets[rival]):
-            best[target.minimum_build] = position
+        if rival is None or target.specificity > rival[1].specificity:
+            best[target.minimum_build] = position, target
     starts = [*sorted(best), 0]
-    return [Span(best[start], start, end) for start, end in pairwise(starts)]
-
-
-def _specificity(target: Target | None) -> tuple[bool, bool, bool]:
-    return target.specificity if target else (False, False, False)
+    return [Span(best[start][0], start, end) for start, end in pairwise(starts)]

@@ -1,8 +1,8 @@
-"""Which files an INF copies on an architecture, and where in the package they lie.
+"""Which files an INF copies on an architecture, and in which folder of the package they are.
 
-CopyFiles names them, SourceDisksFiles says on which "disk", SourceDisksNames in which folder
-of it (Microsoft: "INF CopyFiles Directive", "INF SourceDisksNames Section"). Sections are
-walked as one graph per architecture, each section once, so that no INF is slow to read.
+CopyFiles lists them, SourceDisksFiles gives the "disk" of each, SourceDisksNames the folder of a
+disk (Microsoft: "INF CopyFiles Directive", "INF SourceDisksNames Section"). Each section is
+visited once per architecture, so no INF is slow to read.
 """
 
 from collections.abc import Iterable
@@ -14,10 +14,9 @@ from netboot.formats.inf.strings import Strings
 
 
 class SourceFile(NamedTuple):
-    """A file as the INF names it: `folder` is relative to the INF's own, in INF spelling.
+    """A file as the INF names it: `folder` is relative to the INF's own, with backslashes.
 
-    `cabinet` names a .cab that may hold it instead. `listed` tells whether
-    SourceDisksFiles knows the file at all.
+    `cabinet` is a .cab that may contain it. `listed` is whether SourceDisksFiles lists it.
     """
 
     name: str
@@ -35,11 +34,11 @@ class Service(NamedTuple):
 
 
 class Install(NamedTuple):
-    """What one install section says about its devices.
+    """An install section of the INF.
 
-    `section` is the name with the decoration that was chosen; `decorated` tells whether
-    there was one at all, which counts when Windows ranks unsigned drivers. `function_driver`
-    is the service that drives the device, empty where the INF leaves it to another one.
+    `section` is its name with the chosen decoration; `decorated` is whether there is one, which
+    matters for the rank of unsigned drivers. `function_driver` is the service that drives the
+    device, empty if another INF installs it.
     """
 
     section: str
@@ -51,7 +50,7 @@ class Install(NamedTuple):
 
 @dataclass(slots=True)
 class Payload:
-    """What the install sections of one architecture need. Sets that keep their order."""
+    """What the install sections of one architecture need: ordered sets of names."""
 
     files: dict[SourceFile, None] = field(default_factory=dict)
     other_infs: dict[str, None] = field(default_factory=dict)
@@ -60,6 +59,8 @@ class Payload:
 
 
 _ASSOCIATED_SERVICE = 0x2
+"""SPSVCINST_ASSOCSERVICE: this service is the function driver ("INF AddService Directive")."""
+
 _PARTS = (".coinstallers", ".interfaces", ".services")
 
 
@@ -76,7 +77,7 @@ class Installer:
         self._sources = self._table("SourceDisksFiles")
 
     def install(self, name: str) -> Install:
-        """The facts of the install section `name`; its files are added to `payload`."""
+        """Read the install section `name`; its files are added to `payload`."""
         section = self._decorate(name)
         score = 0xFF
         for entry in self._sections.entries(section):
@@ -90,6 +91,7 @@ class Installer:
         return Install(section, section != name, services, score, next(driving, ""))
 
     def _decorate(self, name: str) -> str:
+        # The architecture before .NT before the bare name: "INF DDInstall Section".
         for candidate in (f"{name}.nt{self._architecture}", f"{name}.nt", name):
             if self._sections.has(candidate):
                 return candidate
@@ -107,7 +109,7 @@ class Installer:
                 waiting.extend(self._follow(entry))
 
     def _follow(self, entry: Entry) -> list[str]:
-        """Act on one directive; the sections that it leads to come back."""
+        """Apply one directive; returns the sections that it refers to."""
         match entry.key.lower():
             case "copyfiles":
                 for value in self._expand(entry.values):
@@ -127,7 +129,7 @@ class Installer:
         return [word for word in map(self._strings.expand, values) if word]
 
     def _copy(self, value: str) -> None:
-        """One value of CopyFiles: a file by `@name`, or a section that lists files."""
+        """A value of CopyFiles: `@name` is a file, everything else a section that lists files."""
         if value.startswith("@"):
             self._add(value[1:])
             return
@@ -136,7 +138,7 @@ class Installer:
             return
         self._seen.add(f"copyfiles {section}")
         for entry in self._sections.entries(section):
-            target, source = (*entry.values, "")[:2]
+            target, source = (*entry.values, "")[:2]  # the source is given only if it differs
             self._add(self._strings.expand(source or target))
 
     def _add(self, name: str) -> None:
@@ -153,7 +155,7 @@ class Installer:
         return SourceFile(name, "\\".join(part for part in (disk[3], folder) if part), cabinet)
 
     def _table(self, name: str) -> dict[str, tuple[str, ...]]:
-        """A SourceDisks section; the architecture's own lines come before the general ones."""
+        """A SourceDisks section; lines of the architecture take precedence over general ones."""
         table: dict[str, tuple[str, ...]] = {}
         for section in (f"{name}.{self._architecture}", name):
             for key, values in self._sections.entries(section):
@@ -181,9 +183,10 @@ class Installer:
 
 
 def number(text: str) -> int:
-    """A decimal or 0x number as INFs write them; 0 where it is none."""
+    """A decimal or 0x number; 0 for anything else."""
     text = text.strip().lower()
     digits, base = (text[2:], 16) if text.startswith("0x") else (text, 10)
+    # int() also takes signs, blanks, underscores and the digits of other scripts.
     if not digits.isascii() or not digits.isalnum() or len(digits) > 10:
         return 0
     try:

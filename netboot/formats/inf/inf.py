@@ -1,8 +1,8 @@
 """A driver's INF: which devices it claims on which Windows, and which files it needs.
 
-Microsoft: "INF Manufacturer Section", "INF Models Section", "INF DDInstall Section". Total:
-any bytes give an `Inf` or a FormatError, in time linear in their number. Files are named,
-never opened. What Windows would refuse to install is still read; `refusal` says why.
+Microsoft: "INF Manufacturer Section", "INF Models Section", "INF DDInstall Section". Any bytes
+give an `Inf` or a FormatError, in linear time. An INF that Windows would refuse is still read;
+`refusal` says why.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,6 @@ from netboot.formats.inf.files import Install, Installer, Payload
 from netboot.formats.inf.lexer import (
     MAX_SECTION_NAME,
     WHITE,
-    Entry,
     Sections,
     cut,
     split_entry,
@@ -28,7 +27,7 @@ MAX_FINDINGS = 50
 
 
 class InfModel(NamedTuple):
-    """One device line, on one architecture (INF words) and a span of Windows builds.
+    """One device line, for one architecture (INF words) and a range of Windows builds.
 
     Ids are in upper case; `hardware_id` may be empty. `maximum_build` 0 means no end.
     """
@@ -45,11 +44,10 @@ class InfModel(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Inf:
-    """What an INF says. `payloads` has one entry for every architecture that has models.
+    """A whole INF. `payloads` has one entry for each architecture with models.
 
-    `refusal` is empty, or the reason why Windows PE can do nothing with it: "not built: ..."
-    for a template that the vendor's build has yet to stamp, "not PnP: ..." for an INF that
-    installs no device.
+    `refusal` is why Windows PE cannot use it, or empty: "not built: ..." for a template that the
+    vendor's build must still fill in, "not PnP: ..." for an INF that installs no device.
     """
 
     encoding: str
@@ -62,11 +60,7 @@ class Inf:
 
 
 def parse(data: bytes) -> Inf:
-    """Read an INF.
-
-    Raises:
-        FormatError: it is no INF, or one made to exhaust its reader.
-    """
+    """Read an INF. Raises FormatError if it is not one, or was made to exhaust its reader."""
     sections = cut(data)
     strings = Strings(sections)
     version = read_version(sections, strings.expand)
@@ -74,7 +68,7 @@ def parse(data: bytes) -> Inf:
     reader = _ModelsReader(sections, strings)
     if not refusal:
         reader.read()
-        refusal = _useless(reader)
+        refusal = _no_models(reader)
     findings = [*sections.findings, *version.findings, *reader.findings]
     if strings.undefined:
         tokens = list(strings.undefined)
@@ -94,7 +88,7 @@ def parse(data: bytes) -> Inf:
 
 
 def _refusal(sections: Sections) -> str:
-    """Why there is no use in looking for models, or nothing."""
+    """Why models cannot be read, or empty."""
     if not sections.has("manufacturer"):
         for name in sections.lines:
             if name.partition(".")[0] == "defaultinstall":
@@ -107,7 +101,7 @@ def _refusal(sections: Sections) -> str:
     return ""
 
 
-def _useless(reader: "_ModelsReader") -> str:
+def _no_models(reader: "_ModelsReader") -> str:
     if reader.models:
         return ""
     if reader.other_architectures:
@@ -117,7 +111,7 @@ def _useless(reader: "_ModelsReader") -> str:
 
 
 class _ModelsReader:
-    """Walks from [Manufacturer] to the device lines that Windows PE would use."""
+    """Follows [Manufacturer] to the device lines that Windows PE would use."""
 
     def __init__(self, sections: Sections, strings: Strings) -> None:
         self.models: list[InfModel] = []
@@ -130,17 +124,13 @@ class _ModelsReader:
         self._installs: dict[tuple[str, str], Install] = {}
 
     def read(self) -> None:
-        """Fill `models`, `installers` and `findings`."""
+        expand = self._strings.expand
         for entry in self._sections.entries("manufacturer"):
-            expand = self._strings.expand
             name = expand(entry.key) or expand(entry.values[0])
             section = expand(entry.values[0]).strip() or name
+            words = (expand(value).strip() for value in entry.values[1:])
             if len(section) <= MAX_SECTION_NAME:
-                self._manufacturer(name, section, self._decorations(entry))
-
-    def _decorations(self, entry: Entry) -> list[str]:
-        words = (self._strings.expand(value).strip() for value in entry.values[1:])
-        return [word for word in words if word]
+                self._manufacturer(name, section, [word for word in words if word])
 
     def _manufacturer(self, name: str, section: str, decorations: list[str]) -> None:
         targets: list[Target | None] = [Target()]
@@ -204,10 +194,8 @@ class _ModelsReader:
 
 
 def _fields(line: str) -> tuple[str, str, str, tuple[str, ...]]:
-    """Description, install section, hardware id and compatible ids of one device line.
-
-    Most lines are plain and have one id; some INFs have thousands, so these go a short way.
-    """
+    """Description, install section, hardware id and compatible ids of one device line."""
+    # Most lines have no quotes and one id. Some INFs have thousands of them, hence this short cut.
     if '"' not in line:
         key, equals, value = line.partition("=")
         first, comma, hardware_id = value.partition(",")

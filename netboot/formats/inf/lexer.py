@@ -1,12 +1,11 @@
-"""The text of an INF cut into sections, entries and fields.
+"""Splits the text of an INF into sections, entries and fields.
 
-Rules: Microsoft, "General Syntax Rules for INF Files". Names of sections and keys know no
-case, a section that comes twice is one section, a semicolon outside quotes starts a comment,
-a doubled quote inside quotes is a quote, and a backslash as the last thing on a line means
-that the entry goes on in the next line.
+Rules: Microsoft, "General Syntax Rules for INF Files". Names of sections and keys ignore case, two
+sections of the same name are one, a semicolon outside quotes starts a comment, a doubled quote
+inside quotes is a quote, and a backslash at the end of a line continues the entry.
 
-A section's lines are cut into fields only when somebody asks for it: most lines of a real
-INF are registry values that nobody here reads.
+Lines are split into fields on request only: most lines of a real INF are registry values, which
+netboot never reads.
 """
 
 from dataclasses import dataclass
@@ -21,32 +20,14 @@ MAX_LINES = 100_000
 MAX_SECTION_NAME = 255
 WHITE = " \t\x0b\x0c"
 
-# Translations are kept in the code page of their language when the file is not Unicode:
-# vmxnet3's INF holds Japanese, Korean and both Chinese side by side.
+# In a file that is not Unicode, each language has its own code page: VMware's vmxnet3.inf has
+# Japanese, Korean and both kinds of Chinese in one file. Keys are primary language ids.
 CODE_PAGES = MappingProxyType(
-    {
-        0x01: "cp1256",
-        0x04: "gbk",
-        0x05: "cp1250",
-        0x08: "cp1253",
-        0x0D: "cp1255",
-        0x0E: "cp1250",
-        0x11: "cp932",
-        0x12: "cp949",
-        0x15: "cp1250",
-        0x18: "cp1250",
-        0x19: "cp1251",
-        0x1A: "cp1250",
-        0x1B: "cp1250",
-        0x1E: "cp874",
-        0x1F: "cp1254",
-        0x22: "cp1251",
-        0x24: "cp1250",
-        0x25: "cp1257",
-        0x26: "cp1257",
-        0x27: "cp1257",
-        0x2A: "cp1258",
-    }
+    {0x01: "cp1256", 0x04: "gbk", 0x08: "cp1253", 0x0D: "cp1255", 0x11: "cp932", 0x12: "cp949"}
+    | {0x1E: "cp874", 0x1F: "cp1254", 0x2A: "cp1258"}
+    | dict.fromkeys((0x05, 0x0E, 0x15, 0x18, 0x1A, 0x1B, 0x24), "cp1250")  # Central Europe
+    | dict.fromkeys((0x19, 0x22), "cp1251")  # Cyrillic
+    | dict.fromkeys((0x25, 0x26, 0x27), "cp1257")  # Baltic
 )
 _TRADITIONAL_CHINESE = frozenset({0x0404, 0x0C04, 0x1404})
 _MARKS = (
@@ -54,13 +35,13 @@ _MARKS = (
     (b"\xfe\xff", "utf-16-be", "utf-16be"),
     (b"\xef\xbb\xbf", "utf-8", "utf-8"),
 )
-# A backslash that ends a line has one of these behind it: most INFs have none.
+# What can follow a backslash that ends a line. Most INFs have no such place.
 _MAY_CONTINUE = tuple(f"\\{after}" for after in f"\n;{WHITE}")
 _PIECE = pattern(r'"((?:[^"]+|"")*)(?:"|\Z)|([^",]+)|(,)')
 
 
 class Entry(NamedTuple):
-    """One line of a section: `key` is empty where the line has no equals sign."""
+    """One line of a section; `key` is empty if there is no equals sign."""
 
     key: str
     values: tuple[str, ...]
@@ -68,9 +49,9 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sections:
-    """An INF as sections of lines, comments gone and continued lines joined.
+    """An INF as sections of lines, without comments, with continued lines joined.
 
-    `encoding` is what the bytes were: utf-16le, utf-16be, utf-8, ascii or ansi.
+    `encoding` is that of the file: utf-16le, utf-16be, utf-8, ascii or ansi.
     """
 
     encoding: str
@@ -78,15 +59,14 @@ class Sections:
     findings: tuple[str, ...] = ()
 
     def has(self, name: str) -> bool:
-        """Whether there is a section of this name."""
         return name.lower() in self.lines
 
     def entries(self, name: str) -> list[Entry]:
-        """The entries of the section `name`; none where there is no such section."""
+        """The entries of the section; none if there is no such section."""
         return [split_entry(line) for line in self.body(name)]
 
     def body(self, name: str) -> tuple[str, ...]:
-        """The lines of the section `name` in the right code page, not cut into fields."""
+        """The lines of the section in their code page, not split into fields."""
         lines = self.lines.get(name.lower(), ())
         if self.encoding == "ansi":
             page = _code_page(name.lower())
@@ -95,14 +75,11 @@ class Sections:
 
 
 def cut(data: bytes) -> Sections:
-    """The sections of an INF.
-
-    Raises:
-        FormatError: it is too large or no text.
-    """
+    """The sections of an INF. Raises FormatError if it is too large."""
     if len(data) > MAX_BYTES:
         raise FormatError(f"an INF larger than {MAX_BYTES >> 20} MiB")
     text, encoding = decode(data)
+    # Ctrl-Z ends a DOS text file. A NUL would become a percent sign in `strings`.
     text = text.partition("\x1a")[0].replace("\0", " ").replace("\r\n", "\n").replace("\r", "\n")
     if text.count("\n") >= MAX_LINES:
         raise FormatError(f"an INF with more than {MAX_LINES} lines")
@@ -113,35 +90,28 @@ def cut(data: bytes) -> Sections:
 
 
 def decode(data: bytes) -> tuple[str, str]:
-    """The text and the name of its encoding.
-
-    Text in an ANSI code page comes out as Latin-1, byte for byte, for which page it is
-    differs from section to section. All characters with a meaning in an INF are the same
-    in all of them.
-    """
+    """The text and the name of its encoding."""
     for mark, codec, name in _MARKS:
         if data.startswith(mark):
             return data[len(mark) :].decode(codec, "replace"), name
-    # UTF-16 without a mark begins with two ASCII characters: a zero in every other byte.
+    # UTF-16 without a byte order mark: two ASCII characters have a zero in every other byte.
     zeros = [byte == 0 for byte in data[:4]]
     if zeros == [False, True] * 2:
         return data.decode("utf-16-le", "replace"), "utf-16le"
     if zeros == [True, False] * 2:
         return data.decode("utf-16-be", "replace"), "utf-16be"
-    return _decode_bytes(data)
-
-
-def _decode_bytes(data: bytes) -> tuple[str, str]:
     if data.isascii():
         return data.decode("ascii"), "ascii"
     try:
         return data.decode("utf-8"), "utf-8"
     except UnicodeDecodeError:
+        # Sections differ in their code page, so `Sections.body` decodes them again. All of these
+        # code pages agree on the characters that have a meaning in an INF.
         return data.decode("latin-1"), "ansi"
 
 
 def _code_page(section: str) -> str:
-    """The code page of a section in an ANSI file; Western where the section names none."""
+    """The code page of a section in an ANSI file; Western European by default."""
     if not section.startswith("strings."):
         return "cp1252"
     try:
@@ -154,7 +124,7 @@ def _code_page(section: str) -> str:
 
 
 def _logical_lines(text: str) -> list[str]:
-    """The lines without comments and blanks around them, continued ones joined, none empty."""
+    """The lines, stripped, without comments and empty lines, continued lines joined."""
     if not text.endswith("\\") and not any(mark in text for mark in _MAY_CONTINUE):
         whole = [_without_comment(raw) if ";" in raw else raw for raw in text.split("\n")]
         return [stripped for line in whole if (stripped := line.strip(WHITE))]
@@ -162,14 +132,13 @@ def _logical_lines(text: str) -> list[str]:
     pending: list[str] = []
     for raw in text.split("\n"):
         line = (_without_comment(raw) if ";" in raw else raw).strip(WHITE)
-        continues = line.endswith("\\") and line.count('"') % 2 == 0
+        continues = line.endswith("\\") and line.count('"') % 2 == 0  # not inside quotes
         if not pending and not continues:
             if line:
                 lines.append(line)
             continue
         if pending and line.startswith("["):
-            # A path that ends in a backslash, as in `1 = %Disk%,,,\`, must not swallow
-            # the next section.
+            # In `1 = %Disk%,,,\` the backslash is a path and must not join the next section.
             lines.append(" ".join(pending))
             pending = []
         pending.append(line.rstrip("\\").rstrip(WHITE) if continues else line)
@@ -181,20 +150,26 @@ def _logical_lines(text: str) -> list[str]:
 
 
 def _without_comment(line: str) -> str:
-    """The line up to the first semicolon that stands outside quotes."""
+    """The line up to the first semicolon outside quotes."""
+    at = _outside_quotes(line, ";")
+    return line if at < 0 else line[:at]
+
+
+def _outside_quotes(line: str, mark: str) -> int:
+    """The place of the first `mark` outside quotes, or -1."""
     if '"' not in line:
-        return line[: line.index(";")]
+        return line.find(mark)
     start = 0
     for number, part in enumerate(line.split('"')):
-        at = part.find(";") if number % 2 == 0 else -1
+        at = part.find(mark) if number % 2 == 0 else -1
         if at >= 0:
-            return line[: start + at]
+            return start + at
         start += len(part) + 1
-    return line
+    return -1
 
 
 def _fill(sections: dict[str, list[str]], lines: list[str]) -> tuple[str, ...]:
-    """Put the lines into their sections; what could not be placed comes back as findings."""
+    """Put the lines into their sections; returns findings about lines that belong to none."""
     body: list[str] | None = None
     lost = unterminated = 0
     for line in lines:
@@ -225,26 +200,14 @@ def split_entry(line: str) -> Entry:
         if equals:
             return Entry(key.strip(WHITE), tuple([word.strip(WHITE) for word in value.split(",")]))
         return Entry("", split_fields(line))
-    at = line.find("=")
-    if line.index('"') < at:
-        at = _equals_outside_quotes(line)
+    at = _outside_quotes(line, "=")
     if at < 0:
         return Entry("", split_fields(line))
     return Entry(unquote(line[:at]), split_fields(line[at + 1 :]))
 
 
-def _equals_outside_quotes(line: str) -> int:
-    start = 0
-    for number, part in enumerate(line.split('"')):
-        at = part.find("=") if number % 2 == 0 else -1
-        if at >= 0:
-            return start + at
-        start += len(part) + 1
-    return -1
-
-
 def unquote(text: str) -> str:
-    """The text without blanks and quotes around it."""
+    """The text without the blanks and quotes around it."""
     text = text.strip(WHITE)
     if text.startswith('"'):
         text = text[1:-1] if text.endswith('"') and len(text) > 1 else text[1:]
@@ -253,7 +216,7 @@ def unquote(text: str) -> str:
 
 
 def split_fields(text: str) -> tuple[str, ...]:
-    """The fields between commas; blanks survive only inside quotes."""
+    """The fields between commas; blanks at their ends are kept only inside quotes."""
     if '"' not in text:
         return tuple([field.strip(WHITE) for field in text.split(",")])
     text = text.strip(WHITE)

@@ -1,8 +1,8 @@
-"""The words that an INF puts in place of %tokens% (Microsoft: "INF Strings Section").
+"""Replaces the %tokens% of an INF (Microsoft: "INF Strings Section").
 
-`[Strings]` holds the words, `[Strings.0407]` their German; `%%` stands for one percent sign.
-Expansion is bounded, for a file may define a token by itself: at most DEPTH steps,
-MAX_EXPANDED characters for one string and MAX_TOTAL for one INF.
+`[Strings]` defines them, `[Strings.0407]` in German; `%%` is a percent sign. A file may define a
+token by itself, so expansion has bounds: DEPTH steps, MAX_EXPANDED characters for one string and
+MAX_TOTAL for one INF.
 """
 
 from re import Match
@@ -16,12 +16,12 @@ MAX_EXPANDED = 64 << 10
 MAX_TOTAL = 64 << 20
 
 _TOKEN = pattern("%([^%]*)%")
-# Stands for a percent sign that is meant, while expansion goes on. The lexer lets no NUL through.
+# A literal percent sign during expansion: the lexer has removed all NULs.
 _PERCENT = "\0"
 
 
 class Strings:
-    """The tokens of one INF. `undefined` collects those that were asked for in vain."""
+    """The tokens of one INF. `undefined` collects those that are used but not defined."""
 
     def __init__(self, sections: Sections) -> None:
         self.undefined: dict[str, None] = {}
@@ -34,16 +34,12 @@ class Strings:
 
     @property
     def languages(self) -> tuple[int, ...]:
-        """The languages that it speaks besides the neutral one, as Windows numbers them."""
+        """The languages of its translations, as Windows language ids."""
         found = (_language(name) for name in self._sections.lines)
         return tuple(sorted({language for language in found if language is not None}))
 
     def expand(self, text: str) -> str:
-        """`text` with its tokens replaced; unknown ones stay as they are.
-
-        Raises:
-            FormatError: the words grow beyond all measure.
-        """
+        """`text` with its known tokens replaced. Raises FormatError if it grows without limit."""
         if "%" not in text:
             return text
         known = self._known.get(text)
@@ -52,7 +48,7 @@ class Strings:
         return known
 
     def _whole(self, text: str) -> str:
-        """The word of a text that is one token and no more, as most are; else nothing."""
+        """The word for a text that is exactly one token, as most are; else empty."""
         token = text[1:-1]
         if text[0] != "%" or text[-1] != "%" or "%" in token:
             return ""
@@ -81,7 +77,7 @@ class Strings:
         if word is None:
             word = self._translation(token)
         if word is None:
-            # %12% is no token but a folder's number (Microsoft: "Using Dirids").
+            # %12% is not a token but the id of a folder (Microsoft: "Using Dirids").
             if not token.isdecimal():
                 self.undefined.setdefault(match[0][:80])
             return match[0]
@@ -91,7 +87,7 @@ class Strings:
         return word
 
     def _translation(self, token: str) -> str | None:
-        """The word from the first language that has it, English before the others."""
+        """The word from the first language that defines it, English before the others."""
         if self._translations is None:
             names = [name for name in self._sections.lines if _language(name) is not None]
             names.sort(key=lambda name: (_language(name) not in {0x09, 0x409}, name))
@@ -103,7 +99,7 @@ class Strings:
 
 
 def _table(sections: Sections, name: str) -> dict[str, str]:
-    """Tokens and words of one section; of a token that comes twice the first counts."""
+    """Tokens and words of one section; the first definition of a token counts."""
     table: dict[str, str] = {}
     for line in sections.body(name):
         key, _, value = line.partition("=")
@@ -119,7 +115,7 @@ def _table(sections: Sections, name: str) -> dict[str, str]:
 
 
 def _language(section: str) -> int | None:
-    """The language of `strings.0407`; None for any other section."""
+    """The language id in `strings.0407`; None for any other section."""
     if not section.startswith("strings."):
         return None
     try:

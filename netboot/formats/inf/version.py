@@ -18,10 +18,10 @@ _GUID = pattern(r"\{?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}?")
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What the INF says about itself as a whole.
+    """The driver's provider, class, date and version.
 
-    `date` is ISO or empty, `class_guid` without braces and in lower case or empty.
-    `catalogs` maps a decoration ("", "nt", "ntamd64", ...) to a catalog file's name.
+    `date` is ISO or empty; `class_guid` is in lower case without braces, or empty.
+    `catalogs` maps a decoration ("", "nt", "ntamd64", ...) to the name of a catalog file.
     """
 
     provider: str
@@ -34,7 +34,7 @@ class Version:
     findings: tuple[str, ...] = ()
 
     def catalog(self, architecture: str) -> str:
-        """The catalog file that vouches for the package on an architecture (INF words)."""
+        """The catalog file that signs the package on an architecture (INF words)."""
         for decoration in (f"nt{architecture}", "nt", ""):
             if name := self.catalogs.get(decoration):
                 return name
@@ -42,11 +42,7 @@ class Version:
 
 
 def read_version(sections: Sections, expand: Callable[[str], str]) -> Version:
-    """The [Version] section.
-
-    Raises:
-        FormatError: there is none, or its signature is not Windows'.
-    """
+    """The [Version] section. Raises FormatError if it is missing or not for Windows."""
     if not sections.has("version"):
         raise FormatError("not an INF: it has no [Version] section")
     values: dict[str, tuple[str, ...]] = {}
@@ -58,6 +54,11 @@ def read_version(sections: Sections, expand: Callable[[str], str]) -> Version:
         raise FormatError(f"not an INF: its signature is {signature[:40]!r}, not $Windows NT$")
     guid_text = values.get("classguid", ("",))[0]
     guid = _GUID.fullmatch(guid_text.lower())
+    catalogs = {
+        key.partition(".")[2]: words[0]
+        for key, words in values.items()
+        if key.partition(".")[0] == "catalogfile" and words[0]
+    }
     iso, numbers, findings = driver_ver(values.get("driverver", ()))
     if guid_text and guid is None:
         findings = (*findings, f"ClassGuid is not a GUID: {guid_text[:60]!r}.")
@@ -67,23 +68,14 @@ def read_version(sections: Sections, expand: Callable[[str], str]) -> Version:
         class_guid=guid[1] if guid else "",
         date=iso,
         version=numbers,
-        catalogs=_catalogs(values),
+        catalogs=MappingProxyType(catalogs),
         layout_files=tuple(name for name in values.get("layoutfile", ()) if name),
         findings=findings,
     )
 
 
-def _catalogs(values: dict[str, tuple[str, ...]]) -> MappingProxyType[str, str]:
-    found = {}
-    for key, words in values.items():
-        keyword, _, decoration = key.partition(".")
-        if keyword == "catalogfile" and words[0]:
-            found[decoration] = words[0]
-    return MappingProxyType(found)
-
-
 def driver_ver(words: tuple[str, ...]) -> tuple[str, str, tuple[str, ...]]:
-    """Date (ISO), version and findings of a DriverVer line, month first as Windows reads it."""
+    """Date (ISO), version and findings of a DriverVer line."""
     if not any(words):
         return "", "", ("DriverVer is missing: the driver has neither date nor version.",)
     findings = []
@@ -98,6 +90,7 @@ def driver_ver(words: tuple[str, ...]) -> tuple[str, str, tuple[str, ...]]:
 
 
 def _iso(text: str) -> str:
+    # Month first, in every language ("INF DriverVer Directive"). Real INFs have 20/11/2017, too.
     match = _DATE.fullmatch(text.strip())
     if match is None:
         return ""

@@ -1,7 +1,8 @@
-"""Names inside a WIM that no Windows program writes and that mislead extracting programs.
+"""Names in a WIM that no Windows program writes and that can mislead programs that extract it.
 
-wimlib drops some of these with a warning and lets others pass; we look at every name that it
-lets pass. A file system on Linux takes names that Windows cannot, and the reverse.
+wimlib ignores some of them with a warning and accepts others: `verify` calls a WIM with the name
+`..` correct, and Windows' own library extracts it outside its folder (wimlib's README). So every
+name is checked here. Linux allows names that Windows does not, and the reverse.
 """
 
 import re
@@ -14,11 +15,10 @@ _LONGEST_PATH = 32_000
 
 
 def hostile_names(entries: Iterable[tuple[str, str]]) -> list[str]:
-    """Sentences about names that cannot be trusted; at most FINDING_LIMIT.
+    """Findings about names that cannot be trusted, at most FINDING_LIMIT.
 
-    Entries are (path, name). A path is absolute with forward slashes, as wimlib puts it
-    together; the name is its last part as it stands in the WIM, which may hold a slash of its
-    own. Bytes that are no UTF-8 come as lone surrogates.
+    Entries are (path, name). wimlib joins names to the path, with slashes; the name is as in the
+    WIM, where it may contain a slash itself. Invalid UTF-8 is given as lone surrogates.
     """
     findings: list[str] = []
     seen: dict[str, str] = {}
@@ -38,7 +38,7 @@ def hostile_names(entries: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def _reasons(path: str, name: str) -> Iterator[str]:
-    """What is wrong with a name; the folders above it are entries of their own."""
+    """The faults of a name; the folders above it are separate entries."""
     if path == "/":
         return
     if name in {"", ".", ".."}:
@@ -56,5 +56,4 @@ def _reasons(path: str, name: str) -> Iterator[str]:
 
 
 def _shown(path: str) -> str:
-    """A path for a sentence: short, and without control characters."""
     return ascii(path[:120])

@@ -1,10 +1,10 @@
-"""The first 208 bytes of a WIM and its blob table, read without trust.
+"""Reads the header of a WIM (208 bytes) and its blob table, and trusts neither.
 
-Nothing else looks at an uploaded WIM before `parse_header` and `objections` have: a C library
-is let near the file only when every region that the header names lies inside it.
+`parse_header` and `objections` are the first to read an uploaded WIM: a C library opens the file
+only if every region that the header names is inside it.
 
-References: "Windows Imaging File Format (WIM)" white paper (Microsoft, 2007); wimlib's own
-description of the fields that the white paper leaves out (solid resources, pipable files).
+References: "Windows Imaging File Format (WIM)" white paper (Microsoft, 2007); wimlib's
+include/wimlib/header.h for what the white paper omits (solid resources, pipable files).
 """
 
 import struct
@@ -22,21 +22,23 @@ VERSION = 0x00010D00
 SOLID_VERSION = 0x00000E00
 
 BOOT_CHUNK_SIZE = 32768
-"""What bootmgr and wimboot can read; other chunk sizes are for storage, not for booting."""
+"""The only one that bootmgr and wimboot read; WIMs for storage may have larger chunks."""
 
+# Far more than real images have: a header may claim any size, to exhaust the reader's memory.
 XML_LIMIT = 16 << 20
 TABLE_LIMIT = 256 << 20
 IMAGE_LIMIT = 64
 
-# magic, header size, version, flags, chunk size, GUID, part, parts, images,
-# blob table, XML, boot metadata (24 bytes each), boot index, integrity table
+# 0x00 magic, header size, version, flags, chunk size, 0x18 GUID, part, parts, 0x2c images;
+# from 0x30 blob table, XML and boot metadata (24 bytes each), 0x78 boot index, 0x7c integrity table
 _HEADER = struct.Struct("<8sIIII16sHHI24s24s24sI24s60x")
 _RESOURCE = struct.Struct("<QQQ")
+# resource, part, reference count, SHA-1 of the unpacked content
 _BLOB = struct.Struct("<24sHI20s")
 
 
 class WimFlag(IntFlag):
-    """Header flags, `WIM_HDR_FLAG_*`."""
+    """Header flags (`WIM_HDR_FLAG_*` in wimlib)."""
 
     COMPRESSED = 0x2
     READONLY = 0x4
@@ -52,7 +54,7 @@ class WimFlag(IntFlag):
 
 
 class ResourceFlag(IntFlag):
-    """Resource flags, the top byte of a resource's first field."""
+    """Resource flags (`WIM_RESHDR_FLAG_*`): the top byte of the first field of a resource."""
 
     FREE = 0x1
     METADATA = 0x2
@@ -62,7 +64,7 @@ class ResourceFlag(IntFlag):
 
 
 class Compression(StrEnum):
-    """How a WIM's resources are packed."""
+    """How the resources of a WIM are compressed."""
 
     NONE = "none"
     XPRESS = "XPRESS"
@@ -72,7 +74,7 @@ class Compression(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A stored region: `stored` bytes at `offset`, `size` bytes once unpacked."""
+    """A region of the file: `stored` bytes at `offset`, `size` bytes once unpacked."""
 
     offset: int
     stored: int
@@ -81,12 +83,10 @@ class Resource:
 
     @property
     def end(self) -> int:
-        """The offset after its last byte."""
         return self.offset + self.stored
 
     @property
     def is_compressed(self) -> bool:
-        """Whether the bytes on disk are packed."""
         return ResourceFlag.COMPRESSED in self.flags
 
     @staticmethod
@@ -98,7 +98,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """One line of the blob table: content known by its SHA-1, and where it lies."""
+    """An entry of the blob table: the place of the content with this SHA-1."""
 
     resource: Resource
     part: int
@@ -108,7 +108,7 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class WimHeader:
-    """The header's fields as they stand in the file. `boot_index` 0 means: none."""
+    """The fields of the header. `boot_index` counts from 1; 0 is none."""
 
     is_pipable: bool
     version: int
@@ -126,7 +126,6 @@ class WimHeader:
 
     @property
     def compression(self) -> Compression:
-        """How resources are packed, as the flags say."""
         if WimFlag.COMPRESSED not in self.flags:
             return Compression.NONE
         if WimFlag.LZX in self.flags:
@@ -138,10 +137,7 @@ class WimHeader:
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """Why a WIM cannot be used: what is wrong, and what to do about it.
-
-    `suspicious` marks what no honest program writes.
-    """
+    """Why a WIM cannot be used; `suspicious` if no honest program writes such a file."""
 
     reason: str
     hint: str = ""
@@ -149,7 +145,7 @@ class Objection:
 
 
 def parse_header(data: bytes) -> WimHeader:
-    """Read a WIM's first bytes. Raises FormatError for what is no WIM at all."""
+    """Read the first bytes of a WIM. Raises FormatError if it is not one."""
     if data[:8] not in {MAGIC, PIPABLE_MAGIC}:
         raise FormatError("this is not a WIM file (it does not start with MSWIM)")
     if len(data) < HEADER_SIZE:
@@ -177,26 +173,21 @@ def parse_header(data: bytes) -> WimHeader:
 
 
 def objections(header: WimHeader, file_size: int) -> tuple[Objection, ...]:
-    """Everything that speaks against handing this file to a WIM library, worst first."""
+    """The reasons not to open this file with a WIM library, worst first."""
+    pipable = Objection(
+        "the WIM is pipable; boot managers cannot read this format",
+        "Convert it: wimlib-imagex optimize FILE --not-pipable",
+    )
     return (
-        *_pipable(header),
-        *_broken(header, file_size),
+        # First of all, since the header at the start of such a file has most fields empty.
+        *([pipable] if header.is_pipable else []),
+        *_incomplete(header, file_size),
         *_suspicious(header),
         *_unbootable(header),
     )
 
 
-def _pipable(header: WimHeader) -> Iterator[Objection]:
-    """Comes first: in this form the header at the start leaves most fields open."""
-    if header.is_pipable:
-        yield Objection(
-            "the WIM is pipable; boot managers cannot read this format",
-            "Convert it: wimlib-imagex optimize FILE --not-pipable",
-        )
-
-
-def _broken(header: WimHeader, file_size: int) -> Iterator[Objection]:
-    """A file that is not whole."""
+def _incomplete(header: WimHeader, file_size: int) -> Iterator[Objection]:
     for name, resource in (
         ("blob table", header.blob_table),
         ("XML data", header.xml),
@@ -211,6 +202,7 @@ def _broken(header: WimHeader, file_size: int) -> Iterator[Objection]:
             )
         elif resource.stored and resource.offset < HEADER_SIZE:
             yield Objection(f"the {name} overlaps the header", suspicious=True)
+    # A writer was killed, or is still at work. wimlib does not refuse to update such a file.
     if WimFlag.WRITE_IN_PROGRESS in header.flags:
         yield Objection(
             "writing of the file was not completed (write-in-progress flag)",
@@ -219,7 +211,7 @@ def _broken(header: WimHeader, file_size: int) -> Iterator[Objection]:
 
 
 def _suspicious(header: WimHeader) -> Iterator[Objection]:
-    """Numbers that no program writes and that cost a careless reader its memory."""
+    """Numbers that no program writes and that would exhaust the memory of a careless reader."""
     if not 1 <= header.image_count <= IMAGE_LIMIT:
         yield Objection(f"it claims to contain {header.image_count} images", suspicious=True)
     if header.boot_index > header.image_count:
@@ -238,7 +230,7 @@ def _suspicious(header: WimHeader) -> Iterator[Objection]:
 
 
 def _unbootable(header: WimHeader) -> Iterator[Objection]:
-    """Honest files of a kind that no boot manager reads."""
+    """Intact files of a kind that no boot manager reads."""
     if WimFlag.SPANNED in header.flags or header.parts != 1 or header.part != 1:
         yield Objection(
             f"this is part {header.part} of a split WIM ({header.parts} parts)",
@@ -264,10 +256,7 @@ def _unbootable(header: WimHeader) -> Iterator[Objection]:
 
 
 def parse_blob_table(data: bytes, file_size: int) -> tuple[Blob, ...]:
-    """Read the blob table and check that each blob lies inside the file.
-
-    Raises FormatError where the table is torn or a blob lies outside.
-    """
+    """Read the blob table. Raises FormatError if it is damaged or a blob is outside the file."""
     if len(data) % BLOB_ENTRY_SIZE:
         raise FormatError("the blob table is damaged: its size is not a multiple of 50")
     blobs = []

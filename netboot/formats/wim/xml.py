@@ -1,7 +1,7 @@
-"""The XML that a WIM carries about its images: names, architecture, build, languages.
+"""The XML in a WIM that describes its images: names, architecture, build, languages.
 
-The text comes from an unknown author: at most 16 MiB of UTF-16, no DTD, no entities, a few
-levels deep. What it says is a claim; the inspector compares it with the programs inside.
+Its author is unknown: it may have 16 MiB of UTF-16, no DTD, no entities, and few levels. What it
+says is only a claim, which the inspector compares with the programs inside.
 """
 
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ _FILETIME_EPOCH = 11_644_473_600  # seconds from 1601 to 1970
 
 @dataclass(frozen=True, slots=True)
 class WimImage:
-    """What the XML says about one image.
+    """One image as the XML describes it.
 
-    `architecture` is WINDOWS/ARCH (0 x86, 9 amd64, 12 ARM64), None where the XML is silent.
-    `modified_at` is seconds since 1970, 0 where unknown. `size` is bytes of all files.
+    `architecture` is WINDOWS/ARCH (0 x86, 9 amd64, 12 ARM64) or None. `modified_at` is seconds
+    since 1970 or 0. `size` is bytes of all files.
     """
 
     index: int
@@ -39,12 +39,6 @@ class WimImage:
     file_count: int = 0
     modified_at: int = 0
 
-    @property
-    def build(self) -> int:
-        """The Windows build number, 0 where unknown."""
-        parts = self.version.split(".")
-        return int(parts[2]) if len(parts) > 2 else 0
-
 
 @dataclass(frozen=True, slots=True)
 class WimDescription:
@@ -54,12 +48,11 @@ class WimDescription:
     is_encrypted: bool = False
 
     def image(self, index: int) -> WimImage | None:
-        """The image with this index, or None."""
         return next((image for image in self.images if image.index == index), None)
 
 
 def parse_wim_xml(data: bytes) -> WimDescription:
-    """Read the XML resource. Raises FormatError for what is not the plain XML of a WIM."""
+    """Read the XML resource. Raises FormatError if it is not the plain XML of a WIM."""
     reader = _Reader()
     reader.read(_decode(data))
     return WimDescription(tuple(reader.images), reader.is_encrypted)
@@ -77,7 +70,7 @@ def _decode(data: bytes) -> str:
 
 
 class _Reader:
-    """Collects the text below each IMAGE element, keyed by its path."""
+    """Collects the text below each IMAGE element, by its path."""
 
     def __init__(self) -> None:
         self.images: list[WimImage] = []
@@ -165,7 +158,7 @@ def _number(text: str) -> int:
 
 
 def _seconds(texts: dict[str, str]) -> int:
-    """LASTMODIFICATIONTIME as seconds since 1970."""
+    """LASTMODIFICATIONTIME (a FILETIME in two halves) as seconds since 1970."""
     high = _number(texts.get("LASTMODIFICATIONTIME/HIGHPART", ""))
     low = _number(texts.get("LASTMODIFICATIONTIME/LOWPART", ""))
     seconds = ((high << 32) + low) // 10_000_000 - _FILETIME_EPOCH
@@ -173,6 +166,6 @@ def _seconds(texts: dict[str, str]) -> int:
 
 
 def filetime_halves(seconds: int) -> tuple[str, str]:
-    """A time as the XML writes it: HIGHPART and LOWPART, in ticks of 100 ns since 1601."""
+    """HIGHPART and LOWPART of a time in the XML, in ticks of 100 ns since 1601."""
     ticks = (seconds + _FILETIME_EPOCH) * 10_000_000
     return f"0x{ticks >> 32:08X}", f"0x{ticks & 0xFFFFFFFF:08X}"

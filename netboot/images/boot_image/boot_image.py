@@ -1,13 +1,12 @@
-"""A boot image: a source that is never written, drivers in an order, and properties.
+"""A boot image: a source that is never changed, drivers in an order, and properties.
 
-An image is a pure function of its recipe. A change of the recipe is a new value; a build of
-the recipe is a content version. Law: drivers enter only enabled and of the right architecture.
+These are its recipe, and a build of the recipe is a content version. Law: only enabled drivers of
+the right architecture can be added.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,7 +23,7 @@ from netboot.images.boot_image.properties import NO_PROPERTIES, Properties
 from netboot.images.drivers.driver import Driver, DriverKind
 
 SERVICING_FORMAT = 3
-"""Goes into each recipe digest: raise it when the same recipe gives other bytes."""
+"""Part of each recipe digest. Raise it when the same recipe gives other bytes."""
 
 NAME_LIMIT = 64
 COMMENT_LIMIT = 1024
@@ -37,7 +36,7 @@ _BOOT_KINDS = (DriverKind.NETWORK, DriverKind.STORAGE)
 
 @dataclass(frozen=True, slots=True)
 class SourceWim:
-    """The WIM that an image is built from: `digest` is `sha256:<hex>`, `size` in bytes."""
+    """The WIM from which an image is built: `digest` is `sha256:<hex>`, `size` in bytes."""
 
     digest: str
     size: int
@@ -50,7 +49,7 @@ class SourceWim:
 
 @dataclass(frozen=True, slots=True)
 class BootImage:
-    """A boot image of the catalog. `slug` is its name in addresses: lower case, dashes."""
+    """A boot image. `slug` is its name in URLs: lower case letters, digits, dashes."""
 
     name: str
     slug: str
@@ -75,20 +74,20 @@ class BootImage:
             raise InvalidInput(f"A comment can have at most {COMMENT_LIMIT} characters")
 
     def holds(self, driver: Driver) -> bool:
-        """Whether this driver (by its content) is in the recipe."""
+        """Whether the recipe contains this driver, by its digest."""
         return any(held.digest == driver.digest for held in self.drivers)
 
 
 def slug(name: str) -> str:
-    """A name as it may stand in an address: `Lab PE x64` becomes `lab-pe-x64`."""
+    """The name for URLs: `Lab PE x64` becomes `lab-pe-x64`."""
     return "-".join(re.findall(r"[a-z0-9]+", name.lower()))[:NAME_LIMIT].strip("-") or "image"
 
 
 def with_driver(image: BootImage, driver: Driver, *, confirmed: bool = False) -> BootImage:
-    """The image with one driver more.
+    """The image with one more driver.
 
-    Raises AlreadyExists, DriverNotEnabled, WrongArchitecture, or NotBootCritical when the
-    driver is neither for network nor for storage and nobody `confirmed` that it is wanted.
+    Raises AlreadyExists, DriverNotEnabled, WrongArchitecture, or NotBootCritical if the driver is
+    neither for network nor for storage and that is not `confirmed`.
     """
     if image.holds(driver):
         raise AlreadyExists(f"{image.name} already contains {_named(driver)}")
@@ -112,37 +111,22 @@ def with_driver(image: BootImage, driver: Driver, *, confirmed: bool = False) ->
 
 
 def without_driver(image: BootImage, driver_digest: str) -> BootImage:
-    """The image without one driver. Raises NotFound when it does not hold it."""
+    """The image without one driver. Raises NotFound."""
     kept = tuple(driver for driver in image.drivers if driver.digest != driver_digest)
     if len(kept) == len(image.drivers):
         raise NotFound(f"{image.name} does not contain the driver {driver_digest}")
     return replace(image, drivers=kept)
 
 
-def disabled_drivers(
-    image: BootImage, catalog: Mapping[str, Driver] | None = None
-) -> tuple[Driver, ...]:
-    """Drivers that the image holds although they have been disabled since.
-
-    `catalog` maps digests to drivers as they are now; without it the image's own are asked.
-    """
-    now = catalog or {}
-    held = (now.get(driver.digest, driver) for driver in image.drivers)
-    return tuple(driver for driver in held if not driver.enabled)
-
-
-def warnings(image: BootImage, catalog: Mapping[str, Driver] | None = None) -> tuple[str, ...]:
-    """What the operator should know about an image before building it."""
-    return tuple(
-        f"{image.name} contains {_named(driver)}, which is disabled in the catalog."
-        for driver in disabled_drivers(image, catalog)
-    )
+def disabled_drivers(image: BootImage) -> tuple[Driver, ...]:
+    """Drivers of the image that were disabled after they were added."""
+    return tuple(driver for driver in image.drivers if not driver.enabled)
 
 
 def recipe(image: BootImage) -> dict[str, Any]:
-    """Everything that decides the bytes of a build, as plain JSON values.
+    """Everything that determines the bytes of a build, as JSON values.
 
-    Drivers keep the operator's order. Comment and enablement decide no bytes.
+    The order of the drivers counts; comments, and whether drivers are enabled, do not.
     """
     return {
         "format": SERVICING_FORMAT,
@@ -156,7 +140,7 @@ def recipe(image: BootImage) -> dict[str, Any]:
 
 
 def recipe_digest(image: BootImage) -> str:
-    """The recipe's identity: SHA-256 of its canonical JSON."""
+    """SHA-256 of the recipe as canonical JSON."""
     text = json.dumps(recipe(image), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 

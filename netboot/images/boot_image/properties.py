@@ -1,6 +1,6 @@
 """Properties of a boot image other than its drivers, like those in ConfigMgr.
 
-Values are checked here once; where each is written is decided in `servicing`.
+Values are checked here; `servicing` writes them to the image.
 """
 
 import re
@@ -13,13 +13,13 @@ from netboot.errors import InvalidInput
 from netboot.images.boot_image.uefi_loader import AUTHORITIES
 
 SCRATCH_SPACES = (32, 64, 128, 256, 512)
-"""MB of writable RAM disk that Windows PE accepts (DISM /Set-ScratchSpace)."""
+"""MB of writable RAM disk, as DISM /Set-ScratchSpace accepts them."""
 
 CHAINS = ("native", "wimboot", "linux")
-"""The ways to start an image that an operator may prefer (see netboot.boot.answer.nbp)."""
+"""The boot methods that an operator can prefer (see netboot.boot.answer.nbp)."""
 
 REPORT_PATH = "/report/"
-"""Where a site's boot HTTP service takes reports; a token follows."""
+"""Where a site's boot HTTP service accepts reports; a token follows."""
 
 PROPERTY_WORDS: Mapping[str, str] = MappingProxyType(
     {
@@ -40,7 +40,7 @@ PROPERTY_WORDS: Mapping[str, str] = MappingProxyType(
         "uefi_authority": "Authority of the UEFI boot loader",
     }
 )
-"""What each property is called on pages and in the command line's output."""
+"""The names of the properties on pages and in the output of commands."""
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _KEYBOARD = re.compile(r"[0-9a-f]{8}")
@@ -55,10 +55,7 @@ _COMMAND_LIMIT = 240
 
 @dataclass(frozen=True, slots=True)
 class ExtraFile:
-    """A file that the operator puts into the image.
-
-    `path` is absolute in the image with forward slashes, like /Windows/System32/tool.exe.
-    """
+    """A file that the operator adds to the image, as /Windows/System32/tool.exe for example."""
 
     path: str
     digest: str
@@ -71,21 +68,18 @@ class ExtraFile:
 
 @dataclass(frozen=True, slots=True)
 class Properties:
-    """All properties of an image; the empty value changes nothing.
+    """All properties of an image; empty values change nothing.
 
-    `scratch_space_mb`: 0 leaves the image's own value. `background` is the digest of a JPEG.
-    `prestart_command` runs after the network is up and before the shell or the image's own
-    program; its files are extra files. `command_shell` opens a command prompt at start
-    (for testing only: it lets anybody at the machine type commands). `keyboard` is a layout
-    like 00000407, `locale` a name like de-DE. `report_home` is where Windows PE posts its
-    report to, empty for none: a site's address like http://192.0.2.1:8081, to which each version
-    adds its token, or the whole address of somebody else's collector. `boot_sdi` is the digest
-    of a boot.sdi that the operator supplies in place of the image's own. Block and window size
-    are what the boot manager asks for over TFTP; 0 leaves its own. `menu_seconds` is how long a
-    boot menu waits. `bios_chain` and `uefi_chain` are the way in which machines of that firmware
-    shall start the image where it offers several; empty for the best that it offers.
-    `uefi_authority` is whose boot loader UEFI machines get ("2011", "2023"); empty for what the
-    site says.
+    `background` is the digest of a JPEG. `prestart_command` runs after the network is up and before
+    the shell or the image's own program; its files are extra files. `command_shell` opens a command
+    prompt at startup (for tests only: anyone at the machine can type commands). `keyboard` is a
+    layout like 00000407, `locale` a name like de-DE. `report_home` is the address for Windows PE's
+    report: a site like http://192.0.2.1:8081, to which each version adds its token, or the full
+    address of another collector. `boot_sdi` is the digest of a boot.sdi that replaces the image's
+    own. The boot manager requests these TFTP block and window sizes; with 0 it uses its defaults.
+    `bios_chain` and `uefi_chain` are the preferred boot methods, empty for the best available.
+    `uefi_authority` is the signer of the boot loader for UEFI machines ("2011", "2023"), empty for
+    the site's setting.
     """
 
     scratch_space_mb: int = 0
@@ -118,18 +112,23 @@ class Properties:
         _check_pattern(self.locale, _LOCALE, "locale", "for example de-DE")
         _check_address(self.report_home)
         _check_numbers(self)
-        for chain in filter(None, (self.bios_chain, self.uefi_chain)):
-            _check_chain(chain)
-        _check_authority(self.uefi_authority)
+        for value, known, what in (
+            (self.bios_chain, CHAINS, "boot method"),
+            (self.uefi_chain, CHAINS, "boot method"),
+            (self.uefi_authority, tuple(AUTHORITIES), "boot loader authority"),
+        ):
+            if value and value not in known:
+                hint = f"Use one of {', '.join(known)}."
+                raise InvalidInput(f"{value[:80]!r} is not a {what}", hint=hint)
         _check_unique(self.extra_files)
 
     def report_address(self, token: str) -> str:
-        """Where a version with this token reports to, "" for nowhere."""
+        """The report address of a version with this token, or ""."""
         site = _SITE.fullmatch(self.report_home)
         return f"{site[1]}{REPORT_PATH}{token}" if site and token else self.report_home
 
     def to_json(self) -> dict[str, Any]:
-        """Only what differs from the empty value, so that new fields change no old recipe."""
+        """Only what differs from the defaults, so that a new field changes no old recipe."""
         changed: dict[str, Any] = {
             item.name: getattr(self, item.name)
             for item in fields(self)
@@ -144,7 +143,7 @@ class Properties:
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> "Properties":
-        """The properties that `to_json` wrote. Raises InvalidInput for unknown names."""
+        """The inverse of `to_json`. Raises InvalidInput for unknown names."""
         unknown = set(data) - {item.name for item in fields(Properties)}
         if unknown:
             raise InvalidInput(f"Boot images have no property {min(unknown)}")
@@ -154,7 +153,7 @@ class Properties:
 
 
 def check_image_path(path: str) -> None:
-    """Raise InvalidInput unless `path` can be written in an image by any tool."""
+    """Raise InvalidInput if Windows cannot have a file at `path`."""
     parts = path.split("/")[1:]
     if not path.startswith("/") or not parts or len(path) > _PATH_LIMIT:
         raise InvalidInput(
@@ -208,21 +207,6 @@ def _check_address(address: str) -> None:
         raise InvalidInput(
             f"{address[:80]!r} contains a token that would expire",
             hint="Leave out the path. Each version gets its own token.",
-        )
-
-
-def _check_authority(authority: str) -> None:
-    if authority and authority not in AUTHORITIES:
-        raise InvalidInput(
-            f"{authority[:80]!r} is not a boot loader authority",
-            hint=f"Use one of {', '.join(AUTHORITIES)}.",
-        )
-
-
-def _check_chain(chain: str) -> None:
-    if chain not in CHAINS:
-        raise InvalidInput(
-            f"{chain[:80]!r} is not a boot method", hint=f"Use one of {', '.join(CHAINS)}."
         )
 
 

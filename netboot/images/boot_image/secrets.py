@@ -1,7 +1,7 @@
-"""Secrets in a boot image: anyone who can boot it can read them.
+"""Finds secrets in a boot image: anyone who can boot it can read them.
 
-A finding blocks publication until somebody overrides it with a reason. The scan never repeats
-the secret itself: a finding names the file, the line and the kind.
+A finding blocks publication until an operator accepts it with a reason. It names the file, the
+line and the kind, never the secret itself.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 SCAN_LIMIT = 1 << 20
-"""Larger files are not text that people write secrets into."""
+"""Larger files are not configuration or scripts."""
 
 TEXT_EXTENSIONS = frozenset(
     {
@@ -21,12 +21,12 @@ TEXT_EXTENSIONS = frozenset(
 KEY_EXTENSIONS = frozenset({".pfx", ".p12"})
 OTHER_NAMES = frozenset({"sysprep.inf", "variables.dat", "id_rsa", "id_ed25519", "id_ecdsa"})
 SKIPPED_FOLDERS = ("/windows/servicing/", "/windows/winsxs/", "/windows/inf/")
-"""Windows' own manifests: thousands of files, none of which an administrator writes."""
+"""Windows' own manifests: thousands of files that no administrator writes."""
 
 
 @dataclass(frozen=True, slots=True)
 class SecretFinding:
-    """Something that looks like a secret: file, line (from 1; 0 for the whole file), kind."""
+    """What looks like a secret: file, line (from 1; 0 for the whole file), kind."""
 
     path: str
     line: int
@@ -34,23 +34,16 @@ class SecretFinding:
 
     @property
     def sentence(self) -> str:
-        """For the page: which file holds what."""
         where = f"{self.path}, line {self.line}" if self.line else self.path
         return f"{where}: {self.kind}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    kind: str
-    pattern: re.Pattern[str]
-
-
 _EMPTY = r"(?!\s{0,40}(?:\*|%[^%\r\n]*%|%[0-9~*]|\$|<|\(|\"\"|''|$|Read-Host\b|InputBox\b))"
-"""Prompts, variables and empty values give nothing away."""
+"""Prompts, variables and empty values are not secrets."""
 
-# Repetitions are bounded: a hostile file of one endless line must not cost minutes.
+# Bounded repetitions: a hostile file of one endless line must not take minutes.
 _RULES = (
-    _Rule(
+    (
         "a password in an answer file",
         re.compile(
             r"<(?:\w{1,40}:)?(?:\w{0,40}Password|Credentials)\b[^>]{0,200}>\s{0,40}"
@@ -58,11 +51,11 @@ _RULES = (
             re.IGNORECASE,
         ),
     ),
-    _Rule(
+    (
         "a Wi-Fi key",
         re.compile(r"<(?:\w{1,40}:)?keyMaterial>\s{0,40}[^<>\s][^<>]{0,400}</", re.IGNORECASE),
     ),
-    _Rule(
+    (
         "a password in a setting",
         re.compile(
             r"^[ \t]{0,40}[\"']?(?:set[ \t]{1,40}|\$)?[\"']?\w{0,40}passw(?:or)?d\w{0,40}"
@@ -70,22 +63,22 @@ _RULES = (
             re.IGNORECASE | re.MULTILINE,
         ),
     ),
-    _Rule(
+    (
         "a saved Remote Desktop password",
         re.compile(r"^[ \t]{0,40}password 51:b:[0-9a-f]{8}", re.IGNORECASE | re.MULTILINE),
     ),
-    _Rule(
+    (
         "a private key",
         re.compile(
             r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY-----|^PuTTY-User-Key-File",
             re.MULTILINE,
         ),
     ),
-    _Rule(
+    (
         "a plain-text password for ConvertTo-SecureString",
         re.compile(r"ConvertTo-SecureString[^\r\n]{0,400}?-AsPlainText", re.IGNORECASE),
     ),
-    _Rule(
+    (
         "a user name and password in a URL",
         re.compile(
             r"\b(?:https?|ftp|smb)://[^\s/:@\"'<>%]{1,200}:[^\s/@\"'<>%]{1,200}@", re.IGNORECASE
@@ -101,12 +94,12 @@ _ARGUMENT = re.compile(r"\"[^\"]*\"|\S+")
 def unaccepted(
     findings: Iterable[SecretFinding], accepted: Collection[str]
 ) -> tuple[SecretFinding, ...]:
-    """Findings that nobody has accepted: `accepted` holds sentences of those that somebody has."""
+    """Findings whose sentences are not in `accepted`."""
     return tuple(finding for finding in findings if finding.sentence not in accepted)
 
 
 def is_scanned(path: str) -> bool:
-    """Whether a file of an image is worth reading, by its path (forward slashes)."""
+    """Whether the scan reads the file at this path (forward slashes)."""
     lowered = path.lower()
     if lowered.startswith(SKIPPED_FOLDERS):
         return False
@@ -116,41 +109,33 @@ def is_scanned(path: str) -> bool:
 
 
 def scan_file(path: str, data: bytes) -> tuple[SecretFinding, ...]:
-    """What looks like a secret in one file."""
     name = path.rpartition("/")[2].lower()
     if name == "variables.dat":
         return (SecretFinding(path, 0, "task sequence variables of boot media"),)
     if name.endswith(tuple(KEY_EXTENSIONS)):
         return (SecretFinding(path, 0, "a certificate with its private key"),)
     text = _decode(data)
+    matches = ((m.start(), kind) for kind, rule in _RULES for m in rule.finditer(text))
     findings = {
         SecretFinding(path, text.count("\n", 0, start) + 1, kind)
-        for start, kind in (*_matches(text), *_net_use(text))
+        for start, kind in (*matches, *_net_use(text))
     }
     return tuple(sorted(findings, key=lambda finding: (finding.line, finding.kind)))
 
 
-def _matches(text: str) -> Iterator[tuple[int, str]]:
-    for rule in _RULES:
-        for match in rule.pattern.finditer(text):
-            yield match.start(), rule.kind
-
-
 def _net_use(text: str) -> Iterator[tuple[int, str]]:
-    """In `net use X: SHARE PASSWORD /user:NAME` any bare word is the password."""
+    """In `net use X: SHARE PASSWORD /user:NAME` a word that is nothing else is the password."""
     for match in _NET_USE.finditer(text):
         words = [word.strip('"') for word in _ARGUMENT.findall(match[1])]
         if not any(word.lower().startswith("/user:") for word in words):
             continue
-        bare = [
-            word for word in words if word and not word.startswith(("/", "\\\\", "*", "%", ">"))
-        ]
+        bare = [word for word in words if word and not word.startswith(_NO_PASSWORD)]
         if any(not word.endswith(":") for word in bare):
             yield match.start(), "a password in a net use command"
 
 
 def _decode(data: bytes) -> str:
-    """Text in the encodings that Windows tools write."""
+    # The encodings that Windows' own tools write: UTF-16 with or without a mark, UTF-8, ANSI.
     if data[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         return data.decode("utf-16", "replace")
     if data[1:2] == b"\0" and data[3:4] == b"\0":

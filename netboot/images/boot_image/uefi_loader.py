@@ -1,13 +1,14 @@
 r"""Which of Microsoft's two UEFI boot loaders a machine gets as bootmgfw.efi.
 
-Windows PE since the update of 2024 holds the loader twice: `\Windows\Boot\EFI\bootmgfw.efi`
-signed under *Microsoft Windows Production PCA 2011*, and `\Windows\Boot\EFI_EX\bootmgfw_EX.efi`
-under *Windows UEFI CA 2023* (KB5025885). With Secure Boot on, a machine starts the first while
-its firmware's db holds the 2011 authority and its dbx does not revoke it, and the second where
-its db holds the 2023 authority. No request of a machine tells which, so it is chosen here.
+Since 2024, Windows PE has the loader twice: `\Windows\Boot\EFI\bootmgfw.efi`, signed by *Microsoft
+Windows Production PCA 2011*, and `\Windows\Boot\EFI_EX\bootmgfw_EX.efi`, signed by *Windows UEFI
+CA 2023* (KB5025885). With Secure Boot, a machine starts the first if its firmware's db contains
+the 2011 authority and its dbx does not revoke it, and the second if its db contains the 2023
+authority. PXE requests do not say which, so it is configured.
 
-Precedence: what is known of the machine, what the image wants, what the site says. A machine's
-and an image's word is kept or refused; the site's is kept where the image holds such a loader.
+The setting of the machine takes precedence over that of the image, and that over the site's. If
+the image lacks the loader that machine or image require, the machine gets none; the site's setting
+is only a preference.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,7 +24,7 @@ AUTHORITIES: Mapping[str, str] = MappingProxyType(
         AUTHORITY_2023: "Windows UEFI CA 2023",
     }
 )
-"""The certificates that machines have to trust, by the year that stands for them."""
+"""The certificates that machines must trust, by year."""
 
 LOADER = "bootmgfw.efi"
 LOADER_EX = "bootmgfw_EX.efi"
@@ -31,16 +32,14 @@ LOADER_EX = "bootmgfw_EX.efi"
 TELL_COMMAND = (
     "[Text.Encoding]::ASCII.GetString((Get-SecureBootUEFI db).bytes) -match 'Windows UEFI CA 2023'"
 )
-"""What PowerShell answers True to on a machine that trusts the authority of 2023 (KB5025885)."""
+"""PowerShell prints True for it on a machine that trusts the 2023 authority (KB5025885)."""
 
 
 def held(boot_files: Iterable[BootFile]) -> dict[str, str]:
-    """The loader for each authority, by the signatures that were found in the image.
-
-    A loader that Microsoft did not sign stands where its name says.
-    """
+    """The loader for each authority, by its signature."""
     signers = {file.name: file.signer for file in boot_files}
     found = {}
+    # A loader that neither authority signed, as in the Lab PE, counts as its name says.
     if LOADER in signers:
         by_name = AUTHORITY_2023 if signers[LOADER] == AUTHORITY_2023 else AUTHORITY_2011
         found[by_name] = LOADER
@@ -50,19 +49,18 @@ def held(boot_files: Iterable[BootFile]) -> dict[str, str]:
 
 
 def unsigned(names: Iterable[str]) -> dict[str, str]:
-    """The same by names alone, for versions whose signatures nobody noted."""
+    """The same by names alone, for versions of old releases, which recorded no signatures."""
     return held(BootFile(name, "", 0, "") for name in names if name in {LOADER, LOADER_EX})
 
 
 def choose(
     loaders: Mapping[str, str], *, machine: str = "", image: str = "", site: str = ""
 ) -> str:
-    """The file that is given as bootmgfw.efi, or "" where what is needed is not there."""
+    """The file that is served as bootmgfw.efi, or "" if the required one is missing."""
     if wanted := machine or image:
         return loaders.get(wanted, "")
     return loaders.get(site or AUTHORITY_2011) or next(iter(loaders.values()), "")
 
 
 def lacking(label: str, authority: str) -> str:
-    """Why an image cannot be given to who needs this authority, as a sentence's middle."""
     return f"{label} contains no UEFI boot loader signed by {AUTHORITIES[authority]}"

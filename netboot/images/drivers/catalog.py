@@ -1,6 +1,6 @@
-"""The rules of the driver catalog: what may be enabled, found, superseded and deleted."""
+"""The rules of the driver catalog: enabling, deleting, categories, newer versions, filters."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -15,7 +15,7 @@ CATEGORIES_LIMIT = 20
 
 
 class Signature(StrEnum):
-    """What vouches for a driver, as far as can be seen from outside."""
+    """How a driver is signed; netboot does not check whether the signature is valid."""
 
     CATALOG = "catalog file"
     SELF = "signed programs"
@@ -23,21 +23,14 @@ class Signature(StrEnum):
 
 
 def signature(driver: Driver) -> Signature:
-    """Whether a catalog file lies in the package, or its programs are signed themselves.
-
-    64-bit Windows loads no kernel driver without one of the two.
-    """
+    # 64-bit Windows loads a kernel driver only with a signed catalog file or signed programs.
     if driver.catalog_file:
         return Signature.CATALOG
     return Signature.SELF if driver.self_signed else Signature.NONE
 
 
 def check_enable(driver: Driver) -> None:
-    """Whether the driver may be enabled.
-
-    Raises:
-        InvalidInput: files are missing without which it loads nowhere.
-    """
+    """Raise InvalidInput if the driver lacks files without which it loads nowhere."""
     if driver.missing:
         names = ", ".join(driver.missing[:5])
         raise InvalidInput(
@@ -48,11 +41,7 @@ def check_enable(driver: Driver) -> None:
 
 
 def check_delete(driver: Driver, images: Sequence[str]) -> None:
-    """Whether the driver may be deleted; `images` are those whose recipe holds it.
-
-    Raises:
-        InUse: there are such images; they are named.
-    """
+    """Raise InUse if there are `images` whose recipe contains the driver."""
     if images:
         raise InUse(
             f"{driver.name} {driver.version} is in {', '.join(sorted(images))}",
@@ -61,11 +50,7 @@ def check_delete(driver: Driver, images: Sequence[str]) -> None:
 
 
 def clean_categories(words: Iterable[str]) -> tuple[str, ...]:
-    """Categories as an operator typed them, without repetition, in alphabetical order.
-
-    Raises:
-        InvalidInput: one cannot be printed or is too long, or there are too many.
-    """
+    """Categories as typed, without repetition, in alphabetical order. Raises InvalidInput."""
     found = {" ".join(word.split()): None for word in words if word.strip()}
     first = {word.casefold(): word for word in reversed(found)}
     for word in first.values():
@@ -80,27 +65,24 @@ def clean_categories(words: Iterable[str]) -> tuple[str, ...]:
 
 
 class Dated(Protocol):
-    """A version of a package, as far as its age goes."""
+    """A Driver or a DriverSummary."""
 
     @property
-    def date(self) -> str:
-        """ISO, or empty."""
-
+    def date(self) -> str: ...
     @property
-    def version(self) -> str:
-        """Four numbers."""
+    def version(self) -> str: ...
 
 
 def age(driver: Dated) -> tuple[str, tuple[int, ...]]:
-    """Sorts versions of one package, the newest last: by date as Windows does, then version."""
+    """The sort key for versions of a package, the newest last: by date as Windows, then version."""
     return driver.date, version_numbers(driver.version)
 
 
 def superseded(drivers: Iterable[Driver]) -> dict[str, str]:
-    """Which driver takes the place of which (digests), for all that are outdated.
+    """The newer driver for each outdated one (digests).
 
-    A driver is outdated when a newer version of the same package claims all of its ids on all
-    of its architectures.
+    A driver is outdated if a newer version of the same package claims all its ids on all its
+    architectures.
     """
     families: dict[tuple[str, str], list[Driver]] = {}
     for driver in drivers:
@@ -129,28 +111,11 @@ def _claims(driver: Driver) -> frozenset[tuple[Architecture, str]]:
     )
 
 
-def search_text(driver: Driver) -> str:
-    """All searchable text of a driver, in lower case; stored with the driver."""
-    descriptions = dict.fromkeys(model.description for model in driver.models)
-    words = (
-        driver.name,
-        driver.inf_name,
-        driver.provider,
-        driver.class_name,
-        driver.version,
-        driver.date,
-        *driver.categories,
-        *descriptions,
-        *driver.hardware_ids,
-    )
-    return "\n".join(words).casefold()
-
-
 @dataclass(frozen=True, slots=True)
 class DriverFilter:
-    """Which drivers to show; what is None or empty does not narrow.
+    """Which drivers to show; None and empty values mean all.
 
-    `text` is words that must all occur in `search_text`; a device's id may be pasted whole.
+    `text` are words that must all occur, in names or ids; it may be the complete id of a device.
     """
 
     text: str = ""
@@ -160,22 +125,3 @@ class DriverFilter:
     signature: Signature | None = None
     has_findings: bool | None = None
     category: str = ""
-
-    def accepts(self, driver: Driver, *, text: Callable[[Driver], str] = search_text) -> bool:
-        """Whether to show this driver. `text` may give a stored search text."""
-        return (
-            self.kind in {None, driver.kind}
-            and (self.architecture is None or self.architecture in driver.architectures)
-            and self.enabled in {None, driver.enabled}
-            and self.signature in {None, signature(driver)}
-            and self.has_findings in {None, bool(driver.findings)}
-            and (not self.category or self.category in driver.categories)
-            and self._found(driver, text)
-        )
-
-    def _found(self, driver: Driver, text: Callable[[Driver], str]) -> bool:
-        words = self.text.casefold().split()
-        if not words:
-            return True
-        haystack = text(driver)
-        return all(word in haystack for word in words)

@@ -1,11 +1,10 @@
-"""A device of a machine, and the names by which Windows looks for its driver.
+"""A device of a machine, and the ids by which Windows finds its driver.
 
-Microsoft: "Identifiers for PCI Devices". Devices come from a list of PNPDeviceIDs, from
-`lspci -nn` (best with -v), from a boot image's report (`vvvv:dddd:class:subsystem`), or from
-iPXE's bus id; one reader takes them all, line by line.
+Microsoft: "Identifiers for PCI Devices". One parser reads, line by line, PNPDeviceIDs, the output
+of `lspci -nn` (best with -v), the report of a boot image (`vvvv:dddd:class:subsystem`) and the bus
+id of iPXE.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from re import ASCII, IGNORECASE, Match, Pattern
 from re import compile as compile_pattern
@@ -18,18 +17,18 @@ WINDOWS_10 = 10240
 MAX_TEXT = 1 << 20
 MAX_DEVICES = 2000
 
-# Programming interfaces where a list names only base and sub class (plain `lspci -nn` does):
-# the one that is found in practice, for Windows' own drivers claim six digits.
+# Windows' own drivers claim class codes of six digits, but `lspci -nn` prints four. These are the
+# programming interfaces that such devices have in practice: AHCI, NVMe, Ethernet, xHCI.
 USUAL_INTERFACE = MappingProxyType({"0106": "01", "0108": "02", "0200": "00", "0C03": "30"})
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A PCI device; hexadecimal digits in upper case, empty where not known.
+    """A PCI device; hexadecimal digits in upper case, empty if unknown.
 
-    `subsystem` is as in SUBSYS_: subsystem id, then its vendor. `class_code` has four digits
-    or six. A device on another bus has `other_ids` instead, best first. `said_kind` is what
-    its source said that it is for.
+    `subsystem` is as in SUBSYS_: subsystem id, then its vendor. `class_code` has four or six
+    digits. A device on another bus has `other_ids` instead, best first. `said_kind` is the kind
+    that its source gave.
     """
 
     vendor: str = ""
@@ -43,24 +42,19 @@ class Device:
 
     @property
     def kind(self) -> DriverKind | None:
-        """What it is for, by its class code or by what was said; None where nobody knows."""
+        """Its kind, by class code or by its source; None if unknown."""
         if self.class_code:
             return _KIND_OF_CLASS.get(self.class_code[:2], DriverKind.OTHER)
         return self.said_kind
 
     @property
     def label(self) -> str:
-        """A name for people: what it is called, else `8086:15BE`."""
         if self.name:
             return self.name
         return f"{self.vendor}:{self.device}" if self.vendor else "".join(self.other_ids[:1])
 
     def hardware_ids(self, build: int) -> tuple[str, ...]:
-        """The ids that Windows of this build reports as the device's own, most exact first.
-
-        Windows 10 moved the ids without a subsystem to the compatible ones (the note in
-        "Identifiers for PCI Devices"; Device Manager shows it).
-        """
+        """The hardware ids that Windows of this build reports, most specific first."""
         if not self.vendor:
             return self.other_ids
         chip = f"PCI\\VEN_{self.vendor}&DEV_{self.device}"
@@ -69,12 +63,13 @@ class Device:
             board = f"{chip}&SUBSYS_{self.subsystem}"
             exact = [f"{board}&REV_{self.revision}"] if self.revision else []
             exact.append(board)
+        # Windows 10 reports ids without a subsystem as compatible ids ("Identifiers for PCI
+        # Devices", note; Device Manager shows it), so a driver for the board outranks them.
         plain = [] if build >= WINDOWS_10 else self._chip_ids(chip)
         return (*exact, *plain, *(f"{chip}&CC_{code}" for code in self._class_codes()))
 
-    def compatible_ids(self, build: int) -> tuple[str, ...]:
-        """The ids of devices that it is like, closest first. `build` counts as above."""
-        del build  # the list is the same in all versions; what was a hardware id wins there
+    def compatible_ids(self) -> tuple[str, ...]:
+        """The compatible ids, most specific first; older builds have some in both lists."""
         if not self.vendor:
             return ()
         vendor = f"PCI\\VEN_{self.vendor}"
@@ -139,18 +134,14 @@ _BUS_ID = _pattern(r"01[:-]?([0-9a-f]{2})[:-]?([0-9a-f]{2})[:-]?([0-9a-f]{2})[:-
 
 @dataclass(frozen=True, slots=True)
 class ParsedDevices:
-    """What a text said. `unread` are the lines that nobody understood."""
+    """The devices in a text; `unread` are lines that could not be parsed."""
 
     devices: tuple[Device, ...]
     unread: tuple[str, ...] = ()
 
 
 def parse_devices(text: str) -> ParsedDevices:
-    """Devices out of any of the lists that machines and people produce.
-
-    Raises:
-        InvalidInput: the text is too long, or says nothing about devices.
-    """
+    """The devices in a list of any kind. Raises InvalidInput if it is too long or has none."""
     if len(text) > MAX_TEXT:
         raise InvalidInput("the device list is larger than one megabyte")
     found: list[Device] = []
@@ -174,14 +165,14 @@ def parse_devices(text: str) -> ParsedDevices:
 
 
 def from_report(text: str) -> tuple[Device, ...]:
-    """The devices of a boot image's report; none where it names none."""
+    """The devices in the report of a boot image."""
     tokens = text.replace(",", " ").split()
     found = (_REPORTED.fullmatch(token) for token in tokens)
     return tuple(dict.fromkeys(_reported(match) for match in found if match))
 
 
 def from_bus_id(text: str) -> Device | None:
-    """The network card that iPXE names as `01:80:86:10:0e` or `8086:100e`; None if it can't be."""
+    """The network card that iPXE calls `01:80:86:10:0e` or `8086:100e`; None if invalid."""
     match = _BUS_ID.fullmatch(text.strip())
     if match:
         vendor, device = (match[1] + match[2]).upper(), (match[3] + match[4]).upper()
@@ -191,9 +182,11 @@ def from_bus_id(text: str) -> Device | None:
 
 
 def _line(line: str) -> list[Device]:
-    """The devices of one line: by far most lines name one or none."""
-    if pnp := list(_PNP.finditer(line)):
-        return [_pnp(match, line) for match in pnp[:1]]
+    """The devices of one line."""
+    if match := _PNP.search(line):
+        vendor, device, subsystem, revision, code = (word.upper() for word in match.groups(""))
+        kind = _kind_in(line.replace(match[0], ""))
+        return [Device(vendor, device, subsystem, revision, code, said_kind=kind)]
     if match := _LSPCI_NAMES.match(line):
         code, name, vendor, device, revision, interface = match.groups("")
         return [_lspci(vendor, device, revision, code + interface, name)]
@@ -201,46 +194,28 @@ def _line(line: str) -> list[Device]:
         code, vendor, device, revision, interface = match.groups("")
         return [_lspci(vendor, device, revision, code + interface, "")]
     if match := _USB.search(line) or _VMBUS.search(line):
-        return [_other_bus(match, line)]
+        whole = match[0].replace("\\\\", "\\").upper()
+        ids = tuple(dict.fromkeys((whole, _REVISION.sub("", whole))))
+        return [Device(other_ids=ids, said_kind=_kind_in(line))]
     if _BUS_ID.fullmatch(line.strip()) and (card := from_bus_id(line)):
         return [card]
-    return list(_tokens(line))
-
-
-def _tokens(line: str) -> Iterable[Device]:
-    """A line of nothing but `vvvv:dddd` words."""
     words = line.replace(",", " ").split()
-    if all(_REPORTED.fullmatch(word) for word in words):
-        return from_report(line)
-    return ()
+    return list(from_report(line)) if all(map(_REPORTED.fullmatch, words)) else []
 
 
-def _pnp(match: Match[str], line: str) -> Device:
-    vendor, device, subsystem, revision, code = (word.upper() for word in match.groups(""))
-    rest = line.replace(match[0], "")
-    word = _CLASS_WORD.search(rest)
-    kind = _KIND_OF_WORD[word[1].lower()] if word else None
-    return Device(vendor, device, subsystem, revision, code, said_kind=kind)
+def _kind_in(text: str) -> DriverKind | None:
+    word = _CLASS_WORD.search(text)
+    return _KIND_OF_WORD[word[1].lower()] if word else None
 
 
 def _lspci(vendor: str, device: str, revision: str, code: str, name: str) -> Device:
-    # lspci keeps quiet about revision 0, which Windows names like any other.
+    # lspci does not print revision 0; Windows has REV_00 in its ids.
     return Device(
         vendor=vendor.upper(),
         device=device.upper(),
         revision=revision.upper() or "00",
         class_code=code.upper(),
         name=name.strip()[:120],
-    )
-
-
-def _other_bus(match: Match[str], line: str) -> Device:
-    whole = match[0].replace("\\\\", "\\").upper()
-    plain = _REVISION.sub("", whole)
-    word = _CLASS_WORD.search(line)
-    return Device(
-        other_ids=tuple(dict.fromkeys((whole, plain))),
-        said_kind=_KIND_OF_WORD[word[1].lower()] if word else None,
     )
 
 
@@ -252,14 +227,13 @@ def _reported(match: Match[str]) -> Device:
 
 
 def _matters(line: str) -> bool:
-    """Whether somebody should hear that this line was not read.
+    """Whether to report that this line was not read.
 
-    Details below an lspci line, table heads and devices on buses without boot drivers are
-    left out in silence.
+    Not details below an lspci line, table heads, or devices on buses without boot drivers.
     """
     return (
         bool(line.strip())
         and not line[0].isspace()
         and not _OTHER_BUS.search(line)
-        and (any(character.isdigit() for character in line))
+        and any(character.isdigit() for character in line)
     )

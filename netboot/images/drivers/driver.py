@@ -1,4 +1,4 @@
-"""A driver package: one INF with the files that it names, known by its content."""
+"""A driver package: an INF with its files, identified by their content."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +13,7 @@ SYSTEM_CLASS = "4d36e97d-e325-11ce-bfc1-08002be10318"
 
 
 class DriverKind(StrEnum):
-    """What a driver is for, as far as booting is concerned."""
+    """What a driver is for, seen from a boot."""
 
     NETWORK = "network"
     STORAGE = "storage"
@@ -33,7 +33,7 @@ KIND_BY_CLASS = {
 class DriverFile:
     """One file of a package: `path` is relative to the INF's folder, with forward slashes.
 
-    `architectures` tells for which ones the INF needs it; empty means for all.
+    The INF needs it for these `architectures`; empty means for all.
     """
 
     path: str
@@ -43,17 +43,13 @@ class DriverFile:
 
 
 class Span(NamedTuple):
-    """Builds of Windows on one architecture; `maximum_build` is the first that is not meant.
-
-    0 for that means all that come.
-    """
+    """Windows builds on one architecture; `maximum_build` is the first after them, 0 for none."""
 
     architecture: Architecture
     minimum_build: int
     maximum_build: int
 
     def holds(self, build: int) -> bool:
-        """Whether this build is meant."""
         return self.minimum_build <= build and not (
             self.maximum_build and build >= self.maximum_build
         )
@@ -63,11 +59,10 @@ class Span(NamedTuple):
 class Model:
     """Devices that the driver claims with one line of its INF, on one architecture.
 
-    Ids are in upper case and in the INF's order. Lines that differ only in the hardware id
-    are one model. It counts on Windows builds from `minimum_build` up to but not
-    including `maximum_build` (0: no end), for an INF may say different things to different
-    Windows. `feature_score` and `decorated` (the install section is one for NT) count in
-    the ranking; lower scores are better.
+    Ids are in upper case and in the INF's order. Lines that differ only in the hardware id are one
+    model. It is valid on Windows builds from `minimum_build` to before `maximum_build` (0: no
+    end). `feature_score` (lower is better) and `decorated` (the install section is one for NT)
+    affect the rank.
     """
 
     architecture: Architecture
@@ -82,7 +77,6 @@ class Model:
 
     @property
     def span(self) -> Span:
-        """On what Windows PE it counts."""
         return Span(self.architecture, self.minimum_build, self.maximum_build)
 
 
@@ -90,15 +84,13 @@ class Model:
 class Driver:
     """A driver package in the catalog.
 
-    `digest` names the content: it is computed over the sorted (path, digest) list of
-    `files`, so the same package imported twice is the same driver.
-    `date` is ISO (YYYY-MM-DD) or empty where the INF has none that can be read.
-    `findings` are sentences about what is doubtful (missing payload, no catalog file).
-    `catalog_file` is the path of the catalog file in `files`, empty where there is none;
-    `catalog_checked` that it was read and knows the INF and every program by its digest;
-    `self_signed` tells that every .sys carries a signature of its own. `missing` names
-    payload files without which the package loads on no architecture.
-    `categories` are the operator's own words.
+    `digest` is computed over the sorted (path, digest) list of `files`, so the same package
+    imported twice is the same driver. `date` is ISO (YYYY-MM-DD), or empty if the INF has no valid
+    one. `findings` are sentences about doubts (missing files, no catalog file). `catalog_file` is
+    the path of the catalog file in `files`, or empty; `catalog_checked` is whether it contains the
+    digests of the INF and of every program; `self_signed` is whether every .sys has its own
+    signature. Without the `missing` files the package loads on no architecture. `categories` are
+    the operator's own words.
     """
 
     digest: str
@@ -122,17 +114,15 @@ class Driver:
 
     @property
     def kind(self) -> DriverKind:
-        """What the driver is for."""
         return KIND_BY_CLASS.get(self.class_guid.strip("{}").lower(), DriverKind.OTHER)
 
     @property
     def size(self) -> int:
-        """Bytes of all files together."""
         return sum(file.size for file in self.files)
 
     @property
     def hardware_ids(self) -> tuple[str, ...]:
-        """All ids the driver claims, hardware and compatible, without repetition."""
+        """All ids that the driver claims, hardware and compatible, without repetition."""
         ids: list[str] = []
         for model in self.models:
             ids += model.hardware_ids

@@ -1,15 +1,15 @@
-"""Drivers that a Windows PE brings along: what its own INFs drive, told once at import.
+"""Inbox drivers: what the INFs of a Windows PE itself drive, read once at import.
 
-Only network and storage count. An INF whose program is not in the image drives nothing there,
-though Windows would list it.
+Only network and storage count. Windows PE has INFs without their .sys file: they drive nothing.
 """
 
 from collections.abc import Container
 from dataclasses import dataclass
+from typing import Any
 
 from netboot.formats.inf.inf import Inf, InfModel
 from netboot.images.architecture import Architecture
-from netboot.images.drivers.driver import KIND_BY_CLASS, Driver, DriverKind, Model
+from netboot.images.drivers.driver import KIND_BY_CLASS, Driver, DriverKind, Model, Span
 from netboot.images.drivers.matching import NEWEST
 from netboot.images.drivers.package import CLASS_OF_NAME, INF_WORD
 
@@ -18,7 +18,7 @@ _BOOT_KINDS = frozenset({DriverKind.NETWORK, DriverKind.STORAGE})
 
 @dataclass(frozen=True, slots=True)
 class InboxDriver:
-    """One INF of a Windows PE, with the ids that it drives on this very image."""
+    """An INF of a Windows PE, with the ids that it drives there."""
 
     inf_name: str
     provider: str
@@ -28,14 +28,19 @@ class InboxDriver:
     hardware_ids: tuple[str, ...]
     compatible_ids: tuple[str, ...] = ()
 
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> "InboxDriver":
+        ids = {name: tuple(data[name]) for name in ("hardware_ids", "compatible_ids")}
+        return InboxDriver(**{**data, **ids})
+
 
 def read_inbox(
     inf: Inf, inf_name: str, *, architecture: Architecture, build: int, programs: Container[str]
 ) -> InboxDriver | None:
-    """What an INF of the image drives there; None where that is no network and no disk.
+    """What an INF of the image drives there; None if that is neither network nor storage.
 
-    `programs` are the .sys files of the image by their bare names in lower case. `build` is
-    the image's, 0 where it is not known.
+    `programs` are the names of the image's .sys files in lower case. `build` is that of the
+    image, 0 if unknown.
     """
     guid = inf.version.class_guid or CLASS_OF_NAME.get(inf.version.class_name.lower(), "")
     guid = guid.strip("{}").lower()
@@ -45,7 +50,9 @@ def read_inbox(
     models = [
         model
         for model in inf.models
-        if model.architecture == word and _spans(model, build) and _can_start(model, programs)
+        if model.architecture == word
+        and Span(architecture, model.minimum_build, model.maximum_build).holds(build)
+        and _can_start(model, programs)
     ]
     if not models:
         return None
@@ -61,14 +68,14 @@ def read_inbox(
 
 
 def inside(drivers: tuple[InboxDriver, ...], architecture: Architecture) -> tuple[Driver, ...]:
-    """The same as drivers, to be held against devices. Windows trusts its own."""
+    """The same as drivers, to compare with devices."""
     return tuple(_driver(one, architecture) for one in drivers)
 
 
 def _driver(one: InboxDriver, architecture: Architecture) -> Driver:
     models = [Model(architecture, "part of this Windows PE", one.hardware_ids)]
     if one.compatible_ids:
-        # Their places in the INF are gone; as first compatible ids they rank as they can best.
+        # Their positions in the INF are not stored: give each the best rank it could have.
         models += [Model(architecture, "", (), (text,)) for text in one.compatible_ids]
     return Driver(
         digest=f"inbox:{one.inf_name}",
@@ -82,19 +89,13 @@ def _driver(one: InboxDriver, architecture: Architecture) -> Driver:
         architectures=frozenset({architecture}),
         models=tuple(models),
         files=(),
-        catalog_file="part of Windows",
+        catalog_file="part of Windows",  # inbox drivers rank as signed
         enabled=True,
     )
 
 
-def _spans(model: InfModel, build: int) -> bool:
-    return model.minimum_build <= build and not (
-        model.maximum_build and build >= model.maximum_build
-    )
-
-
 def _can_start(model: InfModel, programs: Container[str]) -> bool:
-    """Whether the program that would drive the device lies in the image, as far as is said."""
+    """Whether the image has the program of the function driver, if the INF names one."""
     driving = model.install.function_driver
     return all(
         service.binary.lower() in programs

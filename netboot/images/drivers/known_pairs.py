@@ -1,8 +1,7 @@
-"""Known pairs: drivers that experience says do not get along in Windows PE.
+"""Known pairs: drivers that are reported to conflict in Windows PE.
 
-Hardware ids and services show many conflicts, not all: some packages spoil each other's work
-though no INF says so. A pair names two kinds of drivers by pattern and what is wrong with them
-together, with its source. This module compares drivers with these pairs.
+Hardware ids and services show many conflicts, but not all: some packages break each other although
+no INF shows it. A pair has patterns for two kinds of drivers, the problem, and its source.
 """
 
 import re
@@ -26,7 +25,7 @@ _VERSION = re.compile(r"\d{1,9}(\.\d{1,9}){0,3}")
 
 
 class Trouble(StrEnum):
-    """What is wrong with the two."""
+    """The problem of a pair."""
 
     APART = "apart"
     """They cannot be in the same boot image."""
@@ -40,11 +39,10 @@ class Trouble(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Which drivers are meant: those that fit all that is said.
+    """Selects drivers by all given values; empty ones select all.
 
-    `inf` and `service` are names with * and ?, several with blanks between them; `provider` are
-    patterns with commas between them. `since` is the first version that is meant and `before`
-    the first that is not any more. What is empty does not narrow.
+    `inf` and `service` are patterns with * and ?, separated by blanks; those of `provider` are
+    separated by commas. `since` is the first version, `before` the first version after them.
     """
 
     inf: str = ""
@@ -55,7 +53,6 @@ class Side:
 
     @property
     def label(self) -> str:
-        """What is meant, in words."""
         words = [self.inf or (f"service {self.service}" if self.service else "any driver")]
         if self.inf and self.service:
             words.append(f"with service {self.service}")
@@ -68,7 +65,6 @@ class Side:
         return " ".join(words)
 
     def fits(self, driver: Driver) -> bool:
-        """Whether this driver is meant."""
         version = version_numbers(driver.version)
         return (
             _any_fits(self.inf.split(), (driver.inf_name,))
@@ -81,10 +77,9 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class KnownPair:
-    """Two kinds of drivers, what is wrong with them together, and how that is known.
+    """Two kinds of drivers that conflict. `source` is the address of a report.
 
-    `source` is the address of the report, or for a pair of the site's own (`own`) what its
-    administrator noted.
+    A pair that the site's administrators added (`own`) has their note as its source.
     """
 
     id: str
@@ -97,7 +92,6 @@ class KnownPair:
 
     @property
     def rule(self) -> str:
-        """What holds for the two, in one sentence."""
         one, other = self.first.label, self.second.label
         match self.trouble:
             case Trouble.APART:
@@ -110,7 +104,7 @@ class KnownPair:
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """Drivers at hand that a known pair is about."""
+    """Drivers to which a known pair applies."""
 
     pair: KnownPair
     first: tuple[Driver, ...]
@@ -118,11 +112,7 @@ class Clash:
 
 
 def check_pair(pair: KnownPair) -> KnownPair:
-    """The pair without blanks around its texts.
-
-    Raises:
-        InvalidInput: a side names no driver or all of them, or a text cannot be used.
-    """
+    """The pair with clean texts. Raises InvalidInput if a side selects no driver, or all."""
     reason, source = " ".join(pair.reason.split()), " ".join(pair.source.split())
     if not reason:
         raise InvalidInput(
@@ -142,13 +132,13 @@ def check_pair(pair: KnownPair) -> KnownPair:
 
 
 def clashes(pairs: Iterable[KnownPair], drivers: Sequence[Driver]) -> tuple[Clash, ...]:
-    """What the pairs hold against these drivers in one image, loaded in this order."""
+    """The conflicts of these drivers in one image, loaded in this order."""
     found = (_clash(pair, drivers) for pair in pairs)
     return tuple(clash for clash in found if clash is not None)
 
 
 def partners(pairs: Iterable[KnownPair], driver: Driver) -> tuple[tuple[KnownPair, Side], ...]:
-    """The pairs that are about a driver, each with the side that it should be held against."""
+    """The pairs that apply to a driver, each with its other side."""
     found = []
     for pair in pairs:
         if pair.first.fits(driver):
@@ -159,9 +149,9 @@ def partners(pairs: Iterable[KnownPair], driver: Driver) -> tuple[tuple[KnownPai
 
 
 def arranged(pairs: Iterable[KnownPair], drivers: Sequence[Driver]) -> tuple[Driver, ...]:
-    """The drivers in an order that the pairs ask for, otherwise as they were.
+    """The drivers in an order that the pairs require, otherwise unchanged.
 
-    Each pair is given its turn once, so pairs that contradict each other end somewhere.
+    Each pair is applied once, so pairs that contradict each other do not loop.
     """
     order = list(drivers)
     for pair in pairs:
@@ -175,7 +165,7 @@ def arranged(pairs: Iterable[KnownPair], drivers: Sequence[Driver]) -> tuple[Dri
         ]
         if late:
             kept = [driver for driver in order if driver not in late]
-            at = kept.index(later[0])  # nothing that must go first stands before it: it is kept
+            at = kept.index(later[0])
             order = [*kept[:at], *late, *kept[at:]]
     return tuple(order)
 
@@ -183,9 +173,8 @@ def arranged(pairs: Iterable[KnownPair], drivers: Sequence[Driver]) -> tuple[Dri
 def several_versions(drivers: Sequence[Driver]) -> tuple[tuple[Driver, ...], ...]:
     """Versions of one package among these drivers that share an architecture, the newest last.
 
-    Windows PE keeps the program that it loads first, whatever the ranks say (Microsoft,
-    "Limitations of $WinPeDriver$ when used in conjunction with other driver injection
-    methods").
+    Windows PE keeps the program that it loads first, whatever the ranks (Microsoft, "Limitations
+    of $WinPeDriver$ when used in conjunction with other driver injection methods").
     """
     groups: dict[tuple[str, str, Architecture], list[Driver]] = {}
     for driver in drivers:
@@ -209,7 +198,7 @@ def _clash(pair: KnownPair, drivers: Sequence[Driver]) -> Clash | None:
         if at != where
         and pair.second.fits(there)
         and here.architectures & there.architectures
-        and _troubled(pair, drivers, at, where)
+        and _conflict(pair, drivers, at, where)
     ]
     if not couples:
         return None
@@ -218,20 +207,16 @@ def _clash(pair: KnownPair, drivers: Sequence[Driver]) -> Clash | None:
     return Clash(pair, tuple(first), tuple(second))
 
 
-def _troubled(pair: KnownPair, drivers: Sequence[Driver], at: int, where: int) -> bool:
+def _conflict(pair: KnownPair, drivers: Sequence[Driver], at: int, where: int) -> bool:
     match pair.trouble:
         case Trouble.APART:
             return True
         case Trouble.ORDER:
             return at > where
         case Trouble.RELEASE:
-            wanted = _release(drivers[at])
+            wanted = version_numbers(drivers[at].version)[:2]
             others = (one for one in drivers if pair.second.fits(one))
-            return all(_release(one) != wanted for one in others)
-
-
-def _release(driver: Driver) -> tuple[int, ...]:
-    return version_numbers(driver.version)[:2]
+            return all(version_numbers(one.version)[:2] != wanted for one in others)
 
 
 def _check_side(side: Side) -> Side:

@@ -1,11 +1,11 @@
-"""Which driver a device will get, as Windows plug and play decides it.
+"""Which driver a device gets, by the rules of Windows plug and play.
 
-Microsoft: "How Windows Ranks Drivers", "Driver Rank Example". A rank is 0xSSGGTHHH:
-signature, feature score, kind of match, position in the lists. The lowest rank wins, then the
-newer date, then the higher version.
+Microsoft: "How Windows Ranks Drivers", "Driver Rank Example". A rank is 0xSSGGTHHH: signature,
+feature score, type of match, positions in the lists. The lowest rank wins, then the newest date,
+then the highest version.
 """
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Protocol
@@ -15,10 +15,10 @@ from netboot.images.drivers.device import Device
 from netboot.images.drivers.driver import Driver, Model, Span
 
 NEWEST = 1 << 29
-"""The build to ask for where the image's is not known: newer than all that INFs name."""
+"""The build if that of the image is unknown: newer than all in INFs."""
 
-# SIGNERSCORE_* of setupapi.h. That a catalog file lies there is all that we know: Windows
-# would look inside. Since Windows 7 all trusted signers count alike.
+# SIGNERSCORE_* of setupapi.h. netboot counts a driver with a catalog file as signed; Windows
+# verifies it. Since Windows 7 all trusted signers have the same score.
 SIGNED = 0x0D
 UNSIGNED = 0x80
 UNSIGNED_AND_UNDECORATED = 0xC0
@@ -38,7 +38,7 @@ _HOW = {
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A driver that would take a device, by `device_id`, with `rank` (lower is better)."""
+    """A driver that matches a device by `device_id`, with its `rank` (lower is better)."""
 
     driver: Driver
     model: Model
@@ -47,14 +47,13 @@ class Match:
 
     @property
     def order(self) -> tuple[int, int, tuple[int, ...], str]:
-        """Sorts the best match first; the digest only makes the order the same every day."""
+        """The sort key, best match first; the digest only makes the order stable."""
         date = int(self.driver.date.replace("-", "") or 0)
         version = tuple(-number for number in version_numbers(self.driver.version))
         return self.rank, -date, version, self.driver.digest
 
     @property
     def explanation(self) -> str:
-        """Why this driver, in one sentence."""
         how = _HOW[self.rank & 0xF000]
         trust = {SIGNED: "signed"}.get(self.rank >> 24, "not signed")
         dated = " of ".join(part for part in (self.driver.version, self.driver.date) if part)
@@ -62,36 +61,25 @@ class Match:
 
 
 class Package(Protocol):
-    """A driver as far as conflicts go: whole, or as lists show it."""
+    """What conflicts need of a driver: a Driver or a DriverSummary."""
 
     @property
-    def digest(self) -> str:
-        """It names the content."""
-
+    def digest(self) -> str: ...
     @property
-    def name(self) -> str:
-        """What people call it."""
-
+    def name(self) -> str: ...
     @property
-    def inf_name(self) -> str:
-        """With the provider it names the package of which this is a version."""
-
+    def inf_name(self) -> str: ...
     @property
-    def provider(self) -> str:
-        """Who made it."""
-
+    def provider(self) -> str: ...
     @property
-    def version(self) -> str:
-        """Four numbers."""
-
+    def version(self) -> str: ...
     @property
-    def enabled(self) -> bool:
-        """Whether it may be added to images."""
+    def enabled(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Drivers that claim one hardware id on one architecture, in no order."""
+    """Drivers that claim the same hardware id on one architecture, in no order."""
 
     hardware_id: str
     architecture: Architecture
@@ -99,7 +87,7 @@ class Conflict:
 
 
 class _Claim(NamedTuple):
-    """One id of one model: `position` 0 is the hardware id, 1 the first compatible one."""
+    """An id of a model: `position` 0 is the hardware id, 1 the first compatible one."""
 
     driver: Driver
     model: Model
@@ -107,7 +95,7 @@ class _Claim(NamedTuple):
 
 
 class _DeviceId(NamedTuple):
-    """One of a device's ids; `position` in its list."""
+    """An id of a device and its `position` in its list."""
 
     text: str
     position: int
@@ -115,31 +103,16 @@ class _DeviceId(NamedTuple):
 
 
 def version_numbers(version: str) -> tuple[int, ...]:
-    """`1.2.3` as (1, 2, 3, 0); what is no number counts as nought."""
+    """`1.2.3` as (1, 2, 3, 0); what is not a number counts as 0."""
     numbers = [int(part) if part.isdecimal() else 0 for part in version.split(".")[:4]]
     return tuple(numbers + [0] * (4 - len(numbers)))
-
-
-def rank(
-    device: Device, driver: Driver, architecture: Architecture, *, build: int = NEWEST
-) -> Match | None:
-    """How well a driver fits a device on Windows PE of this architecture and build, or not."""
-    found = DriverIndex((driver,)).matches(device, architecture, build=build)
-    return found[0] if found else None
-
-
-def best(
-    device: Device, drivers: Iterable[Driver], architecture: Architecture, *, build: int = NEWEST
-) -> Match | None:
-    """The driver that the device gets among these. For many devices make a DriverIndex."""
-    return DriverIndex(drivers).best(device, architecture, build=build)
 
 
 class DriverIndex:
     """Drivers by the ids that they claim, for many devices.
 
-    A claim is kept as one number (model, then position), for a catalog has a million of them
-    and most ids are claimed once.
+    A claim is stored as one number (model and position): a catalog has a million of them, and
+    most ids are claimed once.
     """
 
     def __init__(self, drivers: Iterable[Driver]) -> None:
@@ -175,11 +148,18 @@ class DriverIndex:
     def matches(
         self, device: Device, architecture: Architecture, *, build: int = NEWEST
     ) -> list[Match]:
-        """Every driver that would take the device, the one that gets it first."""
+        """Every driver that matches the device, the best first."""
         found: dict[str, Match] = {}
-        for identifier in _device_ids(device, build, self._first):
+        lists = ((device.hardware_ids(build), True), (device.compatible_ids(), False))
+        identifiers = [
+            _DeviceId(text, position, is_hardware)
+            for ids, is_hardware in lists
+            for position, text in enumerate(ids)
+        ]
+        for identifier in identifiers:
             for claim in self._claims_of(identifier.text):
-                if not _counts(claim.model, architecture, build):
+                span = claim.model.span
+                if span.architecture is not architecture or not span.holds(build):
                     continue
                 match = _match(identifier, claim)
                 rival = found.get(claim.driver.digest)
@@ -190,7 +170,7 @@ class DriverIndex:
     def best(
         self, device: Device, architecture: Architecture, *, build: int = NEWEST
     ) -> Match | None:
-        """The driver that the device gets; a device asked for again is known."""
+        """The driver that the device gets; the answers are cached."""
         key = (device, architecture, build)
         if key not in self._known:
             self._known[key] = next(iter(self.matches(device, architecture, build=build)), None)
@@ -198,10 +178,7 @@ class DriverIndex:
 
     @cached_property
     def conflicts(self) -> tuple[Conflict, ...]:
-        """Hardware ids that two different drivers claim, on the same builds.
-
-        Two versions of one package are no conflict: the newer one is meant.
-        """
+        """Hardware ids that two different packages claim on the same builds."""
         return id_conflicts(
             (
                 identifier,
@@ -216,14 +193,14 @@ class DriverIndex:
 
 
 def family(driver: Package) -> tuple[str, str]:
-    """What the versions of one package share: who made it, and its INF's name."""
+    """What the versions of a package have in common: the provider and the name of the INF."""
     return driver.provider.casefold(), driver.inf_name.casefold()
 
 
 def id_conflicts(
     claimed: Iterable[tuple[str, Sequence[tuple[Package, Span]]]],
 ) -> tuple[Conflict, ...]:
-    """Those of the hardware ids on which packages conflict; each comes with who claims it where."""
+    """The conflicts among hardware ids, each given with the packages that claim it, and where."""
     found = []
     for identifier, claims in claimed:
         for architecture in {span.architecture for _, span in claims}:
@@ -234,7 +211,7 @@ def id_conflicts(
 
 
 def service_clashes(drivers: Iterable[Driver]) -> tuple[Conflict, ...]:
-    """As `service_conflicts`, of whole drivers."""
+    """`service_conflicts` of whole drivers."""
     return service_conflicts(
         (driver, {(m.service.casefold(), m.architecture) for m in driver.models if m.service})
         for driver in drivers
@@ -244,11 +221,11 @@ def service_clashes(drivers: Iterable[Driver]) -> tuple[Conflict, ...]:
 def service_conflicts(
     installing: Iterable[tuple[Package, Iterable[tuple[str, Architecture]]]],
 ) -> tuple[Conflict, ...]:
-    """Packages of different makers or names that install a service of one name.
+    """Packages of different families that install a service of the same name.
 
-    Windows has one service of a name: the package that is loaded later takes it over, and the
-    other's devices run, or fail, with a program that was not made for them. Each package comes
-    with the names of its services, without case; `hardware_id` of the result holds the name.
+    Windows has one service of each name: the package that is loaded later replaces it, and the
+    devices of the other one run, or fail, with the wrong program. Each package is given with the
+    casefolded names of its services; `hardware_id` in the result is the name.
     """
     users: dict[tuple[str, Architecture], dict[tuple[str, str], Package]] = {}
     for driver, installed in installing:
@@ -262,7 +239,10 @@ def service_conflicts(
 
 
 def _rivals(claims: list[tuple[Package, Span]]) -> tuple[Package, ...]:
-    """The drivers that claim an id on the same build as a driver of another family."""
+    """The drivers that claim an id on the same build as a driver of another family.
+
+    Versions of one package are no conflict: Windows takes the newest.
+    """
     drivers: dict[str, Package] = {}
     for build in {span.minimum_build for _, span in claims}:
         active = [driver for driver, span in claims if span.holds(build)]
@@ -271,23 +251,9 @@ def _rivals(claims: list[tuple[Package, Span]]) -> tuple[Package, ...]:
     return tuple(drivers.values())
 
 
-def _counts(model: Model, architecture: Architecture, build: int) -> bool:
-    return model.architecture is architecture and model.span.holds(build)
-
-
-def _device_ids(device: Device, build: int, known: Container[str]) -> list[_DeviceId]:
-    """The device's ids that somebody claims, with their places in its lists."""
-    lists = ((device.hardware_ids(build), True), (device.compatible_ids(build), False))
-    return [
-        _DeviceId(text, position, is_hardware)
-        for ids, is_hardware in lists
-        for position, text in enumerate(ids)
-        if text in known
-    ]
-
-
 def _match(identifier: _DeviceId, claim: _Claim) -> Match:
-    """The rank as in "Driver Rank Example": the table's rows and columns."""
+    # The rows and columns of the table in "Driver Rank Example": a hardware id of the device
+    # outranks a compatible one, then a hardware id of the INF a compatible one.
     if identifier.is_hardware:
         kind = _HARDWARE_COMPATIBLE if claim.position else _HARDWARE_HARDWARE
         score = kind + identifier.position
@@ -296,12 +262,9 @@ def _match(identifier: _DeviceId, claim: _Claim) -> Match:
         score = _COMPATIBLE_COMPATIBLE + step + min(identifier.position, _LAST_POSITION)
     else:
         score = _COMPATIBLE_HARDWARE + identifier.position
-    total = _signature_score(claim.driver, claim.model) << 24
-    total |= (claim.model.feature_score & 0xFF) << 16
-    return Match(claim.driver, claim.model, identifier.text, total | score)
-
-
-def _signature_score(driver: Driver, model: Model) -> int:
-    if driver.catalog_file or driver.self_signed:
-        return SIGNED
-    return UNSIGNED if model.decorated else UNSIGNED_AND_UNDECORATED
+    if claim.driver.catalog_file or claim.driver.self_signed:
+        signature = SIGNED
+    else:
+        signature = UNSIGNED if claim.model.decorated else UNSIGNED_AND_UNDECORATED
+    total = signature << 24 | (claim.model.feature_score & 0xFF) << 16 | score
+    return Match(claim.driver, claim.model, identifier.text, total)

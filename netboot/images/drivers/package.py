@@ -1,17 +1,15 @@
-"""A driver package is an INF with every file that it names; here the two are put together.
+"""Makes a driver package from an INF and the files that it names.
 
-Pure: `plan` says which files are wanted and where they should lie, somebody else looks for
-them and reads them, `make_driver` judges what was found. A file outside the INF's folder is
-never asked for. What is doubtful becomes a finding, a plain sentence; what Windows PE can do
-nothing with is refused.
+`plan` finds the files, the caller reads them, and `make_driver` checks the result. Files outside
+the INF's folder are ignored. Doubts become findings; an INF that Windows PE cannot use is refused.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain
 from types import MappingProxyType
 
-from netboot.errors import FormatError
 from netboot.formats.inf.files import SourceFile
 from netboot.formats.inf.inf import Inf, InfModel
 from netboot.images.architecture import Architecture
@@ -43,11 +41,10 @@ Find = Callable[[str], str | None]
 
 @dataclass(frozen=True, slots=True)
 class AvailableFile:
-    """A file that lies there. `path` is relative to the INF's folder.
+    """A file that exists. `path` is relative to the INF's folder.
 
-    `machine` says for which processor a program is, in INF words, empty where it is no
-    program; `signed` whether it carries a signature of its own. `names` are the digests by
-    which a catalog file may vouch for it.
+    `machine` is the processor of a program in INF words, empty for other files; `signed` is
+    whether it has its own signature. `names` are its digests as a catalog file may list them.
     """
 
     path: str
@@ -60,16 +57,16 @@ class AvailableFile:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Why an INF makes no driver."""
+    """The reason why an INF is not a driver."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The files of a package that exist, and for which architectures (INF words; empty: all).
+    """The files of a package that exist, with their architectures (INF words; empty: all).
 
-    `missing` has the names of payload files by architecture.
+    `missing` are the names of missing files by architecture.
     """
 
     files: MappingProxyType[str, frozenset[str]]
@@ -79,10 +76,8 @@ class Plan:
 
 
 def safe_path(folder: str, name: str) -> str | None:
-    """The path of a file below the INF's folder, or None where it would lead out of it.
-
-    A leading backslash means the root of the disk that the INF lies on: its own folder.
-    """
+    """The path of a file below the INF's folder, or None if it is outside."""
+    # A leading backslash is the root of the "disk" of the INF, which is its own folder.
     words = f"{folder}/{name}".replace("\\", "/").split("/")
     parts = [part for part in words if part not in {"", "."}]
     bad = any(part == ".." or ":" in part or any(c < " " for c in part) for part in parts)
@@ -92,8 +87,8 @@ def safe_path(folder: str, name: str) -> str | None:
 def plan(inf: Inf, inf_name: str, find: Find) -> Plan:
     """Which files belong to the package.
 
-    `find` gives the true spelling of a path below the INF's folder, whatever its case, or
-    None where no such file lies there.
+    `find` returns the actual spelling of a path below the INF's folder, or None if there is no
+    such file in any case.
     """
     planner = _Planner(find, inf_name)
     for architecture, payload in inf.payloads.items():
@@ -116,7 +111,7 @@ def plan(inf: Inf, inf_name: str, find: Find) -> Plan:
 
 
 class _Planner:
-    """Collects what `plan` hands out."""
+    """Collects the parts of a Plan."""
 
     def __init__(self, find: Find, inf_name: str) -> None:
         self.architecture = ""
@@ -126,7 +121,7 @@ class _Planner:
         self._find = find
 
     def want(self, source: SourceFile) -> None:
-        """One payload file; Windows looks in its folder and then in the package's root."""
+        """Add a file that the INF copies."""
         path = safe_path(source.folder, source.name)
         if path is None:
             shown = f"{source.folder}\\{source.name}".strip("\\")[:100]
@@ -134,6 +129,8 @@ class _Planner:
             self._miss(source.name)
             return
         plain = path.rpartition("/")[2]
+        # Windows looks in the given folder, then in the root of the package, and accepts a file
+        # compressed by makecab, whose name ends in an underscore (netkvm.sy_).
         for candidate in (path, plain, f"{path[:-1]}_"):
             if found := self._find(candidate):
                 self.files.setdefault(found, set()).add(self.architecture)
@@ -151,7 +148,7 @@ class _Planner:
         self.missing.setdefault(self.architecture, {}).setdefault(path)
 
     def want_other_inf(self, name: str) -> None:
-        """An INF that this one brings along (CopyINF)."""
+        """Add an INF that this one installs too (CopyINF)."""
         path = safe_path("", name)
         found = self._find(path) if path else None
         if found:
@@ -160,7 +157,7 @@ class _Planner:
             self.findings.setdefault(f"{name[:100]}, which the INF includes, is missing.")
 
     def want_catalogs(self, inf: Inf) -> str:
-        """The first of the catalog files that is in the folder of the INF."""
+        """Add the catalog files; returns the first that exists."""
         names = dict.fromkeys(inf.version.catalog(word) for word in inf.payloads)
         first = ""
         for name in names:
@@ -185,17 +182,24 @@ def make_driver(
     inf_name: str,
     planned: Plan,
     available: Mapping[str, AvailableFile],
-    vouched: frozenset[bytes] | None = None,
+    listed: frozenset[bytes] | None = None,
 ) -> Driver | Refused:
-    """The catalog's driver. `available` has an entry for each of the plan's files.
+    """The driver for the catalog. `available` has an entry for each file of the plan.
 
-    `vouched` are the members of the package's catalog file, None where it was not read.
+    `listed` are the digests in the catalog file of the package, None if it was not read.
     """
     if inf.refusal:
         return Refused(inf.refusal)
     complete = [word for word in inf.payloads if word not in planned.missing]
     files = _files(planned, available, used := complete or list(inf.payloads))
-    unvouched = _unvouched(planned, available, vouched)
+    unlisted = [
+        f"{path} does not match the catalog file {planned.catalog}."
+        for path in planned.files
+        if listed is not None
+        and path.lower().endswith((".inf", ".sys"))
+        and not available[path].names & listed
+    ]
+    programs = [available[file.path] for file in files if file.path.lower().endswith(".sys")]
     return Driver(
         digest=package_digest(files),
         name=inf_name.rpartition("/")[2].rpartition(".")[0].lower(),
@@ -212,28 +216,18 @@ def make_driver(
         findings=(
             *_missing_findings(planned, complete),
             *_machine_findings(planned, used, available),
-            *unvouched,
+            *unlisted,
             *planned.findings,
             *_inf_findings(inf, used),
         ),
-        missing=() if complete else _union(planned.missing.values()),
-        self_signed=_self_signed(files, available),
-        catalog_checked=vouched is not None and not unvouched,
+        missing=() if complete else tuple(dict.fromkeys(chain(*planned.missing.values()))),
+        self_signed=bool(programs) and all(program.signed for program in programs),
+        catalog_checked=listed is not None and not unlisted,
     )
 
 
-def package(inf: Inf, inf_name: str, listing: Iterable[AvailableFile]) -> Driver | Refused:
-    """The driver that an INF makes with the files of `listing`, in one step."""
-    files = {file.path: file for file in listing}
-    spelling = {path.casefold(): path for path in files}
-    planned = plan(inf, inf_name, lambda path: spelling.get(path.casefold()))
-    if inf_name not in files:
-        raise FormatError(f"{inf_name} is not in the file list")
-    return make_driver(inf, inf_name, planned, files)
-
-
 def package_digest(files: Iterable[DriverFile]) -> str:
-    """The name of a package's content: the same files under the same names, whatever their case."""
+    """The digest of a package: equal for the same files with the same names, ignoring case."""
     lines = sorted(f"{file.path.casefold()}\0{file.digest}\n" for file in files)
     return f"sha256:{sha256(''.join(lines).encode()).hexdigest()}"
 
@@ -241,7 +235,7 @@ def package_digest(files: Iterable[DriverFile]) -> str:
 def _files(
     planned: Plan, available: Mapping[str, AvailableFile], used: list[str]
 ) -> tuple[DriverFile, ...]:
-    """The planned files that serve an architecture of the driver."""
+    """The planned files for the architectures of the driver."""
     return tuple(
         DriverFile(
             path,
@@ -254,18 +248,8 @@ def _files(
     )
 
 
-def _self_signed(files: Iterable[DriverFile], available: Mapping[str, AvailableFile]) -> bool:
-    """Whether there are programs and every one carries a signature."""
-    programs = [available[file.path] for file in files if file.path.lower().endswith(".sys")]
-    return bool(programs) and all(program.signed for program in programs)
-
-
-def _union(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for names in groups for name in names))
-
-
 def _models(inf: Inf, used: list[str]) -> tuple[Model, ...]:
-    """The INF's lines; those that differ only in the hardware id are put together."""
+    """The lines of the INF; those that differ only in the hardware id become one model."""
     groups: dict[tuple[object, ...], tuple[InfModel, list[str]]] = {}
     for model in inf.models:
         architecture, maker, description, install, hardware_id, *rest = model
@@ -294,7 +278,7 @@ def _models(inf: Inf, used: list[str]) -> tuple[Model, ...]:
 
 
 def _class(inf: Inf) -> tuple[str, list[str]]:
-    """The class GUID, by its name where the INF gives no GUID."""
+    """The class GUID, and a finding if it is from the name of the class."""
     version = inf.version
     if version.class_guid:
         return version.class_guid, []
@@ -318,7 +302,7 @@ def _missing_findings(planned: Plan, complete: list[str]) -> list[str]:
 def _machine_findings(
     planned: Plan, used: list[str], available: Mapping[str, AvailableFile]
 ) -> list[str]:
-    """A .sys for another processor is the classic mistake of hand-made driver folders."""
+    # A .sys for another processor is the usual mistake in driver folders that people assemble.
     findings = []
     for path, words in planned.files.items():
         if not path.lower().endswith(".sys"):
@@ -333,21 +317,8 @@ def _machine_findings(
     return findings
 
 
-def _unvouched(
-    planned: Plan, available: Mapping[str, AvailableFile], vouched: frozenset[bytes] | None
-) -> list[str]:
-    """INF and programs that the catalog file does not know: somebody changed them since."""
-    if vouched is None:
-        return []
-    return [
-        f"{path} does not match the catalog file {planned.catalog}."
-        for path in planned.files
-        if path.lower().endswith((".inf", ".sys")) and not available[path].names & vouched
-    ]
-
-
 def _inf_findings(inf: Inf, used: list[str]) -> list[str]:
-    """What the INF itself lets doubt."""
+    """Doubts about the INF itself."""
     findings = _class(inf)[1]
     payloads = [inf.payloads[word] for word in used]
     others = dict.fromkeys(name[:80] for payload in payloads for name in payload.other_infs)
@@ -366,7 +337,7 @@ def _inf_findings(inf: Inf, used: list[str]) -> list[str]:
 
 
 def _starts_nothing(inf: Inf, used: list[str]) -> bool:
-    """A network or storage driver without a service is at best a name for an inbox driver."""
+    # A network or storage driver without a service can only give a device to an inbox driver.
     if _class(inf)[0] not in {NETWORK_CLASS, SCSI_CLASS, HDC_CLASS}:
         return False
     return not any(

@@ -1,1 +1,1 @@
-"""What media and disk packages of a version hold."""
+"""The content of boot media and disk packages."""

@@ -1,8 +1,7 @@
-"""What a package for a machine's own disk says: which files, with which digests, from where.
+"""The values in a disk package: which files, with which digests, from which address.
 
-The scripts themselves are fixed (see netboot.store.media); a package is a script with a few
-values filled in. Law: a value that is filled in can never become a command, so each is either
-made of safe characters alone or refused.
+A package is a fixed script (see netboot.store.media) with a few values filled in. Law: a value can
+never become a command, so each has only safe characters or is refused.
 """
 
 import re
@@ -18,11 +17,12 @@ from netboot.images.versions.content_version import ContentVersion
 FILLED_FROM = "What follows is filled in by the site that hands this script out."
 FILLED_TO = "---- end of what is filled in"
 
+# Neither quotes nor $, %, &, |, <, >, ^, ! or `: nothing that sh, PowerShell or cmd.exe expand.
 _SAFE = re.compile(r"[A-Za-z0-9 .,:;()/_+=\\-]*")
 
 
 class System(StrEnum):
-    """What runs on the machine that takes the package."""
+    """The operating system of the machine that runs the package."""
 
     LINUX = "linux"
     WINDOWS = "windows"
@@ -38,8 +38,8 @@ FILES = {
 class DiskPackage:
     """A version for the disks of machines that run `system`.
 
-    `base` is where the version's files lie (`http://10.0.0.2:8081/v/lab-pe/7`), `arguments` are
-    a kernel's, `loaders` name winload.exe and winload.efi inside a Windows PE.
+    `base` is the address of its files (`http://10.0.0.2:8081/v/lab-pe/7`), `arguments` are for a
+    kernel, `loaders` are the paths of winload.exe and winload.efi in a Windows PE.
     """
 
     version: ContentVersion
@@ -50,17 +50,15 @@ class DiskPackage:
 
 
 def systems_for(version: ContentVersion) -> tuple[System, ...]:
-    """What may run on machines that take the version onto their disks.
-
-    The Lab PE has stand-ins for Microsoft's loaders, too; those only know the network.
-    """
+    """The systems that can put the version on their disks."""
+    # The Lab PE has substitutes for Microsoft's loaders, too, but those read only the network.
     if LINUX in version.chains:
         return (System.LINUX,)
     return (System.WINDOWS,) if NATIVE in version.chains else ()
 
 
 def check_system(version: ContentVersion, system: System) -> None:
-    """Raise InvalidInput where such a machine cannot start the version from its disk."""
+    """Raise InvalidInput if such a machine cannot start the version from its disk."""
     fitting = systems_for(version)
     if system not in fitting:
         raise InvalidInput(
@@ -70,10 +68,9 @@ def check_system(version: ContentVersion, system: System) -> None:
 
 
 def fill_in(script: str, values: Mapping[str, str], *, comment: str) -> str:
-    """The script with these lines in place of its empty ones.
+    """The script with these lines between its two markers.
 
-    `comment` begins a comment in the script's language. Raises ValueError when the script has
-    no place for them.
+    `comment` begins a comment in its language. Raises ValueError if the markers are missing.
     """
     head, begun, rest = script.partition(f"{comment} {FILLED_FROM}\n")
     _empty, ended, tail = rest.partition(f"{comment} {FILLED_TO}\n")
@@ -83,7 +80,6 @@ def fill_in(script: str, values: Mapping[str, str], *, comment: str) -> str:
 
 
 def shell_values(package: DiskPackage) -> dict[str, str]:
-    """The lines of the script for Linux."""
     version = package.version
     wim = version.file("boot.wim")
     head = wim_head(wim.size if wim else 0).decode("ascii").replace("\0", "\\000")
@@ -103,7 +99,6 @@ def shell_values(package: DiskPackage) -> dict[str, str]:
 
 
 def powershell_values(package: DiskPackage) -> dict[str, str]:
-    """The lines of the script for PowerShell."""
     version = package.version
     files = ", ".join(
         f"[pscustomobject]@{{ Name = '{name}'; Size = {size}; Sha256 = '{digest}' }}"
@@ -120,7 +115,6 @@ def powershell_values(package: DiskPackage) -> dict[str, str]:
 
 
 def batch_values(package: DiskPackage) -> dict[str, str]:
-    """The lines of the script for cmd.exe, where a percent sign would begin a variable."""
     version = package.version
     files = " ".join(f"{name}:{digest}" for name, (digest, _) in _files(package).items())
     bios, uefi = (_safe("loader", path) for path in package.loaders)
@@ -147,7 +141,7 @@ def _files(package: DiskPackage) -> dict[str, tuple[str, int]]:
 
 
 def _safe(name: str, value: str) -> str:
-    """The value, if it means nothing to any shell. Raises InvalidInput."""
+    """The value, if it has no special character of any shell. Raises InvalidInput."""
     if not _SAFE.fullmatch(value):
         raise InvalidInput(f"{name.lower()} is not allowed in a script: {value[:80]!r}")
     return value

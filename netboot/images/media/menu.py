@@ -1,13 +1,12 @@
-"""The GRUB configuration of media and disks: check every byte, then start the image.
+"""The GRUB configuration of media and disks: checks all files, then starts the image.
 
-The kernel gets its WIM as it lies on the medium: a header of a cpio archive stands before it
-as a file of its own (`wim.head`), and GRUB puts initrds one behind the other. So a medium
-carries the WIM once, in the very bytes that the network gives. The archive needs no end: the
-kernel has the file when its last byte was read (init/initramfs.c), and whatever a loader does
-to align archives, the WIM is the last one.
+The kernel reads the WIM unchanged from the medium: the header of its cpio archive is a separate
+file (`wim.head`), and GRUB concatenates initrds. So a medium has the WIM once, with the same bytes
+as on the network. The archive needs no end: the kernel has the file after its last byte
+(init/initramfs.c), and nothing that a loader adds to align archives matters after the last one.
 
-Law: what was altered is not started. GRUB compares SHA-256 before it loads, says which file is
-not as it was, and lets the firmware go on to its next device.
+Law: a damaged image is not started. GRUB compares SHA-256 digests first, reports the file that
+differs, and returns to the firmware, which tries its next device.
 
 References: GRUB 2.06 manual, §6 (scripts), §16.3 (commands), §18.1 (authentication).
 """
@@ -30,7 +29,7 @@ MODULES = (
     *("search", "search_fs_file", "linux", "gzio", "hashsum", "gcry_sha256", "gcry_sha512"),
     *("password_pbkdf2", "cpuid", "part_msdos", "part_gpt", "fat", "iso9660", "ext2"),
 )
-"""What each loader must hold: it finds none on the medium."""
+"""Modules in each loader: the medium has none."""
 
 BIOS_MODULES = ("biosdisk", "ntldr")
 EFI_MODULES = ("efi_gop", "all_video")
@@ -38,7 +37,7 @@ EFI_MODULES = ("efi_gop", "all_video")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MenuEntry:
-    """One version of a medium. `wim_path` is where its WIM lies; `arguments` the kernel's."""
+    """One version of a medium: the path of its WIM, and the arguments of its kernel."""
 
     version: ContentVersion
     wim_path: str
@@ -46,12 +45,12 @@ class MenuEntry:
 
     @property
     def folder(self) -> str:
-        """Where its kernel lies."""
+        """The folder of its kernel."""
         return f"{FOLDER}/{self.version.architecture.value}"
 
 
 def early_config(identity: str) -> str:
-    """What stands in a loader: find the medium, whatever the firmware calls it, and its menu."""
+    """The configuration in a loader: find the medium under any device name, then its menu."""
     return _lines(
         f"search --no-floppy --file --set=root /{FOLDER}/{identity}",
         f"set prefix=($root)/{FOLDER}",
@@ -60,7 +59,7 @@ def early_config(identity: str) -> str:
 
 
 def bootmgr_config(identity: str) -> str:
-    """What stands in the boot sector's loader of a Windows PE: hand over to its boot manager."""
+    """The configuration in the BIOS loader of a Windows PE: start its boot manager."""
     return _lines(
         f"search --no-floppy --file --set=root /{FOLDER}/{identity}",
         "ntldr /bootmgr",
@@ -69,20 +68,21 @@ def bootmgr_config(identity: str) -> str:
 
 
 def wim_head(size: int) -> bytes:
-    """What stands before a WIM of `size` bytes so that a kernel takes it for /boot.wim."""
+    """The bytes before a WIM of `size` bytes that make it /boot.wim for a kernel."""
     return cpio.prefix(WIM_NAME, size)
 
 
 def sums(digests: Mapping[str, str]) -> str:
-    """The list that GRUB and sha256sum(1) compare with; paths from the medium's root."""
+    """The list of digests for GRUB and sha256sum(1); paths start at the root of the medium."""
     return "".join(
         f"{digest.removeprefix('sha256:')}  /{path}\n" for path, digest in sorted(digests.items())
     )
 
 
 def menu(entries: Sequence[MenuEntry], *, expires: str = "", password_hash: str = "") -> str:
-    """The menu of a medium: starts the version for this processor after a moment."""
+    """The menu of a medium: starts the version for this processor after a short time."""
     held = {entry.version.architecture for entry in entries}
+    note = [f"echo 'netboot: this medium is meant to be used until {expires}'"] if expires else []
     return _lines(
         "serial --unit=0 --speed=115200",
         "terminal_input serial console",
@@ -90,16 +90,17 @@ def menu(entries: Sequence[MenuEntry], *, expires: str = "", password_hash: str 
         *_password(password_hash),
         f"set timeout={10 if password_hash else 2}",
         *_choice(held),
-        *_note(expires),
+        *note,
         *(line for entry in entries for line in _entry(entry, is_locked=bool(password_hash))),
         *_none_fits(held),
     )
 
 
 def _password(password_hash: str) -> Iterable[str]:
-    """With superusers set, entries that do not say --unrestricted ask, and so does the console."""
     if not password_hash:
         return ()
+    # With superusers set, GRUB asks for the password at its console and at all entries that are
+    # not --unrestricted (manual, §18.1).
     return (
         f'set superusers="{PASSWORD_USER}"',
         f"password_pbkdf2 {PASSWORD_USER} {password_hash}",
@@ -107,11 +108,11 @@ def _password(password_hash: str) -> Iterable[str]:
 
 
 def _choice(held: set[Architecture]) -> Iterable[str]:
-    """Which entry is started: by the firmware's width on UEFI, else by the processor's."""
+    """The default entry: by the width of the firmware on UEFI, else by that of the processor."""
     x64, x86 = Architecture.X64 in held, Architecture.X86 in held
     wide = "x64" if x64 else "x86"
     narrow = "x86" if x86 else "none"
-    # A kernel of 64 bits starts from a UEFI of 32 bits, if the processor is wide enough.
+    # 32-bit UEFI can start a 64-bit kernel if the processor has 64 bits.
     ia32 = "x86" if x86 else "x64"
     return (
         f"set default={narrow}",
@@ -120,11 +121,6 @@ def _choice(held: set[Architecture]) -> Iterable[str]:
         f"  elif cpuid -l; then set default={ia32}; fi",
         f"elif cpuid -l; then set default={wide}; fi",
     )
-
-
-def _note(expires: str) -> Iterable[str]:
-    if expires:
-        yield f"echo 'netboot: this medium is meant to be used until {expires}'"
 
 
 def _entry(entry: MenuEntry, *, is_locked: bool) -> Iterable[str]:
@@ -163,7 +159,7 @@ def _refusal(why: str) -> Iterable[str]:
 
 
 def quoted(text: str) -> str:
-    """The text as it may stand between GRUB's single quotes, and on a terminal of ASCII."""
+    """The text for GRUB's single quotes and for an ASCII terminal."""
     return " ".join(re.sub(r"[^A-Za-z0-9 .,:;()/_+-]", " ", text).split())
 
 

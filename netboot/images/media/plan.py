@@ -1,18 +1,17 @@
-r"""Which file lies where on a medium, and what starts it on each kind of firmware.
+r"""The layout of a medium: its files, and what starts it on each kind of firmware.
 
     Lab PE       GRUB everywhere; UEFI finds it as \EFI\BOOT\BOOT….EFI
-    Windows PE   UEFI: bootmgfw.efi out of the version, with a boot configuration for media
-                 BIOS: bootmgr and, on a disc, etfsboot.com out of the WIM; on sticks and disks,
-                 whose boot sectors Microsoft's tools write on Windows only, GRUB hands over to
-                 bootmgr
+    Windows PE   UEFI: bootmgfw.efi of the version, with a boot configuration for media
+                 BIOS: bootmgr and, on a disc, etfsboot.com from the WIM; on USB sticks and disks
+                 GRUB starts bootmgr, since Microsoft's tools write boot sectors on Windows only
 
-On an ISO, firmware of UEFI reads a FAT image inside. A partition table names it too: an ISO is a
-stick for UEFI, and where GRUB starts it for BIOS. The Lab PE's image holds GRUB alone; Windows'
-boot manager takes "the device that I came from" for everything, so its FAT image holds the WIM
-too, and where BIOS shall start as well the WIM lies on the disc twice.
+On an ISO, UEFI firmware reads a FAT image. A partition table names it too, so that the ISO also
+works on a USB stick with UEFI, and with BIOS if GRUB starts it. The FAT image of the Lab PE has
+only GRUB. Windows' boot manager reads all files from "the device that it was loaded from", so its
+FAT image has the WIM too, and an ISO that also starts with BIOS has the WIM twice.
 
 References: UEFI specification §3.5.1.1 (removable media); El Torito 1.0; Microsoft's "WinPE:
-Create bootable media". No Windows PE was booted from these by their authors.
+Create bootable media". No Windows PE was tried with these media.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,11 +40,10 @@ EFI_NAMES = {
 }
 GRUB_EFI = {Architecture.X64: "x86_64-efi", Architecture.X86: "i386-efi"}
 BIOS_PARTS = ("/windows/boot/pcat/bootmgr", "/windows/boot/dvd/pcat/etfsboot.com")
-"""What a medium for BIOS takes out of the WIM itself, since no network boot needs it."""
-
+"""What a medium for BIOS needs from the WIM in addition: no network boot needs these."""
 
 LOADERS = (r"\Windows\System32\boot\winload.exe", r"\Windows\System32\boot\winload.efi")
-"""Where Windows' loaders lie when an import found none."""
+"""Windows' loaders, if the import found none: the paths on Microsoft's media."""
 
 
 class BiosStart(StrEnum):
@@ -58,7 +56,7 @@ class BiosStart(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MediumFile:
-    """A file of a medium: the blob `digest`, or the bytes `data` where there is no digest."""
+    """A file of a medium: the blob `digest`, or without a digest the bytes `data`."""
 
     path: str
     digest: str = ""
@@ -67,11 +65,11 @@ class MediumFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carried:
-    """A version to be carried, with what only its site knows.
+    """A version for a medium, with what only its site knows.
 
-    `arguments` are for a Lab PE's kernel; `loaders` name winload.exe and winload.efi inside a
-    Windows PE; `parts` are those of `BIOS_PARTS` that its WIM holds, by their last name.
-    `site_authority` is whose UEFI loader the site prefers (netboot.images.boot_image.uefi_loader).
+    `arguments` are for the kernel of a Lab PE; `loaders` are the paths of winload.exe and
+    winload.efi in a Windows PE; `parts` are the `BIOS_PARTS` of its WIM, by file name.
+    `site_authority` is the site's UEFI loader setting (netboot.images.boot_image.uefi_loader).
     """
 
     version: ContentVersion
@@ -82,21 +80,20 @@ class Carried:
 
     @property
     def uefi_loader(self) -> str:
-        """Which of the version's files UEFI machines start, "" for none."""
+        """The file of the version that UEFI machines start, or ""."""
         return self.version.uefi_loader(site=self.site_authority)
 
     def part(self, name: str) -> bytes:
-        """One of the BIOS parts; empty where the WIM has none."""
         return (self.parts or {}).get(name, b"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediumPlan:
-    """Everything that decides a medium's bytes.
+    """Everything that determines the bytes of a medium.
 
-    `files` lie on the medium's own file system, `firmware_files` (of an ISO) in the FAT image
-    for UEFI. `grub_efi` are GRUB's platforms by the path of the loader to be made; `early` is
-    what stands in every GRUB. `at` is the time that all files bear, in epoch seconds.
+    `files` are for the medium's own file system, `firmware_files` for the FAT image of an ISO.
+    `grub_efi` are GRUB's platforms by the path of the loader; `early` is the configuration in
+    each GRUB. `at` is the time of all files, in epoch seconds.
     """
 
     order: MediaOrder
@@ -108,16 +105,15 @@ class MediumPlan:
     grub_efi: Mapping[str, str]
     early: str
     wims: Mapping[str, str]
-    """Paths of the WIMs, with their digests: what is read back when the medium is made."""
+    """The digests of the WIMs by path: the builder reads them back."""
 
     @property
     def all_files(self) -> tuple[MediumFile, ...]:
-        """Those of both file systems."""
         return (*self.files, *self.firmware_files)
 
 
 def plan_medium(order: MediaOrder, carried: Sequence[Carried]) -> MediumPlan:
-    """Lay a medium out. Raises InvalidInput for what cannot be."""
+    """Lay out a medium. Raises InvalidInput if it is not possible."""
     ordered = sorted(carried, key=lambda each: each.version.architecture is Architecture.X86)
     chain = check_order(order, [each.version for each in ordered])
     versions = [each.version for each in ordered]
@@ -128,38 +124,30 @@ def plan_medium(order: MediaOrder, carried: Sequence[Carried]) -> MediumPlan:
 
 
 def wim_path(place: int) -> str:
-    """Where the WIM of the first or second version lies."""
     return "sources/boot-x86.wim" if place else "sources/boot.wim"
 
 
 def _linux(order: MediaOrder, carried: Sequence[Carried], name: str) -> MediumPlan:
     entries = [
-        MenuEntry(
-            version=each.version,
-            wim_path=wim_path(place),
-            arguments=each.arguments,
-        )
+        MenuEntry(version=each.version, wim_path=wim_path(place), arguments=each.arguments)
         for place, each in enumerate(carried)
     ]
     text = menu(entries, expires=order.expires, password_hash=order.password_hash)
     files = [*_about(order, carried, name), MediumFile(f"{FOLDER}/grub.cfg", data=text.encode())]
     for entry in entries:
         files += _kernel_files(entry)
+    # 32-bit UEFI starts kernels of either width, 64-bit UEFI only 64-bit ones.
+    has_x64 = any(each.version.architecture is Architecture.X64 for each in carried)
+    firmware = (Architecture.X64, Architecture.X86) if has_x64 else (Architecture.X86,)
     return MediumPlan(
         order=order,
         identity=name,
         at=_moment(carried),
         files=tuple(files),
-        grub_efi={EFI_NAMES[firmware]: GRUB_EFI[firmware] for firmware in _linux_firmware(carried)},
+        grub_efi={EFI_NAMES[width]: GRUB_EFI[width] for width in firmware},
         early=early_config(name),
         wims=_wims(carried),
     )
-
-
-def _linux_firmware(carried: Sequence[Carried]) -> tuple[Architecture, ...]:
-    """UEFI of 64 bits starts kernels of 64 bits only; UEFI of 32 bits starts both."""
-    held = {each.version.architecture for each in carried}
-    return (Architecture.X64, Architecture.X86) if Architecture.X64 in held else (Architecture.X86,)
 
 
 def _kernel_files(entry: MenuEntry) -> list[MediumFile]:
@@ -182,6 +170,8 @@ def _native(order: MediaOrder, carried: Sequence[Carried], name: str) -> MediumP
     about = _about(order, carried, name)
     uefi = _native_uefi(order, carried)
     bios = _native_bios(order, carried) if carried[0].part("bootmgr") else []
+    shared = [MediumFile("boot/boot.sdi", _digest(carried[0].version, "boot.sdi"))]
+    shared += [MediumFile(path, digest) for path, digest in _wims(carried).items()]
     plan = MediumPlan(
         order=order,
         identity=name,
@@ -194,17 +184,16 @@ def _native(order: MediaOrder, carried: Sequence[Carried], name: str) -> MediumP
     if order.kind is MediaKind.ISO:
         etfsboot = carried[0].part("etfsboot.com")
         starts = bool(bios and etfsboot)
-        shared = [*bios, *_shared(carried), *_wim_files(carried)] if starts else []
-        loader = [MediumFile("boot/etfsboot.com", data=etfsboot)] if starts else []
+        loader = MediumFile("boot/etfsboot.com", data=etfsboot)
         return replace(
             plan,
-            files=(*about, *shared, *loader),
-            firmware_files=(*about, *uefi, *_shared(carried), *_wim_files(carried)),
+            files=(*about, *bios, *shared, loader) if starts else tuple(about),
+            firmware_files=(*about, *uefi, *shared),
             bios=BiosStart.ETFSBOOT if starts else BiosStart.NONE,
         )
     return replace(
         plan,
-        files=(*about, *uefi, *bios, *_shared(carried), *_wim_files(carried)),
+        files=(*about, *uefi, *bios, *shared),
         bios=BiosStart.GRUB if bios else BiosStart.NONE,
     )
 
@@ -232,7 +221,7 @@ def _native_bios(order: MediaOrder, carried: Sequence[Carried]) -> list[MediumFi
 
 
 def media_bcd(carried: Sequence[Carried], *, is_uefi: bool, expires: str = "") -> bytes:
-    """The boot configuration of a medium: everything on the device that it was started from.
+    """The boot configuration of a medium, with all files on the device of the boot manager.
 
     Each title includes the expiry date, and the menu is shown so that the user sees it.
     """
@@ -259,14 +248,6 @@ def media_bcd(carried: Sequence[Carried], *, is_uefi: bool, expires: str = "") -
     )
 
 
-def _shared(carried: Sequence[Carried]) -> list[MediumFile]:
-    return [MediumFile("boot/boot.sdi", _digest(carried[0].version, "boot.sdi"))]
-
-
-def _wim_files(carried: Sequence[Carried]) -> list[MediumFile]:
-    return [MediumFile(path, digest) for path, digest in _wims(carried).items()]
-
-
 def _wims(carried: Sequence[Carried]) -> dict[str, str]:
     return {
         wim_path(place): _digest(each.version, "boot.wim") for place, each in enumerate(carried)
@@ -282,7 +263,7 @@ def _fonts(version: ContentVersion, folder: str) -> list[MediumFile]:
 
 
 def _about(order: MediaOrder, carried: Sequence[Carried], name: str) -> list[MediumFile]:
-    """What tells loaders and people which medium this is."""
+    """The files by which loaders and people identify the medium."""
     lines = [f"{order.label}: boot image of netboot, medium {name}"]
     for path, each in zip(_wims(carried), carried, strict=True):
         lines.append(f"{each.version.label} ({each.version.architecture})")

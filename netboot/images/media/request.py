@@ -1,8 +1,8 @@
-"""What an administrator may ask of bootable media, and what cannot be: checked before any work.
+"""The order for a bootable medium, checked before any work.
 
-A medium carries one version, or two for two processors, and the very bytes of their WIMs. Law:
-what a loader cannot keep (a start password under Microsoft's boot manager, say) is refused here
-and never left out in silence.
+A medium has one version, or two of different architectures, with their WIMs unchanged. Law: what a
+loader cannot do (a start password with Microsoft's boot manager, for example) is refused here,
+never ignored.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from netboot.images.architecture import Architecture
 from netboot.images.versions.content_version import ContentVersion
 
 LABEL_LIMIT = 11
-"""FAT has room for eleven characters; ISO 9660 for more, but both shall bear one name."""
+"""The limit of FAT. ISO 9660 allows more, but both file systems get the same label."""
 
 LARGEST_DISK = 2 << 40
 MIB = 1 << 20
@@ -33,7 +33,7 @@ _HASH = re.compile(r"grub\.pbkdf2\.sha512\.[0-9]+\.[0-9A-F]+\.[0-9A-F]{128}")
 
 
 class MediaKind(StrEnum):
-    """What comes out: a disc that is a USB stick as well, a USB stick, or a machine's disk."""
+    """A disc that also works as a USB stick, a USB stick, or a machine's disk."""
 
     ISO = "iso"
     USB = "usb"
@@ -41,7 +41,7 @@ class MediaKind(StrEnum):
 
 
 class DiskFormat(StrEnum):
-    """How the bytes of a disk are written down; media are always raw."""
+    """The file format of a disk image; other media are always raw."""
 
     RAW = "raw"
     QCOW2 = "qcow2"
@@ -54,12 +54,12 @@ NEEDED = {LINUX: ("vmlinuz", "initrd.gz", "boot.wim"), NATIVE: ("boot.sdi", "boo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaOrder:
-    """One medium to be made.
+    """The order for one medium.
 
-    `expires` is a date like 2027-03-31 that stands on the medium and is shown at each start; it
-    stops nothing. `password_hash` is what `hash_password` made. `home` is the site's address
-    (`http://10.0.0.2:8081`) that the started image reports to. `size` in bytes is how large a
-    disk shall be; 0 for as small as can be.
+    `expires` is a date like 2027-03-31 that is shown at each start; the medium still works after
+    it. `password_hash` is from `hash_password`. `home` is the address of the site
+    (`http://10.0.0.2:8081`) to which the image reports. `size` is that of a disk in bytes, 0 for
+    the smallest possible.
     """
 
     kind: MediaKind
@@ -82,7 +82,13 @@ class MediaOrder:
                 hint="Choose a disk image, or leave out the format.",
             )
         if self.expires:
-            _check_date(self.expires)
+            try:
+                date.fromisoformat(self.expires)
+            except ValueError:
+                raise InvalidInput(
+                    f"{self.expires[:40]!r} is not a valid date",
+                    hint="Enter it in this form: 2027-03-31.",
+                ) from None
         if self.password_hash and not _HASH.fullmatch(self.password_hash):
             raise InvalidInput("the start password hash is not in GRUB's format")
         if self.home and not _HOME.fullmatch(self.home):
@@ -102,20 +108,18 @@ class MediaOrder:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, as a queue keeps them; `from_json` is the inverse."""
         return asdict(self)
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> "MediaOrder":
-        """The order that `to_json` wrote."""
         kind, form = MediaKind(data["kind"]), DiskFormat(data["format"])
         return MediaOrder(**{**data, "kind": kind, "format": form})
 
 
 def check_order(order: MediaOrder, versions: Sequence[ContentVersion]) -> str:
-    """The chain by which these versions start from the medium: `linux` or `native`.
+    """The chain that starts these versions from the medium: `linux` or `native`.
 
-    Raises InvalidInput saying what cannot be, and what to do.
+    Raises InvalidInput if the order is not possible.
     """
     if not 1 <= len(versions) <= 2:
         raise InvalidInput("a medium contains one version, or two of different architectures")
@@ -174,17 +178,8 @@ def _check_native(order: MediaOrder) -> None:
         )
 
 
-def _check_date(text: str) -> None:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        raise InvalidInput(
-            f"{text[:40]!r} is not a valid date", hint="Enter it in this form: 2027-03-31."
-        ) from None
-
-
 def hash_password(password: str, salt: bytes) -> str:
-    """What GRUB compares a start password with (PBKDF2, RFC 8018). Raises InvalidInput."""
+    """The hash of a start password for GRUB (PBKDF2, RFC 8018). Raises InvalidInput."""
     if not 4 <= len(password) <= PASSWORD_LIMIT or not password.isascii():
         raise InvalidInput(
             "this start password is not valid",
@@ -197,19 +192,19 @@ def hash_password(password: str, salt: bytes) -> str:
 def identity(
     order: MediaOrder, versions: Sequence[ContentVersion], loaders: Sequence[str] = ()
 ) -> str:
-    """Sixteen hex digits by which a loader tells this medium from any other in the machine.
+    """Sixteen hex digits by which a loader distinguishes this medium from others in the machine.
 
-    `loaders` are the versions' UEFI loaders where a site may choose another.
+    `loaders` are the UEFI loaders of the versions, which depend on the site's setting.
     """
-    said = [order.kind.value, order.label, order.expires, order.password_hash, order.home]
-    said += loaders
+    parts = [order.kind.value, order.label, order.expires, order.password_hash, order.home]
+    parts += loaders
     for version in versions:
-        said += [version.label, *(f"{file.name} {file.digest}" for file in version.files)]
-    return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
+        parts += [version.label, *(f"{file.name} {file.digest}" for file in version.files)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def file_name(order: MediaOrder, slug: str, number: int) -> str:
-    """What a download is called: `lab-pe-x64-v7.iso`, `lab-pe-x64-v7-usb.img`, `….vhdx`."""
+    """The name of a download: `lab-pe-x64-v7.iso`, `lab-pe-x64-v7-usb.img`, `….vhdx`."""
     stem = f"{slug}-v{number}"
     match order.kind:
         case MediaKind.ISO:

@@ -1,7 +1,8 @@
-"""Where boot files lie in a Windows PE image, and what clients call them.
+"""The paths of boot files in a Windows PE image, and the names by which clients request them.
 
-Paths are lower case with forward slashes; Windows ignores case. The table follows wimboot's
-extraction list and Microsoft's "Configure a PXE server to load Windows PE".
+Paths are in lower case with forward slashes, since Windows ignores case. Sources: the extraction
+list of wimboot (src/efifile.c, src/main.c) and Microsoft's "Configure a PXE server to load
+Windows PE".
 """
 
 import re
@@ -24,7 +25,10 @@ IMAGE_INI = f"{SYSTEM32}/nb-image.ini"
 KERNEL = f"{SYSTEM32}/ntoskrnl.exe"
 BACKGROUND = f"{SYSTEM32}/winpe.jpg"
 PE_PROGRAMS = (f"{SYSTEM32}/winpeshl.exe", f"{SYSTEM32}/wpeinit.exe")
+# Windows PE starts the first of these that exists, if there is no winpeshl.ini.
 SETUP_PROGRAMS = ("/$windows.~bt/sources/setup.exe", "/setup.exe")
+# The BCD on Microsoft's media names winload in System32\boot, their PXE instructions in System32.
+# Ours names one that the image has: bootmgfw.efi stops with 0xc000000f if it is missing.
 LOADERS = tuple(
     f"{folder}/winload{extension}"
     for extension in (".exe", ".efi")
@@ -36,6 +40,7 @@ CANDIDATES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "vmlinuz": ("/windows/boot/labpe/vmlinuz",),
         "initrd.gz": ("/windows/boot/labpe/initrd.gz",),
         "bootmgfw.efi": ("/windows/boot/efi/bootmgfw.efi",),
+        # Signed by "Windows UEFI CA 2023": images of the ADK 10.1.26100.2454 and later have it.
         "bootmgfw_EX.efi": ("/windows/boot/efi_ex/bootmgfw_ex.efi",),
         "boot.stl": ("/windows/boot/efi/boot.stl",),
         "pxeboot.n12": ("/windows/boot/pxe/pxeboot.n12",),
@@ -45,11 +50,11 @@ CANDIDATES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "boot.sdi": (
             "/windows/boot/dvd/pcat/boot.sdi",
             "/windows/boot/dvd/efi/boot.sdi",
-            "/sms/boot/boot.sdi",
+            "/sms/boot/boot.sdi",  # images that ConfigMgr made
         ),
     }
 )
-"""What clients ask for, and where it may lie, best first."""
+"""The names that clients request, with possible paths, best first."""
 
 FONTS = re.compile(r"/windows/boot/fonts/([a-z0-9_-]+\.ttf)")
 
@@ -79,7 +84,7 @@ _COLLECT_LIMIT = 64 << 20
 
 
 def is_collected(path: str, size: int) -> bool:
-    """Whether an import takes this file out of the image to look inside."""
+    """Whether the import extracts this file and reads it."""
     lowered = path.lower()
     if lowered in _COLLECTED:
         return 0 < size <= _COLLECT_LIMIT
@@ -89,13 +94,13 @@ def is_collected(path: str, size: int) -> bool:
 
 
 def is_inbox_inf(path: str) -> bool:
-    """Whether this is an INF of Windows PE itself; those that netboot added are in the catalog."""
+    """Whether this is an INF of Windows PE itself, not of a driver that netboot added."""
     lowered = path.lower()
     return lowered.endswith(".inf") and lowered.startswith(INF_FOLDERS)
 
 
 def client_name(path: str) -> str:
-    """What clients call the boot file at this path; "" for other files."""
+    """The name by which clients request the boot file at this path; "" for other files."""
     lowered = path.lower()
     if font := FONTS.fullmatch(lowered):
         return f"Fonts/{font[1]}"
@@ -103,7 +108,7 @@ def client_name(path: str) -> str:
 
 
 def chains(names: Collection[str]) -> tuple[str, ...]:
-    """The ways in which these boot files can start, best first."""
+    """The boot methods that these files allow, best first."""
     found = []
     if all(name in names for name in LINUX_FILES):
         found.append("linux")
@@ -111,22 +116,22 @@ def chains(names: Collection[str]) -> tuple[str, ...]:
     has_bios = all(name in names for name in BIOS_FILES)
     if (has_uefi or has_bios) and "boot.sdi" in names:
         found.append("native")
-        if "linux" not in found:  # wimboot starts Microsoft's boot manager, not a stand-in
+        if "linux" not in found:  # wimboot starts Microsoft's boot manager, no substitute
             found.append("wimboot")
     return tuple(found)
 
 
 def needed_for(chain: str, firmware: str) -> tuple[str, ...]:
-    """The files of an image that a chain needs on machines of a firmware (`bios`, `uefi`)."""
+    """The files of an image that a chain needs on firmware of a kind (`bios`, `uefi`)."""
     if chain == "linux":
         return LINUX_FILES
     return (*(UEFI_FILES if firmware == "uefi" else BIOS_FILES), "boot.sdi")
 
 
 def missing(boot_files: tuple[BootFile, ...], architecture: Architecture) -> list[MissingBootFile]:
-    """What Microsoft's chains lack, and where to get it."""
+    """The files that Microsoft's chains lack, and where to get them."""
     names = {file.name for file in boot_files}
-    needs = [*((name, "UEFI machines") for name in UEFI_FILES)]
+    needs = [(name, "UEFI machines") for name in UEFI_FILES]
     if architecture is not Architecture.ARM64:
         needs += [(name, "BIOS machines") for name in BIOS_FILES]
     needs.append(("boot.sdi", "Windows Boot Manager"))

@@ -1,8 +1,7 @@
-"""What a build writes into a copy of the source: a plan of steps, made without touching it.
+"""The plan of a build: the steps that turn a copy of the source into a new version.
 
-A plan is a pure function of what was found in the source, the recipe and the version's number.
-Law: a wish that the image cannot take is refused here, with the reason, before anything is
-copied. Order of drivers: system and bus, storage, network; within a kind as the operator set it.
+It depends only on the facts about the source, the recipe and the version number. Law: what the
+image does not support is refused here, with the reason, before anything is copied.
 """
 
 import re
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from netboot.errors import InvalidInput, WrongArchitecture
+from netboot.formats.hive import REG_DWORD, REG_SZ, text_data
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image import uefi_loader
 from netboot.images.boot_image.boot_image import BootImage, recipe_digest
@@ -35,7 +35,7 @@ DRIVERS_FOLDER = "/Windows/BootDrivers"
 IMAGE_INI = f"{SYSTEM32}/nb-image.ini"
 BACKGROUND = f"{SYSTEM32}/winpe.jpg"
 EPOCH = 946_684_800
-"""2000-01-01: the time of added files when the source does not say its own."""
+"""2000-01-01: the time of added files if the source has no modification time."""
 
 _RANK = {DriverKind.SYSTEM: 0, DriverKind.STORAGE: 1, DriverKind.NETWORK: 2, DriverKind.OTHER: 3}
 _RESERVED_PATHS = {
@@ -46,13 +46,10 @@ _RESERVED_PATHS = {
     )
 }
 
-REG_SZ = 1
-REG_DWORD = 4
-
 
 @dataclass(frozen=True, slots=True)
 class PlacedFile:
-    """A file of a tree: `path` below the tree's folder, content by digest, `size` in bytes."""
+    """A file of a tree: `path` is relative to the tree's folder."""
 
     path: str
     digest: str
@@ -61,7 +58,7 @@ class PlacedFile:
 
 @dataclass(frozen=True, slots=True)
 class AddTree:
-    """Add a folder with files whose content the catalog holds."""
+    """Add a folder with files from the blob store."""
 
     target: str
     files: tuple[PlacedFile, ...]
@@ -69,7 +66,7 @@ class AddTree:
 
 @dataclass(frozen=True, slots=True)
 class AddFile:
-    """Add or replace one file whose content the catalog holds."""
+    """Add or replace a file from the blob store."""
 
     target: str
     digest: str
@@ -78,7 +75,7 @@ class AddFile:
 
 @dataclass(frozen=True, slots=True)
 class WriteFile:
-    """Add or replace one file with these bytes."""
+    """Add or replace a file with these bytes."""
 
     target: str
     data: bytes
@@ -86,14 +83,14 @@ class WriteFile:
 
 @dataclass(frozen=True, slots=True)
 class RemoveTree:
-    """Take out a folder with all that is in it."""
+    """Remove a folder with its content."""
 
     target: str
 
 
 @dataclass(frozen=True, slots=True)
 class SetRegistry:
-    """Set a value in a hive. `CurrentControlSet` at the key's start means the hive's own."""
+    """Set a value in a hive. A key may start with `CurrentControlSet`."""
 
     hive: str
     key: str
@@ -104,7 +101,7 @@ class SetRegistry:
 
 @dataclass(frozen=True, slots=True)
 class SetBootIndex:
-    """Make this image the one that boot managers start."""
+    """Mark this image of the WIM as bootable: boot managers start no other."""
 
     index: int
 
@@ -114,7 +111,7 @@ Step = AddTree | AddFile | WriteFile | RemoveTree | SetRegistry | SetBootIndex
 
 @dataclass(frozen=True, slots=True)
 class BootSettings:
-    """What the generated BCD says. Sizes in bytes and blocks; 0 leaves the manager's own."""
+    """The settings in the generated BCD: bytes and blocks, 0 for the boot manager's defaults."""
 
     title: str
     block_size: int
@@ -125,9 +122,9 @@ class BootSettings:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a builder needs: steps in order, and the time that everything added gets.
+    """The steps in order, and the time of everything that is added.
 
-    `source` is the digest that the source must have when it is built from.
+    `source` is the digest that the source must have.
     """
 
     source: str
@@ -143,8 +140,8 @@ def plan(
 ) -> Plan:
     """The steps from the source to version `version_number` of the image.
 
-    `report_token` is what its reports are known by where they come to this site.
-    Raises InvalidInput or WrongArchitecture for what this source cannot take.
+    `report_token` identifies the version in its reports to this site.
+    Raises InvalidInput or WrongArchitecture if the source does not support the recipe.
     """
     _check_fit(facts, image)
     drivers = load_order(image.drivers)
@@ -152,6 +149,7 @@ def plan(
     lines = tuple(DriverLine(folders[driver.digest], driver.inf_name) for driver in drivers)
     hook = _hook(facts, image, lines, version_number, report_token)
     steps: list[Step] = []
+    # The source may be a version that netboot built, with drivers that are no longer wanted.
     if any(path.lower().startswith(DRIVERS_FOLDER.lower() + "/") for path in facts.drivers):
         steps.append(RemoveTree(DRIVERS_FOLDER))
     steps += [
@@ -168,7 +166,7 @@ def plan(
         source=image.source.digest,
         index=image.source.image_index,
         steps=tuple(steps),
-        at=facts.modified_at or EPOCH,
+        at=facts.modified_at or EPOCH,  # never the current time: equal recipes give equal bytes
         settings=BootSettings(
             title=image.name,
             block_size=properties.tftp_block_size,
@@ -181,19 +179,20 @@ def plan(
 
 
 def load_order(drivers: tuple[Driver, ...]) -> tuple[Driver, ...]:
-    """Storage before network, so that disks are there when the network brings work."""
+    """System and bus, storage, network; within a kind as the operator ordered them."""
+    # A bus driver shows the devices below it. Network comes last, since wpeinit follows at once.
     return tuple(sorted(drivers, key=lambda driver: _RANK[driver.kind]))
 
 
 def driver_folder(number: int, driver: Driver) -> str:
-    """A package's folder: its place in the order and the INF's name in safe letters."""
+    """The folder of a package: its number in the order, and a safe form of the INF's name."""
     stem = driver.inf_name.rpartition("/")[2].rpartition(".")[0]
     safe = re.sub(r"[^a-z0-9_-]+", "-", stem.lower())[:32].strip("-") or "driver"
     return f"{number:04d}-{safe}"
 
 
 def image_ini(image: BootImage, version_number: int) -> bytes:
-    """nb-image.ini: what the running image knows about itself and reports."""
+    """nb-image.ini, from which the running image knows what it is."""
     lines = (
         "[netboot]",
         f"image={image.name}",
@@ -270,7 +269,7 @@ def _hook(
 
 
 def _driver_tree(folder: str, driver: Driver, architecture: Architecture) -> AddTree:
-    """The package without the files that it brings for other architectures only."""
+    """The package, without files that are only for other architectures."""
     target = f"{DRIVERS_FOLDER}/{folder}"
     if not driver.inf_name.isascii() or '"' in driver.inf_name:
         raise InvalidInput(
@@ -297,6 +296,7 @@ def _driver_tree(folder: str, driver: Driver, architecture: Architecture) -> Add
 def _property_steps(image: BootImage) -> Iterator[Step]:
     properties = image.properties
     if properties.scratch_space_mb:
+        # What DISM /Set-ScratchSpace sets: the limit of the file-based write filter over X:.
         yield SetRegistry(
             hive="SYSTEM",
             key="CurrentControlSet\\Services\\FBWF",
@@ -304,6 +304,7 @@ def _property_steps(image: BootImage) -> Iterator[Step]:
             type=REG_DWORD,
             data=struct.pack("<I", properties.scratch_space_mb),
         )
+    # Windows PE runs as SYSTEM, whose user settings are in the DEFAULT hive.
     if properties.keyboard:
         yield _text_value("Keyboard Layout\\Preload", "1", properties.keyboard)
     if properties.locale:
@@ -322,11 +323,11 @@ def _property_steps(image: BootImage) -> Iterator[Step]:
 
 
 def _text_value(key: str, name: str, text: str) -> SetRegistry:
-    return SetRegistry("DEFAULT", key, name, REG_SZ, text.encode("utf-16-le") + b"\0\0")
+    return SetRegistry("DEFAULT", key, name, REG_SZ, text_data(text))
 
 
 def _driver_findings(facts: ImageFacts, drivers: tuple[Driver, ...]) -> Iterator[str]:
-    """What an operator should know although the build goes on."""
+    """Warnings that do not stop the build."""
     for driver in drivers:
         fitting = [model for model in driver.models if model.architecture is facts.architecture]
         if facts.build and fitting and all(m.minimum_build > facts.build for m in fitting):

@@ -1,7 +1,6 @@
-"""What changes when an image gets a newer source: asked before anything is built.
+"""What changes if an image gets a newer source: a report before anything is built.
 
-The recipe is replayed on the new source as it stands. Law: a conflict is a sentence here, never
-a surprise in the middle of a build.
+Law: a recipe that the new source does not support is reported here, not in the middle of a build.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,19 +10,18 @@ from typing import Any
 from netboot.errors import OperatorFault, explained
 from netboot.images.boot_image.boot_image import BootImage, SourceWim
 from netboot.images.boot_image.description import ImageFacts
-from netboot.images.drivers.driver import Driver
 from netboot.images.servicing.plan import plan
-from netboot.images.servicing.startup_hooks import StartUp, is_default_startnet
+from netboot.images.servicing.startup_hooks import is_default_startnet
 
 SHOWN_FILES = 200
 
 Listing = Mapping[str, str]
-"""Files of an image: path to the SHA-1 of the content, as wimlib lists them."""
+"""The files of an image: SHA-1 by path, as wimlib lists them."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileChanges:
-    """Paths that differ, at most SHOWN_FILES of each kind; the counts are whole."""
+    """Paths that differ, at most SHOWN_FILES of each kind; the counts are complete."""
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -34,18 +32,14 @@ class FileChanges:
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> "FileChanges":
-        """The changes that stand in a report."""
-        values: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
-        }
-        return FileChanges(**values)
+        return FileChanges(**_tuples(data))
 
 
 @dataclass(frozen=True, slots=True)
 class SourceChange:
-    """The report. `conflicts` stop a reload; everything else is for the operator to know.
+    """The report. `conflicts` prevent the change; everything else is information.
 
-    `size_change` is the WIM's growth in bytes.
+    `size_change` is the growth of the WIM in bytes.
     """
 
     old_version: str
@@ -62,22 +56,20 @@ class SourceChange:
     conflicts: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; `from_json` is the inverse."""
         return asdict(self)
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> "SourceChange":
-        """The report that `to_json` wrote."""
-        values: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
-        }
-        for name in ("files", "boot_files"):
-            values[name] = FileChanges.from_json(data[name])
-        return SourceChange(**values)
+        nested = {name: FileChanges.from_json(data[name]) for name in ("files", "boot_files")}
+        return SourceChange(**{**_tuples(data), **nested})
+
+
+def _tuples(data: dict[str, Any]) -> dict[str, Any]:
+    """The values of `asdict` after JSON, which has lists for tuples."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
 
 
 def with_source(image: BootImage, source: SourceWim) -> BootImage:
-    """The same recipe on another source."""
     return replace(image, source=source)
 
 
@@ -89,10 +81,7 @@ def compare_sources(
     old_files: Listing | None = None,
     new_files: Listing | None = None,
 ) -> SourceChange:
-    """What a reload of `image` from `old` to `new` would mean.
-
-    Listings are optional: without them only boot files are compared.
-    """
+    """What changes if `image` gets the source `new`; without listings, only for boot files."""
     secrets = {secret.sentence for secret in old.secrets}
     return SourceChange(
         old_version=old.version,
@@ -100,10 +89,8 @@ def compare_sources(
         size_change=new.size - old.size,
         files=compare_files(old_files or {}, new_files or {}),
         boot_files=compare_files(_boot_listing(old), _boot_listing(new)),
-        now_inbox=tuple(f"{driver.name} {driver.version}" for driver in _inbox(image, new, old)),
-        no_longer_inbox=tuple(
-            f"{driver.name} {driver.version}" for driver in _inbox(image, old, new)
-        ),
+        now_inbox=tuple(_inbox(image, new, old)),
+        no_longer_inbox=tuple(_inbox(image, old, new)),
         packages_added=tuple(sorted(set(new.packages) - set(old.packages))),
         packages_removed=tuple(sorted(set(old.packages) - set(new.packages))),
         new_secrets=tuple(
@@ -115,7 +102,7 @@ def compare_sources(
 
 
 def compare_files(old: Listing, new: Listing) -> FileChanges:
-    """Differences without regard to case, as Windows sees names."""
+    """The differences, ignoring case as Windows does."""
     before = {path.lower(): path for path in old}
     after = {path.lower(): path for path in new}
     added = sorted(after[key] for key in after.keys() - before.keys())
@@ -137,14 +124,14 @@ def _boot_listing(facts: ImageFacts) -> Listing:
     return {file.name: file.sha1 for file in facts.boot_files}
 
 
-def _inbox(image: BootImage, facts: ImageFacts, other: ImageFacts) -> Iterator[Driver]:
-    """Drivers of the recipe whose INF Windows brings along in `facts` but not in `other`."""
-    brought = _inf_names(facts) - _inf_names(other)
-    return (driver for driver in image.drivers if driver.inf_name.lower() in brought)
-
-
-def _inf_names(facts: ImageFacts) -> set[str]:
-    return {path.rpartition("/")[2].lower() for path in facts.inbox_infs}
+def _inbox(image: BootImage, facts: ImageFacts, other: ImageFacts) -> Iterator[str]:
+    """Drivers of the recipe whose INF Windows itself has in `facts` but not in `other`."""
+    names, others = (
+        {path.rpartition("/")[2].lower() for path in each.inbox_infs} for each in (facts, other)
+    )
+    for driver in image.drivers:
+        if driver.inf_name.lower() in names - others:
+            yield f"{driver.name} {driver.version}"
 
 
 def _remarks(old: ImageFacts, new: ImageFacts) -> Iterator[str]:
@@ -161,22 +148,18 @@ def _remarks(old: ImageFacts, new: ImageFacts) -> Iterator[str]:
     for file in new.boot_files:
         before = old.boot_file(file.name)
         if before and before.signer != file.signer:
-            signers = (before.signer or "nobody", file.signer or "nobody")
+            signers = before.signer or "no one", file.signer or "no one"
             yield f"{file.name} was signed by {signers[0]} and is now signed by {signers[1]}."
     yield from new.findings
 
 
 def _own_start(facts: ImageFacts) -> bool:
-    start_up = StartUp(facts.startnet, facts.winpeshl, facts.setup_path)
-    return bool(
-        start_up.winpeshl
-        or start_up.setup_path
-        or (start_up.startnet and not is_default_startnet(start_up.startnet))
-    )
+    own_startnet = facts.startnet and not is_default_startnet(facts.startnet)
+    return bool(facts.winpeshl or facts.setup_path or own_startnet)
 
 
 def _conflicts(image: BootImage, new: ImageFacts) -> Iterator[str]:
-    """Why the recipe cannot be replayed: exactly what a build would say."""
+    """Why the recipe does not work with the new source: the fault that a build would raise."""
     moved = with_source(image, replace(image.source, image_index=new.index))
     try:
         plan(new, moved, 1)

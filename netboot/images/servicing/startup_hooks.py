@@ -1,11 +1,12 @@
-r"""How our start script gets into what Windows PE starts anyway.
+r"""Adds nb-start.cmd, which loads the drivers, to the startup of a Windows PE.
 
-Windows PE starts the first of: winpeshl.ini; \$Windows.~BT\sources\setup.exe; \setup.exe;
-`cmd /k startnet.cmd`. Drivers must be loaded before `wpeinit` asks for an address, so our script
-goes first. FULL mode: ours runs wpeinit itself. PRE mode: the image has a chain of its own that
-runs wpeinit; ours only loads drivers. Law: applying a hook to a hooked image changes nothing.
+winpeshl.exe starts the first of: the programs in winpeshl.ini; \$Windows.~BT\sources\setup.exe;
+\setup.exe; `cmd /k startnet.cmd`. Drivers must be loaded before `wpeinit` asks for an address, so
+nb-start.cmd comes first. In FULL mode it runs wpeinit itself. In PRE mode the image's own startup
+runs wpeinit, and nb-start.cmd only loads drivers. Law: a second hook changes nothing.
 
-Reference: Microsoft's "Winpeshl.ini reference: Launching an app when Windows PE starts".
+References: Microsoft's "Winpeshl.ini reference: Launching an app when Windows PE starts" and
+"Drvload command-line options"; osdeploy.com, "WinPE startup flow" (the order).
 """
 
 import re
@@ -28,6 +29,9 @@ PRESTART_SCRIPT = f"{SYSTEM32}/nb-prestart.cmd"
 
 MARK = "rem netboot"
 _HEAD = ("@echo off", f"{MARK}: written at each build of this image; changes made here are lost")
+_IN_PLACE_OF_WPEINIT = f"{MARK}: stands for wpeinit"
+"""Versions of earlier releases have this line too, so it never changes."""
+
 _SAFE = re.compile(r"[A-Za-z0-9._-]+")
 _CALL_START = r"call %SystemRoot%\System32\nb-start.cmd"
 _CALL_PRESTART = r"call %SystemRoot%\System32\nb-prestart.cmd"
@@ -48,7 +52,7 @@ _APP_PATH = re.compile(r"\s*AppPath\s*=\s*(?P<path>.+?)\s*$", re.IGNORECASE)
 
 
 class Mode(StrEnum):
-    """How much of the start-up is ours."""
+    """How much of the startup nb-start.cmd does."""
 
     NONE = "none"
     PRE = "pre"
@@ -57,9 +61,9 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StartUp:
-    """What the image starts by itself; None where a file is absent.
+    """The startup of an image: the texts of its files, None if missing.
 
-    `setup_path` is the Setup program that Windows PE finds, with %SYSTEMDRIVE%, or "".
+    `setup_path` is the Setup program that Windows PE would start, with %SYSTEMDRIVE%, or "".
     """
 
     startnet: str | None = None
@@ -69,7 +73,7 @@ class StartUp:
 
 @dataclass(frozen=True, slots=True)
 class DriverLine:
-    """A driver to load: its folder below BootDrivers and its INF's name."""
+    """A driver to load: its folder below BootDrivers, and the name of its INF."""
 
     folder: str
     inf_name: str
@@ -77,7 +81,7 @@ class DriverLine:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What shall happen at start."""
+    """What to do at startup."""
 
     drivers: tuple[DriverLine, ...] = ()
     prestart_command: str = ""
@@ -90,7 +94,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class TextFile:
-    """A file to write: absolute path in the image, and its text with CRLF."""
+    """A file to write: its absolute path in the image, and its text with CRLF."""
 
     path: str
     text: str
@@ -101,7 +105,7 @@ class TextFile:
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """What to write. `refusal` says why a wish cannot be granted; then nothing is written."""
+    """The files to write, or in `refusal` the reason why it is not possible."""
 
     mode: Mode
     files: tuple[TextFile, ...] = ()
@@ -110,28 +114,26 @@ class Hook:
 
 
 def decode_script(data: bytes) -> str:
-    """A script's text so that `encode_script` gives back the same bytes.
-
-    Scripts are in the machine's OEM code page, which we need not know: Latin-1 keeps bytes.
-    winpeshl.ini may be UTF-16; then the text keeps its byte order mark.
-    """
+    """The text of a script; `encode_script` gives the same bytes."""
+    # cmd.exe reads scripts in the OEM code page, which is unknown here: Latin-1 keeps all bytes.
+    # winpeshl.ini may be UTF-16; its byte order mark stays in the text.
     return (
         data.decode("utf-16-le", "replace") if data[:2] == b"\xff\xfe" else data.decode("latin-1")
     )
 
 
 def encode_script(text: str) -> bytes:
-    """The bytes of a script."""
     return text.encode("utf-16-le") if text[:1] == "\ufeff" else text.encode("latin-1", "replace")
 
 
 def plan_hook(start_up: StartUp, wish: Wish) -> Hook:
-    """What to write so that the wish comes true in this image."""
+    """The files to write so that this image does what is wished."""
     found, start_up = start_up, _without_our_lines(start_up)
     if not wish:
         return Hook(Mode.NONE, tuple(_restored(found, start_up)))
     if start_up.winpeshl is not None and (hook := _hook_winpeshl(start_up.winpeshl, wish)):
         return hook
+    # From here on, in the order in which winpeshl.exe looks for something to start.
     findings: tuple[str, ...] = ()
     if start_up.winpeshl is not None:
         findings = ("winpeshl.ini lists no program, so it is ignored.",)
@@ -153,7 +155,6 @@ def is_default_startnet(text: str) -> bool:
 
 
 def start_script(wish: Wish, mode: Mode) -> str:
-    """The text of nb-start.cmd."""
     lines = [
         *_HEAD,
         r"set NBLOG=%SystemRoot%\System32\nb-start.log",
@@ -167,31 +168,31 @@ def start_script(wish: Wish, mode: Mode) -> str:
         lines.append("echo netboot: loaded:%NBLOADED%, not loaded:%NBFAILED%>>%NBLOG%")
     lines += [start_line()] if wish.report else []
     if mode is Mode.FULL:
+        # wpeinit starts plug and play and the network: the drivers above take part in both.
         lines.append("wpeinit")
         lines += [f"call {wish.prestart_command}"] if wish.prestart_command else []
     return _text(lines)
 
 
 def _drvload(line: DriverLine) -> str:
-    """One driver; a percent sign would start a variable, so it is doubled.
-
-    What drvload made of it is kept by the INF's name, or by the folder's, whose letters are
-    safe, where the name would mean something to cmd.exe.
-    """
-    said = line.inf_name if _SAFE.fullmatch(line.inf_name) else line.folder
+    # The result is noted under the INF's name, or under the folder's name, which is always safe, if
+    # the INF's has a special character of cmd.exe.
+    noted = line.inf_name if _SAFE.fullmatch(line.inf_name) else line.folder
+    # In a batch file a percent sign begins a variable, also inside quotes, unless it is doubled.
     folder, inf_name = (part.replace("%", "%%") for part in (line.folder, line.inf_name))
     path = rf"%SystemRoot%\BootDrivers\{folder}\{inf_name}"
     return (
         f'drvload "{path}" >>%NBLOG% 2>&1'
-        f' && set "NBLOADED=%NBLOADED% {said}" || set "NBFAILED=%NBFAILED% {said}"'
+        f' && set "NBLOADED=%NBLOADED% {noted}" || set "NBFAILED=%NBFAILED% {noted}"'
     )
 
 
 def _hook_winpeshl(text: str, wish: Wish) -> Hook | None:
-    """The image names its programs in winpeshl.ini: ours becomes the first of them."""
+    """The image lists its programs in winpeshl.ini: put nb-start.cmd before them."""
     lines = _lines(text)
     start = next((n for n, line in enumerate(lines) if _LAUNCH_APPS.match(_bare(line))), None)
     if start is None:
+        # [LaunchApp] has one program only, so it becomes a [LaunchApps] with two (WinRE has it).
         program = _single_program(lines)
         if not program:
             return None
@@ -212,7 +213,7 @@ def _hook_winpeshl(text: str, wish: Wish) -> Hook | None:
 
 
 def _hook_setup(setup_path: str, wish: Wish, findings: tuple[str, ...]) -> Hook:
-    """A Setup image never reads startnet.cmd: give it a winpeshl.ini that ends in Setup."""
+    # winpeshl.exe never reads startnet.cmd if there is a Setup: write a winpeshl.ini with both.
     if wish.prestart_command:
         return _no_place_for_prestart("Windows Setup")
     text = _text(["[LaunchApps]", _LAUNCH_START, setup_path])
@@ -220,11 +221,11 @@ def _hook_setup(setup_path: str, wish: Wish, findings: tuple[str, ...]) -> Hook:
 
 
 def _replace_startnet(wish: Wish, findings: tuple[str, ...]) -> Hook:
-    """Only the default: all of the start-up becomes ours."""
+    """A missing or default startnet.cmd: nb-start.cmd does everything."""
     return Hook(
         Mode.FULL,
         (
-            TextFile(STARTNET, _text([f"{MARK}: stands for wpeinit", _CALL_START])),
+            TextFile(STARTNET, _text([_IN_PLACE_OF_WPEINIT, _CALL_START])),
             TextFile(START_SCRIPT, start_script(wish, Mode.FULL)),
             *_reporter(wish),
         ),
@@ -233,7 +234,7 @@ def _replace_startnet(wish: Wish, findings: tuple[str, ...]) -> Hook:
 
 
 def _hook_startnet(text: str, wish: Wish, findings: tuple[str, ...]) -> Hook:
-    """A startnet.cmd of somebody's own: ours is called first, the rest stays."""
+    """A customised startnet.cmd: call nb-start.cmd first; the rest stays."""
     lines = _lines(text)
     _end_with_newline(lines)
     network = next((n for n, line in enumerate(lines) if _WPEINIT.match(line)), None)
@@ -253,7 +254,7 @@ def _hook_startnet(text: str, wish: Wish, findings: tuple[str, ...]) -> Hook:
 
 
 def _pre_hook(changed: TextFile, wish: Wish, findings: tuple[str, ...]) -> Hook:
-    """PRE mode: the changed start file, our script, and the prestart script where wanted."""
+    """PRE mode: the changed start file, nb-start.cmd, and the other scripts if wanted."""
     files = [changed, TextFile(START_SCRIPT, start_script(wish, Mode.PRE)), *_reporter(wish)]
     if wish.prestart_command:
         lines = ["@echo off", MARK, f"call {wish.prestart_command}"]
@@ -262,19 +263,13 @@ def _pre_hook(changed: TextFile, wish: Wish, findings: tuple[str, ...]) -> Hook:
 
 
 def _reporter(wish: Wish) -> Iterator[TextFile]:
-    """The script that reports home, where that is wanted."""
     if wish.report:
         yield TextFile(REPORT_SCRIPT, _text([*_HEAD, *report_script(wish.report)]))
 
 
 def _no_place_for_prestart(where: str) -> Hook:
-    return Hook(
-        Mode.NONE,
-        refusal=(
-            "The prestart command must run after the network is up, but "
-            f"{where} does not run wpeinit."
-        ),
-    )
+    why = f"The prestart command must run after the network is up, but {where} does not run wpeinit"
+    return Hook(Mode.NONE, refusal=why)
 
 
 def _single_program(lines: list[str]) -> str:
@@ -290,16 +285,15 @@ def _single_program(lines: list[str]) -> str:
 
 
 def _without_our_lines(start_up: StartUp) -> StartUp:
-    """The start-up as it was before we hooked it, when the WIM came out of a build of ours."""
+    """The startup without the hook of an earlier build: a source may be a version of netboot."""
     ours = {MARK, _CALL_START.lower(), _CALL_PRESTART.lower()}
     startnet = start_up.startnet
     if startnet is not None:
-        kept = [line for line in _lines(startnet) if line.strip().lower() not in ours]
-        kept = [
-            "wpeinit\r\n" if line.strip() == f"{MARK}: stands for wpeinit" else line
-            for line in kept
-        ]
-        startnet = "".join(kept)
+        startnet = "".join(
+            "wpeinit\r\n" if line.strip() == _IN_PLACE_OF_WPEINIT else line
+            for line in _lines(startnet)
+            if line.strip().lower() not in ours
+        )
     winpeshl = start_up.winpeshl
     if winpeshl is not None:
         launched = {_LAUNCH_START.lower(), _LAUNCH_PRESTART.lower()}
@@ -310,7 +304,7 @@ def _without_our_lines(start_up: StartUp) -> StartUp:
 
 
 def _restored(found: StartUp, clean: StartUp) -> Iterator[TextFile]:
-    """Start files that still hold a hook of an earlier build, as they were before it."""
+    """Start files with the hook of an earlier build, as they were before it."""
     for path, old, new in (
         (STARTNET, found.startnet, clean.startnet),
         (WINPESHL, found.winpeshl, clean.winpeshl),
@@ -320,12 +314,12 @@ def _restored(found: StartUp, clean: StartUp) -> Iterator[TextFile]:
 
 
 def _lines(text: str) -> list[str]:
-    """Lines with their ends; only LF ends a line (0x85 is a letter in a code page)."""
+    """Lines with their ends. `splitlines` would split at 0x85, a letter in OEM code pages."""
     return _LINE.findall(text)
 
 
 def _bare(line: str) -> str:
-    """A line of an INI file without byte order marks, comments and spaces."""
+    """A line of an INI file without byte order mark (UTF-16, UTF-8), comment and blanks."""
     return line.lstrip("\ufeff").removeprefix("\xef\xbb\xbf").partition(";")[0].strip()
 
 

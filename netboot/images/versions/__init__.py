@@ -1,1 +1,1 @@
-"""Content versions, how two differ, and what a distribution point should hold."""
+"""Content versions, their differences, and the updates of distribution points."""

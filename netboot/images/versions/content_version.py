@@ -1,6 +1,6 @@
-"""A content version: what one build of a boot image gives to clients, immutable and numbered."""
+"""A content version: the files that one build of a boot image serves, immutable and numbered."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -11,7 +11,7 @@ from netboot.images.boot_image.boot_image import slug
 
 @dataclass(frozen=True, slots=True)
 class ManifestFile:
-    """A file that a client may get. `digest` is `sha256:<hex>`, `size` in bytes."""
+    """A file for clients. `digest` is `sha256:<hex>`, `size` in bytes."""
 
     name: str
     digest: str
@@ -20,7 +20,7 @@ class ManifestFile:
 
 @dataclass(frozen=True, slots=True)
 class DriverInVersion:
-    """A driver package as it lies in a version, for reports and for boot logs."""
+    """A driver package in a version, for reports and boot logs."""
 
     digest: str
     name: str
@@ -29,16 +29,14 @@ class DriverInVersion:
 
 @dataclass(frozen=True, slots=True)
 class ContentVersion:
-    """Version `number` of the image called `image`.
+    """Version `number` of the boot image `image`.
 
-    `chains` names the ways that this content can be booted, best first
-    (see netboot.boot.answer.nbp): "linux" (Lab PE), "native" (Microsoft's loaders), "wimboot".
-    `preferred` says which of them machines of a firmware ("bios", "uefi") shall be given first.
-    `files` maps the name that a client asks for to its bytes. `short_name` is the image's name in
-    addresses and stays when the image is renamed; `built_as` is the name that the version was
-    built under (both empty for what `image` says). `authority` is the authority whose loader
-    the image's policy wants, `uefi_loaders` the file for each that it holds
-    (see netboot.images.boot_image.uefi_loader).
+    `chains` are the possible boot methods, best first (see netboot.boot.answer.nbp): "linux" (Lab
+    PE), "native" (Microsoft's loaders), "wimboot". `preferred` has the first choice for a firmware
+    ("bios", "uefi"). `short_name` is the image's name in URLs, which stays when the image is
+    renamed; `built_as` is the image's name at the build (both empty for `image`). `authority` is
+    the authority whose loader the image requires, `uefi_loaders` the loader of each authority (see
+    netboot.images.boot_image.uefi_loader).
     """
 
     image: str
@@ -58,41 +56,39 @@ class ContentVersion:
 
     @property
     def address(self) -> str:
-        """The image's name as it stands in addresses."""
+        """The image's name in URLs."""
         return self.short_name or slug(self.image)
 
     def called(self, name: str, short_name: str) -> "ContentVersion":
-        """This version of an image that is called `name` by now."""
+        """This version under the current name of its image."""
         if (name, short_name) == (self.image, self.address):
             return self
         built_as = self.built_as or self.image
         return replace(self, image=name, short_name=short_name, built_as=built_as)
 
     def uefi_loader(self, *, machine: str = "", site: str = "") -> str:
-        """Which of its files a UEFI machine gets as bootmgfw.efi, "" for none.
+        """The file that a UEFI machine gets as bootmgfw.efi, or "".
 
-        `machine` is the authority that this machine is known to need, `site` the site's default.
+        `machine` is the authority that this machine requires, `site` that of the site.
         """
         held = dict(self.uefi_loaders) or uefi_loader.unsigned(file.name for file in self.files)
         return uefi_loader.choose(held, machine=machine, image=self.authority, site=site)
 
     @property
     def label(self) -> str:
-        """How people name it: `Lab PE x64 v7`."""
         return f"{self.image} v{self.number}"
 
     def file(self, name: str) -> ManifestFile | None:
-        """The file called `name` (exact), or None."""
         return next((file for file in self.files if file.name == name), None)
 
     def chains_for(self, firmware: str) -> tuple[str, ...]:
-        """The chains for machines of a firmware (`bios` or `uefi…`): the preferred one first."""
+        """The chains for a firmware (`bios` or `uefi…`), the preferred one first."""
         kind = "uefi" if "efi" in firmware.lower() else "bios"
         wanted = dict(self.preferred).get(kind, "")
         return tuple(sorted(self.chains, key=lambda chain: chain != wanted))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for a manifest on disk; `from_json` is the inverse."""
+        """The manifest on disk; `from_json` is the inverse."""
         return {
             "image": self.image,
             "number": self.number,
@@ -106,18 +102,12 @@ class ContentVersion:
             "built_as": self.built_as,
             "authority": self.authority,
             "uefi_loaders": dict(self.uefi_loaders),
-            "files": [
-                {"name": file.name, "digest": file.digest, "size": file.size} for file in self.files
-            ],
-            "drivers": [
-                {"digest": driver.digest, "name": driver.name, "version": driver.version}
-                for driver in self.drivers
-            ],
+            "files": [asdict(file) for file in self.files],
+            "drivers": [asdict(driver) for driver in self.drivers],
         }
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> "ContentVersion":
-        """The version that `to_json` wrote."""
         return ContentVersion(
             image=data["image"],
             number=data["number"],
@@ -138,14 +128,13 @@ class ContentVersion:
 
 @dataclass(frozen=True, slots=True)
 class PublishedContent:
-    """What a distribution point hands out now: one snapshot, replaced as a whole.
+    """What a distribution point serves: a snapshot that is replaced as a whole.
 
-    `current` maps an image's name to the version that new boots get; `kept` holds every
-    version that may still be asked for by number (running boots, rollback).
-    `defaults` names the image for each architecture; `assignments` maps a MAC address
-    (lower case, colons) to an image's name. `supplied` are boot programs that the administrator
-    brought (wimboot), by name. `authorities` maps a MAC address to the authority whose boot
-    loader that machine needs. `names` maps each image's short name to what it is called now.
+    `current` has the version that new boots get, by image name; `kept` has every version that
+    clients can still request by number (running boots, rollback). `defaults` are image names by
+    architecture, `assignments` image names by MAC address (lower case, colons). `supplied` are
+    boot programs of the administrator (wimboot). `authorities` has the authority whose loader a
+    machine requires, by MAC address. `names` are the image names by short name.
     """
 
     generation: int
@@ -160,16 +149,10 @@ class PublishedContent:
     names: MappingProxyType[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def names_machine(self, mac: str) -> bool:
-        """Whether policy says anything of this very machine: its image, or its authority."""
+        """Whether this machine has an image or an authority of its own."""
         return mac in self.assignments or mac in self.authorities
 
     @staticmethod
     def empty() -> "PublishedContent":
-        """A point that holds nothing yet."""
-        return PublishedContent(
-            0,
-            MappingProxyType({}),
-            MappingProxyType({}),
-            MappingProxyType({}),
-            MappingProxyType({}),
-        )
+        nothing: MappingProxyType[Any, Any] = MappingProxyType({})
+        return PublishedContent(0, nothing, nothing, nothing, nothing)

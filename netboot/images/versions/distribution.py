@@ -1,7 +1,6 @@
-"""Distribution: what a point holds against what it should hold, and what an update must do.
+"""Distribution: the status of a point, and what an update must do.
 
-*Out of date* is never stored: it is the comparison of what the point serves with the newest
-version built.
+*Out of date* is never stored, but computed from the served version and the newest one.
 """
 
 from collections.abc import Collection
@@ -12,7 +11,7 @@ from netboot.images.versions.content_version import ContentVersion
 
 
 class DistributionStatus(StrEnum):
-    """How a point stands towards an image."""
+    """The status of an image on a point."""
 
     CURRENT = "CURRENT"
     OUT_OF_DATE = "OUT_OF_DATE"
@@ -23,25 +22,17 @@ class DistributionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UpdatePlan:
-    """What an update has to do: copy these blobs, check those, then switch to `version`."""
+    """The steps of an update: `copy` blobs, `check` blobs, then switch to `version`."""
 
     version: ContentVersion
     copy: tuple[str, ...]
     check: tuple[str, ...]
     switch: bool
 
-    @property
-    def copy_bytes(self) -> int:
-        """Bytes that have to be copied."""
-        wanted = set(self.copy)
-        sizes = {file.digest: file.size for file in self.version.files}
-        return sum(size for digest, size in sizes.items() if digest in wanted)
-
 
 def status(
     *, served: int | None, newest: int | None, altered: bool = False, reachable: bool = True
 ) -> DistributionStatus:
-    """The state of one image on one point, by comparison."""
     if not reachable:
         return DistributionStatus.UNREACHABLE
     if altered:
@@ -56,7 +47,7 @@ def status(
 def plan_update(
     version: ContentVersion, *, held: Collection[str], served: int | None
 ) -> UpdatePlan:
-    """What is missing on a point that holds the blobs `held` and serves number `served`."""
+    """The update of a point that has the blobs `held` and serves number `served`."""
     digests = tuple(dict.fromkeys(file.digest for file in version.files))
     return UpdatePlan(
         version=version,

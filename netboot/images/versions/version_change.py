@@ -1,7 +1,4 @@
-"""What differs between two versions of an image: drivers, properties, files.
-
-A version is what its manifest says together with the recipe that it was built from.
-"""
+"""The differences between two versions of an image, by their manifests and recipes."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +11,7 @@ from netboot.images.versions.content_version import ContentVersion
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that differs: what it was and what it is, empty for what was not there."""
+    """One difference: its old and new value, empty if there was none."""
 
     name: str
     before: str
@@ -23,10 +20,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class VersionChange:
-    """All differences between version `old` and version `new`.
+    """All differences between the versions `old` and `new`.
 
-    `files` are those that clients get, sizes in bytes. `inside` are the paths in the WIM, None
-    where they were not read.
+    `files` are those for clients; `inside` are the paths in the WIM, None if not read.
     """
 
     old: int
@@ -47,25 +43,17 @@ def compare_versions(
     old_files: Listing | None = None,
     new_files: Listing | None = None,
 ) -> VersionChange:
-    """What version `new` has that `old` has not, and the other way round."""
+    both = old, new
+    drivers = [{one.name: (one.digest, one.version) for one in each.drivers} for each in both]
+    files = [{one.name: (one.digest, f"{one.size} bytes") for one in each.files} for each in both]
     listed = old_files is not None and new_files is not None
     return VersionChange(
         old=old.number,
         new=new.number,
-        drivers=tuple(
-            _changes(
-                {driver.name: (driver.digest, driver.version) for driver in old.drivers},
-                {driver.name: (driver.digest, driver.version) for driver in new.drivers},
-            )
-        ),
+        drivers=tuple(_changes(*drivers)),
         properties=tuple(_properties(old_recipe, new_recipe)),
         source=_source(old_recipe, new_recipe),
-        files=tuple(
-            _changes(
-                {file.name: (file.digest, f"{file.size} bytes") for file in old.files},
-                {file.name: (file.digest, f"{file.size} bytes") for file in new.files},
-            )
-        ),
+        files=tuple(_changes(*files)),
         inside=compare_files(old_files or {}, new_files or {}) if listed else None,
     )
 
@@ -73,7 +61,7 @@ def compare_versions(
 def _changes(
     old: Mapping[str, tuple[str, str]], new: Mapping[str, tuple[str, str]]
 ) -> Iterator[Change]:
-    """Things by name, each with its digest and the words that are shown of it."""
+    """The changes of things by name, each given as its digest and its shown value."""
     for name in sorted(old.keys() | new.keys()):
         before, after = old.get(name, ("", "")), new.get(name, ("", ""))
         if before != after:
@@ -90,7 +78,6 @@ def _properties(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Chan
 
 
 def _shown(value: object) -> str:
-    """A property's value for people."""
     match value:
         case bool():
             return "yes" if value else "no"

@@ -185,7 +185,7 @@ def _pasted_ids(text: str) -> tuple[str, ...]:
         return ()
     if more:
         return ()
-    ids = (*device.hardware_ids(NEWEST), *device.compatible_ids(NEWEST))
+    ids = (*device.hardware_ids(NEWEST), *device.compatible_ids())
     return tuple(identifier for identifier in ids if "DEV_" in identifier)
 
 

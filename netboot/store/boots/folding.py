@@ -1,7 +1,7 @@
-"""Folds the journal's entries into boots and writes their rows.
+"""Folds the entries of the journal into boots and writes their rows.
 
-A boot takes minutes, so the boots under way are held in memory. Whoever starts to fold, or finds
-that another process went ahead, first reads the entries before the mark again without writing.
+A boot takes minutes, so boots in progress stay in memory. After a start, or if another process has
+moved the mark, the entries before the mark are read again without writing.
 """
 
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ from netboot.store.boots import rows as boot_rows
 from netboot.store.boots.journal import Entry, Journal
 
 WARM_UP_SECONDS = 1800.0
-"""How far before the mark reading begins, so that boots under way are known from their start."""
+"""How far before the mark reading begins, so that boots in progress are complete."""
 
 WARM_UP_EVENTS = 20_000
 KEYS_KNOWN = 5000
 
 
 class BootFolding:
-    """The boots under way, as of the last entry that was folded. For one thread."""
+    """The boots in progress, as of the last entry that was folded. For one thread."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -30,10 +30,10 @@ class BootFolding:
         self._read_to = -1
 
     def fold(self, entries: Sequence[Entry], session: Session, *, mark: int) -> None:
-        """Write what these entries, the first above `mark`, change. Raises ContentFault."""
+        """Write the changes by these entries, the first after `mark`. Raises ContentFault."""
         if self._read_to != mark:
             self._warm_up(mark)
-        self._read_to = -1  # until all went well
+        self._read_to = -1  # after a fault below, memory and rows differ: read again
         changed: dict[str, Attempt] = {}
         renamed: set[str] = set()
         for entry in entries:
@@ -50,10 +50,10 @@ class BootFolding:
         self._read_to = entries[-1].id if entries else mark
 
     def _warm_up(self, mark: int) -> None:
-        """Know the boots that are under way at `mark`.
+        """Read the boots that are in progress at `mark`.
 
-        The rows are ahead of us where another process wrote them, behind us where a commit
-        failed: then what was folded is not in the rows, and all is read again.
+        The rows are ahead of memory if another process wrote them, and behind it if a commit
+        failed. In the second case everything is read again.
         """
         if not max(0, mark - WARM_UP_EVENTS) <= self._read_to < mark:
             self._folder, self._keys = Folder(), {}
@@ -66,7 +66,7 @@ class BootFolding:
                 self._remember(attempt)
 
     def _first_of_interest(self, mark: int) -> int:
-        """The entry after which boots may begin that are under way at `mark`."""
+        """The entry after which the boots in progress at `mark` may have begun."""
         last = self._journal.events_since(mark - 1, 1) if mark else []
         if not last:
             return mark
@@ -74,9 +74,9 @@ class BootFolding:
         return max(first - 1, mark - WARM_UP_EVENTS, 0)
 
     def _remember(self, attempt: Attempt) -> str:
-        """Note the boot's key; returns its key before.
+        """Note the key of the boot; returns its previous key.
 
-        A boot that was known by its IP address alone gets another key with its MAC address.
+        The key changes when a boot of which only the IP address was known gets a MAC address.
         """
         before = self._keys.get(attempt.number, attempt.key)
         self._keys[attempt.number] = attempt.key

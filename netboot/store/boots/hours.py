@@ -1,6 +1,6 @@
-"""How many boots began in each hour: sums, because counting the rows of a large site takes long.
+"""The number of boots in each hour, as sums, since counting the rows of a large site is slow.
 
-Law: every transaction that writes or forgets boots' rows changes the sums too.
+Law: every transaction that writes or deletes rows of boots also updates the sums.
 """
 
 import math
@@ -15,16 +15,15 @@ from netboot.store.database.upsert import upsert
 HOUR = 3600
 
 Place = tuple[int, bool]
-"""Where a boot is counted: the number of its hour since the epoch, and whether it is online."""
+"""The sum in which a boot is counted: the hour since the epoch, and whether it is online."""
 
 
 def hour_of(began: float) -> int:
-    """The number of the hour, as the database itself reckons it."""
     return math.floor(began / HOUR)
 
 
 def add(session: Session, difference: Mapping[Place, int]) -> None:
-    """Count so many more boots, or fewer."""
+    """Add these numbers to the sums; they may be negative."""
     rows: dict[int, dict[str, int]] = {}
     for (hour, online), count in difference.items():
         if count:
@@ -37,7 +36,7 @@ def add(session: Session, difference: Mapping[Place, int]) -> None:
 
 
 def since(session: Session, first: int) -> dict[int, tuple[int, int]]:
-    """How many boots are online and how many are not, by hour, from the hour `first` on."""
+    """The numbers of boots online and not online, by hour, from the hour `first` on."""
     query = select(BootHourRow.hour, BootHourRow.online, BootHourRow.other)
     rows = session.execute(query.where(BootHourRow.hour >= first))
     return {hour: (online, other) for hour, online, other in rows}

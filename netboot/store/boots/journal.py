@@ -1,12 +1,11 @@
-"""The journal: what happened while machines booted, on disk, told by several processes.
+"""The journal: a file in which several processes record what happens while machines boot.
 
-`emit` hands an event to a queue and returns: a daemon never waits for a disk. A thread of the
-process's own commits what has gathered, many events in one transaction. When the disk is slow,
-full or damaged the queue fills up; then events are dropped and counted, and machines go on
-booting.
+`emit` puts an event into a queue and returns, so a daemon never waits for a disk. A thread in each
+process commits many events in one transaction. If the disk is slow, full or damaged and the queue
+is full, events are dropped and counted, and machines continue to boot.
 
-Law: the journal is an account of events, never a source of truth; losing it loses history only.
-What a newer release wrote can be read by an older one: unknown kinds stay rows.
+Law: the journal is a history, never a source of truth. An older release can read what a newer one
+wrote: it keeps unknown kinds as they are.
 """
 
 import json
@@ -34,22 +33,22 @@ _INDEXED = {
     "'RequestIgnored'": "INDEXED BY events_of_silence",
     "'OfferSent', 'RequestIgnored'": "INDEXED BY events_of_answers",
 }
-"""Which kinds have an index. SQLite would rather walk all events that are young enough."""
+"""Kinds with an index of their own. Without INDEXED BY, SQLite scans all recent events instead."""
 
 POLL = 0.05
-"""Seconds between looks for news; a look costs microseconds (PRAGMA data_version)."""
+"""Seconds between checks for changes; PRAGMA data_version takes microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An event in the journal. Ids rise in the order of commits and are never reused."""
+    """An event in the journal. Ids increase in the order of commits and are never reused."""
 
     id: int
     event: Event
 
 
 class Journal:
-    """The journal in the file `path`, made when it is first needed."""
+    """The journal in the file `path`, created on first use."""
 
     def __init__(self, path: Path, *, capacity: int = 20_000) -> None:
         self._path = path
@@ -61,7 +60,7 @@ class Journal:
         self._closing = threading.Event()
 
     def emit(self, event: Event) -> None:
-        """Have `event` written soon; never waits, never raises. Any thread may call it."""
+        """Queue `event` for writing; never waits, never raises. Any thread may call it."""
         writer = self._writer
         if writer is None or writer.pid != os.getpid():
             writer = self._start()
@@ -70,20 +69,20 @@ class Journal:
 
     @property
     def dropped(self) -> int:
-        """How many events of this process were lost because they could not be written."""
+        """The number of events of this process that could not be written."""
         return self._lost + (self._writer.dropped if self._writer else 0)
 
     @property
     def trouble(self) -> str:
-        """Why the last try to write failed; empty when it did not."""
+        """Why the last attempt to write failed, or empty."""
         return self._writer.trouble if self._writer else ""
 
     def flush(self, timeout: float = 5.0) -> bool:
-        """Wait until all that was emitted so far is on disk; False when it is not in time."""
+        """Wait until all events so far are on disk; False after `timeout` seconds."""
         return self._writer.flush(timeout) if self._writer else True
 
     def close(self, timeout: float = 5.0) -> None:
-        """Write what is left and stop; what can't be written in time counts as dropped."""
+        """Write the rest and stop; events that cannot be written in time count as dropped."""
         with self._lock:
             self._closing.set()
             writer, self._writer = self._writer, None
@@ -93,14 +92,11 @@ class Journal:
         self._disconnect()
 
     def events_since(self, after: int, limit: int = 1000) -> list[Entry]:
-        """The entries with ids above `after`, oldest first. Raises ContentFault."""
+        """Entries with ids above `after`, oldest first. Raises ContentFault."""
         return self._select("WHERE id > ? ORDER BY id LIMIT ?", after, limit)
 
     def latest(self, limit: int = 100, *, mac: str = "") -> list[Entry]:
-        """The newest entries, newest first; of one machine where `mac` is given.
-
-        Raises ContentFault.
-        """
+        """The newest entries, newest first, of all machines or one. Raises ContentFault."""
         if mac:
             return self._select("WHERE mac = ? ORDER BY id DESC LIMIT ?", mac, limit)
         return self._select("ORDER BY id DESC LIMIT ?", limit)
@@ -114,10 +110,11 @@ class Journal:
     ) -> list[Entry]:
         """The newest entries of these kinds among the newest `within`, newest first.
 
-        Each of the words `containing` stands somewhere in them, be it in a field's name. Bounded,
-        because only what pages ask for has an index of its own. Raises ContentFault.
+        Each contains all words of `containing`, in its values or field names. `within` is a bound
+        for kinds without an index. Raises ContentFault.
         """
-        # Names as words and in this order, for so the indexes' conditions say it.
+        # Literals in this order: SQLite uses a partial index only if the query repeats its
+        # condition (sqlite.org/partialindex.html), and parameters could have any value.
         names = ", ".join(f"'{name}'" for name in sorted(kind.__name__ for kind in kinds))
         like = r" AND mac || ' ' || ip || ' ' || details LIKE ? ESCAPE '\'" * len(containing)
         return self._select(
@@ -129,12 +126,12 @@ class Journal:
         )
 
     def latest_start(self) -> Entry | None:
-        """The newest DhcpStarted, however old: it has an index of its own. Raises ContentFault."""
+        """The newest DhcpStarted of any age. Raises ContentFault."""
         found = self._select("WHERE kind = 'DhcpStarted' ORDER BY id DESC LIMIT 1")
         return found[0] if found else None
 
     def latest_counts(self, limit: int = 32) -> list[Entry]:
-        """The newest RequestsCounted, newest first: they too have an index. Raises ContentFault."""
+        """The newest RequestsCounted, newest first. Raises ContentFault."""
         return self._select("WHERE kind = 'RequestsCounted' ORDER BY id DESC LIMIT ?", limit)
 
     def of_machine(
@@ -148,23 +145,20 @@ class Journal:
         )
 
     def first_id_since(self, at: float) -> int:
-        """The id of the oldest entry that is not older than `at`, 0 when there is none.
-
-        Raises ContentFault.
-        """
+        """The id of the oldest entry since `at`, or 0. Raises ContentFault."""
         with self._connected() as connection:
             found = connection.execute("SELECT min(id) FROM events WHERE at >= ?", (at,)).fetchone()
         return int(found[0] or 0)
 
     def last_id(self) -> int:
-        """The id of the newest entry, 0 when there is none. Raises ContentFault."""
+        """The id of the newest entry, or 0. Raises ContentFault."""
         with self._connected() as connection:
             return _last_id(connection)
 
     def wait_for_change(self, after: int, timeout: float) -> bool:
-        """Wait until there is an entry above `after`; False after `timeout` seconds, or closed.
+        """Wait for an entry above `after`, of any process; False after `timeout` or when closed.
 
-        Entries of all processes count. Raises ContentFault.
+        Raises ContentFault.
         """
         until = time.monotonic() + timeout
         with self._connected() as connection:
@@ -177,26 +171,26 @@ class Journal:
         return True
 
     def prune(self, *, until: int, before: float = 0.0, keep: int = 1_000_000) -> int:
-        """Forget events older than `before` (seconds since the epoch), and all but the newest.
+        """Delete events older than `before` (epoch seconds), and all but the newest `keep`.
 
-        Events with ids above `until` stay. Returns how many were forgotten. Raises ContentFault.
+        Events with ids above `until` stay. Returns the number. Raises ContentFault.
         """
-        forgotten = 0
+        deleted = 0
         with self._connected() as connection:
             oldest = _last_id(connection) - keep
             while True:
-                # In portions, so that no daemon's writer waits long for its turn.
+                # In portions: SQLite has one writer at a time, and the daemons must not wait long.
                 rows = connection.execute(
                     "DELETE FROM events WHERE id IN "
                     "(SELECT id FROM events WHERE (id <= ? OR at < ?) AND id <= ? LIMIT 5000)",
                     (oldest, before, until),
                 ).rowcount
-                forgotten += rows
+                deleted += rows
                 if rows == 0:
-                    return forgotten
+                    return deleted
 
     def _start(self) -> JournalWriter | None:
-        """This process's writer; a fork has none of its parent's threads. None when closed."""
+        """The writer of this process: a fork has no thread of its parent. None when closed."""
         with self._lock:
             if self._closing.is_set():
                 self._lost += 1
@@ -215,7 +209,7 @@ class Journal:
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        """This thread's connection; after a failure the next call opens another."""
+        """The connection of this thread; after a fault the next call opens another."""
         try:
             if getattr(self._own, "pid", 0) != os.getpid():
                 self._own.connection = open_journal(self._path)
@@ -232,7 +226,7 @@ class Journal:
 
 
 def _pattern(word: str) -> str:
-    """A pattern for LIKE: the word anywhere, as JSON writes it."""
+    """A pattern for LIKE: the word anywhere, escaped as in JSON."""
     written = json.dumps(word, ensure_ascii=False)[1:-1]
     return "%" + re.sub(r"([\\%_])", r"\\\1", written) + "%"
 
@@ -243,7 +237,7 @@ def _last_id(connection: sqlite3.Connection) -> int:
 
 
 def _data_version(connection: sqlite3.Connection) -> int:
-    """A number that changes when another connection commits."""
+    """Changes when another connection commits, never by this one (sqlite.org/pragma.html)."""
     return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
 
@@ -263,5 +257,5 @@ def _decoded(row: tuple[int, float, str, str, str, str]) -> Entry:
             kept = {name: value for name, value in details.items() if name in names}
             return Entry(number, known(at=at, mac=mac, ip=ip, **kept))
     except (ValueError, TypeError, AttributeError):
-        pass  # a row of another release, or a damaged one: shown as it is
+        pass  # from another release, or damaged: shown as it is
     return Entry(number, UnknownEvent(at=at, mac=mac, ip=ip, name=kind, text=text))

@@ -1,8 +1,7 @@
-"""How far the journal was folded into the database: one mark for all that is made of it.
+"""The mark: up to which entry the journal is folded into the database.
 
-Law: a process that folds entries takes the writer's turn, reads the mark, then writes the rows
-and the new mark in that one transaction. So nothing is folded twice or left out, even where two
-processes fold at once.
+Law: a process that folds entries takes the writer's turn, reads the mark, then writes rows and the
+new mark in one transaction. So each entry is folded exactly once, even by two processes.
 """
 
 from dataclasses import dataclass, replace
@@ -19,29 +18,28 @@ WEBHOOKS = "webhooks_read_to"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Entries up to `id` are folded; into machines and webhooks perhaps some more already."""
+    """Entries up to `id` are folded; machines and webhooks may already have some more."""
 
     id: int
     machines: int = 0
     webhooks: int = 0
 
     def moved(self, to: int) -> "Mark":
-        """The mark after entries up to `to` were folded."""
         return replace(self, id=to)
 
 
 def read(session: Session) -> Mark | None:
-    """The mark; None where nothing was ever folded."""
+    """The mark, or None if nothing was ever folded."""
     row = session.get(FactRow, READ_TO)
     return Mark(**row.value) if row is not None else None
 
 
 def first(session: Session, newest: int) -> Mark:
-    """The mark of a site that has none yet; `newest` is the journal's last entry.
+    """The mark of a site that has none; `newest` is the last entry of the journal.
 
-    Releases before this one had a mark for each of boots, machines and webhooks: folding goes on
-    from the smallest of them. A boot may be folded again; machines and webhooks must not.
-    Webhooks are sent what happens from now on where nothing was ever sent.
+    Earlier releases had a mark each for boots, machines and webhooks. Folding continues from the
+    smallest: boots can be folded again, machines and webhooks cannot. A site that never sent
+    webhooks begins with the newest entry.
     """
     boots, machines = (_old(session, name, "id", 0) for name in OLD_MARKS)
     webhooks = _old(session, WEBHOOKS, "journal", newest)
@@ -49,7 +47,6 @@ def first(session: Session, newest: int) -> Mark:
 
 
 def write(session: Session, mark: Mark) -> None:
-    """Keep the mark; the old ones go."""
     value = {"id": mark.id, "machines": mark.machines, "webhooks": mark.webhooks}
     session.merge(FactRow(name=READ_TO, value=value))
     session.execute(delete(FactRow).where(FactRow.name.in_(OLD_MARKS)))

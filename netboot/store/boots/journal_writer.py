@@ -1,6 +1,6 @@
-"""How events come into the journal's file: a queue, and a thread that commits batches.
+"""Writes events to the journal: a queue, and a thread that commits batches.
 
-The format: SQLite in WAL mode, one row an event, its own fields as JSON.
+The file is SQLite in WAL mode: one row for each event, with its fields as JSON.
 """
 
 import json
@@ -36,26 +36,26 @@ CREATE INDEX IF NOT EXISTS events_of_answers ON events (id)
 """
 
 GATHER = 0.05
-"""Seconds that the first event of a batch waits for company."""
+"""Seconds that the first event of a batch waits for others."""
 
 BATCH = 1000
 PAUSE = 0.5
-"""Seconds between tries to write when the disk refuses."""
+"""Seconds between attempts to write after a fault."""
 
 BUSY = 5.0
-"""Seconds that a statement waits for another process that writes."""
+"""Seconds that a statement waits while another process writes."""
 
 
 @event
 class UnknownEvent(Event):
-    """A row of a kind, or of a shape, that this release does not know."""
+    """A row of a kind or form that this release does not know."""
 
     name: str
     text: str
 
 
 class JournalWriter:
-    """A queue and the thread that empties it into the file."""
+    """A queue, and the thread that writes it to the file."""
 
     def __init__(self, path: Path, capacity: int) -> None:
         self.pid = os.getpid()
@@ -71,7 +71,7 @@ class JournalWriter:
         self._thread.start()
 
     def put(self, event: Event) -> None:
-        """Have it written soon, or drop and count it."""
+        """Queue an event; if the queue is full, drop and count it."""
         try:
             self._queue.put_nowait(event)
         except queue.Full:
@@ -79,7 +79,7 @@ class JournalWriter:
                 self.dropped += 1
 
     def flush(self, timeout: float) -> bool:
-        """Wait until all that was put so far is on disk; False when it is not in time."""
+        """Wait until all events so far are on disk; False after `timeout` seconds."""
         written = threading.Event()
         try:
             self._queue.put(written, timeout=timeout)
@@ -88,7 +88,7 @@ class JournalWriter:
         return written.wait(timeout)
 
     def stop(self, timeout: float) -> None:
-        """Write what is left for at most `timeout` seconds, then end the thread."""
+        """Write the rest for at most `timeout` seconds, then end the thread."""
         try:
             self._queue.put(None, timeout=timeout)
         except queue.Full:
@@ -103,7 +103,9 @@ class JournalWriter:
             events, flushed, going = self._gathered()
             while not self._wrote(events):
                 if self._give_up.wait(PAUSE):
-                    self._abandon(events)
+                    left = [self._queue.get_nowait() for _ in range(self._queue.qsize())]
+                    with self._counting:
+                        self.dropped += len(events) + sum(isinstance(it, Event) for it in left)
                     going = False
                     break
             else:
@@ -111,14 +113,8 @@ class JournalWriter:
                     waiting.set()
         self._disconnect()
 
-    def _abandon(self, events: list[Event]) -> None:
-        """Count what can't be written any more."""
-        left = [self._queue.get_nowait() for _ in range(self._queue.qsize())]
-        with self._counting:
-            self.dropped += len(events) + sum(isinstance(item, Event) for item in left)
-
     def _gathered(self) -> tuple[list[Event], list[threading.Event], bool]:
-        """A batch: what comes within a moment of the first; False once there is no more."""
+        """A batch: the events soon after the first; False if they are the last."""
         events: list[Event] = []
         flushed: list[threading.Event] = []
         item = self._queue.get()
@@ -126,7 +122,7 @@ class JournalWriter:
         while item is not None:
             if isinstance(item, threading.Event):
                 flushed.append(item)
-                until = 0.0  # a caller waits for it
+                until = 0.0  # a caller of flush() waits
             else:
                 events.append(item)
             wait = until - time.monotonic()
@@ -139,11 +135,12 @@ class JournalWriter:
         return events, flushed, item is not None
 
     def _wrote(self, events: list[Event]) -> bool:
-        """Commit the events; False (and `trouble`) when the disk refuses."""
+        """Commit the events; on a fault False, with the reason in `trouble`."""
         if not events:
             return True
         try:
             connection = self._connected()
+            # Take the write lock first: SQLite waits here (BUSY), but not where a reader wants it.
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany(
                 "INSERT INTO events (at, kind, mac, ip, details) VALUES (?, ?, ?, ?, ?)",
@@ -158,7 +155,7 @@ class JournalWriter:
         return True
 
     def _connected(self) -> sqlite3.Connection:
-        """The connection; opens the file again where it was moved away or replaced."""
+        """The connection; opens the file again if it was moved or replaced."""
         if self._connection is not None and _inode(self._path) != self._inode:
             self._disconnect()
         if self._connection is None:
@@ -168,7 +165,7 @@ class JournalWriter:
 
     def _disconnect(self) -> None:
         if self._connection is not None:
-            self._connection.close()  # takes back what was not committed
+            self._connection.close()  # rolls back
         self._connection = None
 
 
@@ -180,14 +177,16 @@ def _inode(path: Path) -> int:
 
 
 def open_journal(path: Path) -> sqlite3.Connection:
-    """A connection to the journal, made where it is missing. Raises sqlite3.Error."""
+    """A connection to the journal, which is created if missing. Raises sqlite3.Error."""
     connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None)
     try:
+        # In WAL mode, NORMAL can lose the last commits at a power loss but never damages the file
+        # (sqlite.org/pragma.html#pragma_synchronous). A history may lose them.
         connection.execute("PRAGMA synchronous = NORMAL")
         newest = "SELECT 1 FROM sqlite_master WHERE name = 'events_of_answers'"
         known = connection.execute(newest).fetchone()
         if not known:
-            # Two processes may both find it missing; each statement is harmless twice.
+            # Two processes may create it at the same time: all statements may run twice.
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(SCHEMA)
             path.chmod(0o600)
@@ -198,7 +197,7 @@ def open_journal(path: Path) -> sqlite3.Connection:
 
 
 def encoded(event: Event) -> tuple[float, str, str, str, str]:
-    """The event's row. A lone surrogate is no text for SQLite or a page: it becomes `?`."""
+    """The row of an event. Lone surrogates, which neither SQLite nor pages accept, become `?`."""
     if isinstance(event, UnknownEvent):
         kind, text = event.name, event.text
     else:
@@ -207,7 +206,7 @@ def encoded(event: Event) -> tuple[float, str, str, str, str]:
 
 
 def _text(details: dict[str, Any]) -> str:
-    """As JSON: by a library that takes a quarter of the time, unless it finds a lone surrogate."""
+    """JSON, by pydantic in a quarter of the time, but it does not accept lone surrogates."""
     try:
         return to_json(details, fallback=str).decode()
     except PydanticSerializationError:

@@ -1,4 +1,4 @@
-"""Known machines as rows: folded from the journal, searched a page at a time, written."""
+"""Known machines as rows: folded from the journal, searched page by page."""
 
 import json
 from collections.abc import Collection, Iterable, Sequence
@@ -33,7 +33,7 @@ _NEWEST_FIRST = (MachineRow.seen_at.desc(), MachineRow.key.desc())
 
 
 def fold(entries: Iterable[Entry], session: Session) -> None:
-    """Write what these entries, oldest first, show of machines."""
+    """Write what these entries, oldest first, contain about machines."""
     entries = list(entries)
     known = {one.key: one for one in find(session, {entry.event.mac for entry in entries})}
     changed: dict[str, KnownMachine] = {}
@@ -45,25 +45,24 @@ def fold(entries: Iterable[Entry], session: Session) -> None:
 
 
 def find(session: Session, keys: Collection[str]) -> list[KnownMachine]:
-    """The machines with these keys, as far as they are known."""
     return _read(session, select(*_COLUMNS).where(MachineRow.key.in_(keys)))
 
 
 def everything(session: Session) -> list[KnownMachine]:
-    """All machines, seen last first."""
+    """All machines, last seen first."""
     return _read(session, select(*_COLUMNS).order_by(*_NEWEST_FIRST))
 
 
 def page(
     session: Session, words: Collection[str], limit: int, offset: int
 ) -> tuple[list[KnownMachine], int]:
-    """Some of the machines that contain any of these words, seen last first, and how many do.
+    """A page of the machines that contain any of these words, last seen first, and their number.
 
-    Without words all machines count.
+    Without words, all machines.
     """
     keys = select(MachineRow.key).order_by(*_NEWEST_FIRST)
     if words:
-        # One look through all devices tells both which machines and how many.
+        # One scan of all devices gives both the keys and their number.
         wanted = [_contains(session, word) for word in words]
         found = session.scalars(keys.where(or_(*wanted))).all()
         return _in_order(session, found[offset : offset + limit]), len(found)
@@ -72,7 +71,6 @@ def page(
 
 
 def count(session: Session) -> int:
-    """How many machines are known."""
     return session.scalar(select(func.count()).select_from(MachineRow)) or 0
 
 
@@ -83,20 +81,19 @@ def authorities(session: Session) -> dict[str, str]:
 
 
 def keep(session: Session, machines: Iterable[KnownMachine]) -> None:
-    """Write the machines' rows, new or changed."""
     upsert(session, MachineRow, [_row(machine) for machine in machines], key="key")
 
 
 def discard(session: Session, key: str) -> None:
-    """Forget a machine."""
     session.execute(delete(MachineRow).where(MachineRow.key == key))
 
 
 def _contains(session: Session, word: str) -> ColumnElement[bool]:
-    """Whether a machine's row contains the word, in capitals or not."""
+    """Whether the row of a machine contains the word, ignoring case."""
     in_json = json.dumps(word, ensure_ascii=False)[1:-1]
     columns = (MachineRow.key, MachineRow.image_name, MachineRow.firmware)
-    # SQLite's LIKE ignores case by itself; ILIKE would have it write each row in small letters.
+    # SQLite's LIKE ignores ASCII case itself. SQLAlchemy writes ILIKE as lower(…) LIKE lower(…),
+    # which would convert every row.
     is_sqlite = session.get_bind().dialect.name == "sqlite"
 
     def has(column: SQLColumnExpression[str], text: str) -> ColumnElement[bool]:
@@ -113,7 +110,7 @@ def _in_order(session: Session, keys: Sequence[str]) -> list[KnownMachine]:
 
 
 def _read(session: Session, query: Select[*tuple[Any, ...]]) -> list[KnownMachine]:
-    """The machines of a query for `_COLUMNS`. One make's devices are parsed once and shared."""
+    """The machines of a query for `_COLUMNS`. Equal device lists are parsed once."""
     lists: dict[tuple[str, str], DeviceList] = {}
     found = []
     for key, source, devices, *rest in session.execute(query).all():

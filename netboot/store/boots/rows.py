@@ -1,4 +1,4 @@
-"""Boots as rows: kept by key, searched, and counted by the hour."""
+"""Boots as rows: stored by key, searched, and counted by hour."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable
@@ -39,11 +39,11 @@ _DEFAULTS = {
 
 @dataclass(frozen=True, slots=True)
 class BootFilter:
-    """Which boots are wanted; what is empty is not asked for.
+    """Selects boots; empty values select all.
 
-    `search` is looked for in MAC and IP address, image and driver; `machine` is a whole address.
-    `version` is a number of the image's, `way` how the image came (`iso`, …; empty: by network).
-    `before` (epoch seconds) is for the next page: only boots that began earlier.
+    `search` applies to MAC and IP address, image and driver; `machine` is a full MAC address. `way`
+    is the medium (`iso`, …; "" is the network). `before` (epoch seconds) is for the next page:
+    boots that began earlier.
     """
 
     search: str = ""
@@ -56,18 +56,16 @@ class BootFilter:
 
     @property
     def words(self) -> str:
-        """The search as rows spell it."""
+        """The search in the form of the column `search`."""
         return self.search.strip().lower().replace("-", ":")
 
 
 def search_text(attempt: Attempt) -> str:
-    """What a search looks at."""
     words = (attempt.mac, attempt.ip, attempt.image, attempt.driver, attempt.missing)
     return " ".join(words).lower().replace("-", ":")[:400]
 
 
 def keep(session: Session, attempts: Iterable[Attempt]) -> None:
-    """Write the boots' rows, new or changed."""
     rows = list({attempt.key: _row(attempt) for attempt in attempts}.values())
     if not rows:
         return
@@ -84,28 +82,27 @@ def find(session: Session, key: str) -> Attempt | None:
 
 
 def newest(session: Session, wanted: BootFilter, limit: int, now: float) -> list[Attempt]:
-    """The newest boots that are wanted, newest first."""
+    """The newest boots that match, newest first."""
     found = names(session, wanted, limit, now)
     query = select(_TEXT).where(_name(session).in_(found)).order_by(BootRow.began.desc())
     return [_attempt(text) for text in session.scalars(query)]
 
 
 def names(session: Session, wanted: BootFilter, limit: int, now: float) -> Select[tuple[Any]]:
-    """What names the newest rows that are wanted: an index tells it without reading a row."""
+    """The names of the newest rows that match, from an index without reading the rows."""
     found = select(_name(session)).select_from(BootRow).where(*_conditions(wanted, now))
     return found.order_by(BootRow.began.desc()).limit(limit)
 
 
 def count(session: Session, wanted: BootFilter, now: float) -> int:
-    """How many boots are wanted."""
     query = select(func.count()).select_from(BootRow).where(*_conditions(wanted, now))
     return session.scalar(query) or 0
 
 
 def troubled(session: Session, since: float, now: float, limit: int) -> list[Attempt]:
-    """Each machine's newest boot, where that went wrong since a moment; newest first."""
+    """The newest boot of each machine, if it failed since `since`; newest first."""
     later = aliased(BootRow)
-    # Said by what it is not, so that SQLite walks the hours and not all states of all years.
+    # With a negated condition SQLite uses the index by time, not the one by state over all years.
     silent = (BootRow.state != Outcome.UNDER_WAY.value) | (BootRow.quiet_at < now)
     query = (
         select(_TEXT)
@@ -122,7 +119,7 @@ def troubled(session: Session, since: float, now: float, limit: int) -> list[Att
 
 
 def _places(session: Session, keys: Collection[str]) -> Counter[Place]:
-    """Where the rows of these keys are counted, as far as there are any."""
+    """The sums in which the existing rows of these keys are counted."""
     query = select(BootRow.began, BootRow.state).where(BootRow.key.in_(keys))
     return Counter(_place(began, state) for began, state in session.execute(query))
 
@@ -132,33 +129,32 @@ def _place(began: float, state: str) -> Place:
 
 
 def rates(session: Session, limit: int) -> list[tuple[float, float]]:
-    """(when it began, bytes a second of its image) of the newest boots that have a rate."""
+    """Beginning and rate (bytes per second) of the newest boots that have a rate."""
     query = select(BootRow.began, BootRow.rate).where(BootRow.rate > 0)
     rows = session.execute(query.order_by(BootRow.began.desc()).limit(limit))
     return [(began, rate) for began, rate in rows]
 
 
 def discard(session: Session, keys: Collection[str]) -> None:
-    """Forget boots by key."""
     if not keys:
         return
-    forgotten: Counter[Place] = Counter()
-    forgotten.subtract(_places(session, keys))
-    boot_hours.add(session, forgotten)
+    deleted: Counter[Place] = Counter()
+    deleted.subtract(_places(session, keys))
+    boot_hours.add(session, deleted)
     session.execute(delete(BootRow).where(BootRow.key.in_(keys)))
 
 
 def discard_oldest(session: Session, keep_newest: int) -> int:
-    """Forget all but the newest; how many those were."""
+    """Delete all but the newest; returns the number."""
     oldest = select(BootRow.began).order_by(BootRow.began.desc()).offset(keep_newest).limit(1)
     border = session.scalar(oldest)
     if border is None:
         return 0
     old = delete(BootRow).where(BootRow.began <= border).returning(BootRow.began, BootRow.state)
-    forgotten: Counter[Place] = Counter()
-    forgotten.subtract(_place(began, state) for began, state in session.execute(old))
-    boot_hours.add(session, forgotten)
-    return -sum(forgotten.values())
+    deleted: Counter[Place] = Counter()
+    deleted.subtract(_place(began, state) for began, state in session.execute(old))
+    boot_hours.add(session, deleted)
+    return -sum(deleted.values())
 
 
 def _conditions(wanted: BootFilter, now: float) -> list[ColumnElement[bool]]:
@@ -167,7 +163,8 @@ def _conditions(wanted: BootFilter, now: float) -> list[ColumnElement[bool]]:
         case None:
             pass
         case Outcome.STALLED:
-            # The sum keeps SQLite from sorting all that ever stalled: it walks them by time.
+            # `+ 0.0` hides the column from the planner (sqlite.org/optoverview.html, unary +):
+            # SQLite then walks the index by time and stops, instead of sorting all stalled boots.
             conditions += [BootRow.state == Outcome.UNDER_WAY.value, BootRow.quiet_at + 0.0 < now]
         case Outcome.UNDER_WAY:
             conditions += [BootRow.state == Outcome.UNDER_WAY.value, BootRow.quiet_at >= now]
@@ -187,9 +184,8 @@ def _conditions(wanted: BootFilter, now: float) -> list[ColumnElement[bool]]:
 
 
 def _has(words: str) -> ColumnElement[bool]:
-    """Whether a boot is found by these words; a whole MAC address has an index."""
     if is_mac(words):
-        return BootRow.machine == words
+        return BootRow.machine == words  # has an index
     return BootRow.search.contains(words, autoescape=True)
 
 
@@ -210,7 +206,7 @@ def _row(attempt: Attempt) -> dict[str, Any]:
 
 
 def _plain(attempt: Attempt) -> dict[str, Any]:
-    """What differs from a boot of which nothing is known."""
+    """The fields that differ from their defaults."""
     plain = {
         field.name: getattr(attempt, field.name)
         for field in fields(Attempt)
@@ -223,14 +219,14 @@ def _plain(attempt: Attempt) -> dict[str, Any]:
 
 
 def _name(session: Session) -> ColumnElement[Any]:
-    """What names a row, so that an index alone tells which rows are wanted."""
-    sqlite_too = session.get_bind().dialect.name == "sqlite"
-    return literal_column("boots.rowid") if sqlite_too else BootRow.key.expression
+    """What identifies a row and is part of every index: in SQLite the rowid, not the key."""
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    return literal_column("boots.rowid") if is_sqlite else BootRow.key.expression
 
 
 @lru_cache(maxsize=PARSED)
 def _attempt(text: str) -> Attempt:
-    """The boot of a row's JSON, without fields that only another release knows."""
+    """The boot in the JSON of a row, without fields that only another release knows."""
     plain: dict[str, Any] = from_json(text)
     known = {name: value for name, value in plain.items() if name in _KNOWN}
     known["rung"] = Rung(known.get("rung", 0))

@@ -156,7 +156,7 @@ class BlobStore:
                 path.unlink()
                 return found
             path.chmod(0o444)
-            os.utime(path)  # a file from a WIM has an old date, but the blob is new
+            os.utime(path)  # a file from a WIM has an old time, but `discard` needs the blob's age
             with path.open("rb") as stream:
                 os.fsync(stream.fileno())
             self._settle(path, found.digest)
@@ -199,6 +199,7 @@ class BlobStore:
         try:
             self.check_space(sum(_size(path) for path in missing.values()))
             with self._explained():
+                # First the content of all files, then their names: as for a single blob.
                 with _synced_together(self.staging):
                     for digest, path in missing.items():
                         parts[digest] = self._staging_path()
@@ -290,6 +291,7 @@ class BlobStore:
         return self.staging / f"{os.getpid()}-{uuid.uuid4().hex}"
 
     def _settle(self, part: Path, digest: str) -> None:
+        """Rename the synced file to its digest; its folder and a new parent are synced after it."""
         target = self.path(digest)
         if not target.parent.is_dir():
             target.parent.mkdir(mode=0o700, exist_ok=True)

@@ -10,7 +10,7 @@ from netboot.store.content.blobs import explain_disk_fault
 
 @contextmanager
 def locked(lock: Path) -> Iterator[None]:
-    """Wait for this lock file and hold it. Raises OperatorFault where it cannot be written."""
+    """Wait for the lock file, then lock it. Raises OperatorFault if it cannot be written."""
     try:
         file = lock.open("w")
     except OSError as fault:

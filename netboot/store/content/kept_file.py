@@ -10,7 +10,7 @@ T = TypeVar("T")
 Mark = tuple[int, int, int]
 
 YOUNG_SECONDS = 0.1
-"""File times have steps of milliseconds: two versions may share the time, and the inode number."""
+"""File times have steps of milliseconds, and inode numbers are reused: versions may look alike."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class PointFolder:
         self.versions = root / "versions"
         self.versions.mkdir(mode=0o700, exist_ok=True)
         self.pointer = root / "current.json"
-        self._told = KeptFile(self.pointer, self._understand)
+        self._current = KeptFile(self.pointer, self._understand)
         self._manifests: dict[Path, KeptFile[ContentVersion]] = {}
         self._published: tuple[dict[str, Any], PublishedContent] | None = None
 
@@ -264,13 +264,13 @@ class PointFolder:
 
     def _state(self) -> dict[str, Any]:
         """The pointer's content, to be changed."""
-        return self._asked(lambda: self._understand(self.pointer.read_text()))
+        return self._readable(lambda: self._understand(self.pointer.read_text()))
 
     def _kept_state(self) -> dict[str, Any]:
         """The pointer's content, read-only."""
-        return self._asked(self._told)
+        return self._readable(self._current)
 
-    def _asked(self, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _readable(self, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         try:
             return read()
         except FileNotFoundError:

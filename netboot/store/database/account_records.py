@@ -1,4 +1,4 @@
-"""The rows about who works here and what they did: sessions, tokens, audit, webhooks."""
+"""Rows about users and their actions: sessions, tokens, audit log, idempotency keys, webhooks."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from netboot.store.database.records import Row, RowId
 
 
 class SessionRow(Row):
-    """A signed-in browser. The cookie holds the secret; the row only its digest."""
+    """A signed-in browser. The cookie has the secret; the row only its digest."""
 
     __tablename__ = "sessions"
 
@@ -24,7 +24,7 @@ class SessionRow(Row):
 
 
 class TokenRow(Row):
-    """An API token: known by its `handle`, proved by its secret, of which the digest is kept."""
+    """An API token: its public `handle`, and the digest of its secret."""
 
     __tablename__ = "api_tokens"
 
@@ -42,9 +42,9 @@ class TokenRow(Row):
 
 
 class AuditRow(Row):
-    """Who did what: `hash` covers the row and the hash before it; see netboot.store.database.audit.
+    """An entry of the audit log; `hash` covers the row and the hash before it.
 
-    `id` is given by us, one after another, so that a gap is a row that was taken out.
+    netboot assigns `id` without gaps, so a gap is a deleted row (netboot.store.database.audit).
     """
 
     __tablename__ = "audit"
@@ -63,7 +63,7 @@ class AuditRow(Row):
 
 
 class RepeatRow(Row):
-    """The answer to a request that came with an Idempotency-Key; status 0 while it is worked on."""
+    """The answer to a request with an Idempotency-Key; status 0 while the request runs."""
 
     __tablename__ = "repeats"
 
@@ -79,7 +79,7 @@ class RepeatRow(Row):
 
 
 class WebhookRow(Row):
-    """An address that wants to be told of events; `events` are patterns like `boot.*`."""
+    """An address that receives events; `events` are patterns like `boot.*`."""
 
     __tablename__ = "webhooks"
 
@@ -92,7 +92,7 @@ class WebhookRow(Row):
 
 
 class DeliveryRow(Row):
-    """One event on its way to one webhook."""
+    """An event for a webhook, sent or to be sent."""
 
     __tablename__ = "webhook_deliveries"
     __table_args__ = (Index("ix_webhook_deliveries_due", "state", "due_at"),)

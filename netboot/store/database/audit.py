@@ -1,23 +1,20 @@
-"""The audit log: a chain of rows, each of which seals the one before.
+"""The audit log: a hash chain of rows.
 
-`hash` is SHA-256 over the row and the hash before it, so a row that is altered, taken out or put
-in breaks the chain from there on. What a chain cannot show is that its end is missing: the
-newest hash is therefore also kept in a file next to the database, and it is in the service's
-log, from where it may be carried to a place that nobody here can write to.
+`hash` is SHA-256 over the row and the hash before it, so a changed, deleted or inserted row breaks
+the chain from there on. A chain cannot show that its end was deleted, so the newest hash is also in
+a file next to the database and in the service's log, which can be forwarded to another machine.
 """
 
 import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import Session
 
 from netboot.store.database.account_records import AuditRow
 from netboot.store.database.site_database import Database
@@ -29,7 +26,7 @@ BATCH = 2000
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """Who did what to what, and how it ended; `via` is page, api, cli or site."""
+    """Who did what to what, with its outcome; `via` is page, api, cli or site."""
 
     id: int
     at: float
@@ -45,7 +42,7 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class ChainVerdict:
-    """What verifying the chain found; `faults` is empty where it holds."""
+    """The result of a verification; `faults` is empty if the chain is intact."""
 
     count: int
     head: str
@@ -76,7 +73,7 @@ def append(
             action=_text(action, 64),
             subject=_text(subject, 255),
             outcome=outcome,
-            # As it will be read back: the hash must be the same then.
+            # As the database returns it, so that the hash stays the same.
             details=_plain(details or {}),
         )
         row.hash = _sealed(row, newest.hash if newest else GENESIS)
@@ -91,7 +88,7 @@ def entries(
     database: Database, *, limit: int, before: int = 0, actor: str = "", subject: str = "",
     action: str = "", after: int = 0,
 ) -> list[AuditEntry]:  # fmt: skip
-    """Entries newest first, of those that fit; oldest first where `after` is given."""
+    """The entries that match, newest first; with `after`, oldest first."""
     query = select(AuditRow).where(*_conditions(actor, subject, action)).limit(limit)
     if before:
         query = query.where(AuditRow.id < before)
@@ -104,26 +101,26 @@ def entries(
 
 
 def count(database: Database, *, actor: str = "", subject: str = "", action: str = "") -> int:
-    """How many entries fit."""
     query = select(func.count()).select_from(AuditRow).where(*_conditions(actor, subject, action))
     with database.transaction() as session:
         return session.scalar(query) or 0
 
 
 def last_id(database: Database) -> int:
-    """The number of the newest entry; 0 where there is none."""
+    """The id of the newest entry, or 0."""
     with database.transaction() as session:
         return session.scalar(select(func.max(AuditRow.id))) or 0
 
 
 def verify(database: Database, folder: Path, *, head: str = "") -> ChainVerdict:
-    """Walk the whole chain. `head` is a hash that was noted earlier, elsewhere."""
+    """Verify the whole chain. `head` is a hash that was saved elsewhere before."""
     faults: list[str] = []
     seen, before, noted = 0, GENESIS, not head
     kept_id, kept_hash = _kept_head(folder)
     kept_found = not kept_id
     with database.transaction() as session:
-        for row in _rows(session):
+        rows = select(AuditRow).order_by(AuditRow.id).execution_options(yield_per=BATCH)
+        for row in session.scalars(rows):
             if row.id != seen + 1:
                 faults.append(f"entries {seen + 1} to {row.id - 1} are missing")
             if row.hash != _sealed(row, before):
@@ -140,12 +137,6 @@ def verify(database: Database, folder: Path, *, head: str = "") -> ChainVerdict:
     return ChainVerdict(seen, before, tuple(faults))
 
 
-def _rows(session: Session) -> Iterable[AuditRow]:
-    return session.scalars(
-        select(AuditRow).order_by(AuditRow.id).execution_options(yield_per=BATCH)
-    )
-
-
 def _conditions(actor: str, subject: str, action: str) -> list[ColumnElement[bool]]:
     found = []
     if actor:
@@ -158,18 +149,9 @@ def _conditions(actor: str, subject: str, action: str) -> list[ColumnElement[boo
 
 
 def _sealed(row: AuditRow, before: str) -> str:
-    parts = [
-        before,
-        row.id,
-        round(row.at * 1_000_000),
-        row.actor,
-        row.via,
-        row.address,
-        row.action,
-        row.subject,
-        row.outcome,
-        row.details,
-    ]
+    # Microseconds as an integer: the text of a float must not decide the hash.
+    parts = [before, row.id, round(row.at * 1_000_000), row.actor, row.via, row.address]
+    parts += [row.action, row.subject, row.outcome, row.details]
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -181,12 +163,12 @@ def _plain(details: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text(value: str, most: int) -> str:
-    """What both databases keep as it is: no NUL, no lone surrogate, not too long."""
+    # PostgreSQL has no NUL in texts, neither database has lone surrogates.
     return value.replace("\0", "").encode("utf-8", "replace").decode()[:most]
 
 
 def _keep_head(folder: Path, entry: AuditEntry) -> None:
-    """Two processes may write at once; an older head is still one that must be found."""
+    # If two processes do this at the same time, the older head may stay. It is still in the chain.
     part = folder / f"{HEAD_FILE}.{os.getpid()}.{entry.id}.part"
     part.write_text(f"{entry.id} {entry.hash}\n")
     part.chmod(0o600)
@@ -201,15 +183,4 @@ def _kept_head(folder: Path) -> tuple[int, str]:
 
 
 def _entry(row: AuditRow) -> AuditEntry:
-    return AuditEntry(
-        id=row.id,
-        at=row.at,
-        actor=row.actor,
-        via=row.via,
-        address=row.address,
-        action=row.action,
-        subject=row.subject,
-        outcome=row.outcome,
-        details=row.details,
-        hash=row.hash,
-    )
+    return AuditEntry(**{each.name: getattr(row, each.name) for each in fields(AuditEntry)})

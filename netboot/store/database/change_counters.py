@@ -1,8 +1,8 @@
-"""What has changed: the database counts all changes by subject, from any process.
+"""Change counters: the database counts all changes by subject, from any process.
 
-Triggers on the tables count, so that no writer can forget it: not the console, the worker, the
-projector or the command line. To keep a result, ask for the subjects' numbers first and read
-afterwards: then a change in between computes the result once too often, never once too rarely.
+Triggers on the tables count, so that no writer can omit it. To cache a result, read the numbers of
+its subjects first and the data afterwards: then a change in between causes one computation too
+many, never one too few.
 """
 
 from collections.abc import Iterator
@@ -21,11 +21,11 @@ SUBJECTS = {
     "jobs": ("jobs",),
     "accounts": ("accounts",),
 }
-"""The tables of each subject. A driver's contents and ids come and go with its row."""
+"""The tables of each subject. The contents and ids of a driver change only with its row."""
 
 FLEET = "fleet"
-"""Counts what decides which image a machine gets and whether that will drive it: machines that
-come, go or change in `_FATE`. A machine that is merely seen again is no change of the fleet."""
+"""Counts new and deleted machines, and changes in `_FATE`, on which image and coverage depend. A
+machine that is merely seen again does not count."""
 
 _FATE = ("source", "devices", "architecture", "firmware")
 _EVENTS = ("INSERT", "UPDATE", "DELETE")
@@ -47,10 +47,11 @@ class ChangeRow(Row):
 
 
 def count_changes(connection: Connection) -> None:
-    """Have the database count from now on; what is there already stays.
+    """Create the triggers that are missing.
 
-    To be called after each change of the schema: SQLite loses a table's triggers where a
-    migration recreates the table.
+    To be called after each change of the schema: SQLite drops the triggers of a table that a
+    migration recreates (sqlite.org/lang_altertable.html, "Making Other Kinds Of Table Schema
+    Changes").
     """
     postgres = connection.dialect.name == "postgresql"
     for statement in _on_postgres() if postgres else _on_sqlite():
@@ -65,11 +66,11 @@ def numbers(connection: Connection) -> dict[str, int]:
 
 def _on_sqlite() -> Iterator[str]:
     for subject, table in _counted():
-        yield _beginning(subject)
+        yield _first_row(subject)
         for event in _EVENTS:
             name = f"{table}_{event.lower()}_counted"
             yield f"CREATE TRIGGER IF NOT EXISTS {name} AFTER {event} ON {table} {_counts(subject)}"
-    yield _beginning(FLEET)
+    yield _first_row(FLEET)
     changed = " OR ".join(f"OLD.{column} IS NOT NEW.{column}" for column in _FATE)
     for event, when in (("INSERT", ""), ("DELETE", ""), ("UPDATE", f"WHEN {changed}")):
         name = f"fleet_{event.lower()}_counted"
@@ -85,14 +86,15 @@ def _counts(subject: str) -> str:
 def _on_postgres() -> Iterator[str]:
     yield _FUNCTION
     for subject, table in _counted():
-        yield _beginning(subject)
+        yield _first_row(subject)
         yield f"DROP TRIGGER IF EXISTS {table}_counted ON {table}"
         yield (
             f"CREATE TRIGGER {table}_counted AFTER {' OR '.join(_EVENTS)} ON {table}"
             f" FOR EACH STATEMENT EXECUTE FUNCTION netboot_changed('{subject}')"
         )
-    yield _beginning(FLEET)
-    # For each row: INSERT … ON CONFLICT fires a statement's triggers even where it inserts none.
+    yield _first_row(FLEET)
+    # FOR EACH ROW: INSERT with ON CONFLICT fires the statement triggers of INSERT and UPDATE even
+    # if it changes no row (PostgreSQL, "Overview of Trigger Behavior").
     changed = " OR ".join(
         f"OLD.{column}::text IS DISTINCT FROM NEW.{column}::text" for column in _FATE
     )
@@ -105,7 +107,7 @@ def _on_postgres() -> Iterator[str]:
         )
 
 
-def _beginning(subject: str) -> str:
+def _first_row(subject: str) -> str:
     values = f"('{subject}', 0)"
     return f"INSERT INTO changes (subject, number) VALUES {values} ON CONFLICT DO NOTHING"  # noqa: S608
 

@@ -11,18 +11,17 @@ from netboot.store.database.upsert import upsert
 
 
 def find(session: Session, key: str) -> ComputedRow | None:
-    """A result with its value, or None while it was never computed."""
     return session.get(ComputedRow, key)
 
 
 def bases(session: Session) -> dict[str, tuple[str, float]]:
-    """From what and when (epoch seconds) each stored result was computed."""
+    """The basis and time (epoch seconds) of each stored result."""
     columns = (ComputedRow.key, ComputedRow.basis, ComputedRow.computed_at)
     return {key: (basis, at) for key, basis, at in session.execute(select(*columns))}
 
 
 def keep(session: Session, values: Mapping[str, Any], *, basis: str, at: float) -> None:
-    """Store results that were computed together; a value is anything that JSON can hold."""
+    """Store results that were computed together; values must fit into JSON."""
     rows = [
         {"key": key, "basis": basis, "computed_at": at, "value": value}
         for key, value in values.items()
@@ -31,5 +30,4 @@ def keep(session: Session, values: Mapping[str, Any], *, basis: str, at: float) 
 
 
 def forget(session: Session, keys: Collection[str]) -> None:
-    """Delete results of which the subject is gone."""
     session.execute(delete(ComputedRow).where(ComputedRow.key.in_(keys)))

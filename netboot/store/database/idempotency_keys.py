@@ -1,4 +1,4 @@
-"""Requests that may come twice: the first is worked on, later ones get its answer again.
+"""Repeated requests: the first is executed, later ones get its answer again.
 
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 """
@@ -14,11 +14,11 @@ from netboot.store.database.site_database import Database
 
 LIFE_SECONDS = 24 * 3600.0
 GIVEN_UP_AFTER = 300.0
-"""Seconds after which a request that never got its answer may be tried again."""
+"""Seconds after which a request without an answer may be tried again."""
 
 
 class Standing(Enum):
-    """What is known of a key."""
+    """The state of a key."""
 
     NEW = "new"
     UNDER_WAY = "under way"
@@ -28,7 +28,7 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """What is known of a key, and the answer where there is one."""
+    """The state of a key, and the answer if there is one."""
 
     standing: Standing
     status: int = 0
@@ -37,7 +37,7 @@ class Repeat:
 
 
 def begin(database: Database, account_id: int, key: str, fingerprint: str) -> Repeat:
-    """Claim a key for a request of this fingerprint, or say what became of the one before."""
+    """Claim a key for a request with this fingerprint, or return the state of an earlier one."""
     now = time.time()
     with database.writing() as session:
         session.execute(delete(RepeatRow).where(RepeatRow.created_at < now - LIFE_SECONDS))
@@ -47,17 +47,8 @@ def begin(database: Database, account_id: int, key: str, fingerprint: str) -> Re
             session.flush()
             row = None
         if row is None:
-            session.add(
-                RepeatRow(
-                    account_id=account_id,
-                    key=key,
-                    fingerprint=fingerprint,
-                    status=0,
-                    headers={},
-                    body="",
-                    created_at=now,
-                )
-            )
+            claimed = {"account_id": account_id, "key": key, "fingerprint": fingerprint}
+            session.add(RepeatRow(**claimed, status=0, headers={}, body="", created_at=now))
             return Repeat(Standing.NEW)
         if row.fingerprint != fingerprint:
             return Repeat(Standing.ANOTHER)
@@ -75,7 +66,6 @@ def finish(
     headers: dict[str, str],
     body: str,
 ) -> None:
-    """Keep the answer for a repetition of the request."""
     with database.writing() as session:
         row = session.get(RepeatRow, (account_id, key))
         if row is not None:
@@ -83,7 +73,7 @@ def finish(
 
 
 def give_up(database: Database, account_id: int, key: str) -> None:
-    """Let the request be tried again: nothing came of it."""
+    """Allow the request again: it had no effect."""
     with database.writing() as session:
         session.execute(
             delete(RepeatRow).where(RepeatRow.account_id == account_id, RepeatRow.key == key)

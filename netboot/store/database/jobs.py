@@ -1,9 +1,8 @@
-"""Long work as rows: queued, claimed under a lease, kept alive by heartbeats, finished once.
+"""Jobs, as rows: queued, claimed with a lease, kept alive by heartbeats, finished once.
 
-A worker that dies loses its lease; the job is then queued again (or fails, when it was tried
-too often). Every handler must therefore be repeatable: its work lies in staging until the last
-step, which is one rename and one transaction. `attempts` tells a handler that it may find its
-own work done.
+A worker that dies loses its lease; then another one takes the job, or it fails after too many
+attempts. So every handler must be repeatable: its work is in staging until the last step, which is
+one rename and one transaction. With `attempts` above 1 a handler may find its own work done.
 """
 
 import time
@@ -17,24 +16,19 @@ from netboot.errors import NotFound, OperatorFault
 from netboot.store.database.records import JobRow
 from netboot.store.database.site_database import Database
 
-QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = (
-    "queued",
-    "running",
-    "succeeded",
-    "failed",
-    "cancelled",
-)
+QUEUED, RUNNING = "queued", "running"
+SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"
 LEASE_SECONDS = 30.0
 MAX_ATTEMPTS = 2
 LOG_LINES = 400
 
 
 class JobCancelled(OperatorFault):
-    """Somebody asked for the job to stop; raised where the job reports its progress."""
+    """A user cancelled the job; raised where the job reports its progress."""
 
 
 class JobFailed(OperatorFault):
-    """The job did not do what was asked; `result` is what there is to show all the same."""
+    """The job failed, but has a `result` to show."""
 
     def __init__(self, message: str, *, hint: str = "", result: dict[str, Any]) -> None:
         super().__init__(message, hint=hint)
@@ -42,11 +36,11 @@ class JobFailed(OperatorFault):
 
 
 class JobInterrupted(OperatorFault):
-    """The job will be taken up again: what it needs must stay where it is."""
+    """The job will run again, so its files must stay."""
 
 
 class LeaseLost(JobInterrupted):
-    """The job was given to another worker, since this one was silent for too long."""
+    """Another worker has the job, since this one sent no heartbeat for too long."""
 
 
 class WorkerStops(JobInterrupted):
@@ -71,16 +65,12 @@ class JobLine:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more will happen to it."""
         return self.state in {SUCCEEDED, FAILED, CANCELLED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job(JobLine):
-    """A job as its page and workers see it, with its log and its result, which may be long.
-
-    `attempts` counts the workers that took it up, the one that has it now included.
-    """
+    """A whole job. Log and result may be long; `attempts` counts the workers that claimed it."""
 
     log: tuple[str, ...]
     result: dict[str, Any]
@@ -94,7 +84,6 @@ class JobQueue:
         self._database = database
 
     def submit(self, kind: str, arguments: dict[str, Any], *, title: str) -> Job:
-        """Queue a job."""
         row = JobRow(
             kind=kind,
             title=title[:255],
@@ -115,27 +104,26 @@ class JobQueue:
             return _job(_row(session, job_id))
 
     def latest(self, limit: int = 20, *, offset: int = 0, kind: str = "") -> list[Job]:
-        """The newest jobs, newest first, all or those of a kind."""
+        """The newest jobs, newest first."""
         query = select(JobRow).where(_of_kind(kind)).order_by(JobRow.id.desc())
         query = query.limit(limit).offset(offset)
         with self._database.transaction() as session:
             return [_job(row) for row in session.scalars(query)]
 
     def lines(self, limit: int = 20, *, unfinished: bool = False) -> list[JobLine]:
-        """The newest jobs, newest first, all or those that are unfinished; no log is read."""
+        """The newest jobs, newest first, without reading their logs."""
         query = _UNFINISHED if unfinished else _LINES
         with self._database.transaction() as session:
             found = session.execute(query, {"most": limit})
             return [JobLine(**row) for row in found.mappings()]
 
     def count(self, kind: str = "") -> int:
-        """How many jobs there are, of all kinds or of one."""
         query = select(func.count()).select_from(JobRow).where(_of_kind(kind))
         with self._database.transaction() as session:
             return session.scalar(query) or 0
 
     def claim(self, worker: str, kinds: tuple[str, ...]) -> Job | None:
-        """Take the oldest job of these kinds that waits or whose worker died."""
+        """Claim the oldest job of these kinds that is queued or whose worker died."""
         now = time.time()
         silent = (JobRow.state == RUNNING) & (JobRow.lease_until < now)
         oldest = (
@@ -146,18 +134,20 @@ class JobQueue:
         )
         with self._database.transaction() as session:
             if session.scalar(oldest) is None:
-                return None  # the usual case takes nobody's turn
+                return None  # the usual case needs no turn to write
         with self._database.writing() as session:
             while row := session.scalar(oldest):
-                if not _given_up(row, now):
+                if row.state == QUEUED or row.attempts < MAX_ATTEMPTS:
                     row.state, row.worker, row.lease_until = RUNNING, worker, now + LEASE_SECONDS
                     row.attempts += 1
                     return _job(row)
+                row.state, row.finished_at = FAILED, now
+                row.message = f"interrupted {row.attempts} times because the worker stopped"
                 session.flush()
         return None
 
     def give_back(self, job_id: int, worker: str) -> None:
-        """Let another worker have the job; as if this one had never taken it."""
+        """Give the job to another worker, as if this one had never claimed it."""
         with self._database.writing() as session:
             row = _row(session, job_id)
             if (row.state, row.worker) == (RUNNING, worker):
@@ -165,7 +155,7 @@ class JobQueue:
                 row.attempts -= 1
 
     def beat(self, job_id: int, worker: str) -> bool:
-        """Keep the lease; True when the job should stop. Raises LeaseLost."""
+        """Renew the lease; True if the job should stop. Raises LeaseLost."""
         renew = (
             update(JobRow)
             .where(JobRow.id == job_id, JobRow.worker == worker, JobRow.state == RUNNING)
@@ -187,7 +177,7 @@ class JobQueue:
         line: str = "",
         result: dict[str, Any] | None = None,
     ) -> None:
-        """Show how far the job is; `line` is added to its log, `result` is what it has so far."""
+        """Record progress; adds `line` to the log and replaces the result so far."""
         with self._database.writing() as session:
             row = _row(session, job_id)
             row.progress = min(1.0, max(0.0, progress))
@@ -206,7 +196,7 @@ class JobQueue:
         result: dict[str, Any] | None = None,
         worker: str = "",
     ) -> None:
-        """Say how the job ended. Raises LeaseLost where `worker` is given and has it no more."""
+        """End the job. Raises LeaseLost if `worker` is given and no longer has it."""
         with self._database.writing() as session:
             row = _row(session, job_id)
             if worker and (row.state, row.worker) != (RUNNING, worker):
@@ -218,13 +208,13 @@ class JobQueue:
                 row.progress = 1.0
 
     def forget(self, *, before: float) -> int:
-        """Forget jobs that ended before `before` (epoch seconds); how many they were."""
+        """Delete jobs that ended before `before` (epoch seconds); returns the number."""
         old = delete(JobRow).where(JobRow.finished_at < before).returning(JobRow.id)
         with self._database.writing() as session:
             return len(session.scalars(old).all())
 
     def cancel(self, job_id: int) -> Job:
-        """Ask the job to stop; one that still waits is stopped at once."""
+        """Ask the job to stop; a queued job stops at once."""
         with self._database.writing() as session:
             row = _row(session, job_id)
             if row.state == QUEUED:
@@ -248,15 +238,6 @@ _UNFINISHED = _LINES.where(JobRow.state.in_((QUEUED, RUNNING)))
 
 def _of_kind(kind: str) -> ColumnElement[bool]:
     return JobRow.kind == kind if kind else true()
-
-
-def _given_up(row: JobRow, now: float) -> bool:
-    """Whether the job was tried too often; it has then failed."""
-    if row.state == RUNNING and row.attempts >= MAX_ATTEMPTS:
-        row.state, row.finished_at = FAILED, now
-        row.message = f"interrupted {row.attempts} times because the worker stopped"
-        return True
-    return False
 
 
 def _row(session: Session, job_id: int) -> JobRow:

@@ -17,33 +17,33 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
 class Row(DeclarativeBase):
-    """What all rows share."""
+    """The base class of all rows."""
 
     type_annotation_map = {dict[str, Any]: JSON, list[Any]: JSON, int: BigInteger}  # noqa: RUF012
 
 
-# SQLite numbers rows by itself only where the key is INTEGER, not BIGINT.
+# SQLite assigns ids by itself only to INTEGER PRIMARY KEY, not to BIGINT (SQLite, "Rowid Tables").
 RowId = BigInteger().with_variant(Integer(), "sqlite")
 
 
 def _plain(length: int) -> String:
-    """Text that is compared byte by byte on either database, whatever the server's language is."""
+    """Text that both databases compare byte by byte: PostgreSQL's default depends on its locale."""
     return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
-# Ids that begin alike are neighbours in the index.
+# Ids with the same beginning are neighbours in its index.
 PlainText = _plain(255)
 
 
 FACETS = ("enabled", "categories", "kind", "architectures", "signature", "has_findings")
-"""What lists of drivers are filtered by; one index answers how many there are of each."""
+"""The filters in lists of drivers; one index gives the number of drivers for each."""
 
 
 class DriverRow(Row):
-    """A driver package in the catalog, as far as lists show it; `content` is the rest.
+    """A driver package in the catalog, as in lists; `content` is the rest.
 
-    `categories` and `architectures` are words between line feeds and commas; `family` is what
-    the versions of one package share; `ids` counts the ids that the driver claims.
+    Line feeds separate `categories`, commas `architectures`; `family` is common to the versions of
+    a package; `ids` is the number of ids that the driver claims.
     """
 
     __tablename__ = "drivers"
@@ -77,9 +77,9 @@ class DriverRow(Row):
 
 
 class DriverContentRow(Row):
-    """What is large about a driver, apart from what lists scan.
+    """The large parts of a driver, in a table that lists do not scan.
 
-    `package` is the value without its models and `models` those, as JSON text.
+    `package` is the value without its models, `models` are these as JSON text.
     """
 
     __tablename__ = "driver_contents"
@@ -92,9 +92,9 @@ class DriverContentRow(Row):
 
 
 class DriverTraitsRow(Row):
-    """What of a driver's models is asked of the whole catalog (netboot.store.drivers.entry.Traits).
+    """Extracts of the models for catalog-wide queries (netboot.store.drivers.entry.Traits).
 
-    Apart from all else, so that a look at every driver reads nothing else.
+    In a table of their own, so that such a query reads nothing else.
     """
 
     __tablename__ = "driver_traits"
@@ -108,10 +108,7 @@ class DriverTraitsRow(Row):
 
 
 class HardwareIdRow(Row):
-    """One id that a driver claims, for search and coverage.
-
-    A million of them is usual, so the key is the whole row and there are no other columns.
-    """
+    """One id that a driver claims. Catalogs have millions, so the key is the whole row."""
 
     __tablename__ = "hardware_ids"
     __table_args__ = (
@@ -126,10 +123,7 @@ class HardwareIdRow(Row):
 
 
 class KnownPairRow(Row):
-    """Two kinds of drivers that do not get along, as an administrator of this site noted it.
-
-    `first` and `second` say which are meant (netboot.images.drivers.known_pairs.Side).
-    """
+    """A driver conflict that an administrator added (netboot.images.drivers.known_pairs)."""
 
     __tablename__ = "known_pairs"
 
@@ -143,13 +137,12 @@ class KnownPairRow(Row):
 
 
 class ImageRow(Row):
-    """A boot image: a source WIM and the recipe of what is added to it.
+    """A boot image: a source WIM, and the recipe of what is added to it.
 
-    `slug` follows the name; `address` is what it is called in the addresses of its files, and
-    stays when it is renamed.
-    `candidate` is a newer source that was examined and not yet taken. `override` says who
-    accepted which secrets and why. `source_altered_at` is when the stored source was found to
-    be damaged, 0 while it is sound (epoch seconds).
+    `slug` changes with the name; `address` is the name in the URLs of its files, which stays.
+    `candidate` is a newer source that was examined, but is not used yet. `override` is who
+    accepted which secrets and why. `source_altered_at` (epoch seconds) is when the stored source
+    was found to be damaged, or 0.
     """
 
     __tablename__ = "images"
@@ -187,7 +180,7 @@ class ImageRow(Row):
 
 
 class ImageDriverRow(Row):
-    """A driver in an image's recipe."""
+    """A driver in the recipe of an image."""
 
     __tablename__ = "image_drivers"
 
@@ -199,10 +192,10 @@ class ImageDriverRow(Row):
 
 
 class VersionRow(Row):
-    """A built version; `manifest` is the whole ContentVersion as JSON and never changes.
+    """A built version; `manifest` is the ContentVersion as JSON and never changes.
 
-    `secrets` and `findings` are what the build saw. `altered` names files whose bytes were found
-    to be damaged: the version is out of service from then on.
+    `secrets` and `findings` are from the build. `altered` are damaged files: if there are any, the
+    version is no longer served.
     """
 
     __tablename__ = "versions"
@@ -221,10 +214,10 @@ class VersionRow(Row):
 
 
 class MediaRow(Row):
-    """A medium that was made of a version; `digest` names its bytes.
+    """A medium with a version.
 
-    `carried` lists the versions on it with the digests of their WIMs; `options` are what was
-    asked for, without secrets; `firmware` names the machines that it starts.
+    `carried` are the versions on it with the digests of their WIMs; `options` is the order without
+    secrets; `firmware` are the kinds of machines that it starts.
     """
 
     __tablename__ = "media"
@@ -246,7 +239,7 @@ class MediaRow(Row):
 
 
 class DefaultImageRow(Row):
-    """The image that machines of an architecture get when nothing else is said."""
+    """The default image of an architecture."""
 
     __tablename__ = "default_images"
 
@@ -255,7 +248,7 @@ class DefaultImageRow(Row):
 
 
 class DeploymentRow(Row):
-    """A machine that gets a certain image: by the image's name, never by a version."""
+    """A machine with an image of its own: always the newest version on the point."""
 
     __tablename__ = "deployments"
 
@@ -266,11 +259,11 @@ class DeploymentRow(Row):
 
 
 class MachineRow(Row):
-    """A machine that was seen booting, or whose devices were listed by hand.
+    """A machine that booted, or whose device list was imported.
 
-    `key` is its MAC address, or the name under which a list was given. `devices` are lines
-    that images.drivers.device reads. `authority` is whose UEFI boot loader it needs ("2011",
-    "2023"), empty where nobody said.
+    `key` is its MAC address, or the name of the list. `devices` are lines for
+    images.drivers.device. `authority` is the signer of the UEFI boot loader that it requires
+    ("2011", "2023"), or empty.
     """
 
     __tablename__ = "machines"
@@ -287,7 +280,7 @@ class MachineRow(Row):
 
 
 class AccountRow(Row):
-    """Somebody who may sign in: by password, or (`identity`: issuer and subject) by OIDC."""
+    """A user, who signs in by password, or by OIDC (`identity`: issuer and subject)."""
 
     __tablename__ = "accounts"
 
@@ -302,7 +295,7 @@ class AccountRow(Row):
 
 
 class JobRow(Row):
-    """Long work, done by the worker; see netboot.store.database.site_database.jobs."""
+    """A job for the worker; see netboot.store.database.jobs."""
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -330,7 +323,7 @@ class JobRow(Row):
 
 
 class BootHourRow(Row):
-    """How many boots began in an hour (its number since the epoch), and how they stand."""
+    """The numbers of boots that began in an hour (counted since the epoch), online or not."""
 
     __tablename__ = "boot_hours"
 
@@ -340,10 +333,10 @@ class BootHourRow(Row):
 
 
 class BootRow(Row):
-    """One try of one machine to boot; `attempt` is the value without its steps.
+    """One boot of one machine; `attempt` is the value without its steps.
 
-    `state` is an Outcome, UNDER_WAY until it is known; after `quiet_at` (epoch seconds) a boot
-    under way has stalled. `rate` is bytes a second of the image, `search` what a search looks at.
+    `state` is an Outcome, first UNDER_WAY; after `quiet_at` (epoch seconds) such a boot has
+    stalled. `rate` is in bytes per second, `search` is the searchable text.
     """
 
     __tablename__ = "boots"
@@ -371,7 +364,7 @@ class BootRow(Row):
 
 
 class FactRow(Row):
-    """Single facts of the site: the set-up token's digest, when it was set up."""
+    """Single values of the site, like the digest of the set-up token."""
 
     __tablename__ = "facts"
 
@@ -382,8 +375,8 @@ class FactRow(Row):
 class ComputedRow(Row):
     """A result about the whole fleet or catalog, computed by the worker.
 
-    `basis` is what it was computed from (change counters and the like, as JSON): a result is
-    current while that is still so. `computed_at` is epoch seconds.
+    It is current while its `basis` (change counters and the like, as JSON) is. `computed_at` is in
+    epoch seconds.
     """
 
     __tablename__ = "computed_results"

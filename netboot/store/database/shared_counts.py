@@ -1,6 +1,6 @@
 """Counts within windows of time, in a small SQLite file that several processes share.
 
-A window is fixed: it begins with the first count and ends after so many seconds.
+A window begins with its first count and has a fixed length.
 """
 
 import sqlite3
@@ -18,7 +18,7 @@ ON CONFLICT (key) DO UPDATE SET
 RETURNING count"""
 
 FAULTS = sqlite3.Error
-"""What a damaged file raises."""
+"""Raised if the file is damaged."""
 
 
 class SharedCounts:
@@ -31,7 +31,7 @@ class SharedCounts:
             file.execute(_TABLE)
 
     def add(self, key: str, amount: int, seconds: float) -> int:
-        """Count, in a new window where none is open; the new count. Ended windows are deleted."""
+        """Add to the open window, or begin one; returns the new count. Deletes ended windows."""
         now = time.time()
         values = {"key": key, "amount": amount, "now": now, "ends": now + seconds}
         with self._opened() as file:
@@ -40,7 +40,7 @@ class SharedCounts:
         return found[0]
 
     def find(self, key: str) -> tuple[int, float]:
-        """The count of the window that is open, and when it ends; 0 and now where none is."""
+        """Count and end of the open window; 0 and the current time if there is none."""
         now = time.time()
         query = "SELECT count, ends FROM counts WHERE key = ? AND ends > ?"
         with self._opened() as file:
@@ -48,21 +48,20 @@ class SharedCounts:
         return found or (0, now)
 
     def delete(self, key: str) -> None:
-        """End one window."""
         with self._opened() as file:
             file.execute("DELETE FROM counts WHERE key = ?", (key,))
 
     def delete_all(self) -> int:
-        """End all windows; how many there were."""
+        """End all windows; returns their number."""
         with self._opened() as file:
             return file.execute("DELETE FROM counts").rowcount
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        """A connection of this call's own: counting is rare, and threads share nothing."""
+        """A connection for one call: counting is rare, and threads must not share it."""
         file = sqlite3.connect(self._path, timeout=10)
         try:
-            file.execute("PRAGMA synchronous=OFF")  # counts of minutes need no disk
+            file.execute("PRAGMA synchronous=OFF")  # counts need not survive a power loss
             with file:
                 yield file
         finally:

@@ -1,7 +1,7 @@
-"""The site's database: SQLite in the data folder, or PostgreSQL by URL; moved by Alembic.
+"""The site's database: SQLite in the data folder, or PostgreSQL by URL; migrated by Alembic.
 
-Law: one writer at a time, on either system. `writing` takes its turn before it reads, so that
-what it found is still true when it commits; reading never waits.
+Law: one writer at a time, on either system. `writing` takes the writer's turn before it reads, so
+that nothing changes until it commits; reading never waits.
 """
 
 import sqlite3
@@ -22,21 +22,21 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 HEAD = "0016"
 
 CACHE_KIB = 32 << 10
-"""What SQLite may keep of the file in memory, a connection: a large catalog's ids, mostly."""
+"""SQLite's cache for each connection, mostly for the ids of a large catalog."""
 
 CONNECTIONS = 10
-"""So many stay open: one that is opened for a request alone begins without a cache."""
+"""This many stay open: a connection that is opened for one request has an empty cache."""
 
 _TURN = 0x6E657462
-"""The number of PostgreSQL's advisory lock that stands for the writer's turn."""
+"""The key of PostgreSQL's advisory lock for the writer's turn."""
 
 _WRITES = "netboot_writes"
 
 
 class Database:
-    """Sessions over one engine. `migrate` brings the schema up to date.
+    """Sessions over one engine. `migrate` updates the schema.
 
-    Raises InvalidInput for a URL that cannot be used, MissingTool where its driver is missing.
+    Raises InvalidInput for an invalid URL, MissingTool if the database's driver is missing.
     """
 
     def __init__(self, url: str) -> None:
@@ -52,15 +52,11 @@ class Database:
 
     @property
     def is_sqlite(self) -> bool:
-        """Whether it is a file of our own."""
         return self.engine.dialect.name == "sqlite"
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Let all reading of this thread share one transaction.
-
-        It is replaced when this thread writes: what is read next must contain that.
-        """
+        """Use one transaction for all reading of this thread, until the thread writes."""
         self._snapshots.wanted = True
         try:
             yield
@@ -70,7 +66,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """A transaction for reading. Raises OperatorFault when the database fails."""
+        """A transaction for reading. Raises OperatorFault if the database fails."""
         with self._explained():
             if self._snapshots.wanted:
                 with self._snapshots.reading() as snapshot:
@@ -81,26 +77,26 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """A transaction that holds the writer's turn: committed at the end, or taken back.
+        """A transaction with the writer's turn: committed at the end, or rolled back.
 
-        Raises OperatorFault when the database fails.
+        Raises OperatorFault if the database fails.
         """
-        self._snapshots.retire()  # what is read during the writer's turn must be as of now
+        self._snapshots.retire()  # what is read during the writer's turn must be current
         with self._explained(), self._writing.begin() as session:
             yield session
         self._snapshots.retire()  # and what is read afterwards must contain what was written
 
     def stamp(self, *subjects: str) -> tuple[int, ...]:
-        """Differs when any of these subjects (see `changes.SUBJECTS`) was changed, by whomever.
+        """Changes when any process changes one of these subjects (change_counters.SUBJECTS).
 
-        Ask first and read afterwards. Raises OperatorFault when the database fails.
+        Get it first and read afterwards. Raises OperatorFault if the database fails.
         """
         with self.transaction() as session:
             found = self._snapshots.numbers(session)
         return tuple(found[subject] for subject in subjects)
 
     def migrate(self) -> None:
-        """Bring the schema up to date. Raises OperatorFault when it cannot be."""
+        """Update the schema. Raises OperatorFault."""
         try:
             with self.engine.connect() as connection:
                 found = self._revision(connection)
@@ -110,17 +106,17 @@ class Database:
             raise self._fault(fault, "cannot be opened") from fault
 
     def close(self) -> None:
-        """Close all connections."""
         self.engine.dispose()
 
     def _reader(self) -> Engine:
-        """What reads: one state a transaction, as SQLite gives it anyway."""
+        # A transaction must see one state. In SQLite it does; in PostgreSQL's default isolation
+        # level, READ COMMITTED, each statement sees a new one.
         if self.is_sqlite:
             return self.engine
         return self.engine.execution_options(isolation_level="REPEATABLE READ")
 
     def _upgrade(self) -> None:
-        """All steps in one transaction: a crash leaves the old schema, whole."""
+        """Run all migrations in one transaction: a crash leaves the old schema."""
         from alembic import command
         from alembic.config import Config
         from alembic.util import CommandError
@@ -145,14 +141,14 @@ class Database:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """A database that fails is the operator's; a statement that is wrong is a bug of ours."""
+        """A failing database is an operator's fault, a wrong statement is a bug."""
         try:
             yield
         except DatabaseError as fault:
             if type(fault) not in {DatabaseError, OperationalError}:
                 raise
             raise self._fault(fault, "cannot be used") from fault
-        except sqlite3.Error as fault:  # from `_prepare_sqlite`: nobody wraps these
+        except sqlite3.Error as fault:  # from `_prepare_sqlite`, not wrapped by SQLAlchemy
             raise self._fault(fault, "cannot be used") from fault
 
     def _fault(self, fault: Exception, what: str) -> OperatorFault:
@@ -165,9 +161,10 @@ class Database:
 
 
 def _engine(url: str) -> Engine:
-    """An engine, not connected yet. Plain `postgresql:` means psycopg, the one we install."""
+    """An engine, not connected yet."""
     try:
         chosen: URL = make_url(url)
+        # SQLAlchemy's default for plain `postgresql:` is psycopg2, but netboot has psycopg 3.
         if chosen.drivername in {"postgres", "postgresql"}:
             chosen = chosen.set(drivername="postgresql+psycopg")
         engine = create_engine(
@@ -175,8 +172,8 @@ def _engine(url: str) -> Engine:
             json_serializer=_json,
             json_deserializer=from_json,
             pool_size=CONNECTIONS,
-            max_overflow=4 * CONNECTIONS,  # a page that waits for another server holds one
-            pool_use_lifo=True,  # so that few are in use, and their caches are warm
+            max_overflow=4 * CONNECTIONS,  # a page that waits for another server keeps one
+            pool_use_lifo=True,  # few are in use, with warm caches
         )
     except ArgumentError as fault:
         raise InvalidInput(
@@ -197,19 +194,20 @@ def _engine(url: str) -> Engine:
 
 
 def _json(value: object) -> str:
-    """The standard library's module takes ten times as long over a driver."""
+    """The standard library's json takes ten times as long for a driver."""
     return to_json(value).decode()
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    # The module would begin transactions by itself, late, and not for CREATE TABLE at all.
+    # Otherwise the sqlite3 module begins transactions itself: not before the first write, and not
+    # for SELECT or CREATE TABLE (docs.python.org/3/library/sqlite3.html, transaction control).
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in (
         "busy_timeout=10000",
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
+        "journal_mode=WAL",  # readers do not wait for the writer
+        "synchronous=FULL",  # in WAL mode, NORMAL can lose the last commits at a power loss
+        "foreign_keys=ON",  # off by default, for each connection
         f"cache_size=-{CACHE_KIB}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
@@ -217,9 +215,11 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    """Begin as the options say: SQLite's read lock cannot be raised while others hold one."""
+    """Begin a transaction, for writers with the writer's turn."""
     writes = connection.get_execution_options().get(_WRITES, False)
     if connection.dialect.name == "sqlite":
+        # IMMEDIATE takes the write lock now and waits for it (busy_timeout). A reader that wants to
+        # write later fails at once if another connection wrote meanwhile (SQLITE_BUSY_SNAPSHOT).
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
     elif writes:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TURN})")

@@ -1,6 +1,6 @@
-"""One transaction for everything that a thread reads, as long as the thread wants that.
+"""One transaction for everything that a thread reads, on request.
 
-A page asks many operations, and each of them reads the database. In one transaction they all see
+A page calls many operations, and each of them reads the database. In one transaction they all see
 the same state, and the change counters are read once.
 """
 
@@ -33,13 +33,13 @@ class Snapshots(threading.local):
 
     @contextmanager
     def reading(self) -> Iterator[Snapshot]:
-        """The thread's snapshot, begun if there is none. A fault retires it."""
+        """The snapshot of the thread, begun if there is none. A fault retires it."""
         snapshot = self._held = self._held or Snapshot(self._make())
         snapshot.readers += 1
         try:
             yield snapshot
         except BaseException:
-            self.retire()  # PostgreSQL refuses everything after a statement that failed
+            self.retire()  # after a failed statement PostgreSQL refuses all others
             raise
         finally:
             snapshot.readers -= 1
@@ -55,7 +55,7 @@ class Snapshots(threading.local):
         return held.numbers
 
     def retire(self) -> None:
-        """Have the next reading begin another snapshot; close this one when it has no reader."""
+        """Let the next reading begin another snapshot; close this one when it has no reader."""
         held, self._held = self._held, None
         if held is not None:
             held.retired = True

@@ -1,4 +1,4 @@
-"""Write rows that may be there already, on either database."""
+"""Writes rows that may exist already, on either database."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -17,9 +17,9 @@ def upsert(
     key: str,
     summed: Collection[str] = (),
 ) -> None:
-    """Add the rows; where one with this `key` is there, change all other columns.
+    """Insert the rows; if the `key` exists, update all other columns.
 
-    What is `summed` is added to the number that is there. All rows have the same columns.
+    Columns in `summed` are added to the existing number. All rows have the same columns.
     """
     if not rows:
         return

@@ -1,10 +1,11 @@
-"""Who claims what, over the whole catalog: a look at its index of ids and at drivers' traits.
+"""Which driver claims which ids, across the whole catalog, from the index of ids and the traits.
 
-The models of all drivers are hundreds of megabytes in a large catalog. Of most drivers no model
-needs to be read: those claim all of their ids alike, and their traits say how.
+In a large catalog the models are hundreds of megabytes. Most drivers claim all their ids for the
+same Windows builds, which their traits give, so their models are not read.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from sqlalchemy import SQLColumnExpression, Text, cast, func, literal, select
 from sqlalchemy.orm import Session
@@ -14,14 +15,17 @@ from netboot.images.drivers.driver import Span
 from netboot.store.database.records import DriverRow, DriverTraitsRow, HardwareIdRow
 from netboot.store.drivers.rows import load_drivers
 
+T = TypeVar("T")
+
 AT_ONCE = 200
 """Drivers whose models are in memory at once."""
 
 
 def shared_ids(session: Session) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Ids that several drivers claim, with the numbers of these."""
+    """Ids that several drivers claim, with the numbers of the drivers."""
     number = cast(HardwareIdRow.driver_id, Text)
     line = func.aggregate_strings(number, ",") + literal(" ") + HardwareIdRow.hardware_id
+    # One text instead of many rows, which SQLAlchemy is slow to make.
     lines = (
         select(line.label("line"))
         .group_by(HardwareIdRow.hardware_id)
@@ -35,39 +39,25 @@ def shared_ids(session: Session) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 
 def common_spans(session: Session) -> dict[int, tuple[Span, ...]]:
-    """For drivers that claim all of their ids alike: on what they do, by number."""
-    return {
-        number: spans
-        for text, numbers in _by_text(session, DriverTraitsRow.spans)
-        for spans in [tuple(map(_span, text.split("\n")))]
-        for number in numbers
-    }
+    """By number, the builds of drivers that claim all their ids for the same builds."""
+    return _by_driver(session, DriverTraitsRow.spans, _span)
 
 
 def services(session: Session) -> dict[int, tuple[tuple[str, Architecture], ...]]:
-    """The services that drivers install and where, by number; not those that install none."""
-    return {
-        number: installed
-        for text, numbers in _by_text(session, DriverTraitsRow.services)
-        for installed in [tuple(map(_service, text.split("\n")))]
-        for number in numbers
-    }
+    """By number, the services that drivers install, with their architectures."""
+    return _by_driver(session, DriverTraitsRow.services, _service)
 
 
 def claimed_spans(
     session: Session, numbers: Iterable[int], ids: frozenset[str]
 ) -> dict[int, dict[str, set[Span]]]:
-    """On what each of the drivers claims each of the ids, out of the models themselves."""
+    """For which builds each of the drivers claims each of the ids, from the models."""
     found: dict[int, dict[str, set[Span]]] = {}
     ordered = sorted(numbers)
     for at in range(0, len(ordered), AT_ONCE):
         part = DriverRow.id.in_(ordered[at : at + AT_ONCE])
-        digests = {
-            digest: number
-            for number, digest in session.execute(
-                select(DriverRow.id, DriverRow.digest).where(part)
-            )
-        }
+        rows = session.execute(select(DriverRow.digest, DriverRow.id).where(part))
+        digests = dict(rows.all())
         for driver in load_drivers(session, part, claiming=ids):
             claims = found.setdefault(digests[driver.digest], {})
             for model in driver.models:
@@ -77,14 +67,17 @@ def claimed_spans(
     return found
 
 
-def _by_text(
-    session: Session, column: SQLColumnExpression[str]
-) -> Iterator[tuple[str, Iterator[int]]]:
-    """The drivers by what a column says, where it says something."""
+def _by_driver(
+    session: Session, column: SQLColumnExpression[str], read: Callable[[str], T]
+) -> dict[int, tuple[T, ...]]:
+    """The lines of a column by driver, parsed once for all drivers with the same text."""
     listed = func.aggregate_strings(cast(DriverTraitsRow.driver_id, Text), ",")
-    query = select(column, listed).where(column != "").group_by(column)
-    for text, numbers in session.execute(query):
-        yield text, map(int, numbers.split(","))
+    found: dict[int, tuple[T, ...]] = {}
+    for text, numbers in session.execute(
+        select(column, listed).where(column != "").group_by(column)
+    ):
+        found |= dict.fromkeys(map(int, numbers.split(",")), tuple(map(read, text.split("\n"))))
+    return found
 
 
 def _span(line: str) -> Span:

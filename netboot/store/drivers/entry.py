@@ -1,7 +1,7 @@
-"""A driver cut for the catalog: what lists show, what a search looks at, and the rest as JSON.
+"""A driver split for the catalog: summary, search text, and the rest as JSON.
 
-No database here, so that processes which read packages can do the cutting. Models are kept
-apart: they are nine tenths of a driver, and only matching needs them.
+It needs no database, so the processes that read packages do it. Models are separate: they are nine
+tenths of a driver, and only matching needs them.
 """
 
 import re
@@ -20,8 +20,8 @@ from netboot.images.drivers.matching import family
 
 ID_LENGTH = 255
 
-# The words of an id by which people look for chips. The words of boards are not kept in the
-# search text: they are as many as the ids, and are found in the index of ids.
+# The parts of an id by which people search for a chip. Those of boards are not in the search text:
+# there are as many as ids, and the index of ids has them.
 _CHIP_WORDS = re.compile(r"(?:VEN|DEV|VID|PID)_[0-9A-F]{4}(?![0-9A-F])")
 
 _TEXTS = (
@@ -34,7 +34,7 @@ _values = attrgetter(*(field.name for field in fields(Model)))
 
 @dataclass(frozen=True, slots=True)
 class DriverSummary:
-    """A driver as lists show it, without files and models. `ids` counts what it claims."""
+    """A driver as in lists, without files and models. `ids` is the number of ids it claims."""
 
     digest: str
     name: str
@@ -55,12 +55,11 @@ class DriverSummary:
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What of a driver's models is asked of a whole catalog at once; several stand in lines.
+    """Extracts of a driver's models for catalog-wide queries, as lines.
 
-    `services` are `architecture service`, without case. `spans` are `architecture minimum_build
-    maximum_build` wherever the driver claims all of its ids, each as a hardware id; none where
-    ids differ in that, and only the models tell. `boards` are the words of its ids that are not
-    in the search text.
+    `services` are `architecture service`, casefolded. `spans` are `architecture minimum_build
+    maximum_build` if the driver claims all its ids for the same builds, as hardware ids; otherwise
+    empty, and only the models tell. `boards` are the parts of ids that are not in the search text.
     """
 
     services: str
@@ -72,8 +71,8 @@ class Traits:
 class CatalogEntry:
     """A driver ready for its rows.
 
-    `package` is the value without its models as plain values; `models` and `hardware_ids`
-    (without repetition) are JSON texts.
+    `package` is the driver without models, as plain values; `models` and `hardware_ids` (without
+    repetition) are JSON texts.
     """
 
     summary: DriverSummary
@@ -86,14 +85,15 @@ class CatalogEntry:
 
 
 def entry(driver: Driver) -> CatalogEntry:
-    """Cut a driver; `whole` is the inverse."""
+    """Split a driver; `whole` is the inverse."""
     ids = driver.hardware_ids
     return CatalogEntry(
-        summary=_summary(driver, len(ids)),
+        summary=summary(driver),
         family=family_of(driver),
         search_text=_search_text(driver, ids),
         package=_package(driver),
-        models=_models(driver.models),
+        # A list for each model, since the names of the fields would be half of the text.
+        models=_json([_values(model) for model in driver.models]),
         hardware_ids=_json([*dict.fromkeys([text[:ID_LENGTH] for text in ids])]),
         traits=traits_of(driver.models),
     )
@@ -107,10 +107,7 @@ def whole(
     categories: tuple[str, ...],
     claiming: frozenset[str] | None = None,
 ) -> Driver:
-    """The driver that was cut, enabled and put into categories as the catalog says.
-
-    With `claiming` it has only the models that claim one of these ids.
-    """
+    """The driver from its parts; with `claiming`, only models that claim one of these ids."""
     return Driver(
         **{name: package[name] for name in _TEXTS},
         findings=tuple(package["findings"]),
@@ -126,11 +123,7 @@ def whole(
 
 
 def summary(driver: Driver) -> DriverSummary:
-    """A driver as lists show it, no longer than the database's columns."""
-    return _summary(driver, len(driver.hardware_ids))
-
-
-def _summary(driver: Driver, ids: int) -> DriverSummary:
+    """A driver as in lists, with texts cut to the length of their columns."""
     return DriverSummary(
         digest=driver.digest,
         name=driver.name[:255],
@@ -143,7 +136,7 @@ def _summary(driver: Driver, ids: int) -> DriverSummary:
         architectures=driver.architectures,
         signature=signature(driver),
         size=driver.size,
-        ids=ids,
+        ids=len(driver.hardware_ids),
         enabled=driver.enabled,
         categories=driver.categories,
         findings=driver.findings,
@@ -151,12 +144,11 @@ def _summary(driver: Driver, ids: int) -> DriverSummary:
 
 
 def family_of(driver: Driver) -> str:
-    """What the versions of one package share, as one text."""
+    """What the versions of a package have in common, as one text."""
     return "\n".join(family(driver))[:511]
 
 
 def traits_of(models: Sequence[Model]) -> Traits:
-    """What of these models is asked of a whole catalog at once."""
     ids = dict.fromkeys(text for one in models for text in one.hardware_ids)
     compatible = {text for one in models for text in one.compatible_ids}
     services = {(one.architecture, one.service) for one in models if one.service}
@@ -182,12 +174,11 @@ def _claimed_alike(models: Iterable[Model], spans: Iterable[Span], ids: Abstract
 
 
 def models_of(text: str) -> tuple[Model, ...]:
-    """The models out of the text that an entry has of them."""
     return tuple(map(_model, from_json(text)))
 
 
 def _search_text(driver: Driver, ids: Iterable[str]) -> str:
-    """What the driver is called and its chips, without case."""
+    """The names of the driver and its chips, casefolded."""
     words = (
         driver.name,
         driver.inf_name,
@@ -202,7 +193,6 @@ def _search_text(driver: Driver, ids: Iterable[str]) -> str:
 
 
 def _package(driver: Driver) -> dict[str, Any]:
-    """The value without its models, as plain values."""
     return {
         **{name: getattr(driver, name) for name in _PLAIN},
         "architectures": sorted(driver.architectures),
@@ -218,19 +208,14 @@ def _package(driver: Driver) -> dict[str, Any]:
     }
 
 
-def _models(models: Iterable[Model]) -> str:
-    """A list for each model: names would be half of the text."""
-    return _json([_values(model) for model in models])
-
-
 def _json(value: object) -> str:
-    """The standard library's module takes several times as long over thousands of ids."""
+    """The standard library's json takes several times as long for thousands of ids."""
     return to_json(value).decode()
 
 
-def _file(said: dict[str, Any]) -> DriverFile:
-    architectures = frozenset(map(Architecture, said["architectures"]))
-    return DriverFile(said["path"], said["digest"], said["size"], architectures)
+def _file(plain: dict[str, Any]) -> DriverFile:
+    architectures = frozenset(map(Architecture, plain["architectures"]))
+    return DriverFile(plain["path"], plain["digest"], plain["size"], architectures)
 
 
 def _claims(row: list[Any], wanted: frozenset[str] | None) -> bool:

@@ -1,4 +1,4 @@
-"""What a driver's file is, found in one reading: digests, size, and its program header."""
+"""Describes a file of a driver in one reading: digests, size, and program header."""
 
 from hashlib import sha1, sha256
 from pathlib import Path
@@ -9,8 +9,8 @@ from netboot.formats import pe, security_catalog
 from netboot.images.drivers.package import AvailableFile
 
 _CHUNK = 1 << 20
-# The files that are held against the catalog file; reading the others once is enough.
-_VOUCHED_FOR = (".inf", ".sys")
+# The files that are compared with the catalog file; the others need no further digests.
+_IN_CATALOG = (".inf", ".sys")
 
 
 class _Hash(Protocol):
@@ -19,7 +19,7 @@ class _Hash(Protocol):
 
 
 def examine(path: Path, name: str) -> AvailableFile:
-    """Read a file once. `name` is what it is called in its package."""
+    """Read a file once. `name` is its name in the package."""
     content, size = sha256(), 0
     facts: pe.PeFacts | None = None
     names: _Names | None = None
@@ -27,7 +27,7 @@ def examine(path: Path, name: str) -> AvailableFile:
         while chunk := stream.read(_CHUNK):
             if not size:
                 facts = _program(chunk, path.stat().st_size)
-                names = _Names(facts) if name.lower().endswith(_VOUCHED_FOR) else None
+                names = _Names(facts) if name.lower().endswith(_IN_CATALOG) else None
             content.update(chunk)
             if names:
                 names.update(chunk, size)
@@ -43,11 +43,7 @@ def examine(path: Path, name: str) -> AvailableFile:
 
 
 def catalog_members(path: Path) -> frozenset[bytes]:
-    """The digests that a catalog file vouches for.
-
-    Raises:
-        FormatError: it is none.
-    """
+    """The digests in a catalog file. Raises FormatError if it is not one."""
     if path.stat().st_size > security_catalog.MAX_BYTES:
         raise FormatError("a catalog file that is too large")
     return security_catalog.members(path.read_bytes())
@@ -59,13 +55,13 @@ def _program(head: bytes, size: int) -> pe.PeFacts | None:
     try:
         return pe.parse(head[: pe.HEADER_BYTES], size=size)
     except FormatError:
-        return None  # no program after all, which becomes a finding
+        return None  # not a program, which becomes a finding
 
 
 class _Names:
-    """The digests by which catalog files call a file, fed with its bytes.
+    """The digests of a file as catalog files list them: SHA-256, or SHA-1 in older catalogs.
 
-    A program's leave out what a signature changes; SHA-1 for catalogs made before 2012.
+    Those of a program omit what a signature changes (Authenticode).
     """
 
     def __init__(self, facts: pe.PeFacts | None) -> None:
@@ -74,7 +70,7 @@ class _Names:
         self._is_program = facts is not None
 
     def update(self, chunk: bytes, offset: int) -> None:
-        """The next bytes of the file, which lie at `offset`."""
+        """Add the next bytes of the file, at `offset`."""
         at, view = 0, memoryview(chunk)
         for start, length in self._skip:
             first = min(max(start - offset, at), len(chunk))
@@ -83,7 +79,7 @@ class _Names:
         self._feed(view[at:])
 
     def all(self, size: int) -> frozenset[bytes]:
-        """The digests, with those of a program that is filled up to eight bytes."""
+        # Signing pads a program to eight bytes, so its digest may be that of the padded file.
         names = {one.digest() for one in self._hashes}
         if self._is_program and size % 8:
             self._feed(memoryview(bytes(-size % 8)))

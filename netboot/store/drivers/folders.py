@@ -1,12 +1,12 @@
-"""Driver packages read from a folder, an INF, or an archive: one result per INF, as they come.
+"""Reads driver packages from a folder, an INF, or an archive: one result for each INF.
 
-Nothing is stored here: a result names the files and where their bytes lie until the source
-is closed. Each payload file is hashed once, however many INFs name it. Links are not
-followed, and a name that comes twice but for case is not used.
+It stores nothing: a result has the paths of the files, which are valid until the source is closed.
+Each file is hashed once, even if many INFs name it. Links are not followed, and files whose names
+differ only in case are not used.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,9 +27,9 @@ _ARCHIVES = frozenset({".zip", ".cab", ".7z", ".exe"})
 
 @dataclass(frozen=True, slots=True)
 class ImportedDriver:
-    """A package that was read. `files` pairs each of the driver's files with its bytes' place.
+    """A package that was read. `files` has each of the driver's files with the path of its bytes.
 
-    `source` is the INF's name in the folder or archive.
+    `source` is the name of the INF in the folder or archive.
     """
 
     driver: Driver
@@ -39,7 +39,7 @@ class ImportedDriver:
 
 @dataclass(frozen=True, slots=True)
 class RefusedInf:
-    """An INF that makes no driver, and why."""
+    """An INF that is not a driver, and why."""
 
     path: str
     reason: str
@@ -48,18 +48,9 @@ class RefusedInf:
 ImportResult = ImportedDriver | RefusedInf
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a reading is: `done` of `total` INFs, now at `current`."""
-
-    done: int
-    total: int
-    current: str
-
-
 @dataclass(slots=True)
 class DriverSource:
-    """Files that may hold drivers. `refused` maps names that are not opened to the reason."""
+    """Files that may be drivers. `refused` has the reason for names that are not opened."""
 
     files: Mapping[str, SourceFile]
     infs: tuple[str, ...]
@@ -72,22 +63,18 @@ class DriverSource:
         self._spelling = {name.casefold(): name for name in self.files}
 
     def find(self, name: str) -> str | None:
-        """The true spelling of a name, whatever its case."""
+        """The actual spelling of a name, found in any case."""
         return self._spelling.get(name.casefold())
 
     def available(self, name: str) -> AvailableFile:
-        """What a file is, read at the first question."""
+        """The description of a file, read once."""
         known = self._read.get(name)
         if known is None:
             known = self._read[name] = examine(self.files[name].path, name)
         return known
 
-    def vouched(self, name: str) -> frozenset[bytes]:
-        """The members of a catalog file, read at the first question.
-
-        Raises:
-            FormatError: it is no catalog file.
-        """
+    def listed(self, name: str) -> frozenset[bytes]:
+        """The digests in a catalog file, read once. Raises FormatError if it is not one."""
         known = self._members.get(name)
         if known is None:
             known = self._members[name] = catalog_members(self.files[name].path)
@@ -98,11 +85,9 @@ class DriverSource:
 def driver_source(
     path: Path, *, scratch: Path, limits: Limits | None = None
 ) -> Iterator[DriverSource]:
-    """Open a folder, an INF or an archive; unpacked files lie below `scratch` until the end.
+    """Open a folder, an INF or an archive; unpacked files are below `scratch` until the end.
 
-    Raises:
-        InvalidInput: there is nothing, or no INF in it (with a hint).
-        Quarantined: an archive that could do harm.
+    Raises InvalidInput if it does not exist or has no INF, Quarantined for a dangerous archive.
     """
     if not path.exists():
         raise InvalidInput(f"{path} does not exist")
@@ -117,26 +102,12 @@ def driver_source(
             yield _source({file.name: file for file in files}, {}, label=path.name)
 
 
-def read_drivers(
-    source: DriverSource, on_progress: Callable[[Progress], None] | None = None
-) -> Iterator[ImportResult]:
-    """One result for each INF of the source."""
-    total = len(source.infs)
-    for done, name in enumerate(source.infs):
-        if on_progress:
-            on_progress(Progress(done, total, name))
-        yield read_driver(source, name)
-    if on_progress:
-        on_progress(Progress(total, total, ""))
-
-
 def read_driver(source: DriverSource, name: str) -> ImportResult:
-    """What one INF of the source makes."""
     if name in source.refused:
         return RefusedInf(name, source.refused[name])
     file = source.files[name]
     if file.size > MAX_BYTES:
-        return RefusedInf(name, f"an INF of more than {MAX_BYTES >> 20} MiB")
+        return RefusedInf(name, f"an INF larger than {MAX_BYTES >> 20} MiB")
     try:
         inf = parse(file.path.read_bytes())
         return _package(source, name, inf)
@@ -156,30 +127,22 @@ def _package(source: DriverSource, name: str, inf: Inf) -> ImportResult:
 
     planned = plan(inf, inf_name, find)
     listing = {path: source.available(prefix + path) for path in planned.files}
-    vouched, doubt = _vouched(source, prefix, planned.catalog)
-    driver = make_driver(inf, inf_name, planned, listing, vouched)
+    listed: frozenset[bytes] | None = None
+    doubts: list[str] = []
+    try:
+        listed = source.listed(prefix + planned.catalog) if planned.catalog else None
+    except FormatError as error:
+        doubts.append(f"The catalog file {planned.catalog} cannot be read ({error}).")
+    driver = make_driver(inf, inf_name, planned, listing, listed)
     if isinstance(driver, Refused):
         return RefusedInf(name, driver.reason)
-    if doubt:
-        driver = replace(driver, findings=(*driver.findings, doubt))
+    driver = replace(driver, findings=(*driver.findings, *doubts))
     files = tuple((file, source.files[prefix + file.path].path) for file in driver.files)
     return ImportedDriver(driver, files, name)
 
 
-def _vouched(
-    source: DriverSource, prefix: str, catalog: str
-) -> tuple[frozenset[bytes] | None, str]:
-    """What the package's catalog file vouches for, or a finding why nobody knows."""
-    if not catalog:
-        return None, ""
-    try:
-        return source.vouched(prefix + catalog), ""
-    except FormatError as error:
-        return None, f"The catalog file {catalog} cannot be read ({error})."
-
-
 def _walk(folder: Path) -> tuple[dict[str, SourceFile], dict[str, str]]:
-    """The ordinary files below a folder, and the names that are not opened."""
+    """The regular files below a folder, and the names that are not opened."""
     files: dict[str, SourceFile] = {}
     refused: dict[str, str] = {}
     spelling: dict[str, str] = {}
@@ -202,7 +165,8 @@ def _walk(folder: Path) -> tuple[dict[str, SourceFile], dict[str, str]]:
                 files[name] = SourceFile(name, Path(entry.path), entry.stat().st_size)
         if len(files) > MAX_FILES:
             raise InvalidInput(
-                f"{folder} holds more than {MAX_FILES} files", hint="Name the folder of one vendor."
+                f"{folder} contains more than {MAX_FILES} files",
+                hint="Choose the folder of one vendor.",
             )
     return files, refused
 
@@ -211,8 +175,8 @@ def _source(files: dict[str, SourceFile], refused: dict[str, str], *, label: str
     infs = tuple(sorted(n for n in (*files, *refused) if n.lower().endswith((".inf", ".inx"))))
     if not infs:
         nested = [name for name in files if Path(name).suffix.lower() in _ARCHIVES]
-        hint = "drivers come with an .inf file; a program that installs them must be unpacked first"
+        hint = "A driver needs an .inf file. Extract installation programs first."
         if nested:
-            hint = f"it holds other archives, which are not opened: import {nested[0]} by itself"
+            hint = f"Archives inside it are not opened. Import {nested[0]} separately."
         raise InvalidInput(f"there is no INF in {label}", hint=hint)
     return DriverSource(MappingProxyType(files), infs, MappingProxyType(refused))

@@ -1,7 +1,4 @@
-"""Known pairs where they are kept: those that come with netboot in a file, the site's own in rows.
-
-The file lies beside this module and is read once; a row is changed by nobody but its site.
-"""
+"""Stores known pairs: those of netboot in known_pairs.toml, the site's own in the database."""
 
 import time
 import tomllib
@@ -24,7 +21,7 @@ OWN = "own-"
 def shipped_pairs() -> tuple[KnownPair, ...]:
     """The pairs that come with netboot."""
     with FILE.open("rb") as stream:
-        said = tomllib.load(stream)["pair"]
+        pairs = tomllib.load(stream)["pair"]
     return tuple(
         KnownPair(
             id=pair["id"],
@@ -34,18 +31,17 @@ def shipped_pairs() -> tuple[KnownPair, ...]:
             reason=pair["reason"],
             source=pair["source"],
         )
-        for pair in said
+        for pair in pairs
     )
 
 
 def own_pairs(session: Session) -> tuple[KnownPair, ...]:
-    """The pairs that this site's administrators added, in the order in which they did."""
+    """The pairs that administrators of this site added, oldest first."""
     rows = session.scalars(select(KnownPairRow).order_by(KnownPairRow.id))
     return tuple(pair_value(row) for row in rows)
 
 
 def pair_value(row: KnownPairRow) -> KnownPair:
-    """The pair that a row holds."""
     return KnownPair(
         id=f"{OWN}{row.id}",
         trouble=Trouble(row.trouble),
@@ -58,7 +54,6 @@ def pair_value(row: KnownPairRow) -> KnownPair:
 
 
 def new_row(pair: KnownPair) -> KnownPairRow:
-    """A row for a pair that was checked."""
     return KnownPairRow(
         trouble=pair.trouble.value,
         first=asdict(pair.first),
@@ -70,9 +65,9 @@ def new_row(pair: KnownPair) -> KnownPairRow:
 
 
 def named_by(sides: Iterable[Side]) -> ColumnElement[bool]:
-    """Drivers that any of the sides may mean: all that it does, and a few more.
+    """Drivers that any of the sides may select, by INF and service.
 
-    Versions and providers are left to the rules.
+    Callers check the rest, providers and versions, with `Side.fits`.
     """
     return or_(*(_named_by(side) for side in sides))
 
@@ -93,6 +88,6 @@ def _named_by(side: Side) -> ColumnElement[bool]:
 
 
 def _like(pattern: str) -> str:
-    """A shell's pattern in SQL's words."""
+    """A pattern with * and ? as one for LIKE."""
     text = pattern.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return text.replace("*", "%").replace("?", "_")

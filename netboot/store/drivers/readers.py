@@ -1,11 +1,8 @@
-"""Driver packages read and put into the store by several processes, batch by batch.
+"""Reads driver packages and stores their files, in batches, with several processes.
 
-Reading is arithmetic (hashes, and a parser that looks at every id), so one processor limits it:
-a large source is shared out among as many processes as there are processors. What comes back
-is cut for the catalog already. The order is that of the source, however many read.
-
-The readers hold nothing that must survive them: they end with their parent, and whatever they
-stored without being named is housekeeping's.
+Hashing and parsing need a processor, so a large source is divided among one process for each. They
+return entries for the catalog, in the order of the source. They end with their parent; the
+clean-up deletes what they stored if no row names it.
 """
 
 import multiprocessing
@@ -28,18 +25,18 @@ from netboot.store.drivers.folders import DriverSource, ImportedDriver, RefusedI
 from netboot.store.foreign.archives import SourceFile
 
 BATCH = 32
-"""Packages in one batch: few enough that whoever writes the batch holds up nobody for long."""
+"""Packages in a batch: few, so that writing it does not block other writers for long."""
 
 SMALL = 200
-"""Sources with fewer INFs are read here: starting processes takes longer."""
+"""Sources with fewer INFs are read in this process, since starting others takes longer."""
 
 WAITING = 6
-"""Batches for each reader that may be ahead of the writer; more would only fill the memory."""
+"""Batches for each reader that may be ahead of the writer; more would only use memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPackage:
-    """A package whose files lie in the store. `source` is its INF's name where it came from."""
+    """A package whose files are stored. `source` is the name of its INF in the source."""
 
     entry: CatalogEntry
     source: str
@@ -55,17 +52,17 @@ class _Work:
 
 
 _mine: list[_Work] = []
-"""What a reader was started for; filled once, in its own process."""
+"""The work of a reader, set once in its process."""
 
 
 def store_packages(
     source: DriverSource, blobs: BlobStore, *, readers: int = 0
 ) -> Generator[list[StoredResult], None, None]:
-    """All packages of the source, in batches, their files stored before they come.
+    """All packages of the source, in batches; their files are stored before.
 
-    `readers` is the number of processes, 0 for what fits this machine and this source. Raises
-    InvalidInput when a file changes meanwhile, OperatorFault when the disk is full or a
-    reader was killed.
+    `readers` is the number of processes, 0 for one that suits machine and source. Raises
+    InvalidInput if a file changes meanwhile, OperatorFault if the disk is full or a reader was
+    killed.
     """
     batches = _batches(source.infs)
     if not readers:
@@ -83,7 +80,7 @@ def _share_out(
 ) -> Iterator[list[StoredResult]]:
     pool = ProcessPoolExecutor(
         readers,
-        mp_context=multiprocessing.get_context("spawn"),  # who asks has threads: no fork
+        mp_context=multiprocessing.get_context("spawn"),  # the caller has threads: no fork
         initializer=_begin,
         initargs=(dict(source.files), source.infs, dict(source.refused), blobs.root),
     )
@@ -97,8 +94,8 @@ def _share_out(
             waiting.extend(pool.submit(_store_mine, names) for names in islice(batches, 1))
     except BrokenProcessPool as fault:
         raise OperatorFault(
-            "a process that read drivers was killed",
-            hint="Is there enough memory? What was stored so far stays; import it again.",
+            "a process that reads drivers was killed",
+            hint="Check the free memory, then import again. What was stored stays.",
         ) from fault
     finally:
         pool.shutdown(cancel_futures=True)
@@ -107,7 +104,7 @@ def _share_out(
 def _begin(
     files: Mapping[str, SourceFile], infs: tuple[str, ...], refused: Mapping[str, str], root: Path
 ) -> None:
-    """A reader begins. Signals are for its parent, and it ends when that has gone."""
+    """Start a reader. It leaves signals to its parent, and ends with it."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -127,7 +124,7 @@ def _store_mine(names: tuple[str, ...]) -> list[StoredResult]:
 
 
 def _store_batch(work: _Work, names: tuple[str, ...]) -> list[StoredResult]:
-    """Files of known drivers are stored, too: one that was lost is there again."""
+    # Files of known drivers too: this restores files that were lost or damaged.
     results = [read_driver(work.source, name) for name in names]
     packages = [result for result in results if isinstance(result, ImportedDriver)]
     work.blobs.add_many({file.digest: path for package in packages for file, path in package.files})

@@ -1,4 +1,4 @@
-"""Drivers between the catalog's entries and the database's rows, many at a time."""
+"""Converts drivers between entries of the catalog and rows of the database, many at a time."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,6 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
-    Insert,
     TableValuedAlias,
     Text,
     bindparam,
@@ -44,13 +43,13 @@ SHOWN = (
     *(DriverRow.signature, DriverRow.size, DriverRow.ids, DriverRow.enabled),
     *(DriverRow.categories, DriverRow.findings),
 )
-"""The columns of which a driver's summary is made."""
+"""The columns of a driver's summary."""
 
 
 def add_entries(connection: Connection, entries: Sequence[CatalogEntry]) -> list[str]:
-    """Add drivers that the catalog has not; the hardware ids that no driver claimed before.
+    """Add new drivers; returns the hardware ids that no driver claimed before.
 
-    The caller holds the writer's turn.
+    The caller has the writer's turn.
     """
     if not entries:
         return []
@@ -61,40 +60,41 @@ def add_entries(connection: Connection, entries: Sequence[CatalogEntry]) -> list
     connection.execute(insert(DriverRow), [_columns(one, now) for one in entries])
     numbers = _numbers(connection, ids)
     placed = [(numbers[one.summary.digest], one) for one in entries]
-    connection.execute(insert(DriverContentRow), [_content(number, one) for number, one in placed])
-    connection.execute(insert(DriverTraitsRow), [_traits(number, one) for number, one in placed])
     connection.execute(
-        _claim_ids(connection),
-        [{"number": number, "ids": one.hardware_ids} for number, one in placed],
+        insert(DriverContentRow),
+        [{"driver_id": id_, "package": one.package, "models": one.models} for id_, one in placed],
+    )
+    connection.execute(
+        insert(DriverTraitsRow), [{"driver_id": id_, **asdict(one.traits)} for id_, one in placed]
+    )
+    rows = select(_listed(connection).c.value, bindparam("number", type_=RowId))
+    connection.execute(
+        insert(HardwareIdRow).from_select(["hardware_id", "driver_id"], rows),
+        [{"number": id_, "ids": one.hardware_ids} for id_, one in placed],
     )
     return [text for text in claimed if text not in known]
 
 
-def known_digests(session: Session, digests: Iterable[str]) -> set[str]:
-    """Those of the digests that the catalog has."""
-    return set(session.scalars(select(DriverRow.digest).where(DriverRow.digest.in_(digests))))
-
-
 def summaries_of(session: Session, digests: Iterable[str]) -> dict[str, DriverSummary]:
-    """Summaries of the drivers of these digests that the catalog has."""
+    """Summaries of the drivers with these digests, if the catalog has them."""
     rows = session.execute(select(*SHOWN).where(DriverRow.digest.in_(digests)))
     return {row.digest: summary_value(row) for row in rows}
 
 
 def numbered(session: Session, numbers: str) -> ColumnElement[bool]:
-    """That a driver's number is in this list, a JSON text that the database takes apart."""
+    """The condition that the number of a driver is in this list, a JSON text."""
     if session.get_bind().dialect.name == "sqlite":
         listed = func.json_each(numbers).table_valued("value")
     else:
         text = cast(literal(numbers, Text), JSONB)
         listed = func.jsonb_array_elements_text(text).table_valued("value")
-    # The sum keeps SQLite from taking the drivers one by one out of the list: with thousands of
-    # them a look at the index of names, or of facets, is three times as fast.
+    # `+ 0` hides the column from SQLite's planner, which would otherwise look up each number of the
+    # list. For thousands of them, scanning the index of names or facets is three times as fast.
     return (DriverRow.id + 0).in_(select(cast(listed.c.value, BigInteger)))
 
 
 def claimants(session: Session, ids: Iterable[str]) -> set[int]:
-    """Numbers of the drivers that claim any of these ids, however many they are."""
+    """Numbers of the drivers that claim any of these ids, of which there may be any number."""
     listed = _listed(session.connection())
     query = select(HardwareIdRow.driver_id).where(HardwareIdRow.hardware_id == listed.c.value)
     return set(session.execute(query, {"ids": to_json(sorted(ids)).decode()}).scalars())
@@ -103,10 +103,10 @@ def claimants(session: Session, ids: Iterable[str]) -> set[int]:
 def load_drivers(
     session: Session, condition: ColumnElement[bool], *, claiming: frozenset[str] | None = None
 ) -> list[Driver]:
-    """Drivers in the order in which they were imported.
+    """Drivers in the order of their import.
 
-    With `claiming` each has only the models that claim one of these ids: of a large package
-    a few machines need a few.
+    With `claiming` they have only the models that claim one of these ids: a few machines need few
+    of the models of a large package.
     """
     query = select(DriverRow).options(joinedload(DriverRow.content)).where(condition)
     rows = session.scalars(query.order_by(DriverRow.id))
@@ -114,17 +114,13 @@ def load_drivers(
 
 
 def load_packages(session: Session, digests: Iterable[str]) -> dict[str, Driver]:
-    """Drivers by digest, without their models: for lists, which do not match devices.
-
-    Models are nine tenths of what there is to read.
-    """
+    """Drivers by digest, without their models, which are nine tenths of the bytes."""
     content = joinedload(DriverRow.content).load_only(DriverContentRow.package)
     rows = session.scalars(select(DriverRow).options(content).where(DriverRow.digest.in_(digests)))
     return {row.digest: _whole(row, models="[]") for row in rows}
 
 
 def driver_value(row: DriverRow, *, claiming: frozenset[str] | None = None) -> Driver:
-    """The driver that a row holds; `claiming` as for `load_drivers`."""
     return _whole(row, models=row.content.models, claiming=claiming)
 
 
@@ -139,13 +135,12 @@ def _whole(row: DriverRow, *, models: str, claiming: frozenset[str] | None = Non
 
 
 def remove_driver(session: Session, row: DriverRow) -> None:
-    """Take a driver out of the catalog, with all that belongs to it."""
     session.execute(delete(HardwareIdRow).where(HardwareIdRow.driver_id == row.id))
     session.delete(row)
 
 
 def summary_value(row: DriverRow | SqlRow[Any]) -> DriverSummary:
-    """A row as lists show it, whole or only its columns `SHOWN`."""
+    """The summary of a row, or of its columns `SHOWN`."""
     return DriverSummary(
         digest=row.digest,
         name=row.name,
@@ -166,27 +161,18 @@ def summary_value(row: DriverRow | SqlRow[Any]) -> DriverSummary:
 
 
 def split_words(text: str, by: str = "\n") -> tuple[str, ...]:
-    """The words of a column that holds several; none for an empty one."""
     return tuple(text.split(by)) if text else ()
 
 
-def _claim_ids(connection: Connection) -> Insert:
-    rows = select(_listed(connection).c.value, bindparam("number", type_=RowId))
-    return insert(HardwareIdRow).from_select(["hardware_id", "driver_id"], rows)
-
-
 def _listed(connection: Connection) -> TableValuedAlias:
-    """The parameter `ids`, a JSON text, as rows.
-
-    The database itself takes the list apart: a package may have thousands of ids.
-    """
+    """The parameter `ids`, a JSON list, as rows: a package has more ids than a query parameters."""
     if connection.dialect.name == "sqlite":
         return func.json_each(bindparam("ids")).table_valued("value")
     return func.jsonb_array_elements_text(cast(bindparam("ids"), JSONB)).table_valued("value")
 
 
 def _claimed(connection: Connection, ids: Iterable[str]) -> set[str]:
-    """Those of the ids that a driver claims already."""
+    """Those of the ids that some driver claims."""
     listed = _listed(connection)
     row = exists().where(HardwareIdRow.hardware_id == listed.c.value)
     query = select(listed.c.value).where(row)
@@ -196,14 +182,6 @@ def _claimed(connection: Connection, ids: Iterable[str]) -> set[str]:
 def _numbers(connection: Connection, digests: Iterable[str]) -> dict[str, int]:
     query = select(DriverRow.digest, DriverRow.id).where(DriverRow.digest.in_(digests))
     return {row.digest: row.id for row in connection.execute(query)}
-
-
-def _content(number: int, one: CatalogEntry) -> dict[str, Any]:
-    return {"driver_id": number, "package": one.package, "models": one.models}
-
-
-def _traits(number: int, one: CatalogEntry) -> dict[str, Any]:
-    return {"driver_id": number, **asdict(one.traits)}
 
 
 def _columns(one: CatalogEntry, now: float) -> dict[str, Any]:

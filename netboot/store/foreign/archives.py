@@ -1,6 +1,6 @@
 """Unpacks untrusted archives: ZIP here, the others by 7z and cabextract under limits.
 
-A file from a ZIP gets a name of ours; its name in the archive is only an entry of a list. A foreign
+A file from a ZIP gets a generated name; its name in the archive is only an entry of a list. Another
 program unpacks the other kinds, as user nobody, into a folder of its own. The archive's table is
 checked against the limits first, and while unpacking the real bytes are counted, since the table
 may be false. Archives inside archives are not opened.
@@ -28,7 +28,7 @@ _CHUNK = 1 << 20
 _ENCRYPTED = 0x1
 # The others need as much memory as their header says, or zipfile does not know them.
 _METHODS = frozenset({ZIP_STORED, ZIP_DEFLATED})
-# APPNOTE 4.3.16: number of entries and size of the table in the end record.
+# Number of entries and size of the table.
 _END_RECORD = Struct("<10xHI6x")
 _END_SEARCH = 22 + 0xFFFF
 _MAX_TABLE_ENTRY = 46 + MAX_NAME + 256
@@ -148,7 +148,7 @@ def _unpack_zip(archive: Path, folder: Path, limits: Limits) -> list[SourceFile]
 
 
 def _check_directory(archive: Path, limits: Limits) -> None:
-    """Check the end record before zipfile reads the whole table into memory."""
+    """Check the end record (APPNOTE 4.3.16) before zipfile reads the whole table into memory."""
     with archive.open("rb") as file:
         file.seek(max(0, archive.stat().st_size - _END_SEARCH))
         tail = file.read()

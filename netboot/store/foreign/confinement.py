@@ -1,9 +1,9 @@
 """A worker confines itself before it opens an untrusted file: limits, no network, few folders.
 
-Four walls, each independent of the others: resource limits (memory, time, file size); an empty
-network namespace if the system permits one; Landlock (only the named files and folders can be
-opened); seccomp (no sockets, no new programs, no new processes, no mounts). `enter` reports which
-walls are in force: the tests demand all of them, and an old kernel still works.
+Four independent walls: resource limits (memory, time, file size); an empty network namespace, if
+the system permits one; Landlock (only the given files and folders can be opened); seccomp (no
+sockets, programs, processes or mounts). `enter` returns the active walls: the tests require all of
+them, but netboot also runs on older kernels.
 
 References: landlock(7) and the numbers of linux/landlock.h; seccomp_rule_add(3).
 """
@@ -43,7 +43,7 @@ _WORK = (
 # How many rights each version of Landlock knows (first 13, then REFER, TRUNCATE, IOCTL_DEV).
 _FS_RIGHTS = MappingProxyType({1: 13, 2: 14, 3: 15, 4: 15, 5: 16})
 
-# What reading and writing a WIM never needs. Threads stay allowed: wimlib compresses in them.
+# What reading and writing a WIM never needs. Threads are allowed, since wimlib compresses in them.
 _DENIED = """
     socket socketpair connect accept accept4 bind listen shutdown
     sendto sendmsg sendmmsg recvfrom recvmsg recvmmsg
@@ -72,13 +72,14 @@ class Limits:
 
 
 def enter(limits: Limits, *, readable: Iterable[Path], writable: Iterable[Path]) -> list[str]:
-    """Confine this process; returns the walls in force. Must run before any thread starts.
+    """Confine this process; returns the active walls. Must run before any thread starts.
 
     The walls are "limits", "network", "landlock" and "seccomp". Raises MissingTool.
     """
     seccomp = _libseccomp()  # while its file can still be opened
     _libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
     _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    # Landlock and seccomp require it of processes without CAP_SYS_ADMIN (landlock(7), seccomp(2)).
     _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     for kind, amount in (
         (resource.RLIMIT_AS, limits.memory),
@@ -109,6 +110,7 @@ def _restrict_files(readable: Iterable[Path], writable: Iterable[Path]) -> bool:
     version = _libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), _LANDLOCK_VERSION)
     if version < 1:
         return False
+    # A kernel refuses rules with rights that it does not know, and denies only those that it does.
     known = (1 << _FS_RIGHTS.get(version, 16)) - 1
     attributes = struct.pack("=Q", known)
     ruleset = _libc.syscall(
@@ -132,6 +134,7 @@ def _allow(ruleset: int, path: Path, rights: int) -> None:
     except FileNotFoundError:
         return
     try:
+        # For a file, the kernel refuses (EINVAL) rights that only directories have.
         granted = rights if path.is_dir() else rights & _FS_FILE_RIGHTS
         rule = struct.pack("=Qi", granted, fd)
         code = _libc.syscall(
@@ -144,7 +147,7 @@ def _allow(ruleset: int, path: Path, rights: int) -> None:
 
 
 class _Comparison(ctypes.Structure):
-    """A rule holds where `argument & mask == value` (struct scmp_arg_cmp)."""
+    """A rule applies if `argument & mask == value` (struct scmp_arg_cmp)."""
 
     _fields_ = (
         ("argument", ctypes.c_uint),
@@ -160,7 +163,7 @@ def _libseccomp() -> ctypes.CDLL:
         library = ctypes.CDLL("libseccomp.so.2")
     except OSError as error:
         raise MissingTool(
-            "libseccomp.so.2 is not installed.", hint="Install it: apt-get install libseccomp2"
+            "libseccomp.so.2 is not installed", hint="Install it: apt-get install libseccomp2"
         ) from error
     library.seccomp_init.restype = ctypes.c_void_p
     return library
@@ -183,6 +186,7 @@ def _restrict_calls(library: ctypes.CDLL) -> bool:
             )
         )
 
+    # A thread has CLONE_THREAD, a new process does not.
     new_process = _Comparison(0, _COMPARE_MASKED_EQUAL, _CLONE_THREAD, 0)
     return not any(
         [

@@ -1,7 +1,7 @@
 """Runs 7z and cabextract as user nobody, with limits of time, size and memory.
 
 Archive and target are passed as open files, named as /proc/self/fd/n: the user nobody may have no
-access to their folders, and needs no access to anything else of ours. The bytes are counted while
+access to their folders, and needs no access to any other file. The bytes are counted while
 the tool writes them; a tool that writes too much is killed together with its children.
 """
 
@@ -122,7 +122,7 @@ class _Leash:
         """Let the tool write below `target`, and count what it writes."""
         self._target, self._total, self._entries = target, total, entries
         self._watched = True
-        if os.geteuid() == 0:
+        if os.geteuid() == 0:  # then the tool runs as nobody, see `_run`
             os.chown(target, _NOBODY, _NOBODY)
 
     def run(self, argv: list[str]) -> str | None:

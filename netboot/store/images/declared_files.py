@@ -1,7 +1,6 @@
 """Declarations as files for git: drivers.toml, assignments.toml, and images/<slug>.toml.
 
-Written so that a change of one thing is a change of few lines. What was written can be read
-again; files made by hand may leave out what is not needed to know what is meant.
+A small change of the site changes few lines. Files that people write may omit optional values.
 """
 
 import re
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import tomlkit
-from tomlkit.items import AoT, Table
+from tomlkit.items import Table
 
 from netboot.errors import InvalidInput, NotPermitted
 from netboot.images.boot_image.boot_image import slug
@@ -27,7 +26,7 @@ HEADER = "Written by `netboot export`; read by `netboot plan` and `netboot apply
 
 @dataclass(frozen=True, slots=True)
 class DriverRef:
-    """How a file names a driver: by digest, or by name and perhaps version."""
+    """A reference to a driver: by digest, or by name and optionally version."""
 
     digest: str = ""
     name: str = ""
@@ -36,7 +35,7 @@ class DriverRef:
 
 @dataclass(frozen=True, slots=True)
 class DriverEntry:
-    """A driver in drivers.toml; what is None is not said."""
+    """A driver in drivers.toml; None is not declared."""
 
     ref: DriverRef
     enabled: bool | None
@@ -45,7 +44,7 @@ class DriverEntry:
 
 @dataclass(frozen=True, slots=True)
 class ImageEntry:
-    """An image's file. `source_file` is where to take the source from, if it is not there yet."""
+    """The file of an image. `source_file` is a WIM to import if the site lacks the source."""
 
     path: Path
     name: str
@@ -60,7 +59,7 @@ class ImageEntry:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredFiles:
-    """What a folder of files says; None for a file that is not there."""
+    """The content of all files; None for a missing file."""
 
     drivers: tuple[DriverEntry, ...] | None
     images: tuple[ImageEntry, ...] | None
@@ -69,7 +68,7 @@ class DeclaredFiles:
 
 
 def texts_of(declared: Declaration) -> dict[str, str]:
-    """The declaration as files: their names below the folder, and what they hold."""
+    """The declaration as files: texts by path below the folder."""
     return {
         DRIVERS: _drivers_text(declared),
         ASSIGNMENTS: _assignments_text(declared),
@@ -81,9 +80,9 @@ def texts_of(declared: Declaration) -> dict[str, str]:
 
 
 def write_files(folder: Path, declared: Declaration) -> tuple[Path, ...]:
-    """Write the declaration; files of images that are gone are removed.
+    """Write the declaration and delete files of images that no longer exist; returns the paths.
 
-    Raises NotPermitted. Returns what was written.
+    Raises NotPermitted.
     """
     texts = {folder / name: text for name, text in texts_of(declared).items()}
     try:
@@ -102,7 +101,7 @@ def write_files(folder: Path, declared: Declaration) -> tuple[Path, ...]:
 
 
 def read_files(folder: Path) -> DeclaredFiles:
-    """What the folder says. Raises InvalidInput naming the file and what is wrong with it."""
+    """Read the folder. Raises InvalidInput."""
     if not folder.is_dir():
         raise InvalidInput(
             f"there is no folder {folder}", hint="Create one with: netboot export FOLDER"
@@ -116,12 +115,7 @@ def read_files(folder: Path) -> DeclaredFiles:
 
 
 def read_texts(texts: Mapping[str, str]) -> DeclaredFiles:
-    """What files say that lie nowhere, by their names as in a folder.
-
-    Raises InvalidInput naming the file and what is wrong with it. No file may name another one
-    as the source of an image: a client that sends texts must not choose files of this
-    machine.
-    """
+    """Read the texts of files, by path as in a folder. Raises InvalidInput."""
     tables = {}
     for name, text in sorted(texts.items()):
         if name not in {DRIVERS, ASSIGNMENTS} and not _IMAGE_FILE.fullmatch(name):
@@ -130,6 +124,7 @@ def read_texts(texts: Mapping[str, str]) -> DeclaredFiles:
             )
         tables[Path(name)] = _parsed(Path(name), text)
     declared = _declared(Path(), tables, images=any(name.startswith(IMAGES) for name in texts))
+    # The texts are from a client, which must not choose files of this machine as sources.
     for entry in declared.images or ():
         if entry.source_file:
             raise InvalidInput(
@@ -174,7 +169,8 @@ def _drivers_text(declared: Declaration) -> str:
         entry.add("enabled", driver.enabled)
         entry.add("categories", sorted(driver.categories or ()))
         entries.append(entry)
-    _add(document, "driver", entries)
+    if len(entries):
+        document.add("driver", entries)
     return tomlkit.dumps(document)
 
 
@@ -184,11 +180,6 @@ def _driver_table(digest: str, name: str, version: str) -> Table:
     entry.add("version", version)
     entry.add("digest", digest)
     return entry
-
-
-def _add(document: tomlkit.TOMLDocument, name: str, entries: AoT) -> None:
-    if len(entries):
-        document.add(name, entries)
 
 
 def _assignments_text(declared: Declaration) -> str:
@@ -225,7 +216,8 @@ def _image_text(image: DeclaredImage) -> str:
     for digest in image.drivers:
         name, _, version = image.labels.get(digest, "").partition(" ")
         entries.append(_driver_table(digest, name, version))
-    _add(document, "driver", entries)
+    if len(entries):
+        document.add("driver", entries)
     return tomlkit.dumps(document)
 
 

@@ -1,4 +1,4 @@
-"""Boot images between the rules' value and the database's rows."""
+"""Converts boot images between values and rows of the database."""
 
 import itertools
 from collections.abc import Iterable
@@ -18,10 +18,7 @@ from netboot.store.drivers.rows import load_drivers, load_packages
 
 
 def find_image(session: Session, name: str) -> ImageRow:
-    """The row of an image by its name, its slug, or the name that it had at first.
-
-    Raises NotFound naming those there are.
-    """
+    """The row of an image by its name, its slug, or its first name. Raises NotFound."""
     short = slug(name)
     for wanted in (ImageRow.name == name, ImageRow.slug == short, ImageRow.address == short):
         row = session.scalar(select(ImageRow).where(wanted))
@@ -33,7 +30,7 @@ def find_image(session: Session, name: str) -> ImageRow:
 
 
 def image_at(session: Session, address: str) -> ImageRow:
-    """The row of an image by its address, which no renaming changes. Raises NotFound."""
+    """The row of an image by its address, which never changes. Raises NotFound."""
     row = session.scalar(select(ImageRow).where(ImageRow.address == address))
     if row is None:
         raise NotFound(
@@ -43,7 +40,7 @@ def image_at(session: Session, address: str) -> ImageRow:
 
 
 def free_address(session: Session, wanted: str) -> str:
-    """The slug, with a number where an image that was renamed since has it."""
+    """The slug, with a number if an image that was renamed has it as its address."""
     taken = set(session.scalars(select(ImageRow.address)))
     return next(
         one
@@ -53,7 +50,7 @@ def free_address(session: Session, wanted: str) -> str:
 
 
 def refuse_twin(session: Session, name: str, *, but: ImageRow | None = None) -> None:
-    """Raise AlreadyExists where another image has this name, or one that reads the same."""
+    """Raise AlreadyExists if another image has this name or its slug."""
     same = (ImageRow.name == name) | (ImageRow.slug == slug(name))
     for twin in session.scalars(select(ImageRow).where(same)):
         if twin is not but:
@@ -63,17 +60,19 @@ def refuse_twin(session: Session, name: str, *, but: ImageRow | None = None) -> 
 
 
 def drivers_of(session: Session, row: ImageRow) -> tuple[Driver, ...]:
-    """The drivers of an image's recipe, in its order."""
-    return _drivers(session, [held.driver_digest for held in row.drivers])
+    """The drivers of an image's recipe, in order."""
+    digests = [held.driver_digest for held in row.drivers]
+    found = load_drivers(session, DriverRow.digest.in_(digests)) if digests else ()
+    by_digest = {driver.digest: driver for driver in found}
+    return tuple(by_digest[digest] for digest in digests)
 
 
 def image_value(session: Session, row: ImageRow) -> BootImage:
-    """The image as the rules know it."""
     return _image(row, drivers_of(session, row))
 
 
 def all_images(session: Session) -> list[tuple[ImageRow, BootImage]]:
-    """All images by name, read at once; their drivers come without models."""
+    """All images by name, in few queries; their drivers have no models."""
     whole = (selectinload(ImageRow.drivers), selectinload(ImageRow.versions))
     rows = session.scalars(select(ImageRow).options(*whole).order_by(ImageRow.name)).all()
     held = {row.name: [entry.driver_digest for entry in row.drivers] for row in rows}
@@ -82,19 +81,22 @@ def all_images(session: Session) -> list[tuple[ImageRow, BootImage]]:
 
 
 def keep_drivers(row: ImageRow, image: BootImage) -> None:
-    """Make the row's recipe hold the drivers of `image`, in its order."""
+    """Store the drivers of `image` in its row, in order."""
     held = {entry.driver_digest: entry for entry in row.drivers}
-    row.drivers = [
-        _placed(held.get(driver.digest), driver.digest, place)
-        for place, driver in enumerate(image.drivers)
-    ]
+    kept = []
+    for position, driver in enumerate(image.drivers):
+        # Rows that exist must stay the same objects: SQLAlchemy inserts before it deletes.
+        entry = held.get(driver.digest) or ImageDriverRow(driver_digest=driver.digest)
+        entry.position = position
+        kept.append(entry)
+    row.drivers = kept
     row.row_version = row.row_version + 1
 
 
 def unchanged(row: ImageRow, row_version: int | None, *wanted: Difference) -> ImageRow:
-    """The row, unless somebody changed it since `row_version` was read.
+    """The row, if it still has the version `row_version`.
 
-    Raises EditConflict, which says how it is now where that differs from what was `wanted`.
+    Raises EditConflict with those of the `wanted` differences that remain.
     """
     if row_version is not None and row.row_version != row_version:
         raise EditConflict(
@@ -106,7 +108,7 @@ def unchanged(row: ImageRow, row_version: int | None, *wanted: Difference) -> Im
 
 
 def version_row(row: ImageRow, number: int) -> VersionRow:
-    """The row of one version. Raises NotFound naming those there are."""
+    """The row of one version. Raises NotFound."""
     for held in row.versions:
         if held.number == number:
             return held
@@ -115,17 +117,17 @@ def version_row(row: ImageRow, number: int) -> VersionRow:
 
 
 def secrets_in(row: VersionRow) -> tuple[SecretFinding, ...]:
-    """The secrets that the build of a version saw, those of its source among them."""
+    """The secrets that the build found, including those of the source."""
     return tuple(SecretFinding(**secret) for secret in row.secrets)
 
 
 def versions_of(row: ImageRow) -> tuple[ContentVersion, ...]:
-    """The versions built so far, newest first."""
+    """All versions, newest first."""
     return tuple(version_value(row, version) for version in row.versions)
 
 
 def version_value(row: ImageRow, version: VersionRow) -> ContentVersion:
-    """A version as the rules know it; its manifest says what the image was called back then."""
+    """A version, under the current name of its image."""
     return ContentVersion.from_json(version.manifest).called(row.name, row.address)
 
 
@@ -139,15 +141,3 @@ def _image(row: ImageRow, drivers: Iterable[Driver]) -> BootImage:
         properties=Properties.from_json(row.properties),
         comment=row.comment,
     )
-
-
-def _placed(held: ImageDriverRow | None, digest: str, place: int) -> ImageDriverRow:
-    entry = held or ImageDriverRow(driver_digest=digest)
-    entry.position = place
-    return entry
-
-
-def _drivers(session: Session, digests: list[str]) -> tuple[Driver, ...]:
-    found = load_drivers(session, DriverRow.digest.in_(digests)) if digests else ()
-    by_digest = {driver.digest: driver for driver in found}
-    return tuple(by_digest[digest] for digest in digests)

@@ -78,6 +78,7 @@ class _Builder:
         for place, digest in enumerate(digests):
             self._progress(0.2 * place / len(digests), "checking the version's files")
             self._blobs.verify(digest)
+        # The FAT image of an ISO is made first, then copied into it.
         copies = 2 if self._plan.firmware_files else 1
         self._blobs.check_space(copies * 2 * self._size_of(self._plan.all_files))
 
@@ -124,6 +125,7 @@ class _Builder:
             image.format(size, plan.order.label, plan.identity[8:], fat32=False)
             fill(image, inside, self._blobs, self._work)
             starts += ["-eltorito-alt-boot"] if starts else []
+            # A sector count of 1: the image may extend to the end of the disc (UEFI §13.3).
             starts += ["-e", "boot/efi.img", "-no-emul-boot", "-boot-load-size", "1"]
             # On a USB stick, firmware finds the image as an EFI system partition.
             starts += ["-efi-boot-part", "--efi-boot-image"]
@@ -215,10 +217,7 @@ class _Builder:
         sha = hashlib.sha256()
         with path.open("rb") as disc:
             disc.seek(block * _DISC_BLOCK)
-            while size > 0:
-                chunk = disc.read(min(size, 1 << 20))
-                if not chunk:
-                    break
+            while size > 0 and (chunk := disc.read(min(size, 1 << 20))):
                 sha.update(chunk)
                 size -= len(chunk)
         return f"sha256:{sha.hexdigest()}"

@@ -49,6 +49,7 @@ class FatImage:
 
     def format(self, size: int, label: str, serial: str, *, fat32: bool) -> None:
         """Create the empty file system; `serial` are eight hex digits."""
+        # Clusters of one sector up to 260 MB, of 4 KiB up to 8 GB: the FAT specification's table.
         cluster = 1 if size <= _ONE_SECTOR_UP_TO else 8
         kind = ["-F", "-c", str(cluster)] if fat32 or size >= _FAT32_FROM else []
         geometry = ["-T", str(size // SECTOR), "-h", "255", "-s", "63"]
@@ -94,10 +95,11 @@ def _boot_sector(partition: int, signature: bytes, *, has_grub: bool) -> bytes:
     sector = bytearray(SECTOR)
     if has_grub:
         sector[:440] = (grub_folder("i386-pc") / "boot.img").read_bytes()[:440]
-        struct.pack_into("<Q", sector, _KERNEL_SECTOR, 1)
+        struct.pack_into("<Q", sector, _KERNEL_SECTOR, 1)  # GRUB's core begins in the next sector
         sector[_DRIVE_CHECK : _DRIVE_CHECK + 2] = _NO_CHECK
     sector[440:444] = signature
-    # Too large for cylinders, heads and sectors: all ones.
+    # The first sector after 1 MiB as cylinder 0, head 32, sector 33. The end is beyond what
+    # cylinders, heads and sectors can express: all ones, and BIOSes use the LBA fields.
     entry = struct.pack(
         "<B3sB3sII",
         _ACTIVE,

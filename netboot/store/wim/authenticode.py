@@ -1,7 +1,7 @@
-"""Whose signature a boot loader carries: machines trust one authority, the other, or both.
+"""Which of Microsoft's authorities signed a boot loader: machines trust either or both.
 
-Only read, never changed: a byte more in a signed loader and Secure Boot refuses it. Whether a
-signature is valid is the firmware's business; we show which key it needs.
+Loaders are only read, since Secure Boot refuses one with a changed byte. The firmware checks the
+signature; netboot shows which authority it must trust.
 """
 
 import struct
@@ -21,7 +21,7 @@ _YEARS = {certificate: year for year, certificate in AUTHORITIES.items()}
 
 
 def signer_of(data: bytes) -> str:
-    """Which authority: "2011" or "2023" for Microsoft's two, "other", or "" for unsigned."""
+    """The authority: "2011", "2023", "other", or "" for unsigned."""
     try:
         where = pe.parse(data[: pe.HEADER_BYTES], size=len(data)).signature
     except FormatError:
@@ -29,6 +29,7 @@ def signer_of(data: bytes) -> str:
     if where is None:
         return ""
     start, length = where
+    # WIN_CERTIFICATE of wintrust.h: its length includes these eight bytes.
     size, _revision, kind = _CERTIFICATE_HEADER.unpack_from(data, start)
     if kind != _PKCS_SIGNED_DATA or not _CERTIFICATE_HEADER.size < size <= length:
         return "other"
@@ -42,6 +43,7 @@ def _authority(signed_data: bytes) -> str:
             certificates = pkcs7.load_der_pkcs7_certificates(signed_data)
     except ValueError:
         return "other"
+    # The authority is the issuer of the loader's own certificate.
     for certificate in certificates:
         for name in certificate.issuer.get_attributes_for_oid(NameOID.COMMON_NAME):
             if year := _YEARS.get(str(name.value)):

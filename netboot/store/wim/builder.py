@@ -1,14 +1,13 @@
-"""Carries out a plan on a copy of the source, checks the result, and lays out what clients get.
+"""Executes a plan on a copy of the source, checks the result, and makes the files for clients.
 
-Law: the source is only read. Everything that is added bears the plan's time, so two builds of
-one recipe are the same bytes. Nothing counts before it was read back: every hash in the WIM,
-every added file, the boot index. Files lie in the caller's work folder and are not yet synced.
+Law: the source is only read. Everything that is added gets the plan's time, so two builds of a
+recipe give the same bytes. The result is read back: every hash in the WIM, every added file, the
+boot index. The files are in the caller's work folder and not synced yet.
 """
 
 import fcntl
 import functools
 import hashlib
-import io
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,7 +36,7 @@ _FICLONE = 0x40049409
 
 @dataclass(frozen=True, slots=True)
 class BuiltFile:
-    """A file that clients get: manifest name, where it lies, `sha256:<hex>`, bytes."""
+    """A file for clients: its name in the manifest, path, `sha256:<hex>`, bytes."""
 
     name: str
     path: Path
@@ -47,9 +46,9 @@ class BuiltFile:
 
 @dataclass(frozen=True, slots=True)
 class BuiltFiles:
-    """What a build made, and the ways it can be booted, best first.
+    """The result of a build, with its boot methods, best first.
 
-    `secrets` are those of the source and of everything that was added to it.
+    `secrets` are those in the source and in everything that was added.
     """
 
     files: tuple[BuiltFile, ...]
@@ -58,7 +57,6 @@ class BuiltFiles:
     secrets: tuple[SecretFinding, ...] = ()
 
     def file(self, name: str) -> BuiltFile | None:
-        """The file called `name`, or None."""
         return next((file for file in self.files if file.name == name), None)
 
 
@@ -72,10 +70,10 @@ def build(
     progress: ByteProgress = silent,
     limits: Limits | None = None,
 ) -> BuiltFiles:
-    """Build a version's files below `workdir` (an empty folder on the store's file system).
+    """Build the files of a version below `workdir` (an empty folder on the store's file system).
 
-    Raises ContentFault when a blob is missing or altered, OperatorFault with a hint when the
-    WIM library fails, and whatever `progress` raises (which cancels the build).
+    Raises ContentFault if a blob is missing or damaged, OperatorFault if the WIM library fails, and
+    what `progress` raises, which cancels the build.
     """
     wim = workdir / "boot.wim"
     work = functools.partial(_work, wim=wim, workdir=workdir, progress=progress, limits=limits)
@@ -89,13 +87,18 @@ def build(
         result = work("build", request_of(plan, facts, staging))
         for sentence in (*result["faults"], *result["warnings"]):
             raise ContentFault(f"The built image does not match the recipe: {sentence}")
+        # Usually wimlib appends. Then the bytes of the source need no second verification: its
+        # hashes were checked at the import, and its digest while it was copied.
         if not _continues(source, wim, progress):
             work("verify", {})
         paths = {"boot.wim": wim, **_taken_out(facts, result["extracted"], workdir / "files")}
         if plan.settings.boot_sdi:
             paths["boot.sdi"] = _own_sdi(driver_files(plan.settings.boot_sdi), workdir)
         chains = layout.chains(paths)
-        paths |= _made_for(chains, plan.settings, facts, paths, workdir)
+        if "linux" in chains:
+            paths["boot.wim.cpio"] = _as_cpio(wim, workdir / "boot.wim.cpio")
+        if "native" in chains:
+            paths |= _boot_configurations(plan.settings, facts, paths, workdir)
         files = tuple(_measured(paths, progress))
     except OSError as fault:
         raise explain_disk_fault(fault, workdir) from fault
@@ -104,8 +107,8 @@ def build(
 
 
 def _make_writable(wim: Path) -> None:
-    """Take the read-only mark off a copy; wimlib would refuse to change it."""
-    at, size = 16, 4  # the header's flags
+    """Clear the read-only flag of a copy: wimlib refuses to change such a file (error 71)."""
+    at, size = 16, 4  # the flags in the header
     with wim.open("r+b") as stream:
         stream.seek(at)
         flags = int.from_bytes(stream.read(size), "little")
@@ -122,7 +125,7 @@ def _work(
     progress: ByteProgress,
     limits: Limits | None,
 ) -> dict[str, Any]:
-    """Let the sandbox work on the copy."""
+    """Run a command in the sandbox; translate its refusals."""
     try:
         answer = sandbox.run(
             command, request, wim=wim, workdir=workdir, progress=progress, limits=limits
@@ -141,11 +144,15 @@ def _work(
 
 
 def copy(source: Path, target: Path, progress: ByteProgress = silent) -> str:
-    """Copy a file, sharing its blocks where the file system can; the digest of what was read."""
+    """Copy a file, sharing its blocks if the file system can; returns the digest of the source."""
     size = source.stat().st_size
     sha256, done = hashlib.sha256(), 0
     with source.open("rb", buffering=0) as reader, target.open("xb", buffering=0) as writer:
-        shared = _share_blocks(reader, writer)
+        try:
+            fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
+            shared = True
+        except OSError:  # ext4, tmpfs, or two file systems
+            shared = False
         for chunk in chunks(reader):
             sha256.update(chunk)
             if not shared:
@@ -155,27 +162,15 @@ def copy(source: Path, target: Path, progress: ByteProgress = silent) -> str:
     return f"sha256:{sha256.hexdigest()}"
 
 
-def _share_blocks(reader: io.RawIOBase, writer: io.RawIOBase) -> bool:
-    try:
-        fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
-    except OSError:  # ext4, tmpfs, or two file systems
-        return False
-    return True
-
-
 def _continues(source: Path, wim: Path, progress: ByteProgress) -> bool:
-    """Whether the WIM is the source with something appended: all but the header unchanged.
-
-    Then what the source held needs no second look: every hash in it was checked at import, and
-    its own digest when it was copied.
-    """
+    """Whether the WIM is the source with something appended, apart from the header."""
     size = source.stat().st_size
     before, after = bytearray(_CHUNK), bytearray(_CHUNK)
     with source.open("rb", buffering=0) as old, wim.open("rb", buffering=0) as new:
         old.seek(HEADER_SIZE)
         new.seek(HEADER_SIZE)
         while count := old.readinto(before):
-            if count < len(before):  # the end: what is left over in the buffer is stale
+            if count < len(before):  # the end: the rest of the buffer is old
                 before, after = before[:count], bytearray(count)
             if new.readinto(after) != count or before != after:
                 return False
@@ -184,7 +179,7 @@ def _continues(source: Path, wim: Path, progress: ByteProgress) -> bool:
 
 
 def _taken_out(facts: ImageFacts, extracted: list[str], folder: Path) -> dict[str, Path]:
-    """Boot files that the worker took out of the built WIM, checked against the import."""
+    """Boot files that the worker extracted from the built WIM, compared with the import."""
     paths = {}
     for file in facts.boot_files:
         if file.path not in extracted:
@@ -197,7 +192,7 @@ def _taken_out(facts: ImageFacts, extracted: list[str], folder: Path) -> dict[st
 
 
 def _own_sdi(blob: Path, workdir: Path) -> Path:
-    """The operator's boot.sdi in place of the image's."""
+    """A copy of the operator's boot.sdi, which replaces that of the image."""
     path = workdir / "boot.sdi"
     shutil.copyfile(blob, path)
     try:
@@ -210,26 +205,11 @@ def _own_sdi(blob: Path, workdir: Path) -> Path:
     return path
 
 
-def _made_for(
-    chains: tuple[str, ...],
-    settings: BootSettings,
-    facts: ImageFacts,
-    paths: dict[str, Path],
-    workdir: Path,
-) -> dict[str, Path]:
-    """Files that no image holds but that its chains need."""
-    made: dict[str, Path] = {}
-    if "linux" in chains:
-        made["boot.wim.cpio"] = _as_cpio(paths["boot.wim"], workdir / "boot.wim.cpio")
-    if "native" in chains:
-        made.update(_boot_configurations(settings, facts, paths, workdir))
-    return made
-
-
 def _boot_configurations(
     settings: BootSettings, facts: ImageFacts, paths: dict[str, Path], workdir: Path
-) -> Iterator[tuple[str, Path]]:
-    """A store for each firmware whose loader is there."""
+) -> dict[str, Path]:
+    """A store for each firmware whose loader exists: winload.exe for BIOS, winload.efi for UEFI."""
+    made = {}
     for name, needed, extension in (
         ("BCD-bios", layout.BIOS_FILES, ".exe"),
         ("BCD-uefi", layout.UEFI_FILES, ".efi"),
@@ -247,11 +227,12 @@ def _boot_configurations(
         )
         path = workdir / name
         path.write_bytes(write_bcd(configuration))
-        yield name, path
+        made[name] = path
+    return made
 
 
 def _as_cpio(wim: Path, target: Path) -> Path:
-    """The WIM as the second initrd of a Linux kernel."""
+    """The WIM as a second initrd for a Linux kernel."""
     size = wim.stat().st_size
     with wim.open("rb") as reader, target.open("xb") as writer:
         writer.write(cpio.prefix("boot.wim", size))
@@ -268,7 +249,7 @@ def _measured(paths: dict[str, Path], progress: ByteProgress) -> Iterator[BuiltF
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         size = path.stat().st_size
         if not size:
-            # iPXE acknowledges block 0 of an empty file for ever.
+            # iPXE acknowledges block 0 of an empty file over TFTP for ever.
             raise ContentFault(f"{name} is empty after the build")
         progress("hash", size, size)
         yield BuiltFile(name, path, f"sha256:{digest}", size)

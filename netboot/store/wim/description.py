@@ -1,13 +1,12 @@
-"""From what the sandbox took out of a WIM to what is known about the image.
+"""Makes the description of an image from what the sandbox extracted.
 
-Everything here only reads what lies in the sandbox's folder: bounded bytes of files whose names
-and hashes were checked. Where two witnesses speak (XML, programs, hives), they must agree.
+It reads only files in the sandbox's folder, up to a limit; their names and hashes were checked. If
+two sources (XML, programs, hives) have the same information, they must agree.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from netboot.errors import FormatError, InvalidInput
@@ -25,18 +24,15 @@ from netboot.images.boot_image.description import (
 )
 from netboot.images.boot_image.secrets import SCAN_LIMIT, SecretFinding, is_scanned, scan_file
 from netboot.images.drivers.inbox import InboxDriver, read_inbox
+from netboot.images.drivers.package import ARCHITECTURE_OF
 from netboot.images.servicing import boot_layout as layout
 from netboot.images.servicing.startup_hooks import decode_script
 from netboot.store.wim.authenticode import signer_of
 
-_ARCHITECTURE_BY_PE = MappingProxyType(
-    {"x86": Architecture.X86, "amd64": Architecture.X64, "arm64": Architecture.ARM64}
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file or folder of the image, as wimlib listed it."""
+    """A file or folder of the image, as wimlib lists it."""
 
     path: str
     size: int
@@ -46,7 +42,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What the sandbox found: entries by lower-case path, and where taken files lie."""
+    """The result of the sandbox: entries by lower-case path, and the folder of extracted files."""
 
     entries: Mapping[str, Entry]
     folder: Path
@@ -55,7 +51,7 @@ class Contents:
     boot_index: int
 
     def read(self, path: str, limit: int = SCAN_LIMIT) -> bytes | None:
-        """The first bytes of a file that was taken out, None where it was not."""
+        """The first bytes of an extracted file, or None."""
         entry = self.entries.get(path)
         if entry is None or entry.path not in self.collected:
             return None
@@ -72,7 +68,7 @@ def facts_of(
     image: WimImage,
     contents: Contents,
 ) -> ImageFacts:
-    """All facts of one image. Raises InvalidInput for what is no Windows PE that can boot."""
+    """All facts about an image. Raises InvalidInput if it is not Windows PE."""
     if not any(program in contents.entries for program in layout.PE_PROGRAMS):
         raise InvalidInput(
             f"Image {image.index} ({image.name or 'no name'}) is not Windows PE: "
@@ -85,7 +81,10 @@ def facts_of(
     claimed = ImageFacts(
         size=size,
         index=image.index,
-        images=images_of(description),
+        images=tuple(
+            ImageInWim(one.index, one.name, one.description, one.edition)
+            for one in description.images
+        ),
         boot_index=contents.boot_index,
         architecture=architecture,
         compression=header.compression.value,
@@ -99,16 +98,8 @@ def facts_of(
     return _with_files(_with_start_up(claimed, contents), contents)
 
 
-def images_of(description: WimDescription) -> tuple[ImageInWim, ...]:
-    """The images of a WIM, for the operator to choose from."""
-    return tuple(
-        ImageInWim(image.index, image.name, image.description, image.edition)
-        for image in description.images
-    )
-
-
 def _with_start_up(facts: ImageFacts, contents: Contents) -> ImageFacts:
-    """How it boots and what it starts."""
+    """Add how it boots, and what it starts."""
     entries = contents.entries
     boot_files = tuple(_boot_files(contents))
     loaders = (entries[path].path for path in layout.LOADERS if path in entries)
@@ -125,7 +116,7 @@ def _with_start_up(facts: ImageFacts, contents: Contents) -> ImageFacts:
 
 
 def _with_files(facts: ImageFacts, contents: Contents) -> ImageFacts:
-    """What lies in it: counts, hives, drivers, components, secrets."""
+    """Add its content: counts, hives, drivers, components, secrets."""
     entries = contents.entries
     return replace(
         facts,
@@ -142,10 +133,8 @@ def _with_files(facts: ImageFacts, contents: Contents) -> ImageFacts:
 
 
 def _architecture(image: WimImage, contents: Contents, findings: list[str]) -> Architecture:
-    """What XML and kernel agree on; where one is silent, the other's word with a finding."""
-    claimed = (
-        ARCHITECTURE_BY_XML.get(image.architecture) if image.architecture is not None else None
-    )
+    """The architecture on which XML and kernel agree; adds a finding if only the XML has it."""
+    claimed = None if image.architecture is None else ARCHITECTURE_BY_XML.get(image.architecture)
     proved = None
     for program in (layout.KERNEL, *layout.LOADERS):
         head = contents.read(program, pe.HEADER_BYTES)
@@ -156,7 +145,7 @@ def _architecture(image: WimImage, contents: Contents, findings: list[str]) -> A
         except FormatError as error:
             findings.append(f"{contents.entries[program].path}: {error}.")
             continue
-        proved = _ARCHITECTURE_BY_PE.get(machine)
+        proved = ARCHITECTURE_OF.get(machine)
         break
     if claimed and proved and claimed is not proved:
         raise InvalidInput(
@@ -177,7 +166,7 @@ def _architecture(image: WimImage, contents: Contents, findings: list[str]) -> A
 
 
 def _boot_files(contents: Contents) -> Iterator[BootFile]:
-    """Boot files inside, the best candidate for each name."""
+    """The boot files of the image, the best candidate for each name."""
     for name, paths in layout.CANDIDATES.items():
         found = (contents.entries[path] for path in paths if path in contents.entries)
         for entry in found:
@@ -196,7 +185,7 @@ def _signer(contents: Contents, entry: Entry) -> str:
 
 
 def _version(image: WimImage, contents: Contents) -> tuple[str, str]:
-    """Windows version and edition: the XML's; what it leaves open, the SOFTWARE hive knows."""
+    """Version and edition from the XML; the SOFTWARE hive has what is missing there."""
     hive = contents.hives.get("SOFTWARE", {})
     build, revision = str(hive.get("build", "")), hive.get("revision", 0)
     version = image.version or (f"10.0.{build}.0" if build.isdecimal() else "")
@@ -213,7 +202,7 @@ def _script(contents: Contents, path: str) -> str | None:
 
 
 def _setup_path(entries: Mapping[str, Entry]) -> str:
-    """The Setup that Windows PE would start by itself, as winpeshl.ini writes it."""
+    """The Setup program that Windows PE would start by itself, in the form of winpeshl.ini."""
     for path in layout.SETUP_PROGRAMS:
         if path in entries:
             return "%SYSTEMDRIVE%" + entries[path].path.replace("/", "\\")
@@ -229,15 +218,13 @@ def _infs(entries: Mapping[str, Entry], *folders: str) -> tuple[str, ...]:
 
 
 def _inbox(contents: Contents, facts: ImageFacts) -> Iterator[InboxDriver]:
-    """The network and storage drivers that the image brings along.
-
-    An INF lies in two places, under one name or two; what cannot be read drives nothing.
-    """
+    """The network and storage drivers of this Windows PE itself."""
     programs = {
         path.rpartition("/")[2]
         for path in contents.entries
         if path.endswith(".sys") and path.startswith(layout.PROGRAM_FOLDERS)
     }
+    # The same INF is in \Windows\INF and in the driver store, sometimes under another name.
     seen: set[str] = set()
     for path, entry in sorted(contents.entries.items()):
         if not layout.is_inbox_inf(path) or entry.sha1 in seen:
@@ -258,7 +245,7 @@ def _inbox(contents: Contents, facts: ImageFacts) -> Iterator[InboxDriver]:
 
 
 def _packages(entries: Mapping[str, Entry]) -> Iterator[str]:
-    """Optional components, as far as their names show them."""
+    """Optional components, by the names of their manifests (WinPE-WMI-Package~….mum)."""
     for path, entry in entries.items():
         name = entry.path.rpartition("/")[2]
         if path.startswith("/windows/servicing/packages/winpe-") and path.endswith(".mum"):

@@ -1,7 +1,7 @@
-"""Registry hives through libhivex.so.0: read a few values, set a few. Only in a worker.
+"""Reads and sets values in registry hives with libhivex.so.0; only in a worker.
 
-Trap: libhivex never uses a freed subkey list again, so thousands of added keys make a hive
-explode. We set a handful.
+libhivex never reuses a freed list of subkeys, so a hive grows with the square of the keys that are
+added: 2000 keys made one of 8 KB 19.8 MB large. netboot sets a handful.
 """
 
 import ctypes
@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from netboot.errors import FormatError, MissingTool
+from netboot.formats.hive import REG_DWORD, REG_EXPAND_SZ, REG_SZ
 
-REG_SZ, REG_EXPAND_SZ, REG_BINARY, REG_DWORD, REG_MULTI_SZ = 1, 2, 3, 4, 7
 CURRENT_CONTROL_SET = "CurrentControlSet"
 VALUE_LIMIT = 1 << 20
 
@@ -28,37 +28,22 @@ class _SetValue(ctypes.Structure):
     )
 
 
+_HANDLE, _NODE, _TEXT, _INT = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_int
 _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
-    "hivex_open": (ctypes.c_void_p, (ctypes.c_char_p, ctypes.c_int)),
-    "hivex_close": (ctypes.c_int, (ctypes.c_void_p,)),
-    "hivex_root": (ctypes.c_size_t, (ctypes.c_void_p,)),
-    "hivex_node_get_child": (
-        ctypes.c_size_t,
-        (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p),
-    ),
-    "hivex_node_add_child": (
-        ctypes.c_size_t,
-        (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p),
-    ),
-    "hivex_node_set_value": (
-        ctypes.c_int,
-        (ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(_SetValue), ctypes.c_int),
-    ),
-    "hivex_node_get_value": (
-        ctypes.c_size_t,
-        (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p),
-    ),
+    "hivex_open": (_HANDLE, (_TEXT, _INT)),
+    "hivex_close": (_INT, (_HANDLE,)),
+    "hivex_root": (_NODE, (_HANDLE,)),
+    "hivex_node_get_child": (_NODE, (_HANDLE, _NODE, _TEXT)),
+    "hivex_node_add_child": (_NODE, (_HANDLE, _NODE, _TEXT)),
+    "hivex_node_set_value": (_INT, (_HANDLE, _NODE, ctypes.POINTER(_SetValue), _INT)),
+    "hivex_node_get_value": (_NODE, (_HANDLE, _NODE, _TEXT)),
     "hivex_value_value": (
         ctypes.c_void_p,
-        (
-            ctypes.c_void_p,
-            ctypes.c_size_t,
-            ctypes.POINTER(ctypes.c_int),
-            ctypes.POINTER(ctypes.c_size_t),
-        ),
+        (_HANDLE, _NODE, ctypes.POINTER(_INT), ctypes.POINTER(ctypes.c_size_t)),
     ),
-    "hivex_commit": (ctypes.c_int, (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int)),
+    "hivex_commit": (_INT, (_HANDLE, _TEXT, _INT)),
 }
+"""Nodes and values are offsets in the file, which ctypes would cut to 32 bits by default."""
 
 
 class Library:
@@ -78,11 +63,9 @@ class Library:
         self._free.argtypes = (ctypes.c_void_p,)
 
     def call(self, name: str, *arguments: Any) -> Any:
-        """Call a function of the library."""
         return getattr(self._dll, name)(*arguments)
 
     def free(self, pointer: int) -> None:
-        """Give back memory that the library handed out."""
         self._free(pointer)
 
 
@@ -108,7 +91,7 @@ class Hive:
         self._library.call("hivex_close", self._handle)
 
     def get(self, key: str, name: str) -> tuple[int, bytes] | None:
-        """A value's type and bytes, or None where key or value is missing."""
+        """Type and bytes of a value, or None if key or value is missing."""
         node = self._node(key, create=False)
         value = node and self._call("hivex_node_get_value", node, name.encode())
         if not value:
@@ -135,11 +118,10 @@ class Hive:
         return data.decode("utf-16-le", "replace").rstrip("\0")
 
     def has(self, key: str) -> bool:
-        """Whether the key exists."""
         return bool(self._node(key, create=False))
 
     def set(self, key: str, name: str, kind: int, data: bytes) -> None:
-        """Set a value, making the keys above it. Raises FormatError."""
+        """Set a value, creating the keys above it. Raises FormatError."""
         node = self._node(key, create=True)
         value = _SetValue(name.encode(), kind, len(data), data)
         if self._call("hivex_node_set_value", node, ctypes.byref(value), 0):
@@ -151,16 +133,16 @@ class Hive:
             raise FormatError(f"the hive cannot be written: {_reason()}")
 
     def control_set(self) -> str:
-        """The control set that this SYSTEM hive starts with, like ControlSet001."""
         return f"ControlSet{self.number('Select', 'Current') or 1:03d}"
 
     def _call(self, name: str, *arguments: Any) -> Any:
         return self._library.call(name, self._handle, *arguments)
 
     def _node(self, key: str, *, create: bool) -> int:
-        """The node of a key; 0 where it does not exist and shall not be made."""
+        """The node of a key, or 0."""
         parts = key.split("\\")
         if parts[0] == CURRENT_CONTROL_SET:
+            # It exists only in a running Windows; offline, Select says which control set it is.
             parts[0] = self.control_set()
         node = int(self._call("hivex_root"))
         for part in parts:

@@ -1,8 +1,8 @@
-"""Know a WIM before trusting it: header and XML here, everything else in the sandbox.
+"""Inspects a WIM before it is trusted: header and XML here, everything else in the sandbox.
 
-Order matters: 208 bytes are checked before the XML is read, the XML before a library opens the
-file, every name and every hash before a single file is taken out. What can be repaired by its
-owner is InvalidInput with a hint; a file that is dangerous to open is Quarantined.
+The order matters: the header (208 bytes) is checked before the XML is read, the XML before a
+library opens the file, and all names and hashes before a file is extracted. A file that its owner
+can repair is InvalidInput with a hint; one that is dangerous to open is Quarantined.
 """
 
 import tempfile
@@ -20,11 +20,11 @@ from netboot.formats.wim.wim import (
     parse_header,
 )
 from netboot.formats.wim.xml import WimDescription, WimImage, parse_wim_xml
-from netboot.images.boot_image.description import ImageFacts, ImageInWim
+from netboot.images.boot_image.description import ImageFacts
 from netboot.progress import ByteProgress, silent
 from netboot.store.foreign.confinement import Limits
 from netboot.store.wim import sandbox
-from netboot.store.wim.description import Contents, Entry, facts_of, images_of
+from netboot.store.wim.description import Contents, Entry, facts_of
 from netboot.store.wim.sandbox import WorkerDied, WorkerRefused
 
 _REFUSALS: Mapping[int, tuple[str, str]] = MappingProxyType(
@@ -38,10 +38,10 @@ _REFUSALS: Mapping[int, tuple[str, str]] = MappingProxyType(
         74: ("the WIM is encrypted", "Decrypt it first; encrypted ESD files cannot boot."),
     }
 )
-"""wimlib's codes for what the owner of a file can repair."""
+"""wimlib's error codes for files that their owner can repair."""
 
 _OUR_SIDE = frozenset({37, 47, 52, 63, 72})
-"""wimlib's codes for trouble with our own scratch folder: mkdir, open, rename, stat, write."""
+"""wimlib's error codes for faults of the scratch folder: mkdir, open, rename, stat, write."""
 
 _REPAIRED_ELSEWHERE = "Get the file again from its source. Do not open it on another computer."
 
@@ -54,10 +54,10 @@ def inspect(
     progress: ByteProgress = silent,
     limits: Limits | None = None,
 ) -> ImageFacts:
-    """All that is known about one image of the WIM at `path`, its bootable one by default.
+    """The facts about one image of the WIM at `path`, its bootable one by default.
 
-    Scratch files go below `workdir` and are gone afterwards. Raises InvalidInput with a hint,
-    Quarantined, and whatever `progress` raises.
+    Temporary files are below `workdir`. Raises InvalidInput, Quarantined, and what `progress`
+    raises.
     """
     header, description = read_descriptions(path)
     chosen = _choose(header, description, index)
@@ -74,39 +74,30 @@ def inspect(
 
 
 def read_descriptions(path: Path) -> tuple[WimHeader, WimDescription]:
-    """Header and XML, read without any library. Raises InvalidInput or Quarantined."""
+    """Header and XML, read without wimlib. Raises InvalidInput or Quarantined."""
     size = path.stat().st_size
     with path.open("rb") as stream:
         try:
             header = parse_header(stream.read(HEADER_SIZE))
         except FormatError as error:
-            raise InvalidInput(
-                f"{_capital(error)}",
-                hint="Choose a WIM file, for example sources/boot.wim from an ISO.",
-            ) from error
+            raise InvalidInput(_capital(error), hint=_REFUSALS[43][1]) from error
         for objection in objections(header, size):
             kind = Quarantined if objection.suspicious else InvalidInput
-            raise kind(f"{_capital(objection.reason)}.", hint=objection.hint or _REPAIRED_ELSEWHERE)
+            raise kind(_capital(objection.reason), hint=objection.hint or _REPAIRED_ELSEWHERE)
         try:
             stream.seek(header.blob_table.offset)
             parse_blob_table(stream.read(header.blob_table.stored), size)
             stream.seek(header.xml.offset)
             description = parse_wim_xml(stream.read(header.xml.stored))
         except FormatError as error:
-            raise Quarantined(f"{_capital(error)}", hint=_REPAIRED_ELSEWHERE) from error
+            raise Quarantined(_capital(error), hint=_REPAIRED_ELSEWHERE) from error
     if description.is_encrypted:
         raise InvalidInput("The WIM is encrypted", hint=_REFUSALS[74][1])
     return header, description
 
 
-def images_in(path: Path) -> tuple[ImageInWim, ...]:
-    """The images that a WIM holds, for the operator to choose from."""
-    _header, description = read_descriptions(path)
-    return images_of(description)
-
-
 def list_files(path: Path, index: int, *, workdir: Path | None = None) -> dict[str, str]:
-    """Paths and SHA-1 of all files of an image that was inspected before, for comparisons."""
+    """SHA-1 by path for all files of an image that was inspected before."""
     with tempfile.TemporaryDirectory(prefix="wim-", dir=workdir) as scratch:
         try:
             answer = sandbox.run("list", {"index": index}, wim=path, workdir=Path(scratch))
@@ -116,7 +107,7 @@ def list_files(path: Path, index: int, *, workdir: Path | None = None) -> dict[s
 
 
 def _choose(header: WimHeader, description: WimDescription, index: int | None) -> WimImage:
-    """The image asked for, or the bootable one, or the only one."""
+    """The requested image, or the bootable one, or the only one."""
     if header.image_count != len(description.images):
         raise Quarantined(
             f"The header counts {header.image_count} images, "
@@ -138,7 +129,7 @@ def _choose(header: WimHeader, description: WimDescription, index: int | None) -
 def _examine(
     path: Path, index: int, folder: Path, progress: ByteProgress, limits: Limits | None
 ) -> Contents:
-    """Let the sandbox look inside; translate its refusals."""
+    """Read the image in the sandbox; translate its refusals."""
     try:
         answer = sandbox.run(
             "examine", {"index": index}, wim=path, workdir=folder, progress=progress, limits=limits
@@ -158,7 +149,7 @@ def _examine(
 
 
 def _refusal(error: WorkerRefused) -> OperatorFault:
-    """What wimlib said, in the operator's words."""
+    """Wimlib's refusal as a fault for the operator."""
     if error.code in _OUR_SIDE:
         return OperatorFault(
             f"The WIM could not be examined: {_lowered(error)}",
@@ -166,12 +157,12 @@ def _refusal(error: WorkerRefused) -> OperatorFault:
         )
     if error.code in _REFUSALS:
         reason, hint = _REFUSALS[error.code]
-        return InvalidInput(f"{_capital(reason)}", hint=hint)
+        return InvalidInput(_capital(reason), hint=hint)
     return Quarantined(f"The WIM is damaged: {_lowered(error)}", hint=_REPAIRED_ELSEWHERE)
 
 
 def _contents(result: dict[str, Any], folder: Path) -> Contents:
-    """The worker's answer, trusted no more than the file: it may have been taken over."""
+    """The worker's answer, which is not trusted either: the file may have taken over the worker."""
     for sentence in (*result["hostile"], *result["warnings"]):
         raise Quarantined(f"The WIM contains data that no Windows tool writes: {sentence}")
     entries = {}

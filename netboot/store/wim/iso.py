@@ -1,7 +1,7 @@
-"""boot.wim out of an ISO of installation media, by 7z on a leash.
+"""Extracts boot.wim from an ISO of installation media, with 7z under limits.
 
-Windows media are UDF with a stub of ISO 9660; 7z reads both. Nothing is mounted, only one file
-is taken out, and the tool may not write, wait or remember more than it is allowed to.
+Windows media are UDF with a minimal ISO 9660 file system; 7z reads both. Nothing is mounted, and 7z
+extracts one file within limits of size, time and memory.
 """
 
 import os
@@ -28,7 +28,7 @@ _LARGEST = 32 << 30
 
 
 def is_iso(path: Path) -> bool:
-    """Whether the file begins as an optical disc does (ISO 9660 or UDF)."""
+    """Whether the file begins like an optical disc (ISO 9660 or UDF)."""
     with path.open("rb") as stream:
         stream.seek(_DESCRIPTORS)
         descriptors = stream.read(8 * _SECTOR)
@@ -36,10 +36,10 @@ def is_iso(path: Path) -> bool:
 
 
 def take_boot_wim(iso: Path, workdir: Path, *, progress: ByteProgress = silent) -> Path:
-    """Take boot.wim out of an ISO into `workdir`; its path.
+    """Extract boot.wim from an ISO into `workdir`; returns its path.
 
-    Raises InvalidInput for an ISO without one, Quarantined when more comes out than the table
-    says, MissingTool, and whatever `progress` raises.
+    Raises InvalidInput if the ISO has none, Quarantined if its size is not that in the table,
+    MissingTool, and what `progress` raises.
     """
     name, size = _find(iso)
     target = workdir / "boot.wim"
@@ -54,7 +54,7 @@ def take_boot_wim(iso: Path, workdir: Path, *, progress: ByteProgress = silent) 
 
 
 def _find(iso: Path) -> tuple[str, int]:
-    """The boot image's name as the table has it, and its size."""
+    """Name and size of the boot image in the table."""
     _tool, entries = list_entries(iso, "7z", _LIST_SECONDS, _MEMORY)
     by_name = {entry.name.replace("\\", "/").lower(): entry for entry in entries if not entry.link}
     for place in (BOOT_WIM, *_OTHER_PLACES):
@@ -67,14 +67,14 @@ def _find(iso: Path) -> tuple[str, int]:
 
 
 def _take(iso: Path, name: str, out: int, size: int, progress: ByteProgress) -> None:
-    """Let 7z write one file to `out`, at most `size` bytes."""
+    """Extract one file to `out`, at most `size` bytes."""
     for tool in ("prlimit", SEVEN_ZIP):
         if which(tool) is None:
             raise MissingTool(
                 f"{tool} is not installed", hint="Install it: apt-get install p7zip-full util-linux"
             )
     limits = [f"--as={_MEMORY}", f"--fsize={size}", f"--cpu={_TAKE_SECONDS}", "--core=0"]
-    # -spd: the name is a name, not a pattern
+    # -spd: the name is not a pattern
     command = [SEVEN_ZIP, "x", "-so", "-spd", "-bd", "--", str(iso.absolute()), name]
     process = subprocess.Popen(
         ["prlimit", *limits, "--", *command],

@@ -1,8 +1,7 @@
-"""Runs the WIM worker in a process of its own and judges how it ends.
+"""Runs the WIM worker in a process of its own, and reads its answer.
 
-The worker is killed with its whole group when it takes too long, or when `progress` raises:
-that is how a job is cancelled. Its answer is plain JSON; a worker that dies without one has met
-a file that a C library could not bear.
+The worker is killed with its process group if it takes too long or `progress` raises, which is how
+jobs are cancelled. If it ends without an answer, the file has crashed a C library.
 """
 
 import contextlib
@@ -28,7 +27,7 @@ _MODULE = "netboot.store.wim.worker"
 
 
 class WorkerRefused(FormatError):
-    """The library refused the file: `code` is wimlib's (0: another reader's), `stage` when."""
+    """The library refused the file with wimlib's `code` (0 from other readers), in a `stage`."""
 
     def __init__(self, message: str, *, code: int, stage: str) -> None:
         super().__init__(message)
@@ -37,21 +36,21 @@ class WorkerRefused(FormatError):
 
 
 class WorkerDied(FormatError):
-    """The worker ended without an answer: a crash, a limit, or the time was over."""
+    """The worker ended without an answer: a crash, a limit, or a timeout."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the worker found, and which walls stood around it."""
+    """The result of the worker, and its active walls."""
 
     result: dict[str, Any]
     walls: tuple[str, ...]
 
 
 class _Reporter:
-    """Passes progress on, and repeats the last of it while the worker is silent.
+    """Reports progress, and repeats the last report while the worker is silent.
 
-    The repetition is what lets a cancelled job stop a worker that says nothing.
+    The repetition lets a cancelled job stop a silent worker.
     """
 
     def __init__(self, progress: ByteProgress) -> None:
@@ -75,12 +74,11 @@ def run(
     limits: Limits | None = None,
     progress: ByteProgress = silent,
 ) -> Answer:
-    """Let a worker do `command` on `wim`; it may write only below `workdir`.
+    """Run `command` on `wim` in a worker, which can write only below `workdir`.
 
-    Raises WorkerRefused, WorkerDied, and whatever `progress` raises.
+    Raises WorkerRefused, WorkerDied, and what `progress` raises.
     """
     limits = limits or Limits()
-    seconds = limits.seconds
     full = {
         **request,
         "command": command,
@@ -91,7 +89,7 @@ def run(
     stderr_path = workdir / "worker-stderr.txt"
     with stderr_path.open("wb") as stderr, _started(stderr) as process:
         reporter = _Reporter(progress)
-        until = time.monotonic() + seconds
+        until = time.monotonic() + limits.seconds
         lines = _lines(process, json.dumps(full).encode(), until, reporter.repeat)
         answer = _judge(lines, reporter.report)
         if isinstance(answer, Answer):
@@ -101,12 +99,12 @@ def run(
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_POLL_SECONDS)
     tail = stderr_path.read_text("utf-8", "replace").strip().splitlines()[-1:]
-    raise WorkerDied(_epitaph(process.returncode, tail))
+    raise WorkerDied(_death(process.returncode, tail))
 
 
 @contextlib.contextmanager
 def _started(stderr: Any) -> Iterator["subprocess.Popen[bytes]"]:
-    """The worker's process, in a session of its own; gone at the end, whatever happens."""
+    """The process of the worker, in its own session; always killed at the end."""
     root = Path(__file__).parents[3]
     process = subprocess.Popen(
         [sys.executable, "-s", "-P", "-m", _MODULE],
@@ -133,7 +131,7 @@ def _started(stderr: Any) -> Iterator["subprocess.Popen[bytes]"]:
 def _lines(
     process: "subprocess.Popen[bytes]", request: bytes, until: float, wait: Callable[[], None]
 ) -> Iterator[dict[str, Any]]:
-    """The worker's lines as they come; ends with its output. Raises WorkerDied when late."""
+    """The lines of the worker as they arrive. Raises WorkerDied after `until`."""
     assert process.stdin is not None
     assert process.stdout is not None
     with contextlib.suppress(BrokenPipeError):
@@ -163,7 +161,7 @@ def _lines(
 
 
 def _line(line: bytes) -> dict[str, Any]:
-    """One line of JSON; a worker that was taken over may say anything."""
+    """One line of JSON, from a worker that the file may have taken over."""
     try:
         found = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -174,7 +172,7 @@ def _line(line: bytes) -> dict[str, Any]:
 def _judge(
     lines: Iterator[dict[str, Any]], progress: ByteProgress
 ) -> Answer | WorkerRefused | None:
-    """Follow the lines to the last; None when there was no answer."""
+    """Read the lines up to the answer; None if there is none."""
     walls: tuple[str, ...] = ()
     for line in lines:
         match line:
@@ -189,8 +187,7 @@ def _judge(
     return None
 
 
-def _epitaph(code: int, tail: list[str]) -> str:
-    """How the worker died, for the operator."""
+def _death(code: int, tail: list[str]) -> str:
     if code < 0:
         return f"the reader crashed on this file ({signal.Signals(-code).name})"
     return f"the reader failed on this file: {tail[0][:300] if tail else f'exit code {code}'}"

@@ -1,7 +1,7 @@
-"""A file that somebody hands us becomes a source: looked into and copied at the same time.
+"""Takes in the source of an image: inspects and copies it at the same time.
 
-Verifying costs one core, copying and hashing another, so they run side by side. An upload of
-our own is linked, not copied: a file of many gigabytes never lies on the disk twice.
+Inspection needs one core, copying and hashing another. An upload is linked, not copied, so a file
+of many gigabytes is never on the disk twice.
 """
 
 import os
@@ -18,7 +18,7 @@ from netboot.store.wim.inspector import inspect
 
 
 class _Stopped(OperatorFault):
-    """The file was refused meanwhile."""
+    """The inspection refused the file."""
 
 
 def take_in(
@@ -30,9 +30,9 @@ def take_in(
     workdir: Path,
     progress: ByteProgress = silent,
 ) -> tuple[ImageFacts, StoredBlob]:
-    """What the WIM at `path` holds, and `target` made with its bytes: linked where it is `ours`.
+    """Inspect the WIM at `path` and copy it to `target`, or link it if it is `ours`.
 
-    Raises what `inspect` raises, OperatorFault when the disk is full.
+    Raises what `inspect` raises, and OperatorFault if the disk is full.
     """
     stop = threading.Event()
     with ThreadPoolExecutor(1, thread_name_prefix="copy") as pool:

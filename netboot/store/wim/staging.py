@@ -1,7 +1,7 @@
-"""What a plan adds to an image, laid out as one tree that is put over the image's own.
+"""The files that a plan adds to an image, as a tree that is laid over the image's own.
 
-Content is copied from blobs and hashed on the way: what goes into an image was checked today.
-Texts that people write are searched for secrets as they pass, as on import.
+Blobs are copied and their digests checked at the same time. Scripts and configuration files are
+searched for secrets, as on import.
 """
 
 import hashlib
@@ -27,16 +27,16 @@ from netboot.images.servicing.plan import (
 )
 
 Locate = Callable[[str], Path]
-"""Where the content with this digest lies; raises BlobMissing."""
+"""The path of the blob with this digest. Raises BlobMissing."""
 
 _CHUNK = 1 << 18
 
 
 class Staging:
-    """Everything that is added, as one tree that is laid over the image.
+    """The tree of everything that is added.
 
-    Folders and files bear the plan's time: wimlib stores both their times of change and of
-    last access, so nothing may look into the tree between `stamp` and the update.
+    Folders and files get the plan's time. wimlib also stores the times of last access, so nothing
+    may read the tree between `stamp` and the update.
     """
 
     def __init__(self, folder: Path, at: int, locate: Locate) -> None:
@@ -48,13 +48,12 @@ class Staging:
         folder.mkdir()
 
     def write(self, target: str, data: bytes) -> None:
-        """A file of these bytes."""
         file = self._place(target)
         file.write_bytes(data)
         self._note(target, file, len(data), sha1_of(data))
 
     def add(self, target: str, digest: str) -> None:
-        """Copy a blob, hashing it on the way: what goes into an image was checked today."""
+        """Copy a blob and check its digest. Raises BlobMissing, DigestMismatch."""
         sha256, sha1, size = hashlib.sha256(), _new_sha1(), 0
         file = self._place(target)
         try:
@@ -72,7 +71,7 @@ class Staging:
         self._note(target, file, size, sha1.hexdigest() if size else "")
 
     def stamp(self) -> None:
-        """Give everything the plan's time, from the bottom up."""
+        """Give everything the plan's time; folders last, since files in them change their time."""
         for below, _folders, files in os.walk(self.folder, topdown=False):
             for name in files:
                 file = Path(below, name)
@@ -81,13 +80,13 @@ class Staging:
             os.utime(below, (self._at, self._at))
 
     def _note(self, target: str, file: Path, size: int, sha1: str) -> None:
-        """Remember what must be found when the image is read back, and look for secrets."""
+        """Note what the image must contain when it is read back, and search for secrets."""
         self.expected[target] = [size, sha1]
         if is_scanned(target) and size <= SCAN_LIMIT:
             self.secrets += scan_file(target, file.read_bytes())
 
     def _place(self, target: str) -> Path:
-        """Where the file for `target` is staged; plans hold only paths that were checked."""
+        """The staged file for `target`."""
         check_image_path(target)
         file = self.folder / target.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +94,7 @@ class Staging:
 
 
 def request_of(plan: Plan, facts: ImageFacts, staging: Staging) -> dict[str, Any]:
-    """The plan as the worker understands it: paths of staged files and values of hives."""
+    """The plan as a request to the worker: paths of staged files, and values for hives."""
     removed: list[str] = []
     registry: list[dict[str, Any]] = []
     boot_index = facts.boot_index
@@ -132,7 +131,7 @@ def request_of(plan: Plan, facts: ImageFacts, staging: Staging) -> dict[str, Any
 
 
 def chunks(stream: io.RawIOBase) -> Iterator[memoryview]:
-    """What is left in a stream, each piece in the same memory: four times as fast as new ones."""
+    """The rest of a stream in pieces, all in one buffer: four times as fast as new bytes."""
     buffer = bytearray(_CHUNK)
     view = memoryview(buffer)
     while count := stream.readinto(buffer):
@@ -144,7 +143,7 @@ def _new_sha1() -> "hashlib._Hash":
 
 
 def sha1_of(data: bytes) -> str:
-    """SHA-1 as wimlib lists it: nothing for an empty file."""
+    """SHA-1 as wimlib lists it: "" for an empty file, which has no blob."""
     sha1 = _new_sha1()
     sha1.update(data)
     return sha1.hexdigest() if data else ""

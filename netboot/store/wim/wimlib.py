@@ -1,9 +1,7 @@
 """libwim.so.15 by ctypes: open, walk, verify, extract, update. Only a sandboxed worker calls it.
 
-The structures follow wimlib 1.13's public header. A wrong offset would return garbage without a
-word, so `self_test` writes a small WIM and reads it back before any other work. Paths are
-compared without case, as Windows does: otherwise adding to /windows would make a second folder
-next to /Windows.
+The structures follow wimlib.h of wimlib 1.13. A wrong offset would silently return garbage, so
+`self_test` writes a small WIM and reads it back before anything else.
 """
 
 import ctypes
@@ -22,6 +20,8 @@ ATTRIBUTE_DIRECTORY = 0x10
 ATTRIBUTE_REPARSE_POINT = 0x400
 ATTRIBUTE_ENCRYPTED = 0x4000
 
+# On Linux wimlib distinguishes case by default, and adding to /windows would create a second folder
+# next to /Windows (wimlib_global_init).
 _CASE_INSENSITIVE = 0x20
 _OPEN_ERROR_IF_SPLIT = 0x2
 _OPEN_WRITE_ACCESS = 0x4
@@ -38,7 +38,7 @@ _MSG_EXTRACT_STREAMS, _MSG_WRITE_STREAMS, _MSG_VERIFY_STREAMS = 4, 12, 29
 
 
 class WimlibError(FormatError):
-    """wimlib refused; `code` is its error code."""
+    """A fault of wimlib with its error `code`."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -134,7 +134,7 @@ class _Command(ctypes.Structure):
 
 
 class _ByteProgress(ctypes.Structure):
-    """The head that the write and verify messages share, as far as we read it."""
+    """The beginning of struct wimlib_progress_info_write_streams."""
 
     _fields_ = (
         ("total", ctypes.c_uint64),
@@ -159,10 +159,10 @@ _ProgressCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file or folder of an image: `path` is absolute with forward slashes.
+    """A file or folder of an image: `path` is absolute with forward slashes.
 
-    `name` is its last part as the WIM has it, where a hostile one may hold slashes. `sha1` is
-    of the unnamed data, empty for folders and empty files. `written_at` is seconds since 1970.
+    `name` is its last part as in the WIM, and may contain slashes in a hostile one. `sha1` is of
+    the unnamed data, empty for folders and empty files. `written_at` is seconds since 1970.
     """
 
     path: str
@@ -175,26 +175,25 @@ class Entry:
 
     @property
     def is_folder(self) -> bool:
-        """Whether it is a directory."""
         return bool(self.attributes & ATTRIBUTE_DIRECTORY)
 
     @property
     def is_plain_file(self) -> bool:
-        """Neither a folder nor a link nor encrypted: its bytes are what they seem."""
+        """Neither a folder nor a link nor encrypted."""
         special = ATTRIBUTE_DIRECTORY | ATTRIBUTE_REPARSE_POINT | ATTRIBUTE_ENCRYPTED
         return not self.attributes & special
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One command of an update: add `source` at `target`, or remove `target` (no source)."""
+    """A command of an update: add `source` at `target`, or without a source remove `target`."""
 
     target: str
     source: Path | None = None
 
 
 class Library:
-    """The loaded library. Warnings that it prints land in the file `warnings_path`."""
+    """The loaded library; it writes its warnings to the file `warnings_path`."""
 
     def __init__(self, warnings_path: Path) -> None:
         try:
@@ -216,11 +215,10 @@ class Library:
             raise WimlibError(code, self._dll.wimlib_get_error_string(code).decode())
 
     def free(self, handle: ctypes.c_void_p) -> None:
-        """Close a WIM."""
         self._dll.wimlib_free(handle)
 
     def warnings(self) -> tuple[str, ...]:
-        """The distinct warnings that the library has printed so far."""
+        """The distinct warnings so far. wimlib reports hostile names only by these."""
         try:
             text = self.warnings_path.read_text("utf-8", "replace")
         except FileNotFoundError:
@@ -266,12 +264,11 @@ class Wim:
 
     @property
     def image_count(self) -> int:
-        """How many images it holds."""
         return int(self._info().image_count)
 
     @property
     def boot_index(self) -> int:
-        """Which image boot managers start, 0 for none."""
+        """The image that boot managers start, or 0."""
         return int(self._info().boot_index)
 
     def walk(self, index: int, path: str = "/") -> list[Entry]:
@@ -279,7 +276,7 @@ class Wim:
         return self._entries(index, path, _ITERATE_RECURSIVE)
 
     def entry(self, index: int, path: str) -> Entry | None:
-        """One file or folder, or None where it is missing."""
+        """One file or folder, or None."""
         try:
             return self._entries(index, path, 0)[0]
         except WimlibError as error:
@@ -316,7 +313,7 @@ class Wim:
         self._call("wimlib_set_wim_info", ctypes.byref(info), _CHANGE_BOOT_INDEX)
 
     def overwrite(self) -> None:
-        """Append what has changed to the file; what was there stays where it is."""
+        """Append the changes to the file; existing resources stay where they are."""
         self._call("wimlib_overwrite", 0, 0)
 
     def _entries(self, index: int, path: str, flags: int) -> list[Entry]:
@@ -373,7 +370,7 @@ def _command(change: Change) -> _Command:
 
 
 def self_test(library: Library, folder: Path) -> None:
-    """Write a WIM of one file, read it back; AssertionError means the structures do not fit."""
+    """Write a WIM with one file and read it back. Raises AssertionError if it differs."""
     content, written_at = b"the structures fit", 1_000_000_000
     source = folder / "self-test.txt"
     source.write_bytes(content)

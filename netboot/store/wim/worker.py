@@ -1,9 +1,8 @@
-"""The process in which foreign WIMs are opened: one request on stdin, JSON lines on stdout.
+"""The process that opens untrusted WIMs: one request on stdin, JSON lines on stdout.
 
-It shuts itself in (`confine`) before it looks at the request's file. Lines are
-`{"walls": […]}` once, `{"progress": [stage, done, total]}` often, and one last
-`{"result": …}` or `{"refused": {"code", "message", "stage"}}`. Anything else that happens to it
-(a signal, silence) is judged by `sandbox`.
+It confines itself before it opens the file of the request. It writes `{"walls": […]}` once,
+`{"progress": [stage, done, total]}` often, and at the end `{"result": …}` or
+`{"refused": {"code", "message", "stage"}}`. `sandbox` handles everything else (signals, silence).
 
 Run by: python -m netboot.store.wim.worker
 """
@@ -20,7 +19,7 @@ from typing import Any
 from netboot.errors import FormatError
 from netboot.formats.wim.names import hostile_names
 from netboot.images.servicing.boot_layout import HIVE_FOLDER, HIVES, is_collected, is_inbox_inf
-from netboot.store.foreign import confinement as confine
+from netboot.store.foreign import confinement
 from netboot.store.wim import hives
 from netboot.store.wim.wimlib import Change, Entry, Library, Wim, WimlibError, self_test
 
@@ -28,7 +27,7 @@ COLLECT_FILES = 5000
 COLLECT_BYTES = 512 << 20
 ENTRY_LIMIT = 500_000
 WRITE_FAILED = 72
-"""wimlib's code for what we could not write."""
+"""wimlib's error code for a failed write."""
 
 _PROGRESS_SECONDS = 0.1
 
@@ -36,7 +35,7 @@ _SOFTWARE = "Microsoft\\Windows NT\\CurrentVersion"
 
 
 class Worker:
-    """One request: its folder, its libraries, and the line to the parent."""
+    """One request, with its folder and libraries."""
 
     def __init__(self, request: dict[str, Any]) -> None:
         self.request = request
@@ -48,27 +47,24 @@ class Worker:
         self._reported = 0.0
 
     def send(self, line: dict[str, Any]) -> None:
-        """One line to the parent."""
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
 
     def progress(self, stage: str, done: int, total: int) -> None:
-        """Report progress, at most ten times a second."""
         now = time.monotonic()
         if done >= total or now - self._reported >= _PROGRESS_SECONDS:
             self._reported = now
             self.send({"progress": [stage, done, total]})
 
     def open(self, *, write: bool = False) -> Wim:
-        """The request's WIM."""
         return Wim(self.library, self.wim_path, write=write, progress=self.progress)
 
-    def shut_in(self) -> None:
-        """Raise the walls; from here on only the request's files can be reached."""
+    def confine(self) -> None:
+        """Enter the walls: from here on, only the files of the request can be opened."""
         root = Path(__file__).parents[3]
         python = [Path(sys.prefix), Path(sys.base_prefix)]
-        walls = confine.enter(
-            confine.Limits(**self.request["limits"]),
+        walls = confinement.enter(
+            confinement.Limits(**self.request["limits"]),
             readable=[Path("/usr"), *python, root / "netboot", self.wim_path],
             writable=[self.workdir, Path("/dev/null")],
         )
@@ -76,7 +72,7 @@ class Worker:
 
 
 def examine(worker: Worker) -> dict[str, Any]:
-    """Verify everything, look at every name, and take out the files that say what it is."""
+    """Check every name and hash, then extract the files that describe the image."""
     index = int(worker.request["index"])
     folder = worker.workdir / "files"
     folder.mkdir()
@@ -105,7 +101,7 @@ def examine(worker: Worker) -> dict[str, Any]:
 
 
 def _walk(wim: Wim, index: int) -> tuple[list[str], list[Entry]]:
-    """Hostile names of all images, and the files and folders of the one asked for."""
+    """Hostile names in all images, and the files and folders of the requested one."""
     hostile: list[str] = []
     chosen: list[Entry] = []
     for number in range(1, wim.image_count + 1):
@@ -119,10 +115,10 @@ def _walk(wim: Wim, index: int) -> tuple[list[str], list[Entry]]:
 
 
 def _collected(entries: list[Entry]) -> list[Entry]:
-    """Plain files worth reading, as long as they are not too many."""
+    """The files to extract, within limits."""
     chosen: list[Entry] = []
     room = COLLECT_BYTES
-    # There may be a thousand INFs: what says whether it boots at all goes before them.
+    # There may be a thousand INFs: boot files and hives come before them.
     for entry in sorted(entries, key=lambda entry: is_inbox_inf(entry.path)):
         if entry.is_plain_file and is_collected(entry.path, entry.size) and entry.size <= room:
             chosen.append(entry)
@@ -133,7 +129,7 @@ def _collected(entries: list[Entry]) -> list[Entry]:
 
 
 def _read_hives(library: hives.Library, entries: list[Entry], folder: Path) -> dict[str, Any]:
-    """Which hives can be opened, and what they say about Windows."""
+    """The hives that can be opened, with what they contain about Windows."""
     found: dict[str, Any] = {}
     for entry in entries:
         above, _, name = entry.path.rpartition("/")
@@ -152,7 +148,7 @@ def _read_hives(library: hives.Library, entries: list[Entry], folder: Path) -> d
 
 
 def build(worker: Worker) -> dict[str, Any]:
-    """Change the copy, write it, then open it again and compare it with the order."""
+    """Change the copy, write it, then open it again and compare it with the request."""
     request = worker.request
     index, at = int(request["index"]), int(request["at"])
     with worker.open(write=True) as wim:
@@ -163,6 +159,8 @@ def build(worker: Worker) -> dict[str, Any]:
         wim.set_boot_index(int(request["boot_index"]))
         worker.stage = "write"
         wim.overwrite()
+    # wimlib_overwrite sets LASTMODIFICATIONTIME to the current time, so it is corrected in a second
+    # run: without it, two builds of one recipe would differ in six bytes.
     with worker.open(write=True) as wim:
         for part, value in (("HIGHPART", request["high"]), ("LOWPART", request["low"])):
             wim.set_property(index, f"LASTMODIFICATIONTIME/{part}", value)
@@ -172,7 +170,6 @@ def build(worker: Worker) -> dict[str, Any]:
 
 
 def verify(worker: Worker) -> dict[str, Any]:
-    """Unpack everything and compare with the hashes."""
     worker.stage = "verify"
     with worker.open() as wim:
         wim.verify()
@@ -180,7 +177,7 @@ def verify(worker: Worker) -> dict[str, Any]:
 
 
 def _edited_hives(worker: Worker, wim: Wim, index: int, at: int) -> list[Change]:
-    """Take each hive out, set its values, and put it back with the build's time."""
+    """Extract each hive, set its values, and put it back with the build's time."""
     wanted = worker.request["registry"]
     if not wanted:
         return []
@@ -196,7 +193,10 @@ def _edited_hives(worker: Worker, wim: Wim, index: int, at: int) -> list[Change]
     changes = []
     for name, path in sorted(found.items()):
         file = folder / path.lstrip("/")
-        _set_values(worker, file, [value for value in wanted if value["hive"].lower() == name])
+        with hives.Hive(worker.hives, file, write=True) as hive:
+            for value in (value for value in wanted if value["hive"].lower() == name):
+                hive.set(value["key"], value["name"], value["type"], bytes.fromhex(value["data"]))
+            hive.commit()
         content = file.read_bytes()
         os.utime(file, (at, at))
         sha1 = hashlib.sha1(content, usedforsecurity=False).hexdigest()
@@ -205,17 +205,10 @@ def _edited_hives(worker: Worker, wim: Wim, index: int, at: int) -> list[Change]
     return changes
 
 
-def _set_values(worker: Worker, file: Path, values: list[dict[str, Any]]) -> None:
-    with hives.Hive(worker.hives, file, write=True) as hive:
-        for value in values:
-            hive.set(value["key"], value["name"], value["type"], bytes.fromhex(value["data"]))
-        hive.commit()
-
-
 def _checked(worker: Worker, index: int) -> dict[str, Any]:
-    """Read the written file back: the boot index, and each added file by its content.
+    """Read the written file back: the boot index, and the content of each added file.
 
-    What was in the source before is compared by the parent, byte by byte.
+    The parent compares the rest with the source, byte by byte.
     """
     request = worker.request
     folder, scratch = worker.workdir / "files", worker.workdir / "read-back"
@@ -239,7 +232,7 @@ def _checked(worker: Worker, index: int) -> dict[str, Any]:
 
 
 def take(worker: Worker) -> dict[str, Any]:
-    """Take some files out of an image, as far as it has them."""
+    """Extract those of the requested files that the image has."""
     index, folder = int(worker.request["index"]), worker.workdir / "files"
     folder.mkdir()
     worker.stage = "extract"
@@ -251,7 +244,6 @@ def take(worker: Worker) -> dict[str, Any]:
 
 
 def list_files(worker: Worker) -> dict[str, Any]:
-    """Paths and hashes of one image's files."""
     with worker.open() as wim:
         entries = wim.walk(int(worker.request["index"]))
     return {"files": {entry.path: entry.sha1 for entry in entries if not entry.is_folder}}
@@ -267,10 +259,9 @@ COMMANDS: dict[str, Callable[[Worker], dict[str, Any]]] = {
 
 
 def main() -> None:
-    """Serve one request."""
     worker = Worker(json.load(sys.stdin))
     command = COMMANDS[worker.request["command"]]
-    worker.shut_in()
+    worker.confine()
     try:
         self_test(worker.library, worker.workdir)
         result = command(worker)

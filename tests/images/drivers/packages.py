@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 from netboot.formats import pe
-from netboot.images.drivers.package import AvailableFile
+from netboot.images.drivers.package import AvailableFile, make_driver, plan
 from tests.formats.catalogs import authenticode, catalog, member
 from tests.formats.programs import program
 
@@ -106,3 +106,11 @@ def available(path, data):
 def listing(files):
     """A folder's files as the package rules see them."""
     return [available(path, data) for path, data in files.items()]
+
+
+def package(inf, inf_name, available):
+    """The driver of an INF with these files, in one step."""
+    files = {file.path: file for file in available}
+    spelling = {path.casefold(): path for path in files}
+    planned = plan(inf, inf_name, lambda path: spelling.get(path.casefold()))
+    return make_driver(inf, inf_name, planned, files)

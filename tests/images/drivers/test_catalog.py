@@ -1,4 +1,4 @@
-"""netboot.images.drivers.catalog: enabling, deleting, superseding, searching."""
+"""netboot.images.drivers.catalog: enabling, deleting, superseding."""
 
 from dataclasses import replace
 
@@ -8,17 +8,13 @@ from netboot.errors import InUse, InvalidInput
 from netboot.formats.inf.inf import parse
 from netboot.images.architecture import Architecture
 from netboot.images.drivers.catalog import (
-    DriverFilter,
     Signature,
     check_delete,
     check_enable,
-    search_text,
     signature,
     superseded,
 )
-from netboot.images.drivers.driver import DriverKind
-from netboot.images.drivers.package import package
-from tests.images.drivers.packages import SCSI, listing, package_files
+from tests.images.drivers.packages import listing, package, package_files
 
 
 def make(name="acme", **options):
@@ -94,45 +90,3 @@ class TestSuperseded:
         both = make(ids=IDS, targets=("NTx86", "NTamd64"), driver_ver="01/01/2018,1.0.0.0")
         both = replace(both, architectures=frozenset({Architecture.X86, Architecture.X64}))
         assert both.digest not in superseded([both, self.newest])
-
-
-class TestFilter:
-    """What is not named does not narrow; words must all occur."""
-
-    net = make(ids=IDS)
-    disk = replace(
-        make("disky", kind=SCSI, with_catalog=False, vendor="Deskstor"),
-        enabled=True,
-        categories=("lab",),
-    )
-
-    @pytest.mark.parametrize(
-        ("wanted", "names"),
-        [
-            (DriverFilter(), ["acme", "disky"]),
-            (DriverFilter(text="ACME"), ["acme"]),
-            (DriverFilter(text="acme 1.2.3.4"), ["acme"]),
-            (DriverFilter(text="acme deskstor"), []),
-            (DriverFilter(text="pci\\ven_8086&dev_0002"), ["acme"]),
-            (DriverFilter(text="dev_10D3"), ["disky"]),
-            (DriverFilter(text="lab"), ["disky"]),
-            (DriverFilter(kind=DriverKind.STORAGE), ["disky"]),
-            (DriverFilter(architecture=Architecture.X86), []),
-            (DriverFilter(architecture=Architecture.X64), ["acme", "disky"]),
-            (DriverFilter(enabled=True), ["disky"]),
-            (DriverFilter(enabled=False), ["acme"]),
-            (DriverFilter(signature=Signature.NONE), ["disky"]),
-            (DriverFilter(has_findings=True), ["disky"]),
-            (DriverFilter(category="lab"), ["disky"]),
-            (DriverFilter(text="disky", kind=DriverKind.NETWORK), []),
-        ],
-    )
-    def test_what_is_shown(self, wanted, names):
-        """Each condition by itself, and two together."""
-        assert names == [d.name for d in (self.net, self.disk) if wanted.accepts(d)]
-
-    def test_a_stored_search_text_is_used(self):
-        """The database keeps what `search_text` gave."""
-        stored = {self.net.digest: search_text(self.net)}
-        wanted = DriverFilter(text="acme")
-        assert wanted.accepts(self.net, text=lambda driver: stored[driver.digest])

@@ -4,10 +4,11 @@ import pytest
 
 from netboot.formats.inf.inf import parse
 from netboot.images.architecture import Architecture
-from netboot.images.coverage import Machine, Status, cover
+from netboot.images.coverage import ImageDrivers, Machine, Status
 from netboot.images.drivers.device import Device
 from netboot.images.drivers.driver import DriverKind
 from netboot.images.drivers.inbox import inside, read_inbox
+from netboot.images.drivers.matching import DriverIndex
 from tests.images.drivers.packages import DISPLAY, SCSI, inf_text
 
 NIC = "PCI\\VEN_8086&DEV_10D3"
@@ -55,6 +56,6 @@ def test_a_machine_is_covered_by_what_the_image_brings_along():
         (read(inf_text()), read(inf_text(ids=("PCI\\CC_0106",), kind=SCSI))), Architecture.X64
     )
     machine = Machine("pc", (Device("8086", "10D3"), Device("8086", "2922", class_code="010601")))
-    (found,) = cover((), [machine], architecture=Architecture.X64, inside=own).machines
+    (found,) = ImageDrivers((), DriverIndex(own), Architecture.X64).cover([machine]).machines
 
     assert (Status.COVERED, Status.COVERED, ()) == (found.network, found.storage, found.lacking)

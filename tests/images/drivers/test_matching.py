@@ -9,13 +9,21 @@ from netboot.images.drivers.device import Device
 from netboot.images.drivers.driver import Driver, Model
 from netboot.images.drivers.matching import (
     DriverIndex,
-    best,
-    rank,
     service_clashes,
     version_numbers,
 )
 
 X64 = Architecture.X64
+
+
+def rank(device, one, architecture, *, build):
+    return DriverIndex((one,)).best(device, architecture, build=build)
+
+
+def best(device, drivers, architecture, **build):
+    return DriverIndex(drivers).best(device, architecture, **build)
+
+
 WINDOWS_7, WINDOWS_10 = 7601, 19041
 CARD = Device("8086", "15BE", "224F17AA", "30", "020000")
 BOARD_REV = "PCI\\VEN_8086&DEV_15BE&SUBSYS_224F17AA&REV_30"

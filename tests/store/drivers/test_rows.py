@@ -12,7 +12,6 @@ from netboot.store.drivers.entry import entry, summary
 from netboot.store.drivers.rows import (
     add_entries,
     claimants,
-    known_digests,
     load_drivers,
     load_packages,
     remove_driver,
@@ -71,15 +70,6 @@ def test_a_driver_without_ids_is_a_driver(site):
     """Some INFs only extend others."""
     assert [] == add(site, replace(make_driver("bare"), models=()))
     assert [()] == [driver.models for driver in loaded(site)]
-
-
-def test_only_known_digests_are_known(site):
-    """Asked for many at once."""
-    one = claiming("one", "PCI\\A")
-    add(site, one)
-
-    with site.database.transaction() as session:
-        assert {one.digest} == known_digests(session, [one.digest, "sha256:" + "0" * 64])
 
 
 def test_a_removed_driver_leaves_nothing(site):

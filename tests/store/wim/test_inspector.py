@@ -13,7 +13,7 @@ from netboot.formats.wim.wim import WimFlag
 from netboot.images.architecture import Architecture
 from netboot.store.foreign.confinement import Limits
 from netboot.store.wim import sandbox
-from netboot.store.wim.inspector import images_in, inspect, list_files
+from netboot.store.wim.inspector import inspect, list_files
 from tests.samples.hostile_wims import mutants, rename_inside, save, with_flags, with_xml, xml_of
 from tests.samples.synthetic_winpe import SyntheticWinPe, capture, imagex
 
@@ -78,9 +78,10 @@ def test_the_bootable_image_of_several_is_chosen(wim: Path, tmp_path: Path):
     imagex("export", wim, "1", both, "One")
     imagex("export", wim, "1", both, "Two", "--boot")
 
-    assert inspect(both, workdir=tmp_path).index == 2
+    facts = inspect(both, workdir=tmp_path)
+    assert facts.index == 2
     assert inspect(both, index=1, workdir=tmp_path).index == 1
-    assert [image.name for image in images_in(both)] == ["One", "Two"]
+    assert [image.name for image in facts.images] == ["One", "Two"]
     with pytest.raises(InvalidInput, match="no image 3") as told:
         inspect(both, index=3, workdir=tmp_path)
     assert "1: One; 2: Two" in told.value.hint

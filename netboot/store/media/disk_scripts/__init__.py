@@ -1,4 +1,4 @@
-"""The scripts that a machine runs to take a boot image onto its disk, filled in and packed."""
+"""The scripts with which a machine puts a boot image on its disk: filled in and packed."""
 
 import io
 import zipfile
@@ -21,7 +21,7 @@ _ZIP_TIME = (2026, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class PackageFile:
-    """What the machine downloads: one file, its name, and what it is."""
+    """The file that the machine downloads: name, content type, bytes."""
 
     name: str
     kind: str
@@ -37,13 +37,13 @@ def make_package(package: DiskPackage) -> PackageFile:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as packed:
         for name, text in windows_scripts(package).items():
-            # Windows reads line ends of its own kind; cmd.exe loses its place without them.
+            # CRLF: with LF alone, cmd.exe misses labels when it jumps in a batch file.
             packed.writestr(zipfile.ZipInfo(name, _ZIP_TIME), text.replace("\n", "\r\n"))
     return PackageFile("netboot-disk.zip", "application/zip", made.getvalue())
 
 
 def windows_scripts(package: DiskPackage) -> dict[str, str]:
-    """PowerShell, and cmd for where PowerShell may run no scripts."""
+    """PowerShell, and cmd for machines whose policy forbids PowerShell scripts."""
     return {
         "netboot-disk.ps1": fill_in(_read("windows.ps1"), powershell_values(package), comment="#"),
         "netboot-disk.cmd": fill_in(_read("windows.cmd"), batch_values(package), comment="rem"),

@@ -1,4 +1,4 @@
-"""Pairs of drivers that do not get along, as a site's administrators note them."""
+"""Driver conflicts that the administrators of a site add."""
 
 import sqlalchemy as sa
 from alembic import op
