@@ -41,12 +41,9 @@ SHORT = (r"(?:is|are|was|were) told", r"anew", r"whoever", r"beside")
 
 # Rooms whose messages and help texts still have to be rewritten.
 MESSAGES_TO_DO = (
-    "netboot/boot/",
     "netboot/commands/",
     "netboot/daemons/",
     "netboot/operations/",
-    "netboot/protocols/",
-    "netboot/serve/",
     "netboot/store/boots/",
     "netboot/store/drivers/",
     "netboot/cli.py",
