@@ -1,6 +1,6 @@
-"""The boot services `netboot boot`: proxyDHCP and TFTP, from what the distribution point serves.
+"""The boot services `netboot boot`: proxyDHCP and TFTP, from the distribution point's folder.
 
-They need the low ports and no other right: they read the point's folder and append to the journal.
+They need the low ports and no other right: they read that folder and append to the journal.
 """
 
 import gc
@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from ipaddress import IPv4Network
 
 import structlog
@@ -27,6 +28,7 @@ from netboot.images.architecture import Architecture
 from netboot.images.versions.content_version import ContentVersion, PublishedContent
 from netboot.interfaces import network_of
 from netboot.pe_reports import ReportTokens
+from netboot.protocols.dhcp import SERVER_PORT
 from netboot.serve.content import Content
 from netboot.serve.dhcp.dhcpd import DhcpServer
 from netboot.serve.tftp.tftpd import TftpServer
@@ -47,7 +49,7 @@ COUNT_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Text:
-    """A text that was made for one client, as content."""
+    """A text for one client, as content."""
 
     view: memoryview
     size: int
@@ -58,17 +60,17 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where we serve: an interface, and our address there."""
+    """A network interface, and our address there."""
 
     interface: str
     address: str
 
 
 class BootServices:
-    """What the daemons are handed: names to content, events to the journal."""
+    """The look-ups of both daemons: names to content, events to the journal."""
 
     def __init__(self, site: Site, *, address: str, relay: PinRelay | None = None) -> None:
-        """`relay` passes the promises of this process on to the other boot services."""
+        """`relay` passes the pins of this process on to the other boot services."""
         self._relay = relay
         self._published = PublishedReader(site.point, log.error)
         self._programs = read_programs(site.point)
@@ -84,7 +86,7 @@ class BootServices:
         return self._published()
 
     def resolve(self, name: bytes, ip: str) -> ContentRef | Refusal:
-        """What a TFTP name means for the client at `ip`."""
+        """The file that a TFTP name means for the client at `ip`."""
         now = time.monotonic()
         if normalise(name) == grub_script.MENU_NAME:
             return self._menu(ip, now)
@@ -103,7 +105,6 @@ class BootServices:
         return found
 
     def open_content(self, ref: ContentRef) -> Content:
-        """The bytes that `resolve` meant. Raises ContentFault."""
         text = self._texts.get(ref.digest)
         if text is not None:
             return Text(memoryview(text), len(text))
@@ -113,22 +114,18 @@ class BootServices:
         self._promise(Promise(mac, ip))
 
     def emit(self, event: Event) -> None:
-        """Note an event; an answer pins the version that it promised."""
+        """Store an event; an offer pins its version."""
         if isinstance(event, OfferSent) and event.image:
-            self._promise(
-                Promise(
-                    mac=event.mac,
-                    ip=event.ip,
-                    image=event.image,
-                    number=event.version,
-                    firmware=_firmware_of(event),
-                    fresh=event.port == 67,
-                )
-            )
+            # The program shows which boot configuration the machine will request.
+            uefi = event.file.endswith(".efi") or "platform=efi" in event.file
+            firmware = "uefi" if uefi else "bios"
+            fresh = event.port == SERVER_PORT
+            mac, ip, image, number = event.mac, event.ip, event.image, event.version
+            self._promise(Promise(mac, ip, image, number, firmware, fresh=fresh))
         self._journal.emit(self._sessions.identified(event, time.monotonic()))
 
     def take(self, promise: Promise) -> None:
-        """Remember what was promised, by this process or by the one that answers DHCP."""
+        """Pin what was promised, by this process or by the one that answers DHCP."""
         now = time.monotonic()
         if not promise.image:
             self._sessions.learn(promise.mac, promise.ip, now)
@@ -136,7 +133,7 @@ class BootServices:
         self._sessions.pin(
             mac=promise.mac,
             ip=promise.ip,
-            # The very version that was answered: the point may have moved on meanwhile.
+            # The version in the offer: a newer one may be published by now.
             version=self.published().kept.get((promise.image, promise.number)),
             firmware=promise.firmware,
             now=now,
@@ -146,10 +143,10 @@ class BootServices:
     def _promise(self, promise: Promise) -> None:
         self.take(promise)
         if self._relay is not None:
-            self._relay.tell(promise)
+            self._relay.send(promise)
 
     def _menu(self, ip: str, now: float) -> ContentRef | Refusal:
-        """GRUB's menu for this client, made now and kept until it is read."""
+        """GRUB's menu for this client, made now and kept for its read request."""
         version = self._sessions.version_for(ip, now) or self._default(Architecture.X86)
         mac = self._sessions.mac_of(ip, now)
         if version is None:
@@ -162,8 +159,8 @@ class BootServices:
         self._texts[digest] = data
         while len(self._texts) > TEXTS_KEPT:
             self._texts.popitem(last=False)
-        label = (version.image, version.number) if version else ("", 0)
-        return ContentRef(grub_script.MENU_NAME, digest, len(data), *label)
+        of_version = (version.image, version.number) if version else ("", 0)
+        return ContentRef(grub_script.MENU_NAME, digest, len(data), *of_version)
 
     def _default(self, architecture: Architecture) -> ContentVersion | None:
         published = self.published()
@@ -178,14 +175,12 @@ def serve_boot(site: Site, *, interface: str, address: str) -> None:
     place = Place(interface, address)
     processes = site.settings.tftp_workers or min(MOST_WORKERS, os.cpu_count() or 1)
     relay = PinRelay(processes) if processes > 1 else None
-    # The port and the point are tried here first: a child could only die of them, again and again.
+    # Try the port and the folder here first: a worker would only fail and be restarted again.
     open_udp(address, TFTP_PORT, interface=interface).close()
     site.point.load()
-    workers = (
-        Workers(processes, lambda index: _serve_tftp(site, place, relay, index, processes))
-        if relay is not None
-        else None
-    )
+    workers = None
+    if relay is not None:
+        workers = Workers(processes, partial(_serve_tftp, site, place, relay, processes))
     loop = Loop()
     services = BootServices(site, address=address, relay=relay)
     dhcp = _dhcp(site, place, loop, services)
@@ -202,7 +197,7 @@ def serve_boot(site: Site, *, interface: str, address: str) -> None:
     site.journal.close()
 
 
-def _serve_tftp(site: Site, place: Place, relay: PinRelay, index: int, processes: int) -> None:
+def _serve_tftp(site: Site, place: Place, relay: PinRelay, processes: int, index: int) -> None:
     """The whole life of one TFTP process."""
     loop = Loop()
     services = BootServices(site, address=place.address, relay=relay)
@@ -231,7 +226,7 @@ def _dhcp(site: Site, place: Place, loop: Loop, services: BootServices) -> DhcpS
     )
     for note in dhcp.notes:
         log.warning("boot.note", note=note)
-    loop.every(COUNT_SECONDS, CountTeller(site.journal.emit, "proxyDHCP", lambda: dhcp.counts))
+    loop.every(COUNT_SECONDS, CountReporter(site.journal.emit, "proxyDHCP", lambda: dhcp.counts))
     site.journal.emit(
         DhcpStarted(
             at=time.time(),
@@ -257,13 +252,13 @@ def _tftp(
         emit=services.emit,
         workers=processes,
     )
-    tell = CountTeller(services.emit, "TFTP", lambda: asdict(server.counters), process=index)
-    loop.every(COUNT_SECONDS, tell)
+    report = CountReporter(services.emit, "TFTP", lambda: asdict(server.counters), process=index)
+    loop.every(COUNT_SECONDS, report)
     return server
 
 
-class CountTeller:
-    """Tells the journal what came to a service, whenever that has changed."""
+class CountReporter:
+    """Emits the counters of a service when they have changed."""
 
     def __init__(
         self,
@@ -275,27 +270,19 @@ class CountTeller:
     ) -> None:
         self._emit, self._service, self._process = emit, service, process
         self._counts = counts
-        self._told = ""
+        self._last = "{}"
 
     def __call__(self, _now: float) -> None:
-        """Tell, if there is news. Numbers that are 0 say nothing."""
         counts = json.dumps({name: count for name, count in self._counts().items() if count})
-        if counts not in {self._told, "{}"}:
-            self._told = counts
-            self._emit(
-                RequestsCounted(
-                    at=time.time(), service=self._service, counts=counts, process=self._process
-                )
-            )
+        if counts not in {self._last, "{}"}:
+            self._last = counts
+            service, process = self._service, self._process
+            event = RequestsCounted(at=time.time(), service=service, counts=counts, process=process)
+            self._emit(event)
 
 
 def _run(loop: Loop) -> None:
-    gc.freeze()  # what is here now stays: no need to look through it again
+    gc.freeze()  # all objects so far are permanent: the collector need not scan them
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _signal, _frame: loop.stop())
     loop.run()
-
-
-def _firmware_of(event: OfferSent) -> str:
-    """Which boot configuration the machine will ask for, told by the program it was given."""
-    return "uefi" if event.file.endswith(".efi") or "platform=efi" in event.file else "bios"

@@ -1,7 +1,7 @@
-"""Which part of a file an HTTP client wants (RFC 9110 §14), and whether it still is that file.
+"""Which part of a file an HTTP client wants (RFC 9110 §14), and whether it is still that file.
 
-One range at a time: a request for several is answered with the whole file, which RFC 9110 §14.2
-lets a server do, and which spares us the work that such requests are sent to cause.
+One range at a time: a request for several gets the whole file, which RFC 9110 §14.2 allows. That
+way many small ranges cannot be used to overload the server.
 """
 
 import re
@@ -23,16 +23,14 @@ class Part:
     length: int
 
     def content_range(self, size: int) -> str:
-        """The header's value, for a file of `size` bytes."""
         return f"bytes {self.first}-{self.first + self.length - 1}/{size}"
 
 
 @dataclass(frozen=True, slots=True)
 class Unsatisfiable:
-    """Nothing of it lies in the file: 416."""
+    """Outside the file: 416."""
 
     def content_range(self, size: int) -> str:
-        """The header's value, for a file of `size` bytes."""
         return f"bytes */{size}"
 
 
@@ -40,31 +38,24 @@ Extent = Whole | Part | Unsatisfiable
 
 
 def choose(wanted: str | None, if_range: str | None, *, size: int, etag: str) -> Extent:
-    """What to send for a `Range` and an `If-Range` header, None where absent.
+    """What to send for a `Range` and an `If-Range` header, None if absent.
 
-    What is no byte range at all is ignored, as RFC 9110 §14.2 asks. `etag` is strong, in quotes.
+    A Range that is not a byte range is ignored (RFC 9110 §14.2). `etag` is strong, in quotes.
     """
     if wanted is None or (if_range is not None and if_range.strip() != etag):
         return Whole()  # a date in If-Range never matches: we have digests, not dates
     match = _ONE_RANGE.fullmatch(wanted.strip(" \t"))
     if match is None or match[1] == match[2] == "":
         return Whole()
-    if match[1] == "":
-        return _suffix(int(match[2]), size)
+    if match[1] == "":  # the last so many bytes
+        length = min(int(match[2]), size)
+        return Part(size - length, length) if length else Unsatisfiable()
     first, last = int(match[1]), int(match[2]) if match[2] else size - 1
     if match[2] and last < first:
         return Whole()  # malformed, hence ignored
     if first >= size:
         return Unsatisfiable()
     return Part(first, min(last, size - 1) - first + 1)
-
-
-def _suffix(length: int, size: int) -> Extent:
-    """The last `length` bytes."""
-    if length == 0 or size == 0:
-        return Unsatisfiable()
-    length = min(length, size)
-    return Part(size - length, length)
 
 
 def matches(if_none_match: str | None, etag: str) -> bool:

@@ -4,7 +4,7 @@ RFC 9110, RFC 9112. Where the grammar leaves room for two readings (folded lines
 two lengths, a length and an encoding) the request is refused: one reader must never see another
 request than the next one does.
 
-Machines of one make ask in the same words: lines that were read before are remembered.
+Machines of one model send the same lines, so the parsed form of recent lines is cached.
 """
 
 import re
@@ -18,7 +18,7 @@ from netboot.errors import ProtocolError
 
 MAX_HEAD = 8 * 1024
 MAX_FIELDS = 64
-_REMEMBERED = 256  # bytes of a line; longer ones are read each time
+_LONGEST_CACHED = 256  # bytes of a line; longer ones are parsed each time
 _NO_QUERY: Mapping[str, str] = MappingProxyType({})
 
 _LINE = re.compile(rb"([A-Z]{1,20}) ([\x21-\x7e]{1,4096}) HTTP/1\.([01])")
@@ -29,7 +29,7 @@ _ABSOLUTE = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 
 
 class RequestFault(ProtocolError):
-    """A request that we do not read; `status` is what it is answered with."""
+    """A request that we refuse to parse; `status` goes into the answer."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -37,7 +37,7 @@ class RequestFault(ProtocolError):
 
 
 class RequestHead(NamedTuple):
-    """What a request says before its body. Field names are in lower case.
+    """Everything before the body. Field names are in lower case.
 
     `path` is percent-decoded and never empty; it is a name to look up, not a path to follow.
     """
@@ -52,18 +52,15 @@ class RequestHead(NamedTuple):
 
 
 def from_bytes(head: bytes) -> RequestHead:
-    """The request whose head is `head`, up to and with the empty line.
-
-    Raises RequestFault.
-    """
+    """Parse a head that ends with its empty line. Raises RequestFault."""
     if not head.endswith(b"\r\n\r\n"):
         raise RequestFault(400, "the head does not end with an empty line")
     lines = head[:-4].split(b"\r\n")
     first = lines[0]
-    known = _request_line if len(first) <= _REMEMBERED else _request_line.__wrapped__
-    method, target, minor = known(first)
+    read = _request_line if len(first) <= _LONGEST_CACHED else _request_line.__wrapped__
+    method, target, minor = read(first)
     fields = _fields(lines)
-    if minor and "host" not in fields:
+    if minor and "host" not in fields:  # RFC 9112 §3.2: HTTP/1.1 requires it, HTTP/1.0 does not
         raise RequestFault(400, "no Host")
     path, query = target
     keep_alive = _keeps_alive(fields.get("connection", ""), minor)
@@ -84,10 +81,11 @@ def _fields(lines: list[bytes]) -> dict[str, str]:
         raise RequestFault(431, "too many header fields")
     fields: dict[str, str] = {}
     for line in lines[1:]:
-        name, value = _field(line) if len(line) <= _REMEMBERED else _field.__wrapped__(line)
+        name, value = _field(line) if len(line) <= _LONGEST_CACHED else _field.__wrapped__(line)
         if name not in fields:
             fields[name] = value
         elif name in {"host", "content-length", "transfer-encoding"}:
+            # RFC 9112 §3.2 and §6.3: two readers may believe two different ones.
             raise RequestFault(400, f"{name} twice")
         else:
             fields[name] += ", " + value
@@ -117,16 +115,16 @@ def _target(target: str) -> tuple[str, Mapping[str, str]]:
         path = unquote(raw, errors="strict")
         pairs = dict(parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=32))
     except ValueError as error:
-        raise RequestFault(400, "the target is no text") from error
+        raise RequestFault(400, "the request target is not valid text") from error
     if not path.isprintable():
         raise RequestFault(400, "control characters in the target")
     return path, MappingProxyType(pairs)
 
 
 def _length(fields: Mapping[str, str]) -> int:
-    """Bytes of the body; encodings other than plain bytes are not served here."""
+    """Bytes of the body; transfer encodings are not supported here."""
     if "transfer-encoding" in fields:
-        if "content-length" in fields:
+        if "content-length" in fields:  # RFC 9112 §6.1: the mark of request smuggling
             raise RequestFault(400, "a length and a transfer encoding")
         raise RequestFault(501, "transfer encodings are not supported")
     value = fields.get("content-length")

@@ -1,4 +1,4 @@
-"""MAC addresses as people and programs write them, and the one spelling that we keep."""
+"""MAC addresses as people and programs write them, and the one spelling that we store."""
 
 import re
 
@@ -31,5 +31,5 @@ def require_mac(text: str) -> str:
 
 
 def is_mac(text: str) -> bool:
-    """Whether this is a MAC address in the spelling that we keep."""
+    """Whether this is a MAC address in the spelling that we store."""
     return read_mac(text) == text != ""

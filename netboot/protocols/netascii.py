@@ -1,7 +1,7 @@
 """Text as TFTP's netascii mode carries it: LF becomes CR LF, CR becomes CR NUL (RFC 1350 §1).
 
-The encoded text is never held as a whole: its length is counted once, piece by piece, and any
-stretch of it can then be asked for, as a retransmission asks for an earlier block.
+The encoded text is never in memory as a whole: its length is counted once, piece by piece, and
+any part of it can then be read, as a retransmission reads an earlier block.
 """
 
 from bisect import bisect_right

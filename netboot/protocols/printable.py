@@ -1,4 +1,4 @@
-r"""Text that came from outside, made fit for a log line, a page and a terminal."""
+r"""Text from outside, made safe for a log line, a page and a terminal."""
 
 
 def printable(data: bytes) -> str:

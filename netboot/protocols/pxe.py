@@ -1,11 +1,10 @@
-"""What PXE adds to DHCP: whose firmware talks, and how it finds its boot server.
+"""What PXE adds to DHCP: the client's firmware, and how it finds its boot server.
 
 PXE 2.1 §2.2 (option 43 and port 4011), RFC 4578 (options 93, 94, 97) with its errata, IANA's
 "Processor Architecture Types", RFC 3004 (option 77) as iPXE breaks it, and iPXE's own option 175.
 """
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
@@ -21,25 +20,12 @@ HTTP_CLIENT: Final = b"HTTPClient"
 # The sub-options end with an END of their own: edk2 parses without it, some older ROMs do not.
 USE_THIS_FILE: Final = b"\x06\x01\x08\xff"
 
-
-class VendorOption(IntEnum):
-    """Sub-options of option 43 that we read."""
-
-    DISCOVERY_CONTROL = 6
-    BOOT_SERVERS = 8
-    BOOT_MENU = 9
-    BOOT_ITEM = 71
-
-
-class IpxeOption(IntEnum):
-    """Sub-options of option 175 that we read."""
-
-    BUS_ID = 0xB1
-    VERSION = 0xEB
+BUS_ID: Final = 0xB1  # in option 175 (iPXE, src/include/ipxe/dhcp.h)
+_BOOT_ITEM: Final = 71  # in option 43 (PXE 2.1 table 2-1)
 
 
 class ArchitectureType(IntEnum):
-    """Option 93 (IANA; RFC 4578 printed 7 and 9 the wrong way round, its errata turned them)."""
+    """Option 93 (IANA). RFC 4578 was printed with 7 and 9 exchanged; its errata correct that."""
 
     X86_BIOS = 0
     NEC_PC98 = 1
@@ -85,16 +71,8 @@ class ArchitectureType(IntEnum):
     ARM_RPI_BOOT = 41
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkInterface:
-    """Option 94: the version of the firmware's network interface, `UNDI 3.16`."""
-
-    major: int
-    minor: int
-
-
 def architecture_codes(value: bytes) -> tuple[int, ...]:
-    """The codes of option 93, a list of 16-bit numbers; nothing where it is odd or empty."""
+    """The codes of option 93, a list of 16-bit numbers; none if its length is odd or 0."""
     if not value or len(value) % 2:
         return ()
     return struct.unpack(f">{len(value) // 2}H", value)
@@ -107,20 +85,15 @@ def architecture_in_class(vendor_class: bytes) -> int | None:
     return int(digits) if mark and len(digits) == 5 and digits.isdigit() else None
 
 
-def network_interface(value: bytes) -> NetworkInterface | None:
-    """Option 94, or None where it is not a UNDI's three bytes."""
-    return NetworkInterface(value[1], value[2]) if len(value) == 3 and value[0] == 1 else None
-
-
 _AS_SENT, _AS_PRINTED = struct.Struct("<xIHH8s"), struct.Struct(">IHH8s")
 _NEVER_SET: Final = frozenset({bytes(16), b"\xff" * 16})
 
 
 def machine_id(value: bytes) -> str:
-    """Option 97 as the SMBIOS UUID that the machine's maker prints, or "".
+    """Option 97 as the SMBIOS UUID that the manufacturer prints, or "".
 
-    17 bytes, the first 0. The three leading fields are little-endian, as they lie in SMBIOS:
-    edk2 and iPXE both send them so. Zeros and ones mean that the maker never set it.
+    17 bytes, the first 0 (RFC 4578 §2.3). The three leading fields are little-endian, as in
+    SMBIOS: edk2 and iPXE both send them so. All zeros or ones: the manufacturer never set it.
     """
     if len(value) != 17 or value[0] or value[1:] in _NEVER_SET:
         return ""
@@ -145,7 +118,7 @@ def user_classes(value: bytes) -> tuple[bytes, ...]:
 
 
 def ipxe_options(value: bytes) -> dict[int, bytes]:
-    """The sub-options of option 175; none where they cannot be read."""
+    """The sub-options of option 175; none if they are malformed."""
     try:
         return decode_options(value)
     except ProtocolError:
@@ -153,16 +126,16 @@ def ipxe_options(value: bytes) -> dict[int, bytes]:
 
 
 def pci_id(bus_id: bytes) -> str:
-    """The bus-id of iPXE as `8086:100e`, or "" where the card is not on a PCI bus (type 1)."""
+    """The bus-id of iPXE as `8086:100e`, or "" if the card is not on a PCI bus (type 1)."""
     if len(bus_id) != 5 or bus_id[0] != 1:
         return ""
     return f"{bus_id[1:3].hex()}:{bus_id[3:5].hex()}"
 
 
 def boot_item(value: bytes) -> tuple[int, int] | None:
-    """Type and layer of the boot server that a client asks for in option 43, or None."""
+    """Type and layer of the boot server that a client requests in option 43, or None."""
     try:
-        item = decode_options(value).get(VendorOption.BOOT_ITEM, b"")
+        item = decode_options(value).get(_BOOT_ITEM, b"")
     except ProtocolError:
         return None
     return struct.unpack(">HH", item) if len(item) == 4 else None
@@ -170,4 +143,4 @@ def boot_item(value: bytes) -> tuple[int, int] | None:
 
 def encode_boot_item(item: tuple[int, int]) -> bytes:
     """Option 43 that answers `boot_item`."""
-    return struct.pack(">BBHHB", VendorOption.BOOT_ITEM, 4, *item, 255)
+    return struct.pack(">BBHHB", _BOOT_ITEM, 4, *item, 255)

@@ -1,8 +1,8 @@
-"""How long to wait for an answer: learnt from the answers that came.
+"""How long to wait for an answer, learnt from the answers so far.
 
-RFC 6298 with a floor of our own in place of its second, RFC 1123 §4.2.3.2 (a TFTP timeout must
-adapt), and Karn's rule: what went out twice measures nothing, and until something can be measured
-again the waits grow.
+RFC 6298 with a floor of our own instead of its one second, RFC 1123 §4.2.3.2 (a TFTP timeout must
+adapt), and Karn's rule: a packet that went out twice measures nothing, and the waits grow until
+something can be measured again.
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ _MOST_STRAIN = 16
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """All waits, in seconds; counts of sends.
+    """All waits in seconds, and how often we send.
 
-    Before the first valid ACK we do not know who asks: few sends, no measured time. After it,
+    Before the first valid ACK the address may be forged: few sends, no measured time. After it,
     the timeout follows the round trip between `floor` and `ceiling` (or the negotiated timeout).
     """
 
@@ -30,7 +30,7 @@ class Timing:
     patience: float = 30.0
     lifetime: float = 600.0
     slowest: float = 16 * 1024.0
-    """Bytes a second under which a transfer is not worth its place, once `lifetime` is over."""
+    """Bytes a second below which a transfer is ended once `lifetime` is over."""
 
 
 class RoundTrip:
@@ -48,10 +48,10 @@ class RoundTrip:
         self.strain = 0  # timeouts since a round trip could be measured
 
     def measure(self, trip: float) -> None:
-        """Fold in a round trip of something that went out once.
+        """Fold in the round trip of a packet that went out once.
 
-        A client whose ACK was lost sends it again after a second of its own: one such answer says
-        nothing of the path. What is much longer than known counts in part; if it lasts, it adds up.
+        A client whose ACK was lost repeats it after about a second: one such answer says nothing
+        about the path. So a much longer trip counts only in part; if it persists, it adds up.
         """
         if self.smoothed:
             believed = min(trip, 2 * self.smoothed + _SURPRISE)
@@ -66,27 +66,27 @@ class RoundTrip:
         self._timeout = max(self._timing.floor, self.smoothed + 4 * self._variation + 0.03)
 
     def answered_again(self, trip: float) -> None:
-        """An answer came so long after something went out once more.
+        """An answer came `trip` seconds after we sent a packet again.
 
-        If that is about the quickest round trip, it answers what was sent last: the path loses
-        packets, but is not slower than we know. Otherwise the first copy was answered late.
+        If that is about the quickest round trip, it answers the last copy: the path loses packets
+        but is not slower than measured. Otherwise it answers the first copy, late.
         """
         if self.smoothed and trip <= max(_MOMENT, 2 * self.quickest):
             self.strain = 0
 
     def timed_out(self) -> None:
-        """No answer came: what follows has to wait longer."""
+        """No answer came: the next waits are longer."""
         self.strain = min(self.strain + 1, _MOST_STRAIN)
 
     def resend_after(self) -> float:
-        """How long we wait before all that is in flight goes again."""
+        """How long to wait before sending everything in flight again."""
         return min(self._timeout * (1 << self.strain), self._ceiling)
 
     def probe_after(self) -> float:
-        """How long a window may be silent before its last block goes again."""
+        """How long a window may be silent before its last block is sent again."""
         wait = max(self._timing.probe_floor, 2 * self.smoothed + 4 * self._variation)
         return min(wait * (1 << self.strain), self.resend_after())
 
     def moment(self) -> float:
-        """How late a packet that others overtook may be, on a path that reorders."""
+        """How late a reordered packet may be."""
         return max(_MOMENT, self.smoothed + 2 * self._variation)

@@ -12,11 +12,11 @@ from netboot.errors import ProtocolError
 from netboot.protocols.printable import printable
 
 MAX_REQUEST = 1024
-"""Bytes of a request that we look at. RFC 2347 allows 512; some firmware is more generous."""
+"""Bytes of a request. RFC 2347 allows 512; some firmware sends more."""
 
 MAX_OPTIONS = 8
 MAX_OPTION = 64
-"""Bytes of an option's name and value together; longer ones are left out as if unknown."""
+"""Bytes of an option's name and value together; a longer one counts as unknown."""
 
 MAX_ERROR_TEXT = 64
 
@@ -60,7 +60,7 @@ class ReadRequest:
 
 @dataclass(frozen=True, slots=True)
 class WriteRequest:
-    """A client wants to store a file; we never let it."""
+    """A client wants to store a file; we always refuse."""
 
     name: bytes
     mode: str = "octet"
@@ -78,34 +78,34 @@ class Data:
     payload: bytes
 
     def __bytes__(self) -> bytes:
-        return data_header(self.block) + self.payload
+        return _numbered(Opcode.DATA, self.block) + self.payload
 
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """All blocks up to `block` (modulo 2^16) have come."""
+    """The client has all blocks up to `block` (modulo 2^16)."""
 
     block: int
 
     def __bytes__(self) -> bytes:
-        return Opcode.ACK.to_bytes(2, "big") + (self.block & 0xFFFF).to_bytes(2, "big")
+        return _numbered(Opcode.ACK, self.block)
 
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """The end of a transfer, for a reason. Never acknowledged."""
+    """The end of a transfer, with a reason. Never acknowledged (RFC 1350 §7)."""
 
     code: int
     message: str = ""
 
     def __bytes__(self) -> bytes:
         text = self.message.encode("ascii", "replace").replace(b"\0", b"?")[:MAX_ERROR_TEXT]
-        return Opcode.ERROR.to_bytes(2, "big") + self.code.to_bytes(2, "big") + text + b"\0"
+        return _numbered(Opcode.ERROR, self.code) + text + b"\0"
 
 
 @dataclass(frozen=True, slots=True)
 class OptionAck:
-    """The options that the server takes, with the values that hold."""
+    """The options that the server accepts, with their final values."""
 
     options: Mapping[str, bytes]
 
@@ -117,10 +117,7 @@ Packet = ReadRequest | WriteRequest | Data | Ack | Error | OptionAck
 
 
 def from_bytes(packet: bytes) -> Packet:
-    """The packet that these bytes are.
-
-    Raises ProtocolError for anything that is not TFTP.
-    """
+    """Parse any packet. Raises ProtocolError for anything that is not TFTP."""
     if len(packet) < 4:
         raise ProtocolError(f"a TFTP packet has at least 4 bytes, this one {len(packet)}")
     opcode, number = int.from_bytes(packet[:2], "big"), int.from_bytes(packet[2:4], "big")
@@ -134,15 +131,14 @@ def from_bytes(packet: bytes) -> Packet:
         case Opcode.ACK:
             return Ack(number)
         case Opcode.ERROR:
-            return Error(number, _error_text(packet[4:]))
+            return Error(number, printable(packet[4:].split(b"\0", 1)[0][:MAX_ERROR_TEXT]))
         case Opcode.OPTION_ACK:
             return OptionAck(_options(packet[2:].split(b"\0")))
     raise ProtocolError(f"TFTP has no packet type {opcode}")
 
 
-def data_header(block: int) -> bytes:
-    """The four bytes before a block's payload."""
-    return Opcode.DATA.to_bytes(2, "big") + (block & 0xFFFF).to_bytes(2, "big")
+def _numbered(opcode: Opcode, number: int) -> bytes:
+    return opcode.to_bytes(2, "big") + (number & 0xFFFF).to_bytes(2, "big")
 
 
 def _split_request(packet: bytes) -> tuple[bytes, str, dict[str, bytes]]:
@@ -156,10 +152,10 @@ def _split_request(packet: bytes) -> tuple[bytes, str, dict[str, bytes]]:
 
 
 def _options(fields: list[bytes]) -> dict[str, bytes]:
-    """Name and value in turn, the last field being what follows the last zero byte.
+    """Name and value in turn; the last field is the rest after the last zero byte.
 
-    The first of several with one name wins; what has no value, is too long or comes after
-    the eighth is left out, for an option that we do not take is simply not acknowledged.
+    Of several options with one name the first wins. An option without a value, a long one and
+    all after the eighth are left out: an option that we do not accept is not acknowledged.
     """
     found: dict[str, bytes] = {}
     for name, value in zip(fields[0:-1:2], fields[1:-1:2], strict=False):
@@ -168,10 +164,6 @@ def _options(fields: list[bytes]) -> dict[str, bytes]:
         if name and len(name) + len(value) <= MAX_OPTION:
             found.setdefault(name.decode("ascii", "replace").lower(), value)
     return found
-
-
-def _error_text(field_and_rest: bytes) -> str:
-    return printable(field_and_rest.split(b"\0", 1)[0][:MAX_ERROR_TEXT])
 
 
 def _request(opcode: Opcode, name: bytes, mode: str, options: Mapping[str, bytes]) -> bytes:

@@ -1,22 +1,22 @@
-"""One TFTP read transfer, from the server's side, as a machine that owns no socket.
+"""One TFTP read transfer, from the server's side, as a state machine that owns no socket.
 
 RFC 1350, RFC 2347, RFC 7440; RFC 1123 §4.2.3.1 (Sorcerer's Apprentice) and §4.2.3.2 (adaptive
-timeout). The machine is handed packets and times, and answers with what to send next:
+timeout). It takes packets and times, and returns what to send next:
 
     start(now)  receive(packet, now)  tick(now)  gone(now)   ->  Action | None
-    deadline    when `tick` wants to be called, if nothing comes before
-    outcome     None while it goes on
+    deadline    when to call `tick`, if nothing comes before
+    outcome     None while the transfer runs
 
 Blocks are counted from 1 without end; only the wire sees them modulo 2^16.
 
-How losses are mended, in the order in which they cost:
-* an ACK inside the window says where the gap is: go back there at once (RFC 7440 §4). Where that
-  proved wrong, the path repeats or reorders packets: from then on, wait a moment before;
-* an ACK that repeats what we know may mean that a window's first block was lost: go back once per
-  window, unless the ACK came too early to be an answer, or answers a repetition of ours;
-* silence: first the last block alone, whose ACK tells what is missing; then the whole window,
+How losses are repaired, cheapest first:
+* an ACK inside the window says where the gap is: go back there at once (RFC 7440 §4). If that
+  proved wrong, the path repeats or reorders packets: wait a moment first for the rest of the file;
+* a repeated ACK may mean that the first block of a window was lost: go back once per window,
+  unless the ACK came too early to be an answer, or answers a repetition of ours;
+* silence: first the last block alone, since its ACK shows what is missing; then the whole window,
   ever more slowly.
-A repeated ACK in lockstep (window 1) is never answered: that is the Apprentice's broom.
+A repeated ACK in lockstep (window 1) is never answered: that would be the Sorcerer's Apprentice.
 """
 
 from dataclasses import dataclass
@@ -36,28 +36,15 @@ class SendOptionAck:
     """Send the OACK with the accepted options."""
 
 
+@dataclass(slots=True)
 class SendBlocks:
     """Send `count` blocks from `first` on.
 
-    Not frozen, and a transfer may hand out the same one again: carry it out before the next call.
+    Not frozen: a transfer reuses the object, so carry it out before the next call.
     """
 
-    __slots__ = ("count", "first")
-
-    def __init__(self, first: int, count: int) -> None:
-        self.first = first
-        self.count = count
-
-    def __repr__(self) -> str:
-        return f"SendBlocks({self.first}, {self.count})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, SendBlocks) and (self.first, self.count) == (
-            other.first,
-            other.count,
-        )
-
-    __hash__ = None  # type: ignore[assignment]
+    first: int
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +56,12 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """The client only wanted the size: an ERROR in answer to our OACK."""
+    """The client only wanted the size: it answered our OACK with an ERROR."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The transfer did not reach its end; `reason` in plain words."""
+    """The transfer did not reach its end."""
 
     reason: str
 
@@ -128,15 +115,15 @@ class ReadTransfer:
         self._timing = timing or Timing()
         self._window = 1 if terms.variable_window else terms.window
         self._awaits_option_ack = bool(terms.accepted)
-        self._top = 0
-        self._tries = 0
+        self._top = 0  # the highest block ever sent
+        self._tries = 0  # sends into the present silence
         self._asked_at = self._flight_at = self._spoke_at = 0.0
-        self._pure_flight = True  # nothing of it was sent before: its round trip may be measured
+        self._pure_flight = True  # no block of it was sent twice: its round trip can be measured
         self._trip = RoundTrip(self._timing, terms.timeout or self._timing.ceiling)
-        self._awaited: bytes | None = None  # the ACK that may take the short way
+        self._awaited: bytes | None = None  # the ACK that `receive` handles without further checks
         self._blocks = SendBlocks(0, 0)
         self._wait = self._measure_at = 0.0
-        self._quiet_until = 0  # up to here a repeated ACK may answer a repetition of ours
+        self._quiet_until = 0  # up to this block a repeated ACK may answer a repetition of ours
         self._went_back_at = 0.0
         self._went_back_from = 0
         self._sceptical = self._gap_suspected = False
@@ -150,20 +137,20 @@ class ReadTransfer:
         return self._send(1, 1)
 
     def repeat(self) -> Action | None:
-        """The client sent its request again: the first answer again, if it still is the turn."""
+        """The client repeated its request: repeat the first answer, unless it was confirmed."""
         if self.validated or self.outcome:
             return None
         self._pure_flight = False
         self._awaited = None
-        self._quiet_until = self._window  # two OACKs bring two ACKs
+        self._quiet_until = self._window  # two OACKs cause two ACKs
         return SendOptionAck() if self._awaits_option_ack else self._send(1, 1)
 
     def receive(self, packet: bytes, now: float) -> Action | None:
-        """What to do about a packet from the client; None is nothing."""
+        """What to do about a packet from the client."""
         if packet != self._awaited:
             return self._receive_unawaited(packet, now)
-        # The common case, on which every byte's cost depends: all that was in flight has come,
-        # nothing of it had to go twice, and more is to be sent.
+        # The common case, which decides the cost of every byte: the whole flight has arrived,
+        # no block of it was sent twice, and there is more to send.
         start = self.acknowledged = self.sent
         end = start + self._window
         if end < self.last:
@@ -183,7 +170,6 @@ class ReadTransfer:
         return action
 
     def _receive_unawaited(self, packet: bytes, now: float) -> Action | None:
-        """Anything but simply the next ACK."""
         if len(packet) < 4 or packet[1] != _ACK or packet[0]:
             return self._receive_other(packet)
         wire = packet[2] << 8 | packet[3]
@@ -193,7 +179,7 @@ class ReadTransfer:
             return None if wire else self._agreed(packet, now)
         block = self.acknowledged + (wire - self.acknowledged & 0xFFFF)
         if block > self._top:
-            return None  # of the past, or never sent
+            return None  # old, or a block that was never sent
         if block == self.acknowledged:
             return self._receive_again(now)
         if self._pure_flight and block == self.sent:
@@ -207,7 +193,7 @@ class ReadTransfer:
         return action
 
     def tick(self, now: float) -> Action | None:
-        """What to do as time has passed; call when `deadline` has come."""
+        """What to do at `deadline`."""
         if now < self.deadline or self.outcome:
             return None
         self._awaited = None
@@ -215,12 +201,13 @@ class ReadTransfer:
             return self._tick_unvalidated(now)
         if self._tries and now - self._flight_at >= self._timing.patience:
             return self._end(Failed(f"the client fell silent for {self._timing.patience:.0f} s"))
-        if self._expired(now):
+        size = self.last * self.terms.block_size
+        if now - self._asked_at >= max(self._timing.lifetime, size / self._timing.slowest):
             return self._end(Failed("the client was too slow for too long"))
         return self._break_silence(now)
 
     def gone(self, now: float) -> Action:
-        """The client's port was closed (ICMP); after the last block that is a usual farewell."""
+        """The client closed its port (ICMP); PXE ROMs do so after the last block."""
         del now
         if self._is_size_probe():
             return self._end(Probed())
@@ -229,7 +216,7 @@ class ReadTransfer:
         return self._end(Failed("the client closed its port"))
 
     def _agreed(self, packet: bytes, now: float) -> Action | None:
-        """ACK 0 in answer to the OACK (RFC 2347): the first window may go."""
+        """ACK 0 in answer to the OACK (RFC 2347): send the first window."""
         self._awaits_option_ack = False
         self._trip.quickest = now - self._flight_at
         if self._pure_flight:
@@ -241,7 +228,7 @@ class ReadTransfer:
         return action
 
     def _advance(self, block: int, now: float) -> Action | None:
-        """All blocks up to `block` have come: send the next window."""
+        """The client has all blocks up to `block`: send the next window."""
         self.acknowledged = block
         self.validated = True
         self._tries = 0
@@ -258,9 +245,9 @@ class ReadTransfer:
         return self._send(block + 1, min(block + self._window, self.last))
 
     def _mind_gap(self, block: int, now: float) -> Action | None:
-        """The client says inside a window how far it has come: what follows is lost, or late."""
+        """An ACK inside the window (RFC 7440 §4): the following blocks are lost, or late."""
         end = min(block + self._window, self.last)
-        self._quiet_until = self._top + self._window  # of what is in flight come repeated ACKs
+        self._quiet_until = self._top + self._window  # blocks in flight cause repeated ACKs
         if not self._sceptical:
             self._went_back_at, self._went_back_from = now, self._top
             self.deadline = now + self._trip.probe_after()
@@ -270,14 +257,14 @@ class ReadTransfer:
         return self._send(self._top + 1, end) if end > self._top else None
 
     def _judge_going_back(self, block: int, now: float) -> None:
-        """Going back was wrong if what we thought lost is acknowledged before it can have come."""
+        """Going back was wrong if the ACK came sooner than the repeated blocks can have arrived."""
         if now - self._went_back_at < 0.75 * self._trip.quickest and block <= self._went_back_from:
             self._sceptical = True
         self._went_back_at = 0.0
 
     def _receive_again(self, now: float) -> Action | None:
-        """An ACK for what we know to have come: a window's first block may be lost."""
-        if self._tries:  # we spoke into silence, and he is there: speak again, but not at once
+        """A repeated ACK: the first block of a window may be lost."""
+        if self._tries:  # an answer to our repetition: the client is alive, so retry sooner
             self._tries = 1
             self._trip.strain = 0
             self.deadline = min(self.deadline, now + self._trip.resend_after())
@@ -295,7 +282,7 @@ class ReadTransfer:
         return self._send(self.acknowledged + 1, self.sent)
 
     def _await(self) -> None:
-        """Have the ACK of the whole flight take the short way, if it will be that simple."""
+        """Let `receive` take its short way for the next ACK, if that can be the common case."""
         simple = (
             self._pure_flight
             and not self._tries
@@ -309,7 +296,7 @@ class ReadTransfer:
         self._awaited = _ack(_ACK, self.sent & 0xFFFF) if simple else None
 
     def _receive_other(self, packet: bytes) -> Action | None:
-        """Neither an ACK nor wanted. An ERROR ends the transfer, the rest is ignored."""
+        """An ERROR ends the transfer; anything else is ignored."""
         if len(packet) < 4 or packet[0] or packet[1] != 5 or self.outcome:
             return None
         if self._is_size_probe():
@@ -331,8 +318,8 @@ class ReadTransfer:
         return self.repeat()
 
     def _break_silence(self, now: float) -> Action | None:
-        """First the flight's last block alone, then all of it, and at last nothing more."""
-        if self._gap_suspected:  # the moment is over: what was late is lost
+        """First the last block in flight alone, then all of them, in the end no more."""
+        if self._gap_suspected:  # the moment is over: the late blocks are lost
             self._gap_suspected = False
             self.deadline = now + self._trip.resend_after()
             return self._send(self.acknowledged + 1, self.sent)
@@ -351,7 +338,7 @@ class ReadTransfer:
         return self._send(self.acknowledged + 1, self.sent)
 
     def _send(self, first: int, end: int) -> SendBlocks:
-        """Blocks `first` to `end`, which is in flight from now on."""
+        """Send blocks `first` to `end`; they are in flight now."""
         if first > self._top:
             self._pure_flight = True
             self._top = end
@@ -372,20 +359,17 @@ class ReadTransfer:
         self._wait = self._silence()
 
     def _silence(self) -> float:
-        """How long after a flight we speak again, if nothing comes."""
+        """How long to wait for an answer to a flight."""
         return self._trip.resend_after() if self._window == 1 else self._trip.probe_after()
 
     def _is_size_probe(self) -> bool:
-        """Whether the client has our OACK with the file's size, and may have wanted no more."""
+        """Whether an ERROR now only ends a probe for the size.
+
+        EDK2 (ERROR 8) and Microsoft's boot manager (ERROR 0) answer the OACK so, then ask again.
+        """
         return self._awaits_option_ack and "tsize" in self.terms.accepted
 
     def _follow_window(self, packet: bytes) -> None:
-        """Microsoft's fifth byte of an ACK: how many blocks the client wants next."""
+        """Microsoft's fifth byte of an ACK (`msftwindow`): the size of the next window."""
         if len(packet) > 4 and packet[4]:
             self._window = min(packet[4], self.terms.window)
-
-    def _expired(self, now: float) -> bool:
-        """Whether the transfer holds its place for longer than its size is worth."""
-        total = self.last * self.terms.block_size
-        allowed = max(self._timing.lifetime, total / self._timing.slowest)
-        return now - self._asked_at >= allowed

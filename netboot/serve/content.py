@@ -1,7 +1,7 @@
-"""The bytes of one file while daemons hand them out: a view for TFTP, a descriptor for sendfile.
+"""The bytes of one file while daemons send it: a view for TFTP, a descriptor for sendfile.
 
-Law: content never changes. What a transfer opened at its start is what it sends to its end,
-whatever is published meanwhile.
+Law: content never changes. A transfer sends the file that it opened at its start, even if another
+version is published meanwhile.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from netboot.boot.files.names import ContentRef
 class Content(Protocol):
     """An open file of a version; `close` once for every open.
 
-    Opens of the same digest may share one mapping: whoever hands contents out counts references.
+    Opens of the same digest may share one mapping, whose owner counts the references.
     """
 
     @property
@@ -27,14 +27,10 @@ class Content(Protocol):
         ...
 
     @property
-    def size(self) -> int:
-        """Bytes in the file."""
-        ...
+    def size(self) -> int: ...
 
-    def close(self) -> None:
-        """Give back this reference."""
-        ...
+    def close(self) -> None: ...
 
 
 OpenContent = Callable[[ContentRef], Content]
-"""Open what a name means. Raises ContentFault when we do not hold what we should."""
+"""Open a file. Raises ContentFault if the stored bytes are missing or damaged."""

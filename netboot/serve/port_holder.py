@@ -1,4 +1,4 @@
-"""Who holds a port: the answer that a person needs when ours is taken.
+"""Which program holds a port: what an administrator needs when ours is taken.
 
 Reads /proc/net/{udp,tcp} for the socket's inode, then looks which process has it open.
 """
@@ -11,12 +11,12 @@ _TCP_LISTEN = "0A"
 
 
 def who_holds(port: int, *, protocol: Literal["udp", "tcp"], address: str = "") -> str:
-    """The program on `port`, as `dnsmasq (process 812)`, or words that say we cannot tell."""
+    """The program on `port`, as `dnsmasq (process 812)`, or "another program" if it is hidden."""
     return _holder(_socket_inodes(port, protocol, address))
 
 
 def holder_of(port: int, *, protocol: Literal["udp", "tcp"]) -> str:
-    """The program on `port` as `who_holds` names it, or "" where nobody is there."""
+    """The program on `port` as `who_holds` names it, or "" if the port is free."""
     inodes = _socket_inodes(port, protocol, "")
     return _holder(inodes) if inodes else ""
 
@@ -26,10 +26,10 @@ def _holder(inodes: set[str]) -> str:
         try:
             target = str(link.readlink())
         except OSError:
-            continue  # the process ended, or is not ours to look into
+            continue  # the process has ended, or belongs to another user
         if target.startswith("socket:[") and target[8:-1] in inodes:
             return _program(link.parent.parent)
-    return "another program (which one, only root can see)"
+    return "another program (only root can see which one)"
 
 
 def _socket_inodes(port: int, protocol: str, address: str) -> set[str]:
@@ -53,5 +53,5 @@ def _program(process: Path) -> str:
     try:
         name = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
-        name = "a program that just ended"
+        name = "a program that has just ended"
     return f"{name} (process {process.name})"

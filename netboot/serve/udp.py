@@ -1,10 +1,10 @@
-"""One event loop for the daemons, and UDP sockets that say who is in the way.
+"""One event loop for the daemons, and UDP sockets whose errors name the program in the way.
 
-The loop is epoll, one-shot timers and nothing else: a daemon's packets are answered in the order
-in which they came, by plain function calls, each handed the monotonic time of its wake-up.
+The loop is epoll and one-shot timers: packets are answered in the order of arrival by plain
+function calls, each with the monotonic time of its wake-up.
 
-A round may first hear what has come and then speak (`after_round`): work of one kind in a row finds
-its code and data still in the processor's caches, and packets that leave in quick succession wake
+A round may read everything first and answer afterwards (`after_round`): work of one kind in a row
+finds its code and data in the processor's caches, and packets that leave in quick succession wake
 their receivers less often.
 """
 
@@ -19,6 +19,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 from itertools import count
+from typing import Literal
 
 from netboot.errors import InvalidInput, NotPermitted, PortTaken
 from netboot.serve.port_holder import who_holds
@@ -26,8 +27,8 @@ from netboot.serve.port_holder import who_holds
 Ready = Callable[[float], None]
 
 _EVENTS_PER_WAKE = 16
-"""So few are heard before they are answered: what belongs to a hundred of them is pushed out of the
-processor's caches between the one and the other, which was measured to cost a tenth."""
+"""Sockets read before the first answer. The data of a hundred would leave the processor's caches
+in between, which costs a tenth (measured)."""
 
 _FAILURES_IN_A_ROW = 100
 
@@ -46,7 +47,7 @@ class Loop:
         self._asked: deque[Ready] = deque()
         self._afterwards: list[Ready] = []
         self.after_round: Callable[[Ready], None] = self._afterwards.append
-        """Have `call(now)` called once everybody who is ready in this round has been heard."""
+        """Have `call(now)` called when all ready sockets of this round have been read."""
         self.add_reader(self._bell, self._rung)
 
     def add_reader(self, fd: int, ready: Ready) -> None:
@@ -62,12 +63,12 @@ class Loop:
         self._readers[fd] = ready
 
     def remove_reader(self, fd: int) -> None:
-        """Forget `fd`; call before closing it. Unknown descriptors are fine."""
+        """Forget `fd`; call before closing it. Unknown descriptors are ignored."""
         if self._readers.pop(fd, None) is not None:
             self._epoll.unregister(fd)
 
     def at(self, when: float, call: Ready) -> None:
-        """Call `call(now)` once, as soon as `when` has come. There is no cancelling: look again."""
+        """Call `call(now)` once, at `when`. It cannot be cancelled: check again when called."""
         heapq.heappush(self._timers, (when, next(self._order), call))
 
     def soon(self, call: Ready) -> None:
@@ -76,7 +77,7 @@ class Loop:
         os.eventfd_write(self._bell, 1)
 
     def every(self, seconds: float, call: Ready) -> None:
-        """Call `call(now)` every so many seconds, first after `seconds`."""
+        """Call `call(now)` every `seconds`, not at once."""
 
         def again(now: float) -> None:
             self.at(now + seconds, again)
@@ -85,10 +86,10 @@ class Loop:
         self.at(time.monotonic() + seconds, again)
 
     def run(self) -> None:
-        """Serve until `stop`. A callback that fails shows its traceback and the loop goes on.
+        """Serve until `stop`. A callback that fails prints its traceback and the loop continues.
 
-        Raises the callback's own error when 100 fail in a row: then nothing is served any more,
-        and whoever supervises us should start afresh.
+        Raises the callback's error when 100 fail in a row: then nothing works any more, and the
+        supervisor should restart the process.
         """
         poll, readers = self._epoll.poll, self._readers
         now = time.monotonic()
@@ -117,7 +118,7 @@ class Loop:
         os.eventfd_write(self._bell, 1)
 
     def close(self) -> None:
-        """Give back the loop's own descriptors; the readers' stay their owners'."""
+        """Close the loop's own descriptors; its owner closes the readers' sockets."""
         self._epoll.close()
         os.close(self._bell)
 
@@ -127,10 +128,8 @@ class Loop:
             self._guarded(self._asked.popleft(), now)
 
     def _patience(self, now: float) -> float | None:
-        """How long nothing is due, in seconds; None is for ever. `now` may be a little old."""
-        if not self._timers:
-            return None
-        return max(0.0, self._timers[0][0] - now)
+        """Seconds until the next timer; None without one. `now` may be a little old."""
+        return max(0.0, self._timers[0][0] - now) if self._timers else None
 
     def _call_timers(self, now: float) -> None:
         timers = self._timers
@@ -155,7 +154,7 @@ class Loop:
             self._failures = 0
 
     def _failed(self) -> None:
-        """Show what went wrong; raise it when nothing but failures comes."""
+        """Print the error; raise it after too many in a row."""
         self._failures += 1
         if self._failures >= _FAILURES_IN_A_ROW:
             raise  # noqa: PLE0704 - called while an exception is handled
@@ -172,7 +171,7 @@ def open_udp(
 ) -> socket.socket:
     """A bound, non-blocking IPv4 socket; `address` "" or "0.0.0.0" is every address.
 
-    Raises PortTaken, naming who holds the port, NotPermitted or InvalidInput, each with a hint.
+    Raises PortTaken, which names the other program, NotPermitted or InvalidInput, with hints.
     """
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     try:
@@ -190,32 +189,27 @@ def open_udp(
 
 
 def explain_bind(
-    error: OSError, address: str, port: int, *, protocol: str, interface: str = ""
+    error: OSError,
+    address: str,
+    port: int,
+    *,
+    protocol: Literal["udp", "tcp"],
+    interface: str = "",
 ) -> Exception:
-    """What the system's refusal to bind means for the operator, with a hint."""
+    """The system's refusal to bind as a fault with a hint."""
     place = f"{protocol.upper()} port {port}" + (f" of {address}" if address else "")
     match error.errno:
         case errno.EADDRINUSE:
-            holder = who_holds(
-                port, protocol="tcp" if protocol == "tcp" else "udp", address=address
-            )
-            return PortTaken(
-                f"{place} is taken by {holder}",
-                hint="Stop that program, or give netboot another address or port.",
-            )
+            holder = who_holds(port, protocol=protocol, address=address)
+            hint = "Stop that program, or give netboot another address or port."
+            return PortTaken(f"{place} is taken by {holder}", hint=hint)
         case errno.EACCES | errno.EPERM:
-            return NotPermitted(
-                f"the system does not let us open {place}",
-                hint="Run as root, or grant CAP_NET_BIND_SERVICE (and CAP_NET_RAW for an"
-                " interface).",
-            )
+            hint = "Run as root, or grant CAP_NET_BIND_SERVICE (and CAP_NET_RAW for an interface)."
+            return NotPermitted(f"the system does not allow opening {place}", hint=hint)
         case errno.EADDRNOTAVAIL:
-            return InvalidInput(
-                f"this machine has no address {address}",
-                hint="`ip -4 address` lists those it has.",
-            )
+            hint = "`ip -4 address` lists the addresses of this server."
+            return InvalidInput(f"this server has no address {address}", hint=hint)
         case errno.ENODEV:
-            return InvalidInput(
-                f"there is no network interface {interface!r}", hint="`ip link` lists them."
-            )
+            message = f"there is no network interface {interface!r}"
+            return InvalidInput(message, hint="`ip link` lists the interfaces.")
     return error

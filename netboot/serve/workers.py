@@ -1,9 +1,9 @@
-"""Several processes that serve one port: past one core's worth, the kernel spreads clients.
+"""Several processes that serve one port; the kernel distributes the clients.
 
-Each worker opens its own sockets with SO_REUSEPORT, has its own loop and its share of the limits
-(`TftpLimits.share`, `HttpLimits.share`); nothing is shared but the page cache. TFTP clients are
-spread by their address (`steering`), so that limits for one address hold as in one process. A
-worker that dies is replaced; when the parent goes, they go.
+Each worker opens its own sockets with SO_REUSEPORT and has its own loop and its share of the
+limits (`TftpLimits.share`, `HttpLimits.share`); only the page cache is shared. TFTP clients are
+distributed by their address (`steering`), so that limits for one address hold as in one process.
+A worker that dies is replaced; all end with their parent.
 """
 
 import ctypes
@@ -14,12 +14,12 @@ import time
 import traceback
 from collections.abc import Callable
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 _SOONEST = 1.0
 
 
 class Workers:
-    """Forked processes, each running `serve(index)` until told to stop."""
+    """Forked processes, each running `serve(index)` until SIGTERM."""
 
     def __init__(self, count: int, serve: Callable[[int], None]) -> None:
         """Start `count` workers. Call before any thread is started: they are forked.
@@ -35,14 +35,11 @@ class Workers:
 
     @property
     def pids(self) -> list[int]:
-        """The workers that run, in the order of their indexes."""
+        """The running workers, in the order of their indexes."""
         return sorted(self._index, key=self._index.__getitem__)
 
     def check(self, now: float) -> None:
-        """Replace workers that have died; call every second or so (`Loop.every`).
-
-        One that ended right after its start has to wait a little before the next try.
-        """
+        """Replace workers that have died, each at most once a second; call with `Loop.every`."""
         for pid in list(self._index):
             if os.waitpid(pid, os.WNOHANG)[0]:
                 self._due[self._index.pop(pid)] = self._started.pop(pid) + _SOONEST
@@ -52,7 +49,7 @@ class Workers:
                 self._start(index)
 
     def stop(self) -> None:
-        """Ask all to end, and wait until they have."""
+        """End all workers and wait for them."""
         for pid in self._index:
             os.kill(pid, signal.SIGTERM)
         for pid in list(self._index):
@@ -76,10 +73,10 @@ class Workers:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
-            return 0  # it ended before we could ask to be told
+            return 0  # the parent ended before prctl could ask for its signal
         try:
             self._serve(index)
-        except Exception:  # noqa: BLE001 - the end of this process: say why
+        except Exception:  # noqa: BLE001 - this process ends: print why
             traceback.print_exc()
             return 1
         return 0

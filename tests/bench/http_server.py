@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from netboot.boot.files.names import ContentRef, Refusal
-from netboot.serve.http.boot_app import boot_app
+from netboot.serve.http.boot_app import BootSite, boot_app
 from netboot.serve.http.process import serve_http
 from netboot.store.content.open_content import ContentCache
 
@@ -25,14 +25,14 @@ def main() -> None:
             refs[path] = ContentRef(file.name, file.name, file.stat().st_size)
         return refs[path]
 
-    answer = boot_app(
+    site = BootSite(
         resolve_url=resolve_url,
         open_content=ContentCache(folder.joinpath).open,
         script=lambda query, ip: Refusal("no script here"),
         report=lambda token, body, ip: Refusal("no reports here"),
         emit=lambda event: None,
     )
-    serve_http(answer, address=address, port=port)
+    serve_http(boot_app(site), address=address, port=port)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from netboot.boot.files.names import Refusal
 from netboot.boot.told.events import PeReported
 from netboot.daemons.boot_http import BootPages
 from netboot.images.architecture import Architecture
-from netboot.serve.http.boot_app import boot_app
+from netboot.serve.http.boot_app import BootSite, boot_app
 from netboot.serve.http.message import Request
 from tests.support.content import assign, content_of, serve, version_of
 
@@ -75,10 +75,7 @@ def test_a_64_bit_machine_makes_do_with_the_32_bit_image(site, x86):
     assert "Lab PE x86" == script(site, platform="pcbios").image
     assert "" == script(site, platform="pcbios", cpu="made up").architecture
     refused = script(site, platform="efi", arch="x64")
-    assert ("", "no boot image for a uefi machine is published here") == (
-        refused.image,
-        refused.reason,
-    )
+    assert ("", "no default image for x64") == (refused.image, refused.reason)
 
 
 def test_where_nothing_is_published_the_machine_says_so_on_its_screen(site):
@@ -87,7 +84,7 @@ def test_where_nothing_is_published_the_machine_says_so_on_its_screen(site):
         found = script(site, platform=platform)
         assert "nothing to boot for 52:54:00:77:00:01" in found.text
         assert found.text.startswith("#!ipxe\n")
-        assert "is published here" in found.reason
+        assert "no default image for x64" in found.reason
 
 
 @pytest.mark.parametrize("spelling", [MAC, MAC.upper(), MAC.replace(":", "-")])
@@ -104,7 +101,7 @@ def test_an_assigned_image_that_is_not_published_is_not_replaced_by_another(site
     assign(site, MAC, "Windows PE 11")
     found = script(site, platform="efi")
 
-    assert ("", f"{MAC} is assigned Windows PE 11, which is not published here") == (
+    assert ("", f"{MAC} is assigned 'Windows PE 11', which is not published here") == (
         found.image,
         found.reason,
     )
@@ -114,7 +111,20 @@ def test_an_assigned_image_that_cannot_be_started_is_refused(site, x64, x86):
     """As proxyDHCP refuses it: x86 does not start on 64-bit UEFI."""
     assign(site, MAC, "Lab PE x86")
 
-    assert "an x86 image it cannot start" in script(site, platform="efi", arch="x64").reason
+    found = script(site, platform="efi", arch="x64")
+    assert "an x86 image, but it is a 64-bit UEFI PC" in found.reason
+
+
+def test_a_32_bit_processor_does_not_get_a_64_bit_image(site, x64):
+    """Neither the default nor the assigned one; the machine's screen says why."""
+    refused = script(site, platform="pcbios", cpu="x86")
+    assign(site, MAC, "Lab PE x64")
+
+    assert ("", "Lab PE x64 v3 needs a 64-bit processor, and this one has 32 bits") == (
+        refused.image,
+        refused.reason,
+    )
+    assert refused == script(site, platform="pcbios", cpu="x86")
 
 
 @pytest.mark.parametrize(
@@ -207,11 +217,13 @@ def test_a_lost_blob_is_503_and_never_404(site, x64):
     site.point.blobs.remove(x64.file("boot.wim").digest)
     served = pages(site)
     answer = boot_app(
-        resolve_url=served.resolve_url,
-        open_content=served.open_content,
-        script=served.script,
-        report=served.report,
-        emit=site.journal.emit,
+        BootSite(
+            resolve_url=served.resolve_url,
+            open_content=served.open_content,
+            script=served.script,
+            report=served.report,
+            emit=site.journal.emit,
+        )
     )
 
     assert 503 == answer(Request("GET", "/v/lab-pe-x64/3/boot.wim", "10.0.0.1")).status

@@ -6,7 +6,7 @@ import pytest
 
 from netboot.boot.files.names import ContentRef, Refusal
 from netboot.boot.told.events import AddressLearned, DhcpStarted, OfferSent
-from netboot.daemons.boot_services import TEXTS_KEPT, BootServices, CountTeller
+from netboot.daemons.boot_services import TEXTS_KEPT, BootServices, CountReporter
 from netboot.daemons.pin_relay import PinRelay, Promise
 from netboot.errors import BlobMissing, ContentFault
 from netboot.images.architecture import Architecture
@@ -398,7 +398,7 @@ def test_a_machine_that_needs_the_loader_of_2023_gets_it_under_the_usual_name(si
 def test_what_came_in_is_told_when_it_has_changed():
     """Numbers that are 0 say nothing, and the same twice is no news."""
     counts, told = {"answered": 0, "ignored": 0}, []
-    tell = CountTeller(told.append, "proxyDHCP", lambda: counts, process=3)
+    tell = CountReporter(told.append, "proxyDHCP", lambda: counts, process=3)
     for answered in (0, 2, 2, 5):
         counts["answered"] = answered
         tell(0.0)

@@ -9,8 +9,8 @@ def test_every_process_hears_every_promise_in_order():
     """Whichever process a request reaches, it knows what was promised."""
     relay = PinRelay(2)
     later = Promise(PROMISE.mac, "10.0.0.6")
-    relay.tell(PROMISE)
-    relay.tell(later)
+    relay.send(PROMISE)
+    relay.send(later)
 
     for process in (0, 1):
         heard = []
@@ -23,9 +23,9 @@ def test_a_process_that_listens_no_more_stops_nobody():
     """Promises beyond what fits are lost to it alone."""
     relay = PinRelay(2)
     for _ in range(20_000):
-        relay.tell(PROMISE)
+        relay.send(PROMISE)
         relay.receive(1, lambda promise: None)
-    relay.tell(PROMISE)
+    relay.send(PROMISE)
     heard = []
     relay.receive(1, heard.append)
 
@@ -44,7 +44,7 @@ def test_promises_cross_a_fork():
         select.select([relay.fileno(0)], [], [], 10)
         relay.receive(0, lambda promise: os.write(writing, promise.mac.encode()))
         os._exit(0)
-    relay.tell(PROMISE)
+    relay.send(PROMISE)
 
     assert PROMISE.mac.encode() == os.read(reading, 100)
     assert (child, 0) == os.waitpid(child, 0)

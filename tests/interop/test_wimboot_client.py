@@ -13,7 +13,7 @@ from netboot.operations.deployments import deployments as policy
 from netboot.operations.images import boot_chain, images
 from netboot.operations.points import points
 from netboot.operations.versions import versions
-from netboot.serve.http.boot_app import boot_app
+from netboot.serve.http.boot_app import BootSite, boot_app
 from netboot.site import Site
 from tests.samples.synthetic_winpe import SyntheticWinPe, pe_file
 from tests.support.serving import running_httpd
@@ -62,11 +62,13 @@ def test_every_file_that_the_script_names_comes_whole(
     """wimboot first, the image last, each with the bytes of the version that is served."""
     pages = BootPages(windows_pe, address="127.0.0.1")
     answer = boot_app(
-        resolve_url=pages.resolve_url,
-        open_content=pages.open_content,
-        script=pages.script,
-        report=pages.report,
-        emit=windows_pe.journal.emit,
+        BootSite(
+            resolve_url=pages.resolve_url,
+            open_content=pages.open_content,
+            script=pages.script,
+            report=pages.report,
+            emit=windows_pe.journal.emit,
+        )
     )
     published = windows_pe.point.load()
     with running_httpd(answer) as (_, (_, port)):

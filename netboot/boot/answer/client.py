@@ -1,7 +1,7 @@
-"""Who asks: a DHCP packet read once into the facts that decide a boot.
+"""The client: a DHCP packet read once into the facts that decide a boot.
 
-Architecture (what code the machine runs) is not firmware (what boot ROM talks), and neither is
-the stage (firmware or iPXE): projects that blur them load themselves for ever.
+Architecture (the code that the machine runs), firmware (its boot ROM) and stage (firmware or iPXE)
+are three facts: programs that confuse them load iPXE from iPXE in a loop.
 """
 
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ from netboot.protocols.dhcp import (
 )
 from netboot.protocols.printable import printable
 from netboot.protocols.pxe import (
+    BUS_ID,
     HTTP_CLIENT,
     PXE_CLIENT,
     ArchitectureType,
-    IpxeOption,
     architecture_codes,
     architecture_in_class,
     ipxe_options,
@@ -34,14 +34,14 @@ from netboot.protocols.pxe import (
 
 
 class Firmware(StrEnum):
-    """What kind of boot ROM talks."""
+    """The kind of boot ROM."""
 
     BIOS = "bios"
     UEFI = "uefi"
 
 
 class Stage(StrEnum):
-    """How far the machine has come: this word stops the chainload loop."""
+    """The program that asks; knowing it prevents a loop of iPXE loading iPXE."""
 
     FIRMWARE = "firmware"
     FIRMWARE_HTTP = "firmware-http"
@@ -50,10 +50,7 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What an architecture code of option 93 tells.
-
-    `architecture` is None where we have no kind of image for it.
-    """
+    """The meaning of an option 93; `architecture` is None if no image runs on it."""
 
     name: str
     firmware: Firmware
@@ -65,41 +62,30 @@ class BootFacts(Protocol):
     """All that choosing a boot program may read of a client.
 
     `policy`, `nbp` and `quirks` take this and not a BootClient, so the type checker proves that a
-    decision depends on nothing else, and `netboot.boot.answer.decision` may remember it by these.
+    decision depends on nothing else, and `netboot.boot.answer.decision` may cache it by these.
     """
 
     @property
-    def mac(self) -> str:
-        """Its address, lower case with colons."""
-
+    def mac(self) -> str: ...
     @property
-    def architecture_code(self) -> int:
-        """Option 93: `architecture` and `firmware` follow from it."""
-
+    def architecture_code(self) -> int: ...
     @property
-    def architecture(self) -> Architecture | None:
-        """The kind of image that its firmware can start; None where there is none."""
-
+    def architecture(self) -> Architecture | None: ...
     @property
-    def firmware(self) -> Firmware:
-        """BIOS or UEFI."""
-
+    def firmware(self) -> Firmware: ...
     @property
-    def stage(self) -> Stage:
-        """Firmware or iPXE."""
-
+    def stage(self) -> Stage: ...
     @property
-    def speaks_http(self) -> bool:
-        """Whether it calls itself HTTPClient in option 60."""
+    def speaks_http(self) -> bool: ...
 
 
 class BootClient(NamedTuple):
     """One network boot client. Addresses are dotted, or empty; text is printable ASCII.
 
-    A BIOS client says nothing of its processor's width: its `architecture` is X86, the code that
+    A BIOS client does not say whether its processor has 64 bits: its `architecture` is X86, which
     every such processor runs, and policy may give it an x64 image. `notes` are sentences about
-    what was odd in its request. `speaks_http` where it calls itself HTTPClient in option 60: it
-    wants that word and a URL.
+    oddities in its request. `speaks_http`: option 60 is HTTPClient, so the answer needs the same
+    and a URL.
     """
 
     mac: str
@@ -120,7 +106,7 @@ class BootClient(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NotOurs:
-    """Why a packet is no boot request. `notable` where a person would ask why we kept silent."""
+    """Why a packet is no boot request; `notable` if an administrator may look for the reason."""
 
     reason: str
     notable: bool = False
@@ -134,7 +120,7 @@ MACHINES: Final[dict[int, Machine]] = {
     _TYPE.X86_BIOS: Machine("BIOS PC", _BIOS, _X86),
     _TYPE.IA32_EFI: Machine("32-bit UEFI PC", _UEFI, _X86),
     _TYPE.X64_EFI: Machine("64-bit UEFI PC", _UEFI, _X64),
-    # EBC, byte code: no machine runs it. Real x64 machines send it since RFC 4578 was misprinted.
+    # EBC, byte code: no machine runs it. Real x64 machines send 9, as RFC 4578 was first printed.
     _TYPE.EBC: Machine("64-bit UEFI PC (as byte code)", _UEFI, _X64),
     _TYPE.ARM64_EFI: Machine("ARM64 UEFI machine", _UEFI, _ARM64),
     _TYPE.IA32_HTTP: Machine("32-bit UEFI PC, HTTP boot", _UEFI, _X86, http=True),
@@ -144,12 +130,14 @@ MACHINES: Final[dict[int, Machine]] = {
     _TYPE.X86_BIOS_HTTP: Machine("BIOS PC, HTTP boot", _BIOS, _X86, http=True),
 }
 
-# Plain numbers: a boot storm asks for these options some thousand times a second.
+# Plain numbers: an attribute of an Enum class costs a call in Python 3.11.
 _VENDOR_CLASS, _USER_CLASS = int(Option.VENDOR_CLASS), int(Option.USER_CLASS)
 _ARCHITECTURE, _MACHINE_ID = int(Option.ARCHITECTURE), int(Option.MACHINE_ID)
 _IPXE = int(Option.IPXE)
 
-_TEXT_LIMIT = 64  # characters of a vendor class that we keep: the sender chooses its length
+_NETWORK_BOOT = (PXE_CLIENT, HTTP_CLIENT)
+_NO_MAC = bytes(6)
+_TEXT_LIMIT = 64  # characters of a vendor class that we keep: the sender decides its length
 _UNKNOWN_TYPES: Final[dict[int, Machine]] = {
     code: Machine(f"{ArchitectureType(code).name} machine", _UEFI, None)
     for code in ArchitectureType
@@ -161,37 +149,37 @@ _DISCOVERS_AND_REQUESTS = frozenset({MessageType.DISCOVER, MessageType.REQUEST, 
 
 def identify(packet: Packet) -> BootClient | NotOurs:
     """The boot client that sent `packet`, or why it is none."""
-    if packet.op != REQUEST_OP:
+    op, _, mac, options, _, _, _, address, _, _, relay, _, _ = packet
+    if op != REQUEST_OP:
         return NotOurs("a server's reply, not a request")
-    options = packet.options
     vendor_class = options.get(_VENDOR_CLASS, b"")
-    if not vendor_class.startswith((PXE_CLIENT, HTTP_CLIENT)):
+    if not vendor_class.startswith(_NETWORK_BOOT):
         return NotOurs("does not ask for a network boot (no PXEClient or HTTPClient in option 60)")
     message = packet.message_type
     if message not in _DISCOVERS_AND_REQUESTS:
         return NotOurs(f"a {message.name if message else 'message without a type'}")
-    if packet.mac[0] & 1 or packet.mac == bytes(6):
+    if mac[0] & 1 or mac == _NO_MAC:
         return NotOurs(f"{packet.mac_address} cannot be a machine's address", notable=True)
     kind = _kind(
         vendor_class, options.get(_ARCHITECTURE), options.get(_USER_CLASS, b""), options.get(_IPXE)
     )
     own_id, notes = options.get(_MACHINE_ID), kind.notes
-    # Some ROMs omit option 97, against the specification: it is only mirrored and shown.
+    # Some ROMs omit option 97, against PXE 2.1 (danderson/pixiecore#21): we only return it.
     if own_id is not None and len(own_id) != 17:
         notes = (*notes, f"option 97 has {len(own_id)} bytes, not 17")
     code, architecture, firmware, stage, vendor, user, nic, http, _ = kind
     made = (
-        packet.mac.hex(":"), machine_id(own_id) if own_id else "", code, architecture, firmware,
+        mac.hex(":"), machine_id(own_id) if own_id else "", code, architecture, firmware,
         stage, message, vendor, user, nic,
-        dotted(packet.relay) if packet.relay != NO_ADDRESS else "",
-        dotted(packet.client_address) if packet.client_address != NO_ADDRESS else "",
+        dotted(relay) if relay != NO_ADDRESS else "",
+        dotted(address) if address != NO_ADDRESS else "",
         notes, http,
     )  # fmt: skip
-    return tuple.__new__(BootClient, made)  # what BootClient(...) ends with, and half of its price
+    return tuple.__new__(BootClient, made)  # BootClient(...) calls this last, at twice the cost
 
 
 class _Kind(NamedTuple):
-    """What the options say that are the same on all machines of a model."""
+    """The facts that are the same on all machines of a model."""
 
     architecture_code: int
     architecture: Architecture | None
@@ -208,7 +196,7 @@ class _Kind(NamedTuple):
 def _kind(
     vendor_class: bytes, architecture: bytes | None, user_class: bytes, ipxe: bytes | None
 ) -> _Kind:
-    """Remembered, for it reads its arguments alone: in a boot storm thousands ask alike."""
+    """Cached: in a boot storm thousands of machines of one model ask."""
     notes: list[str] = []
     code = _architecture_code(architecture, vendor_class, notes)
     machine = machine_of(code)
@@ -219,25 +207,24 @@ def _kind(
         stage=_stage(machine, vendor_class, user_class, ipxe),
         vendor_class=printable(vendor_class[:_TEXT_LIMIT]),
         user_class=printable(b" ".join(user_classes(user_class))[:_TEXT_LIMIT]),
-        nic=pci_id(ipxe_options(ipxe).get(IpxeOption.BUS_ID, b"")) if ipxe else "",
+        nic=pci_id(ipxe_options(ipxe).get(BUS_ID, b"")) if ipxe else "",
         speaks_http=vendor_class.startswith(HTTP_CLIENT),
         notes=tuple(notes),
     )
 
 
 def machine_of(code: int) -> Machine:
-    """What sends this architecture code; codes that IANA does not list are UEFI of some kind."""
+    """The kind of machine with this architecture code; unknown codes are UEFI of some kind."""
     known = MACHINES.get(code) or _UNKNOWN_TYPES.get(code)
     return known or Machine(f"machine of type {code}", _UEFI, None)
 
 
 def machine_name(code: int) -> str:
-    """What people call a client of this architecture code."""
     return machine_of(code).name
 
 
 def _architecture_code(value: bytes | None, vendor_class: bytes, notes: list[str]) -> int:
-    """The first code that we have an image for, else the first; option 60's where 93 is no use."""
+    """The first code that we have an image for, else the first; without option 93 that of 60."""
     codes = architecture_codes(value) if value else ()
     if len(codes) == 1:
         return codes[0]

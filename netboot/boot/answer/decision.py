@@ -1,8 +1,7 @@
 """Which program a client gets, and how an OFFER says so: decided here and nowhere else.
 
-`decide` is one pure function of what is published, the site's settings and a few facts about the
-client. `Decisions` remembers it, for a thousand machines of one model ask alike when a school
-starts its day.
+`decide` is one pure function of the published versions, the site's settings and a few facts about
+the client. `Decisions` caches it, since a thousand machines of one model may boot at once.
 """
 
 from dataclasses import dataclass, field
@@ -25,9 +24,9 @@ _KEPT: Final = 1024
 class Settings:
     """The site's place in the network.
 
-    `server` is the address that clients reach us at. `networks` are those of this server's own
-    interface, `relays` those whose relay agents (and clients behind them) we answer.
-    `authority` is whose UEFI loader machines get where neither they nor the image say it.
+    `server` is our address for clients. `networks` are those of this server's own interface,
+    `relays` those of the relay agents (and clients behind them) that we answer. `authority` is the
+    default signing authority of UEFI loaders.
     """
 
     server: str
@@ -46,7 +45,7 @@ class Settings:
 
 
 class Facts(NamedTuple):
-    """A client as far as `decide` looks at it (a BootFacts).
+    """All that `decide` reads of a client (a BootFacts).
 
     `mac` is empty for every machine that policy does not name: those of one model are alike.
     """
@@ -58,17 +57,15 @@ class Facts(NamedTuple):
 
     @property
     def architecture(self) -> Architecture | None:
-        """What option 93's code says."""
         return machine_of(self.architecture_code).architecture
 
     @property
     def firmware(self) -> Firmware:
-        """What option 93's code says."""
         return machine_of(self.architecture_code).firmware
 
 
 class Form(NamedTuple):
-    """How an OFFER names the program. `wording` is None where each machine has its own file."""
+    """How an OFFER names the program. `wording` is None if each machine has its own file."""
 
     shape: Shape
     reason: str
@@ -84,12 +81,12 @@ class Decision:
     forms: tuple[Form, ...]
 
     def form(self, attempt: int) -> Form:
-        """How to answer its `attempt`-th DISCOVER without success, counted from 1."""
+        """The form for the `attempt`-th DISCOVER without success, counted from 1."""
         return self.forms[min(attempt, MOST_ATTEMPTS) - 1]
 
 
 def decide(facts: Facts, published: PublishedContent, settings: Settings) -> Decision | str:
-    """The program for a client, or why it gets none. Reads its arguments and nothing else."""
+    """The program for a client, or why it gets none. It reads nothing but its arguments."""
     choice = choose(facts, published)
     if isinstance(choice, NoImage):
         return choice.reason
@@ -108,22 +105,20 @@ def decide(facts: Facts, published: PublishedContent, settings: Settings) -> Dec
     forms = []
     for attempt in range(1, MOST_ATTEMPTS + 1):
         quirk = quirk_of(facts, program.chain, attempt)
-        wording = (
-            None
-            if program.personal
-            else reply.offer_wording(
-                program.file, quirk.shape, speaks_http=facts.speaks_http, server=settings.identity
-            )
-        )
-        forms.append(Form(quirk.shape, f"{reason}; {quirk.name}", wording))
+        shape, http = quirk.shape, facts.speaks_http
+        wording = None
+        if not program.personal:
+            file, server = program.file, settings.identity
+            wording = reply.offer_wording(file, shape, speaks_http=http, server=server)
+        forms.append(Form(shape, f"{reason}; {quirk.name}", wording))
     return Decision(program, reason, tuple(forms))
 
 
 class Decisions:
-    """A memo of `decide`: its key is all that the function reads.
+    """A cache of `decide`; its key is all that the function reads.
 
-    That is the published state (the memo is emptied when it is replaced as a whole), the
-    settings (one memo has one set of them) and every field of Facts.
+    That is the published state (a new one empties the cache), the settings (which are the same for
+    the life of a cache) and every field of Facts.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -132,7 +127,6 @@ class Decisions:
         self._made: dict[tuple[str, int, Stage, bool], Decision | str] = {}
 
     def of(self, client: BootClient, published: PublishedContent) -> Decision | str:
-        """What `decide` says of this client."""
         if self._published is not published:
             self._published = published
             self._made.clear()
@@ -145,7 +139,7 @@ class Decisions:
         )
         made = self._made.get(key)
         if made is None:
-            if len(self._made) >= _KEPT:  # codes that a hostile client makes up
+            if len(self._made) >= _KEPT:  # a hostile client can invent codes
                 self._made.clear()
             made = self._made[key] = decide(Facts(*key), published, self._settings)
         return made

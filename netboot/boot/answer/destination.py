@@ -1,7 +1,8 @@
-"""Where an answer goes: only where its request may have come from, for sources can be forged.
+"""Where an answer goes: only where its request may have come from, since sources can be forged.
 
-RFC 2131 §4.1: a relayed request is answered to the relay, on the server port; a client without
-an address hears broadcasts only; a boot server's ACK goes back to who asked.
+RFC 2131 §4.1: the answer to a relayed request goes to the relay, on the server port; a client
+without an address receives broadcasts only. A boot server's ACK goes back to its client (PXE 2.1
+§2.2).
 """
 
 from ipaddress import IPv4Network
@@ -12,14 +13,14 @@ from netboot.protocols.dhcp import CLIENT_PORT, SERVER_PORT, MessageType, Packet
 from netboot.protocols.pxe import BOOT_SERVER_PORT
 
 BROADCAST: Final = "255.255.255.255"
+_DISCOVER: Final = MessageType.DISCOVER
 _FIRMWARE_PORTS: Final = frozenset({CLIENT_PORT, SERVER_PORT, BOOT_SERVER_PORT})
 
 Masks = tuple[tuple[int, int], ...]
-"""Networks as netmask and address, for the hot path."""
+"""Networks as netmask and address: cheap to compare for each packet."""
 
 
 def masks(networks: tuple[IPv4Network, ...]) -> Masks:
-    """Networks in the form that comparing is cheap with."""
     return tuple((int(one.netmask), int(one.network_address)) for one in networks)
 
 
@@ -33,9 +34,9 @@ def destination_of(
     relays: Masks,
     came_by_relay: bool,
 ) -> tuple[str, int] | str:
-    """Where the answer to `packet` goes, or why there is none that it may go to.
+    """Where the answer to `packet` goes, or why there is none.
 
-    `port` is where it arrived; `came_by_relay` whether the machine's last DISCOVER did so by one.
+    `port` is where it arrived; `came_by_relay`: the machine's last DISCOVER came through a relay.
     """
     if client.relay:
         if _within(packet.relay, relays):
@@ -44,7 +45,7 @@ def destination_of(
             f"the relay {client.relay} is not among the allowed relays:"
             " allow its network if it is yours"
         )
-    if client.message is not MessageType.DISCOVER:
+    if client.message is not _DISCOVER:
         if port == SERVER_PORT:  # an INFORM
             source = client.address, CLIENT_PORT
         return _unicast(source, local + relays, known=came_by_relay)
@@ -54,7 +55,7 @@ def destination_of(
 
 
 def _unicast(source: tuple[str, int], near: Masks, *, known: bool) -> tuple[str, int] | str:
-    """Back to a client that has an address, if it lives where clients of ours may live."""
+    """Back to a client with an address, if that is in one of our networks."""
     address, port = source
     if port not in _FIRMWARE_PORTS:
         return f"it comes from port {port}, which no firmware uses"

@@ -1,8 +1,7 @@
-"""What to write into a DHCP server that shares our host, and so holds port 67.
+"""The configuration of a DHCP server on our own host, which then holds port 67.
 
-Then we serve port 4011 only, and the DHCP server's own OFFER must send PXE clients there: by
-option 60 "PXEClient" and nothing else (PXE 2.1 §2.2.3; Microsoft calls it "WDS on the same host
-as DHCP"). The lines differ by program.
+We serve port 4011 only, and that server's OFFER must send PXE clients there: by option 60
+"PXEClient" and nothing else (PXE 2.1 §2.2.3; Microsoft: "WDS on the same host as DHCP").
 """
 
 from typing import Final
@@ -29,7 +28,7 @@ _LINES: Final = {"dnsmasq": _DNSMASQ, "dhcpd": _ISC, "kea-dhcp4": _KEA}
 
 
 def option_60_lines(program: str) -> str:
-    """Configuration for the DHCP server that `program` begins with, or words for any other."""
+    """The lines for the DHCP server that `program` begins with, or the setting in words."""
     for name, lines in _LINES.items():
         if program.startswith(name):
             return lines

@@ -1,6 +1,6 @@
 """Recent clients: how often each may ask, and which take no offer.
 
-Law: memory is bounded. A million random MAC addresses cost as much as ten thousand.
+Law: memory is bounded. A million random MAC addresses need as much as ten thousand.
 """
 
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ SAME_REQUEST_WINDOW: Final = 10.0  # seconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Most requests that we answer, per second; a burst is two seconds of a machine's rate.
+    """The requests that we answer per second; a burst is two seconds of a machine's rate.
 
-    The total is generous on purpose: an answer is no larger than what a hostile host can broadcast
-    itself, and a low total would let that host silence us for all others.
+    The total is high on purpose: an answer is no larger than a packet that a hostile host could
+    broadcast itself, and with a low total that host could silence us for all others.
     """
 
     per_machine: float = 5.0
@@ -43,9 +43,9 @@ class _Row:
 
 
 class RecentClients:
-    """One bounded table of machines in two generations: the older is forgotten as a whole.
+    """One bounded table of machines in two generations; the older is forgotten as a whole.
 
-    So an entry costs one assignment, and there is no order to keep in a flood.
+    So a new entry is one assignment, with no order to maintain in a flood.
     """
 
     def __init__(self, limits: Limits | None = None, *, keep: int = MACHINES_KEPT) -> None:
@@ -60,7 +60,7 @@ class RecentClients:
         return len(self._young) + len(self._old)
 
     def knows(self, mac: bytes) -> bool:
-        """Whether this machine has asked for a boot lately."""
+        """Whether this machine has sent a boot request lately."""
         return mac in self._young or mac in self._old
 
     def refusal(self, mac: bytes, xid: int, port: int, now: float) -> str:
@@ -86,7 +86,7 @@ class RecentClients:
         return ""
 
     def discovered(self, mac: bytes, stage: str, relay: str, now: float) -> int:
-        """Count a DISCOVER; returns how many came in this stage without a REQUEST, with this."""
+        """Count a DISCOVER; returns the number in this stage without a REQUEST."""
         row = self._young.get(mac) or self._row(mac, now)
         if not row.attempts or row.stage != stage or now - row.last_attempt > STREAK_GAP:
             row.attempts, row.streak_began, row.address_offered_by = 0, now, ""
@@ -136,25 +136,20 @@ class RecentClients:
 
     def _row(self, mac: bytes, now: float) -> _Row:
         row = self._known(mac)
-        if row is None:
-            row = _Row(2 * self._limits.per_machine, now)
-            self._enter(mac, row)
-        return row
+        return row or self._enter(mac, _Row(2 * self._limits.per_machine, now))
 
     def _known(self, mac: bytes) -> _Row | None:
         row = self._young.get(mac)
-        if row is None:
-            row = self._old.pop(mac, None)
-            if row is not None:
-                self._enter(mac, row)
+        if row is None and (old := self._old.pop(mac, None)):
+            return self._enter(mac, old)
         return row
 
-    def _enter(self, mac: bytes, row: _Row) -> None:
+    def _enter(self, mac: bytes, row: _Row) -> _Row:
         """Add a machine that is not among the young."""
         if len(self._young) >= self._generation:
-            self._old = self._young
-            self._young = {}
+            self._old, self._young = self._young, {}
         self._young[mac] = row
+        return row
 
     def _take_total(self, now: float) -> bool:
         total = self._limits.total

@@ -1,52 +1,44 @@
 """Which boot program (NBP) a client loads, by firmware, stage and the image's chains.
 
-The chainload has no loop, because a stage only ever names the next one: firmware gets iPXE, GRUB
-or Microsoft's loader; iPXE, from whatever source, gets the script.
+There is no loop, because each stage gets the next one only: firmware gets iPXE, GRUB or
+Microsoft's loader; iPXE, from any source, gets the script.
 
 Chains, in the order in which a version lists them:
-  linux, wimboot  a loader of the site fetches what the script names
+  linux, wimboot  a loader of the site fetches the files in its script
   native          Microsoft's own loaders out of the image, by TFTP; works with Secure Boot
 """
 
 from collections.abc import Container
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Final
 
 from netboot.boot.answer.client import BootClient, BootFacts, Firmware, Stage, machine_name
 from netboot.boot.answer.policy import Choice
+from netboot.boot.files.ipxe_script import LINUX, NATIVE, WIMBOOT
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image.uefi_loader import AUTHORITIES, LOADER, lacking
 from netboot.images.versions.content_version import ContentVersion
-
-
-class Transport(StrEnum):
-    """How a program comes to the client."""
-
-    TFTP = "tftp"
-    HTTP = "http"
 
 
 @dataclass(frozen=True, slots=True)
 class BootProgram:
     """A program for a kind of client: for PXE a plain name, for HTTP a whole URL.
 
-    `version` is what it leads to, by `chain` (for iPXE the script decides that);
-    `personal` marks the script, whose URL says who asks.
+    `version` is the version that it starts, by `chain` (for iPXE the script decides that);
+    `personal` marks the script, whose URL names the client.
     """
 
     file: str
-    transport: Transport
     version: ContentVersion
     reason: str
     chain: str = ""
     personal: bool = False
 
     def file_for(self, client: BootClient) -> str:
-        """The boot file as this very client gets it.
+        """The boot file for this client.
 
-        iPXE expands its variables in scripts only, never in a name from DHCP: the URL carries
-        what we know. A BIOS client's width is not known, so `arch` is left for the script.
+        iPXE expands its variables in scripts only, never in a name from DHCP, so the URL contains
+        what we know. A BIOS does not say whether its processor has 64 bits: no `arch` then.
         """
         if not self.personal:
             return self.file
@@ -62,19 +54,16 @@ class BootProgram:
 
 @dataclass(frozen=True, slots=True)
 class NoProgram:
-    """Why none of the images can be started by this firmware."""
+    """Why this firmware can start none of the images."""
 
     reason: str
 
 
 _PLATFORMS: Final = {Firmware.BIOS: "pcbios", Firmware.UEFI: "efi"}  # as ${platform} of iPXE
 
-LINUX: Final = "linux"
-NATIVE: Final = "native"
-WIMBOOT: Final = "wimboot"
-
-# Site programs: undionly uses the ROM's own driver, snponly the UEFI's, so neither needs a driver
-# for the card and both leave it as the firmware left it. There is no 32-bit UEFI iPXE in Debian.
+# Site programs: undionly uses the ROM's own driver, snponly the UEFI's. So neither needs a driver
+# for the card, and both leave it to Windows as the firmware did: iPXE's own drivers can make a card
+# unusable for Windows (ipxe/ipxe#1696). Debian has no 32-bit UEFI iPXE.
 _BIOS_PROGRAMS: Final = {LINUX: "undionly.kpxe", WIMBOOT: "undionly.kpxe", NATIVE: "pxeboot.n12"}
 _UEFI_PROGRAMS: Final = {
     Architecture.X64: {LINUX: "snponly.efi", WIMBOOT: "snponly.efi", NATIVE: "bootmgfw.efi"},
@@ -93,16 +82,15 @@ def select(
     authority: str = "",
     site_authority: str = "",
 ) -> BootProgram | NoProgram:
-    """The program that starts the first candidate which this firmware can start.
+    """The program for the first candidate that this firmware can start.
 
-    `supplied` are boot programs that the administrator brought, `authority` is whose UEFI loader
-    this machine needs, `site_authority` the site's default.
+    `supplied` are boot programs that the administrator imported, `authority` is the signing
+    authority of the UEFI loader that this machine needs, `site_authority` the site's default.
     """
     site = f"http://{server}:{http_port}"
     if client.stage is Stage.IPXE:
         reason = "iPXE gets the script"
-        script = f"{site}/boot.ipxe"
-        return BootProgram(script, Transport.HTTP, choice.version, reason, personal=True)
+        return BootProgram(f"{site}/boot.ipxe", choice.version, reason, personal=True)
     refusals = []
     for version in choice.candidates:
         for chain in version.chains_for(client.firmware):
@@ -111,24 +99,20 @@ def select(
             loader = version.uefi_loader(machine=authority, site=site_authority)
             if not refusal and name == LOADER and not loader:
                 refusal = lacking(version.label, authority or version.authority)
-            if not refusal and _width_decides(client, choice, chain):
+            if refusal:
+                refusals.append(refusal)
+                continue
+            if client.firmware is Firmware.BIOS and chain == NATIVE and len(choice.candidates) > 1:
+                # A BIOS does not say whether its processor has 64 bits, and Microsoft's loader has
+                # no script that could ask: iPXE comes first, looks, and loads the right one.
                 name = _BIOS_PROGRAMS[LINUX]
-            if not refusal:
-                program = _program(client, version, chain, name, site)
-                return replace(program, reason=program.reason + _whose(version, name, loader))
-            refusals.append(refusal)
+            reason = f"{machine_name(client.architecture_code)}, {chain} chain: {name}"
+            reason += _signed_by(version, name, loader)
+            url = f"{site}/p/{name}" if client.stage is Stage.FIRMWARE_HTTP else name
+            return BootProgram(url, version, reason, chain)
         if not version.chains:
             refusals.append(f"{version.label} has no way to be started")
     return NoProgram("; ".join(refusals))
-
-
-def _width_decides(client: BootFacts, choice: Choice, chain: str) -> bool:
-    """Whether iPXE must look at the processor before Microsoft's loader can be named.
-
-    A BIOS says nothing of its processor's width, and with Microsoft's loader there is no script
-    that could ask: so where two images could be meant, iPXE goes first and loads it.
-    """
-    return client.firmware is Firmware.BIOS and chain == NATIVE and len(choice.candidates) > 1
 
 
 def _program_name(client: BootFacts, chain: str) -> str:
@@ -151,20 +135,11 @@ def _why_not(
     if client.stage is Stage.FIRMWARE_HTTP:
         return f"{version.label}: its native chain needs PXE, this machine does HTTP boot"
     if version.file(name) is None:
-        return f"{version.label} holds no {name}"
+        return f"{version.label} has no {name}"
     return ""
 
 
-def _whose(version: ContentVersion, name: str, loader: str) -> str:
-    """Whose UEFI loader it is, where the version says so."""
+def _signed_by(version: ContentVersion, name: str, loader: str) -> str:
+    """The signing authority of a UEFI loader, if the version names it."""
     years = (year for year, file in version.uefi_loaders if name == LOADER and file == loader)
     return next((f" for {AUTHORITIES[year]}" for year in years), "")
-
-
-def _program(
-    client: BootFacts, version: ContentVersion, chain: str, name: str, site: str
-) -> BootProgram:
-    reason = f"{machine_name(client.architecture_code)}, {chain} chain: {name}"
-    if client.stage is Stage.FIRMWARE_HTTP:
-        return BootProgram(f"{site}/p/{name}", Transport.HTTP, version, reason, chain)
-    return BootProgram(name, Transport.TFTP, version, reason, chain)

@@ -1,16 +1,15 @@
-"""Which content version a machine keeps for the length of one boot.
+"""Which content version a machine keeps during one boot.
 
-A loader asks for its configuration, its RAM disk and its image one after the other; an
-update of the distribution point in between must not hand it a mix of two versions. So the
-first answer of a boot pins a version to the machine, and every later request of that boot
-gets the pinned one.
+A loader requests its configuration, RAM disk and image one after the other. An update of the
+distribution point in between must not give it files of two versions, so the first answer of a
+boot pins a version to the machine, and all later requests of that boot get this version.
 
-A boot begins with a DISCOVER. No file of a version has been sent before it is answered, so
-every answered DISCOVER pins afresh (`fresh=True`: a machine that is switched on again gets
-what is published now); requests on 4011, scripts and read requests keep what is pinned.
+A boot begins with a DISCOVER, and no file is sent before its answer. So every answered DISCOVER
+pins again (`fresh=True`): a machine that is switched on again gets what is published now. Requests
+on port 4011, scripts and read requests keep the pin.
 
-Law: memory is bounded. Machines whose address is known are kept apart from those that have
-only asked, so a flood of made-up MAC addresses can't push a running boot out.
+Law: memory is bounded. Machines with a known address are kept apart from those that have only
+asked, so that a flood of invented MAC addresses cannot displace a running boot.
 """
 
 from collections import OrderedDict
@@ -21,11 +20,11 @@ from netboot.boot.told.events import Event
 from netboot.images.versions.content_version import ContentVersion
 
 LIFETIME = 15 * 60.0
-"""Seconds that a pin holds, counted from the answer that made it."""
+"""Seconds that a pin is valid after the answer that made it."""
 
 
 class Pin(NamedTuple):
-    """What a machine was promised. `mac` or `ip` may be empty, not both; `at` in seconds."""
+    """The version for a machine. `mac` or `ip` may be empty, not both; `at` in seconds."""
 
     mac: str
     ip: str
@@ -35,7 +34,7 @@ class Pin(NamedTuple):
 
 
 class Sessions:
-    """The pins of all machines. `now` is any clock in seconds that only runs forward."""
+    """The pins of all machines. `now` is any monotonic clock in seconds."""
 
     def __init__(self, *, lifetime: float = LIFETIME, capacity: int = 8192) -> None:
         self._lifetime = lifetime
@@ -54,9 +53,9 @@ class Sessions:
         now: float,
         fresh: bool = False,
     ) -> ContentVersion | None:
-        """Pin `version`, unless the machine's boot has one already; return what it keeps.
+        """Pin `version`, unless this boot has a pin already; returns the pinned version.
 
-        `fresh` says that the machine has just begun (it sent a DISCOVER).
+        `fresh`: the boot has just begun, with a DISCOVER.
         """
         held = self._find(mac, ip, now)
         if held and held.version is not None and not fresh:
@@ -65,34 +64,32 @@ class Sessions:
         known_ip = ip or (held.ip if held else self._ip_of.get(mac, ""))
         known_mac = mac or (held.mac if held else "")
         known_firmware = firmware or (held.firmware if held else "")
-        self._store(
-            Pin(mac=known_mac, ip=known_ip, version=version, firmware=known_firmware, at=now)
-        )
+        self._store(Pin(known_mac, known_ip, version, known_firmware, now))
         return version
 
     def learn(self, mac: str, ip: str, now: float) -> None:
-        """The machine `mac` has taken the address `ip`, so no other machine has it now."""
+        """The machine `mac` has the address `ip` now, and no other machine has it."""
         held = self._find(mac, "", now)
         self._forget_address(ip)
-        self._store((held and held._replace(ip=ip)) or _nothing(mac, ip, now))
+        self._store(held._replace(ip=ip) if held else Pin(mac, ip, None, "", now))
 
     def version_for(self, ip: str, now: float) -> ContentVersion | None:
-        """The version that the machine at `ip` keeps, if a boot of its own pinned one."""
+        """The version that is pinned to the machine at `ip`."""
         pin = self._find("", ip, now)
         return pin.version if pin else None
 
     def firmware_for(self, ip: str, now: float) -> str:
-        """What firmware the machine at `ip` said that it has; empty when it did not say."""
+        """The firmware of the machine at `ip`; empty if unknown."""
         pin = self._find("", ip, now)
         return pin.firmware if pin else ""
 
     def mac_of(self, ip: str, now: float) -> str:
-        """The machine at `ip`, if it has told us; empty otherwise."""
+        """The MAC address of the machine at `ip`; empty if unknown."""
         pin = self._find("", ip, now)
         return pin.mac if pin else ""
 
     def identified(self, event: Event, now: float) -> Event:
-        """The event with the machine's MAC address filled in where only the IP was known."""
+        """The event with the machine's MAC address, if it had the IP address only."""
         if event.mac or not event.ip:
             return event
         mac = self.mac_of(event.ip, now)
@@ -102,10 +99,10 @@ class Sessions:
         return len(self._by_ip) + len(self._waiting)
 
     def _find(self, mac: str, ip: str, now: float) -> Pin | None:
-        """The machine's living pin, by either name."""
+        """The machine's valid pin, by either address."""
         pin = self._by_ip.get(ip) if ip else None
         if pin is not None and mac and pin.mac and pin.mac != mac:
-            pin = None  # the address has changed hands
+            pin = None  # another machine has this address now
         if pin is None and mac:
             pin = self._by_ip.get(self._ip_of.get(mac, "")) or self._waiting.get(mac)
         if pin is None or now - pin.at >= self._lifetime:
@@ -113,8 +110,11 @@ class Sessions:
         return pin
 
     def _store(self, pin: Pin) -> None:
-        """Keep the pin under the best name there is, and no more pins than may be."""
-        self._drop(pin.mac)
+        """Store the pin by IP address if it is known, and drop the oldest beyond the limit."""
+        self._waiting.pop(pin.mac, None)
+        old_ip = self._ip_of.get(pin.mac)
+        if old_ip is not None:
+            self._forget_address(old_ip)
         if not pin.ip:
             self._waiting[pin.mac] = pin
         else:
@@ -127,20 +127,7 @@ class Sessions:
         while len(self._by_ip) > self._capacity:
             self._forget_address(next(iter(self._by_ip)))
 
-    def _drop(self, mac: str) -> None:
-        """Forget all that is kept under this MAC address."""
-        self._waiting.pop(mac, None)
-        ip = self._ip_of.get(mac)
-        if ip is not None:
-            self._forget_address(ip)
-
     def _forget_address(self, ip: str) -> None:
-        """Forget what is kept under this IP address."""
         pin = self._by_ip.pop(ip, None)
         if pin is not None:
             self._ip_of.pop(pin.mac, None)
-
-
-def _nothing(mac: str, ip: str, now: float) -> Pin:
-    """A machine that has told its address and was promised nothing."""
-    return Pin(mac=mac, ip=ip, version=None, firmware="", at=now)

@@ -1,13 +1,12 @@
 """Which image a client gets, and the reasons for it, in this order.
 
-1. An image assigned to the machine's MAC address. If it cannot be given, nothing else is: a
-   machine that was meant to get one image must not silently get another.
+1. The image assigned to the machine's MAC address. If the machine cannot start it, it gets
+   nothing: a machine must not silently get another image than the assigned one.
 2. The default image of the client's architecture.
 
-An image must be made of code that the firmware can start: 64-bit UEFI needs x64, 32-bit UEFI
-needs x86 (the other way round ends in 0xc0000359). A BIOS starts either, and cannot tell us its
-processor's width: both defaults are candidates, x64 first, and the iPXE script looks at the
-processor and decides.
+The firmware must be able to start the image: 64-bit UEFI needs x64, 32-bit UEFI needs x86 (the
+other way round ends in 0xc0000359). A BIOS starts either and does not say whether its processor
+has 64 bits: both defaults are candidates, x64 first, and the iPXE script asks the processor.
 """
 
 from dataclasses import dataclass
@@ -38,18 +37,12 @@ class NoImage:
 
 
 def choose(client: BootFacts, published: PublishedContent) -> Choice | NoImage:
-    """What `client` boots from `published`."""
     if client.architecture is None:
         return NoImage(f"no kind of image runs on a {machine_name(client.architecture_code)}")
     assigned = published.assignments.get(client.mac)
     if assigned is not None:
         return _assigned(client, assigned, published)
     return _default(client, published)
-
-
-def fits(client: BootFacts, architecture: Architecture) -> bool:
-    """Whether the client's firmware can start an image of this architecture."""
-    return architecture in _startable(client)
 
 
 def _startable(client: BootFacts) -> tuple[Architecture, ...]:
@@ -63,7 +56,7 @@ def _assigned(client: BootFacts, image: str, published: PublishedContent) -> Cho
     version = published.current.get(image)
     if version is None:
         return NoImage(f"{client.mac} is assigned {image!r}, which is not published here")
-    if not fits(client, version.architecture):
+    if version.architecture not in _startable(client):
         return NoImage(
             f"{client.mac} is assigned {version.label}, an {version.architecture} image,"
             f" but it is a {machine_name(client.architecture_code)}"

@@ -1,8 +1,8 @@
 """The answer to a boot request: on port 67 next to the site's DHCP server, on 4011 as boot server.
 
-PXE 2.1 §2.2; RFC 2131 §4.1. We answer only who asks for a network boot, and send only to where
-the request may have come from. A refusal is a value with its reason, and an answer carries the
-reasons for it.
+PXE 2.1 §2.2; RFC 2131 §4.1. We answer network boot requests only, and send only to where the
+request may have come from. A refusal is a value with its reason, and an answer has its reasons
+too.
 """
 
 from collections.abc import Callable
@@ -29,13 +29,14 @@ from netboot.protocols.pxe import HTTP_CLIENT, PXE_CLIENT
 
 __all__ = ["Answer", "Ignored", "ProxyDhcp", "Settings", "learned_address"]
 
+_DISCOVER, _REQUEST = MessageType.DISCOVER, MessageType.REQUEST
 _NO_MAC: Final = bytes(6)
 _MAC: Final = slice(28, 34)
 _BOOT_WORDS: Final = (PXE_CLIENT, HTTP_CLIENT)
 
 
 class Answer(NamedTuple):
-    """A datagram to send, where to, and why. `warning` is what a person should look into."""
+    """A datagram to send, where to, and why. `warning` is for the administrator to check."""
 
     payload: bytes
     destination: tuple[str, int]
@@ -47,10 +48,10 @@ class Answer(NamedTuple):
 
 
 class Ignored(NamedTuple):
-    """Silence, and why. `client` is None where the packet was no boot request at all.
+    """No answer, and why. `client` is None if the packet was no boot request at all.
 
-    `notable` where a person would ask; the rest (other hosts' DHCP) is only counted. `mac` is
-    whose packet it was, as far as it could be read.
+    Only a `notable` one becomes an event; the rest (other hosts' DHCP) is counted. `mac` is the
+    address in a malformed packet, if there is one.
     """
 
     reason: str
@@ -61,7 +62,7 @@ class Ignored(NamedTuple):
 
 
 def _malformed(data: bytes, reason: str) -> Ignored:
-    """A packet that cannot be read; where it speaks of booting, a person will ask about it."""
+    """A malformed packet; it is notable if it contains the word of a boot request."""
     boots = data[:1] == bytes((REQUEST_OP,)) and any(word in data for word in _BOOT_WORDS)
     mac = data[_MAC]
     named = boots and len(mac) == 6 and mac != _NO_MAC and not mac[0] & 1
@@ -78,9 +79,9 @@ def _no_room(client: BootClient) -> Ignored:
 
 
 class ProxyDhcp:
-    """Answers boot clients: the rules of this room, with what they have to remember.
+    """Answers boot clients: the rules of this room and their memory.
 
-    `published` gives what is served now; a state that differs is another object.
+    `published` returns the state that is served now; a changed state is another object.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class ProxyDhcp:
     def receive(
         self, data: bytes, port: int, source: tuple[str, int], now: float
     ) -> tuple[Answer | Ignored, Packet | None]:
-        """The outcome for any datagram, and the packet that it was, if it was one."""
+        """The outcome for any datagram, and its packet if it could be parsed."""
         try:
             packet = Packet.from_bytes(data)
         except ProtocolError as error:
@@ -109,14 +110,14 @@ class ProxyDhcp:
     def answer(
         self, packet: Packet, port: int, source: tuple[str, int], now: float
     ) -> Answer | Ignored:
-        """What to send for `packet`, which came to `port` from `source`, at monotonic `now`."""
+        """The answer to `packet`, which came to `port` from `source`, at monotonic `now`."""
         client = identify(packet)
         if isinstance(client, NotOurs):
             return Ignored(reason=client.reason, notable=client.notable)
         recent, settings, discovers = self._recent, self._settings, False
-        if client.message is MessageType.DISCOVER:
+        if client.message is _DISCOVER:
             discovers = True
-        elif client.message is MessageType.REQUEST:
+        elif client.message is _REQUEST:
             recent.requested(packet.mac)
             if port == SERVER_PORT:
                 reason = "the REQUEST is for the DHCP server that gives addresses"
@@ -189,7 +190,7 @@ class ProxyDhcp:
         return Answer(payload, destination, client, file, program.version, reason)
 
     def overhear(self, data: bytes, *, source: str, now: float) -> ForeignBootServer | None:
-        """Learn from another server's reply; the boot server behind it, if that is news."""
+        """Learn from another server's reply; returns its boot server if that is new."""
         try:
             packet = Packet.from_bytes(data)
         except ProtocolError:
@@ -199,12 +200,11 @@ class ProxyDhcp:
         return self._watch.receive(packet, source, now)
 
     def knows(self, mac: bytes) -> bool:
-        """Whether this machine has asked for a boot lately."""
         return self._recent.knows(mac)
 
 
 def learned_address(packet: Packet) -> str:
-    """The address that a client's REQUEST takes or already has, or ""."""
+    """The address that a client's REQUEST asks for or has, or ""."""
     if packet.message_type is not MessageType.REQUEST:
         return ""
     if packet.client_address != NO_ADDRESS:

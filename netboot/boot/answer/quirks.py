@@ -1,7 +1,7 @@
-"""Which shape of answer a firmware needs: one row per kind, with its source.
+"""Which form of answer a firmware needs: one row per kind, with its source.
 
-Rows are tried from the top; the first that fits is taken. Add a row only for behaviour that was
-seen on a real firmware, and name the source.
+The first row that fits applies. Add a row only for behaviour that was seen on a real firmware, and
+name the source.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Shape:
     """The form of an OFFER.
 
     `use_this_file`: option 43 says "skip discovery, take the file of this offer".
-    `names_file`: the OFFER names the file; without it the client has to ask on port 4011.
+    `names_file`: the OFFER names the file; otherwise the client has to ask on port 4011.
     `terminated`: options 66 and 67 end with a NUL.
     """
 
@@ -25,11 +25,12 @@ class Shape:
 
     @property
     def words(self) -> str:
-        """The form in words."""
+        """The form for people."""
         if not self.names_file:
             return "names no file: the machine asks on port 4011"
-        how = "names the file, and option 43 says to take it" if self.use_this_file else ""
-        return how or "names the file, without option 43"
+        if self.use_this_file:
+            return "names the file, and option 43 says to take it"
+        return "names the file, without option 43"
 
 
 DIRECT: Final = Shape(use_this_file=True, names_file=True, terminated=True)
@@ -51,7 +52,7 @@ class Quirk:
 
     @property
     def about(self) -> str:
-        """Whom the row is about, in words."""
+        """The firmware of this row, for people."""
         stages = {
             Stage.FIRMWARE: "PXE ROM",
             Stage.FIRMWARE_HTTP: "HTTP boot",
@@ -65,7 +66,7 @@ class Quirk:
         return who + (f", {self.chain} chain" if self.chain else "") + again
 
     def fits(self, client: BootFacts, chain: str, attempt: int) -> bool:
-        """Whether this row is about `client` on its `attempt`-th DISCOVER without success."""
+        """Whether this row applies to the `attempt`-th DISCOVER without success of `client`."""
         return (
             attempt >= self.from_attempt
             and self.chain in {"", chain}
@@ -89,7 +90,7 @@ QUIRKS: Final = (
         source="OVMF x64 and ia32: captures; edk2 NetworkPkg/HttpBootDxe/HttpBootDhcp4.c",
     ),
     Quirk(
-        name="offer not taken twice: now with the file in it",
+        name="offer not taken twice: now it names the file",
         stage=Stage.FIRMWARE,
         chain="native",
         from_attempt=3,
@@ -128,11 +129,10 @@ QUIRKS: Final = (
     ),
 )
 
-
 MOST_ATTEMPTS: Final = max(quirk.from_attempt for quirk in QUIRKS)
-"""From this DISCOVER without success on, nothing changes any more."""
+"""After so many DISCOVERs without success the answer stays the same."""
 
 
 def quirk_of(client: BootFacts, chain: str, attempt: int) -> Quirk:
-    """The row for `client`: stages without a row of their own do not exist."""
+    """The row for `client`; every stage has one."""
     return next(quirk for quirk in QUIRKS if quirk.fits(client, chain, attempt))

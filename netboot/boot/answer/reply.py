@@ -1,11 +1,10 @@
 """The bytes of an answer: an OFFER next to the DHCP server's, or a boot server's ACK.
 
-PXE 2.1 §2.2, RFC 4578. Both forms of every fact are filled, BOOTP fields and options 66 and 67:
-some ROMs read only the one, some only the other. There is never an address, a router, a name
-server or a lease in it.
+PXE 2.1 §2.2, RFC 4578. The server and file are in the BOOTP fields and in options 66 and 67: some
+ROMs read only these, some only those. An answer never has an address, a router, a name server or
+a lease.
 """
 
-from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from netboot.boot.answer.quirks import Shape
@@ -29,24 +28,17 @@ from netboot.protocols.pxe import (
     encode_boot_item,
 )
 
-_SMALLEST_LIMIT: Final = 576 - 28  # RFC 2131 §2: what every client takes, less IP and UDP headers
+_SMALLEST_LIMIT: Final = 576 - 28  # RFC 2131 §2: every client accepts this; less IP and UDP
 _LARGEST_LIMIT: Final = 1500 - 28
 _AROUND_OPTIONS: Final = HEADER_SIZE + 1  # and the END
 _FILE_FIELD: Final = 127
 
-# Plain numbers: an IntEnum as a dictionary key costs a call each time.
-_TYPE, _SERVER_ID, _CLASS = (
-    int(Option.MESSAGE_TYPE),
-    int(Option.SERVER_ID),
-    int(Option.VENDOR_CLASS),
-)
-_MACHINE_ID, _VENDOR = int(Option.MACHINE_ID), int(Option.VENDOR_INFORMATION)
-_NAME, _FILE = int(Option.SERVER_NAME), int(Option.BOOT_FILE)
-_RELAY, _MAXIMUM = int(Option.RELAY_INFORMATION), int(Option.MAXIMUM_SIZE)
+# Plain numbers: an attribute of an Enum class costs a call in Python 3.11.
+_MACHINE_ID, _RELAY = int(Option.MACHINE_ID), int(Option.RELAY_INFORMATION)
 
 
 class Server:
-    """Our address in the forms that packets want."""
+    """Our address in the forms that packets need."""
 
     __slots__ = ("address", "name")
 
@@ -57,18 +49,16 @@ class Server:
 
 
 class Wording(NamedTuple):
-    """What an OFFER says to every machine of a model.
+    """The part of an answer that is the same for all machines of a model: encoded options."""
 
-    `options` are encoded, by code and in the order in which they are sent; those that come from
-    the request itself are empty here and keep their place.
-    """
-
-    options: Mapping[int, bytes]
+    before: bytes  # type, server and class, before the machine's own id
+    vendor: bytes
+    name: bytes
+    file: bytes
     fields: ReplyFields
 
 
 def offer_wording(file: str, shape: Shape, *, speaks_http: bool, server: Server) -> Wording:
-    """The words for an OFFER of `file` in the shape that the firmware needs."""
     name = file.encode("ascii") if shape.names_file else b""
     return _wording(
         MessageType.OFFER,
@@ -81,11 +71,11 @@ def offer_wording(file: str, shape: Shape, *, speaks_http: bool, server: Server)
 
 
 def offer(packet: Packet, wording: Wording) -> bytes | None:
-    """The OFFER for a DISCOVER; None where the relay's information leaves no room for it."""
+    """The OFFER for a DISCOVER; None if the relay's information leaves no room for it."""
     options = _filled(packet, wording)
     if options is None:
         return None
-    # Without an address of its own the client hears broadcasts only, behind a relay too.
+    # A client without an address receives broadcasts only, also behind a relay (RFC 2131 §4.1).
     flags = packet.flags | BROADCAST_FLAG
     return encode_reply(packet, wording.fields, options, flags, NO_ADDRESS)
 
@@ -93,8 +83,8 @@ def offer(packet: Packet, wording: Wording) -> bytes | None:
 def acknowledge(
     packet: Packet, *, file: str, shape: Shape, speaks_http: bool, server: Server
 ) -> bytes | None:
-    """The boot server's ACK, with the boot item that was asked for; None as for `offer`."""
-    item = boot_item(packet.options.get(_VENDOR, b""))
+    """The boot server's ACK, with the requested boot item; None as for `offer`."""
+    item = boot_item(packet.options.get(Option.VENDOR_INFORMATION, b""))
     wording = _wording(
         MessageType.ACK,
         file.encode("ascii"),
@@ -119,48 +109,46 @@ def _wording(
     server: Server,
 ) -> Wording:
     end = b"\0" if terminated else b""
-    options = {
-        _TYPE: bytes((kind,)),
-        _SERVER_ID: server.address,
-        # UEFI HTTP boot ignores an answer without its own word here (edk2: HttpBootDhcp4.c).
-        _CLASS: HTTP_CLIENT if speaks_http else PXE_CLIENT,
-        _MACHINE_ID: b"",
-        _VENDOR: vendor,
-        _NAME: server.name + end if name else b"",
-        _FILE: name + end if name else b"",
-        _RELAY: b"",  # RFC 3046 §2.2: a relay looks for its information at the end
+    before: dict[int, bytes] = {
+        Option.MESSAGE_TYPE: bytes((kind,)),
+        Option.SERVER_ID: server.address,
+        # UEFI HTTP boot ignores an answer without this class (edk2: HttpBootDhcp4.c).
+        Option.VENDOR_CLASS: HTTP_CLIENT if speaks_http else PXE_CLIENT,
     }
     return Wording(
-        {code: encode_options({code: value}) if value else b"" for code, value in options.items()},
+        encode_options(before),
+        encode_options({Option.VENDOR_INFORMATION: vendor}) if vendor else b"",
+        encode_options({Option.SERVER_NAME: server.name + end}) if name else b"",
+        encode_options({Option.BOOT_FILE: name + end}) if name else b"",
         # A longer name is in option 67 alone: the field's 128th byte is the NUL.
         ReplyFields(server.address, server.name, name if len(name) <= _FILE_FIELD else b""),
     )
 
 
 def _filled(packet: Packet, wording: Wording) -> bytes | None:
-    """The options with what the request itself brings, cut to the size that the client takes."""
+    """All options, with those from the request, cut to the size that the client accepts."""
     asked = packet.options
-    options = dict(wording.options)
-    machine_id = asked.get(_MACHINE_ID)
-    if machine_id and len(machine_id) == 17:  # RFC 4578 §2.3: mirrored; odd ones are not
-        options[_MACHINE_ID] = b"\x61\x11" + machine_id
+    before, vendor, name, file, fields = wording
+    own = asked.get(_MACHINE_ID, b"")
+    own = b"\x61\x11" + own if len(own) == 17 else b""  # RFC 4578 §2.3: returned unchanged
     relay = asked.get(_RELAY)
-    if relay is not None:
-        options[_RELAY] = encode_options({_RELAY: relay})  # RFC 3046 §2.2: echoed
-    made = b"".join(options.values())
+    # RFC 3046 §2.2: returned unchanged, as the last option.
+    relay = b"" if relay is None else encode_options({_RELAY: relay})
+    made = b"".join((before, own, vendor, name, file, relay))
     if len(made) <= _SMALLEST_LIMIT - _AROUND_OPTIONS:
         return made
-    # First goes what the BOOTP fields say too, then what is only mirrored.
-    limit = _size_limit(asked) - _AROUND_OPTIONS
-    for code in (_NAME, _FILE, _MACHINE_ID) if wording.fields.file else (_NAME, _MACHINE_ID):
+    maximum = asked.get(Option.MAXIMUM_SIZE, b"")
+    accepted = int.from_bytes(maximum, "big") - 28 if len(maximum) == 2 else 0
+    limit = min(max(accepted, _SMALLEST_LIMIT), _LARGEST_LIMIT) - _AROUND_OPTIONS
+    # Drop first what the BOOTP fields contain too, then the machine's own id.
+    kept = b"" if fields.file else file
+    for parts in (
+        (own, vendor, name, file),
+        (own, vendor, file),
+        (own, vendor, kept),
+        (vendor, kept),
+    ):
+        made = b"".join((before, *parts, relay))
         if len(made) <= limit:
-            break
-        del options[code]
-        made = b"".join(options.values())
-    return made if len(made) <= limit else None
-
-
-def _size_limit(asked: Mapping[int, bytes]) -> int:
-    value = asked.get(_MAXIMUM, b"")
-    said = int.from_bytes(value, "big") - 28 if len(value) == 2 else 0
-    return min(max(said, _SMALLEST_LIMIT), _LARGEST_LIMIT)
+            return made
+    return None

@@ -1,7 +1,7 @@
-"""Another boot server on the same network: noticed by the offers that it broadcasts.
+"""Another boot server on the same network, detected by the offers that it broadcasts.
 
-DHCP proves no identity, and the first answer may win. We cannot prevent that, but we can
-say who it was (facts: a rogue server, a forgotten WDS, boot options in the site's own DHCP).
+DHCP proves no identity, and the first answer may win. We cannot prevent that, but we can name the
+server: a rogue one, a forgotten WDS, or the site's DHCP server with boot options.
 """
 
 from collections import OrderedDict
@@ -19,7 +19,7 @@ _FILE_SHOWN: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class ForeignBootServer:
-    """Who offered what to whom."""
+    """A server, and the file that it offered to a machine."""
 
     server: str
     file: str
@@ -28,14 +28,14 @@ class ForeignBootServer:
 
 
 class ForeignWatch:
-    """Judges the replies of other servers; says the same thing once in ten minutes."""
+    """Judges the replies of other servers; reports the same one once in ten minutes."""
 
     def __init__(self, ours: frozenset[str]) -> None:
         self._ours = ours
         self._said: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     def receive(self, packet: Packet, source: str, now: float) -> ForeignBootServer | None:
-        """The foreign boot server behind `packet`, unless there is none or it is known."""
+        """The foreign boot server behind `packet`, unless it was reported already."""
         found = judge(packet, source, self._ours)
         if found is None:
             return None
@@ -51,13 +51,14 @@ class ForeignWatch:
 
 
 def judge(packet: Packet, source: str, ours: frozenset[str]) -> ForeignBootServer | None:
-    """Whether this reply leads clients to a boot server that is not one of `ours`."""
+    """The boot server that this reply names, if it is not one of `ours`."""
     if packet.op != REPLY_OP or packet.message_type not in {MessageType.OFFER, MessageType.ACK}:
         return None
-    server = _server_of(packet, source)
-    leads_to = dotted(packet.next_server)
-    if server in ours or source in ours or leads_to in ours or _named_server(packet) in ours:
-        return None  # a DHCP server that sends clients to us is a friend
+    identity = packet.options.get(Option.SERVER_ID, b"")
+    server = dotted(identity) if len(identity) == 4 and identity != NO_ADDRESS else source
+    named = printable(packet.options.get(Option.SERVER_NAME, b"").rstrip(b"\0"))
+    if not ours.isdisjoint((server, source, dotted(packet.next_server), named)):
+        return None  # a DHCP server that sends clients to us is welcome
     file = packet.boot_file or packet.options.get(Option.BOOT_FILE, b"").rstrip(b"\0")
     if packet.options.get(Option.VENDOR_CLASS, b"").startswith((PXE_CLIENT, HTTP_CLIENT)):
         reason = "it answers network boot requests"
@@ -66,12 +67,3 @@ def judge(packet: Packet, source: str, ours: frozenset[str]) -> ForeignBootServe
     else:
         return None
     return ForeignBootServer(server, printable(file[:_FILE_SHOWN]), packet.mac_address, reason)
-
-
-def _server_of(packet: Packet, source: str) -> str:
-    identity = packet.options.get(Option.SERVER_ID, b"")
-    return dotted(identity) if len(identity) == 4 and identity != NO_ADDRESS else source
-
-
-def _named_server(packet: Packet) -> str:
-    return printable(packet.options.get(Option.SERVER_NAME, b"").rstrip(b"\0"))

@@ -1,13 +1,13 @@
-"""What GRUB is told: Debian has no iPXE for 32-bit UEFI, so GRUB boots the Lab PE there.
+"""The configuration of GRUB, which boots the Lab PE on 32-bit UEFI: Debian has no iPXE for it.
 
-Two texts. The *early* one stands in the program itself and is read by GRUB's rescue parser,
-which knows neither `if` nor `export`. It must name our address: on a network where another
-server gives the addresses, GRUB believes the DHCP ACK and would ask that server for minutes.
-The *menu*, `grub/grub.cfg`, is made for each client.
+Two texts. The *early* one is inside the program and is read by GRUB's rescue parser, which knows
+neither `if` nor `export`. It must name our address: if another server gives out the addresses,
+GRUB believes the DHCP ACK and would ask that server for minutes. The *menu*, `grub/grub.cfg`, is
+made for each client.
 
-Files come by TFTP, which GRUB 2.06 reads faster than HTTP (and its HTTP knows no port). The
+Files come by TFTP, which GRUB 2.06 reads faster than HTTP (its HTTP client accepts no port). The
 image comes wrapped as boot.wim.cpio: GRUB's own `newc:` writes names without a final NUL, and
-kernels of 6.1.192 and later refuse such an archive.
+kernels from 6.1.192 on refuse such an archive.
 
 References: GRUB 2.06 manual, §16 (commands) and §7 (network).
 """
@@ -19,7 +19,7 @@ from netboot.boot.files.names import version_path
 from netboot.images.versions.content_version import ContentVersion
 
 PREFIX = "grub"
-"""The folder that GRUB looks into, for its menu and (in vain, which does no harm) its modules."""
+"""The folder where GRUB looks for its menu, and for modules that it does not need."""
 
 MENU_NAME = f"{PREFIX}/grub.cfg"
 
@@ -27,13 +27,13 @@ MODULES = (
     *("tftp", "http", "net", "normal", "linux", "configfile", "echo", "test", "serial"),
     *("terminal", "sleep", "gzio", "minicmd", "efinet", "efi_gop", "all_video"),
 )
-"""What the program must hold, since it fetches no module."""
+"""The modules inside the program, which fetches none."""
 
 NEEDED = ("vmlinuz", "initrd.gz", "boot.wim.cpio")
 
 
 def early_config(address: str) -> str:
-    """What stands in the program: speak on the serial line, and ask `address` for the menu."""
+    """The text inside the program: use the serial line, and fetch the menu from `address`."""
     return _lines(
         "serial --unit=0 --speed=115200",
         "terminal_output serial console",
@@ -44,7 +44,7 @@ def early_config(address: str) -> str:
 
 
 def missing_files(version: ContentVersion) -> tuple[str, ...]:
-    """What `version` lacks to be booted by GRUB."""
+    """The files that GRUB needs and `version` lacks."""
     return tuple(name for name in NEEDED if version.file(name) is None)
 
 
@@ -55,7 +55,7 @@ def render(
     token: str,
     arguments: str = KERNEL_ARGUMENTS,
 ) -> str:
-    """The menu that boots `version` at once, or one that says why it can't."""
+    """The menu that boots `version` at once, or one that says why it cannot."""
     missing = missing_files(version)
     if missing:
         return refuse(f"{version.label} has no {', '.join(missing)}")
@@ -69,7 +69,7 @@ def render(
 
 
 def refuse(reason: str) -> str:
-    """A menu that says in plain words why there is nothing to boot, then lets go."""
+    """A menu that shows why there is nothing to boot, then returns to the firmware."""
     words = textwrap.wrap(plain(reason), 66) or ["no reason was given"]
     return _lines(
         _say("nothing to boot for this machine"),
@@ -80,7 +80,7 @@ def refuse(reason: str) -> str:
 
 
 def _say(text: str) -> str:
-    """Inside single quotes GRUB takes every character as it is, but for the quote itself."""
+    # GRUB manual, Quoting: between single quotes only the quote itself is special.
     words = plain(text).replace("'", " ")
     return f"echo 'netboot: {words}'"
 

@@ -5,20 +5,21 @@ set, echo, prompt, exit; nothing newer.
 
 Three chains (see netboot.images.versions.content_version):
 
-linux    the Lab PE: a Linux kernel in the place of wimboot, the same shape of script
-wimboot  Microsoft's loaders taken out of the WIM by wimboot, which the administrator supplies
+linux    the Lab PE: a Linux kernel instead of wimboot, the same form of script
+wimboot  wimboot takes Microsoft's loaders out of the WIM; the administrator supplies wimboot
 native   Microsoft's own network boot program, by TFTP
 
-A script never fails in silence: where nothing can be booted it says why and, after a while,
-gives the machine back to its firmware.
+A script never fails silently: if nothing can be booted, it says why and after a while returns to
+the firmware.
 
 References: the iPXE scripting pages (ipxe.org/scripting, ipxe.org/cmd), wimboot's README.
 """
 
 import re
 import textwrap
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from dataclasses import dataclass
+from functools import partial
 
 from netboot.boot.files.names import version_path
 from netboot.images.versions.content_version import ContentVersion
@@ -26,20 +27,20 @@ from netboot.images.versions.content_version import ContentVersion
 LINUX, WIMBOOT, NATIVE = "linux", "wimboot", "native"
 
 KERNEL_ARGUMENTS = "quiet console=tty0 console=ttyS0,115200 panic=30 no_timer_check"
-"""What the Lab PE's kernel is told: speak on screen and serial line, restart after a panic.
+"""The Lab PE's kernel uses screen and serial line, and restarts after a panic.
 
-A virtual machine whose host is busy misses ticks of its timer at the start, and the kernel would
-put that down to broken hardware and stop: it need not check.
+no_timer_check: a virtual machine on a busy host misses timer ticks at the start, and the kernel
+would stop because it takes that for broken hardware.
 """
 
 REFUSAL_SECONDS = 15
 
-ASKS_AGAIN = "the processor's width decides"
+ASKS_AGAIN = "the processor decides between 32 and 64 bits"
 """The reason of a script that boots nothing yet (`choose_architecture`)."""
 
-# iPXE's drivers for these lose bursts: less than 1 % of a kernel in 40 s over HTTP, while
-# TFTP, one block at a time, works. AMD PCnet, and the Intel 8255x family by the ids of
-# iPXE's eepro100 driver.
+# iPXE's drivers for these lose bursts: less than 1 % of a kernel in 40 s over HTTP, while TFTP,
+# one block at a time, works (seen with QEMU's cards). AMD PCnet, and the Intel 8255x family by
+# the ids of iPXE's eepro100 driver.
 CRAWLS_OVER_HTTP = frozenset(
     {"1022:2000", "1022:2001"}
     | {f"8086:{device:04x}" for device in (0x1029, *range(0x1030, 0x103F))}
@@ -48,10 +49,10 @@ CRAWLS_OVER_HTTP = frozenset(
     | {f"8086:{device:04x}" for device in (0x2449, 0x2459, 0x245D, 0x27DC, 0x5200, 0x5201)}
 )
 
-# NE2000 on PCI: HTTP works by its BIOS driver and times out by its EFI driver.
+# NE2000 on PCI: HTTP works with the BIOS driver and times out with the EFI driver.
 CRAWLS_ON_UEFI = frozenset({"10ec:8029"})
 
-# What a chain needs of a version, by the kind of firmware.
+# The files that a chain needs, by the kind of firmware.
 NEEDED = {
     (LINUX, "bios"): ("vmlinuz", "initrd.gz", "boot.wim"),
     (LINUX, "uefi"): ("vmlinuz", "initrd.gz", "boot.wim.cpio"),
@@ -70,18 +71,16 @@ class BootServer:
     tftp: str
 
     def report_url(self, token: str) -> str:
-        """Where a boot image reports home."""
         return f"{self.http}/report/{token}"
 
     def file_url(self, version: ContentVersion, name: str, *, by_tftp: bool = False) -> str:
-        """Where a file of a version lies."""
         base = f"tftp://{self.tftp}" if by_tftp else self.http
         return base + version_path(version, name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptClient:
-    """What a script must know of the client that asked for it.
+    """The client that requests a script.
 
     `firmware` is `bios` or `uefi…`; `nic` is the card's PCI id in any of iPXE's spellings.
     """
@@ -92,7 +91,6 @@ class ScriptClient:
 
     @property
     def is_uefi(self) -> bool:
-        """Whether the client's iPXE is an EFI program."""
         return "efi" in self.firmware.lower()
 
 
@@ -106,21 +104,21 @@ def render(
     arguments: str = KERNEL_ARGUMENTS,
     supplied: Container[str] = (),
 ) -> str:
-    """The script that boots `version`, or one that says why it can't.
+    """The script that boots `version`, or one that says why it cannot.
 
-    `chain` is the chain to use, by default the first that the version can be booted by;
-    `token` is what the boot image shows when it reports home; `supplied` are the names of the
-    boot programs that the administrator brought.
+    `chain` is by default the first one that can boot this version; the boot image reports home
+    with `token`; `supplied` are the names of the boot programs that the administrator imported.
     """
     chain = chain or best_chain(version, client.firmware, supplied)
     missing = missing_files(version, chain, client.firmware, supplied)
     if missing:
-        return refuse(_cannot_boot(version, chain, missing), client)
+        by = f"by the chain {chain}" if chain else "by any chain"
+        return refuse(f"{version.label} cannot be booted {by}: no {', '.join(missing)}", client)
     match chain:
-        case "linux" if client.is_uefi:
-            return _linux_uefi(version, client, server, f"{arguments} {_report(server, token)}")
         case "linux":
-            return _linux_bios(version, client, server, f"{arguments} {_report(server, token)}")
+            arguments = f"{arguments} labpe.report={server.report_url(token)}"
+            script = _linux_uefi if client.is_uefi else _linux_bios
+            return script(version, client, server, arguments)
         case "wimboot":
             return _wimboot(version, client, server)
         case _:
@@ -128,7 +126,7 @@ def render(
 
 
 def best_chain(version: ContentVersion, firmware: str, supplied: Container[str] = ()) -> str:
-    """The first chain (the preferred one leads) that lacks nothing; else the first of all."""
+    """The first chain whose files are complete, else the first; the preferred one leads."""
     chains = version.chains_for(firmware)
     whole = (one for one in chains if not missing_files(version, one, firmware, supplied))
     return next(whole, next(iter(chains), ""))
@@ -137,7 +135,7 @@ def best_chain(version: ContentVersion, firmware: str, supplied: Container[str] 
 def missing_files(
     version: ContentVersion, chain: str, firmware: str, supplied: Container[str] = ()
 ) -> tuple[str, ...]:
-    """What `version` lacks to be booted by that chain; a chain it does not offer is lacking."""
+    """What this chain needs and `version` lacks; the chain itself if the version has none."""
     kind = "uefi" if "efi" in firmware.lower() else "bios"
     needed = NEEDED.get((chain, kind))
     if needed is None or chain not in version.chains:
@@ -149,10 +147,10 @@ def missing_files(
 
 
 def choose_architecture(url: str) -> str:
-    """A script that asks again with `&cpu=x64` or `&cpu=x86`, whichever the processor can run.
+    """A script that asks again with `&cpu=x64` or `&cpu=x86`, as the processor can run.
 
-    A BIOS client's option 93 says 0 on both. Bit 29 of CPUID's extended features is long mode.
-    `url` must have a query already.
+    A BIOS client's option 93 is 0 on both. `cpuid --ext 29` is bit 29 of EDX of CPUID 0x80000001:
+    long mode. `url` must have a query already.
     """
     return _script(
         "cpuid --ext 29 && set cpu x64 || set cpu x86",
@@ -161,10 +159,10 @@ def choose_architecture(url: str) -> str:
 
 
 def refuse(reason: str, client: ScriptClient) -> str:
-    """A script that says in plain words why there is nothing to boot, then lets go.
+    """A script that shows why there is nothing to boot, then returns to the firmware.
 
-    On UEFI it ends with a failure, because the boot manager goes to the next entry only then
-    (UEFI specification §3.1.1: a program that returns EFI_SUCCESS ends the list).
+    On UEFI it ends with a failure: after EFI_SUCCESS the boot manager need not try its next entry
+    (UEFI specification §3.1.1).
     """
     words = textwrap.wrap(plain(reason), 66) or ["no reason was given"]
     return _script(
@@ -172,21 +170,20 @@ def refuse(reason: str, client: ScriptClient) -> str:
         f"echo netboot: nothing to boot for {plain(client.mac) or 'this machine'}",
         *(f"echo netboot: {line}" for line in words),
         "echo",
-        f"prompt --timeout {REFUSAL_SECONDS * 1000} "
-        "Press any key to go on with the next boot device ||",
+        f"prompt --timeout {REFUSAL_SECONDS * 1000} Press any key for the next boot device ||",
         "exit 1" if client.is_uefi else "exit",
     )
 
 
 def plain(text: str) -> str:
-    """The text without what iPXE's command line would act upon: `${…}`, `&&`, `||`, `#`."""
+    """The text without anything special to iPXE's command line: `${…}`, `&&`, `||`, `#`."""
     return " ".join(re.sub(r"[^A-Za-z0-9 .,:;()'/_+-]", " ", text).split())
 
 
 def pci_id(nic: str) -> str:
-    """`vendor:device` in lower case hex, or nothing where it can't be told.
+    """`vendor:device` in lower-case hex, or "" if this is not a PCI id.
 
-    Read from `8086:100e`, or iPXE's `busid` setting, where a 1 for PCI comes first:
+    Written as `8086:100e`, or as iPXE's `busid` setting, where a 1 for PCI comes first:
     `01:80:86:10:0e`, `018086100e`.
     """
     digits = re.sub(r"[^0-9a-f]", "", nic.lower())
@@ -196,7 +193,7 @@ def pci_id(nic: str) -> str:
 
 
 def crawls(client: ScriptClient) -> bool:
-    """Whether iPXE's driver for the client's card crawls over HTTP."""
+    """Whether iPXE's driver for the client's card is very slow over HTTP."""
     card = pci_id(client.nic)
     return card in CRAWLS_OVER_HTTP or (client.is_uefi and card in CRAWLS_ON_UEFI)
 
@@ -209,23 +206,11 @@ def _headline(version: ContentVersion) -> str:
     return f"echo netboot: {plain(version.label)}"
 
 
-def _report(server: BootServer, token: str) -> str:
-    return f"labpe.report={server.report_url(token)}"
-
-
-def _cannot_boot(version: ContentVersion, chain: str, missing: Sequence[str]) -> str:
-    return f"{version.label} can not be booted by {chain or 'any chain'}: no {', '.join(missing)}"
-
-
 def _linux_bios(
     version: ContentVersion, client: ScriptClient, server: BootServer, arguments: str
 ) -> str:
     """A kernel with named initrds: iPXE wraps each in an archive, its last word the name inside."""
-    by_tftp = crawls(client)
-
-    def url(name: str) -> str:
-        return server.file_url(version, name, by_tftp=by_tftp)
-
+    url = partial(server.file_url, version, by_tftp=crawls(client))
     return _script(
         _headline(version),
         f"kernel {url('vmlinuz')} {arguments}",
@@ -238,47 +223,42 @@ def _linux_bios(
 def _linux_uefi(
     version: ContentVersion, client: ScriptClient, server: BootServer, arguments: str
 ) -> str:
-    """The EFI stub gets initrds as they are, so the image comes wrapped: boot.wim.cpio."""
-    by_tftp = crawls(client)
-    wrapped = ("initrd.gz", "boot.wim.cpio")
-    urls = [server.file_url(version, name, by_tftp=by_tftp) for name in wrapped]
-    kernel = server.file_url(version, "vmlinuz", by_tftp=by_tftp)
+    """The EFI stub gets initrds unchanged, so the image comes wrapped: boot.wim.cpio."""
+    url = partial(server.file_url, version, by_tftp=crawls(client))
     return _script(
         _headline(version),
-        f"kernel {kernel} {' '.join(f'initrd={name}' for name in wrapped)} {arguments}",
-        *(f"initrd {url}" for url in urls),
+        f"kernel {url('vmlinuz')} initrd=initrd.gz initrd=boot.wim.cpio {arguments}",
+        f"initrd {url('initrd.gz')}",
+        f"initrd {url('boot.wim.cpio')}",
         "boot",
     )
 
 
 def _wimboot(version: ContentVersion, client: ScriptClient, server: BootServer) -> str:
-    """Wimboot takes loaders, fonts and configuration out of the WIM where they are not given."""
+    """Wimboot takes loaders, fonts and configuration that it is not given out of the WIM."""
     by_tftp = crawls(client)
-    kind = "uefi" if client.is_uefi else "bios"
-    program = f"tftp://{server.tftp}/p/wimboot" if by_tftp else f"{server.http}/p/wimboot"
+    url = partial(server.file_url, version, by_tftp=by_tftp)
+    named = _named(version, "uefi" if client.is_uefi else "bios")
     return _script(
         _headline(version),
-        f"kernel {program}",
-        *(
-            f"initrd -n {inside} {server.file_url(version, name, by_tftp=by_tftp)} {inside}"
-            for name, inside in _named(version, kind)
-        ),
+        f"kernel {f'tftp://{server.tftp}' if by_tftp else server.http}/p/wimboot",
+        *(f"initrd -n {inside} {url(name)} {inside}" for name, inside in named),
         "boot",
     )
 
 
 def _named(version: ContentVersion, kind: str) -> list[tuple[str, str]]:
-    """The version's files that go in by name, with the name inside; the image comes last."""
+    """The version's files with the names that wimboot knows; the image comes last."""
     own = "bootmgfw.efi" if kind == "uefi" else "bootmgr.exe"
     wanted = [(own, own), (f"BCD-{kind}", "BCD"), ("boot.sdi", "boot.sdi"), ("boot.wim",) * 2]
     return [pair for pair in wanted if version.file(pair[0]) is not None]
 
 
 def _native(version: ContentVersion, client: ScriptClient, server: BootServer) -> str:
-    r"""Microsoft's network boot program, fetched by the name that says its version.
+    r"""Microsoft's network boot program, by the name that contains its version.
 
-    That name tells the TFTP server whose `\Boot\BCD` this machine will ask for. The program
-    looks up server and file name in what iPXE remembers of DHCP, so both are set.
+    By that name the TFTP server knows whose `\Boot\BCD` this machine will request. The program
+    takes server and file name from iPXE's copy of the DHCP packets (fakedhcp.c), so both are set.
     """
     program = version_path(version, "bootmgfw.efi" if client.is_uefi else "pxeboot.n12")
     return _script(

@@ -1,12 +1,11 @@
 r"""What a file name means for one client: a look-up, never a path.
 
-A client sees a virtual name space: the site's own boot programs, and the files of the one
-content version that this client is pinned to, under every name by which a loader has been
-seen to ask for them. `\Boot\BCD`, `\BCD` and `\EFI\Microsoft\Boot\BCD` all mean *that
-client's* boot configuration.
+A client sees a virtual name space: the site's own boot programs, and the files of the content
+version that it is pinned to, under every name that a loader was seen to request. `\Boot\BCD`,
+`\BCD` and `\EFI\Microsoft\Boot\BCD` all mean *that client's* boot configuration.
 
-Law: nothing here opens, joins or even knows a path of the file system; a name is normalised
-and looked up in a dictionary, so the worst that a hostile name can do is not to be found.
+Law: nothing here opens or joins a path of the file system. A name is normalised and looked up in
+a dictionary, so the worst result of a hostile name is that it is not found.
 
 References: RFC 1350 §5 (error codes), RFC 2347 (names are netascii).
 """
@@ -25,45 +24,44 @@ ACCESS_VIOLATION = 2
 LONGEST_NAME = 255
 MOST_PARTS = 16
 
-# Names that mean a device on Windows and DOS whatever their extension; no loader asks for
-# one, scanners do.
+# Device names of Windows and DOS with any extension; scanners request them, loaders never.
 DEVICE_NAMES = frozenset(
     {"con", "prn", "aux", "nul", "clock$", "conin$", "conout$"}
     | {f"{port}{digit}" for port in ("com", "lpt") for digit in range(10)}
 )
 
-# Where Microsoft's loaders look for things, without a leading slash. pxeboot keeps its own
-# directory (`<dir>\bootmgr.exe`), bootmgfw tries `\BCD` before `\Boot\BCD`, and Windows 7's
-# loaders use `\EFI\Microsoft\Boot\BCD`.
+# Where Microsoft's loaders look for files, without a leading slash. pxeboot stays in its own
+# folder (`<dir>\bootmgr.exe`), bootmgfw tries `\BCD` before `\Boot\BCD`, and Windows 7's loaders
+# use `\EFI\Microsoft\Boot\BCD`.
 PROGRAM_FOLDERS = (
     *("", "boot", "x86", "x64", "arm64", "boot/x86", "boot/x64", "boot/arm64"),
-    # where DHCP servers of ConfigMgr and Windows Deployment Services send machines
+    # the folders of ConfigMgr and Windows Deployment Services, which DHCP servers name
     *("smsboot", "smsboot/x86", "smsboot/x64", "boot/x86uefi", "boot/x64uefi"),
 )
 EFI_FOLDERS = ("efi/boot", "efi/microsoft/boot")
 FONT_FOLDERS = ("", "fonts", "boot/fonts", "efi/boot/fonts", "efi/microsoft/boot/fonts")
 
-# Programs that a boot begins with, and that then ask for their companions by fixed names.
+# Programs that start a boot and then request their companions by fixed names.
 FIRST_PROGRAMS = frozenset({"pxeboot.n12", "pxeboot.com", "bootmgfw.efi", "bootmgfw_ex.efi"})
 
-# Windows Deployment Services first sends a program that asks it for more. A DHCP server that
-# still names that one gets the loader itself, for the question was answered here.
-STANDS_IN_FOR = {
+# Windows Deployment Services first sends a program that asks the server for more. If a DHCP server
+# still names that program, the machine gets the loader itself.
+REPLACES = {
     "pxeboot.n12": ("pxeboot.com", "wdsnbp.com"),
     "bootmgfw.efi": ("wdsmgfw.efi",),
 }
 
-# What loaders ask for although it need not be there: the answer must be a quick ERROR 1.
+# Files that loaders request although they are optional: the answer must be a quick ERROR 1.
 OPTIONAL_NAMES = frozenset(
     {
-        "boot.ini",  # bootmgr.exe looks for an older system
-        "hiberfil.sys",  # bootmgr.exe looks for a hibernated one
+        "boot.ini",  # bootmgr.exe looks for an older Windows
+        "hiberfil.sys",  # bootmgr.exe looks for a hibernated Windows
         "boot.stl",  # revocation list of 24H2 loaders
         "bootres.dll",
         "bootmgr.exe.mui",
         "bootmgfw.efi.mui",
-        "autoexec.ipxe",  # iPXE since 2022, before it takes the network over
-        "command.lst",  # GRUB, one of four beside its modules
+        "autoexec.ipxe",  # iPXE since 2022, before it takes over the network card
+        "command.lst",  # GRUB, one of four next to its modules
         "crypto.lst",
         "fs.lst",
         "terminal.lst",
@@ -74,7 +72,7 @@ OPTIONAL_ENDINGS = (".p7b", ".ttf", ".pol", ".mui")
 
 @dataclass(frozen=True, slots=True)
 class ContentRef:
-    """What a name means for one client.
+    """The file that a name means for one client.
 
     `name` is the canonical manifest name, `digest` is `sha256:<64 hex>`, `size` in bytes.
     `image` is empty for the site's own programs (iPXE, GRUB).
@@ -89,19 +87,16 @@ class ContentRef:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a name means nothing: plain words for log and page, and a TFTP error code.
-
-    `code` is of RFC 1350 §5: 1 not found, 2 access violation.
-    """
+    """Why a client gets no file, and the error code of RFC 1350 §5."""
 
     reason: str
     code: int = NOT_FOUND
 
 
 def normalise(name: bytes) -> str | Refusal:
-    r"""The name as we look it up: forward slashes, lower case, no leading separator.
+    r"""Forward slashes, lower case, no leading separator.
 
-    GRUB asks for `/\Boot\BCD`, Windows' loaders for `\Boot\BCD`, firmware for `boot/bcd`.
+    GRUB requests `/\Boot\BCD`, Windows' loaders `\Boot\BCD`, firmware `boot/bcd`.
     """
     if not name or len(name) > LONGEST_NAME:
         return Refusal(f"a name of {len(name)} bytes", ACCESS_VIOLATION)
@@ -118,12 +113,12 @@ def normalise(name: bytes) -> str | Refusal:
 
 
 def _fault_of_part(part: str) -> str:
-    """What is wrong with one part of a name, or nothing."""
+    """What is wrong with one part of a name, or ""."""
     match part:
         case "":
             return "a name with an empty part"
         case "." | "..":
-            return "a name that climbs"
+            return "a name that leaves its folder"
     if ":" in part:
         return "a name with a drive or a stream"
     if part[-1] in ". ":
@@ -134,7 +129,7 @@ def _fault_of_part(part: str) -> str:
 
 
 def version_path(version: ContentVersion, file: str = "") -> str:
-    """Where a version's file lies in a URL, and over TFTP for who must say it exactly."""
+    """The path of a version's file in a URL; also its exact name over TFTP."""
     return f"/v/{version.address}/{version.number}/{file}"
 
 
@@ -148,12 +143,12 @@ def resolve(
     authority: str = "",
     site_authority: str = "",
 ) -> ContentRef | Refusal:
-    """What `name`, as it came by TFTP, means for a client.
+    """The file that a TFTP name means for a client.
 
     `version` is the version that the client is pinned to, `firmware` (`bios` or `uefi…`)
     decides which boot configuration it gets, `programs` are the site's own, by file name
-    (`undionly.kpxe`, or with a folder: `grub/grub.cfg`). With `published`, the exact names of
-    `version_path` are known too. `authority` is whose loader this machine needs, and
+    (`undionly.kpxe`, or with a folder: `grub/grub.cfg`). With `published`, the names of
+    `version_path` work too. `authority` is the signing authority that this machine needs, and
     `site_authority` the site's default (see netboot.images.boot_image.uefi_loader).
     """
     key = normalise(name)
@@ -177,7 +172,7 @@ def resolve_url(
     *,
     site_authority: str = "",
 ) -> ContentRef | Refusal:
-    """What a URL's path (decoded) means: `/v/<slug>/<number>/<file>` or `/p/<program>`."""
+    """The file of a decoded URL path: `/v/<slug>/<number>/<file>` or `/p/<program>`."""
     key = normalise(path.encode("utf-8", "surrogateescape"))
     if isinstance(key, Refusal):
         return key
@@ -186,25 +181,25 @@ def resolve_url(
     if key.startswith("v/"):
         # Only UEFI firmware loads Windows' loaders by HTTP; scripts name BCD-bios themselves.
         return _by_version_path(key, published, "uefi", "", site_authority)
-    return Refusal("no such page")
+    return Refusal("no such address")
 
 
 def _program(
     key: str, programs: Mapping[str, ContentRef], published: PublishedContent | None
 ) -> ContentRef | None:
-    """The site's own program of that name; iPXE and GRUB live in the root, or under `p/`."""
+    """The site's own program of that name; iPXE and GRUB are in the root and under `p/`."""
     name = key.removeprefix("p/")
     supplied = published.supplied.get(name) if published else None
     if supplied is not None:
         return ContentRef(supplied.name, supplied.digest, supplied.size)
-    # Programs are few, and the mapping's own spelling may have capitals.
+    # There are few programs, and their names may have capitals.
     return next((ref for own, ref in programs.items() if own.lower() == name), None)
 
 
 def starts_version(name: bytes) -> bool:
-    """Whether `name` is a boot program of a version that the name itself says.
+    """Whether `name` is a boot program with its version in the name.
 
-    Whoever loads that asks for the same version's files from then on, by their plain names.
+    A machine that loads it then requests the files of this version by their plain names.
     """
     key = normalise(name)
     if isinstance(key, Refusal):
@@ -216,7 +211,7 @@ def starts_version(name: bytes) -> bool:
 def _by_version_path(
     key: str, published: PublishedContent, firmware: str, authority: str, site_authority: str
 ) -> ContentRef | Refusal:
-    """A file of the version that the name itself says."""
+    """A file of the version in the name itself."""
     match key.split("/", 3):
         case ["v", image_slug, number, file] if number.isdecimal():
             version = _version_at(image_slug, int(number), published)
@@ -231,13 +226,8 @@ def _by_version_path(
 def _version_at(
     image_slug: str, number: int, published: PublishedContent
 ) -> ContentVersion | Refusal:
-    """Version `number` of the image whose slug it is."""
     held = {**published.kept, **{(v.image, v.number): v for v in published.current.values()}}
-    found = [
-        version
-        for (_image, its), version in held.items()
-        if its == number and version.address == image_slug
-    ]
+    found = [v for v in held.values() if v.number == number and v.address == image_slug]
     match found:
         case []:
             return Refusal(f"version {number} of {image_slug} is not held here")
@@ -249,7 +239,7 @@ def _version_at(
 
 
 def _not_held(key: str, version: ContentVersion | None) -> Refusal:
-    """Why a well-formed name means nothing; optional probes are told apart from faults."""
+    """Why a well-formed name is not found; probes for optional files are not errors."""
     last = key.rsplit("/", 1)[-1]
     if last in OPTIONAL_NAMES or last.endswith(OPTIONAL_ENDINGS):
         return Refusal("optional, not held")
@@ -259,7 +249,6 @@ def _not_held(key: str, version: ContentVersion | None) -> Refusal:
 
 
 def _kind(firmware: str) -> str:
-    """Which of the two boot configurations a firmware wants."""
     return "uefi" if "efi" in firmware.lower() else "bios"
 
 
@@ -267,9 +256,9 @@ def _kind(firmware: str) -> str:
 def names_of(
     version: ContentVersion, firmware: str, loader: str = LOADER
 ) -> Mapping[str, ContentRef]:
-    """Every name (normalised) under which a client of that firmware gets a file of `version`.
+    """The files of `version` by every normalised name that a client of that firmware may use.
 
-    `firmware` is `bios` or `uefi`, `loader` the file that is given as bootmgfw.efi ("": none).
+    `firmware` is `bios` or `uefi`, `loader` the file that is sent as bootmgfw.efi ("": none).
     Any other file's own name in the manifest always means itself.
     """
     own = {
@@ -287,7 +276,7 @@ def names_of(
     for name, ref in own.items():
         for alias in _aliases(name, firmware):
             names.setdefault(alias, ref)
-    for name, absent in STANDS_IN_FOR.items():
+    for name, absent in REPLACES.items():
         if name in own:
             for alias in _under((*PROGRAM_FOLDERS, *EFI_FOLDERS), *absent):
                 names.setdefault(alias, own[name])
@@ -298,7 +287,9 @@ def _aliases(own: str, firmware: str) -> list[str]:
     """The other names of the manifest's file `own`, for a client of that firmware."""
     last = own.rsplit("/", 1)[-1]
     if last in {"bcd", f"bcd-{firmware}"}:
-        return _boot_configuration_names()
+        # Loaders also look in the folder `boot` next to their own program.
+        next_to_it = [f"{folder}/boot" if folder else "boot" for folder in PROGRAM_FOLDERS]
+        return _under((*PROGRAM_FOLDERS, *next_to_it, *EFI_FOLDERS), "bcd")
     if last.startswith("bcd-"):
         return []  # the other firmware's
     if last.endswith(".ttf"):
@@ -308,12 +299,5 @@ def _aliases(own: str, firmware: str) -> list[str]:
     return _under((*PROGRAM_FOLDERS, *EFI_FOLDERS), last)
 
 
-def _boot_configuration_names() -> list[str]:
-    """The names of a boot configuration: loaders add `boot/bcd` to the folder they came from."""
-    beside = [f"{folder}/boot" if folder else "boot" for folder in PROGRAM_FOLDERS]
-    return _under((*PROGRAM_FOLDERS, *beside, *EFI_FOLDERS), "bcd")
-
-
-def _under(folders: tuple[str, ...] | list[str], *last: str) -> list[str]:
-    """Each of the names in each of the folders."""
+def _under(folders: tuple[str, ...], *last: str) -> list[str]:
     return [f"{folder}/{name}" if folder else name for name in last for folder in folders]

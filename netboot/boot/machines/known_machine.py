@@ -1,7 +1,7 @@
-"""What is known of a machine, and what an event adds to it.
+"""A known machine, and what an event adds to it.
 
-The only source of machines that were not listed by hand: a boot request shows one, and the report
-of its boot image lists all of its devices.
+A boot request shows a machine, and the report of its boot image lists all of its devices. The only
+other source is a list that an administrator imports.
 """
 
 from dataclasses import dataclass, field, replace
@@ -15,16 +15,16 @@ from netboot.images.drivers.device import Device, from_bus_id, from_report, pars
 REPORT, IPXE, LIST = "report", "ipxe", "list"
 
 DEVICE_LISTS_KNOWN = 20_000
-"""So many makes of machines are read once each; their machines share what was read."""
+"""Distinct lists that are parsed once each; machines of one model share them."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceList:
-    """Devices as they were reported: `source` says by what, `lines` are the words."""
+    """Devices as `source` reported them: `lines` as text."""
 
     source: str
     lines: tuple[str, ...]
-    devices: tuple[Device, ...] = field(compare=False)  # the lines, once more
+    devices: tuple[Device, ...] = field(compare=False)  # the parsed lines
 
 
 NOTHING = DeviceList(IPXE, (), ())
@@ -34,9 +34,9 @@ NOTHING = DeviceList(IPXE, (), ())
 class KnownMachine:
     """A machine: `key` is its MAC address or the name of its list; `seen_at` epoch seconds.
 
-    `told` are its devices and how they are known: "report" (its own boot image told all of
-    them), "ipxe" (only the network card it booted from), "list" (an administrator gave a list).
-    `authority` is whose UEFI boot loader it needs, empty where none is set.
+    `told` are its devices and their source: "report" (its own boot image reported all of them),
+    "ipxe" (only the network card that it booted from), "list" (an administrator imported a list).
+    `authority` is the signing authority of the UEFI boot loader that it needs; empty: not set.
     """
 
     key: str
@@ -49,27 +49,24 @@ class KnownMachine:
 
     @property
     def source(self) -> str:
-        """How its devices are known."""
         return self.told.source
 
     @property
     def devices(self) -> tuple[Device, ...]:
-        """Its devices, as far as they are known."""
         return self.told.devices
 
     @property
     def fate(self) -> tuple[str, str, DeviceList]:
-        """What decides, with its key, which image it gets and whether that will drive it."""
+        """With its key, all that decides which image it gets and whether that has its drivers."""
         return self.firmware, self.architecture, self.told
 
     def as_machine(self) -> Machine:
-        """What coverage is computed from."""
         return Machine(self.key, self.told.devices)
 
 
 @lru_cache(DEVICE_LISTS_KNOWN)
 def device_list(source: str, lines: tuple[str, ...]) -> DeviceList:
-    """The devices that these lines tell. Raises InvalidInput for a list by hand without any."""
+    """Parse the lines. Raises InvalidInput for an imported list without devices."""
     match source:
         case "ipxe":
             found = (from_bus_id(line) for line in lines)
@@ -82,29 +79,28 @@ def device_list(source: str, lines: tuple[str, ...]) -> DeviceList:
 
 
 def machine_after(event: Event, known: dict[str, KnownMachine]) -> KnownMachine | None:
-    """The machine that an event shows, as it is known from then on; None where it shows nothing.
-
-    `known` are machines by key.
-    """
+    """The machine after an event, or None if the event shows none. `known` are machines by key."""
     if is_made_up(event.mac):
-        return None  # no such machine exists
+        return None
     match event:
         case Discovered(mac=mac) if mac:
             return _seen(known.get(mac) or new_machine(mac), event)
         case PeReported(mac=mac) | PeOffline(mac=mac) if mac:
             return _reported(known.get(mac) or new_machine(mac), event)
-        case ScriptServed(mac=mac, architecture=told) if told and mac in known:
-            return _looked_up(known[mac], told)
+        case ScriptServed(mac=mac, architecture=looked_up) if looked_up and mac in known:
+            machine = known[mac]
+            # A report knows better. A BIOS client's own architecture is always "x86".
+            if machine.source != REPORT and machine.architecture != looked_up:
+                return replace(machine, architecture=looked_up)
     return None
 
 
 def new_machine(key: str) -> KnownMachine:
-    """A machine of which nothing is known yet."""
     return KnownMachine(key, NOTHING, architecture="", firmware="", image="", seen_at=0.0)
 
 
 def _seen(machine: KnownMachine, event: Discovered) -> KnownMachine:
-    """A machine asked for a boot; its card is news only while nothing better is known."""
+    """After a boot request; its network card is used only if no longer list is known."""
     card = event.nic and machine.source == IPXE
     return replace(
         machine,
@@ -115,21 +111,14 @@ def _seen(machine: KnownMachine, event: Discovered) -> KnownMachine:
     )
 
 
-def _looked_up(machine: KnownMachine, architecture: str) -> KnownMachine | None:
-    """A script had the processor looked at: a BIOS client says "x86" of every one."""
-    if machine.source == REPORT or machine.architecture == architecture:
-        return None
-    return replace(machine, architecture=architecture)
-
-
 def _reported(machine: KnownMachine, event: PeReported | PeOffline) -> KnownMachine:
-    """A boot image told of every device; that outweighs everything else."""
+    """After a boot image's report of all devices, which replaces everything else."""
     devices = tuple(event.devices.replace(",", " ").split())
-    told = event.architecture if isinstance(event, PeReported) else ""
+    architecture = event.architecture if isinstance(event, PeReported) else ""
     return replace(
         machine,
         told=device_list(REPORT, devices) if devices else machine.told,
-        architecture=told or machine.architecture,
+        architecture=architecture or machine.architecture,
         image=event.image,
         seen_at=event.at,
     )

@@ -1,1 +1,1 @@
-"""What happened in a boot: events, the ladder they climb, and why a boot stopped."""
+"""What happened in a boot: events, the rungs that it reached, and why it stopped."""

@@ -1,16 +1,16 @@
-"""One try of one machine to boot, as far as it has come: a value, and what it means."""
+"""One attempt of one machine to boot: a value, and what it means."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from netboot.boot.told.ladder import PATIENCE, Rung, stalled_where
+from netboot.boot.told.ladder import PATIENCE, Rung, label, stalled_where
 
 LONGEST_FETCH, SLOWEST_RATE = 600.0, 16_384.0
-"""A read transfer may take so many seconds, or so many bytes a second, before it is given up."""
+"""A read transfer may take so many seconds, or so many bytes a second, before it is ended."""
 
 
 class Outcome(StrEnum):
-    """How an attempt stands."""
+    """The state of an attempt."""
 
     UNDER_WAY = "under way"
     ONLINE = "online"
@@ -21,7 +21,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of the story. `at` in seconds since the epoch; `rung` only where it was climbed."""
+    """One line of an attempt. `at` in seconds since the epoch; `rung` if this event reached it."""
 
     at: float
     kind: str
@@ -31,13 +31,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try of one machine. Times are seconds since the epoch, sizes bytes.
+    """Times are seconds since the epoch, sizes bytes.
 
-    `reached` holds the time at which each rung was first reached, in that order.
-    `reason` is why we ignored it, or the last thing that went wrong.
-    `way` is how the image came where it was not the network: `iso`, `usb`, `disk`, `package`.
-    `image_size` and `image_seconds` are of the image's own transfer; `fetching` is the read
-    transfer under way; `foreign` is another boot server that answered the machine.
+    `reached` has the time at which each rung was first reached, in that order. `reason` is why we
+    ignored it, or the last problem. `way` is the source of the image if not the network: `iso`,
+    `usb`, `disk`, `package`. `image_size` and `image_seconds` are of the image's own transfer;
+    `fetching` is the running transfer; `foreign` is another boot server that answered.
     """
 
     number: int
@@ -74,24 +73,25 @@ class Attempt:
 
     @property
     def machine(self) -> str:
-        """The best name that there is for the machine."""
         return self.mac or self.ip
 
     @property
     def key(self) -> str:
-        """What names the boot in addresses: the machine, and when it began in milliseconds."""
+        """The boot's name in addresses: the machine, and its beginning in milliseconds."""
         machine = self.machine.replace(":", "").replace(".", "_")
         return f"{machine}-{int(self.began * 1000)}"
 
     @property
     def quiet_at(self) -> float:
-        """When a boot that is under way counts as stalled, unless it is heard of before."""
-        return self.last + self._patience()
+        """When a running boot counts as stalled, unless there is an event before."""
+        if self.fetching:  # a transfer has no event before its end
+            return self.last + max(LONGEST_FETCH, self.fetching_size / SLOWEST_RATE)
+        return self.last + PATIENCE.get(self.rung, 0.0)
 
     @property
     def label(self) -> str:
-        """How people name the version: `Lab PE x64 v7`; empty where none was named."""
-        return f"{self.image} v{self.version}" if self.image else ""
+        """The version's name for people: `Lab PE x64 v7`; empty if there is none."""
+        return label(self.image, self.version)
 
     @property
     def ended(self) -> bool:
@@ -100,12 +100,12 @@ class Attempt:
 
     @property
     def rate(self) -> float:
-        """Bytes per second of the image's transfer; 0 where none was timed."""
+        """Bytes per second of the image's transfer; 0 if there was none."""
         return self.image_size / self.image_seconds if self.image_seconds > 0 else 0.0
 
     @property
     def seconds(self) -> float:
-        """From the first sign of the machine to the last, or until the image ran."""
+        """From the first event to the last, or until the image ran."""
         until = self.reached[-1][1] if self.ended else self.last
         return max(0.0, until - self.began)
 
@@ -118,7 +118,6 @@ class Attempt:
         )
 
     def outcome(self, now: float) -> Outcome:
-        """How it stands at `now`."""
         if self.offline:
             return Outcome.OFFLINE
         if self.ended:
@@ -133,24 +132,14 @@ class Attempt:
         """In words: why ignored, where stalled, what is missing; empty when all is well."""
         match self.outcome(now):
             case Outcome.STALLED:
-                return self._stalled()
+                known = [self.reason] if self.reason else []
+                if self.foreign and self.rung <= Rung.OFFERED:
+                    known.append(f"another boot server, {self.foreign}, answers on this network")
+                return stalled_where(self.rung) + (f" ({'; '.join(known)})" if known else "")
             case Outcome.OFFLINE if self.missing:
                 return f"no driver for {self.missing}"
             case Outcome.UNDER_WAY:
-                # Firmware that takes no offer asks on for minutes: do not wait to say so.
+                # Firmware that takes no offer repeats its DISCOVER for minutes: show it now.
                 return self.reason if self.rung is Rung.OFFERED else ""
             case _:
                 return self.reason
-
-    def _stalled(self) -> str:
-        """Where it stalled, with what we know beside."""
-        known = [self.reason] if self.reason else []
-        if self.foreign and self.rung <= Rung.OFFERED:
-            known.append(f"another boot server, {self.foreign}, answers on this network")
-        return stalled_where(self.rung) + (f" ({'; '.join(known)})" if known else "")
-
-    def _patience(self) -> float:
-        """How long a silence means nothing; a transfer under way is told of only at its end."""
-        if self.fetching:
-            return max(LONGEST_FETCH, self.fetching_size / SLOWEST_RATE)
-        return PATIENCE.get(self.rung, 0.0)

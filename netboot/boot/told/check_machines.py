@@ -1,6 +1,6 @@
-"""Machines that nobody owns: `netboot check` pretends to be them, the boot log passes over them.
+"""The machines that `netboot check` simulates; the boot log ignores them.
 
-Their addresses are locally administered (IEEE 802, the 2 of the first byte) and spell "nb".
+Their addresses are locally administered (IEEE 802, the 2 in the first byte) and spell "nb".
 """
 
 from typing import Final
@@ -9,5 +9,5 @@ MAC_PREFIX: Final = "02:6e:62"
 
 
 def is_made_up(mac: str) -> bool:
-    """Whether this MAC address is one that only `netboot check` uses."""
+    """Whether only `netboot check` uses this MAC address."""
     return mac.startswith(MAC_PREFIX)

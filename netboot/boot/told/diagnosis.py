@@ -1,7 +1,6 @@
-"""Why a boot did not come up: cause and cure, and the code that its screen most likely shows.
+"""Why a boot did not come up: cause, fix, and the code that the screen most likely shows.
 
-Pure. A code is a conclusion from what was seen on the wire, never a reading of the screen, and is
-told as such.
+Pure. A code is a conclusion from the packets, never a reading of the screen, and pages say so.
 """
 
 from collections.abc import Sequence
@@ -26,9 +25,9 @@ UEFI = "uefi"
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What went wrong, in a sentence; what to do; codes that the screen may show, likeliest first.
+    """The problem in a sentence; what to do; the codes that the screen may show, likeliest first.
 
-    `search` is what to search the driver catalog for, where a driver is missing.
+    `search` is the text to search the driver catalog for, if a driver is missing.
     """
 
     cause: str
@@ -38,7 +37,7 @@ class Diagnosis:
 
 
 def diagnose(attempt: Attempt, events: Sequence[Event], now: float) -> Diagnosis | None:
-    """What is wrong with a boot as it stands at `now`; None when nothing is, or not yet."""
+    """The problem of a boot at `now`, or None."""
     match attempt.outcome(now):
         case Outcome.ONLINE | Outcome.UNDER_WAY:
             return None
@@ -57,17 +56,15 @@ def _codes(*names: str) -> tuple[ErrorCode, ...]:
 def _offline(attempt: Attempt) -> Diagnosis:
     if not attempt.missing:
         return Diagnosis(
-            attempt.reason or "the image came up without a network",
-            ("Look at the machine's network cable and at what its DHCP server says.",),
+            attempt.reason or "the image started without a network",
+            ("Check the machine's network cable and the log of its DHCP server.",),
         )
     return Diagnosis(
         f"{attempt.label or 'the image'} has no driver for {attempt.missing}",
         (
             "Find the driver in the catalog, or import it, and enable it.",
-            (
-                f"Add it to {attempt.image or 'the image'}, build a version, and update the"
-                " distribution points."
-            ),
+            f"Add it to {attempt.image or 'the image'} and build a version.",
+            "Update the distribution points.",
             "Boot the machine again.",
         ),
         search=attempt.missing,
@@ -79,7 +76,7 @@ def _ignored(attempt: Attempt) -> Diagnosis:
         attempt.reason or "it was not answered",
         (
             "Set a default image for its architecture, or assign one to the machine.",
-            "Update the distribution points: what was only built is not given to machines.",
+            "Update the distribution points: machines get published versions only.",
         ),
         _codes("PXE-E16" if _is_uefi(attempt) else "PXE-E53", "PXE-E53"),
     )
@@ -89,12 +86,13 @@ def _stalled(attempt: Attempt, events: Sequence[Event]) -> Diagnosis:
     foreign = next((e.server for e in events if isinstance(e, ForeignOffer)), attempt.foreign)
     if refused := _refused(events):
         return _refusal(refused)
-    if failed := next((e for e in reversed(events) if _broke_off(e)), None):
+    broken = (e for e in reversed(events) if isinstance(e, TransferFailed) and e.sent)
+    if failed := next(broken, None):
         return _broken_transfer(failed)
     if attempt.rung <= Rung.DISCOVERED:
         return Diagnosis(
-            "it asked for a boot server and was offered nothing by us",
-            ("Look whether the boot service runs, then boot the machine again.",),
+            "it asked for a boot server and got no offer from netboot",
+            ("Check that the boot service runs, then boot the machine again.",),
             _codes("PXE-E53"),
         )
     if attempt.rung is Rung.OFFERED:
@@ -103,24 +101,22 @@ def _stalled(attempt: Attempt, events: Sequence[Event]) -> Diagnosis:
 
 
 def _never_fetched(attempt: Attempt, events: Sequence[Event], foreign: str) -> Diagnosis:
-    """It was offered a program and did not come for it."""
     ports = {event.port for event in events if isinstance(event, OfferSent)}
     if foreign:
         return Diagnosis(
-            f"another boot server, {foreign}, answers on this network, and the machine took its"
-            " answer",
+            f"another boot server, {foreign}, answers on this network; the machine used its answer",
             (f"Switch off the boot service on {foreign}, or remove options 66 and 67 there.",),
             _codes("PXE-E3B", "PXE-E32"),
         )
     if not any(isinstance(event, AddressLearned) for event in events):
         return Diagnosis(
-            "it was offered a boot program, but nobody gave it an address",
-            ("Look whether the DHCP server of that network runs and has addresses left.",),
+            "it was offered a boot program, but no DHCP server gave it an address",
+            ("Check that the DHCP server of that network runs and has free addresses.",),
             _codes("PXE-E16" if _is_uefi(attempt) else "PXE-E52", "PXE-E51"),
         )
     if _is_uefi(attempt) and BINL_PORT not in ports:
         return Diagnosis(
-            "it has an address, and did not ask us on port 4011 for its boot program",
+            "it has an address but did not request its boot program on port 4011",
             (
                 "Open UDP port 4011 of this server.",
                 "Remove option 60 from the DHCP server, unless this site runs on it.",
@@ -128,8 +124,8 @@ def _never_fetched(attempt: Attempt, events: Sequence[Event], foreign: str) -> D
             _codes("PXE-E55", "PXE-E18"),
         )
     return Diagnosis(
-        "it knows its boot program and did not come for it",
-        ("Open UDP port 69 of this server, and the ports that TFTP answers from.",),
+        "it knows its boot program but did not fetch it",
+        ("Open UDP port 69 of this server, and the ports above 1023 that TFTP answers from.",),
         _codes("PXE-E18" if _is_uefi(attempt) else "PXE-E32", "PXE-E35"),
     )
 
@@ -138,7 +134,7 @@ def _after_program(attempt: Attempt) -> Diagnosis:
     match attempt.rung:
         case Rung.PROGRAM_SENT:
             return Diagnosis(
-                "it fetched its boot program, which then did not speak to us",
+                "it fetched its boot program, which then sent nothing",
                 (
                     (
                         "If Secure Boot is on, give it Microsoft's boot manager instead of iPXE, or"
@@ -150,21 +146,18 @@ def _after_program(attempt: Attempt) -> Diagnosis:
             )
         case Rung.SCRIPT_SENT | Rung.LOADER:
             return Diagnosis(
-                "its loader runs and did not fetch the whole image",
+                "its loader runs but did not fetch the whole image",
                 (
-                    "Look at the machine's memory: it needs the size of the WIM and 512 MB more.",
+                    "Check the machine's memory: it needs the size of the WIM and 512 MB more.",
                     "Try a smaller TFTP block size and window.",
                 ),
                 _codes("0xc0000001", "0xc0000017", "0xc0000225"),
             )
         case _:
             return Diagnosis(
-                "it has the whole image and did not report home",
+                "it has the whole image but did not report home",
                 (
-                    (
-                        "If it shows a prompt, it is up: no driver for its network card is in the"
-                        " image."
-                    ),
+                    "If it shows a prompt, the image lacks a driver for its network card.",
                     "If it shows a code, look it up below.",
                 ),
                 _codes("0xc0000017", "0xc0000359", "0xc0000428"),
@@ -172,7 +165,7 @@ def _after_program(attempt: Attempt) -> Diagnosis:
 
 
 def _refused(events: Sequence[Event]) -> TransferRefused | ContentRefused | None:
-    """The last refusal that was no mere probe."""
+    """The last refusal that is a fault."""
     for event in reversed(events):
         if isinstance(event, ContentRefused):
             return event
@@ -188,24 +181,18 @@ def _refusal(refused: TransferRefused | ContentRefused) -> Diagnosis:
         f"it asked for {refused.name} and was refused: {refused.reason}",
         (
             "Build the image again and update the distribution points.",
-            "If the name is none of ours, remove options 66 and 67 from the DHCP server.",
+            "If the name is not from netboot, remove options 66 and 67 from the DHCP server.",
         ),
         _codes("0xc000000f") if windows and name != "pxeboot.n12" else _codes("PXE-E3B", "PXE-T01"),
     )
 
 
-def _broke_off(event: Event) -> bool:
-    return isinstance(event, TransferFailed) and event.sent > 0
-
-
-def _broken_transfer(event: Event) -> Diagnosis:
-    name = event.name if isinstance(event, TransferFailed) else ""
-    reason = event.reason if isinstance(event, TransferFailed) else ""
-    large = name.lower().endswith((".wim", ".sdi"))
+def _broken_transfer(failed: TransferFailed) -> Diagnosis:
+    large = failed.name.lower().endswith((".wim", ".sdi"))
     return Diagnosis(
-        f"the transfer of {name} broke off: {reason}",
+        f"the transfer of {failed.name} broke off: {failed.reason}",
         (
-            "Look for lost packets on the way; try a smaller TFTP block size and window.",
+            "Check the path for packet loss; try a smaller TFTP block size and window.",
             "Check that the machine was not simply switched off.",
         ),
         _codes("0xc0000001") if large else _codes("PXE-E35"),

@@ -1,7 +1,7 @@
 """What the codes on a machine's screen mean: PXE ROMs, UEFI network stacks, Windows' boot manager.
 
 Sources: PXE 2.1 specification, appendix on ROM messages; Microsoft's "Advanced troubleshooting
-for PXE boot issues" and the NTSTATUS list; reports from the field, as told in the causes.
+for PXE boot issues" and the NTSTATUS list; reports from the field, as the causes say.
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ErrorCode:
-    """One code: what it says, what usually causes it, what mends it; likeliest cause first."""
+    """One code: its meaning, usual causes and fixes; likeliest cause first."""
 
     code: str
     meaning: str
@@ -19,7 +19,7 @@ class ErrorCode:
 
 
 def _code(code: str, meaning: str, causes: str, cures: str) -> ErrorCode:
-    """Causes and cures part at semicolons, so that the table below stays readable."""
+    """Semicolons separate causes and cures, which keeps the table below readable."""
     return ErrorCode(code, meaning, _parts(causes), _parts(cures))
 
 
@@ -33,12 +33,12 @@ PXE_CODES = (
         "Network device error (UEFI)",
         "the DHCP server refused the address that the machine asked for (DHCPNAK);"
         " the card's own driver failed",
-        "look into the DHCP server's log for “address in use”; renew the machine's firmware",
+        "search the DHCP server's log for “address in use”; update the machine's firmware",
     ),
     _code(
         "PXE-E09",
         "Could not write to the network device",
-        "the link went down in the middle; the card's firmware hangs",
+        "the link went down during the boot; the card's firmware hangs",
         "check cable and switch port; switch the machine off and on again",
     ),
     _code(
@@ -67,13 +67,13 @@ PXE_CODES = (
     _code(
         "PXE-E21",
         "Remote boot cancelled",
-        "somebody pressed Esc; the answer named no boot file",
-        "boot it again; look at what it was offered",
+        "a user pressed Esc; the answer named no boot file",
+        "boot it again; check the offer in the boot log",
     ),
     _code(
         "PXE-E23",
         "The boot file is larger than the space for it (UEFI: buffer too small)",
-        "the server told a wrong size; a BIOS got a UEFI program",
+        "the server sent a wrong size; a BIOS got a UEFI program",
         "check that no DHCP option 67 of another server names the boot file",
     ),
     _code(
@@ -104,7 +104,7 @@ PXE_CODES = (
     ),
     _code(
         "PXE-T01",
-        "TFTP: file not found (the text beside PXE-E36)",
+        "TFTP: file not found (the text next to PXE-E36)",
         "the boot file name comes from another server (DHCP option 67)",
         "remove options 66 and 67 from the DHCP server",
     ),
@@ -118,22 +118,22 @@ PXE_CODES = (
         "PXE-E51",
         "No DHCP or proxyDHCP offers were received",
         "no DHCP server in this network; the switch port opens too late; VLAN without a relay",
-        "look whether the machine stands in the boot log at all: if not, nothing of it came here;"
+        "check whether the machine is in the boot log: if not, none of its packets arrived;"
         " switch on PortFast; add a DHCP relay",
     ),
     _code(
         "PXE-E52",
         "proxyDHCP offers were received, no DHCP offers",
-        "this server answered, but nobody gave the machine an address;"
+        "this server answered, but no DHCP server gave the machine an address;"
         " the DHCP server's pool is empty",
-        "start the DHCP server of that network, or widen its pool",
+        "start the DHCP server of that network, or enlarge its pool",
     ),
     _code(
         "PXE-E53",
         "No boot filename received",
         "no boot server answered: there is no image for this machine, or its request did not"
-        " come here",
-        "see in the boot log why it was ignored; set a default image for its architecture;"
+        " arrive",
+        "check in the boot log why it was ignored; set a default image for its architecture;"
         " point the DHCP relay at this server too",
     ),
     _code(
@@ -154,12 +154,12 @@ PXE_CODES = (
         "PXE-E74",
         "Bad or missing PXE menu or prompt information",
         "two boot servers answer, one with a menu that the ROM cannot read",
-        "switch off the other boot server; the overview names those that were noticed",
+        "switch off the other boot server; the overview lists those that were detected",
     ),
     _code(
         "PXE-E77",
         "Bad or missing discovery server list",
-        "the answer told the ROM to look for boot servers and named none;"
+        "the answer made the ROM look for boot servers and named none;"
         " options 43 and 60 of the DHCP server are left over from another boot server",
         "remove options 43, 60, 66 and 67 from the DHCP server",
     ),
@@ -179,12 +179,12 @@ PXE_CODES = (
         "PXE-E99",
         "Unexpected network error (UEFI)",
         "the offer could not be used; the firmware's network stack is faulty",
-        "renew the machine's firmware; look at what it was offered",
+        "update the machine's firmware; check the offer in the boot log",
     ),
     _code(
         "PXE-M0F",
         "Exiting the PXE ROM",
-        "the ROM gave up, for the reason in the line above, and goes on to the next boot device",
+        "the ROM gave up, for the reason in the line above, and tries the next boot device",
         "look up the PXE-E code in the line above",
     ),
 )
@@ -218,8 +218,7 @@ WINDOWS_CODES = (
         "Not enough memory for the RAM disk",
         "the machine needs the size of the WIM and 512 MB more, and a 32-bit BIOS boot has to"
         " find it below 4 GB",
-        "give the machine more memory; take out of the image what it does not need;"
-        " boot it by UEFI",
+        "give the machine more memory; remove unneeded content from the image; boot it by UEFI",
     ),
     _code(
         "0xc0000022",
@@ -249,7 +248,7 @@ WINDOWS_CODES = (
         "0xc0000221",
         "A system file's checksum does not match",
         "a driver or system file in the image is damaged or was replaced",
-        "take out the driver that was added last, build and distribute again",
+        "remove the driver that was added last, build and distribute again",
     ),
     _code(
         "0xc0000225",
@@ -270,7 +269,7 @@ WINDOWS_CODES = (
         "Secure Boot refuses the boot manager or a driver: its signature is missing, or its"
         " certificate was revoked",
         "use the boot manager that is signed by the certificate which the machine trusts (2011 or"
-        " 2023); take out unsigned drivers",
+        " 2023); remove unsigned drivers",
     ),
     _code(
         "0xc000007b",
@@ -290,7 +289,7 @@ CODES = {code.code.upper(): code for code in (*PXE_CODES, *WINDOWS_CODES)}
 
 
 def look_up(text: str) -> ErrorCode | None:
-    """The code that somebody typed from a screen: `pxe e55`, `E55`, `0xC000000F`, `c000000f`."""
+    """The code as people type it: `pxe e55`, `E55`, `0xC000000F`, `c000000f`."""
     if found := re.search(r"\b(?:pxe)?[\s-]*([EMT])[\s-]?([0-9A-F]{2})\b", text, re.IGNORECASE):
         return CODES.get(f"PXE-{found[1]}{found[2]}".upper())
     if found := re.search(r"\b(?:0x)?(c0[0-9a-f]{6})\b", text, re.IGNORECASE):

@@ -1,8 +1,7 @@
 """What happened while machines booted: one frozen value per event, in the past tense.
 
-Daemons hand events to `emit`; the journal stores them; `attempts` folds them into ladders.
-`mac` is lower case with colons, or empty where it is not known (then `ip` is).
-`at` is seconds since the epoch.
+Daemons pass events to `emit`; the journal stores them; `attempts` folds them into attempts.
+`mac` is in lower case with colons, or empty if only `ip` is known. `at` is seconds since the epoch.
 """
 
 from dataclasses import dataclass, fields
@@ -13,17 +12,17 @@ T = TypeVar("T")
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 def event(kind: type[T]) -> type[T]:
-    """A frozen dataclass, but frozen by the type checker alone.
+    """A dataclass that only the type checker freezes.
 
-    At run time each field of a frozen dataclass costs a call: such an event takes five times as
-    long to make (measured), and a boot storm makes thousands a second.
+    At run time each field of a frozen dataclass costs a call: making an event takes five times as
+    long (measured), and a boot storm makes thousands a second.
     """
     return dataclass(slots=True, kw_only=True, unsafe_hash=True)(kind)
 
 
 @event
 class Event:
-    """What all events share."""
+    """The fields of all events."""
 
     at: float
     mac: str = ""
@@ -43,7 +42,7 @@ _OWN_FIELDS: dict[type[Event], tuple[str, ...]] = {}
 
 
 def _own_fields(kind: type[Event]) -> tuple[str, ...]:
-    """Worked out once a kind: a boot storm writes thousands of events a second."""
+    """Cached by kind: a boot storm writes thousands of events a second."""
     found = _OWN_FIELDS.get(kind)
     if found is None:
         common = {field.name for field in fields(Event)}
@@ -69,7 +68,8 @@ class Discovered(Event):
 class OfferSent(Event):
     """We named a boot file, by OFFER (67) or ACK (4011).
 
-    `warning` is what a person should look into: the machine keeps asking and takes no offer.
+    `warning` is what an administrator should check: the machine repeats its DISCOVER and takes no
+    offer.
     """
 
     file: str
@@ -90,7 +90,7 @@ class RequestIgnored(Event):
 
 @event
 class AddressLearned(Event):
-    """A machine told the DHCP server which address it takes: joins `mac` and `ip`."""
+    """A machine's REQUEST to the DHCP server named its address: joins `mac` and `ip`."""
 
 
 @event
@@ -141,8 +141,8 @@ class TransferRefused(Event):
 class ScriptServed(Event):
     """An iPXE script went out over HTTP.
 
-    `architecture` is what the machine's processor can run, where a script had it looked up: a
-    BIOS client's option 93 does not tell.
+    `architecture` is what the machine's processor can run, if a script looked it up: a BIOS
+    client's option 93 does not contain it.
     """
 
     image: str
@@ -153,7 +153,7 @@ class ScriptServed(Event):
 
 @event
 class ContentServed(Event):
-    """A file of a version went out over HTTP, to its last byte."""
+    """A file went out over HTTP, to its last byte."""
 
     name: str
     size: int
@@ -223,10 +223,10 @@ class DhcpStarted(Event):
 
 @event
 class RequestsCounted(Event):
-    """What came to a service since it began, told while it changes; `counts` are JSON numbers.
+    """What a service received since its start, sent while it changes; `counts` are JSON numbers.
 
-    Much of it has no event of its own: other hosts' DHCP, packets that cannot be read, floods.
-    `process` tells the workers of a service apart.
+    Much of it has no event of its own: other hosts' DHCP, malformed packets, floods. `process` is
+    the number of the worker.
     """
 
     service: str

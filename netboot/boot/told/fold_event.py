@@ -1,6 +1,6 @@
-"""One event told to one attempt: what it changes, the rung it proves, the line it adds.
+"""One event folded into one attempt: what it changes, the rung it proves, the line it adds.
 
-A new kind of event that bears on a boot needs its case in `_with_facts`.
+A new kind of event that matters to a boot needs its case in `_with_facts`.
 """
 
 from dataclasses import replace
@@ -26,10 +26,10 @@ from netboot.boot.told.events import (
 from netboot.boot.told.ladder import OPTIONAL, Rung, label, rung_of, sentence
 
 FIRST_STEPS, LAST_STEPS = 24, 40
-"""How many lines of a long story are kept from its beginning and its end."""
+"""How many lines of a long attempt are kept from its beginning and its end."""
 
 
-def told(attempt: Attempt, event: Event) -> Attempt:
+def folded(attempt: Attempt, event: Event) -> Attempt:
     """The attempt with the event's facts, its rung and its line."""
     rung = rung_of(event)
     climbed = rung if rung is not None and rung > attempt.rung else None
@@ -38,13 +38,8 @@ def told(attempt: Attempt, event: Event) -> Attempt:
     if climbed is not None:
         attempt = replace(attempt, rung=climbed, reached=(*attempt.reached, (climbed, event.at)))
     if isinstance(event, TransferRefused) and event.reason.startswith(OPTIONAL):
-        return attempt  # loaders probe for a dozen files that need not be there
-    return _with_step(attempt, Step(event.at, event.kind, sentence(event), climbed))
-
-
-def _with_step(attempt: Attempt, step: Step) -> Attempt:
-    """One line more; of a very long story the middle is dropped, and counted."""
-    steps = (*attempt.steps, step)
+        return attempt  # loaders probe for a dozen optional files
+    steps = (*attempt.steps, Step(event.at, event.kind, sentence(event), climbed))
     if len(steps) <= FIRST_STEPS + LAST_STEPS:
         return replace(attempt, steps=steps)
     kept = (*steps[:FIRST_STEPS], *steps[-LAST_STEPS:])
@@ -52,7 +47,6 @@ def _with_step(attempt: Attempt, step: Step) -> Attempt:
 
 
 def _with_facts(attempt: Attempt, event: Event) -> Attempt:
-    """What the event tells of the machine and of what it was given."""
     match event:
         case Discovered() | OfferSent() | RequestIgnored() | ForeignOffer():
             return _with_answer(attempt, event)
@@ -69,7 +63,6 @@ def _with_facts(attempt: Attempt, event: Event) -> Attempt:
 def _with_answer(
     attempt: Attempt, event: Discovered | OfferSent | RequestIgnored | ForeignOffer
 ) -> Attempt:
-    """What the machine said of itself, and what it was told."""
     match event:
         case Discovered():
             return replace(
@@ -97,7 +90,6 @@ def _with_answer(
 
 
 def _with_reply(attempt: Attempt, event: ScriptServed | ContentRefused) -> Attempt:
-    """What an HTTP request got in place of a file."""
     match event:
         case ContentRefused():
             return replace(attempt, reason=sentence(event))
@@ -113,7 +105,6 @@ def _with_reply(attempt: Attempt, event: ScriptServed | ContentRefused) -> Attem
 def _with_file(
     attempt: Attempt, event: TransferStarted | TransferFinished | TransferFailed | ContentServed
 ) -> Attempt:
-    """What the machine fetches, and what came of it."""
     match event:
         case TransferStarted():
             return replace(attempt, fetching=event.name, fetching_size=event.size)
@@ -121,7 +112,7 @@ def _with_file(
             reason = f"{event.name}: {event.reason}"
             return replace(attempt, reason=reason, fetching="", fetching_size=0)
         case TransferFailed():
-            # With nothing sent it was a probe for the size: the client hangs up on purpose.
+            # With nothing sent it was a probe for the size: the client ended it on purpose.
             return replace(attempt, fetching="", fetching_size=0)
         case TransferFinished() | ContentServed():
             attempt = _with_version(attempt, event.image, event.version)
@@ -138,14 +129,14 @@ def _with_file(
 
 
 def _with_version(attempt: Attempt, image: str, version: int) -> Attempt:
-    """The version that the machine is given; a site's own program names none."""
+    """With the version that the machine gets; the site's own programs have none."""
     if not image:
         return attempt
     return replace(attempt, image=image, version=version, ignored=False, reason="")
 
 
 def _with_pe(attempt: Attempt, event: PeReported | PeOffline) -> Attempt:
-    """What the boot image itself said, which is the truth about what runs."""
+    """With the boot image's own report, which decides over everything before."""
     sent, runs = attempt.label, label(event.image, event.version)
     odd = f"it reports {runs} although {sent} was sent" if sent and sent != runs else ""
     attempt = _with_version(attempt, event.image, event.version)

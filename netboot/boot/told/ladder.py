@@ -1,9 +1,9 @@
-"""The rungs that a boot climbs, and each event in a sentence that a person can read.
+"""The rungs of a boot, and each event as a sentence.
 
 DISCOVERED → OFFERED → PROGRAM_SENT → SCRIPT_SENT or LOADER → IMAGE_SENT → PE_UP
 
-iPXE and GRUB read a script; Microsoft's loaders read a boot configuration instead. A new kind
-of event needs its rung and its sentence here, which a law of the house checks.
+iPXE and GRUB read a script; Microsoft's loaders read a boot configuration instead. A new kind of
+event needs its rung and its sentence here; a test checks that.
 """
 
 from enum import IntEnum
@@ -29,11 +29,11 @@ from netboot.boot.told.events import (
 )
 
 OPTIONAL = "optional"
-"""How the reason of a refusal begins that is no fault (netboot.boot.files.names)."""
+"""The reason of a refusal that is no fault starts so (netboot.boot.files.names)."""
 
 
 class Rung(IntEnum):
-    """How far a boot has come. SEEN: a request of a machine whose DISCOVER we never saw."""
+    """How far a boot has come. SEEN: a request of a machine without a DISCOVER."""
 
     SEEN = 0
     DISCOVERED = 1
@@ -46,7 +46,6 @@ class Rung(IntEnum):
 
     @property
     def words(self) -> str:
-        """What stands beside the rung on a page."""
         return _WORDS[self]
 
 
@@ -62,7 +61,7 @@ _WORDS = {
 }
 
 PROGRAMS = frozenset({"bootmgfw.efi", "bootmgfw_ex.efi", "pxeboot.n12", "pxeboot.com", "wimboot"})
-"""Of a version's files, those that firmware (or iPXE) starts; a site's programs have no image."""
+"""A version's files that firmware or iPXE starts; the site's own programs have no image."""
 
 PATIENCE = {
     Rung.SEEN: 60.0,
@@ -73,35 +72,35 @@ PATIENCE = {
     Rung.LOADER: 300.0,
     Rung.IMAGE_SENT: 300.0,
 }
-"""Seconds without a sign of the machine after which we say that it stalled."""
+"""Seconds without an event after which a boot counts as stalled."""
 
 _STALLED = {
-    Rung.SEEN: "it asked for a file once and then fell silent",
-    Rung.DISCOVERED: "it asked for a boot server and was offered nothing",
+    Rung.SEEN: "it requested a file once and then sent nothing",
+    Rung.DISCOVERED: "it asked for a boot server and got no offer",
     Rung.OFFERED: (
-        "it was offered a boot program and never fetched it: another server's answer won, no "
-        "address was given, or UDP port 69 is blocked"
+        "it was offered a boot program and never fetched it: it took another server's answer, got "
+        "no address, or UDP port 69 is blocked"
     ),
     Rung.PROGRAM_SENT: (
-        "it fetched its boot program, which then did not speak to us: Secure Boot refused it, or "
-        "it can't drive this network card"
+        "it fetched its boot program, which then sent nothing: Secure Boot refused it, or it does "
+        "not support this network card"
     ),
-    Rung.SCRIPT_SENT: "it has its script and did not fetch the image to the end",
-    Rung.LOADER: "its boot manager runs and did not fetch the image to the end",
+    Rung.SCRIPT_SENT: "it has its script but did not fetch the whole image",
+    Rung.LOADER: "its boot manager runs but did not fetch the whole image",
     Rung.IMAGE_SENT: (
-        "it has the whole image and did not report home: no driver for its network card in the "
+        "it has the whole image but did not report home: no driver for its network card in the "
         "image, or the image did not start"
     ),
 }
 
 
 def stalled_where(rung: Rung) -> str:
-    """What a silence on this rung most likely means."""
+    """The most likely reason for a silence on this rung."""
     return _STALLED.get(rung, "")
 
 
 def rung_of(event: Event) -> Rung | None:
-    """The rung that an event proves, or None where it proves none."""
+    """The rung that an event proves, or None."""
     match event:
         case Discovered():
             return Rung.DISCOVERED
@@ -118,7 +117,7 @@ def rung_of(event: Event) -> Rung | None:
 
 
 def rung_of_file(name: str, image: str) -> Rung:
-    """The rung that a machine stands on when it has got that file to its last byte."""
+    """The rung of a machine that has received this whole file."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1].lower()
     if last in {"boot.wim", "boot.wim.cpio"}:
         return Rung.IMAGE_SENT
@@ -130,7 +129,7 @@ def rung_of_file(name: str, image: str) -> Rung:
 
 
 def sentence(event: Event) -> str:
-    """The event as a line of a boot's story."""
+    """The event as a line of a boot's timeline."""
     match event:
         case Discovered() | OfferSent() | RequestIgnored() | AddressLearned() | ForeignOffer():
             return _dhcp_sentence(event)
@@ -151,11 +150,11 @@ def _service_sentence(event: DhcpStarted | RequestsCounted) -> str:
         case DhcpStarted(interface=interface, address=address, ports=ports):
             return f"proxyDHCP serves {interface} as {address} on UDP {ports or 'no port'}"
         case RequestsCounted(service=service, counts=counts):
-            return f"what came to {service} since it began: {counts}"
+            return f"{service} has received since its start: {counts}"
 
 
 def label(image: str, version: int) -> str:
-    """How people name a version; a site's own file has none."""
+    """A version's name for people; the site's own files have none."""
     return f"{image} v{version}" if image else ""
 
 
@@ -224,14 +223,14 @@ def _because(reason: str) -> str:
 
 
 def _size(size: int) -> str:
-    """Bytes as people read them; MB are millions, as in the rates beside them."""
+    """Bytes for people; MB are millions, as in the rates."""
     if size < 10_000:
         return f"{size} bytes"
     return f"{size / 1e6:.1f} MB" if size >= 1_000_000 else f"{size / 1e3:.0f} kB"
 
 
 def _speed(size: int, seconds: float) -> str:
-    """A rate means something only for what took a while."""
+    """The rate, if the transfer took long enough to measure one."""
     if seconds < 0.05 or size < 100_000:
         return ""
     return f" in {seconds:.1f} s, {size / seconds / 1e6:.1f} MB/s"

@@ -1,10 +1,7 @@
-"""One boot as a timeline: what was said, what was decided and why, and how fast each file went.
-
-Pure: events in, values out.
-"""
+"""One boot as a timeline: requests, decisions with their reasons, and the rate of each file."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netboot.boot.told.attempt import Attempt
 from netboot.boot.told.events import (
@@ -24,15 +21,14 @@ from netboot.boot.told.events import (
 from netboot.boot.told.ladder import OPTIONAL, Rung, rung_of, sentence
 
 PICTURED_FROM = 20_000
-"""Bytes below which a file's rate says nothing."""
+"""Bytes below which a file has no meaningful rate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One event. `after` is seconds since the boot began; `look` says what kind of line it is.
+    """One event. `after` is seconds since the boot began; `why` is the reason of a decision.
 
-    look: "machine" (it spoke), "answer" (we answered), "file", "fault", "up". `why` is the
-    reason of a decision, apart from what was decided.
+    `look` is the kind of line: "machine" (its request), "answer" (ours), "file", "fault", "up".
     """
 
     after: float
@@ -45,7 +41,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """One file on its way to the machine. Epoch seconds, bytes; `seconds` it took."""
+    """One file sent to the machine: `began` in epoch seconds, `seconds` it took, bytes."""
 
     name: str
     protocol: str
@@ -57,31 +53,29 @@ class Fetch:
 
     @property
     def rate(self) -> float:
-        """Bytes a second; 0 for what was too small or too quick to be timed."""
+        """Bytes a second; 0 if the file was too small or too quick to be timed."""
         timed = self.seconds >= 0.005 and self.size >= PICTURED_FROM
         return self.size / self.seconds if timed else 0.0
 
 
 def timeline(events: Sequence[Event], attempt: Attempt) -> tuple[Line, ...]:
-    """The events as lines; what a machine repeats word by word is one line that counts."""
+    """The events as lines; identical repetitions are one line with a count."""
     lines: list[Line] = []
     highest = -1
     for event in events:
         if isinstance(event, TransferRefused) and event.reason.startswith(OPTIONAL):
-            continue  # loaders probe for a dozen files that need not be there
+            continue  # loaders probe for a dozen optional files
         rung = rung_of(event)
         climbed = rung if rung is not None and rung > highest else None
         highest = max(highest, rung if rung is not None else -1)
-        line = Line(
-            max(0.0, event.at - attempt.began),
-            *_told(event),
-            rung=climbed,
-            why=_why(event),
-        )
-        if lines and climbed is None and (lines[-1].text, lines[-1].why) == (line.text, line.why):
-            last = lines.pop()
-            line = Line(last.after, last.text, last.look, last.rung, last.why, last.times + 1)
-        lines.append(line)
+        text, why = sentence(event), _why(event)
+        if why:
+            text = text.removesuffix(f": {why}")
+        if lines and climbed is None and (lines[-1].text, lines[-1].why) == (text, why):
+            lines[-1] = replace(lines[-1], times=lines[-1].times + 1)
+        else:
+            after = max(0.0, event.at - attempt.began)
+            lines.append(Line(after, text, _look(event), climbed, why))
     return tuple(lines)
 
 
@@ -94,10 +88,8 @@ def fetches(events: Iterable[Event]) -> tuple[Fetch, ...]:
                 found.append(_fetch(event, "TFTP", event.resent))
             case ContentServed():
                 found.append(_fetch(event, "HTTP", 0))
-            case TransferFailed() if event.sent:
-                found.append(
-                    Fetch(event.name, "TFTP", event.at, 0.0, event.sent, failed=event.reason)
-                )
+            case TransferFailed(name=name, at=at, sent=sent, reason=reason) if sent:
+                found.append(Fetch(name, "TFTP", at, 0.0, sent, failed=reason))
     return tuple(sorted(found, key=lambda fetch: fetch.began))
 
 
@@ -106,17 +98,11 @@ def _fetch(event: TransferFinished | ContentServed, protocol: str, resent: int) 
     return Fetch(event.name, protocol, began, event.seconds, event.size, resent)
 
 
-def _told(event: Event) -> tuple[str, str]:
-    """The event's sentence without its reason, and what kind of line it is."""
-    text, reason = sentence(event), _why(event)
-    return text.removesuffix(f": {reason}") if reason else text, _look(event)
-
-
 def _look(event: Event) -> str:
     if isinstance(event, OfferSent) and event.warning:
         return "fault"
     if isinstance(event, TransferFailed) and not event.sent:
-        return "machine"  # a probe for the size: the client hangs up on purpose
+        return "machine"  # a probe for the size: the client ended it on purpose
     return _LOOKS.get(type(event), "machine")
 
 
@@ -138,9 +124,7 @@ _LOOKS: dict[type[Event], str] = {
 def _why(event: Event) -> str:
     """The reason of a decision of ours."""
     match event:
-        case OfferSent(reason=reason, warning="") | ScriptServed(reason=reason):
-            return reason
-        case RequestIgnored(reason=reason):
-            return reason
+        case OfferSent(warning="") | ScriptServed() | RequestIgnored():
+            return event.reason
         case _:
             return ""

@@ -1,7 +1,7 @@
 """The proxyDHCP server: sockets, events and counters around the answers of `boot.answer`.
 
-Port 67 hears broadcasts next to the site's own DHCP server; 4011 is the boot server port of PXE.
-Where a DHCP server on this host holds port 67 we serve 4011 only, and name the line that its
+Port 67 receives broadcasts next to the site's own DHCP server; 4011 is PXE's boot server port. If
+a DHCP server on this host holds port 67, we serve 4011 only, and show the lines that its
 configuration needs. Nothing here may block, and no datagram may end the daemon.
 """
 
@@ -26,7 +26,7 @@ from netboot.boot.told.events import (
     RequestIgnored,
 )
 from netboot.errors import NetbootError, PortTaken
-from netboot.protocols.dhcp import SERVER_PORT, MessageType, Packet
+from netboot.protocols.dhcp import SERVER_PORT, MessageType
 from netboot.serve.dhcp.offer_tap import OfferTap
 from netboot.serve.port_holder import who_holds
 from netboot.serve.udp import Loop, open_udp
@@ -34,20 +34,23 @@ from netboot.serve.udp import Loop, open_udp
 _DATAGRAMS_PER_WAKE: Final = 64
 _LARGEST: Final = 4096
 _RECEIVE_BUFFER: Final = 4 * 1024 * 1024  # a few thousand requests may wait
-_IP_PKTINFO: Final = 8  # socket.IP_PKTINFO is not in Python 3.11
-_NOBODY: Final = "0.0.0.0"  # noqa: S104 - compared: who has no address yet
+_SO_RCVBUFFORCE: Final = 33  # neither is in Python 3.11's socket module
+_IP_PKTINFO: Final = 8
+_NO_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - compared with the source of a DISCOVER
 _SAME_REASON_AGAIN: Final = 10.0  # seconds
 _REASONS_REMEMBERED: Final = 1024
 _SOURCE_HOLDS: Final = 10.0  # seconds: addresses and routes may change
 _SOURCES_REMEMBERED: Final = 64
 _NEVER_LOOKED: Final = (0.0, False)
+# An attribute of an Enum class costs a call in Python 3.11.
+_DISCOVER, _REQUEST = MessageType.DISCOVER, MessageType.REQUEST
 
 
 class DhcpServer:
     """Answers boot clients on one interface.
 
-    `notes` are sentences for the administrator: what we cannot do here, and the cure. `counts` says
-    what came in and what became of it.
+    `notes` tell the administrator what does not work here, and the fix. `counts` has the packets
+    by outcome.
     """
 
     def __init__(
@@ -62,7 +65,7 @@ class DhcpServer:
         ports: tuple[int, ...] = (67, 4011),
         watch_others: bool = True,
     ) -> None:
-        """Listen. Raises PortTaken where no port is left, NotPermitted or InvalidInput."""
+        """Listen. Raises PortTaken if no port is left, NotPermitted or InvalidInput."""
         self.counts: Counter[str] = Counter()
         self.notes: list[str] = []
         self._loop = loop
@@ -77,19 +80,21 @@ class DhcpServer:
         self._tap: OfferTap | None = None
         try:
             self._open(interface, ports)
-            if watch_others:
-                self._open_tap(interface)
         except NetbootError:
             self.close()
             raise
+        if watch_others:
+            try:
+                self._tap = OfferTap(loop=loop, interface=interface, heard=self._overhear)
+            except NetbootError as error:
+                self.notes.append(f"other boot servers will not be detected: {error}")
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """The ports that we really serve."""
+        """The ports that we could open."""
         return tuple(self._sockets)
 
     def close(self) -> None:
-        """Stop answering."""
         for udp in self._sockets.values():
             self._loop.remove_reader(udp.fileno())
             udp.close()
@@ -101,22 +106,19 @@ class DhcpServer:
     def _open(self, interface: str, ports: tuple[int, ...]) -> None:
         for port in ports:
             try:
-                # Bound to every address: the system gives broadcasts to no other socket.
+                # Bound to every address: a socket bound to one address gets no broadcasts.
                 udp = open_udp("", port, interface=interface, broadcast=True)
             except PortTaken as taken:
                 if port != SERVER_PORT or len(ports) == 1:
                     raise
                 self.notes.append(_next_to_dhcp_server(taken))
                 continue
-            _widen(udp)
+            try:
+                udp.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)  # needs root
+            except OSError:
+                udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
             self._sockets[port] = udp
             self._loop.add_reader(udp.fileno(), self._reader(udp, port))
-
-    def _open_tap(self, interface: str) -> None:
-        try:
-            self._tap = OfferTap(loop=self._loop, interface=interface, heard=self._overhear)
-        except NetbootError as error:
-            self.notes.append(f"other boot servers will not be noticed: {error}")
 
     def _reader(self, udp: socket.socket, port: int) -> Callable[[float], None]:
         receive = udp.recvfrom
@@ -140,14 +142,20 @@ class DhcpServer:
         outcome, packet = self._proxy.receive(data, port, source, now)
         if isinstance(outcome, Answer):
             self._send(udp, port, outcome, now)
+            if outcome.client.message is _DISCOVER:
+                return
         else:
             self._keep_silent(port, outcome, source[0], now)
-        if packet is not None and packet.message_type is MessageType.REQUEST:
-            self._learn_address(packet)
+        if packet is not None and packet.message_type is _REQUEST:
+            ip = learned_address(packet)
+            if ip and not packet.mac[0] & 1:  # not for a multicast MAC address
+                self._learn(packet.mac_address, ip)
+                if self._proxy.knows(packet.mac):
+                    self._emit(AddressLearned(at=time.time(), mac=packet.mac_address, ip=ip))
 
     def _send(self, udp: socket.socket, port: int, answer: Answer, now: float) -> None:
         client, at = answer.client, time.time()
-        if client.message is MessageType.DISCOVER:
+        if client.message is _DISCOVER:
             self._emit(_discovered(client, at))
         if self._sent(udp, port, answer, now):
             version = answer.version
@@ -175,13 +183,13 @@ class DhcpServer:
         except OSError as error:
             self.counts["send failed"] += 1
             reason = f"the answer could not be sent to {destination[0]}: {error.strerror}"
-            self._tell_ignored(answer.client.mac, port, reason, answer.client.address, now)
+            self._report_ignored(answer.client.mac, port, reason, answer.client.address, now)
             return False
         self.counts["answered"] += 1
         return True
 
     def _leaves_as_we(self, destination: tuple[str, int], now: float) -> bool:
-        """Whether the system would send there from our address anyway: then sending costs less."""
+        """Whether the system sends there from our address by itself: plain sendto costs less."""
         ip = destination[0]
         until, as_we = self._as_we.get(ip, _NEVER_LOOKED)
         if now >= until:
@@ -196,14 +204,14 @@ class DhcpServer:
         if not ignored.notable:
             return
         client = ignored.client
-        if client is not None and client.message is MessageType.DISCOVER:
+        if client is not None and client.message is _DISCOVER:
             self._emit(_discovered(client, time.time()))
         mac = client.mac if client is not None else ignored.mac
-        ip = "" if source == _NOBODY else source
-        self._tell_ignored(mac, port, ignored.reason, ip, now)
+        ip = "" if source == _NO_ADDRESS else source
+        self._report_ignored(mac, port, ignored.reason, ip, now)
 
-    def _tell_ignored(self, mac: str, port: int, reason: str, ip: str, now: float) -> None:
-        """Emit a refusal, the same one of the same machine at most every ten seconds."""
+    def _report_ignored(self, mac: str, port: int, reason: str, ip: str, now: float) -> None:
+        """Emit a refusal; the same one for the same machine at most every ten seconds."""
         key = (mac or ip, reason)
         if now - self._said.get(key, -_SAME_REASON_AGAIN) < _SAME_REASON_AGAIN:
             return
@@ -212,14 +220,6 @@ class DhcpServer:
             self._said.popitem(last=False)
         self._said[key] = now
         self._emit(RequestIgnored(at=time.time(), mac=mac, ip=ip, reason=reason, port=port))
-
-    def _learn_address(self, packet: Packet) -> None:
-        ip = learned_address(packet)
-        if not ip or packet.mac[0] & 1:
-            return
-        self._learn(packet.mac_address, ip)
-        if self._proxy.knows(packet.mac):
-            self._emit(AddressLearned(at=time.time(), mac=packet.mac_address, ip=ip))
 
     def _overhear(self, data: bytes, source: str, now: float) -> None:
         found = self._proxy.overhear(data, source=source, now=now)
@@ -235,7 +235,7 @@ def _discovered(client: BootClient, at: float) -> Discovered:
         at=at,
         mac=client.mac,
         ip=client.address,
-        # As they are, for they are texts: to turn them into plain ones costs as much as the event.
+        # StrEnum members are texts already; str() of each would cost as much as the event.
         architecture=client.architecture or "",
         firmware=client.firmware,
         stage=client.stage,
@@ -247,9 +247,9 @@ def _discovered(client: BootClient, at: float) -> Discovered:
 
 
 def _source_address(address: str) -> list[tuple[int, int, bytes]]:
-    """Ancillary data that makes an answer come from `address`.
+    """Ancillary data that makes an answer come from `address` (IP_PKTINFO, ip(7)).
 
-    The system would choose one by the destination, and a card may have several.
+    Without it the system chooses by the destination, and a card may have several addresses.
     """
     if not address:
         return []
@@ -258,7 +258,7 @@ def _source_address(address: str) -> list[tuple[int, int, bytes]]:
 
 
 def _source_towards(destination: tuple[str, int], interface: str) -> str:
-    """The address that the system lets packets to there come from, on this interface."""
+    """The source address that the system chooses for this destination and interface."""
     with (
         suppress(OSError, NetbootError),
         open_udp("", 0, interface=interface, broadcast=True) as probe,
@@ -268,17 +268,9 @@ def _source_towards(destination: tuple[str, int], interface: str) -> str:
     return ""
 
 
-def _widen(udp: socket.socket) -> None:
-    try:
-        udp.setsockopt(socket.SOL_SOCKET, 33, _RECEIVE_BUFFER)  # SO_RCVBUFFORCE, needs root
-    except OSError:
-        with suppress(OSError):
-            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-
-
 def _next_to_dhcp_server(taken: PortTaken) -> str:
     lines = option_60_lines(who_holds(SERVER_PORT, protocol="udp"))
     return (
-        f"{taken}: serving port 4011 only. That DHCP server must send boot clients to us;"
+        f"{taken}: serving port 4011 only. That DHCP server must send boot clients to this port;"
         f" its configuration needs:\n{lines}"
     )

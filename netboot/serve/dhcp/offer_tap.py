@@ -1,7 +1,8 @@
-"""Hears what other DHCP servers broadcast to clients, without taking port 68 from anybody.
+"""Sees what other DHCP servers broadcast to clients, without occupying port 68.
 
-A packet socket with a filter in the kernel: UDP to the client port, nothing else. It sees what
-comes in, never what we send (only taps for every protocol do). Needs CAP_NET_RAW.
+A packet socket with a filter in the kernel: UDP to the client port, nothing else. It sees
+incoming packets only: Linux shows outgoing ones to sockets for every protocol (ETH_P_ALL) alone.
+Needs CAP_NET_RAW.
 """
 
 import ctypes
@@ -37,14 +38,13 @@ class OfferTap:
     def __init__(
         self, *, loop: Loop, interface: str, heard: Callable[[bytes, str, float], None]
     ) -> None:
-        """Listen. Raises NotPermitted without CAP_NET_RAW, InvalidInput for no such interface."""
+        """Listen. Raises NotPermitted without CAP_NET_RAW, InvalidInput for a wrong interface."""
         self._loop = loop
         self._heard = heard
         self._socket = _open(interface)
         loop.add_reader(self._socket.fileno(), self._ready)
 
     def close(self) -> None:
-        """Stop hearing."""
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
 
@@ -64,7 +64,7 @@ def _open(interface: str) -> socket.socket:
         tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, 0)
     except PermissionError as error:
         raise NotPermitted(
-            "the system does not let us hear other servers' offers",
+            "the system does not allow receiving the offers of other servers",
             hint="Grant CAP_NET_RAW, or run as root.",
         ) from error
     try:
@@ -72,12 +72,12 @@ def _open(interface: str) -> socket.socket:
         tap.bind((interface, _ETH_P_IP))
     except OSError as error:
         tap.close()
-        raise InvalidInput(f"cannot hear on interface {interface!r}: {error}") from error
+        raise InvalidInput(f"cannot listen on interface {interface!r}: {error}") from error
     return tap
 
 
 def _attach_filter(tap: socket.socket) -> None:
-    """Before bind: an unbound packet socket of protocol 0 receives nothing unfiltered."""
+    """Before bind: a packet socket of protocol 0 receives nothing until it is bound (packet(7))."""
     code = b"".join(struct.pack("=HBBI", *instruction) for instruction in _FILTER)
     buffer = ctypes.create_string_buffer(code, len(code))
     program = struct.pack("@HP", len(_FILTER), ctypes.addressof(buffer))

@@ -3,11 +3,10 @@
     GET  /boot.ipxe?mac=..&uuid=..      the script for this machine
     GET  /v/<image>/<number>/<file>     a file of a version
     GET  /p/<program>                   one of the site's own boot programs
-    POST /report/<token>                a boot image that came up says so
+    POST /report/<token>                a boot image reports that it is up
 
-Plain functions from Request to Response: no session, no cookie, no template. A name is looked up
-by whoever made us. What we should hold but cannot open is 503, never 404: a client must not be
-told that a version has no such file when it is our disk that has failed.
+Plain functions from Request to Response: no session, no cookie, no template. A damaged or missing
+blob is 503, never 404: the version has such a file, and our disk has failed.
 """
 
 import time
@@ -25,15 +24,15 @@ from netboot.serve.content import OpenContent
 from netboot.serve.http.message import Answer, Fields, FilePart, Request, Response, plain
 
 _REPORT = "/report/"
-_STATUS = {1: 404, 2: 403}
+_STATUS = {1: 404, 2: 403}  # by the TFTP error code of a Refusal
 _FOREVER = "public, max-age=31536000, immutable"
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """An iPXE script and what it is for: image and version that it boots, and why these.
+    """An iPXE script, the image and version that it boots, and why these.
 
-    `architecture` is what the machine's processor can run, where an earlier script looked it up.
+    `architecture` is what the machine's processor can run, if an earlier script looked it up.
     """
 
     text: str
@@ -45,7 +44,11 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class BootSite:
-    """What the boot port is handed: how names, machines and reports are looked up."""
+    """How the boot port looks up names, machines and reports.
+
+    `resolve_url` takes the path (`/v/lab-pe/7/boot.wim`), `script` the query and the client's
+    address, `report` the token, the body and the address.
+    """
 
     resolve_url: Callable[[str], ContentRef | Refusal]
     open_content: OpenContent
@@ -54,22 +57,8 @@ class BootSite:
     emit: Callable[[Event], None]
 
 
-def boot_app(
-    *,
-    resolve_url: Callable[[str], ContentRef | Refusal],
-    open_content: OpenContent,
-    script: Callable[[Mapping[str, str], str], Script | Refusal],
-    report: Callable[[str, bytes, str], Refusal | None],
-    emit: Callable[[Event], None],
-    mounts: Mapping[str, Answer] | None = None,
-) -> Answer:
-    """The boot port's answers.
-
-    `resolve_url` is handed the path (`/v/lab-pe/7/boot.wim`); `script` the query and the client's
-    address; `report` the token, the body and the address. `mounts` maps further path prefixes
-    (`/v2/`) to answers of their own.
-    """
-    site = BootSite(resolve_url, open_content, script, report, emit)
+def boot_app(site: BootSite, *, mounts: Mapping[str, Answer] | None = None) -> Answer:
+    """The boot port's answers; `mounts` maps further path prefixes to answers of their own."""
     others = tuple((mounts or {}).items())
 
     def answer(request: Request) -> Response:
@@ -99,7 +88,7 @@ def serve_file(
 ) -> Response:
     """A file by its digest: ranges, HEAD, conditions. Raises ContentFault.
 
-    `sent` is called when the last byte of a GET that reaches the file's end has gone out.
+    `sent` is called after the last byte of a GET that reaches the end of the file.
     """
     etag, shared, typed = _fields_of(ref.digest, cache, kind)
     fields = request.fields
@@ -121,7 +110,7 @@ def serve_file(
 
 @lru_cache(256)
 def _fields_of(digest: str, cache: str, kind: str) -> tuple[str, Fields, Fields]:
-    """A file's ETag, and the fields of its answers without and with its type."""
+    """A file's ETag, and the fields of its responses without and with its type."""
     etag = f'"{digest}"'
     shared = (
         ("ETag", etag),
@@ -138,23 +127,22 @@ def _file(site: BootSite, request: Request) -> Response:
         return _refused(site, request, _STATUS.get(ref.code, 404), ref.reason)
 
     def served(seconds: float) -> None:
-        site.emit(
-            ContentServed(
-                at=time.time(),
-                ip=request.ip,
-                name=ref.name,
-                size=ref.size,
-                seconds=seconds,
-                image=ref.image,
-                version=ref.version,
-            )
+        event = ContentServed(
+            at=time.time(),
+            ip=request.ip,
+            name=ref.name,
+            size=ref.size,
+            seconds=seconds,
+            image=ref.image,
+            version=ref.version,
         )
+        site.emit(event)
 
     cache = _FOREVER if request.path.startswith("/v/") else "no-cache"
     try:
         return serve_file(request, ref, open_content=site.open_content, sent=served, cache=cache)
     except ContentFault as fault:
-        _tell(site, request, 503, str(fault))
+        _emit_refused(site, request, 503, str(fault))
         return plain(503, "this file cannot be read at the moment", ("Retry-After", "5"))
 
 
@@ -164,21 +152,19 @@ def _script(site: BootSite, request: Request) -> Response:
         return _refused(site, request, _STATUS.get(script.code, 404), script.reason)
 
     def served(_: float) -> None:
-        site.emit(
-            ScriptServed(
-                at=time.time(),
-                mac=read_mac(request.query.get("mac", "")),
-                ip=request.ip,
-                image=script.image,
-                version=script.version,
-                reason=script.reason,
-                architecture=script.architecture,
-            )
+        event = ScriptServed(
+            at=time.time(),
+            mac=read_mac(request.query.get("mac", "")),
+            ip=request.ip,
+            image=script.image,
+            version=script.version,
+            reason=script.reason,
+            architecture=script.architecture,
         )
+        site.emit(event)
 
     page = plain(200, script.text.removesuffix("\n"))
-    sent = served if request.method == "GET" else None
-    return Response(page.status, page.fields, page.body, sent)
+    return page._replace(sent=served) if request.method == "GET" else page
 
 
 def _report(site: BootSite, request: Request) -> Response:
@@ -195,11 +181,11 @@ def _allow(request: Request, *methods: str) -> Response | None:
 
 
 def _refused(site: BootSite, request: Request, status: int, reason: str) -> Response:
-    _tell(site, request, status, reason)
+    _emit_refused(site, request, status, reason)
     return plain(status, reason)
 
 
-def _tell(site: BootSite, request: Request, status: int, reason: str) -> None:
+def _emit_refused(site: BootSite, request: Request, status: int, reason: str) -> None:
     name = request.path[:255]
     site.emit(
         ContentRefused(at=time.time(), ip=request.ip, name=name, status=status, reason=reason)

@@ -1,8 +1,8 @@
 """One HTTP/1.1 connection: requests in, answers out, file bytes by sendfile.
 
-RFC 9112. Requests are answered one after the other; what a client sends ahead waits in the
-socket. A malformed request is answered once, and the connection is closed: where one request
-ended and the next began can then be argued about no more.
+RFC 9112. Requests are answered one after the other; pipelined ones wait in the socket. After a
+malformed request the connection is closed: the start of the next one is uncertain (RFC 9112
+§11.2).
 """
 
 import contextlib
@@ -21,13 +21,13 @@ from netboot.serve.http.message import Answer, FilePart, Request, Response, head
 from netboot.serve.udp import Loop
 
 _RECEIVE = 16 * 1024
-_COPIED = 64 * 1024  # up to here one send of head and body together costs less than sendfile
-_TURN = 1 << 20  # bytes of one file before the other connections have their turn
+_COPIED = 64 * 1024  # bytes up to which one send of head and body costs less than sendfile
+_TURN = 1 << 20  # bytes of one file before it is the turn of the other connections
 _LINGER = 2.0
 
 
 class State(Enum):
-    """What a connection waits for."""
+    """The phase of a connection."""
 
     IDLE = auto()
     HEAD = auto()
@@ -39,30 +39,6 @@ class State(Enum):
 
 class Connection:
     """A client's connection, from accept to close."""
-
-    __slots__ = (
-        "_answer",
-        "_buffer",
-        "_close_asked",
-        "_corked",
-        "_ended",
-        "_fd",
-        "_first",
-        "_head",
-        "_keep_alive",
-        "_left",
-        "_limits",
-        "_loop",
-        "_out",
-        "_requests",
-        "_response",
-        "_socket",
-        "_started_at",
-        "_waits_for_room",
-        "deadline",
-        "ip",
-        "state",
-    )
 
     def __init__(
         self,
@@ -98,13 +74,12 @@ class Connection:
         loop.add_reader(self._fd, self._readable)
 
     def close_when_idle(self) -> None:
-        """Finish the answer that is on its way, if any, then close."""
+        """Finish a response that is being sent, then close."""
         self._close_asked = True
         if self.state in {State.IDLE, State.HEAD, State.LINGERING}:
             self.close()
 
     def close(self) -> None:
-        """Close at once."""
         if self.state is State.CLOSED:
             return
         self.state = State.CLOSED
@@ -133,7 +108,7 @@ class Connection:
             self._proceed(now)
 
     def _proceed(self, now: float) -> None:
-        """Answer the next request, if it has come whole."""
+        """Answer the next request, if it is complete."""
         if self.state is not State.HEAD and self.state is not State.BODY:
             return
         try:
@@ -146,7 +121,7 @@ class Connection:
                 self._respond(self._answered(request), now)
 
     def _next_request(self, now: float) -> Request | None:
-        """The next request if all of it is there. Raises RequestFault."""
+        """The next request if it is complete. Raises RequestFault."""
         head = self._head
         if head is None:
             head = self._head = self._next_head()
@@ -156,7 +131,7 @@ class Connection:
             if len(self._buffer) < head.length:
                 self.state, self.deadline = State.BODY, now + self._limits.body_time
                 if head.fields.get("expect", "").lower() == "100-continue":
-                    with contextlib.suppress(OSError):  # the next send will tell
+                    with contextlib.suppress(OSError):  # the next send reports it
                         self._socket.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         if len(self._buffer) < head.length:
             return None
@@ -164,7 +139,7 @@ class Connection:
         return Request(head.method, head.path, self.ip, head.query, head.fields, body)
 
     def _next_head(self) -> RequestHead | None:
-        self._buffer = self._buffer.removeprefix(b"\r\n")  # RFC 9112 §2.2: some send one too many
+        self._buffer = self._buffer.removeprefix(b"\r\n")  # RFC 9112 §2.2: some send one after POST
         end = self._buffer.find(b"\r\n\r\n", 0, MAX_HEAD)
         if end < 0:
             if len(self._buffer) >= MAX_HEAD:
@@ -174,7 +149,7 @@ class Connection:
         return from_bytes(raw)
 
     def _admit(self, head: RequestHead) -> None:
-        """Raises RequestFault for bodies that we do not want, before they come."""
+        """Raises RequestFault for an unwanted body before it arrives."""
         self._requests += 1
         self._keep_alive = (
             head.keep_alive
@@ -182,19 +157,18 @@ class Connection:
             and self._requests < self._limits.requests_per_connection
         )
         if head.length and head.method in {"GET", "HEAD"}:
-            raise RequestFault(400, "a body where none belongs")
+            raise RequestFault(400, f"a {head.method} request with a body")
         if head.length > self._limits.body:
-            raise RequestFault(413, f"more than {self._limits.body} bytes")
+            raise RequestFault(413, f"a body of more than {self._limits.body} bytes")
 
     def _answered(self, request: Request) -> Response:
         try:
             return self._answer(request)
-        except Exception:  # noqa: BLE001 - one answer's bug must not end the others' boots
+        except Exception:  # noqa: BLE001 - a bug in one answer must not end other machines' boots
             traceback.print_exc(file=sys.stderr)
             return plain(500, "internal error")
 
     def _respond(self, response: Response, now: float) -> None:
-        """Begin to send."""
         head, self._head = self._head, None
         minor = head.minor if head else 1
         raw = head_bytes(response, now=time.time(), keep_alive=self._keep_alive, minor=minor)
@@ -217,14 +191,14 @@ class Connection:
         self._loop.after_round(self._write)
 
     def _cork(self, *, on: bool) -> None:
-        """Only full packets leave while a head and its file go out in several calls."""
+        """Send only full packets while a head and its file need several calls (tcp(7))."""
         self._corked = on
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, on)
 
     def _write(self, now: float) -> None:
-        """Send until done, or the socket is full, or it is the others' turn."""
+        """Send until done, or the socket is full, or it is the turn of other connections."""
         if self.state is not State.SENDING:
-            return  # closed before its turn came
+            return  # closed before its turn
         try:
             if self._out:
                 sent = self._socket.send(self._out)
@@ -245,18 +219,18 @@ class Connection:
             self._sent(now)
 
     def _send_file(self) -> None:
-        """The next stretch of the file. Raises OSError, also when the file ends too early."""
+        """Send the next part of the file. Raises OSError, also if the file ends too early."""
         assert self._response is not None
         assert isinstance(self._response.body, FilePart)
         source = self._response.body.content.fd
         sent = os.sendfile(self._fd, source, self._first, min(self._left, _TURN))
         if sent == 0:
-            raise OSError("the file is shorter than it says")
+            raise OSError("the file is shorter than its manifest says")
         self._first += sent
         self._left -= sent
 
     def _sent(self, now: float) -> None:
-        """The last byte is with the kernel: say so, then wait for the next request."""
+        """The kernel has the last byte: report it, then wait for the next request."""
         response, self._response = self._response, None
         if self._corked:
             self._cork(on=False)
@@ -270,21 +244,21 @@ class Connection:
             self._linger(now)
 
     def _await_next(self, now: float) -> None:
-        self._listen_again()
-        if self._buffer:  # in the loop's next round, so that nobody's queue is served at once
+        self._read_again()
+        if self._buffer:  # in the loop's next round: a pipeline must not delay other clients
             self.state, self.deadline = State.HEAD, now + self._limits.head_time
             self._loop.at(now, self._proceed)
         else:
             self.state, self.deadline = State.IDLE, now + self._limits.idle_time
 
-    def _listen_again(self) -> None:
+    def _read_again(self) -> None:
         if self._waits_for_room:
             self._waits_for_room = False
             self._loop.add_reader(self._fd, self._readable)
 
     def _linger(self, now: float) -> None:
-        """No more from us. Closing now would reset what the client has not read yet."""
+        """Close our side only: a full close could reset unread data (RFC 9112 §9.6)."""
         self.state, self.deadline = State.LINGERING, now + _LINGER
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
-        self._listen_again()
+        self._read_again()

@@ -1,8 +1,8 @@
 """The boot port's HTTP server: HTTP/1.1 on the daemons' own loop, file bytes by sendfile.
 
-Our own, because a boot port has other needs than a web application: thousands of small answers a
-second from one process, no threads to run out of, hard limits on strangers, and not one byte of
-framing that is not ours to check. It serves an `Answer`; pages and sessions live elsewhere.
+It is our own because a boot port has other needs than a web application: thousands of small
+responses a second from one process, no threads to exhaust, hard limits on unknown clients, and
+strict framing. It serves an `Answer` and knows no pages or sessions.
 """
 
 import errno
@@ -16,9 +16,9 @@ from netboot.serve.http.message import Answer
 from netboot.serve.tftp.tid_pool import raise_descriptor_limit
 from netboot.serve.udp import Loop, explain_bind
 
-_ACCEPTS_PER_WAKE = 8  # few: who has left makes room before the next are counted
+_ACCEPTS_PER_WAKE = 8  # few: closed connections make room before the next are counted
 _BACKLOG = 1024
-_REST = 0.5
+_REST = 0.5  # seconds
 
 
 class HttpServer:
@@ -48,7 +48,7 @@ class HttpServer:
 
     @property
     def port(self) -> int:
-        """The port that we listen on; of interest where 0 was asked for."""
+        """The port that we listen on, also if the system chose it."""
         return int(self._socket.getsockname()[1])
 
     @property
@@ -57,9 +57,9 @@ class HttpServer:
         return len(self._connections)
 
     def drain(self, done: Callable[[], None]) -> None:
-        """Take no more requests, finish those on their way, then call `done`.
+        """Accept no more requests, finish the responses being sent, then call `done`.
 
-        What is not finished after the limits' `drain_time` is cut off.
+        After the limits' `drain_time` the rest is cut off.
         """
         self._stop_listening()
         self._drained = done
@@ -69,7 +69,6 @@ class HttpServer:
         self._loop.at(time.monotonic() + self._limits.drain_time, lambda _: self.close())
 
     def close(self) -> None:
-        """Close all at once."""
         self._stop_listening()
         for connection in list(self._connections):
             connection.close()
@@ -94,7 +93,7 @@ class HttpServer:
             self._welcome(accepted, ip, now)
 
     def _rest(self, now: float) -> None:
-        """The system gives us no more sockets: let those who wait do so for a while."""
+        """The system has no more sockets: accept none for a while."""
         listener = self._socket.fileno()
         self._loop.remove_reader(listener)
 
@@ -125,7 +124,7 @@ class HttpServer:
         )
 
     def _make_room(self) -> bool:
-        """Whether one more connection fits, if need be in place of one that waits idly."""
+        """Whether one more connection fits, if need be instead of the longest idle one."""
         if len(self._connections) < self._limits.connections:
             return True
         idle = (c for c in self._connections if c.state in {State.IDLE, State.LINGERING})
@@ -150,7 +149,6 @@ class HttpServer:
             done()
 
     def _close_late(self, now: float) -> None:
-        """Close the connections whose time is over."""
         for connection in [c for c in self._connections if c.deadline <= now]:
             connection.close()
 

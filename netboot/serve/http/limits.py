@@ -1,4 +1,4 @@
-"""What one HTTP client, or all together, may cost the boot port."""
+"""How much of the boot port one HTTP client, or all together, may use."""
 
 from dataclasses import dataclass, replace
 

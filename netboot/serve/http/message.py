@@ -1,7 +1,4 @@
-"""What an HTTP answer is made of: the request as it came, the response as it will go.
-
-An `Answer` is a plain function; it may be called without a server, as the tests do.
-"""
+"""HTTP requests and responses as values; an `Answer` is a plain function from one to the other."""
 
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
@@ -30,7 +27,7 @@ class Request(NamedTuple):
 
 
 class FilePart(NamedTuple):
-    """`length` bytes of an open file from `first` on. Whoever sends it closes the content."""
+    """`length` bytes of an open file from `first` on. The sender closes the content."""
 
     content: Content
     first: int
@@ -40,8 +37,8 @@ class FilePart(NamedTuple):
 class Response(NamedTuple):
     """Status, header fields and body; the server adds Content-Length, Date and Connection.
 
-    `sent` is called with the seconds that it took, once the last byte has gone out; it is not
-    called when the client went away before.
+    `sent` is called with the seconds that it took after the last byte, and not at all if the
+    client disconnects before.
     """
 
     status: int
@@ -55,7 +52,6 @@ class Response(NamedTuple):
         return self.body.length if isinstance(self.body, FilePart) else len(self.body)
 
     def close(self) -> None:
-        """Give back what the body holds open."""
         if isinstance(self.body, FilePart):
             self.body.content.close()
 
@@ -64,23 +60,23 @@ Answer = Callable[[Request], Response]
 
 
 def plain(status: int, text: str, *fields: tuple[str, str]) -> Response:
-    """A short answer in words."""
+    """A short text."""
     kind = (("Content-Type", "text/plain; charset=utf-8"), ("X-Content-Type-Options", "nosniff"))
     return Response(status, (*kind, ("Cache-Control", "no-store"), *fields), text.encode() + b"\n")
 
 
 def head_bytes(response: Response, *, now: float, keep_alive: bool, minor: int) -> bytes:
     """The response's head as it goes over the wire. `now` in seconds since the epoch."""
+    # RFC 9110 §8.6: no Content-Length in a 204, and 304 would have to name that of the file.
     length = None if response.status in {204, 304} else response.length
     start = _start.__wrapped__ if response.status == _PARTIAL else _start
-    return (
-        start(response.status, response.fields, length) + _date(int(now)) + _ENDS[keep_alive, minor]
-    )
+    first = start(response.status, response.fields, length)
+    return first + _date(int(now)) + _ENDS[keep_alive, minor]
 
 
 @lru_cache(512)
 def _start(status: int, fields: Fields, length: int | None) -> bytes:
-    """What stays the same when the same file is asked for again; ranges seldom are."""
+    """The part that is the same for each request of a file; ranges are not worth caching."""
     lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} "]
     lines += [f"{name}: {value}" for name, value in fields]
     if length is not None:

@@ -17,7 +17,7 @@ def serve_http(
     limits: HttpLimits | None = None,
     reuse_port: bool = False,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is on its way.
+    """Serve until SIGTERM or SIGINT, then finish the responses being sent.
 
     For several processes on one port: run this in `Workers`, with `reuse_port` and the limits'
     share. Raises PortTaken, NotPermitted or InvalidInput.
@@ -28,7 +28,7 @@ def serve_http(
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.soon(lambda _: server.drain(loop.stop)))
-    gc.freeze()  # what is here now stays: no need to look through it again
+    gc.freeze()  # all objects so far are permanent: the collector need not scan them
     loop.run()
     server.close()
     loop.close()

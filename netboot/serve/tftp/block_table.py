@@ -1,10 +1,10 @@
-"""A file cut into DATA packets, once for all clients who are on it.
+"""A file cut into DATA packets, once for all clients that read it.
 
-A packet is a header out of a table that all files share, and a slice of the file's mapping: no
-byte of the file is copied for a client of its own. Where a second client comes to a stretch that
-another has passed, the stretch is framed: its packets are laid out one after the other in memory,
-for all who follow. A window is then one piece in place of two for each block, which was measured
-to save a tenth of its processor time. So much memory is set aside for that, and no more.
+A packet is a header from a table that all files share, and a slice of the file's mapping: no byte
+of the file is copied for one client. When a second client reaches a stretch that another has
+passed, the stretch is *framed*: its packets are laid out one after the other in memory for all
+following clients. A window is then one piece instead of two for each block, which saves a tenth
+of its processor time (measured). The memory for framed stretches is limited.
 """
 
 from collections import deque
@@ -25,13 +25,13 @@ Parts = list[bytes | memoryview]
 
 
 class Blocks(Protocol):
-    """What can be cut into blocks: a mapping of the file, or its netascii form."""
+    """The bytes to cut into blocks: a mapping of the file, or its netascii form."""
 
     def __getitem__(self, stretch: slice, /) -> bytes | memoryview: ...
 
 
 class BlockTable:
-    """One file in blocks of one size. Made and given back by `BlockTables`."""
+    """One file in blocks of one size; `BlockTables` opens and closes it."""
 
     __slots__ = (
         "_blocks",
@@ -58,12 +58,12 @@ class BlockTable:
         self._passed: set[int] = set()
 
     def packet(self, block: int) -> tuple[bytes, bytes | memoryview]:
-        """One block's header and payload; a single one is cut faster than it is found."""
+        """One block's header and payload: cutting a single one is faster than a look-up."""
         stop = block * self._size
         return HEADERS[block & 0xFFFF], self._blocks[stop - self._size : stop]
 
     def piece(self, block: int) -> memoryview | None:
-        """One block's packet in one piece, where its stretch is framed; written in less time."""
+        """One block's packet in one piece, if its stretch is framed; writing it takes less time."""
         framed = self._framed.get(block - 1 >> _SHIFT)
         if framed is None:
             if self.users == 1:
@@ -76,7 +76,7 @@ class BlockTable:
         return framed[start : start + full]
 
     def packets(self, first: int, count: int) -> Parts:
-        """`count` blocks from `first` on, at most 64, in pieces that one after the other are it."""
+        """`count` blocks from `first` on, at most 64, as a list of pieces."""
         if self.users == 1:
             return self._cut(first, count)
         index, offset = first - 1 >> _SHIFT, first - 1 & _STRETCH - 1
@@ -91,18 +91,17 @@ class BlockTable:
         return [framed[offset * full :], *self.packets(first + here, count - here)]
 
     def forget(self, index: int) -> None:
-        """Let go of a framed stretch."""
         self._framed.pop(index, None)
         self._passed.discard(index)
 
     def close(self) -> None:
-        """Let go of the file, of which no slice may be left."""
+        """Close the file; no slice of it may be in use."""
         self._framed.clear()
         self._blocks = b""
         self._content.close()
 
     def _frame(self, index: int) -> memoryview | None:
-        """Frame a stretch that was passed before; the first client leaves a mark only."""
+        """Frame a stretch that was passed before; for the first client, only mark it."""
         count = min(_STRETCH, self._last - (index << _SHIFT))
         if index not in self._passed or count <= 0:
             self._passed.add(index)
@@ -129,14 +128,14 @@ Key = tuple[str, bool, int]
 
 
 class Shelf:
-    """Which framed stretches are kept: the latest, up to so many bytes."""
+    """Keeps the latest framed stretches, up to 8 MiB."""
 
     def __init__(self) -> None:
         self.bytes = 0
         self._kept: deque[tuple[BlockTable, int, int]] = deque()
 
     def keep(self, table: BlockTable, index: int, size: int) -> None:
-        """One more; the oldest go."""
+        """Add a stretch; the oldest are dropped."""
         self._kept.append((table, index, size))
         self.bytes += size
         while self.bytes > _KEPT:
@@ -145,7 +144,7 @@ class Shelf:
             self.bytes -= length
 
     def clear(self, table: BlockTable) -> None:
-        """All of a table's."""
+        """Drop all stretches of a table."""
         kept = [one for one in self._kept if one[0] is not table]
         if len(kept) < len(self._kept):
             self._kept = deque(kept)
@@ -153,7 +152,7 @@ class Shelf:
 
 
 class BlockTables:
-    """The tables of all files that clients are on now."""
+    """The tables of all files that clients are reading."""
 
     def __init__(self, open_content: OpenContent) -> None:
         self._open_content = open_content
@@ -161,7 +160,7 @@ class BlockTables:
         self.shelf = Shelf()
 
     def open(self, ref: ContentRef, *, block_size: int, netascii: bool) -> BlockTable:
-        """The table for one more transfer; `close` it at the end. Raises ContentFault."""
+        """The table for a transfer; `close` it at the end. Raises ContentFault."""
         key = (ref.digest, netascii, block_size)
         table = self._tables.get(key)
         if table is None:
@@ -171,7 +170,7 @@ class BlockTables:
         return table
 
     def close(self, table: BlockTable) -> None:
-        """One transfer less; the last one lets go of the file."""
+        """A transfer has ended; the last one closes the file."""
         table.users -= 1
         if table.users:
             return

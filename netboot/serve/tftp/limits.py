@@ -1,7 +1,7 @@
-"""What one TFTP client, known by its address or not, may cost us.
+"""How much of the TFTP server one client, or all together, may use.
 
-An address is *validated* by the first ACK that answers what we sent there: until then it may be
-forged, and what we send to it may be an attack on whoever lives there.
+An address is *validated* by the first ACK that answers a packet of ours. Until then it may be
+forged, and our packets to it may be an attack on the real owner of the address.
 """
 
 from __future__ import annotations
@@ -32,33 +32,34 @@ class TftpLimits:
     sessions: int = 4096
     sessions_per_source: int = 32
     errors_per_source: int = 100
-    """Windows' boot manager asks for some twenty files that need not be there, one at once after
-    the other; each that stayed unanswered would cost it seconds. An error is some 40 bytes."""
+    """Windows' boot manager probes for some twenty optional files in a row; each one without an
+    answer would delay it by seconds. An error has about 40 bytes."""
     reports: int = 20
-    """Refusals and unanswered requests that we tell the journal of, per second."""
+    """Refusals and unanswered requests that go into the journal, per second."""
     low_source_ports: bool = False
-    """Whether clients may ask from a port under 1024, as other servers do when they are abused."""
+    """Whether to serve source ports below 1024. Clients use higher ones; servers that an attacker
+    wants us to reflect to use these."""
     fragments: bool = False
-    """Whether blocks may be larger than the path's packets, and travel as IP fragments."""
+    """Whether blocks may be larger than the path's MTU, and travel as IP fragments."""
     tid_ports: int = 256
     netascii: int = 4 * 1024 * 1024
 
     def share(self, workers: int, *, by_source: bool) -> TftpLimits:
-        """The limits of one of several worker processes: together no more than one process.
+        """The limits of one of several worker processes; their sum is that of one process.
 
-        `by_source` says that each address is heard by one worker alone; then what an address may
-        have stays whole. Otherwise each worker grants it its part (but at least one of each).
+        With `by_source` one worker alone serves each address, so that the limits for an address
+        stay whole. Otherwise each worker grants an address its part, but at least one of each.
         """
-        everybody = replace(
+        shared = replace(
             self,
             unvalidated=_part(self.unvalidated, workers),
             sessions=_part(self.sessions, workers),
             reports=_part(self.reports, workers),
         )
         if by_source:
-            return everybody
+            return shared
         return replace(
-            everybody,
+            shared,
             unvalidated_per_source=_part(self.unvalidated_per_source, workers),
             unvalidated_bytes_per_source=_part(self.unvalidated_bytes_per_source, workers),
             sessions_per_source=_part(self.sessions_per_source, workers),
@@ -80,7 +81,7 @@ class Bucket:
         self._at = now
 
     def take(self, amount: float, now: float) -> bool:
-        """Whether `amount` is there; if so, it is spent."""
+        """Spend `amount`, if there is so much."""
         self._left = min(self._rate, self._left + (now - self._at) * self._rate)
         self._at = now
         if self._left < amount:
@@ -90,21 +91,21 @@ class Bucket:
 
 
 class Source:
-    """What one address has of us. The server keeps `strangers` (oldest first) and `validated`."""
+    """One address, with its transfers: `unvalidated`, oldest first, and the number `validated`."""
 
-    __slots__ = ("_mtu", "_mtu_holds_until", "bytes", "errors", "strangers", "validated")
+    __slots__ = ("_mtu", "_mtu_holds_until", "bytes", "errors", "unvalidated", "validated")
 
     def __init__(self, limits: TftpLimits, now: float) -> None:
         self.bytes = Bucket(limits.unvalidated_bytes_per_source, now)
         self.errors = Bucket(limits.errors_per_source, now)
-        self.strangers: dict[Session, None] = {}
+        self.unvalidated: dict[Session, None] = {}
         self.validated = 0
         self._mtu, self._mtu_holds_until = 0, now
 
     def path_mtu(self, measure: Callable[[], int], now: float) -> int:
-        """The largest packet that goes there whole: asked anew when a minute is over.
+        """The largest packet that is not fragmented on the way, measured once a minute.
 
-        To ask is a tenth of what a small file costs, and loaders fetch dozens of them.
+        Measuring costs a tenth of sending a small file, and loaders fetch dozens of them.
         """
         if now >= self._mtu_holds_until:
             self._mtu, self._mtu_holds_until = measure(), now + _MTU_HOLDS
@@ -112,7 +113,7 @@ class Source:
 
 
 class Sources:
-    """All addresses that we know of: those with sessions, and the latest others."""
+    """The addresses with sessions, and the latest others."""
 
     def __init__(self, limits: TftpLimits) -> None:
         self._limits = limits
@@ -123,18 +124,14 @@ class Sources:
         return len(self._known)
 
     def get(self, ip: str, now: float) -> Source:
-        """The source at this address, new if we do not remember it."""
+        """The source at this address, new if it is not known."""
         source = self._known.get(ip)
-        if source is None:
-            self._forget_oldest()
-            source = self._known[ip] = Source(self._limits, now)
-        else:
+        if source is not None:
             self._known.move_to_end(ip)
-        return source
-
-    def _forget_oldest(self) -> None:
-        """Make room, but never by forgetting a source that has sessions."""
+            return source
         while len(self._known) >= self._most:
-            ip, oldest = self._known.popitem(last=False)
-            if oldest.strangers or oldest.validated:
-                self._known[ip] = oldest
+            old_ip, oldest = self._known.popitem(last=False)
+            if oldest.unvalidated or oldest.validated:
+                self._known[old_ip] = oldest  # never forget one that has sessions
+        source = self._known[ip] = Source(self._limits, now)
+        return source

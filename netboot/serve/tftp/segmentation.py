@@ -1,8 +1,9 @@
-"""A window of DATA in one system call: UDP segmentation offload, with plain sends behind it.
+"""A window of DATA in one system call: UDP segmentation offload, with plain sends as fallback.
 
-Linux cuts one large write into datagrams of equal size (UDP_SEGMENT, kernel 4.18 and later), so
-that a window costs one trip through the network stack in place of sixteen or sixty-four. Whether
-a path can do that is found out by trying: a refused write goes again at once, block by block.
+Linux cuts one large write into datagrams of equal size (UDP_SEGMENT, udp(7), kernel 4.18 and
+later), so that a window costs one trip through the network stack instead of sixteen or sixty-four.
+Not every path can do that (network cards without checksum offload, some bridges): a refused write
+is repeated at once, block by block.
 """
 
 import errno
@@ -21,25 +22,25 @@ _REMEMBERED = 1024
 
 
 class Segmentation:
-    """Remembers which clients cannot be reached by segmented writes."""
+    """Remembers the clients that segmented writes cannot reach."""
 
     def __init__(self, *, enabled: bool = True) -> None:
         self.enabled = enabled
         self._refused: dict[str, None] = {}
 
     def switch_on(self, udp: socket.socket, ip: str, segment: int) -> bool:
-        """Let writes to `udp` be cut into datagrams of `segment` bytes; False: send plainly."""
+        """Let the kernel cut writes into datagrams of `segment` bytes; False: send plainly."""
         if not self.enabled or ip in self._refused:
             return False
         try:
             udp.setsockopt(SOL_UDP, UDP_SEGMENT, segment)
         except OSError:
-            self.enabled = False  # the kernel does not know it; it will not learn
+            self.enabled = False  # the kernel is too old
             return False
         return True
 
     def refused(self, ip: str) -> None:
-        """A segmented write to this client failed: from now on plainly."""
+        """A segmented write to this client failed: send it single blocks."""
         if len(self._refused) >= _REMEMBERED:
             del self._refused[next(iter(self._refused))]
         self._refused[ip] = None
@@ -82,9 +83,9 @@ class BlockSender:
             self._per_send = max(1, min(MOST_SEGMENTS, MOST_BYTES // segment))
 
     def send(self, first: int, count: int) -> int:
-        """Send blocks and say how many left: fewer when the socket's buffer is full.
+        """Send blocks and return how many left: fewer if the socket's buffer is full.
 
-        Raises OSError as the socket does; then the blocks count as lost on the way.
+        Raises OSError as the socket does; then the blocks count as lost.
         """
         if count <= self._per_send:
             return self._send_at_once(first, count)
@@ -98,7 +99,7 @@ class BlockSender:
         return sent
 
     def send_one(self, block: int) -> int:
-        """Send one block, as `send`: the whole of a lockstep transfer is this."""
+        """Send one block, as `send`: all that a lockstep transfer needs."""
         piece = self._piece(block)
         try:
             if piece is None:
@@ -110,7 +111,7 @@ class BlockSender:
         return 1
 
     def _send_at_once(self, first: int, count: int) -> int:
-        """Up to `_per_send` blocks in one call; if that is refused, block by block."""
+        """Send up to `_per_send` blocks in one call, or block by block if that is refused."""
         if count == 1:
             return self.send_one(first)
         try:
@@ -120,11 +121,8 @@ class BlockSender:
         except OSError as error:
             if error.errno not in _REFUSALS:
                 raise
-            self._send_plainly_from_now_on()
+            self._socket.setsockopt(SOL_UDP, UDP_SEGMENT, 0)
+            self._segmentation.refused(self._ip)
+            self._per_send = 1
             return self.send(first, count)
         return count
-
-    def _send_plainly_from_now_on(self) -> None:
-        self._socket.setsockopt(SOL_UDP, UDP_SEGMENT, 0)
-        self._segmentation.refused(self._ip)
-        self._per_send = 1

@@ -1,7 +1,6 @@
-"""One client's transfer: carries out what the machine decides, on the pool's socket or its own.
+"""One client's transfer: the socket, open content, timer and events around `protocols.transfer`.
 
-`protocols.transfer` decides; here are the socket, the open content, the alarm clock and the
-events. Until the client has answered, everything that we send him is charged to his address.
+Until the client has answered, its address pays for every byte that we send it (`limits`).
 """
 
 import errno
@@ -34,17 +33,15 @@ from netboot.serve.udp import Loop
 
 _PACKET = 64
 _SMALL = 4
-"""So few blocks wait until all clients of a round have been heard, as Loop.after_round explains."""
+"""Up to so many blocks are sent after all clients of a round have been read (Loop.after_round)."""
 
 
 class Owner(Protocol):
     """What a session needs of the server that made it."""
 
-    def welcomed(self, session: "Session") -> None:
-        """The client has answered: he counts no longer as a stranger."""
+    def welcomed(self, session: "Session") -> None: ...
 
-    def ended(self, session: "Session", outcome: Outcome, now: float) -> None:
-        """The session is over."""
+    def ended(self, session: "Session", outcome: Outcome, now: float) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +58,9 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request as it was accepted: by whom, at which of our addresses, in which bytes.
+    """An accepted request: the client, our address that it used (`to`), and its bytes.
 
-    `size` is what goes over the wire: netascii makes text longer.
+    `size` is that on the wire: netascii makes text longer.
     """
 
     peer: Peer
@@ -104,7 +101,7 @@ class Session:
         self.source = source
         self.tid = shared.pool.pick()
         self.started_at = now
-        self.welcome = False  # the client's address is real
+        self.welcome = False  # the client's address is validated
         self._shared = shared
         self._later = shared.loop.after_round
         self._table: BlockTable | None = None
@@ -117,18 +114,16 @@ class Session:
         self._alarm = inf
 
     def start(self, now: float) -> None:
-        """Answer the request."""
         self._act(self.transfer.start(now), now)
         self._set_alarm()
 
     def repeat(self, now: float) -> None:
-        """Answer the same request once more."""
         self._act(self.transfer.repeat(), now)
 
     def receive(self, packet: bytes, now: float) -> None:
         """A packet of this client, from the pool's socket."""
         if self._due is not None:
-            self._send_due(now)  # the machine may hand out the same action again
+            self._send_due(now)  # the transfer reuses its action
         if self.transfer.outcome is None:
             self._act(self.transfer.receive(packet, now), now)
             self._set_alarm()
@@ -140,7 +135,7 @@ class Session:
             self._end(self.transfer.outcome, now)
 
     def _readable(self, now: float) -> None:
-        """A packet on the client's own socket. Every byte that we serve passes here."""
+        """A packet on the client's own socket: the hot path of every transfer."""
         transfer = self.transfer
         try:
             action = transfer.receive(self._read(_PACKET), now)
@@ -165,19 +160,17 @@ class Session:
             self._set_alarm()
 
     def _send_due(self, now: float) -> None:
-        """Send what this client's packet asked for."""
         due, sender, self._due = self._due, self._sender, None
         if due is None or sender is None:
             return  # the transfer has ended meanwhile
+        first, count = due.first, due.count
         try:
-            sent = (
-                sender.send_one(due.first) if due.count == 1 else sender.send(due.first, due.count)
-            )
+            sent = sender.send_one(first) if count == 1 else sender.send(first, count)
         except OSError as error:
             self._socket_failed(error, now)
             return
-        if sent < due.count:
-            self._wait_for_room((due.first + sent, due.count - sent))
+        if sent < count:
+            self._wait_for_room((first + sent, count - sent))
 
     def _act(self, action: Action | None, now: float) -> None:
         if self.transfer.validated and not self.welcome:
@@ -208,7 +201,7 @@ class Session:
                 self._wait_for_room((first + sent, count - sent) if sent < count else None)
 
     def _make_sender(self) -> BlockSender | None:
-        """The way to send on the client's own socket, if he has one."""
+        """How to send on the client's own socket, if it has one."""
         if self._socket is None:
             return None
         terms = self.transfer.terms
@@ -223,7 +216,7 @@ class Session:
         return self._sender
 
     def _send_blocks_from_pool(self, first: int, count: int, now: float) -> None:
-        """To a client without a socket of his own: a stranger, or one more than we can have."""
+        """To a client without its own socket: not validated yet, or we are out of descriptors."""
         table = self._open()
         for block in range(first, first + count):
             self._send_from_pool(table.packet(block), now)
@@ -234,16 +227,13 @@ class Session:
 
     def _open(self) -> BlockTable:
         if self._table is None:
-            asked = self.asked
-            self._table = self._shared.tables.open(
-                asked.ref,
-                block_size=self.transfer.terms.block_size,
-                netascii=asked.netascii,
-            )
+            size, asked = self.transfer.terms.block_size, self.asked
+            tables = self._shared.tables
+            self._table = tables.open(asked.ref, block_size=size, netascii=asked.netascii)
         return self._table
 
     def _welcome(self, now: float, *, done: bool) -> None:
-        """The client has answered: count him in, tell the journal, give him his own socket."""
+        """The client's address is validated: report the start and open its own socket."""
         self.welcome = True
         self._shared.owner.welcomed(self)
         self._shared.emit(self._started())
@@ -256,24 +246,24 @@ class Session:
             self._shared.loop.add_reader(self._fd, self._readable)
 
     def _wait_for_room(self, unsent: tuple[int, int] | None) -> None:
-        """The socket's buffer is full: go on where we stopped, as soon as there is room."""
+        """The socket's buffer is full: continue as soon as there is room."""
         self._unsent = unsent
         events = select.EPOLLIN | select.EPOLLOUT if unsent else select.EPOLLIN
         self._shared.loop.add(self._fd, events, self._readable)
 
     def _socket_failed(self, error: OSError, now: float) -> None:
-        """ICMP told us that the client's port is closed; all else counts as loss on the way."""
+        """ECONNREFUSED (ICMP): the client's port is closed. Any other error counts as a loss."""
         if error.errno == errno.ECONNREFUSED and self.transfer.outcome is None:
             self._act(self.transfer.gone(now), now)
 
     def _refuse(self, reason: str, now: float) -> None:
-        """We cannot give what we promised: say so, and end."""
+        """The content is damaged: report it and end."""
         text = "content not available, see the server's journal"
         self._send_from_pool([bytes(Error(ErrorCode.NOT_DEFINED, text))], now)
         self.abandon(reason, now)
 
     def _set_alarm(self) -> None:
-        """Have the loop wake us at the deadline, unless it will do so earlier anyway."""
+        """Set a timer for the deadline, unless there is an earlier one."""
         deadline = self.transfer.deadline
         if self.transfer.outcome is None and deadline < self._alarm:
             self._alarm = deadline
@@ -281,7 +271,7 @@ class Session:
 
     def _wake(self, now: float) -> None:
         if self.transfer.outcome is not None or now < self._alarm:
-            return  # over, or an alarm that an earlier one has replaced
+            return  # ended, or a timer that an earlier one has replaced
         self._alarm = inf
         self._act(self.transfer.tick(now), now)
         self._set_alarm()
@@ -295,7 +285,11 @@ class Session:
             self._shared.tables.close(self._table)
             self._table = None
         if self.welcome:
-            self._report(outcome, now)
+            match outcome:
+                case Finished(resent):
+                    self._shared.emit(self._finished(now - self.started_at, resent))
+                case Failed(reason):
+                    self._shared.emit(self.failed(reason))
         self._shared.owner.ended(self, outcome, now)
 
     def _started(self) -> TransferStarted:
@@ -312,14 +306,6 @@ class Session:
             version=ref.version,
         )
 
-    def _report(self, outcome: Outcome, now: float) -> None:
-        """Tell the journal how the transfer ended."""
-        match outcome:
-            case Finished(resent):
-                self._shared.emit(self._finished(now - self.started_at, resent))
-            case Failed(reason):
-                self._shared.emit(self.failed(reason))
-
     def _finished(self, seconds: float, resent: int) -> TransferFinished:
         ref = self.asked.ref
         return TransferFinished(
@@ -334,7 +320,6 @@ class Session:
         )
 
     def failed(self, reason: str) -> TransferFailed:
-        """The event that says how far this transfer came, and why no further."""
         ref, transfer = self.asked.ref, self.transfer
         return TransferFailed(
             at=time.time(),

@@ -1,9 +1,9 @@
-"""The TFTP server: whole windows in one system call, and no more for strangers than they may have.
+"""The TFTP server: whole windows in one system call, and hard limits for unknown clients.
 
 RFC 1350, 2347, 2348, 2349, 7440; RFC 1123 §4.2.3.5 (no answers to broadcasts). A name is looked
-up by whoever made us (`resolve`), never turned into a path; content is opened by its digest.
-Writes are refused. What is no request is not answered on this port, so that two servers can
-never talk to each other for ever (CVE-2024-2169).
+up (`resolve`), never turned into a path; content is opened by its digest. Writes are refused. Only
+requests are answered on this port, so that two servers can never answer each other without end
+(CVE-2024-2169).
 """
 
 import contextlib
@@ -49,7 +49,7 @@ Resolve = Callable[[bytes, str], ContentRef | Refusal]
 
 @dataclass(slots=True)
 class TftpCounters:
-    """What came and what became of it, since the start."""
+    """Packets and transfers by outcome, since the start."""
 
     requests: int = 0
     malformed: int = 0
@@ -82,64 +82,55 @@ class TftpServer:
     ) -> None:
         """Listen. Raises PortTaken, NotPermitted or InvalidInput.
 
-        With more than one of `workers` (processes, each with a server of its own) they share the
-        port, and `limits` hold for all of them together. `segmentation` False sends block by
-        block even where whole windows could leave at once.
+        With several `workers` (processes, each with its own server) they share the port, and
+        `limits` apply to all of them together. Without `segmentation` each block is sent by itself
+        even where a whole window could leave at once.
         """
         self.counters = TftpCounters()
         self._loop, self._interface = loop, interface
         self._resolve = resolve
         self._open_content = open_content
         self._sessions: dict[Peer, Session] = {}
-        self._strangers: OrderedDict[Session, None] = OrderedDict()
+        self._unvalidated: OrderedDict[Session, None] = OrderedDict()
         self._netascii_sizes: dict[str, int] = {}
         raise_descriptor_limit()
         self._socket = open_udp(address, port, interface=interface, reuse_port=workers > 1)
-        self._limits = self._share(limits or TftpLimits(), workers)
-        self._sources = Sources(self._limits)
-        self._reports = Bucket(self._limits.reports, 0.0)
-        self._listen()
-        pool, tables = self._open_pool(address), BlockTables(open_content)
+        limits = limits or TftpLimits()
+        if workers > 1:
+            limits = limits.share(workers, by_source=steer_by_source(self._socket, workers))
+        self._limits = limits
+        self._sources = Sources(limits)
+        self._reports = Bucket(limits.reports, 0.0)
+        self._socket.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        loop.add_reader(self._socket.fileno(), self._readable)
+        pool = TidPool(
+            loop,
+            address=address,
+            interface=interface,
+            ports=limits.tid_ports,
+            receive=self._transfer_packet,
+        )
         sending = Segmentation(enabled=segmentation)
-        self._shared = Surroundings(loop, pool, sending, tables, emit, self)
+        self._shared = Surroundings(loop, pool, sending, BlockTables(open_content), emit, self)
 
     @property
     def port(self) -> int:
-        """The port that we listen on; of interest where 0 was asked for."""
+        """The port that we listen on, also if the system chose it."""
         return int(self._socket.getsockname()[1])
 
     @property
     def sessions(self) -> int:
-        """Transfers going on, strangers' included."""
+        """The number of transfers, unvalidated ones included."""
         return len(self._sessions)
 
     def close(self) -> None:
-        """End all transfers and close all sockets."""
         now = time.monotonic()
         for session in list(self._sessions.values()):
             session.abandon("the server stopped", now)
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
         self._shared.pool.close()
-
-    def _share(self, limits: TftpLimits, workers: int) -> TftpLimits:
-        if workers == 1:
-            return limits
-        return limits.share(workers, by_source=steer_by_source(self._socket, workers))
-
-    def _listen(self) -> None:
-        self._socket.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        self._loop.add_reader(self._socket.fileno(), self._readable)
-
-    def _open_pool(self, address: str) -> TidPool:
-        return TidPool(
-            self._loop,
-            address=address,
-            interface=self._interface,
-            ports=self._limits.tid_ports,
-            receive=self._transfer_packet,
-        )
 
     def _readable(self, now: float) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -148,7 +139,7 @@ class TftpServer:
                 self._arrived(arrival, now)
 
     def _arrived(self, arrival: Arrival, now: float) -> None:
-        """A packet on the server's port: only requests mean anything here."""
+        """A packet on the server's port: anything but a request is dropped."""
         ip, port = arrival.peer
         if arrival.broadcast or port == 0 or (port < 1024 and not self._limits.low_source_ports):
             self.counters.dropped += 1
@@ -177,9 +168,9 @@ class TftpServer:
             if known.asked.packet == arrival.packet and (
                 not known.welcome or now - known.started_at < _REPEATED_WITHIN
             ):
-                known.repeat(now)  # a packet sent twice; nothing, once the transfer is on its way
+                known.repeat(now)  # a repeated packet; ignored once the transfer runs
                 return
-            known.abandon("the client asked anew from the same port", now)
+            known.abandon("the client sent a new request from the same port", now)
         asked = self._accept(request, arrival, source)
         if isinstance(asked, Refusal):
             self._refuse(request.name, asked, arrival, source, now)
@@ -187,12 +178,12 @@ class TftpServer:
             self._begin(request, asked, source, now)
 
     def _accept(self, request: ReadRequest, arrival: Arrival, source: Source) -> Asked | Refusal:
-        """What is asked for, or why it is not to be had."""
         if request.mode not in {"octet", "netascii"}:
             return Refusal("neither octet nor netascii", ErrorCode.ILLEGAL_OPERATION)
+        validated = len(self._sessions) - len(self._unvalidated)
         if (
             source.validated >= self._limits.sessions_per_source
-            or len(self._sessions) - len(self._strangers) >= self._limits.sessions
+            or validated >= self._limits.sessions
         ):
             return Refusal("too many transfers at once", ErrorCode.NOT_DEFINED)
         ref = self._resolve(request.name, arrival.peer[0])
@@ -205,7 +196,7 @@ class TftpServer:
         return Asked(arrival.peer, arrival.to, arrival.packet, ref, size, netascii)
 
     def _netascii_size(self, ref: ContentRef) -> int | Refusal:
-        """How long a file is as text: we look through small ones only, and once."""
+        """The size of a file as netascii; only small ones are counted, and once."""
         known = self._netascii_sizes.get(ref.digest)
         if known is not None:
             return known
@@ -236,15 +227,15 @@ class TftpServer:
         self._make_room(source, now)
         session = Session(asked, transfer, source, self._shared, now)
         self._sessions[asked.peer] = session
-        self._strangers[session] = source.strangers[session] = None
+        self._unvalidated[session] = source.unvalidated[session] = None
         session.start(now)
 
     def _make_room(self, source: Source, now: float) -> None:
-        """Strangers beyond the limit lose their oldest: never one who has answered."""
-        if len(source.strangers) >= self._limits.unvalidated_per_source:
-            self._evict(next(iter(source.strangers)), now)
-        if len(self._strangers) >= self._limits.unvalidated:
-            self._evict(next(iter(self._strangers)), now)
+        """Evict the oldest unvalidated session over a limit, never one that has answered."""
+        if len(source.unvalidated) >= self._limits.unvalidated_per_source:
+            self._evict(next(iter(source.unvalidated)), now)
+        if len(self._unvalidated) >= self._limits.unvalidated:
+            self._evict(next(iter(self._unvalidated)), now)
 
     def _evict(self, session: Session, now: float) -> None:
         self.counters.evicted += 1
@@ -256,48 +247,43 @@ class TftpServer:
         if session.welcome:
             session.source.validated -= 1
         else:
-            del self._strangers[session], session.source.strangers[session]
+            del self._unvalidated[session], session.source.unvalidated[session]
 
     def _refuse(
         self, name: bytes, refusal: Refusal, arrival: Arrival, source: Source, now: float
     ) -> None:
-        """Answer with an ERROR, and tell the journal; neither more often than is useful."""
+        """Answer with an ERROR and emit the event, both with a limited rate."""
         self.counters.refused += 1
-        if source.errors.take(1, now):
-            text = _ERROR_TEXTS.get(refusal.code, "refused, see the server's journal")
-            error = bytes(Error(refusal.code, text))
-            pool = self._shared.pool
-            pool.send(pool.pick(), [error], peer=arrival.peer, to=arrival.to)
-            if self._reports.take(1, now):
-                self._shared.emit(
-                    TransferRefused(
-                        at=time.time(),
-                        ip=arrival.peer[0],
-                        name=printable(name[:255]),
-                        reason=refusal.reason,
-                    )
-                )
+        if not source.errors.take(1, now):
+            return
+        text = _ERROR_TEXTS.get(refusal.code, "refused, see the server's journal")
+        error = bytes(Error(refusal.code, text))
+        pool, ip = self._shared.pool, arrival.peer[0]
+        pool.send(pool.pick(), [error], peer=arrival.peer, to=arrival.to)
+        if self._reports.take(1, now):
+            shown, reason = printable(name[:255]), refusal.reason
+            self._shared.emit(TransferRefused(at=time.time(), ip=ip, name=shown, reason=reason))
 
     def _transfer_packet(self, packet: bytes, peer: Peer, tid: int, now: float) -> None:
-        """A packet on one of the pool's ports: of a stranger who answers, or astray."""
+        """A packet on a port of the pool: the answer of an unvalidated client, or astray."""
         session = self._sessions.get(peer)
         if session is not None and session.tid == tid:
             session.receive(packet, now)
             return
         self.counters.strays += 1
         if packet[:2] == b"\0\5" or peer[1] < 1024:
-            return  # an ERROR is never answered
+            return  # an ERROR is never answered (RFC 1350 §7)
         if self._sources.get(peer[0], now).errors.take(1, now):
             error = Error(ErrorCode.UNKNOWN_TRANSFER_ID, "no such transfer")
             self._shared.pool.send(tid, [bytes(error)], peer=peer, to="")
 
     def welcomed(self, session: Session) -> None:
-        """A stranger has answered: his address is real."""
-        del self._strangers[session], session.source.strangers[session]
+        """The client has answered: its address is real."""
+        del self._unvalidated[session], session.source.unvalidated[session]
         session.source.validated += 1
 
     def ended(self, session: Session, outcome: Outcome, now: float) -> None:
-        """Forget a session, and count what became of it."""
+        """Forget a session, and count its outcome."""
         if self._sessions.get(session.asked.peer) is not session:
             return  # evicted
         self._forget(session)
@@ -319,4 +305,4 @@ _ERROR_TEXTS: dict[int, str] = {
     ErrorCode.ACCESS_VIOLATION: "access violation",
     ErrorCode.ILLEGAL_OPERATION: "illegal operation",
 }
-"""Fixed words: what a client sent never comes back to him."""
+"""Fixed texts: nothing from the request goes back to the client."""

@@ -1,9 +1,8 @@
-"""The server's transfer ports (TIDs): a few sockets for strangers, one of its own for each client.
+"""The server's transfer ports (TIDs): shared sockets for new clients, then one for each client.
 
-A client that has not answered yet is served from a pool of sockets that all strangers share, so
-that a flood of forged requests costs no descriptors. With its first ACK the client gets a
-connected socket on the same port: the kernel then sorts its packets out for us, and whole windows
-can leave in one call.
+A client that has not answered yet is served from a pool of shared sockets, so that a flood of
+forged requests costs no descriptors. With its first ACK the client gets a connected socket on the
+same port: the kernel then sorts its packets, and whole windows can leave in one call.
 """
 
 import contextlib
@@ -21,7 +20,7 @@ Peer = tuple[str, int]
 Receive = Callable[[bytes, Peer, int, float], None]
 """Called with packet, sender, index of the pool's socket, and time."""
 
-IP_PKTINFO = 8
+IP_PKTINFO = 8  # neither is in Python 3.11's socket module
 IP_MTU = 14
 _PACKETS_PER_WAKE = 64
 _LONGEST = 512
@@ -30,10 +29,9 @@ _PKTINFO = struct.Struct("=i4s4s")
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A datagram with both its ends.
+    """A datagram, its sender, and our address that received it (`to`, empty if unknown).
 
-    `to` is our own address that it was sent to, empty if unknown; `broadcast` says that it was
-    not sent to us alone.
+    `broadcast`: it was not sent to us alone.
     """
 
     packet: bytes
@@ -53,7 +51,7 @@ def receive_with_destination(udp: socket.socket, longest: int) -> Arrival:
 
 
 class TidPool:
-    """The shared sockets, and the way from one of them to a client's own."""
+    """The shared sockets; `connect` opens a client's own socket on the port of one of them."""
 
     def __init__(
         self, loop: Loop, *, address: str, interface: str, ports: int, receive: Receive
@@ -64,33 +62,33 @@ class TidPool:
         self._sockets = [self._open(index, address) for index in range(ports)]
 
     def pick(self) -> int:
-        """Any of the pool's sockets: an attacker who cannot see our packets has to guess."""
+        """A random socket: an attacker who cannot see our packets has to guess its port."""
         return random.randrange(len(self._sockets))  # noqa: S311 - a port, not a key
 
     def send(
         self, index: int, parts: Sequence["bytes | memoryview"], *, peer: Peer, to: str
     ) -> None:
-        """One datagram to a stranger, from the address that he asked. Lost if it cannot go."""
+        """One datagram from the address that the client asked; lost if it cannot be sent."""
         info = _PKTINFO.pack(0, socket.inet_aton(to), b"\0\0\0\0") if to else b""
         ancillary = [(socket.IPPROTO_IP, IP_PKTINFO, info)] if info else []
-        with contextlib.suppress(OSError):  # unreachable, or full: as good as lost on the way
+        with contextlib.suppress(OSError):  # unreachable, or buffer full: the same as a loss
             self._sockets[index].sendmsg(parts, ancillary, 0, peer)
 
     def connect(self, index: int, *, peer: Peer, to: str, now: float) -> socket.socket | None:
-        """A socket of its own for a client that has answered; None when we have no more.
+        """A socket for a validated client alone; None if the system has no more.
 
-        Between bind and connect the kernel may give us other clients' packets: they are handed
-        on, so that none is lost and none is taken for this client's.
+        Between bind and connect the kernel may put other clients' packets into it: they go to
+        `receive`, so that none is lost and none is taken for this client's.
         """
         try:
             own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         except OSError:
-            return None  # out of descriptors: the pool serves him to the end
+            return None  # out of descriptors: the pool serves this client to the end
         try:
             if self._interface:
                 name = self._interface.encode() + b"\0"
                 own.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name)
-            _bind_beside(own, self._sockets[index], to)
+            _bind_to_same_port(own, self._sockets[index], to)
             own.connect(peer)
         except OSError:
             own.close()
@@ -100,7 +98,7 @@ class TidPool:
         return own
 
     def close(self) -> None:
-        """Close the shared sockets; the clients' own are their sessions'."""
+        """Close the shared sockets; each session closes its own."""
         for shared in self._sockets:
             self._loop.remove_reader(shared.fileno())
             shared.close()
@@ -115,11 +113,11 @@ class TidPool:
             self._receive(packet, peer, index, now)
 
 
-def _bind_beside(own: socket.socket, shared: socket.socket, address: str) -> None:
+def _bind_to_same_port(own: socket.socket, shared: socket.socket, address: str) -> None:
     """Bind a second socket to a port of the pool.
 
-    The port may be shared in this moment only. Otherwise any program of this machine that asks
-    for "some port" and for SO_REUSEADDR, as busybox's tftp does, could be given one of ours.
+    SO_REUSEADDR is set for this moment only. Otherwise the system could give one of our ports to
+    any program that binds to port 0 with SO_REUSEADDR, as busybox's tftp does.
     """
     place = shared.getsockname()
     for udp in (shared, own):
@@ -131,14 +129,14 @@ def _bind_beside(own: socket.socket, shared: socket.socket, address: str) -> Non
 
 
 def _waiting(udp: socket.socket) -> Iterator[tuple[bytes, Peer]]:
-    """The packets that wait in a socket, but not more than our share of the loop."""
+    """The packets that wait in a socket, up to a limit."""
     with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
         for _ in range(_PACKETS_PER_WAKE):
             yield udp.recvfrom(_LONGEST)
 
 
 def path_mtu(peer: Peer, *, interface: str = "") -> int:
-    """The largest packet that goes to this client whole, as far as the kernel knows."""
+    """The largest packet to this client without fragments, as the kernel knows it (ip(7))."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             if interface:
@@ -152,6 +150,5 @@ def path_mtu(peer: Peer, *, interface: str = "") -> int:
 
 
 def raise_descriptor_limit() -> None:
-    """Let this process have as many open sockets as the system lets it."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -200,7 +200,7 @@ echo netboot: nothing to boot for 52:54:00:00:00:01
 echo netboot: Lab PE x64 is assigned, but nobody has published it here; update
 echo netboot: the point first
 echo
-prompt --timeout 15000 Press any key to go on with the next boot device ||
+prompt --timeout 15000 Press any key for the next boot device ||
 exit
 """
     assert expected == refuse(reason, BIOS)
@@ -220,7 +220,7 @@ def test_a_refusal_on_uefi_ends_in_failure() -> None:
         (make_version("boot.wim"), "", BIOS, "no vmlinuz, initrd.gz"),
         (make_version(*LAB_FILES[:1], *LAB_FILES[2:]), "", UEFI, "no boot.wim.cpio"),
         (make_version(*LAB_FILES, chains=()), "", UEFI, "by any chain: no chain"),
-        (LAB, "wimboot", UEFI, "by wimboot: no chain wimboot"),
+        (LAB, "wimboot", UEFI, "by the chain wimboot: no chain wimboot"),
         (make_version(*PE_FILES, chains=("native",)), "native", UEFI, "no BCD-uefi"),
     ],
 )

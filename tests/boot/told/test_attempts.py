@@ -235,9 +235,9 @@ def test_a_request_ignored_after_the_offer_is_only_a_line() -> None:
 @pytest.mark.parametrize(
     ("count", "words"),
     [
-        (1, "offered nothing"),
+        (1, "got no offer"),
         (2, "never fetched it"),
-        (9, "did not speak to us"),
+        (9, "sent nothing"),
         (12, "has its script"),
         (13, "its boot manager runs"),
         (15, "did not report home"),

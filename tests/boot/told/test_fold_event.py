@@ -10,7 +10,7 @@ from netboot.boot.told.events import (
     ScriptServed,
     TransferStarted,
 )
-from netboot.boot.told.fold_event import FIRST_STEPS, LAST_STEPS, told
+from netboot.boot.told.fold_event import FIRST_STEPS, LAST_STEPS, folded
 from netboot.boot.told.ladder import Rung
 
 FRESH = Attempt(number=1, began=10.0, last=10.0, mac="52:54:00:00:00:01")
@@ -18,7 +18,7 @@ FRESH = Attempt(number=1, began=10.0, last=10.0, mac="52:54:00:00:00:01")
 
 def test_telling_leaves_the_attempt_that_it_was_told_alone() -> None:
     """An attempt is a value; what comes back is another one."""
-    offered = told(FRESH, OfferSent(at=11.0, file="snponly.efi"))
+    offered = folded(FRESH, OfferSent(at=11.0, file="snponly.efi"))
 
     assert FRESH.steps == ()
     assert (offered.rung, offered.offered, offered.last) == (Rung.OFFERED, "snponly.efi", 11.0)
@@ -28,7 +28,7 @@ def test_a_rung_is_climbed_once() -> None:
     """A second offer is a line of the story and no rung."""
     offer = OfferSent(at=11.0, file="snponly.efi")
 
-    twice = told(told(FRESH, offer), offer)
+    twice = folded(folded(FRESH, offer), offer)
 
     assert twice.reached == ((Rung.OFFERED, 11.0),)
     assert [step.rung for step in twice.steps] == [Rung.OFFERED, None]
@@ -38,7 +38,7 @@ def test_an_event_that_comes_late_does_not_turn_time_back() -> None:
     """Several processes tell of one machine."""
     late = Discovered(at=9.0, architecture="x64", firmware="uefi", stage="firmware")
 
-    assert told(FRESH, late).last == 10.0
+    assert folded(FRESH, late).last == 10.0
 
 
 def test_an_empty_field_does_not_wipe_what_is_known() -> None:
@@ -48,7 +48,7 @@ def test_an_empty_field_does_not_wipe_what_is_known() -> None:
     )
     second = Discovered(at=11.0, architecture="", firmware="", stage="ipxe")
 
-    both = told(told(FRESH, first), second)
+    both = folded(folded(FRESH, first), second)
 
     assert (both.architecture, both.firmware, both.machine_id, both.nic) == (
         "x64",
@@ -64,8 +64,8 @@ def test_a_script_that_looked_at_the_processor_knows_better_than_a_bios() -> Non
     asked = Discovered(at=10.0, architecture="x86", firmware="bios", stage="firmware")
     script = ScriptServed(at=11.0, image="Lab PE", version=3, architecture="x64")
 
-    assert told(told(FRESH, asked), script).architecture == "x64"
-    assert told(told(FRESH, asked), replace(script, architecture="")).architecture == "x86"
+    assert folded(folded(FRESH, asked), script).architecture == "x64"
+    assert folded(folded(FRESH, asked), replace(script, architecture="")).architecture == "x86"
 
 
 def test_a_report_ends_with_the_truth_about_what_runs() -> None:
@@ -74,7 +74,7 @@ def test_a_report_ends_with_the_truth_about_what_runs() -> None:
         at=20.0, image="Lab PE", version=3, driver="netkvm", device="1af4:1000", firmware="bios"
     )
 
-    done = told(FRESH, report)
+    done = folded(FRESH, report)
 
     assert (done.label, done.driver, done.device, done.firmware) == (
         "Lab PE v3",
@@ -88,7 +88,7 @@ def test_the_middle_of_a_long_story_is_left_out() -> None:
     """The beginning and the end say most."""
     attempt = FRESH
     for number in range(200):
-        attempt = told(attempt, TransferStarted(at=float(number), name=str(number), size=1))
+        attempt = folded(attempt, TransferStarted(at=float(number), name=str(number), size=1))
 
     times = [step.at for step in attempt.steps]
     assert times == [*map(float, range(FIRST_STEPS)), *map(float, range(200 - LAST_STEPS, 200))]

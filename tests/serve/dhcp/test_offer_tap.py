@@ -69,5 +69,5 @@ def test_only_datagrams_to_clients_are_heard(lan: Lan) -> None:
 def test_an_interface_that_is_not_there_is_named(lan: Lan) -> None:
     """The daemon goes on without the tap and says so."""
     host = lan.host("here", "10.77.0.2/24")
-    with pytest.raises(InvalidInput, match="cannot hear on interface 'eth7'"):
+    with pytest.raises(InvalidInput, match="cannot listen on interface 'eth7'"):
         host.inside(lambda: OfferTap(loop=Loop(), interface="eth7", heard=lambda *_: None))

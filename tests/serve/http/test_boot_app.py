@@ -8,7 +8,7 @@ import pytest
 
 from netboot.boot.files.names import ContentRef, Refusal
 from netboot.boot.told.events import ContentRefused, ContentServed, Event, ScriptServed
-from netboot.serve.http.boot_app import Script, boot_app, serve_file
+from netboot.serve.http.boot_app import BootSite, Script, boot_app, serve_file
 from netboot.serve.http.message import Answer, FilePart, Request, Response, plain
 from tests.support.serving import Files, digest
 
@@ -36,14 +36,14 @@ class Site:
         return None if token == "good" else Refusal("unknown token", 2)
 
     def app(self, **mounts: Answer) -> Answer:
-        return boot_app(
+        site = BootSite(
             resolve_url=self.files.resolve_url,
             open_content=self.files.open_content,
             script=self.script,
             report=self.report,
             emit=self.events.append,
-            mounts={f"/{name}/": answer for name, answer in mounts.items()},
         )
+        return boot_app(site, mounts={f"/{name}/": answer for name, answer in mounts.items()})
 
 
 def ask(
