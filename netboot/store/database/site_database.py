@@ -96,8 +96,12 @@ class Database:
         Ask first and read afterwards. Raises OperatorFault when the database fails.
         """
         with self.transaction() as session:
-            found = self._snapshots.numbers(session)
+            found = self.changes(session)
         return tuple(found[subject] for subject in subjects)
+
+    def changes(self, session: Session) -> dict[str, int]:
+        """How often each subject was changed; read once in a snapshot, whoever asks."""
+        return self._snapshots.numbers(session)
 
     def migrate(self) -> None:
         """Bring the schema up to date. Raises OperatorFault when it cannot be."""
