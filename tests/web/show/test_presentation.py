@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from netboot.boot.told.attempt import Attempt
-from web.app import create_app
 from web.show import presentation
 
 
@@ -86,18 +85,6 @@ def test_what_machines_report_reads_as_the_catalog_calls_it():
         "net:8086:100e storage:1af4:1001"
     )
     assert ("none", "") == (presentation.device_name("none"), presentation.device_name(""))
-
-
-def test_a_server_can_have_all_templates_before_the_first_page(shared_site, monkeypatch):
-    """What is made once must not hold a page."""
-    app = create_app(shared_site)
-    presentation.load_templates(app)
-    compiled = []
-    monkeypatch.setattr(app.jinja_env, "compile", lambda *told, **_: compiled.append(told))
-    for name in ("base.html", "boots/index.html", "boots/_macros.html", "overview/_state.html"):
-        assert name == app.jinja_env.get_template(name).name
-
-    assert [] == compiled
 
 
 def test_a_machine_is_named_by_what_is_known_of_it():

@@ -92,15 +92,15 @@ def test_a_medium_is_ordered_on_the_page_and_made_by_the_worker(lab_site, operat
 @pytest.mark.parametrize(
     ("form", "words"),
     [
-        ({"kind": "tape"}, "unknown media kind"),
-        ({"kind": "disk", "format": "vdi"}, "unknown disk image format"),
+        ({"kind": "tape"}, "Unknown media kind"),
+        ({"kind": "disk", "format": "vdi"}, "Unknown disk image format"),
         ({"kind": "iso", "format": "qcow2"}, "never qcow2"),
         ({"kind": "iso", "label": "<script>"}, "is not a valid volume label"),
-        ({"kind": "iso", "password": "x"}, "cannot be used"),
-        ({"kind": "iso", "home": "ftp://x"}, "no address"),
+        ({"kind": "iso", "password": "x"}, "start password is not valid"),
+        ({"kind": "iso", "home": "ftp://x"}, "is not a valid report address"),
         ({"kind": "iso", "size": "4096"}, "cannot be chosen"),
         ({"kind": "disk", "size": "much"}, "is not a valid disk size"),
-        ({"kind": "disk", "size": "99999999"}, "cannot be had"),
+        ({"kind": "disk", "size": "99999999"}, "bytes is not possible"),
         ({"kind": "iso", "other": "Lab PE x64"}, "have the same architecture"),
         ({"kind": "iso", "other": "nobody"}, "no boot image"),
     ],
@@ -170,7 +170,7 @@ def test_a_link_for_a_machines_disk_is_shown_once(operator, headers):
 @pytest.mark.parametrize(
     ("form", "words"),
     [
-        ({"system": "windows", "home": HOME}, "cannot be started from the disk of a windows"),
+        ({"system": "windows", "home": HOME}, "cannot start from the disk of a windows machine"),
         ({"system": "amiga", "home": HOME}, "linux or windows"),
         ({"system": "linux", "home": ""}, "no fixed address"),
         ({"system": "linux", "home": HOME, "hours": "soon"}, "is not a valid number of hours"),
@@ -196,7 +196,7 @@ def test_a_link_lives_as_long_as_was_asked_for(operator):
     form = {"system": "linux", "home": HOME, "hours": "8"}
     text = operator.post(f"{PAGE}/package", data=form, headers=htmx()).text
 
-    assert "for the next 8 hours" in text
+    assert "valid for 8 hours" in text
     assert "install --keep" in text
 
 
