@@ -88,7 +88,13 @@ def asked(shared_site):
     event.remove(shared_site.database.engine, "before_cursor_execute", note)
 
 
-@pytest.mark.parametrize("path", ["/", "/machines/", "/drivers/", "/images/lab-pe-x64"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "/machines/", "/drivers/", "/drivers/conflicts"),
+        *("/images/lab-pe-x64", "/images/lab-pe-x64/coverage"),
+    ],
+)
 def test_a_page_reads_in_one_transaction(shared_site, make_client, asked, path):
     """All its operations see one state, and the change counters are read once."""
     client = make_client(shared_site)

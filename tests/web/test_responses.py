@@ -53,7 +53,7 @@ def test_htmx_gets_a_message_and_the_form_stays(furnished, make_client):
     )
 
     assert response.status_code == 400
-    assert "needs a name" in response.text
+    assert "Enter a name for the boot image" in response.text
     assert "<html" not in response.text
     assert "HX-Redirect" not in response.headers
 

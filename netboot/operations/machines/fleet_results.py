@@ -32,7 +32,6 @@ from netboot.operations.machines.image_choice import decider
 from netboot.operations.machines.machines import list_machines
 from netboot.site import Site
 from netboot.store.database import computed_results
-from netboot.store.database.change_counters import numbers
 from netboot.store.database.records import ImageRow
 from netboot.store.drivers.entry import DriverSummary
 from netboot.store.drivers.known_pairs import shipped_pairs
@@ -117,8 +116,8 @@ _CLASHES = TypeAdapter(tuple[ShownClash, ...])
 class _Now:
     """What results depend on, at the moment of a transaction."""
 
-    def __init__(self, session: Session) -> None:
-        self._changes = numbers(session.connection())
+    def __init__(self, site: Site, session: Session) -> None:
+        self._changes = site.database.changes(session)
 
     @property
     def catalog(self) -> str:
@@ -145,7 +144,7 @@ def stored_coverage(
 ) -> Stored[FleetCoverage] | None:
     """As `coverage.coverage`, from what is stored; None if it was never computed."""
     with site.database.transaction() as session:
-        basis = _Now(session).image(view.row_version, view.served_version)
+        basis = _Now(site, session).image(view.row_version, view.served_version)
         found = _find(session, _key_of(view.slug, everybody=everybody, served=served), basis)
         if found is None:
             return None
@@ -170,14 +169,14 @@ def stored_lacking(site: Site) -> Stored[int] | None:
     """How many machines would boot without a network driver; None if never counted."""
     served = site.point.numbers()
     with site.database.transaction() as session:
-        found = _find(session, LACKING, _Now(session).lacking(served))
+        found = _find(session, LACKING, _Now(site, session).lacking(served))
     return Stored(found.value["count"], found.at, found.is_current) if found else None
 
 
 def stored_conflicts(site: Site) -> Stored[ShownConflicts] | None:
     """Conflicts among all enabled drivers; None if never computed."""
     with site.database.transaction() as session:
-        found = _find(session, CONFLICTS, _Now(session).catalog)
+        found = _find(session, CONFLICTS, _Now(site, session).catalog)
     if found is None:
         return None
     return Stored(_CONFLICTS.validate_python(found.value), found.at, found.is_current)
@@ -232,7 +231,7 @@ class _Result:
 
 
 def _results(session: Session, site: Site, served: Mapping[str, int]) -> Iterator[_Result]:
-    now = _Now(session)
+    now = _Now(site, session)
     yield _Result((CONFLICTS, CLASHES), now.catalog, partial(_conflicts, site))
     yield _Result((LACKING,), now.lacking(served), partial(_lacking, site))
     rows = session.execute(select(ImageRow.name, ImageRow.slug, ImageRow.row_version))

@@ -92,8 +92,12 @@ class Database:
         Get it first and read afterwards. Raises OperatorFault if the database fails.
         """
         with self.transaction() as session:
-            found = self._snapshots.numbers(session)
+            found = self.changes(session)
         return tuple(found[subject] for subject in subjects)
+
+    def changes(self, session: Session) -> dict[str, int]:
+        """How often each subject was changed; read once in a snapshot, whoever asks."""
+        return self._snapshots.numbers(session)
 
     def migrate(self) -> None:
         """Update the schema. Raises OperatorFault."""

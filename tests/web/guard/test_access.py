@@ -85,6 +85,7 @@ NEEDS = {
     "jobs.show": Role.VIEWER,
     "lab.boot": Role.OPERATOR,
     "lab.index": Role.VIEWER,
+    "live.part": Role.VIEWER,
     "live.stream": Role.VIEWER,
     "machines.assign": Role.OPERATOR,
     "machines.set_authority": Role.OPERATOR,
@@ -355,7 +356,7 @@ def test_a_view_without_a_permission_stops_the_start():
     app.add_url_rule("/safe", "safe", requires(Role.VIEWER)(lambda: "safe"))
     app.add_url_rule("/open", "open", lambda: "open")
 
-    with pytest.raises(RuntimeError, match="declare no permission: open"):
+    with pytest.raises(RuntimeError, match="do not declare a permission: open"):
         check_every_route(app)
 
 

@@ -62,7 +62,7 @@ def test_signing_in_and_out_is_recorded_and_so_is_failing_to(site, make_client):
     assert found == [
         ("accounts.sign_out", "done", "ada"),
         ("accounts.sign_in", "done", "ada"),
-        ("accounts.sign_in", "failed", "an unknown name"),
+        ("accounts.sign_in", "failed", "an unknown user"),
         ("accounts.sign_in", "failed", "ada"),
     ]
     assert PASSWORD not in str(audit.entries(site))

@@ -193,7 +193,7 @@ def test_a_discarded_upload_is_gone(shelf):
 
 def test_a_disk_that_cannot_hold_it_is_told_at_the_beginning(shelf):
     """Not after an hour of uploading."""
-    with pytest.raises(OperatorFault, match="no room"):
+    with pytest.raises(OperatorFault, match="not enough space"):
         shelf.create(owner=1, length=1 << 60, name="boot.wim")
 
     assert not list(shelf.folder.iterdir())

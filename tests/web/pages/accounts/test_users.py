@@ -21,10 +21,12 @@ def test_a_user_is_made_changed_and_deleted(furnished, admin):
     """With the role that was chosen."""
     form = {"name": "zoe", "role": "viewer", "password": PASSWORD}
     assert admin.post("/users/", data=form).headers["Location"] == "/users/"
-    assert "zoe" in admin.get("/users/").text
+    text = admin.get("/users/").text
+    assert "User zoe (viewer) created." in text
+    assert "/users/zoe" in text
     admin.post("/users/zoe/change", data=change(role="operator"))
     assert accounts.get_account(furnished, "zoe").role == "operator"
-    assert "may sign in as viewer" not in admin.get("/users/zoe").text
+    assert "User zoe (viewer) created." not in admin.get("/users/zoe").text
     admin.post("/users/zoe/delete")
     assert admin.get("/users/zoe").status_code == 404
 
@@ -35,7 +37,7 @@ def test_two_administrators_do_not_overwrite_each_other(furnished, admin):
     second = admin.post("/users/otto/change", data=change(role="admin"), headers=htmx())
 
     assert second.status_code == 412
-    assert "Stands there now" in second.text
+    assert "Current value" in second.text
     assert accounts.get_account(furnished, "otto").role == "viewer"
 
 

@@ -52,7 +52,7 @@ def test_a_check_from_the_page_tells_the_truth_and_its_cure(served, make_client)
 
     assert failed.state == "succeeded", failed.message
     assert ["fails"] == [one["outcome"] for one in failed.result["verdicts"]]
-    assert "Nothing comes by TFTP for snponly.efi [PXE-E32]." in text
+    assert "No answer by TFTP for snponly.efi [PXE-E32]." in text
     assert "Open UDP port 69 on the server" in text
 
     operator.post("/network/", data=form)

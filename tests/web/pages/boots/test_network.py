@@ -152,7 +152,7 @@ def test_verdicts_are_shown_with_findings_and_cures(furnished, make_client):
     for path in ("/network/", f"/jobs/{job.id}"):
         text = make_client(furnished, "viewer").get(path).text
 
-        assert "What to do" in text
+        assert "Recommended actions" in text
         assert "Open UDP port 69 on the server." in text
         assert "Nothing comes by TFTP for &lt;b&gt;snponly.efi&lt;/b&gt;." in text
         assert "Boots" in text

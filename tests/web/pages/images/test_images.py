@@ -33,8 +33,8 @@ def test_a_lab_image_says_that_it_is_one(shared_site, make_client):
     """Nobody should take it for Windows."""
     client = make_client(shared_site, "viewer")
 
-    assert "import a real Windows PE" in client.get(PAGE).text
-    assert "import a real Windows PE" not in client.get("/images/windows-pe-11").text
+    assert "import a Windows PE boot image</a>" in client.get(PAGE).text
+    assert "import a Windows PE boot image</a>" not in client.get("/images/windows-pe-11").text
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_lab_image_says_that_it_is_one(shared_site, make_client):
 def test_the_next_step_is_the_main_button(shared_site, make_client, slug, button):
     """Build what is not built, distribute what is built, then try it."""
     text = make_client(shared_site, "operator").get(f"/images/{slug}").text
-    card = text.split('aria-label="State of the image"')[1].split("</section>")[0]
+    card = text.split('aria-label="Boot image state"')[1].split("</section>")[0]
 
     assert button in card
 
@@ -104,7 +104,7 @@ def test_a_driver_that_boots_nothing_needs_a_second_word(furnished, operator):
     response = operator.post(f"{PAGE}/drivers/add", data=data, headers=htmx())
 
     assert response.status_code == 409
-    assert "Add it anyway" in response.text
+    assert "Add anyway" in response.text
     assert 'name="confirmed" value="yes"' in response.text
     again = operator.post(f"{PAGE}/drivers/add", data=data | {"confirmed": "yes"}, headers=htmx())
     assert again.status_code == 200
@@ -172,8 +172,8 @@ def test_two_administrators_do_not_overwrite_each_other(furnished, operator):
 
     assert first.status_code == 303
     assert second.status_code == 412
-    assert "Stands there now" in second.text
-    assert "somebody else changed" in second.text.lower()
+    assert "Current value" in second.text
+    assert "another user changed" in second.text.lower()
     assert images.get_image(furnished, "lab-pe-x64").comment == "one"
 
 
@@ -189,8 +189,8 @@ def test_deleting_is_for_administrators_and_asks_first(furnished, make_client):
 @pytest.mark.parametrize(
     ("form", "words"),
     [
-        ({"name": ""}, "needs a name"),
-        ({"name": "PE", "architecture": "sparc"}, "no architecture"),
+        ({"name": ""}, "enter a name for the boot image"),
+        ({"name": "PE", "architecture": "sparc"}, "unknown architecture"),
         ({"name": "PE", "index": "one"}, "not a number"),
         ({"name": "PE"}, "No file was uploaded"),
         ({"name": "PE", "upload": "../../etc"}, "No file was uploaded"),

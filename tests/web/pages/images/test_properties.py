@@ -68,7 +68,7 @@ def test_properties_are_saved_and_shown(furnished, operator):
         ({"tftp_block_size": "many"}, "is not a number"),
         ({"tftp_block_size": "8"}, "between 512 and 65464"),
         ({"prestart_command": "ä"}, "batch file"),
-        ({"row_version": "0"}, "somebody else changed"),
+        ({"row_version": "0"}, "another user changed"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_reason(furnished, operator, change, words):
@@ -131,7 +131,7 @@ def test_a_file_is_put_in_and_taken_out(furnished, operator, wanted, data, found
 @pytest.mark.parametrize(
     ("form", "words"),
     [
-        ({"purpose": "background"}, "no JPEG"),
+        ({"purpose": "background"}, "Windows PE shows JPEG pictures only"),
         ({"purpose": "boot_sdi"}, "cannot be boot.sdi"),
         ({"purpose": "extra"}, "enter the path of the file in the image"),
         ({"purpose": "extra", "target": "/Windows/System32/startnet.cmd"}, "by netboot itself"),
@@ -188,6 +188,6 @@ def test_the_page_says_which_loaders_there_are_and_what_they_are_for(furnished, 
     refused = operator.post(f"{PAGE}/properties", data=form)
 
     assert 400 == refused.status_code
-    assert "signed under Windows UEFI CA 2023; it holds: 2011" in refused.text
+    assert "signed by Windows UEFI CA 2023. Available: 2011" in refused.text
     operator.post(f"{PAGE}/properties", data=form | {"uefi_authority": "2011"})
     assert "2011" == now(furnished).properties.uefi_authority

@@ -91,7 +91,8 @@ def test_a_newer_source_is_examined_reported_and_taken(furnished, operator, wims
     text = operator.get(f"{PAGE}/source").text
     assert "newer.wim needs your decision" in text
     assert "/Windows/System32/new.dll" in text
-    assert "A newer source needs your decision. Review the changes" in operator.get(PAGE).text
+    told = f'A newer source needs your decision. <a href="{PAGE}/source">Review the changes</a>'
+    assert told in operator.get(PAGE).text
     form = {"row_version": images.get_image(furnished, NAME).row_version}
     assert operator.post(f"{PAGE}/source/take", data=form).status_code == 303
     view = images.get_image(furnished, NAME)
@@ -149,4 +150,4 @@ def test_a_damaged_source_is_an_alarm(furnished, operator):
         find_image(session, NAME).source_altered_at = 1_700_000_000.0
 
     for page in (PAGE, f"{PAGE}/source"):
-        assert "altered on the disk" in operator.get(page).text
+        assert "source file was changed on disk" in operator.get(page).text

@@ -32,7 +32,7 @@ def test_damaged_bytes_are_listed_and_only_an_administrator_deletes_them(damaged
     assert "Quarantined files" in text
     first, second = (one.digest for one in list_altered(damaged))
     operator = make_client(damaged, "operator")
-    assert "Damaged bytes" in operator.get("/distribution-points/").text
+    assert "Quarantined files" in operator.get("/distribution-points/").text
     assert "altered/delete" not in operator.get("/distribution-points/").text
     place = "/distribution-points/altered/delete"
     assert 403 == operator.post(place, data={"all": "yes"}).status_code
@@ -41,7 +41,7 @@ def test_damaged_bytes_are_listed_and_only_an_administrator_deletes_them(damaged
     assert 303 == admin.post(place, data={"digest": first}).status_code
     assert [second] == [one.digest for one in list_altered(damaged)]
     assert 303 == admin.post(place, data={"all": "yes"}).status_code
-    assert "Damaged bytes" not in admin.get("/distribution-points/").text
+    assert "Quarantined files" not in admin.get("/distribution-points/").text
     done = [entry for entry in audit.entries(damaged) if entry.action == "points.delete_altered"]
     assert [{"all": "yes"}, {"digest": first}] == [
         entry.details for entry in done if entry.outcome == audit.DONE

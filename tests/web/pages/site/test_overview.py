@@ -10,8 +10,8 @@ def test_the_overview_counts_and_names_what_needs_attention(shared_site, make_cl
     assert "Lab PE x64 v2</strong> is built but machines still get v1" in text
     assert "Failed boots" in text
     assert "No driver for PCI\\VEN_8086&amp;DEV_10D3." in text
-    assert "1 driver</strong> imported and not enabled" in text
-    assert "First steps" in text
+    assert "1 driver</strong> imported but not enabled" in text
+    assert "Getting started" in text
 
 
 def test_a_new_site_leads_by_the_hand(site, make_client):

@@ -21,7 +21,8 @@ def test_an_administrator_changes_a_setting(furnished, make_client):
     text = client.get("/settings/").text
 
     assert "/settings/" == answer.headers["HX-Redirect"]
-    assert "Changed, not yet activeRestart the site to apply" in text
+    assert "Changed, not yet active" in text
+    assert "Restart the site to apply web_port." in text
     assert 'value="9090"' in text
 
 

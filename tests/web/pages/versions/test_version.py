@@ -196,7 +196,7 @@ def test_a_link_lives_as_long_as_was_asked_for(operator):
     form = {"system": "linux", "home": HOME, "hours": "8"}
     text = operator.post(f"{PAGE}/package", data=form, headers=htmx()).text
 
-    assert "for the next 8 hours" in text
+    assert "valid for 8 hours" in text
     assert "install --keep" in text
 
 

@@ -48,10 +48,10 @@ def test_a_version_out_of_service_is_an_alarm(furnished, operator):
         find_image(session, "lab-pe-x64").versions[0].altered = ["boot.wim"]
 
     text = operator.get(f"{PAGE}/versions").text
-    assert "boot.wim was changed on disk" in text
+    assert "boot.wim changed on disk" in text
     overview = operator.get(PAGE).text
     assert "Version 2 is out of service" in overview
-    assert "They get version 1" in overview
+    assert "Machines get version 1" in overview
     assert "Version 2 must be built again" in overview
     response = operator.post(f"{PAGE}/roll-back", data={"number": 2}, headers=htmx())
     assert response.status_code == 409
