@@ -252,13 +252,14 @@ def test_an_image_is_renamed_and_what_refers_to_it_follows(netboot, imported):
         row["slug"],
         row["default"],
     )
-    assert "needs a name" in netboot("image", "rename", imported, " ", code=2)
+    refused = netboot("image", "rename", imported, " ", code=2)
+    assert "The name of a boot image must be printable text" in refused
 
 
 def test_the_loader_of_2023_is_refused_where_the_image_has_none(netboot, imported):
     """With the reason; the one that it has is taken."""
     refused = netboot("image", "set", imported, "--uefi-authority", "2023", code=2)
-    assert "Windows UEFI CA 2023; it holds: 2011" in refused
+    assert "Windows UEFI CA 2023. Available: 2011" in refused
     assert "UEFI loader of 2023 (Windows UEFI CA 2023): none" in netboot("image", "show", imported)
     netboot("image", "set", imported, "--uefi-authority", "2011")
     assert "Authority of the UEFI boot loader: 2011" in netboot("image", "show", imported)

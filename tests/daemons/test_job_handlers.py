@@ -287,7 +287,7 @@ def test_a_medium_is_made_by_the_worker(site):
 
     assert (view.id, view.digest) == (result["medium"], result["digest"])
     assert "STICK" == view.label
-    assert {"creating the boot loaders", "writing the file system", "verifying the medium"} <= set(
+    assert {"creating the boot loaders", "writing the file system", "reading the medium back"} <= set(
         context.told
     )
 

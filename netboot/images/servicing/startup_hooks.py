@@ -272,7 +272,7 @@ def _no_place_for_prestart(where: str) -> Hook:
         Mode.NONE,
         refusal=(
             "The prestart command must run after the network is up, but "
-            f"{where} does not run wpeinit."
+            f"{where} does not run wpeinit"
         ),
     )
 

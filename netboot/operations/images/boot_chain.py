@@ -109,7 +109,7 @@ def _require_offered(facts: ImageFacts, properties: Properties, firmware: str, c
         sources = {missing.name: missing.source for missing in facts.missing}
         raise InvalidInput(
             f"{firmware.upper()} machines cannot start this image by {chain}:"
-            f" it holds no {', '.join(lacking)}",
+            f" it does not contain {', '.join(lacking)}",
             hint=sources.get(lacking[0], "Choose another chain, or leave the choice to netboot."),
         )
 

@@ -136,7 +136,7 @@ def read_driver(source: DriverSource, name: str) -> ImportResult:
         return RefusedInf(name, source.refused[name])
     file = source.files[name]
     if file.size > MAX_BYTES:
-        return RefusedInf(name, f"an INF of more than {MAX_BYTES >> 20} MiB")
+        return RefusedInf(name, f"an INF larger than {MAX_BYTES >> 20} MiB")
     try:
         inf = parse(file.path.read_bytes())
         return _package(source, name, inf)

@@ -160,7 +160,7 @@ def _libseccomp() -> ctypes.CDLL:
         library = ctypes.CDLL("libseccomp.so.2")
     except OSError as error:
         raise MissingTool(
-            "libseccomp.so.2 is not installed.", hint="Install it: apt-get install libseccomp2"
+            "libseccomp.so.2 is not installed", hint="Install it: apt-get install libseccomp2"
         ) from error
     library.seccomp_init.restype = ctypes.c_void_p
     return library

@@ -86,7 +86,7 @@ def read_descriptions(path: Path) -> tuple[WimHeader, WimDescription]:
             ) from error
         for objection in objections(header, size):
             kind = Quarantined if objection.suspicious else InvalidInput
-            raise kind(f"{_capital(objection.reason)}.", hint=objection.hint or _REPAIRED_ELSEWHERE)
+            raise kind(_capital(objection.reason), hint=objection.hint or _REPAIRED_ELSEWHERE)
         try:
             stream.seek(header.blob_table.offset)
             parse_blob_table(stream.read(header.blob_table.stored), size)

@@ -258,7 +258,7 @@ def test_a_marked_machine_that_no_program_fits_stays_refused_after_one_of_its_mo
 
     assert isinstance(first, Answer)
     assert isinstance(refused, Ignored)
-    assert "holds no UEFI boot loader signed under Windows UEFI CA 2023" in refused.reason
+    assert "contains no UEFI boot loader signed by Windows UEFI CA 2023" in refused.reason
     assert isinstance(last, Answer)
     assert first.file == last.file == "bootmgfw.efi"
 

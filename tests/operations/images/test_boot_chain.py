@@ -69,7 +69,7 @@ def test_the_preference_is_in_the_version_that_is_built_next(site, windows_pe):
             "linux",
             "UEFI machines cannot start this image by linux: it does not contain vmlinuz",
         ),
-        ("uefi", "telepathy", "'telepathy' is no way to start an image"),
+        ("uefi", "telepathy", "'telepathy' is not a boot method"),
     ],
 )
 def test_a_chain_that_the_image_does_not_offer_is_refused(site, tmp_path, firmware, chain, words):
