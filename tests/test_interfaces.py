@@ -57,7 +57,7 @@ def test_an_interface_without_an_address_is_told():
                 ipv4_addresses("eth0")
             return refusal.value.hint
 
-        assert "give it an address first" in host.inside(ask)
+        assert "assign one first" in host.inside(ask)
 
 
 @needs_netns

@@ -167,7 +167,7 @@ def test_without_boot_programs_nothing_is_started(stocked, lan):
     output = process.stdout.read()
 
     assert 2 == process.wait(30)
-    assert "netboot: there are no iPXE boot programs in /nowhere" in output
+    assert "netboot: no iPXE boot programs in /nowhere" in output
     assert "apt-get install ipxe" in output
 
 

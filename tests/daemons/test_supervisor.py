@@ -26,7 +26,7 @@ while True:
 PARENT = """
 import os
 import sys
-from netboot import supervisor as module
+from netboot.daemons import supervisor as module
 from netboot.daemons.supervisor import Child, Supervisor
 module.PATIENCE = 2.0
 tell = lambda text: os.write(1, (text + "\\n").encode())

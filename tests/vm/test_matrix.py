@@ -115,7 +115,7 @@ def test_a_machine_that_cannot_be_made_fails_alone(site):
     boots = run_matrix(SCENARIOS, laboratory(site), told.append)
 
     wrong = {boot.name: boot.wrong for boot in boots}
-    assert "no firmware Install it." == wrong["a without"]
+    assert "No firmware. Install it." == wrong["a without"]
     assert "" == wrong["b with"]
     assert len(boots) == len(told)
 

@@ -62,8 +62,8 @@ class BootImage:
     def __post_init__(self) -> None:
         if not self.name.strip() or len(self.name) > NAME_LIMIT or not self.name.isprintable():
             raise InvalidInput(
-                "The name of a boot image must be printable text",
-                hint=f"Use at most {NAME_LIMIT} characters.",
+                f"The name of a boot image must be printable text of 1 to {NAME_LIMIT} characters",
+                hint="Choose another name.",
             )
         if not _SLUG.fullmatch(self.slug) or len(self.slug) > NAME_LIMIT:
             raise InvalidInput(

@@ -1,7 +1,10 @@
 """Content versions: build the next one from the source and the recipe."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
+from types import MappingProxyType
 
 from netboot.errors import EditConflict
 from netboot.images.boot_image.boot_image import BootImage, recipe, recipe_digest
@@ -15,6 +18,7 @@ from netboot.operations.jobs import JobKind
 from netboot.pe_reports import ReportTokens
 from netboot.progress import Progress, silent
 from netboot.site import Site
+from netboot.store.content.blobs import BlobStore
 from netboot.store.database.records import VersionRow
 from netboot.store.images.rows import (
     find_image,
@@ -35,6 +39,9 @@ STAGES = {
     "hash": (0.8, 0.85),
     "extract": (0.85, 0.9),
 }
+
+LISTINGS_KEPT = 4
+"""Two comparisons; a listing of a Windows PE with 20,000 files takes some MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,7 @@ def compare(site: Site, image: str, old: int, new: int, *, inside: bool = True) 
         pair = [version_row(row, number) for number in (old, new)]
         manifests = [version_value(row, one) for one in pair]
         recipes = [one.recipe for one in pair]
-    listings = [_listing(site, version, index) if inside else None for version in manifests]
+    listings = [_listing(site.blobs, version, index) if inside else None for version in manifests]
     return compare_versions(
         *manifests,
         old_recipe=recipes[0],
@@ -115,15 +122,22 @@ def compare(site: Site, image: str, old: int, new: int, *, inside: bool = True) 
     )
 
 
-def _listing(site: Site, version: ContentVersion, index: int) -> dict[str, str]:
-    """The files in a version's WIM."""
-    from netboot.store.wim.inspector import list_files
-
+def _listing(blobs: BlobStore, version: ContentVersion, index: int) -> Mapping[str, str]:
+    """The files in a version's WIM. Raises BlobMissing where it is gone, listed before or not."""
     wim = version.file("boot.wim")
     if wim is None:
         return {}
-    with site.blobs.staging_folder() as workdir:
-        return list_files(site.blobs.require(wim.digest), index, workdir=workdir)
+    blobs.require(wim.digest)
+    return _listed(blobs, wim.digest, index)
+
+
+@lru_cache(maxsize=LISTINGS_KEPT)
+def _listed(blobs: BlobStore, digest: str, index: int) -> Mapping[str, str]:
+    """The files in a stored WIM: its digest says all about it, so it is read once."""
+    from netboot.store.wim.inspector import list_files
+
+    with blobs.staging_folder() as workdir:
+        return MappingProxyType(list_files(blobs.require(digest), index, workdir=workdir))
 
 
 def _order(site: Site, image: str) -> _Order:

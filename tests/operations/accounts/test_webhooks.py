@@ -47,7 +47,7 @@ def test_only_those_who_want_to_know_are_told(site):
     webhooks.change_webhook(site, jobs.id, enabled=False)
     with site.database.writing() as session:
         happened = [Happening("boot.online", 1.0, {"mac": "x"}), Happening("job.failed", 1.0, {})]
-        assert 1 == queue(session, happened, now=2.0)
+        queue(session, happened, now=2.0)
 
     assert secret != other
     assert ["boot.online"] == [one.event for one in webhooks.deliveries(site, boots.id)]

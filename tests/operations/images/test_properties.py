@@ -83,7 +83,9 @@ def test_the_background_is_a_jpeg_or_the_images_own(site, tmp_path):
     """Other pictures and images without a picture are refused."""
     view = operations.set_background(site, NAME, file(tmp_path, "a.jpg", jpeg(800, 600)))
     assert jpeg(800, 600) == site.blobs.require(view.properties.background).read_bytes()
-    with pytest.raises(InvalidInput, match="not a JPEG") as refusal:
+    with pytest.raises(
+        InvalidInput, match=r"a\.png cannot be the background: not a JPEG file"
+    ) as refusal:
         operations.set_background(site, NAME, file(tmp_path, "a.png", b"\x89PNG"))
     assert ".jpg" in refusal.value.hint
     assert "" == operations.set_background(site, NAME, None).properties.background

@@ -106,7 +106,7 @@ def test_a_name_that_another_image_has_is_refused(served, name):
 @pytest.mark.parametrize("name", ["", "   ", "x" * 65, "two\nlines", "bell\a"])
 def test_what_can_be_no_name_is_refused(served, name):
     """As at import."""
-    with pytest.raises(InvalidInput, match="needs a name"):
+    with pytest.raises(InvalidInput, match="must be printable text of 1 to 64 characters"):
         rename(served, OLD, name)
 
 

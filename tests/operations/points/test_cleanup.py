@@ -169,7 +169,9 @@ def test_verify_reads_every_byte(furnished):
     count, wrong = verify(furnished)
 
     assert 3 == len(wrong)  # the point's bytes are the store's
-    assert any(f"the source of {NAME}" in sentence and "gone" in sentence for sentence in wrong)
+    assert any(
+        f"the source of {NAME}" in sentence and "is missing" in sentence for sentence in wrong
+    )
     assert any(f"{NAME} v1 as served" in sentence for sentence in wrong)
 
 

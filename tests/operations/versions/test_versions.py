@@ -118,7 +118,7 @@ def test_a_version_knows_its_loaders_and_carries_a_report_token(site, tmp_path):
 
 @pytest.mark.wimlib
 def test_two_versions_are_listed_once(imported, monkeypatch):
-    """A digest says all about a file, so what was read of it once is read no more."""
+    """A digest says all about a file, so it is read once; one that is gone is still told."""
     image_properties.set_properties(imported, NAME, {"scratch_space_mb": 128})
     versions.build_version(imported, NAME)
     image_properties.set_properties(imported, NAME, {"scratch_space_mb": 256})
@@ -128,3 +128,7 @@ def test_two_versions_are_listed_once(imported, monkeypatch):
 
     assert first == versions.compare(imported, NAME, 1, 2)
     assert first.inside is not None
+    wim = images.get_image(imported, NAME).versions[0].file("boot.wim")
+    imported.blobs.remove(wim.digest)
+    with pytest.raises(BlobMissing):
+        versions.compare(imported, NAME, 1, 2)

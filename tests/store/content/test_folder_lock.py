@@ -28,7 +28,7 @@ def test_the_second_waits_until_the_first_lets_go(tmp_path):
 def test_a_folder_that_is_not_there_is_told(tmp_path):
     """In the operator's words."""
     with (
-        pytest.raises(OperatorFault, match="cannot write below"),
+        pytest.raises(OperatorFault, match="cannot write to "),
         locked(tmp_path / "no" / ".lock"),
     ):
         pass

@@ -82,7 +82,7 @@ def test_a_file_that_changes_meanwhile_is_refused(folder, tmp_path, monkeypatch)
     for path, data in package_files("acme").items():
         (copy / path).write_bytes(data)
     monkeypatch.setattr(driver_readers, "read_driver", change)
-    with pytest.raises(OperatorFault, match="changed while it was imported"):
+    with pytest.raises(OperatorFault, match="changed during the import"):
         results(copy, BlobStore(tmp_path), 1)
 
 

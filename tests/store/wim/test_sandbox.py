@@ -61,9 +61,9 @@ def replace_worker(monkeypatch: pytest.MonkeyPatch, code: str) -> list[int]:
         ("import os; os.kill(os.getpid(), 11)", "crashed on this file .SIGSEGV"),
         ("print('{nonsense')", "invalid answer"),
         ("print('[' * 100000)", "invalid answer"),
-        ("print('[1, 2]')", "gave up"),
-        ("raise SystemExit(3)", "exit code 3"),
-        ("pass", "gave up"),
+        ("print('[1, 2]')", "failed on this file: exit code 0"),
+        ("raise SystemExit(3)", "failed on this file: exit code 3"),
+        ("pass", "failed on this file: exit code 0"),
     ],
 )
 def test_a_death_is_told_in_words(
@@ -81,7 +81,7 @@ def test_an_answer_without_an_end_is_cut(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(sandbox, "_LINE_LIMIT", 1 << 16)
     replace_worker(monkeypatch, "while True: print('x' * 1000, end='')")
 
-    with pytest.raises(WorkerDied, match="without end"):
+    with pytest.raises(WorkerDied, match="too much output"):
         sandbox.run("examine", {}, wim=tmp_path / "x", workdir=tmp_path)
 
 

@@ -160,7 +160,7 @@ def test_a_path_too_long_for_a_socket_is_told(network, tmp_path):
     ):
         pass
 
-    assert "shorter data folder" in caught.value.hint
+    assert "choose a data folder with a shorter path" in caught.value.hint
 
 
 @pytest.mark.vm
