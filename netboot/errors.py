@@ -151,7 +151,9 @@ def sentence(text: str) -> str:
     text = text.strip()
     if not text:
         return text
-    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?…" else ".")
+    is_setting = "_" in text.partition(" ")[0]  # the name of a setting is written as it is set
+    first = text[0] if is_setting else text[0].upper()
+    return first + text[1:] + ("" if text[-1] in ".!?…" else ".")
 
 
 def explained(fault: NetbootError) -> str:

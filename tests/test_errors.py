@@ -80,7 +80,13 @@ def test_message_and_hint_are_joined_as_sentences(fault, told):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), [("", ""), (" no such image ", "No such image."), ("Really?", "Really?")]
+    ("text", "told"),
+    [
+        ("", ""),
+        (" no such image ", "No such image."),
+        ("Really?", "Really?"),
+        ("web_port is 0", "web_port is 0."),
+    ],
 )
 def test_a_message_becomes_a_sentence(text, told):
     """An empty one stays empty."""

@@ -62,8 +62,10 @@ def check_system(version: ContentVersion, system: System) -> None:
     fitting = systems_for(version)
     if system not in fitting:
         raise InvalidInput(
-            f"{version.label} cannot start from the disk of a {system} machine",
-            hint=f"Use a {fitting[0]} machine." if fitting else "Create boot media instead.",
+            f"{version.label} cannot start from the disk of a {system.capitalize()} machine",
+            hint=f"Use a {fitting[0].capitalize()} machine."
+            if fitting
+            else "Create boot media instead.",
         )
 
 

@@ -79,7 +79,7 @@ def create_first_administrator(site: Site, token: str, name: str, password: str)
         fact = session.get(FactRow, SETUP_TOKEN)
     if fact is None or not hmac.compare_digest(fact.value["sha256"], _digest(token.strip())):
         raise InvalidInput(
-            "that is not this site's set-up token",
+            "that is not this site's setup token",
             hint="The console where the site was started shows it; "
             "`netboot account setup-token` shows a new one.",
         )

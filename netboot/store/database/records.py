@@ -364,7 +364,7 @@ class BootRow(Row):
 
 
 class FactRow(Row):
-    """Single values of the site, like the digest of the set-up token."""
+    """Single values of the site, like the digest of the setup token."""
 
     __tablename__ = "facts"
 

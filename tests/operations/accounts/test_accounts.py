@@ -11,7 +11,7 @@ def test_the_first_administrator_needs_the_token_of_the_console(site):
     token = accounts.issue_setup_token(site)
 
     assert accounts.setup_needed(site) is True
-    with pytest.raises(InvalidInput, match="not this site's set-up token"):
+    with pytest.raises(InvalidInput, match="not this site's setup token"):
         accounts.create_first_administrator(site, "guess", "ada", PASSWORD)
     made = accounts.create_first_administrator(site, token, "ada", PASSWORD)
     assert ("ada", "admin") == (made.name, made.role)

@@ -103,5 +103,5 @@ def test_a_version_that_the_system_cannot_start_makes_no_package():
     """The Lab PE is no Windows PE."""
     from dataclasses import replace
 
-    with pytest.raises(InvalidInput, match="v7 cannot start from the disk of a windows machine"):
+    with pytest.raises(InvalidInput, match="v7 cannot start from the disk of a Windows machine"):
         make_package(replace(LAB, system=System.WINDOWS))

@@ -101,7 +101,7 @@ def remove_unneeded(slug: str) -> ResponseReturnValue:
 
 def _added(names: list[str], image: str) -> str:
     if not names:
-        return f"{image} needs no drivers that are in the catalog."
+        return f"The catalog has no driver that {image} lacks."
     return f"{', '.join(names)} added to {image}. Build a new version to apply the change."
 
 

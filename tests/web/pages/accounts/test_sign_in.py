@@ -38,7 +38,7 @@ def test_the_token_makes_the_first_administrator_and_signs_in(site, make_client)
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"token": "guess"}, "not this site&#39;s set-up token"),
+        ({"token": "guess"}, "not this site&#39;s setup token"),
         ({"again": "something else"}, "The two passwords do not match"),
         ({"password": "short", "again": "short"}, "at least 10 characters"),
         ({"name": "  "}, "needs a name"),

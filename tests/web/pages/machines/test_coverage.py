@@ -78,7 +78,7 @@ def test_all_that_is_lacking_is_added_at_once(lacking, make_client):
     held = {driver.name for driver in images.get_image(lacking, "lab-pe-x64").drivers}
     assert {"e1000", "netkvm", "vioscsi"} == held
     assert (
-        "Lab PE x64 needs no drivers"
+        "The catalog has no driver that Lab PE x64 lacks"
         in operator.post(f"{PAGE}/fix-all", follow_redirects=True).text
     )
 

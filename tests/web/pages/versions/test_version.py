@@ -170,7 +170,7 @@ def test_a_link_for_a_machines_disk_is_shown_once(operator, headers):
 @pytest.mark.parametrize(
     ("form", "words"),
     [
-        ({"system": "windows", "home": HOME}, "cannot start from the disk of a windows"),
+        ({"system": "windows", "home": HOME}, "cannot start from the disk of a Windows"),
         ({"system": "amiga", "home": HOME}, "linux, windows"),
         ({"system": "linux", "home": ""}, "no fixed address"),
         ({"system": "linux", "home": HOME, "hours": "soon"}, "is not a number"),
