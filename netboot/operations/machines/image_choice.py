@@ -5,7 +5,7 @@ BIOS does not tell its processor's width, so such a machine may have two candida
 boot image has reported.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from netboot.boot.answer.client import BootClient, Firmware, Stage
@@ -48,10 +48,11 @@ def boots_from_network(machine: KnownMachine) -> bool:
     return machine.source != LIST or is_mac(machine.key)
 
 
-def decider(site: Site) -> Decide:
-    """A function that decides for any machine, on what is set and distributed now."""
+def decider(site: Site, machines: Collection[KnownMachine] | None = None) -> Decide:
+    """A function that decides for any machine, or these, on what is set and distributed now."""
     published = site.point.load()
-    decided = policy.decided(site)
+    macs = None if machines is None else [machine.key for machine in machines]
+    decided = policy.decided(site, macs)
     defaults, assigned = decided.defaults, decided.deployments
     alike: dict[tuple[str, str, str], Decision] = {}
 
