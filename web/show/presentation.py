@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import humanize
 from flask import Flask
@@ -116,11 +117,17 @@ def sentence_end(text: str) -> str:
 
 def icon(name: str, extra: str = "") -> Markup:
     """An icon out of the sprite; decoration only, so screen readers skip it."""
+    return _icon(name, extra, asset_url("vendor/icons.svg"))
+
+
+@lru_cache(maxsize=1024)
+def _icon(name: str, extra: str, sprite: str) -> Markup:
     return Markup('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>').format(
-        extra, asset_url("vendor/icons.svg"), name
+        extra, sprite, name
     )
 
 
+@lru_cache(maxsize=1024)
 def badge(colour: str, words: str) -> Markup:
     """A state in colour and words: never by colour alone."""
     return Markup('<span class="badge state state-{}">{}</span>').format(colour, words)

@@ -71,11 +71,11 @@ def meant_for(image: str, machines: Iterable[KnownMachine], decide: Decide) -> l
     ]
 
 
-def outlook_of(site: Site, machines: Iterable[KnownMachine]) -> dict[str, Outlook]:
-    """What becomes of these machines if they boot now, by key; of those that get an image."""
+def outlook(site: Site) -> dict[str, Outlook]:
+    """What becomes of each machine that boots now, by its key; of those that get an image."""
     by_image: dict[str, list[KnownMachine]] = {}
     decide = decider(site)
-    for machine in machines:
+    for machine in list_machines(site):
         if chosen := decide(machine).images:
             by_image.setdefault(chosen[0], []).append(machine)
     views = [view for view in images.list_images(site) if view.name in by_image]
@@ -89,14 +89,8 @@ def outlook_of(site: Site, machines: Iterable[KnownMachine]) -> dict[str, Outloo
     return found
 
 
-def outlook(site: Site) -> dict[str, Outlook]:
-    """What becomes of each machine that boots now, by its key; of those that get an image."""
-    return outlook_of(site, list_machines(site))
-
-
-def lacking(site: Site) -> int:
-    """How many machines would boot without a network driver."""
-    found = outlook(site).values()
+def lacking(found: Iterable[Outlook]) -> int:
+    """How many of the machines would boot without a network driver."""
     return sum(one.coverage.network is Status.LACKING for one in found)
 
 
