@@ -95,13 +95,13 @@ def lacking(found: Iterable[Outlook]) -> int:
 
 
 def machine_coverage(
-    site: Site, image: str, machine: KnownMachine, *, served: bool = False
+    site: Site, image: str | ImageView, machine: KnownMachine, *, served: bool = False
 ) -> MachineCoverage:
     """What an image does for one machine, whether it would get it or not.
 
     Its recipe is asked, or with `served` the version that machines get now. Raises NotFound.
     """
-    view = images.get_image(site, image)
+    view = images.get_image(site, image) if isinstance(image, str) else image
     drivers = Shelf(site, [machine], [view]).drivers_of(view, served=served)
     return drivers.cover([machine.as_machine()]).machines[0]
 

@@ -165,11 +165,11 @@ def _row(machine: KnownMachine, decision: Decision, stored: StoredOutlook | None
 
 def _held(image: ImageView, machine: KnownMachine) -> Held:
     now = (
-        coverage.machine_coverage(site(), image.slug, machine, served=True)
+        coverage.machine_coverage(site(), image, machine, served=True)
         if image.served_version
         else None
     )
-    return Held(image, now, coverage.machine_coverage(site(), image.slug, machine))
+    return Held(image, now, coverage.machine_coverage(site(), image, machine))
 
 
 def _in_order(found: Iterable[ImageView], names: tuple[str, ...]) -> list[ImageView]:
