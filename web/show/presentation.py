@@ -183,7 +183,7 @@ def page_address(app: Flask) -> Callable[..., str]:
     """`url_for` for templates: an address is a function of what is told here, built once each."""
 
     @lru_cache(maxsize=4096)
-    def built(_root: str, endpoint: str, values: tuple[tuple[str, object], ...]) -> str:
+    def built(_root: str, endpoint: str, values: tuple[tuple[str, Any], ...]) -> str:
         return app.url_for(endpoint, **dict(values))
 
     def address(endpoint: str, **values: Any) -> str:
