@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import mimetypes
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from flask import Blueprint, Flask, Response, abort, current_app, request, url_for
@@ -66,7 +66,12 @@ def asset(digest: str, name: str) -> Response:
 
 def asset_url(name: str) -> str:
     loaded: dict[str, Asset] = current_app.extensions["netboot_assets"]
-    return url_for("assets.asset", digest=loaded[name].digest, name=name)
+    return _address(request.root_path, loaded[name].digest, name)
+
+
+@lru_cache(maxsize=256)
+def _address(_root: str, digest: str, name: str) -> str:
+    return url_for("assets.asset", digest=digest, name=name)
 
 
 def init_assets(app: Flask) -> None:

@@ -157,8 +157,8 @@ def click(  # noqa: PLR0917
             clicks.add(name, client.get(pages[name]), time.perf_counter() - began)
 
 
-REST = 3
-"""A part rests for so many times what fetching it took, as console.js has it."""
+REST, LEAST_REST = 4, 0.25
+"""A part rests for so many times what fetching it took, and so many seconds, as in console.js."""
 
 
 def follow(  # noqa: PLR0917
@@ -188,7 +188,7 @@ def follow(  # noqa: PLR0917
                 if answer.status_code == 200:
                     shown(answer.text)
                 has, etag = version, answer.headers.get("ETag", etag)
-                stop.wait(REST * taken)
+                stop.wait(max(LEAST_REST, REST * taken))
 
     parts = [threading.Thread(target=keep_up, args=(topic,), daemon=True) for topic in topics]
     for part in parts:

@@ -1,10 +1,14 @@
 """Filters of templates: sizes, times, digests and states as text and badges."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
+from types import NoneType
+from typing import Any
 
 import humanize
-from flask import Flask
+from flask import Flask, request
 from markupsafe import Markup, escape
 
 from netboot.boot.machines.known_machine import KnownMachine
@@ -56,6 +60,7 @@ def iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
+@lru_cache(maxsize=4096)
 def moment(seconds: float | None) -> Markup:
     """A point in time; the page's script turns it into `3 minutes ago`, in local time."""
     if not seconds:
@@ -115,12 +120,18 @@ def sentence_end(text: str) -> str:
 
 
 def icon(name: str, extra: str = "") -> Markup:
-    """An icon from the sprite; screen readers skip it."""
+    """An icon out of the sprite; decoration only, so screen readers skip it."""
+    return _icon(name, extra, asset_url("vendor/icons.svg"))
+
+
+@lru_cache(maxsize=1024)
+def _icon(name: str, extra: str, sprite: str) -> Markup:
     return Markup('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>').format(
-        extra, asset_url("vendor/icons.svg"), name
+        extra, sprite, name
     )
 
 
+@lru_cache(maxsize=1024)
 def badge(colour: str, words: str) -> Markup:
     """A state in colour and words, never in colour alone."""
     return Markup('<span class="badge state state-{}">{}</span>').format(colour, words)
@@ -163,6 +174,22 @@ def machine_kind(machine: Attempt | KnownMachine) -> str:
     return " · ".join(filter(None, (machine.architecture, machine.firmware.upper())))
 
 
+def page_address(app: Flask) -> Callable[..., str]:
+    """`url_for` for templates: an address is a function of what is told here, built once each."""
+
+    @lru_cache(maxsize=4096)
+    def built(_root: str, endpoint: str, values: tuple[tuple[str, Any], ...]) -> str:
+        return app.url_for(endpoint, **dict(values))
+
+    def address(endpoint: str, **values: Any) -> str:
+        plain = all(type(value) in {str, int, NoneType} for value in values.values())
+        if not plain or endpoint.startswith(".") or any(key.startswith("_") for key in values):
+            return app.url_for(endpoint, **values)
+        return built(request.root_path, endpoint, tuple(values.items()))
+
+    return address
+
+
 def _common() -> dict[str, object]:
     return {"role": role_now(), "Role": Role}
 
@@ -186,7 +213,7 @@ def init_presentation(app: Flask) -> None:
         driver_name=driver_name,
         device_name=device_name,
     )
-    app.jinja_env.globals.update(icon=icon, badge=badge)
+    app.jinja_env.globals.update(icon=icon, badge=badge, url_for=page_address(app))
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.context_processor(_common)

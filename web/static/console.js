@@ -130,7 +130,8 @@
 
   // The parts of the page. The stream tells their versions; what differs is fetched again.
   const AWAY_MS = 3000;
-  const REST = 3; // a part rests for so many times what it took: a busy server is asked less
+  const REST = 4; // a part rests for so many times what it took: a busy server is asked less
+  const LEAST_REST_MS = 250;
   const parts = new Map();
 
   function partOf(topic) {
@@ -154,7 +155,9 @@
       const began = performance.now();
       const answered = await fetchPart(topic, part);
       if (answered) part.shown = version;
-      const rest = answered ? REST * (performance.now() - began) : AWAY_MS;
+      const rest = answered
+        ? Math.max(LEAST_REST_MS, REST * (performance.now() - began))
+        : AWAY_MS;
       await new Promise((resolve) => setTimeout(resolve, rest));
     }
     part.busy = false;

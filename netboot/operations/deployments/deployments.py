@@ -5,7 +5,7 @@ Every change is published to the distribution point at once.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -38,24 +38,32 @@ class Decided:
     deployments: Mapping[str, Deployment]
 
 
-def decided(site: Site) -> Decided:
+def decided(site: Site, macs: Collection[str] | None = None) -> Decided:
+    """All that is decided now, or all that these machines are concerned with."""
     with site.database.transaction() as session:
-        return decided_in(session)
+        return decided_in(session, macs)
 
 
-def decided_in(session: Session) -> Decided:
-    """The current defaults and deployments, within a transaction."""
+def decided_in(session: Session, macs: Collection[str] | None = None) -> Decided:
+    """All that is decided, within a transaction; `macs` as for `decided`."""
     made = select(DeploymentRow.mac, DeploymentRow.image_name, DeploymentRow.comment)
-    usual = select(DefaultImageRow.architecture, DefaultImageRow.image_name)
+    if macs is not None:
+        made = made.where(DeploymentRow.mac.in_(macs))
     deployments = [Deployment(*row) for row in session.execute(made.order_by(DeploymentRow.mac))]
-    defaults = {Architecture(key): name for key, name in session.execute(usual)}
     by_mac = {one.mac: one for one in deployments}
-    return Decided(MappingProxyType(defaults), MappingProxyType(by_mac))
+    return Decided(MappingProxyType(defaults_in(session)), MappingProxyType(by_mac))
 
 
 def defaults(site: Site) -> dict[Architecture, str]:
     """The image's name for each architecture that has one."""
-    return dict(decided(site).defaults)
+    with site.database.transaction() as session:
+        return defaults_in(session)
+
+
+def defaults_in(session: Session) -> dict[Architecture, str]:
+    """As `defaults`, within a transaction."""
+    usual = select(DefaultImageRow.architecture, DefaultImageRow.image_name)
+    return {Architecture(key): name for key, name in session.execute(usual)}
 
 
 def set_default(site: Site, image: str, architecture: Architecture) -> None:

@@ -1,13 +1,15 @@
 """A boot image as pages, API and command line show it, read from the rows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from sqlalchemy import Row as SqlRow
 
 from netboot.errors import NotFound
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image import boot_image
-from netboot.images.boot_image.boot_image import BootImage, recipe_digest
+from netboot.images.boot_image.boot_image import recipe_digest
 from netboot.images.boot_image.description import ImageFacts
 from netboot.images.boot_image.properties import Properties
 from netboot.images.boot_image.secrets import SecretFinding, unaccepted
@@ -17,8 +19,13 @@ from netboot.images.versions.content_version import ContentVersion
 from netboot.images.versions.distribution import status
 from netboot.operations.deployments import deployments as policy
 from netboot.site import Site
-from netboot.store.database.records import ImageRow
-from netboot.store.images.rows import all_images, find_image, image_value, secrets_in, versions_of
+from netboot.store.database.records import ImageRow, VersionRow
+from netboot.store.images.rows import (
+    ReadImage,
+    read_image,
+    read_images,
+    secrets_in,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,29 +103,26 @@ def list_images(site: Site) -> list[ImageView]:
     """All boot images, by name; their drivers come without models, which no list shows."""
     served = site.point.numbers()
     with site.database.transaction() as session:
-        defaults = policy.decided_in(session).defaults
-        return [_view(row, image, defaults, served) for row, image in all_images(session)]
+        defaults = policy.defaults_in(session)
+        return [_view(found, defaults, served) for found in read_images(session)]
 
 
 def get_image(site: Site, name: str) -> ImageView:
     """One image, by its name or slug. Raises NotFound."""
     served = site.point.numbers()
     with site.database.transaction() as session:
-        row = find_image(session, name)
-        defaults = policy.decided_in(session).defaults
-        return _view(row, image_value(session, row), defaults, served)
+        return _view(read_image(session, name), policy.defaults_in(session), served)
 
 
 def _view(
-    row: ImageRow,
-    image: BootImage,
+    found: ReadImage,
     defaults: Mapping[Architecture, str],
     served_numbers: Mapping[str, int],
 ) -> ImageView:
-    versions = versions_of(row)
+    row, image, versions = found.row, found.image, found.versions
     current = versions[0] if versions else None
     served = served_numbers.get(row.name)
-    altered = {held.number: tuple(held.altered) for held in row.versions if held.altered}
+    altered = {held.number: tuple(held.altered) for held in found.held if held.altered}
     is_altered = current is not None and current.number in altered
     newest = current.number if current else None
     made = row.override
@@ -131,7 +135,7 @@ def _view(
         source_digest=row.source_digest,
         source_size=row.source_size,
         source_name=row.source_name,
-        facts=ImageFacts.from_json(row.facts),
+        facts=found.facts,
         properties=image.properties,
         drivers=image.drivers,
         disabled_drivers=tuple(driver.name for driver in boot_image.disabled_drivers(image)),
@@ -144,9 +148,9 @@ def _view(
         is_lab=row.is_lab,
         row_version=row.row_version,
         candidate=_candidate(row.candidate) if row.candidate else None,
-        secrets=unaccepted(secrets_of(row), made.get("accepted", ())),
+        secrets=unaccepted(_secrets(found.facts.secrets, found.held), made.get("accepted", ())),
         acceptance=Acceptance(made["by"], made["at"], made["reason"]) if made else None,
-        findings=tuple(row.versions[0].findings) if row.versions else (),
+        findings=tuple(found.held[0].findings) if found.held else (),
         altered=altered,
         source_altered_at=row.source_altered_at,
     )
@@ -155,7 +159,13 @@ def _view(
 def secrets_of(row: ImageRow) -> tuple[SecretFinding, ...]:
     """The secrets in the source and, if there is one, in the newest version."""
     source = [SecretFinding(**secret) for secret in row.facts.get("secrets", ())]
-    newest = secrets_in(row.versions[0]) if row.versions else ()
+    return _secrets(source, row.versions)
+
+
+def _secrets(
+    source: Iterable[SecretFinding], versions: Sequence[VersionRow | SqlRow[Any]]
+) -> tuple[SecretFinding, ...]:
+    newest = secrets_in(versions[0]) if versions else ()
     return tuple(dict.fromkeys((*source, *newest)))
 
 

@@ -68,11 +68,11 @@ def meant_for(image: str, machines: Iterable[KnownMachine], decide: Decide) -> l
     ]
 
 
-def outlook_of(site: Site, machines: Iterable[KnownMachine]) -> dict[str, Outlook]:
-    """The outlook of these machines by key, without those that get no image."""
+def outlook(site: Site) -> dict[str, Outlook]:
+    """What becomes of each machine that boots now, by its key; of those that get an image."""
     by_image: dict[str, list[KnownMachine]] = {}
     decide = decider(site)
-    for machine in machines:
+    for machine in list_machines(site):
         if chosen := decide(machine).images:
             by_image.setdefault(chosen[0], []).append(machine)
     views = [view for view in images.list_images(site) if view.name in by_image]
@@ -86,22 +86,19 @@ def outlook_of(site: Site, machines: Iterable[KnownMachine]) -> dict[str, Outloo
     return found
 
 
-def outlook(site: Site) -> dict[str, Outlook]:
-    """The outlook of each machine by key, without those that get no image."""
-    return outlook_of(site, list_machines(site))
-
-
-def lacking(site: Site) -> int:
-    """How many machines would boot without a network driver."""
-    found = outlook(site).values()
+def lacking(found: Iterable[Outlook]) -> int:
+    """How many of the machines would boot without a network driver."""
     return sum(one.coverage.network is Status.LACKING for one in found)
 
 
 def machine_coverage(
-    site: Site, image: str, machine: KnownMachine, *, served: bool = False
+    site: Site, image: str | ImageView, machine: KnownMachine, *, served: bool = False
 ) -> MachineCoverage:
-    """What an image does for one machine, whether it would get it or not. Raises NotFound."""
-    view = images.get_image(site, image)
+    """What an image does for one machine, whether it would get it or not.
+
+    Its recipe is asked, or with `served` the version that machines get now. Raises NotFound.
+    """
+    view = images.get_image(site, image) if isinstance(image, str) else image
     drivers = Shelf(site, [machine], [view]).drivers_of(view, served=served)
     return drivers.cover([machine.as_machine()]).machines[0]
 

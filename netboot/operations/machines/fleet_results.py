@@ -11,7 +11,7 @@ moment: what was not stored is computed again.
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -31,7 +31,8 @@ from netboot.operations.machines import coverage
 from netboot.operations.machines.image_choice import decider
 from netboot.operations.machines.machines import list_machines
 from netboot.site import Site
-from netboot.store.database import computed_results
+from netboot.store.database import computed_results, outlooks
+from netboot.store.database.outlooks import StoredOutlook
 from netboot.store.database.records import ImageRow
 from netboot.store.drivers.entry import DriverSummary
 from netboot.store.drivers.known_pairs import shipped_pairs
@@ -40,6 +41,7 @@ from netboot.store.drivers.rows import summaries_of
 T = TypeVar("T")
 
 LACKING, CONFLICTS, CLASHES = "lacking", "conflicts", "known pairs"
+FATES = "outlooks"
 
 FIXES_SHOWN = 25
 
@@ -173,6 +175,12 @@ def stored_lacking(site: Site) -> Stored[int] | None:
     return Stored(found.value["count"], found.at, found.is_current) if found else None
 
 
+def stored_outlooks(site: Site, keys: Collection[str]) -> dict[str, StoredOutlook]:
+    """What becomes of these machines if they boot, by key, as it was computed last."""
+    with site.database.transaction() as session:
+        return outlooks.find(session, keys)
+
+
 def stored_conflicts(site: Site) -> Stored[ShownConflicts] | None:
     """Conflicts among all enabled drivers; None if never computed."""
     with site.database.transaction() as session:
@@ -204,12 +212,15 @@ def refresh(site: Site) -> bool:
     due = [one for one in results if one.basis != known.get(one.keys[0], ("", 0.0))[0]]
     if not (gone or due):
         return False
-    values: Mapping[str, object] = {}
+    values: dict[str, object] = {}
     if due:
         chosen = min(due, key=lambda one: known.get(one.keys[0], ("", 0.0))[1])
-        values = chosen.compute()
+        values = dict(chosen.compute())
+    fates = values.pop(FATES, None)
     with site.database.writing() as session:
         computed_results.forget(session, gone)
+        if isinstance(fates, dict):
+            outlooks.keep(session, fates)
         if values:
             computed_results.keep(session, values, basis=chosen.basis, at=time.time())
     return True
@@ -223,7 +234,10 @@ def refresh_all(site: Site) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """Results that are computed together: their keys, their basis, and how."""
+    """Results that are computed together: their keys, their basis, and how.
+
+    Under FATES `compute` may give outlooks of machines, which have a table of their own.
+    """
 
     keys: tuple[str, ...]
     basis: str
@@ -259,7 +273,12 @@ def _conflicts(site: Site) -> dict[str, object]:
 
 
 def _lacking(site: Site) -> dict[str, object]:
-    return {LACKING: {"count": coverage.lacking(site)}}
+    found = coverage.outlook(site)
+    fates = {
+        key: StoredOutlook(one.image, one.coverage.network.value, one.coverage.storage.value)
+        for key, one in found.items()
+    }
+    return {LACKING: {"count": coverage.lacking(found.values())}, FATES: fates}
 
 
 def _coverages(site: Site, slug: str) -> dict[str, object]:

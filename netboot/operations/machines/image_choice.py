@@ -3,7 +3,7 @@
 The same rules as at boot (netboot.boot.answer.policy), applied to what is known of a machine.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from netboot.boot.answer.client import BootClient, Firmware, Stage
@@ -46,10 +46,11 @@ def boots_from_network(machine: KnownMachine) -> bool:
     return machine.source != LIST or is_mac(machine.key)
 
 
-def decider(site: Site) -> Decide:
-    """A function that decides for any machine, by the current settings and images."""
+def decider(site: Site, machines: Collection[KnownMachine] | None = None) -> Decide:
+    """A function that decides for any machine, or these, on what is set and distributed now."""
     published = site.point.load()
-    decided = policy.decided(site)
+    macs = None if machines is None else [machine.key for machine in machines]
+    decided = policy.decided(site, macs)
     defaults, assigned = decided.defaults, decided.deployments
     alike: dict[tuple[str, str, str], Decision] = {}
 

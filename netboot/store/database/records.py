@@ -372,6 +372,21 @@ class FactRow(Row):
     value: Mapped[dict[str, Any]]
 
 
+class OutlookRow(Row):
+    """What becomes of a machine that boots, as the worker computed it (fleet_results).
+
+    `image_name` is the image that it gets first; `network` and `storage` are Status values of
+    what was served of it.
+    """
+
+    __tablename__ = "outlooks"
+
+    key: Mapped[str] = mapped_column(String(100), primary_key=True)
+    image_name: Mapped[str] = mapped_column(String(100))
+    network: Mapped[str] = mapped_column(String(16))
+    storage: Mapped[str] = mapped_column(String(16))
+
+
 class ComputedRow(Row):
     """A result about the whole fleet or catalog, computed by the worker.
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -23,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import Row as SqlRow
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from netboot.images.architecture import Architecture
 from netboot.images.drivers.catalog import Signature
@@ -44,6 +45,13 @@ SHOWN = (
     *(DriverRow.categories, DriverRow.findings),
 )
 """The columns of a driver's summary."""
+
+_WHOLE = (
+    *(DriverRow.digest, DriverRow.enabled, DriverRow.categories),
+    cast(DriverContentRow.package, Text),
+)
+_SMALL = 32_000
+"""Characters; larger drivers are parsed each time rather than remembered."""
 
 
 def add_entries(connection: Connection, entries: Sequence[CatalogEntry]) -> list[str]:
@@ -108,30 +116,61 @@ def load_drivers(
     With `claiming` they have only the models that claim one of these ids: a few machines need few
     of the models of a large package.
     """
-    query = select(DriverRow).options(joinedload(DriverRow.content)).where(condition)
-    rows = session.scalars(query.order_by(DriverRow.id))
-    return [driver_value(row, claiming=claiming) for row in rows]
+    query = select(*_WHOLE, DriverContentRow.models).join(DriverRow.content).where(condition)
+    rows = session.execute(query.order_by(DriverRow.id)).all()
+    return [
+        _parsed(package, models, enabled=enabled, categories=categories, claiming=claiming)
+        for _, enabled, categories, package, models in rows
+    ]
 
 
 def load_packages(session: Session, digests: Iterable[str]) -> dict[str, Driver]:
-    """Drivers by digest, without their models, which are nine tenths of the bytes."""
-    content = joinedload(DriverRow.content).load_only(DriverContentRow.package)
-    rows = session.scalars(select(DriverRow).options(content).where(DriverRow.digest.in_(digests)))
-    return {row.digest: _whole(row, models="[]") for row in rows}
+    """Drivers by digest, without their models: for lists, which do not match devices.
+
+    Models are nine tenths of what there is to read.
+    """
+    query = select(*_WHOLE).join(DriverRow.content).where(DriverRow.digest.in_(digests))
+    return {
+        digest: _parsed(package, "[]", enabled=enabled, categories=categories)
+        for digest, enabled, categories, package in session.execute(query)
+    }
 
 
 def driver_value(row: DriverRow, *, claiming: frozenset[str] | None = None) -> Driver:
-    return _whole(row, models=row.content.models, claiming=claiming)
-
-
-def _whole(row: DriverRow, *, models: str, claiming: frozenset[str] | None = None) -> Driver:
+    """The driver that a row holds; `claiming` as for `load_drivers`."""
     return whole(
         row.content.package,
-        models,
+        row.content.models,
         enabled=row.enabled,
         categories=split_words(row.categories),
         claiming=claiming,
     )
+
+
+def _parsed(
+    package: str,
+    models: str,
+    *,
+    enabled: bool,
+    categories: str,
+    claiming: frozenset[str] | None = None,
+) -> Driver:
+    if claiming is None and len(package) + len(models) <= _SMALL:
+        return _parsed_before(package, models, enabled, categories)
+    return whole(
+        from_json(package),
+        models,
+        enabled=enabled,
+        categories=split_words(categories),
+        claiming=claiming,
+    )
+
+
+@lru_cache(maxsize=512)
+def _parsed_before(package: str, models: str, enabled: bool, categories: str) -> Driver:  # noqa: FBT001
+    """A driver is a function of these texts; pages show the same few again and again."""
+    words = split_words(categories)
+    return whole(from_json(package), models, enabled=enabled, categories=words)
 
 
 def remove_driver(session: Session, row: DriverRow) -> None:

@@ -2,13 +2,19 @@
 
 import itertools
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from pydantic_core import from_json
+from sqlalchemy import ColumnElement, Text, cast, select, true
+from sqlalchemy import Row as SqlRow
+from sqlalchemy.orm import Session
 
 from netboot.errors import AlreadyExists, Difference, EditConflict, NotFound
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image.boot_image import BootImage, SourceWim, slug
+from netboot.images.boot_image.description import ImageFacts
 from netboot.images.boot_image.properties import Properties
 from netboot.images.boot_image.secrets import SecretFinding
 from netboot.images.drivers.driver import Driver
@@ -17,13 +23,35 @@ from netboot.store.database.records import DriverRow, ImageDriverRow, ImageRow, 
 from netboot.store.drivers.rows import load_drivers, load_packages
 
 
+@dataclass(frozen=True, slots=True)
+class ReadImage:
+    """An image as it was read to be shown, from columns alone.
+
+    `row` has the columns of ImageRow as attributes, except facts and properties, `held` those
+    of its versions that change (`number`, `secrets`, `findings`, `altered`), newest first.
+    """
+
+    row: SqlRow[Any]
+    image: BootImage
+    facts: ImageFacts
+    versions: tuple[ContentVersion, ...]
+    held: tuple[SqlRow[Any], ...]
+
+
 def find_image(session: Session, name: str) -> ImageRow:
-    """The row of an image by its name, its slug, or its first name. Raises NotFound."""
+    """The row of an image by its name, its slug, or the name that it had at first.
+
+    Raises NotFound naming those there are.
+    """
+    return session.get_one(ImageRow, _number_of(session, name))
+
+
+def _number_of(session: Session, name: str) -> int:
     short = slug(name)
     for wanted in (ImageRow.name == name, ImageRow.slug == short, ImageRow.address == short):
-        row = session.scalar(select(ImageRow).where(wanted))
-        if row is not None:
-            return row
+        number = session.scalar(select(ImageRow.id).where(wanted))
+        if number is not None:
+            return number
     names = session.scalars(select(ImageRow.name).order_by(ImageRow.name)).all()
     known = ", ".join(f'"{known}"' for known in names) or "none yet"
     raise NotFound(f'there is no boot image "{name}"', hint=f"Boot images: {known}.")
@@ -68,16 +96,77 @@ def drivers_of(session: Session, row: ImageRow) -> tuple[Driver, ...]:
 
 
 def image_value(session: Session, row: ImageRow) -> BootImage:
-    return _image(row, drivers_of(session, row))
+    """The image as the rules know it."""
+    return _image(row, drivers_of(session, row), row.properties)
 
 
-def all_images(session: Session) -> list[tuple[ImageRow, BootImage]]:
-    """All images by name, in few queries; their drivers have no models."""
-    whole = (selectinload(ImageRow.drivers), selectinload(ImageRow.versions))
-    rows = session.scalars(select(ImageRow).options(*whole).order_by(ImageRow.name)).all()
-    held = {row.name: [entry.driver_digest for entry in row.drivers] for row in rows}
-    known = load_packages(session, {digest for digests in held.values() for digest in digests})
-    return [(row, _image(row, (known[digest] for digest in held[row.name]))) for row in rows]
+def read_images(session: Session) -> list[ReadImage]:
+    """All images by name, read at once; their drivers come without models."""
+    return _read(session, true(), with_models=False)
+
+
+def read_image(session: Session, name: str) -> ReadImage:
+    """One image, as `find_image` finds it, its drivers whole. Raises NotFound."""
+    (found,) = _read(session, ImageRow.id == _number_of(session, name), with_models=True)
+    return found
+
+
+def _read(session: Session, wanted: ColumnElement[bool], *, with_models: bool) -> list[ReadImage]:
+    rows = session.execute(select(*_SHOWN).where(wanted).order_by(ImageRow.name)).all()
+    recipes: dict[int, list[str]] = {row.id: [] for row in rows}
+    entries = select(ImageDriverRow.image_id, ImageDriverRow.driver_digest).join(
+        ImageRow, ImageRow.id == ImageDriverRow.image_id
+    )
+    for number, digest in session.execute(entries.where(wanted).order_by(ImageDriverRow.position)):
+        recipes[number].append(digest)
+    versions: dict[int, list[SqlRow[Any]]] = {row.id: [] for row in rows}
+    built = select(*_BUILT).join(ImageRow, ImageRow.id == VersionRow.image_id).where(wanted)
+    for held in session.execute(built.order_by(VersionRow.number.desc())):
+        versions[held.image_id].append(held)
+    digests = {digest for recipe in recipes.values() for digest in recipe}
+    if with_models:
+        whole = load_drivers(session, DriverRow.digest.in_(digests)) if digests else []
+        known = {driver.digest: driver for driver in whole}
+    else:
+        known = load_packages(session, digests)
+    return [
+        ReadImage(
+            row,
+            _image(row, (known[digest] for digest in recipes[row.id]), from_json(row.properties)),
+            _facts(row.facts),
+            tuple(_version(held.manifest, row.name, row.address) for held in versions[row.id]),
+            tuple(versions[row.id]),
+        )
+        for row in rows
+    ]
+
+
+_SHOWN = (
+    *(ImageRow.id, ImageRow.name, ImageRow.slug, ImageRow.address, ImageRow.architecture),
+    *(ImageRow.source_digest, ImageRow.source_size, ImageRow.source_name, ImageRow.image_index),
+    *(
+        cast(ImageRow.facts, Text).label("facts"),
+        cast(ImageRow.properties, Text).label("properties"),
+    ),
+    *(ImageRow.comment, ImageRow.version_label, ImageRow.is_lab, ImageRow.candidate),
+    *(ImageRow.override, ImageRow.source_altered_at, ImageRow.row_version),
+)
+_BUILT = (
+    *(VersionRow.image_id, VersionRow.number, cast(VersionRow.manifest, Text).label("manifest")),
+    *(VersionRow.secrets, VersionRow.findings, VersionRow.altered),
+)
+
+
+@lru_cache(maxsize=256)
+def _version(manifest: str, name: str, address: str) -> ContentVersion:
+    """A manifest never changes: parsing it is a function of its text and what it is called now."""
+    return ContentVersion.from_json(from_json(manifest)).called(name, address)
+
+
+@lru_cache(maxsize=64)
+def _facts(text: str) -> ImageFacts:
+    """What the text of an image's facts says."""
+    return ImageFacts.from_json(from_json(text))
 
 
 def keep_drivers(row: ImageRow, image: BootImage) -> None:
@@ -116,8 +205,8 @@ def version_row(row: ImageRow, number: int) -> VersionRow:
     raise NotFound(f"{row.name} has no version {number}", hint=f"Versions: {known}.")
 
 
-def secrets_in(row: VersionRow) -> tuple[SecretFinding, ...]:
-    """The secrets that the build found, including those of the source."""
+def secrets_in(row: VersionRow | SqlRow[Any]) -> tuple[SecretFinding, ...]:
+    """The secrets that the build of a version saw, those of its source among them."""
     return tuple(SecretFinding(**secret) for secret in row.secrets)
 
 
@@ -131,13 +220,15 @@ def version_value(row: ImageRow, version: VersionRow) -> ContentVersion:
     return ContentVersion.from_json(version.manifest).called(row.name, row.address)
 
 
-def _image(row: ImageRow, drivers: Iterable[Driver]) -> BootImage:
+def _image(
+    row: ImageRow | SqlRow[Any], drivers: Iterable[Driver], properties: dict[str, Any]
+) -> BootImage:
     return BootImage(
         name=row.name,
         slug=row.slug,
         architecture=Architecture(row.architecture),
         source=SourceWim(row.source_digest, row.source_size, row.image_index),
         drivers=tuple(drivers),
-        properties=Properties.from_json(row.properties),
+        properties=Properties.from_json(properties),
         comment=row.comment,
     )

@@ -106,4 +106,4 @@ def test_the_outlook_says_what_coverage_says(stocked):
         told.coverage.storage,
     )
     assert Status.LACKING == told.coverage.network
-    assert 1 == coverage.lacking(stocked)
+    assert 1 == coverage.lacking(coverage.outlook(stocked).values())

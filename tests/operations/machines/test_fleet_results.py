@@ -13,8 +13,8 @@ from netboot.operations.drivers.relations import ShownConflicts
 from netboot.operations.images import images
 from netboot.operations.machines import coverage, fleet_results, machines
 from netboot.site import Site
-from netboot.store.database import computed_results
-from netboot.store.database.records import ComputedRow
+from netboot.store.database import computed_results, outlooks
+from netboot.store.database.records import ComputedRow, OutlookRow
 from netboot.store.images.rows import find_image
 from tests.web.support import seeding
 
@@ -89,7 +89,7 @@ def fresh(site):
                 len(whole.unneeded),
             ))  # fmt: skip
     conflicts = ShownConflicts.of(driver_relations.conflicts(site))
-    return [*found, coverage.lacking(site), conflicts, conflicts.pairs]
+    return [*found, coverage.lacking(coverage.outlook(site).values()), conflicts, conflicts.pairs]
 
 
 def plain(values):
@@ -110,6 +110,20 @@ def plain(values):
         conflicts,
         clashes,
     ]
+
+
+def fates(site):
+    """What becomes of each machine, computed now."""
+    return {
+        key: (one.image, one.coverage.network.value, one.coverage.storage.value)
+        for key, one in coverage.outlook(site).items()
+    }
+
+
+def kept_fates(site):
+    """The same, as it is stored."""
+    with site.database.transaction() as session:
+        return fleet_results.stored_outlooks(site, list(session.scalars(select(OutlookRow.key))))
 
 
 CHANGES = {
@@ -144,6 +158,7 @@ def test_what_is_stored_is_what_is_found_fresh(stocked):
         after, is_current = stored(stocked)
 
         assert is_current, name
+        assert fates(stocked) == kept_fates(stocked), name
         assert fresh(stocked) == plain(after), name
 
 
@@ -159,6 +174,35 @@ def test_changes_show_in_the_results(stocked):
     seeding.compute(stocked)
 
     assert 2 == fleet_results.stored_lacking(stocked).value
+
+
+def test_outlooks_follow_their_machines(stocked):
+    """One that is forgotten has none any more; a list by hand never boots and has none."""
+    keys = [MAC, "52:54:00:77:00:01", "new laptops"]
+    before = fleet_results.stored_outlooks(stocked, keys)
+    assert {
+        MAC: (NAME, "covered", "lacking"),
+        "52:54:00:77:00:01": (NAME, "lacking", "unknown"),
+    } == before
+    machines.forget(stocked, MAC)
+    assert before == fleet_results.stored_outlooks(stocked, keys)
+    seeding.compute(stocked)
+
+    del before[MAC]
+    assert before == kept_fates(stocked)
+
+
+def test_only_outlooks_that_changed_are_written(stocked, monkeypatch):
+    """Of ten thousand machines few change at a time."""
+    written = []
+    upsert = outlooks.upsert
+    monkeypatch.setattr(
+        outlooks, "upsert", lambda *of, key: (written.extend(of[2]), upsert(*of, key=key))
+    )
+    policy.deploy(stocked, MAC, OTHER)
+    seeding.compute(stocked)
+
+    assert [MAC] == [row["key"] for row in written]
 
 
 def test_a_change_is_said_at_once_though_the_result_is_the_one_before(stocked):

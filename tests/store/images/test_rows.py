@@ -6,11 +6,12 @@ from sqlalchemy.orm.exc import StaleDataError
 from netboot.errors import NotFound
 from netboot.images.boot_image.boot_image import recipe_digest, with_driver, without_driver
 from netboot.store.images.rows import (
-    all_images,
     drivers_of,
     find_image,
     image_value,
     keep_drivers,
+    read_image,
+    read_images,
     versions_of,
 )
 from tests.web.support.seeding import add_driver, add_image, add_version
@@ -100,9 +101,11 @@ def test_all_images_are_read_at_once_as_each_by_itself(site, drivers):
     add_image(site, "Another", is_lab=False)
 
     with site.database.transaction() as session:
-        found = all_images(session)
-        assert ["Another", NAME] == [row.name for row, _ in found]
-        for row, image in found:
-            single = image_value(session, row)
-            assert [replace(one, models=()) for one in single.drivers] == list(image.drivers)
-            assert recipe_digest(single) == recipe_digest(image)
+        found = read_images(session)
+        assert ["Another", NAME] == [one.row.name for one in found]
+        for one in found:
+            single = image_value(session, find_image(session, one.row.name))
+            whole = read_image(session, one.row.slug)
+            assert [replace(of, models=()) for of in single.drivers] == list(one.image.drivers)
+            assert recipe_digest(single) == recipe_digest(one.image)
+            assert (single, one.versions) == (whole.image, whole.versions)

@@ -16,10 +16,10 @@ from netboot.operations.images import images
 from netboot.operations.images.images import ImageView
 from netboot.operations.machines import coverage
 from netboot.operations.machines import machines as operations
-from netboot.operations.machines.coverage import Outlook
-from netboot.operations.machines.fleet_results import stored_lacking
+from netboot.operations.machines.fleet_results import stored_lacking, stored_outlooks
 from netboot.operations.machines.image_choice import Decision, boots_from_network, decider
 from netboot.operations.machines.machines import KnownMachine
+from netboot.store.database.outlooks import StoredOutlook
 from web.guard.access import Role, requires, site
 from web.live.parts import page
 from web.responses import done
@@ -32,11 +32,11 @@ PAGE_SIZE = 50
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A machine in the list; `outlook` is None for a machine without a boot image."""
+    """A machine in the list; `outlook` is None without a boot image, or if not computed yet."""
 
     machine: KnownMachine
     decision: Decision
-    outlook: Outlook | None
+    outlook: StoredOutlook | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,11 @@ def index() -> str:
     if number > pages:
         number = pages
         shown, total = _part(search, number)
-    decide, outlooks = decider(site()), coverage.outlook_of(site(), shown)
+    decide = decider(site(), shown)
+    outlooks = stored_outlooks(site(), [one.key for one in shown])
     return page(
         "machines/index.html",
-        rows=[Row(one, decide(one), outlooks.get(one.key)) for one in shown],
+        rows=[_row(one, decide(one), outlooks.get(one.key)) for one in shown],
         total=total,
         lacking=stored_lacking(site()),
         slugs=image_slugs(site()),
@@ -78,7 +79,7 @@ def index() -> str:
 def show(key: str) -> str:
     """One machine: devices, boot image, and the driver of each device."""
     machine = operations.get_machine(site(), key)
-    decision = decider(site())(machine)
+    decision = decider(site(), [machine])(machine)
     views = images.list_images(site())
     wanted = request.args.get("image", "")
     held = [
@@ -154,13 +155,19 @@ def set_authority(key: str) -> ResponseReturnValue:
     return done(f"{known.key} gets {words}.", url_for("machines.show", key=known.key))
 
 
+def _row(machine: KnownMachine, decision: Decision, stored: StoredOutlook | None) -> Row:
+    """Without an outlook that was computed for an image that it no longer gets."""
+    as_decided = stored and decision.images[:1] == (stored.image,)
+    return Row(machine, decision, stored if as_decided else None)
+
+
 def _held(image: ImageView, machine: KnownMachine) -> Held:
     now = (
-        coverage.machine_coverage(site(), image.slug, machine, served=True)
+        coverage.machine_coverage(site(), image, machine, served=True)
         if image.served_version
         else None
     )
-    return Held(image, now, coverage.machine_coverage(site(), image.slug, machine))
+    return Held(image, now, coverage.machine_coverage(site(), image, machine))
 
 
 def _in_order(found: Iterable[ImageView], names: tuple[str, ...]) -> list[ImageView]:
