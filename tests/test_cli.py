@@ -40,10 +40,10 @@ def test_the_loop_works_word_by_word(netboot, lab):
     netboot("image", "add-driver", NAME, "e1000")
     netboot("image", "build", NAME)
     (shown,) = json.loads(netboot("image", "list", "--json").stdout)
-    assert (2, 1, "OUT_OF_DATE") == (shown["current"], shown["served"], shown["state"])
+    assert (shown["current"], shown["served"], shown["state"]) == (2, 1, "OUT_OF_DATE")
     netboot("points", "update", "--all")
     (row,) = json.loads(netboot("points", "status", "--json").stdout)
-    assert (2, "CURRENT") == (row["held"], row["status"])
+    assert (row["held"], row["status"]) == (2, "CURRENT")
     assert "v1" in netboot("points", "rollback", NAME, 1).stdout
     assert "OUT_OF_DATE" in netboot("points", "verify", NAME).stdout
 
@@ -55,7 +55,7 @@ def test_a_file_that_is_no_wim_is_one_message(netboot, data, tmp_path):
 
     assert one_message_and_a_hint(netboot("image", "import", notes, "--name", "Notes", code=2))
     site = Site.open(data)
-    assert ([], []) == (images.list_images(site), list(site.blobs.digests()))
+    assert (images.list_images(site), list(site.blobs.digests())) == ([], [])
 
 
 def test_a_truncated_wim_is_one_message(netboot, data, lab, tmp_path):
@@ -66,8 +66,8 @@ def test_a_truncated_wim_is_one_message(netboot, data, lab, tmp_path):
 
     assert one_message_and_a_hint(netboot("image", "import", cut, "--name", "Cut", code=2))
     site = Site.open(data)
-    assert [] == list(site.blobs.digests())
-    assert [] == list(site.blobs.staging.iterdir())
+    assert list(site.blobs.digests()) == []
+    assert list(site.blobs.staging.iterdir()) == []
 
 
 def test_a_folder_without_an_inf_is_one_message(netboot, tmp_path):
@@ -110,11 +110,11 @@ def test_a_folder_that_holds_no_site_is_told(tmp_path):
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 
-    assert (2, True, False) == (
+    assert (
         done.returncode,
         one_message_and_a_hint(done),
         (tmp_path / "typo").exists(),
-    )
+    ) == (2, True, False)
 
 
 def test_a_second_site_on_the_same_folder_is_refused(netboot, data):
@@ -159,7 +159,7 @@ def test_accounts_are_made_on_the_console(netboot, data):
     """A name, a role and a password that is asked for twice."""
     netboot("account", "create", "ada", "--role", "viewer", typed="long enough\nlong enough\n")
 
-    assert "viewer" == accounts.authenticate(Site.open(data), "ada", "long enough").role
+    assert accounts.authenticate(Site.open(data), "ada", "long enough").role == "viewer"
     assert "ada" in netboot("account", "list").stdout
 
 
@@ -174,7 +174,7 @@ def test_a_missing_driver_is_foreseen_and_mended(netboot, lab):
     assert "NO DRIVER" in shown
     assert "fixed by e1000" in shown
     (first,) = json.loads(netboot("driver", "match", "8086:100e", "--json").stdout)
-    assert ("e1000", False) == (first["name"], first["enabled"])
+    assert (first["name"], first["enabled"]) == ("e1000", False)
     assert "takes      e1000" in netboot("driver", "match", "8086:100e").stdout
     assert "No driver" in netboot("driver", "match", "8086:100e", "--architecture", "x86").stdout
 
@@ -200,7 +200,7 @@ def test_a_pair_of_drivers_is_noted_and_told_where_it_matters(netboot, data, tmp
     assert "It hangs." in netboot("driver", "show", "early").stdout
     assert "It hangs." in netboot("image", "show", NAME).stdout
     told = json.loads(netboot("driver", "conflicts", "--image", NAME, "--json").stdout)
-    assert ["own-1"] == [one["id"] for one in told["pairs"]]
+    assert [one["id"] for one in told["pairs"]] == ["own-1"]
     assert "image arrange" in netboot("driver", "conflicts", "--image", NAME).stdout
     assert "early, late" in netboot("image", "arrange", NAME).stdout
     assert "No drivers conflict." in netboot("driver", "conflicts", "--image", NAME).stdout
@@ -222,12 +222,12 @@ def test_deployments_and_machines_are_listed(netboot, lab):
     netboot("deployment", "remove", "525400abcdef")
     netboot("machine", "import", "pool", typed="PCI\\VEN_8086&DEV_15BE&SUBSYS_00000000&REV_01\n")
     (machine,) = json.loads(netboot("machine", "list", "--json").stdout)
-    assert ("pool", ["8086:15BE"]) == (machine["machine"], machine["devices"])
+    assert (machine["machine"], machine["devices"]) == ("pool", ["8086:15BE"])
     (covered,) = json.loads(netboot("image", "coverage", NAME, "--json").stdout)
-    assert ("pool", []) == (covered["machine"], covered["lacking"])
+    assert (covered["machine"], covered["lacking"]) == ("pool", [])
     assert "pool (-)" in netboot("machine", "show", "pool").stdout
     netboot("machine", "forget", "pool")
-    assert [] == json.loads(netboot("boots", "--json").stdout)
+    assert json.loads(netboot("boots", "--json").stdout) == []
 
 
 def test_decisions_and_other_boot_servers_are_told(netboot, data):
@@ -247,12 +247,12 @@ def test_decisions_and_other_boot_servers_are_told(netboot, data):
     assert "snponly.efi" in told
     assert "no default image for arm64" in told
     (ignored,) = json.loads(netboot("network", "log", "--ignored", "--json").stdout)
-    assert ("52:54:00:00:00:02", True) == (ignored["mac"], ignored["ignored"])
+    assert (ignored["mac"], ignored["ignored"]) == ("52:54:00:00:00:02", True)
     told = netboot("network", "servers").stdout
     assert "Serving eth0 as 10.0.0.2 on UDP 4011." in told
     assert "67 taken" in told
     assert "10.0.0.66" in told
-    assert "evil" == json.loads(netboot("network", "servers", "--json").stdout)["others"][0]["file"]
+    assert json.loads(netboot("network", "servers", "--json").stdout)["others"][0]["file"] == "evil"
 
 
 def test_before_the_first_start_no_network_is_known(netboot):
@@ -265,12 +265,12 @@ def test_before_the_first_start_no_network_is_known(netboot):
 
 def test_every_subject_is_listed_and_helps(capsys):
     """Each with its own help."""
-    assert 0 == main(["--help"])
+    assert main(["--help"]) == 0
     listed = capsys.readouterr().out
     for subject in SUBJECTS:
         assert f"  {subject} " in listed
         if subject != "check":
-            assert 0 == main([subject, "--help"])
+            assert main([subject, "--help"]) == 0
 
 
 def test_help_loads_no_database_and_no_web_server():
@@ -310,7 +310,7 @@ def test_who_may_not_open_low_ports_is_told_how_to(netboot, data, words):
         inside = ["ip", "netns", "exec", lan.host("srv", "10.1.0.1/24").namespace]
         done = powerless(data, *words, "--interface", "eth0", before=inside)
 
-    assert 2 == done.returncode
+    assert done.returncode == 2
     assert "netboot: the system does not let us open UDP port 69 of 10.1.0.1" in done.stderr
     assert "  -> Run as root, or grant CAP_NET_BIND_SERVICE" in done.stderr
     assert "Traceback" not in done.stderr
@@ -330,7 +330,7 @@ def test_where_no_private_network_can_be_made_the_lab_says_so(netboot, data):
         data, "run", before=("unshare", "--user", "--map-root-user", "sh", "-c", forbid, "sh")
     )
 
-    assert 2 == done.returncode
+    assert done.returncode == 2
     assert "cannot create a private network" in done.stderr
     assert "hint: " in done.stderr
     assert done.stdout.endswith("lab cannot work here (see its message above); the site ends.\n")
@@ -343,7 +343,7 @@ def test_a_data_folder_of_somebody_else_is_told(netboot, data, words):
     os.chown(data, 65534, 65534)
     done = powerless(data, *words)
 
-    assert (2, True) == (done.returncode, one_message_and_a_hint(done))
+    assert (done.returncode, one_message_and_a_hint(done)) == (2, True)
     assert f"the data folder {data} cannot be" in done.stderr
 
 
@@ -356,9 +356,9 @@ def test_a_wim_that_may_not_be_read_is_told(netboot, data, tmp_path):
     os.chown(wim, 65534, 65534)
     done = powerless(data, "image", "import", wim, "--name", "Secret")
 
-    assert (2, True) == (done.returncode, one_message_and_a_hint(done))
+    assert (done.returncode, one_message_and_a_hint(done)) == (2, True)
     assert "boot.wim cannot be read: Permission denied" in done.stderr
-    assert [] == list((data / "staging").iterdir())
+    assert list((data / "staging").iterdir()) == []
 
 
 # --- the data folder ------------------------------------------------------------------------
@@ -389,7 +389,7 @@ def test_a_site_whose_database_was_lost_is_not_cleaned_by_accident(netboot, data
     done = netboot("site", "clean", code=2)
 
     assert one_message_and_a_hint(done)
-    assert 1 == len(list(site.blobs.digests()))
+    assert len(list(site.blobs.digests())) == 1
 
 
 def test_altered_content_is_exit_code_1(netboot, data):
@@ -403,7 +403,7 @@ def test_altered_content_is_exit_code_1(netboot, data):
     path.write_bytes(b"altered")
     done = netboot("points", "verify", NAME, code=1)
 
-    assert (True, True) == (one_message_and_a_hint(done), "boot.wim" in done.stderr)
+    assert (one_message_and_a_hint(done), "boot.wim" in done.stderr) == (True, True)
 
 
 def test_a_point_that_cannot_be_read_keeps_daemons_from_starting(netboot, data):
@@ -485,8 +485,8 @@ def test_settings_are_read_and_written_on_the_console(netboot, data):
     words = ("web_port=9001", "trusted_hosts=a.example, b.example", "oidc_client_secret=hush")
     told = json.loads(netboot("settings", "set", *words, "--json").stdout)
     found = {one["name"]: one for one in told["settings"]}
-    assert ("9001", "file") == (found["web_port"]["text"], found["web_port"]["origin"])
-    assert "a.example\nb.example" == found["trusted_hosts"]["text"]
+    assert (found["web_port"]["text"], found["web_port"]["origin"]) == ("9001", "file")
+    assert found["trusted_hosts"]["text"] == "a.example\nb.example"
     assert "hush" not in netboot("settings", "list", "--json").stdout
     assert "hush" not in netboot("audit", "list", "--json").stdout
     assert one_message_and_a_hint(netboot("settings", "set", "web_port=none", code=2)) is False
@@ -500,16 +500,16 @@ def test_a_job_is_waited_for_on_the_console(netboot, data):
     site.jobs.cancel(job.id)
 
     done = netboot("job", "wait", job.id, "--json", code=1)
-    assert "cancelled" == json.loads(done.stdout)["state"]
+    assert json.loads(done.stdout)["state"] == "cancelled"
     netboot("job", "screenshot", job.id, data / "x.png", code=2)
 
 
 def test_codes_on_a_screen_are_explained_on_the_console(netboot):
     """As somebody types them."""
     assert "PXE-E55" in netboot("boots", "code", "e55").stdout
-    assert "0xc000000f" == json.loads(netboot("boots", "code", "C000000F", "--json").stdout)["code"]
+    assert json.loads(netboot("boots", "code", "C000000F", "--json").stdout)["code"] == "0xc000000f"
     assert one_message_and_a_hint(netboot("boots", "code", "nonsense", code=2))
-    assert 24 == len(json.loads(netboot("boots", "hours", "--json").stdout)["starts"])
+    assert len(json.loads(netboot("boots", "hours", "--json").stdout)["starts"]) == 24
 
 
 def test_jobs_are_shown_and_cancelled_on_the_console(netboot, data):
@@ -563,12 +563,12 @@ def test_media_are_made_listed_copied_and_deleted(netboot, data, tmp_path):
 
     assert "carries  Lab PE x64 v1, boot.wim sha256:" in made
     assert f"netboot media save {shown['id']} FILE" in made
-    assert ("STICK", ["bios", "uefi-ia32", "uefi-x64"]) == (shown["label"], shown["firmware"])
+    assert (shown["label"], shown["firmware"]) == ("STICK", ["bios", "uefi-ia32", "uefi-x64"])
     assert shown["size"] == (tmp_path / "stick.img").stat().st_size
     assert one_message_and_a_hint(netboot("media", "save", shown["id"], tmp_path / "stick.img",
                                           code=2))  # fmt: skip
     assert "STICK" not in netboot("media", "delete", shown["id"]).stdout
-    assert [] == json.loads(netboot("media", "list", NAME, "--json").stdout)
+    assert json.loads(netboot("media", "list", NAME, "--json").stdout) == []
 
 
 @pytest.mark.parametrize(

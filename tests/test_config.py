@@ -41,12 +41,12 @@ def test_the_file_overrides_defaults_and_the_environment_overrides_the_file(tmp_
     monkeypatch.setenv("NETBOOT_TRUSTED_HOSTS", '["boot.example"]')
     settings = load_settings(tmp_path)
 
-    assert (9000, 9002, ["10.2.0.0/16", "10.3.0.1"], ["boot.example"]) == (
+    assert (
         settings.web_port,
         settings.http_port,
         settings.relays,
         settings.trusted_hosts,
-    )
+    ) == (9000, 9002, ["10.2.0.0/16", "10.3.0.1"], ["boot.example"])
 
 
 def test_the_data_folder_is_the_one_that_was_opened(tmp_path, monkeypatch):

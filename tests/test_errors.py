@@ -53,9 +53,9 @@ def test_messages_have_no_full_stop_and_hints_are_sentences():
     open_ended = [(at, one) for at, _, hints in found for one in hints if not ENDS.search(one)]
 
     assert len(found) > 400
-    assert [] == ended
-    assert [] == small
-    assert [] == open_ended
+    assert ended == []
+    assert small == []
+    assert open_ended == []
 
 
 @pytest.mark.parametrize(

@@ -344,7 +344,7 @@ def test_the_law_of_purity_is_awake(code: str, expected: list[str]) -> None:
     """It sees files that are opened and clocks that are read."""
     calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
 
-    assert expected == [name for call in calls if (name := _impure(call.func))]
+    assert [name for call in calls if (name := _impure(call.func))] == expected
 
 
 @pytest.mark.parametrize(
@@ -385,7 +385,7 @@ def test_the_law_of_tests_is_awake(body: str, expected: int) -> None:
     """It sees tests that say nothing or prove nothing."""
     node = next(functions(ast.parse(f"def test_it():\n {body}")))
 
-    assert expected == len(list(_faults_of_test(node)))
+    assert len(list(_faults_of_test(node))) == expected
 
 
 # --- tools --------------------------------------------------------------------------------

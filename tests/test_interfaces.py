@@ -11,8 +11,8 @@ LOOPBACK = IPv4Network("127.0.0.0/8")
 
 def test_this_machine_is_on_its_own_loopback():
     """The interface `lo` has 127.0.0.1, and that lies in 127.0.0.0/8."""
-    assert "127.0.0.1" == ipv4_addresses("lo")[0]
-    assert [LOOPBACK] == network_of("127.0.0.1")
+    assert ipv4_addresses("lo")[0] == "127.0.0.1"
+    assert network_of("127.0.0.1") == [LOOPBACK]
 
 
 def test_an_interface_that_is_not_there_is_answered_with_those_that_are():
@@ -24,7 +24,7 @@ def test_an_interface_that_is_not_there_is_answered_with_those_that_are():
 
 def test_an_address_of_somebody_else_is_in_no_network_of_ours():
     """Then no client counts as local."""
-    assert [] == network_of("192.0.2.77")
+    assert network_of("192.0.2.77") == []
 
 
 @needs_netns
@@ -38,11 +38,11 @@ def test_an_interface_may_have_several_addresses_each_with_its_own_network():
         unlike = host.inside(lambda: network_of("10.2.3.5"))
 
     assert {"10.1.0.1", "10.2.3.4", "10.1.7.7"} == set(many)
-    assert "10.1.0.1" == many[0]
+    assert many[0] == "10.1.0.1"
     known = dict(zip(many, nets, strict=True))
     assert [IPv4Network("10.1.0.0/16")] == known["10.1.0.1"] == known["10.1.7.7"]
     assert [IPv4Network("10.2.3.0/24")] == known["10.2.3.4"]
-    assert [] == unlike
+    assert unlike == []
 
 
 @needs_netns
@@ -67,4 +67,4 @@ def test_more_addresses_than_usual_are_all_found():
     with Lan() as lan:
         host = lan.host("srv", *(f"10.9.{number}.1/24" for number in range(100)))
 
-        assert 100 == len(host.inside(lambda: ipv4_addresses("eth0")))
+        assert len(host.inside(lambda: ipv4_addresses("eth0"))) == 100

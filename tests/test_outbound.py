@@ -36,15 +36,15 @@ def test_what_only_this_machine_reaches_is_refused_in_every_spelling(address):
 @pytest.mark.parametrize("address", ["10.0.0.1", "192.168.7.7", "93.184.216.34", "2001:db8::1"])
 def test_other_addresses_may_be_reached(address):
     """A lab's receiver mostly has a private address."""
-    assert "" == refusal(address)
+    assert refusal(address) == ""
     check_host(address)
     check_host("chat.example")
 
 
 def test_an_administrator_may_allow_a_network():
     """That one, and no other."""
-    assert "" == refusal("127.0.0.1", HERE)
-    assert "" == refusal("::ffff:127.0.0.1", HERE)
+    assert refusal("127.0.0.1", HERE) == ""
+    assert refusal("::ffff:127.0.0.1", HERE) == ""
     assert refusal("169.254.169.254", HERE)
     check_host("localhost", HERE)
     with pytest.raises(InvalidInput):
@@ -91,9 +91,9 @@ def test_the_connection_goes_to_the_address_that_was_looked_at(listener, monkeyp
 
     thread = threading.Thread(target=answer)
     thread.start()
-    assert 204 == Outbound(HERE).post(f"http://rebound.example:{port}/hook", b"told", {})
+    assert Outbound(HERE).post(f"http://rebound.example:{port}/hook", b"told", {}) == 204
     thread.join(10)
-    assert 1 == asked.count("rebound.example")
+    assert asked.count("rebound.example") == 1
     assert b"rebound.example" in heard[0]
 
 
@@ -139,7 +139,7 @@ def test_a_body_without_end_is_not_read(listener):
     thread = threading.Thread(target=pour)
     thread.start()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-    assert 200 == Outbound(HERE, seconds=5).post(url, b"", {})
+    assert Outbound(HERE, seconds=5).post(url, b"", {}) == 200
     ending.set()
     thread.join(10)
 

@@ -42,7 +42,7 @@ def test_links_lead_somewhere(paper):
     """A link to another file of the repository finds it."""
     gone = [to for to in LINK.findall(paper.read_text()) if not (paper.parent / to).exists()]
 
-    assert [] == gone
+    assert gone == []
 
 
 @pytest.mark.parametrize("paper", papers(), ids=lambda paper: str(paper.relative_to(ROOT)))
@@ -52,7 +52,7 @@ def test_paths_that_are_named_exist(paper):
         return
     named = (path for path in MODULE.findall(paper.read_text()) if "test_" not in path)
 
-    assert [] == [path for path in named if not (ROOT / path).exists()]
+    assert [path for path in named if not (ROOT / path).exists()] == []
 
 
 def test_commands_that_the_readme_names_exist():
@@ -63,7 +63,7 @@ def test_commands_that_the_readme_names_exist():
     told = {words.strip() for span in spans for words in COMMAND.findall(span)}
 
     assert len(told) > 20
-    assert [] == sorted(words for words in told if not _is_command(words.split()))
+    assert sorted(words for words in told if not _is_command(words.split())) == []
 
 
 def _is_command(words):
@@ -86,7 +86,7 @@ def test_a_decision_has_its_form(decision):
     assert text.startswith("# ")
     assert re.fullmatch(r"20\d\d-\d\d-\d\d", fields(decision)["Date"])
     assert STATUS.fullmatch(fields(decision)["Status"])
-    assert ["Decision", "Why", "Cost"] == re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Decision", "Why", "Cost"]
 
 
 def test_decisions_are_numbered_without_a_gap():

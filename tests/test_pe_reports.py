@@ -56,8 +56,8 @@ def test_a_token_inside_a_version_holds_while_its_image_is_served(monkeypatch):
     now = itsdangerous.timed.time.time()
     monkeypatch.setattr(itsdangerous.timed.time, "time", lambda: now + 365 * 86400)
     event = read(GOOD, token)
-    assert ("Lab PE x64", "52:54:00:77:00:02", "") == (event.image, event.mac, event.way)
-    assert ("Lab PE x64", 7) == (read({}, token).image, read({}, token).version)
+    assert (event.image, event.mac, event.way) == ("Lab PE x64", "52:54:00:77:00:02", "")
+    assert (read({}, token).image, read({}, token).version) == ("Lab PE x64", 7)
 
     refusal = read(GOOD, token, published=PublishedContent.empty())
     assert isinstance(refusal, Refusal)
@@ -68,8 +68,8 @@ def test_tokens_of_one_kind_are_none_of_another():
     """A brief one does not become a lasting one by being written into an image."""
     lasting, written = TOKENS.issue_lasting(VERSION, "usb"), TOKENS.issue_for("lab-pe-x64", 7)
 
-    assert (None, None) == (TOKENS.read_for(TOKEN), TOKENS.read_for(lasting))
-    assert (None, None) == (TOKENS.read(written), TOKENS.read_lasting(written))
+    assert (TOKENS.read_for(TOKEN), TOKENS.read_for(lasting)) == (None, None)
+    assert (TOKENS.read(written), TOKENS.read_lasting(written)) == (None, None)
 
 
 def test_a_medium_of_a_version_that_is_not_kept_any_more_reports_by_its_new_name():
@@ -79,53 +79,53 @@ def test_a_medium_of_a_version_that_is_not_kept_any_more_reports_by_its_new_name
         PUBLISHED, names=MappingProxyType({"lab-pe-x64": "Lab PE, renamed"})
     )
 
-    assert ("Lab PE, renamed", 6, "usb") == (
+    assert (
         read(GOOD, token, published=renamed).image,
         read(GOOD, token, published=renamed).version,
         read(GOOD, token, published=renamed).way,
-    )
+    ) == ("Lab PE, renamed", 6, "usb")
 
 
 def test_what_the_machine_found_inside_its_wim_counts():
     """It runs version 6 though it was sent version 7: that is what is noted."""
     event = read(GOOD)
 
-    assert ("Lab PE x64", 6, "e1000.inf", "8086:100e", 12.5) == (
+    assert (
         event.image,
         event.version,
         event.driver,
         event.device,
         event.uptime,
-    )
-    assert ("x64", "bios", "none", "sda", "8086:100e,1af4:1001") == (
+    ) == ("Lab PE x64", 6, "e1000.inf", "8086:100e", 12.5)
+    assert (
         event.architecture,
         event.firmware,
         event.missing,
         event.disks,
         event.devices,
-    )
+    ) == ("x64", "bios", "none", "sda", "8086:100e,1af4:1001")
 
 
 def test_an_image_that_knows_nothing_of_us_is_the_one_of_the_token():
     """A WIM without our files says neither name nor version; a version alone means nothing."""
     for said in ({}, {"version": 99}, {"image": "", "version": 99}):
         event = read(said)
-        assert ("Lab PE x64", 7) == (event.image, event.version)
+        assert (event.image, event.version) == ("Lab PE x64", 7)
 
 
 def test_the_machine_is_the_one_that_the_token_was_made_for():
     """Windows PE may report through another card than the one that it was booted by."""
-    assert MAC == read(GOOD).mac
+    assert read(GOOD).mac == MAC
     anybody = TOKENS.issue(VERSION, "")
-    assert "52:54:00:77:00:02" == read(GOOD, anybody).mac
-    assert "" == read({"mac": "<script>"}, anybody).mac
+    assert read(GOOD, anybody).mac == "52:54:00:77:00:02"
+    assert read({"mac": "<script>"}, anybody).mac == ""
 
 
 def test_the_address_is_the_machines_own_word_or_where_it_came_from():
     """Only an address counts as one."""
-    assert "10.77.0.101" == read(GOOD, ip="192.0.2.1").ip
+    assert read(GOOD, ip="192.0.2.1").ip == "10.77.0.101"
     for said in ("", "no address", "fd00::1", "999.1.1.1", 7, None):
-        assert "192.0.2.1" == read({"ip": said}, ip="192.0.2.1").ip
+        assert read({"ip": said}, ip="192.0.2.1").ip == "192.0.2.1"
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_a_medium_reports_its_version_and_its_way_for_years(way, monkeypatch):
 
 def test_a_report_of_a_network_boot_has_no_way_of_its_own():
     """And a token for the one is none for the other."""
-    assert "" == read(GOOD).way
+    assert read(GOOD).way == ""
     assert TOKENS.read(TOKENS.issue_lasting(VERSION, "iso")) is None
     assert TOKENS.read_lasting(TOKEN) is None
 

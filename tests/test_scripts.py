@@ -29,7 +29,7 @@ def test_shellcheck_finds_nothing(path):
     """Quoting, unset variables, commands that fail in silence."""
     done = subprocess.run(["shellcheck", path], capture_output=True, text=True, check=False)
 
-    assert "" == done.stdout + done.stderr
+    assert done.stdout + done.stderr == ""
 
 
 def packages():
@@ -42,7 +42,7 @@ def test_every_package_has_a_profile_and_a_purpose():
     """Who is asked for a yes reads what each is for; none is asked for twice."""
     rows = packages()
 
-    assert [] == [row for row in rows if len(row) != 3 or row[0] not in PROFILES]
+    assert [row for row in rows if len(row) != 3 or row[0] not in PROFILES] == []
     names = [row[1] for row in rows]
     assert sorted(set(names)) == sorted(names)
 
@@ -82,12 +82,12 @@ def test_nothing_is_installed_without_a_yes(newcomer):
     """Nobody is there to be asked: the list, what to type, code 2, and nothing was changed."""
     done = newcomer("setup", "run")
 
-    assert 2 == done.returncode
+    assert done.returncode == 2
     assert "These packages of your system are missing:" in done.stdout
     assert "wimtools" in done.stdout
     assert "YES=1" in done.stderr
     assert "apt-get install --no-install-recommends" in done.stderr
-    assert "" == newcomer.notes.read_text()
+    assert newcomer.notes.read_text() == ""
     assert not (newcomer.checkout / ".venv").exists()
 
 
@@ -96,10 +96,10 @@ def test_a_failing_installation_is_told_and_stops_the_set_up(newcomer):
     """A yes beforehand is enough; when apt-get fails its message is the reason."""
     done = newcomer("setup", "run", YES="1")
 
-    assert 2 == done.returncode
+    assert done.returncode == 2
     assert "apt-get could not install all of:" in done.stderr
     update, install = newcomer.notes.read_text().splitlines()
-    assert "apt-get update -q" == update
+    assert update == "apt-get update -q"
     assert " wimtools " in install
     assert " shellcheck" not in install
     assert not (newcomer.checkout / ".venv").exists()
@@ -121,14 +121,14 @@ def test_an_unknown_profile_is_answered_with_those_there_are(newcomer, words):
     """One line, code 2."""
     done = newcomer("setup", *words)
 
-    assert (2, "usage: scripts/setup run|test|bench\n") == (done.returncode, done.stderr)
+    assert (done.returncode, done.stderr) == (2, "usage: scripts/setup run|test|bench\n")
 
 
 def test_locks_are_written_with_the_pinned_tool_only(newcomer):
     """Without the set-up's own uv nothing is written."""
     done = newcomer("lock")
 
-    assert (2, "Run scripts/setup first.\n") == (done.returncode, done.stderr)
+    assert (done.returncode, done.stderr) == (2, "Run scripts/setup first.\n")
 
 
 def test_lock_files_have_hashes_and_no_addresses():
@@ -137,6 +137,6 @@ def test_lock_files_have_hashes_and_no_addresses():
         text = lock.read_text()
         pinned = [line for line in text.splitlines() if line[:1].isalnum()]
         assert len(pinned) > 20
-        assert [] == [line for line in pinned if "==" not in line]
+        assert [line for line in pinned if "==" not in line] == []
         assert text.count("--hash=sha256:") >= len(pinned)
         assert "://" not in text

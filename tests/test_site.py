@@ -27,7 +27,7 @@ def holder(tmp_path):
         [sys.executable, "-c", CLAIM, tmp_path / "data"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert "claimed\n" == process.stdout.readline()
+    assert process.stdout.readline() == "claimed\n"
     yield process
     process.kill()
     process.communicate()
@@ -38,7 +38,7 @@ def test_a_data_folder_is_for_its_owner_alone(tmp_path):
     made = Site.open(tmp_path / "deep" / "data")
     made.data.chmod(0o755)
 
-    assert 0o700 == Site.open(made.data).data.stat().st_mode & 0o777
+    assert Site.open(made.data).data.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_data_folder_that_is_a_file_is_refused(tmp_path):
@@ -54,7 +54,7 @@ def test_parts_are_opened_when_they_are_asked_for(tmp_path):
     """Opening a site makes neither a database nor a journal nor a secret."""
     Site.open(tmp_path / "data")
 
-    assert [] == list((tmp_path / "data").iterdir())
+    assert list((tmp_path / "data").iterdir()) == []
 
 
 def test_each_part_is_opened_once(site):
@@ -69,8 +69,8 @@ def test_the_secret_is_made_once_and_readable_by_its_owner(site):
 
     assert len(secret) >= module.SECRET_BYTES
     assert secret == Site.open(site.data).secret
-    assert 0o600 == (site.data / "secret").stat().st_mode & 0o777
-    assert ["secret"] == [path.name for path in site.data.iterdir()]
+    assert (site.data / "secret").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in site.data.iterdir()] == ["secret"]
 
 
 def test_processes_that_begin_together_sign_with_the_same_secret(tmp_path):
@@ -88,7 +88,7 @@ def test_processes_that_begin_together_sign_with_the_same_secret(tmp_path):
             thread.start()
         for thread in threads:
             thread.join()
-        assert 1 == len(set(found))
+        assert len(set(found)) == 1
         assert len(found.pop()) >= module.SECRET_BYTES
         found.clear()
 

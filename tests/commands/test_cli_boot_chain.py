@@ -39,7 +39,7 @@ def test_a_wimboot_goes_in_is_shown_and_goes_away(netboot, tmp_path):
     assert len(data) == shown["size"]
     assert shown["digest"] in netboot("wimboot", "show").stdout
     netboot("wimboot", "remove")
-    assert {} == json.loads(netboot("wimboot", "show", "--json").stdout)
+    assert json.loads(netboot("wimboot", "show", "--json").stdout) == {}
 
 
 def test_another_file_is_refused_with_a_hint(netboot, tmp_path):

@@ -110,14 +110,14 @@ def test_properties_lie_in_the_image_as_other_programs_read_it(netboot, imported
     ):
         hive = tmp_path / name
         hive.write_bytes(inside(data, f"/Windows/System32/config/{name}"))
-        assert expected == RegistryHive(hive).get_key(key).get_value(value)
+        assert RegistryHive(hive).get_key(key).get_value(value) == expected
         told = subprocess.run(
             ["hivexget", hive, key.lstrip("\\"), value], check=True, capture_output=True, text=True
         )
         assert str(expected) == told.stdout.strip()
     assert jpeg(1024, 768) == inside(data, "/Windows/System32/winpe.jpg")
-    assert b"@echo ask\r\n" == inside(data, "/Windows/Prestart/ask.cmd")
-    assert b"@echo ask\r\n" == inside(data, "/Tools/ask.cmd")
+    assert inside(data, "/Windows/Prestart/ask.cmd") == b"@echo ask\r\n"
+    assert inside(data, "/Tools/ask.cmd") == b"@echo ask\r\n"
     script = inside(data, "/Windows/System32/nb-start.cmd").decode()
     assert script.index("vioscsi.inf") < script.index("nb1000.inf") < script.index("wpeinit")
     assert script.index("wpeinit") < script.index(r"call %SystemRoot%\Prestart\ask.cmd")
@@ -160,7 +160,7 @@ def test_a_newer_source_is_compared_taken_and_can_be_gone_back_from(
     netboot("image", "build", imported)
     netboot("points", "update", imported)
 
-    assert b"new" == inside(data, "/Windows/System32/new.dll")
+    assert inside(data, "/Windows/System32/new.dll") == b"new"
     assert inside(data, "/Windows/BootDrivers/0002-nb1000/nb1000.sys")
     change = json.loads(netboot("image", "compare", imported, 1, 2, "--json"))
     assert ("/Windows/System32/new.dll" in change["inside"]["added"], []) == (
@@ -231,8 +231,8 @@ def test_the_lab_images_take_all_of_it_too(netboot, data, lab, architecture, tmp
     hive = tmp_path / "SYSTEM"
     hive.write_bytes(inside(data, "/Windows/System32/config/SYSTEM"))
     key = RegistryHive(hive).get_key("\\ControlSet001\\Services\\FBWF")
-    assert 64 == key.get_value("WinPECacheThreshold")
-    assert b"@echo tool\r\n" == inside(data, "/Windows/Prestart/tool.cmd")
+    assert key.get_value("WinPECacheThreshold") == 64
+    assert inside(data, "/Windows/Prestart/tool.cmd") == b"@echo tool\r\n"
     text = netboot("image", "compare", NAME, 1, 2)
     assert "driver: e1000: nothing ->" in text
     assert "property: Scratch space (MB): nothing -> 64" in text
@@ -247,11 +247,11 @@ def test_an_image_is_renamed_and_what_refers_to_it_follows(netboot, imported):
     assert "is now called Windows PE, autumn" in text
     assert "Windows PE, autumn" in netboot("deployment", "list")
     (row,) = json.loads(netboot("image", "list", "--json"))
-    assert ("Windows PE, autumn", "windows-pe-autumn", True) == (
+    assert (
         row["name"],
         row["slug"],
         row["default"],
-    )
+    ) == ("Windows PE, autumn", "windows-pe-autumn", True)
     refused = netboot("image", "rename", imported, " ", code=2)
     assert "The name of a boot image must be printable text" in refused
 
@@ -273,5 +273,5 @@ def test_damaged_bytes_are_listed_and_deleted(netboot, data):
     assert digest in netboot("site", "altered")
     netboot("site", "delete-altered", code=2)
     assert "1 files were deleted, 7 bytes." in netboot("site", "delete-altered", digest)
-    assert [] == json.loads(netboot("site", "altered", "--json"))
+    assert json.loads(netboot("site", "altered", "--json")) == []
     site.database.close()

@@ -204,7 +204,7 @@ def test_the_command_line_answers_without_the_page_and_the_database(words):
         [sys.executable, "-c", code, *words.split()], capture_output=True, text=True, check=False
     )
 
-    assert 0 == done.returncode, done.stderr
+    assert done.returncode == 0, done.stderr
     assert "netboot" in done.stdout
 
 
@@ -220,4 +220,4 @@ def test_the_help_of_subjects_loads_no_database():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
-    assert 0 == done.returncode, done.stderr
+    assert done.returncode == 0, done.stderr

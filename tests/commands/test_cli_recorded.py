@@ -59,7 +59,7 @@ def test_commands_that_only_read_leave_no_entry(netboot, furnished):
     for words in told:
         netboot(*words)
 
-    assert [] == audit.entries(furnished)
+    assert audit.entries(furnished) == []
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,10 @@ def test_a_removed_pair_and_an_applied_declaration_are_recorded(netboot, furnish
     netboot("plan", tmp_path / "declared")
     netboot("apply", tmp_path / "declared", "--yes")
 
-    assert ["declaration.apply", "known_pairs.remove", "known_pairs.add"] == [
-        entry.action for entry in audit.entries(furnished)
+    assert [entry.action for entry in audit.entries(furnished)] == [
+        "declaration.apply",
+        "known_pairs.remove",
+        "known_pairs.add",
     ]
 
 
@@ -113,7 +115,7 @@ def test_a_command_that_was_refused_leaves_no_entry(netboot, furnished):
     """Nothing was changed."""
     netboot("driver", "pair", "remove", "own-7", code=2)
 
-    assert [] == audit.entries(furnished)
+    assert audit.entries(furnished) == []
 
 
 def test_secrets_of_settings_do_not_reach_the_log():
@@ -123,5 +125,5 @@ def test_secrets_of_settings_do_not_reach_the_log():
          "database_url=postgresql://a:b@c"]
     )  # fmt: skip
 
-    assert ["oidc_client_secret=…", "web_port=1", "--password", "…", "--token=…",
-            "database_url=…"] == told  # fmt: skip
+    assert told == ["oidc_client_secret=…", "web_port=1", "--password", "…", "--token=…",
+            "database_url=…"]  # fmt: skip

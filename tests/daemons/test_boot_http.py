@@ -40,12 +40,14 @@ def test_a_bios_machine_is_asked_for_its_processor(site, x64, x86):
     """Both images would start there; only the processor can tell which is right."""
     found = script(site, platform="pcbios", nic="01:80:86:10:0e")
 
-    assert ("", 0) == (found.image, found.version)
+    assert (found.image, found.version) == ("", 0)
     assert "cpuid --ext 29" in found.text
     again = re.search(r"http://10\.77\.0\.2:8081/boot\.ipxe\?(\S+)&cpu=\$\{cpu\}", found.text)
-    assert {"mac": MAC, "nic": "01:80:86:10:0e", "platform": "pcbios"} == dict(
-        pair.split("=") for pair in again[1].split("&")
-    )
+    assert dict(pair.split("=") for pair in again[1].split("&")) == {
+        "mac": MAC,
+        "nic": "01:80:86:10:0e",
+        "platform": "pcbios",
+    }
 
 
 @pytest.mark.parametrize(
@@ -71,11 +73,11 @@ def test_each_machine_gets_the_image_that_it_can_start(site, x64, x86, query, la
 
 def test_a_64_bit_machine_makes_do_with_the_32_bit_image(site, x86):
     """Where nothing else is published, and by BIOS only: 64-bit UEFI cannot start it."""
-    assert "Lab PE x86" == script(site, platform="pcbios", cpu="x64").image
-    assert "Lab PE x86" == script(site, platform="pcbios").image
-    assert "" == script(site, platform="pcbios", cpu="made up").architecture
+    assert script(site, platform="pcbios", cpu="x64").image == "Lab PE x86"
+    assert script(site, platform="pcbios").image == "Lab PE x86"
+    assert script(site, platform="pcbios", cpu="made up").architecture == ""
     refused = script(site, platform="efi", arch="x64")
-    assert ("", "no default image for x64") == (refused.image, refused.reason)
+    assert (refused.image, refused.reason) == ("", "no default image for x64")
 
 
 def test_where_nothing_is_published_the_machine_says_so_on_its_screen(site):
@@ -92,8 +94,8 @@ def test_an_assigned_machine_gets_its_own_image_however_it_spells_itself(site, x
     """Its processor need not be asked."""
     assign(site, MAC, "Lab PE x86")
 
-    assert "Lab PE x86" == script(site, mac=spelling, platform="pcbios").image
-    assert "" == script(site, mac="52:54:00:77:00:02", platform="pcbios").image
+    assert script(site, mac=spelling, platform="pcbios").image == "Lab PE x86"
+    assert script(site, mac="52:54:00:77:00:02", platform="pcbios").image == ""
 
 
 def test_an_assigned_image_that_is_not_published_is_not_replaced_by_another(site, x64):
@@ -120,10 +122,10 @@ def test_a_32_bit_processor_does_not_get_a_64_bit_image(site, x64):
     refused = script(site, platform="pcbios", cpu="x86")
     assign(site, MAC, "Lab PE x64")
 
-    assert ("", "Lab PE x64 v3 needs a 64-bit processor, and this one has 32 bits") == (
+    assert (
         refused.image,
         refused.reason,
-    )
+    ) == ("", "Lab PE x64 v3 needs a 64-bit processor, and this one has 32 bits")
     assert refused == script(site, platform="pcbios", cpu="x86")
 
 
@@ -145,11 +147,11 @@ def test_what_a_client_says_never_becomes_a_command(site, x64, x86, evil):
     """The second script asks again with the same words, and they are quoted."""
     text = script(site, platform="pcbios", uuid=evil, **{evil: evil}).text
 
-    assert ["#!ipxe", "cpuid", "chain"] == [line.split()[0] for line in text.splitlines()]
+    assert [line.split()[0] for line in text.splitlines()] == ["#!ipxe", "cpuid", "chain"]
     words = text.splitlines()[2].split()
-    assert ["chain", "--replace", "--autofree"] == words[:3]
-    assert 4 == len(words)
-    assert 1 == words[3].count("${")
+    assert words[:3] == ["chain", "--replace", "--autofree"]
+    assert len(words) == 4
+    assert words[3].count("${") == 1
 
 
 def test_a_machine_with_a_strange_name_gets_a_token_without_it(site, x64):
@@ -187,7 +189,7 @@ def test_a_report_with_another_token_is_refused_and_not_noted(site, x64):
 
     assert isinstance(refusal, Refusal)
     assert site.journal.flush()
-    assert [] == site.journal.latest()
+    assert site.journal.latest() == []
 
 
 def test_files_of_a_version_are_served_by_their_whole_name(site, x64):
@@ -205,10 +207,10 @@ def test_files_of_a_version_are_served_by_their_whole_name(site, x64):
 def test_an_update_is_taken_up_while_we_serve(site, x64):
     """New scripts name the new version; the old one's files stay for boots that have begun."""
     served = pages(site)
-    assert 3 == served.script({"platform": "efi"}, "ip").version
+    assert served.script({"platform": "efi"}, "ip").version == 3
     serve(site, version_of(site, 4))
 
-    assert 4 == served.script({"platform": "efi"}, "ip").version
+    assert served.script({"platform": "efi"}, "ip").version == 4
     assert not isinstance(served.resolve_url("/v/lab-pe-x64/3/boot.wim"), Refusal)
 
 
@@ -226,12 +228,11 @@ def test_a_lost_blob_is_503_and_never_404(site, x64):
         )
     )
 
-    assert 503 == answer(Request("GET", "/v/lab-pe-x64/3/boot.wim", "10.0.0.1")).status
-    assert 404 == answer(Request("GET", "/v/lab-pe-x64/9/boot.wim", "10.0.0.1")).status
-    assert 403 == answer(Request("POST", "/report/guess", "10.0.0.1")).status
+    assert answer(Request("GET", "/v/lab-pe-x64/3/boot.wim", "10.0.0.1")).status == 503
+    assert answer(Request("GET", "/v/lab-pe-x64/9/boot.wim", "10.0.0.1")).status == 404
+    assert answer(Request("POST", "/report/guess", "10.0.0.1")).status == 403
     assert (
-        204
-        == answer(
+        answer(
             Request(
                 "POST",
                 f"/report/{token_of(served.script({'platform': 'efi'}, ''))}",
@@ -239,6 +240,7 @@ def test_a_lost_blob_is_503_and_never_404(site, x64):
                 body=b"{}",
             )
         ).status
+        == 204
     )
 
 
@@ -265,10 +267,10 @@ def test_the_process_serves_and_ends_when_it_is_told(site, x64):
         assert f"http://127.0.0.1:{port}/v/lab-pe-x64/3/vmlinuz" in got
         assert got.endswith(content_of("boot.wim", 3).decode())
         process.terminate()
-        assert 0 == process.wait(20)
+        assert process.wait(20) == 0
     finally:
         process.kill()
         process.wait()
         process.stdout.close()
     kinds = [entry.event.kind for entry in site.journal.latest()]
-    assert ["ContentServed", "ScriptServed"] == kinds
+    assert kinds == ["ContentServed", "ScriptServed"]

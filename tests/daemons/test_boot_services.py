@@ -137,7 +137,7 @@ def test_a_stranger_gets_boot_programs_only(site, tmp_path):
     prepare_programs(site.point, [folder], ADDRESS)
     services = BootServices(site, address=ADDRESS)
 
-    assert b"program undionly.kpxe" == read(services, b"undionly.kpxe", "10.77.0.55")
+    assert read(services, b"undionly.kpxe", "10.77.0.55") == b"program undionly.kpxe"
     assert isinstance(services.resolve(b"boot.wim", "10.77.0.55"), Refusal)
     assert content_of("boot.wim") == read(services, b"/v/lab-pe-x64/1/boot.wim", "10.77.0.55")
 
@@ -151,7 +151,7 @@ def test_grubs_menu_is_made_for_the_machine(site, services):
 
     assert "(tftp,10.77.0.2)/v/lab-pe-x86/5/vmlinuz" in menu
     token = menu.split("/report/")[1].split()[0]
-    assert ("lab-pe-x86", 5, MAC) == ReportTokens(site.secret).read(token)
+    assert ReportTokens(site.secret).read(token) == ("lab-pe-x86", 5, MAC)
 
 
 def test_grub_without_a_pin_gets_the_default_or_the_reason_why_not(site, services):
@@ -170,7 +170,7 @@ def test_menus_are_kept_while_they_are_read_and_not_for_ever(site, services):
         services.learn(f"52:54:00:00:{number >> 8:02x}:{number & 255:02x}", f"10.77.1.{number}")
         refs.append(services.resolve(b"grub/grub.cfg", f"10.77.1.{number}"))
 
-    assert TEXTS_KEPT == len(services._texts)
+    assert len(services._texts) == TEXTS_KEPT
     assert refs[-1].size == services.open_content(refs[-1]).size
     with pytest.raises(BlobMissing):
         services.open_content(refs[0])
@@ -183,7 +183,7 @@ def test_events_are_told_with_the_machine_that_they_are_about(site, services):
 
     assert site.journal.flush()
     (entry,) = site.journal.latest()
-    assert (MAC, IP) == (entry.event.mac, entry.event.ip)
+    assert (entry.event.mac, entry.event.ip) == (MAC, IP)
 
 
 def test_a_damaged_point_is_told_at_the_start(site):
@@ -277,8 +277,8 @@ def test_a_real_boot_over_the_wire_keeps_its_version(site, lan, processes):
     offer, source = client.receive()
     take_address(client)
 
-    assert (ADDRESS, 67) == source
-    assert (MessageType.OFFER, RAW_MAC) == (offer.message_type, offer.mac)
+    assert source == (ADDRESS, 67)
+    assert (offer.message_type, offer.mac) == (MessageType.OFFER, RAW_MAC)
     one, two = (content_of("boot.wim", number).decode() for number in (1, 2))
     assert one == fetched(machine, "boot.wim", one)
     native(site, 2)
@@ -291,15 +291,15 @@ def test_a_real_boot_over_the_wire_keeps_its_version(site, lan, processes):
 
     client.socket.close()
     services.terminate()
-    assert 0 == services.wait(20)
+    assert services.wait(20) == 0
     kinds = [entry.event.kind for entry in site.journal.latest(1000)]
     (began,) = [one.event for one in site.journal.latest_of(DhcpStarted, limit=9)]
-    assert ("eth0", ADDRESS, "67, 4011", "") == (
+    assert (
         began.interface,
         began.address,
         began.ports,
         began.notes,
-    )
+    ) == ("eth0", ADDRESS, "67, 4011", "")
     assert {"Discovered", "OfferSent", "AddressLearned", "TransferFinished"} <= set(kinds)
     told = {
         (entry.event.mac, entry.event.image)
@@ -347,14 +347,14 @@ def test_a_port_that_is_taken_is_told_with_who_has_it(site, lan):
         "import signal, socket; udp = socket.socket(2, 2); udp.bind(('', 69));"
         "print('held', flush=True); signal.pause()",
     )  # fmt: skip
-    assert "held\n" == holder.stdout.readline()
+    assert holder.stdout.readline() == "held\n"
     done = subprocess.run(
         ["ip", "netns", "exec", server.namespace, sys.executable, "-m", "netboot", "--data",
          site.data, "boot", "--interface", "eth0", "--address", ADDRESS],
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
 
-    assert 2 == done.returncode
+    assert done.returncode == 2
     assert f"UDP port 69 of {ADDRESS} is taken by python" in done.stderr
     assert f"(process {holder.pid})" in done.stderr
     assert "  -> Stop that program" in done.stderr
@@ -392,7 +392,7 @@ def test_a_machine_that_needs_the_loader_of_2023_gets_it_under_the_usual_name(si
     services.emit(answered(version, file="bootmgfw.efi", ip="10.77.0.102", mac="52:54:00:77:00:02"))
     refs = [services.resolve(rb"\Boot\bootmgfw.efi", ip) for ip in (IP, "10.77.0.102")]
 
-    assert ["bootmgfw_EX.efi", "bootmgfw.efi"] == [ref.name for ref in refs]
+    assert [ref.name for ref in refs] == ["bootmgfw_EX.efi", "bootmgfw.efi"]
 
 
 def test_what_came_in_is_told_when_it_has_changed():
@@ -403,7 +403,8 @@ def test_what_came_in_is_told_when_it_has_changed():
         counts["answered"] = answered
         tell(0.0)
 
-    assert [('{"answered": 2}', 3), ('{"answered": 5}', 3)] == [
-        (one.counts, one.process) for one in told
+    assert [(one.counts, one.process) for one in told] == [
+        ('{"answered": 2}', 3),
+        ('{"answered": 5}', 3),
     ]
     assert {"proxyDHCP"} == {one.service for one in told}

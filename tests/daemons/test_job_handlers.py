@@ -60,11 +60,11 @@ def test_an_offline_machine_gets_a_line_in_the_boot_log(site, boot):
 
     (entry,) = site.journal.latest()
     assert isinstance(entry.event, PeOffline)
-    assert ("net:8086:100e", "8086:100e:0200:11001af4") == (
+    assert (
         entry.event.missing,
         entry.event.devices,
-    )
-    assert "offline" == result["result"]
+    ) == ("net:8086:100e", "8086:100e:0200:11001af4")
+    assert result["result"] == "offline"
 
 
 def test_the_picture_of_the_screen_is_kept(site, boot, tmp_path):
@@ -73,14 +73,14 @@ def test_the_picture_of_the_screen_is_kept(site, boot, tmp_path):
     picture.write_bytes(b"\x89PNG picture")
     result = boot({"event": "done", "result": "online", "screenshot": str(picture)})
 
-    assert b"\x89PNG picture" == site.blobs.require(result["screenshot"]).read_bytes()
+    assert site.blobs.require(result["screenshot"]).read_bytes() == b"\x89PNG picture"
 
 
 def test_a_machine_that_failed_fails_the_job_and_shows_what_there_is(boot):
     """Reason and hint are the lab's."""
     with pytest.raises(JobFailed, match="no offer") as failure:
         boot({"event": "failed", "reason": "no offer", "hint": "Look at the network."})
-    assert ("Look at the network.", "") == (failure.value.hint, failure.value.result["screenshot"])
+    assert (failure.value.hint, failure.value.result["screenshot"]) == ("Look at the network.", "")
 
 
 def test_an_upload_is_removed_only_where_uploads_lie(site, tmp_path):
@@ -94,7 +94,7 @@ def test_an_upload_is_removed_only_where_uploads_lie(site, tmp_path):
     job_handlers._forget_upload(site, mine)
     job_handlers._forget_upload(site, upload)
 
-    assert (True, False) == (mine.exists(), upload.exists())
+    assert (mine.exists(), upload.exists()) == (True, False)
 
 
 # --- uploads ---------------------------------------------------------------------------------
@@ -122,9 +122,9 @@ def test_an_upload_that_cannot_be_used_is_not_kept(site, upload):
     with pytest.raises(InvalidInput):
         job_handlers.carry_out(context)
     assert not path.exists()
-    assert [] == images.list_images(site)
-    assert [] == list(site.blobs.digests())
-    assert [] == list(site.blobs.staging.iterdir())
+    assert images.list_images(site) == []
+    assert list(site.blobs.digests()) == []
+    assert list(site.blobs.staging.iterdir()) == []
 
 
 @pytest.mark.parametrize("stop", [LeaseLost("taken"), WorkerStops("told to stop")])
@@ -149,7 +149,7 @@ def test_a_job_that_finds_its_own_work_done_has_succeeded(site, upload, tmp_path
     context, path = upload("import_image", wim.read_bytes(), name="Windows PE x64")
     context.job = replace(context.job, attempts=2)
 
-    assert {"image": "Windows PE x64"} == job_handlers.carry_out(context)
+    assert job_handlers.carry_out(context) == {"image": "Windows PE x64"}
     assert not path.exists()
 
 
@@ -174,10 +174,10 @@ def test_drivers_of_an_upload_enter_the_catalog(site, upload, tmp_path):
     (path / "bad.inf").write_text("no section at all\n")
     result = job_handlers.carry_out(context)
 
-    assert (["nb1000"], []) == ([new["name"] for new in result["new"]], result["duplicates"])
-    assert ["bad.inf"] == [name for name, _ in result["refused"]]
-    assert (1, 0, 1) == tuple(result[f"{n}_count"] for n in ("new", "duplicate", "refused"))
-    assert ["PCI\\VEN_8086&DEV_100E"] == result["newly_covered"]
+    assert ([new["name"] for new in result["new"]], result["duplicates"]) == (["nb1000"], [])
+    assert [name for name, _ in result["refused"]] == ["bad.inf"]
+    assert tuple(result[f"{n}_count"] for n in ("new", "duplicate", "refused")) == (1, 0, 1)
+    assert result["newly_covered"] == ["PCI\\VEN_8086&DEV_100E"]
     assert not path.exists()
 
 
@@ -192,7 +192,7 @@ def test_an_upload_never_means_the_folder_of_all_uploads(site, upload):
 
 def test_silence_is_no_progress(boot, site):
     """A machine that says nothing for a while is waited for."""
-    assert "online" == boot({"event": "silent"}, {"event": "done", "result": "online"})["result"]
+    assert boot({"event": "silent"}, {"event": "done", "result": "online"})["result"] == "online"
 
 
 def test_a_lab_that_ends_with_the_site_is_not_the_jobs_fault(site, monkeypatch):
@@ -220,7 +220,7 @@ def test_the_clean_up_tells_what_it_did(site):
     job = jobs.submit(site, "clean_up", {}, title="Daily clean-up")
     result = job_handlers.carry_out(Context(site, job))
 
-    assert (0, 0, []) == (result["blobs"], result["size"], result["versions"])
+    assert (result["blobs"], result["size"], result["versions"]) == (0, 0, [])
 
 
 @pytest.fixture
@@ -244,12 +244,12 @@ def test_verdicts_of_a_check_are_shown_as_they_come(check):
     done = {"event": "done", "verdicts": [{"kind": "bios"}], "to_do": [], "code": 0}
     context, result = check(ASKING, {"event": "silent"}, VERDICT, done)
 
-    assert [(0.1, "asking the network", 0), (0.55, "BIOS PC", 1)] == context.told
-    assert ("eth0", [{"kind": "bios"}], 0) == (
+    assert context.told == [(0.1, "asking the network", 0), (0.55, "BIOS PC", 1)]
+    assert (
         result["interface"],
         result["verdicts"],
         result["code"],
-    )
+    ) == ("eth0", [{"kind": "bios"}], 0)
 
 
 def test_a_check_that_fails_keeps_what_it_had_found(check):
@@ -257,8 +257,8 @@ def test_a_check_that_fails_keeps_what_it_had_found(check):
     with pytest.raises(JobFailed, match="no port") as failed:
         check(ASKING, VERDICT, {"event": "failed", "reason": "no port", "hint": "Be root."})
 
-    assert "Be root." == failed.value.hint
-    assert 1 == len(failed.value.result["verdicts"])
+    assert failed.value.hint == "Be root."
+    assert len(failed.value.result["verdicts"]) == 1
 
 
 def test_a_check_that_ends_without_a_verdict_is_a_fault(check):
@@ -286,7 +286,7 @@ def test_a_medium_is_made_by_the_worker(site):
     (view,) = media.list_media(site)
 
     assert (view.id, view.digest) == (result["medium"], result["digest"])
-    assert "STICK" == view.label
+    assert view.label == "STICK"
     assert {
         "creating the boot loaders",
         "writing the file system",
@@ -313,8 +313,8 @@ def test_a_recording_is_told_and_thrown_away(uploaded):
     path, context = uploaded((FOLDER / "uefi64-edk2-native-snponly.pcap").read_bytes())
     story = job_handlers.carry_out(context)
 
-    assert [("52:54:00:77:00:01", False)] == [
-        (one["mac"], one["failed"]) for one in story["machines"]
+    assert [(one["mac"], one["failed"]) for one in story["machines"]] == [
+        ("52:54:00:77:00:01", False)
     ]
     assert not path.exists()
 

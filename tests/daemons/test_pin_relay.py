@@ -29,7 +29,7 @@ def test_a_process_that_listens_no_more_stops_nobody():
     heard = []
     relay.receive(1, heard.append)
 
-    assert [PROMISE] == heard
+    assert heard == [PROMISE]
     relay.close()
 
 

@@ -71,11 +71,11 @@ def eventually(site, expected):
 
 def test_an_event_is_in_rows_of_boots_machines_and_hours_at_once(any_site):
     """One transaction writes them all, with the mark."""
-    assert (0, 0, 0) == known(any_site)
+    assert known(any_site) == (0, 0, 0)
     emit(any_site, *boots_at(1, 2))
     catch_up(any_site)
 
-    assert (2, 2, 2) == known(any_site)
+    assert known(any_site) == (2, 2, 2)
     assert any_site.journal.last_id() == mark(any_site).id
 
 
@@ -87,8 +87,8 @@ def test_a_step_folds_at_most_a_batch(site, monkeypatch):
     while folded := projector.step():
         steps.append(folded)
 
-    assert [5, 5, 5, 1] == steps
-    assert (2, 2, 2) == known(site)
+    assert steps == [5, 5, 5, 1]
+    assert known(site) == (2, 2, 2)
 
 
 def test_nothing_new_writes_nothing(site):
@@ -133,9 +133,9 @@ def test_processes_that_fold_at_once_double_nothing(any_site, monkeypatch):
     for other in others:
         other.join(60)
 
-    assert [0, 0, 0] == [other.exitcode for other in others]
-    assert (40, 40, 40) == known(any_site)
-    assert 40 == len(webhooks.deliveries(any_site, hook.id))
+    assert [other.exitcode for other in others] == [0, 0, 0]
+    assert known(any_site) == (40, 40, 40)
+    assert len(webhooks.deliveries(any_site, hook.id)) == 40
 
 
 def test_a_database_that_fails_is_tried_again(site, monkeypatch):
@@ -158,7 +158,7 @@ def test_a_database_that_fails_is_tried_again(site, monkeypatch):
     ending.set()
     thread.join(30)
 
-    assert (1, 1, 1) == rows
+    assert rows == (1, 1, 1)
     assert len(tries) >= 4
     assert not thread.is_alive()
 
@@ -172,7 +172,7 @@ def test_a_boot_that_is_under_way_at_a_restart_is_folded_whole(site):
     catch_up(site)
     (found,) = boots.attempts(site)
 
-    assert ("e1000", 8) == (found.driver, len(found.steps))
+    assert (found.driver, len(found.steps)) == ("e1000", 8)
 
 
 def test_another_journal_is_read_from_its_beginning(site):
@@ -186,7 +186,7 @@ def test_another_journal_is_read_from_its_beginning(site):
     emit(site, *boots_at(3))
     catch_up(site)
 
-    assert (3, 3, 3) == known(site)
+    assert known(site) == (3, 3, 3)
     assert site.journal.last_id() == mark(site).id
 
 
@@ -206,10 +206,10 @@ def test_a_site_of_an_earlier_release_loses_and_doubles_nothing(any_site):
     catch_up(any_site)
 
     # The machine that was forgotten after its events were read stays forgotten.
-    assert (3, 3, 2) == known(any_site)
-    assert 16 + 8 == mark(any_site).id
+    assert known(any_site) == (3, 3, 2)
+    assert mark(any_site).id == 16 + 8
     told = [one.event for one in webhooks.deliveries(any_site, hook.id)]
-    assert ["boot.online"] * 2 == told
+    assert told == ["boot.online"] * 2
 
 
 def test_a_forgotten_machine_comes_back_when_it_boots(site):
@@ -218,11 +218,11 @@ def test_a_forgotten_machine_comes_back_when_it_boots(site):
     catch_up(site)
     machines.forget(site, MAC)
     catch_up(site)
-    assert (1, 1, 0) == known(site)
+    assert known(site) == (1, 1, 0)
     emit(
         site,
         Discovered(at=2e9, mac=MAC, architecture="x64", firmware="uefi", stage="firmware"),
     )
     catch_up(site)
 
-    assert (2, 2, 1) == known(site)
+    assert known(site) == (2, 2, 1)

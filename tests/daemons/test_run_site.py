@@ -79,10 +79,10 @@ def test_a_site_serves_a_real_network(stocked, lan):
     script = host.run("curl", "-s", "-m", "20", f"http://{ADDRESS}:8081/boot.ipxe?platform=efi")
     assert script.startswith("#!ipxe")
     job = stocked.jobs.submit("clean_up", {}, title="Clean")
-    assert "succeeded" == wait_for(stocked, job)
+    assert wait_for(stocked, job) == "succeeded"
 
     process.send_signal(signal.SIGTERM)
-    assert 0 == process.wait(30)
+    assert process.wait(30) == 0
     lock = stocked.claim()
     lock.release()
 
@@ -154,8 +154,8 @@ def test_what_was_cut_off_is_mended_at_the_start(stocked, lan):
     _, process = start(stocked, lan)
     lines_until(process, "Stop ")
 
-    assert [] == list(stocked.blobs.staging.iterdir())
-    assert {"52:54:00:ab:cd:ef": "Lab PE x64"} == dict(stocked.point.load().assignments)
+    assert list(stocked.blobs.staging.iterdir()) == []
+    assert dict(stocked.point.load().assignments) == {"52:54:00:ab:cd:ef": "Lab PE x64"}
 
 
 @needs_netns
@@ -166,7 +166,7 @@ def test_without_boot_programs_nothing_is_started(stocked, lan):
     _, process = start(stocked, lan)
     output = process.stdout.read()
 
-    assert 2 == process.wait(30)
+    assert process.wait(30) == 2
     assert "netboot: no iPXE boot programs in /nowhere" in output
     assert "apt-get install ipxe" in output
 
@@ -197,19 +197,19 @@ def test_on_a_real_network_there_are_four_children_and_in_the_lab_three(stocked)
     lan_names = [child.name for child in module._children(stocked, "eth0", "192.0.2.1")]
     lab = module._children(stocked, "", module.LAB_ADDRESS)
 
-    assert ["boot services", "boot files over HTTP", "page", "projector", "worker"] == lan_names
-    assert ["lab", "page", "projector", "worker"] == [child.name for child in lab]
+    assert lan_names == ["boot services", "boot files over HTTP", "page", "projector", "worker"]
+    assert [child.name for child in lab] == ["lab", "page", "projector", "worker"]
     boot = json.loads(lab[0].command[lab[0].command.index("--boot-command") + 1])
-    assert ["boot", "--address", "10.77.0.2", "--interface", "eth0"] == boot[-5:]
+    assert boot[-5:] == ["boot", "--address", "10.77.0.2", "--interface", "eth0"]
 
 
 def test_our_address_is_the_one_that_was_set_or_the_interfaces_first(stocked):
     """In the lab it is always the same."""
-    assert module.LAB_ADDRESS == module._address(stocked, "")
-    assert "127.0.0.1" == module._address(stocked, "lo")
+    assert module._address(stocked, "") == module.LAB_ADDRESS
+    assert module._address(stocked, "lo") == "127.0.0.1"
     (stocked.data / "netboot.toml").write_text('address = "192.0.2.7"\n')
     del vars(stocked)["settings"]
-    assert "192.0.2.7" == module._address(stocked, "lo")
+    assert module._address(stocked, "lo") == "192.0.2.7"
 
 
 def test_default_images_are_made_once_in_a_sites_life(site, monkeypatch):
@@ -223,7 +223,7 @@ def test_default_images_are_made_once_in_a_sites_life(site, monkeypatch):
     monkeypatch.setattr(module.subprocess, "run", run)
     add_image(site, "Lab PE x64")  # a first try that was cut off after one image
     module._provide_default_images(site)
-    assert [["-m", "vm.defaults"]] == asked
+    assert asked == [["-m", "vm.defaults"]]
     facts.remember(site, facts.DEFAULTS_PROVIDED, {"at": 1.0})
     module._provide_default_images(site)
-    assert 1 == len(asked)
+    assert len(asked) == 1

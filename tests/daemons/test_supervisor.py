@@ -124,7 +124,7 @@ def test_a_child_that_is_killed_is_started_again(family):
     first, page = run.pids["boot"], run.pids["page"]
     os.kill(first, signal.SIGKILL)
 
-    assert "boot ended by SIGKILL; it starts again in 1 s." == run.until("ended")
+    assert run.until("ended") == "boot ended by SIGKILL; it starts again in 1 s."
     run.until("up boot")
     assert run.pids["boot"] != first
     assert is_alive(run.pids["boot"])
@@ -136,8 +136,8 @@ def test_a_child_that_cannot_work_here_ends_everything(family):
     run = family(("boot", ""), ("page", "")).up("boot", "page")
     os.kill(run.pids["boot"], signal.SIGUSR1)
 
-    assert "boot cannot work here (see its message above); the site ends." == run.until("boot")
-    assert 2 == run.process.wait(20)
+    assert run.until("boot") == "boot cannot work here (see its message above); the site ends."
+    assert run.process.wait(20) == 2
     assert ends(run.pids["page"])
 
 
@@ -146,7 +146,7 @@ def test_a_signal_ends_all_children(family, number):
     """Stopping the site is no fault: code 0, and nobody is left."""
     run = family(("boot", ""), ("page", "")).up("boot", "page")
 
-    assert 0 == run.end(number)
+    assert run.end(number) == 0
     assert all(ends(pid) for pid in run.pids.values())
 
 
@@ -154,7 +154,7 @@ def test_a_supervisor_that_is_killed_takes_its_children_along(family):
     """Nobody may hold the ports of the next start."""
     run = family(("boot", ""), ("page", "")).up("boot", "page")
 
-    assert -signal.SIGKILL == run.end(signal.SIGKILL)
+    assert run.end(signal.SIGKILL) == -signal.SIGKILL
     assert all(ends(pid) for pid in run.pids.values())
 
 
@@ -168,7 +168,7 @@ def test_who_does_not_listen_is_killed_with_all_that_it_started(family):
     """
     run = family(("worker", textwrap.dedent(deaf)), ("page", "")).up("worker", "tool", "page")
 
-    assert 0 == run.end(signal.SIGTERM)
+    assert run.end(signal.SIGTERM) == 0
     assert all(ends(pid) for pid in run.pids.values())
 
 
@@ -188,7 +188,7 @@ def test_children_are_looked_after_while_the_start_is_waited_for(family):
 
     assert run.pids["page"] != first
     run.until("waited in vain, ending: True, ready: False")
-    assert 2 == run.process.wait(20)
+    assert run.process.wait(20) == 2
 
 
 def test_each_failure_makes_the_pause_longer_and_a_long_life_ends_that():
@@ -205,7 +205,7 @@ def test_each_failure_makes_the_pause_longer_and_a_long_life_ends_that():
     pauses = [text.rsplit(" in ", 1)[1] for text in told]
     assert [f"{n} s." for n in (1, 2, 4, 8, 16, 30, 30, 30, 1)] == pauses
     assert "page ended by SIGSEGV" in told[-1]
-    assert 5001.0 == child.next_start
+    assert child.next_start == 5001.0
 
 
 def test_a_program_that_is_not_there_is_the_operators_fault():
@@ -240,7 +240,7 @@ def test_a_child_whose_parent_is_gone_does_not_begin():
         env={**os.environ, module.PARENT: "1"}, capture_output=True, text=True,
     )  # fmt: skip
 
-    assert (0, "") == (done.returncode, done.stdout)
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_a_port_answers_or_does_not():

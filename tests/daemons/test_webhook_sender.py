@@ -72,9 +72,9 @@ def test_boots_jobs_and_changes_are_told_with_a_signature(site, sender, receiver
     audit.record(site, actor="ada", via="cli", action="images.build", subject="images/a")
 
     catch_up(site)
-    assert 3 == sender.send_due(time.time())
+    assert sender.send_due(time.time()) == 3
     catch_up(site)
-    assert 0 == sender.send_due(time.time())
+    assert sender.send_due(time.time()) == 0
     told = {json.loads(body)["event"]: json.loads(body)["data"] for _, body in receiver.heard}
     assert set(told) == {"boot.offline", "job.cancelled", "audit.images.build"}
     assert told["boot.offline"]["missing"] == "PCI\\VEN_8086&DEV_10D3"
@@ -97,10 +97,10 @@ def test_a_receiver_that_fails_is_tried_again_ever_later_and_then_given_up(
     waits = []
     for _ in range(len(RETRY_SECONDS) + 1):
         before = time.time()
-        assert 0 == sender.send_due(before)
+        assert sender.send_due(before) == 0
         (shown,) = webhooks.deliveries(site, hook.id)
         waits.append(shown.due_at - before)
-        assert 0 == sender.send_due(before)  # not due yet
+        assert sender.send_due(before) == 0  # not due yet
         with site.database.writing() as session:
             session.execute(update(DeliveryRow).values(due_at=0.0))
 
@@ -117,13 +117,13 @@ def test_a_receiver_that_is_not_there_is_told_later(site, sender, receiver):
     webhooks.send_test(site, hook.id)
     sender.send_due(time.time())
     (shown,) = webhooks.deliveries(site, hook.id)
-    assert ("pending", True) == (shown.state, "Connect" in shown.answer)
+    assert (shown.state, "Connect" in shown.answer) == ("pending", True)
     webhooks.change_webhook(site, hook.id, url=f"http://127.0.0.1:{port}/")
     with site.database.writing() as session:
         session.execute(update(DeliveryRow).values(due_at=0.0))
 
-    assert 1 == sender.send_due(time.time())
-    assert "delivered" == webhooks.deliveries(site, hook.id)[0].state
+    assert sender.send_due(time.time()) == 1
+    assert webhooks.deliveries(site, hook.id)[0].state == "delivered"
 
 
 def test_a_receiver_on_this_machine_is_told_nothing_unless_it_is_allowed(site, receiver):
@@ -133,10 +133,10 @@ def test_a_receiver_on_this_machine_is_told_nothing_unless_it_is_allowed(site, r
     (site.data / "netboot.toml").write_text("")
     vars(site).pop("settings", None)
 
-    assert 0 == WebhookSender(site).send_due(time.time())
+    assert WebhookSender(site).send_due(time.time()) == 0
     (shown,) = webhooks.deliveries(site, hook.id)
     assert "nothing is sent there" in shown.answer
-    assert [] == receiver.heard
+    assert receiver.heard == []
     with pytest.raises(InvalidInput, match="this machine itself"):
         webhooks.add_webhook(site, receiver.url, ["*"])
 

@@ -132,12 +132,12 @@ def test_a_build_is_done_and_told(imported):
     with at_work(imported):
         done = ended(imported, job)
 
-    assert (SUCCEEDED, 1.0, {"image": NAME, "version": 1, "built": True}) == (
+    assert (
         done.state,
         done.progress,
         done.result,
-    )
-    assert 1 == images.get_image(imported, NAME).served_version
+    ) == (SUCCEEDED, 1.0, {"image": NAME, "version": 1, "built": True})
+    assert images.get_image(imported, NAME).served_version == 1
 
 
 def test_what_cannot_be_done_is_a_failed_job_with_message_and_hint(site):
@@ -163,11 +163,11 @@ def test_what_there_is_to_show_is_shown_of_a_failure(site, handler):
     with at_work(site):
         failed = ended(site, job)
 
-    assert (FAILED, "No report came. Look at the screen.", {"screenshot": "x"}) == (
+    assert (
         failed.state,
         failed.message,
         failed.result,
-    )
+    ) == (FAILED, "No report came. Look at the screen.", {"screenshot": "x"})
 
 
 def test_a_bug_is_a_failed_job_and_the_worker_goes_on(site, handler, capsys):
@@ -177,7 +177,7 @@ def test_a_bug_is_a_failed_job_and_the_worker_goes_on(site, handler, capsys):
     with at_work(site):
         failed, other = ended(site, first), ended(site, second)
 
-    assert (FAILED, True) == (failed.state, "an error of netboot itself: Zero" in failed.message)
+    assert (failed.state, "an error of netboot itself: Zero" in failed.message) == (FAILED, True)
     assert "no boot image" in other.message
     assert "ZeroDivisionError" in "".join(capsys.readouterr())
 
@@ -199,7 +199,7 @@ def test_a_running_job_is_cancelled(site, handler):
         jobs.cancel(site, job.id)
         stopped = ended(site, job)
 
-    assert (CANCELLED, "cancelled by an administrator") == (stopped.state, stopped.message)
+    assert (stopped.state, stopped.message) == (CANCELLED, "cancelled by an administrator")
 
 
 def test_a_worker_that_stops_gives_its_job_back(site, handler):
@@ -217,7 +217,7 @@ def test_a_worker_that_stops_gives_its_job_back(site, handler):
     with at_work(site):
         assert began.wait(SECONDS)
 
-    assert (QUEUED, 0) == (site.jobs.get(job.id).state, site.jobs.get(job.id).attempts)
+    assert (site.jobs.get(job.id).state, site.jobs.get(job.id).attempts) == (QUEUED, 0)
 
 
 def test_a_worker_that_lost_its_job_leaves_it_alone(site, handler):
@@ -238,7 +238,7 @@ def test_a_worker_that_lost_its_job_leaves_it_alone(site, handler):
             session.get(JobRow, job.id).worker = "another:1:0"
         assert gone.wait(SECONDS)
 
-    assert RUNNING == site.jobs.get(job.id).state
+    assert site.jobs.get(job.id).state == RUNNING
 
 
 def test_progress_is_not_written_more_often_than_anybody_reads(site, handler, monkeypatch):
@@ -263,8 +263,8 @@ def test_progress_is_not_written_more_often_than_anybody_reads(site, handler, mo
     with at_work(site):
         ended(site, job)
 
-    assert (0.0, "copying") == told[0]
-    assert (1.0, "writing") == told[-1]
+    assert told[0] == (0.0, "copying")
+    assert told[-1] == (1.0, "writing")
     assert len(told) < 50
 
 
@@ -284,8 +284,8 @@ def test_builds_do_not_wait_for_test_machines(site, handler):
     with at_work(site):
         assert machines.acquire(timeout=SECONDS)
         assert machines.acquire(timeout=SECONDS)
-        assert SUCCEEDED == ended(site, build).state
-        assert QUEUED == site.jobs.get(tests[2].id).state
+        assert ended(site, build).state == SUCCEEDED
+        assert site.jobs.get(tests[2].id).state == QUEUED
         go_on.set()
         assert {SUCCEEDED} == {ended(site, job).state for job in tests}
 
@@ -313,7 +313,7 @@ def test_the_house_is_kept_once_a_day(site):
         (job,) = site.jobs.latest()
         done = ended(site, job)
 
-    assert ("clean_up", SUCCEEDED) == (done.kind, done.state)
+    assert (done.kind, done.state) == ("clean_up", SUCCEEDED)
     assert {"blobs", "size", "versions", "events", "jobs", "leftovers", "altered"} == set(
         done.result
     )
@@ -353,17 +353,17 @@ def test_the_job_of_a_killed_worker_is_taken_up_again(large):
         reaches(large, job.id, RUNNING, progress=0.01)
         worker.kill()
         worker.wait()
-    assert 0 == len(images.get_image(large, NAME).versions)
+    assert len(images.get_image(large, NAME).versions) == 0
     with large.database.writing() as session:
         session.get(JobRow, job.id).lease_until = 0.0  # half a minute has gone by
     with at_work(large):
         done = ended(large, job)
 
-    assert (SUCCEEDED, 2) == (done.state, done.attempts)
-    assert [1] == [version.number for version in images.get_image(large, NAME).versions]
+    assert (done.state, done.attempts) == (SUCCEEDED, 2)
+    assert [version.number for version in images.get_image(large, NAME).versions] == [1]
     large.blobs.clear_staging()
-    assert [] == list(large.blobs.staging.iterdir())
-    assert () == housekeeping.verify(large)[1]
+    assert list(large.blobs.staging.iterdir()) == []
+    assert housekeeping.verify(large)[1] == ()
 
 
 @pytest.mark.wimlib
@@ -373,11 +373,11 @@ def test_a_worker_that_is_told_to_stop_ends_soon_and_cleanly(large):
     with process(large) as worker:
         reaches(large, job.id, RUNNING, progress=0.01)
         worker.send_signal(signal.SIGTERM)
-        assert 0 == worker.wait(30)
+        assert worker.wait(30) == 0
 
-    assert (QUEUED, 0) == (large.jobs.get(job.id).state, large.jobs.get(job.id).attempts)
-    assert [] == list(large.blobs.staging.iterdir())
-    assert [] == tools_of(large)
+    assert (large.jobs.get(job.id).state, large.jobs.get(job.id).attempts) == (QUEUED, 0)
+    assert list(large.blobs.staging.iterdir()) == []
+    assert tools_of(large) == []
 
 
 def tools_of(site):
@@ -408,5 +408,5 @@ def test_a_part_of_a_result_is_there_before_the_job_ends(site, handler):
     with at_work(site):
         ended(site, job)
 
-    assert [(RUNNING, {"verdicts": [1]}, 0.5, "half")] == seen
-    assert {"verdicts": [1, 2]} == site.jobs.get(job.id).result
+    assert seen == [(RUNNING, {"verdicts": [1]}, 0.5, "half")]
+    assert site.jobs.get(job.id).result == {"verdicts": [1, 2]}

@@ -68,7 +68,7 @@ def test_the_boot_device_is_as_documented():
     """88 bytes: no options, type 5, size 0x48."""
     expected = bytes(16) + bytes.fromhex("05000000 00000000 48000000 00000000") + bytes(0x38)
 
-    assert expected == boot_device()
+    assert boot_device() == expected
     assert len(expected) == 88
 
 

@@ -29,7 +29,7 @@ def test_the_header_is_that_of_the_format():
     """110 bytes of ASCII hex: mode 0100444, one link, the size, the name with its end."""
     head = cpio.prefix("boot.wim", 0x1234)
 
-    assert b"070701" + b"00000001" + b"00008124" == head[:22]
+    assert head[:22] == b"070701" + b"00000001" + b"00008124"
     assert head[54:62] == b"00001234"
     assert head[94:102] == b"00000009"
     assert head[110:119] == b"boot.wim\0"

@@ -28,8 +28,8 @@ def test_the_frame_of_a_real_file_is_made():
     assert data[0x70:0x78] == (2).to_bytes(8, "little")
     part, wim = data[0x400:0x440], data[0x440:0x480]
     words = [int.from_bytes(part[n : n + 8], "little") for n in range(8, 64, 8)]
-    assert (b"PART\0\0\0\0", [0, 0x2000, 0x303C00, 7, 0, 0, 0]) == (part[:8], words)
-    assert (b"WIM\0\0\0\0\0", 0x306000) == (wim[:8], int.from_bytes(wim[16:24], "little"))
+    assert (part[:8], words) == (b"PART\0\0\0\0", [0, 0x2000, 0x303C00, 7, 0, 0, 0])
+    assert (wim[:8], int.from_bytes(wim[16:24], "little")) == (b"WIM\0\0\0\0\0", 0x306000)
     assert hashlib.sha256(data[0x480:0x2000]).digest() == hashlib.sha256(bytes(0x1B80)).digest()
 
 

@@ -73,12 +73,12 @@ def test_what_osslsigncode_signs_and_accepts(tmp_path):
         argv, cwd=tmp_path, check=False, capture_output=True, text=True
     )
     key = ["-newkey", "rsa:2048", "-nodes", "-keyout", "k.pem", "-out", "c.pem"]
-    assert 0 == run("openssl", "req", "-x509", *key, "-days", "9", "-subj", "/CN=T").returncode
+    assert run("openssl", "req", "-x509", *key, "-days", "9", "-subj", "/CN=T").returncode == 0
     names = ["-in", "plain.cat", "-out", "signed.cat"]
     sign = run("osslsigncode", "sign", "-certs", "c.pem", "-key", "k.pem", "-h", "sha256", *names)
     if "Unrecognized file type" in sign.stdout + sign.stderr:
         pytest.skip("this osslsigncode (Debian 12's is 2.5) signs no catalog that has no signature")
-    assert 0 == sign.returncode, sign.stdout + sign.stderr
+    assert sign.returncode == 0, sign.stdout + sign.stderr
     verify = run("osslsigncode", "verify", "-catalog", "signed.cat", "-in", "a.sys")
     assert f"Calculated message digest : {digest.hex().upper()}" in verify.stdout
     assert {digest} == members((tmp_path / "signed.cat").read_bytes())

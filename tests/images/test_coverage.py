@@ -78,42 +78,42 @@ def one(image, *devices, catalog=(), inside=()):
 def test_network_and_storage():
     """One driver for each is enough; other devices are no matter."""
     machine = one([E1000, VIOSTOR], INTEL, DISK, SCREEN)
-    assert (Status.COVERED, Status.COVERED, (), [INTEL, DISK]) == (
+    assert (
         machine.network,
         machine.storage,
         machine.lacking,
         [device.device for device in machine.devices],
-    )
+    ) == (Status.COVERED, Status.COVERED, (), [INTEL, DISK])
 
 
 def test_a_lacking_device_and_its_fix():
     """The catalog's driver is offered, enabled or not."""
     machine = one([E1000], VIRTIO, DISK, catalog=[E1000, NETKVM, VIOSTOR])
-    assert (Status.LACKING, Status.LACKING) == (machine.network, machine.storage)
-    assert [("netkvm", False), ("viostor", True)] == [
+    assert (machine.network, machine.storage) == (Status.LACKING, Status.LACKING)
+    assert [
         (lack.fixes[0].driver.name, lack.fixes[0].driver.enabled) for lack in machine.lacking
-    ]
+    ] == [("netkvm", False), ("viostor", True)]
 
 
 def test_one_of_two_cards_is_enough_to_boot():
     """The second card is still shown as lacking."""
     machine = one([E1000], INTEL, VIRTIO, catalog=[NETKVM])
-    assert (Status.COVERED, [VIRTIO]) == (
+    assert (
         machine.network,
         [lack.device for lack in machine.lacking],
-    )
+    ) == (Status.COVERED, [VIRTIO])
 
 
 def test_no_device_known_is_unknown():
     """A machine that named no disk is not lacking one."""
-    assert Status.UNKNOWN == one([E1000], INTEL).storage
+    assert one([E1000], INTEL).storage == Status.UNKNOWN
 
 
 def test_what_windows_has_inside():
     """AHCI and IDE are Windows' own, a Lab PE has only IDE."""
     windows = one([], AHCI, IDE, inside=[inbox(WINDOWS_PE_INBOX, X64)])
     lab = one([], AHCI, IDE, inside=[inbox(LAB_PE_INBOX, X64)])
-    assert ((), [AHCI]) == (windows.lacking, [lack.device for lack in lab.lacking])
+    assert (windows.lacking, [lack.device for lack in lab.lacking]) == ((), [AHCI])
     assert all("; signed;" in device.match.explanation for device in windows.devices)
 
 
@@ -122,7 +122,7 @@ def test_a_device_without_a_class_is_what_its_driver_is():
     unknown = Device("1AF4", "1000")
     machine = one([], unknown, Device("9999", "0001"), catalog=[NETKVM])
     assert [(unknown, DriverKind.NETWORK)] == [(d.device, d.kind) for d in machine.devices]
-    assert Status.LACKING == machine.network
+    assert machine.network == Status.LACKING
 
 
 def test_the_driver_that_mends_most():
@@ -133,7 +133,7 @@ def test_the_driver_that_mends_most():
         Machine("c", (INTEL,)),
     ]
     found = cover([E1000], machines, architecture=X64, catalog=DriverIndex([NETKVM, VIOSTOR]))
-    assert (((NETKVM, 2), (VIOSTOR, 1))) == found.fixes
+    assert found.fixes == (((NETKVM, 2), (VIOSTOR, 1)))
 
 
 def test_what_drivers_weigh():
@@ -142,11 +142,12 @@ def test_what_drivers_weigh():
     found = cover(
         [E1000, unused], [Machine("a", (INTEL,)), Machine("b", (INTEL,))], architecture=X64
     )
-    assert [("e1000", 1000, ("a", "b")), ("unused", 5000, ())] == [
-        (weight.driver.name, weight.size, weight.machines) for weight in found.weights
+    assert [(weight.driver.name, weight.size, weight.machines) for weight in found.weights] == [
+        ("e1000", 1000, ("a", "b")),
+        ("unused", 5000, ()),
     ]
-    assert ["unused"] == [weight.driver.name for weight in found.unneeded]
-    assert () == cover([unused], [], architecture=X64).unneeded
+    assert [weight.driver.name for weight in found.unneeded] == ["unused"]
+    assert cover([unused], [], architecture=X64).unneeded == ()
 
 
 def test_what_may_be_needed_is_not_called_unneeded():
@@ -156,8 +157,8 @@ def test_what_may_be_needed_is_not_called_unneeded():
     half_known = cover([disk, video], [Machine("a", (INTEL,))], architecture=X64)
     known = cover([disk, video], [Machine("a", (INTEL, DISK))], architecture=X64)
 
-    assert () == half_known.unneeded
-    assert ["disk"] == [weight.driver.name for weight in known.unneeded]
+    assert half_known.unneeded == ()
+    assert [weight.driver.name for weight in known.unneeded] == ["disk"]
 
 
 def test_the_size_on_an_architecture():
@@ -170,7 +171,7 @@ def test_the_size_on_an_architecture():
             DriverFile("x86.sys", "d", 1000, frozenset({X86})),
         ),
     )
-    assert (110, 1010) == (size_on(both, X64), size_on(both, X86))
+    assert (size_on(both, X64), size_on(both, X86)) == (110, 1010)
 
 
 def test_the_ids_that_count():
@@ -180,7 +181,7 @@ def test_the_ids_that_count():
     assert ("PCI\\VEN_8086&DEV_100E" in wanted, "PCI\\VEN_1AF4&DEV_1000" in wanted) == (True, False)
     shelf = [E1000, NETKVM, VIOSTOR]
     few = [d for d in shelf if wanted.intersection(d.hardware_ids)]
-    assert [E1000, VIOSTOR] == few
+    assert few == [E1000, VIOSTOR]
     assert cover([], machines, architecture=X64, catalog=DriverIndex(shelf)) == cover(
         [], machines, architecture=X64, catalog=DriverIndex(few)
     )

@@ -104,10 +104,10 @@ class MediaLab:
         record(NOTES, name=f"media: {name}", passed=passed, seconds=seconds)
         tail = tried.run.serial[-2000:]
 
-        assert "online" == tried.verdict.result.value, f"{tried.verdict.reason}\n{tail}"
-        assert VERSION == tried.verdict.version
+        assert tried.verdict.result.value == "online", f"{tried.verdict.reason}\n{tail}"
+        assert tried.verdict.version == VERSION
         if not spec.boots_by_network:
-            assert [] == offered, "a machine with its network boot off asked for a boot server"
+            assert offered == [], "a machine with its network boot off asked for a boot server"
         return next(each for each in reports if each.mac == spec.boot_mac)
 
     def _folder(self, name):
@@ -146,7 +146,7 @@ class MediaLab:
             [sys.executable, "-m", "netboot", "--data", str(self.site.data), *words],
             capture_output=True, text=True, check=False, cwd=ROOT,
         )  # fmt: skip
-        assert 0 == done.returncode, done.stderr
+        assert done.returncode == 0, done.stderr
         return done.stdout
 
 

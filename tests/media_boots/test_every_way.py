@@ -114,7 +114,7 @@ def test_its_page_shows_them_side_by_side(reports, media_lab):
         assert card.count("Lab PE x64 v2") == len(found)
     expected = {words: reports[way].mac for way, words in WAYS.items()}
 
-    assert ["network"] == [column for column in shown if "by network" in shown[column]]
+    assert [column for column in shown if "by network" in shown[column]] == ["network"]
     assert {"from an ISO", "from a USB drive"} == set(shown["media"])
     assert {"from a disk image", "from its local disk"} == set(shown["disk"])
     assert expected == {**shown["network"], **shown["media"], **shown["disk"]}
@@ -134,10 +134,10 @@ def test_the_next_start_is_the_old_system_and_removal_leaves_no_trace(reports, g
     assert "boot.wim was altered: it is not started" in said  # by the script
     assert "the boot image on this disk was altered" in said  # by GRUB
     assert "START arch=" not in said
-    assert 3 == said.count("OLD-SYSTEM is up")
+    assert said.count("OLD-SYSTEM is up") == 3
     assert "this machine starts as it did before" in said
-    assert b"" == file_on(guest.disk, f"{INSTALLED}/SHA256SUMS")
-    assert b"" == file_on(guest.disk, "/boot/grub/custom.cfg")
+    assert file_on(guest.disk, f"{INSTALLED}/SHA256SUMS") == b""
+    assert file_on(guest.disk, "/boot/grub/custom.cfg") == b""
     assert b"next_entry=netboot-image" not in file_on(guest.disk, "/boot/grub/grubenv")
     assert before == file_on(guest.disk, "/boot/grub/grub.cfg")
 

@@ -43,7 +43,7 @@ def test_the_disk_starts_on_every_bus(media_lab, firmware, bus, form):
     name = f"{form} disk, {bus}, {firmware}"
     report = media_lab.boot(name, media_lab.spec(firmware, disks=(disk,)))
 
-    assert "disk" == report.way
+    assert report.way == "disk"
 
 
 @pytest.mark.parametrize("firmware", ["bios-x86", "uefi-ia32"])
@@ -52,7 +52,7 @@ def test_the_disk_starts_machines_of_32_bits(media_lab, firmware):
     disk = Disk(media_lab.build("disk"), Bus.AHCI)
     report = media_lab.boot(f"raw disk, ahci, {firmware}", media_lab.spec(firmware, disks=(disk,)))
 
-    assert ("disk", "Lab PE x86") == (report.way, report.image)
+    assert (report.way, report.image) == ("disk", "Lab PE x86")
 
 
 def test_an_altered_disk_starts_nothing(media_lab, tmp_path):

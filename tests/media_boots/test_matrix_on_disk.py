@@ -23,10 +23,10 @@ def test_what_is_kept_starts_each_time_until_it_is_removed(guest):
         "package: kept, first start",
         guest.take("sh netboot-disk.sh install --method grub --keep"),
     )
-    assert ("package", 2) == (report.way, report.version)
+    assert (report.way, report.version) == ("package", 2)
 
     again = guest.comes_up_in_the_image("package: kept, second start", "exit 8")
-    assert "package" == again.way
+    assert again.way == "package"
 
     said = guest.does(
         "package: kept, then removed, the old system",
@@ -36,10 +36,10 @@ def test_what_is_kept_starts_each_time_until_it_is_removed(guest):
     )
     assert "Lab PE x64 v2 (boot image)" in said
     assert "this machine starts as it did before" in said
-    assert 2 == said.count("OLD-SYSTEM is up")
+    assert said.count("OLD-SYSTEM is up") == 2
     assert "START arch=" not in said
-    assert b"" == file_on(guest.disk, "/boot/grub/custom.cfg")
-    assert b"" == file_on(guest.disk, f"{INSTALLED}/SHA256SUMS")
+    assert file_on(guest.disk, "/boot/grub/custom.cfg") == b""
+    assert file_on(guest.disk, f"{INSTALLED}/SHA256SUMS") == b""
 
 
 def test_kexec_starts_the_image_without_the_firmware(guest):
@@ -48,9 +48,9 @@ def test_kexec_starts_the_image_without_the_firmware(guest):
         "package: started by kexec", guest.take("sh netboot-disk.sh install --method kexec")
     )
 
-    assert "package" == report.way
+    assert report.way == "package"
 
     said = guest.does("package: after kexec, the old system",
                       "sh /var/lib/netboot-image/netboot-disk.sh remove")  # fmt: skip
     assert "OLD-SYSTEM is up" in said
-    assert b"" == file_on(guest.disk, "/var/lib/netboot-image/SHA256SUMS")
+    assert file_on(guest.disk, "/var/lib/netboot-image/SHA256SUMS") == b""

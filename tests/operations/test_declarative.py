@@ -50,7 +50,7 @@ def test_what_was_exported_changes_nothing(furnished, folder):
     before = {path: path.read_bytes() for path in folder.rglob("*.toml")}
     declarative.export(furnished, folder)
 
-    assert () == declarative.plan(furnished, folder, prune=True).changes
+    assert declarative.plan(furnished, folder, prune=True).changes == ()
     assert before == {path: path.read_bytes() for path in folder.rglob("*.toml")}
     assert {"drivers.toml", "assignments.toml", "lab-pe-x64.toml"} == {p.name for p in before}
 
@@ -71,14 +71,14 @@ def test_an_edited_file_is_planned_and_applied(furnished, folder):
         ("add", "machine", "52:54:00:00:00:02", "+ Lab PE x64"),
     ]  # fmt: skip
 
-    assert expected == told(declarative.plan(furnished, folder))
+    assert told(declarative.plan(furnished, folder)) == expected
     assert not drivers.get_driver(furnished, "netkvm").enabled
-    assert expected == told(declarative.apply(furnished, folder))
+    assert told(declarative.apply(furnished, folder)) == expected
     view = images.get_image(furnished, "Lab PE x64")
-    assert ("another", ["e1000", "netkvm"]) == (view.comment, [d.name for d in view.drivers])
-    assert ["52:54:00:00:00:02"] == [made.mac for made in policy.deployments(furnished)]
-    assert {"52:54:00:00:00:02": "Lab PE x64"} == furnished.point.load().assignments
-    assert () == declarative.plan(furnished, folder).changes
+    assert (view.comment, [d.name for d in view.drivers]) == ("another", ["e1000", "netkvm"])
+    assert [made.mac for made in policy.deployments(furnished)] == ["52:54:00:00:00:02"]
+    assert furnished.point.load().assignments == {"52:54:00:00:00:02": "Lab PE x64"}
+    assert declarative.plan(furnished, folder).changes == ()
 
 
 def test_another_site_becomes_the_same(furnished, folder, tmp_path):
@@ -105,9 +105,9 @@ def test_another_site_becomes_the_same(furnished, folder, tmp_path):
         plan = declarative.apply(other, folder)
         assert [wim] == list(plan.sources)
         view = images.get_image(other, "Lab PE x64")
-        assert ["e1000"] == [driver.name for driver in view.drivers]
-        assert ["desk 4"] == [made.comment for made in policy.deployments(other)]
-        assert () == declarative.plan(other, folder).changes
+        assert [driver.name for driver in view.drivers] == ["e1000"]
+        assert [made.comment for made in policy.deployments(other)] == ["desk 4"]
+        assert declarative.plan(other, folder).changes == ()
     finally:
         close(other)
 
@@ -117,10 +117,10 @@ def test_an_image_that_no_file_declares_is_kept_unless_pruning_is_asked_for(furn
     seeding.add_image(furnished, "Another", Architecture.X86)
     policy.drop(furnished, "Another")
 
-    assert [] == told(declarative.plan(furnished, folder))
-    assert [("remove", "image", "Another")] == told(declarative.plan(furnished, folder, prune=True))
+    assert told(declarative.plan(furnished, folder)) == []
+    assert told(declarative.plan(furnished, folder, prune=True)) == [("remove", "image", "Another")]
     declarative.apply(furnished, folder, prune=True)
-    assert ["Lab PE x64"] == [image.name for image in images.list_images(furnished)]
+    assert [image.name for image in images.list_images(furnished)] == ["Lab PE x64"]
 
 
 def test_a_part_without_a_file_is_left_alone(furnished, folder):
@@ -128,7 +128,7 @@ def test_a_part_without_a_file_is_left_alone(furnished, folder):
     (folder / "assignments.toml").unlink()
     policy.withdraw(furnished, MAC)
 
-    assert [] == told(declarative.plan(furnished, folder))
+    assert told(declarative.plan(furnished, folder)) == []
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_file_that_cannot_be_is_refused_before_anything_changes(
     with pytest.raises(OperatorFault, match=words):
         declarative.apply(furnished, folder)
 
-    assert "a comment" == images.get_image(furnished, "Lab PE x64").comment
+    assert images.get_image(furnished, "Lab PE x64").comment == "a comment"
 
 
 def test_a_driver_that_may_not_be_added_stops_all_of_it(furnished, folder):
@@ -170,7 +170,7 @@ def test_a_driver_that_may_not_be_added_stops_all_of_it(furnished, folder):
 
     with pytest.raises(InvalidInput, match="not enabled"):
         declarative.apply(furnished, folder)
-    assert "a comment" == images.get_image(furnished, "Lab PE x64").comment
+    assert images.get_image(furnished, "Lab PE x64").comment == "a comment"
 
 
 def test_a_driver_that_was_disabled_since_may_stay(furnished, folder):
@@ -180,7 +180,7 @@ def test_a_driver_that_was_disabled_since_may_stay(furnished, folder):
     edit(folder / "images" / "lab-pe-x64.toml", "a comment", "another")
     declarative.apply(furnished, folder)
 
-    assert ("e1000",) == images.get_image(furnished, "Lab PE x64").disabled_drivers
+    assert images.get_image(furnished, "Lab PE x64").disabled_drivers == ("e1000",)
 
 
 def test_a_folder_that_declares_nothing_is_refused(site, tmp_path):
@@ -206,4 +206,4 @@ def test_files_from_before_a_renaming_are_refused_with_the_new_name(furnished, f
         declarative.apply(furnished, folder, prune=True)
 
     assert '"Lab PE of room 4"' in refused.value.hint
-    assert "a comment" == images.get_image(furnished, "Lab PE of room 4").comment
+    assert images.get_image(furnished, "Lab PE of room 4").comment == "a comment"

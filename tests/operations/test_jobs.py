@@ -81,7 +81,7 @@ def test_a_name_that_is_taken_is_refused_before_a_job_is_queued(site, tmp_path):
 
     with pytest.raises(AlreadyExists):
         images.ask_import(site, tmp_path, name=version.image)
-    assert [] == jobs.list_jobs(site)
+    assert jobs.list_jobs(site) == []
 
 
 def test_a_job_is_found_by_its_number_and_cancelled(site):
@@ -89,7 +89,7 @@ def test_a_job_is_found_by_its_number_and_cancelled(site):
     made = jobs.submit(site, "build_version", {"image": "x"}, title="Build x")
 
     assert made == jobs.get_job(site, made.id)
-    assert "cancelled" == jobs.cancel(site, made.id).state
+    assert jobs.cancel(site, made.id).state == "cancelled"
     with pytest.raises(NotFound):
         jobs.get_job(site, made.id + 1)
 
@@ -101,11 +101,11 @@ def test_a_daily_job_is_queued_once_a_day(site, daily):
     queue_when_due(site, daily, lane, now=now)
     queue_when_due(site, daily, lane, now=now + DAY - 1)
     queue_when_due(site, daily, ("boot_test_machine",), now=now + 2 * DAY)
-    assert [] == site.jobs.latest()
+    assert site.jobs.latest() == []
     for moment in (now + DAY + 1, now + DAY + 60, now + 2 * DAY):
         queue_when_due(site, daily, lane, now=moment)
 
     assert [daily.kind] == [job.kind for job in site.jobs.latest()]
     queue_when_due(site, daily, lane, now=now + 2 * DAY + 2)
-    assert 2 == len(site.jobs.latest())
+    assert len(site.jobs.latest()) == 2
     assert {"at": now + 2 * DAY + 2} == facts.recall(site, daily.mark)

@@ -56,8 +56,8 @@ def test_a_request_is_told_event_by_event_until_it_is_done(site, door):
     heard = door({"event": "started"}, {"event": "done", "result": "online"}, {"event": "more"})
     events = list(lab.boot_machine(site, {"firmware": "bios-x64", "nic": "e1000"}))
 
-    assert ["started", "done"] == [event["event"] for event in events]
-    assert {"firmware": "bios-x64", "nic": "e1000"} == json.loads(heard[0])
+    assert [event["event"] for event in events] == ["started", "done"]
+    assert json.loads(heard[0]) == {"firmware": "bios-x64", "nic": "e1000"}
 
 
 def test_a_lab_that_ends_in_the_middle_is_told(site, door):
@@ -75,16 +75,16 @@ def test_silence_is_told_too(site, monkeypatch):
         listener.bind(str(site.data / lab.SOCKET))
         listener.listen()
         events = lab.boot_machine(site, {})
-        assert {"event": "silent"} == next(events)
+        assert next(events) == {"event": "silent"}
         client, _ = listener.accept()
         with client:
             client.recv(4096)
             client.sendall(b'{"event": "sta')
-            assert {"event": "silent"} == next(events)
+            assert next(events) == {"event": "silent"}
             client.sendall(b'rted"}\n{"event": "done"}\n')
             told = [event["event"] for event in events if event["event"] != "silent"]
 
-    assert ["started", "done"] == told
+    assert told == ["started", "done"]
 
 
 def test_who_stops_asking_hangs_up(site, monkeypatch):
@@ -97,9 +97,9 @@ def test_who_stops_asking_hangs_up(site, monkeypatch):
         next(events)
         client, _ = listener.accept()
         with client:
-            assert b'{"nic": "e1000"}\n' == client.recv(4096)
+            assert client.recv(4096) == b'{"nic": "e1000"}\n'
             events.close()
-            assert b"" == client.recv(4096)
+            assert client.recv(4096) == b""
 
 
 def test_a_machine_cannot_be_booted_without_a_lab(site):

@@ -19,12 +19,12 @@ def test_each_setting_says_where_it_comes_from(site, monkeypatch):
     (site.data / "netboot.toml").write_text(FILE)
     monkeypatch.setenv("NETBOOT_HTTP_PORT", "9001")
 
-    assert ("9000", "file") == (one(site, "web_port").text, one(site, "web_port").origin)
-    assert ("9001", "variable") == (one(site, "http_port").text, one(site, "http_port").origin)
-    assert ("127.0.0.1", "default") == (
+    assert (one(site, "web_port").text, one(site, "web_port").origin) == ("9000", "file")
+    assert (one(site, "http_port").text, one(site, "http_port").origin) == ("9001", "variable")
+    assert (
         one(site, "web_address").text,
         one(site, "web_address").origin,
-    )
+    ) == ("127.0.0.1", "default")
     assert set(Settings.model_fields) - {"data"} == {
         each.name for each in settings.read_settings(site).settings
     }
@@ -33,14 +33,14 @@ def test_each_setting_says_where_it_comes_from(site, monkeypatch):
 def test_a_change_keeps_the_files_comments(site):
     """The file stays the administrator's own."""
     (site.data / "netboot.toml").write_text(FILE)
-    assert "9000" == str(site.settings.web_port)
+    assert str(site.settings.web_port) == "9000"
     changed = settings.change_settings(site, {"web_port": "9002", "relays": "10.3.0.0/16\n"})
 
     text = (site.data / "netboot.toml").read_text()
     assert "# the lab" in text
     assert "# was taken" in text
-    assert ["10.3.0.0/16"] == load_settings(site.data).relays
-    assert ("relays", "web_port") == tuple(sorted(changed.pending))
+    assert load_settings(site.data).relays == ["10.3.0.0/16"]
+    assert tuple(sorted(changed.pending)) == ("relays", "web_port")
 
 
 def test_a_conflict_tells_what_was_what_was_sent_and_what_stands_there(site):
@@ -53,11 +53,11 @@ def test_a_conflict_tells_what_was_what_was_sent_and_what_stands_there(site):
         settings.change_settings(site, texts, etag=before.etag, base=base)
     told = {one.field: (one.base, one.yours, one.theirs) for one in conflict.value.difference}
 
-    assert ("8080", "9001", "9002") == told["web_port"]
+    assert told["web_port"] == ("8080", "9001", "9002")
     assert (base["oidc_label"], base["oidc_label"], "Theirs") == told["oidc_label"]
-    assert ("", settings.HIDDEN, "") == told["oidc_client_secret"]
-    assert 3 == len(told)
-    assert 9002 == load_settings(site.data).web_port
+    assert told["oidc_client_secret"] == ("", settings.HIDDEN, "")
+    assert len(told) == 3
+    assert load_settings(site.data).web_port == 9002
 
 
 def test_an_empty_text_takes_a_setting_back_to_its_default(site):
@@ -65,7 +65,7 @@ def test_an_empty_text_takes_a_setting_back_to_its_default(site):
     (site.data / "netboot.toml").write_text(FILE)
     settings.change_settings(site, {"web_port": " "})
 
-    assert 8080 == load_settings(site.data).web_port
+    assert load_settings(site.data).web_port == 8080
     assert "web_port" not in (site.data / "netboot.toml").read_text()
 
 
@@ -85,8 +85,8 @@ def test_what_a_start_would_refuse_is_refused_at_once(site, texts, words):
     with pytest.raises(InvalidInput, match=words):
         settings.change_settings(site, texts)
 
-    assert FILE == (site.data / "netboot.toml").read_text()
-    assert [] == [path.name for path in site.data.iterdir() if "try" in path.name]
+    assert (site.data / "netboot.toml").read_text() == FILE
+    assert [path.name for path in site.data.iterdir() if "try" in path.name] == []
 
 
 def test_what_a_variable_sets_cannot_be_changed_here(site, monkeypatch):
@@ -114,7 +114,7 @@ def test_a_password_in_a_url_is_not_shown(site):
     shown = one(site, "database_url").text
     settings.change_settings(site, {"database_url": shown, "web_port": "9002"})
 
-    assert "postgresql://netboot:***@db/netboot" == shown
+    assert shown == "postgresql://netboot:***@db/netboot"
     assert line in (site.data / "netboot.toml").read_text()
 
 

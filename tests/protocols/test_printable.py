@@ -30,5 +30,5 @@ def test_whatever_came_is_printable_ascii(data):
 
 def test_text_is_cut_and_keeps_only_what_can_be_shown():
     """Lone surrogates cannot be stored as UTF-8, so they go as well."""
-    assert "Büro 7" == printable_text("Büro\n 7\ud800", 100)
-    assert "xxx" == printable_text("x" * 500, 3)
+    assert printable_text("Büro\n 7\ud800", 100) == "Büro 7"
+    assert printable_text("x" * 500, 3) == "xxx"

@@ -21,11 +21,11 @@ def test_an_added_driver_is_served_only_after_the_update(lab_pe, tmp_path):
     administrator = Administrator(tmp_path / "data", lab_pe)
     administrator.provide_defaults()
     x64 = Architecture.X64
-    assert 1 == administrator.served(x64)
+    assert administrator.served(x64) == 1
 
     administrator.add_driver(x64, "e1000")
-    assert 2 == administrator.build(x64)
-    assert 1 == administrator.served(x64)
+    assert administrator.build(x64) == 2
+    assert administrator.served(x64) == 1
 
     administrator.update_points(x64)
-    assert (2, 1) == (administrator.served(x64), administrator.served(Architecture.X86))
+    assert (administrator.served(x64), administrator.served(Architecture.X86)) == (2, 1)

@@ -19,7 +19,7 @@ def test_a_new_site_gets_two_images_that_are_served_and_drivers_that_are_not_ena
     defaults.provide_defaults(site)
     made = images.list_images(site)
 
-    assert NAMES == [image.name for image in made]
+    assert [image.name for image in made] == NAMES
     assert {(1, "CURRENT", True, True, ())} == {
         (i.served_version, i.distribution, i.is_default, i.is_lab, i.drivers) for i in made
     }
@@ -59,9 +59,9 @@ def test_a_first_time_that_was_cut_off_is_finished(site, lab, monkeypatch):
         with pytest.raises(OperatorFault):
             defaults.provide_defaults(site)
     assert facts.recall(site, facts.DEFAULTS_PROVIDED) is None
-    assert [1, None] == [image.served_version for image in images.list_images(site)]
+    assert [image.served_version for image in images.list_images(site)] == [1, None]
     defaults.provide_defaults(site)
-    assert [1, 1] == [image.served_version for image in images.list_images(site)]
+    assert [image.served_version for image in images.list_images(site)] == [1, 1]
     assert facts.recall(site, facts.DEFAULTS_PROVIDED)
 
 
@@ -69,7 +69,7 @@ def test_what_cannot_be_is_told_in_two_lines(tmp_path, capsys):
     """Exit code 2, as from every command."""
     (tmp_path / "data").write_text("a file where a folder should be")
 
-    assert 2 == defaults.main(["--data", str(tmp_path / "data")])
+    assert defaults.main(["--data", str(tmp_path / "data")]) == 2
     first, second = capsys.readouterr().err.splitlines()
     assert "cannot be used" in first
     assert second.startswith("  -> ")

@@ -27,7 +27,7 @@ def test_a_command_that_is_no_list_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["run", "--data", str(tmp_path), "--boot-command", "x", "--http-command", "[1]"])
 
-    assert 2 == caught.value.code
+    assert caught.value.code == 2
     assert "--boot-command" in capsys.readouterr().err
 
 
@@ -55,7 +55,7 @@ def test_a_daemon_that_cannot_work_ends_the_lab_with_its_code(network, tmp_path)
     refuse = [sys.executable, "-c", "import time; time.sleep(1); raise SystemExit(2)"]
     process = start_lab(data, refuse, [sys.executable, "-c", "import time; time.sleep(300)"])
 
-    assert 2 == process.wait(30)
+    assert process.wait(30) == 2
     assert not (data / SOCKET_NAME).exists()
 
 
@@ -73,7 +73,7 @@ def test_a_daemon_that_dies_is_started_again(network, tmp_path):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    assert 0 == process.wait(30)
+    assert process.wait(30) == 0
 
 
 @pytest.mark.vm
@@ -100,15 +100,15 @@ def test_the_page_gets_its_test_machine(lab_pe, network, tmp_path):
         seconds=last.get("seconds", 0.0),
     )
 
-    assert ["started", "serial", "done"] == list(dict.fromkeys(e["event"] for e in events)), last
-    assert ("offline", "net:10ec:8139", 1, "5") == (
+    assert list(dict.fromkeys(e["event"] for e in events)) == ["started", "serial", "done"], last
+    assert (
         last["result"],
         last["missing"],
         last["version"],
         last["id"],
-    )
-    assert b"\x89PNG" == Path(last["screenshot"]).read_bytes()[:4]
-    assert 0 == ended
+    ) == ("offline", "net:10ec:8139", 1, "5")
+    assert Path(last["screenshot"]).read_bytes()[:4] == b"\x89PNG"
+    assert ended == 0
 
 
 def ask(data, request):

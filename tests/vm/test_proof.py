@@ -35,4 +35,4 @@ def test_the_machine_comes_up_as_it_should(boots, key, phase):
     """Offline on the old version until the points are updated, then online by its driver."""
     boot = boots[key, phase]
 
-    assert "" == boot.wrong, boot.tried.run.serial[-3000:] if boot.tried else ""
+    assert boot.wrong == "", boot.tried.run.serial[-3000:] if boot.tried else ""

@@ -35,7 +35,7 @@ def test_only_what_came_since_and_from_this_machine_counts(journal):
     journal.emit(report(MAC, version=2))
     journal.flush()
 
-    assert [2] == [each.version for each in reports.arrived({MAC}, expected=False)]
+    assert [each.version for each in reports.arrived({MAC}, expected=False)] == [2]
 
 
 def test_an_expected_report_is_waited_for(journal):
@@ -44,7 +44,7 @@ def test_an_expected_report_is_waited_for(journal):
     late = threading.Timer(0.3, journal.emit, [report(MAC)])
     late.start()
 
-    assert 1 == len(reports.arrived({MAC}, expected=True))
+    assert len(reports.arrived({MAC}, expected=True)) == 1
     late.join()
 
 
@@ -52,5 +52,5 @@ def test_no_report_is_an_empty_answer(journal):
     """Where none is expected nobody waits."""
     began = time.monotonic()
 
-    assert () == JournalReports(journal).arrived({MAC}, expected=False)
-    assert 1.0 > time.monotonic() - began
+    assert JournalReports(journal).arrived({MAC}, expected=False) == ()
+    assert time.monotonic() - began < 1.0

@@ -33,7 +33,7 @@ def test_a_program_that_dies_with_us_runs_while_we_do():
     done = subprocess.run(
         dying_with_us([sys.executable, "-c", script, "a b", "'", ""]), check=False
     )
-    assert 3 == done.returncode
+    assert done.returncode == 3
 
 
 def test_a_program_whose_parent_is_gone_does_not_begin():
@@ -42,7 +42,7 @@ def test_a_program_whose_parent_is_gone_does_not_begin():
     orphaned = [str(os.getppid()) if word == str(os.getpid()) else word for word in argv]
 
     done = subprocess.run(orphaned, capture_output=True, check=False)
-    assert (1, b"") == (done.returncode, done.stdout)
+    assert (done.returncode, done.stdout) == (1, b"")
 
 
 def test_a_program_is_killed_with_its_parent():
@@ -63,7 +63,7 @@ def test_a_program_is_killed_with_its_parent():
     pid = int(parent.stdout.readline())
     # The child holds no end of this pipe but through its parent, so wait for the child itself.
     descriptor = os.pidfd_open(pid) if Path(f"/proc/{pid}").exists() else None
-    assert -signal.SIGKILL == parent.wait(10)
+    assert parent.wait(10) == -signal.SIGKILL
     parent.stdout.close()
     if descriptor is not None:
         ready, _, _ = select.select([descriptor], [], [], 10)

@@ -30,8 +30,8 @@ def test_online_needs_console_and_report():
     verdict = judge(evidence(ONLINE, REPORT))
 
     assert Result.ONLINE is verdict.result
-    assert ("e1000.inf", "0001-e1000", 7) == (verdict.driver, verdict.package, verdict.version)
-    assert "Lab PE x64" == verdict.image
+    assert (verdict.driver, verdict.package, verdict.version) == ("e1000.inf", "0001-e1000", 7)
+    assert verdict.image == "Lab PE x64"
 
 
 def test_online_without_a_report_has_failed():
@@ -57,7 +57,7 @@ def test_offline_names_the_device_without_driver():
     """The card under test is missing its driver, and no report came."""
     verdict = judge(evidence(OFFLINE))
 
-    assert (Result.OFFLINE, 6) == (verdict.result, verdict.version)
+    assert (verdict.result, verdict.version) == (Result.OFFLINE, 6)
     assert "net:8086:100e" in verdict.missing.split()
 
 
@@ -71,7 +71,7 @@ def test_offline_for_another_reason_has_failed():
     lines = lab_lines("LABPE 8.0 MISSING none\nLABPE 8.9 DONE result=offline reason=no-lease\n")
     verdict = judge(evidence(lines))
 
-    assert (Result.FAILED, True) == (verdict.result, "no-lease" in verdict.reason)
+    assert (verdict.result, "no-lease" in verdict.reason) == (Result.FAILED, True)
 
 
 @pytest.mark.parametrize("lines", [(), OFFLINE[:-1], OFFLINE])
@@ -79,7 +79,7 @@ def test_a_limit_is_never_offline(lines):
     """A run that was cut short has failed, with the run's own words."""
     verdict = judge(evidence(lines, done=False, words="no sign of life for 90 s"))
 
-    assert (Result.FAILED, "no sign of life for 90 s") == (verdict.result, verdict.reason)
+    assert (verdict.result, verdict.reason) == (Result.FAILED, "no sign of life for 90 s")
 
 
 @pytest.mark.parametrize("said", ["nowim", "badwim", "noreport", "surprise"])

@@ -40,7 +40,7 @@ def test_windows_comes_up(laboratory, key):
     if scenario.firmware.architecture is not architecture:
         pytest.skip(f"NOT RUN: {VARIABLE} is {architecture}, this machine starts another")
 
-    assert "" == windows_pe.boot(scenario, made, site)
+    assert windows_pe.boot(scenario, made, site) == ""
 
 
 def test_a_file_that_is_not_there_is_told(monkeypatch, tmp_path):

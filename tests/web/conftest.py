@@ -143,7 +143,7 @@ def open_page(browser, state):
     yield open_one
     for context, watched in opened:
         context.close()
-        assert [] == watched.complaints
+        assert watched.complaints == []
 
 
 @pytest.fixture(scope="module")

@@ -149,9 +149,9 @@ def test_what_can_be_taken_back_says_so(furnished, make_client):
     drivers.set_categories(furnished, digest, ["old"])
     address = f"/drivers/{digest[7:]}/categories"
     url, fields = undo_of(client.post(address, data={"categories": "new"}))
-    assert ("new",) == drivers.get_driver(furnished, digest).categories
+    assert drivers.get_driver(furnished, digest).categories == ("new",)
     client.post(url, data=fields)
-    assert ("old",) == drivers.get_driver(furnished, digest).categories
+    assert drivers.get_driver(furnished, digest).categories == ("old",)
 
     images.set_default(furnished, "lab-pe-x64")
     others = [

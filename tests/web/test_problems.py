@@ -17,7 +17,7 @@ def test_a_problem_says_what_and_why_and_what_to_do():
     """Fields without a value are left out."""
     answer = problem_json("It is gone.", status=404, kind="not-found", hint="Look elsewhere.")
 
-    assert (404, CONTENT_TYPE) == (answer.status_code, answer.content_type)
+    assert (answer.status_code, answer.content_type) == (404, CONTENT_TYPE)
     assert answer.json == {
         "type": "urn:netboot:problem:not-found",
         "title": "Not found",

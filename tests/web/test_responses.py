@@ -33,7 +33,7 @@ from web.responses import status_of
 )
 def test_the_status_says_whose_fault_it_is(fault, expected):
     """Absent 404, unusable 400, in the way 409, changed meanwhile 412, damage of ours 503."""
-    assert expected == status_of(fault)
+    assert status_of(fault) == expected
 
 
 def test_a_fault_is_a_page_with_its_hint(furnished, make_client):
@@ -62,7 +62,7 @@ def test_htmx_is_led_on_by_a_header(furnished, make_client):
     """fetch() would follow a redirect by itself and put the page into the message's place."""
     response = make_client(furnished, "operator").post("/images/lab-pe-x64/default", headers=htmx())
 
-    assert (200, "/images/lab-pe-x64") == (response.status_code, response.headers["HX-Redirect"])
+    assert (response.status_code, response.headers["HX-Redirect"]) == (200, "/images/lab-pe-x64")
 
 
 def test_a_fault_of_a_get_goes_to_the_messages_not_into_the_list(furnished, make_client):
@@ -71,7 +71,7 @@ def test_a_fault_of_a_get_goes_to_the_messages_not_into_the_list(furnished, make
         "/images/no-such-image/driver-choices", headers=htmx()
     )
 
-    assert (404, "#messages") == (response.status_code, response.headers["HX-Retarget"])
+    assert (response.status_code, response.headers["HX-Retarget"]) == (404, "#messages")
 
 
 def test_a_bug_has_a_reference_and_shows_no_insides(furnished, make_client, monkeypatch, caplog):

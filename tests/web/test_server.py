@@ -74,7 +74,7 @@ def test_it_stops_soon_although_pages_are_open(data):
         for thread in threads:
             thread.join(20)
 
-        assert [True] * STREAMS == ended
+        assert ended == [True] * STREAMS
         assert seconds < SECONDS_TO_STOP, console.log()
 
 
@@ -94,7 +94,7 @@ def test_an_upload_goes_on_after_the_server_was_killed(data):
     try:
         address = created.headers["Location"]
         reached = int(client.head(address, headers=tus).headers["Upload-Offset"])
-        assert 3_000_000 == reached
+        assert reached == 3_000_000
         done = client.patch(
             address, headers={**tus, "Upload-Offset": str(reached)}, content=blob[reached:]
         )
@@ -160,7 +160,7 @@ def test_tries_are_counted_over_both_processes(console):
         with console.answered_by(process):
             found += [again(client).post("/sign-in", data=form).status_code for _ in range(times)]
 
-    assert [401, 401, 401, 401, 401, 429, 429] == found
+    assert found == [401, 401, 401, 401, 401, 429, 429]
 
 
 def test_an_upload_goes_on_at_the_other_process(console):
@@ -243,7 +243,7 @@ def test_open_pages_are_counted_over_both_processes(console):
     with console.answered_by(first):
         opened += open_streams(client, 1)
 
-    assert [200] * 100 + [503, 503] == [one.status_code for one in opened]
+    assert [one.status_code for one in opened] == [200] * 100 + [503, 503]
     for one in opened:
         one.close()
 
@@ -285,4 +285,4 @@ def test_nothing_is_written_beside_the_data_folder(data, tmp_path, monkeypatch):
     with running_console(data):
         pass
 
-    assert [] == list(home.rglob("*"))
+    assert list(home.rglob("*")) == []

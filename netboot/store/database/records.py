@@ -375,8 +375,7 @@ class FactRow(Row):
 class OutlookRow(Row):
     """What becomes of a machine that boots, as the worker computed it (fleet_results).
 
-    `image_name` is the image that it gets first; `network` and `storage` are Status values of
-    what was served of it.
+    `network` and `storage` are Status values for the served version of `image_name`.
     """
 
     __tablename__ = "outlooks"
@@ -388,10 +387,9 @@ class OutlookRow(Row):
 
 
 class ComputedRow(Row):
-    """A result about the whole fleet or catalog, computed by the worker.
+    """A result about the fleet or catalog, computed by the worker at `computed_at` (epoch seconds).
 
-    It is current while its `basis` (change counters and the like, as JSON) is. `computed_at` is in
-    epoch seconds.
+    It is current while its `basis` (change counters and the like, as JSON) is.
     """
 
     __tablename__ = "computed_results"

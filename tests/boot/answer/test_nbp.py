@@ -206,7 +206,7 @@ def test_the_reason_says_whose_loader_it_is(machine: str, site: str, certificate
     )
 
     assert isinstance(program, BootProgram)
-    assert "bootmgfw.efi" == program.file
+    assert program.file == "bootmgfw.efi"
     assert program.reason.endswith(f"for {certificate}")
 
 

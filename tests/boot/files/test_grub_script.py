@@ -32,7 +32,7 @@ set prefix=(tftp,10.77.0.2)/grub
 set root=tftp,10.77.0.2
 normal (tftp,10.77.0.2)/grub/grub.cfg
 """
-    assert expected == actual
+    assert actual == expected
 
 
 def test_the_menu_boots_the_clients_version() -> None:
@@ -48,7 +48,7 @@ labpe.report=http://10.77.0.2:8081/report/abc.DEF-1_2
 initrd (tftp,10.77.0.2)/v/lab-pe-x86/3/initrd.gz (tftp,10.77.0.2)/v/lab-pe-x86/3/boot.wim.cpio
 boot
 """
-    assert expected == actual
+    assert actual == expected
 
 
 def test_a_version_without_the_files_says_which() -> None:
@@ -61,7 +61,7 @@ echo 'netboot: WinPE v3 has no vmlinuz, initrd.gz, boot.wim.cpio'
 sleep --interruptible 15
 exit
 """
-    assert expected == actual
+    assert actual == expected
 
 
 def check(script: str, folder: Path) -> subprocess.CompletedProcess[str]:

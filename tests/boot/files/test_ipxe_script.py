@@ -66,7 +66,7 @@ initrd -n boot.sdi http://10.77.0.2:8081/v/lab-pe-x64/7/boot.sdi boot.sdi
 initrd -n boot.wim http://10.77.0.2:8081/v/lab-pe-x64/7/boot.wim boot.wim
 boot
 """
-    assert expected == actual
+    assert actual == expected
 
 
 def test_the_lab_pe_on_uefi_gets_its_image_wrapped() -> None:
@@ -82,7 +82,7 @@ initrd http://10.77.0.2:8081/v/lab-pe-x64/7/initrd.gz
 initrd http://10.77.0.2:8081/v/lab-pe-x64/7/boot.wim.cpio
 boot
 """
-    assert expected == actual
+    assert actual == expected
 
 
 def test_a_card_that_crawls_over_http_gets_everything_by_tftp() -> None:
@@ -99,7 +99,7 @@ initrd tftp://10.77.0.2/v/lab-pe-x64/7/initrd.gz
 initrd -n boot.wim tftp://10.77.0.2/v/lab-pe-x64/7/boot.wim boot.wim
 boot
 """
-    assert expected == actual
+    assert actual == expected
 
 
 def test_wimboot_gets_the_files_that_the_version_has() -> None:
@@ -116,7 +116,7 @@ initrd -n boot.sdi http://10.77.0.2:8081/v/windows-pe-24h2/7/boot.sdi boot.sdi
 initrd -n boot.wim http://10.77.0.2:8081/v/windows-pe-24h2/7/boot.wim boot.wim
 boot
 """
-    assert expected == actual
+    assert actual == expected
 
 
 def test_microsofts_own_program_is_fetched_as_a_rom_would() -> None:
@@ -130,7 +130,7 @@ set netX/next-server 10.77.0.2
 set netX/filename /v/windows-pe-24h2/7/pxeboot.n12
 chain --replace --autofree tftp://10.77.0.2/v/windows-pe-24h2/7/pxeboot.n12
 """
-    assert expected == actual
+    assert actual == expected
 
 
 def test_without_a_wimboot_of_the_administrators_the_next_chain_is_taken() -> None:
@@ -186,7 +186,7 @@ def test_a_bios_client_is_asked_what_its_processor_can_run() -> None:
 cpuid --ext 29 && set cpu x64 || set cpu x86
 chain --replace --autofree http://10.77.0.2:8081/boot.ipxe?mac=52:54:00:00:00:01&cpu=${cpu}
 """
-    assert expected == actual
+    assert actual == expected
 
 
 def test_a_refusal_says_why_and_lets_go() -> None:
@@ -203,7 +203,7 @@ echo
 prompt --timeout 15000 Press any key for the next boot device ||
 exit
 """
-    assert expected == refuse(reason, BIOS)
+    assert refuse(reason, BIOS) == expected
 
 
 def test_a_refusal_on_uefi_ends_in_failure() -> None:
@@ -254,7 +254,7 @@ def test_missing_files_are_none_for_what_can_be_booted() -> None:
 )
 def test_a_cards_id_is_read_in_all_of_ipxes_spellings(nic: str, expected: str) -> None:
     """Option 175 gives bytes, the busid setting gives hex with a type in front."""
-    assert expected == pci_id(nic)
+    assert pci_id(nic) == expected
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_only_the_cards_that_crawl_are_known_to(nic: str, expected: tuple[bool, 
     """PCnet and the 8255x family do, NE2000 only on UEFI, e1000 and virtio do not."""
     clients = [ScriptClient(firmware=firmware, nic=nic) for firmware in ("bios", "uefi")]
 
-    assert expected == tuple(crawls(client) for client in clients)
+    assert tuple(crawls(client) for client in clients) == expected
 
 
 @given(st.text(max_size=300))

@@ -129,14 +129,14 @@ def test_any_word_for_uefi_means_uefi(firmware: str) -> None:
 )
 def test_loaders_find_their_files_where_they_look(name: bytes, expected: str) -> None:
     """Slashes, case and leading separators do not matter."""
-    assert expected == named(name)
+    assert named(name) == expected
 
 
 def test_a_versions_file_says_which_version_it_is_of() -> None:
     """The answer carries digest, size, image and version for the log and for the check."""
     expected = ContentRef("boot.wim", digest(700), 1000, "Lab PE x64", 7)
 
-    assert expected == ask(rb"\Boot\boot.wim")
+    assert ask(rb"\Boot\boot.wim") == expected
 
 
 def test_the_sites_own_programs_belong_to_no_image() -> None:
@@ -284,7 +284,7 @@ def test_a_name_that_no_loader_would_send_is_an_access_violation(name: bytes) ->
 )
 def test_names_at_the_edge_are_still_names(name: bytes, expected: str) -> None:
     """255 bytes, 16 parts, and words that only look like devices are taken."""
-    assert expected == normalise(name)
+    assert normalise(name) == expected
 
 
 @given(st.binary(max_size=300))

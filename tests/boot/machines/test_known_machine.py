@@ -45,13 +45,13 @@ def test_a_request_shows_a_machine_and_the_card_that_ipxe_names():
     """Its firmware's requests before that name none; they forget none either."""
     machine = told(discovered(), discovered(at=2.0, nic=""))
 
-    assert (MAC, IPXE, 2.0, "bios") == (
+    assert (
         machine.key,
         machine.source,
         machine.seen_at,
         machine.firmware,
-    )
-    assert ["8086:100E"] == [device.label for device in machine.devices]
+    ) == (MAC, IPXE, 2.0, "bios")
+    assert [device.label for device in machine.devices] == ["8086:100E"]
 
 
 def test_a_report_outweighs_requests_and_lists():
@@ -59,13 +59,13 @@ def test_a_report_outweighs_requests_and_lists():
     listed = replace(new_machine(MAC), told=device_list(LIST, ("10ec:8168",)), authority="2023")
     machine = told(discovered(), reported(), reported(at=3.0, devices=""), known=listed)
 
-    assert (REPORT, 2, "x64", "PE", "2023") == (
+    assert (
         machine.source,
         len(machine.devices),
         machine.architecture,
         machine.image,
         machine.authority,
-    )
+    ) == (REPORT, 2, "x64", "PE", "2023")
     assert machine.devices == told(reported(), discovered(at=9.0)).devices
 
 
@@ -81,7 +81,7 @@ def test_a_machine_that_stays_offline_is_known_by_its_console():
     """A report that reaches us by another way counts as well."""
     event = PeOffline(at=1.0, mac=MAC, image="PE", version=1, missing="net:x", devices="8086:100e")
 
-    assert (REPORT, "PE") == (told(event).source, told(event).image)
+    assert (told(event).source, told(event).image) == (REPORT, "PE")
 
 
 def test_a_script_that_looked_at_the_processor_knows_better_than_a_bios():
@@ -89,9 +89,9 @@ def test_a_script_that_looked_at_the_processor_knows_better_than_a_bios():
     script = ScriptServed(at=1.5, mac=MAC, image="PE", version=1, architecture="x64")
     silent = replace(script, architecture="")
 
-    assert "x64" == told(discovered(), script).architecture
-    assert "x64" == told(discovered(), script, discovered(at=2.0), silent).architecture
-    assert "x86" == told(discovered(), reported(architecture="x86"), script).architecture
+    assert told(discovered(), script).architecture == "x64"
+    assert told(discovered(), script, discovered(at=2.0), silent).architecture == "x64"
+    assert told(discovered(), reported(architecture="x86"), script).architecture == "x86"
     assert None is told(script)
     known = told(discovered(), script)
     assert None is machine_after(script, {MAC: known}), "nothing new is nothing to write"

@@ -11,7 +11,7 @@ MAC, IP = "52:54:00:00:00:01", "10.0.0.9"
 @pytest.mark.parametrize(("mac", "ip", "expected"), [(MAC, IP, MAC), ("", IP, IP), (MAC, "", MAC)])
 def test_a_machine_goes_by_its_best_name(mac: str, ip: str, expected: str) -> None:
     """The card's address, or where it is not known the network's."""
-    assert expected == Attempt(number=1, began=0, last=0, mac=mac, ip=ip).machine
+    assert Attempt(number=1, began=0, last=0, mac=mac, ip=ip).machine == expected
 
 
 def test_a_rate_needs_a_time() -> None:

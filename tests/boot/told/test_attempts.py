@@ -526,8 +526,8 @@ def test_a_start_from_a_medium_is_an_attempt_of_its_own():
         discover(1.0), offer(1.1, "x"), reported(9.0), reported(12.0, "iso"), discover(15.0),
     ])  # fmt: skip
 
-    assert ["", "iso", ""] == [newest.way, medium.way, network.way]
-    assert (True, True, False) == (network.ended, medium.ended, newest.ended)
+    assert [newest.way, medium.way, network.way] == ["", "iso", ""]
+    assert (network.ended, medium.ended, newest.ended) == (True, True, False)
     assert "started from iso" in medium.steps[-1].text
 
 
@@ -535,4 +535,4 @@ def test_two_ways_in_a_row_are_two_attempts():
     """A stick after a disc."""
     ways = [each.way for each in fold([reported(1.0, "iso"), reported(2.0, "usb")])]
 
-    assert ["usb", "iso"] == ways
+    assert ways == ["usb", "iso"]

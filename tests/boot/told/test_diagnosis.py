@@ -75,8 +75,8 @@ def test_a_missing_driver_is_named_so_that_it_can_be_searched_for():
                                              missing="PCI\\VEN_8086&DEV_10D3"))  # fmt: skip
     found = diagnose(fold(events)[0], events, LATE)
 
-    assert "PE v1 has no driver for PCI\\VEN_8086&DEV_10D3" == found.cause
-    assert "PCI\\VEN_8086&DEV_10D3" == found.search
+    assert found.cause == "PE v1 has no driver for PCI\\VEN_8086&DEV_10D3"
+    assert found.search == "PCI\\VEN_8086&DEV_10D3"
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_every_rung_but_the_last_has_a_patience_and_a_likely_cause() -> None:
 )
 def test_an_event_is_a_sentence(event: Event, expected: str) -> None:
     """Sizes, rates and reasons are put as people say them."""
-    assert expected == sentence(event)
+    assert sentence(event) == expected
 
 
 def test_no_kind_is_told_by_its_bare_name() -> None:

@@ -26,8 +26,8 @@ def test_a_decision_stands_apart_from_its_reason():
     offer = OfferSent(at=100.5, mac=MAC, file="ipxe.efi", reason="Lab v1 is the default for x64")
     told = lines(ASKED, offer)[1]
 
-    assert ("offered ipxe.efi on port 67", "Lab v1 is the default for x64") == (told.text, told.why)
-    assert (0.5, "answer", Rung.OFFERED) == (told.after, told.look, told.rung)
+    assert (told.text, told.why) == ("offered ipxe.efi on port 67", "Lab v1 is the default for x64")
+    assert (told.after, told.look, told.rung) == (0.5, "answer", Rung.OFFERED)
 
 
 def test_what_is_repeated_word_by_word_is_one_line():
@@ -37,8 +37,8 @@ def test_what_is_repeated_word_by_word_is_one_line():
     ]
     told = lines(ASKED, *ignored)
 
-    assert [1, 4] == [line.times for line in told]
-    assert ("fault", "no default image for x64") == (told[1].look, told[1].why)
+    assert [line.times for line in told] == [1, 4]
+    assert (told[1].look, told[1].why) == ("fault", "no default image for x64")
 
 
 def test_a_probe_for_a_file_that_need_not_be_there_is_no_line():
@@ -46,7 +46,7 @@ def test_a_probe_for_a_file_that_need_not_be_there_is_no_line():
     probe = TransferRefused(at=101.0, mac=MAC, name="boot.ini", reason=f"{OPTIONAL}: not needed")
     missing = TransferRefused(at=102.0, mac=MAC, name="\\Boot\\BCD", reason="no such file")
 
-    assert ["machine", "fault"] == [line.look for line in lines(ASKED, probe, missing)]
+    assert [line.look for line in lines(ASKED, probe, missing)] == ["machine", "fault"]
 
 
 def test_each_file_has_its_rate_and_its_place_in_time():
@@ -60,13 +60,13 @@ def test_each_file_has_its_rate_and_its_place_in_time():
         ]
     )
 
-    assert ["ipxe", "boot.wim", "boot.sdi"] == [fetch.name for fetch in found]
-    assert [140_000, 10_000_000, 0] == [round(fetch.rate) for fetch in found]
-    assert (101.5, 3, "silent") == (found[0].began, found[0].resent, found[2].failed)
+    assert [fetch.name for fetch in found] == ["ipxe", "boot.wim", "boot.sdi"]
+    assert [round(fetch.rate) for fetch in found] == [140_000, 10_000_000, 0]
+    assert (found[0].began, found[0].resent, found[2].failed) == (101.5, 3, "silent")
 
 
 def test_a_rate_means_nothing_for_what_was_tiny():
     """A script of a kilobyte says nothing of a network."""
     (found,) = fetches([ContentServed(at=1.0, mac=MAC, name="x", size=900, seconds=0.1)])
 
-    assert 0.0 == found.rate
+    assert found.rate == 0.0

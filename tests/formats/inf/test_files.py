@@ -69,7 +69,7 @@ def test_copy_files_by_name_and_by_list():
 def test_the_install_section_with_the_closest_decoration(sections, expected):
     """Its architecture, then NT, then none."""
     install = installer(sections).install("i")
-    assert expected == (install.section, install.decorated)
+    assert (install.section, install.decorated) == expected
 
 
 def test_services_and_function_driver():
@@ -84,7 +84,7 @@ def test_services_and_function_driver():
         Service("filter", is_function_driver=False, binary="filter.sys"),
         Service("drv", is_function_driver=True, binary="drv.sys"),
     )
-    assert ("drv", 0x20) == (install.function_driver, install.feature_score)
+    assert (install.function_driver, install.feature_score) == ("drv", 0x20)
 
 
 def test_needs_and_interfaces_lead_on():
@@ -98,11 +98,11 @@ def test_needs_and_interfaces_lead_on():
     reader.install("i")
     payload = reader.payload
     assert {"other.sys", "co.dll", "face.dll"} == {file.name for file in payload.files}
-    assert (["a.inf", "b.inf"], ["more.inf"], True) == (
+    assert (
         list(payload.other_infs),
         list(payload.copied_infs),
         payload.co_installers,
-    )
+    ) == (["a.inf", "b.inf"], ["more.inf"], True)
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,8 @@ def test_the_notice_tells_where_every_sample_is_from():
     """Those that lie here, and those that do not."""
     notice = (SAMPLES / "NOTICE").read_text()
     names = [path.name for path in samples()] + list(elsewhere())
-    assert 53 == len(names)
-    assert [] == [name for name in names if f"    {name}\n" not in notice]
+    assert len(names) == 53
+    assert [name for name in names if f"    {name}\n" not in notice] == []
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-16-le", "latin-1"])
@@ -104,21 +104,21 @@ class TestReadByHand:
             ("PCI\\VEN_8086&CC_0C05",),
         ]
         assert (expected, expected, []) == (ids(inf, "x86"), ids(inf, "amd64"), ids(inf, "arm64"))
-        assert ("Red Hat, Inc.", "2017-04-27", "100.0.0.0", "smbus.cat") == (
+        assert (
             inf.version.provider,
             inf.version.date,
             inf.version.version,
             inf.version.catalog("amd64"),
-        )
+        ) == ("Red Hat, Inc.", "2017-04-27", "100.0.0.0", "smbus.cat")
         assert {"Red Hat Q35 SM Bus driver"} == {model.description for model in inf.models}
         assert {""} == {model.install.function_driver for model in inf.models}
 
     def test_disk(self):
         """wds_diskdev.inf: x64 only, one file in the folder amd64, service disk."""
         inf = read("wds_diskdev.inf")
-        assert [("GENDISK",), ("GENOPTICAL",)] == ids(inf, "amd64")
-        assert [("disk.sys", "\\amd64")] == [
-            (file.name, file.folder) for file in inf.payloads["amd64"].files
+        assert ids(inf, "amd64") == [("GENDISK",), ("GENOPTICAL",)]
+        assert [(file.name, file.folder) for file in inf.payloads["amd64"].files] == [
+            ("disk.sys", "\\amd64")
         ]
         assert {("disk.nt", "disk")} == {
             (model.install.section, model.install.function_driver) for model in inf.models
@@ -128,46 +128,47 @@ class TestReadByHand:
         """wds_netrtwlans.inf: 18 SDIO cards on x64 from build 16299 on."""
         inf = read("wds_netrtwlans.inf")
         found = ids(inf, "amd64")
-        assert (18, ("SD\\VID_024C&PID_8753",), ("SD\\VID_024C&PID_D723",)) == (
+        assert (
             len(found),
             found[0],
             found[-1],
-        )
+        ) == (18, ("SD\\VID_024C&PID_8753",), ("SD\\VID_024C&PID_D723",))
         assert {(16299, 0)} == {(m.minimum_build, m.maximum_build) for m in inf.models}
         payload = inf.payloads["amd64"]
-        assert (["rtwlans.sys"], ["netvwifibus.inf"]) == (
+        assert (
             [file.name for file in payload.files],
             list(payload.other_infs),
-        )
-        assert "netrtwlans.cat" == inf.version.catalog("amd64")
+        ) == (["rtwlans.sys"], ["netvwifibus.inf"])
+        assert inf.version.catalog("amd64") == "netrtwlans.cat"
         assert {"RtlWlans"} == {model.install.function_driver for model in inf.models}
 
     def test_template(self):
         """virtio_vioscsi.inx as it is in the repository is a template, built it has two ids."""
         assert read("virtio_vioscsi.inx").refusal.startswith("not built")
         inf = read("virtio_vioscsi.inx", "amd64")
-        assert ["PCI\\VEN_1AF4&DEV_1004", "PCI\\VEN_1AF4&DEV_1048"] == [
-            model.compatible_ids[0] for model in inf.models
+        assert [model.compatible_ids[0] for model in inf.models] == [
+            "PCI\\VEN_1AF4&DEV_1004",
+            "PCI\\VEN_1AF4&DEV_1048",
         ]
-        assert ("SCSIAdapter", "4d36e97b-e325-11ce-bfc1-08002be10318", "vioscsi") == (
+        assert (
             inf.version.class_name,
             inf.version.class_guid,
             inf.models[0].install.function_driver,
-        )
+        ) == ("SCSIAdapter", "4d36e97b-e325-11ce-bfc1-08002be10318", "vioscsi")
 
     def test_three_spans(self):
         """wds_ndisprot.inx: one section for 7, one for 10, one from build 25341 on."""
         inf = read("wds_ndisprot.inx", "amd64")
-        assert [
+        assert [(m.minimum_build, m.maximum_build, m.install.section) for m in inf.models] == [
             (7600, 10240, "install_7"),
             (10240, 25341, "install_10"),
             (25341, 0, "install"),
-        ] == [(m.minimum_build, m.maximum_build, m.install.section) for m in inf.models]
+        ]
 
     def test_utf_16(self):
         """wds_netvadapterum.inf: UTF-16; the empty section [Msft] supports no x86."""
         inf = read("wds_netvadapterum.inf", "amd64")
-        assert ("utf-16le", [], 4) == (inf.encoding, ids(inf, "x86"), len(ids(inf, "amd64")))
+        assert (inf.encoding, ids(inf, "x86"), len(ids(inf, "amd64"))) == ("utf-16le", [], 4)
 
     def test_co_installer(self):
         """wds_mdmfake.inx copies a co-installer and its driver."""
@@ -192,23 +193,23 @@ def test_an_empty_decorated_section_means_unsupported():
         "[Manufacturer]\nM=S,NTamd64.6.1,NTamd64.10.0\n"
         "[S.NTamd64.6.1]\nD=i,PCI\\VEN_1&DEV_2\n[S.NTamd64.10.0]\n"
     )
-    assert [(7600, 10240)] == [(model.minimum_build, model.maximum_build) for model in found]
+    assert [(model.minimum_build, model.maximum_build) for model in found] == [(7600, 10240)]
 
 
 def test_a_manufacturer_may_be_its_own_section():
     """A line without an equals sign names manufacturer and section at once."""
     (model,) = models("[Manufacturer]\nAcme\n[Acme]\nD=i,pci\\ven_1\n")
-    assert ("Acme", "x86", "PCI\\VEN_1") == (
+    assert (
         model.manufacturer,
         model.architecture,
         model.hardware_id,
-    )
+    ) == ("Acme", "x86", "PCI\\VEN_1")
 
 
 def test_a_device_may_have_compatible_ids_only():
     """The hardware id may be empty."""
     (model,) = models("[Manufacturer]\nM=S,NTamd64\n[S.NTamd64]\nD=i,,PCI\\CC_0106,PCI\\CC_0104\n")
-    assert ("", ("PCI\\CC_0106", "PCI\\CC_0104")) == (model.hardware_id, model.compatible_ids)
+    assert (model.hardware_id, model.compatible_ids) == ("", ("PCI\\CC_0106", "PCI\\CC_0104"))
 
 
 @pytest.mark.parametrize(
@@ -225,7 +226,7 @@ def test_a_device_may_have_compatible_ids_only():
 def test_refusals(text, reason):
     """What Windows PE can do nothing with is read, and refused with a reason."""
     inf = parse((HEAD + text).encode())
-    assert (True, ()) == (inf.refusal.startswith(reason), inf.models)
+    assert (inf.refusal.startswith(reason), inf.models) == (True, ())
 
 
 def test_findings():
@@ -234,13 +235,13 @@ def test_findings():
         b'lost\n[Version]\nSignature="$Windows NT$"\nDriverVer=31/12/2020,1.0\n'
         b"[Manufacturer]\n%M%=S,NTamd64,NTfoo,NTarm64\n[S.NTamd64]\n%D%=i,PCI\\VEN_1\n"
     )
-    assert (
+    assert inf.findings == (
         "1 lines before the first section are ignored.",
         "DriverVer has an invalid date (month first): '31/12/2020'.",
         "Unknown Windows target: 'NTfoo'.",
         "The models section [S.NTarm64] is missing.",
         "Undefined string tokens: %M%, %D%.",
-    ) == inf.findings
+    )
 
 
 WORDS = st.sampled_from(

@@ -108,10 +108,10 @@ def test_zero_bytes_are_blanks():
 def test_lost_lines_are_told():
     """Text before the first section and a section without its bracket are findings."""
     sections = cut(b"lost\nlost too\n[a]\nx=1\n[b\ny=2\n")
-    assert (
+    assert sections.findings == (
         "3 lines before the first section are ignored.",
         "1 section names have no closing bracket.",
-    ) == sections.findings
+    )
 
 
 def test_every_translation_is_in_the_code_page_of_its_language():
@@ -130,7 +130,7 @@ def test_every_translation_is_in_the_code_page_of_its_language():
         for name, (word, page) in words.items()
     )
     sections = cut(data)
-    assert "ansi" == sections.encoding
+    assert sections.encoding == "ansi"
     for name, (word, _) in words.items():
         assert [Entry("word", (word,))] == sections.entries(name)
 

@@ -40,7 +40,7 @@ def test_undefined_tokens_are_collected():
     """Unknown tokens are reported, folder numbers are none."""
     words = strings("[Strings]\n")
     words.expand("%one% %12% %two% %one%")
-    assert ["%one%", "%two%"] == list(words.undefined)
+    assert list(words.undefined) == ["%one%", "%two%"]
 
 
 def test_neutral_words_come_first_then_english():
@@ -49,12 +49,12 @@ def test_neutral_words_come_first_then_english():
         "[Strings.0407]\na=Gerät\nb=Netz\nc=nur deutsch\n[Strings.0409]\na=device\nb=net\n"
         "[Strings]\na=Device\n"
     )
-    assert ("Device", "net", "nur deutsch") == (
+    assert (
         words.expand("%a%"),
         words.expand("%b%"),
         words.expand("%c%"),
-    )
-    assert (0x407, 0x409) == words.languages
+    ) == ("Device", "net", "nur deutsch")
+    assert words.languages == (0x407, 0x409)
 
 
 def test_a_token_that_stands_for_itself_ends():

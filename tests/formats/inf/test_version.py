@@ -38,8 +38,8 @@ def test_catalogs_by_architecture():
         '[Version]\nSignature="$Windows NT$"\nCatalogFile=all.cat\nCatalogFile.nt=nt.cat\n'
         "CatalogFile.NTamd64=x64.cat\nDriverVer=1/1/2020,1.0"
     )
-    assert ("x64.cat", "nt.cat") == (found.catalog("amd64"), found.catalog("x86"))
-    assert () == found.findings
+    assert (found.catalog("amd64"), found.catalog("x86")) == ("x64.cat", "nt.cat")
+    assert found.findings == ()
 
 
 @pytest.mark.parametrize("signature", ["$Windows NT$", "$CHICAGO$", '"$WINDOWS nt$"'])
@@ -61,4 +61,4 @@ def test_what_is_no_inf(text):
 def test_a_bad_class_guid_is_a_finding():
     """It is told, and not used."""
     found = version('[Version]\nSignature="$Windows NT$"\nClassGuid=net\nDriverVer=1/1/2020,1')
-    assert ("", ("ClassGuid is not a GUID: 'net'.",)) == (found.class_guid, found.findings)
+    assert (found.class_guid, found.findings) == ("", ("ClassGuid is not a GUID: 'net'.",))

@@ -179,8 +179,8 @@ def test_the_blob_table_is_read():
     """Each line holds a place, a part, a count and a hash."""
     found = parse_blob_table(blob(300, 10) + blob(310, 20), FILE_SIZE)
 
-    assert [(300, 10), (310, 20)] == [(one.resource.offset, one.resource.stored) for one in found]
-    assert (1, 2, b"h" * 20) == (found[0].part, found[0].references, found[0].sha1)
+    assert [(one.resource.offset, one.resource.stored) for one in found] == [(300, 10), (310, 20)]
+    assert (found[0].part, found[0].references, found[0].sha1) == (1, 2, b"h" * 20)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_an_enabled_driver_enters():
     """The image holds what was added, in the order in which it was added."""
     image = with_driver(with_driver(IMAGE, NETKVM), VIOSTOR)
 
-    assert (NETKVM, VIOSTOR) == image.drivers
+    assert image.drivers == (NETKVM, VIOSTOR)
     assert image.holds(NETKVM)
     assert not IMAGE.holds(NETKVM)
 
@@ -172,4 +172,4 @@ def test_names_that_cannot_be_shown_are_refused(change: dict[str, str]):
 )
 def test_a_slug_can_stand_in_an_address(name: str, expected: str):
     """Lower case letters, digits and dashes are left."""
-    assert expected == slug(name)
+    assert slug(name) == expected

@@ -26,7 +26,7 @@ FACTS = ImageFacts(
 
 def test_facts_survive_storage_as_json():
     """from_json gives back what to_json wrote, through real JSON text."""
-    assert FACTS == ImageFacts.from_json(json.loads(json.dumps(FACTS.to_json())))
+    assert ImageFacts.from_json(json.loads(json.dumps(FACTS.to_json()))) == FACTS
 
 
 def test_questions_are_answered():

@@ -32,7 +32,7 @@ def test_loaders_are_known_by_their_signatures(boot_files, found):
 
 def test_names_alone_tell_where_nobody_noted_signatures():
     """Versions that older builds left."""
-    assert BOTH == unsigned(["boot.wim", LOADER, LOADER_EX])
+    assert unsigned(["boot.wim", LOADER, LOADER_EX]) == BOTH
 
 
 @pytest.mark.parametrize(
@@ -55,11 +55,11 @@ def test_a_word_of_machine_or_image_is_kept_or_nothing_is_given():
     """Another loader would be refused by Secure Boot; the site's default is not so strict."""
     only = {"2011": LOADER}
 
-    assert ("", "", LOADER) == (
+    assert (
         choose(only, machine="2023"),
         choose(only, image="2023"),
         choose(only, site="2023"),
-    )
-    assert LOADER_EX == choose({"2023": LOADER_EX})
-    assert "" == choose({})
+    ) == ("", "", LOADER)
+    assert choose({"2023": LOADER_EX}) == LOADER_EX
+    assert choose({}) == ""
     assert "contains no UEFI boot loader signed by Windows UEFI CA 2023" in lacking("X v1", "2023")

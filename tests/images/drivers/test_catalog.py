@@ -51,7 +51,7 @@ def test_a_driver_in_use_is_not_deleted():
 )
 def test_signatures(options, expected):
     """A catalog file, or signed programs, or nothing."""
-    assert expected == signature(make(**options))
+    assert signature(make(**options)) == expected
 
 
 IDS = ("PCI\\VEN_8086&DEV_0001", "PCI\\VEN_8086&DEV_0002")
@@ -74,7 +74,7 @@ class TestSuperseded:
     def test_not_when_ids_would_be_lost(self):
         """A newer version that dropped a device does not replace the older one."""
         dropped = make(ids=IDS[:1], driver_ver="01/01/2021,2.0.0.0")
-        assert {} == superseded([self.old, dropped])
+        assert superseded([self.old, dropped]) == {}
         assert {self.old.digest: self.newer.digest} == superseded([self.old, dropped, self.newer])
 
     def test_not_by_another_maker_or_package(self):
@@ -83,7 +83,7 @@ class TestSuperseded:
             make(ids=IDS, vendor="Other", driver_ver="01/01/2022,9.0.0.0"),
             make("other", ids=IDS, driver_ver="01/01/2022,9.0.0.0"),
         ]
-        assert {} == superseded([self.old, *others])
+        assert superseded([self.old, *others]) == {}
 
     def test_not_when_an_architecture_would_be_lost(self):
         """x86 devices need a package for x86."""

@@ -51,10 +51,10 @@ def test_compatible_ids():
 def test_what_is_not_known_is_left_out():
     """Without subsystem, revision and class only the chip and its vendor remain."""
     device = Device("8086", "100E")
-    assert ((), ("PCI\\VEN_8086&DEV_100E", "PCI\\VEN_8086")) == (
+    assert (
         device.hardware_ids(WINDOWS_10),
         device.compatible_ids(),
-    )
+    ) == ((), ("PCI\\VEN_8086&DEV_100E", "PCI\\VEN_8086"))
 
 
 def test_the_usual_interface_fills_a_short_class():
@@ -95,7 +95,7 @@ LSPCI = """\
 def test_lspci_with_names_and_numbers():
     """Subsystems are turned round, as Windows writes them; revision 0 is not printed."""
     parsed = parse_devices(LSPCI)
-    assert () == parsed.unread
+    assert parsed.unread == ()
     assert parsed.devices == (
         Device("8086", "1237", "", "02", "0600", "Intel Corporation 440FX - 82441FX PMC [Natoma]"),
         Device("8086", "7010", "", "00", "0101", "Intel Corporation 82371SB PIIX3 IDE [Triton]"),
@@ -128,7 +128,7 @@ Volume      STORAGE\\Volume\\{1234}
 def test_pnp_device_ids():
     """A table from Windows: the class word is heard, other buses are passed over."""
     parsed = parse_devices(PNP)
-    assert () == parsed.unread
+    assert parsed.unread == ()
     assert parsed.devices == (
         Device("8086", "15BE", "224F17AA", "30", said_kind=NET),
         Device("144D", "A808", "A801144D", "00", said_kind=DISK),
@@ -163,7 +163,7 @@ def test_a_boot_image_s_report():
         Device("8086", "100E", said_kind=NET),
         Device("1AF4", "1001", said_kind=DISK),
     )
-    assert () == from_report("")
+    assert from_report("") == ()
     assert parse_devices("8086:100e, 8086:10d3").devices == (
         Device("8086", "100E"),
         Device("8086", "10D3"),
@@ -209,7 +209,7 @@ def test_a_list_that_is_too_long_is_refused():
 
 def test_the_same_device_twice_is_one():
     """Two cards of one kind need one driver."""
-    assert 1 == len(parse_devices("8086:100e\n8086:100e\n").devices)
+    assert len(parse_devices("8086:100e\n8086:100e\n").devices) == 1
 
 
 @given(st.text(max_size=300))

@@ -53,14 +53,14 @@ def test_every_id_is_named_once_in_the_order_of_the_inf():
         Model(Architecture.X86, "second", ("B", "D"), ("C", "E")),
     )
 
-    assert ("A", "B", "C", "D", "E") == driver(models=models).hardware_ids
+    assert driver(models=models).hardware_ids == ("A", "B", "C", "D", "E")
 
 
 def test_a_package_is_as_large_as_its_files():
     """Size is the sum of all files, none for a package without any."""
     files = (DriverFile("a.sys", "sha256:1", 70), DriverFile("a.inf", "sha256:2", 7))
 
-    assert (77, 0) == (driver(files=files).size, driver().size)
+    assert (driver(files=files).size, driver().size) == (77, 0)
 
 
 def test_a_package_comes_in_disabled():

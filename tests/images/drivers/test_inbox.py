@@ -25,8 +25,8 @@ def test_an_inf_with_its_program_drives_its_devices():
     found = read(inf_text())
     (driver,) = inside((found,), Architecture.X64)
 
-    assert ((NIC,), DriverKind.NETWORK) == (found.hardware_ids, driver.kind)
-    assert "inbox:acme.inf" == driver.digest
+    assert (found.hardware_ids, driver.kind) == ((NIC,), DriverKind.NETWORK)
+    assert driver.digest == "inbox:acme.inf"
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_what_drives_nothing_there_is_not_counted(text, more):
 
 def test_a_newer_image_counts_what_an_older_one_does_not():
     """An INF may speak to some Windows builds only."""
-    assert (NIC,) == read(inf_text(targets=("NTamd64.10.0...26100",)), build=26100).hardware_ids
-    assert (NIC,) == read(inf_text(targets=("NTamd64.10.0...26100",)), build=0).hardware_ids
+    assert read(inf_text(targets=("NTamd64.10.0...26100",)), build=26100).hardware_ids == (NIC,)
+    assert read(inf_text(targets=("NTamd64.10.0...26100",)), build=0).hardware_ids == (NIC,)
 
 
 def test_a_machine_is_covered_by_what_the_image_brings_along():
@@ -58,4 +58,4 @@ def test_a_machine_is_covered_by_what_the_image_brings_along():
     machine = Machine("pc", (Device("8086", "10D3"), Device("8086", "2922", class_code="010601")))
     (found,) = ImageDrivers((), DriverIndex(own), Architecture.X64).cover([machine]).machines
 
-    assert (Status.COVERED, Status.COVERED, ()) == (found.network, found.storage, found.lacking)
+    assert (found.network, found.storage, found.lacking) == (Status.COVERED, Status.COVERED, ())

@@ -74,9 +74,9 @@ def test_two_that_may_not_be_together_clash_in_either_order():
     """And only where a Windows PE of one architecture could get both."""
     for drivers in ((OLD, NEW), (NEW, OLD)):
         (clash,) = clashes([APART], drivers)
-        assert ((OLD,), (NEW,)) == (clash.first, clash.second)
-    assert () == clashes([APART], [OLD])
-    assert () == clashes([APART], [OLD, driver("new.inf", architectures="x86")])
+        assert (clash.first, clash.second) == ((OLD,), (NEW,))
+    assert clashes([APART], [OLD]) == ()
+    assert clashes([APART], [OLD, driver("new.inf", architectures="x86")]) == ()
 
 
 def test_a_pair_may_be_about_versions_of_one_package():
@@ -91,8 +91,8 @@ def test_a_pair_may_be_about_versions_of_one_package():
 
 def test_an_order_is_no_trouble_while_it_is_kept():
     """What comes later is loaded later."""
-    assert () == clashes([ORDER], [OLD, NEW])
-    assert 1 == len(clashes([ORDER], [NEW, OLD]))
+    assert clashes([ORDER], [OLD, NEW]) == ()
+    assert len(clashes([ORDER], [NEW, OLD])) == 1
 
 
 def test_drivers_are_put_in_order_and_else_left_alone():
@@ -101,24 +101,24 @@ def test_drivers_are_put_in_order_and_else_left_alone():
 
     assert (other, OLD, NEW, last) == arranged([ORDER], [other, NEW, OLD, last])
     assert (other, OLD, NEW, last) == arranged([ORDER], [other, OLD, NEW, last])
-    assert (NEW, OLD) == arranged([APART], [NEW, OLD])
+    assert arranged([APART], [NEW, OLD]) == (NEW, OLD)
 
 
 def test_orders_that_contradict_each_other_come_to_an_end():
     """The pair that was noted last has the last word."""
     back = pair(Side("new.inf"), Side("old.inf"), Trouble.ORDER)
 
-    assert (NEW, OLD) == arranged([ORDER, back], [OLD, NEW])
+    assert arranged([ORDER, back], [OLD, NEW]) == (NEW, OLD)
 
 
 def test_parts_of_one_release_go_together():
     """The first two numbers count; a partner of the right release excuses others beside it."""
     card, bus = driver("card.inf", "7.2.1.0"), driver("busa.inf", "7.2.9.9")
 
-    assert () == clashes([RELEASE], [card, bus])
+    assert clashes([RELEASE], [card, bus]) == ()
     (clash,) = clashes([RELEASE], [card, driver("busa.inf", "7.4.0.0")])
-    assert "7.4.0.0" == clash.first[0].version
-    assert () == clashes([RELEASE], [driver("card.inf", "6.0.0.0"), card, bus])
+    assert clash.first[0].version == "7.4.0.0"
+    assert clashes([RELEASE], [driver("card.inf", "6.0.0.0"), card, bus]) == ()
 
 
 def test_a_driver_knows_whom_to_look_for():
@@ -188,8 +188,8 @@ def test_a_pair_is_one_sentence():
     one = Side("old.inf", "Acme", "oldsvc", "1.0", "2.0")
 
     assert (
-        "Load old.inf with service oldsvc of Acme from 1.0 before 2.0 before new.inf."
-        == pair(one, Side("new.inf"), Trouble.ORDER).rule
+        pair(one, Side("new.inf"), Trouble.ORDER).rule
+        == "Load old.inf with service oldsvc of Acme from 1.0 before 2.0 before new.inf."
     )
     assert "service svc" in pair(Side(service="svc"), Side("new.inf")).rule
     assert "Must have the same first two version numbers:" in RELEASE.rule

@@ -179,10 +179,10 @@ def test_duels(name):
 def test_windows_10_ranks_the_chip_behind_a_compatible_board():
     """The move of ids in Windows 10 changes who wins."""
     pair = (driver("chip", model(CHIP)), driver("board", model("X", BOARD)))
-    assert ("chip", "board") == (
+    assert (
         best(CARD, pair, X64, build=WINDOWS_7).driver.name,
         best(CARD, pair, X64, build=WINDOWS_10).driver.name,
-    )
+    ) == ("chip", "board")
 
 
 def test_nothing_fits():
@@ -200,7 +200,7 @@ def test_all_that_fit_in_order():
         driver("foreign", model("PCI\\VEN_10EC")),
     ]
     found = DriverIndex(drivers).matches(CARD, X64, build=WINDOWS_10)
-    assert ["board", "chip", "class"] == [match.driver.name for match in found]
+    assert [match.driver.name for match in found] == ["board", "chip", "class"]
 
 
 def test_index_and_rank_agree():
@@ -258,22 +258,25 @@ class TestConflicts:
 
     def test_two_makers(self):
         """Both claim the chip."""
-        assert [(CHIP, ["a", "b"])] == self.names(
-            driver("a", model(CHIP), model(BOARD)), driver("b", model(CHIP))
-        )
+        assert self.names(driver("a", model(CHIP), model(BOARD)), driver("b", model(CHIP))) == [
+            (CHIP, ["a", "b"])
+        ]
 
     def test_two_versions_of_one_package(self):
         """The newer one is meant, which is no conflict."""
         one = driver("a", model(CHIP))
-        assert [] == self.names(one, replace(one, digest="sha256:newer", version="2.0"))
+        assert self.names(one, replace(one, digest="sha256:newer", version="2.0")) == []
 
     def test_other_architecture_other_builds_other_list(self):
         """Only the same architecture and build, and only hardware ids."""
-        assert [] == self.names(
-            driver("a", model(CHIP, maximum_build=10240)),
-            driver("b", model(CHIP, minimum_build=10240)),
-            driver("c", model(CHIP, architecture=Architecture.X86)),
-            driver("d", model("X", CHIP)),
+        assert (
+            self.names(
+                driver("a", model(CHIP, maximum_build=10240)),
+                driver("b", model(CHIP, minimum_build=10240)),
+                driver("c", model(CHIP, architecture=Architecture.X86)),
+                driver("d", model("X", CHIP)),
+            )
+            == []
         )
 
     def test_services_of_one_name(self):
@@ -283,4 +286,4 @@ class TestConflicts:
         three = driver("c", model("Y", service="other"))
         (clash,) = service_clashes([one, two, three])
         assert ("e1d", [one, two]) == (clash.hardware_id, list(clash.drivers))
-        assert () == service_clashes([one, replace(one, digest="sha256:new")])
+        assert service_clashes([one, replace(one, digest="sha256:new")]) == ()

@@ -52,13 +52,13 @@ def test_a_whole_package_is_a_driver_without_findings():
             "acme",
         ),
     ) == driver.models
-    assert (["acme.cat", "acme.inf", "acme.sys"], "acme.cat", (), (), False) == (
+    assert (
         [file.path for file in driver.files],
         driver.catalog_file,
         driver.findings,
         driver.missing,
         driver.enabled,
-    )
+    ) == (["acme.cat", "acme.inf", "acme.sys"], "acme.cat", (), (), False)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_whole_package_is_a_driver_without_findings():
 )
 def test_kind(kind, expected):
     """The class tells what the driver is for."""
-    assert expected == make(package_files(kind=kind)).kind
+    assert make(package_files(kind=kind)).kind == expected
 
 
 def test_missing_program():
@@ -75,10 +75,10 @@ def test_missing_program():
     files = package_files()
     del files["acme.sys"]
     driver = make(files)
-    assert (("acme.sys",), ("Missing files that the INF copies for x64: acme.sys.",)) == (
+    assert (
         driver.missing,
         driver.findings,
-    )
+    ) == (("acme.sys",), ("Missing files that the INF copies for x64: acme.sys.",))
 
 
 def test_an_architecture_whose_files_are_missing_is_left_out():
@@ -128,31 +128,31 @@ def test_a_program_for_another_processor(machine, finding):
 def test_a_program_that_is_none():
     """A .sys file without a program header is told too."""
     driver = make(package_files() | {"acme.sys": b"text"})
-    assert ("acme.sys is no program, but the INF uses it for x64.",) == driver.findings
+    assert driver.findings == ("acme.sys is no program, but the INF uses it for x64.",)
 
 
 def test_no_catalog_file():
     """Missing, or not even named."""
     driver = make(package_files(with_catalog=False))
-    assert ("The catalog file acme.cat is missing. Windows treats it as unsigned.",) == (
-        driver.findings
+    assert (driver.findings) == (
+        "The catalog file acme.cat is missing. Windows treats it as unsigned.",
     )
     files = package_files()
     files["acme.inf"] = files["acme.inf"].replace(b"CatalogFile", b";")
     driver = make(files)
-    assert (
+    assert (driver.catalog_file, driver.findings, [file.path for file in driver.files]) == (
         "",
         ("The INF lists no catalog file. Windows treats the driver as unsigned.",),
         ["acme.inf", "acme.sys"],
-    ) == (driver.catalog_file, driver.findings, [file.path for file in driver.files])
+    )
 
 
 def test_signature_of_its_own():
     """A package whose programs are signed themselves says so."""
-    assert (True, False) == (
+    assert (
         make(package_files(signed=True)).self_signed,
         make(package_files()).self_signed,
-    )
+    ) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_a_file_may_lie_in_the_root_instead_of_its_folder():
     """Windows looks in both places."""
     files = package_files()
     files["acme.inf"] = files["acme.inf"].replace(b"acme.sys = 1", b"acme.sys = 1,amd64")
-    assert ((), "acme.sys") == (make(files).findings, make(files).files[-1].path)
+    assert (make(files).findings, make(files).files[-1].path) == ((), "acme.sys")
 
 
 def test_names_know_no_case():
@@ -226,7 +226,7 @@ def test_a_compressed_program_is_found():
     """acme.sy_ stands for acme.sys, as on old disks."""
     files = package_files()
     files["acme.sy_"] = b"SZDD" + files.pop("acme.sys")
-    assert ((), ()) == (make(files).findings, make(files).missing)
+    assert (make(files).findings, make(files).missing) == ((), ())
 
 
 def test_a_cabinet_is_taken_along_unopened():
@@ -235,7 +235,7 @@ def test_a_cabinet_is_taken_along_unopened():
     files["acme.inf"] = files["acme.inf"].replace(b'1 = "Disk"', b'1 = "Disk",drv.cab')
     del files["acme.sys"]
     driver = make(files | {"drv.cab": b"MSCF"})
-    assert ("acme.sys should be inside drv.cab, which could not be opened.",) == driver.findings
+    assert driver.findings == ("acme.sys should be inside drv.cab, which could not be opened.",)
     assert "drv.cab" in {file.path for file in driver.files}
 
 
@@ -249,13 +249,13 @@ def test_other_findings():
     )
     text += "[Install.NT.CoInstallers]\nAddReg = x\n"
     driver = make(files | {"acme.inf": text.encode()})
-    assert (
+    assert driver.findings == (
         "more.inf, which the INF includes, is missing.",
         "The INF has no ClassGuid, taken from the class name Net.",
         "It needs netrndis.inf from Windows, which the boot image must contain.",
         "It uses co-installers, which Windows PE does not run.",
         "It is made to be included in Windows (LayoutFile), not installed as a package.",
-    ) == driver.findings
+    )
     assert driver.kind == DriverKind.NETWORK
 
 
@@ -263,7 +263,7 @@ def test_a_network_driver_that_starts_nothing():
     """Without a service there is no program of its own."""
     text = inf_text().replace("AddService", ";")
     findings = make(package_files() | {"acme.inf": text.encode()}).findings
-    assert ("It installs no service. Windows must already include the driver binary.",) == findings
+    assert findings == ("It installs no service. Windows must already include the driver binary.",)
 
 
 def test_refused():
@@ -286,8 +286,9 @@ def test_the_digest_names_the_content():
 def test_devices_end_where_the_inf_ends_them():
     """The builds of a model come from the decorations."""
     files = package_files(targets=("NTamd64.6.1", "NTamd64.10.0"))
-    assert [(7600, 10240), (10240, 0)] == [
-        (model.minimum_build, model.maximum_build) for model in make(files).models
+    assert [(model.minimum_build, model.maximum_build) for model in make(files).models] == [
+        (7600, 10240),
+        (10240, 0),
     ]
 
 
@@ -299,12 +300,12 @@ def test_lines_that_differ_only_in_the_hardware_id_are_one_model():
         b"[Install.NT]", b"Other = Install,PCI\\VEN_5\n%Vendor% = Install,PCI\\VEN_6\n[Install.NT]"
     )
     assert [
+        (model.hardware_ids, model.compatible_ids, model.description)
+        for model in make(files).models
+    ] == [
         (("PCI\\VEN_1", "PCI\\VEN_2", "PCI\\VEN_6"), (), "Acme, Ltd."),
         (("PCI\\VEN_3", "PCI\\VEN_4"), ("PCI\\CC_0200",), "Acme, Ltd."),
         (("PCI\\VEN_5",), (), "Other"),
-    ] == [
-        (model.hardware_ids, model.compatible_ids, model.description)
-        for model in make(files).models
     ]
 
 
@@ -322,10 +323,10 @@ def test_what_the_catalog_file_does_not_list():
         return make_driver(inf, "acme.inf", planned, entries, names)
 
     doubt = "acme.sys does not match the catalog file acme.cat."
-    assert ((), True) == (
+    assert (
         made("acme.inf", "acme.sys").findings,
         made("acme.inf", "acme.sys").catalog_checked,
-    )
+    ) == ((), True)
     assert ((doubt,), False) == (made("acme.inf").findings, made("acme.inf").catalog_checked)
     unread = make_driver(inf, "acme.inf", planned, entries)
-    assert ((), False) == (unread.findings, unread.catalog_checked)
+    assert (unread.findings, unread.catalog_checked) == ((), False)

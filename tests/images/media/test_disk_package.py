@@ -82,7 +82,7 @@ def test_names_lose_what_shells_would_act_upon():
 
 def test_each_system_starts_what_its_loaders_can():
     """The Lab PE from Linux machines, Windows PE from Windows machines."""
-    assert (System.LINUX,) == systems_for(version())
-    assert (System.WINDOWS,) == systems_for(windows())
+    assert systems_for(version()) == (System.LINUX,)
+    assert systems_for(windows()) == (System.WINDOWS,)
     with pytest.raises(InvalidInput, match="windows machine"):
         check_system(version(), System.WINDOWS)

@@ -47,7 +47,7 @@ def test_grub_reads_every_text(text, tmp_path):
     path.write_text(text)
     done = subprocess.run(["grub-script-check", path], capture_output=True, text=True)
 
-    assert (0, "") == (done.returncode, done.stdout + done.stderr)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 def test_every_byte_is_compared_before_the_kernel_is_loaded():
@@ -57,7 +57,7 @@ def test_every_byte_is_compared_before_the_kernel_is_loaded():
 
     assert f"linux /netboot/x64/vmlinuz {ARGUMENTS}" == lines[compare + 1]
     assert lines[compare + 2].startswith("initrd /netboot/x64/initrd.gz /netboot/x64/wim.head /")
-    assert "else" == lines[compare + 3]
+    assert lines[compare + 3] == "else"
     assert "exit" in lines[compare + 4 : lines.index("fi", compare)]
 
 
@@ -91,7 +91,7 @@ def test_the_head_and_a_wim_are_an_archive_that_the_kernel_unpacks(tmp_path):
                    capture_output=True)  # fmt: skip
 
     assert wim == (tmp_path / "boot.wim").read_bytes()
-    assert 0 == len(wim_head(len(wim))) % 4
+    assert len(wim_head(len(wim))) % 4 == 0
 
 
 def test_sums_are_those_of_sha256sum():

@@ -38,20 +38,20 @@ def test_the_lab_pe_lies_once_on_a_medium_with_a_loader_for_each_firmware(kind):
     assert made.wims["sources/boot.wim"] == version(X64).file("boot.wim").digest
     assert {"x86_64-efi", "i386-efi"} == set(made.grub_efi.values())
     assert {"netboot/grub.cfg", "netboot/x64/wim.head", "netboot/x86/vmlinuz"} <= paths(made.files)
-    assert () == made.firmware_files
+    assert made.firmware_files == ()
     assert BiosStart.GRUB is made.bios
 
 
 def test_a_medium_for_32_bits_alone_has_no_loader_that_could_not_start_it():
     """UEFI of 64 bits would find a loader and then no kernel for it."""
-    assert ["i386-efi"] == list(plan("iso", lab(X86)).grub_efi.values())
+    assert list(plan("iso", lab(X86)).grub_efi.values()) == ["i386-efi"]
     assert {"x86_64-efi", "i386-efi"} == set(plan("iso", lab(X64)).grub_efi.values())
 
 
 def test_every_file_has_a_digest_or_bytes():
     """An empty file would be a lie about what the version holds."""
     for made in (plan("iso", lab(X64)), plan("usb", Carried(version=windows(), parts=BIOS_PARTS))):
-        assert [] == [file.path for file in made.all_files if not file.digest and not file.data]
+        assert [file.path for file in made.all_files if not file.digest and not file.data] == []
 
 
 def test_windows_boot_manager_finds_everything_where_it_was_started_from():
@@ -63,7 +63,7 @@ def test_windows_boot_manager_finds_everything_where_it_was_started_from():
     assert uefi <= paths(made.firmware_files)
     assert bios <= paths(made.files)
     assert BiosStart.ETFSBOOT is made.bios
-    assert {} == made.grub_efi
+    assert made.grub_efi == {}
 
 
 def test_without_microsofts_bios_files_an_iso_starts_uefi_only():
@@ -100,7 +100,7 @@ def test_a_date_of_expiry_stands_where_windows_shows_it():
     made = plan_medium(order, [Carried(version=windows(), parts=BIOS_PARTS)])
     stores = [file.data for file in made.files if file.path.endswith("BCD")]
 
-    assert 2 == len(stores)
+    assert len(stores) == 2
     for store in stores:
         assert "PE x64 v7 (use until 2027-03-31)".encode("utf-16-le") in store
     plain = media_bcd([Carried(version=windows())], is_uefi=True)

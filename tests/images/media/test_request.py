@@ -81,8 +81,8 @@ def test_the_chain_says_who_starts_the_medium():
     """Our loader for the Lab PE, Microsoft's for Windows PE, one or two processors."""
     order = MediaOrder(kind=MediaKind.USB)
 
-    assert "linux" == check_order(order, [version(), version(X86)])
-    assert "native" == check_order(order, [windows()])
+    assert check_order(order, [version(), version(X86)]) == "linux"
+    assert check_order(order, [windows()]) == "native"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_password_is_hashed_as_grub_compares_it():
     _, kind, digest, rounds, salt, made = hash_password("open sesame", b"\x0f" * 8).split(".")
     expected = hashlib.pbkdf2_hmac("sha512", b"open sesame", b"\x0f" * 8, int(rounds))
 
-    assert ("pbkdf2", "sha512", "0F" * 8) == (kind, digest, salt)
+    assert (kind, digest, salt) == ("pbkdf2", "sha512", "0F" * 8)
     assert expected.hex().upper() == made
 
 
@@ -120,7 +120,7 @@ def test_another_wish_or_another_file_makes_another_medium():
         identity(MediaOrder(kind=MediaKind.ISO, expires="2027-01-01"), [version()]),
     }
 
-    assert 4 == len(found)
+    assert len(found) == 4
     assert identity(plain, [version()]) == identity(plain, [version()])
 
 
@@ -135,7 +135,7 @@ def test_downloads_are_called_by_image_version_and_kind():
     """So that a folder of them can be read."""
     disk = MediaOrder(kind=MediaKind.DISK, format=DiskFormat.VHDX)
 
-    assert "pe-v7.iso" == file_name(MediaOrder(kind=MediaKind.ISO), "pe", 7)
-    assert "pe-v7-usb.img" == file_name(MediaOrder(kind=MediaKind.USB), "pe", 7)
-    assert "pe-v7-disk.vhdx" == file_name(disk, "pe", 7)
-    assert "pe-v7-disk.img" == file_name(MediaOrder(kind=MediaKind.DISK), "pe", 7)
+    assert file_name(MediaOrder(kind=MediaKind.ISO), "pe", 7) == "pe-v7.iso"
+    assert file_name(MediaOrder(kind=MediaKind.USB), "pe", 7) == "pe-v7-usb.img"
+    assert file_name(disk, "pe", 7) == "pe-v7-disk.vhdx"
+    assert file_name(MediaOrder(kind=MediaKind.DISK), "pe", 7) == "pe-v7-disk.img"

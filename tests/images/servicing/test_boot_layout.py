@@ -22,7 +22,7 @@ from netboot.images.servicing.boot_layout import chains, client_name, is_collect
 )
 def test_boot_files_have_the_names_that_clients_use(path: str, expected: str):
     """Case does not matter; other files have no name."""
-    assert expected == client_name(path)
+    assert client_name(path) == expected
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_boot_files_have_the_names_that_clients_use(path: str, expected: str):
 )
 def test_files_decide_the_ways_to_boot(names: tuple[str, ...], expected: tuple[str, ...]):
     """Best first; Microsoft's loaders need boot.sdi."""
-    assert expected == chains(names)
+    assert chains(names) == expected
 
 
 def test_what_is_missing_is_named_with_its_source():

@@ -111,7 +111,7 @@ def test_an_empty_recipe_leaves_the_start_up_alone():
 def test_everything_added_bears_the_sources_time():
     """The time is the source's own, so that builds are a function of source and recipe."""
     assert plan(FACTS, image_of(), 1).at == 1_700_000_000
-    assert EPOCH == plan(replace(FACTS, modified_at=0), image_of(), 1).at
+    assert plan(replace(FACTS, modified_at=0), image_of(), 1).at == EPOCH
 
 
 def test_plans_are_equal_for_equal_input():
@@ -158,11 +158,11 @@ def test_properties_become_steps():
     assert "call X:\\Tools\\ask.exe\r\n" in scripts["nb-start.cmd"]
     assert "nb-report.cmd" in scripts["nb-start.cmd"]
     assert "http://192.0.2.1:8081/report/t" in scripts["nb-report.cmd"]
-    assert (1380, 8, 5) == (
+    assert (
         made.settings.block_size,
         made.settings.window_size,
         made.settings.menu_seconds,
-    )
+    ) == (1380, 8, 5)
 
 
 def test_drivers_of_an_earlier_build_are_taken_out_first():

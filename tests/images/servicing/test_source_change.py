@@ -69,7 +69,7 @@ def test_boot_files_are_compared():
     report = compare_sources(IMAGE, old=OLD, new=NEW)
 
     expected = FileChanges(("boot.stl",), ("abortpxe.com",), ("bootmgfw.efi",), 1, 1, 1)
-    assert expected == report.boot_files
+    assert report.boot_files == expected
     assert report.remarks == ("bootmgfw.efi was signed by 2011 and is now signed by 2023.",)
 
 
@@ -95,7 +95,7 @@ def test_long_lists_are_cut_but_counted():
 
     files = compare_sources(IMAGE, old=OLD, new=NEW, old_files={}, new_files=new).files
 
-    assert (SHOWN_FILES, 1000) == (len(files.added), files.added_count)
+    assert (len(files.added), files.added_count) == (SHOWN_FILES, 1000)
 
 
 def test_what_the_new_source_cannot_take_is_a_conflict():

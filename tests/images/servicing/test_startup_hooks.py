@@ -56,7 +56,7 @@ def test_a_default_image_becomes_ours(startnet: str | None):
 
     assert hook.mode is Mode.FULL
     expected = "rem netboot: stands for wpeinit\r\ncall %SystemRoot%\\System32\\nb-start.cmd\r\n"
-    assert expected == text_of(hook, STARTNET)
+    assert text_of(hook, STARTNET) == expected
     assert text_of(hook, START_SCRIPT).split("\r\n") == [
         "@echo off",
         "rem netboot: written at each build of this image; changes made here are lost",
@@ -90,7 +90,7 @@ def test_a_customised_startnet_keeps_its_lines():
 
     assert hook.mode is Mode.PRE
     expected = f"@echo off\r\n{CALL}set A=1\r\nwpeinit\r\ntool.exe\r\n"
-    assert expected == text_of(hook, STARTNET)
+    assert text_of(hook, STARTNET) == expected
     assert "wpeinit" not in text_of(hook, START_SCRIPT)
     assert "drvload" in text_of(hook, START_SCRIPT)
     assert not hook.findings
@@ -151,8 +151,8 @@ def test_ours_becomes_the_first_of_the_launched_programs():
 
     assert hook.mode is Mode.PRE
     expected = f"[LaunchApps]\r\n{LAUNCH}%SYSTEMROOT%\\System32\\bddrun.exe,/bootstrap\r\n"
-    assert expected == text_of(hook, WINPESHL)
-    assert [WINPESHL, START_SCRIPT] == [file.path for file in hook.files]
+    assert text_of(hook, WINPESHL) == expected
+    assert [file.path for file in hook.files] == [WINPESHL, START_SCRIPT]
 
 
 def test_a_prestart_command_follows_a_launched_wpeinit():

@@ -29,7 +29,7 @@ VERSION = ContentVersion(
 
 def test_a_manifest_is_plain_json_and_comes_back_equal():
     """What is written to disk is read back as the same value."""
-    assert VERSION == ContentVersion.from_json(json.loads(json.dumps(VERSION.to_json())))
+    assert ContentVersion.from_json(json.loads(json.dumps(VERSION.to_json()))) == VERSION
 
 
 def test_a_manifest_of_an_older_release_can_be_read():
@@ -38,7 +38,7 @@ def test_a_manifest_of_an_older_release_can_be_read():
     del old["drivers"], old["comment"], old["preferred"]
     read = ContentVersion.from_json(old)
 
-    assert ((), "", ()) == (read.drivers, read.comment, read.preferred)
+    assert (read.drivers, read.comment, read.preferred) == ((), "", ())
     assert VERSION.files == read.files
 
 
@@ -54,12 +54,12 @@ def test_a_manifest_that_lacks_a_part_is_no_manifest(part):
 
 def test_people_name_it_by_image_and_number():
     """`Lab PE x64 v7`."""
-    assert "Lab PE x64 v7" == VERSION.label
+    assert VERSION.label == "Lab PE x64 v7"
 
 
 def test_a_file_is_found_by_its_exact_name():
     """Other spellings are the business of netboot.boot.files.names."""
-    assert 12_288 == VERSION.file("BCD-uefi").size
+    assert VERSION.file("BCD-uefi").size == 12_288
     assert VERSION.file("bcd-uefi") is None
 
 
@@ -74,13 +74,13 @@ def test_an_empty_point_holds_nothing():
     """Not an image, not a machine; and nobody can put something in."""
     empty = PublishedContent.empty()
 
-    assert (0, {}, {}, {}, {}) == (
+    assert (
         empty.generation,
         dict(empty.current),
         dict(empty.kept),
         dict(empty.defaults),
         dict(empty.assignments),
-    )
+    ) == (0, {}, {}, {}, {})
     with pytest.raises(TypeError):
         empty.current["Lab PE x64"] = VERSION
 
@@ -95,4 +95,4 @@ def test_the_chain_preferred_for_a_firmware_comes_first(firmware, expected):
     read = ContentVersion.from_json(json.loads(json.dumps(version.to_json())))
 
     assert version == read
-    assert expected == read.chains_for(firmware)
+    assert read.chains_for(firmware) == expected

@@ -46,7 +46,7 @@ def test_only_what_is_missing_is_copied_and_everything_is_checked():
     """A blob that two names share is copied once."""
     plan = plan_update(VERSION, held={"sdi"}, served=1)
 
-    assert (("wim", "kernel"), ("wim", "kernel", "sdi")) == (plan.copy, plan.check)
+    assert (plan.copy, plan.check) == (("wim", "kernel"), ("wim", "kernel", "sdi"))
     assert plan.switch
 
 
@@ -54,7 +54,7 @@ def test_a_version_that_is_served_already_is_only_checked():
     """Nothing to copy, nothing to switch."""
     plan = plan_update(VERSION, held={"wim", "kernel", "sdi"}, served=2)
 
-    assert ((), False) == (plan.copy, plan.switch)
+    assert (plan.copy, plan.switch) == ((), False)
     assert {"wim", "kernel", "sdi"} == set(plan.check)
 
 

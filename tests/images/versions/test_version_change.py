@@ -28,13 +28,13 @@ def test_drivers_and_files_are_compared_by_their_bytes():
     """Added, removed, and of another version; what is the same is not named."""
     change = compare_versions(OLD, NEW, old_recipe=RECIPE, new_recipe=RECIPE)
 
-    assert (1, 2, None, ()) == (change.old, change.new, change.source, change.properties)
+    assert (change.old, change.new, change.source, change.properties) == (1, 2, None, ())
     assert (
         Change("e1000", "1.0", "1.1"),
         Change("netkvm", "", "2.0"),
         Change("vioscsi", "3.0", ""),
     ) == change.drivers
-    assert ("BCD-bios", "BCD-uefi", "boot.wim") == tuple(file.name for file in change.files)
+    assert tuple(file.name for file in change.files) == ("BCD-bios", "BCD-uefi", "boot.wim")
     assert Change("boot.wim", "100 bytes", "120 bytes") == change.files[2]
     assert change.inside is None
 
@@ -66,6 +66,6 @@ def test_paths_in_the_wim_are_compared_where_both_are_listed():
     change = compare_versions(
         OLD, NEW, old_recipe=RECIPE, new_recipe=RECIPE, old_files={"/A": "1"}, new_files={"/a": "2"}
     )
-    assert (("/a",), 0) == (change.inside.changed, change.inside.added_count)
+    assert (change.inside.changed, change.inside.added_count) == (("/a",), 0)
     half = compare_versions(OLD, NEW, old_recipe=RECIPE, new_recipe=RECIPE, old_files={"/A": "1"})
     assert half.inside is None

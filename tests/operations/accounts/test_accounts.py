@@ -14,7 +14,7 @@ def test_the_first_administrator_needs_the_token_of_the_console(site):
     with pytest.raises(InvalidInput, match="not this site's setup token"):
         accounts.create_first_administrator(site, "guess", "ada", PASSWORD)
     made = accounts.create_first_administrator(site, token, "ada", PASSWORD)
-    assert ("ada", "admin") == (made.name, made.role)
+    assert (made.name, made.role) == ("ada", "admin")
     assert accounts.setup_needed(site) is False
     with pytest.raises(InvalidInput):
         accounts.create_first_administrator(site, token, "eve", PASSWORD)
@@ -28,14 +28,14 @@ def test_a_newer_token_replaces_the_older(site):
 
     with pytest.raises(InvalidInput):
         accounts.create_first_administrator(site, old, "ada", PASSWORD)
-    assert "ada" == accounts.create_first_administrator(site, new, "ada", PASSWORD).name
+    assert accounts.create_first_administrator(site, new, "ada", PASSWORD).name == "ada"
 
 
 def test_name_and_password_must_fit(site):
     """Only the right pair signs in; an unknown name is refused alike."""
     accounts.create_account(site, "ada", PASSWORD, "operator")
 
-    assert "operator" == accounts.authenticate(site, "ada", PASSWORD).role
+    assert accounts.authenticate(site, "ada", PASSWORD).role == "operator"
     assert accounts.authenticate(site, "ada", "wrong password") is None
     assert accounts.authenticate(site, "nobody", PASSWORD) is None
 

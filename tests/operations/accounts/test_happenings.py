@@ -30,8 +30,8 @@ def test_boots_changes_and_jobs_are_queued_once_each(any_site, hook):
     jobs.cancel(any_site, job.id)
     audit.record(any_site, actor="ada", via="cli", action="images.build", subject="images/a")
 
-    assert ["boot.offline", "audit.images.build", "job.cancelled"] == queued(any_site, hook)
-    assert 3 == len(queued(any_site, hook))
+    assert queued(any_site, hook) == ["boot.offline", "audit.images.build", "job.cancelled"]
+    assert len(queued(any_site, hook)) == 3
 
 
 def test_what_happened_before_the_first_look_is_not_queued(site):
@@ -41,10 +41,10 @@ def test_what_happened_before_the_first_look_is_not_queued(site):
     audit.record(site, actor="ada", via="cli", action="old", subject="")
     jobs.cancel(site, jobs.submit(site, "clean_up", {}, title="Clean up").id)
     hook, _ = webhooks.add_webhook(site, "http://203.0.113.7/", ["*"])
-    assert [] == queued(site, hook)
+    assert queued(site, hook) == []
     audit.record(site, actor="ada", via="cli", action="new", subject="")
 
-    assert ["audit.new"] == queued(site, hook)
+    assert queued(site, hook) == ["audit.new"]
 
 
 def test_there_is_news_only_where_something_happened(site):
@@ -75,5 +75,5 @@ def test_a_transaction_that_fails_queues_nothing_and_loses_nothing(site):
         happenings.collect(session, now=time.time())
         _ = 1 // 0
 
-    assert [] == webhooks.deliveries(site, hook.id)
-    assert ["audit.new"] == queued(site, hook)
+    assert webhooks.deliveries(site, hook.id) == []
+    assert queued(site, hook) == ["audit.new"]

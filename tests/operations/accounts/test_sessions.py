@@ -41,7 +41,7 @@ def test_what_is_over_is_swept_away(site, ada):
     sessions.begin(site, ada.id, now=NOW)
     sessions.begin(site, ada.id, now=NOW + 13 * HOUR)
     with site.database.transaction() as session:
-        assert 1 == session.scalar(select(func.count()).select_from(SessionRow))
+        assert session.scalar(select(func.count()).select_from(SessionRow)) == 1
 
 
 def test_a_session_is_ended_by_its_owner_and_by_nobody_else(site, ada):
@@ -50,7 +50,7 @@ def test_a_session_is_ended_by_its_owner_and_by_nobody_else(site, ada):
     secret = sessions.begin(site, ada.id, now=NOW, address="10.0.0.1", browser="Lynx")
     (shown,) = sessions.list_sessions(site, ada.id, now=NOW)
 
-    assert ("10.0.0.1", "Lynx") == (shown.address, shown.browser)
+    assert (shown.address, shown.browser) == ("10.0.0.1", "Lynx")
     with pytest.raises(NotFound):
         sessions.end_one(site, otto.id, shown.handle)
     sessions.end_one(site, ada.id, shown.handle)

@@ -19,7 +19,7 @@ from netboot.operations.accounts.webhooks import Happening, queue, wants
 )
 def test_patterns_fit_events(patterns, event, expected):
     """A star stands for anything."""
-    assert expected == wants(patterns, event)
+    assert wants(patterns, event) == expected
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,8 @@ def test_only_those_who_want_to_know_are_told(site):
         queue(session, happened, now=2.0)
 
     assert secret != other
-    assert ["boot.online"] == [one.event for one in webhooks.deliveries(site, boots.id)]
-    assert [] == webhooks.deliveries(site, jobs.id)
+    assert [one.event for one in webhooks.deliveries(site, boots.id)] == ["boot.online"]
+    assert webhooks.deliveries(site, jobs.id) == []
     webhooks.remove_webhook(site, boots.id)
     with pytest.raises(NotFound):
         webhooks.deliveries(site, boots.id)

@@ -29,11 +29,11 @@ def test_boots_are_told_newest_first_with_what_happened(site):
 
     newest, older = boots.attempts(site)
     assert (other, MAC) == (newest.mac, older.mac)
-    assert ("Lab", 3) == (older.image, older.version)
-    assert 5 == len(older.steps)
+    assert (older.image, older.version) == ("Lab", 3)
+    assert len(older.steps) == 5
     assert (newest,) == boots.attempts(site, limit=1)
 
 
 def test_a_site_without_boots_tells_none(site):
     """An empty journal is no fault."""
-    assert () == boots.attempts(site)
+    assert boots.attempts(site) == ()

@@ -42,8 +42,8 @@ def test_each_request_is_told_with_its_answer_or_the_reason_for_silence(busy):
     """Newest first; what a check asked is told by the check."""
     ignored, answered = network.decisions(busy)
 
-    assert (True, "no default image for arm64") == (ignored.ignored, ignored.reason)
-    assert ("snponly.efi", "PE v4", "default") == (answered.file, answered.label, answered.reason)
+    assert (ignored.ignored, ignored.reason) == (True, "no default image for arm64")
+    assert (answered.file, answered.label, answered.reason) == ("snponly.efi", "PE v4", "default")
     assert [ignored] == network.decisions(busy, ignored_only=True)
     assert [ignored] == network.decisions(busy, 1)
 
@@ -69,26 +69,26 @@ def test_other_boot_servers_are_told_once_each(busy):
     """With the first and the last time, the newest first."""
     newest, other = network.other_servers(busy)
 
-    assert ("10.0.0.7", "evil", CHECK, 6.0, 8.0) == (
+    assert (
         newest.server,
         newest.file,
         newest.mac,
         newest.first,
         newest.last,
-    )
-    assert "10.0.0.8" == other.server
+    ) == ("10.0.0.7", "evil", CHECK, 6.0, 8.0)
+    assert other.server == "10.0.0.8"
 
 
 def test_what_is_served_is_what_was_said_last(busy):
     """Each note is a paragraph."""
     serving = network.serving(busy)
 
-    assert ("eth0", "10.0.0.2", "4011", ("a", "b")) == (
+    assert (
         serving.interface,
         serving.address,
         serving.ports,
         serving.notes,
-    )
+    ) == ("eth0", "10.0.0.2", "4011", ("a", "b"))
 
 
 def test_what_came_in_is_counted_since_the_start(busy):
@@ -104,17 +104,17 @@ def test_what_came_in_is_counted_since_the_start(busy):
         busy.journal.emit(RequestsCounted(at=at, service=service, process=process, counts=counts))
     assert busy.journal.flush()
 
-    assert {
+    assert network.serving(busy).counts == {
         "proxyDHCP": {"answered": 4, "malformed": 1},
         "TFTP": {"requests": 7},
         "odd": {},
-    } == network.serving(busy).counts
+    }
 
 
 def test_before_the_first_start_nothing_is_known(site):
     """And no check can say where to ask."""
     assert network.serving(site) is None
-    assert [] == network.decisions(site)
+    assert network.decisions(site) == []
     with pytest.raises(OperatorFault, match="never served") as refused:
         list(network.run_check(site))
     assert "--interface eth0" in refused.value.hint
@@ -130,15 +130,15 @@ def test_a_check_that_cannot_be_is_refused(site, asked):
     """Before it is queued."""
     with pytest.raises(InvalidInput):
         network.ask_check(site, **asked)
-    assert [] == network.list_checks(site)
+    assert network.list_checks(site) == []
 
 
 def test_a_check_is_a_job(site):
     """Its title says what is asked."""
     job = network.ask_check(site, ("uefi-x64", "bios"), patience=10, whole=True)
 
-    assert "Network check: 64-bit UEFI PC, BIOS PC" == job.title
-    assert {"kinds": ["uefi-x64", "bios"], "patience": 10, "whole": True} == job.arguments
+    assert job.title == "Network check: 64-bit UEFI PC, BIOS PC"
+    assert job.arguments == {"kinds": ["uefi-x64", "bios"], "patience": 10, "whole": True}
     assert [job] == network.list_checks(site)
 
 
@@ -151,8 +151,9 @@ def test_what_a_check_tells_comes_line_by_line():
     """A library's own words in between are passed over."""
     events = list(follow("print('{\"event\": \"asking\"}'); print('scapy!'); print('{\"a\": 1}')"))
 
-    assert [{"event": "asking"}, {"a": 1}] == [
-        one for one in events if one.get("event") != "silent"
+    assert [one for one in events if one.get("event") != "silent"] == [
+        {"event": "asking"},
+        {"a": 1},
     ]
 
 
@@ -162,7 +163,7 @@ def test_a_check_that_cannot_run_fails_with_its_own_words():
         "import sys; print('netboot check: no port\\n  -> Be root.', file=sys.stderr); sys.exit(2)"
     )
 
-    assert {"event": "failed", "reason": "no port", "hint": "Be root."} == list(follow(script))[-1]
+    assert list(follow(script))[-1] == {"event": "failed", "reason": "no port", "hint": "Be root."}
 
 
 def test_who_stops_asking_ends_the_check():
@@ -184,9 +185,9 @@ def test_a_recording_is_told_by_the_check_itself():
     """In a process of its own; the very words of the command line."""
     story = told(reader.FOLDER / "uefi64-edk2-native-snponly.pcap")
 
-    assert "story" == story["event"]
-    assert [False] == [one["failed"] for one in story["machines"]]
-    assert "DISCOVER: 64-bit UEFI PC" == story["machines"][0]["lines"][0]["words"]
+    assert story["event"] == "story"
+    assert [one["failed"] for one in story["machines"]] == [False]
+    assert story["machines"][0]["lines"][0]["words"] == "DISCOVER: 64-bit UEFI PC"
 
 
 def test_a_recording_that_cannot_be_read_says_why(tmp_path):
@@ -195,7 +196,7 @@ def test_a_recording_that_cannot_be_read_says_why(tmp_path):
     path.write_bytes(b"\xd4\xc3\xb2\xa1xyz")
     failure = told(path)
 
-    assert "failed" == failure["event"]
+    assert failure["event"] == "failed"
     assert failure["reason"].startswith("boot.pcap is not a valid capture file")
     assert "Wireshark" in failure["hint"]
 
@@ -219,4 +220,4 @@ def test_a_recording_that_is_too_large_is_refused_with_the_way_to_a_smaller_one(
     with pytest.raises(InvalidInput, match="has 2 MiB; at most 1 MiB are read") as refused:
         network.ask_capture(site, path)
     assert "tcpdump -s 400" in refused.value.hint
-    assert [] == network.list_captures(site)
+    assert network.list_captures(site) == []

@@ -13,7 +13,7 @@ def test_a_deployment_needs_an_image_that_is_there(site):
     """Nothing is noted for an image that nobody knows."""
     with pytest.raises(NotFound):
         policy.deploy(site, "525400abcdef", "Nobody's image")
-    assert [] == policy.deployments(site)
+    assert policy.deployments(site) == []
 
 
 def test_what_was_never_assigned_cannot_be_withdrawn(site):
@@ -36,12 +36,13 @@ def stocked(any_site):
 
 def test_the_first_image_of_a_kind_is_its_default_until_somebody_says_otherwise(stocked):
     """What is decided stands on the distribution point at once."""
-    assert {Architecture.X64: "Lab PE x64", Architecture.X86: "Lab PE x86"} == policy.defaults(
-        stocked
-    )
+    assert policy.defaults(stocked) == {
+        Architecture.X64: "Lab PE x64",
+        Architecture.X86: "Lab PE x86",
+    }
     policy.set_default(stocked, "Windows PE 11", Architecture.X64)
 
-    assert "Windows PE 11" == policy.defaults(stocked)[Architecture.X64]
+    assert policy.defaults(stocked)[Architecture.X64] == "Windows PE 11"
     assert policy.defaults(stocked) == dict(stocked.point.load().defaults)
 
 
@@ -50,26 +51,26 @@ def test_a_machine_is_given_an_image_and_has_it_taken_away(stocked):
     policy.deploy(stocked, "52-54-00-AB-CD-EF", "windows-pe-11", comment="lecture hall")
     policy.deploy(stocked, "525400abcdef", "Lab PE x86")
     assert [policy.Deployment("52:54:00:ab:cd:ef", "Lab PE x86", "")] == policy.deployments(stocked)
-    assert {"52:54:00:ab:cd:ef": "Lab PE x86"} == dict(stocked.point.load().assignments)
+    assert dict(stocked.point.load().assignments) == {"52:54:00:ab:cd:ef": "Lab PE x86"}
     policy.withdraw(stocked, "5254.00ab.cdef")
 
-    assert [] == policy.deployments(stocked)
-    assert {} == dict(stocked.point.load().assignments)
+    assert policy.deployments(stocked) == []
+    assert dict(stocked.point.load().assignments) == {}
 
 
 def test_a_comment_has_an_end(stocked):
     """PostgreSQL would refuse it with a traceback; we do before, in words."""
     with pytest.raises(InvalidInput, match="at most"):
         policy.deploy(stocked, "525400abcdef", "Lab PE x64", comment="x" * 5000)
-    assert [] == policy.deployments(stocked)
+    assert policy.deployments(stocked) == []
 
 
 def test_a_deleted_image_is_the_default_of_nothing(stocked):
     """Machines of that kind get none until somebody names another."""
     policy.drop(stocked, "Lab PE x64")
 
-    assert {Architecture.X86: "Lab PE x86"} == policy.defaults(stocked)
-    assert {Architecture.X86: "Lab PE x86"} == dict(stocked.point.load().defaults)
+    assert policy.defaults(stocked) == {Architecture.X86: "Lab PE x86"}
+    assert dict(stocked.point.load().defaults) == {Architecture.X86: "Lab PE x86"}
 
 
 def test_machines_that_are_given_images_at_once_all_get_theirs(stocked):
@@ -93,7 +94,7 @@ def test_what_was_cut_off_is_published_at_the_next_start(stocked):
     stocked.point.publish_policy(lambda: ({}, {}))
     policy.publish(stocked)
 
-    assert {"52:54:00:ab:cd:ef": "Lab PE x64"} == dict(stocked.point.load().assignments)
+    assert dict(stocked.point.load().assignments) == {"52:54:00:ab:cd:ef": "Lab PE x64"}
     assert policy.defaults(stocked) == dict(stocked.point.load().defaults)
 
 
@@ -102,11 +103,11 @@ def test_what_another_process_decides_is_seen_at_once(stocked):
     policy.deploy(stocked, "525400abcdef", "Lab PE x64")
     policy.deployments(stocked).clear()
     policy.defaults(stocked).clear()
-    assert (1, 2) == (len(policy.deployments(stocked)), len(policy.defaults(stocked)))
+    assert (len(policy.deployments(stocked)), len(policy.defaults(stocked))) == (1, 2)
     other = Site.open(stocked.data)
     policy.withdraw(other, "525400abcdef")
     policy.set_default(other, "Windows PE 11", Architecture.X64)
     other.database.close()
 
-    assert [] == policy.deployments(stocked)
-    assert "Windows PE 11" == policy.defaults(stocked)[Architecture.X64]
+    assert policy.deployments(stocked) == []
+    assert policy.defaults(stocked)[Architecture.X64] == "Windows PE 11"

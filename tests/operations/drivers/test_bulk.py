@@ -22,9 +22,9 @@ def stocked(site, lab):
 def test_all_are_enabled_and_disabled_again(stocked):
     """Each once, however often it was named."""
     came = driver_sets.enable(stocked, ["e1000", "rtl8139", "e1000"])
-    assert ["e1000", "rtl8139"] == [one.name for one in came.drivers]
+    assert [one.name for one in came.drivers] == ["e1000", "rtl8139"]
     assert all(one.enabled for one in drivers.list_drivers(stocked))
-    assert 2 == len(driver_sets.disable(stocked, ["e1000", "rtl8139"]).drivers)
+    assert len(driver_sets.disable(stocked, ["e1000", "rtl8139"]).drivers) == 2
     assert not any(one.enabled for one in drivers.list_drivers(stocked))
 
 
@@ -40,8 +40,8 @@ def test_categories_come_and_go_and_others_stay(stocked):
     drivers.set_categories(stocked, "e1000", ["Old", "kept"])
     driver_sets.sort(stocked, ["e1000", "rtl8139"], add=["lab"], remove=["old"])
 
-    assert ("kept", "lab") == drivers.get_driver(stocked, "e1000").categories
-    assert ("lab",) == drivers.get_driver(stocked, "rtl8139").categories
+    assert drivers.get_driver(stocked, "e1000").categories == ("kept", "lab")
+    assert drivers.get_driver(stocked, "rtl8139").categories == ("lab",)
     with pytest.raises(InvalidInput, match="no category"):
         driver_sets.sort(stocked, ["e1000"])
 
@@ -52,7 +52,7 @@ def test_one_that_an_image_holds_stays_and_is_told(stocked):
     images.add_drivers(stocked, "Lab PE x64", ["e1000"], enable=True)
     came = driver_sets.delete(stocked, ["e1000", "rtl8139"])
 
-    assert ["rtl8139"] == [one.name for one in came.drivers]
+    assert [one.name for one in came.drivers] == ["rtl8139"]
     ((name, reason),) = came.refused
-    assert ("e1000", True) == (name, "Lab PE x64" in reason)
-    assert ["e1000"] == [one.name for one in drivers.list_drivers(stocked)]
+    assert (name, "Lab PE x64" in reason) == ("e1000", True)
+    assert [one.name for one in drivers.list_drivers(stocked)] == ["e1000"]

@@ -31,12 +31,12 @@ def test_categories_are_set_found_and_cleared(site, nic):
     """The operator's own words; the same word in another case is the same category."""
     said = drivers.set_categories(site, nic.digest, [" Room  5 ", "Dell", "dell", ""])
 
-    assert ("Dell", "Room 5") == said.categories
+    assert said.categories == ("Dell", "Room 5")
     assert said == drivers.get_driver(site, nic.digest)
     for wanted in (DriverFilter(category="Room 5"), DriverFilter("room")):
         assert [nic.digest] == [d.digest for d in search_drivers(site, wanted).drivers]
-    assert () == drivers.set_categories(site, nic.digest, []).categories
-    assert () == search_drivers(site, DriverFilter(category="Dell")).drivers
+    assert drivers.set_categories(site, nic.digest, []).categories == ()
+    assert search_drivers(site, DriverFilter(category="Dell")).drivers == ()
 
 
 @pytest.mark.parametrize("word", ["x" * 41, "a,b", "bell\x07"])
@@ -65,12 +65,12 @@ def test_several_drivers_are_added_together_or_not_at_all(site, nic, tmp_path):
     other = seeding.add_driver(site, tmp_path, "other", ids=("PCI\\VEN_8086&DEV_0001",))
     with pytest.raises(NotFound):
         images.add_drivers(site, "Lab PE x64", (nic.digest, "nobody"), enable=True)
-    assert () == images.get_image(site, "Lab PE x64").drivers
+    assert images.get_image(site, "Lab PE x64").drivers == ()
     assert not drivers.get_driver(site, nic.digest).enabled
 
     both = images.add_drivers(site, "Lab PE x64", (nic.digest, other.digest), enable=True)
-    assert ["nic", "other"] == [driver.name for driver in both.drivers]
+    assert [driver.name for driver in both.drivers] == ["nic", "other"]
     with pytest.raises(NotFound):
         images.remove_drivers(site, "Lab PE x64", ("nic", "nobody"))
-    assert 2 == len(images.get_image(site, "Lab PE x64").drivers)
-    assert () == images.remove_drivers(site, "Lab PE x64", ("nic", "other")).drivers
+    assert len(images.get_image(site, "Lab PE x64").drivers) == 2
+    assert images.remove_drivers(site, "Lab PE x64", ("nic", "other")).drivers == ()

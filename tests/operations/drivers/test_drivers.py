@@ -35,7 +35,7 @@ def test_enabling_and_disabling_is_kept(stocked):
     assert drivers.enable_driver(stocked, e1000.digest).enabled is True
     assert [e1000.digest] == [d.digest for d in drivers.list_drivers(stocked, enabled=True)]
     assert drivers.disable_driver(stocked, e1000.digest).enabled is False
-    assert [] == drivers.list_drivers(stocked, enabled=True)
+    assert drivers.list_drivers(stocked, enabled=True) == []
 
 
 def test_a_driver_comes_out_of_the_catalog_as_it_went_in(stocked):
@@ -46,7 +46,7 @@ def test_a_driver_comes_out_of_the_catalog_as_it_went_in(stocked):
 
     kept = drivers.get_driver(stocked, known.digest)
     assert known.digest == kept.digest
-    assert ("PCI\\VEN_8086&DEV_100E", 3) == (kept.hardware_ids[0], len(kept.files))
+    assert (kept.hardware_ids[0], len(kept.files)) == ("PCI\\VEN_8086&DEV_100E", 3)
     assert summary(kept) == entry(kept).summary
 
 
@@ -54,10 +54,11 @@ def test_categories_are_the_operators_own_words(stocked):
     """They are set as a whole, and cleared by none."""
     e1000 = the_x64(stocked, "e1000")
 
-    assert ("lab", "old") == drivers.set_categories(
-        stocked, e1000.digest, ["old", "lab"]
-    ).categories
-    assert () == drivers.set_categories(stocked, e1000.digest, []).categories
+    assert drivers.set_categories(stocked, e1000.digest, ["old", "lab"]).categories == (
+        "lab",
+        "old",
+    )
+    assert drivers.set_categories(stocked, e1000.digest, []).categories == ()
 
 
 def test_an_unknown_driver_is_not_found_and_an_unclear_one_asked_back(stocked):
@@ -76,7 +77,7 @@ def test_a_driver_in_use_is_not_deleted(stocked):
     drivers.enable_driver(stocked, e1000.digest)
     images.add_driver(stocked, NAME, e1000.digest)
 
-    assert (NAME,) == drivers.images_using(stocked, e1000.digest)
+    assert drivers.images_using(stocked, e1000.digest) == (NAME,)
     with pytest.raises(InUse, match=NAME):
         drivers.delete_driver(stocked, e1000.digest)
     drivers.delete_driver(stocked, nvme.digest)
@@ -89,11 +90,11 @@ def test_a_page_of_the_catalog_is_found_by_word_and_by_id(stocked):
     for text in ("e1000", "PCI\\VEN_8086&DEV_100E", "ven_8086&dev_100e"):
         found = search_drivers(stocked, DriverFilter(text=text))
         assert {"e1000"} == {row.name for row in found.drivers}, text
-        assert 2 == found.total
+        assert found.total == 2
 
 
 def test_packages_for_different_architectures_are_no_rivals(stocked):
     """They claim the same card, but never in the same image."""
     e1000 = the_x64(stocked, "e1000")
 
-    assert () == driver_relations.relations(stocked, e1000.digest).rivals
+    assert driver_relations.relations(stocked, e1000.digest).rivals == ()

@@ -15,7 +15,7 @@ def test_an_imported_driver_is_not_enabled(site, lab):
     report = driver_import.import_drivers(site, lab.driver_folder("e1000e", Architecture.X64))
 
     (driver,) = report.new
-    assert (False, DriverKind.NETWORK) == (driver.enabled, driver.kind)
+    assert (driver.enabled, driver.kind) == (False, DriverKind.NETWORK)
     assert "PCI\\VEN_8086&DEV_10D3" in report.new_hardware_ids
     assert driver == summary(drivers.get_driver(site, "e1000e"))
 
@@ -27,8 +27,8 @@ def test_the_same_package_twice_is_one_driver(site, lab, tmp_path):
     driver_import.import_drivers(site, folder)
     report = driver_import.import_drivers(site, tmp_path / "again")
 
-    assert ((), 1) == (report.new, len(report.duplicates))
-    assert 1 == len(drivers.list_drivers(site))
+    assert (report.new, len(report.duplicates)) == ((), 1)
+    assert len(drivers.list_drivers(site)) == 1
 
 
 def test_a_folder_without_an_inf_is_refused_and_leaves_nothing(site, tmp_path):
@@ -37,7 +37,7 @@ def test_a_folder_without_an_inf_is_refused_and_leaves_nothing(site, tmp_path):
 
     with pytest.raises(InvalidInput, match="no INF"):
         driver_import.import_drivers(site, tmp_path)
-    assert [] == list(site.blobs.digests())
+    assert list(site.blobs.digests()) == []
 
 
 def test_one_bad_inf_does_not_keep_the_others_out(site, lab, tmp_path):
@@ -46,8 +46,8 @@ def test_one_bad_inf_does_not_keep_the_others_out(site, lab, tmp_path):
     (tmp_path / "bad.inf").write_text("no section at all\n")
     report = driver_import.import_drivers(site, tmp_path)
 
-    assert ["e1000"] == [driver.name for driver in report.new]
-    assert ["bad.inf"] == [path for path, _ in report.refused]
+    assert [driver.name for driver in report.new] == ["e1000"]
+    assert [path for path, _ in report.refused] == ["bad.inf"]
 
 
 def test_drivers_are_found_by_name_maker_and_hardware_id(site, lab):
@@ -59,7 +59,7 @@ def test_drivers_are_found_by_name_maker_and_hardware_id(site, lab):
     found = drivers.list_drivers(site, search="ven_8086&dev_100e", architecture=Architecture.X86)
     assert [("e1000", frozenset({Architecture.X86}))] == [(d.name, d.architectures) for d in found]
     assert {"nvme"} == {d.name for d in drivers.list_drivers(site, kind=DriverKind.STORAGE)}
-    assert [] == drivers.list_drivers(site, search="100%")
+    assert drivers.list_drivers(site, search="100%") == []
 
 
 def test_a_name_that_fits_two_packages_is_asked_back(site, lab):

@@ -40,7 +40,7 @@ def test_pairs_of_the_site_stand_beside_those_of_netboot(site):
     noted = note(site, source="ticket 17")
 
     assert (*shipped_pairs(), noted) == known_pairs.list_pairs(site)
-    assert ("own-1", True, "ticket 17") == (noted.id, noted.own, noted.source)
+    assert (noted.id, noted.own, noted.source) == ("own-1", True, "ticket 17")
     assert noted == known_pairs.remove_pair(site, "own-1")
     assert shipped_pairs() == known_pairs.list_pairs(site)
 
@@ -66,10 +66,10 @@ def test_enabled_drivers_are_held_against_the_pairs(site, add):
     add("iaStorAC")
     (clash,) = driver_relations.conflicts(site).pairs
 
-    assert "intel-e1d-e1dn" == clash.pair.id
+    assert clash.pair.id == "intel-e1d-e1dn"
     assert ({e1dn}, {e1d}) == ({d.digest for d in clash.first}, {d.digest for d in clash.second})
     drivers.disable_driver(site, e1d)
-    assert () == driver_relations.conflicts(site).pairs
+    assert driver_relations.conflicts(site).pairs == ()
 
 
 def test_a_pair_by_service_is_found_in_the_whole_catalog(site, add):
@@ -78,14 +78,14 @@ def test_a_pair_by_service_is_found_in_the_whole_catalog(site, add):
     add("alpha")
     add("beta")
 
-    assert ["own-1"] == [clash.pair.id for clash in driver_relations.conflicts(site).pairs]
+    assert [clash.pair.id for clash in driver_relations.conflicts(site).pairs] == ["own-1"]
 
 
 def test_a_driver_tells_its_partners(site, add):
     """Enabled or not, from either side."""
     e1d = add("e1d")
     (lonely,) = known_pairs.partners_of(site, e1d)
-    assert ("intel-e1d-e1dn", ()) == (lonely.pair.id, lonely.drivers)
+    assert (lonely.pair.id, lonely.drivers) == ("intel-e1d-e1dn", ())
 
     e1dn = add("e1dn")
     drivers.disable_driver(site, e1dn)
@@ -101,7 +101,7 @@ def test_an_image_gets_its_drivers_in_the_order_that_they_want(site, add):
     images.add_drivers(site, IMAGE, (vmd, plain))
 
     assert [plain, vmd] == [one.digest for one in images.get_image(site, IMAGE).drivers]
-    assert () == driver_relations.conflicts(site, IMAGE).pairs
+    assert driver_relations.conflicts(site, IMAGE).pairs == ()
 
 
 def test_an_order_that_was_noted_later_is_told_and_made(site, add):
@@ -112,11 +112,11 @@ def test_an_order_that_was_noted_later_is_told_and_made(site, add):
     note(site, Trouble.ORDER, Side("early.inf"), Side("late.inf"))
     before = images.get_image(site, IMAGE)
 
-    assert ["own-1"] == [clash.pair.id for clash in driver_relations.conflicts(site, IMAGE).pairs]
+    assert [clash.pair.id for clash in driver_relations.conflicts(site, IMAGE).pairs] == ["own-1"]
     arranged = images.arrange_drivers(site, IMAGE)
     assert [early, late] == [one.digest for one in arranged.drivers]
     assert before.row_version < arranged.row_version
-    assert () == driver_relations.conflicts(site, IMAGE).pairs
+    assert driver_relations.conflicts(site, IMAGE).pairs == ()
     assert arranged == images.arrange_drivers(site, IMAGE)
 
 
@@ -128,4 +128,4 @@ def test_versions_of_one_package_in_an_image_are_told(site, add):
     (versions,) = driver_relations.conflicts(site, IMAGE).versions
 
     assert [old, new] == [one.digest for one in versions]
-    assert () == driver_relations.conflicts(site).versions
+    assert driver_relations.conflicts(site).versions == ()

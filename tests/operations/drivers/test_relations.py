@@ -43,7 +43,7 @@ def test_a_newer_version_that_claims_all_supersedes(site, add):
     newest = add("nic", A, B, C, driver_ver="01/02/2022,3.0.0.0")
     found = driver_relations.relations(site, old)
     assert newest == found.superseded_by.digest
-    assert ["3.0.0.0", "2.0.0.0"] == [version.version for version in found.versions]
+    assert [version.version for version in found.versions] == ["3.0.0.0", "2.0.0.0"]
     assert driver_relations.relations(site, newest).superseded_by is None
 
 
@@ -94,7 +94,7 @@ def test_only_enabled_drivers_conflict(site, add):
     """What may not be added cannot get in anybody's way."""
     one, two = add("nic", A, B), add("other", B, C, vendor="Beta")
     drivers.enable_driver(site, one)
-    assert () == driver_relations.conflicts(site).ids
+    assert driver_relations.conflicts(site).ids == ()
 
     drivers.enable_driver(site, two)
     (conflict,) = driver_relations.conflicts(site).ids
@@ -108,7 +108,7 @@ def test_an_images_conflicts_are_its_own(site, add):
     images.add_drivers(site, "Lab PE x64", (one, two), enable=True)
 
     found = driver_relations.conflicts(site, "Lab PE x64")
-    assert ((), ["nic"]) == (found.ids, [conflict.hardware_id for conflict in found.services])
+    assert (found.ids, [conflict.hardware_id for conflict in found.services]) == ((), ["nic"])
 
 
 def test_pages_show_the_first_conflicts_and_how_many_there_are(site, add):

@@ -102,7 +102,7 @@ def test_the_database_finds_what_the_rule_accepts(stocked):
         expected = {driver.digest for driver in drivers if fits(wanted, driver)}
         found = search_drivers(site, wanted)
 
-        assert expected == {driver.digest for driver in found.drivers}, wanted
+        assert {driver.digest for driver in found.drivers} == expected, wanted
         assert len(expected) == found.total == len(found.drivers), wanted
     assert 0 < search_drivers(site, DriverFilter("ven_0001&dev_0003")).total < 120
 
@@ -127,8 +127,9 @@ def test_several_words_of_an_id_are_found_within_one_id(stocked):
     expected = [d.digest for d in drivers if any(inside.upper() in i for i in d.hardware_ids)]
 
     assert drivers[40].digest in expected
-    assert expected == sorted(
-        driver.digest for driver in search_drivers(site, DriverFilter(inside)).drivers
+    assert (
+        sorted(driver.digest for driver in search_drivers(site, DriverFilter(inside)).drivers)
+        == expected
     )
     wanted = mixed.upper()
     assert any(wanted in text for driver in drivers for text in driver.hardware_ids) == bool(

@@ -44,12 +44,12 @@ def test_the_preference_is_in_the_version_that_is_built_next(site, windows_pe):
     before = build_and_serve(site, windows_pe)
     view = boot_chain.prefer_chain(site, windows_pe, chains={"bios": "wimboot"})
     assert view.needs_build
-    assert "native" == site.point.load().current["PE"].chains_for("bios")[0]
+    assert site.point.load().current["PE"].chains_for("bios")[0] == "native"
 
     after = build_and_serve(site, windows_pe)
     served = site.point.load().current["PE"]
-    assert ("wimboot", "native") == (served.chains_for("bios")[0], served.chains_for("uefi")[0])
-    assert 2 == after.number
+    assert (served.chains_for("bios")[0], served.chains_for("uefi")[0]) == ("wimboot", "native")
+    assert after.number == 2
 
     boot_chain.prefer_chain(site, windows_pe, chains={"bios": ""})
     assert before.chains_for("bios") == build_and_serve(site, windows_pe).chains_for("bios")
@@ -82,7 +82,7 @@ def test_a_chain_that_the_image_does_not_offer_is_refused(site, tmp_path, firmwa
 
     assert caught.value.hint
     assert ("Windows\\Boot\\PXE" in caught.value.hint) is (firmware == "bios")
-    assert 0 == images.get_image(site, "PE").row_version - 1
+    assert images.get_image(site, "PE").row_version - 1 == 0
 
 
 def test_an_imported_wimboot_is_served_at_once_and_stays_pinned(site, tmp_path):

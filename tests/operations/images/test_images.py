@@ -42,7 +42,7 @@ def test_a_driver_enters_an_image_only_when_it_is_enabled(with_e1000):
     assert "Enable the driver" in refusal.value.hint
 
     drivers.enable_driver(with_e1000, "e1000")
-    assert ["e1000"] == [d.name for d in images.add_driver(with_e1000, NAME, "e1000").drivers]
+    assert [d.name for d in images.add_driver(with_e1000, NAME, "e1000").drivers] == ["e1000"]
 
 
 def test_a_driver_of_another_architecture_is_refused(imported, lab):
@@ -60,18 +60,18 @@ def test_building_makes_a_new_version_and_changes_nothing_that_is_served(with_e1
     points.update_distribution_points(with_e1000, NAME)
     drivers.enable_driver(with_e1000, "e1000")
     images.add_driver(with_e1000, NAME, "e1000")
-    assert (True, "CURRENT") == (
+    assert (
         images.get_image(with_e1000, NAME).needs_build,
         images.get_image(with_e1000, NAME).distribution,
-    )
+    ) == (True, "CURRENT")
 
     second = versions.build_version(with_e1000, NAME)
     view = images.get_image(with_e1000, NAME)
-    assert (1, 2) == (first.version.number, second.version.number)
-    assert (1, "OUT_OF_DATE") == (view.served_version, view.distribution)
+    assert (first.version.number, second.version.number) == (1, 2)
+    assert (view.served_version, view.distribution) == (1, "OUT_OF_DATE")
     points.update_distribution_points(with_e1000, NAME)
     view = images.get_image(with_e1000, NAME)
-    assert (2, "CURRENT", False) == (view.served_version, view.distribution, view.needs_build)
+    assert (view.served_version, view.distribution, view.needs_build) == (2, "CURRENT", False)
 
 
 def test_an_unchanged_recipe_builds_nothing(imported):
@@ -79,7 +79,7 @@ def test_an_unchanged_recipe_builds_nothing(imported):
     first = versions.build_version(imported, NAME)
     second = versions.build_version(imported, NAME)
 
-    assert (True, False) == (first.built, second.built)
+    assert (first.built, second.built) == (True, False)
     assert first.version == second.version
 
 
@@ -103,7 +103,7 @@ def test_updating_an_image_touches_no_deployment(with_e1000):
 
     assert before == policy.deployments(with_e1000)
     published = with_e1000.point.load()
-    assert {"52:54:00:ab:cd:ef": NAME} == dict(published.assignments)
+    assert dict(published.assignments) == {"52:54:00:ab:cd:ef": NAME}
 
 
 def test_rolling_back_serves_the_version_before(with_e1000):
@@ -117,7 +117,7 @@ def test_rolling_back_serves_the_version_before(with_e1000):
 
     points.rollback(with_e1000, NAME, 1)
     view = images.get_image(with_e1000, NAME)
-    assert (1, "OUT_OF_DATE", 2) == (view.served_version, view.distribution, len(view.versions))
+    assert (view.served_version, view.distribution, len(view.versions)) == (1, "OUT_OF_DATE", 2)
 
 
 def test_a_file_that_is_no_wim_is_refused_and_leaves_nothing(site, tmp_path):
@@ -127,9 +127,9 @@ def test_a_file_that_is_no_wim_is_refused_and_leaves_nothing(site, tmp_path):
 
     with pytest.raises(InvalidInput, match=r"(?i)not a wim"):
         images.import_image(site, text, name="Notes")
-    assert [] == images.list_images(site)
-    assert [] == list(site.blobs.digests())
-    assert [] == list(site.blobs.staging.iterdir())
+    assert images.list_images(site) == []
+    assert list(site.blobs.digests()) == []
+    assert list(site.blobs.staging.iterdir()) == []
 
 
 def test_a_truncated_wim_is_refused_and_leaves_nothing(site, lab, tmp_path):
@@ -140,7 +140,7 @@ def test_a_truncated_wim_is_refused_and_leaves_nothing(site, lab, tmp_path):
 
     with pytest.raises(InvalidInput, match=r"(?i)truncated|beyond|end of the file|cut"):
         images.import_image(site, cut, name="Cut")
-    assert [] == list(site.blobs.digests())
+    assert list(site.blobs.digests()) == []
 
 
 def test_a_name_is_given_once(imported, lab):
@@ -162,7 +162,7 @@ def test_the_first_image_of_an_architecture_becomes_its_default(site, lab):
     images.import_image(site, lab.wim[Architecture.X64], name=NAME)
     images.import_image(site, lab.wim[Architecture.X64], name="Second")
 
-    assert {Architecture.X64: NAME} == policy.defaults(site)
+    assert policy.defaults(site) == {Architecture.X64: NAME}
     assert images.set_default(site, "Second").is_default is True
 
 
@@ -175,7 +175,7 @@ def test_a_driver_in_use_is_not_deleted(with_e1000):
         drivers.delete_driver(with_e1000, "e1000")
     images.remove_driver(with_e1000, NAME, "e1000")
     drivers.delete_driver(with_e1000, "e1000")
-    assert [] == drivers.list_drivers(with_e1000)
+    assert drivers.list_drivers(with_e1000) == []
 
 
 def test_a_driver_disabled_later_stays_and_is_named(with_e1000):
@@ -184,7 +184,7 @@ def test_a_driver_disabled_later_stays_and_is_named(with_e1000):
     images.add_driver(with_e1000, NAME, "e1000")
     drivers.disable_driver(with_e1000, "e1000")
 
-    assert ("e1000",) == images.get_image(with_e1000, NAME).disabled_drivers
+    assert images.get_image(with_e1000, NAME).disabled_drivers == ("e1000",)
 
 
 def test_two_administrators_do_not_overwrite_each_other(with_e1000):
@@ -203,8 +203,8 @@ def test_a_deleted_image_is_served_no_more(imported):
     points.update_distribution_points(imported, NAME)
     images.delete_image(imported, NAME)
 
-    assert [] == images.list_images(imported)
-    assert {} == dict(imported.point.load().current)
+    assert images.list_images(imported) == []
+    assert dict(imported.point.load().current) == {}
     with pytest.raises(NotFound):
         images.get_image(imported, NAME)
 
@@ -229,8 +229,8 @@ def test_a_file_that_changes_while_it_is_imported_is_refused(site, lab, tmp_path
 
     with pytest.raises(InvalidInput, match="changed while it was imported"):
         images.import_image(site, wim, name=NAME, progress=go_on_loading)
-    assert [] == images.list_images(site)
-    assert [] == list(site.blobs.staging.iterdir())
+    assert images.list_images(site) == []
+    assert list(site.blobs.staging.iterdir()) == []
 
 
 @pytest.mark.parametrize("what", ["nowhere.wim", "folder"])
@@ -254,7 +254,7 @@ def test_a_comment_that_is_too_long_is_refused_before_the_wim_is_read(site, lab)
             comment="x" * 5000,
             progress=lambda part, stage: told.append(stage),
         )
-    assert [] == told
+    assert told == []
 
 
 def test_a_deletion_that_is_cut_off_leaves_an_image_that_can_be_deleted(imported, monkeypatch):
@@ -271,6 +271,6 @@ def test_a_deletion_that_is_cut_off_leaves_an_image_that_can_be_deleted(imported
         patched.setattr(type(imported.point), "forget", cut_off)
         with pytest.raises(KeyboardInterrupt):
             images.delete_image(imported, NAME)
-    assert "MISSING" == images.get_image(imported, NAME).distribution
+    assert images.get_image(imported, NAME).distribution == "MISSING"
     images.delete_image(imported, NAME)
-    assert [] == images.list_images(imported)
+    assert images.list_images(imported) == []

@@ -40,11 +40,11 @@ def test_values_are_kept_and_need_a_build(site):
     operations.set_properties(site, NAME, {"scratch_space_mb": 512, "keyboard": "00000407"})
     view = operations.set_properties(site, NAME, {"command_shell": True})
 
-    assert (512, "00000407", True) == (
+    assert (
         view.properties.scratch_space_mb,
         view.properties.keyboard,
         view.properties.command_shell,
-    )
+    ) == (512, "00000407", True)
     assert view.needs_build
 
 
@@ -75,8 +75,8 @@ def test_a_recipe_that_could_not_be_built_can_be_mended_step_by_step(site):
     lacking(site, hives=["SYSTEM"])
 
     view = operations.set_properties(site, NAME, {"scratch_space_mb": 64})
-    assert 64 == view.properties.scratch_space_mb
-    assert "" == operations.set_properties(site, NAME, {"locale": ""}).properties.locale
+    assert view.properties.scratch_space_mb == 64
+    assert operations.set_properties(site, NAME, {"locale": ""}).properties.locale == ""
 
 
 def test_the_background_is_a_jpeg_or_the_images_own(site, tmp_path):
@@ -88,7 +88,7 @@ def test_the_background_is_a_jpeg_or_the_images_own(site, tmp_path):
     ) as refusal:
         operations.set_background(site, NAME, file(tmp_path, "a.png", b"\x89PNG"))
     assert ".jpg" in refusal.value.hint
-    assert "" == operations.set_background(site, NAME, None).properties.background
+    assert operations.set_background(site, NAME, None).properties.background == ""
     lacking(site, has_background=False)
     with pytest.raises(InvalidInput, match=r"no winpe\.jpg"):
         operations.set_background(site, NAME, tmp_path / "a.jpg")
@@ -102,13 +102,13 @@ def test_files_are_put_in_and_taken_out(site, tmp_path):
     operations.add_file(site, NAME, file(tmp_path, "tool.cmd", b"echo 22"), "/TOOLS/tool.cmd")
     view = operations.add_file(site, NAME, tool)
 
-    assert [
+    assert [(held.path, held.size) for held in sorted(view.properties.extra_files, key=str)] == [
         ("/TOOLS/tool.cmd", 7),
         ("/Tools/other.cmd", 6),
         ("/Windows/Prestart/tool.cmd", 7),
-    ] == [(held.path, held.size) for held in sorted(view.properties.extra_files, key=str)]
+    ]
     view = operations.remove_file(site, NAME, "/tools/TOOL.cmd")
-    assert 2 == len(view.properties.extra_files)
+    assert len(view.properties.extra_files) == 2
     with pytest.raises(NotFound, match="no extra file") as refusal:
         operations.remove_file(site, NAME, "/tools/TOOL.cmd")
     assert "/Tools/other.cmd" in refusal.value.hint
@@ -119,7 +119,7 @@ def test_files_lie_only_where_they_may(site, tmp_path, target):
     """Neither outside, nor where netboot writes itself."""
     with pytest.raises(InvalidInput):
         operations.add_file(site, NAME, file(tmp_path, "a", b"a"), target)
-    assert () == images.get_image(site, NAME).properties.extra_files
+    assert images.get_image(site, NAME).properties.extra_files == ()
 
 
 def test_a_boot_sdi_is_looked_at_before_it_is_taken(site, tmp_path):
@@ -128,7 +128,7 @@ def test_a_boot_sdi_is_looked_at_before_it_is_taken(site, tmp_path):
     assert operations.set_boot_sdi(site, NAME, sdi).properties.boot_sdi
     with pytest.raises(InvalidInput, match="cannot be boot.sdi"):
         operations.set_boot_sdi(site, NAME, file(tmp_path, "no.sdi", b"no"))
-    assert "" == operations.set_boot_sdi(site, NAME, None).properties.boot_sdi
+    assert operations.set_boot_sdi(site, NAME, None).properties.boot_sdi == ""
 
 
 def test_files_that_cannot_be_read_are_told(site, tmp_path, monkeypatch):
@@ -148,7 +148,7 @@ def test_label_and_comment_need_no_build(site):
     operations.set_details(site, NAME, version_label="24H2, August")
     view = operations.set_details(site, NAME, comment="for the lecture hall")
 
-    assert ("24H2, August", "for the lecture hall") == (view.version_label, view.comment)
+    assert (view.version_label, view.comment) == ("24H2, August", "for the lecture hall")
     with pytest.raises(EditConflict):
         operations.set_details(site, NAME, comment="mine", row_version=before.row_version)
     for words in ({"version_label": "x" * 65}, {"comment": "x" * 5000}, {"version_label": "a\nb"}):

@@ -37,18 +37,18 @@ def test_deployments_and_defaults_follow_the_new_name(served):
     """In the database and on the point, in one step."""
     view = rename(served)
 
-    assert (NEW, "windows-pe-24h2", 1, True) == (
+    assert (
         view.name,
         view.slug,
         view.served_version,
         view.is_default,
-    )
+    ) == (NEW, "windows-pe-24h2", 1, True)
     (made,) = policy.deployments(served)
-    assert (MAC, NEW, "the test bench") == (made.mac, made.image, made.comment)
+    assert (made.mac, made.image, made.comment) == (MAC, NEW, "the test bench")
     published = served.point.load()
     assert {NEW} == set(published.current)
-    assert {MAC: NEW} == dict(published.assignments)
-    assert {Architecture.X64: NEW} == dict(published.defaults)
+    assert dict(published.assignments) == {MAC: NEW}
+    assert dict(published.defaults) == {Architecture.X64: NEW}
 
 
 def test_nothing_is_copied_and_boots_under_way_go_on(served):
@@ -79,8 +79,8 @@ def test_the_old_name_and_its_address_still_find_the_image(served):
     """Bookmarks and scripts go on, as long as nobody else takes the name."""
     rename(served)
 
-    assert NEW == images.get_image(served, OLD).name
-    assert NEW == images.get_image(served, "windows-pe").name
+    assert images.get_image(served, OLD).name == NEW
+    assert images.get_image(served, "windows-pe").name == NEW
 
 
 def test_another_image_may_take_the_old_name(served):
@@ -91,7 +91,7 @@ def test_another_image_may_take_the_old_name(served):
         from netboot.store.images.rows import free_address, refuse_twin
 
         refuse_twin(session, OLD)
-        assert "windows-pe-2" == free_address(session, "windows-pe")
+        assert free_address(session, "windows-pe") == "windows-pe-2"
 
 
 @pytest.mark.parametrize("name", ["Lab PE", "lab pe", "LAB-PE"])
@@ -100,7 +100,7 @@ def test_a_name_that_another_image_has_is_refused(served, name):
     add_image(served, "Lab PE")
     with pytest.raises(AlreadyExists, match='a boot image "Lab PE" already exists'):
         rename(served, OLD, name)
-    assert OLD == images.get_image(served, OLD).name
+    assert images.get_image(served, OLD).name == OLD
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 65, "two\nlines", "bell\a"])
@@ -112,7 +112,7 @@ def test_what_can_be_no_name_is_refused(served, name):
 
 def test_only_the_case_may_change(served):
     """It is no twin of itself."""
-    assert "WINDOWS PE" == rename(served, OLD, "WINDOWS PE").name
+    assert rename(served, OLD, "WINDOWS PE").name == "WINDOWS PE"
 
 
 def test_two_administrators_at_once_are_told(served):
@@ -122,8 +122,8 @@ def test_two_administrators_at_once_are_told(served):
     with pytest.raises(EditConflict) as conflict:
         rename(served, NEW, "Another", row_version=seen)
 
-    assert [("name", "Another", NEW)] == [
-        (one.field, one.yours, one.theirs) for one in conflict.value.difference
+    assert [(one.field, one.yours, one.theirs) for one in conflict.value.difference] == [
+        ("name", "Another", NEW)
     ]
 
 
@@ -133,7 +133,7 @@ def test_an_image_that_a_job_works_on_keeps_its_name(served):
     with pytest.raises(InUse, match=f"Build {OLD}"):
         rename(served)
     jobs.cancel(served, job.id)
-    assert NEW == rename(served).name
+    assert rename(served).name == NEW
 
 
 def test_reports_of_machines_under_way_speak_of_the_new_name(served):
@@ -146,7 +146,7 @@ def test_reports_of_machines_under_way_speak_of_the_new_name(served):
     body = b'{"image": "Windows PE", "version": 1, "driver": "e1000.inf"}'
     for token in (brief, written, medium):
         event = read_report(tokens, token, body, "10.77.0.9", served.point.load())
-        assert (NEW, 1) == (event.image, event.version)
+        assert (event.image, event.version) == (NEW, 1)
 
 
 def test_a_machine_that_runs_something_else_is_believed(served):
@@ -155,7 +155,7 @@ def test_a_machine_that_runs_something_else_is_believed(served):
     token = tokens.issue(served.point.load().current[OLD], MAC)
     event = read_report(tokens, token, b'{"image": "Foreign"}', "10.77.0.9", served.point.load())
 
-    assert "Foreign" == event.image
+    assert event.image == "Foreign"
 
 
 def test_known_machines_and_guarding_follow(served):
@@ -163,8 +163,8 @@ def test_known_machines_and_guarding_follow(served):
     machines.import_devices(served, MAC, "PCI\\VEN_8086&DEV_100E")
     rename(served)
 
-    assert () == guarding.scrub(served, bytes_per_second=0).alarms
-    assert 1 == images.get_image(served, NEW).served_version
+    assert guarding.scrub(served, bytes_per_second=0).alarms == ()
+    assert images.get_image(served, NEW).served_version == 1
     housekeeping.collect_garbage(served, 0.0)
     assert images.get_image(served, NEW).served_version == 1
 
@@ -182,9 +182,9 @@ def test_a_renaming_that_was_cut_off_is_mended_by_repeating_it(served, monkeypat
         rename(served)
     monkeypatch.undo()
     assert {NEW} == set(served.point.load().current)
-    assert OLD == images.get_image(served, OLD).name
+    assert images.get_image(served, OLD).name == OLD
 
-    assert (NEW, 1) == (rename(served).name, images.get_image(served, NEW).served_version)
+    assert (rename(served).name, images.get_image(served, NEW).served_version) == (NEW, 1)
 
 
 def test_the_next_update_serves_the_new_name_alone(served):
@@ -197,7 +197,7 @@ def test_the_next_update_serves_the_new_name_alone(served):
     assert {(NEW, 1), (NEW, 2)} == set(published.kept)
     assert {"windows-pe"} == {version.address for version in published.kept.values()}
     assert points.rollback(served, NEW, 1).changed
-    assert 1 == images.get_image(served, NEW).served_version
+    assert images.get_image(served, NEW).served_version == 1
 
 
 def test_a_deleted_image_leaves_its_address_free(served):
@@ -206,4 +206,4 @@ def test_a_deleted_image_leaves_its_address_free(served):
     rename(served)
     images.delete_image(served, NEW)
 
-    assert {} == dict(served.point.load().names)
+    assert dict(served.point.load().names) == {}

@@ -60,15 +60,15 @@ def test_the_boot_image_of_an_iso_is_imported(site, tmp_path, old):
     view = images.import_image(site, iso, name=NAME)
 
     assert hash_file(old).digest == view.source_digest
-    assert ("media.iso: boot.wim", "10.0.22621.1") == (view.source_name, view.facts.version)
-    assert [] == list(site.blobs.staging.iterdir())
+    assert (view.source_name, view.facts.version) == ("media.iso: boot.wim", "10.0.22621.1")
+    assert list(site.blobs.staging.iterdir()) == []
 
 
 def test_an_iso_without_a_boot_image_is_refused(site, tmp_path):
     """With what to choose instead."""
     with pytest.raises(InvalidInput, match=r"does not contain sources/boot\.wim"):
         images.import_image(site, make_iso(tmp_path, {"readme.txt": b"x"}), name=NAME)
-    assert [] == list(site.blobs.digests())
+    assert list(site.blobs.digests()) == []
 
 
 def test_an_upload_never_lies_on_the_disk_twice(site, tmp_path, old):
@@ -80,7 +80,7 @@ def test_an_upload_never_lies_on_the_disk_twice(site, tmp_path, old):
 
     assert upload.samefile(blob)
     upload.unlink()
-    assert (0o444, 1) == (blob.stat().st_mode & 0o777, blob.stat().st_nlink)
+    assert (blob.stat().st_mode & 0o777, blob.stat().st_nlink) == (0o444, 1)
     assert view.source_size == site.blobs.verify(view.source_digest)
 
 
@@ -93,12 +93,12 @@ def test_a_newer_source_is_reported_before_anything_changes(imported, new):
 
     view = image_source.examine_source(imported, NAME, new)
     report = view.candidate.report
-    assert ("10.0.22621.1", "10.0.26100.1") == (report.old_version, report.new_version)
-    assert ("/Windows/INF/nb1000.inf", "/Windows/System32/new.dll") == report.files.added
-    assert ("/Windows/INF/usbstor.inf",) == report.files.removed
+    assert (report.old_version, report.new_version) == ("10.0.22621.1", "10.0.26100.1")
+    assert report.files.added == ("/Windows/INF/nb1000.inf", "/Windows/System32/new.dll")
+    assert report.files.removed == ("/Windows/INF/usbstor.inf",)
     assert "/Windows/System32/startnet.cmd" in report.files.changed
-    assert ("nb1000 1.2.3.4",) == report.now_inbox
-    assert () == report.conflicts
+    assert report.now_inbox == ("nb1000 1.2.3.4",)
+    assert report.conflicts == ()
     assert (before.source_digest, before.facts) == (view.source_digest, view.facts)
 
 
@@ -113,19 +113,19 @@ def test_taking_it_replays_the_recipe(imported, new):
     view = image_source.take_source(imported, NAME)
 
     assert hash_file(new).digest == view.source_digest
-    assert (None, 128, True, 1) == (
+    assert (
         view.candidate,
         view.properties.scratch_space_mb,
         view.needs_build,
         view.served_version,
-    )
-    assert 2 == versions.build_version(imported, NAME).version.number
+    ) == (None, 128, True, 1)
+    assert versions.build_version(imported, NAME).version.number == 2
     points.update_distribution_points(imported, NAME)
     assert deployments == policy.deployments(imported)
     change = versions.compare(imported, NAME, 1, 2)
     assert "/Windows/System32/new.dll" in change.inside.added
     assert change.source.after.startswith(hash_file(new).digest[7:19])
-    assert 1 == points.rollback(imported, NAME, 1).number
+    assert points.rollback(imported, NAME, 1).number == 1
 
 
 def test_a_source_that_the_recipe_does_not_fit_is_not_taken(imported, folder):
@@ -150,16 +150,16 @@ def test_a_recipe_that_changed_since_the_report_is_told_line_by_line(imported, n
         image_source.take_source(imported, NAME, row_version=seen.row_version)
 
     (told,) = conflict.value.difference
-    assert ("property scratch_space_mb", "", "", "256") == (
+    assert (
         *(told.field, told.base, told.yours),
         told.theirs,
-    )
+    ) == ("property scratch_space_mb", "", "", "256")
     assert images.get_image(imported, NAME).candidate is not None
     now = images.get_image(imported, NAME)
     image_source.take_source(imported, NAME, row_version=now.row_version)
     with pytest.raises(EditConflict, match="taken or discarded") as conflict:
         image_source.take_source(imported, NAME, row_version=seen.row_version)
-    assert "source" == conflict.value.difference[0].field
+    assert conflict.value.difference[0].field == "source"
 
 
 def test_the_same_source_and_another_architecture_are_refused(imported, old, folder):
@@ -177,4 +177,4 @@ def test_programs_of_another_signer_are_told_by_their_hash(imported, folder):
     other = made(folder, "other", files={"/Windows/Boot/EFI/bootmgfw.efi": efi})
     view = image_source.examine_source(imported, NAME, other)
 
-    assert ("bootmgfw.efi",) == view.candidate.report.boot_files.changed
+    assert view.candidate.report.boot_files.changed == ("bootmgfw.efi",)

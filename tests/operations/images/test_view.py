@@ -45,11 +45,11 @@ def test_secrets_of_source_and_version_stand_once_and_those_accepted_not_at_all(
         row.override = {"accepted": [], "by": "ada", "at": 5.0, "reason": "lab only"}
     view = get_image(site, NAME)
     assert tuple(SecretFinding(**secret) for secret in secrets) == view.secrets
-    assert ("ada", 5.0, "lab only") == (
+    assert (
         view.acceptance.by,
         view.acceptance.at,
         view.acceptance.reason,
-    )
+    ) == ("ada", 5.0, "lab only")
     with site.database.writing() as session:
         row = find_image(session, NAME)
         row.override = {**row.override, "accepted": [view.secrets[0].sentence]}
@@ -62,11 +62,11 @@ def test_a_version_out_of_service_must_be_built_again(site):
         find_image(session, NAME).versions[0].altered = ["boot.wim"]
     view = get_image(site, NAME)
 
-    assert ({1: ("boot.wim",)}, "ALTERED", True) == (
+    assert (
         view.altered,
         view.distribution,
         view.needs_build,
-    )
+    ) == ({1: ("boot.wim",)}, "ALTERED", True)
 
 
 # --- what is kept is never wrong -------------------------------------------------------------

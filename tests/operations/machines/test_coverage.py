@@ -44,9 +44,9 @@ def test_a_machine_that_would_stay_offline_is_known_before_it_boots(stocked):
     """Its card has no driver in the image, and the catalog's driver for it is named."""
     (machine,) = coverage.coverage(stocked, NAME).machines
 
-    assert (MAC, Status.LACKING) == (machine.machine.name, machine.network)
+    assert (machine.machine.name, machine.network) == (MAC, Status.LACKING)
     ((device, fixes),) = [(d.device.label, d.fixes) for d in machine.lacking]
-    assert ("8086:100E", ["e1000"]) == (device, [fix.driver.name for fix in fixes])
+    assert (device, [fix.driver.name for fix in fixes]) == ("8086:100E", ["e1000"])
     assert {frozenset({Architecture.X64})} == {fix.driver.architectures for fix in fixes}
 
 
@@ -56,10 +56,10 @@ def test_the_fix_covers_the_machine(stocked):
     ((driver, devices),) = found.fixes
     view = coverage.fix(stocked, NAME, driver.digest)
 
-    assert (["e1000"], 1) == ([d.name for d in view.drivers], devices)
+    assert ([d.name for d in view.drivers], devices) == (["e1000"], 1)
     mended = coverage.coverage(stocked, NAME)
-    assert [Status.COVERED] == [machine.network for machine in mended.machines]
-    assert () == mended.fixes
+    assert [machine.network for machine in mended.machines] == [Status.COVERED]
+    assert mended.fixes == ()
 
 
 def test_drivers_that_no_known_machine_needs_are_named_with_their_size(stocked):
@@ -67,7 +67,7 @@ def test_drivers_that_no_known_machine_needs_are_named_with_their_size(stocked):
     (driver,) = [d for d in drivers.list_drivers(stocked, search="nvme")
                  if Architecture.X64 in d.architectures]  # fmt: skip
     coverage.fix(stocked, NAME, driver.digest)
-    assert () == coverage.coverage(stocked, NAME).unneeded, "the machine's disks are not known"
+    assert coverage.coverage(stocked, NAME).unneeded == (), "the machine's disks are not known"
     machines.import_devices(stocked, MAC, "8086:100e:0200\n8086:2922:010601")
 
     (unneeded,) = coverage.coverage(stocked, NAME).unneeded
@@ -87,9 +87,9 @@ def test_candidates_for_a_device_come_in_windows_order(stocked):
     (device,) = machines.import_devices(stocked, "pc", "PCI\\VEN_8086&DEV_100E")[0].devices
     found = coverage.candidates(stocked, device, Architecture.X64)
 
-    assert [("e1000", False)] == [(one.driver.name, one.driver.enabled) for one in found]
+    assert [(one.driver.name, one.driver.enabled) for one in found] == [("e1000", False)]
     assert "a compatible ID of the device, listed as hardware ID in the INF" in found[0].explanation
-    assert [] == coverage.candidates(stocked, device, Architecture.ARM64)
+    assert coverage.candidates(stocked, device, Architecture.ARM64) == []
 
 
 def test_the_outlook_says_what_coverage_says(stocked):
@@ -105,5 +105,5 @@ def test_the_outlook_says_what_coverage_says(stocked):
         told.coverage.network,
         told.coverage.storage,
     )
-    assert Status.LACKING == told.coverage.network
-    assert 1 == coverage.lacking(coverage.outlook(stocked).values())
+    assert told.coverage.network == Status.LACKING
+    assert coverage.lacking(coverage.outlook(stocked).values()) == 1

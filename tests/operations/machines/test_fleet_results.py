@@ -166,24 +166,24 @@ def test_changes_show_in_the_results(stocked):
     """The test before holds only where there is something to be told."""
     (first, *_), _ = stored(stocked)
     assert {MAC, "new laptops", "52:54:00:77:00:01"} == set(first.machines)
-    assert 1 == fleet_results.stored_lacking(stocked).value
-    assert ["PCI\\VEN_8086&DEV_100E"] == [
-        one.hardware_id for one in fleet_results.stored_conflicts(stocked).value.ids
+    assert fleet_results.stored_lacking(stocked).value == 1
+    assert [one.hardware_id for one in fleet_results.stored_conflicts(stocked).value.ids] == [
+        "PCI\\VEN_8086&DEV_100E"
     ]
     policy.deploy(stocked, MAC, OTHER)
     seeding.compute(stocked)
 
-    assert 2 == fleet_results.stored_lacking(stocked).value
+    assert fleet_results.stored_lacking(stocked).value == 2
 
 
 def test_outlooks_follow_their_machines(stocked):
     """One that is forgotten has none any more; a list by hand never boots and has none."""
     keys = [MAC, "52:54:00:77:00:01", "new laptops"]
     before = fleet_results.stored_outlooks(stocked, keys)
-    assert {
+    assert before == {
         MAC: (NAME, "covered", "lacking"),
         "52:54:00:77:00:01": (NAME, "lacking", "unknown"),
-    } == before
+    }
     machines.forget(stocked, MAC)
     assert before == fleet_results.stored_outlooks(stocked, keys)
     seeding.compute(stocked)
@@ -202,7 +202,7 @@ def test_only_outlooks_that_changed_are_written(stocked, monkeypatch):
     policy.deploy(stocked, MAC, OTHER)
     seeding.compute(stocked)
 
-    assert [MAC] == [row["key"] for row in written]
+    assert [row["key"] for row in written] == [MAC]
 
 
 def test_a_change_is_said_at_once_though_the_result_is_the_one_before(stocked):
@@ -247,7 +247,7 @@ def test_each_step_computes_the_oldest_result_and_any_worker_may_go_on(stocked):
             break
         steps += 1
 
-    assert 4 == steps, "conflicts, machines that lack a driver, and two images"
+    assert steps == 4, "conflicts, machines that lack a driver, and two images"
     assert len(due) == 3 + 2 * len(VARIANTS)
     assert stored(stocked)[1]
 
@@ -260,7 +260,7 @@ def test_results_go_with_their_image(stocked):
     with stocked.database.transaction() as session:
         keys = session.scalars(select(ComputedRow.key)).all()
     assert not [key for key in keys if "other-pe" in key]
-    assert {} == fleet_results._coverages(stocked, "other-pe")
+    assert fleet_results._coverages(stocked, "other-pe") == {}
 
 
 def test_an_edit_of_the_comment_alone_is_not_lost(stocked):
@@ -278,4 +278,4 @@ def test_a_site_without_results_says_so(site):
     assert fleet_results.stored_coverage(site, images.get_image(site, NAME)) is None
     assert fleet_results.stored_lacking(site) is None
     assert fleet_results.stored_conflicts(site) is None
-    assert () == fleet_results.stored_clashes(site)
+    assert fleet_results.stored_clashes(site) == ()

@@ -36,11 +36,11 @@ def test_a_bios_has_both_defaults_before_its_processor_is_known(defaulted):
     """The 64-bit image comes first; the reasons are those of the boot log."""
     decision = decider(defaulted)(seen(defaulted))
 
-    assert (X64, X86) == decision.images
-    assert (
+    assert decision.images == (X64, X86)
+    assert decision.reasons == (
         "Lab PE x64 v1 is the default for x64",
         "Lab PE x86 v1 is the default for x86",
-    ) == decision.reasons
+    )
 
 
 def test_a_bios_that_reported_from_a_64_bit_image_has_one_default(defaulted):
@@ -55,7 +55,7 @@ def test_a_bios_that_reported_from_a_64_bit_image_has_one_default(defaulted):
     assert defaulted.journal.flush()
     catch_up(defaulted)
 
-    assert (X64,) == decider(defaulted)(machines.get_machine(defaulted, MAC)).images
+    assert decider(defaulted)(machines.get_machine(defaulted, MAC)).images == (X64,)
 
 
 @pytest.mark.parametrize(("architecture", "image"), [("x64", X64), ("x86", X86)])
@@ -70,7 +70,7 @@ def test_an_architecture_without_a_default_gets_nothing_and_is_told_why(defaulte
     """The reason is what the boot log would say."""
     decision = decider(defaulted)(seen(defaulted, firmware="uefi", architecture="arm64"))
 
-    assert ((), ("no default image for arm64",)) == (decision.images, decision.reasons)
+    assert (decision.images, decision.reasons) == ((), ("no default image for arm64",))
 
 
 def test_an_image_of_its_own_wins_even_before_it_is_distributed(defaulted):
@@ -80,7 +80,7 @@ def test_an_image_of_its_own_wins_even_before_it_is_distributed(defaulted):
     assign(defaulted, MAC, "Special")
     decision = decider(defaulted)(seen(defaulted))
 
-    assert ("Special",) == decision.images
+    assert decision.images == ("Special",)
     assert (f"{MAC} is assigned 'Special', which is not published here",) == decision.reasons
 
 
@@ -89,7 +89,7 @@ def test_a_default_that_was_not_distributed_yet_counts(site):
     policy.set_default(site, X64, Architecture.X64)
     decision = decider(site)(seen(site))
 
-    assert (X64,) == decision.images
+    assert decision.images == (X64,)
     assert "not published here" in decision.reasons[0]
 
 
@@ -99,7 +99,7 @@ def test_a_list_by_hand_gets_no_image(defaulted):
     decision = decider(defaulted)(machine)
 
     assert not machine_images.boots_from_network(machine)
-    assert ((), True) == (decision.images, "every image" in decision.reasons[0])
+    assert (decision.images, "every image" in decision.reasons[0]) == ((), True)
 
 
 def test_a_machine_that_never_asked_may_get_any_default(defaulted):
@@ -108,7 +108,7 @@ def test_a_machine_that_never_asked_may_get_any_default(defaulted):
     decision = decider(defaulted)(machine)
 
     assert machine_images.boots_from_network(machine)
-    assert ((X64, X86), (machine_images.NEVER_ASKED,)) == (decision.images, decision.reasons)
+    assert (decision.images, decision.reasons) == ((X64, X86), (machine_images.NEVER_ASKED,))
     with defaulted.database.writing() as session:
         session.add(policy.DeploymentRow(mac=MAC, image_name="Special", comment="", changed_at=1.0))
-    assert ("Special",) == decider(defaulted)(machine).images
+    assert decider(defaulted)(machine).images == ("Special",)

@@ -27,8 +27,8 @@ def test_a_machine_is_known_from_its_first_request(site):
     emit(site, discovered(100.0))
 
     (machine,) = machines.list_machines(site)
-    assert (MAC, "ipxe", "bios") == (machine.key, machine.source, machine.firmware)
-    assert [("8086", "100E")] == [(d.vendor, d.device) for d in machine.devices]
+    assert (machine.key, machine.source, machine.firmware) == (MAC, "ipxe", "bios")
+    assert [(d.vendor, d.device) for d in machine.devices] == [("8086", "100E")]
 
 
 def test_a_report_tells_all_devices_and_later_requests_do_not_forget_them(site):
@@ -44,13 +44,13 @@ def test_a_report_tells_all_devices_and_later_requests_do_not_forget_them(site):
     )  # fmt: skip
 
     (machine,) = machines.list_machines(site)
-    assert ("report", 2, "x64", "Lab PE x64", 200.0) == (
+    assert (
         machine.source,
         len(machine.devices),
         machine.architecture,
         machine.image,
         machine.seen_at,
-    )
+    ) == ("report", 2, "x64", "Lab PE x64", 200.0)
 
 
 def test_an_offline_machine_is_known_by_its_console(site):
@@ -62,7 +62,7 @@ def test_an_offline_machine_is_known_by_its_console(site):
         ),
     )
 
-    assert ["report"] == [machine.source for machine in machines.list_machines(site)]
+    assert [machine.source for machine in machines.list_machines(site)] == ["report"]
 
 
 def test_a_pasted_list_becomes_a_machine(site):
@@ -74,9 +74,9 @@ def test_a_pasted_list_becomes_a_machine(site):
         "Realtek 8168 gigabit VEN_10EC\n",
     )
 
-    assert [("8086", "15BE")] == [(d.vendor, d.device) for d in machine.devices]
-    assert 1 == len(unread)
-    assert ["laptop pool"] == [known.key for known in machines.list_machines(site)]
+    assert [(d.vendor, d.device) for d in machine.devices] == [("8086", "15BE")]
+    assert len(unread) == 1
+    assert [known.key for known in machines.list_machines(site)] == ["laptop pool"]
 
 
 def test_a_list_without_devices_is_refused(site):
@@ -91,11 +91,11 @@ def test_a_forgotten_machine_comes_back_when_it_boots(site):
     emit(site, discovered(100.0))
     machines.list_machines(site)
     machines.forget(site, MAC)
-    assert [] == machines.list_machines(site)
+    assert machines.list_machines(site) == []
     with pytest.raises(NotFound):
         machines.forget(site, MAC)
     emit(site, discovered(200.0))
-    assert [MAC] == [machine.key for machine in machines.list_machines(site)]
+    assert [machine.key for machine in machines.list_machines(site)] == [MAC]
 
 
 def test_machines_that_a_check_made_up_are_not_taken_for_real(site):
@@ -103,7 +103,7 @@ def test_machines_that_a_check_made_up_are_not_taken_for_real(site):
     emit(site, Discovered(at=1.0, mac="02:6e:62:00:00:01", architecture="x64", firmware="uefi",
                           stage="ipxe", nic="8086:100e"))  # fmt: skip
 
-    assert [] == machines.list_machines(site)
+    assert machines.list_machines(site) == []
 
 
 def test_machines_are_found_a_page_at_a_time(site):
@@ -123,27 +123,27 @@ def test_machines_are_found_a_page_at_a_time(site):
         shown, total = machines.find_machines(site, search, limit=limit, offset=offset)
         return [machine.key[-1] for machine in shown], total
 
-    assert (["6", "5"], 7) == found(limit=2)
-    assert (["0"], 7) == found(limit=2, offset=6)
-    assert (["3"], 1) == found("52-54-00-00-00-03")
-    assert (["4"], 1) == found("8086:1004")
-    assert (["4"], 1) == found("PCI\\VEN_8086&DEV_1004")
-    assert (["4"], 1) == found("ven_8086&dev_1004")
-    assert 7 == found("pe")[1]
-    assert ([], 0) == found("100%")
+    assert found(limit=2) == (["6", "5"], 7)
+    assert found(limit=2, offset=6) == (["0"], 7)
+    assert found("52-54-00-00-00-03") == (["3"], 1)
+    assert found("8086:1004") == (["4"], 1)
+    assert found("PCI\\VEN_8086&DEV_1004") == (["4"], 1)
+    assert found("ven_8086&dev_1004") == (["4"], 1)
+    assert found("pe")[1] == 7
+    assert found("100%") == ([], 0)
 
 
 def test_a_machine_is_given_the_loader_that_its_firmware_trusts(site):
     """Told to the point at once, and taken back; boots change nothing about it."""
     emit(site, discovered(100.0))
     known = machines.set_authority(site, MAC.upper().replace(":", "-"), "2023")
-    assert ("2023", {MAC: "2023"}) == (known.authority, dict(site.point.load().authorities))
+    assert (known.authority, dict(site.point.load().authorities)) == ("2023", {MAC: "2023"})
     emit(site, discovered(200.0))
     machines.import_devices(site, MAC, "PCI\\VEN_8086&DEV_100E")
-    assert "2023" == machines.get_machine(site, MAC).authority
+    assert machines.get_machine(site, MAC).authority == "2023"
 
-    assert "" == machines.set_authority(site, MAC, "").authority
-    assert {} == dict(site.point.load().authorities)
+    assert machines.set_authority(site, MAC, "").authority == ""
+    assert dict(site.point.load().authorities) == {}
 
 
 def test_a_machine_that_is_forgotten_needs_no_loader_any_more(site):
@@ -152,7 +152,7 @@ def test_a_machine_that_is_forgotten_needs_no_loader_any_more(site):
     machines.set_authority(site, MAC, "2011")
     machines.forget(site, MAC)
 
-    assert {} == dict(site.point.load().authorities)
+    assert dict(site.point.load().authorities) == {}
 
 
 def test_only_known_authorities_of_known_machines_are_taken(site):

@@ -37,11 +37,11 @@ def test_the_link_gives_the_script_once(published):
     """Then it is used up; asking how large it is does not use it."""
     made = link(published)
 
-    assert 405 == get(published, made.url, "HEAD").status
+    assert get(published, made.url, "HEAD").status == 405
     first = get(published, made.url)
-    assert (200, True) == (first.status, first.body.startswith(b"#!/bin/sh\n"))
+    assert (first.status, first.body.startswith(b"#!/bin/sh\n")) == (200, True)
     assert ("Cache-Control", "no-store") in first.fields
-    assert 404 == get(published, made.url).status
+    assert get(published, made.url).status == 404
 
 
 def test_the_script_fetches_that_very_version_and_reports_as_a_package(published):
@@ -52,7 +52,7 @@ def test_the_script_fetches_that_very_version_and_reports_as_a_package(published
 
     assert f"NB_BASE='{HOME}/v/lab-pe-x64/1'" in script
     assert f"{wim.digest[7:]} {wim.size} boot.wim" in script
-    assert ("lab-pe-x64", 1, "package") == ReportTokens(published.secret).read_lasting(token)
+    assert ReportTokens(published.secret).read_lasting(token) == ("lab-pe-x64", 1, "package")
 
 
 def test_what_is_to_be_typed_stands_beside_the_link(published):
@@ -60,7 +60,7 @@ def test_what_is_to_be_typed_stands_beside_the_link(published):
     made = link(published)
 
     assert f"curl -fsS -o netboot-disk.sh {made.url}" == made.commands[0]
-    assert "sudo sh netboot-disk.sh install" == made.commands[1]
+    assert made.commands[1] == "sudo sh netboot-disk.sh install"
 
 
 def test_a_version_that_machines_cannot_fetch_gets_no_link(site):

@@ -48,9 +48,9 @@ def test_a_medium_tells_what_it_carries(lab_site):
     view = media.build_media(lab_site, USB, [(NAME, 1), ("Lab PE x86", 0)])
     wim = media.find_version(lab_site, NAME, 1).file("boot.wim")
 
-    assert ["Lab PE x64 v1", "Lab PE x86 v1"] == [each.label for each in view.carried]
+    assert [each.label for each in view.carried] == ["Lab PE x64 v1", "Lab PE x86 v1"]
     assert wim.digest == view.carried[0].wim
-    assert ("lab-pe-x64-v1-usb.img", HOME, False) == (view.file_name, view.home, view.has_password)
+    assert (view.file_name, view.home, view.has_password) == ("lab-pe-x64-v1-usb.img", HOME, False)
     assert view.digest == hash_file(media.medium_path(lab_site, view.id)[1]).digest
 
 
@@ -60,7 +60,7 @@ def test_the_started_image_reports_with_a_token_of_its_version_and_way(lab_site,
     text = taken(lab_site, view, "netboot/grub.cfg", tmp_path).decode()
     token = text.partition(f"{HOME}/report/")[2].split()[0]
 
-    assert ("lab-pe-x64", 1, "usb") == ReportTokens(lab_site.secret).read_lasting(token)
+    assert ReportTokens(lab_site.secret).read_lasting(token) == ("lab-pe-x64", 1, "usb")
 
 
 def test_the_same_wishes_make_nothing_new(lab_site):
@@ -97,7 +97,7 @@ def test_media_go_with_their_image_and_their_room_comes_back(lab_site):
 
     images.delete_image(lab_site, NAME)
 
-    assert [] == media.list_media(lab_site)
+    assert media.list_media(lab_site) == []
     housekeeping.collect_garbage(lab_site, 4e9)
     assert not lab_site.blobs.holds(view.digest)
 
@@ -120,8 +120,8 @@ def test_a_version_that_is_not_there_is_answered_with_those_that_are(lab_site, n
     with pytest.raises(NotFound) as caught:
         media.build_media(lab_site, ISO, [(NAME, number)])
 
-    assert "Versions: 1." == caught.value.hint
-    assert [] == media.list_media(lab_site)
+    assert caught.value.hint == "Versions: 1."
+    assert media.list_media(lab_site) == []
 
 
 def test_media_that_are_gone_are_told_of(lab_site):
@@ -139,8 +139,8 @@ def test_the_sites_own_address_can_be_meant(lab_site):
     (lab_site.data / "netboot.toml").write_text('address = "10.0.0.2"\n')
     vars(lab_site).pop("settings", None)
 
-    assert HOME == media.home_of(lab_site, "site")
-    assert HOME == media.home_of(lab_site, f"{HOME}/")
+    assert media.home_of(lab_site, "site") == HOME
+    assert media.home_of(lab_site, f"{HOME}/") == HOME
 
 
 @pytest.mark.wimlib
@@ -154,7 +154,7 @@ def test_windows_pe_starts_by_its_own_loaders_out_of_its_wim(site, tmp_path):
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
 
-    assert ("bios", "uefi-x64") == view.firmware
+    assert view.firmware == ("bios", "uefi-x64")
     assert "/boot/etfsboot.com" in told
     assert "/boot/efi.img" in told
     for name, data in (("bootmgr", BOOTMGR), ("boot/etfsboot.com", ETFSBOOT)):
@@ -229,7 +229,7 @@ def test_its_boot_configuration_for_media_is_read_by_others(site, tmp_path):
         listed = subprocess.run(
             ["hivexsh", "-w", store], input="cd Objects\nls\n", capture_output=True, text=True
         )
-        assert 3 == len(listed.stdout.split())
+        assert len(listed.stdout.split()) == 3
         loaders = [
             key.get_subkey("Elements").get_subkey("12000002").get_value("Element")
             for key in RegistryHive(str(store)).get_key("\\Objects").iter_subkeys()
@@ -250,5 +250,5 @@ def test_a_windows_pe_without_bios_files_makes_media_for_uefi(site, tmp_path):
     add_windows_pe(site, tmp_path, for_bios=False)
     disk = MediaOrder(kind=MediaKind.DISK, format=DiskFormat.QCOW2)
 
-    assert ("uefi-x64",) == media.build_media(site, ISO, [("Windows PE x64", 0)]).firmware
-    assert ("uefi-x64",) == media.build_media(site, disk, [("Windows PE x64", 0)]).firmware
+    assert media.build_media(site, ISO, [("Windows PE x64", 0)]).firmware == ("uefi-x64",)
+    assert media.build_media(site, disk, [("Windows PE x64", 0)]).firmware == ("uefi-x64",)

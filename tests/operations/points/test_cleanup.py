@@ -64,7 +64,7 @@ def test_what_anything_names_stays(furnished):
     done = collect_garbage(furnished, time.time())
 
     assert (0, 0, (), before) == (done.blobs, done.size, done.versions, everything(furnished))
-    assert () == verify(furnished)[1]
+    assert verify(furnished)[1] == ()
 
 
 def test_what_nothing_names_goes_once_it_is_old(furnished):
@@ -95,10 +95,10 @@ def test_a_deleted_image_frees_its_versions_in_the_store_and_on_the_point(furnis
     done = collect_garbage(furnished, time.time())
 
     assert done.blobs >= 3
-    assert [] == list(furnished.point.versions.iterdir())
-    assert ["iPXE"] == [
+    assert list(furnished.point.versions.iterdir()) == []
+    assert [
         furnished.point.blobs.path(digest).read_text() for digest in furnished.point.blobs.digests()
-    ]
+    ] == ["iPXE"]
 
 
 def test_a_database_that_does_not_know_what_is_served_is_not_believed(furnished):
@@ -121,12 +121,12 @@ def test_an_empty_database_is_not_believed_either(site):
 
     with pytest.raises(OperatorFault, match="refers to nothing that is stored"):
         collect_garbage(site, time.time())
-    assert 1 == collect_garbage(site, time.time(), force=True).blobs
+    assert collect_garbage(site, time.time(), force=True).blobs == 1
 
 
 def test_a_new_site_has_nothing_to_clean(site):
     """And that is no fault."""
-    assert 0 == collect_garbage(site, time.time()).blobs
+    assert collect_garbage(site, time.time()).blobs == 0
 
 
 def test_damage_at_the_point_stops_the_clean_up(furnished):
@@ -151,15 +151,15 @@ def test_old_events_old_jobs_and_leftovers_go(furnished):
     (furnished.point.blobs.staging / "999999999-left").write_bytes(b"half")
     done = collect_garbage(furnished, now)
 
-    assert (1, 0, 2) == (done.events, done.jobs, done.leftovers)
-    assert ["52:54:00:00:00:02"] == [e.event.mac for e in furnished.journal.latest()]
-    assert 1 == collect_garbage(furnished, now + housekeeping.JOBS_FOR + 10).jobs
+    assert (done.events, done.jobs, done.leftovers) == (1, 0, 2)
+    assert [e.event.mac for e in furnished.journal.latest()] == ["52:54:00:00:00:02"]
+    assert collect_garbage(furnished, now + housekeeping.JOBS_FOR + 10).jobs == 1
 
 
 def test_verify_reads_every_byte(furnished):
     """What was altered or is gone is named with what it is needed for."""
     count, wrong = verify(furnished)
-    assert ((), True) == (wrong, count >= 8)
+    assert (wrong, count >= 8) == ((), True)
     source = images.get_image(furnished, NAME).source_digest
     furnished.blobs.remove(source)
     version = furnished.point.load().current[NAME]
@@ -168,7 +168,7 @@ def test_verify_reads_every_byte(furnished):
     served.write_bytes(b"altered")
     count, wrong = verify(furnished)
 
-    assert 3 == len(wrong)  # the point's bytes are the store's
+    assert len(wrong) == 3  # the point's bytes are the store's
     assert any(
         f"the source of {NAME}" in sentence and "is missing" in sentence for sentence in wrong
     )
@@ -205,4 +205,4 @@ def test_damaged_bytes_go_after_ninety_days(furnished):
     os.utime(aside[0], (now - housekeeping.ALTERED_FOR - 1,) * 2)
     done = collect_garbage(furnished, now)
 
-    assert (1, False, True) == (done.altered, aside[0].exists(), aside[1].exists())
+    assert (done.altered, aside[0].exists(), aside[1].exists()) == (1, False, True)

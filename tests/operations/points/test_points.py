@@ -29,21 +29,21 @@ def test_what_was_never_built_cannot_be_distributed(imported):
 def test_the_status_follows_the_versions(imported):
     """Missing until the first update, current after it; a second update changes nothing."""
     (view,) = points.point_status(imported)
-    assert [(NAME, None, DistributionStatus.MISSING)] == [
-        (row.image, row.held, row.status) for row in view.images
+    assert [(row.image, row.held, row.status) for row in view.images] == [
+        (NAME, None, DistributionStatus.MISSING)
     ]
     versions.build_version(imported, NAME)
     assert points.update_distribution_points(imported, NAME).changed is True
     assert points.update_distribution_points(imported, NAME).changed is False
     ((row,),) = [view.images for view in points.point_status(imported)]
-    assert (1, 1, DistributionStatus.CURRENT) == (row.held, row.current, row.status)
+    assert (row.held, row.current, row.status) == (1, 1, DistributionStatus.CURRENT)
 
 
 def test_an_altered_file_is_found_where_it_is_served(imported):
     """Verification reads every byte and names the file."""
     versions.build_version(imported, NAME)
     points.update_distribution_points(imported, NAME)
-    assert () == points.verify(imported, NAME)[1]
+    assert points.verify(imported, NAME)[1] == ()
     served = imported.point.load().current[NAME]
     path = imported.point.blobs.path(served.file("initrd.gz").digest)
     path.chmod(0o644)
@@ -52,4 +52,4 @@ def test_an_altered_file_is_found_where_it_is_served(imported):
         blob.write(b"altered")
 
     row, wrong = points.verify(imported, NAME)
-    assert (DistributionStatus.ALTERED, ("initrd.gz",)) == (row.status, wrong)
+    assert (row.status, wrong) == (DistributionStatus.ALTERED, ("initrd.gz",))

@@ -9,8 +9,8 @@ from tests.operations.points.test_scrub import NAME, served, spoil  # noqa: F401
 
 def test_a_sound_site_has_no_damaged_bytes(served):  # noqa: F811
     """Nothing to list, and nothing to delete is said."""
-    assert [] == list_altered(served)
-    assert 0 == delete_altered(served).files
+    assert list_altered(served) == []
+    assert delete_altered(served).files == 0
     with pytest.raises(NotFound, match="no damaged bytes"):
         delete_altered(served, "0" * 64)
 
@@ -35,10 +35,10 @@ def test_they_are_deleted_by_digest_or_all_at_once(served):  # noqa: F811
         spoil(served.blobs, digest)
     guarding.scrub(served, bytes_per_second=0)
 
-    assert 2 == delete_altered(served, digests[0].removeprefix("sha256:").upper()).files
+    assert delete_altered(served, digests[0].removeprefix("sha256:").upper()).files == 2
     assert {digests[1]} == {one.digest for one in list_altered(served)}
-    assert 2 == delete_altered(served).files
-    assert [] == list_altered(served)
+    assert delete_altered(served).files == 2
+    assert list_altered(served) == []
     assert {1, 2} == set(images.get_image(served, NAME).altered)
 
 

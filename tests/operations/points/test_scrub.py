@@ -66,9 +66,9 @@ def test_a_damaged_file_of_a_driver_is_told_and_can_be_brought_again(served, tmp
     spoil(served.blobs, driver.files[0].digest)
     found = guarding.scrub(served, bytes_per_second=0)
 
-    assert ("driver nb1000: a stored file was altered; bring it in again",) == found.alarms
+    assert found.alarms == ("driver nb1000: a stored file was altered; bring it in again",)
     driver_import.import_drivers(served, folder)
-    assert () == guarding.scrub(served, bytes_per_second=0).alarms
+    assert guarding.scrub(served, bytes_per_second=0).alarms == ()
 
 
 def test_an_alarm_fails_the_daily_job(served):
@@ -78,17 +78,17 @@ def test_an_alarm_fails_the_daily_job(served):
 
     with pytest.raises(JobFailed, match="is out of service") as failure:
         job_handlers.carry_out(Context(served, job))
-    assert 1 == len(failure.value.result["alarms"])
-    assert () == job_handlers.carry_out(Context(served, job))["alarms"]
+    assert len(failure.value.result["alarms"]) == 1
+    assert job_handlers.carry_out(Context(served, job))["alarms"] == ()
 
 
 def test_what_is_sound_raises_no_alarm(served):
     """All versions and the source are read."""
     found = guarding.scrub(served, bytes_per_second=0)
 
-    assert ((), (), 3) == (found.alarms, found.mended, found.files)
+    assert (found.alarms, found.mended, found.files) == ((), (), 3)
     assert found.size > 0
-    assert 2 == images.get_image(served, NAME).served_version
+    assert images.get_image(served, NAME).served_version == 2
 
 
 def test_a_changed_byte_takes_the_version_out_of_service(served):
@@ -100,17 +100,17 @@ def test_a_changed_byte_takes_the_version_out_of_service(served):
 
     assert (f"{version.label} is out of service: boot.wim was altered",) == found.alarms
     view = images.get_image(served, NAME)
-    assert (None, {2: ("boot.wim",)}, "ALTERED") == (
+    assert (
         view.served_version,
         view.altered,
         view.distribution,
-    )
+    ) == (None, {2: ("boot.wim",)}, "ALTERED")
     assert not served.blobs.holds(wim)
     assert (served.data / "altered" / wim[7:]).is_file()
     with pytest.raises(OperatorFault, match="out of service"):
         points.rollback(served, NAME, 2)
     assert points.rollback(served, NAME, 1).changed
-    assert () == guarding.scrub(served, bytes_per_second=0).alarms
+    assert guarding.scrub(served, bytes_per_second=0).alarms == ()
 
 
 @pytest.mark.parametrize("bad", ["site", "point"])
@@ -125,7 +125,7 @@ def test_what_another_copy_has_in_order_is_mended_from_there(served, bad):
 
     assert ((), (f"{version.label}: boot.wim",)) == (found.alarms, found.mended)
     assert store.verify(wim) == served.point.blobs.verify(wim)
-    assert 2 == images.get_image(served, NAME).served_version
+    assert images.get_image(served, NAME).served_version == 2
 
 
 def test_a_file_that_is_gone_is_damage_as_well(served):
@@ -134,7 +134,7 @@ def test_a_file_that_is_gone_is_damage_as_well(served):
     served.blobs.remove(wim)
     served.point.blobs.remove(wim)
 
-    assert 1 == len(guarding.scrub(served, bytes_per_second=0).alarms)
+    assert len(guarding.scrub(served, bytes_per_second=0).alarms) == 1
 
 
 @pytest.mark.wimlib
@@ -153,7 +153,7 @@ def test_a_damaged_source_is_mended_by_the_same_file(site, tmp_path):
     view = image_source.take_source(site, NAME)
     assert (source, 0.0) == (view.source_digest, view.source_altered_at)
     assert versions.build_version(site, NAME).built
-    assert () == guarding.scrub(site, bytes_per_second=0).alarms
+    assert guarding.scrub(site, bytes_per_second=0).alarms == ()
 
 
 @pytest.mark.wimlib
@@ -165,11 +165,11 @@ def test_a_version_out_of_service_is_built_again(site, tmp_path):
     spoil(site.blobs, first.file("BCD-uefi").digest)
     row, wrong = points.verify(site, NAME)
 
-    assert ("ALTERED", ("BCD-uefi",)) == (row.status, wrong)
+    assert (row.status, wrong) == ("ALTERED", ("BCD-uefi",))
     second = versions.build_version(site, NAME)
-    assert (True, 2) == (second.built, second.version.number)
+    assert (second.built, second.version.number) == (True, 2)
     assert points.update_distribution_points(site, NAME).changed
-    assert ("CURRENT", ()) == (points.verify(site, NAME)[0].status, points.verify(site, NAME)[1])
+    assert (points.verify(site, NAME)[0].status, points.verify(site, NAME)[1]) == ("CURRENT", ())
 
 
 def test_the_scrub_reads_slowly_and_can_be_cancelled(served, monkeypatch):

@@ -39,7 +39,7 @@ def test_secrets_block_publication_until_they_are_accepted_with_a_reason(built):
     assert None is images.get_image(built, NAME).served_version
 
     view = publication.accept_secrets(built, NAME, "the lab's account may do nothing", by="ada")
-    assert ((), "ada") == (view.secrets, view.acceptance.by)
+    assert (view.secrets, view.acceptance.by) == ((), "ada")
     assert points.update_distribution_points(built, NAME).changed
 
 
@@ -53,7 +53,7 @@ def test_secrets_that_come_later_block_it_again(built, tmp_path):
 
     with pytest.raises(SecretsFound, match=r"/Tools/map\.cmd"):
         points.update_distribution_points(built, NAME)
-    assert 1 == len(images.get_image(built, NAME).secrets)
+    assert len(images.get_image(built, NAME).secrets) == 1
     publication.accept_secrets(built, NAME, "known, too", by="ada")
     assert points.update_distribution_points(built, NAME).changed
 

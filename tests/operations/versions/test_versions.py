@@ -40,7 +40,7 @@ def test_progress_rises_to_its_end(imported):
     versions.build_version(imported, NAME, progress=lambda part, stage: parts.append(part))
 
     assert parts == sorted(parts)
-    assert 1.0 == parts[-1]
+    assert parts[-1] == 1.0
 
 
 def test_a_build_that_is_stopped_leaves_nothing(imported):
@@ -54,8 +54,8 @@ def test_a_build_that_is_stopped_leaves_nothing(imported):
 
     with pytest.raises(Stop):
         versions.build_version(imported, NAME, progress=stop)
-    assert () == images.get_image(imported, NAME).versions
-    assert [] == list(imported.blobs.staging.iterdir())
+    assert images.get_image(imported, NAME).versions == ()
+    assert list(imported.blobs.staging.iterdir()) == []
 
 
 def test_a_source_that_is_gone_is_damage(imported):
@@ -76,7 +76,7 @@ def test_an_image_that_was_exchanged_while_it_was_built_keeps_its_own_versions(i
 
     with pytest.raises(EditConflict, match="replaced by another user meanwhile"):
         versions.build_version(imported, NAME, progress=exchange)
-    assert () == images.get_image(imported, NAME).versions
+    assert images.get_image(imported, NAME).versions == ()
 
 
 def test_two_builds_at_once_make_one_version(imported):
@@ -88,7 +88,7 @@ def test_two_builds_at_once_make_one_version(imported):
 
     with pytest.raises(EditConflict, match="built by another user meanwhile"):
         versions.build_version(imported, NAME, progress=build_in_between)
-    assert [1] == [version.number for version in images.get_image(imported, NAME).versions]
+    assert [version.number for version in images.get_image(imported, NAME).versions] == [1]
 
 
 def test_a_version_knows_its_loaders_and_carries_a_report_token(site, tmp_path):
@@ -99,8 +99,8 @@ def test_a_version_knows_its_loaders_and_carries_a_report_token(site, tmp_path):
     image_properties.set_properties(site, "PE", wishes)
     version = versions.build_version(site, "PE").version
 
-    assert (("2011", "bootmgfw.efi"), ("2023", "bootmgfw_EX.efi")) == version.uefi_loaders
-    assert ("2023", "bootmgfw_EX.efi") == (version.authority, version.uefi_loader())
+    assert version.uefi_loaders == (("2011", "bootmgfw.efi"), ("2023", "bootmgfw_EX.efi"))
+    assert (version.authority, version.uefi_loader()) == ("2023", "bootmgfw_EX.efi")
     wim = site.blobs.require(version.file("boot.wim").digest)
     imagex(
         *("extract", wim, "1", "/Windows/System32/nb-report.cmd"),
@@ -108,7 +108,7 @@ def test_a_version_knows_its_loaders_and_carries_a_report_token(site, tmp_path):
     )
     script = (tmp_path / "nb-report.cmd").read_text()
     (token,) = re.findall(r"http://192\.0\.2\.1:8081/report/([\w.-]+)", script)
-    assert ("pe", 1) == ReportTokens(site.secret).read_for(token)
+    assert ReportTokens(site.secret).read_for(token) == ("pe", 1)
 
     with site.database.writing() as session:  # the same number again
         session.delete(find_image(session, "PE").versions[0])

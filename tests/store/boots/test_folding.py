@@ -66,7 +66,7 @@ def test_rows_are_what_a_fold_of_the_whole_journal_gives(boots, restarted):
         boots.fold(BootFolding(boots.site.journal) if restarted else None)
 
     assert plain(fold(events)) == plain(boots.read())
-    assert 20 == sum(map(sum, boots.hours().values()))
+    assert sum(map(sum, boots.hours().values())) == 20
 
 
 def test_two_processes_that_take_turns_make_the_same_rows(boots):
@@ -103,7 +103,7 @@ def test_a_boot_that_is_cut_in_two_by_a_restart_stays_one(boots):
     boots.fold(BootFolding(boots.site.journal))
 
     (newest, *others) = boots.read()
-    assert ("e1000", 3) == (newest.driver, len(others))
+    assert (newest.driver, len(others)) == ("e1000", 3)
     assert newest.key == fold(events)[0].key
 
 
@@ -112,13 +112,13 @@ def test_a_machine_known_by_its_address_alone_gets_its_name(boots):
     boots.tell(ContentServed(at=1000.0, ip="10.0.0.7", name="boot.wim", size=9, seconds=1.0,
                              image="PE", version=1))  # fmt: skip
     boots.fold()
-    assert ["10.0.0.7"] == [one.machine for one in boots.read()]
+    assert [one.machine for one in boots.read()] == ["10.0.0.7"]
     boots.tell(PeReported(at=1020.0, mac="52:54:00:00:00:07", ip="10.0.0.7", image="PE",
                           version=1, driver="d", device="e"))  # fmt: skip
     boots.fold()
 
-    assert ["52:54:00:00:00:07"] == [one.machine for one in boots.read()]
-    assert {0: (1, 0)} == boots.hours()
+    assert [one.machine for one in boots.read()] == ["52:54:00:00:00:07"]
+    assert boots.hours() == {0: (1, 0)}
 
 
 def test_entries_that_are_folded_again_change_nothing(boots):

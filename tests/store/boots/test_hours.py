@@ -58,13 +58,13 @@ def test_sums_are_those_of_the_rows(database):
     begun, online = tell(at=FIRST, cut=2), tell(at=FIRST)
     offline = tell(at=FIRST + 30 * HOUR, online=False, count=5)
 
-    assert 3 == change(database, lambda s: boot_rows.keep(s, begun))
-    assert 3 == change(database, lambda s: boot_rows.keep(s, online))
-    assert 3 == change(database, lambda s: boot_rows.keep(s, online))
-    assert 8 == change(database, lambda s: boot_rows.keep(s, offline))
-    assert 7 == change(database, lambda s: boot_rows.discard(s, [offline[0].key, "nobody-1"]))
-    assert 7 == change(database, lambda s: boot_rows.discard(s, []))
-    assert 2 == change(database, lambda s: boot_rows.discard_oldest(s, 2))
+    assert change(database, lambda s: boot_rows.keep(s, begun)) == 3
+    assert change(database, lambda s: boot_rows.keep(s, online)) == 3
+    assert change(database, lambda s: boot_rows.keep(s, online)) == 3
+    assert change(database, lambda s: boot_rows.keep(s, offline)) == 8
+    assert change(database, lambda s: boot_rows.discard(s, [offline[0].key, "nobody-1"])) == 7
+    assert change(database, lambda s: boot_rows.discard(s, [])) == 7
+    assert change(database, lambda s: boot_rows.discard_oldest(s, 2)) == 2
 
 
 def test_forgotten_hours_leave_nothing_behind(database):
@@ -74,7 +74,7 @@ def test_forgotten_hours_leave_nothing_behind(database):
     change(database, lambda session: boot_rows.discard(session, [one.key for one in boots]))
 
     with database.transaction() as session:
-        assert [] == session.scalars(select(BootHourRow.hour)).all()
+        assert session.scalars(select(BootHourRow.hour)).all() == []
 
 
 def test_only_hours_since_a_moment_are_told(database):
@@ -105,4 +105,4 @@ def test_a_site_of_before_is_counted_when_it_is_brought_up_to_date(database):
 
     with database.transaction() as session:
         assert sums_are_true(session)
-        assert 6 == total(session)
+        assert total(session) == 6

@@ -56,7 +56,7 @@ def test_what_was_emitted_is_read_again(journal: Journal) -> None:
     assert journal.flush()
 
     expected = [Entry(number, event) for number, event in enumerate(events, 1)]
-    assert expected == journal.events_since(0)
+    assert journal.events_since(0) == expected
     assert expected[2:] == journal.events_since(2)
     assert expected[:1] == journal.events_since(0, limit=1)
     assert expected[::-1] == journal.latest()

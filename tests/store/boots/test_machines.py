@@ -64,7 +64,7 @@ def test_entries_become_rows_as_the_rule_says(any_site):
             expected[event.mac] = machine_after(event, expected)
         fold(any_site, *events)
 
-        assert expected == {one.key: one for one in everything(any_site)}
+        assert {one.key: one for one in everything(any_site)} == expected
     order = [one.seen_at for one in everything(any_site)]
     assert order == sorted(order, reverse=True)
 
@@ -75,7 +75,7 @@ def test_what_is_set_by_hand_outlives_boots(site):
     keep(site, replace(everything(site)[0], authority="2023"))
     fold(site, reported(2.0))
 
-    assert ["2023"] == [one.authority for one in everything(site)]
+    assert [one.authority for one in everything(site)] == ["2023"]
     with site.database.transaction() as session:
         assert {mac(0): "2023"} == machines.authorities(session)
 
@@ -84,7 +84,7 @@ def test_machines_that_a_check_made_up_get_no_row(site):
     """`netboot check` asks as iPXE would, card and all."""
     fold(site, replace(seen(1.0), mac="02:6e:62:00:00:01"))
 
-    assert [] == everything(site)
+    assert everything(site) == []
 
 
 def test_a_page_says_how_many_there_are(any_site):
@@ -148,4 +148,4 @@ def test_a_machine_is_forgotten(site):
 
     assert [mac(1)] == [one.key for one in everything(site)]
     with site.database.transaction() as session:
-        assert (1, []) == (machines.count(session), machines.find(session, [mac(0)]))
+        assert (machines.count(session), machines.find(session, [mac(0)])) == (1, [])

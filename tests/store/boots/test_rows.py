@@ -72,7 +72,7 @@ def test_a_row_gives_the_boot_back_without_its_steps(database, kept):
 )
 def test_boots_are_searched_by_each_field(database, kept, wanted, expected):
     """A list and its count use the same conditions."""
-    assert expected == last_digits(database, **wanted)
+    assert last_digits(database, **wanted) == expected
     with database.transaction() as session:
         assert len(expected) == boot_rows.count(session, BootFilter(**wanted), NOW)
 
@@ -86,32 +86,32 @@ def test_a_boot_that_went_on_replaces_its_row(database):
     with database.transaction() as session:
         (found,) = boot_rows.newest(session, BootFilter(), 10, NOW)
 
-    assert "e1000" == found.driver
+    assert found.driver == "e1000"
 
 
 def test_a_trouble_counts_until_the_machine_boots_again(database, kept):
     """Only each machine's newest boot."""
     with database.transaction() as session:
-        assert ["3", "2"] == [a.mac[-1] for a in boot_rows.troubled(session, 0.0, NOW, 9)]
+        assert [a.mac[-1] for a in boot_rows.troubled(session, 0.0, NOW, 9)] == ["3", "2"]
     with database.writing() as session:
         boot_rows.keep(session, fold(seeding.boot_events("52:54:00:00:00:02", at=NOW - 100)))
     with database.transaction() as session:
-        assert ["3"] == [a.mac[-1] for a in boot_rows.troubled(session, 0.0, NOW, 9)]
+        assert [a.mac[-1] for a in boot_rows.troubled(session, 0.0, NOW, 9)] == ["3"]
 
 
 def test_only_the_newest_are_kept(database, kept):
     """What is older than those is forgotten."""
     with database.writing() as session:
-        assert 1 == boot_rows.discard_oldest(session, 2)
-        assert 0 == boot_rows.discard_oldest(session, 2)
+        assert boot_rows.discard_oldest(session, 2) == 1
+        assert boot_rows.discard_oldest(session, 2) == 0
 
-    assert ["3", "2"] == last_digits(database)
+    assert last_digits(database) == ["3", "2"]
 
 
 def test_rates_are_those_of_images(database, kept):
     """One for each boot whose image was timed."""
     with database.transaction() as session:
-        assert [54_000_000 / 5.5] * 2 == [rate for _, rate in boot_rows.rates(session, 9)]
+        assert [rate for _, rate in boot_rows.rates(session, 9)] == [54_000_000 / 5.5] * 2
 
 
 def test_a_hundred_boots_are_written_in_portions(database):
@@ -124,7 +124,7 @@ def test_a_hundred_boots_are_written_in_portions(database):
     with database.writing() as session:
         boot_rows.keep(session, made)
     with database.transaction() as session:
-        assert 250 == boot_rows.count(session, BootFilter(), NOW)
+        assert boot_rows.count(session, BootFilter(), NOW) == 250
 
 
 def test_a_row_that_was_written_anew_is_read_anew(database):

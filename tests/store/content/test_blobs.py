@@ -30,8 +30,8 @@ def test_a_blob_is_named_by_its_content_and_cannot_be_written(store):
     blob = store.add_bytes(b"boot.wim")
 
     assert (digest_of(b"boot.wim"), 8) == (blob.digest, blob.size)
-    assert 0o444 == store.path(blob.digest).stat().st_mode & 0o777
-    assert 0o700 == store.folder.stat().st_mode & 0o777
+    assert store.path(blob.digest).stat().st_mode & 0o777 == 0o444
+    assert store.folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_the_same_bytes_twice_are_one_blob(store):
@@ -57,9 +57,9 @@ def test_many_writers_at_once_store_the_same_bytes_once(store):
         thread.join()
 
     assert {digest_of(data)} == {blob.digest for blob in made}
-    assert 8 == len(made)
+    assert len(made) == 8
     assert [digest_of(data)] == list(store.digests())
-    assert [] == list(store.staging.iterdir())
+    assert list(store.staging.iterdir()) == []
     assert len(data) == store.verify(digest_of(data))
 
 
@@ -75,8 +75,8 @@ def test_nothing_is_left_in_staging_when_the_source_breaks(store):
     with pytest.raises(InvalidInput, match="reading failed: Input/output error"):
         store.add_stream(Breaks(b"x" * (3 * module.CHUNK)))
 
-    assert [] == list(store.digests())
-    assert [] == list(store.staging.iterdir())
+    assert list(store.digests()) == []
+    assert list(store.staging.iterdir()) == []
 
 
 def test_many_files_are_stored_together_or_not_at_all(store, tmp_path):
@@ -90,8 +90,8 @@ def test_many_files_are_stored_together_or_not_at_all(store, tmp_path):
 
     with pytest.raises(InvalidInput, match=r"7\.sys changed during the import"):
         store.add_many(changed)
-    assert [] == list(store.digests())
-    assert [] == list(store.staging.iterdir())
+    assert list(store.digests()) == []
+    assert list(store.staging.iterdir()) == []
     store.add_many(files)
     store.add_many(files)
     assert set(files) == set(store.digests())
@@ -169,7 +169,7 @@ def test_a_blob_is_discarded_only_when_it_is_old(store):
     assert store.keep(digest_of(b"never was")) is False
     hour_ago = time.time() - 3600
 
-    assert 3 == store.discard(old.digest, before=hour_ago)
+    assert store.discard(old.digest, before=hour_ago) == 3
     assert store.discard(asked.digest, before=hour_ago) is None
     assert store.discard(young.digest, before=hour_ago) is None
     assert store.discard(old.digest, before=hour_ago) is None
@@ -183,8 +183,8 @@ def test_a_shared_blob_gives_no_room_back_until_its_last_name_goes(store, tmp_pa
     other.take_from(store, blob.digest)
     os.utime(store.path(blob.digest), (LONG_AGO, LONG_AGO))
 
-    assert 0 == store.discard(blob.digest, before=time.time())
-    assert 5 == other.discard(blob.digest, before=time.time())
+    assert store.discard(blob.digest, before=time.time()) == 0
+    assert other.discard(blob.digest, before=time.time()) == 5
 
 
 def test_discarding_waits_for_whoever_is_looking(store):
@@ -204,7 +204,7 @@ def test_discarding_waits_for_whoever_is_looking(store):
         os.utime(store.path(blob.digest))  # what `keep` does under the lock
     thread.join()
 
-    assert [None] == outcome
+    assert outcome == [None]
     assert store.holds(blob.digest)
 
 
@@ -222,7 +222,7 @@ def test_leftovers_go_and_work_under_way_stays(store):
         assert {done.stdout.strip(), "of an older release.part", mine.name} == {
             path.name for path in store.staging.iterdir()
         }
-        assert 2 == store.clear_staging()
+        assert store.clear_staging() == 2
         assert [mine] == list(store.staging.iterdir())
 
 
@@ -285,6 +285,6 @@ def test_a_disk_that_fills_up_loses_nothing_and_works_again(tmp_path):
         ["unshare", "--mount", "sh", "-c", mount, FULL_DISK], capture_output=True, text=True
     )
 
-    assert (0, "") == (done.returncode, done.stderr)
+    assert (done.returncode, done.stderr) == (0, "")
     refusal = f"the disk of {tmp_path} is full | Free some disk space. Nothing was changed."
     assert [refusal] * 4 + ["works again"] == done.stdout.splitlines()

@@ -22,7 +22,7 @@ def test_the_second_waits_until_the_first_lets_go(tmp_path):
         order.append("first")
     thread.join(30)
 
-    assert ["first", "second"] == order
+    assert order == ["first", "second"]
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path):

@@ -31,8 +31,8 @@ def test_a_file_that_stays_is_read_once(path):
     reads = []
     kept = KeptFile(path, lambda text: reads.append(text) or text)
 
-    assert ["one"] * 3 == [kept() for _ in range(3)]
-    assert 1 == len(reads)
+    assert [kept() for _ in range(3)] == ["one"] * 3
+    assert len(reads) == 1
 
 
 def test_a_file_that_was_replaced_is_read_again(path):
@@ -43,7 +43,7 @@ def test_a_file_that_was_replaced_is_read_again(path):
         replace(path, f"aged {age}", age=age)
         found.append(kept())
 
-    assert ["one", "aged 30", "aged 90", "aged 0"] == found
+    assert found == ["one", "aged 30", "aged 90", "aged 0"]
 
 
 def test_of_changes_within_a_moment_none_is_missed(path):
@@ -65,7 +65,7 @@ def test_a_young_file_is_read_each_time(path, monkeypatch):
         path.write_text(text)
         found.append(kept())
 
-    assert (["new", "new", "newer"], ["new", "newer"]) == (found, understood)
+    assert (found, understood) == (["new", "new", "newer"], ["new", "newer"])
 
 
 def test_a_file_that_cannot_be_read_is_tried_again(path):
@@ -77,5 +77,5 @@ def test_a_file_that_cannot_be_read_is_tried_again(path):
         kept()
     replace(path, "back", age=60)
 
-    assert "back" == kept()
+    assert kept() == "back"
     assert None is mark_of(path.with_name("nothing"))

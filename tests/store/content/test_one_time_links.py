@@ -19,7 +19,7 @@ def test_a_ticket_is_taken_once(tickets):
     """The second time there is nothing."""
     token = tickets.issue(TICKET, now=NOW, until=NOW + 60)
 
-    assert TICKET == tickets.take(token, now=NOW + 1)
+    assert tickets.take(token, now=NOW + 1) == TICKET
     assert tickets.take(token, now=NOW + 2) is None
 
 
@@ -37,7 +37,7 @@ def test_of_many_who_come_at_once_one_gets_it(tickets):
     for thread in threads:
         thread.join()
 
-    assert [TICKET] == [one for one in got if one is not None]
+    assert [one for one in got if one is not None] == [TICKET]
 
 
 def test_an_old_ticket_is_worth_nothing_and_goes(tickets, tmp_path):
@@ -47,7 +47,7 @@ def test_an_old_ticket_is_worth_nothing_and_goes(tickets, tmp_path):
     assert tickets.take(old, now=NOW + 61) is None
     tickets.issue(TICKET, now=NOW, until=NOW + 60)
     tickets.issue(TICKET, now=NOW + 100, until=NOW + 200)
-    assert 1 == len(list((tmp_path / "tickets").iterdir()))
+    assert len(list((tmp_path / "tickets").iterdir())) == 1
 
 
 @pytest.mark.parametrize("token", ["", "../../secret", "x" * 15, "a/b" * 10, "é" * 20, "x" * 65])

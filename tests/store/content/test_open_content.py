@@ -33,12 +33,12 @@ def test_view_and_descriptor_show_the_same_bytes(store, cache):
     """TFTP reads the view, HTTP sends from the descriptor; neither can write."""
     content = cache.open(ref_to(store, b"bytes of a version"))
 
-    assert (b"bytes of a version", 18, True) == (
+    assert (
         bytes(content.view),
         content.size,
         content.view.readonly,
-    )
-    assert b"bytes of a version" == os.pread(content.fd, 100, 0)
+    ) == (b"bytes of a version", 18, True)
+    assert os.pread(content.fd, 100, 0) == b"bytes of a version"
     content.close()
 
 
@@ -61,7 +61,7 @@ def test_a_transfer_outlives_its_blob(store, cache):
     content = cache.open(ref)
     store.remove(ref.digest)
 
-    assert b"x" * 100_000 == bytes(content.view)
+    assert bytes(content.view) == b"x" * 100_000
     content.close()
 
 
@@ -69,7 +69,7 @@ def test_an_empty_file_can_be_opened(store, cache):
     """A file of no bytes cannot be mapped, and is served all the same."""
     content = cache.open(ref_to(store, b""))
 
-    assert (0, b"") == (content.size, bytes(content.view))
+    assert (content.size, bytes(content.view)) == (0, b"")
     content.close()
 
 
@@ -115,7 +115,7 @@ def test_only_so_many_idle_files_stay_open(store, cache):
         cache.open(ref_to(store, b"%d" % number)).close()
 
     assert before + 2 * (module.IDLE_KEPT + 1) == open_descriptors()  # mmap keeps one of its own
-    assert b"in use all the time" == bytes(held.view)
+    assert bytes(held.view) == b"in use all the time"
     held.close()
 
 
@@ -138,5 +138,5 @@ def test_threads_open_and_close_without_harm(store, cache):
     for thread in threads:
         thread.join()
 
-    assert [] == faults
+    assert faults == []
     assert {0} == {mapping.users for mapping in cache._open.values()}

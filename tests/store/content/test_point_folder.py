@@ -54,10 +54,10 @@ def test_the_version_before_is_kept_for_running_boots_and_for_roll_back(source, 
     point.update(two, source, now=NOW + 1)
 
     published = point.load()
-    assert 2 == published.current["Lab PE x64"].number
+    assert published.current["Lab PE x64"].number == 2
     assert one == published.kept[("Lab PE x64", 1)]
     point.update(one, source, now=NOW + 2)
-    assert 1 == point.served("Lab PE x64")
+    assert point.served("Lab PE x64") == 1
 
 
 def test_versions_of_yesterday_are_let_go_but_never_the_last_one(source, point):
@@ -79,7 +79,7 @@ def test_an_update_with_altered_bytes_changes_nothing(source, point):
 
     with pytest.raises(DigestMismatch):
         point.update(bad, source, now=NOW)
-    assert 1 == point.served("Lab PE x64")
+    assert point.served("Lab PE x64") == 1
 
 
 def test_a_version_that_is_withdrawn_is_served_to_nobody(source, point):
@@ -96,14 +96,14 @@ def test_a_version_that_is_withdrawn_is_served_to_nobody(source, point):
 def test_a_daemon_sees_a_change_by_one_stat(source, point):
     """A reader gives the same snapshot until the pointer is replaced, then the new one."""
     reader = PublishedReader(point, pytest.fail)
-    assert 0 == reader().generation
+    assert reader().generation == 0
     point.update(version(source, 1), source, now=NOW)
     first = reader()
 
     assert reader() is first
     policy = ({Architecture.X64: "Lab PE x64"}, {"52:54:00:00:00:01": "Lab PE x64"})
     point.publish_policy(lambda: policy)
-    assert "Lab PE x64" == reader().defaults[Architecture.X64]
+    assert reader().defaults[Architecture.X64] == "Lab PE x64"
 
 
 def test_what_another_process_hands_out_is_seen_at_once(source, point):
@@ -122,7 +122,7 @@ def test_who_asks_for_numbers_may_do_with_them_what_they_like(source, point):
     point.update(version(source, 1), source, now=NOW)
     point.numbers().clear()
 
-    assert {"Lab PE x64": 1} == point.numbers()
+    assert point.numbers() == {"Lab PE x64": 1}
 
 
 def test_a_damaged_pointer_is_our_fault_and_not_an_empty_point(point):
@@ -172,12 +172,12 @@ def test_a_daemon_keeps_serving_its_last_good_state(source, point):
     good = point.pointer.read_text()
     write_pointer(point, "{half")
 
-    assert [1, 1] == [reader().current["Lab PE x64"].number for _ in range(2)]
-    assert 1 == len(told)
+    assert [reader().current["Lab PE x64"].number for _ in range(2)] == [1, 1]
+    assert len(told) == 1
     assert "the previous versions are still served" in told[0]
     write_pointer(point, good)
     point.update(version(source, 2), source, now=NOW)
-    assert 2 == reader().current["Lab PE x64"].number
+    assert reader().current["Lab PE x64"].number == 2
 
 
 def write_pointer(point, text):
@@ -223,9 +223,9 @@ def test_an_update_that_was_cut_off_is_not_served_and_can_be_repeated(source, po
         patched.setattr(PointFolder, "_write", cut_off)
         with pytest.raises(KeyboardInterrupt):
             point.update(version(source, 2), source, now=NOW)
-    assert 1 == point.load().current["Lab PE x64"].number
+    assert point.load().current["Lab PE x64"].number == 1
     assert point.update(version(source, 2), source, now=NOW) is True
-    assert 2 == point.load().current["Lab PE x64"].number
+    assert point.load().current["Lab PE x64"].number == 2
 
 
 def test_a_point_heals_a_bad_copy_of_its_own_from_the_site(source, tmp_path):
@@ -237,7 +237,7 @@ def test_a_point_heals_a_bad_copy_of_its_own_from_the_site(source, tmp_path):
     path.write_bytes(b"BAD! bytes")
 
     assert point.update(built, source, now=NOW) is True
-    assert b"good bytes" == path.read_bytes()
+    assert path.read_bytes() == b"good bytes"
 
 
 def test_what_is_gone_from_both_is_told(source, point):
@@ -247,7 +247,7 @@ def test_what_is_gone_from_both_is_told(source, point):
 
     with pytest.raises(BlobMissing):
         point.update(built, source, now=NOW)
-    assert {} == dict(point.load().current)
+    assert dict(point.load().current) == {}
 
 
 def age(store):
@@ -266,13 +266,13 @@ def test_a_sweep_takes_what_no_boot_and_no_roll_back_can_need(source, point):
     later = NOW + module.GRACE_SECONDS + 1
     swept = point.sweep({program.digest}, now=later, before=NOW)
 
-    assert (("Lab PE x64 v1",), 2) == (swept.versions, swept.blobs)
+    assert (swept.versions, swept.blobs) == (("Lab PE x64 v1",), 2)
     assert not point.blobs.holds(orphan.digest)
     assert point.blobs.holds(program.digest)
     assert {"lab-pe-x64-2.json", "lab-pe-x64-3.json"} == {p.name for p in point.versions.iterdir()}
     assert {2, 3} == {number for _, number in point.load().kept}
     point.update(version(source, 2), source, now=later)
-    assert 2 == point.served("Lab PE x64")
+    assert point.served("Lab PE x64") == 2
 
 
 def test_a_sweep_leaves_running_boots_alone(source, point):
@@ -284,7 +284,7 @@ def test_a_sweep_leaves_running_boots_alone(source, point):
     generation = point.load().generation
     swept = point.sweep(set(), now=NOW + 60, before=NOW - 3600)
 
-    assert ((), 0) == (swept.versions, swept.blobs)
+    assert (swept.versions, swept.blobs) == ((), 0)
     assert point.blobs.holds(young.digest)
     assert generation == point.load().generation
 
@@ -309,7 +309,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
         write_json(target, {"a": 1})
     target.parent.mkdir()
     write_json(target, {"a": 1})
-    assert ["state.json"] == [path.name for path in target.parent.iterdir()]
+    assert [path.name for path in target.parent.iterdir()] == ["state.json"]
 
 
 def test_a_renamed_image_keeps_its_versions_and_their_addresses(source, point):
@@ -324,21 +324,22 @@ def test_a_renamed_image_keeps_its_versions_and_their_addresses(source, point):
         point.rename("Lab PE x64", "Lab PE, new", "lab-pe-x64")
 
     published = point.load()
-    assert {"Lab PE, new": 2} == {name: one.number for name, one in published.current.items()}
-    assert [("Lab PE, new v1", "lab-pe-x64"), ("Lab PE, new v2", "lab-pe-x64")] == sorted(
-        (one.label, one.address) for one in published.kept.values()
-    )
+    assert {name: one.number for name, one in published.current.items()} == {"Lab PE, new": 2}
+    assert sorted((one.label, one.address) for one in published.kept.values()) == [
+        ("Lab PE, new v1", "lab-pe-x64"),
+        ("Lab PE, new v2", "lab-pe-x64"),
+    ]
     assert {"Lab PE, new"} == {*published.defaults.values(), *published.assignments.values()}
-    assert {"lab-pe-x64": "Lab PE, new"} == dict(published.names)
+    assert dict(published.names) == {"lab-pe-x64": "Lab PE, new"}
     assert manifests == {path.name: path.read_bytes() for path in point.versions.iterdir()}
     assert point.sweep((), now=NOW + 1, before=NOW + 1).versions == ()
     point.forget("Lab PE, new")
-    assert {} == dict(point.load().names)
+    assert dict(point.load().names) == {}
 
 
 def test_which_machines_need_a_certain_loader_is_told(point):
     """By MAC address, all at once."""
-    assert {} == dict(point.load().authorities)
+    assert dict(point.load().authorities) == {}
     point.publish_authorities(lambda: {"52:54:00:00:00:01": "2023"})
 
-    assert {"52:54:00:00:00:01": "2023"} == dict(point.load().authorities)
+    assert dict(point.load().authorities) == {"52:54:00:00:00:01": "2023"}

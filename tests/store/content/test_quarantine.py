@@ -6,7 +6,7 @@ from netboot.store.content.quarantine import SetAside, delete_aside, list_aside
 
 def test_a_store_without_damage_has_nothing_aside(tmp_path):
     """There is not even a folder."""
-    assert [] == list_aside(BlobStore(tmp_path / "site").root)
+    assert list_aside(BlobStore(tmp_path / "site").root) == []
     assert not delete_aside(tmp_path / "site", "sha256:" + "0" * 64)
 
 

@@ -33,7 +33,7 @@ def log(site):
 
 def test_an_empty_log_is_whole(log):
     """Nothing was written, nothing is missing."""
-    assert (0, ()) == (log.verify().count, log.verify().faults)
+    assert (log.verify().count, log.verify().faults) == (0, ())
 
 
 def test_what_was_written_is_read_back_and_holds(log):
@@ -71,7 +71,7 @@ def test_an_altered_entry_is_found(log, change):
         session.execute(update(AuditRow).where(AuditRow.id == 2).values(**change))
 
     faults = log.verify().faults
-    assert "entry 2 or an entry before it was changed" == faults[0]
+    assert faults[0] == "entry 2 or an entry before it was changed"
 
 
 def test_an_entry_that_was_taken_out_is_found(log):
@@ -118,7 +118,7 @@ def test_many_writers_make_one_chain(log):
     for thread in threads:
         thread.join()
 
-    assert (40, ()) == (log.verify().count, log.verify().faults)
+    assert (log.verify().count, log.verify().faults) == (40, ())
 
 
 def test_entries_are_narrowed_and_read_in_parts(log):
@@ -135,5 +135,5 @@ def test_entries_are_narrowed_and_read_in_parts(log):
     assert actions(actor="otto") == []
     assert actions(before=2) == ["images.build"]
     assert actions(after=1) == ["images.delete", "drivers.enable"]
-    assert 2 == audit.count(log.database, subject="images/a")
-    assert 3 == audit.last_id(log.database)
+    assert audit.count(log.database, subject="images/a") == 2
+    assert audit.last_id(log.database) == 3

@@ -10,8 +10,8 @@ def test_a_result_is_stored_once_with_its_basis_and_time(any_site):
         computed_results.keep(session, {"a": {"n": 3}}, basis="[2]", at=6.0)
 
     with any_site.database.transaction() as session:
-        assert {"a": ("[2]", 6.0), "b": ("[1]", 5.0)} == computed_results.bases(session)
-        assert {"n": 3} == computed_results.find(session, "a").value
+        assert computed_results.bases(session) == {"a": ("[2]", 6.0), "b": ("[1]", 5.0)}
+        assert computed_results.find(session, "a").value == {"n": 3}
         assert computed_results.find(session, "c") is None
 
 

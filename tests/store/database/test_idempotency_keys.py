@@ -23,12 +23,12 @@ def test_the_first_claims_the_key_and_the_second_gets_its_answer(site, owner):
     repeats.finish(site.database, owner, "k", status=201, headers={"A": "b"}, body="{}")
     found = repeats.begin(site.database, owner, "k", "f")
 
-    assert (Standing.ANSWERED, 201, {"A": "b"}, "{}") == (
+    assert (
         found.standing,
         found.status,
         found.headers,
         found.body,
-    )
+    ) == (Standing.ANSWERED, 201, {"A": "b"}, "{}")
 
 
 def test_a_key_that_was_given_up_is_new_again(site, owner):

@@ -45,7 +45,7 @@ def test_many_workers_never_share_a_job(site):
     for thread in threads:
         thread.join()
 
-    assert 8 == len(set(got))
+    assert len(set(got)) == 8
 
 
 def test_the_job_of_a_dead_worker_is_taken_up_again_and_given_up_in_the_end(site, monkeypatch):
@@ -57,7 +57,7 @@ def test_the_job_of_a_dead_worker_is_taken_up_again_and_given_up_in_the_end(site
     assert job.id == site.jobs.claim("dies too", KINDS).id
     assert site.jobs.claim("third", KINDS) is None
     ended = site.jobs.get(job.id)
-    assert (FAILED, True) == (ended.state, "interrupted 2 times" in ended.message)
+    assert (ended.state, "interrupted 2 times" in ended.message) == (FAILED, True)
 
 
 def test_a_worker_that_lost_its_lease_is_told(site, monkeypatch):
@@ -78,18 +78,18 @@ def test_progress_and_log_are_shown(site):
     site.jobs.report(job.id, progress=0.5, stage="writing", line="half way")
 
     shown = site.jobs.get(job.id)
-    assert (RUNNING, 0.5, "writing", ("half way",)) == (
+    assert (
         shown.state,
         shown.progress,
         shown.stage,
         shown.log,
-    )
+    ) == (RUNNING, 0.5, "writing", ("half way",))
 
 
 def test_a_waiting_job_is_cancelled_at_once_and_a_running_one_is_asked(site):
     """Cancelling a running job is a request that its heart beat carries."""
     waiting, running = submit(site), submit(site)
-    assert CANCELLED == site.jobs.cancel(waiting.id).state
+    assert site.jobs.cancel(waiting.id).state == CANCELLED
     site.jobs.claim("w", KINDS)
 
     assert site.jobs.beat(running.id, "w") is False
@@ -105,7 +105,7 @@ def test_a_finished_job_stays_finished(site):
 
     with pytest.raises(OperatorFault, match="already succeeded"):
         site.jobs.cancel(job.id)
-    assert {"version": 2} == site.jobs.get(job.id).result
+    assert site.jobs.get(job.id).result == {"version": 2}
 
 
 def test_a_job_that_never_was_is_not_found(site):
@@ -126,10 +126,10 @@ def test_a_job_that_is_given_back_was_never_tried(site, monkeypatch):
     """A worker that is stopped costs the job none of its tries; another begins it anew."""
     job = submit(site)
     for _ in range(5):
-        assert 1 == site.jobs.claim("stops", KINDS).attempts
+        assert site.jobs.claim("stops", KINDS).attempts == 1
         site.jobs.give_back(job.id, "stops")
 
-    assert (QUEUED, 0) == (site.jobs.get(job.id).state, site.jobs.get(job.id).attempts)
+    assert (site.jobs.get(job.id).state, site.jobs.get(job.id).attempts) == (QUEUED, 0)
 
 
 def test_what_somebody_else_has_is_not_given_back(site, monkeypatch):
@@ -142,9 +142,9 @@ def test_what_somebody_else_has_is_not_given_back(site, monkeypatch):
 
     with pytest.raises(LeaseLost):
         site.jobs.finish(job.id, SUCCEEDED, worker="slow")
-    assert RUNNING == site.jobs.get(job.id).state
+    assert site.jobs.get(job.id).state == RUNNING
     site.jobs.finish(job.id, SUCCEEDED, worker="quick")
-    assert SUCCEEDED == site.jobs.get(job.id).state
+    assert site.jobs.get(job.id).state == SUCCEEDED
 
 
 def test_old_jobs_are_forgotten_and_those_that_go_on_are_not(site):
@@ -153,8 +153,8 @@ def test_old_jobs_are_forgotten_and_those_that_go_on_are_not(site):
     site.jobs.claim("w", KINDS)
     site.jobs.finish(ended.id, FAILED, message="no room")
 
-    assert 0 == site.jobs.forget(before=site.jobs.get(ended.id).finished_at)
-    assert 1 == site.jobs.forget(before=site.jobs.get(ended.id).finished_at + 1)
+    assert site.jobs.forget(before=site.jobs.get(ended.id).finished_at) == 0
+    assert site.jobs.forget(before=site.jobs.get(ended.id).finished_at + 1) == 1
     assert [waiting.id] == [job.id for job in site.jobs.latest()]
 
 
@@ -167,7 +167,7 @@ def test_a_log_and_a_title_have_an_end(site, monkeypatch):
 
     shown = site.jobs.get(job.id)
     assert (module.LOG_LINES, f"line {module.LOG_LINES + 4}") == (len(shown.log), shown.log[-1])
-    assert (1.0, 255, 255) == (shown.progress, len(shown.stage), len(shown.title))
+    assert (shown.progress, len(shown.stage), len(shown.title)) == (1.0, 255, 255)
 
 
 def test_lines_are_jobs_without_what_is_long(site):

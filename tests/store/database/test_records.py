@@ -59,7 +59,7 @@ def test_an_image_takes_its_versions_and_its_recipe_along(site):
 
     with site.database.transaction() as session:
         for row in (ImageRow, VersionRow, ImageDriverRow):
-            assert 0 == session.query(row).count()
+            assert session.query(row).count() == 0
 
 
 def test_a_number_is_given_to_a_version_once(site):

@@ -39,7 +39,7 @@ def test_migrations_from_nothing_make_what_the_rows_say(database):
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         differences = compare_metadata(context, Row.metadata)
 
-    assert [] == differences
+    assert differences == []
     assert set(Row.metadata.tables) | {"alembic_version"} == set(
         inspect(database.engine).get_table_names()
     )
@@ -53,7 +53,7 @@ def test_the_newest_migration_is_the_one_that_is_looked_for():
     config = Config()
     config.set_main_option("script_location", str(module.MIGRATIONS))
 
-    assert module.HEAD == ScriptDirectory.from_config(config).get_current_head()
+    assert ScriptDirectory.from_config(config).get_current_head() == module.HEAD
 
 
 def test_migrating_twice_changes_nothing(database):
@@ -63,7 +63,7 @@ def test_migrating_twice_changes_nothing(database):
     database.migrate()
 
     with database.transaction() as session:
-        assert {"a": 1} == session.get(FactRow, "kept").value
+        assert session.get(FactRow, "kept").value == {"a": 1}
 
 
 def test_many_processes_may_begin_at_once(tmp_path):
@@ -84,7 +84,7 @@ def test_many_processes_may_begin_at_once(tmp_path):
         process.stdin.write("go\n")
         process.stdin.flush()
 
-    assert [("ready\n", "")] * 4 == [process.communicate(timeout=60) for process in started]
+    assert [process.communicate(timeout=60) for process in started] == [("ready\n", "")] * 4
 
 
 def test_a_migration_that_is_cut_off_leaves_the_old_schema(tmp_path, monkeypatch):
@@ -107,8 +107,8 @@ def test_a_migration_that_is_cut_off_leaves_the_old_schema(tmp_path, monkeypatch
         patched.setattr(Operations, "create_table", fail_late)
         with pytest.raises(KeyboardInterrupt):
             database.migrate()
-    assert 4 == len(made)
-    assert [] == inspect(database.engine).get_table_names()
+    assert len(made) == 4
+    assert inspect(database.engine).get_table_names() == []
     database.migrate()
     assert "images" in inspect(database.engine).get_table_names()
     database.close()
@@ -146,7 +146,7 @@ def test_drivers_that_were_imported_before_get_their_traits(any_site):
     assert "driver_traits" not in inspect(any_site.database.engine).get_table_names()
     any_site.database.migrate()
 
-    assert 5 == len(known)
+    assert len(known) == 5
     assert known == traits(any_site.database)
 
 
@@ -202,7 +202,7 @@ def test_writers_take_turns(database):
         thread.join()
 
     with database.transaction() as session:
-        assert {"n": 40} == session.get(FactRow, "number").value
+        assert session.get(FactRow, "number").value == {"n": 40}
 
 
 def test_readers_do_not_wait_for_a_writer(database):
@@ -242,7 +242,7 @@ def test_a_database_of_a_newer_release_is_left_alone(tmp_path):
     with pytest.raises(OperatorFault, match="the database belongs to another netboot release:"):
         database.migrate()
     with database.transaction() as session:
-        assert "9999" == session.scalar(text("SELECT version_num FROM alembic_version"))
+        assert session.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
     database.close()
 
 
@@ -290,7 +290,7 @@ def test_a_full_disk_is_the_operators_and_not_a_bug(tmp_path):
     with pytest.raises(OperatorFault, match="full"), database.writing() as session:
         session.add(FactRow(name="large", value={"text": "x" * 100_000}))
     with database.transaction() as session:
-        assert ["first"] == session.scalars(select(FactRow.name)).all()
+        assert session.scalars(select(FactRow.name)).all() == ["first"]
     database.close()
 
 
@@ -298,4 +298,4 @@ def test_a_folder_that_cannot_be_written_is_the_operators(tmp_path):
     """A database in a folder that is not there is refused with a hint."""
     with pytest.raises(OperatorFault, match="unable to open database file"):
         Database(f"sqlite:///{tmp_path}/gone/site.db").migrate()
-    assert [] == os.listdir(tmp_path)
+    assert os.listdir(tmp_path) == []

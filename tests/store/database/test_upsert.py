@@ -30,7 +30,7 @@ def test_what_is_summed_is_added_to_what_is_there(site):
             upsert(session, BootHourRow, [row], key="hour", summed=("online", "other"))
         found = session.execute(select(BootHourRow.online, BootHourRow.other)).all()
 
-    assert [(5, 0)] == [tuple(row) for row in found]
+    assert [tuple(row) for row in found] == [(5, 0)]
 
 
 def test_no_rows_are_no_statement(site):

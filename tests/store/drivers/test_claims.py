@@ -38,7 +38,7 @@ def ask(site, question, *more):
 
 def test_shared_ids_are_told_with_their_drivers(any_site, claiming):
     """Not those of one driver alone; ids may hold blanks and commas."""
-    assert {} == ask(any_site, shared_ids)
+    assert ask(any_site, shared_ids) == {}
     one = claiming("one", Model(X64, "d", (A, B)))
     other = claiming("other", Model(X64, "d", (B, C)))
     third = claiming("third", Model(X64, "d", (C,)))

@@ -61,7 +61,7 @@ def test_a_summary_says_what_lists_show():
     driver = make(ids=("PCI\\VEN_8086&DEV_10D3", "PCI\\VEN_8086&DEV_10D4"))
     said = summary(driver)
 
-    assert (2, DriverKind.NETWORK, Signature.CATALOG) == (said.ids, said.kind, said.signature)
+    assert (said.ids, said.kind, said.signature) == (2, DriverKind.NETWORK, Signature.CATALOG)
     assert said == entry(driver).summary
 
 
@@ -83,7 +83,7 @@ def test_ids_are_no_longer_than_the_column_and_come_once():
         make(), models=(Model(Architecture.X64, "d", ("A" * 300, "A" * 400, "B", "B")),)
     )
 
-    assert ["A" * ID_LENGTH, "B"] == json.loads(entry(driver).hardware_ids)
+    assert json.loads(entry(driver).hardware_ids) == ["A" * ID_LENGTH, "B"]
 
 
 def test_boards_are_the_words_of_ids_that_the_search_text_has_not():

@@ -68,7 +68,7 @@ def test_signing_does_not_change_the_name(tmp_path):
     ):
         subprocess.run(argv, cwd=tmp_path, check=True, capture_output=True)
     after = examine(tmp_path / "s", "a.sys")
-    assert (False, True, True) == (before.signed, after.signed, before.digest != after.digest)
+    assert (before.signed, after.signed, before.digest != after.digest) == (False, True, True)
     assert before.names & after.names
 
 

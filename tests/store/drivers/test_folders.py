@@ -69,10 +69,10 @@ def test_the_same_drivers_from_anywhere(tmp_path, kind):
     """A driver is the same whether it comes in a folder or in an archive."""
     with packed_as(kind, tmp_path) as path:
         results = read(path, tmp_path)
-    assert ["net/acme.inf", "storage/x64/disky.inf"] == [result.source for result in results]
+    assert [result.source for result in results] == ["net/acme.inf", "storage/x64/disky.inf"]
     plain = read(write(tmp_path / "plain", TREE), tmp_path)
     assert [result.driver for result in plain] == [result.driver for result in results]
-    assert [(), ()] == [result.driver.findings for result in results]
+    assert [result.driver.findings for result in results] == [(), ()]
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip", "cab"])
@@ -87,20 +87,20 @@ def test_files_are_handed_over_with_their_bytes(tmp_path, kind):
             assert {f"{folder}/{file.path}" for file, _ in result.files} <= set(TREE)
             for file, where in result.files:
                 assert TREE[f"{folder}/{file.path}"] == where.read_bytes()
-    assert [] == list((tmp_path / "scratch").glob("*"))
+    assert list((tmp_path / "scratch").glob("*")) == []
 
 
 def test_a_single_inf(tmp_path):
     """Only that INF is read, with the files that lie below its folder."""
     write(tmp_path / "d", package_files("acme") | package_files("other"))
     (result,) = read(tmp_path / "d" / "acme.inf", tmp_path)
-    assert ("acme.inf", ()) == (result.source, result.driver.findings)
+    assert (result.source, result.driver.findings) == ("acme.inf", ())
 
 
 def test_infs_are_in_order(tmp_path):
     """By path."""
     with driver_source(write(tmp_path / "t", TREE), scratch=tmp_path / "s") as source:
-        assert ("net/acme.inf", "storage/x64/disky.inf") == source.infs
+        assert source.infs == ("net/acme.inf", "storage/x64/disky.inf")
 
 
 def test_results_come_one_by_one(tmp_path):
@@ -127,13 +127,13 @@ def test_refused_infs_do_not_stop_the_others(tmp_path):
     for result in read(write(tmp_path / "t", files), tmp_path):
         name = result.source if isinstance(result, ImportedDriver) else result.path
         results[name] = "" if isinstance(result, ImportedDriver) else result.reason
-    assert {
+    assert results == {
         "acme.inf": "",
         "bad.inf": "not an INF: it has no [Version] section",
         "filter.inf": "not PnP: it has a [DefaultInstall] section and no [Manufacturer]",
         "huge.inf": "an INF larger than 4 MiB",
         "template.inx": "not built: 'NT$ARCH$' is a placeholder for the build",
-    } == results
+    }
 
 
 def test_a_shared_program_is_read_once(tmp_path, monkeypatch):
@@ -148,8 +148,8 @@ def test_a_shared_program_is_read_once(tmp_path, monkeypatch):
         return examine(path, name)
 
     monkeypatch.setattr(driver_folders, "examine", counting)
-    assert 50 == len(read(write(tmp_path / "t", files), tmp_path))
-    assert (1, 52) == (asked.count("acme.sys"), len(asked))
+    assert len(read(write(tmp_path / "t", files), tmp_path)) == 50
+    assert (asked.count("acme.sys"), len(asked)) == (1, 52)
 
 
 def test_duplicates_have_one_digest(tmp_path):
@@ -241,14 +241,14 @@ def test_an_unpacked_archive_is_removed_when_the_reader_stops(tmp_path):
         next(results_of(source))
         assert list((tmp_path / "scratch").iterdir())
         assert not opened.__exit__(RuntimeError, RuntimeError("enough"), None)
-    assert [] == list((tmp_path / "scratch").iterdir())
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_a_catalog_file_that_knows_the_package_is_said_to(tmp_path):
     """INF and programs were found among its members."""
     (result,) = read(write(tmp_path / "t", package_files()), tmp_path)
 
-    assert ((), True) == (result.driver.findings, result.driver.catalog_checked)
+    assert (result.driver.findings, result.driver.catalog_checked) == ((), True)
 
 
 def test_a_changed_program_does_not_match_its_catalog_file(tmp_path):
@@ -266,4 +266,4 @@ def test_a_catalog_file_that_cannot_be_read(tmp_path):
     assert result.driver.findings == (
         "The catalog file acme.cat cannot be read (a truncated catalog file).",
     )
-    assert ("acme.cat", False) == (result.driver.catalog_file, result.driver.catalog_checked)
+    assert (result.driver.catalog_file, result.driver.catalog_checked) == ("acme.cat", False)

@@ -48,8 +48,8 @@ def test_two_readers_find_what_one_finds_in_the_same_order(folder, tmp_path):
     alone, shared = results(folder, one, 1), results(folder, two, 2)
 
     assert alone == shared
-    assert 2 * BATCH + 5 == len(alone)
-    assert ["drv001/drv001.inf"] == [r.path for r in alone if isinstance(r, RefusedInf)]
+    assert len(alone) == 2 * BATCH + 5
+    assert [r.path for r in alone if isinstance(r, RefusedInf)] == ["drv001/drv001.inf"]
     files = {
         file["digest"]
         for result in alone
@@ -57,14 +57,14 @@ def test_two_readers_find_what_one_finds_in_the_same_order(folder, tmp_path):
         for file in result.entry.package["files"]
     }
     assert files == set(one.digests()) == set(two.digests())
-    assert [] == list(two.staging.iterdir())
+    assert list(two.staging.iterdir()) == []
 
 
 def test_a_small_source_starts_no_process(folder, tmp_path, monkeypatch):
     """Starting one takes longer than reading a few packages."""
     monkeypatch.setattr(driver_readers, "ProcessPoolExecutor", None)
 
-    assert 2 * BATCH + 5 == len(results(folder, BlobStore(tmp_path), 0))
+    assert len(results(folder, BlobStore(tmp_path), 0)) == 2 * BATCH + 5
 
 
 def test_a_file_that_changes_meanwhile_is_refused(folder, tmp_path, monkeypatch):
@@ -126,17 +126,17 @@ def test_readers_end_when_whoever_asked_is_killed(folder, tmp_path):
         [sys.executable, str(program), str(folder), str(tmp_path)],
         cwd=ROOT, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
-    assert b"reading\n" == parent.stdout.readline()
+    assert parent.stdout.readline() == b"reading\n"
     readers = readers_of(parent.pid)
     parent.kill()
     parent.wait()
     parent.stdout.close()
 
-    assert 2 == len(readers)
+    assert len(readers) == 2
     until = time.monotonic() + 20
     while any(alive(pid) for pid in readers) and time.monotonic() < until:
         time.sleep(0.05)
-    assert [] == [pid for pid in readers if alive(pid)]
+    assert [pid for pid in readers if alive(pid)] == []
 
 
 def readers_of(pid):

@@ -47,11 +47,11 @@ def test_what_was_added_is_loaded_the_same(site):
 
 def test_ids_that_nobody_claimed_before_are_told_once(site):
     """Two new drivers may share a new id; an old id is no news."""
-    assert ["PCI\\A"] == add(site, claiming("one", "PCI\\A"))
+    assert add(site, claiming("one", "PCI\\A")) == ["PCI\\A"]
     new = add(site, claiming("two", "PCI\\A", "PCI\\B"), claiming("three", "PCI\\B", "PCI\\C"))
 
-    assert ["PCI\\B", "PCI\\C"] == sorted(new)
-    assert [] == add(site)
+    assert sorted(new) == ["PCI\\B", "PCI\\C"]
+    assert add(site) == []
 
 
 def test_claimants_are_found_among_more_ids_than_a_query_takes_parameters(any_site):
@@ -68,8 +68,8 @@ def test_claimants_are_found_among_more_ids_than_a_query_takes_parameters(any_si
 
 def test_a_driver_without_ids_is_a_driver(site):
     """Some INFs only extend others."""
-    assert [] == add(site, replace(make_driver("bare"), models=()))
-    assert [()] == [driver.models for driver in loaded(site)]
+    assert add(site, replace(make_driver("bare"), models=())) == []
+    assert [driver.models for driver in loaded(site)] == [()]
 
 
 def test_a_removed_driver_leaves_nothing(site):
@@ -83,7 +83,7 @@ def test_a_removed_driver_leaves_nothing(site):
             session.scalar(select(func.count()).select_from(row))
             for row in (DriverRow, DriverContentRow, HardwareIdRow)
         ]
-    assert [1, 1, 1] == counts
+    assert counts == [1, 1, 1]
 
 
 @pytest.mark.parametrize("identifier", ["PCI\\VEN_8086&DEV_10D3", 'quo"te', "ünï", "tab\there"])

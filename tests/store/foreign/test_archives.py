@@ -38,7 +38,7 @@ def contents(tmp_path, data, limits=SMALL, name="archive.zip"):
                 )
             return {file.name: file.path.read_bytes() for file in files}
     finally:
-        assert [] == list(scratch.iterdir())
+        assert list(scratch.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -63,15 +63,17 @@ def test_kinds_by_their_first_bytes(tmp_path, head, what):
 def test_a_zip_gives_its_files(tmp_path, method):
     """Folders, blanks and letters of any kind; both kinds of slash."""
     files = {"a/b.inf": b"one", "c d\\ü.sys": b"two", "./e.txt": b""}
-    assert {"a/b.inf": b"one", "c d/ü.sys": b"two", "e.txt": b""} == contents(
-        tmp_path, zip_of(files, method=method)
-    )
+    assert contents(tmp_path, zip_of(files, method=method)) == {
+        "a/b.inf": b"one",
+        "c d/ü.sys": b"two",
+        "e.txt": b"",
+    }
 
 
 def test_a_self_extracting_zip(tmp_path):
     """A program with a ZIP behind it is opened as the ZIP."""
     data = b"MZ" + bytes(600) + zip_of({"a.inf": b"one"})
-    assert {"a.inf": b"one"} == contents(tmp_path, data, name="setup.exe")
+    assert contents(tmp_path, data, name="setup.exe") == {"a.inf": b"one"}
 
 
 HOSTILE_NAMES = [
@@ -199,4 +201,4 @@ def test_ordinary_limits_let_a_vendor_pack_through(tmp_path):
     """Some megabytes of incompressible files are no bomb."""
     block = urandom(3 << 20)
     files = {f"{n}.sys": block for n in range(5)}
-    assert 5 == len(contents(tmp_path, zip_of(files), Limits()))
+    assert len(contents(tmp_path, zip_of(files), Limits())) == 5

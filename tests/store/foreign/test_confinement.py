@@ -91,7 +91,7 @@ def test_every_denied_call_is_refused_by_its_number(tmp_path: Path):
         tmp_path,
     )
 
-    assert ("", "asked 61") == (done.stderr, "\n".join(done.stdout.splitlines()[1:]))
+    assert (done.stderr, "\n".join(done.stdout.splitlines()[1:])) == ("", "asked 61")
 
 
 @pytest.mark.parametrize(
@@ -118,10 +118,10 @@ def test_a_new_process_is_refused_whatever_call_asks_for_it(call: str, error: in
 def test_a_call_by_its_x32_number_ends_the_process(tmp_path: Path):
     """The rules know x86-64's numbers only, so any other number is fatal."""
     assert (
-        -signal.SIGSYS
-        == inside(
+        inside(
             "import ctypes; ctypes.CDLL(None).syscall(0x40000000 | 41, 2, 1, 0)", tmp_path
         ).returncode
+        == -signal.SIGSYS
     )
 
 
@@ -141,4 +141,4 @@ def test_ordinary_work_goes_on_inside(tmp_path: Path):
         tmp_path,
     )
 
-    assert (0, "x") == (done.returncode, done.stdout.split()[-1])
+    assert (done.returncode, done.stdout.split()[-1]) == (0, "x")

@@ -42,27 +42,27 @@ def seven_zip(tmp_path, *options):
 
 def test_7z(tmp_path):
     """Folders come along, bytes are the same."""
-    assert FILES == contents(tmp_path, seven_zip(tmp_path))
+    assert contents(tmp_path, seven_zip(tmp_path)) == FILES
 
 
 def test_a_self_extracting_7z(tmp_path):
     """A program with a 7z archive behind it."""
     stub = b"MZ" + bytes(58) + b"\x40\0\0\0" + b"PE\0\0" + bytes(4000)
-    assert FILES == contents(tmp_path, stub + seven_zip(tmp_path))
+    assert contents(tmp_path, stub + seven_zip(tmp_path)) == FILES
 
 
 @pytest.mark.parametrize("deflate", [True, False])
 def test_cab(tmp_path, deflate):
     """MSZIP and stored; backslashes make folders."""
     files = {name.replace("/", "\\"): data for name, data in FILES.items()}
-    assert FILES == contents(tmp_path, cab_of(files, deflate=deflate))
+    assert contents(tmp_path, cab_of(files, deflate=deflate)) == FILES
 
 
 def test_a_program_with_a_cabinet_inside(tmp_path):
     """As IExpress makes them: 7z sees a program, cabextract finds the cabinet."""
     stub = b"MZ" + bytes(2000)
     files = {name.replace("/", "\\"): data for name, data in FILES.items()}
-    assert FILES == contents(tmp_path, stub + cab_of(files))
+    assert contents(tmp_path, stub + cab_of(files)) == FILES
 
 
 def test_a_program_without_an_archive(tmp_path):
@@ -152,7 +152,7 @@ def test_tools_run_as_nobody_and_cannot_write_elsewhere(tmp_path):
     archive.write_bytes(b"x")
     archive.chmod(0o444)
     leash = unpackers._Leash(archive, seconds=5, memory=1 << 30, entry=1 << 20)
-    assert "65534\n" == leash.run(["id", "-u"])
+    assert leash.run(["id", "-u"]) == "65534\n"
     assert leash.run(["touch", str(tmp_path / "file")]) is None
 
 
@@ -163,4 +163,4 @@ def test_a_tool_that_is_not_there(tmp_path, monkeypatch):
     archive.write_bytes(b"7z\xbc\xaf\x27\x1c")
     with pytest.raises(MissingTool) as raised:
         unpackers.list_entries(archive, "7z", 5, 1 << 30)
-    assert "Install it: apt-get install p7zip-full" == raised.value.hint
+    assert raised.value.hint == "Install it: apt-get install p7zip-full"

@@ -40,7 +40,7 @@ def test_what_was_written_is_read_again(tmp_path):
         image.properties,
         image.source_index,
     )
-    assert [DIGEST] == [ref.digest for ref in image.drivers]
+    assert [ref.digest for ref in image.drivers] == [DIGEST]
     assert (ALL.defaults, ALL.machines) == (found.defaults, found.machines)
 
 
@@ -49,7 +49,7 @@ def test_a_file_of_an_image_that_is_gone_goes_too(tmp_path):
     write_files(tmp_path, ALL)
     write_files(tmp_path, Declaration())
 
-    assert [] == list((tmp_path / "images").iterdir())
+    assert list((tmp_path / "images").iterdir()) == []
 
 
 def test_a_machine_may_be_one_line(tmp_path):

@@ -46,7 +46,7 @@ def test_an_image_is_found_by_name_and_by_address(site):
         with pytest.raises(NotFound) as refusal:
             find_image(session, "Windows 3.11")
 
-    assert 'Boot images: "Lab PE x64".' == refusal.value.hint
+    assert refusal.value.hint == 'Boot images: "Lab PE x64".'
 
 
 def test_a_recipe_keeps_its_order(site, drivers):
@@ -56,9 +56,9 @@ def test_a_recipe_keeps_its_order(site, drivers):
     def all_three(image):
         return with_driver(with_driver(with_driver(image, three), one), two)
 
-    assert ["three", "one", "two"] == change(site, all_three)
-    assert ["three", "two"] == change(site, lambda image: without_driver(image, one.digest))
-    assert ["three", "two", "one"] == change(site, lambda image: with_driver(image, one))
+    assert change(site, all_three) == ["three", "one", "two"]
+    assert change(site, lambda image: without_driver(image, one.digest)) == ["three", "two"]
+    assert change(site, lambda image: with_driver(image, one)) == ["three", "two", "one"]
 
 
 def test_every_change_of_a_recipe_raises_its_number(site, drivers):
@@ -83,7 +83,7 @@ def test_of_two_who_change_one_row_the_second_is_told(site, drivers):
         session.add(stale)
         session.flush()
     with site.database.transaction() as session:
-        assert "first" == find_image(session, NAME).comment
+        assert find_image(session, NAME).comment == "first"
 
 
 def test_versions_come_newest_first_and_as_they_were_built(site):
@@ -102,7 +102,7 @@ def test_all_images_are_read_at_once_as_each_by_itself(site, drivers):
 
     with site.database.transaction() as session:
         found = read_images(session)
-        assert ["Another", NAME] == [one.row.name for one in found]
+        assert [one.row.name for one in found] == ["Another", NAME]
         for one in found:
             single = image_value(session, find_image(session, one.row.name))
             whole = read_image(session, one.row.slug)

@@ -51,8 +51,8 @@ def test_the_first_folder_counts(point, folder, tmp_path):
     (own / "snponly.efi").write_bytes(b"our own build")
     made = prepare_programs(point, [own, folder], ADDRESS)
 
-    assert b"our own build" == point.blobs.path(made["snponly.efi"].digest).read_bytes()
-    assert b"stand-in for ipxe.efi" == point.blobs.path(made["ipxe.efi"].digest).read_bytes()
+    assert point.blobs.path(made["snponly.efi"].digest).read_bytes() == b"our own build"
+    assert point.blobs.path(made["ipxe.efi"].digest).read_bytes() == b"stand-in for ipxe.efi"
 
 
 def test_a_wimboot_that_lies_about_is_not_served(point, folder):
@@ -68,7 +68,7 @@ def test_without_ipxe_nothing_can_boot_and_the_package_is_named(point, tmp_path)
         prepare_programs(point, [tmp_path], ADDRESS)
 
     assert "apt-get install ipxe" in refusal.value.hint
-    assert {} == dict(read_programs(point))
+    assert dict(read_programs(point)) == {}
 
 
 def test_a_program_for_one_kind_of_machine_is_not_enough(point, folder):
@@ -101,7 +101,7 @@ def test_grub_for_32_bit_uefi_knows_our_address(point, folder):
     data = point.blobs.path(made.digest).read_bytes()
 
     assert b"tftp,10.77.0.2" in data
-    assert (b"MZ", 0x014C) == (data[:2], machine(data))  # for 32-bit x86
+    assert (data[:2], machine(data)) == (b"MZ", 0x014C)  # for 32-bit x86
     assert made == prepare_programs(point, [folder], ADDRESS)[module.GRUB_IA32]
     other = prepare_programs(point, [folder], "192.0.2.9")[module.GRUB_IA32]
     assert b"tftp,192.0.2.9" in point.blobs.path(other.digest).read_bytes()

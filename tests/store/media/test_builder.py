@@ -60,7 +60,7 @@ def test_an_iso_starts_bios_and_uefi_as_a_disc_and_as_a_stick(build):
     made = build("iso", label="LABPE")
     told = xorriso(made.path, "-report_el_torito", "plain", "-report_system_area", "plain")
 
-    assert ("bios", "uefi-ia32", "uefi-x64") == made.firmware
+    assert made.firmware == ("bios", "uefi-ia32", "uefi-x64")
     assert re.search(r"El Torito boot img :\s+1\s+BIOS\s+y\s+none", told)
     assert re.search(r"El Torito boot img :\s+2\s+UEFI\s+y\s+none", told)
     assert "/boot/grub.img" in told
@@ -68,7 +68,7 @@ def test_an_iso_starts_bios_and_uefi_as_a_disc_and_as_a_stick(build):
     assert "grub2-mbr" in told
     assert "Volume id    : 'LABPE'" in told
     assert "GPT partition path :   2  /boot/efi.img" in told
-    assert b"\x55\xaa" == made.path.read_bytes()[510:512]
+    assert made.path.read_bytes()[510:512] == b"\x55\xaa"
 
 
 def test_firmware_that_takes_an_iso_for_a_disk_finds_an_efi_system_partition(build, tmp_path):
@@ -76,14 +76,14 @@ def test_firmware_that_takes_an_iso_for_a_disk_finds_an_efi_system_partition(bui
     made = build("iso")
     done = subprocess.run(["sfdisk", "--json", made.path], capture_output=True, check=True)
     table = json.loads(done.stdout)["partitiontable"]
-    (system,) = [one for one in table["partitions"] if ESP == one["type"]]
+    (system,) = [one for one in table["partitions"] if one["type"] == ESP]
     at, size = system["start"] * 512, system["size"] * 512
     (tmp_path / "esp").write_bytes(made.path.read_bytes()[at : at + size])
     image = FatImage(Tools(0), made.path, offset=at)
     for name in ("BOOTX64.EFI", "BOOTIA32.EFI"):
         image.take(f"EFI/BOOT/{name}", tmp_path / name)
 
-    assert "gpt" == table["label"]
+    assert table["label"] == "gpt"
     subprocess.run(["fsck.fat", "-n", tmp_path / "esp"], check=True, capture_output=True)
     assert {b"MZ"} == {(tmp_path / f"BOOT{of}.EFI").read_bytes()[:2] for of in ("X64", "IA32")}
 
@@ -108,7 +108,7 @@ def test_sticks_and_disks_carry_it_too(build, tmp_path, kind):
     image.take("EFI/BOOT/BOOTIA32.EFI", tmp_path / "ia32")
 
     assert content_of("boot.wim", 2) == (tmp_path / "boot.wim").read_bytes()
-    assert [b"MZ", b"MZ"] == [(tmp_path / name).read_bytes()[:2] for name in ("x64", "ia32")]
+    assert [(tmp_path / name).read_bytes()[:2] for name in ("x64", "ia32")] == [b"MZ", b"MZ"]
 
 
 @pytest.mark.parametrize("kind", ["iso", "usb", "disk"])
@@ -131,7 +131,7 @@ def test_a_disk_in_another_form_holds_the_same_disk(build, form, mark):
 
 def test_a_disk_is_as_large_as_was_asked(build):
     """For a machine whose disk is written whole."""
-    assert 256 << 20 == build("disk", size=256 << 20).size
+    assert build("disk", size=256 << 20).size == 256 << 20
 
 
 def test_a_disk_that_has_no_room_is_refused_with_what_it_needs(build):
@@ -155,9 +155,9 @@ def test_a_large_disk_has_a_partition_that_is_made_at_once(build):
         out.write(disk.read(256 << 20))
         out.truncate(partition["size"] * 512)
 
-    assert (2048, 32 << 30, True) == (
+    assert (
         partition["start"], partition["size"] * 512, partition["bootable"],
-    )  # fmt: skip
+    ) == (2048, 32 << 30, True)  # fmt: skip
     subprocess.run(["fsck.fat", "-n", folder], check=True, capture_output=True)
 
 

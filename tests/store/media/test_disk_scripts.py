@@ -39,8 +39,8 @@ def test_the_linux_script_is_plain_shell_with_its_values(tmp_path):
     checked = subprocess.run(["shellcheck", path], capture_output=True, text=True)
     asked = subprocess.run(["sh", path], capture_output=True, text=True)
 
-    assert "" == checked.stdout
-    assert (2, True) == (asked.returncode, "install [--method grub|kexec]" in asked.stdout)
+    assert checked.stdout == ""
+    assert (asked.returncode, "install [--method grub|kexec]" in asked.stdout) == (2, True)
     assert b"NB_BASE='http://10.0.0.2:8081/v/pe/7'" in made.data
 
 
@@ -58,7 +58,7 @@ def test_what_the_script_cannot_do_it_says(tmp_path, words, said):
     path.write_bytes(make_package(LAB).data)
     done = subprocess.run(["sh", path, *words], capture_output=True, text=True)
 
-    assert 1 == done.returncode
+    assert done.returncode == 1
     assert said in done.stderr
 
 
@@ -94,7 +94,7 @@ def test_a_failing_step_of_the_batch_file_goes_to_the_undoing():
     steps = re.findall(r"bcdedit /(?:set|create %|displayorder|bootsequence)[^\n]*", body)
 
     assert len(steps) >= 11
-    assert [] == [step for step in steps if "|| goto undo" not in step]
+    assert [step for step in steps if "|| goto undo" not in step] == []
     labels = set(re.findall(r"(?m)^:(\w+)", text))
     assert set(re.findall(r"(?:goto|call :)\s*(\w+)", text.replace("call :", "call :"))) <= labels
 

@@ -233,7 +233,7 @@ def test_when_anything_is_missing_every_file_stays_as_it_was(machine, case):
     before = machine.files()
     done = machine.run("install", "--no-restart", *words)
 
-    assert 1 == done.returncode
+    assert done.returncode == 1
     assert said in done.stderr
     assert "Nothing was changed." in done.stderr
     assert before == machine.files()
@@ -245,7 +245,7 @@ def test_ordinary_users_change_nothing(machine):
     for verb in ("install", "remove"):
         done = machine.run(verb, user="1000:1000")
 
-        assert (1, True) == (done.returncode, "this needs root" in done.stderr)
+        assert (done.returncode, "this needs root" in done.stderr) == (1, True)
     assert before == machine.files()
 
 
@@ -265,7 +265,7 @@ def test_what_fails_when_all_is_copied_is_taken_back(machine, words, settings, s
     before = machine.files()
     done = machine.run("install", "--no-restart", *words, **settings)
 
-    assert 0 != done.returncode
+    assert done.returncode != 0
     assert said in done.stderr
     assert before == machine.files()
     assert "boot.wim" in machine.server.asked
@@ -286,7 +286,7 @@ def test_who_stops_it_half_way_finds_the_disk_as_it_was(machine, told):
         for pid in children(running.pid):
             os.kill(pid, told)
         machine.server.let_go.set()
-        assert 0 != running.wait(30)
+        assert running.wait(30) != 0
     finally:
         running.kill()
         running.wait()
@@ -308,22 +308,22 @@ def test_grub_starts_the_image_once_and_removal_leaves_no_trace(machine):
     done = machine.run("install", "--no-restart")
     custom = machine.tree / "boot/grub/custom.cfg"
 
-    assert 0 == done.returncode, done.stderr
+    assert done.returncode == 0, done.stderr
     assert custom.read_text().startswith(OTHERS)
     assert "set default=" not in custom.read_text()
-    assert 0o600 == custom.stat().st_mode & 0o777
+    assert custom.stat().st_mode & 0o777 == 0o600
     subprocess.run(["grub-script-check", custom], check=True)
     assert "next_entry=netboot-image" in machine.text("boot/grub/grubenv")
     assert FILES["boot.wim"] == (machine.tree / GRUB / "boot.wim").read_bytes()
     listed = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=machine.tree / GRUB,
                             capture_output=True)  # fmt: skip
-    assert 0 == listed.returncode
+    assert listed.returncode == 0
     assert "Lab PE x64 v7 is in /boot/netboot-image (grub)" in machine.run("status").stdout
 
     second = machine.run("install", "--no-restart")
-    assert (1, True) == (second.returncode, "is installed in /boot/netboot-image" in second.stderr)
+    assert (second.returncode, "is installed in /boot/netboot-image" in second.stderr) == (1, True)
 
-    assert 0 == machine.run("remove").returncode
+    assert machine.run("remove").returncode == 0
     assert before == machine.files()
     assert "no boot image is installed here" in machine.run("status").stdout
 
@@ -331,14 +331,14 @@ def test_grub_starts_the_image_once_and_removal_leaves_no_trace(machine):
 def test_what_is_kept_stays_the_choice_until_it_is_removed(machine):
     """With a menu that can be seen; `start` does not make a single start of it."""
     before = machine.files()
-    assert 0 == machine.run("install", "--no-restart", "--keep").returncode
+    assert machine.run("install", "--no-restart", "--keep").returncode == 0
     custom = machine.text("boot/grub/custom.cfg")
 
     assert 'if [ -z "${boot_once}" ]; then set default=netboot-image; fi' in custom
     assert "set timeout_style=menu" in custom
     assert "next_entry" not in machine.text("boot/grub/grubenv")
     subprocess.run(["grub-script-check", machine.tree / "boot/grub/custom.cfg"], check=True)
-    assert 0 == machine.run("start", "--no-restart").returncode
+    assert machine.run("start", "--no-restart").returncode == 0
     assert custom == machine.text("boot/grub/custom.cfg")
     assert "started each time until it is removed" in machine.run("status").stdout
     machine.run("remove")
@@ -352,14 +352,14 @@ def test_kexec_is_handed_kernel_and_image_in_one_piece(machine):
     folder = machine.tree / KEXEC_FOLDER
     handed = (machine.tree / "kexec.initrd").read_bytes()
 
-    assert 0 == done.returncode, done.stderr
+    assert done.returncode == 0, done.stderr
     assert f"-l /{KEXEC_FOLDER}/vmlinuz" in machine.text("kexec.log")
     assert "--command-line=quiet" in machine.text("kexec.log")
     assert handed.startswith(FILES["initrd.gz"] + b"070701")
     assert handed.endswith(FILES["boot.wim"])
     assert not (folder / "initrd.all").exists()
     machine.write("sys/kernel/kexec_loaded", "1\n")
-    assert 0 == machine.run("remove").returncode
+    assert machine.run("remove").returncode == 0
     assert machine.text("kexec.log").endswith("-u\n")
     assert before == machine.files()
 
@@ -375,7 +375,7 @@ def test_an_image_that_was_altered_on_the_disk_is_not_made_to_start(machine, met
     before = machine.files()
     done = machine.run("start", "--no-restart")
 
-    assert 1 == done.returncode
+    assert done.returncode == 1
     assert f"/{folder}/boot.wim was altered: it is not started" in done.stderr
     assert before == machine.files()
     assert not (machine.tree / "kexec.log").exists()

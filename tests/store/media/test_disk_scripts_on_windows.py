@@ -143,7 +143,7 @@ def test_powershells_grammar_finds_no_fault(tree):
                                                     text_of(node))
     }  # fmt: skip
 
-    assert [] == faults
+    assert faults == []
     assert called
     assert called - {"Add-Content"} <= functions(tree)
 
@@ -182,10 +182,10 @@ def test_bcdedit_makes_of_it_what_media_have(told, tmp_path):
     for element in set(made) - DEVICES - {NX}:
         value = media[element]
         expected = {"01": True, "00": False, b"\1": True, b"\0": False}.get(value, value)
-        assert expected == made[element], element
+        assert made[element] == expected, element
     options = store.entries[RAMDISK_OPTIONS]
-    assert "partition=C:" == options["31000003"]
-    assert r"\NetBoot\boot.sdi" == options["32000004"]
+    assert options["31000003"] == "partition=C:"
+    assert options["32000004"] == r"\NetBoot\boot.sdi"
     assert set(objects[f"{{{RAMDISK_OPTIONS}}}"]) == set(options)
 
 
@@ -200,7 +200,7 @@ def test_removal_leaves_the_store_as_it_was(told, started):
         try:
             carried_out([words], store, values)
         except Refused:
-            assert "/bootsequence" == words[0], words  # tried, and not needed
+            assert words[0] == "/bootsequence", words  # tried, and not needed
     assert Store() == store
 
 

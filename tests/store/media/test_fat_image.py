@@ -63,8 +63,8 @@ def test_other_programs_see_one_active_partition_of_fat32(tools, tmp_path):
     assert "Disk identifier: 0x44332211" in table
     assert f"* {PARTITION_AT // 512} " in " ".join(table.split())
     assert "W95 FAT32 (LBA)" in table
-    assert 0 == checked.returncode, checked.stdout
-    assert b"FAT32" == partition.read_bytes()[0x52:0x57]
+    assert checked.returncode == 0, checked.stdout
+    assert partition.read_bytes()[0x52:0x57] == b"FAT32"
 
 
 def test_two_disks_of_one_plan_are_the_same_bytes(tools, tmp_path):
@@ -86,11 +86,11 @@ def test_the_boot_sector_leads_to_grubs_core(tmp_path):
     partitioned(path, 8 * MIB, core, SIGNATURE)
     sector = path.read_bytes()[:512]
 
-    assert (1,) == struct.unpack_from("<Q", sector, 0x5C)
-    assert b"\x90\x90" == sector[0x66:0x68]
-    assert SIGNATURE == sector[440:444]
-    assert b"\x55\xaa" == sector[510:]
-    assert b"core" * 1000 == path.read_bytes()[512 : 512 + 4000]
+    assert struct.unpack_from("<Q", sector, 0x5C) == (1,)
+    assert sector[0x66:0x68] == b"\x90\x90"
+    assert sector[440:444] == SIGNATURE
+    assert sector[510:] == b"\x55\xaa"
+    assert path.read_bytes()[512 : 512 + 4000] == b"core" * 1000
 
 
 def test_a_core_that_reaches_into_the_partition_is_refused(tmp_path):
@@ -114,4 +114,4 @@ def test_there_is_always_room_for_what_was_measured(tools, tmp_path):
     fill(image, files, blobs, tmp_path)
     image.take("folder4/file59", tmp_path / "out")
 
-    assert b"x" * 100 == (tmp_path / "out").read_bytes()
+    assert (tmp_path / "out").read_bytes() == b"x" * 100

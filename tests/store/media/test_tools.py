@@ -14,7 +14,7 @@ def test_a_tool_that_is_missing_is_asked_for_by_package(monkeypatch):
     with pytest.raises(MissingTool) as caught:
         Tools(0).run("mformat", [])
 
-    assert "Install it: apt-get install mtools" == caught.value.hint
+    assert caught.value.hint == "Install it: apt-get install mtools"
 
 
 def test_what_a_tool_complains_of_is_the_reason(tmp_path):
@@ -29,7 +29,7 @@ def test_grub_without_its_parts_is_asked_for_by_package(monkeypatch, tmp_path):
     with pytest.raises(MissingTool) as caught:
         grub_folder("i386-pc-eltorito")
 
-    assert "Install it: apt-get install grub-pc-bin" == caught.value.hint
+    assert caught.value.hint == "Install it: apt-get install grub-pc-bin"
 
 
 def test_the_set_up_installs_every_tool():
@@ -49,4 +49,4 @@ def test_a_loader_is_the_same_each_time(tmp_path):
 
     assert made[0] == made[1]
     assert b"set root=cd0" in made[0]
-    assert b"MZ" == made[0][:2]
+    assert made[0][:2] == b"MZ"

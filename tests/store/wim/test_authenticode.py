@@ -58,7 +58,7 @@ def test_the_issuer_tells_the_authority(architecture: str, issuer: str, expected
     """The certificate's issuer decides, in 32 and 64 bits."""
     pkcs = pkcs7.serialize_certificates([certificate(issuer)], Encoding.DER)
 
-    assert expected == signer_of(signed(architecture, pkcs))
+    assert signer_of(signed(architecture, pkcs)) == expected
 
 
 @pytest.mark.parametrize(
@@ -74,4 +74,4 @@ def test_the_issuer_tells_the_authority(architecture: str, issuer: str, expected
 )
 def test_what_is_not_signed_by_them_says_so(data: bytes, expected: str):
     """Unsigned is empty; a signature that cannot be read is "other"."""
-    assert expected == signer_of(data)
+    assert signer_of(data) == expected

@@ -219,7 +219,7 @@ def test_properties_lie_in_the_image(bench: Bench, tmp_path: Path):
         found = subprocess.run(
             ["hivexget", path, key, name], check=True, capture_output=True, text=True
         )
-        assert expected == found.stdout.strip()
+        assert found.stdout.strip() == expected
 
 
 def test_a_lab_pe_gets_its_kernel_and_its_archive(tmp_path: Path):
@@ -242,7 +242,7 @@ def test_a_lab_pe_gets_its_kernel_and_its_archive(tmp_path: Path):
     assert archive is not None
     data = wim.path.read_bytes()
     expected = cpio.prefix("boot.wim", len(data)) + data + cpio.suffix(len(data))
-    assert expected == archive.path.read_bytes()
+    assert archive.path.read_bytes() == expected
 
 
 def test_the_operators_sdi_takes_the_place_of_none(tmp_path: Path):

@@ -113,8 +113,9 @@ def test_drivers_of_windows_itself_are_read(tmp_path: Path):
     }
     facts = made(tmp_path, SyntheticWinPe(files=files))
 
-    assert {"e1i65x64.inf": ("PCI\\VEN_8086&DEV_10D3",), "stornvme.inf": ("PCI\\CC_010802",)} == {
-        one.inf_name: one.hardware_ids for one in facts.inbox
+    assert {one.inf_name: one.hardware_ids for one in facts.inbox} == {
+        "e1i65x64.inf": ("PCI\\VEN_8086&DEV_10D3",),
+        "stornvme.inf": ("PCI\\CC_010802",),
     }
     assert facts == ImageFacts.from_json(json.loads(json.dumps(facts.to_json())))
 

@@ -102,7 +102,7 @@ def test_a_single_image_without_boot_index_is_taken(wim: Path, tmp_path: Path):
     facts = inspect(copy, workdir=tmp_path)
 
     assert (facts.index, facts.boot_index) == (1, 0)
-    assert "No image is marked as bootable. The build marks image 1." == facts.findings[0]
+    assert facts.findings[0] == "No image is marked as bootable. The build marks image 1."
 
 
 def convert(*options: str) -> Callable[[Path, Path], None]:

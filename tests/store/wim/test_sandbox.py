@@ -22,7 +22,7 @@ def test_a_refusal_carries_code_and_stage(tmp_path: Path):
     with pytest.raises(WorkerRefused) as told:
         sandbox.run("examine", {"index": 1}, wim=wim, workdir=tmp_path)
 
-    assert (43, "open") == (told.value.code, told.value.stage)
+    assert (told.value.code, told.value.stage) == (43, "open")
 
 
 def test_a_worker_that_gives_up_is_told_of(tmp_path: Path):

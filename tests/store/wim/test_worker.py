@@ -126,5 +126,5 @@ def test_files_are_taken_out_as_far_as_they_are_there(wim: Path, tmp_path: Path)
     lines = ask(wim, tmp_path, "take", index=1, paths=wanted)
     (path,) = lines[-1]["result"]["extracted"]
 
-    assert "/windows/boot/pxe/pxeboot.n12" == path.lower()
+    assert path.lower() == "/windows/boot/pxe/pxeboot.n12"
     assert (tmp_path / "files" / path.lstrip("/")).read_bytes().startswith(b"stand-in: pxeboot")

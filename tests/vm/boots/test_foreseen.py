@@ -89,15 +89,15 @@ def test_a_machine_without_a_driver_is_foreseen_mended_and_boots_online(lab, ope
     assert "NO DRIVER" in administrator.netboot("machine", "show", mac)
 
     verdict = boot(laboratory, 1)
-    assert (Result.OFFLINE, "net:8086:100e") == (verdict.result, verdict.missing)
+    assert (verdict.result, verdict.missing) == (Result.OFFLINE, "net:8086:100e")
 
     address, fields = offered_fix(operator.get(machine).text)
     assert machine == operator.post(address, data=fields).headers["Location"]
-    assert ["e1000"] == [driver.name for driver in images.get_image(site, NAME).drivers]
+    assert [driver.name for driver in images.get_image(site, NAME).drivers] == ["e1000"]
     administrator.build(Architecture.X64)
     administrator.update_points(Architecture.X64)
     assert f"With {NAME} it will come up with a network" in operator.get(machine).text
     assert Status.COVERED is coverage.outlook(site)[mac].coverage.network
 
     verdict = boot(laboratory, 2)
-    assert (Result.ONLINE, "e1000.inf", 2) == (verdict.result, verdict.driver, verdict.version)
+    assert (verdict.result, verdict.driver, verdict.version) == (Result.ONLINE, "e1000.inf", 2)

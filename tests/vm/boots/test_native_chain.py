@@ -59,7 +59,7 @@ def test_the_machine_came_up_on_the_image_that_was_served(told):
     """Offline, for its card has no driver in it: but with that version, out of that WIM."""
     _, tried = told
 
-    assert (Result.OFFLINE, 2) == (tried.verdict.result, tried.verdict.version), tried.run.words
+    assert (tried.verdict.result, tried.verdict.version) == (Result.OFFLINE, 2), tried.run.words
     sizes = re.findall(r"SURROGATE GOT \\Boot\\boot\.wim size=(\d+)", tried.run.serial)
     assert sizes
     assert f"LABPE WIM size={sizes[0]}" in re.sub(r"LABPE [\d.]+ ", "LABPE ", tried.run.serial)

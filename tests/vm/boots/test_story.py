@@ -57,7 +57,7 @@ def run(tmp_path):
         yield said["Page"].rstrip("/"), line_token(said)
         process.send_signal(signal.SIGINT)
         process.stdout.read()
-    assert 0 == process.returncode
+    assert process.returncode == 0
 
 
 def line_token(said):
@@ -73,7 +73,7 @@ def newer_driver(lab_pe, tmp_path):
     (inf,) = folder.glob("*.inf")
     text = inf.read_bytes().decode("latin-1")
     dated, count = re.subn(r"(?im)^(DriverVer\s*=).*$", r"\1 01/02/2025, 99.1.0.0", text)
-    assert 1 == count
+    assert count == 1
     inf.write_bytes(dated.encode("latin-1"))
     return folder
 
@@ -111,7 +111,7 @@ def test_from_the_first_sign_in_to_a_machine_that_comes_up_and_back(
 
     assert_boots(page, url, "online", "with driver e1000 on My PE v2", known=machines)
     assert_seen(wall.page, "Online", boots=2)
-    assert 5 == wall.page.locator(".boot-row").first.locator(".rung-done").count()
+    assert wall.page.locator(".boot-row").first.locator(".rung-done").count() == 5
 
     roll_back(page, url)
     assert_boots(page, url, "rolled back", "My PE v1 came up, but no driver fits", known=machines)
@@ -120,7 +120,7 @@ def test_from_the_first_sign_in_to_a_machine_that_comes_up_and_back(
     assert wall.page.evaluate("window.stayed") is True, "the list of boots was loaded anew"
     at_the_desk.close()
     at_the_wall.close()
-    assert [] == [*desk.complaints, *wall.complaints]
+    assert [*desk.complaints, *wall.complaints] == []
 
 
 def become_administrator(page, url, token):

@@ -54,7 +54,7 @@ def test_the_lab_checks_its_own_network(network, tmp_path):
             events = [json.loads(line) for line in stream]
 
     told = [event for event in events if event["event"] != "silent"]
-    assert ["asking", "verdict", "done"] == [event["event"] for event in told]
+    assert [event["event"] for event in told] == ["asking", "verdict", "done"]
     words = [finding["words"] for finding in told[1]["findings"]]
     assert words[0].startswith(f"{DHCP_ADDRESS} offers the address 10.77.0.2")
-    assert "fails" == told[1]["outcome"]
+    assert told[1]["outcome"] == "fails"

@@ -15,13 +15,13 @@ def test_a_request_is_one_json_line():
     """Everything but firmware and card has a default."""
     request = Request.parse(b'{"firmware": "uefi-x64", "nic": "e1000", "id": 17}')
 
-    assert (FirmwareKind.UEFI_X64, "e1000", 512, "17", False) == (
+    assert (
         request.firmware,
         request.nic,
         request.memory,
         request.id,
         request.plain_pxe,
-    )
+    ) == (FirmwareKind.UEFI_X64, "e1000", 512, "17", False)
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,8 @@ def test_old_folders_go(tmp_path):
     folders = _Folders(tmp_path)
     made = [folders.fresh() for _ in range(25)]
 
-    assert "8" == made[0].name
-    assert 20 == len(list(tmp_path.iterdir()))
+    assert made[0].name == "8"
+    assert len(list(tmp_path.iterdir())) == 20
     assert made[-1].is_dir()
 
 
@@ -107,7 +107,7 @@ def test_a_bad_request_fails_with_a_hint(server):
     client = Client(server, b'{"nic": "rtl9000"}')
 
     event = client.event()
-    assert ("failed", True) == (event["event"], "e1000" in event["hint"])
+    assert (event["event"], "e1000" in event["hint"]) == ("failed", True)
     assert client.event() is None
     client.close()
 
@@ -119,7 +119,7 @@ def test_a_look_costs_nothing(server):
         Client(server).close()
     client = Client(server, b"{}x")
 
-    assert "failed" == client.event()["event"]
+    assert client.event()["event"] == "failed"
     client.close()
 
 
@@ -144,7 +144,7 @@ def test_a_second_lab_is_refused(server, network):
         pass
 
     client = Client(server, b"{}x")
-    assert "failed" == client.event()["event"]
+    assert client.event()["event"] == "failed"
     client.close()
 
 
@@ -169,13 +169,13 @@ def test_machines_start_wait_and_end_with_their_client(server):
     """Two run, the third waits; who hangs up frees a place."""
     first, second = (Client(server, b'{"nic": "e1000"}') for _ in range(2))
     started = [first.event(), second.event()]
-    assert ["started", "started"] == [event["event"] for event in started]
+    assert [event["event"] for event in started] == ["started", "started"]
     assert started[0]["mac"] != started[1]["mac"]
 
     third = Client(server, b'{"nic": "e1000"}')
-    assert {"event": "queued"} == third.event()
+    assert third.event() == {"event": "queued"}
 
     first.close()
-    assert "started" == third.event()["event"]
+    assert third.event()["event"] == "started"
     second.close()
     third.close()

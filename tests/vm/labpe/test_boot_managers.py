@@ -25,7 +25,7 @@ def test_the_uefi_program_is_one_of_its_architecture(files):
     machine = {Architecture.X64: "amd64", Architecture.X86: "x86"}[architecture]
     assert machine == facts.machine
     header = int.from_bytes(made[EFI][0x3C:0x40], "little")
-    assert 10 == int.from_bytes(made[EFI][header + 24 + 68 : header + 24 + 70], "little")
+    assert int.from_bytes(made[EFI][header + 24 + 68 : header + 24 + 70], "little") == 10
 
 
 def test_boot_managers_are_the_same_bytes_each_time(files):

@@ -22,12 +22,12 @@ def part(name: str) -> Ingredients:
 )
 def test_a_package_version_becomes_four_numbers(archive, expected):
     """DriverVer wants w.x.y.z."""
-    assert expected == part(archive).driver_version
+    assert part(archive).driver_version == expected
 
 
 def test_the_kernel_release_is_what_uname_says():
     """The package's name without its prefix."""
-    assert "6.1.0-50-amd64" == part("a_1_b.deb").kernel_release
+    assert part("a_1_b.deb").kernel_release == "6.1.0-50-amd64"
 
 
 def test_sums_name_every_damaged_file(tmp_path):
@@ -35,14 +35,14 @@ def test_sums_name_every_damaged_file(tmp_path):
     for name in ("a", "b", "c"):
         (tmp_path / name).write_text(name)
     write_sums(tmp_path)
-    assert () == damaged_files(tmp_path)
+    assert damaged_files(tmp_path) == ()
 
     (tmp_path / "b").write_text("other")
     (tmp_path / "c").unlink()
-    assert ("b", "c") == damaged_files(tmp_path)
+    assert damaged_files(tmp_path) == ("b", "c")
 
     (tmp_path / "SHA256SUMS").unlink()
-    assert ("SHA256SUMS",) == damaged_files(tmp_path)
+    assert damaged_files(tmp_path) == ("SHA256SUMS",)
 
 
 @pytest.mark.vm

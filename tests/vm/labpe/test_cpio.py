@@ -26,9 +26,9 @@ def test_a_foreign_cpio_reads_our_archive(tmp_path, busybox):
     assert names == cpio(busybox, "-t")
 
     cpio(busybox, "-id", "bin/tool", "etc/odd", "bin/sh", cwd=tmp_path)
-    assert b"12345" == (tmp_path / "etc/odd").read_bytes()
-    assert 0o100755 == (tmp_path / "bin/tool").stat().st_mode
-    assert "tool" == (tmp_path / "bin/sh").readlink().as_posix()
+    assert (tmp_path / "etc/odd").read_bytes() == b"12345"
+    assert (tmp_path / "bin/tool").stat().st_mode == 0o100755
+    assert (tmp_path / "bin/sh").readlink().as_posix() == "tool"
 
 
 def test_equal_content_gives_equal_bytes():
@@ -38,4 +38,4 @@ def test_equal_content_gives_equal_bytes():
 
 def test_an_archive_ends_on_four_bytes():
     """Another archive may stand right behind it."""
-    assert 0 == len(example()) % 4
+    assert len(example()) % 4 == 0

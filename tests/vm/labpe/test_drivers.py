@@ -25,9 +25,9 @@ def test_the_sites_own_parser_reads_every_package(tmp_path, modules, package, ar
 
     read = inf.parse((folder / f"{package.name}.inf").read_bytes())
 
-    assert "" == read.refusal
+    assert read.refusal == ""
     assert package.class_guid == read.version.class_guid.strip("{}").lower()
-    assert "6.1.176.1" == read.version.version
+    assert read.version.version == "6.1.176.1"
     assert {WORDS[architecture]} == {model.architecture for model in read.models}
     ids = [f"PCI\\VEN_{i[:4]}&DEV_{i[5:]}".upper() for i in package.ids]
     assert ids == [model.hardware_id for model in read.models]
@@ -43,7 +43,7 @@ def test_one_package_is_in_utf16(tmp_path, modules):
     package = next(package for package in drivers.PACKAGES if package.utf16)
     drivers.write_package(package, Architecture.X64, tmp_path / "p", modules=modules, version="1.0")
 
-    assert b"\xff\xfe;" == (tmp_path / "p" / f"{package.name}.inf").read_bytes()[:3]
+    assert (tmp_path / "p" / f"{package.name}.inf").read_bytes()[:3] == b"\xff\xfe;"
 
 
 def test_names_and_ids_are_unique():

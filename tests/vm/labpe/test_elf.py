@@ -14,7 +14,7 @@ def test_a_module_tells_what_it_needs():
     """The facts of .modinfo come out by their names."""
     facts = elf.module_facts(module(license="GPL", depends="mii,ptp", name="e100"))
 
-    assert {"license": "GPL", "depends": "mii,ptp", "name": "e100"} == facts
+    assert facts == {"license": "GPL", "depends": "mii,ptp", "name": "e100"}
 
 
 def test_the_running_python_needs_libc():

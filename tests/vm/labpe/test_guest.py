@@ -81,7 +81,7 @@ def shell(busybox, tmp_path):
             encoding="utf-8",
             errors="surrogateescape",
         )
-        assert "" == done.stderr
+        assert done.stderr == ""
         return done.stdout
 
     call.run, call.sys, call.pe = run, sys, pe
@@ -110,19 +110,19 @@ def test_devices_are_listed_as_windows_names_them(shell):
     """Slot, ids, class, SUBSYS (device then vendor) and revision, lower case."""
     add_device(shell, "0000:00:03.0", "8086:100e", "0200")
 
-    assert "0000:00:03.0 8086 100e 0200 11001af4 03\n" == shell("list_pci")
+    assert shell("list_pci") == "0000:00:03.0 8086 100e 0200 11001af4 03\n"
 
 
 def test_hardware_ids_come_best_first(shell):
     """The order in which Windows ranks the ids of a PCI device."""
     ids = shell("hardware_ids 8086 100e 11001af4 03 0200").split()
 
-    assert [
+    assert ids[:4] == [
         r"PCI\VEN_8086&DEV_100E&SUBSYS_11001AF4&REV_03",
         r"PCI\VEN_8086&DEV_100E&SUBSYS_11001AF4",
         r"PCI\VEN_8086&DEV_100E&REV_03",
         r"PCI\VEN_8086&DEV_100E",
-    ] == ids[:4]
+    ]
 
 
 def test_an_inf_is_read_for_this_architecture_only(awk):
@@ -130,19 +130,19 @@ def test_an_inf_is_read_for_this_architecture_only(awk):
     x64 = awk(GUEST / "inf.awk", INF, arch="x64")
     x86 = awk(GUEST / "inf.awk", INF, arch="x86")
 
-    assert [
+    assert x64 == [
         r"PCI\VEN_8086&DEV_100E&SUBSYS_11001AF4|ptp.ko/nic64.ko",
         r"PCI\VEN_8086&DEV_100F|ptp.ko/nic64.ko",
         r"PCI\VEN_8086&DEV_1008|ptp.ko/nic64.ko",
-    ] == x64
-    assert [r"PCI\VEN_8086&DEV_100E|nic86.ko"] == x86
+    ]
+    assert x86 == [r"PCI\VEN_8086&DEV_100E|nic86.ko"]
 
 
 def test_a_newer_windows_gets_the_newer_section(awk):
     """A decoration with a minimum build counts from that build on."""
-    assert [r"PCI\VEN_DEAD&DEV_BEEF|ptp.ko/nic64.ko"] == awk(
-        GUEST / "inf.awk", INF, arch="x64", windows_build="22621"
-    )
+    assert awk(GUEST / "inf.awk", INF, arch="x64", windows_build="22621") == [
+        r"PCI\VEN_DEAD&DEV_BEEF|ptp.ko/nic64.ko"
+    ]
 
 
 @pytest.mark.parametrize("path", samples(), ids=lambda path: path.name)
@@ -182,7 +182,7 @@ def test_drvload_loads_only_for_a_device_that_is_there(shell):
 
     told = shell(f"list_pci > $RUN/pci; drvload {path}")
 
-    assert "ptp.ko\nnic64.ko\n" == (shell.run / "inserted").read_text()
+    assert (shell.run / "inserted").read_text() == "ptp.ko\nnic64.ko\n"
     assert "inf=acme.inf package=0001-acme device=8086:100e" in told
 
 
@@ -226,7 +226,7 @@ def test_devices_without_a_driver_are_missing(shell):
 
     missing = shell("list_pci > $RUN/pci; missing_devices")
 
-    assert "net:8086:100e storage:1b36:0010" == missing
+    assert missing == "net:8086:100e storage:1b36:0010"
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_a_batch_line_becomes_steps(awk, line, steps):
     """Only what starts drivers and network is understood; the rest is named or skipped."""
     expected = [f"FOREIGN|{line}"] if steps is None else steps
 
-    assert expected == awk(GUEST / "batch.awk", f"{line}\n")
+    assert awk(GUEST / "batch.awk", f"{line}\n") == expected
 
 
 @pytest.mark.parametrize(
@@ -301,28 +301,28 @@ def test_startnet_calls_our_script(shell):
 
     told = start(shell, startnet_cmd="call %SystemRoot%\\System32\\nb-start.cmd\n", **nested)
 
-    assert ["START-FILE startnet.cmd", "START-FILE nb-start.cmd", "WPEINIT"] == told
+    assert told == ["START-FILE startnet.cmd", "START-FILE nb-start.cmd", "WPEINIT"]
 
 
 def test_winpeshl_ini_comes_before_startnet(shell):
     """Windows PE reads startnet.cmd only where there is no winpeshl.ini."""
     told = start(shell, winpeshl_ini="[LaunchApps]\nwpeinit.exe\n", startnet_cmd="nothing.exe\n")
 
-    assert ["START-FILE winpeshl.ini", "WPEINIT"] == told
+    assert told == ["START-FILE winpeshl.ini", "WPEINIT"]
 
 
 def test_wpeinit_runs_once(shell):
     """A second wpeinit is noted and does nothing."""
     told = start(shell, startnet_cmd="wpeinit\nwpeinit\n")
 
-    assert ["START-FILE startnet.cmd", "WPEINIT", "NOTE wpeinit was run before"] == told
+    assert told == ["START-FILE startnet.cmd", "WPEINIT", "NOTE wpeinit was run before"]
 
 
 def test_the_images_own_program_is_taken_to_run_wpeinit(shell):
     """ConfigMgr's and MDT's programs start the network; here wpeinit stands for them."""
     told = start(shell, winpeshl_ini="[LaunchApps]\n%SYSTEMDRIVE%\\sms\\TsBootShell.exe\n")
 
-    assert "WPEINIT" == told[-1]
+    assert told[-1] == "WPEINIT"
 
 
 def test_a_package_without_its_line_stays_unloaded(shell):
@@ -347,8 +347,9 @@ def test_image_settings_are_read_in_any_form(shell):
     ini = "[netboot]\nImage = Lab PE x64\nversion=7\n"
     start(shell, **{"nb-image_ini": ini, "startnet_cmd": "\n"})
 
-    assert "Lab PE x64\n7\n\n" == shell(
-        "image_setting image; image_setting version; image_setting build"
+    assert (
+        shell("image_setting image; image_setting version; image_setting build")
+        == "Lab PE x64\n7\n\n"
     )
 
 
@@ -419,9 +420,9 @@ def test_each_kind_of_start_up_loads_the_drivers_before_the_network(shell, row, 
     )
 
     steps = [line.partition(" ")[0] for line in told]
-    assert ["disk.ko", "nic.ko"] == (shell.run / "inserted").read_text().split()
-    assert 1 == steps.count("WPEINIT")
-    assert 2 == steps.count("DRVLOAD")
+    assert (shell.run / "inserted").read_text().split() == ["disk.ko", "nic.ko"]
+    assert steps.count("WPEINIT") == 1
+    assert steps.count("DRVLOAD") == 2
     assert max(n for n, step in enumerate(steps) if step == "DRVLOAD") < steps.index("WPEINIT")
 
 

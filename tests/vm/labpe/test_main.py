@@ -10,14 +10,14 @@ def test_paths_of_a_build_that_is_not_there(monkeypatch, tmp_path, capsys):
     """The operator is told how to make one; exit code 2."""
     monkeypatch.setenv(labpe.CACHE_VARIABLE, str(tmp_path))
 
-    assert 2 == main(["paths"])
+    assert main(["paths"]) == 2
     assert "python -m vm.labpe build" in capsys.readouterr().err
 
 
 @pytest.mark.vm
 def test_paths_as_json_name_files_that_exist(lab_pe, capsys):
     """Programs find image, kernel, initrd and every driver folder."""
-    assert 0 == main(["paths", "--json"])
+    assert main(["paths", "--json"]) == 0
 
     told = json.loads(capsys.readouterr().out)
     assert str(lab_pe.folder / "x64" / "boot.wim") == told["x64"]["wim"]
@@ -32,5 +32,5 @@ def test_a_damaged_build_is_not_used(lab_pe, monkeypatch, tmp_path, capsys):
     (copy / "SHA256SUMS").write_bytes((lab_pe.folder / "SHA256SUMS").read_bytes())
     monkeypatch.setenv(labpe.CACHE_VARIABLE, str(tmp_path))
 
-    assert 2 == main(["paths"])
+    assert main(["paths"]) == 2
     assert "is damaged" in capsys.readouterr().out

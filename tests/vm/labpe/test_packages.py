@@ -12,7 +12,7 @@ def test_the_operators_mirror_comes_first(monkeypatch):
     """NETBOOT_DEBIAN_MIRROR is taken as it is."""
     monkeypatch.setenv(packages.MIRROR_VARIABLE, "http://mirror.test/debian")
 
-    assert "http://mirror.test/debian" == find_mirror()
+    assert find_mirror() == "http://mirror.test/debian"
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_the_hosts_debian_mirror_is_found(monkeypatch, rows, expected):
     monkeypatch.delenv(packages.MIRROR_VARIABLE, raising=False)
     monkeypatch.setattr(packages, "_host_sources", lambda: rows)
 
-    assert expected == find_mirror()
+    assert find_mirror() == expected
 
 
 def test_a_host_that_is_no_debian_takes_the_mirror_that_apt_knows(monkeypatch, tmp_path):
@@ -48,7 +48,7 @@ def test_a_host_that_is_no_debian_takes_the_mirror_that_apt_knows(monkeypatch, t
     monkeypatch.setattr(packages, "_host_sources", list)
     monkeypatch.setattr(packages, "MIRROR_LIST", listed)
 
-    assert "https://archive.test/debian/" == find_mirror()
+    assert find_mirror() == "https://archive.test/debian/"
 
 
 def test_a_host_that_is_no_debian_is_told_what_to_do(monkeypatch, tmp_path):
@@ -98,11 +98,11 @@ def test_files_and_what_links_lead_to_are_read(tmp_path):
         [("usr/lib/libx.so.1", "libx.so.1.2"), ("usr/lib/libx.so", "/usr/lib/libx.so.1")],
     )
 
-    assert {
+    assert read_files([deb], lambda path: path.startswith("usr/lib")) == {
         "usr/lib/libx.so.1.2": b"library",
         "usr/lib/libx.so.1": b"library",
         "usr/lib/libx.so": b"library",
-    } == read_files([deb], lambda path: path.startswith("usr/lib"))
+    }
 
 
 @pytest.mark.parametrize("size", [20, 200])

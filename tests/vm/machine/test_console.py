@@ -12,14 +12,14 @@ SERIAL = (
 
 def test_lines_of_the_lab_pe_are_found_among_others():
     """Escapes, carriage returns and kernel messages do not hide them."""
-    assert ["START", "IMAGE", "DONE"] == [line.key for line in lab_lines(SERIAL)]
+    assert [line.key for line in lab_lines(SERIAL)] == ["START", "IMAGE", "DONE"]
 
 
 def test_fields_are_words_and_a_name_to_the_end():
     """`name=` takes the rest of its line, blanks included."""
     line = lab_lines(SERIAL)[1]
 
-    assert {"version": "7", "build": "ab", "name": "Lab PE x64"} == line.fields
+    assert line.fields == {"version": "7", "build": "ab", "name": "Lab PE x64"}
 
 
 def test_a_line_prints_as_it_was_said():
@@ -35,7 +35,7 @@ def test_the_reader_takes_bytes_one_by_one():
     found = [line for byte in SERIAL.encode() for line in reader.receive(bytes([byte]))[0]]
 
     assert list(lab_lines(SERIAL)) == found
-    assert SERIAL == reader.text
+    assert reader.text == SERIAL
 
 
 @pytest.mark.parametrize(
@@ -66,9 +66,9 @@ def test_ends_without_hope_are_known(said, word):
 )
 def test_harmless_words_are_not_the_end(said):
     """Errors on the way to a good boot, and lines that are not whole yet."""
-    assert "" == ConsoleReader().receive(said.encode())[1]
+    assert ConsoleReader().receive(said.encode())[1] == ""
 
 
 def test_a_healthy_boot_has_hope():
     """Nothing in a good serial log reads as hopeless."""
-    assert "" == hopeless(plain(SERIAL))
+    assert hopeless(plain(SERIAL)) == ""

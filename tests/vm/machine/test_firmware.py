@@ -46,12 +46,12 @@ def test_unknown_names_list_what_there_is():
 
 def test_firmware_and_image_architecture():
     """32-bit firmware and processors get the x86 image."""
-    assert {
+    assert {kind.value: kind.architecture for kind in FirmwareKind} == {
         "bios-x64": Architecture.X64,
         "bios-x86": Architecture.X86,
         "uefi-x64": Architecture.X64,
         "uefi-ia32": Architecture.X86,
-    } == {kind.value: kind.architecture for kind in FirmwareKind}
+    }
 
 
 def test_a_uefi_machine_without_its_firmware_is_told(monkeypatch):
@@ -67,9 +67,10 @@ def test_a_uefi_machine_without_its_firmware_is_told(monkeypatch):
 
 def test_a_bios_machine_shows_its_text_on_the_serial_port():
     """graphics=off, with the accelerator that was chosen."""
-    assert ["-machine", "pc,accel=kvm,graphics=off"] == firmware_arguments(
-        FirmwareKind.BIOS_X86, "kvm", Path("unused")
-    )
+    assert firmware_arguments(FirmwareKind.BIOS_X86, "kvm", Path("unused")) == [
+        "-machine",
+        "pc,accel=kvm,graphics=off",
+    ]
 
 
 def test_only_virtio_under_uefi_boots_without_a_rom():

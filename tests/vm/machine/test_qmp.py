@@ -45,7 +45,7 @@ def test_a_refusal_carries_qemus_words(qemu):
 
 def test_when_qemu_is_gone_the_client_says_so(qemu):
     """After `quit` the next command raises and does not wait."""
-    assert {} == qemu.execute("quit")
+    assert qemu.execute("quit") == {}
 
     with pytest.raises(QmpError):
         qemu.execute("query-status")
@@ -64,8 +64,8 @@ def test_events_between_are_kept():
         far.sendall(json.dumps(message).encode() + b"\r\n")
     client = QmpClient(near)
 
-    assert 7 == client.execute("x")
-    assert ["STOP"] == [event["event"] for event in client.events]
+    assert client.execute("x") == 7
+    assert [event["event"] for event in client.events] == ["STOP"]
     client.close()
     far.close()
 

@@ -28,9 +28,9 @@ def test_a_bios_machine_boots_from_its_card():
     """Card, address, boot order and the wire's descriptor are on the command line."""
     words = arguments("bios-x64", "e1000")
 
-    assert ["dgram,id=net0,local.type=fd,local.str=10"] == after(words, "-netdev")
+    assert after(words, "-netdev") == ["dgram,id=net0,local.type=fd,local.str=10"]
     assert "e1000,netdev=net0,mac=52:54:00:77:00:05,bootindex=1" in after(words, "-device")
-    assert ["00000000-0000-4000-8000-525400770005"] == after(words, "-uuid")
+    assert after(words, "-uuid") == ["00000000-0000-4000-8000-525400770005"]
 
 
 def test_native_pxe_has_an_empty_rom():
@@ -47,12 +47,12 @@ def test_ia32_boots_by_virtio_and_tests_the_second_card():
     devices = after(qemu_arguments(spec, WIRING, accelerator="tcg"), "-device")
 
     assert "e1000,netdev=net1,mac=52:54:00:77:01:05,romfile=" in devices
-    assert ("52:54:00:77:00:05", "52:54:00:77:01:05") == (spec.boot_mac, spec.tested_mac)
+    assert (spec.boot_mac, spec.tested_mac) == ("52:54:00:77:00:05", "52:54:00:77:01:05")
 
 
 def test_ia32_with_virtio_has_one_card():
     """Virtio boots and is tested."""
-    assert 1 == len(after(arguments("uefi-ia32", "virtio-net-pci"), "-netdev"))
+    assert len(after(arguments("uefi-ia32", "virtio-net-pci"), "-netdev")) == 1
 
 
 def test_a_direct_boot_boots_no_card():
@@ -60,8 +60,10 @@ def test_a_direct_boot_boots_no_card():
     direct = DirectBoot(Path("vmlinuz"), Path("initrd"), "quiet")
     words = arguments("bios-x64", "e1000", direct=direct)
 
-    assert (["vmlinuz"], ["initrd"], ["quiet"]) == tuple(
-        after(words, option) for option in ("-kernel", "-initrd", "-append")
+    assert tuple(after(words, option) for option in ("-kernel", "-initrd", "-append")) == (
+        ["vmlinuz"],
+        ["initrd"],
+        ["quiet"],
     )
     assert not any("bootindex" in word for word in words)
 
@@ -78,7 +80,7 @@ def test_nothing_is_there_by_default():
     words = arguments("bios-x86", "pcnet", memory=1024)
 
     assert {"-nodefaults", "-no-reboot", "-no-user-config"} <= set(words)
-    assert (["1024"], ["none"]) == (after(words, "-m"), after(words, "-display"))
+    assert (after(words, "-m"), after(words, "-display")) == (["1024"], ["none"])
 
 
 def test_a_machine_with_disks_boots_from_the_first_and_not_by_network():
@@ -89,8 +91,8 @@ def test_a_machine_with_disks_boots_from_the_first_and_not_by_network():
 
     assert "nvme,serial=nb0,drive=disk0,bootindex=0" in devices
     assert "virtio-blk-pci,drive=disk1,bootindex=1" in devices
-    assert ["e1000,netdev=net0,mac=52:54:00:77:00:05,romfile="] == [
-        word for word in devices if "netdev" in word
+    assert [word for word in devices if "netdev" in word] == [
+        "e1000,netdev=net0,mac=52:54:00:77:00:05,romfile="
     ]
     drives = after(words, "-drive")
     assert "if=none,id=disk0,format=raw,file=a.img,snapshot=on" in drives

@@ -43,9 +43,9 @@ def test_the_lab_pe_boots_directly(lab_pe, network, tmp_path, firmware):
     ) as machine:
         run = machine.run(on_line=lines.append)
 
-    assert (Ending.DONE, "result=offline reason=no-driver") == (run.ending, run.words)
-    assert ["START", "DONE"] == [lines[0].key, lines[-1].key]
-    assert b"\x89PNG" == run.screenshot.read_bytes()[:4]
+    assert (run.ending, run.words) == (Ending.DONE, "result=offline reason=no-driver")
+    assert [lines[0].key, lines[-1].key] == ["START", "DONE"]
+    assert run.screenshot.read_bytes()[:4] == b"\x89PNG"
     assert (
         run.serial.encode("latin-1")
         == (tmp_path / "m" / "serial.log").read_bytes()[: len(run.serial)]
@@ -68,7 +68,7 @@ def test_a_kernel_without_its_image_says_nowim(lab_pe, network, tmp_path):
     ) as machine:
         run = machine.run()
 
-    assert (Ending.DONE, "result=nowim") == (run.ending, run.words)
+    assert (run.ending, run.words) == (Ending.DONE, "result=nowim")
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_a_silent_machine_is_given_up(network, tmp_path, hanging):
 
     assert Ending.STALLED is run.ending
     assert "it had sent nothing" in run.words
-    assert 0.0 == processor_seconds(pid)
+    assert processor_seconds(pid) == 0.0
 
 
 def test_a_wish_that_qemu_refuses_comes_with_its_words(network, tmp_path, hanging):

@@ -16,14 +16,14 @@ def test_stages_are_told_in_their_order():
         if udp_destination(data) in {67, 69}:
             witness(data)
 
-    assert ["asked for an address", "asked by TFTP"] == witness.stages[:2]
+    assert witness.stages[:2] == ["asked for an address", "asked by TFTP"]
 
 
 def test_http_and_a_report_are_seen():
     """A request by HTTP is a stage; a report to the site is noted."""
     witness = Witness()
     witness(tcp(b"GET /boot.ipxe HTTP/1.1\r\n\r\n"))
-    assert ("asked by HTTP", False) == (witness.last_stage, witness.reported)
+    assert (witness.last_stage, witness.reported) == ("asked by HTTP", False)
 
     witness(tcp(b"POST /report/token HTTP/1.1\r\n\r\n"))
     assert witness.reported
@@ -34,7 +34,7 @@ def test_frames_pass_unchanged():
     witness = Witness()
 
     assert frame(1, 2) == witness(frame(1, 2))
-    assert (1, "sent nothing") == (witness.frames, witness.last_stage)
+    assert (witness.frames, witness.last_stage) == (1, "sent nothing")
 
 
 def test_windows_is_known_by_its_own_words():

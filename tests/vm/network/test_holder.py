@@ -52,11 +52,11 @@ def test_it_hands_over_a_port_for_each_namespace(holder):
     links = [socket.socket(fileno=descriptor) for descriptor in descriptors]
 
     assert process.pid == json.loads(answer)["pid"]
-    assert [socket.AF_PACKET] * 2 == [link.family for link in links]
+    assert [link.family for link in links] == [socket.AF_PACKET] * 2
     for link in links:
         link.close()
     channel.close()
-    assert 0 == process.wait(SECONDS)
+    assert process.wait(SECONDS) == 0
 
 
 def test_it_says_why_it_cannot(holder):
@@ -67,7 +67,7 @@ def test_it_says_why_it_cannot(holder):
     answer, _, _, _ = socket.recv_fds(channel, 65536, 8)
 
     assert "no address" in json.loads(answer)["error"]
-    assert 1 == process.wait(SECONDS)
+    assert process.wait(SECONDS) == 1
 
 
 def test_it_ends_when_nobody_speaks(holder):
@@ -75,4 +75,4 @@ def test_it_ends_when_nobody_speaks(holder):
     process, channel = holder
     channel.close()
 
-    assert 1 == process.wait(SECONDS)
+    assert process.wait(SECONDS) == 1

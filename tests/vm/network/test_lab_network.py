@@ -41,7 +41,7 @@ def test_both_namespaces_have_their_address(network):
     """The DHCP server is 10.77.0.1, the boot server 10.77.0.2, each on a card called eth0."""
     for namespace, address in ((DHCP, "10.77.0.1/24"), (SRV, "10.77.0.2/24")):
         status, text = output(network, namespace, "ip", "-4", "-br", "addr", "show", "eth0")
-        assert (0, True) == (status, address in text)
+        assert (status, address in text) == (0, True)
 
 
 @pytest.mark.netns
@@ -137,7 +137,7 @@ def test_a_killed_lab_leaves_nothing(network, tmp_path):
     deadline = time.monotonic() + SECONDS
     while any(alive(pid) for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert [] == [pid for pid in pids if alive(pid)]
+    assert [pid for pid in pids if alive(pid)] == []
 
 
 def alive(pid):

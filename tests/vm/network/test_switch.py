@@ -64,7 +64,7 @@ def test_a_hook_may_drop_and_rewrite(switch):
     one.send(frame(2, 1, b"cat"))
 
     assert frame(2, 1, b"dog") == two.recv(2000)
-    assert (2, 1) == (port.received, port.dropped)
+    assert (port.received, port.dropped) == (2, 1)
 
 
 def test_an_unplugged_machine_is_forgotten(switch):
@@ -111,5 +111,5 @@ def test_closing_closes_every_port(tmp_path):
     switch.close()
     wire.close()
 
-    assert -1 == port.socket.fileno()
+    assert port.socket.fileno() == -1
     assert isinstance(wire, socket.socket)

@@ -89,7 +89,7 @@ def test_faults_are_problem_details(script):
     """What went wrong, what to do, and no page."""
     missing = script("GET", "images/no-such-image")
 
-    assert (404, PROBLEM) == (missing.status_code, missing.content_type)
+    assert (missing.status_code, missing.content_type) == (404, PROBLEM)
     assert "There is no boot image" in missing.json["detail"]
     assert "Lab PE x64" in missing.json["hint"]
     assert missing.json["type"] == "urn:netboot:problem:not-found"
@@ -105,7 +105,7 @@ def test_a_body_that_is_no_order_is_refused(script, body):
         "POST", f"{LAB}/drivers", data=body, headers={"Content-Type": "application/json"}
     )
 
-    assert (422, PROBLEM) == (answer.status_code, answer.content_type)
+    assert (answer.status_code, answer.content_type) == (422, PROBLEM)
     assert answer.json["errors"]
 
 
@@ -149,7 +149,7 @@ def test_a_session_may_use_the_api_with_its_token_against_forgery(furnished, mak
 
     assert client.get(LAB).status_code == 200
     refused = client.put(f"{LAB}/default")
-    assert (400, PROBLEM) == (refused.status_code, refused.content_type)
+    assert (refused.status_code, refused.content_type) == (400, PROBLEM)
     assert client.put(f"{LAB}/default", headers={"X-CSRFToken": token}).status_code == 200
 
 
@@ -209,7 +209,7 @@ def test_a_change_to_what_somebody_else_changed_is_refused_with_the_difference(s
     first = script("PATCH", LAB, json={"comment": "mine"}, headers={"If-Match": tag})
     second = script("PATCH", LAB, json={"comment": "yours"}, headers={"If-Match": tag})
 
-    assert (200, 412) == (first.status_code, second.status_code)
+    assert (first.status_code, second.status_code) == (200, 412)
     assert first.headers["ETag"] != tag
     assert second.json["difference"] == [{"field": "comment", "yours": "yours", "theirs": "mine"}]
     assert script("GET", LAB).json["comment"] == "mine"
@@ -259,7 +259,7 @@ def test_an_image_goes_through_its_verbs(script):
     removed = script("DELETE", f"{LAB}/drivers/netkvm")
     assert [driver["name"] for driver in removed.json["drivers"]] == ["e1000"]
     build = script("POST", f"{LAB}/build")
-    assert (202, "build_version") == (build.status_code, build.json["kind"])
+    assert (build.status_code, build.json["kind"]) == (202, "build_version")
     assert script("GET", build.headers["Location"]).json["state"] == "queued"
     update = script("POST", f"{LAB}/update-distribution-points")
     assert update.json["kind"] == "update_distribution_points"
@@ -273,11 +273,11 @@ def test_an_image_goes_through_its_verbs(script):
 def test_a_file_is_sent_in_one_piece_and_imported(script):
     """As `curl -T boot.wim` sends it; the job has the path, the name and who asked is recorded."""
     sent = script("PUT", "uploads/boot.wim", data=b"MSWIM" * 1000)
-    assert (201, 5000) == (sent.status_code, sent.json["size"])
+    assert (sent.status_code, sent.json["size"]) == (201, 5000)
     order = {"name": "From a script", "upload": sent.json["batch"]}
     answer = script("POST", "images", json=order)
 
-    assert (202, "import_image") == (answer.status_code, answer.json["kind"])
+    assert (answer.status_code, answer.json["kind"]) == (202, "import_image")
     (job,) = jobs.list_jobs(script.site)
     assert job.arguments["path"].endswith("/boot.wim")
     assert audit.entries(script.site)[0].action == "images.import_image"
@@ -304,21 +304,21 @@ def test_pairs_conflicts_and_matches_are_told_and_noted(script):
         "reason": "It hangs.",
     }
     made = script("POST", "known-pairs", json=pair)
-    assert (201, "own-1", True) == (made.status_code, made.json["id"], made.json["own"])
+    assert (made.status_code, made.json["id"], made.json["own"]) == (201, "own-1", True)
     assert script("POST", "known-pairs", json=pair).status_code == 409
     assert script("POST", "known-pairs", json={**pair, "first": {}}).status_code == 400
     assert len(shipped) + 1 == len(script("GET", "known-pairs").json["items"])
 
     (clash,) = script("GET", "driver-conflicts").json["pairs"]
-    assert ["e1000", "vioscsi"] == [clash["first"][0]["name"], clash["second"][0]["name"]]
-    assert [] == script("GET", "driver-conflicts?image=lab-pe-x64").json["pairs"]
+    assert [clash["first"][0]["name"], clash["second"][0]["name"]] == ["e1000", "vioscsi"]
+    assert script("GET", "driver-conflicts?image=lab-pe-x64").json["pairs"] == []
     assert script("GET", "driver-conflicts?image=nowhere").status_code == 404
     shown = script("GET", "drivers/e1000").json
-    assert (["own-1"], "e1000.inf", None) == (
+    assert (
         [one["id"] for one in shown["known_pairs"]],
         shown["inf_name"],
         shown["superseded_by"],
-    )
+    ) == (["own-1"], "e1000.inf", None)
     items = script("GET", "driver-match?device=8086:100e").json["items"]
     assert "e1000" in [one["driver"]["name"] for one in items]
     assert all("rank" in one["why"] for one in items)
@@ -333,7 +333,7 @@ def test_drivers_are_found_by_what_vouches_and_what_is_doubtful(script):
     """As on the page."""
     both = script("GET", "drivers?signature=catalog+file").json["total"]
     assert both == script("GET", "drivers").json["total"] > 0
-    assert 0 == script("GET", "drivers?findings=false&signature=none").json["total"]
+    assert script("GET", "drivers?findings=false&signature=none").json["total"] == 0
     assert script("GET", "drivers/e1000").json["findings"]
 
 
@@ -483,7 +483,7 @@ def test_before_the_set_up_a_script_is_told_so(site):
     """It is not led to a page that it cannot read."""
     answer = create_app(site).test_client().get("/api/v1/images")
 
-    assert (409, PROBLEM) == (answer.status_code, answer.content_type)
+    assert (answer.status_code, answer.content_type) == (409, PROBLEM)
     assert "no administrator" in answer.json["detail"]
 
 
@@ -492,14 +492,14 @@ def test_the_boot_network_is_told_and_checked(script, furnished):
     furnished.journal.emit(RequestIgnored(at=1.0, mac="52:54:00:00:00:09", reason="no image"))
     assert furnished.journal.flush()
 
-    assert {"serving": None, "others": []} == script("GET", "network").json
+    assert script("GET", "network").json == {"serving": None, "others": []}
     (ignored,) = script("GET", "network/decisions?ignored=true").json["items"]
-    assert ("no image", True) == (ignored["reason"], ignored["ignored"])
+    assert (ignored["reason"], ignored["ignored"]) == ("no image", True)
     answer = script("POST", "network/checks", json={"kinds": ["uefi-x64"]})
-    assert (202, "check_network") == (answer.status_code, answer.json["kind"])
+    assert (answer.status_code, answer.json["kind"]) == (202, "check_network")
     assert answer.headers["Location"].endswith(f"/jobs/{answer.json['id']}")
     refused = script("POST", "network/checks", json={"kinds": ["amiga"]})
-    assert (400, PROBLEM) == (refused.status_code, refused.content_type)
+    assert (refused.status_code, refused.content_type) == (400, PROBLEM)
 
 
 def test_a_recorded_boot_is_told(script, furnished):
@@ -508,12 +508,12 @@ def test_a_recorded_boot_is_told(script, furnished):
     batch = script("PUT", "uploads/boot.pcap", data=recording).json["batch"]
     answer = script("POST", "network/captures", json={"upload": batch})
 
-    assert (202, "read_capture") == (answer.status_code, answer.json["kind"])
+    assert (answer.status_code, answer.json["kind"]) == (202, "read_capture")
     batch = script("PUT", "uploads/notes.txt", data=b"no recording").json["batch"]
     refused = script("POST", "network/captures", json={"upload": batch})
-    assert (400, PROBLEM) == (refused.status_code, refused.content_type)
+    assert (refused.status_code, refused.content_type) == (400, PROBLEM)
     assert "not a network recording" in refused.json["detail"]
-    assert [] == script("GET", "network/decisions?search=arm64").json["items"]
+    assert script("GET", "network/decisions?search=arm64").json["items"] == []
 
 
 def test_settings_are_read_and_changed_and_secrets_stay(script):
@@ -569,16 +569,16 @@ def test_a_medium_tells_what_it_starts_and_carries(script):
     told = script("GET", f"media/{made.id}").json
 
     assert version.file("boot.wim").digest == told["carried"][0]["wim"]
-    assert ["bios", "uefi-ia32", "uefi-x64"] == told["firmware"]
+    assert told["firmware"] == ["bios", "uefi-ia32", "uefi-x64"]
     assert ("2027-03-31", False, home) == (told["expires"], told["has_password"], told["home"])
     disk = {"versions": [{"image": "lab-pe-x64", "number": 50}], "kind": "disk", "size": 1 << 30}
-    assert 202 == script("POST", "media", json=disk).status_code
-    assert 1 << 30 == jobs.list_jobs(script.site)[0].arguments["order"]["size"]
+    assert script("POST", "media", json=disk).status_code == 202
+    assert jobs.list_jobs(script.site)[0].arguments["order"]["size"] == 1 << 30
     script.site.point.update(version, script.site.blobs, now=time.time())
     package = {"image": "lab-pe-x64", "number": 50, "system": "linux", "home": home, "hours": 8}
     link = script("POST", "media/packages", json=package).json
     assert 7.9 < (link["until"] - time.time()) / 3600 <= 8
-    assert 422 == script("POST", "media/packages", json=package | {"hours": 25}).status_code
+    assert script("POST", "media/packages", json=package | {"hours": 25}).status_code == 422
 
 
 def test_a_medium_is_judged_before_it_is_queued(script):
@@ -630,12 +630,12 @@ def test_an_image_is_renamed(script):
     seen = script("GET", LAB)
     tag = {"If-Match": seen.headers["ETag"]}
     renamed = script("PATCH", LAB, json={"name": "Lab PE, renamed"}, headers=tag)
-    assert ("Lab PE, renamed", "lab-pe-renamed") == (renamed.json["name"], renamed.json["slug"])
+    assert (renamed.json["name"], renamed.json["slug"]) == ("Lab PE, renamed", "lab-pe-renamed")
     late = script("PATCH", f"{LAB}/details", json={"name": "Other"}, headers=tag)
     assert late.status_code == 412
-    assert [{"field": "name", "yours": "Other", "theirs": "Lab PE, renamed"}] == (
-        late.json["difference"]
-    )
+    assert (late.json["difference"]) == [
+        {"field": "name", "yours": "Other", "theirs": "Lab PE, renamed"}
+    ]
     taken = script("PATCH", "images/lab-pe-renamed", json={"name": "Lab PE x86"})
     assert (taken.status_code, taken.content_type) == (409, PROBLEM)
     gone = script("PATCH", "images/lab-pe-renamed", json={"name": "Lab PE x64"})
@@ -647,9 +647,9 @@ def test_damaged_bytes_are_listed_and_deleted(script):
     site = script.site
     site.blobs.set_aside(site.blobs.add_bytes(b"damaged").digest)
     (found,) = script("GET", "distribution-points/altered").json["items"]
-    assert (7, "site") == (found["size"], found["where"])
+    assert (found["size"], found["where"]) == (7, "site")
     gone = script("DELETE", f"distribution-points/altered?digest={found['digest']}")
-    assert {"files": 1, "size": 7} == gone.json
+    assert gone.json == {"files": 1, "size": 7}
     assert script("GET", "distribution-points/altered").json["items"] == []
 
 
@@ -657,7 +657,7 @@ def test_a_machine_is_given_a_loader(script):
     """By its address; a list of devices is refused."""
     mac = "52:54:00:77:00:31"
     devices = {"devices": "PCI\\VEN_8086&DEV_100E"}
-    assert 200 == script("PUT", f"machines/{mac}/devices", json=devices).status_code
+    assert script("PUT", f"machines/{mac}/devices", json=devices).status_code == 200
     known = script("PUT", f"machines/{mac}/authority", json={"authority": "2023"})
     assert known.json["authority"] == "2023"
     assert {mac: "2023"} == dict(script.site.point.load().authorities)
@@ -679,7 +679,7 @@ def test_several_drivers_are_enabled_sorted_and_deleted_at_once(script):
     on = script("POST", "drivers/chosen/enable", json=chosen)
     assert {one["enabled"] for one in on.json["drivers"]} == {True}
     gone = script("POST", "drivers/chosen/delete", json=chosen)
-    assert ["rtl8139"] == [one["name"] for one in gone.json["drivers"]]
+    assert [one["name"] for one in gone.json["drivers"]] == ["rtl8139"]
     assert "Lab PE x64" in gone.json["refused"][0]["reason"]
     unknown = script("POST", "drivers/chosen/enable", json={"drivers": ["e1000x"]})
     assert unknown.status_code == 404
@@ -699,7 +699,7 @@ def test_a_version_its_differences_and_its_source_are_told(script):
     one = script("GET", f"{LAB}/versions/{first}").json
     assert one["number"] == first
     missing = script("GET", f"{LAB}/versions/999")
-    assert (404, True) == (missing.status_code, "Versions:" in missing.json["hint"])
+    assert (missing.status_code, "Versions:" in missing.json["hint"]) == (404, True)
     source = script("GET", f"{LAB}/source").json
     assert source["digest"].startswith("sha256:")
     assert source["candidate"] is None
@@ -732,14 +732,14 @@ def test_the_site_as_files_is_exported_planned_and_applied(script):
     assert entry.action == "declaration.apply"
     assert entry.details["changes"] == ["change image Lab PE x64"]
     again = script("POST", "declaration/apply", json={"files": files, "planned": plan["digest"]})
-    assert (412, "Changed by another user") == (again.status_code, again.json["title"])
+    assert (again.status_code, again.json["title"]) == (412, "Changed by another user")
 
 
 def test_files_over_the_api_choose_no_file_of_this_machine(script):
     """Neither as a source nor by their names; and removing images is for administrators."""
     image = 'name = "New"\narchitecture = "x64"\n[source]\nfile = "/etc/passwd"\n'
     refused = script("POST", "declaration/plan", json={"files": {"images/new.toml": image}})
-    assert (400, True) == (refused.status_code, "only the command line" in refused.json["detail"])
+    assert (refused.status_code, "only the command line" in refused.json["detail"]) == (400, True)
     for name in ("../drivers.toml", "images/../x.toml", "/etc/x.toml", "images/a/b.toml", "x"):
         assert script("POST", "declaration/plan", json={"files": {name: ""}}).status_code == 400
     otto = Script(script.site, "otto", "operate")

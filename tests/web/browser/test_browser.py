@@ -71,7 +71,7 @@ def looked_at(browser, state, console, paths):
         seen.width_on_a_phone = page.evaluate("document.documentElement.scrollWidth")
         page.set_viewport_size(DESK)
     context.close()
-    assert [] == watched.complaints
+    assert watched.complaints == []
     return found
 
 
@@ -80,14 +80,14 @@ def test_axe_finds_nothing_on_any_page(looked_at, theme):
     """Contrast, names, regions, headings: no violation on any page in either theme."""
     found = {path: seen.violations[theme] for path, seen in looked_at.items()}
 
-    assert {} == {path: violations for path, violations in found.items() if violations}
+    assert {path: violations for path, violations in found.items() if violations} == {}
 
 
 def test_a_phone_needs_no_sideways_scrolling(looked_at):
     """360 pixels are enough for every page."""
     widths = {path: seen.width_on_a_phone for path, seen in looked_at.items()}
 
-    assert {} == {path: width for path, width in widths.items() if width > PHONE["width"]}
+    assert {path: width for path, width in widths.items() if width > PHONE["width"]} == {}
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -97,19 +97,19 @@ def test_axe_finds_nothing_on_dialogs_and_menus(open_page, console, theme):
     page.goto(f"{console.url}/images/lab-pe-x64")
     page.get_by_role("button", name="Actions").click()
     page.wait_for_selector(".dropdown-menu.show")
-    assert [] == axe_violations(page)
+    assert axe_violations(page) == []
     page.keyboard.press("Escape")
     page.locator("#content").focus()
     page.keyboard.press("?")
     page.wait_for_selector("#keys[open]")
-    assert [] == axe_violations(page)
+    assert axe_violations(page) == []
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Add driver", exact=True).first.click()
     page.wait_for_selector("#driver-choices li")
     page.wait_for_function(
         "() => getComputedStyle(document.querySelector('#add-driver')).opacity === '1'"
     )
-    assert [] == axe_violations(page)
+    assert axe_violations(page) == []
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/setup"])
@@ -119,7 +119,7 @@ def test_axe_finds_nothing_before_signing_in(browser, console, path):
     page = context.new_page()
     page.goto(console.url + path)
 
-    assert [] == axe_violations(page)
+    assert axe_violations(page) == []
     context.close()
 
 
@@ -139,7 +139,7 @@ def test_everything_can_be_reached_with_the_keyboard(open_page, console):
     page = open_page(viewport=DESK)
     page.goto(f"{console.url}/images/lab-pe-x64")
     page.keyboard.press("Tab")
-    assert "Skip to content" == page.evaluate("document.activeElement.textContent")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
     button = page.get_by_role("button", name="Add driver", exact=True)
     button.focus()
     page.keyboard.press("Enter")
@@ -154,10 +154,10 @@ def test_the_chosen_theme_stays(open_page, console):
     page = open_page(color_scheme="light")
     page.goto(console.url)
     page.get_by_role("button", name="Theme").click()
-    assert "dark" == page.evaluate("document.documentElement.dataset.bsTheme")
+    assert page.evaluate("document.documentElement.dataset.bsTheme") == "dark"
     page.goto(f"{console.url}/drivers/")
 
-    assert "dark" == page.evaluate("document.documentElement.dataset.bsTheme")
+    assert page.evaluate("document.documentElement.dataset.bsTheme") == "dark"
 
 
 def test_an_address_may_open_a_dialog(open_page, console):
@@ -179,7 +179,7 @@ def test_keys_lead_everywhere(open_page, console):
     page.wait_for_url("**/boots/")
     page.keyboard.press("/")
     page.keyboard.type("gj?")
-    assert "gj?" == page.input_value("#search")
+    assert page.input_value("#search") == "gj?"
     page.keyboard.press("Enter")
     page.wait_for_url("**/boots/?search=gj*")
 
@@ -193,7 +193,7 @@ def test_a_choice_in_a_filter_needs_no_button(open_page, console):
     page.select_option("#outcome", "offline")
     page.wait_for_url("**outcome=offline**")
 
-    assert ["Offline"] == page.locator(".boot-row .state").all_inner_texts()
+    assert page.locator(".boot-row .state").all_inner_texts() == ["Offline"]
 
 
 def test_charts_are_drawn_and_tell_their_story_in_words(open_page, console):
@@ -233,8 +233,8 @@ def test_a_refused_form_keeps_what_was_typed(open_page, console, site):
     page.locator("#edit-comment").get_by_role("button", name="Save").click()
     page.locator("#comment-messages [role=alert]").wait_for()
 
-    assert "what I typed" == page.input_value("#comment")
-    assert "what somebody else typed" == images.get_image(site, "Lab PE x64").comment
+    assert page.input_value("#comment") == "what I typed"
+    assert images.get_image(site, "Lab PE x64").comment == "what somebody else typed"
 
 
 def test_a_question_is_asked_before_it_hurts(open_page, console, site):

@@ -100,7 +100,7 @@ def test_an_upload_survives_a_restart_of_the_server(browser, furnished_folder, t
         assert 0 < reached < file.stat().st_size
         console = Console(data, console.port).start()
         page.get_by_text("winpe.wim uploaded").wait_for(timeout=240_000)
-        assert "winpe" == page.input_value("#image-name")
+        assert page.input_value("#image-name") == "winpe"
         assert page.get_by_role("button", name="Import").is_enabled()
         uploaded = next((data / "uploads").glob("*/files/winpe.wim"))
         digests = [hashlib.sha256(path.read_bytes()).digest() for path in (file, uploaded)]

@@ -120,7 +120,7 @@ def test_scripts_in_texts_stay_texts(browser, planted, httpx_client):
     sign_in(page, planted.url)
     client = httpx_client(planted.url, context)
     pages = every_page(client, each=2)
-    assert [] == list(unquoted(client, pages, Views(Site.open(planted.data))))
+    assert list(unquoted(client, pages, Views(Site.open(planted.data)))) == []
     for path in dict.fromkeys([*(one.path for one in pages), *with_payloads(pages)]):
         page.goto(planted.url + path)
         assert page.evaluate(UNTOUCHED), path
@@ -131,7 +131,7 @@ def test_scripts_in_texts_stay_texts(browser, planted, httpx_client):
         assert page.evaluate(UNTOUCHED), path
     context.close()
 
-    assert [] == watched.complaints
+    assert watched.complaints == []
 
 
 OWN_PASSWORD = "/users/ada/password"

@@ -346,7 +346,7 @@ def test_a_token_that_is_none_is_told_so_and_not_led_to_a_page(shared_site, make
     client = make_client(shared_site, "admin")
     response = client.get("/api/v1/images", headers={"Authorization": f"Bearer {token}"})
 
-    assert (401, "Bearer") == (response.status_code, response.headers["WWW-Authenticate"][:6])
+    assert (response.status_code, response.headers["WWW-Authenticate"][:6]) == (401, "Bearer")
     assert response.content_type == "application/problem+json"
 
 
@@ -375,7 +375,7 @@ def test_a_view_without_a_permission_stops_the_start():
 )
 def test_only_paths_of_this_site_are_gone_back_to(target, expected):
     """`next` cannot lead anywhere else."""
-    assert expected == is_local_path(target)
+    assert is_local_path(target) == expected
 
 
 def test_a_copied_cookie_is_worth_nothing_after_signing_out(furnished, make_client):

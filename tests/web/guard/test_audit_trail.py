@@ -45,7 +45,7 @@ def test_looking_and_failing_are_not_recorded_but_being_refused_is(site, make_cl
     client.post("/images/lab-pe-x64/default")
     make_client(site, "operator").post("/images/no-such-image/default")
 
-    assert (0, 1) == (before, audit.count(site, actor="vera"))
+    assert (before, audit.count(site, actor="vera")) == (0, 1)
     assert newest(site).outcome == audit.REFUSED
     assert audit.count(site, actor="otto") == 0
 

@@ -33,7 +33,7 @@ BY_PROXY = {"REMOTE_ADDR": "10.0.0.1"}
 )
 def test_who_asks_is_read_from_the_servers_side(peer, forwarded, expected):
     """What a client wrote itself stands before what the first proxy of ours added."""
-    assert expected == client_address(peer, forwarded, PROXIES)
+    assert client_address(peer, forwarded, PROXIES) == expected
 
 
 def seen_address(site, environ, **headers):
@@ -55,11 +55,11 @@ def test_headers_of_strangers_say_nothing(furnished):
         "Forwarded": "for=10.9.9.9;host=evil.example;proto=https",
     }
     limiter.reset()
-    assert "203.0.113.9" == seen_address(furnished, DIRECT, **forged)
+    assert seen_address(furnished, DIRECT, **forged) == "203.0.113.9"
     (furnished.data / "netboot.toml").write_text('trusted_proxies = ["10.0.0.1"]\n')
     vars(furnished).pop("settings", None)
-    assert "203.0.113.9" == seen_address(furnished, DIRECT, **forged)
-    assert "10.9.9.9" == seen_address(furnished, BY_PROXY, **forged)
+    assert seen_address(furnished, DIRECT, **forged) == "203.0.113.9"
+    assert seen_address(furnished, BY_PROXY, **forged) == "10.9.9.9"
 
 
 def _secret_of(site):
@@ -78,11 +78,11 @@ def test_the_pages_address_is_a_setting(furnished, make_client):
     outside = {"base_url": "https://netboot.example"}
     page = client.get("/account/api/", **outside)
 
-    assert 200 == page.status_code
+    assert page.status_code == 200
     assert "https://netboot.example/api/v1" in page.text
     assert "max-age" in page.headers["Strict-Transport-Security"]
     assert client.application.config["SESSION_COOKIE_SECURE"]
-    assert 400 == client.get("/", headers={"Host": "evil.example"}).status_code
+    assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
     forged = {"X-Forwarded-Host": "evil.example"}
     assert "evil" not in client.get("/account/api/", headers=forged, **outside).text
 

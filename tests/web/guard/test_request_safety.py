@@ -26,7 +26,7 @@ def test_addresses_and_listed_names_are_trusted(host, expected):
     """A name can be rebound by its owner, an address cannot."""
     trusted = frozenset({"localhost", "boot.lab.example"})
 
-    assert expected == host_is_trusted(host, trusted)
+    assert host_is_trusted(host, trusted) == expected
 
 
 def test_an_unlisted_name_is_told_what_to_do(furnished, make_client):

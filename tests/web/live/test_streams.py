@@ -185,7 +185,7 @@ def test_there_are_only_so_many_streams(app, read, furnished):
     app.extensions["netboot_streams"] = streams = live.Streams(furnished.web_folder, limit=2)
     first, second, third = (read("/live?topic=jobs") for _ in range(3))
 
-    assert [200, 200, 503] == [r.response.status_code for r in (first, second, third)]
+    assert [r.response.status_code for r in (first, second, third)] == [200, 200, 503]
     assert third.response.headers["Retry-After"] == "5"
     assert third.response.headers["HX-Reswap"] == "none"
     streams.stopping.set()

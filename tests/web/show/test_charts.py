@@ -9,8 +9,8 @@ def test_hours_say_in_words_what_they_show():
     """For those who do not see the picture."""
     chart = hours_chart(Hours((0, 3600), (1, 2), (0, 4)))
 
-    assert "Boots of the last 2 hours: 3 came online, 4 did not." == chart.summary
-    assert {"starts": (0, 3600), "online": (1, 2), "other": (0, 4)} == chart.points
+    assert chart.summary == "Boots of the last 2 hours: 3 came online, 4 did not."
+    assert chart.points == {"starts": (0, 3600), "online": (1, 2), "other": (0, 4)}
 
 
 def test_nothing_is_drawn_of_nothing():
@@ -24,7 +24,7 @@ def test_rates_are_in_megabytes_a_second():
     """One dot a boot, oldest first."""
     chart = rates_chart([(1.0, 10e6), (2.0, 30e6), (3.0, 20e6)])
 
-    assert {"x": [1.0, 2.0, 3.0], "y": [10.0, 30.0, 20.0]} == chart.points
+    assert chart.points == {"x": [1.0, 2.0, 3.0], "y": [10.0, 30.0, 20.0]}
     assert "from 10.0 to 30.0 MB/s, median 20.0 MB/s" in chart.summary
 
 
@@ -36,6 +36,6 @@ def test_files_that_overlap_add_up():
     )
     chart = fetches_chart(fetches, 100.0)
 
-    assert [0.0, 0.0, 2.0, 4.0, 6.0] == chart.points["x"]
-    assert [0.0, 10.0, 30.0, 20.0, 0.0] == chart.points["y"]
+    assert chart.points["x"] == [0.0, 0.0, 2.0, 4.0, 6.0]
+    assert chart.points["y"] == [0.0, 10.0, 30.0, 20.0, 0.0]
     assert "fastest was b with 20.0 MB/s" in chart.summary

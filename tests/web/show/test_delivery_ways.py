@@ -22,9 +22,9 @@ def test_the_newest_report_of_each_way_is_shown_in_one_order():
     events.append(reported(90.0, 90, way="iso"))
     found = came_up(fold(events), IMAGE, 2)
 
-    assert ["", "iso", "usb", "disk", "package"] == [one.way for one in found]
-    assert ("52:54:00:00:00:5a", 90.0) == (found[1].machine, found[1].at)
-    assert "from the network" == found[0].words
+    assert [one.way for one in found] == ["", "iso", "usb", "disk", "package"]
+    assert (found[1].machine, found[1].at) == ("52:54:00:00:00:5a", 90.0)
+    assert found[0].words == "from the network"
 
 
 def test_a_report_from_media_is_not_buried_by_boots_of_the_network(site):
@@ -37,9 +37,9 @@ def test_a_report_from_media_is_not_buried_by_boots_of_the_network(site):
     seeding.tell(site, *events)
     told = read_version(site, "lab-pe-x64/1")
 
-    assert ["usb"] == [one.way for one in told["by_media"]]
-    assert ["package"] == [one.way for one in told["by_disk"]]
-    assert [699_000.0] == [one.at for one in told["by_network"]]
+    assert [one.way for one in told["by_media"]] == ["usb"]
+    assert [one.way for one in told["by_disk"]] == ["package"]
+    assert [one.at for one in told["by_network"]] == [699_000.0]
 
 
 def test_other_versions_and_machines_without_a_network_do_not_count():
@@ -50,4 +50,4 @@ def test_other_versions_and_machines_without_a_network_do_not_count():
         PeOffline(at=3.0, mac="52:54:00:00:00:03", image=IMAGE, version=2, missing="x"),
     ]
 
-    assert () == came_up(fold(events), IMAGE, 2)
+    assert came_up(fold(events), IMAGE, 2) == ()

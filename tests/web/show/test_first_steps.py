@@ -16,20 +16,20 @@ def done(site):
 
 def test_each_step_is_ticked_off_when_it_is_done(site, tmp_path):
     """From an image without a driver to a machine that is online."""
-    assert [False] * 5 == done(site)
+    assert done(site) == [False] * 5
     seeding.add_image(site)
     first = seeding.add_version(site)
     site.point.update(first, site.blobs, now=time.time())
-    assert [False] * 5 == done(site)
+    assert done(site) == [False] * 5
     driver = seeding.add_driver(site, tmp_path)
-    assert [False] * 5 == done(site)
+    assert done(site) == [False] * 5
     drivers.enable_driver(site, driver.digest)
-    assert [True, False, False, False, False] == done(site)
+    assert done(site) == [True, False, False, False, False]
     images.add_driver(site, "Lab PE x64", driver.digest)
-    assert [True, True, False, False, False] == done(site)
+    assert done(site) == [True, True, False, False, False]
     version = seeding.add_version(site)
-    assert [True, True, True, False, False] == done(site)
+    assert done(site) == [True, True, True, False, False]
     site.point.update(version, site.blobs, now=time.time())
-    assert [True, True, True, True, False] == done(site)
+    assert done(site) == [True, True, True, True, False]
     seeding.tell(site, *seeding.boot_events())
-    assert [True] * 5 == done(site)
+    assert done(site) == [True] * 5

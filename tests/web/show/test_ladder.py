@@ -34,7 +34,7 @@ def test_the_ladder_shows_what_was_climbed_and_what_is_awaited(count, later, out
     boot = ladder.seen(attempt, events[-1].at + later)
 
     assert outcome is boot.outcome
-    assert expected == [rung.state for rung in boot.rungs]
+    assert [rung.state for rung in boot.rungs] == expected
 
 
 def test_a_machine_without_a_driver_stops_at_the_last_rung():
@@ -43,7 +43,7 @@ def test_a_machine_without_a_driver_stops_at_the_last_rung():
     boot = ladder.seen(attempt, 2000.0)
 
     assert Outcome.OFFLINE is boot.outcome
-    assert ["done"] * 4 + ["stopped"] == [rung.state for rung in boot.rungs]
+    assert [rung.state for rung in boot.rungs] == ["done"] * 4 + ["stopped"]
     assert "PCI\\VEN_8086&DEV_10D3" in boot.why
 
 
@@ -55,4 +55,4 @@ def test_an_ignored_machine_says_why():
     )
     boot = ladder.seen(fold(events)[0], 2.0)
 
-    assert (Outcome.IGNORED, "no image for arm64") == (boot.outcome, boot.why)
+    assert (boot.outcome, boot.why) == (Outcome.IGNORED, "no image for arm64")

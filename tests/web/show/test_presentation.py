@@ -14,7 +14,7 @@ from web.show import presentation
 )
 def test_sizes(count, expected):
     """Binary units, as system administrators count."""
-    assert expected == presentation.size(count)
+    assert presentation.size(count) == expected
 
 
 @pytest.mark.parametrize(
@@ -29,15 +29,15 @@ def test_sizes(count, expected):
 )
 def test_durations(seconds, expected):
     """Two units at most."""
-    assert expected == presentation.duration(seconds)
+    assert presentation.duration(seconds) == expected
 
 
 def test_a_moment_is_readable_without_script():
     """UTC for people, ISO for the script; nothing where there is no time."""
     text = presentation.moment(1_700_000_000.4)
 
-    assert '<time datetime="2023-11-14T22:13:20+00:00">2023-11-14 22:13 UTC</time>' == text
-    assert "&ndash;" == presentation.moment(None)
+    assert text == '<time datetime="2023-11-14T22:13:20+00:00">2023-11-14 22:13 UTC</time>'
+    assert presentation.moment(None) == "&ndash;"
 
 
 def test_states_are_words_and_not_only_colours():
@@ -56,8 +56,8 @@ def test_digests_are_short_for_people_and_whole_for_addresses():
     """Twelve digits are enough to compare by eye."""
     digest = "sha256:" + "ab" * 32
 
-    assert "abababababab" == presentation.short(digest)
-    assert "ab" * 32 == presentation.hex_of(digest)
+    assert presentation.short(digest) == "abababababab"
+    assert presentation.hex_of(digest) == "ab" * 32
 
 
 @pytest.mark.parametrize(
@@ -72,19 +72,20 @@ def test_digests_are_short_for_people_and_whole_for_addresses():
 )
 def test_a_device_without_a_driver_can_be_searched_for(missing, expected):
     """However the machine named it."""
-    assert expected == presentation.hardware_search(missing)
+    assert presentation.hardware_search(missing) == expected
 
 
 def test_what_machines_report_reads_as_the_catalog_calls_it():
     """INF names lose their ending, devices get a word."""
-    assert ("e1000", "my.driver") == (
+    assert (
         presentation.driver_name("e1000.inf"),
         presentation.driver_name("my.driver"),
+    ) == ("e1000", "my.driver")
+    assert (
+        presentation.device_name("net:8086:100e storage:1af4:1001")
+        == "network card 8086:100e, storage controller 1af4:1001"
     )
-    assert "network card 8086:100e, storage controller 1af4:1001" == presentation.device_name(
-        "net:8086:100e storage:1af4:1001"
-    )
-    assert ("none", "") == (presentation.device_name("none"), presentation.device_name(""))
+    assert (presentation.device_name("none"), presentation.device_name("")) == ("none", "")
 
 
 def test_a_machine_is_named_by_what_is_known_of_it():
@@ -92,8 +93,8 @@ def test_a_machine_is_named_by_what_is_known_of_it():
     nothing = Attempt(number=1, began=0.0, last=0.0)
     both = replace(nothing, architecture="x64", firmware="bios")
 
-    assert ("x64 · BIOS", "UEFI", "") == (
+    assert (
         presentation.machine_kind(both),
         presentation.machine_kind(replace(nothing, firmware="uefi")),
         presentation.machine_kind(nothing),
-    )
+    ) == ("x64 · BIOS", "UEFI", "")

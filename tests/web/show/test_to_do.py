@@ -25,23 +25,23 @@ def decisions(site, foreign=()):
 def test_an_image_is_out_of_date_until_machines_get_what_was_asked_for(site, tmp_path):
     """Never built, built, distributed, changed, built again."""
     seeding.add_image(site)
-    assert [("Lab PE x64", "is not yet built")] == out_of_date(site)
+    assert out_of_date(site) == [("Lab PE x64", "is not yet built")]
     version = seeding.add_version(site)
-    assert [("Lab PE x64 v1", "is built but not yet distributed")] == out_of_date(site)
+    assert out_of_date(site) == [("Lab PE x64 v1", "is built but not yet distributed")]
     site.point.update(version, site.blobs, now=time.time())
-    assert [] == out_of_date(site)
+    assert out_of_date(site) == []
     driver = seeding.add_driver(site, tmp_path, enabled=True)
     images.add_driver(site, "Lab PE x64", driver.digest)
-    assert [("Lab PE x64", "has changes that are not yet built")] == out_of_date(site)
+    assert out_of_date(site) == [("Lab PE x64", "has changes that are not yet built")]
     seeding.add_version(site)
-    assert [("Lab PE x64 v2", "is built but machines still get v1")] == out_of_date(site)
+    assert out_of_date(site) == [("Lab PE x64 v2", "is built but machines still get v1")]
     points_operations.update_distribution_points(site, "Lab PE x64")
-    assert [] == out_of_date(site)
+    assert out_of_date(site) == []
 
 
 def test_what_only_a_person_can_decide_is_listed_worst_first(site, tmp_path):
     """Failed jobs, foreign servers, disabled drivers in an image, drivers that wait."""
-    assert [] == decisions(site)
+    assert decisions(site) == []
     seeding.add_image(site)
     driver = seeding.add_driver(site, tmp_path, enabled=True)
     images.add_driver(site, "Lab PE x64", driver.digest)
@@ -59,7 +59,7 @@ def test_a_failed_job_is_settled_when_the_same_was_done_since(site):
         job = jobs.submit(site, "build_version", {}, title="Build it")
         site.jobs.finish(job.id, state)
 
-    assert [] == decisions(site)
+    assert decisions(site) == []
 
 
 def test_an_architecture_without_a_default_image_needs_one(site):
@@ -69,4 +69,4 @@ def test_an_architecture_without_a_default_image_needs_one(site):
     seeding.add_image(site, "PE 32", Architecture.X86)
     policy.drop(site, "PE 32")
 
-    assert [(NEEDED, "x86 machines")] == decisions(site)
+    assert decisions(site) == [(NEEDED, "x86 machines")]

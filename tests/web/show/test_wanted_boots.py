@@ -22,7 +22,7 @@ def test_an_address_gives_the_filter_back(wanted):
 
 def test_the_page_after_asks_for_what_began_before():
     """All else stays as it was asked for."""
-    assert "image=PE&before=7.5" == query_of(BootFilter(image="PE", before=9.0), before=7.5)
+    assert query_of(BootFilter(image="PE", before=9.0), before=7.5) == "image=PE&before=7.5"
 
 
 @pytest.mark.parametrize("before", ["nan", "inf", "-1", "1e99", "x", ""])

@@ -63,12 +63,12 @@ def test_a_file_comes_in_pieces_and_becomes_an_import(operator, furnished):
     job = jobs.list_jobs(furnished)[0]
 
     assert response.headers["Location"] == f"/jobs/{job.id}"
-    assert ("import_image", "PE", "x64", 2) == (
+    assert (
         job.kind,
         job.arguments["name"],
         job.arguments["architecture"],
         job.arguments["index"],
-    )
+    ) == ("import_image", "PE", "x64", 2)
     uploaded = Path(job.arguments["path"]).read_bytes()
     assert hashlib.sha256(data).digest() == hashlib.sha256(uploaded).digest()
 
@@ -78,7 +78,7 @@ def test_the_first_bytes_may_come_with_the_creation(operator):
     headers = TUS | BYTES | {"Upload-Length": "3", "Upload-Metadata": metadata(filename="a.inf")}
     response = operator.post("/uploads/", headers=headers, data=b"abc")
 
-    assert (201, "3") == (response.status_code, response.headers["Upload-Offset"])
+    assert (response.status_code, response.headers["Upload-Offset"]) == (201, "3")
 
 
 def test_a_folder_becomes_a_driver_import(operator, furnished):
@@ -94,8 +94,8 @@ def test_a_folder_becomes_a_driver_import(operator, furnished):
     job = jobs.list_jobs(furnished)[0]
 
     assert response.status_code == 303
-    assert "import_drivers" == job.kind
-    assert "Import drivers from pack" == job.title
+    assert job.kind == "import_drivers"
+    assert job.title == "Import drivers from pack"
 
 
 @pytest.mark.parametrize(
@@ -142,9 +142,10 @@ def test_uploads_of_others_are_absent(operator, furnished, make_client):
 
 def test_damaged_metadata_is_refused():
     """Base64 of UTF-8, or nothing."""
-    assert {"filename": "ü.wim", "empty": ""} == parse_metadata(
-        metadata(filename="ü.wim", empty="")
-    )
+    assert parse_metadata(metadata(filename="ü.wim", empty="")) == {
+        "filename": "ü.wim",
+        "empty": "",
+    }
     for wrong in ("filename %%%", "filename /w=="):
         with pytest.raises(InvalidInput):
             parse_metadata(wrong)

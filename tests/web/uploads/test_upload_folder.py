@@ -51,7 +51,7 @@ def test_a_path_that_leads_anywhere_is_refused(shelf, path):
 
 def test_a_path_keeps_its_folders():
     """A driver's files must lie where its INF looks for them."""
-    assert ("net", "amd64", "e1000.inf") == check_path("net\\amd64/e1000.inf")
+    assert check_path("net\\amd64/e1000.inf") == ("net", "amd64", "e1000.inf")
 
 
 def test_an_upload_goes_on_where_it_stopped(shelf, site):
@@ -60,10 +60,10 @@ def test_an_upload_goes_on_where_it_stopped(shelf, site):
     shelf.append(upload, 0, io.BytesIO(b"abc"))
     later = Shelf(site).find(upload.id, owner=1)
 
-    assert 3 == later.offset
+    assert later.offset == 3
     done = Shelf(site).append(later, 3, io.BytesIO(b"def"))
-    assert (6, 6) == (done.offset, done.length)
-    assert b"abcdef" == shelf.file(upload.batch, owner=1).path.read_bytes()
+    assert (done.offset, done.length) == (6, 6)
+    assert shelf.file(upload.batch, owner=1).path.read_bytes() == b"abcdef"
 
 
 def test_bytes_at_the_wrong_place_are_refused(shelf):
@@ -72,7 +72,7 @@ def test_bytes_at_the_wrong_place_are_refused(shelf):
     with pytest.raises(WrongOffset, match="byte 0, not 3"):
         shelf.append(upload, 3, io.BytesIO(b"def"))
 
-    assert 0 == shelf.find(upload.id, owner=1).offset
+    assert shelf.find(upload.id, owner=1).offset == 0
 
 
 def test_more_bytes_than_were_promised_are_refused(shelf):
@@ -96,7 +96,7 @@ def test_what_came_before_a_lost_line_is_kept(shelf):
     with pytest.raises(ConnectionResetError):
         shelf.append(upload, 0, Lost(b"abcd"))
 
-    assert 4 == shelf.find(upload.id, owner=1).offset
+    assert shelf.find(upload.id, owner=1).offset == 4
 
 
 def test_two_writers_do_not_mix(shelf):
@@ -111,7 +111,7 @@ def test_two_writers_do_not_mix(shelf):
     upload = shelf.create(owner=1, length=2, name="boot.wim")
     shelf.append(upload, 0, Meanwhile(b"ab"))
 
-    assert b"ab" == shelf.file(upload.batch, owner=1).path.read_bytes()
+    assert shelf.file(upload.batch, owner=1).path.read_bytes() == b"ab"
 
 
 def test_uploads_belong_to_who_began_them(shelf):
@@ -140,8 +140,8 @@ def test_a_folder_is_handed_on_as_a_folder(shelf):
     put(shelf, "pack/amd64/e1000.sys", b"sys")
     batch = shelf.batch(BATCH, owner=1)
 
-    assert "pack" == batch.label
-    assert b"sys" == (batch.path / "pack/amd64/e1000.sys").read_bytes()
+    assert batch.label == "pack"
+    assert (batch.path / "pack/amd64/e1000.sys").read_bytes() == b"sys"
 
 
 @pytest.mark.parametrize(
@@ -161,8 +161,8 @@ def test_many_files_of_a_folder_may_begin_at_once(shelf):
         batch = uuid.uuid4().hex
         with ThreadPoolExecutor(6) as pool:
             begun = [pool.submit(put, shelf, f"{n}.inf", b"x", batch) for n in range(6)]
-        assert [1] * 6 == [one.result().offset for one in begun]
-        assert 6 == len(list(shelf.batch(batch, owner=1).path.iterdir()))
+        assert [one.result().offset for one in begun] == [1] * 6
+        assert len(list(shelf.batch(batch, owner=1).path.iterdir())) == 6
 
 
 def test_an_unfinished_batch_is_not_handed_on(shelf):
@@ -179,7 +179,7 @@ def test_an_empty_file_is_a_file(shelf):
     """It is finished as soon as it is begun."""
     put(shelf, "a.inf", b"")
 
-    assert 0 == (shelf.batch(BATCH, owner=1).path / "a.inf").stat().st_size
+    assert (shelf.batch(BATCH, owner=1).path / "a.inf").stat().st_size == 0
 
 
 def test_a_discarded_upload_is_gone(shelf):
@@ -188,7 +188,7 @@ def test_a_discarded_upload_is_gone(shelf):
     upload = shelf.create(owner=1, length=5, name="b.sys", batch=BATCH, relative_path="b.sys")
     shelf.discard(upload)
 
-    assert ["a.inf"] == [path.name for path in shelf.batch(BATCH, owner=1).path.iterdir()]
+    assert [path.name for path in shelf.batch(BATCH, owner=1).path.iterdir()] == ["a.inf"]
 
 
 def test_a_disk_that_cannot_hold_it_is_told_at_the_beginning(shelf):

@@ -114,4 +114,4 @@ def test_another_browser_is_signed_out_from_here(furnished, app, vera):
 )
 def test_browsers_are_told_apart(agent, expected):
     """In words that people know."""
-    assert expected == browser_name(agent)
+    assert browser_name(agent) == expected

@@ -65,7 +65,7 @@ def test_the_right_password_signs_in_and_goes_on(anonymous):
         "/sign-in?next=/drivers/", data={"name": "otto", "password": PASSWORD}
     )
 
-    assert (303, "/drivers/") == (response.status_code, response.headers["Location"])
+    assert (response.status_code, response.headers["Location"]) == (303, "/drivers/")
     assert "otto" in anonymous.get("/").text
 
 

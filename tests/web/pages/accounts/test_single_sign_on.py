@@ -60,7 +60,7 @@ def test_who_has_a_group_gets_its_role(furnished_with_provider):
     assert "Sign in with the lab account" in client.get("/sign-in").text
     answer, _ = go_through(client, "ann")
 
-    assert (303, "/") == (answer.status_code, answer.headers["Location"])
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
     assert client.get("/users/").status_code == 200
     account = accounts.get_account(furnished_with_provider, "ann")
     assert (account.role, account.external) == ("admin", True)
@@ -95,7 +95,7 @@ def test_behind_a_proxy_that_ends_tls_the_provider_sends_people_to_the_address_t
     back = urlsplit(answer.headers["Location"])
     assert (back.scheme, back.netloc) == ("https", "netboot.example")
     signed_in = client.get(f"{back.path}?{back.query}", base_url="https://netboot.example")
-    assert 303 == signed_in.status_code
+    assert signed_in.status_code == 303
     assert "Secure" in signed_in.headers["Set-Cookie"]
 
 
@@ -182,7 +182,7 @@ def test_the_best_role_counts(claims, expected):
         oidc_role_claim="groups", oidc_roles=roles, oidc_default_role=""
     )
 
-    assert expected == role_in(claims, settings)
+    assert role_in(claims, settings) == expected
 
 
 def test_the_best_name_is_taken():

@@ -51,13 +51,13 @@ def test_a_check_from_the_page_tells_the_truth_and_its_cure(served, make_client)
     text = operator.get("/network/").text
 
     assert failed.state == "succeeded", failed.message
-    assert ["fails"] == [one["outcome"] for one in failed.result["verdicts"]]
+    assert [one["outcome"] for one in failed.result["verdicts"]] == ["fails"]
     assert "No answer by TFTP for snponly.efi [PXE-E32]." in text
     assert "Open UDP port 69 on the server" in text
 
     operator.post("/network/", data=form)
     well = ended(site)
-    assert ["boots"] == [one["outcome"] for one in well.result["verdicts"]], well
+    assert [one["outcome"] for one in well.result["verdicts"]] == ["boots"], well
     assert "1 failed" in operator.get("/network/").text
     assert "02:6e:62" not in operator.get("/boots/").text
     site.journal.close()

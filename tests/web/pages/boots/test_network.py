@@ -124,16 +124,16 @@ def test_an_operator_has_the_network_checked(furnished, make_client):
     form = {"kind": "uefi-x64", "patience": "10", "whole": "1"}
     answer = operator.post("/network/", data=form, headers=htmx())
 
-    assert "/network/" == answer.headers["HX-Redirect"]
+    assert answer.headers["HX-Redirect"] == "/network/"
     (job,) = network.list_checks(furnished)
-    assert {"kinds": ["uefi-x64"], "patience": 10, "whole": True} == job.arguments
+    assert job.arguments == {"kinds": ["uefi-x64"], "patience": 10, "whole": True}
     assert "Network check: 64-bit UEFI PC" in operator.get("/network/").text
 
 
 def test_a_viewer_may_not(furnished, make_client):
     """It makes packets."""
     assert make_client(furnished, "viewer").post("/network/").status_code == 403
-    assert [] == network.list_checks(furnished)
+    assert network.list_checks(furnished) == []
 
 
 @pytest.mark.parametrize("form", [{}, {"patience": "x"}, {"patience": "3", "kind": "amiga"}])
@@ -142,7 +142,7 @@ def test_what_is_not_on_offer_is_refused(furnished, make_client, form):
     answer = make_client(furnished, "operator").post("/network/", data=form, headers=htmx())
 
     assert answer.status_code == 400
-    assert [] == network.list_checks(furnished)
+    assert network.list_checks(furnished) == []
 
 
 def test_verdicts_are_shown_with_findings_and_cures(furnished, make_client):
@@ -215,7 +215,7 @@ def test_an_operator_has_a_recording_read(furnished, make_client):
 
     assert answer.headers["HX-Redirect"] == "/network/#recorded-boots"
     (job,) = network.list_captures(furnished)
-    assert ("read_capture", "Recorded boot: boot.pcap") == (job.kind, job.title)
+    assert (job.kind, job.title) == ("read_capture", "Recorded boot: boot.pcap")
     assert "Recorded boot: boot.pcap" in operator.get("/network/").text
 
 
@@ -235,8 +235,8 @@ def test_what_is_no_recording_is_refused_at_once(furnished, make_client, data, w
     assert answer.status_code == 400
     assert words in answer.text
     assert "Wireshark" in answer.text
-    assert [] == network.list_captures(furnished)
-    assert [] == [path for path in (furnished.data / "uploads").rglob("*") if path.is_file()]
+    assert network.list_captures(furnished) == []
+    assert [path for path in (furnished.data / "uploads").rglob("*") if path.is_file()] == []
 
 
 def test_a_viewer_may_have_no_recording_read(furnished, make_client):

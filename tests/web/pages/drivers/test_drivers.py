@@ -210,9 +210,9 @@ def test_categories_are_saved(furnished, make_client):
     address = page_of(drivers.get_driver(furnished, "e1000"))
     operator.post(f"{address}/categories", data={"categories": "Lab 3, Laptops, "})
 
-    assert ("Lab 3", "Laptops") == drivers.get_driver(furnished, "e1000").categories
+    assert drivers.get_driver(furnished, "e1000").categories == ("Lab 3", "Laptops")
     refused = operator.post(f"{address}/categories", data={"categories": "x" * 50}, headers=htmx())
-    assert 400 == refused.status_code
+    assert refused.status_code == 400
 
 
 def digests(site, *names):
@@ -232,8 +232,9 @@ def test_several_drivers_are_enabled_and_disabled_at_once(furnished, make_client
 
     assert "1 driver is enabled" in text
     assert "broken.sys" in text
-    assert (True, False) == tuple(
-        drivers.get_driver(furnished, name).enabled for name in ("netkvm", "broken")
+    assert tuple(drivers.get_driver(furnished, name).enabled for name in ("netkvm", "broken")) == (
+        True,
+        False,
     )
     operator.post("/drivers/chosen/disable", data={"driver": digests(furnished, "netkvm", "e1000")})
     assert not drivers.get_driver(furnished, "e1000").enabled
@@ -245,12 +246,14 @@ def test_a_set_is_added_whole_and_other_classes_need_a_second_word(furnished, ma
     chosen = {"driver": digests(furnished, "vioscsi", "vga"), "image": "lab-pe-x64"}
     asked = operator.post("/drivers/chosen/add", data=chosen, headers=htmx())
 
-    assert 409 == asked.status_code
+    assert asked.status_code == 409
     assert "Add all 2 anyway" in asked.text
-    assert ["e1000"] == [d.name for d in images.get_image(furnished, "lab-pe-x64").drivers]
+    assert [d.name for d in images.get_image(furnished, "lab-pe-x64").drivers] == ["e1000"]
     operator.post("/drivers/chosen/add", data={**chosen, "confirmed": "yes"})
-    assert ["e1000", "vioscsi", "vga"] == [
-        driver.name for driver in images.get_image(furnished, "lab-pe-x64").drivers
+    assert [driver.name for driver in images.get_image(furnished, "lab-pe-x64").drivers] == [
+        "e1000",
+        "vioscsi",
+        "vga",
     ]
 
 
@@ -280,5 +283,5 @@ def test_a_device_is_matched_as_windows_does_it(furnished, make_client, tmp_path
     assert text.index(page_of(newer)) < text.index(page_of(drivers.get_driver(furnished, "e1000")))
     assert "a compatible ID of the device, listed as hardware ID in the INF" in text
     assert "No driver for 8086:100E" in viewer.get(f"{address}&architecture=x86").text
-    assert 200 == viewer.get("/drivers/match?architecture=nonsense").status_code
+    assert viewer.get("/drivers/match?architecture=nonsense").status_code == 200
     assert "The list contains no devices" in viewer.get("/drivers/match?device=hello").text

@@ -34,7 +34,7 @@ def test_the_table_is_shown_with_reasons_and_addresses(shared_site, make_client)
 def test_a_pair_is_noted_shown_and_forgotten(furnished, make_client):
     """Its source as a link; the driver's page leads to the form with its own name in it."""
     operator = make_client(furnished, "operator")
-    assert 303 == operator.post("/drivers/pairs/", data=FORM).status_code
+    assert operator.post("/drivers/pairs/", data=FORM).status_code == 303
 
     text = operator.get("/drivers/pairs/").text
     assert "Both take the card." in text
@@ -42,7 +42,7 @@ def test_a_pair_is_noted_shown_and_forgotten(furnished, make_client):
     assert ">custom<" in text
     filled = operator.get("/drivers/pairs/?first=e1000.inf&provider=Intel").text
     assert 'value="e1000.inf"' in filled
-    assert 303 == operator.post("/drivers/pairs/own-1/remove").status_code
+    assert operator.post("/drivers/pairs/own-1/remove").status_code == 303
     assert "Both take the card." not in operator.get("/drivers/pairs/").text
 
 
@@ -69,8 +69,8 @@ def test_viewers_note_nothing(furnished, make_client):
     """It is for operators."""
     viewer = make_client(furnished, "viewer")
 
-    assert 403 == viewer.post("/drivers/pairs/", data=FORM).status_code
-    assert 404 == make_client(furnished, "operator").post("/drivers/pairs/own-7/remove").status_code
+    assert viewer.post("/drivers/pairs/", data=FORM).status_code == 403
+    assert make_client(furnished, "operator").post("/drivers/pairs/own-7/remove").status_code == 404
 
 
 def test_a_pair_is_told_on_the_pages_where_it_matters(furnished, make_client, tmp_path):
@@ -103,10 +103,10 @@ def test_drivers_in_the_wrong_order_are_put_right_in_one_click(furnished, make_c
         data={**FORM, "trouble": "order", "first_inf": "late.inf", "second_inf": "e1000.inf"},
     )
     assert "Fix the order" in operator.get("/images/lab-pe-x64").text
-    assert 303 == operator.post("/images/lab-pe-x64/drivers/arrange").status_code
+    assert operator.post("/images/lab-pe-x64/drivers/arrange").status_code == 303
 
     held = [driver.name for driver in images.get_image(furnished, "lab-pe-x64").drivers]
-    assert ["late", "e1000"] == held
+    assert held == ["late", "e1000"]
     assert "Fix the order" not in operator.get("/images/lab-pe-x64").text
 
 

@@ -72,7 +72,7 @@ def test_an_enabled_driver_is_added(furnished, operator):
     )
 
     assert response.status_code == 303
-    assert ["vioscsi"] == [d.name for d in images.get_image(furnished, "lab-pe-x64").drivers]
+    assert [d.name for d in images.get_image(furnished, "lab-pe-x64").drivers] == ["vioscsi"]
     assert "Build a new version" in operator.get(PAGE).text
 
 
@@ -131,10 +131,10 @@ def test_build_and_distribution_are_jobs(furnished, operator):
     operator.post(f"{PAGE}/update-distribution-points")
     found = [(job.kind, job.arguments["image"]) for job in jobs.list_jobs(furnished)]
 
-    assert [
+    assert found == [
         ("update_distribution_points", "Lab PE x64"),
         ("build_version", "Lab PE x64"),
-    ] == found
+    ]
     assert "waiting for the worker" in operator.get(PAGE).text
 
 

@@ -48,13 +48,13 @@ def test_properties_are_saved_and_shown(furnished, operator):
 
     assert response.status_code == 303
     found = now(furnished).properties
-    assert (512, True, "00000407", "de-DE", 30) == (
+    assert (
         found.scratch_space_mb,
         found.command_shell,
         found.keyboard,
         found.locale,
         found.menu_seconds,
-    )
+    ) == (512, True, "00000407", "de-DE", 30)
     text = operator.get(f"{PAGE}/customisation").text
     assert re.search(r'<option value="512" selected>', text)
     assert "ask.cmd" in text
@@ -99,7 +99,7 @@ def test_version_and_comment_are_saved(furnished, operator):
     form = {"row_version": now(furnished).row_version, "version_label": "24H2", "comment": "new"}
     operator.post(f"{PAGE}/details", data=form)
 
-    assert ("24H2", "new") == (now(furnished).version_label, now(furnished).comment)
+    assert (now(furnished).version_label, now(furnished).comment) == ("24H2", "new")
     assert "24H2" in operator.get(PAGE).text
 
 
@@ -122,7 +122,7 @@ def test_a_file_is_put_in_and_taken_out(furnished, operator, wanted, data, found
     }
     assert operator.post(f"{PAGE}/files/add", data=form).status_code == 303
     assert found in operator.get(f"{PAGE}/customisation").text
-    assert [] == list((furnished.data / "uploads").iterdir())
+    assert list((furnished.data / "uploads").iterdir()) == []
     gone = {"purpose": "background" if purpose == "background" else "extra", "target": found}
     assert operator.post(f"{PAGE}/files/remove", data=gone).status_code == 303
     assert found not in operator.get(f"{PAGE}/customisation").text
@@ -169,9 +169,9 @@ def test_an_image_is_renamed_on_its_page(furnished, operator):
     assert "Windows PE, autumn" in operator.get("/images/windows-pe-autumn").text
     assert "Windows PE, autumn" in operator.get(PAGE).text
     late = operator.post(f"{PAGE}/details", data=form | {"name": "Windows PE, winter"})
-    assert 412 == late.status_code
+    assert late.status_code == 412
     twin = {"row_version": now(furnished).row_version, "name": "Lab PE x64"}
-    assert 409 == operator.post(f"{PAGE}/details", data=twin).status_code
+    assert operator.post(f"{PAGE}/details", data=twin).status_code == 409
 
 
 def test_the_page_says_which_loaders_there_are_and_what_they_are_for(furnished, operator):
@@ -187,7 +187,7 @@ def test_the_page_says_which_loaders_there_are_and_what_they_are_for(furnished, 
     form = {"row_version": now(furnished).row_version, "uefi_authority": "2023"}
     refused = operator.post(f"{PAGE}/properties", data=form)
 
-    assert 400 == refused.status_code
+    assert refused.status_code == 400
     assert "signed by Windows UEFI CA 2023. Available: 2011" in refused.text
     operator.post(f"{PAGE}/properties", data=form | {"uefi_authority": "2011"})
-    assert "2011" == now(furnished).properties.uefi_authority
+    assert now(furnished).properties.uefi_authority == "2011"

@@ -86,7 +86,7 @@ def test_a_newer_source_is_examined_reported_and_taken(furnished, operator, wims
     versions.build_version(furnished, NAME)
     form = {"upload": send(operator, "newer.wim", wims[1].read_bytes())}
     assert operator.post(f"{PAGE}/source/examine", data=form).status_code == 303
-    assert {"image": NAME, "conflicts": []} == work(furnished)
+    assert work(furnished) == {"image": NAME, "conflicts": []}
 
     text = operator.get(f"{PAGE}/source").text
     assert "newer.wim needs your decision" in text
@@ -96,7 +96,7 @@ def test_a_newer_source_is_examined_reported_and_taken(furnished, operator, wims
     form = {"row_version": images.get_image(furnished, NAME).row_version}
     assert operator.post(f"{PAGE}/source/take", data=form).status_code == 303
     view = images.get_image(furnished, NAME)
-    assert ("newer.wim", None, True) == (view.source_name, view.candidate, view.needs_build)
+    assert (view.source_name, view.candidate, view.needs_build) == ("newer.wim", None, True)
     versions.build_version(furnished, NAME)
     change = versions.compare(furnished, NAME, 1, 2)
     assert "/Windows/System32/new.dll" in change.inside.added

@@ -50,10 +50,10 @@ def test_an_uploaded_wimboot_is_served_and_can_be_taken_away(furnished, operator
         f"{PAGE}import", data={"upload": uploaded(furnished, data), "sha256": digest}
     )
 
-    assert 303 == response.status_code
+    assert response.status_code == 303
     assert digest in operator.get(PAGE).text
     assert digest == boot_chain.served_wimboot(furnished).digest
-    assert 303 == operator.post(f"{PAGE}remove").status_code
+    assert operator.post(f"{PAGE}remove").status_code == 303
     assert boot_chain.served_wimboot(furnished) is None
 
 
@@ -69,7 +69,7 @@ def test_a_file_that_was_not_meant_is_refused(furnished, operator, data, sha256,
     form = {"upload": uploaded(furnished, data), "sha256": sha256}
     response = operator.post(f"{PAGE}import", data=form, headers=htmx())
 
-    assert 400 == response.status_code
+    assert response.status_code == 400
     assert words in response.text
     assert boot_chain.served_wimboot(furnished) is None
 

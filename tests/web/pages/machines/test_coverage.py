@@ -59,7 +59,7 @@ def test_one_click_enables_and_adds_the_driver(lacking, make_client, current_pag
     digest = drivers.get_driver(lacking, "netkvm").digest
     response = operator.post(f"{PAGE}/fix", data={"driver": digest})
 
-    assert (303, PAGE) == (response.status_code, response.headers["Location"])
+    assert (response.status_code, response.headers["Location"]) == (303, PAGE)
     assert "netkvm" in [d.name for d in images.get_image(lacking, "lab-pe-x64").drivers]
     assert drivers.get_driver(lacking, "netkvm").enabled
     text = current_page()
@@ -94,7 +94,7 @@ def test_what_nobody_needs_is_named_and_taken_out(lacking, make_client, current_
     assert "no known machines" in current_page()
     operator.post(f"{PAGE}/remove-unneeded")
 
-    assert () == images.get_image(lacking, "lab-pe-x64").drivers
+    assert images.get_image(lacking, "lab-pe-x64").drivers == ()
 
 
 def test_without_machines_the_page_says_how_one_becomes_known(shared_site, make_client):
@@ -134,7 +134,7 @@ def test_a_machine_that_was_forgotten_is_left_out_at_once(lacking, make_client):
     machines.forget(lacking, MAC)
     page = make_client(lacking, "viewer").get(PAGE)
 
-    assert (200, False) == (page.status_code, MAC in page.text)
+    assert (page.status_code, MAC in page.text) == (200, False)
 
 
 @pytest.mark.parametrize("query", ["page=99", "page=x", "machines=nonsense&version=nonsense"])
@@ -149,8 +149,8 @@ def test_a_driver_that_is_not_there_is_told(lacking, make_client):
     gone = operator.post(f"{PAGE}/fix", data={"driver": "sha256:" + "0" * 64}, headers=htmx())
     none = operator.post(f"{PAGE}/fix", headers=htmx())
 
-    assert (404, 400) == (gone.status_code, none.status_code)
-    assert ["e1000"] == [d.name for d in images.get_image(lacking, "lab-pe-x64").drivers]
+    assert (gone.status_code, none.status_code) == (404, 400)
+    assert [d.name for d in images.get_image(lacking, "lab-pe-x64").drivers] == ["e1000"]
 
 
 def test_viewers_are_offered_no_fix(lacking, make_client):

@@ -38,7 +38,7 @@ def test_the_list_shows_what_each_machine_will_get(known, make_client):
     assert "no driver" in text
     assert "would start without a network:" in text
     found = make_client(known, "viewer").get("/machines/?search=1AF4").text
-    assert (True, False) == (MAC in found, "52:54:00:aa:bb:cc" in found)
+    assert (MAC in found, "52:54:00:aa:bb:cc" in found) == (True, False)
 
 
 def test_a_machine_shows_its_image_the_reasons_and_the_fix(known, make_client):
@@ -64,9 +64,9 @@ def test_a_list_may_be_uploaded(furnished, make_client, encoding):
     data = {"name": "new laptops", "file": (io.BytesIO(LSPCI.encode(encoding)), "devices.txt")}
     response = make_client(furnished, "operator").post("/machines/", data=data)
 
-    assert "/machines/new%20laptops" == response.headers["Location"]
+    assert response.headers["Location"] == "/machines/new%20laptops"
     (device,) = machines.get_machine(furnished, "new laptops").devices
-    assert ("8086", "15BE", "11") == (device.vendor, device.device, device.revision)
+    assert (device.vendor, device.device, device.revision) == ("8086", "15BE", "11")
 
 
 def test_a_pasted_list_says_what_was_not_understood(furnished, make_client):
@@ -97,7 +97,7 @@ def test_a_list_that_cannot_be_taken_is_told(furnished, make_client, data, words
     before = machines.list_machines(furnished)
     response = make_client(furnished, "operator").post("/machines/", data=data, headers=htmx())
 
-    assert 400 == response.status_code
+    assert response.status_code == 400
     assert words in response.text
     assert before == machines.list_machines(furnished)
 
@@ -106,12 +106,12 @@ def test_a_machine_gets_an_image_of_its_own_and_the_default_again(known, make_cl
     """The page says which it is now."""
     operator = make_client(known, "operator")
     operator.post(f"/machines/{MAC}/image", data={"image": "windows-pe-11"})
-    assert [(MAC, "Windows PE 11")] == [(m.mac, m.image) for m in policy.deployments(known)]
+    assert [(m.mac, m.image) for m in policy.deployments(known)] == [(MAC, "Windows PE 11")]
     assert "not published here" in operator.get(f"/machines/{MAC}").text
 
     for _ in range(2):
-        assert 303 == operator.post(f"/machines/{MAC}/image", data={"image": ""}).status_code
-    assert [] == policy.deployments(known)
+        assert operator.post(f"/machines/{MAC}/image", data={"image": ""}).status_code == 303
+    assert policy.deployments(known) == []
 
 
 def test_a_forgotten_machine_is_gone_from_the_list(known, make_client):
@@ -120,7 +120,7 @@ def test_a_forgotten_machine_is_gone_from_the_list(known, make_client):
     operator.post(f"/machines/{MAC}/forget")
 
     assert MAC not in operator.get("/machines/?search=52").text.replace(f"{MAC} forgotten.", "")
-    assert 404 == operator.get(f"/machines/{MAC}").status_code
+    assert operator.get(f"/machines/{MAC}").status_code == 404
 
 
 def test_many_machines_come_in_pages(site, make_client, monkeypatch):
@@ -132,7 +132,7 @@ def test_many_machines_come_in_pages(site, make_client, monkeypatch):
     text = make_client(site, "viewer").get("/machines/?search=pool&page=2").text
 
     assert "5 machines" in text
-    assert [2, 1] == [n for n in (4, 3, 2, 1, 0) if f"pool {n}</a>" in text]
+    assert [n for n in (4, 3, 2, 1, 0) if f"pool {n}</a>" in text] == [2, 1]
     assert "search=pool&amp;page=3" in text
 
 
@@ -141,9 +141,9 @@ def test_a_machine_is_given_the_loader_that_its_firmware_trusts(known, make_clie
     client = make_client(known, "operator")
     assert "Required boot loader" in client.get(f"/machines/{MAC}").text
     client.post(f"/machines/{MAC}/authority", data={"authority": "2023"})
-    assert {MAC: "2023"} == dict(known.point.load().authorities)
+    assert dict(known.point.load().authorities) == {MAC: "2023"}
     assert '<option value="2023" selected>' in client.get(f"/machines/{MAC}").text
-    assert 400 == client.post(f"/machines/{MAC}/authority", data={"authority": "x"}).status_code
+    assert client.post(f"/machines/{MAC}/authority", data={"authority": "x"}).status_code == 400
     client.post(f"/machines/{MAC}/authority", data={"authority": ""})
 
-    assert {} == dict(known.point.load().authorities)
+    assert dict(known.point.load().authorities) == {}

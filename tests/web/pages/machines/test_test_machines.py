@@ -53,10 +53,10 @@ def test_a_test_machine_is_a_job(lab, make_client):
     job = jobs.list_jobs(lab)[0]
 
     assert response.status_code == 303
-    assert ("boot_test_machine", {"firmware": "uefi-x64", "nic": "e1000", "memory": 1024}) == (
+    assert (
         job.kind,
         job.arguments,
-    )
+    ) == ("boot_test_machine", {"firmware": "uefi-x64", "nic": "e1000", "memory": 1024})
     assert job.title in client.get("/test-machines/").text
     assert 'value="e1000" selected' in client.get(response.headers["Location"]).text
 

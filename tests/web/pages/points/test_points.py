@@ -11,7 +11,7 @@ def test_each_image_has_its_state_and_the_button_that_mends_it(shared_site, make
     text = make_client(shared_site, "operator").get("/distribution-points/").text
 
     assert "This site" in text
-    assert 1 == text.count('action="/images/lab-pe-x64/update-distribution-points"')
+    assert text.count('action="/images/lab-pe-x64/update-distribution-points"') == 1
     assert "lab-pe-x86/update-distribution-points" not in text
     assert "Out of date" in text
     assert "Up to date" in text
@@ -35,12 +35,12 @@ def test_damaged_bytes_are_listed_and_only_an_administrator_deletes_them(damaged
     assert "Quarantined files" in operator.get("/distribution-points/").text
     assert "altered/delete" not in operator.get("/distribution-points/").text
     place = "/distribution-points/altered/delete"
-    assert 403 == operator.post(place, data={"all": "yes"}).status_code
+    assert operator.post(place, data={"all": "yes"}).status_code == 403
 
-    assert 400 == admin.post(place).status_code
-    assert 303 == admin.post(place, data={"digest": first}).status_code
+    assert admin.post(place).status_code == 400
+    assert admin.post(place, data={"digest": first}).status_code == 303
     assert [second] == [one.digest for one in list_altered(damaged)]
-    assert 303 == admin.post(place, data={"all": "yes"}).status_code
+    assert admin.post(place, data={"all": "yes"}).status_code == 303
     assert "Quarantined files" not in admin.get("/distribution-points/").text
     done = [entry for entry in audit.entries(damaged) if entry.action == "points.delete_altered"]
     assert [{"all": "yes"}, {"digest": first}] == [

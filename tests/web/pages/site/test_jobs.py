@@ -83,7 +83,7 @@ def test_the_screenshot_is_a_picture_of_the_store(furnished, make_client):
         response = client.get(f"/jobs/{job.id}/screenshot")
         assert status == response.status_code, result
         if status == 200:
-            assert (PNG, "image/png") == (response.data, response.mimetype)
+            assert (response.data, response.mimetype) == (PNG, "image/png")
 
 
 def test_an_unknown_job_is_absent(furnished, make_client):

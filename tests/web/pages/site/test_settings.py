@@ -20,7 +20,7 @@ def test_an_administrator_changes_a_setting(furnished, make_client):
     answer = client.post("/settings/", data={"web_port": "9090"}, headers=htmx())
     text = client.get("/settings/").text
 
-    assert "/settings/" == answer.headers["HX-Redirect"]
+    assert answer.headers["HX-Redirect"] == "/settings/"
     assert "Changed, not yet active" in text
     assert "Restart the site to apply web_port." in text
     assert 'value="9090"' in text
@@ -30,7 +30,7 @@ def test_a_value_that_cannot_be_is_refused_with_its_reason(furnished, make_clien
     """Nothing is written."""
     answer = make_client(furnished).post("/settings/", data={"web_port": "many"}, headers=htmx())
 
-    assert 400 == answer.status_code
+    assert answer.status_code == 400
     assert "Web_port is a number, not &#39;many&#39;" in answer.text
     assert not (furnished.data / "netboot.toml").exists()
 
@@ -42,11 +42,11 @@ def test_two_administrators_do_not_overwrite_each_other(furnished, make_client):
     first = {"web_port": "9090", "etag": before}
     second = {"http_port": "9091", "etag": before}
 
-    assert 200 == client.post("/settings/", data=first, headers=htmx()).status_code
+    assert client.post("/settings/", data=first, headers=htmx()).status_code == 200
     assert client.post("/settings/", data=second, headers=htmx()).status_code in {409, 412}
     assert "9091" not in (furnished.data / "netboot.toml").read_text()
 
 
 def test_only_administrators_change_settings(furnished, make_client):
     """An operator may look."""
-    assert 403 == make_client(furnished, "operator").post("/settings/", data={}).status_code
+    assert make_client(furnished, "operator").post("/settings/", data={}).status_code == 403

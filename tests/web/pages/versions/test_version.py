@@ -66,7 +66,7 @@ def test_an_images_page_leads_to_its_versions(operator):
 @pytest.mark.parametrize("path", ["/images/lab-pe-x64/versions/9", "/images/none/versions/1"])
 def test_what_there_is_not_is_told(operator, path):
     """With status 404."""
-    assert 404 == operator.get(path).status_code
+    assert operator.get(path).status_code == 404
 
 
 def test_a_medium_is_ordered_on_the_page_and_made_by_the_worker(lab_site, operator):
@@ -78,15 +78,15 @@ def test_a_medium_is_ordered_on_the_page_and_made_by_the_worker(lab_site, operat
     answer = operator.post(f"{PAGE}/media", data=form, headers=htmx())
     (job,) = jobs.list_jobs(lab_site)
 
-    assert PAGE == answer.headers["HX-Redirect"]
-    assert "Make an ISO of Lab PE x64 v1" == job.title
+    assert answer.headers["HX-Redirect"] == PAGE
+    assert job.title == "Make an ISO of Lab PE x64 v1"
     assert "open sesame" not in str(job.arguments)
     assert "Make an ISO of Lab PE x64 v1" in operator.get(PAGE).text
     job_handlers.carry_out(Context(lab_site, job))
     (view,) = media.list_media(lab_site)
-    assert ("LABPE", "2027-03-31", True, HOME) == (
+    assert (
         view.label, view.expires, view.has_password, view.home,
-    )  # fmt: skip
+    ) == ("LABPE", "2027-03-31", True, HOME)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_wishes_that_cannot_be_are_refused_and_nothing_is_queued(lab_site, opera
 
     assert answer.status_code in {400, 404}
     assert words in answer.text
-    assert [] == jobs.list_jobs(lab_site)
+    assert jobs.list_jobs(lab_site) == []
 
 
 def test_a_download_gives_the_very_bytes_in_whole_and_in_ranges(lab_site, operator):
@@ -130,10 +130,10 @@ def test_a_download_gives_the_very_bytes_in_whole_and_in_ranges(lab_site, operat
     assert f"bytes 1000-1999/{view.size}" == part.headers["Content-Range"]
     assert (206, whole.data[-10:]) == (rest.status_code, rest.data)
     assert (
-        304
-        == operator.get(address(view), headers={"If-None-Match": whole.headers["ETag"]}).status_code
+        operator.get(address(view), headers={"If-None-Match": whole.headers["ETag"]}).status_code
+        == 304
     )
-    assert 416 == operator.get(address(view), headers={"Range": f"bytes={view.size}-"}).status_code
+    assert operator.get(address(view), headers={"Range": f"bytes={view.size}-"}).status_code == 416
 
 
 def test_viewers_see_media_and_take_none(lab_site, make_client):
@@ -143,7 +143,7 @@ def test_viewers_see_media_and_take_none(lab_site, make_client):
 
     assert view.file_name in viewer.get(PAGE).text
     assert address(view) not in viewer.get(PAGE).text
-    assert 403 == viewer.get(address(view)).status_code
+    assert viewer.get(address(view)).status_code == 403
 
 
 def test_a_medium_is_deleted(lab_site, operator):
@@ -151,9 +151,9 @@ def test_a_medium_is_deleted(lab_site, operator):
     view = made(lab_site)
     answer = operator.post(f"/images/media/{view.id}/delete", headers=htmx())
 
-    assert PAGE == answer.headers["HX-Redirect"]
-    assert [] == media.list_media(lab_site)
-    assert 404 == operator.get(address(view)).status_code
+    assert answer.headers["HX-Redirect"] == PAGE
+    assert media.list_media(lab_site) == []
+    assert operator.get(address(view)).status_code == 404
 
 
 @pytest.mark.parametrize("headers", [{}, htmx()])
@@ -188,7 +188,7 @@ def test_a_disk_is_as_large_as_was_asked_for_on_the_page(lab_site, operator):
     operator.post(f"{PAGE}/media", data=form, headers=htmx())
     (job,) = jobs.list_jobs(lab_site)
 
-    assert 4096 << 20 == job.arguments["order"]["size"]
+    assert job.arguments["order"]["size"] == 4096 << 20
 
 
 def test_a_link_lives_as_long_as_was_asked_for(operator):

@@ -63,7 +63,7 @@ def test_verifying_is_a_job(furnished, operator):
     assert operator.post(f"{PAGE}/verify").status_code == 303
     (job,) = jobs.list_jobs(furnished)
 
-    assert ("verify_content", "Lab PE x64") == (job.kind, job.arguments["image"])
+    assert (job.kind, job.arguments["image"]) == ("verify_content", "Lab PE x64")
 
 
 def test_an_image_without_versions_says_what_makes_one(operator):
