@@ -311,7 +311,7 @@ def test_who_may_not_open_low_ports_is_told_how_to(netboot, data, words):
         done = powerless(data, *words, "--interface", "eth0", before=inside)
 
     assert done.returncode == 2
-    assert "netboot: the system does not let us open UDP port 69 of 10.1.0.1" in done.stderr
+    assert "netboot: the system does not allow opening UDP port 69 of 10.1.0.1" in done.stderr
     assert "  -> Run as root, or grant CAP_NET_BIND_SERVICE" in done.stderr
     assert "Traceback" not in done.stderr
     assert words != ("run",) or "boot services cannot work here" in done.stdout
@@ -378,7 +378,7 @@ def test_a_site_is_cleaned_and_verified(netboot, data):
     assert not site.blobs.holds(orphan.digest)
     site.blobs.remove(version.files[0].digest)
     done = netboot("site", "verify", code=1)
-    assert f"{NAME} v1: blob {version.files[0].digest} is gone" in done.stderr
+    assert f"{NAME} v1: blob {version.files[0].digest} is missing" in done.stderr
     assert "netboot: 1 of 3 blobs are damaged" in done.stderr
 
 

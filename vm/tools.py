@@ -36,5 +36,5 @@ def refuse(fault: OperatorFault) -> int:
     """Print why a command cannot run; returns its exit code."""
     print(f"error: {fault}", file=sys.stderr)
     if fault.hint:
-        print(f"hint: {fault.hint}", file=sys.stderr)
+        print(f"  -> {fault.hint}", file=sys.stderr)
     return 2

@@ -30,8 +30,7 @@ def run_site(data: Path, interface: str) -> int:
     lock = site.claim()
     try:
         interface = interface or site.settings.interface
-        own = site.settings.address
-        address = (own or ipv4_addresses(interface)[0]) if interface else LAB_ADDRESS
+        address = _address(site, interface)
         _require_free(site)
         site.blobs.clear_staging()
         site.point.blobs.clear_staging()
@@ -43,6 +42,13 @@ def run_site(data: Path, interface: str) -> int:
         return supervisor.run(lambda: _welcome(site, supervisor, interface, address, token))
     finally:
         lock.release()
+
+
+def _address(site: Site, interface: str) -> str:
+    """The address that machines reach this site at."""
+    if not interface:
+        return LAB_ADDRESS
+    return site.settings.address or ipv4_addresses(interface)[0]
 
 
 def _require_free(site: Site) -> None:

@@ -175,7 +175,7 @@ def machine_kind(machine: Attempt | KnownMachine) -> str:
 
 
 def page_address(app: Flask) -> Callable[..., str]:
-    """`url_for` for templates: an address is a function of what is told here, built once each."""
+    """`url_for` for templates: an address depends on its arguments alone and is built once."""
 
     @lru_cache(maxsize=4096)
     def built(_root: str, endpoint: str, values: tuple[tuple[str, Any], ...]) -> str:

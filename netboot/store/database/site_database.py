@@ -96,7 +96,7 @@ class Database:
         return tuple(found[subject] for subject in subjects)
 
     def changes(self, session: Session) -> dict[str, int]:
-        """How often each subject was changed; read once in a snapshot, whoever asks."""
+        """How often each subject was changed; read once in a snapshot."""
         return self._snapshots.numbers(session)
 
     def migrate(self) -> None:

@@ -66,7 +66,7 @@ def test_a_damaged_file_of_a_driver_is_told_and_can_be_brought_again(served, tmp
     spoil(served.blobs, driver.files[0].digest)
     found = guarding.scrub(served, bytes_per_second=0)
 
-    assert found.alarms == ("driver nb1000: a stored file was altered; bring it in again",)
+    assert found.alarms == ("driver nb1000: a stored file was altered; import it again",)
     driver_import.import_drivers(served, folder)
     assert guarding.scrub(served, bytes_per_second=0).alarms == ()
 

@@ -98,7 +98,6 @@ def test_a_single_inf(tmp_path):
 
 
 def test_infs_are_in_order(tmp_path):
-    """By path."""
     with driver_source(write(tmp_path / "t", TREE), scratch=tmp_path / "s") as source:
         assert source.infs == ("net/acme.inf", "storage/x64/disky.inf")
 

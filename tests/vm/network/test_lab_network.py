@@ -83,7 +83,7 @@ def test_a_machine_is_offered_its_reserved_address(network):
     """The ordinary DHCP server answers a boot ROM, and says nothing of booting."""
     discover = next(f for f in captured("bios-x64-seabios-ipxerom") if udp_destination(f) == 67)
     asked = Packet.from_bytes(discover[42:])
-    _, wire = network.plug_machine("rom")
+    _, wire = network.switch.plug_pair("rom")
     wire.settimeout(SECONDS)
 
     wire.send(discover)
