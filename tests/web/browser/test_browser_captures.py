@@ -34,7 +34,7 @@ def test_a_recording_is_dropped_on_the_page_and_told(browser, site, tmp_path):
         page.goto(f"{console.url}/network/")
         assert page.locator("[data-upload-submit]").is_disabled()
         give(page, none)
-        page.wait_for_selector("#messages >> text=no recording of a network")
+        page.wait_for_selector("#messages >> text=is not a network recording")
 
         give(page, FOLDER / "uefi32-edk2-native-dnsmasq-proxy.pcap")
         page.wait_for_selector("#live-captures .look-fault")

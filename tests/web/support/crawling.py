@@ -31,6 +31,7 @@ NO_PAGES = {
     "assets.asset": "files",
     "images.driver_choices": "a part of the image's page, opened in its dialog",
     "jobs.screenshot": "a picture",
+    "live.part": "a part of a page, which its script fetches",
     "live.stream": "the stream of every page",
     "metrics.read": "for Prometheus",
     "single_sign_on.begin": "leads to another site",
