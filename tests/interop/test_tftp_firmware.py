@@ -96,7 +96,7 @@ class Place:
             run = machine.run(LIMITS, leash=far)
             watcher.join()
         self.wires.switch.close()
-        assert run.words == "switched off on request", f"{run.words}\n{run.serial[-1000:]}"
+        assert run.words == "it was switched off on request", f"{run.words}\n{run.serial[-1000:]}"
 
 
 @dataclass

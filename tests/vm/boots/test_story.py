@@ -114,7 +114,7 @@ def test_from_the_first_sign_in_to_a_machine_that_comes_up_and_back(
     assert wall.page.locator(".boot-row").first.locator(".rung-done").count() == 5
 
     roll_back(page, url)
-    assert_boots(page, url, "rolled back", "My PE v1 came up, but no driver fits", known=machines)
+    assert_boots(page, url, "rolled back", "My PE v1 started, but there is no driver", known=machines)
     assert_seen(wall.page, "Offline", boots=3)
 
     assert wall.page.evaluate("window.stayed") is True, "the list of boots was loaded anew"
@@ -141,7 +141,7 @@ def import_image(page, url, wim):
     page.get_by_text("boot.wim uploaded").wait_for(timeout=WORK)
     page.fill("#image-name", "My PE")
     page.get_by_role("button", name="Import", exact=True).click()
-    page.get_by_role("link", name="To the boot image").click(timeout=WORK)
+    page.get_by_role("link", name="Go to the boot image").click(timeout=WORK)
     page.get_by_role("heading", name="My PE").wait_for()
 
 
