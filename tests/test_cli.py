@@ -332,7 +332,7 @@ def test_where_no_private_network_can_be_made_the_lab_says_so(netboot, data):
 
     assert done.returncode == 2
     assert "cannot create a private network" in done.stderr
-    assert "hint: " in done.stderr
+    assert "  -> " in done.stderr
     assert done.stdout.endswith("lab cannot work here (see its message above); the site ends.\n")
 
 

@@ -85,7 +85,7 @@ def test_a_machine_without_a_driver_is_foreseen_mended_and_boots_online(lab, ope
     machine = f"/machines/{mac}"
     operator.post("/machines/", data={"name": mac, "devices": DEVICES})
     foreseen = operator.get(machine).text
-    assert f"With {NAME} it would start without a network" in foreseen
+    assert f"With {NAME}, this machine would start without a network" in foreseen
     assert "NO DRIVER" in administrator.netboot("machine", "show", mac)
 
     verdict = boot(laboratory, 1)
@@ -96,7 +96,7 @@ def test_a_machine_without_a_driver_is_foreseen_mended_and_boots_online(lab, ope
     assert [driver.name for driver in images.get_image(site, NAME).drivers] == ["e1000"]
     administrator.build(Architecture.X64)
     administrator.update_points(Architecture.X64)
-    assert f"With {NAME} it will come up with a network" in operator.get(machine).text
+    assert f"With {NAME}, this machine would start with a network" in operator.get(machine).text
     assert Status.COVERED is coverage.outlook(site)[mac].coverage.network
 
     verdict = boot(laboratory, 2)

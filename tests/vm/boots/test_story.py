@@ -114,7 +114,9 @@ def test_from_the_first_sign_in_to_a_machine_that_comes_up_and_back(
     assert wall.page.locator(".boot-row").first.locator(".rung-done").count() == 5
 
     roll_back(page, url)
-    assert_boots(page, url, "rolled back", "My PE v1 started, but there is no driver", known=machines)
+    assert_boots(
+        page, url, "rolled back", "My PE v1 started, but there is no driver", known=machines
+    )
     assert_seen(wall.page, "Offline", boots=3)
 
     assert wall.page.evaluate("window.stayed") is True, "the list of boots was loaded anew"

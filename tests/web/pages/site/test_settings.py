@@ -31,7 +31,7 @@ def test_a_value_that_cannot_be_is_refused_with_its_reason(furnished, make_clien
     answer = make_client(furnished).post("/settings/", data={"web_port": "many"}, headers=htmx())
 
     assert answer.status_code == 400
-    assert "Web_port is a number, not &#39;many&#39;" in answer.text
+    assert "web_port is a number, not &#39;many&#39;" in answer.text
     assert not (furnished.data / "netboot.toml").exists()
 
 
