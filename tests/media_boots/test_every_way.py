@@ -24,7 +24,7 @@ from web.app import create_app
 pytestmark = [pytest.mark.vm, pytest.mark.netns, needs_netns, pytest.mark.timeout(900)]
 
 WAYS = {
-    "": "by network",
+    "": "from the network",
     "iso": "from an ISO",
     "usb": "from a USB drive",
     "disk": "from a disk image",
@@ -114,7 +114,7 @@ def test_its_page_shows_them_side_by_side(reports, media_lab):
         assert card.count("Lab PE x64 v2") == len(found)
     expected = {words: reports[way].mac for way, words in WAYS.items()}
 
-    assert [column for column in shown if "by network" in shown[column]] == ["network"]
+    assert [column for column in shown if "from the network" in shown[column]] == ["network"]
     assert {"from an ISO", "from a USB drive"} == set(shown["media"])
     assert {"from a disk image", "from its local disk"} == set(shown["disk"])
     assert expected == {**shown["network"], **shown["media"], **shown["disk"]}
