@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from netboot.daemons.projector import catch_up
 from netboot.operations.media import media
 from netboot.store.content.blobs import hash_file
 from tests.media_boots.conftest import Guest
@@ -100,6 +101,7 @@ def test_one_version_comes_up_by_every_way(reports):
 
 def test_its_page_shows_them_side_by_side(reports, media_lab):
     """Each way has its column, with the machine that came up in it."""
+    catch_up(media_lab.site)
     seeding.add_accounts(media_lab.site)
     client = create_app(media_lab.site).test_client()
     sign_in(client, media_lab.site, "viewer")
