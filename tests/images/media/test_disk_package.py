@@ -84,5 +84,5 @@ def test_each_system_starts_what_its_loaders_can():
     """The Lab PE from Linux machines, Windows PE from Windows machines."""
     assert systems_for(version()) == (System.LINUX,)
     assert systems_for(windows()) == (System.WINDOWS,)
-    with pytest.raises(InvalidInput, match="windows machine"):
+    with pytest.raises(InvalidInput, match="Windows machine"):
         check_system(version(), System.WINDOWS)
