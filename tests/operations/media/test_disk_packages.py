@@ -81,7 +81,7 @@ def test_a_link_does_not_outlive_what_it_leads_to(published, hours):
 
 def test_the_wrong_system_or_version_is_told(published):
     """The Lab PE starts from no Windows machine."""
-    with pytest.raises(InvalidInput, match="windows machine"):
+    with pytest.raises(InvalidInput, match="Windows machine"):
         disk_packages.make_link(published, NAME, 1, system=System.WINDOWS, home=HOME)
     with pytest.raises(NotFound):
         disk_packages.make_link(published, NAME, 5, system=System.LINUX, home=HOME)
