@@ -6,6 +6,7 @@ PXE 2.1 §2.2 (option 43 and port 4011), RFC 4578 (options 93, 94, 97) with its 
 
 import struct
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
 from netboot.errors import ProtocolError
@@ -85,10 +86,11 @@ def architecture_in_class(vendor_class: bytes) -> int | None:
     return int(digits) if mark and len(digits) == 5 and digits.isdigit() else None
 
 
-_AS_SENT, _AS_PRINTED = struct.Struct("<xIHH8s"), struct.Struct(">IHH8s")
+_AS_SENT: Final = struct.Struct("<xIHH2s6s")
 _NEVER_SET: Final = frozenset({bytes(16), b"\xff" * 16})
 
 
+@lru_cache(maxsize=4096)  # a machine asks several times in a boot
 def machine_id(value: bytes) -> str:
     """Option 97 as the SMBIOS UUID that the manufacturer prints, or "".
 
@@ -97,8 +99,8 @@ def machine_id(value: bytes) -> str:
     """
     if len(value) != 17 or value[0] or value[1:] in _NEVER_SET:
         return ""
-    text = _AS_PRINTED.pack(*_AS_SENT.unpack(value)).hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    low, middle, high, clock, node = _AS_SENT.unpack(value)
+    return "%08x-%04x-%04x-%s-%s" % (low, middle, high, clock.hex(), node.hex())  # noqa: UP031
 
 
 def user_classes(value: bytes) -> tuple[bytes, ...]:

@@ -257,3 +257,50 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 def test_dotted_and_from_dotted_are_inverses(address: bytes) -> None:
     """Any four bytes."""
     assert address == dhcp.from_dotted(dhcp.dotted(address))
+
+
+OWN_IDS = st.binary(min_size=17, max_size=17)
+# A whole option 97, one inside another option's value, one in two parts, options around them.
+PIECES = st.sampled_from(
+    [
+        b"\x35\x01\x01",
+        b"\x61\x11ID",
+        b"\x2b\x15\x61\x11ID\x00\x00",
+        b"\x61\x11FIXEDFIXEDFIXED17",
+        b"\x61\x01\x07",
+        b"\x00",
+        b"\x3d\x07\x01\x52\x54\x00\x77\x00\x01",
+        b"\xff",
+        b"\x34\x01\x01",
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=5), st.lists(OWN_IDS, min_size=2, max_size=4))
+@example([b"\x2b\x15\x61\x11ID\x00\x00", b"\x61\x11ID"], [bytes(17), b"\x01" * 17])
+@example([b"\x2b\x15\x61\x11ID\x00\x00", b"\x61\x11FIXEDFIXEDFIXED17"], [bytes(17), b"\xff" * 17])
+def test_what_machines_of_a_model_have_in_common_changes_nothing(
+    pieces: list[bytes], own_ids: list[bytes]
+) -> None:
+    """A second machine's options are those that a server would read that never saw the first."""
+    packets = [header() + b"".join(pieces).replace(b"ID", own) + b"\xff" for own in own_ids]
+    dhcp._models.clear()
+    in_a_row = [read(data) for data in packets]
+    alone = []
+    for data in packets:
+        dhcp._models.clear()
+        alone.append(read(data))
+
+    assert in_a_row == alone
+
+
+def test_a_model_is_remembered_by_its_first_machine() -> None:
+    """The rule above is about something: the second machine's options come from the first's."""
+    dhcp._models.clear()
+    for number in range(600):
+        parsed(b"\x35\x01\x01\x61\x11" + number.to_bytes(17, "big") + b"\xff")
+
+    assert len(dhcp._models) == 1
+    for number in range(600):
+        parsed(b"\x3c\x02" + number.to_bytes(2, "big") + b"\x61\x11" + bytes(17) + b"\xff")
+    assert len(dhcp._models) <= 256

@@ -17,6 +17,7 @@ from netboot.protocols.dhcp import (
     Option,
     Packet,
     dotted,
+    message_type_of,
 )
 from netboot.protocols.printable import printable
 from netboot.protocols.pxe import (
@@ -155,7 +156,7 @@ def identify(packet: Packet) -> BootClient | NotOurs:
     vendor_class = options.get(_VENDOR_CLASS, b"")
     if not vendor_class.startswith(_NETWORK_BOOT):
         return NotOurs("does not ask for a network boot (no PXEClient or HTTPClient in option 60)")
-    message = packet.message_type
+    message = message_type_of(options)
     if message not in _DISCOVERS_AND_REQUESTS:
         return NotOurs(f"a {message.name if message else 'message without a type'}")
     if mac[0] & 1 or mac == _NO_MAC:

@@ -114,11 +114,10 @@ class ProxyDhcp:
         client = identify(packet)
         if isinstance(client, NotOurs):
             return Ignored(reason=client.reason, notable=client.notable)
-        recent, settings, discovers = self._recent, self._settings, False
-        if client.message is _DISCOVER:
-            discovers = True
-        elif client.message is _REQUEST:
-            recent.requested(packet.mac)
+        mac, recent, settings = packet.mac, self._recent, self._settings
+        discovers = client.message is _DISCOVER
+        if client.message is _REQUEST:
+            recent.requested(mac)
             if port == SERVER_PORT:
                 reason = "the REQUEST is for the DHCP server that gives addresses"
                 return Ignored(reason=reason, client=client, notable=False)
@@ -129,18 +128,23 @@ class ProxyDhcp:
             source=source,
             local=settings.local_masks,
             relays=settings.relay_masks,
-            came_by_relay=not discovers and recent.came_by_relay(packet.mac),
+            came_by_relay=not discovers and recent.came_by_relay(mac),
         )
         if isinstance(destination, str):
             return Ignored(reason=destination, client=client)
-        refusal = recent.refusal(packet.mac, packet.xid, port, now)
+        seen = recent.client(mac, now)
+        refusal = recent.refusal(seen, packet.xid, port, now)
         if refusal:
             return Ignored(reason=refusal, client=client)
         decision = self._decisions.of(client, self._published())
         if isinstance(decision, str):
             return Ignored(reason=decision, client=client)
+        attempt = seen.discovered(client.stage, client.relay, now) if discovers else 0
         make = self._offer if discovers else self._acknowledge
-        return make(packet, client, decision, destination, now)
+        answer = make(packet, client, decision, destination, attempt)
+        if attempt > 1 and isinstance(answer, Answer):
+            answer = answer._replace(warning=seen.unheeded(now))
+        return answer
 
     def _offer(
         self,
@@ -148,10 +152,9 @@ class ProxyDhcp:
         client: BootClient,
         decision: Decision,
         destination: tuple[str, int],
-        now: float,
+        attempt: int,
     ) -> Answer | Ignored:
-        recent, program = self._recent, decision.program
-        attempt = recent.discovered(packet.mac, client.stage, client.relay, now)
+        program = decision.program
         shape, reason, wording = decision.form(attempt)
         file, server = program.file, self._settings.identity
         if wording is None:
@@ -163,8 +166,7 @@ class ProxyDhcp:
             return _no_room(client)
         if client.notes:
             reason = "; ".join((reason, *client.notes))
-        warning = recent.unheeded(packet.mac, now) if attempt > 1 else ""
-        return Answer(payload, destination, client, file, program.version, reason, warning)
+        return Answer(payload, destination, client, file, program.version, reason)
 
     def _acknowledge(
         self,
@@ -172,9 +174,9 @@ class ProxyDhcp:
         client: BootClient,
         decision: Decision,
         destination: tuple[str, int],
-        now: float,
+        attempt: int,
     ) -> Answer | Ignored:
-        del now  # attempts are counted by DISCOVERs
+        del attempt  # only DISCOVERs are counted
         program = decision.program
         file = program.file_for(client)
         payload = reply.acknowledge(

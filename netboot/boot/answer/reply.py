@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 from netboot.boot.answer.quirks import Shape
 from netboot.protocols.dhcp import (
     BROADCAST_FLAG,
-    HEADER_SIZE,
     NO_ADDRESS,
     MessageType,
     Option,
@@ -18,6 +17,7 @@ from netboot.protocols.dhcp import (
     ReplyFields,
     encode_options,
     encode_reply,
+    encode_reply_rest,
     from_dotted,
 )
 from netboot.protocols.pxe import (
@@ -30,7 +30,7 @@ from netboot.protocols.pxe import (
 
 _SMALLEST_LIMIT: Final = 576 - 28  # RFC 2131 §2: every client accepts this; less IP and UDP
 _LARGEST_LIMIT: Final = 1500 - 28
-_AROUND_OPTIONS: Final = HEADER_SIZE + 1  # and the END
+_BEFORE_REST: Final = 44 + 1  # bytes of the header before sname, and the END
 _FILE_FIELD: Final = 127
 
 # Plain numbers: an attribute of an Enum class costs a call in Python 3.11.
@@ -51,11 +51,14 @@ class Server:
 class Wording(NamedTuple):
     """The part of an answer that is the same for all machines of a model: encoded options."""
 
-    before: bytes  # type, server and class, before the machine's own id
+    start: bytes  # sname, file; type, server and class, before the machine's own id
     vendor: bytes
     name: bytes
     file: bytes
-    fields: ReplyFields
+    together: bytes  # the three above
+    server: bytes
+    room: int  # bytes of options that fit with `start` into the smallest limit
+    file_in_field: bool
 
 
 def offer_wording(file: str, shape: Shape, *, speaks_http: bool, server: Server) -> Wording:
@@ -72,12 +75,12 @@ def offer_wording(file: str, shape: Shape, *, speaks_http: bool, server: Server)
 
 def offer(packet: Packet, wording: Wording) -> bytes | None:
     """The OFFER for a DISCOVER; None if the relay's information leaves no room for it."""
-    options = _filled(packet, wording)
-    if options is None:
+    rest = _filled(packet, wording)
+    if rest is None:
         return None
     # A client without an address receives broadcasts only, also behind a relay (RFC 2131 §4.1).
     flags = packet.flags | BROADCAST_FLAG
-    return encode_reply(packet, wording.fields, options, flags, NO_ADDRESS)
+    return encode_reply(packet, wording.server, rest, flags, NO_ADDRESS)
 
 
 def acknowledge(
@@ -93,10 +96,10 @@ def acknowledge(
         speaks_http=speaks_http,
         server=server,
     )
-    options = _filled(packet, wording)
-    if options is None:
+    rest = _filled(packet, wording)
+    if rest is None:
         return None
-    return encode_reply(packet, wording.fields, options, packet.flags, packet.client_address)
+    return encode_reply(packet, wording.server, rest, packet.flags, packet.client_address)
 
 
 def _wording(
@@ -115,40 +118,45 @@ def _wording(
         # UEFI HTTP boot ignores an answer without this class (edk2: HttpBootDhcp4.c).
         Option.VENDOR_CLASS: HTTP_CLIENT if speaks_http else PXE_CLIENT,
     }
+    # A longer name is in option 67 alone: the field's 128th byte is the NUL.
+    fields = ReplyFields(server.address, server.name, name if len(name) <= _FILE_FIELD else b"")
+    start = encode_reply_rest(fields, encode_options(before))
+    vendor = encode_options({Option.VENDOR_INFORMATION: vendor}) if vendor else b""
+    server_name = encode_options({Option.SERVER_NAME: server.name + end}) if name else b""
+    file = encode_options({Option.BOOT_FILE: name + end}) if name else b""
     return Wording(
-        encode_options(before),
-        encode_options({Option.VENDOR_INFORMATION: vendor}) if vendor else b"",
-        encode_options({Option.SERVER_NAME: server.name + end}) if name else b"",
-        encode_options({Option.BOOT_FILE: name + end}) if name else b"",
-        # A longer name is in option 67 alone: the field's 128th byte is the NUL.
-        ReplyFields(server.address, server.name, name if len(name) <= _FILE_FIELD else b""),
+        start=start,
+        vendor=vendor,
+        name=server_name,
+        file=file,
+        together=vendor + server_name + file,
+        server=server.address,
+        room=_SMALLEST_LIMIT - _BEFORE_REST - len(start),
+        file_in_field=bool(fields.file),
     )
 
 
-def _filled(packet: Packet, wording: Wording) -> bytes | None:
-    """All options, with those from the request, cut to the size that the client accepts."""
+def _filled(packet: Packet, wording: Wording) -> tuple[bytes, ...] | None:
+    """The rest of a reply, with options from the request, in the size that the client accepts."""
     asked = packet.options
-    before, vendor, name, file, fields = wording
     own = asked.get(_MACHINE_ID, b"")
     own = b"\x61\x11" + own if len(own) == 17 else b""  # RFC 4578 §2.3: returned unchanged
-    relay = asked.get(_RELAY)
     # RFC 3046 §2.2: returned unchanged, as the last option.
-    relay = b"" if relay is None else encode_options({_RELAY: relay})
-    made = b"".join((before, own, vendor, name, file, relay))
-    if len(made) <= _SMALLEST_LIMIT - _AROUND_OPTIONS:
-        return made
+    relay = encode_options({_RELAY: asked[_RELAY]}) if _RELAY in asked else b""
+    start, vendor, name, file, together, _, room, file_in_field = wording
+    if len(own) + len(together) + len(relay) <= room:
+        return start, own, together, relay
     maximum = asked.get(Option.MAXIMUM_SIZE, b"")
     accepted = int.from_bytes(maximum, "big") - 28 if len(maximum) == 2 else 0
-    limit = min(max(accepted, _SMALLEST_LIMIT), _LARGEST_LIMIT) - _AROUND_OPTIONS
+    room += min(max(accepted, _SMALLEST_LIMIT), _LARGEST_LIMIT) - _SMALLEST_LIMIT
     # Drop first what the BOOTP fields contain too, then the machine's own id.
-    kept = b"" if fields.file else file
+    kept = b"" if file_in_field else file
     for parts in (
         (own, vendor, name, file),
         (own, vendor, file),
         (own, vendor, kept),
         (vendor, kept),
     ):
-        made = b"".join((before, *parts, relay))
-        if len(made) <= limit:
-            return made
+        if sum(map(len, parts)) + len(relay) <= room:
+            return start, *parts, relay
     return None

@@ -154,39 +154,34 @@ class DhcpServer:
                     self._emit(AddressLearned(at=time.time(), mac=packet.mac_address, ip=ip))
 
     def _send(self, udp: socket.socket, port: int, answer: Answer, now: float) -> None:
-        client, at = answer.client, time.time()
+        payload, destination, client, file, version, reason, warning = answer
+        at = time.time()
         if client.message is _DISCOVER:
             self._emit(_discovered(client, at))
-        if self._sent(udp, port, answer, now):
-            version = answer.version
-            self._emit(
-                OfferSent(
-                    at=at,
-                    mac=client.mac,
-                    ip=client.address,
-                    file=answer.file,
-                    image=version.image,
-                    version=version.number,
-                    port=port,
-                    reason=answer.reason,
-                    warning=answer.warning,
-                )
-            )
-
-    def _sent(self, udp: socket.socket, port: int, answer: Answer, now: float) -> bool:
-        destination = answer.destination
         try:
             if self._leaves_as_we(destination, now):
-                udp.sendto(answer.payload, destination)
+                udp.sendto(payload, destination)
             else:
-                udp.sendmsg([answer.payload], self._source, 0, destination)
+                udp.sendmsg([payload], self._source, 0, destination)
         except OSError as error:
             self.counts["send failed"] += 1
-            reason = f"the answer could not be sent to {destination[0]}: {error.strerror}"
-            self._report_ignored(answer.client.mac, port, reason, answer.client.address, now)
-            return False
+            failed = f"the answer could not be sent to {destination[0]}: {error.strerror}"
+            self._report_ignored(client.mac, port, failed, client.address, now)
+            return
         self.counts["answered"] += 1
-        return True
+        self._emit(
+            OfferSent(
+                at=at,
+                mac=client.mac,
+                ip=client.address,
+                file=file,
+                image=version.image,
+                version=version.number,
+                port=port,
+                reason=reason,
+                warning=warning,
+            )
+        )
 
     def _leaves_as_we(self, destination: tuple[str, int], now: float) -> bool:
         """Whether the system sends there from our address by itself: plain sendto costs less."""
