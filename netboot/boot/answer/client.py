@@ -38,6 +38,7 @@ class Firmware(StrEnum):
 
     BIOS = "bios"
     UEFI = "uefi"
+    RASPBERRY_PI = "raspberry pi"
 
 
 class Stage(StrEnum):
@@ -149,7 +150,7 @@ _KINDS_KEPT: Final = 256
 # by its serial number in option 97, which begins with RPi4 or RPi5 (a Pi 3 sends other bytes), or
 # by the address blocks of the Raspberry Pi companies (IEEE's list).
 _CODE_OF_PI: Final = int(ArchitectureType.ARM_RPI_BOOT)
-_UNKNOWN_TYPES[_CODE_OF_PI] = Machine("Raspberry Pi", _UEFI, None)
+_UNKNOWN_TYPES[_CODE_OF_PI] = Machine("Raspberry Pi", Firmware.RASPBERRY_PI, None)
 _SERIAL_OF_PI: Final = b"\0RPi"
 _ADDRESSES_OF_PI: Final = frozenset(
     bytes.fromhex(block)
@@ -180,7 +181,7 @@ def identify(packet: Packet) -> BootClient | NotOurs:
         notes = (*notes, f"option 97 has {len(own_id)} bytes, not 17")
     code, architecture, firmware, stage, vendor, user, nic, http, _ = kind
     if not code and stage is Stage.FIRMWARE and _is_raspberry_pi(mac, own_id):
-        code, architecture, firmware = _CODE_OF_PI, None, _UEFI
+        code, architecture, firmware = _CODE_OF_PI, None, Firmware.RASPBERRY_PI
     made = (
         mac.hex(":"), machine_id(own_id) if own_id else "", code, architecture, firmware,
         stage, message, vendor, user, nic,

@@ -162,6 +162,7 @@ def test_a_raspberry_pi_is_no_bios_pc_whatever_it_says(mac: bytes, own_id: bytes
 
     assert machine_name(client.architecture_code) == "Raspberry Pi"
     assert (client.architecture, client.architecture_code) == (None, 41)
+    assert client.firmware is Firmware.RASPBERRY_PI
 
 
 def test_uefi_on_a_raspberry_pi_is_an_arm64_machine() -> None:
