@@ -19,7 +19,7 @@ from netboot.diagnose.judging.verdict import Verdict
 from netboot.errors import InvalidInput, NetbootError, OperatorFault
 
 if TYPE_CHECKING:
-    from netboot.diagnose.examine import Plan
+    from netboot.site import Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,8 @@ class Asked:
 @click.option("--write-expected", type=click.Path(path_type=Path), help="Only write that list.")
 @click.option("--kind", "keys", multiple=True, type=click.Choice([one.key for one in KINDS]),
               help="Check only this kind of machine (may be repeated).")  # fmt: skip
-@click.option("--patience", default=3.0, show_default=True, help="Seconds to wait for offers.")
+@click.option("--patience", default=4.0, show_default=True,
+              help="Seconds to wait for offers, before asking again as firmware does.")  # fmt: skip
 @click.option("--capture", type=click.Path(path_type=Path, exists=True),
               help="Analyse a recorded boot instead (pcap or pcapng).")  # fmt: skip
 @click.option(
@@ -65,11 +66,15 @@ def check(**chosen: Any) -> int:
     """Ask the network as machines do, and say what is wrong.
 
     The check pretends to be unknown machines (MAC addresses 02:6e:62:...). It takes no address and
-    changes nothing. Exit code 0: every kind of machine that should boot can; 1: one cannot.
+    changes nothing. What does not answer is asked again after 4, 12 and 28 s, as firmware asks;
+    it is called silent after a minute. Where the site runs in a lab, its network is checked.
+    Exit code 0: every kind of machine that should boot can; 1: one cannot.
     """
     asked = Asked(**chosen)
     if asked.capture is not None:
         return _tell_capture(asked.capture, form=asked.form)
+    if (lab := _lab_of(asked)) is not None:
+        return _check_in_lab(asked, lab)
     known = _expectation(asked)
     if asked.write_expected is not None:
         asked.write_expected.write_text(known.to_json() + "\n", encoding="utf-8")
@@ -111,27 +116,80 @@ def _check(asked: Asked, known: Expectation) -> int:
         whole=asked.whole,
         reason_of=journal_reasons(asked.data),
     )
+    about = {"interface": name, "address": address, "server": known.server}
+    return _tell(asked, about, len(plan.kinds), examine(plan))
+
+
+def _lab_of(asked: Asked) -> "Site | None":
+    """The site whose lab is to be checked: its network is not this host's."""
+    if asked.data is None or asked.interface or asked.server or asked.expected:
+        return None
+    if asked.write_expected is not None or not (asked.data / "lab.sock").exists():
+        return None
+    from netboot.operations.lab import lab_status
+    from netboot.site import Site
+
+    site = Site(asked.data.resolve())
+    return site if lab_status(site).available else None
+
+
+def _check_in_lab(asked: Asked, site: "Site") -> int:
+    """Let the lab check its network, and print what it finds. Raises OperatorFault."""
+    from netboot.operations.lab import check_network
+
+    words = [word for key in asked.keys for word in ("--kind", key)]
+    words += ["--patience", str(asked.patience), *(["--whole"] if asked.whole else [])]
+    events = check_network(site, words)
+    about: dict[str, str] = {}
+    kinds = 0
+    for event in events:
+        match event:
+            case {"event": "asking", "kinds": int(kinds), **facts}:
+                about = {name: str(value) for name, value in facts.items()}
+                break
+            case {"event": "failed"}:
+                raise _failed_in_lab(event)
+    return _tell(asked, about, kinds, _verdicts(events))
+
+
+def _verdicts(events: Iterator[dict[str, Any]]) -> Iterator[Verdict]:
+    for event in events:
+        match event:
+            case {"event": "verdict", **data}:
+                yield printing.verdict_from_data(data)
+            case {"event": "failed"}:
+                raise _failed_in_lab(event)
+            case {"event": "done"}:
+                return
+    raise OperatorFault("the lab ended before the check did", hint="Is the site stopping?")
+
+
+def _failed_in_lab(event: dict[str, Any]) -> OperatorFault:
+    return OperatorFault(str(event.get("reason", "")), hint=str(event.get("hint", "")))
+
+
+def _tell(asked: Asked, about: dict[str, str], kinds: int, coming: Iterator[Verdict]) -> int:
+    """Print the verdicts as they come; returns the exit code."""
     if asked.form:
-        return _tell_programs(asked, plan, examine(plan))
-    click.echo(f"Checking {name} from {address}; expected boot server: {known.server or 'any'}.\n")
+        return _tell_programs(asked, about, kinds, coming)
+    server = about.get("server") or "any"
+    click.echo(f"Checking {about.get('interface')} from {about.get('address')};"
+               f" expected boot server: {server}.\n")  # fmt: skip
     verdicts = []
-    for verdict in examine(plan):
+    for verdict in coming:
         verdicts.append(verdict)
         click.echo("\n".join(printing.text(verdict)) + "\n")
     click.echo("\n".join(printing.summary(verdicts)))
     return _exit_code(verdicts)
 
 
-def _tell_programs(asked: Asked, plan: "Plan", coming: Iterator[Verdict]) -> int:
+def _tell_programs(
+    asked: Asked, about: dict[str, str], kinds: int, coming: Iterator[Verdict]
+) -> int:
     """Print JSON, at the end or for each verdict; the last object is the same."""
-    about = {
-        "interface": plan.interface,
-        "address": plan.address,
-        "server": plan.expected.server,
-    }
     verdicts = []
     if asked.form == "lines":
-        _say({"event": "asking", **about, "kinds": len(plan.kinds)})
+        _say({"event": "asking", **about, "kinds": kinds})
     for verdict in coming:
         verdicts.append(verdict)
         if asked.form == "lines":
@@ -165,23 +223,24 @@ def _expectation(asked: Asked) -> Expectation:
     from netboot.config import load_settings
     from netboot.interfaces import ipv4_addresses
 
-    settings = load_settings(data)
-    server = asked.server or settings.address
-    return site_expectation(
-        data, server or ipv4_addresses(asked.interface or settings.interface)[0]
-    )
+    server = asked.server or load_settings(data).address
+    if not server:
+        server = ipv4_addresses(asked.interface or _interface_of_site(data))[0]
+    return site_expectation(data, server)
 
 
 def _interface_of_site(data: Path | None) -> str:
     from netboot.config import load_settings
+    from netboot.diagnose.examine import served_interface
 
     name = load_settings(data).interface if data is not None and data.exists() else ""
-    if not name:
-        hint = "Name it, for example: --interface eth0"
-        if data is not None and (data / "lab.sock").exists():
-            hint = f"This site runs in a lab: its page Boot network checks that. {hint}"
-        raise InvalidInput("the check needs the name of a network interface", hint=hint)
-    return name
+    name = name or served_interface(data)
+    if name:
+        return name
+    raise InvalidInput(
+        "the check needs the name of a network interface",
+        hint="Name it, for example: --interface eth0",
+    )
 
 
 def _tell_capture(path: Path, *, form: str | None) -> int:

@@ -6,12 +6,28 @@ from dataclasses import dataclass, field
 from netboot.diagnose.asking.answers import Reply
 from netboot.diagnose.asking.fetch import Fetched
 from netboot.diagnose.asking.firmware import Kind
+from netboot.diagnose.asking.menu import BootMenu, MenuItem
 from netboot.diagnose.expectation import Expectation
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An item of a boot menu: the servers that were asked for it, and the answer of one."""
+
+    item: MenuItem
+    places: tuple[str, ...] = ()
+    answer: Reply | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """All that happened to one simulated machine.
+
+    `first_offer`: seconds until this check heard the first offer of an address to any machine.
+    `others_served`: another kind of machine gets a boot program, from a server of which we do not
+    know what it serves. `choices` are the items
+    of the boot menu that it was offered, the one that starts first.
+    `loop` says what the machine is handed again and again, or is empty.
 
     `acknowledged` is the answer from port 4011 of `asked`, which is empty if no server was asked.
     `alive`: our server, silent to this machine, answers others of its architecture on port 4011.
@@ -32,6 +48,27 @@ class Evidence:
     local: bool = True
     holders: Mapping[int, str] = field(default_factory=dict)
     chained: "Evidence | None" = None
+    first_offer: float = 0.0
+    others_served: bool = False
+    choices: tuple[Choice, ...] = ()
+    loop: str = ""
+
+    @property
+    def gets_a_program(self) -> bool:
+        return self.program is not None and not self.program.trouble
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether an unknown server names a program to other kinds of machine, and none to this."""
+        named = (*boot_offers(self.offers), self.acknowledged)
+        return self.others_served and not any(reply is not None and reply.file for reply in named)
+
+    @property
+    def menu(self) -> BootMenu | None:
+        """The boot menu that led to `choices`."""
+        if not self.choices:
+            return None
+        return next((reply.menu for reply in self.offers if reply.menu is not None), None)
 
 
 def boot_offers(offers: tuple[Reply, ...]) -> list[Reply]:

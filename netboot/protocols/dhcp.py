@@ -2,7 +2,8 @@
 
 Header and options: RFC 2131 §2 and RFC 2132. Overload (option 52) is read once, file before sname
 (RFC 2131 §4.1). An option in several parts is one value (RFC 3396). Relay agent information goes
-back last (RFC 3046 §2.2). Ethernet only: we know of no PXE ROM for anything else.
+back last (RFC 3046 §2.2). Ethernet, and InfiniBand, whose ROMs (FlexBoot, iPXE) have an address of
+8 bytes in chaddr, or none (RFC 4390 §2.1): the six bytes that stand for it are made of its GUID.
 
 Addresses are the four bytes of the wire; `dotted` makes them readable.
 
@@ -50,6 +51,14 @@ HEADER_SIZE: Final = _HEADER.size
 _MINIMUM_SIZE = 300  # RFC 1542 §2.1: a BOOTP message is never shorter; old ROMs insist
 
 _new = tuple.__new__  # Packet(...) calls this last and takes twice as long
+
+_INFINIBAND: Final = 32  # IANA's hardware types; RFC 4390
+_LINK_TYPE: Final = slice(1, 3)
+_LINK_ADDRESS: Final = slice(28, 44)
+_CLIENT_ID: Final = 61
+_LINK: Final = 256
+"""Beside the options of an InfiniBand request: its hardware type, length and chaddr, for the reply.
+No option on the wire has this code."""
 
 _OVERLOAD: Final = 52
 _OVERLOADED_FILE: Final = 1
@@ -120,9 +129,10 @@ class Packet(NamedTuple):
             raise ProtocolError("no DHCP magic cookie")
         if op != REQUEST_OP and op != REPLY_OP:  # noqa: PLR1714 - a storm's hot path
             raise ProtocolError(f"operation {op} is neither request nor reply")
-        if htype != 1 or hlen != 6:
-            raise ProtocolError(f"hardware type {htype} with {hlen}-byte addresses: not Ethernet")
         options = _options_of(data)
+        if htype != 1 or hlen != 6:
+            mac = _infiniband_address(htype, hlen, data, options)
+            options[_LINK] = data[_LINK_TYPE] + data[_LINK_ADDRESS]
         if _OVERLOAD in options:
             name, file = _read_overloaded(options.pop(_OVERLOAD), name, file, options)
         name = name.partition(b"\0")[0] if name and name[0] else b""
@@ -159,6 +169,20 @@ _MESSAGE_TYPES: Final = {bytes([kind]): kind for kind in MessageType}
 def message_type_of(options: Mapping[int, bytes]) -> MessageType | None:
     """Option 53, or None if it is missing or unknown."""
     return _MESSAGE_TYPES.get(options.get(_MESSAGE_TYPE, b""))
+
+
+def _infiniband_address(htype: int, hlen: int, data: bytes, options: Mapping[int, bytes]) -> bytes:
+    """Six bytes for an InfiniBand port: its GUID without the two in the middle.
+
+    iPXE sends the GUID as chaddr (src/net/udp/dhcp.c), FlexBoot at the end of its client id. Raises
+    ProtocolError for other hardware.
+    """
+    if htype != _INFINIBAND or hlen > 16:
+        raise ProtocolError(f"hardware type {htype} with {hlen}-byte addresses: not Ethernet")
+    guid = data[_LINK_ADDRESS][:8] if hlen == 8 else options.get(_CLIENT_ID, b"")[-8:]
+    if len(guid) < 8:
+        raise ProtocolError("an InfiniBand request without an address and a client id")
+    return guid[:3] + guid[5:]
 
 
 dotted: Final = socket.inet_ntoa
@@ -200,7 +224,20 @@ def encode_reply(
     """
     start = _REPLY_START.pack(_REPLY_KIND, request.xid, 0, flags, client_address, NO_ADDRESS,
                               server, request.relay, request.mac)  # fmt: skip
+    if _LINK in request.options:
+        start, rest = _infiniband_reply(request, start, rest)
     return b"".join((start, *rest, b"\xff")).ljust(_MINIMUM_SIZE, b"\0")
+
+
+def _infiniband_reply(
+    request: Packet, start: bytes, rest: tuple[bytes, ...]
+) -> tuple[bytes, tuple[bytes, ...]]:
+    """The client's own link address, and its client id: it tells its answer by that."""
+    link = request.options[_LINK]
+    start = start[:1] + link[:2] + start[3:28] + link[2:]
+    if own := request.options.get(_CLIENT_ID):  # RFC 4390 §2.1
+        rest = (rest[0], encode_options({_CLIENT_ID: own}), *rest[1:])
+    return start, rest
 
 
 def encode_options(options: Mapping[int, bytes]) -> bytes:
@@ -286,8 +323,10 @@ def _read_overloaded(
     overload: bytes, name: bytes, file: bytes, options: dict[int, bytes]
 ) -> tuple[bytes, bytes]:
     """Add the options in the fields that option 52 names; return the fields without options."""
-    if len(overload) != 1 or not 1 <= overload[0] <= 3:
+    if len(overload) != 1:
         raise ProtocolError(f"option 52 says {overload.hex() or 'nothing'}: not 1, 2 or 3")
+    if not 1 <= overload[0] <= 3:  # some ROMs send 0: they overload nothing
+        return name, file
     if overload[0] & _OVERLOADED_FILE:
         _read_options(file, 0, options)
         file = b""

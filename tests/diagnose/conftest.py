@@ -111,11 +111,41 @@ class Network:
     expected: Path
     rogue: Host | None = None
 
-    def address_server(self, *more: str, host: Host | None = None) -> Host:
-        """dnsmasq that gives addresses, by default on a host of its own."""
+    def address_server(self, *more: str, host: Host | None = None, pings: bool = False) -> Host:
+        """dnsmasq that gives addresses, by default on a host of its own and without pings."""
         host = host or self.lan.host("dhcp", "10.77.0.1/24")
-        wait_for(host.start(*DNSMASQ, ADDRESSES, *more), "DHCP, IP range")
+        argv = [word for word in DNSMASQ if not (pings and word == "--no-ping")]
+        wait_for(host.start(*argv, ADDRESSES, *more), "DHCP, IP range")
         return host
+
+    def home_made_proxy(self, *services: str) -> None:
+        """dnsmasq in proxy mode as the only boot server, where our site would be."""
+        folder = self.site.data / "tftp"
+        folder.mkdir(exist_ok=True)
+        for path in Path("/usr/lib/ipxe").glob("*.*pxe"):
+            (folder / path.name).write_bytes(path.read_bytes())
+        for path in Path("/usr/lib/ipxe").glob("*.efi"):
+            (folder / path.name).write_bytes(path.read_bytes())
+        tftp = ("--enable-tftp", f"--tftp-root={folder}")
+        argv = (*BARE_DNSMASQ, "--dhcp-leasefile=/dev/null", "--dhcp-range=10.77.0.0,proxy")
+        wait_for(self.site.host.start(*argv, *tftp, *services), "DHCP, proxy")
+
+    def check_bare(self, *arguments: str) -> tuple[int, dict[str, Any]]:
+        """`netboot check --json` that knows nothing of any site."""
+        done = subprocess.run(
+            ["ip", "netns", "exec", self.client.namespace, sys.executable, "-m",
+             "netboot.diagnose", "--interface", "eth0", "--json", "--patience", "0.5", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )  # fmt: skip
+        assert done.returncode in {0, 1}, done.stdout + done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    def check_unknown(self, *arguments: str) -> dict[str, Any]:
+        """What such a check says."""
+        return self.check_bare(*arguments)[1]
 
     @contextmanager
     def rogue_boot_server(self) -> Iterator[None]:
@@ -143,7 +173,7 @@ class Network:
         done = subprocess.run(
             ["ip", "netns", "exec", (host or self.client).namespace,
              sys.executable, "-m", "netboot.diagnose", "--interface", "eth0", "--json",
-             "--expected", str(self.expected), "--patience", "1", *arguments],
+             "--expected", str(self.expected), "--patience", "0.5", *arguments],
             capture_output=True,
             text=True,
             check=False,
@@ -164,6 +194,15 @@ def new_network(folder: Path) -> Iterator[Network]:
         expected = folder / "expected.json"
         site.write_expected(expected)
         yield Network(lan, site, lan.host("cli", "10.77.0.50/24"), expected)
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Iterator[Network]:
+    """A network without a site of ours, for boot servers of others."""
+    with Lan() as lan:
+        (data := tmp_path / "data").mkdir()
+        site = BootSite(data, lan.host("srv", f"{SERVER}/24"))
+        yield Network(lan, site, lan.host("cli", "10.77.0.50/24"), tmp_path / "expected.json")
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from netboot.boot.told.events import OfferSent, RequestIgnored
+import pytest
+
+from netboot.boot.told.events import DhcpStarted, OfferSent, RequestIgnored
 from netboot.diagnose.asking.answers import Reply
-from netboot.diagnose.examine import journal_reasons, without_doubles
+from netboot.diagnose.examine import journal_reasons, served_interface, without_doubles
 from netboot.store.boots.journal import Journal
 
 MAC = "02:6e:62:00:00:01"
@@ -13,7 +15,7 @@ MAC = "02:6e:62:00:00:01"
 def test_the_boot_log_gives_the_newest_reason_of_that_machine(tmp_path: Path) -> None:
     """Of silence, not of anything else."""
     reason_of = journal_reasons(tmp_path)
-    assert reason_of(MAC) == ""
+    assert reason_of(MAC, 0) == ""
 
     journal = Journal(tmp_path / "journal.db")
     journal.emit(RequestIgnored(at=1.0, mac=MAC, reason="old"))
@@ -23,12 +25,12 @@ def test_the_boot_log_gives_the_newest_reason_of_that_machine(tmp_path: Path) ->
     journal.flush()
     journal.close()
 
-    assert reason_of(MAC) == "new"
+    assert reason_of(MAC, 0) == "new"
 
 
 def test_without_a_site_there_are_no_reasons() -> None:
     """A check from elsewhere."""
-    assert journal_reasons(None)(MAC) == ""
+    assert journal_reasons(None)(MAC, 0) == ""
 
 
 def test_an_offer_that_comes_twice_counts_once() -> None:
@@ -39,3 +41,20 @@ def test_an_offer_that_comes_twice_counts_once() -> None:
     )
 
     assert without_doubles([first, again]) == (first,)
+
+
+@pytest.mark.parametrize(
+    ("interface", "address", "served"),
+    [("lo", "127.0.0.1", "lo"), ("lo", "10.77.0.2", ""), ("none0", "127.0.0.1", "")],
+)
+def test_the_interface_of_the_last_start_is_that_of_this_host(
+    tmp_path: Path, interface: str, address: str, served: str
+) -> None:
+    """A lab's interface is in another network namespace."""
+    assert served_interface(tmp_path) == served_interface(None) == ""
+    journal = Journal(tmp_path / "journal.db")
+    journal.emit(DhcpStarted(at=1.0, interface=interface, address=address, ports="67"))
+    journal.flush()
+    journal.close()
+
+    assert served_interface(tmp_path) == served

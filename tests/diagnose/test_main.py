@@ -12,9 +12,14 @@ from netboot.diagnose.__main__ import main
 from tests.captures.reader import FOLDER
 from tests.diagnose.conftest import DNSMASQ, Network
 from tests.support.dhcp_servers import ADDRESSES, BRANCH_ADDRESSES, BRANCH_ROUTER, wait_for
-from tests.support.netlab import needs_netns
+from tests.support.netlab import Host, needs_netns
 
 UEFI = ("--kind", "uefi-x64")
+IPXE_FOR_ALL = (
+    "--pxe-service=x86PC,netboot,undionly.kpxe",
+    "--pxe-service=X86-64_EFI,netboot,snponly.efi",
+    "--pxe-service=BC_EFI,netboot,snponly.efi",
+)
 
 
 def outcomes(said: dict[str, Any]) -> dict[str, str]:
@@ -279,6 +284,99 @@ class TestNetwork:
         assert "10.77.0.2 does not answer: no default image for x64" in done
         assert "fails       64-bit UEFI PC" in done
 
+    def test_a_home_made_proxy_that_hands_ipxe_its_own_ipxe_loops(self, bare: Network) -> None:
+        bare.address_server()
+        bare.home_made_proxy(*IPXE_FOR_ALL)
+        said = bare.check_unknown("--kind", "ipxe-x64", "--kind", "bios", "--kind", "uefi-x64")
+
+        for verdict in said["verdicts"]:
+            (found,) = (one for one in verdict["findings"] if one["level"] == "fault")
+            assert "loops: iPXE is handed iPXE again" in found["words"]
+            assert "dhcp-match=set:ipxe,175" in found["cure"]
+
+    def test_with_the_lines_of_the_cure_the_home_made_proxy_boots(self, bare: Network) -> None:
+        script = bare.site.data / "boot.ipxe"
+        script.write_text("#!ipxe\nexit\n")
+        host = bare.address_server()
+        serve_folder(host, script.parent)
+        services = (one.replace("=", "=tag:!ipxe,") for one in IPXE_FOR_ALL)
+        url = "http://10.77.0.1:8081/boot.ipxe"
+        bare.home_made_proxy(*services, "--dhcp-match=set:ipxe,175", f"--dhcp-boot=tag:ipxe,{url}")
+        said = bare.check_unknown("--kind", "ipxe-x64", "--kind", "bios", "--kind", "uefi-x64")
+
+        assert outcomes(said) == {"ipxe-x64": "boots", "bios": "boots", "uefi-x64": "boots"}
+
+    def test_a_script_that_starts_itself_or_ipxe_again_loops(self, bare: Network) -> None:
+        host = bare.address_server()
+        folder = bare.site.data
+        (folder / "ipxe.efi").write_bytes(Path("/usr/lib/ipxe/ipxe.efi").read_bytes())
+        serve_folder(host, folder)
+        url = "http://10.77.0.1:8081/boot.ipxe"
+        bare.home_made_proxy(f"--dhcp-boot={url}", "--pxe-service=X86-64_EFI,s," + url)
+        for chained, words in (
+            ("boot.ipxe", "loops: the script comes back to itself"),
+            ("ipxe.efi", f"its iPXE: loops: {url} starts another iPXE"),
+        ):
+            (folder / "boot.ipxe").write_text(f"#!ipxe\nchain {chained}\n")
+            said = bare.check_unknown("--kind", "ipxe-x64")
+
+            assert the_fault(said)["words"].startswith(words)
+
+    def test_the_items_of_a_boot_menu_are_followed(self, bare: Network) -> None:
+        """Each is asked for on port 4011, as a ROM does that starts it."""
+        bare.address_server()
+        bare.home_made_proxy(
+            "--pxe-prompt=Press F8,5",
+            "--pxe-service=x86PC,Disk,0",
+            "--pxe-service=x86PC,memory,undionly.kkpxe",
+            "--pxe-service=x86PC,elsewhere,15,10.77.0.77",
+        )
+        said = bare.check_unknown("--kind", "bios")
+        words = [one["words"] for one in said["verdicts"][0]["findings"]]
+
+        assert (
+            "the boot menu starts 'Disk' after 5 s; it has: 'Disk', 'memory', 'elsewhere'"
+            in (words[2].partition(": without a person")[0])
+        )
+        assert "10.77.0.2 names undionly.kkpxe.0 for 'memory' on port 4011" in words or (
+            "10.77.0.2 names undionly.kkpxe for 'memory' on port 4011" in words
+        )
+        assert "no answer from 10.77.0.77 for 'elsewhere' [PXE-E55]" in words
+
+    def test_kinds_that_a_foreign_server_leaves_out_are_no_fault(self, bare: Network) -> None:
+        """It serves BIOS only; nobody here has anything for ARM64."""
+        bare.address_server()
+        bare.home_made_proxy("--pxe-service=x86PC,memory,pxe.lkrn")
+        (bare.site.data / "tftp" / "pxe.lkrn").write_bytes(b"\xea program for BIOS")
+        code, said = bare.check_bare("--kind", "bios", "--kind", "uefi-arm64", "--kind", "http-x64")
+
+        assert (code, outcomes(said)) == (
+            0, {"bios": "boots", "uefi-arm64": "not served", "http-x64": "not served"},
+        )  # fmt: skip
+
+    def test_a_dhcp_server_that_pings_first_is_slow_and_not_absent(self, network: Network) -> None:
+        network.address_server(pings=True)
+        network.site.start()
+        code, said = network.check("--kind", "uefi-x64", "--kind", "ipxe-x64")
+
+        assert (code, outcomes(said)) == (0, {"uefi-x64": "boots", "ipxe-x64": "boots"})
+        (slow,) = (
+            one["words"] for one in said["verdicts"][0]["findings"] if one["level"] == "warning"
+        )
+        seconds = float(slow.split()[4])
+        assert slow.startswith("slow: first offer after ")
+        assert slow.endswith(" s; such firmware keeps asking for 60 s, and takes it")
+        assert 3.0 <= seconds < 6
+        assert "no-ping" in said["to_do"][0]["cure"]
+
+
+def serve_folder(host: Host, folder: Path) -> None:
+    """Serve a folder by HTTP on port 8081 of a host."""
+    program = host.start(
+        sys.executable, "-u", "-m", "http.server", "8081", "--directory", str(folder)
+    )
+    wait_for(program, "Serving HTTP")
+
 
 def forget_default(network: Network) -> None:
     """Choose no image for anybody any more."""
@@ -343,14 +441,13 @@ def test_without_an_interface_the_check_asks_for_one(capsys: pytest.CaptureFixtu
     assert "--interface eth0" in capsys.readouterr().err
 
 
-def test_in_a_lab_the_check_names_the_page(
+def test_the_socket_of_a_lab_that_ended_is_no_lab(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The lab's network is not this host's."""
     (tmp_path / "lab.sock").touch()
 
     assert main(["--data", str(tmp_path)]) == 2
-    assert "its page Boot network checks that" in capsys.readouterr().err
+    assert "--interface eth0" in capsys.readouterr().err
 
 
 def test_the_check_is_a_command_of_netboot(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from scapy.layers.dhcp import BOOTP, DHCP
 
 from netboot.errors import ProtocolError
 from netboot.protocols import dhcp
-from netboot.protocols.dhcp import MessageType, Packet
+from netboot.protocols.dhcp import MessageType, Packet, ReplyFields, encode_reply, encode_reply_rest
 from tests.captures import reader
 
 COOKIE = b"\x63\x82\x53\x63"
@@ -55,7 +55,6 @@ def parsed(options: bytes = b"\xff", *, sname: bytes = b"", file: bytes = b"") -
         (header(hlen=255), "hardware type 1 with 255-byte addresses: not Ethernet"),
         (header() + b"\x35", "option 53 has no length"),
         (header() + b"\x35\x02\x01", "option 53 runs past the end"),
-        (header() + b"\x34\x01\x00\xff", "option 52 says 00: not 1, 2 or 3"),
         (header() + b"\x34\x00\xff", "option 52 says nothing: not 1, 2 or 3"),
         (header() + b"\x34\x02\x01\x01\xff", "option 52 says 0101: not 1, 2 or 3"),
         (header(file=b"\x35\xff") + b"\x34\x01\x01\xff", "option 53 runs past the end"),
@@ -94,6 +93,15 @@ def test_parts_of_an_option_are_joined_in_order() -> None:
     assert parsed(b"\x2b\x02ab\x0c\x01x\x2b\x02cd\xff").options[43] == b"abcd"
 
 
+@pytest.mark.parametrize("overload", [0, 4, 255])
+def test_an_overload_that_names_no_field_is_ignored(overload: int) -> None:
+    """Option 52 of 0 is sent by real ROMs; their fields are what they always are."""
+    packet = parsed(bytes((52, 1, overload, 12, 1, 104, 255)), sname=b"srv\0", file=b"f\0")
+
+    assert (packet.server_name, packet.boot_file) == (b"srv", b"f")
+    assert packet.options == {12: b"h"}
+
+
 @pytest.mark.parametrize(
     ("overload", "options", "file", "name"),
     [
@@ -116,6 +124,38 @@ def test_an_overload_within_an_overloaded_field_means_nothing() -> None:
     packet = parsed(b"\x34\x01\x01\xff", file=b"\x34\x01\x03\x0c\x01f\xff", sname=b"host")
 
     assert (packet.options, packet.server_name) == ({12: b"f"}, b"host")
+
+
+GUID = bytes.fromhex("0002c90300aabbcc")
+FLEXBOOT_ID = b"\x3d\x14\xff\0\0\0\0\0\2\0\0\2\xc9\0" + GUID
+
+
+@pytest.mark.parametrize(
+    ("length", "chaddr", "options"),
+    [(8, GUID, b"\xff"), (0, b"", FLEXBOOT_ID + b"\xff"), (8, GUID, FLEXBOOT_ID + b"\xff")],
+)
+def test_an_infiniband_port_has_six_bytes_of_its_guid_and_its_own_reply(
+    length: int, chaddr: bytes, options: bytes
+) -> None:
+    """Hardware type 32, RFC 4390: the reply repeats type, length and address, and the client id."""
+    asked = bytearray(header(htype=32, hlen=length) + options)
+    asked[28:44] = chaddr.ljust(16, b"\0")
+    packet = Packet.from_bytes(bytes(asked))
+    rest = encode_reply_rest(ReplyFields(bytes(4), b"", b""), b""), b"\x35\1\2"
+    reply = encode_reply(packet, bytes(4), rest, 0x8000, bytes(4))
+
+    assert packet.mac == bytes.fromhex("0002c9aabbcc")
+    assert reply[:3] == bytes((2, 32, length))
+    assert reply[28:44] == bytes(asked[28:44])
+    assert len(reply) >= 300
+    assert (FLEXBOOT_ID in reply) is (FLEXBOOT_ID in bytes(asked))
+    assert b"\x35\1\2\xff" in reply
+
+
+@pytest.mark.parametrize("length", [0, 16, 20])
+def test_an_infiniband_request_that_names_no_port_is_refused(length: int) -> None:
+    with pytest.raises(ProtocolError):
+        Packet.from_bytes(header(htype=32, hlen=length) + b"\xff")
 
 
 def test_fields_end_at_the_first_nul() -> None:

@@ -39,6 +39,7 @@ class Firmware(StrEnum):
 
     BIOS = "bios"
     UEFI = "uefi"
+    RASPBERRY_PI = "raspberry pi"
 
 
 class Stage(StrEnum):
@@ -145,6 +146,17 @@ _UNKNOWN_TYPES: Final[dict[int, Machine]] = {
     if code not in MACHINES
 }
 _KINDS_KEPT: Final = 256
+
+# A Raspberry Pi's boot ROM sends the code of a BIOS PC, 0; IANA's 41 says what it is. It is known
+# by its serial number in option 97, which begins with RPi4 or RPi5 (a Pi 3 sends other bytes), or
+# by the address blocks of the Raspberry Pi companies (IEEE's list).
+_CODE_OF_PI: Final = int(ArchitectureType.ARM_RPI_BOOT)
+_UNKNOWN_TYPES[_CODE_OF_PI] = Machine("Raspberry Pi", Firmware.RASPBERRY_PI, None)
+_SERIAL_OF_PI: Final = b"\0RPi"
+_ADDRESSES_OF_PI: Final = frozenset(
+    bytes.fromhex(block)
+    for block in ("b827eb", "dca632", "e45f01", "d83add", "28cdc1", "2ccf67", "3a3541", "88a29e")
+)
 _DISCOVERS_AND_REQUESTS = frozenset({MessageType.DISCOVER, MessageType.REQUEST, MessageType.INFORM})
 
 
@@ -169,6 +181,8 @@ def identify(packet: Packet) -> BootClient | NotOurs:
     if own_id is not None and len(own_id) != 17:
         notes = (*notes, f"option 97 has {len(own_id)} bytes, not 17")
     code, architecture, firmware, stage, vendor, user, nic, http, _ = kind
+    if not code and stage is Stage.FIRMWARE and _is_raspberry_pi(mac, own_id):
+        code, architecture, firmware = _CODE_OF_PI, None, Firmware.RASPBERRY_PI
     made = (
         mac.hex(":"), machine_id(own_id) if own_id else "", code, architecture, firmware,
         stage, message, vendor, user, nic,
@@ -177,6 +191,12 @@ def identify(packet: Packet) -> BootClient | NotOurs:
         notes, http,
     )  # fmt: skip
     return tuple.__new__(BootClient, made)  # BootClient(...) calls this last, at twice the cost
+
+
+def _is_raspberry_pi(mac: bytes, machine_id: bytes | None) -> bool:
+    """Whether a machine that calls itself a BIOS PC is a Raspberry Pi."""
+    known = machine_id is not None and machine_id.startswith(_SERIAL_OF_PI)
+    return known or mac[:3] in _ADDRESSES_OF_PI
 
 
 class _Kind(NamedTuple):

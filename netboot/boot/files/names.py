@@ -10,6 +10,7 @@ a dictionary, so the worst result of a hostile name is that it is not found.
 References: RFC 1350 §5 (error codes), RFC 2347 (names are netascii).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +23,7 @@ NOT_FOUND = 1
 ACCESS_VIOLATION = 2
 
 LONGEST_NAME = 255
+_PRINTABLE = re.compile(rb"[ -~]*")
 MOST_PARTS = 16
 
 # Device names of Windows and DOS with any extension; scanners request them, loaders never.
@@ -96,15 +98,22 @@ class Refusal:
 def normalise(name: bytes) -> str | Refusal:
     r"""Forward slashes, lower case, no leading separator.
 
-    GRUB requests `/\Boot\BCD`, Windows' loaders `\Boot\BCD`, firmware `boot/bcd`.
+    GRUB requests `/\Boot\BCD`, Windows' loaders `\Boot\BCD`, firmware `boot/bcd`. Firmware that
+    takes option 67 without its end sends the bytes that follow it too (netbootxyz/netboot.xyz#1198:
+    the END of the options, 255), so a name ends before the first byte that cannot be in one. What
+    is left of it and unknown gets ERROR 1: older shims take ERROR 2 for "access denied" and do not
+    fall back to the next name.
     """
-    if not name or len(name) > LONGEST_NAME:
-        return Refusal(f"a name of {len(name)} bytes", ACCESS_VIOLATION)
-    if any(byte < 0x20 or byte > 0x7E for byte in name):
-        return Refusal("a name that is not printable ASCII", ACCESS_VIOLATION)
-    parts = name.decode("ascii").replace("\\", "/").lstrip("/").lower().split("/")
+    if not name:
+        return Refusal("a name of 0 bytes", ACCESS_VIOLATION)
+    kept = _PRINTABLE.match(name)[0].strip(b" ")  # type: ignore[index]  # it matches any bytes
+    if len(kept) > LONGEST_NAME:
+        return Refusal(f"a name of {len(kept)} bytes", NOT_FOUND)
+    if not kept or (kept[-1:] in b"/\\" and len(kept) < len(name.rstrip(b" "))):
+        return Refusal("a name that is not printable ASCII", NOT_FOUND)
+    parts = kept.decode("ascii").replace("\\", "/").lstrip("/").lower().split("/")
     if len(parts) > MOST_PARTS:
-        return Refusal(f"a name of {len(parts)} parts", ACCESS_VIOLATION)
+        return Refusal(f"a name of {len(parts)} parts", NOT_FOUND)
     for part in parts:
         fault = _fault_of_part(part)
         if fault:
@@ -151,18 +160,27 @@ def resolve(
     `version_path` work too. `authority` is the signing authority that this machine needs, and
     `site_authority` the site's default (see netboot.images.boot_image.uefi_loader).
     """
-    key = normalise(name)
-    if isinstance(key, Refusal):
-        return key
-    program = _program(key, programs, published)
-    if program:
-        return program
-    if published and key.startswith("v/"):
-        return _by_version_path(key, published, firmware, authority, site_authority)
-    if version is None:
-        return _not_held(key, version)
-    loader = version.uefi_loader(machine=authority, site=site_authority)
-    return names_of(version, _kind(firmware), loader).get(key) or _not_held(key, version)
+
+    def looked_up(name: bytes) -> ContentRef | Refusal:
+        key = normalise(name)
+        if isinstance(key, Refusal):
+            return key
+        program = _program(key, programs, published)
+        if program:
+            return program
+        if published and key.startswith("v/"):
+            return _by_version_path(key, published, firmware, authority, site_authority)
+        if version is None:
+            return _not_held(key, version)
+        loader = version.uefi_loader(machine=authority, site=site_authority)
+        return names_of(version, _kind(firmware), loader).get(key) or _not_held(key, version)
+
+    found, first = looked_up(name), name.strip(b" ").partition(b" ")[0]
+    if isinstance(found, Refusal) and first != name:
+        # A published name may have a blank; one that is unknown with it ends there.
+        shorter = looked_up(first)
+        return shorter if isinstance(shorter, ContentRef) else found
+    return found
 
 
 def resolve_url(

@@ -162,6 +162,8 @@ def _dhcp_sentence(event: Event) -> str:
     match event:
         case Discovered(architecture=architecture, firmware=firmware, stage=stage):
             kind = f"{architecture or 'unknown'} {firmware.upper()}"
+            if firmware == "raspberry pi":  # netboot.boot.answer.client.Firmware
+                kind = "a Raspberry Pi"
             return f"asked for a boot server: {kind}, by {stage}"
         case OfferSent(file=file, port=port, reason=reason, warning=warning):
             what = f" for {label(event.image, event.version)}" if event.image else ""

@@ -7,8 +7,11 @@ from typing import Any, Final
 from scapy.error import Scapy_Exception
 from scapy.layers.dhcp import BOOTP, DHCP
 
+from netboot.diagnose.asking.menu import BootMenu, read_menu
+
 _BOOT_WORDS: Final = (b"PXEClient", b"HTTPClient")
-_OFFER, _ACK = 2, 5
+_OFFER: Final = 2
+ACK: Final = 5
 # What scapy raises if one of its fields cannot read the bytes.
 _UNREADABLE = (Scapy_Exception, struct.error, IndexError, KeyError, TypeError, ValueError)
 
@@ -51,6 +54,11 @@ class Reply:
         return b"\x06\x01\x08" in self.vendor_options[:3]
 
     @property
+    def menu(self) -> BootMenu | None:
+        """The PXE boot menu that option 43 contains, if there is one."""
+        return read_menu(self.vendor_options)
+
+    @property
     def boot_server(self) -> str:
         """The server that has the file, or that answers on port 4011."""
         return self.next_server if self.next_server != "0.0.0.0" else self.server  # noqa: S104
@@ -64,7 +72,7 @@ def read_reply(data: bytes, source: str, port: int, *, after: float = 0.0) -> Re
     except _UNREADABLE:
         return None
     message = options.get("message-type")
-    if packet.op != 2 or message not in {_OFFER, _ACK}:
+    if packet.op != 2 or message not in {_OFFER, ACK}:
         return None
     vendor_class = _bytes(options.get("vendor_class_id"))
     # As firmware reads it: option 67, else the BOOTP field; up to the first NUL.

@@ -6,12 +6,14 @@ import logging
 import time
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urljoin
 
 import httpx
 import tftpy  # type: ignore[import-untyped]
 
 LARGEST: Final = 64 * 1024 * 1024  # a boot program is never so large
 _RETRIES: Final = 2
+_MOST_REDIRECTS: Final = 10
 
 logging.getLogger("tftpy").setLevel(logging.CRITICAL)
 
@@ -20,9 +22,9 @@ logging.getLogger("tftpy").setLevel(logging.CRITICAL)
 class Fetched:
     """A fetched file, or why it could not be fetched.
 
-    `trouble` is one of "", `missing`, `refused`, `silent`, `unreachable`, `broken`; `words` is the
-    server's or the system's message. `size` is the whole file's, as the server says. A file that
-    was read completely but not kept has `whole_digest` and `seconds`.
+    `trouble` is one of "", `missing`, `refused`, `silent`, `unreachable`, `broken`, `loops`;
+    `words` is the server's or the system's message. `size` is the whole file's, as the server
+    says. A file that was read completely but not kept has `whole_digest` and `seconds`.
     """
 
     name: str
@@ -76,22 +78,46 @@ def by_tftp(server: str, name: str, *, port: int = 69, seconds: float = 3.0) -> 
     return Fetched(name, data, size=len(data))
 
 
-def by_http(url: str, *, head: int = 0, whole: bool = False, seconds: float = 5.0) -> Fetched:
-    """A file by HTTP: the file, its first `head` bytes, or (`whole`) only its digest and size."""
+def by_http(
+    url: str,
+    *,
+    head: int = 0,
+    whole: bool = False,
+    seconds: float = 5.0,
+    redirects: bool = False,
+) -> Fetched:
+    """A file by HTTP: the file, its first `head` bytes, or (`whole`) only its digest and size.
+
+    `redirects`: follow them, as iPXE does (its http_redirect) and firmware does not.
+    """
+    passed = [url]
+    while True:
+        fetched, onward = _by_http(passed[-1], head, whole=whole, seconds=seconds)
+        if not redirects or not onward:
+            return fetched
+        again = onward in passed
+        passed.append(onward)
+        if again or len(passed) > _MOST_REDIRECTS:
+            return Fetched(url, trouble="loops", words=" → ".join(passed[-3:]))
+
+
+def _by_http(url: str, head: int, *, whole: bool, seconds: float) -> tuple[Fetched, str]:
+    """What one address answers, and where it redirects to, or ""."""
     headers = {"User-Agent": "UefiHttpBoot/1.0"}
     if head and not whole:
         headers["Range"] = f"bytes=0-{head - 1}"
     try:
         with httpx.stream("GET", url, headers=headers, timeout=seconds, trust_env=False) as answer:
             if answer.status_code >= 300:
-                return _http_refusal(url, answer)
+                onward = answer.headers.get("location", "") if answer.has_redirect_location else ""
+                return _http_refusal(url, answer), urljoin(url, onward) if onward else ""
             if whole:
-                return _read_whole(url, answer)
-            return _read_head(url, answer, head or LARGEST)
+                return _read_whole(url, answer), ""
+            return _read_head(url, answer, head or LARGEST), ""
     except httpx.TimeoutException as error:
-        return Fetched(url, trouble="silent", words=str(error))
+        return Fetched(url, trouble="silent", words=str(error)), ""
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return Fetched(url, trouble="unreachable", words=str(error))
+        return Fetched(url, trouble="unreachable", words=str(error)), ""
 
 
 def _read_head(url: str, answer: httpx.Response, limit: int) -> Fetched:

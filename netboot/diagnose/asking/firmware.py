@@ -37,12 +37,29 @@ class Kind:
         return f"{word}:Arch:{self.architecture:05}:UNDI:{major:03}{minor:03}".encode("ascii")
 
     @property
+    def gives_up_after(self) -> int:
+        """Seconds without an offer of an address: 4 + 8 + 16 + 32, with iPXE 1 + 2 + 4 + 8.
+
+        PXE 2.1 §2.2.1 and edk2 (PxeBcDhcp4.c); iPXE: src/config/dhcp.h with src/core/retry.c.
+        """
+        return 15 if self.ipxe else 60
+
+    @property
+    def starts(self) -> tuple[str, ...]:
+        """All that it can start: iPXE also starts programs of its own platform."""
+        if not self.ipxe:
+            return (self.runs,)
+        return ("script", _PLATFORMS.get(self.architecture, ""))
+
+    @property
     def undi(self) -> tuple[int, int]:
         """Version of the firmware's network interface, for options 60 and 94."""
         if self.architecture == 0:
             return 2, 1
         return 3, 10 if self.ipxe else 0
 
+
+_PLATFORMS: Final = {0: "bios", 6: "x86", 7: "x64", 9: "x64", 11: "arm64"}
 
 _PXE_TWIN: Final = {15: 6, 16: 7, 19: 11}
 """HTTP boot's architecture codes, and the same machine's code for PXE."""
@@ -79,7 +96,7 @@ class Machine:
         kind = replace(
             self.kind,
             key=f"chained-{self.kind.key}",
-            title=f"iPXE on a {self.kind.title}",
+            title=self.kind.title if self.kind.ipxe else f"iPXE on a {self.kind.title}",
             architecture=_PXE_TWIN.get(self.kind.architecture, self.kind.architecture),
             runs="script",
             http=False,
@@ -97,16 +114,20 @@ class Machine:
     def written_mac(self) -> str:
         return self.mac.hex(":")
 
-    def discover(self) -> bytes:
-        return self._request(1, "0.0.0.0")  # noqa: S104 - it has no address yet
+    def discover(self, seconds: int = 0) -> bytes:
+        """Its DHCPDISCOVER, `seconds` after its first: some servers answer only later ones."""
+        return self._request(1, "0.0.0.0", seconds=seconds)  # noqa: S104 - it has no address yet
 
     def relayed_discover(self, relay: str) -> bytes:
         """Its DHCPDISCOVER as a relay agent at `relay` forwards it."""
         return self._request(1, "0.0.0.0", relay=relay)  # noqa: S104 - as above
 
-    def boot_request(self, address: str) -> bytes:
-        """Its DHCPREQUEST to port 4011 of a boot server, from its new address."""
-        return self._request(3, address, broadcast=False)
+    def boot_request(self, address: str, item: bytes = b"") -> bytes:
+        """Its DHCPREQUEST to port 4011 of a boot server, from its new address.
+
+        `item` is the option 43 that requests an item of a boot menu.
+        """
+        return self._request(3, address, broadcast=False, item=item)
 
     def _request(
         self,
@@ -115,6 +136,8 @@ class Machine:
         *,
         relay: str = "0.0.0.0",  # noqa: S104 - no relay
         broadcast: bool = True,
+        seconds: int = 0,
+        item: bytes = b"",
     ) -> bytes:
         kind = self.kind
         options: list[tuple[int, bytes] | str] = [
@@ -128,9 +151,12 @@ class Machine:
         ]
         if kind.ipxe:
             options += [(77, b"iPXE"), (175, _IPXE_FEATURES), (61, b"\x01" + self.mac)]
+        if item:
+            options.append((43, item))
         bootp = BOOTP(
             op=1,
             xid=self.xid,
+            secs=seconds,
             flags=0x8000 if broadcast else 0,
             chaddr=self.mac + bytes(10),
             ciaddr=address,

@@ -20,8 +20,16 @@ _NAMES: Final = {
 _IPXE: Final = re.compile(r"(?:undionly|ipxe|snponly|snp)[^/]*\.(?:k*pxe|efi)$", re.IGNORECASE)
 
 
-def is_ipxe(name: str) -> bool:
-    """Whether a boot program of this name is iPXE, which sends its own DHCP requests."""
+# A stock iPXE has these words in its EFI form; the BIOS form is packed. A build with a script of
+# its own runs that, and asks for no boot file.
+_PROMPT: Final = b"for the iPXE command line"
+_OWN_SCRIPT: Final = re.compile(rb"#!ipxe\r?\n[\t\n\r -~]{8}")
+
+
+def is_ipxe(name: str, data: bytes = b"") -> bool:
+    """Whether a boot program is iPXE that sends its own DHCP requests, by its name or content."""
+    if _PROMPT in data:
+        return not _OWN_SCRIPT.search(data)
     return bool(_IPXE.search(name.partition("?")[0]))
 
 

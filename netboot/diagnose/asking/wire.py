@@ -8,11 +8,12 @@ import errno
 import select
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Final, Self
 
-from netboot.diagnose.asking.answers import Reply, read_reply
+from netboot.diagnose.asking.answers import ACK, Reply, read_reply
+from netboot.diagnose.asking.firmware import Machine
 from netboot.diagnose.asking.raw_port import RawPort
 from netboot.errors import NotPermitted, PortTaken
 
@@ -56,24 +57,55 @@ class Wire:
         """Whether we can simulate a relay: port 67 is ours."""
         return self._relay is not None
 
-    def broadcast(
+    def ask_as_firmware(
         self,
-        requests: Iterable[bytes],
-        seconds: float,
-        enough: Callable[[Reply], bool] = lambda _: False,
+        machines: Sequence[Machine],
+        waits: Sequence[float],
+        unanswered: Callable[[Sequence[Reply]], Collection[Machine]],
+        *,
+        hopeless: Callable[[Machine], bool] = lambda _: False,
+        at_once: bool = False,
     ) -> list[Reply]:
-        """All replies to these requests within `seconds`, or up to the one that is `enough`.
+        """All offers to `machines`; those `unanswered` after one of the `waits` ask again.
 
-        A reply that comes later is too late for firmware too.
+        The first wait is waited out, because several servers may answer; with `at_once` it ends
+        with the answer that leaves nobody unanswered, as later ones do. A machine that is
+        `hopeless` by then does not ask again. The `after` of a reply is counted from the first
+        request.
         """
-        for request in requests:
-            self._client.sendto(request, (_BROADCAST, SERVER_PORT))
-        return self._hear(self._client, seconds, enough)
+        heard: list[Reply] = []
+        began, asking, first = time.monotonic(), list(machines), True
+
+        def enough(reply: Reply) -> bool:
+            heard.append(reply)
+            waiting = set(unanswered(heard))
+            return (at_once or not first) and waiting.isdisjoint(asking)
+
+        for wait in waits:
+            since = time.monotonic() - began
+            for machine in asking:
+                request = machine.discover(int(since))
+                self._client.sendto(request, (_BROADCAST, SERVER_PORT))
+            self._hear(self._client, wait, enough, since=since)
+            asking = [machine for machine in unanswered(heard) if not hopeless(machine)]
+            first = False
+            if not asking:
+                break
+        return heard
 
     def ask_boot_server(self, request: bytes, server: str, xid: int, seconds: float) -> list[Reply]:
-        """The replies of `server` on port 4011, up to its first answer to `xid`."""
-        self._client.sendto(request, (server, BOOT_SERVER_PORT))
-        return self._hear(self._client, seconds, lambda reply: reply.xid == xid)
+        """The replies of `server` on port 4011, up to its first answer to `xid`.
+
+        Broadcast to port 67 if `server` is the broadcast address (PXE 2.1 §2.2.3).
+        """
+        port = SERVER_PORT if server == _BROADCAST else BOOT_SERVER_PORT
+        try:
+            self._client.sendto(request, (server, port))
+        except OSError:  # no way to that address from here: as silent as a server that is off
+            return []
+        return self._hear(
+            self._client, seconds, lambda reply: reply.xid == xid and reply.message == ACK
+        )
 
     def ask_as_relay(self, request: bytes, server: str, xid: int, seconds: float) -> bool:
         """Whether `server` itself answers a relay's request.
@@ -90,7 +122,12 @@ class Wire:
         return any(map(is_its, self._hear(self._relay, seconds, is_its)))
 
     def _hear(
-        self, udp: socket.socket | RawPort, seconds: float, enough: Callable[[Reply], bool]
+        self,
+        udp: socket.socket | RawPort,
+        seconds: float,
+        enough: Callable[[Reply], bool],
+        *,
+        since: float = 0.0,
     ) -> list[Reply]:
         heard = []
         began = time.monotonic()
@@ -102,7 +139,7 @@ class Wire:
                 data, (source, port) = udp.recvfrom(_LARGEST)
             except OSError:  # an ICMP error: the port is closed there
                 continue
-            reply = read_reply(data, source, port, after=time.monotonic() - began)
+            reply = read_reply(data, source, port, after=since + time.monotonic() - began)
             if reply is not None:
                 heard.append(reply)
                 if enough(reply):

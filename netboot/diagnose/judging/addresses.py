@@ -8,7 +8,12 @@ from netboot.diagnose.evidence import Evidence, boot_offers
 from netboot.diagnose.judging.findings import Finding, fault, info, ok, warning
 
 SLOW: Final = 1.0
-"""Seconds: iPXE repeats its DISCOVER after one, UEFI waits about four."""
+"""Seconds: iPXE repeats its DISCOVER after one, firmware after four."""
+
+_FASTER: Final = (
+    "Turn off the DHCP server's ping before an offer (dnsmasq: no-ping; ISC dhcpd: ping-check"
+    " false), and set the switch ports to PortFast."
+)
 
 
 def addresses(evidence: Evidence, server: str) -> list[Finding]:
@@ -27,18 +32,31 @@ def addresses(evidence: Evidence, server: str) -> list[Finding]:
     for reply in offers:
         time = f"{reply.after:.1f} s" if reply.after >= SLOW else f"{reply.after * 1000:.0f} ms"
         found.append(ok(f"{reply.server} offers the address {reply.offered} after {time}"))
-    slow = max(reply.after for reply in offers)
-    if slow > SLOW:
-        found.append(
-            warning(
-                f"the offer took {slow:.1f} s: some firmware gives up earlier",
-                "Turn off the DHCP server's ping before an offer (dnsmasq: no-ping; ISC dhcpd:"
-                " ping-check false), and set the switch ports to PortFast.",
-            )
-        )
+    first = min(reply.after for reply in offers)
+    if first > SLOW:
+        found.append(_slow(evidence, first))
     found += _several(offers)
     found += [_no_way(reply, server) for reply in offers if server and not reaches(reply, server)]
     return found
+
+
+def _slow(evidence: Evidence, first: float) -> Finding:
+    """An offer that came late: whether firmware still takes it.
+
+    A server that pings before each offer answers one machine after the other: what the check's
+    other machines made this one wait is not its own fault.
+    """
+    kind, alone = evidence.kind, evidence.first_offer
+    if not SLOW < alone < first:
+        alone = first
+    words = f"slow: first offer after {alone:.1f} s"
+    if first - alone > SLOW:
+        words += f", and {first:.1f} s to this machine because several ask at once"
+    who = "iPXE" if kind.ipxe else "such firmware"
+    if alone > kind.gives_up_after:
+        return fault(f"{words}; {who} gives up after {kind.gives_up_after} s", _FASTER)
+    words += f"; {who} keeps asking for {kind.gives_up_after} s, and takes it"
+    return warning(words, _FASTER)
 
 
 def reaches(reply: Reply, server: str) -> bool:

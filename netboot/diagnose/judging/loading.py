@@ -75,7 +75,12 @@ def human(size: int) -> str:
 
 def _transfer_trouble(fetched: Fetched) -> Finding:
     name, words = shown(fetched.name), fetched.words
-    match fetched.trouble, "://" in name:
+    match fetched.trouble, "://" in name and not name.startswith("tftp://"):
+        case "loops", _:
+            return fault(
+                f"{name} loops: it redirects to itself ({words})",
+                "Let the web server answer this address with the file, without a redirect.",
+            )
         case "missing", _:
             return fault(
                 f"the server does not have {name}: {words} [PXE-E3B]",
@@ -104,9 +109,11 @@ def _transfer_trouble(fetched: Fetched) -> Finding:
 
 
 def _promised(name: str, expected: Expectation) -> Promised | None:
-    _, scheme, rest = name.partition("://")
-    if scheme:
-        return expected.promised_at("/" + shown(rest.partition("/")[2]))
+    scheme, is_url, rest = name.partition("://")
+    path = shown(rest.partition("/")[2])
+    if is_url:
+        found = expected.promised_at("/" + path)
+        return expected.promised(path) if scheme == "tftp" and found is None else found
     return expected.promised(name)
 
 
@@ -135,7 +142,7 @@ def _altered(fetched: Fetched, digest: str, promised: Promised) -> Finding:
 
 def _fitness(kind: Kind, fetched: Fetched) -> list[Finding]:
     name, actual = shown(fetched.name), made_for(fetched.data)
-    if actual == kind.runs:
+    if actual in kind.starts:
         return [ok(f"{name} is {name_of(actual)}")] if actual != "script" else []
     return [
         fault(

@@ -1,10 +1,11 @@
 """Prints verdicts as text, and as data for JSON."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from netboot.diagnose.judging.findings import Level
+from netboot.diagnose.asking.firmware import KINDS
+from netboot.diagnose.judging.findings import Finding, Level
 from netboot.diagnose.judging.verdict import Verdict
 
 _MARKS = {
@@ -25,7 +26,7 @@ def text(verdict: Verdict) -> Iterator[str]:
 
 
 def summary(verdicts: Iterable[Verdict]) -> Iterator[str]:
-    """One line for each kind, then what to do first for those that fail."""
+    """One line for each kind, then every remedy, those of faults first."""
     verdicts = tuple(verdicts)
     for verdict in verdicts:
         yield f"{verdict.outcome:<11} {verdict.kind.title}"
@@ -41,13 +42,15 @@ def summary(verdicts: Iterable[Verdict]) -> Iterator[str]:
 
 
 def to_do(verdicts: Iterable[Verdict]) -> list[tuple[str, list[str]]]:
-    """The first remedies of the kinds that fail, each with the kinds that need it."""
+    """Every remedy with the kinds that need it: first what makes a kind fail, then warnings."""
+    verdicts = tuple(verdicts)
     steps: dict[str, list[str]] = {}
-    for verdict in verdicts:
-        cures = (one.cure for one in verdict.findings if one.level is Level.FAULT)
-        cure = next(cures, "")
-        if cure:
-            steps.setdefault(cure, []).append(verdict.kind.title)
+    for level in (Level.FAULT, Level.WARNING):
+        for verdict in verdicts:
+            for cure in (one.cure for one in verdict.findings if one.level is level):
+                titles = steps.setdefault(cure, [])
+                if verdict.kind.title not in titles:
+                    titles.append(verdict.kind.title)
     return list(steps.items())
 
 
@@ -58,6 +61,13 @@ def verdict_as_data(verdict: Verdict) -> dict[str, Any]:
         "outcome": verdict.outcome,
         "findings": [asdict(finding) for finding in verdict.findings],
     }
+
+
+def verdict_from_data(data: Mapping[str, Any]) -> Verdict:
+    """The inverse of `verdict_as_data`, for a check that ran elsewhere."""
+    kind = next(one for one in KINDS if one.key == data["kind"])
+    found = (Finding(Level(one["level"]), one["words"], one["cure"]) for one in data["findings"])
+    return Verdict(kind, data["outcome"], tuple(found))
 
 
 def as_data(verdicts: Iterable[Verdict], **about: str) -> dict[str, Any]:

@@ -13,6 +13,8 @@ def silence(evidence: Evidence, expected: Expectation) -> list[Finding]:
         return [not_served(kind)]
     if evidence.said:
         return [fault(f"{server} does not answer: {evidence.said}", cure_for(evidence.said))]
+    if evidence.is_left_out:
+        return [left_out(kind)]
     if not server:
         return [
             fault(
@@ -27,6 +29,13 @@ def not_served(kind: Kind) -> Finding:
     return info(
         f"no image for a {kind.title} is published: it gets no answer",
         "To boot such machines, publish an image and make it the default image.",
+    )
+
+
+def left_out(kind: Kind) -> Finding:
+    return info(
+        f"no boot server has a program for a {kind.title}, only for others",
+        "To boot such machines, publish an image and a boot program for them.",
     )
 
 

@@ -10,10 +10,10 @@ from netboot.diagnose.asking.answers import Reply
 from netboot.diagnose.asking.firmware import Kind
 from netboot.diagnose.evidence import Evidence, boot_offers, is_from, not_meant_to_boot
 from netboot.diagnose.expectation import Expectation
-from netboot.diagnose.judging import loading
+from netboot.diagnose.judging import loading, loops, menus
 from netboot.diagnose.judging.addresses import addresses
 from netboot.diagnose.judging.findings import Finding, Level, fault, ok, warning
-from netboot.diagnose.judging.silence import cure_for, not_served, silence
+from netboot.diagnose.judging.silence import cure_for, left_out, not_served, silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,29 +28,33 @@ class Verdict:
 def judge(evidence: Evidence, expected: Expectation) -> Verdict:
     """The verdict on one kind of machine, and on the iPXE that it loads."""
     found = [*addresses(evidence, expected.server), *_from_offer_on(evidence, expected)]
-    if evidence.chained is not None:
+    chained = evidence.chained
+    while chained is not None:
         found += [
             replace(one, words=f"its iPXE: {one.words}")
-            for one in _from_offer_on(evidence.chained, expected)
+            for one in _from_offer_on(chained, expected)
         ]
+        chained = chained.chained
+    found = list(dict.fromkeys(found))  # an iPXE after an iPXE mostly gets the same
     return Verdict(evidence.kind, _outcome(evidence, expected, found), tuple(found))
 
 
 def _from_offer_on(evidence: Evidence, expected: Expectation) -> list[Finding]:
     return [
         *_boot_servers(evidence, expected),
+        *menus.menu(evidence),
         *_port_4011(evidence, expected),
         *loading.program(evidence, expected),
         *loading.parts(evidence, expected),
+        *loops.loop(evidence, expected),
     ]
 
 
 def _outcome(evidence: Evidence, expected: Expectation, found: list[Finding]) -> str:
     if any(one.level is Level.FAULT for one in found):
         return "fails"
-    if evidence.program is None and not_meant_to_boot(evidence.kind, expected):
-        return "not served"
-    return "boots"
+    unserved = not_meant_to_boot(evidence.kind, expected) or evidence.is_left_out
+    return "not served" if evidence.program is None and unserved else "boots"
 
 
 def _boot_servers(evidence: Evidence, expected: Expectation) -> list[Finding]:
@@ -58,7 +62,7 @@ def _boot_servers(evidence: Evidence, expected: Expectation) -> list[Finding]:
     server = expected.server
     ours = [reply for reply in offers if not server or is_from(reply, server)]
     others = [reply for reply in offers if server and not is_from(reply, server)]
-    found = [ok(_offer_in_words(reply)) for reply in ours]
+    found = [_our_offer(reply, evidence) for reply in ours]
     found += [_other_server(reply, bool(ours), server) for reply in others]
     names = sorted({reply.server for reply in offers})
     if not server and len(names) > 1:
@@ -73,7 +77,23 @@ def _boot_servers(evidence: Evidence, expected: Expectation) -> list[Finding]:
     return found
 
 
+def _our_offer(reply: Reply, evidence: Evidence) -> Finding:
+    """Firmware that has an address does not wait long for a boot server."""
+    addressed = [one.after for one in evidence.offers if one.gives_address]
+    waits = 2.0 if evidence.kind.ipxe else 4.0
+    words = _offer_in_words(reply)
+    if not addressed or reply.after - min(addressed) < waits:
+        return ok(words)
+    return warning(
+        f"slow: {words}, but only after {reply.after:.1f} s: a machine that has its address waits"
+        f" {waits:.0f} s",
+        f"Find out what keeps {reply.server} or the relay on the way to it.",
+    )
+
+
 def _offer_in_words(reply: Reply) -> str:
+    if reply.menu is not None and not reply.file:
+        return f"{reply.server} offers a boot menu"
     if not reply.file:
         return f"{reply.server} offers to be the boot server, on port 4011"
     how = " and tells the machine to load it" if reply.skips_discovery else ""
@@ -95,11 +115,13 @@ def _other_server(reply: Reply, ours_too: bool, server: str) -> Finding:  # noqa
 
 
 def _port_4011(evidence: Evidence, expected: Expectation) -> list[Finding]:
-    if not evidence.asked:
+    if not evidence.asked or evidence.choices:
         return []
     reply = evidence.acknowledged
     if reply is not None and reply.file:
         return [ok(f"{evidence.asked} names {loading.shown(reply.file)} on port 4011")]
+    if evidence.is_left_out:
+        return [left_out(evidence.kind)] if boot_offers(evidence.offers) else []
     if reply is not None:
         return [
             fault(

@@ -39,8 +39,8 @@ KINDS = (
 )
 """The machines that a check can pretend to be; netboot.diagnose.asking.firmware loads scapy."""
 
-PATIENCE = (3, 10)
-"""Seconds to wait for offers that may be chosen."""
+PATIENCE = (4, 10)
+"""Seconds to wait for offers that may be chosen; firmware waits 4 s and asks again."""
 
 DECISIONS_SHOWN = 100
 LARGEST_CAPTURE = 256 << 20

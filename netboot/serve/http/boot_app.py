@@ -65,7 +65,7 @@ def boot_app(site: BootSite, *, mounts: Mapping[str, Answer] | None = None) -> A
         path = request.path
         if path.startswith(("/v/", "/p/")):
             return _allow(request, "GET", "HEAD") or _file(site, request)
-        if path == "/boot.ipxe":
+        if path.rstrip(" ") == "/boot.ipxe":  # blanks after a name: see files.names.normalise
             return _allow(request, "GET", "HEAD") or _script(site, request)
         if path.startswith(_REPORT):
             return _allow(request, "POST") or _report(site, request)

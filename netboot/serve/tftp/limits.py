@@ -36,9 +36,12 @@ class TftpLimits:
     answer would delay it by seconds. An error has about 40 bytes."""
     reports: int = 20
     """Refusals and unanswered requests that go into the journal, per second."""
-    low_source_ports: bool = False
-    """Whether to serve source ports below 1024. Clients use higher ones; servers that an attacker
-    wants us to reflect to use these."""
+    ports_refused: frozenset[int] = frozenset(
+        {7, 11, 13, 17, 19, 37, 53, 111, 123, 137, 161, 389, 1900}
+    )
+    """Source ports that get no answer: services that answer anything (echo, chargen, DNS, NTP, …),
+    and that an attacker may want us to talk to (CVE-2024-2169). Other low ports are clients:
+    U-Boot asks from port 69. An address that never answers gets little in any case."""
     fragments: bool = False
     """Whether blocks may be larger than the path's MTU, and travel as IP fragments."""
     tid_ports: int = 256

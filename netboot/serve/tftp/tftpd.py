@@ -141,7 +141,7 @@ class TftpServer:
     def _arrived(self, arrival: Arrival, now: float) -> None:
         """A packet on the server's port: anything but a request is dropped."""
         ip, port = arrival.peer
-        if arrival.broadcast or port == 0 or (port < 1024 and not self._limits.low_source_ports):
+        if arrival.broadcast or port == 0:
             self.counters.dropped += 1
             return
         try:
@@ -150,6 +150,9 @@ class TftpServer:
             self.counters.malformed += 1
             return
         source = self._sources.get(ip, now)
+        if port in self._limits.ports_refused:
+            self._drop(request, ip, port, now)
+            return
         match request:
             case ReadRequest():
                 self.counters.requests += 1
@@ -159,6 +162,14 @@ class TftpServer:
                 self._refuse(request.name, refusal, arrival, source, now)
             case _:
                 self.counters.malformed += 1
+
+    def _drop(self, request: tftp.Packet, ip: str, port: int, now: float) -> None:
+        """No answer to the port of another service; the event names the port."""
+        self.counters.dropped += 1
+        if isinstance(request, ReadRequest) and self._reports.take(1, now):
+            shown = printable(request.name[:255])
+            reason = f"asked from port {port}, which belongs to another service: use another one"
+            self._shared.emit(TransferRefused(at=time.time(), ip=ip, name=shown, reason=reason))
 
     def _asked_to_read(
         self, request: ReadRequest, arrival: Arrival, source: Source, now: float

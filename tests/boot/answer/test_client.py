@@ -140,6 +140,41 @@ def test_what_is_no_boot_request_says_why(packet: Packet, reason: str) -> None:
     assert reason_of(packet) == reason
 
 
+PI_4 = bytes.fromhex("dca632000001")
+SERIAL = b"\0RPi4" + bytes(12)
+
+
+@pytest.mark.parametrize(
+    ("mac", "own_id"),
+    [
+        (PI_4, SERIAL),
+        (PI_4, None),
+        (PI_4, b"\0" + b"D" * 16),
+        (MAC, SERIAL),
+        (MAC, b"\0RPi5" + bytes(12)),
+        (bytes.fromhex("b827eb000001"), bytes(17)),
+    ],
+)
+def test_a_raspberry_pi_is_no_bios_pc_whatever_it_says(mac: bytes, own_id: bytes | None) -> None:
+    """Its ROM sends architecture 0."""
+    packet = request(architecture=0, mac=mac, options={97: own_id} if own_id else None)
+    client = client_of(packet)
+
+    assert machine_name(client.architecture_code) == "Raspberry Pi"
+    assert (client.architecture, client.architecture_code) == (None, 41)
+    assert client.firmware is Firmware.RASPBERRY_PI
+
+
+def test_uefi_on_a_raspberry_pi_is_an_arm64_machine() -> None:
+    client = client_of(request(architecture=11, mac=PI_4, options={97: SERIAL}))
+
+    assert client.architecture is Architecture.ARM64
+
+
+def test_a_bios_pc_stays_one() -> None:
+    assert machine_name(client_of(request(architecture=0)).architecture_code) == "BIOS PC"
+
+
 def test_addresses_are_dotted_or_empty() -> None:
     """Zeros are no address."""
     here = client_of(request(relay=b"\x0a\x4e\0\1", address=b"\x0a\x4e\0\5"))

@@ -6,6 +6,7 @@ import pytest
 
 from netboot.boot.told.events import (
     KINDS,
+    Discovered,
     Event,
     OfferSent,
     PeOffline,
@@ -13,6 +14,14 @@ from netboot.boot.told.events import (
     TransferFinished,
 )
 from netboot.boot.told.ladder import PATIENCE, Rung, rung_of_file, sentence, stalled_where
+
+
+def test_a_discover_is_told_with_the_kind_of_machine() -> None:
+    pc = Discovered(at=1.0, mac="a", architecture="x64", firmware="uefi", stage="firmware")
+    pi = Discovered(at=1.0, mac="a", architecture="", firmware="raspberry pi", stage="firmware")
+
+    assert sentence(pc) == "asked for a boot server: x64 UEFI, by firmware"
+    assert sentence(pi) == "asked for a boot server: a Raspberry Pi, by firmware"
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(206, DATA[:100], {"Content-Range": f"bytes 0-99/{len(DATA)}"})
             case "/moved":
                 self._send(301, b"", {"Location": "/whole"})
+            case "/round" | "/about":
+                onward = {"/round": "/about", "/about": "/round"}[self.path]
+                self._send(302, b"", {"Location": onward})
+            case path if path.startswith("/deeper"):
+                self._send(302, b"", {"Location": path + "r"})
             case "/denied":
                 self._send(403, b"no")
             case _:
@@ -98,6 +103,20 @@ def test_refusals_are_told_in_the_servers_words(
     fetched = by_http(url + path)
 
     assert (fetched.trouble, fetched.words) == (trouble, words)
+
+
+def test_ipxe_follows_a_redirect_to_the_file(url: str) -> None:
+    fetched = by_http(f"{url}/moved", redirects=True)
+
+    assert (fetched.data, fetched.name) == (DATA, f"{url}/whole")
+
+
+@pytest.mark.parametrize("path", ["/round", "/deeper"])
+def test_redirects_that_never_end_are_a_loop(url: str, path: str) -> None:
+    fetched = by_http(url + path, redirects=True)
+
+    assert (fetched.name, fetched.trouble) == (url + path, "loops")
+    assert fetched.words.count("→") == 2
 
 
 def test_nobody_there_is_unreachable() -> None:

@@ -63,3 +63,24 @@ def test_debians_programs_are_told_apart(name: str, kind: str) -> None:
 def test_ipxe_is_known_by_its_name(name: str, *, ipxe: bool) -> None:
     """It will ask the network once more; its script does not."""
     assert is_ipxe(name) is ipxe
+
+
+STOCK = efi(0x8664) + b"#!ipxe\0Press Ctrl-B for the iPXE command line...\0"
+
+
+def test_ipxe_under_another_name_is_known_by_its_words() -> None:
+    assert is_ipxe("bootx64.efi", STOCK)
+    assert not is_ipxe("bootx64.efi", efi(0x8664) + b"grub")
+
+
+def test_an_ipxe_with_a_script_of_its_own_asks_for_no_boot_file() -> None:
+    """Such as netboot.xyz's: the script decides, whatever DHCP names."""
+    assert not is_ipxe("ipxe.efi", STOCK + b"#!ipxe\ndhcp\nchain http://10.0.0.2/x\n")
+
+
+def test_debians_ipxe_is_known_by_its_words() -> None:
+    path = Path("/usr/lib/ipxe/snponly.efi")
+    if not path.exists():
+        pytest.skip("the package ipxe is not installed")
+
+    assert is_ipxe("anything.efi", path.read_bytes())

@@ -30,13 +30,36 @@ def test_an_address_is_told_with_the_time_that_it_took() -> None:
     ]
 
 
-def test_a_slow_server_is_a_warning() -> None:
-    """Some firmware has given up by then."""
-    (_, (level, words)) = told(replace(ADDRESS, after=2.5))
+QUEUED = (
+    "slow: first offer after 3.1 s, and 9.2 s to this machine because several ask at once;"
+    " such firmware keeps asking for 60 s, and takes it"
+)
 
-    assert (level, words) == (
-        Level.WARNING, "the offer took 2.5 s: some firmware gives up earlier"
-    )  # fmt: skip
+
+@pytest.mark.parametrize(
+    ("key", "after", "first", "level", "words"),
+    [
+        ("uefi-x64", 3.1, 3.1, Level.WARNING,
+         "slow: first offer after 3.1 s; such firmware keeps asking for 60 s, and takes it"),
+        ("ipxe-x64", 3.1, 3.1, Level.WARNING,
+         "slow: first offer after 3.1 s; iPXE keeps asking for 15 s, and takes it"),
+        ("ipxe-x64", 20.0, 20.0, Level.FAULT,
+         "slow: first offer after 20.0 s; iPXE gives up after 15 s"),
+        ("bios", 9.2, 3.1, Level.WARNING,
+         QUEUED),
+        ("bios", 9.2, 0.1, Level.WARNING,
+         "slow: first offer after 9.2 s; such firmware keeps asking for 60 s, and takes it"),
+    ],
+)  # fmt: skip
+def test_a_slow_server_is_told_with_what_firmware_makes_of_it(
+    key: str, after: float, first: float, level: Level, words: str
+) -> None:
+    kind = next(one for one in KINDS if one.key == key)
+    evidence = Evidence(kind=kind, offers=(replace(ADDRESS, after=after),), first_offer=first)
+    (_, finding) = addresses(evidence, SERVER)
+
+    assert (level, words) == (finding.level, finding.words)
+    assert "no-ping" in finding.cure
 
 
 def test_no_address_names_the_code_on_the_screen() -> None:

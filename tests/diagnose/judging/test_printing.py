@@ -1,8 +1,14 @@
 """Verdicts for people and for programs."""
 
 from netboot.diagnose.asking.firmware import KINDS
-from netboot.diagnose.judging.findings import fault, ok
-from netboot.diagnose.judging.printing import as_data, summary, text
+from netboot.diagnose.judging.findings import fault, ok, warning
+from netboot.diagnose.judging.printing import (
+    as_data,
+    summary,
+    text,
+    verdict_as_data,
+    verdict_from_data,
+)
 from netboot.diagnose.judging.verdict import Verdict
 
 VERDICT = Verdict(KINDS[1], "fails", (ok("an address"), fault("no file", "put it there\nor not")))
@@ -24,9 +30,9 @@ def test_the_summary_has_a_line_for_each_kind() -> None:
 
 
 def test_the_summary_ends_with_each_cure_once() -> None:
-    """The first of each kind that fails: the rest may follow from it."""
+    """Those of faults first, then those of warnings."""
     other = Verdict(KINDS[0], "fails", (fault("no file", "put it there\nor not"), fault("x", "y")))
-    well = Verdict(KINDS[2], "boots", (ok("an address"),))
+    well = Verdict(KINDS[2], "boots", (warning("slow", "hurry"), ok("an address")))
 
     assert list(summary([VERDICT, other, well]))[3:] == [
         "",
@@ -34,6 +40,10 @@ def test_the_summary_ends_with_each_cure_once() -> None:
         "  1. put it there",
         "       or not",
         "     (for: 64-bit UEFI PC, BIOS PC)",
+        "  2. y",
+        "     (for: BIOS PC)",
+        "  3. hurry",
+        "     (for: 32-bit UEFI PC)",
     ]
 
 
@@ -53,3 +63,7 @@ def test_programs_get_plain_values() -> None:
         ],
         "to_do": [{"cure": "put it there\nor not", "titles": ["64-bit UEFI PC"]}],
     }
+
+
+def test_a_verdict_from_elsewhere_is_read_back() -> None:
+    assert verdict_from_data(verdict_as_data(VERDICT)) == VERDICT

@@ -270,19 +270,37 @@ def test_what_is_no_request_is_not_answered(packet: bytes) -> None:
         assert tftpd.server.counters.malformed == 1
 
 
-@pytest.mark.skipif(Path("/proc/self/loginuid").stat().st_uid != 0, reason="needs root")
-def test_low_ports_are_not_answered() -> None:
-    """A request from port 53 may be another server's answer, turned on us."""
-    with running_tftpd(Files({"f": b"good"}), limits=TftpLimits()) as tftpd:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            try:
-                udp.bind(("127.0.0.1", 1023))
-            except OSError:
-                pytest.skip("may not use port 1023 here")
-            udp.sendto(bytes(ReadRequest(b"f")), tftpd.address)
+def asking_from(port: int) -> socket.socket:
+    """A client with this source port."""
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.settimeout(5)
+    try:
+        udp.bind(("127.0.0.1", port))
+    except OSError:
+        udp.close()
+        pytest.skip(f"may not use port {port} here")
+    return udp
 
-            assert silent(udp)
+
+@pytest.mark.parametrize("port", [69, 1023])
+def test_a_client_with_a_low_port_is_served(port: int) -> None:
+    """U-Boot asks from port 69."""
+    with running_tftpd(Files({"f": b"good"})) as tftpd, asking_from(port) as udp:
+        udp.sendto(bytes(ReadRequest(b"f")), tftpd.address)
+
+        assert udp.recv(1000) == bytes(Data(1, b"good"))
+
+
+@pytest.mark.parametrize("port", [7, 53, 123])
+def test_the_port_of_another_service_gets_no_answer_and_an_entry(port: int) -> None:
+    """A request from port 53 may be another server's answer, turned on us."""
+    with running_tftpd(Files({"f": b"good"})) as tftpd, asking_from(port) as udp:
+        udp.sendto(bytes(ReadRequest(b"f")), tftpd.address)
+
+        assert silent(udp)
         assert tftpd.server.counters.dropped == 1
+        event = tftpd.told.next(TransferRefused)
+    assert f"asked from port {port}" in event.reason
 
 
 # --- strangers -------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 import json
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -58,3 +60,27 @@ def test_the_lab_checks_its_own_network(network, tmp_path):
     words = [finding["words"] for finding in told[1]["findings"]]
     assert words[0].startswith(f"{DHCP_ADDRESS} offers the address 10.77.0.2")
     assert told[1]["outcome"] == "fails"
+
+
+@pytest.mark.netns
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_check_on_the_labs_host_asks_the_lab(network, tmp_path, form):
+    with LabServer(
+        network, tmp_path / "lab.sock", reports=Nothing, accelerator=lambda _kind: "tcg"
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "netboot", "--data", str(tmp_path), "check",
+             "--kind", "uefi-x64", "--patience", "0.5", *form],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )  # fmt: skip
+
+    assert done.returncode == 1, done.stderr
+    assert f"{DHCP_ADDRESS} offers the address 10.77.0.2" in done.stdout
+    if form:
+        assert json.loads(done.stdout)["verdicts"][0]["outcome"] == "fails"
+    else:
+        assert "Checking eth0 from 10.77.0.2" in done.stdout
+        assert "What to do:" in done.stdout

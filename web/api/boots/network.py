@@ -77,7 +77,9 @@ class Check(Order):
     """What to check. No kinds means all kinds."""
 
     kinds: list[str] = Field(default_factory=list, max_length=20)
-    patience: Literal[3, 10] = Field(3, description="Seconds to wait for offers.")
+    patience: Literal[4, 10] = Field(
+        4, description="Seconds to wait for offers before asking again, as firmware does."
+    )
     whole: bool = Field(default=False, description="Download complete boot images.")
 
 

@@ -44,7 +44,7 @@ def test_a_check_from_the_page_tells_the_truth_and_its_cure(served, make_client)
     site = Site.open(served.site.data)
     add_accounts(site)
     operator = make_client(site, "operator", app=create_app(site))
-    form = {"kind": "uefi-x64", "patience": "3"}
+    form = {"kind": "uefi-x64", "patience": "4"}
     with served.blocked("udp dport 69"):
         assert operator.post("/network/", data=form).status_code == 303
         failed = ended(site)

@@ -136,7 +136,7 @@ def test_a_viewer_may_not(furnished, make_client):
     assert network.list_checks(furnished) == []
 
 
-@pytest.mark.parametrize("form", [{}, {"patience": "x"}, {"patience": "3", "kind": "amiga"}])
+@pytest.mark.parametrize("form", [{}, {"patience": "x"}, {"patience": "4", "kind": "amiga"}])
 def test_what_is_not_on_offer_is_refused(furnished, make_client, form):
     """With a message, not with a page that broke."""
     answer = make_client(furnished, "operator").post("/network/", data=form, headers=htmx())
