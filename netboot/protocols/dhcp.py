@@ -85,6 +85,7 @@ class Option(IntEnum):
     ARCHITECTURE = 93
     MACHINE_ID = 97
     IPXE = 175
+    BCD_PATH = 252  # of a private use, for Microsoft's boot managers
 
 
 class Packet(NamedTuple):
