@@ -97,7 +97,7 @@ def build(
         chains = layout.chains(paths)
         if "linux" in chains:
             paths["boot.wim.cpio"] = _as_cpio(wim, workdir / "boot.wim.cpio")
-        if "native" in chains:
+        if {"native", "wimboot"} & {*chains}:
             paths |= _boot_configurations(plan.settings, facts, paths, workdir)
         files = tuple(_measured(paths, progress))
     except OSError as fault:
@@ -208,13 +208,13 @@ def _own_sdi(blob: Path, workdir: Path) -> Path:
 def _boot_configurations(
     settings: BootSettings, facts: ImageFacts, paths: dict[str, Path], workdir: Path
 ) -> dict[str, Path]:
-    """A store for each firmware whose loader exists: winload.exe for BIOS, winload.efi for UEFI."""
+    """A store for each firmware whose boot manager exists, with its winload (.exe or .efi)."""
     made = {}
-    for name, needed, extension in (
-        ("BCD-bios", layout.BIOS_FILES, ".exe"),
-        ("BCD-uefi", layout.UEFI_FILES, ".efi"),
+    for name, manager, extension in (
+        ("BCD-bios", layout.BIOS_MANAGER, ".exe"),
+        ("BCD-uefi", layout.UEFI_MANAGER, ".efi"),
     ):
-        if not all(file in paths for file in needed):
+        if manager not in paths:
             continue
         loader = facts.loader(extension) or f"\\Windows\\System32\\boot\\winload{extension}"
         configuration = BootConfiguration(
