@@ -99,7 +99,7 @@ def test_a_zero_is_a_value(netboot, imported):
     ):
         netboot("image", "set", imported, option, value)
 
-    assert {"tftp_block_size": 0, "tftp_window_size": 0} == properties_of(netboot, imported)
+    assert properties_of(netboot, imported) == {"tftp_block_size": 0, "tftp_window_size": 0}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ a dictionary, so the worst result of a hostile name is that it is not found.
 References: RFC 1350 §5 (error codes), RFC 2347 (names are netascii).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -67,6 +68,9 @@ OPTIONAL_NAMES = frozenset(
         "terminal.lst",
     }
 )
+# A locale before the name of a version's file, as the boot manager asks after iPXE.
+_BEFORE_ITS_NAME = re.compile(r"([a-z]{2,3}(?:-[a-z0-9]{2,8}){1,2})/(v/[^/]+/[0-9]+)/([^/]+\.mui)")
+
 OPTIONAL_ENDINGS = (".p7b", ".ttf", ".pol", ".mui")
 
 
@@ -96,13 +100,15 @@ class Refusal:
 def normalise(name: bytes) -> str | Refusal:
     r"""Forward slashes, lower case, no leading separator.
 
-    GRUB requests `/\Boot\BCD`, Windows' loaders `\Boot\BCD`, firmware `boot/bcd`.
+    GRUB requests `/\Boot\BCD`, Windows' loaders `\Boot\BCD`, firmware `boot/bcd`. Started by iPXE,
+    Microsoft's boot manager puts a folder before its whole name: `\en-US\/v/pe/1/bootmgfw.efi.MUI`.
     """
     if not name or len(name) > LONGEST_NAME:
         return Refusal(f"a name of {len(name)} bytes", ACCESS_VIOLATION)
     if any(byte < 0x20 or byte > 0x7E for byte in name):
         return Refusal("a name that is not printable ASCII", ACCESS_VIOLATION)
-    parts = name.decode("ascii").replace("\\", "/").lstrip("/").lower().split("/")
+    text = name.decode("ascii").replace("\\/", "/").replace("\\", "/")
+    parts = text.lstrip("/").lower().split("/")
     if len(parts) > MOST_PARTS:
         return Refusal(f"a name of {len(parts)} parts", ACCESS_VIOLATION)
     for part in parts:
@@ -157,6 +163,8 @@ def resolve(
     program = _program(key, programs, published)
     if program:
         return program
+    if moved := _BEFORE_ITS_NAME.fullmatch(key):
+        key = f"{moved[2]}/{moved[1]}/{moved[3]}"
     if published and key.startswith("v/"):
         return _by_version_path(key, published, firmware, authority, site_authority)
     if version is None:
@@ -272,6 +280,9 @@ def names_of(
         own[LOADER] = chosen
     else:
         own.pop(LOADER, None)
+    for name in [one for one in own if one.endswith(f"/{loader.lower()}.mui")]:
+        # It asks for its language under the name by which it was sent.
+        own[f"{name.rpartition('/')[0]}/{LOADER}.mui"] = own[name]
     names: dict[str, ContentRef] = {}
     for name, ref in own.items():
         for alias in _aliases(name, firmware):
@@ -292,6 +303,14 @@ def _aliases(own: str, firmware: str) -> list[str]:
         return _under((*PROGRAM_FOLDERS, *next_to_it, *EFI_FOLDERS), "bcd")
     if last.startswith("bcd-"):
         return []  # the other firmware's
+    if last.endswith(".mui"):
+        # `<folder>\<locale>\<name>`, or the locale first if the loader takes its path for a name.
+        folders = [*PROGRAM_FOLDERS, *EFI_FOLDERS]
+        locale = own.rpartition("/")[0]
+        return [
+            *_under(tuple(f"{folder}/{locale}" if folder else locale for folder in folders), last),
+            *_under(tuple(f"{locale}/{folder}" for folder in folders if folder), last),
+        ]
     if last.endswith(".ttf"):
         return _under(FONT_FOLDERS, last)
     if last.endswith((".wim", ".wim.cpio")):

@@ -91,7 +91,7 @@ def build(
         # hashes were checked at the import, and its digest while it was copied.
         if not _continues(source, wim, progress):
             work("verify", {})
-        paths = {"boot.wim": wim, **_taken_out(facts, result["extracted"], workdir / "files")}
+        paths = {"boot.wim": wim, **_taken_out(plan, result["extracted"], workdir / "files")}
         if plan.settings.boot_sdi:
             paths["boot.sdi"] = _own_sdi(driver_files(plan.settings.boot_sdi), workdir)
         chains = layout.chains(paths)
@@ -178,10 +178,10 @@ def _continues(source: Path, wim: Path, progress: ByteProgress) -> bool:
     return True
 
 
-def _taken_out(facts: ImageFacts, extracted: list[str], folder: Path) -> dict[str, Path]:
+def _taken_out(plan: Plan, extracted: list[str], folder: Path) -> dict[str, Path]:
     """Boot files that the worker extracted from the built WIM, compared with the import."""
     paths = {}
-    for file in facts.boot_files:
+    for file in plan.taken_out:
         if file.path not in extracted:
             continue
         path = folder / file.path.lstrip("/")
@@ -224,6 +224,7 @@ def _boot_configurations(
             block_size=settings.block_size,
             window_size=settings.window_size,
             menu_seconds=settings.menu_seconds,
+            locale=settings.locale,
         )
         path = workdir / name
         path.write_bytes(write_bcd(configuration))
