@@ -268,17 +268,17 @@ def _fonts(version: ContentVersion, folder: str) -> list[MediumFile]:
 
 
 def _language_files(carried: Sequence[Carried], *, is_uefi: bool) -> Iterator[MediumFile]:
-    """The language file of each boot manager, in a folder next to it (or in `boot`, of bootmgr)."""
-    for each in carried:
+    """The language files of each boot manager, in a folder next to it (bootmgr: in `boot`)."""
+    for each in carried if is_uefi else carried[:1]:  # there is one bootmgr
         version = each.version
         managers = (each.uefi_loader, LOADER) if is_uefi else ("bootmgr.exe",)
-        names = (f"{version.locale}/{manager}.mui" for manager in managers)
-        digest = next((found for name in names if (found := _digest(version, name))), "")
-        if digest and is_uefi:
-            folder, _, name = EFI_NAMES[version.architecture].rpartition("/")
-            yield MediumFile(f"{folder}/{version.locale}/{name}.mui", digest)
-        elif digest and each is carried[0]:  # there is one bootmgr
-            yield MediumFile(f"boot/{version.locale}/bootmgr.exe.mui", digest)
+        program = EFI_NAMES[version.architecture] if is_uefi else "boot/bootmgr.exe"
+        folder, _, name = program.rpartition("/")
+        held = [file.name for file in version.files if file.name.endswith(".mui")]
+        for locale in dict.fromkeys(one.rpartition("/")[0] for one in held):
+            names = (f"{locale}/{manager}.mui" for manager in managers)
+            if digest := next((found for one in names if (found := _digest(version, one))), ""):
+                yield MediumFile(f"{folder}/{locale}/{name}.mui", digest)
 
 
 def _about(order: MediaOrder, carried: Sequence[Carried], name: str) -> list[MediumFile]:
