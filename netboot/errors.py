@@ -10,7 +10,7 @@ NetbootError
 │   ├── InvalidInput       a file or value that is not valid
 │   │   └── Quarantined    a file that is dangerous to open
 │   ├── DriverNotEnabled   a driver must be enabled before it is added
-│   ├── WrongArchitecture  driver and image have different architectures
+│   ├── WrongArchitecture  image, its programs or its drivers have different architectures
 │   ├── NotBootCritical    not a network or storage driver: needs confirmation
 │   ├── SecretsFound       an image contains secrets that are not accepted
 │   ├── InUse              something else still needs it
@@ -77,7 +77,7 @@ class DriverNotEnabled(OperatorFault):
 
 
 class WrongArchitecture(OperatorFault):
-    """Driver and image do not share an architecture."""
+    """An image, its programs and its drivers do not share an architecture."""
 
 
 class NotBootCritical(OperatorFault):

@@ -45,6 +45,8 @@ TEXTS_KEPT = 256
 TFTP_PORT = 69
 MOST_WORKERS = 4
 COUNT_SECONDS = 30.0
+RUNNING_SECONDS = 60.0
+"""Between the events of a running transfer; netboot.boot.told.attempt waits for three of them."""
 
 
 @dataclass(frozen=True)
@@ -254,6 +256,7 @@ def _tftp(
     )
     report = CountReporter(services.emit, "TFTP", lambda: asdict(server.counters), process=index)
     loop.every(COUNT_SECONDS, report)
+    loop.every(RUNNING_SECONDS, server.tell_running)
     return server
 
 

@@ -142,8 +142,9 @@ def _manager_elements(configuration: BootConfiguration) -> Mapping[Element, _Val
 
 
 def _ramdisk_elements(configuration: BootConfiguration) -> Mapping[Element, _Value]:
+    # No description: the boot manager's menu would show it in place of the image's title (seen with
+    # bootmgfw.efi 22621). Microsoft's own stores have only the two elements below.
     elements = {
-        Element.DESCRIPTION: _text("Ramdisk Options"),
         Element.SDI_DEVICE: (REG_BINARY, boot_device()),
         Element.SDI_PATH: _text(configuration.sdi_path),
     }

@@ -85,6 +85,43 @@ def test_all_that_was_found_in_a_source_is_told(netboot, imported):
     assert "22621" in row["source"]["facts"]["version"]
 
 
+def test_a_zero_is_a_value(netboot, imported):
+    """Every number and text can be set back on the command line, alone."""
+    usual = {"menu_seconds": 30, "scratch_space_mb": 512, "keyboard": "00000407"}
+    netboot(
+        *("image", "set", imported, "--time-limit", 30, "--scratch-space", 512),
+        *("--keyboard", "00000407"),
+    )
+    assert usual == properties_of(netboot, imported)
+    for option, value in (
+        *(("--time-limit", 0), ("--scratch-space", 0), ("--keyboard", "")),
+        *(("--tftp-block-size", 0), ("--tftp-window-size", 0)),
+    ):
+        netboot("image", "set", imported, option, value)
+
+    assert properties_of(netboot, imported) == {"tftp_block_size": 0, "tftp_window_size": 0}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("image", "set", NAME),
+        ("image", "import", "x.wim", "--name", "PE", "--index", 0),
+        ("image", "reload", NAME, "x.wim", "--index", 0),
+        ("media", "build", NAME, "--version", 0),
+        ("media", "package", NAME, "--version", 0),
+    ],
+)
+def test_a_number_that_nothing_has_is_refused(netboot, words):
+    """Not taken for "none was named"; nor is a command without any property."""
+    assert "Usage:" in netboot(*words, code=2)
+
+
+def properties_of(netboot, name):
+    """The properties of an image that differ from the usual ones."""
+    return json.loads(netboot("image", "show", name, "--json"))["properties"]
+
+
 def test_properties_lie_in_the_image_as_other_programs_read_it(netboot, imported, data, tmp_path):
     """Two hives, the picture, the prestart command with its file, an extra file."""
     picture, tool = tmp_path / "bg.jpg", tmp_path / "ask.cmd"

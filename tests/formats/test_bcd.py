@@ -10,6 +10,7 @@ from defusedxml.ElementTree import fromstring
 from regipy.registry import RegistryHive
 
 from netboot.formats.bcd import (
+    BOOT_MANAGER,
     LOADER,
     OTHER_LOADER,
     RAMDISK_OPTIONS,
@@ -82,7 +83,7 @@ def test_three_objects_say_all(tmp_path: Path):
     options = found[f"{{{RAMDISK_OPTIONS}}}"]
     assert options["32000004"] == r"\Boot\boot.sdi"
     assert set(options) == {
-        *("12000004", "31000003", "32000004", "35000007", "35000008", "3600000a"),
+        *("31000003", "32000004", "35000007", "35000008", "3600000a"),
     }
     loader = found[f"{{{LOADER}}}"]
     assert loader["12000002"] == r"\Windows\System32\boot\winload.exe"
@@ -204,7 +205,7 @@ def test_every_element_is_a_documented_one_in_its_documented_form(
     found = read_by_hivex(tmp_path / "BCD")
 
     assert {element for _, element, _, _ in found} <= set(DOCUMENTED)
-    assert len(found) == (21 if configuration.block_size else 19)
+    assert len(found) == (20 if configuration.block_size else 18)
     for owner, element, registry_type, size in found:
         assert owner in OWNERS[element[0]], element
         assert registry_type == REGISTRY_TYPES[element[1]], element
@@ -215,7 +216,23 @@ def test_a_store_for_media_says_nothing_of_tftp(tmp_path: Path):
     """As on Microsoft's media: where boot.sdi lies, and no more."""
     found = elements(tmp_path, replace(UEFI, by_network=False))
 
-    assert {"12000004", "31000003", "32000004"} == set(found[f"{{{RAMDISK_OPTIONS}}}"])
+    assert {"31000003", "32000004"} == set(found[f"{{{RAMDISK_OPTIONS}}}"])
+
+
+@pytest.mark.parametrize("by_network", [True, False])
+def test_only_applications_have_a_title_for_the_menu(tmp_path: Path, *, by_network: bool):
+    """A description of the RAM disk's options would stand in the menu instead of the image's."""
+    store = replace(BIOS, by_network=by_network, menu_seconds=30)
+    titles = {
+        identity: held["12000004"]
+        for identity, held in elements(tmp_path, store).items()
+        if "12000004" in held
+    }
+
+    assert titles == {
+        f"{{{BOOT_MANAGER}}}": "Windows Boot Manager",
+        f"{{{LOADER}}}": "Windows PE x64",
+    }
 
 
 def test_a_second_image_stands_below_the_first(tmp_path: Path):

@@ -44,17 +44,19 @@ QUICK = 0.5
 ONE_OF_FOUR = TftpLimits().share(4, by_source=False)
 """What one machine may have of one of four TFTP processes: it must be enough for its boot."""
 
-ABORTED = 8
-"""The code with which loaders end a probe (RFC 2347: the options were refused)."""
-
 
 @pytest.fixture(scope="module")
 def windows_pe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site that serves a Windows PE without Windows."""
     folder = tmp_path_factory.mktemp("winpe")
     site = Site.open(folder / "data")
-    newer = {"/Windows/Boot/EFI_EX/bootmgfw_EX.efi": pe_file("x64", b"stand-in: of 2023 " * 60)}
-    wim = SyntheticWinPe(bulk_files=30, bulk_bytes=600_000, files=newer).capture(folder)
+    more = {
+        "/Windows/Boot/EFI_EX/bootmgfw_EX.efi": pe_file("x64", b"stand-in: of 2023 " * 60),
+        "/Windows/Boot/EFI_EX/en-US/bootmgfw_EX.efi.mui": b"stand-in: words of 2023 " * 90,
+        "/Windows/Boot/EFI/en-US/bootmgfw.efi.mui": b"stand-in: words " * 90,
+        "/Windows/Boot/EFI/boot.stl": b"stand-in: a revocation list " * 90,
+    }
+    wim = SyntheticWinPe(bulk_files=30, bulk_bytes=600_000, files=more).capture(folder)
     images.import_image(site, wim, name="PE")
     versions.build_version(site, "PE")
     points.update_distribution_points(site, "PE")
@@ -86,7 +88,7 @@ class Loader:
                     assert set(options) <= set(what.options) - {"msftwindow"}
                     if what.probe:
                         size = int(options["tsize"])
-                        udp.sendto(bytes(Error(ABORTED, "User aborted the transfer")), peer)
+                        udp.sendto(bytes(Error(what.ends_by, "TFTP Aborted")), peer)
                         return size
                     udp.sendto(bytes(Ack(0)), peer)
                     return self._read(udp, peer, options)
@@ -222,8 +224,12 @@ def test_a_machine_that_trusts_2023_alone_is_led_the_same_way_by_that_loader(
     finally:
         windows_pe.point.publish_authorities(dict)
 
-    newer = {"bootmgfw.efi": "bootmgfw_EX.efi"}
+    newer = {
+        "bootmgfw.efi": "bootmgfw_EX.efi",
+        "en-US/bootmgfw.efi.mui": "en-US/bootmgfw_EX.efi.mui",
+    }
     meant = [replace(ask, file=newer.get(ask.file, ask.file)) for ask in sequence]
     assert [(ask.name, expected(windows_pe, ask)) for ask in meant] == got
-    old, new = (expected(windows_pe, Ask(b"", file)) for file in (*newer, *newer.values()))
-    assert old != new
+    for names in newer.items():
+        old, new = (expected(windows_pe, Ask(b"", name)) for name in names)
+        assert old != new

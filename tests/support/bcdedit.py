@@ -56,14 +56,14 @@ class Store:
         named = words[0] in WELL_KNOWN
         options = words[named:]
         given = dict(zip(options[::2], options[1::2], strict=True))
-        if set(given) != ({"/d"} if named else {"/d", "/application"}):
+        if set(given) - {"/d"} != (set() if named else {"/application"}):
             raise Refused(f"an entry is not created by {words}")
         if not named and given["/application"] != "osloader":
             raise Refused(f"{given['/application']} is no application")
         identity = WELL_KNOWN[words[0]] if named else uuid4()
         if identity in self.entries:
             raise Refused(f"{words[0]} is there already")
-        self.entries[identity] = {DESCRIPTION: given["/d"]}
+        self.entries[identity] = {DESCRIPTION: given["/d"]} if "/d" in given else {}
         return f"The entry {{{identity}}} was successfully created."
 
     def _set(self, name, value, data):

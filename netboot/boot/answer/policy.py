@@ -4,9 +4,9 @@
    nothing: a machine must not silently get another image than the assigned one.
 2. The default image of the client's architecture.
 
-The firmware must be able to start the image: 64-bit UEFI needs x64, 32-bit UEFI needs x86 (the
-other way round ends in 0xc0000359). A BIOS starts either and does not say whether its processor
-has 64 bits: both defaults are candidates, x64 first, and the iPXE script asks the processor.
+The firmware must be able to start the image: 64-bit UEFI needs x64, 32-bit UEFI needs x86 (it
+calls any other boot manager unsupported). A BIOS starts either and does not say whether its
+processor has 64 bits: both defaults are candidates, x64 first, and the iPXE script asks it.
 """
 
 from dataclasses import dataclass

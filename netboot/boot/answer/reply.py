@@ -8,6 +8,8 @@ a lease.
 from typing import Final, NamedTuple
 
 from netboot.boot.answer.quirks import Shape
+from netboot.boot.files.ipxe_script import BCD_PATH
+from netboot.boot.files.names import FIRST_PROGRAMS
 from netboot.protocols.dhcp import (
     BROADCAST_FLAG,
     NO_ADDRESS,
@@ -33,6 +35,11 @@ _LARGEST_LIMIT: Final = 1500 - 28
 _BEFORE_REST: Final = 44 + 1  # bytes of the header before sname, and the END
 _FILE_FIELD: Final = 127
 
+# Windows 8's boot manager (6.2.8400) asks for no BCD unless the boot server's answer names it;
+# later ones take that name too (seen).
+_MANAGERS: Final = frozenset(name.encode("ascii") for name in FIRST_PROGRAMS)
+_BCD_PATH: Final = encode_options({Option.BCD_PATH: BCD_PATH})
+
 # Plain numbers: an attribute of an Enum class costs a call in Python 3.11.
 _MACHINE_ID, _RELAY = int(Option.MACHINE_ID), int(Option.RELAY_INFORMATION)
 
@@ -52,7 +59,7 @@ class Wording(NamedTuple):
     """The part of an answer that is the same for all machines of a model: encoded options."""
 
     start: bytes  # sname, file; type, server and class, before the machine's own id
-    vendor: bytes
+    vendor: bytes  # with the path of the BCD, for Microsoft's boot managers
     name: bytes
     file: bytes
     together: bytes  # the three above
@@ -122,6 +129,8 @@ def _wording(
     fields = ReplyFields(server.address, server.name, name if len(name) <= _FILE_FIELD else b"")
     start = encode_reply_rest(fields, encode_options(before))
     vendor = encode_options({Option.VENDOR_INFORMATION: vendor}) if vendor else b""
+    if name in _MANAGERS:
+        vendor += _BCD_PATH
     server_name = encode_options({Option.SERVER_NAME: server.name + end}) if name else b""
     file = encode_options({Option.BOOT_FILE: name + end}) if name else b""
     return Wording(

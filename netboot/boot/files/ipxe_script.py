@@ -35,6 +35,9 @@ would stop because it takes that for broken hardware.
 
 REFUSAL_SECONDS = 15
 
+BCD_PATH = b"\\Boot\\BCD\0"
+r"""DHCP option 252 for Microsoft's boot managers, with the NUL that Windows 8's wants."""
+
 ASKS_AGAIN = "the processor decides between 32 and 64 bits"
 """The reason of a script that boots nothing yet (`choose_architecture`)."""
 
@@ -258,12 +261,14 @@ def _native(version: ContentVersion, client: ScriptClient, server: BootServer) -
     r"""Microsoft's network boot program, by the name that contains its version.
 
     By that name the TFTP server knows whose `\Boot\BCD` this machine will request. The program
-    takes server and file name from iPXE's copy of the DHCP packets (fakedhcp.c), so both are set.
+    takes server and file name from iPXE's copy of the DHCP packets (fakedhcp.c), so both are set,
+    and option 252 as in netboot.boot.answer.reply.
     """
     program = version_path(version, "bootmgfw.efi" if client.is_uefi else "pxeboot.n12")
     return _script(
         _headline(version),
         f"set netX/next-server {server.tftp}",
         f"set netX/filename {program}",
+        f"set netX/252:hexraw {BCD_PATH.hex()} ||",  # an old iPXE may know no such type
         f"chain --replace --autofree tftp://{server.tftp}{program}",
     )

@@ -69,6 +69,9 @@ OPTIONAL_NAMES = frozenset(
         "terminal.lst",
     }
 )
+# A locale before the name of a version's file, as the boot manager asks after iPXE.
+_BEFORE_ITS_NAME = re.compile(r"([a-z]{2,3}(?:-[a-z0-9]{2,8}){1,2})/(v/[^/]+/[0-9]+)/([^/]+\.mui)")
+
 OPTIONAL_ENDINGS = (".p7b", ".ttf", ".pol", ".mui")
 
 
@@ -98,11 +101,12 @@ class Refusal:
 def normalise(name: bytes) -> str | Refusal:
     r"""Forward slashes, lower case, no leading separator.
 
-    GRUB requests `/\Boot\BCD`, Windows' loaders `\Boot\BCD`, firmware `boot/bcd`. Firmware that
-    takes option 67 without its end sends the bytes that follow it too (netbootxyz/netboot.xyz#1198:
-    the END of the options, 255), so a name ends before the first byte that cannot be in one. What
-    is left of it and unknown gets ERROR 1: older shims take ERROR 2 for "access denied" and do not
-    fall back to the next name.
+    GRUB requests `/\Boot\BCD`, Windows' loaders `\Boot\BCD`, firmware `boot/bcd`. Started by iPXE,
+    Microsoft's boot manager puts a folder before its whole name: `\en-US\/v/pe/1/bootmgfw.efi.MUI`.
+    Firmware that takes option 67 without its end sends the bytes that follow it too
+    (netbootxyz/netboot.xyz#1198: the END of the options, 255), so a name ends before the first byte
+    that cannot be in one. What is left of it and unknown gets ERROR 1: older shims take ERROR 2 for
+    "access denied" and do not fall back to the next name.
     """
     if not name:
         return Refusal("a name of 0 bytes", ACCESS_VIOLATION)
@@ -111,7 +115,8 @@ def normalise(name: bytes) -> str | Refusal:
         return Refusal(f"a name of {len(kept)} bytes", NOT_FOUND)
     if not kept or (kept[-1:] in b"/\\" and len(kept) < len(name.rstrip(b" "))):
         return Refusal("a name that is not printable ASCII", NOT_FOUND)
-    parts = kept.decode("ascii").replace("\\", "/").lstrip("/").lower().split("/")
+    text = kept.decode("ascii").replace("\\/", "/").replace("\\", "/")
+    parts = text.lstrip("/").lower().split("/")
     if len(parts) > MOST_PARTS:
         return Refusal(f"a name of {len(parts)} parts", NOT_FOUND)
     for part in parts:
@@ -168,6 +173,8 @@ def resolve(
         program = _program(key, programs, published)
         if program:
             return program
+        if moved := _BEFORE_ITS_NAME.fullmatch(key):
+            key = f"{moved[2]}/{moved[1]}/{moved[3]}"
         if published and key.startswith("v/"):
             return _by_version_path(key, published, firmware, authority, site_authority)
         if version is None:
@@ -290,6 +297,9 @@ def names_of(
         own[LOADER] = chosen
     else:
         own.pop(LOADER, None)
+    for name in [one for one in own if one.endswith(f"/{loader.lower()}.mui")]:
+        # It asks for its language under the name by which it was sent.
+        own[f"{name.rpartition('/')[0]}/{LOADER}.mui"] = own[name]
     names: dict[str, ContentRef] = {}
     for name, ref in own.items():
         for alias in _aliases(name, firmware):
@@ -310,6 +320,14 @@ def _aliases(own: str, firmware: str) -> list[str]:
         return _under((*PROGRAM_FOLDERS, *next_to_it, *EFI_FOLDERS), "bcd")
     if last.startswith("bcd-"):
         return []  # the other firmware's
+    if last.endswith(".mui"):
+        # `<folder>\<locale>\<name>`, or the locale first if the loader takes its path for a name.
+        folders = [*PROGRAM_FOLDERS, *EFI_FOLDERS]
+        locale = own.rpartition("/")[0]
+        return [
+            *_under(tuple(f"{folder}/{locale}" if folder else locale for folder in folders), last),
+            *_under(tuple(f"{locale}/{folder}" for folder in folders if folder), last),
+        ]
     if last.endswith(".ttf"):
         return _under(FONT_FOLDERS, last)
     if last.endswith((".wim", ".wim.cpio")):

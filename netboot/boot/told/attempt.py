@@ -5,8 +5,9 @@ from enum import StrEnum
 
 from netboot.boot.told.ladder import PATIENCE, Rung, label, stalled_where
 
-LONGEST_FETCH, SLOWEST_RATE = 600.0, 16_384.0
-"""A read transfer may take so many seconds, or so many bytes a second, before it is ended."""
+FETCH_PATIENCE = 180.0
+"""Seconds without an event during a read transfer, which has one every minute, and one at its end:
+after that the server is known to have died."""
 
 
 class Outcome(StrEnum):
@@ -84,8 +85,8 @@ class Attempt:
     @property
     def quiet_at(self) -> float:
         """When a running boot counts as stalled, unless there is an event before."""
-        if self.fetching:  # a transfer has no event before its end
-            return self.last + max(LONGEST_FETCH, self.fetching_size / SLOWEST_RATE)
+        if self.fetching:
+            return self.last + FETCH_PATIENCE
         return self.last + PATIENCE.get(self.rung, 0.0)
 
     @property
@@ -132,6 +133,8 @@ class Attempt:
         """In words: why ignored, where stalled, what is missing; empty when all is well."""
         match self.outcome(now):
             case Outcome.STALLED:
+                if self.fetching:
+                    return f"netboot stopped while it sent {self.fetching}"
                 known = [self.reason] if self.reason else []
                 if self.foreign and self.rung <= Rung.OFFERED:
                     known.append(f"another boot server, {self.foreign}, answers on this network")

@@ -23,6 +23,7 @@ from netboot.boot.told.events import (
     PeReported,
     RequestIgnored,
     ScriptServed,
+    TransferContinued,
     TransferFinished,
     TransferStarted,
 )
@@ -130,7 +131,9 @@ def _may_begin(event: Event) -> bool:
     match event:
         case Discovered() | OfferSent() | RequestIgnored() | PeReported() | PeOffline():
             return True
-        case TransferStarted() | TransferFinished() | ScriptServed() | ContentServed():
+        case TransferStarted() | TransferContinued() | TransferFinished():
+            return True
+        case ScriptServed() | ContentServed():
             return True
         case _:
             return False

@@ -11,16 +11,28 @@ from netboot.boot.told.error_codes import CODES, ErrorCode
 from netboot.boot.told.events import (
     AddressLearned,
     ContentRefused,
+    ContentServed,
     Event,
     ForeignOffer,
     OfferSent,
     TransferFailed,
+    TransferFinished,
     TransferRefused,
 )
-from netboot.boot.told.ladder import OPTIONAL, Rung
+from netboot.boot.told.ladder import (
+    OPTIONAL,
+    OURS,
+    PROGRAMS,
+    STOPPED,
+    Rung,
+    broke_off,
+)
 
 BINL_PORT = 4011
 UEFI = "uefi"
+SERVER_FAULT = 503
+_MANAGERS = (".wim", ".sdi", "bcd", "bcd-bios", "bcd-uefi")
+"""What Microsoft's boot managers fetch themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +96,11 @@ def _ignored(attempt: Attempt) -> Diagnosis:
 
 def _stalled(attempt: Attempt, events: Sequence[Event]) -> Diagnosis:
     foreign = next((e.server for e in events if isinstance(e, ForeignOffer)), attempt.foreign)
+    if attempt.fetching:
+        return _server_died(attempt.fetching)
     if refused := _refused(events):
         return _refusal(refused)
-    broken = (e for e in reversed(events) if isinstance(e, TransferFailed) and e.sent)
-    if failed := next(broken, None):
+    if failed := _broken(events):
         return _broken_transfer(failed)
     if attempt.rung <= Rung.DISCOVERED:
         return Diagnosis(
@@ -133,25 +146,15 @@ def _never_fetched(attempt: Attempt, events: Sequence[Event], foreign: str) -> D
 def _after_program(attempt: Attempt) -> Diagnosis:
     match attempt.rung:
         case Rung.PROGRAM_SENT:
-            return Diagnosis(
-                "it fetched its boot program, which then sent nothing",
-                (
-                    (
-                        "If Secure Boot is on, give it Microsoft's boot manager instead of iPXE, or"
-                        " switch Secure Boot off."
-                    ),
-                    "Try the boot program that uses the firmware's own network driver.",
-                ),
-                _codes("0xc0000428"),
-            )
+            return _silent_program(attempt)
         case Rung.SCRIPT_SENT | Rung.LOADER:
             return Diagnosis(
                 "its loader runs but did not fetch the whole image",
                 (
-                    "Check the machine's memory: it needs the size of the WIM and 512 MB more.",
                     "Try a smaller TFTP block size and window.",
+                    "Check the machine's memory: it needs the size of the WIM and 512 MB more.",
                 ),
-                _codes("0xc0000001", "0xc0000017", "0xc0000225"),
+                _codes("0xc0000001", "0xc0000225", "0xc0000017"),
             )
         case _:
             return Diagnosis(
@@ -160,8 +163,33 @@ def _after_program(attempt: Attempt) -> Diagnosis:
                     "If it shows a prompt, the image lacks a driver for its network card.",
                     "If it shows a code, look it up below.",
                 ),
-                _codes("0xc0000017", "0xc0000359", "0xc0000428"),
+                _codes("0xc000000f", "0xc000007b", "0xc0000221", "0xc0000359"),
             )
+
+
+def _silent_program(attempt: Attempt) -> Diagnosis:
+    cause = "it fetched its boot program, which then sent nothing"
+    if _last_part(attempt.offered) in PROGRAMS:  # Microsoft's: Secure Boot starts it
+        return Diagnosis(
+            cause,
+            (
+                "If it names Secure Boot, give it the boot loader that it trusts (2011 or 2023).",
+                "If it says “Unsupported”, the image is of another architecture than the firmware.",
+                "Remove options 66, 67 and 252 from the DHCP server.",
+            ),
+            _codes("0xc0000428", "0xc000000d"),
+        )
+    return Diagnosis(
+        cause,
+        (
+            (
+                "If Secure Boot is on, give it Microsoft's boot manager instead of iPXE, or"
+                " switch Secure Boot off."
+            ),
+            "Try the boot program that uses the firmware's own network driver.",
+        ),
+        _codes("0xc0000428"),
+    )
 
 
 def _refused(events: Sequence[Event]) -> TransferRefused | ContentRefused | None:
@@ -175,28 +203,89 @@ def _refused(events: Sequence[Event]) -> TransferRefused | ContentRefused | None
 
 
 def _refusal(refused: TransferRefused | ContentRefused) -> Diagnosis:
-    name = refused.name.replace("\\", "/").rsplit("/", 1)[-1].lower()
-    windows = name.endswith((".wim", ".sdi", ".ttf", ".exe", ".efi")) or name == "bcd"
+    codes = _codes_without(refused.name)
+    damaged = isinstance(refused, ContentRefused) and refused.status == SERVER_FAULT
+    if damaged or refused.reason.startswith(OURS):
+        return _damaged_copy(refused.name, refused.reason, codes)
     return Diagnosis(
         f"it asked for {refused.name} and was refused: {refused.reason}",
         (
             "Build the image again and update the distribution points.",
             "If the name is not from netboot, remove options 66 and 67 from the DHCP server.",
         ),
-        _codes("0xc000000f") if windows and name != "pxeboot.n12" else _codes("PXE-E3B", "PXE-T01"),
+        codes,
     )
 
 
+def _codes_without(name: str) -> tuple[ErrorCode, ...]:
+    """What the screen shows of a machine that does not get this file."""
+    last = _last_part(name)
+    if last == "bcd" or last.startswith("bcd-"):
+        return _codes("0xc000000d", "0xc000000f")
+    if last in PROGRAMS or not last.endswith((".wim", ".sdi", ".ttf", ".exe", ".efi")):
+        return _codes("PXE-E3B", "PXE-T01")
+    return _codes("0xc000000f")
+
+
+def _damaged_copy(name: str, reason: str, codes: tuple[ErrorCode, ...]) -> Diagnosis:
+    said = reason.removeprefix(OURS).removeprefix(": ")
+    return Diagnosis(
+        f"netboot's own copy of {name} is damaged: {said}",
+        (
+            "Verify the distribution point: netboot points verify IMAGE.",
+            "Update the distribution points; if the stored version is damaged too, build it again.",
+            "Check the disk of this server.",
+        ),
+        codes,
+    )
+
+
+def _broken(events: Sequence[Event]) -> TransferFailed | None:
+    """The last transfer that broke off, unless the machine got that file later."""
+    got: set[str] = set()
+    for event in reversed(events):
+        match event:
+            case TransferFinished(name=name) | ContentServed(name=name):
+                got.add(name)
+            case TransferFailed(name=name) if name not in got and broke_off(event):
+                return event
+    return None
+
+
 def _broken_transfer(failed: TransferFailed) -> Diagnosis:
-    large = failed.name.lower().endswith((".wim", ".sdi"))
+    if failed.reason.startswith(OURS):
+        return _damaged_copy(failed.name, failed.reason, _codes_of_a_break(failed.name))
+    if failed.reason.startswith(STOPPED):
+        return _server_died(failed.name)
     return Diagnosis(
         f"the transfer of {failed.name} broke off: {failed.reason}",
         (
             "Check the path for packet loss; try a smaller TFTP block size and window.",
             "Check that the machine was not simply switched off.",
         ),
-        _codes("0xc0000001") if large else _codes("PXE-E35"),
+        _codes_of_a_break(failed.name),
     )
+
+
+def _server_died(name: str) -> Diagnosis:
+    """Every transfer has an event at its end, unless we ended first."""
+    return Diagnosis(
+        f"netboot stopped while it sent {name}",
+        (
+            "Check that the boot services run; the system's log says why they stopped.",
+            "Boot the machine again: it does not wait for the server.",
+        ),
+        _codes_of_a_break(name),
+    )
+
+
+def _codes_of_a_break(name: str) -> tuple[ErrorCode, ...]:
+    """What the screen shows where a file came in part: after the OACK a manager hears no ERROR."""
+    return _codes("0xc0000001") if _last_part(name).endswith(_MANAGERS) else _codes("PXE-E35")
+
+
+def _last_part(name: str) -> str:
+    return name.replace("\\", "/").rsplit("/", 1)[-1].lower()
 
 
 def _is_uefi(attempt: Attempt) -> bool:

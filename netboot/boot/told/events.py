@@ -107,6 +107,17 @@ class TransferStarted(Event):
 
 
 @event
+class TransferContinued(Event):
+    """A TFTP read still runs, told every minute: without it, the server has died."""
+
+    name: str
+    size: int
+    sent: int = 0
+    image: str = ""
+    version: int = 0
+
+
+@event
 class TransferFinished(Event):
     """A TFTP read ended well. `seconds` from request to last ACK."""
 
@@ -242,6 +253,7 @@ KINDS: dict[str, type[Event]] = {
         RequestIgnored,
         AddressLearned,
         TransferStarted,
+        TransferContinued,
         TransferFinished,
         TransferFailed,
         TransferRefused,

@@ -18,12 +18,13 @@ from netboot.boot.told.events import (
     PeReported,
     RequestIgnored,
     ScriptServed,
+    TransferContinued,
     TransferFailed,
     TransferFinished,
     TransferRefused,
     TransferStarted,
 )
-from netboot.boot.told.ladder import OPTIONAL, Rung, label, rung_of, sentence
+from netboot.boot.told.ladder import OPTIONAL, Rung, broke_off, label, rung_of, sentence
 
 FIRST_STEPS, LAST_STEPS = 24, 40
 """How many lines of a long attempt are kept from its beginning and its end."""
@@ -39,6 +40,8 @@ def folded(attempt: Attempt, event: Event) -> Attempt:
         attempt = replace(attempt, rung=climbed, reached=(*attempt.reached, (climbed, event.at)))
     if isinstance(event, TransferRefused) and event.reason.startswith(OPTIONAL):
         return attempt  # loaders probe for a dozen optional files
+    if isinstance(event, TransferContinued):
+        return attempt  # one for every minute
     steps = (*attempt.steps, Step(event.at, event.kind, sentence(event), climbed))
     if len(steps) <= FIRST_STEPS + LAST_STEPS:
         return replace(attempt, steps=steps)
@@ -50,7 +53,9 @@ def _with_facts(attempt: Attempt, event: Event) -> Attempt:
     match event:
         case Discovered() | OfferSent() | RequestIgnored() | ForeignOffer():
             return _with_answer(attempt, event)
-        case TransferStarted() | TransferFinished() | TransferFailed() | ContentServed():
+        case TransferStarted() | TransferContinued() | TransferFinished() | TransferFailed():
+            return _with_file(attempt, event)
+        case ContentServed():
             return _with_file(attempt, event)
         case ScriptServed() | ContentRefused():
             return _with_reply(attempt, event)
@@ -72,6 +77,8 @@ def _with_answer(
                 stage=event.stage,
                 machine_id=event.machine_id or attempt.machine_id,
                 nic=event.nic or attempt.nic,
+                fetching="",  # it begins anew
+                fetching_size=0,
             )
         case OfferSent():
             attempt = _with_version(attempt, event.image, event.version)
@@ -103,16 +110,16 @@ def _with_reply(attempt: Attempt, event: ScriptServed | ContentRefused) -> Attem
 
 
 def _with_file(
-    attempt: Attempt, event: TransferStarted | TransferFinished | TransferFailed | ContentServed
+    attempt: Attempt,
+    event: TransferStarted | TransferContinued | TransferFinished | TransferFailed | ContentServed,
 ) -> Attempt:
     match event:
-        case TransferStarted():
+        case TransferStarted() | TransferContinued():
             return replace(attempt, fetching=event.name, fetching_size=event.size)
-        case TransferFailed() if event.sent:
+        case TransferFailed() if broke_off(event):
             reason = f"{event.name}: {event.reason}"
             return replace(attempt, reason=reason, fetching="", fetching_size=0)
         case TransferFailed():
-            # With nothing sent it was a probe for the size: the client ended it on purpose.
             return replace(attempt, fetching="", fetching_size=0)
         case TransferFinished() | ContentServed():
             attempt = _with_version(attempt, event.image, event.version)

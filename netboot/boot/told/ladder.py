@@ -22,6 +22,7 @@ from netboot.boot.told.events import (
     RequestIgnored,
     RequestsCounted,
     ScriptServed,
+    TransferContinued,
     TransferFailed,
     TransferFinished,
     TransferRefused,
@@ -30,6 +31,15 @@ from netboot.boot.told.events import (
 
 OPTIONAL = "optional"
 """The reason of a refusal that is no fault starts so (netboot.boot.files.names)."""
+
+OURS = "our copy is damaged"
+"""The reason starts so where this site's file cannot be served, and nobody else is at fault."""
+
+STOPPED = "the server stopped"
+"""The reason of transfers that end because the server does."""
+
+# How a transfer ends that the client did not end itself (netboot.protocols.transfer).
+_NO_PROBE = (OURS, STOPPED, "the client fell silent", "the client was too slow")
 
 
 class Rung(IntEnum):
@@ -94,6 +104,11 @@ _STALLED = {
 }
 
 
+def broke_off(failed: TransferFailed) -> bool:
+    """Whether a transfer broke off; otherwise it was a probe for the size, or never began."""
+    return failed.sent > 0 or failed.reason.startswith(_NO_PROBE)
+
+
 def stalled_where(rung: Rung) -> str:
     """The most likely reason for a silence on this rung."""
     return _STALLED.get(rung, "")
@@ -133,7 +148,13 @@ def sentence(event: Event) -> str:
     match event:
         case Discovered() | OfferSent() | RequestIgnored() | AddressLearned() | ForeignOffer():
             return _dhcp_sentence(event)
-        case TransferStarted() | TransferFinished() | TransferFailed() | TransferRefused():
+        case (
+            TransferStarted()
+            | TransferContinued()
+            | TransferFinished()
+            | TransferFailed()
+            | TransferRefused()
+        ):
             return _tftp_sentence(event)
         case ScriptServed() | ContentServed() | ContentRefused():
             return _http_sentence(event)
@@ -183,6 +204,8 @@ def _tftp_sentence(event: Event) -> str:
     match event:
         case TransferStarted(name=name, size=size, block_size=block_size, window=window):
             return f"began to fetch {name}, {_size(size)} ({block_size} bytes x {window})"
+        case TransferContinued(name=name, size=size, sent=sent):
+            return f"is getting {name}, {_size(sent)} of {_size(size)} sent"
         case TransferFinished(name=name, size=size, seconds=seconds, resent=resent):
             again = f", {resent} blocks sent again" if resent else ""
             return f"got {name} by TFTP, {_size(size)}{_speed(size, seconds)}{again}"

@@ -14,11 +14,12 @@ from netboot.boot.told.events import (
     PeReported,
     RequestIgnored,
     ScriptServed,
+    TransferContinued,
     TransferFailed,
     TransferFinished,
     TransferRefused,
 )
-from netboot.boot.told.ladder import OPTIONAL, Rung, rung_of, sentence
+from netboot.boot.told.ladder import OPTIONAL, Rung, broke_off, rung_of, sentence
 
 PICTURED_FROM = 20_000
 """Bytes below which a file has no meaningful rate."""
@@ -65,6 +66,8 @@ def timeline(events: Sequence[Event], attempt: Attempt) -> tuple[Line, ...]:
     for event in events:
         if isinstance(event, TransferRefused) and event.reason.startswith(OPTIONAL):
             continue  # loaders probe for a dozen optional files
+        if isinstance(event, TransferContinued):
+            continue
         rung = rung_of(event)
         climbed = rung if rung is not None and rung > highest else None
         highest = max(highest, rung if rung is not None else -1)
@@ -88,7 +91,7 @@ def fetches(events: Iterable[Event]) -> tuple[Fetch, ...]:
                 found.append(_fetch(event, "TFTP", event.resent))
             case ContentServed():
                 found.append(_fetch(event, "HTTP", 0))
-            case TransferFailed(name=name, at=at, sent=sent, reason=reason) if sent:
+            case TransferFailed(name=name, at=at, sent=sent, reason=reason) if broke_off(event):
                 found.append(Fetch(name, "TFTP", at, 0.0, sent, failed=reason))
     return tuple(sorted(found, key=lambda fetch: fetch.began))
 
@@ -101,7 +104,7 @@ def _fetch(event: TransferFinished | ContentServed, protocol: str, resent: int) 
 def _look(event: Event) -> str:
     if isinstance(event, OfferSent) and event.warning:
         return "fault"
-    if isinstance(event, TransferFailed) and not event.sent:
+    if isinstance(event, TransferFailed) and not broke_off(event):
         return "machine"  # a probe for the size: the client ended it on purpose
     return _LOOKS.get(type(event), "machine")
 

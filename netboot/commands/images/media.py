@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from netboot.operations.media.media import MediumView
     from netboot.site import Site
 
+NEWEST = 0
+_VERSION = click.IntRange(min=1)
 _HOME = "Address of the site's boot files (http://192.0.2.1:8081), or `site` for its own."
 
 
@@ -30,8 +32,8 @@ def media() -> None:
 @media.command(changes=True)
 @click.argument("image")
 @click.option("--with", "other", default="", help="A second image, for the other architecture.")
-@click.option("--version", "number", type=int, default=0, help="Version; else the newest.")
-@click.option("--with-version", "other_number", type=int, default=0, help="That of the other.")
+@click.option("--version", "number", type=_VERSION, help="Version; else the newest.")
+@click.option("--with-version", "other_number", type=_VERSION, help="That of the other.")
 @click.option(
     "--kind",
     type=click.Choice([kind.value for kind in MediaKind]),
@@ -59,8 +61,8 @@ def build(
     *,
     image: str,
     other: str,
-    number: int,
-    other_number: int,
+    number: int | None,
+    other_number: int | None,
     kind: str,
     form: str,
     label: str,
@@ -81,7 +83,7 @@ def build(
         home=operations.home_of(site, home),
         size=size_mib << 20,
     )
-    wanted = [(image, number), *([(other, other_number)] if other else [])]
+    wanted = [(image, number or NEWEST), *([(other, other_number or NEWEST)] if other else [])]
     with progress_bar("Making the medium") as tell:
         view = operations.build_media(site, order, wanted, progress=tell)
     if output is not None:
@@ -170,7 +172,7 @@ def delete(site: Site, medium_id: int, *, json_: bool) -> None:
 
 @media.command(changes=True)
 @click.argument("image")
-@click.option("--version", "number", type=int, default=0, help="Version; else the newest.")
+@click.option("--version", "number", type=_VERSION, help="Version; else the newest.")
 @click.option(
     "--system",
     type=click.Choice([system.value for system in System]),
@@ -182,11 +184,11 @@ def delete(site: Site, medium_id: int, *, json_: bool) -> None:
 @click.option("--hours", type=int, default=1, show_default=True, help="How long the link is valid.")
 @on_site
 def package(
-    site: Site, *, image: str, number: int, system: str, home: str, hours: int, json_: bool
+    site: Site, *, image: str, number: int | None, system: str, home: str, hours: int, json_: bool
 ) -> None:
     """Make a link that works once, by which a running machine puts IMAGE on its disk."""
     link = disk_packages.make_link(
-        site, image, number, system=System(system), home=home, hours=hours
+        site, image, number or NEWEST, system=System(system), home=home, hours=hours
     )
     if json_:
         print_json({"label": link.label, "url": link.url, "until": link.until,

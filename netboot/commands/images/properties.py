@@ -59,9 +59,12 @@ FILE = click.Path(path_type=Path)
 @on_site
 def set_(site: Site, /, name: str, *, json_: bool, **wanted: Any) -> None:
     """Set properties of image NAME; machines get them with the next version."""
-    given = {key: value for key, value in wanted.items() if value not in (None, False, ())}
-    if wanted["command_shell"] is False:
-        given["command_shell"] = False
+    # A value that was given counts, also 0 and "" (0 == False); a switch that was not is no value.
+    given = {
+        key: value
+        for key, value in wanted.items()
+        if not (value is None or value == () or (value is False and key != "command_shell"))
+    }
     if not given:
         raise click.UsageError("Name at least one property; `netboot image set --help` has them.")
     if "scratch_space_mb" in given:

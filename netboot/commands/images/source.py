@@ -19,6 +19,8 @@ from netboot.operations.versions import publication_gate as publication
 if TYPE_CHECKING:
     from netboot.site import Site
 
+_INDEX = click.IntRange(min=1)
+
 
 @click.command("import", cls=Verb, changes=True)
 @click.argument("wim", type=click.Path(path_type=Path, readable=False))
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     type=click.Choice([a.value for a in Architecture]),
     help="Refuse a file of another architecture.",
 )
-@click.option("--index", type=int, help="Image inside the WIM; else the bootable one.")
+@click.option("--index", type=_INDEX, help="Image inside the WIM; else the bootable one.")
 @click.option("--comment", default="")
 @on_site
 def import_(
@@ -59,7 +61,7 @@ def import_(
 @click.command(cls=Verb, changes=True)
 @click.argument("name")
 @click.argument("file", type=click.Path(path_type=Path), required=False)
-@click.option("--index", type=int, help="Image inside the WIM; else the bootable one.")
+@click.option("--index", type=_INDEX, help="Image inside the WIM; else the bootable one.")
 @click.option("--yes", is_flag=True, help="Take it without asking, unless there are conflicts.")
 @click.option("--report", "report_only", is_flag=True, help="Only examine it; take it later.")
 @click.option("--give-up", is_flag=True, help="Discard the one that was examined.")

@@ -130,6 +130,7 @@ class _Reader:
             for part in ("MAJOR", "MINOR", "BUILD", "SPBUILD")
         ]
         architecture = texts.get("WINDOWS/ARCH", "")
+        default = texts.get("WINDOWS/LANGUAGES/DEFAULT", "")
         return WimImage(
             index=_number(self._index),
             name=texts.get("NAME", ""),
@@ -139,7 +140,8 @@ class _Reader:
             edition=texts.get("WINDOWS/EDITIONID", "") or texts.get("FLAGS", ""),
             installation_type=texts.get("WINDOWS/INSTALLATIONTYPE", ""),
             product_type=texts.get("WINDOWS/PRODUCTTYPE", ""),
-            languages=tuple(self._languages),
+            # The default is the language in which this image speaks.
+            languages=tuple(sorted(self._languages, key=lambda one: one != default)),
             system_root=texts.get("WINDOWS/SYSTEMROOT", ""),
             size=_number(texts.get("TOTALBYTES", "")),
             file_count=_number(texts.get("FILECOUNT", "")),

@@ -22,7 +22,7 @@ from netboot.images.architecture import Architecture
 from netboot.images.boot_image.properties import NO_PROPERTIES, Properties
 from netboot.images.drivers.driver import Driver, DriverKind
 
-SERVICING_FORMAT = 3
+SERVICING_FORMAT = 4
 """Part of each recipe digest. Raise it when the same recipe gives other bytes."""
 
 NAME_LIMIT = 64

@@ -54,8 +54,10 @@ class ImageFacts:
     `size` is that of the WIM file, `version` is like 10.0.26100.1. `startnet` and `winpeshl` are
     the texts of the two start scripts, None if missing. `setup_path` is the Setup program that
     Windows PE would start by itself, with %SYSTEMDRIVE%. `loaders` are the paths of Windows'
-    loaders. `modified_at` is seconds since 1970, from the XML: builds give this time to
-    everything that they add. `inbox` are the network and storage drivers of this Windows PE.
+    loaders. `languages` has the default first; `language_files` are those of the boot managers (see
+    netboot.images.servicing.boot_language). `modified_at` is seconds since 1970, from the XML:
+    builds give this time to everything that they add. `inbox` are the network and storage drivers
+    of this Windows PE.
     """
 
     size: int
@@ -86,6 +88,7 @@ class ImageFacts:
     findings: tuple[str, ...] = ()
     secrets: tuple[SecretFinding, ...] = ()
     inbox: tuple[InboxDriver, ...] = ()
+    language_files: tuple[BootFile, ...] = ()
 
     @property
     def build(self) -> int:
@@ -112,6 +115,9 @@ class ImageFacts:
         values["architecture"] = Architecture(data["architecture"])
         values["images"] = tuple(ImageInWim(**item) for item in data["images"])
         values["boot_files"] = tuple(BootFile(**item) for item in data["boot_files"])
+        values["language_files"] = tuple(
+            BootFile(**item) for item in data.get("language_files", ())
+        )
         values["missing"] = tuple(MissingBootFile(**item) for item in data["missing"])
         values["inbox"] = tuple(InboxDriver.from_json(item) for item in data.get("inbox", ()))
         values["secrets"] = tuple(SecretFinding(**item) for item in data["secrets"])

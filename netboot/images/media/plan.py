@@ -14,12 +14,13 @@ References: UEFI specification §3.5.1.1 (removable media); El Torito 1.0; Micro
 Create bootable media". No Windows PE was tried with these media.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from netboot.formats.bcd import BootConfiguration, OtherImage, write_bcd
 from netboot.images.architecture import Architecture
+from netboot.images.boot_image.uefi_loader import LOADER
 from netboot.images.media.menu import (
     FOLDER,
     MenuEntry,
@@ -30,6 +31,7 @@ from netboot.images.media.menu import (
     wim_head,
 )
 from netboot.images.media.request import LINUX, MediaKind, MediaOrder, check_order, identity
+from netboot.images.servicing.boot_language import DEFAULT_LOCALE
 from netboot.images.versions.content_version import ContentVersion
 
 MENU_SECONDS = 10
@@ -208,7 +210,8 @@ def _native_uefi(order: MediaOrder, carried: Sequence[Carried]) -> list[MediumFi
         return []
     data = media_bcd(carried, is_uefi=True, expires=order.expires)
     store = MediumFile("EFI/Microsoft/Boot/BCD", data=data)
-    return [*loaders, store, *_fonts(carried[0].version, "EFI/Microsoft/Boot/Fonts")]
+    fonts = _fonts(carried[0].version, "EFI/Microsoft/Boot/Fonts")
+    return [*loaders, store, *fonts, *_language_files(carried, is_uefi=True)]
 
 
 def _native_bios(order: MediaOrder, carried: Sequence[Carried]) -> list[MediumFile]:
@@ -217,6 +220,7 @@ def _native_bios(order: MediaOrder, carried: Sequence[Carried]) -> list[MediumFi
         MediumFile("bootmgr", data=carried[0].part("bootmgr")),
         MediumFile("boot/BCD", data=data),
         *_fonts(carried[0].version, "boot/Fonts"),
+        *_language_files(carried, is_uefi=False),
     ]
 
 
@@ -237,6 +241,7 @@ def media_bcd(carried: Sequence[Carried], *, is_uefi: bool, expires: str = "") -
             sdi_path=r"\boot\boot.sdi",
             menu_seconds=MENU_SECONDS if other or expires else 0,
             by_network=False,
+            locale=first.version.locale or DEFAULT_LOCALE,
             other=OtherImage(
                 other.version.label + note,
                 other.loaders[is_uefi],
@@ -260,6 +265,20 @@ def _fonts(version: ContentVersion, folder: str) -> list[MediumFile]:
         for file in version.files
         if file.name.startswith("Fonts/")
     ]
+
+
+def _language_files(carried: Sequence[Carried], *, is_uefi: bool) -> Iterator[MediumFile]:
+    """The language files of each boot manager, in a folder next to it (bootmgr: in `boot`)."""
+    for each in carried if is_uefi else carried[:1]:  # there is one bootmgr
+        version = each.version
+        managers = (each.uefi_loader, LOADER) if is_uefi else ("bootmgr.exe",)
+        program = EFI_NAMES[version.architecture] if is_uefi else "boot/bootmgr.exe"
+        folder, _, name = program.rpartition("/")
+        held = [file.name for file in version.files if file.name.endswith(".mui")]
+        for locale in dict.fromkeys(one.rpartition("/")[0] for one in held):
+            names = (f"{locale}/{manager}.mui" for manager in managers)
+            if digest := next((found for one in names if (found := _digest(version, one))), ""):
+                yield MediumFile(f"{folder}/{locale}/{name}.mui", digest)
 
 
 def _about(order: MediaOrder, carried: Sequence[Carried], name: str) -> list[MediumFile]:

@@ -59,8 +59,11 @@ CANDIDATES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 FONTS = re.compile(r"/windows/boot/fonts/([a-z0-9_-]+\.ttf)")
 
 LINUX_FILES = ("vmlinuz", "initrd.gz")
-UEFI_FILES = ("bootmgfw.efi",)
+UEFI_MANAGER = "bootmgfw.efi"
+UEFI_FILES = (UEFI_MANAGER,)
 BIOS_FILES = ("pxeboot.n12", "bootmgr.exe")
+BIOS_MANAGER = "bootmgr.exe"
+"""All that wimboot starts on a BIOS: iPXE takes the place of pxeboot.n12 (seen: wimboot 2.9.0)."""
 
 _FROM_MEDIA = "Copy it from the installation media or the ADK of the same Windows release"
 _SOURCES = MappingProxyType(
@@ -112,12 +115,14 @@ def chains(names: Collection[str]) -> tuple[str, ...]:
     found = []
     if all(name in names for name in LINUX_FILES):
         found.append("linux")
+    if "boot.sdi" not in names:
+        return tuple(found)
     has_uefi = all(name in names for name in UEFI_FILES)
-    has_bios = all(name in names for name in BIOS_FILES)
-    if (has_uefi or has_bios) and "boot.sdi" in names:
+    if has_uefi or all(name in names for name in BIOS_FILES):
         found.append("native")
-        if "linux" not in found:  # wimboot starts Microsoft's boot manager, no substitute
-            found.append("wimboot")
+    # wimboot starts Microsoft's boot manager, no substitute
+    if (has_uefi or BIOS_MANAGER in names) and "linux" not in found:
+        found.append("wimboot")
     return tuple(found)
 
 
@@ -125,6 +130,8 @@ def needed_for(chain: str, firmware: str) -> tuple[str, ...]:
     """The files of an image that a chain needs on firmware of a kind (`bios`, `uefi`)."""
     if chain == "linux":
         return LINUX_FILES
+    if chain == "wimboot" and firmware == "bios":
+        return (BIOS_MANAGER, "boot.sdi")
     return (*(UEFI_FILES if firmware == "uefi" else BIOS_FILES), "boot.sdi")
 
 
@@ -133,7 +140,8 @@ def missing(boot_files: tuple[BootFile, ...], architecture: Architecture) -> lis
     names = {file.name for file in boot_files}
     needs = [(name, "UEFI machines") for name in UEFI_FILES]
     if architecture is not Architecture.ARM64:
-        needs += [(name, "BIOS machines") for name in BIOS_FILES]
+        needs += [("pxeboot.n12", "BIOS machines that start without wimboot")]
+        needs += [(BIOS_MANAGER, "BIOS machines")]
     needs.append(("boot.sdi", "Windows Boot Manager"))
     return [
         MissingBootFile(name, needed_for, _SOURCES[name])

@@ -14,9 +14,14 @@ from netboot.formats.hive import REG_DWORD, REG_SZ, text_data
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image import uefi_loader
 from netboot.images.boot_image.boot_image import BootImage, recipe_digest
-from netboot.images.boot_image.description import ImageFacts
+from netboot.images.boot_image.description import BootFile, ImageFacts
 from netboot.images.boot_image.properties import check_image_path
 from netboot.images.drivers.driver import Driver, DriverKind
+from netboot.images.servicing.boot_language import (
+    DEFAULT_LOCALE,
+    boot_locale,
+    language_files,
+)
 from netboot.images.servicing.start_report import REPORT_SCRIPT, HomeReport
 from netboot.images.servicing.startup_hooks import (
     PRESTART_SCRIPT,
@@ -118,13 +123,14 @@ class BootSettings:
     window_size: int
     menu_seconds: int
     boot_sdi: str = ""
+    locale: str = DEFAULT_LOCALE
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The steps in order, and the time of everything that is added.
 
-    `source` is the digest that the source must have.
+    `source` is the digest that the source must have; `taken_out` are the files that clients get.
     """
 
     source: str
@@ -133,6 +139,7 @@ class Plan:
     at: int
     settings: BootSettings
     findings: tuple[str, ...] = ()
+    taken_out: tuple[BootFile, ...] = ()
 
 
 def plan(
@@ -162,6 +169,7 @@ def plan(
         SetBootIndex(image.source.image_index),
     ]
     properties = image.properties
+    locale = boot_locale(facts, properties)
     return Plan(
         source=image.source.digest,
         index=image.source.image_index,
@@ -173,8 +181,10 @@ def plan(
             window_size=properties.tftp_window_size,
             menu_seconds=properties.menu_seconds,
             boot_sdi=properties.boot_sdi,
+            locale=locale,
         ),
         findings=(*hook.findings, *_driver_findings(facts, drivers)),
+        taken_out=(*facts.boot_files, *language_files(facts, locale)),
     )
 
 

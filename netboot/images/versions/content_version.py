@@ -36,7 +36,7 @@ class ContentVersion:
     ("bios", "uefi"). `short_name` is the image's name in URLs, which stays when the image is
     renamed; `built_as` is the image's name at the build (both empty for `image`). `authority` is
     the authority whose loader the image requires, `uefi_loaders` the loader of each authority (see
-    netboot.images.boot_image.uefi_loader).
+    netboot.images.boot_image.uefi_loader). `locale` is that of its boot managers (en-US if empty).
     """
 
     image: str
@@ -53,6 +53,7 @@ class ContentVersion:
     built_as: str = ""
     authority: str = ""
     uefi_loaders: tuple[tuple[str, str], ...] = ()
+    locale: str = ""
 
     @property
     def address(self) -> str:
@@ -102,6 +103,7 @@ class ContentVersion:
             "built_as": self.built_as,
             "authority": self.authority,
             "uefi_loaders": dict(self.uefi_loaders),
+            "locale": self.locale,
             "files": [asdict(file) for file in self.files],
             "drivers": [asdict(driver) for driver in self.drivers],
         }
@@ -121,6 +123,7 @@ class ContentVersion:
             built_as=data.get("built_as", ""),
             authority=data.get("authority", ""),
             uefi_loaders=tuple(sorted(data.get("uefi_loaders", {}).items())),
+            locale=data.get("locale", ""),
             files=tuple(ManifestFile(**file) for file in data["files"]),
             drivers=tuple(DriverInVersion(**driver) for driver in data.get("drivers", ())),
         )

@@ -72,15 +72,17 @@ def _properties(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Chan
     before, after = (recipe.get("properties", {}) for recipe in (old, new))
     for name, words in PROPERTY_WORDS.items():
         usual = getattr(NO_PROPERTIES, name)
-        pair = [_shown(value.get(name, usual)) for value in (before, after)]
+        pair = [_shown(value.get(name, usual), usual) for value in (before, after)]
         if pair[0] != pair[1]:
             yield Change(words, *pair)
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, usual: object) -> str:
     match value:
         case bool():
             return "yes" if value else "no"
+        case int() if value or usual:  # 0 is a value where it is not the usual one
+            return str(value)
         case list():
             return ", ".join(f"{file['path']} ({file['digest'][7:15]})" for file in value)
         case str() if value.startswith("sha256:"):

@@ -95,7 +95,7 @@ def build_version(site: Site, image: str, *, progress: Progress = silent) -> Bui
             progress=lambda stage, done, total: progress(_part(stage, done, total), stage),
         )
         progress(0.9, "storing")
-        version = _version(site, order, digest, built)
+        version = _version(site, order, digest, built, locale=steps.settings.locale)
     _record(site, order, version, built)
     progress(1.0, "done")
     return BuildResult(version, built=True)
@@ -155,7 +155,9 @@ def _order(site: Site, image: str) -> _Order:
         )
 
 
-def _version(site: Site, order: _Order, digest: str, built: BuiltFiles) -> ContentVersion:
+def _version(
+    site: Site, order: _Order, digest: str, built: BuiltFiles, *, locale: str
+) -> ContentVersion:
     """Stores the files first: a row may only refer to what is stored."""
     files = []
     for file in built.files:
@@ -181,6 +183,7 @@ def _version(site: Site, order: _Order, digest: str, built: BuiltFiles) -> Conte
         short_name=order.address,
         authority=properties.uefi_authority,
         uefi_loaders=tuple((year, name) for year, name in loaders if name in names),
+        locale=locale,
     )
 
 

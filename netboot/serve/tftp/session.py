@@ -13,7 +13,14 @@ from math import inf
 from typing import Protocol
 
 from netboot.boot.files.names import ContentRef
-from netboot.boot.told.events import Event, TransferFailed, TransferFinished, TransferStarted
+from netboot.boot.told.events import (
+    Event,
+    TransferContinued,
+    TransferFailed,
+    TransferFinished,
+    TransferStarted,
+)
+from netboot.boot.told.ladder import OURS
 from netboot.errors import ContentFault
 from netboot.protocols.tftp import Error, ErrorCode, OptionAck
 from netboot.protocols.transfer import (
@@ -252,15 +259,19 @@ class Session:
         self._shared.loop.add(self._fd, events, self._readable)
 
     def _socket_failed(self, error: OSError, now: float) -> None:
-        """ECONNREFUSED (ICMP): the client's port is closed. Any other error counts as a loss."""
-        if error.errno == errno.ECONNREFUSED and self.transfer.outcome is None:
+        """ECONNREFUSED (ICMP): the client's port is closed. Most others count as a loss."""
+        if self.transfer.outcome is not None:
+            return
+        if error.errno == errno.ECONNREFUSED:
             self._act(self.transfer.gone(now), now)
+        elif error.errno == errno.EFAULT:  # the mapping ends before the file that was published
+            self._refuse(f"{self.asked.ref.name} was cut off while it was sent", now)
 
     def _refuse(self, reason: str, now: float) -> None:
         """The content is damaged: report it and end."""
         text = "content not available, see the server's journal"
         self._send_from_pool([bytes(Error(ErrorCode.NOT_DEFINED, text))], now)
-        self.abandon(reason, now)
+        self.abandon(f"{OURS}: {reason}", now)
 
     def _set_alarm(self) -> None:
         """Set a timer for the deadline, unless there is an earlier one."""
@@ -319,14 +330,32 @@ class Session:
             version=ref.version,
         )
 
+    def continued(self) -> TransferContinued:
+        """What is told of a running transfer."""
+        ref = self.asked.ref
+        return TransferContinued(
+            at=time.time(),
+            ip=self.asked.peer[0],
+            name=ref.name,
+            size=ref.size,
+            sent=self._sent(),
+            image=ref.image,
+            version=ref.version,
+        )
+
     def failed(self, reason: str) -> TransferFailed:
-        ref, transfer = self.asked.ref, self.transfer
+        ref = self.asked.ref
         return TransferFailed(
             at=time.time(),
             ip=self.asked.peer[0],
             name=ref.name,
             reason=reason,
-            sent=min(transfer.acknowledged * transfer.terms.block_size, ref.size),
+            sent=self._sent(),
             image=ref.image,
             version=ref.version,
         )
+
+    def _sent(self) -> int:
+        """The bytes that the client has."""
+        transfer = self.transfer
+        return min(transfer.acknowledged * transfer.terms.block_size, self.asked.ref.size)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from netboot.boot.files.names import ContentRef, Refusal
 from netboot.boot.told.events import Event, TransferRefused
+from netboot.boot.told.ladder import OURS, STOPPED
 from netboot.errors import ContentFault, ProtocolError
 from netboot.protocols import tftp
 from netboot.protocols.netascii import Netascii
@@ -127,10 +128,16 @@ class TftpServer:
     def close(self) -> None:
         now = time.monotonic()
         for session in list(self._sessions.values()):
-            session.abandon("the server stopped", now)
+            session.abandon(STOPPED, now)
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
         self._shared.pool.close()
+
+    def tell_running(self, _now: float) -> None:
+        """Emit an event for each transfer, by which others see that this server lives."""
+        for session in self._sessions.values():
+            if session.welcome:
+                self._shared.emit(session.continued())
 
     def _readable(self, now: float) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -200,6 +207,12 @@ class TftpServer:
         ref = self._resolve(request.name, arrival.peer[0])
         if isinstance(ref, Refusal):
             return ref
+        # Microsoft's boot manager ignores an ERROR once it has the OACK: it waits 37 s, and then
+        # shows 0xc0000001, which blames the network (seen). So what cannot be sent is refused now.
+        try:
+            self._open_content(ref).close()
+        except ContentFault as fault:
+            return Refusal(f"{OURS}: {fault}", ErrorCode.NOT_DEFINED)
         netascii = request.mode == "netascii"
         size = self._netascii_size(ref) if netascii else ref.size
         if isinstance(size, Refusal):
@@ -216,7 +229,7 @@ class TftpServer:
         try:
             content = self._open_content(ref)
         except ContentFault as fault:
-            return Refusal(str(fault), ErrorCode.NOT_DEFINED)
+            return Refusal(f"{OURS}: {fault}", ErrorCode.NOT_DEFINED)
         try:
             size = Netascii(content.view).size
         finally:

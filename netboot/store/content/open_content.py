@@ -68,7 +68,7 @@ class ContentCache:
     def open(self, ref: ContentRef) -> OpenContent:
         """The bytes of `ref`. Raises BlobMissing, or DigestMismatch if its size is wrong."""
         with self._lock:
-            mapping = self._open.get(ref.digest) or self._map(ref)
+            mapping = self._whole(ref.digest) or self._map(ref)
             mapping.users += 1
             self._open[ref.digest] = mapping
             self._open.move_to_end(ref.digest)
@@ -80,10 +80,23 @@ class ContentCache:
             mapping.users -= 1
             if mapping.users:
                 return
+            if self._open.get(mapping.digest) is not mapping:  # given up by `_whole`
+                mapping.release()
+                return
             idle = [held for held in self._open.values() if not held.users]
             for old in idle[: max(0, len(idle) - IDLE_KEPT)]:
                 del self._open[old.digest]
                 old.release()
+
+    def _whole(self, digest: str) -> Mapping | None:
+        """The mapping that is open, unless its file was cut off on disk since."""
+        mapping = self._open.get(digest)
+        if mapping is None or os.fstat(mapping.fd).st_size == mapping.size:
+            return mapping
+        del self._open[digest]  # another file may be in its place by now
+        if not mapping.users:
+            mapping.release()
+        return None
 
     def _map(self, ref: ContentRef) -> Mapping:
         path = self._locate(ref.digest)

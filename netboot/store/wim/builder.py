@@ -91,13 +91,13 @@ def build(
         # hashes were checked at the import, and its digest while it was copied.
         if not _continues(source, wim, progress):
             work("verify", {})
-        paths = {"boot.wim": wim, **_taken_out(facts, result["extracted"], workdir / "files")}
+        paths = {"boot.wim": wim, **_taken_out(plan, result["extracted"], workdir / "files")}
         if plan.settings.boot_sdi:
             paths["boot.sdi"] = _own_sdi(driver_files(plan.settings.boot_sdi), workdir)
         chains = layout.chains(paths)
         if "linux" in chains:
             paths["boot.wim.cpio"] = _as_cpio(wim, workdir / "boot.wim.cpio")
-        if "native" in chains:
+        if {"native", "wimboot"} & {*chains}:
             paths |= _boot_configurations(plan.settings, facts, paths, workdir)
         files = tuple(_measured(paths, progress))
     except OSError as fault:
@@ -178,10 +178,10 @@ def _continues(source: Path, wim: Path, progress: ByteProgress) -> bool:
     return True
 
 
-def _taken_out(facts: ImageFacts, extracted: list[str], folder: Path) -> dict[str, Path]:
+def _taken_out(plan: Plan, extracted: list[str], folder: Path) -> dict[str, Path]:
     """Boot files that the worker extracted from the built WIM, compared with the import."""
     paths = {}
-    for file in facts.boot_files:
+    for file in plan.taken_out:
         if file.path not in extracted:
             continue
         path = folder / file.path.lstrip("/")
@@ -208,13 +208,13 @@ def _own_sdi(blob: Path, workdir: Path) -> Path:
 def _boot_configurations(
     settings: BootSettings, facts: ImageFacts, paths: dict[str, Path], workdir: Path
 ) -> dict[str, Path]:
-    """A store for each firmware whose loader exists: winload.exe for BIOS, winload.efi for UEFI."""
+    """A store for each firmware whose boot manager exists, with its winload (.exe or .efi)."""
     made = {}
-    for name, needed, extension in (
-        ("BCD-bios", layout.BIOS_FILES, ".exe"),
-        ("BCD-uefi", layout.UEFI_FILES, ".efi"),
+    for name, manager, extension in (
+        ("BCD-bios", layout.BIOS_MANAGER, ".exe"),
+        ("BCD-uefi", layout.UEFI_MANAGER, ".efi"),
     ):
-        if not all(file in paths for file in needed):
+        if manager not in paths:
             continue
         loader = facts.loader(extension) or f"\\Windows\\System32\\boot\\winload{extension}"
         configuration = BootConfiguration(
@@ -224,6 +224,7 @@ def _boot_configurations(
             block_size=settings.block_size,
             window_size=settings.window_size,
             menu_seconds=settings.menu_seconds,
+            locale=settings.locale,
         )
         path = workdir / name
         path.write_bytes(write_bcd(configuration))

@@ -6,16 +6,18 @@ two sources (XML, programs, hives) have the same information, they must agree.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from netboot.errors import FormatError, InvalidInput
+from netboot.errors import FormatError, InvalidInput, WrongArchitecture
 from netboot.formats import pe
 from netboot.formats.inf.inf import parse
 from netboot.formats.inf.lexer import MAX_BYTES
 from netboot.formats.wim.wim import WimFlag, WimHeader
 from netboot.formats.wim.xml import WimDescription, WimImage
 from netboot.images.architecture import Architecture
+from netboot.images.boot_image import uefi_loader
 from netboot.images.boot_image.description import (
     ARCHITECTURE_BY_XML,
     BootFile,
@@ -26,6 +28,7 @@ from netboot.images.boot_image.secrets import SCAN_LIMIT, SecretFinding, is_scan
 from netboot.images.drivers.inbox import InboxDriver, read_inbox
 from netboot.images.drivers.package import ARCHITECTURE_OF
 from netboot.images.servicing import boot_layout as layout
+from netboot.images.servicing.boot_language import language_file, preference
 from netboot.images.servicing.startup_hooks import decode_script
 from netboot.store.wim.authenticode import signer_of
 
@@ -68,7 +71,10 @@ def facts_of(
     image: WimImage,
     contents: Contents,
 ) -> ImageFacts:
-    """All facts about an image. Raises InvalidInput if it is not Windows PE."""
+    """All facts about an image.
+
+    Raises InvalidInput if it is not Windows PE, WrongArchitecture if its programs are of two.
+    """
     if not any(program in contents.entries for program in layout.PE_PROGRAMS):
         raise InvalidInput(
             f"Image {image.index} ({image.name or 'no name'}) is not Windows PE: "
@@ -95,7 +101,8 @@ def facts_of(
         has_integrity_table=bool(header.integrity.stored),
         findings=(*doubts, *_other_findings(header, image, contents)),
     )
-    return _with_files(_with_start_up(claimed, contents), contents)
+    described = _with_files(_with_start_up(claimed, contents), contents)
+    return replace(described, findings=(*described.findings, *_check_programs(described, contents)))
 
 
 def _with_start_up(facts: ImageFacts, contents: Contents) -> ImageFacts:
@@ -106,6 +113,7 @@ def _with_start_up(facts: ImageFacts, contents: Contents) -> ImageFacts:
     return replace(
         facts,
         boot_files=boot_files,
+        language_files=tuple(_language_files(contents)),
         missing=tuple(layout.missing(boot_files, facts.architecture)),
         loaders=tuple(path.replace("/", "\\") for path in loaders),
         chains=layout.chains({file.name for file in boot_files}),
@@ -143,7 +151,8 @@ def _architecture(image: WimImage, contents: Contents, findings: list[str]) -> A
         try:
             machine = pe.parse(head, size=contents.entries[program].size).machine
         except FormatError as error:
-            findings.append(f"{contents.entries[program].path}: {error}.")
+            if program == layout.KERNEL:  # for the loaders see _check_programs
+                findings.append(f"{contents.entries[program].path}: {error}.")
             continue
         proved = ARCHITECTURE_OF.get(machine)
         break
@@ -165,6 +174,34 @@ def _architecture(image: WimImage, contents: Contents, findings: list[str]) -> A
     return architecture
 
 
+def _check_programs(facts: ImageFacts, contents: Contents) -> Iterator[str]:
+    """Findings about boot programs that are none. Raises WrongArchitecture.
+
+    Firmware starts no boot manager of another architecture, and that one no such loader.
+    """
+    managers = (layout.CANDIDATES[one] for one in (uefi_loader.LOADER, uefi_loader.LOADER_EX))
+    for path in (*chain.from_iterable(managers), *layout.LOADERS):
+        head = contents.read(path, pe.HEADER_BYTES)
+        if head is None:
+            continue
+        entry = contents.entries[path]
+        try:
+            machine = pe.parse(head, size=entry.size).machine
+        except FormatError as error:
+            # The Lab PE has a Linux kernel in place of Windows' loaders.
+            if facts.boot_file("vmlinuz") is None:
+                yield f"{entry.path}: {error}. Machines stop with 0xc000007b."
+            continue
+        found = ARCHITECTURE_OF.get(machine)
+        if found is not facts.architecture:
+            raise WrongArchitecture(
+                f"{entry.path} is a program for {found or machine}, but the image is"
+                f" {facts.architecture}",
+                hint=f"Put the {facts.architecture} file of the same Windows release in its place,"
+                " or import an image from Windows installation media.",
+            )
+
+
 def _boot_files(contents: Contents) -> Iterator[BootFile]:
     """The boot files of the image, the best candidate for each name."""
     for name, paths in layout.CANDIDATES.items():
@@ -177,6 +214,17 @@ def _boot_files(contents: Contents) -> Iterator[BootFile]:
     for lowered, entry in sorted(contents.entries.items()):
         if layout.FONTS.fullmatch(lowered) and entry.is_plain and entry.size:
             yield BootFile(layout.client_name(lowered), entry.path, entry.size, entry.sha1)
+
+
+def _language_files(contents: Contents) -> Iterator[BootFile]:
+    """The language files of the boot managers, the best one for each name."""
+    found: dict[str, Entry] = {}
+    for entry in sorted(contents.entries.values(), key=lambda one: preference(one.path)):
+        name = language_file(entry.path)
+        if name and entry.is_plain and entry.size:
+            found.setdefault(name, entry)
+    for name, entry in sorted(found.items()):
+        yield BootFile(name, entry.path, entry.size, entry.sha1)
 
 
 def _signer(contents: Contents, entry: Entry) -> str:

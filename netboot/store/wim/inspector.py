@@ -114,11 +114,12 @@ def _choose(header: WimHeader, description: WimDescription, index: int | None) -
             f"the XML describes {len(description.images)}",
             hint=_REPAIRED_ELSEWHERE,
         )
-    wanted = index or header.boot_index or (1 if header.image_count == 1 else 0)
+    bootable = header.boot_index or (1 if header.image_count == 1 else 0)
+    wanted = bootable if index is None else index
     if image := description.image(wanted):
         return image
     names = "; ".join(f"{image.index}: {image.name or 'no name'}" for image in description.images)
-    if wanted:
+    if wanted or index is not None:
         raise InvalidInput(f"The WIM has no image {wanted}", hint=f"It contains {names}.")
     raise InvalidInput(
         "The WIM contains several images and none is marked as bootable",

@@ -126,7 +126,7 @@ def request_of(plan: Plan, facts: ImageFacts, staging: Staging) -> dict[str, Any
         "tree": str(staging.folder),
         "registry": registry,
         "expected": staging.expected,
-        "extract": [file.path for file in facts.boot_files],
+        "extract": [file.path for file in plan.taken_out],
     }
 
 

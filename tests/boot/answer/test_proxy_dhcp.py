@@ -130,6 +130,8 @@ def told(outcome: Answer | Ignored) -> Iterator[str]:
     )
     if Option.VENDOR_INFORMATION in packet.options:
         words.append(f"43={packet.options[43].hex()}")
+    if Option.BCD_PATH in packet.options:
+        words.append(f"252={packet.options[252].decode()!r}")
     if dotted(packet.relay) != "0.0.0.0":
         words.append(f"relay={dotted(packet.relay)}")
     yield " ".join(words)

@@ -1,8 +1,16 @@
 """The bytes of answers."""
 
+import shutil
+import subprocess
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
+from scapy.packet import Raw
+from scapy.utils import wrpcap
 
 from netboot.boot.answer import reply
 from netboot.boot.answer.client import BootClient, identify
@@ -138,6 +146,61 @@ def test_where_room_is_short_the_double_goes_first() -> None:
 def test_where_there_is_no_room_there_is_no_answer() -> None:
     """Relay information must go back whole."""
     assert offered(request(options={82: b"r" * 400}), "snponly.efi", DIRECT) is None
+
+
+BCD_PATH = rb"\Boot\BCD" + b"\0"
+
+
+@pytest.mark.parametrize(
+    ("file", "path"),
+    [
+        ("bootmgfw.efi", BCD_PATH),
+        ("pxeboot.n12", BCD_PATH),
+        ("snponly.efi", None),
+        ("undionly.kpxe", None),
+        ("grubia32.efi", None),
+    ],
+)
+def test_microsofts_boot_managers_are_told_where_their_bcd_is(
+    file: str, path: bytes | None
+) -> None:
+    """Windows 8's asks for none without option 252; others have no use for it (252 is WPAD)."""
+    ack = acknowledged(request(message=MessageType.REQUEST, address=b"\x0a\x4d\0\x63"), file)
+    direct = offered(request(), file, DIRECT)
+    nameless = offered(request(), file, ASK_BOOT_SERVER)
+
+    assert direct is not None
+    assert nameless is not None
+    assert ack.options.get(252) == direct.options.get(252) == path
+    assert 252 not in nameless.options
+
+
+def test_the_path_of_the_bcd_stays_where_room_is_short() -> None:
+    """The machine's own id and the doubles of the BOOTP fields go before it."""
+    packet = request(options={82: b"r" * 250}, relay=b"\x0a\x4e\0\1")
+    made = offered(packet, "bootmgfw.efi", DIRECT)
+
+    assert made is not None
+    assert made.options[252] == BCD_PATH
+    assert made.boot_file == b"bootmgfw.efi"
+    assert made.options[82] == b"r" * 250
+
+
+@pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is not installed")
+def test_tshark_reads_the_path_of_the_bcd(tmp_path: Path) -> None:
+    """As one private option with its NUL, and no malformed packet."""
+    asked = request(message=MessageType.REQUEST, address=b"\x0a\x4d\0\x63")
+    made = reply.acknowledge(
+        asked, file="bootmgfw.efi", shape=DIRECT, speaks_http=False, server=SERVER
+    )
+    packet = Ether() / IP(src="10.77.0.2", dst="10.77.0.99") / UDP(sport=67, dport=68) / Raw(made)
+    wrpcap(str(tmp_path / "ack.pcap"), [packet])
+    command = ["tshark", "-r", tmp_path / "ack.pcap", "-Y", "dhcp && !_ws.malformed"]
+    fields = ["-T", "fields", "-e", "dhcp.option.type", "-e", "dhcp.option.value"]
+    shown = subprocess.run([*command, *fields], check=True, capture_output=True, text=True).stdout
+
+    assert "252" in shown.split("\t")[0].split(",")
+    assert BCD_PATH.hex() in shown.replace(":", "").split("\t")[1].split(",")
 
 
 @given(

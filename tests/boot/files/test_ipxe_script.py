@@ -128,6 +128,7 @@ def test_microsofts_own_program_is_fetched_as_a_rom_would() -> None:
 echo netboot: Windows PE 24H2 v7
 set netX/next-server 10.77.0.2
 set netX/filename /v/windows-pe-24h2/7/pxeboot.n12
+set netX/252:hexraw 5c426f6f745c42434400 ||
 chain --replace --autofree tftp://10.77.0.2/v/windows-pe-24h2/7/pxeboot.n12
 """
     assert actual == expected

@@ -133,6 +133,52 @@ def test_loaders_find_their_files_where_they_look(name: bytes, expected: str) ->
     assert named(name) == expected
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        rb"\de-DE\bootmgfw.efi.MUI",
+        rb"\EFI\Boot\de-DE\bootmgfw.efi.MUI",
+        rb"\de-DE\EFI/Boot/bootmgfw.efi.MUI",
+        rb"\de-DE\/v/lab-pe-x64/7/bootmgfw.efi.MUI",
+        rb"/v/lab-pe-x64/7/de-DE/bootmgfw.efi.MUI",
+    ],
+)
+@pytest.mark.parametrize("loader", ["2011", "2023"])
+def test_a_boot_manager_finds_its_language(name: bytes, loader: str) -> None:
+    """Below its folder, or before its whole name; that of the loader that goes by this name."""
+    words = {
+        year: ManifestFile(f"de-DE/{file}.mui", digest(year), 9)
+        for year, file in ((2011, "bootmgfw.efi"), (2023, "bootmgfw_EX.efi"))
+    }
+    loaders = (("2011", "bootmgfw.efi"), ("2023", "bootmgfw_EX.efi"))
+    newer = ManifestFile("bootmgfw_EX.efi", digest(9), 9)
+    version = replace(VERSION, files=(*VERSION.files, newer, *words.values()), uefi_loaders=loaders)
+    answer = resolve(
+        name,
+        version=version,
+        firmware="uefi",
+        programs=PROGRAMS,
+        published=published(version),
+        authority=loader,
+    )
+
+    assert isinstance(answer, ContentRef)
+    assert words[int(loader)].digest == answer.digest
+
+
+def test_a_language_that_is_not_held_is_told_so_at_once() -> None:
+    """The manager starts without; a locale is no way to other files."""
+    for name in (
+        *(rb"\en-US\bootmgfw.efi.MUI", rb"\en-US\/v/lab-pe-x64/7/bootmgfw.efi.MUI"),
+        rb"\en-US\/v/lab-pe-x64/7/boot.wim.mui",
+    ):
+        answer = resolve(
+            name, version=VERSION, firmware="uefi", programs={}, published=published(VERSION)
+        )
+        assert Refusal("optional, not held", 1) == answer
+    assert isinstance(ask(rb"\en-US\/v/lab-pe-x64/7/boot.wim"), Refusal)
+
+
 def test_a_versions_file_says_which_version_it_is_of() -> None:
     """The answer carries digest, size, image and version for the log and for the check."""
     expected = ContentRef("boot.wim", digest(700), 1000, "Lab PE x64", 7)

@@ -20,6 +20,7 @@ from netboot.boot.told.events import (
     PeReported,
     RequestIgnored,
     ScriptServed,
+    TransferContinued,
     TransferFailed,
     TransferFinished,
     TransferRefused,
@@ -255,17 +256,29 @@ def test_a_boot_that_stops_says_where(count: int, words: str) -> None:
 
 
 def test_a_long_transfer_is_no_stall() -> None:
-    """While a read transfer runs nothing is told; that is not silence."""
+    """A running server tells of it every minute; one that does not has died."""
     size = 600_000_000
-    attempt = one(
-        [
-            *ipxe_boot()[:9],
-            TransferStarted(at=10, ip=IP, name="boot.wim", size=size, image=IMAGE, version=7),
-        ]
-    )
+    begun = TransferStarted(at=10, ip=IP, name="boot.wim", size=size, image=IMAGE, version=7)
+    goes_on = [
+        TransferContinued(at=10 + 60 * minute, ip=IP, name="boot.wim", size=size, sent=minute)
+        for minute in range(1, 61)
+    ]
+    attempt = one([*ipxe_boot()[:9], begun, *goes_on])
+    dead = one([*ipxe_boot()[:9], begun])
 
-    assert attempt.outcome(10 + 3600) is Outcome.UNDER_WAY
-    assert attempt.outcome(10 + size) is Outcome.STALLED
+    assert attempt.outcome(10 + 3600 + 170) is Outcome.UNDER_WAY
+    assert attempt.outcome(10 + 3600 + 190) is Outcome.STALLED
+    assert dead.outcome(10 + 170) is Outcome.UNDER_WAY
+    assert dead.outcome(10 + 190) is Outcome.STALLED
+    assert dead.why(10 + 190) == "netboot stopped while it sent boot.wim"
+
+
+def test_a_machine_that_begins_anew_fetches_nothing() -> None:
+    """It was switched off in the middle; the next DISCOVER belongs to the same minute."""
+    begun = TransferStarted(at=10, ip=IP, name="boot.wim", size=9, image=IMAGE, version=7)
+    attempt = one([*ipxe_boot()[:9], begun, discover(20)])
+
+    assert attempt.fetching == ""
 
 
 def test_an_image_that_took_very_long_still_belongs_to_its_boot() -> None:

@@ -2,10 +2,11 @@
 
 import pytest
 
-from netboot.boot.told.attempts import fold
+from netboot.boot.told.attempts import Outcome, fold
 from netboot.boot.told.diagnosis import diagnose
 from netboot.boot.told.events import (
     AddressLearned,
+    ContentRefused,
     ContentServed,
     Discovered,
     ForeignOffer,
@@ -14,10 +15,13 @@ from netboot.boot.told.events import (
     PeReported,
     RequestIgnored,
     ScriptServed,
+    TransferContinued,
     TransferFailed,
     TransferFinished,
     TransferRefused,
+    TransferStarted,
 )
+from netboot.boot.told.ladder import OURS, STOPPED
 
 MAC = "52:54:00:00:00:09"
 LATE = 1e6
@@ -49,7 +53,7 @@ WIM = ContentServed(at=9.0, mac=MAC, name="boot.wim", size=9, seconds=1.0, image
         ((asked(), OFFER, LEASE, PROGRAM), "sent nothing", "0xc0000428"),
         ((asked(), OFFER, LEASE, PROGRAM,
           TransferRefused(at=3.0, mac=MAC, name="\\Boot\\BCD", reason="no such file")),
-         "\\Boot\\BCD", "0xc000000f"),
+         "\\Boot\\BCD", "0xc000000d"),
         ((asked(), OFFER, LEASE,
           TransferRefused(at=3.0, mac=MAC, name="pxelinux.0", reason="no such file")),
          "pxelinux.0", "PXE-E3B"),
@@ -57,7 +61,7 @@ WIM = ContentServed(at=9.0, mac=MAC, name="boot.wim", size=9, seconds=1.0, image
         ((asked(), OFFER, LEASE, PROGRAM,
           TransferFailed(at=8.0, mac=MAC, name="\\boot.wim", reason="it fell silent", sent=7)),
          "broke off: it fell silent", "0xc0000001"),
-        ((asked(), OFFER, LEASE, PROGRAM, SCRIPT, WIM), "did not report home", "0xc0000017"),
+        ((asked(), OFFER, LEASE, PROGRAM, SCRIPT, WIM), "did not report home", "0xc000000f"),
     ],
 )  # fmt: skip
 def test_the_cause_is_told_with_the_code_that_the_screen_shows(events, cause, code):
@@ -67,6 +71,90 @@ def test_the_cause_is_told_with_the_code_that_the_screen_shows(events, cause, co
     assert cause in found.cause
     assert code == found.codes[0].code
     assert found.cures
+
+
+MANAGER = OfferSent(at=1.1, mac=MAC, file="bootmgfw.efi", image="PE", version=1, port=4011)
+BEGUN = TransferStarted(at=8.0, mac=MAC, name="boot.wim", size=600_000_000, image="PE", version=1)
+CUT_OFF = f"{OURS}: boot.wim: 5 bytes found, but 9 were published"
+
+
+def got(name, at=3.0):
+    return TransferFinished(at=at, mac=MAC, name=name, size=9, seconds=0.1, image="PE", version=1)
+
+
+def refused(name, reason):
+    return TransferRefused(at=8.5, mac=MAC, name=name, reason=reason)
+
+
+def failed(name, reason, sent=0):
+    return TransferFailed(
+        at=9.0, mac=MAC, name=name, reason=reason, sent=sent, image="PE", version=1
+    )
+
+
+@pytest.mark.parametrize(
+    ("events", "cause", "codes"),
+    [
+        # a damaged copy of ours, before the OACK and after it, by TFTP and by HTTP
+        ((got("BCD-uefi"), refused("\\Boot\\boot.wim", CUT_OFF)),
+         "netboot's own copy of \\Boot\\boot.wim is damaged: boot.wim: 5 bytes found",
+         ("0xc000000f",)),
+        ((refused("\\Boot\\BCD", CUT_OFF),), "own copy of \\Boot\\BCD",
+         ("0xc000000d", "0xc000000f")),
+        ((got("BCD-uefi"), BEGUN, failed("boot.wim", CUT_OFF)), "own copy of boot.wim",
+         ("0xc0000001",)),
+        ((SCRIPT, ContentRefused(at=5.0, mac=MAC, name="/v/pe/1/boot.wim", status=503,
+                                 reason="boot.wim: its blob is gone")),
+         "own copy of /v/pe/1/boot.wim is damaged: boot.wim: its blob is gone", ("0xc000000f",)),
+        # the server died, or was stopped
+        ((got("BCD-uefi"), BEGUN), "netboot stopped while it sent boot.wim", ("0xc0000001",)),
+        ((TransferStarted(at=2.0, mac=MAC, name="bootmgfw.efi", size=2_000_000),),
+         "netboot stopped while it sent bootmgfw.efi", ("PXE-E35",)),
+        ((got("BCD-uefi"), BEGUN, failed("boot.wim", STOPPED, 9_000)),
+         "netboot stopped while it sent boot.wim", ("0xc0000001",)),
+        # a broken transfer, also where nothing arrived
+        ((got("BCD-uefi"), BEGUN, failed("boot.wim", "the client fell silent for 30 s")),
+         "the transfer of boot.wim broke off: the client fell silent", ("0xc0000001",)),
+        ((failed("bootmgfw.efi", "the client fell silent for 30 s", 5000),),
+         "the transfer of bootmgfw.efi broke off", ("PXE-E35",)),
+        # none of them: a probe, and what came in the end
+        ((got("bootmgfw.efi"), got("BCD-uefi"), failed("boot.wim", "the client gave up: error 0")),
+         "its loader runs but did not fetch the whole image",
+         ("0xc0000001", "0xc0000225", "0xc0000017")),
+        ((got("BCD-uefi"), failed("boot.wim", "the client closed its port", 9_000),
+          got("boot.wim", 10.0)),
+         "it has the whole image but did not report home",
+         ("0xc000000f", "0xc000007b", "0xc0000221", "0xc0000359")),
+        ((got("bootmgfw.efi"),), "fetched its boot program, which then sent nothing",
+         ("0xc0000428", "0xc000000d")),
+    ],
+)  # fmt: skip
+def test_a_boot_of_microsofts_manager_is_explained_as_it_really_stops(events, cause, codes):
+    """Whose fault it was, and what its screen was seen to show."""
+    told = (asked("uefi"), MANAGER, LEASE, *events)
+    found = diagnose(fold(told)[0], told, LATE)
+
+    assert cause in found.cause
+    assert codes == tuple(code.code for code in found.codes)
+    assert found.cures
+
+
+def test_a_server_that_died_is_known_within_minutes():
+    """A living one tells of each transfer every minute, however long that takes."""
+    events = [asked("uefi"), MANAGER, LEASE, got("BCD-uefi"), BEGUN]
+    events += [
+        TransferContinued(at=8.0 + 60 * minute, mac=MAC, name="boot.wim", size=600_000_000)
+        for minute in range(1, 60)
+    ]
+    attempt = fold(events)[0]
+    last = events[-1].at
+
+    assert attempt.outcome(last + 170) is Outcome.UNDER_WAY
+    assert diagnose(attempt, events, last + 170) is None
+    assert attempt.outcome(last + 190) is Outcome.STALLED
+    assert attempt.why(last + 190) == "netboot stopped while it sent boot.wim"
+    assert "netboot stopped" in diagnose(attempt, events, last + 190).cause
+    assert len(attempt.steps) == 5
 
 
 def test_a_missing_driver_is_named_so_that_it_can_be_searched_for():

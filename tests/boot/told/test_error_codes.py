@@ -38,3 +38,22 @@ def test_every_code_has_cause_and_cure_in_sentences():
             assert text[0] == text[0].upper()
             assert text.endswith(".")
             assert not text.endswith("..")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("0xc000000d", ("BCD", "option 252", "Windows 8", "refused")),
+        ("0xc000000f", ("File: \\Windows", "winload.efi", "boot.sdi or boot.wim was refused")),
+        ("0xc000007b", ("no program", "winload", "not the blue screen 0x7B")),
+        ("0xc0000221", ("checksum", "in the image")),
+        ("0xc0000359", ("another architecture", "Unsupported")),
+        ("0xc0000001", ("broke off", "This site was stopped")),
+    ],
+)
+def test_a_code_of_the_boot_manager_is_explained_as_it_was_seen(code, words):
+    """Microsoft's own lists give some of them another meaning at another time."""
+    found = look_up(code)
+    text = " ".join((found.meaning, *found.causes))
+
+    assert [word for word in words if word not in text] == []

@@ -38,6 +38,15 @@ def test_an_image_is_described():
     assert image.modified_at == 1_700_000_000
 
 
+def test_the_default_language_comes_first():
+    """In whatever order they are listed."""
+    text = IMAGE.replace("<DEFAULT>de-DE", "<DEFAULT>en-US")
+    image = parse_wim_xml(encoded(text)).image(2)
+
+    assert image is not None
+    assert image.languages == ("en-US", "de-DE")
+
+
 def test_an_image_without_details_is_described():
     """What the XML does not say is empty, not an error."""
     (image,) = parse_wim_xml(encoded('<WIM><IMAGE INDEX="1"></IMAGE></WIM>')).images

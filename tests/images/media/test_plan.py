@@ -119,6 +119,35 @@ def test_arm64_machines_start_from_what_uefi_reads():
     assert BiosStart.NONE is made.bios
 
 
+def test_media_speak_the_language_of_the_image():
+    """Its locale in both stores, and the language file next to each boot manager."""
+    german = replace(windows(), locale="de-DE")
+    words = [
+        ManifestFile(f"de-DE/{name}.mui", "sha256:" + digit * 64, 9)
+        for name, digit in (("bootmgfw.efi", "a"), ("bootmgfw_EX.efi", "b"), ("bootmgr.exe", "c"))
+    ]
+    german = replace(german, files=(*german.files, *words))
+    made = plan("usb", Carried(version=german, parts=BIOS_PARTS))
+    held = {file.path: file.digest[7:8] for file in made.files if file.path.endswith(".mui")}
+    assert held == {
+        "EFI/BOOT/de-DE/BOOTX64.EFI.mui": "a",
+        "boot/de-DE/bootmgr.exe.mui": "c",
+    }
+    for store in (file.data for file in made.files if file.path.endswith("BCD")):
+        assert "de-DE".encode("utf-16-le") in store
+        assert "en-US".encode("utf-16-le") not in store
+
+    newer = replace(
+        german,
+        files=(*german.files, ManifestFile("bootmgfw_EX.efi", "sha256:" + "e" * 64, 9)),
+        uefi_loaders=(("2023", "bootmgfw_EX.efi"),),
+    )
+    made = plan("usb", Carried(version=newer))
+    assert [f.digest[7:8] for f in made.files if f.path.endswith("BOOTX64.EFI.mui")] == ["b"]
+    plain = media_bcd([Carried(version=windows())], is_uefi=True)
+    assert "en-US".encode("utf-16-le") in plain
+
+
 def test_a_medium_has_the_loader_that_image_and_site_choose():
     """Which makes it another medium."""
     both = replace(

@@ -4,7 +4,13 @@ import pytest
 
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image.description import BootFile
-from netboot.images.servicing.boot_layout import chains, client_name, is_collected, missing
+from netboot.images.servicing.boot_layout import (
+    chains,
+    client_name,
+    is_collected,
+    missing,
+    needed_for,
+)
 
 
 @pytest.mark.parametrize(
@@ -35,12 +41,29 @@ def test_boot_files_have_the_names_that_clients_use(path: str, expected: str):
         (("bootmgfw.efi", "boot.sdi"), ("native", "wimboot")),
         (("pxeboot.n12", "boot.sdi"), ()),
         (("pxeboot.n12", "bootmgr.exe", "boot.sdi"), ("native", "wimboot")),
+        (("bootmgr.exe", "boot.sdi"), ("wimboot",)),
+        (("bootmgr.exe",), ()),
         (("vmlinuz", "initrd.gz", "bootmgfw.efi", "boot.sdi"), ("linux", "native")),
     ],
 )
 def test_files_decide_the_ways_to_boot(names: tuple[str, ...], expected: tuple[str, ...]):
     """Best first; Microsoft's loaders need boot.sdi."""
     assert chains(names) == expected
+
+
+@pytest.mark.parametrize(
+    ("chain", "firmware", "expected"),
+    [
+        ("native", "bios", {"pxeboot.n12", "bootmgr.exe", "boot.sdi"}),
+        ("wimboot", "bios", {"bootmgr.exe", "boot.sdi"}),
+        ("native", "uefi", {"bootmgfw.efi", "boot.sdi"}),
+        ("wimboot", "uefi", {"bootmgfw.efi", "boot.sdi"}),
+        ("linux", "bios", {"vmlinuz", "initrd.gz"}),
+    ],
+)
+def test_each_way_to_boot_needs_its_own_files(chain: str, firmware: str, expected: set[str]):
+    """On a BIOS, iPXE and wimboot take the place of pxeboot.n12."""
+    assert expected == set(needed_for(chain, firmware))
 
 
 def test_what_is_missing_is_named_with_its_source():

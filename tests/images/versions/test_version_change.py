@@ -61,6 +61,18 @@ def test_properties_and_source_are_named_for_people():
     } == set(change.properties)
 
 
+def test_a_zero_is_shown_where_it_is_not_the_usual_value():
+    """TFTP sizes of 0 leave the choice to the boot manager; the usual ones are 1456 and 4."""
+    none = {"properties": {"tftp_block_size": 0, "tftp_window_size": 0, "menu_seconds": 5}}
+    change = compare_versions(OLD, OLD, old_recipe={"properties": {}}, new_recipe=none)
+
+    assert {
+        Change("TFTP block size (bytes)", "1456", "0"),
+        Change("TFTP window size (blocks)", "4", "0"),
+        Change("Boot menu timeout (seconds)", "", "5"),
+    } == set(change.properties)
+
+
 def test_paths_in_the_wim_are_compared_where_both_are_listed():
     """One listing alone says nothing."""
     change = compare_versions(

@@ -85,6 +85,27 @@ def test_a_chain_that_the_image_does_not_offer_is_refused(site, tmp_path, firmwa
     assert images.get_image(site, "PE").row_version - 1 == 0
 
 
+@pytest.mark.wimlib
+@pytest.mark.parametrize("firmware_of_pe", ["bios and uefi", "bios"])
+def test_wimboot_starts_a_bios_without_pxeboot(site, tmp_path, firmware_of_pe):
+    """What it starts is bootmgr.exe, with a boot configuration of its own."""
+    absent = ["/Windows/Boot/PXE/pxeboot.n12"]
+    if firmware_of_pe == "bios":
+        absent.append("/Windows/Boot/EFI/bootmgfw.efi")
+    wim = SyntheticWinPe(files=dict.fromkeys(absent)).capture(tmp_path)
+    images.import_image(site, wim, name="PE")
+    boot_chain.prefer_chain(site, "PE", chains={"bios": "wimboot"})
+    boot_chain.import_wimboot(site, wimboot_file(tmp_path))
+    build_and_serve(site, "PE")
+
+    pages = BootPages(site, address=ADDRESS)
+    script = pages.script({"mac": "52:54:00:00:00:01", "platform": "pcbios", "cpu": "x64"}, "").text
+    assert "kernel http://10.77.0.2:8081/p/wimboot" in script
+    for name in ("bootmgr.exe", "BCD", "boot.sdi", "boot.wim"):
+        assert f"initrd -n {name} " in script
+    assert "/BCD-bios BCD" in script
+
+
 def test_an_imported_wimboot_is_served_at_once_and_stays_pinned(site, tmp_path):
     """Running daemons find it under /p/wimboot; its digest is remembered and checked."""
     pages = BootPages(site, address=ADDRESS)

@@ -183,7 +183,7 @@ def test_content_that_is_gone_ends_the_transfer_with_words(stage) -> None:
 
     assert isinstance(made.hear()[0], Error)
     assert isinstance(made.events[-1], TransferFailed)
-    assert made.events[-1].reason == "the blob of f is gone"
+    assert made.events[-1].reason == "our copy is damaged: the blob of f is gone"
 
 
 def test_a_full_socket_is_waited_for(stage, monkeypatch: pytest.MonkeyPatch) -> None:

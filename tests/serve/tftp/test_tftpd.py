@@ -1,5 +1,6 @@
 """The TFTP server on real sockets: what clients get, and what strangers may not do."""
 
+import os
 import random
 import socket
 import threading
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from netboot.boot.files.names import ContentRef
 from netboot.boot.told.events import (
+    TransferContinued,
     TransferFailed,
     TransferFinished,
     TransferRefused,
@@ -31,6 +34,8 @@ from netboot.protocols.tftp import (
 from netboot.serve.tftp.limits import TftpLimits
 from netboot.serve.tftp.tftpd import TftpServer
 from netboot.serve.udp import Loop
+from netboot.store.content.blobs import BlobStore
+from netboot.store.content.open_content import ContentCache
 from tests.support.serving import (
     ALL_FROM_ONE_ADDRESS,
     Files,
@@ -217,17 +222,67 @@ def test_mail_is_refused() -> None:
     assert answer == Error(4, "illegal operation")
 
 
-def test_what_we_should_hold_but_cannot_open() -> None:
-    """A missing blob ends the transfer with an ERROR, and the journal has the cause."""
+@pytest.mark.parametrize("options", [{}, {"tsize": b"0"}, {"blksize": b"1468"}])
+def test_what_we_should_hold_but_cannot_open(options: dict[str, bytes]) -> None:
+    """Refused before the OACK, after which Windows' boot manager hears no ERROR."""
     files = Files({"f": b"x"}, broken={"f"})
     with running_tftpd(files) as tftpd, udp_client() as udp:
-        request = bytes(ReadRequest(b"f", "octet", {"blksize": b"1468"}))
-        _, peer = exchange(udp, request, tftpd.address)
-        answer, _ = exchange(udp, bytes(Ack(0)), peer)
+        answer, _ = exchange(udp, bytes(ReadRequest(b"f", "octet", options)), tftpd.address)
+
+        assert answer == Error(0, "refused, see the server's journal")
+        refused = tftpd.told.next(TransferRefused)
+        assert refused.reason == "our copy is damaged: the blob of f is gone"
+        assert tftpd.server.sessions == 0
+
+
+def test_a_file_that_is_cut_off_while_it_is_sent_is_our_fault(tmp_path: Path) -> None:
+    """The client is told, and the journal does not take it for a client that fell silent."""
+    store = BlobStore(tmp_path)
+    blob = store.add_bytes(bytes(3_000_000))
+    cache = ContentCache(store.path)
+    files = Files()
+    files.resolve = lambda _name, _ip: ContentRef("boot.wim", blob.digest, blob.size)
+    files.open_content = cache.open
+    with running_tftpd(files) as tftpd, udp_client() as udp:
+        options = {"blksize": b"1468", "windowsize": b"4"}
+        _, peer = exchange(udp, bytes(ReadRequest(b"boot.wim", "octet", options)), tftpd.address)
+        udp.sendto(bytes(Ack(0)), peer)
+        got = [from_bytes(udp.recv(2048)) for _ in range(4)]
+        assert [packet.block for packet in got if isinstance(packet, Data)] == [1, 2, 3, 4]
+        path = store.path(blob.digest)
+        path.chmod(0o644)
+        os.truncate(path, 4096)
+        udp.sendto(bytes(Ack(4)), peer)
+        answers = iter(lambda: from_bytes(udp.recv(2048)), None)
+        answer = next(packet for packet in answers if isinstance(packet, Error))
 
         assert answer == Error(0, "content not available, see the server's journal")
-        assert "blob of f is gone" in tftpd.told.next(TransferFailed).reason
-        assert tftpd.server.sessions == 0
+        failed = tftpd.told.next(TransferFailed)
+        assert (failed.sent, failed.reason) == (
+            4 * 1468,
+            "our copy is damaged: boot.wim was cut off while it was sent",
+        )
+        again, _ = exchange(udp, bytes(ReadRequest(b"boot.wim", "octet", options)), tftpd.address)
+        assert again == Error(0, "refused, see the server's journal")
+        assert "4096 bytes found" in tftpd.told.next(TransferRefused).reason
+
+
+def test_a_running_transfer_is_told_from_time_to_time() -> None:
+    """With what the client has; a stranger who only asked is not told of."""
+    with running_tftpd(random_files()) as tftpd, udp_client() as udp, udp_client() as stranger:
+        request = bytes(ReadRequest(b"f1000000", "octet", {"blksize": b"1468"}))
+        exchange(stranger, request, tftpd.address)
+        _, peer = exchange(udp, request, tftpd.address)
+        exchange(udp, bytes(Ack(0)), peer)
+        exchange(udp, bytes(Ack(1)), peer)
+        tftpd.told.next(TransferStarted)
+        tftpd.loop.soon(tftpd.server.tell_running)
+        continued = tftpd.told.next(TransferContinued)
+        udp.sendto(bytes(Error(0, "enough")), peer)
+        tftpd.told.next(TransferFailed)
+
+    assert (continued.name, continued.size, continued.sent) == ("f1000000", 1_000_000, 1468)
+    assert (continued.ip, continued.image, continued.version) == ("127.0.0.1", "Lab PE x64", 7)
 
 
 def test_large_files_are_not_looked_through_for_netascii() -> None:

@@ -113,6 +113,29 @@ def test_a_blob_of_another_size_is_not_served_and_costs_nothing(store, cache, tm
     assert before == open_descriptors(tmp_path)
 
 
+@pytest.mark.parametrize("in_use", [False, True])
+def test_a_blob_that_is_cut_off_after_it_was_opened_is_not_served(store, cache, tmp_path, in_use):
+    """Its mapping is given up, and whoever puts the right bytes back is served again."""
+    before = open_descriptors(tmp_path)
+    ref = ref_to(store, b"whole")
+    reader = cache.open(ref)
+    if not in_use:
+        reader.close()
+    path = store.path(ref.digest)
+    path.chmod(0o644)
+    os.truncate(path, 3)
+    with pytest.raises(DigestMismatch, match="3 bytes found, but 5 were published"):
+        cache.open(ref)
+
+    path.unlink()
+    path.write_bytes(b"whole")
+    again = cache.open(ref)
+    assert bytes(again.view) == b"whole"
+    again.close()
+    reader.close()
+    assert before + 2 == open_descriptors(tmp_path)  # the new mapping stays open
+
+
 def test_only_so_many_idle_files_stay_open(store, cache, tmp_path):
     """After a morning of many versions the cache holds the last few, and those in use."""
     before = open_descriptors(tmp_path)

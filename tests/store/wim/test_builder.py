@@ -10,6 +10,7 @@ import pytest
 
 from netboot.errors import ContentFault, DigestMismatch, OperatorFault
 from netboot.formats import cpio
+from netboot.formats.bcd import BOOT_MANAGER, LOADER
 from netboot.formats.sdi import build_sdi
 from netboot.formats.wim.wim import WimFlag
 from netboot.images.boot_image.boot_image import BootImage, SourceWim, recipe_digest, with_driver
@@ -153,6 +154,38 @@ def test_clients_get_all_they_need(bench: Bench, built: BuiltFiles):
     sdi = built.file("boot.sdi")
     assert sdi is not None
     assert sdi.path.read_bytes() == extracted(built, "/windows/boot/dvd/pcat/boot.sdi")
+
+
+@pytest.mark.parametrize(
+    ("locale", "languages"), [("", ("de-DE",)), ("de-DE", ()), ("fr-FR", ("de-DE",))]
+)
+def test_boot_managers_speak_the_language_of_the_image(
+    tmp_path: Path, locale: str, languages: tuple[str, ...]
+):
+    """The locale of both stores, and the language files for it, which lie in the image."""
+    words = b"stand-in: German words " * 40
+    files = {
+        "/Windows/Boot/EFI/de-DE/bootmgfw.efi.mui": words,
+        "/Windows/Boot/EFI/ja-JP/bootmgfw.efi.mui": words[::-1],
+        "/Windows/Boot/PXE/de-DE/bootmgr.exe.mui": words * 2,
+    }
+    bench = Bench(tmp_path, SyntheticWinPe(files=files))
+    facts = replace(bench.facts, languages=languages)
+    built = bench.build(bench.image(properties=Properties(locale=locale)), facts)
+
+    held = {file.name: file.path.read_bytes() for file in built.files if "/" in file.name}
+    assert words == held["de-DE/bootmgfw.efi.mui"]
+    assert words * 2 == held["de-DE/bootmgr.exe.mui"]
+    assert not any(name.startswith("ja") for name in held)
+    for name in ("BCD-bios", "BCD-uefi"):
+        store = built.file(name)
+        assert store is not None
+        for identity in (BOOT_MANAGER, LOADER):
+            key = f"Objects\\{{{identity}}}\\Elements\\12000005"
+            done = subprocess.run(
+                ["hivexget", store.path, key, "Element"], check=True, capture_output=True, text=True
+            )
+            assert done.stdout.strip() == "de-DE"
 
 
 def test_two_builds_are_the_same_bytes(bench: Bench):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from netboot.errors import InvalidInput
+from netboot.errors import InvalidInput, WrongArchitecture
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image.description import ImageFacts
 from netboot.store.wim.inspector import inspect
@@ -163,6 +163,62 @@ def test_an_image_put_together_from_two_is_refused(tmp_path: Path):
 
     with pytest.raises(InvalidInput, match="says x64, but its kernel is x86"):
         made(tmp_path, SyntheticWinPe(files=files))
+
+
+@pytest.mark.parametrize(
+    ("image", "other", "path"),
+    [
+        ("x64", "x86", "/Windows/Boot/EFI/bootmgfw.efi"),
+        ("x86", "x64", "/Windows/Boot/EFI/bootmgfw.efi"),
+        ("x64", "arm64", "/Windows/Boot/EFI/bootmgfw.efi"),
+        ("x64", "x86", "/Windows/Boot/EFI_EX/bootmgfw_EX.efi"),
+        ("x64", "x86", "/Windows/System32/boot/winload.efi"),
+        ("x64", "x86", "/Windows/System32/winload.exe"),
+    ],
+)
+def test_a_boot_program_of_another_architecture_is_refused(
+    tmp_path: Path, image: str, other: str, path: str
+):
+    """Firmware calls it unsupported, and Windows' loader stops with 0xc0000359."""
+    winpe = SyntheticWinPe(architecture=image, files={path: pe_file(other, b"loader" * 99)})
+
+    with pytest.raises(
+        WrongArchitecture, match=f"{path} is a program for {other}, but the image is {image}"
+    ) as told:
+        made(tmp_path, winpe)
+
+    assert f"the {image} file of the same Windows release" in told.value.hint
+
+
+@pytest.mark.parametrize(
+    "path", ["/Windows/Boot/EFI/bootmgfw.efi", "/Windows/System32/boot/winload.exe"]
+)
+def test_a_boot_program_that_is_none_is_a_finding(tmp_path: Path, path: str):
+    """Machines stop there with 0xc000007b."""
+    facts = made(tmp_path, SyntheticWinPe(files={path: b"no program " * 99}))
+
+    (finding,) = facts.findings
+    assert finding.startswith(f"{path}: not a Windows executable")
+    assert "0xc000007b" in finding
+
+
+def test_language_files_of_the_boot_managers_are_found(tmp_path: Path):
+    """Each with its hash, the one for the network before that for disks; in JSON and back."""
+    folders = ("EFI/de-DE/bootmgfw.efi", "PXE/de-DE/bootmgr.exe", "PCAT/de-DE/bootmgr.exe")
+    files = {f"/Windows/Boot/{one}.mui": one.encode() * 9 for one in folders}
+    wim = SyntheticWinPe(files=files).capture(tmp_path)
+    language = "<LANGUAGES><LANGUAGE>en-US</LANGUAGE><LANGUAGE>de-DE</LANGUAGE>"
+    language += "<DEFAULT>de-DE</DEFAULT></LANGUAGES>"
+    data = wim.read_bytes()
+    named = with_xml(data, xml_of(data).replace("</WINDOWS>", f"{language}</WINDOWS>"))
+    facts = inspect(save(tmp_path, named), workdir=tmp_path)
+
+    assert facts.languages == ("de-DE", "en-US")
+    assert [(one.name, one.path) for one in facts.language_files] == [
+        ("de-DE/bootmgfw.efi.mui", "/Windows/Boot/EFI/de-DE/bootmgfw.efi.mui"),
+        ("de-DE/bootmgr.exe.mui", "/Windows/Boot/PXE/de-DE/bootmgr.exe.mui"),
+    ]
+    assert facts == ImageFacts.from_json(json.loads(json.dumps(facts.to_json())))
 
 
 def test_without_a_kernel_the_claim_is_doubted(tmp_path: Path):

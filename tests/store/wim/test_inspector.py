@@ -85,6 +85,8 @@ def test_the_bootable_image_of_several_is_chosen(wim: Path, tmp_path: Path):
     with pytest.raises(InvalidInput, match="no image 3") as told:
         inspect(both, index=3, workdir=tmp_path)
     assert "1: One; 2: Two" in told.value.hint
+    with pytest.raises(InvalidInput, match="no image 0"):
+        inspect(both, index=0, workdir=tmp_path)
 
     imagex("info", both, "0", "--boot")
     with pytest.raises(

@@ -54,7 +54,8 @@ copy /y "%~f0" "%FOLDER%\netboot-disk.cmd" >nul || goto undo
 
 set "LOADER=%LOADER_BIOS%"
 bcdedit /enum {current} | find /i "winload.efi" >nul && set "LOADER=%LOADER_UEFI%"
-bcdedit /create %OPTIONS% /d "NetBoot" >nul || goto undo
+rem Without a description: the boot menu would show it in place of the image's name.
+bcdedit /create %OPTIONS% >nul || goto undo
 >"%NOTE%" echo %OPTIONS%
 bcdedit /set %OPTIONS% ramdisksdidevice partition=%SystemDrive% >nul || goto undo
 bcdedit /set %OPTIONS% ramdisksdipath \NetBoot\boot.sdi >nul || goto undo

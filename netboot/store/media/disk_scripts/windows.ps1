@@ -118,7 +118,8 @@ function Assert-Unaltered {
 function Add-Entry {
     $drive = $env:SystemDrive
     $loader = $Loaders[(Get-Firmware)]
-    Invoke-Bcdedit @('/create', $Options, '/d', 'NetBoot') | Out-Null
+    # Without a description: the boot menu would show it in place of the image's name.
+    Invoke-Bcdedit @('/create', $Options) | Out-Null
     Set-Content $Note $Options
     Invoke-Bcdedit @('/set', $Options, 'ramdisksdidevice', "partition=$drive") | Out-Null
     Invoke-Bcdedit @('/set', $Options, 'ramdisksdipath', '\NetBoot\boot.sdi') | Out-Null
