@@ -20,6 +20,7 @@ from netboot.images.servicing.start_report import (
     report_script,
     start_line,
 )
+from netboot.images.servicing.winpeshl import decode_ini, launched_programs, with_ours
 
 SYSTEM32 = "/Windows/System32"
 STARTNET = f"{SYSTEM32}/startnet.cmd"
@@ -46,9 +47,6 @@ _WPEINIT = re.compile(
 )
 _ECHO_OFF = re.compile(r"\s*@echo\s+off\s*$", re.IGNORECASE)
 _COMMENT = re.compile(r"\s*(?:@?rem\b.*|::.*)?$", re.IGNORECASE)
-_LAUNCH_APPS = re.compile(r"\s*\[LaunchApps\]\s*$", re.IGNORECASE)
-_LAUNCH_APP = re.compile(r"\s*\[LaunchApp\]\s*$", re.IGNORECASE)
-_APP_PATH = re.compile(r"\s*AppPath\s*=\s*(?P<path>.+?)\s*$", re.IGNORECASE)
 
 
 class Mode(StrEnum):
@@ -114,12 +112,11 @@ class Hook:
 
 
 def decode_script(data: bytes) -> str:
-    """The text of a script; `encode_script` gives the same bytes."""
+    """The text of a start file. `encode_script` reverses it; UTF-16 then has a mark of its order."""
     # cmd.exe reads scripts in the OEM code page, which is unknown here: Latin-1 keeps all bytes.
     # winpeshl.ini may be UTF-16; its byte order mark stays in the text.
-    return (
-        data.decode("utf-16-le", "replace") if data[:2] == b"\xff\xfe" else data.decode("latin-1")
-    )
+    text = decode_ini(data)
+    return data.decode("latin-1") if text is None else text
 
 
 def encode_script(text: str) -> bytes:
@@ -189,27 +186,13 @@ def _drvload(line: DriverLine) -> str:
 
 def _hook_winpeshl(text: str, wish: Wish) -> Hook | None:
     """The image lists its programs in winpeshl.ini: put nb-start.cmd before them."""
-    lines = _lines(text)
-    start = next((n for n, line in enumerate(lines) if _LAUNCH_APPS.match(_bare(line))), None)
-    if start is None:
-        # [LaunchApp] has one program only, so it becomes a [LaunchApps] with two (WinRE has it).
-        program = _single_program(lines)
-        if not program:
-            return None
-        lines = ["[LaunchApps]\r\n", f"{program}\r\n"]
-        start = 0
-        if text[:1] == "\ufeff":
-            lines[0] = "\ufeff" + lines[0]
-    _end_with_newline(lines)
-    if wish.prestart_command:
-        network = next(
-            (n for n in range(start + 1, len(lines)) if _WPEINIT.match(_bare(lines[n]))), None
-        )
-        if network is None:
-            return _no_place_for_prestart("winpeshl.ini")
-        lines.insert(network + 1, _LAUNCH_PRESTART + "\r\n")
-    lines.insert(start + 1, _LAUNCH_START + "\r\n")
-    return _pre_hook(TextFile(WINPESHL, "".join(lines)), wish, ())
+    if not launched_programs(text):
+        return None
+    prestart = _LAUNCH_PRESTART if wish.prestart_command else ""
+    hooked = with_ours(text, _LAUNCH_START, prestart, lambda line: bool(_WPEINIT.match(line)))
+    if hooked is None:
+        return _no_place_for_prestart("winpeshl.ini")
+    return _pre_hook(TextFile(WINPESHL, hooked), wish, ())
 
 
 def _hook_setup(setup_path: str, wish: Wish, findings: tuple[str, ...]) -> Hook:
@@ -272,18 +255,6 @@ def _no_place_for_prestart(where: str) -> Hook:
     return Hook(Mode.NONE, refusal=why)
 
 
-def _single_program(lines: list[str]) -> str:
-    """The program of a [LaunchApp] section, or ""."""
-    inside = False
-    for line in lines:
-        bare = _bare(line)
-        if bare.startswith("["):
-            inside = _LAUNCH_APP.match(bare) is not None
-        elif inside and (match := _APP_PATH.match(bare)):
-            return match["path"]
-    return ""
-
-
 def _without_our_lines(start_up: StartUp) -> StartUp:
     """The startup without the hook of an earlier build: a source may be a version of netboot."""
     ours = {MARK, _CALL_START.lower(), _CALL_PRESTART.lower()}
@@ -316,11 +287,6 @@ def _restored(found: StartUp, clean: StartUp) -> Iterator[TextFile]:
 def _lines(text: str) -> list[str]:
     """Lines with their ends. `splitlines` would split at 0x85, a letter in OEM code pages."""
     return _LINE.findall(text)
-
-
-def _bare(line: str) -> str:
-    """A line of an INI file without byte order mark (UTF-16, UTF-8), comment and blanks."""
-    return line.lstrip("\ufeff").removeprefix("\xef\xbb\xbf").partition(";")[0].strip()
 
 
 def _end_with_newline(lines: list[str]) -> None:

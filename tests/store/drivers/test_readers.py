@@ -137,7 +137,7 @@ def test_a_large_folder_is_imported_whatever_started_the_command(how, many, tmp_
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
-    assert (0, "") == (done.returncode, done.stderr)
+    assert (done.returncode, done.stderr) == (0, "")
     assert f"{SMALL} new, 0 known, 0 refused" in done.stdout
 
 

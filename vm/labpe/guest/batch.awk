@@ -3,7 +3,12 @@
 
 winpeshl {
 	line = trimmed($0)
-	if (line ~ /^\[/) { section = tolower(line); next }
+	if (line ~ /^\[/) {
+		section = tolower(line)
+		sub(/\].*/, "]", section)
+		gsub(/[ \t]/, "", section)
+		next
+	}
 	if (line == "" || line ~ /^;/) next
 	if (section == "[launchapp]" && tolower(line) ~ /^apppath[ \t]*=/) {
 		sub(/^[^=]*=/, "", line)
