@@ -14,7 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from netboot.images.servicing.batch_command import line_as_typed
 from netboot.images.servicing.start_report import (
+    LOADED_NAMES,
+    REFUSED_NAMES,
     REPORT_SCRIPT,
     HomeReport,
     report_script,
@@ -32,6 +35,10 @@ MARK = "rem netboot"
 _HEAD = ("@echo off", f"{MARK}: written at each build of this image; changes made here are lost")
 _IN_PLACE_OF_WPEINIT = f"{MARK}: stands for wpeinit"
 """Versions of earlier releases have this line too, so it never changes."""
+
+_LOG = r"%SystemRoot%\System32\nb-start.log"
+_PLAIN_EXPANSION = "setlocal EnableExtensions DisableDelayedExpansion"
+"""Else an exclamation mark would begin a variable where an image's own script wishes that."""
 
 _SAFE = re.compile(r"[A-Za-z0-9._-]+")
 _CALL_START = r"call %SystemRoot%\System32\nb-start.cmd"
@@ -112,7 +119,7 @@ class Hook:
 
 
 def decode_script(data: bytes) -> str:
-    """The text of a start file. `encode_script` reverses it; UTF-16 then has a mark of its order."""
+    """The text of a start file; `encode_script` reverses it, for UTF-16 with a byte order mark."""
     # cmd.exe reads scripts in the OEM code page, which is unknown here: Latin-1 keeps all bytes.
     # winpeshl.ini may be UTF-16; its byte order mark stays in the text.
     text = decode_ini(data)
@@ -152,22 +159,21 @@ def is_default_startnet(text: str) -> bool:
 
 
 def start_script(wish: Wish, mode: Mode) -> str:
-    lines = [
-        *_HEAD,
-        r"set NBLOG=%SystemRoot%\System32\nb-start.log",
-        "set NBLOADED=",
-        "set NBFAILED=",
-    ]
+    # What was loaded goes to files, a line each: a variable would outgrow what cmd.exe reads.
+    lines = [*_HEAD, _PLAIN_EXPANSION, rf"set NBLOG={_LOG}"]
+    lines += [f"if exist {names} del {names}" for names in (LOADED_NAMES, REFUSED_NAMES)]
     if wish.command_shell:
         lines.append('start "Command prompt" %SystemRoot%\\System32\\cmd.exe /k')
     lines += [_drvload(line) for line in wish.drivers]
     if wish.drivers:
-        lines.append("echo netboot: loaded:%NBLOADED%, not loaded:%NBFAILED%>>%NBLOG%")
+        for what, names in (("loaded", LOADED_NAMES), ("not loaded", REFUSED_NAMES)):
+            lines.append(f">>%NBLOG% echo netboot: {what}:")
+            lines.append(f"if exist {names} type {names} >>%NBLOG%")
     lines += [start_line()] if wish.report else []
     if mode is Mode.FULL:
         # wpeinit starts plug and play and the network: the drivers above take part in both.
         lines.append("wpeinit")
-        lines += [f"call {wish.prestart_command}"] if wish.prestart_command else []
+        lines += [line_as_typed(wish.prestart_command)] if wish.prestart_command else []
     return _text(lines)
 
 
@@ -175,12 +181,13 @@ def _drvload(line: DriverLine) -> str:
     # The result is noted under the INF's name, or under the folder's name, which is always safe, if
     # the INF's has a special character of cmd.exe.
     noted = line.inf_name if _SAFE.fullmatch(line.inf_name) else line.folder
+    # A blank before each name, since curl leaves out what is between the lines.
     # In a batch file a percent sign begins a variable, also inside quotes, unless it is doubled.
     folder, inf_name = (part.replace("%", "%%") for part in (line.folder, line.inf_name))
     path = rf"%SystemRoot%\BootDrivers\{folder}\{inf_name}"
     return (
         f'drvload "{path}" >>%NBLOG% 2>&1'
-        f' && set "NBLOADED=%NBLOADED% {noted}" || set "NBFAILED=%NBFAILED% {noted}"'
+        f" && (>>{LOADED_NAMES} echo  {noted}) || (>>{REFUSED_NAMES} echo  {noted})"
     )
 
 
@@ -240,7 +247,7 @@ def _pre_hook(changed: TextFile, wish: Wish, findings: tuple[str, ...]) -> Hook:
     """PRE mode: the changed start file, nb-start.cmd, and the other scripts if wanted."""
     files = [changed, TextFile(START_SCRIPT, start_script(wish, Mode.PRE)), *_reporter(wish)]
     if wish.prestart_command:
-        lines = ["@echo off", MARK, f"call {wish.prestart_command}"]
+        lines = ["@echo off", MARK, _PLAIN_EXPANSION, line_as_typed(wish.prestart_command)]
         files.append(TextFile(PRESTART_SCRIPT, _text(lines)))
     return Hook(Mode.PRE, tuple(files), findings)
 
