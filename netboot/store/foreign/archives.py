@@ -84,7 +84,10 @@ def naming(archive: Path) -> Iterator[None]:
 
 
 def _unpack(archive: Path, folder: Path, limits: Limits) -> list[SourceFile]:
-    what = kind(archive)
+    try:
+        what = kind(archive)
+    except OSError as fault:
+        raise InvalidInput(f"{archive.name} cannot be read: {fault.strerror}") from fault
     if what == "zip" or (what == "exe" and _holds_zip(archive)):
         return _unpack_zip(archive, folder, limits)
     if what:
