@@ -124,11 +124,11 @@ def read_report(
         ip=_address(_text(said, "ip")) or ip,
         image=_image_now(sender, found, published),
         version=(int(_number(said, "version")) if found else 0) or sender.number,
-        driver=_text(said, "driver"),
+        driver=_names(said, "driver"),
         device=_text(said, "device"),
         architecture=_text(said, "arch"),
         firmware=_text(said, "firmware"),
-        missing=_text(said, "missing"),
+        missing=_names(said, "missing"),
         disks=_text(said, "disks"),
         devices=_text(said, "devices"),
         uptime=_number(said, "uptime"),
@@ -167,6 +167,15 @@ def _image_now(sender: _Sender, found: str, published: PublishedContent) -> str:
 def _text(said: dict[str, Any], name: str) -> str:
     value = said.get(name)
     return printable_text(value, LONGEST_FIELD) if isinstance(value, str) else ""
+
+
+def _names(said: dict[str, Any], name: str) -> str:
+    """A list of INFs. Of a longer one its end is kept: network drivers come last."""
+    value = said.get(name)
+    if not isinstance(value, str) or len(value) <= LONGEST_FIELD:
+        return _text(said, name)
+    kept = printable_text(value[1 - LONGEST_FIELD :], LONGEST_FIELD)
+    return "…" + kept[max(0, kept.find(" ")) :]
 
 
 def _number(said: dict[str, Any], name: str) -> float:

@@ -232,6 +232,17 @@ def test_a_hostile_value_in_any_field_becomes_something_harmless(value):
     assert_harmless(read(dict.fromkeys(GOOD, value)))
 
 
+def test_of_many_drivers_the_last_are_kept():
+    """Those for the network, which are loaded last."""
+    names = " ".join(f"driver-{number:04}.inf" for number in range(500))
+
+    for field in ("driver", "missing"):
+        value = dataclasses.asdict(read({**GOOD, field: f" {names}"}))[field]
+        assert value.endswith(" driver-0498.inf driver-0499.inf")
+        assert value.startswith("… driver-0")
+        assert names.endswith(value.removeprefix("… "))
+
+
 def assert_harmless(event):
     assert isinstance(event, PeReported)
     for name, value in dataclasses.asdict(event).items():

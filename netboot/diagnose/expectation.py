@@ -94,7 +94,7 @@ def read_expectation(path: Path) -> Expectation:
     """The expectation in a file. Raises InvalidInput."""
     try:
         return _from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidInput(
             f"{path} is not a valid list of published files: {error}",
             hint="Write it again on the site's host: netboot check --write-expected FILE",

@@ -108,3 +108,15 @@ def test_a_site_promises_what_its_point_holds(tmp_path: Path) -> None:
 def test_a_machine_gets_the_image_of_the_first_architecture_that_has_one() -> None:
     assert EXPECTED.image_for(("x86", "x64")) == EXPECTED.images[0]
     assert EXPECTED.image_for(("x86",)) is None
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"1", b"\xff", b'{"files": 1}', b'{"server": []}', b"[" * 50_000]
+)
+def test_a_file_that_is_no_such_list_is_refused_by_its_name(tmp_path: Path, data: bytes) -> None:
+    """Never a traceback."""
+    path = tmp_path / "expected.json"
+    path.write_bytes(data)
+
+    with pytest.raises(InvalidInput, match=r"expected\.json"):
+        read_expectation(path)

@@ -2,7 +2,7 @@
 
 The host's packages and architecture do not matter, and root is not needed: every call gives apt its
 own state folder, source list and architecture. apt checks signatures and hashes. The suite is
-Debian 12, the last one with a kernel for 32-bit PCs.
+Debian 12 unless said otherwise, the last one with a kernel for 32-bit PCs.
 """
 
 import os
@@ -56,6 +56,7 @@ class AptTree:
     """A private apt state under `folder`; one tree serves both architectures."""
 
     folder: Path
+    suite: str = SUITE
 
     def run(self, tool: str, arguments: Sequence[str], *, cwd: Path | None = None) -> str:
         """Standard output of an apt tool run on this tree. Raises OperatorFault."""
@@ -74,7 +75,7 @@ class AptTree:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         (self.folder / "status").touch()
         signed = f"signed-by={KEYRING} " if KEYRING.exists() else ""
-        line = f"deb [{signed}arch=amd64,i386] {find_mirror()} {SUITE} main\n"
+        line = f"deb [{signed}arch=amd64,i386] {find_mirror()} {self.suite} main\n"
         (self.folder / "etc" / "sources.list").write_text(line, encoding="ascii")
         self.run("apt-get", ["update", "--error-on=any"])
 

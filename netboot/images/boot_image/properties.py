@@ -42,6 +42,7 @@ PROPERTY_WORDS: Mapping[str, str] = MappingProxyType(
 )
 """The names of the properties on pages and in the output of commands."""
 
+_TYPE_WORDS = {int: "a whole number", str: "text", bool: "true or false", tuple: "a list"}
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _KEYBOARD = re.compile(r"[0-9a-f]{8}")
 _LOCALE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?-([A-Z]{2}|[0-9]{3})")
@@ -143,12 +144,14 @@ class Properties:
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> "Properties":
-        """The inverse of `to_json`. Raises InvalidInput for unknown names."""
+        """The inverse of `to_json`. Raises InvalidInput for unknown names and other types."""
         unknown = set(data) - {item.name for item in fields(Properties)}
         if unknown:
             raise InvalidInput(f"Boot images have no property {min(unknown)}")
+        for name, value in data.items():
+            _check_type(name, value, type(getattr(NO_PROPERTIES, name)))
         values = dict(data)
-        values["extra_files"] = tuple(ExtraFile(**file) for file in data.get("extra_files", ()))
+        values["extra_files"] = tuple(_extra_file(file) for file in data.get("extra_files", ()))
         return Properties(**values)
 
 
@@ -174,6 +177,22 @@ def check_image_path(path: str) -> None:
                 f"{part[:80]!r} in {path[:80]!r} is not a valid Windows name",
                 hint="Use letters, digits, dots and dashes, with forward slashes between folders.",
             )
+
+
+def _check_type(name: str, value: object, expected: type) -> None:
+    """JSON and TOML have lists for tuples, and a whole number is no yes or no."""
+    if type(value) is not expected and not (expected is tuple and isinstance(value, list)):
+        raise InvalidInput(f"{name} must be {_TYPE_WORDS[expected]}, not {str(value)[:80]!r}")
+
+
+def _extra_file(value: object) -> ExtraFile:
+    if not isinstance(value, dict) or set(value) != {"path", "digest", "size"}:
+        raise InvalidInput("each of extra_files must have path, digest and size")
+    for name, expected in (("path", str), ("digest", str), ("size", int)):
+        _check_type(f"{name} of extra_files", value[name], expected)
+    if value["size"] < 0:
+        raise InvalidInput(f"size of extra_files cannot be {value['size']}")
+    return ExtraFile(**value)
 
 
 def _check_digest(digest: str, what: str) -> None:

@@ -14,12 +14,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from netboot.images.servicing.batch_command import line_as_typed
 from netboot.images.servicing.start_report import (
+    LOADED_NAMES,
+    REFUSED_NAMES,
     REPORT_SCRIPT,
     HomeReport,
     report_script,
     start_line,
 )
+from netboot.images.servicing.winpeshl import decode_ini, launched_programs, with_ours
 
 SYSTEM32 = "/Windows/System32"
 STARTNET = f"{SYSTEM32}/startnet.cmd"
@@ -31,6 +35,10 @@ MARK = "rem netboot"
 _HEAD = ("@echo off", f"{MARK}: written at each build of this image; changes made here are lost")
 _IN_PLACE_OF_WPEINIT = f"{MARK}: stands for wpeinit"
 """Versions of earlier releases have this line too, so it never changes."""
+
+_LOG = r"%SystemRoot%\System32\nb-start.log"
+_PLAIN_EXPANSION = "setlocal EnableExtensions DisableDelayedExpansion"
+"""Else an exclamation mark would begin a variable where an image's own script wishes that."""
 
 _SAFE = re.compile(r"[A-Za-z0-9._-]+")
 _CALL_START = r"call %SystemRoot%\System32\nb-start.cmd"
@@ -46,9 +54,6 @@ _WPEINIT = re.compile(
 )
 _ECHO_OFF = re.compile(r"\s*@echo\s+off\s*$", re.IGNORECASE)
 _COMMENT = re.compile(r"\s*(?:@?rem\b.*|::.*)?$", re.IGNORECASE)
-_LAUNCH_APPS = re.compile(r"\s*\[LaunchApps\]\s*$", re.IGNORECASE)
-_LAUNCH_APP = re.compile(r"\s*\[LaunchApp\]\s*$", re.IGNORECASE)
-_APP_PATH = re.compile(r"\s*AppPath\s*=\s*(?P<path>.+?)\s*$", re.IGNORECASE)
 
 
 class Mode(StrEnum):
@@ -114,12 +119,11 @@ class Hook:
 
 
 def decode_script(data: bytes) -> str:
-    """The text of a script; `encode_script` gives the same bytes."""
+    """The text of a start file; `encode_script` reverses it, for UTF-16 with a byte order mark."""
     # cmd.exe reads scripts in the OEM code page, which is unknown here: Latin-1 keeps all bytes.
     # winpeshl.ini may be UTF-16; its byte order mark stays in the text.
-    return (
-        data.decode("utf-16-le", "replace") if data[:2] == b"\xff\xfe" else data.decode("latin-1")
-    )
+    text = decode_ini(data)
+    return data.decode("latin-1") if text is None else text
 
 
 def encode_script(text: str) -> bytes:
@@ -155,22 +159,21 @@ def is_default_startnet(text: str) -> bool:
 
 
 def start_script(wish: Wish, mode: Mode) -> str:
-    lines = [
-        *_HEAD,
-        r"set NBLOG=%SystemRoot%\System32\nb-start.log",
-        "set NBLOADED=",
-        "set NBFAILED=",
-    ]
+    # What was loaded goes to files, a line each: a variable would outgrow what cmd.exe reads.
+    lines = [*_HEAD, _PLAIN_EXPANSION, rf"set NBLOG={_LOG}"]
+    lines += [f"if exist {names} del {names}" for names in (LOADED_NAMES, REFUSED_NAMES)]
     if wish.command_shell:
         lines.append('start "Command prompt" %SystemRoot%\\System32\\cmd.exe /k')
     lines += [_drvload(line) for line in wish.drivers]
     if wish.drivers:
-        lines.append("echo netboot: loaded:%NBLOADED%, not loaded:%NBFAILED%>>%NBLOG%")
+        for what, names in (("loaded", LOADED_NAMES), ("not loaded", REFUSED_NAMES)):
+            lines.append(f">>%NBLOG% echo netboot: {what}:")
+            lines.append(f"if exist {names} type {names} >>%NBLOG%")
     lines += [start_line()] if wish.report else []
     if mode is Mode.FULL:
         # wpeinit starts plug and play and the network: the drivers above take part in both.
         lines.append("wpeinit")
-        lines += [f"call {wish.prestart_command}"] if wish.prestart_command else []
+        lines += [line_as_typed(wish.prestart_command)] if wish.prestart_command else []
     return _text(lines)
 
 
@@ -178,38 +181,25 @@ def _drvload(line: DriverLine) -> str:
     # The result is noted under the INF's name, or under the folder's name, which is always safe, if
     # the INF's has a special character of cmd.exe.
     noted = line.inf_name if _SAFE.fullmatch(line.inf_name) else line.folder
+    # A blank before each name, since curl leaves out what is between the lines.
     # In a batch file a percent sign begins a variable, also inside quotes, unless it is doubled.
     folder, inf_name = (part.replace("%", "%%") for part in (line.folder, line.inf_name))
     path = rf"%SystemRoot%\BootDrivers\{folder}\{inf_name}"
     return (
         f'drvload "{path}" >>%NBLOG% 2>&1'
-        f' && set "NBLOADED=%NBLOADED% {noted}" || set "NBFAILED=%NBFAILED% {noted}"'
+        f" && (>>{LOADED_NAMES} echo  {noted}) || (>>{REFUSED_NAMES} echo  {noted})"
     )
 
 
 def _hook_winpeshl(text: str, wish: Wish) -> Hook | None:
     """The image lists its programs in winpeshl.ini: put nb-start.cmd before them."""
-    lines = _lines(text)
-    start = next((n for n, line in enumerate(lines) if _LAUNCH_APPS.match(_bare(line))), None)
-    if start is None:
-        # [LaunchApp] has one program only, so it becomes a [LaunchApps] with two (WinRE has it).
-        program = _single_program(lines)
-        if not program:
-            return None
-        lines = ["[LaunchApps]\r\n", f"{program}\r\n"]
-        start = 0
-        if text[:1] == "\ufeff":
-            lines[0] = "\ufeff" + lines[0]
-    _end_with_newline(lines)
-    if wish.prestart_command:
-        network = next(
-            (n for n in range(start + 1, len(lines)) if _WPEINIT.match(_bare(lines[n]))), None
-        )
-        if network is None:
-            return _no_place_for_prestart("winpeshl.ini")
-        lines.insert(network + 1, _LAUNCH_PRESTART + "\r\n")
-    lines.insert(start + 1, _LAUNCH_START + "\r\n")
-    return _pre_hook(TextFile(WINPESHL, "".join(lines)), wish, ())
+    if not launched_programs(text):
+        return None
+    prestart = _LAUNCH_PRESTART if wish.prestart_command else ""
+    hooked = with_ours(text, _LAUNCH_START, prestart, lambda line: bool(_WPEINIT.match(line)))
+    if hooked is None:
+        return _no_place_for_prestart("winpeshl.ini")
+    return _pre_hook(TextFile(WINPESHL, hooked), wish, ())
 
 
 def _hook_setup(setup_path: str, wish: Wish, findings: tuple[str, ...]) -> Hook:
@@ -257,7 +247,7 @@ def _pre_hook(changed: TextFile, wish: Wish, findings: tuple[str, ...]) -> Hook:
     """PRE mode: the changed start file, nb-start.cmd, and the other scripts if wanted."""
     files = [changed, TextFile(START_SCRIPT, start_script(wish, Mode.PRE)), *_reporter(wish)]
     if wish.prestart_command:
-        lines = ["@echo off", MARK, f"call {wish.prestart_command}"]
+        lines = ["@echo off", MARK, _PLAIN_EXPANSION, line_as_typed(wish.prestart_command)]
         files.append(TextFile(PRESTART_SCRIPT, _text(lines)))
     return Hook(Mode.PRE, tuple(files), findings)
 
@@ -270,18 +260,6 @@ def _reporter(wish: Wish) -> Iterator[TextFile]:
 def _no_place_for_prestart(where: str) -> Hook:
     why = f"The prestart command must run after the network is up, but {where} does not run wpeinit"
     return Hook(Mode.NONE, refusal=why)
-
-
-def _single_program(lines: list[str]) -> str:
-    """The program of a [LaunchApp] section, or ""."""
-    inside = False
-    for line in lines:
-        bare = _bare(line)
-        if bare.startswith("["):
-            inside = _LAUNCH_APP.match(bare) is not None
-        elif inside and (match := _APP_PATH.match(bare)):
-            return match["path"]
-    return ""
 
 
 def _without_our_lines(start_up: StartUp) -> StartUp:
@@ -316,11 +294,6 @@ def _restored(found: StartUp, clean: StartUp) -> Iterator[TextFile]:
 def _lines(text: str) -> list[str]:
     """Lines with their ends. `splitlines` would split at 0x85, a letter in OEM code pages."""
     return _LINE.findall(text)
-
-
-def _bare(line: str) -> str:
-    """A line of an INI file without byte order mark (UTF-16, UTF-8), comment and blanks."""
-    return line.lstrip("\ufeff").removeprefix("\xef\xbb\xbf").partition(";")[0].strip()
 
 
 def _end_with_newline(lines: list[str]) -> None:

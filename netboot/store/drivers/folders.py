@@ -6,6 +6,7 @@ differ only in case are not used.
 """
 
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -89,8 +90,7 @@ def driver_source(
 
     Raises InvalidInput if it does not exist or has no INF, Quarantined for a dangerous archive.
     """
-    if not path.exists():
-        raise InvalidInput(f"{path} does not exist")
+    _check_kind(path)
     if path.is_dir():
         yield _source(*_walk(path), label=str(path))
     elif path.suffix.lower() == ".inf":
@@ -100,6 +100,26 @@ def driver_source(
     else:
         with unpacked(path, scratch, limits or Limits()) as files:
             yield _source({file.name: file for file in files}, {}, label=path.name)
+
+
+def _check_kind(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError as fault:
+        raise InvalidInput(f"{path} does not exist") from fault
+    except OSError as fault:
+        raise InvalidInput(f"{path} cannot be opened: {fault.strerror}") from fault
+    if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+        raise InvalidInput(
+            f"{path} is neither a file nor a folder", hint="Choose a folder, an INF or an archive."
+        )
+
+
+def _listing(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        return sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as fault:
+        raise InvalidInput(f"{folder} cannot be read: {fault.strerror}") from fault
 
 
 def read_driver(source: DriverSource, name: str) -> ImportResult:
@@ -149,7 +169,7 @@ def _walk(folder: Path) -> tuple[dict[str, SourceFile], dict[str, str]]:
     waiting = [("", folder)]
     while waiting:
         prefix, here = waiting.pop()
-        for entry in sorted(os.scandir(here), key=lambda entry: entry.name):
+        for entry in _listing(here):
             name = prefix + entry.name
             if entry.is_symlink() or not (entry.is_dir() or entry.is_file()):
                 refused[name] = "a link or a special file, which is not followed"

@@ -8,15 +8,17 @@ clean-up deletes what they stored if no row names it.
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 
 from netboot.errors import OperatorFault
 from netboot.store.content.blobs import BlobStore
@@ -85,13 +87,11 @@ def _share_out(
         initargs=(dict(source.files), source.infs, dict(source.refused), blobs.root),
     )
     try:
-        first = islice(batches, readers * WAITING)
-        waiting: deque[Future[list[StoredResult]]] = deque(
-            pool.submit(_store_mine, names) for names in first
-        )
+        waiting: deque[Future[list[StoredResult]]] = deque()
+        _submit(pool, islice(batches, readers * WAITING), waiting)
         while waiting:
             yield waiting.popleft().result()
-            waiting.extend(pool.submit(_store_mine, names) for names in islice(batches, 1))
+            _submit(pool, islice(batches, 1), waiting)
     except BrokenProcessPool as fault:
         raise OperatorFault(
             "a process that reads drivers was killed",
@@ -99,6 +99,28 @@ def _share_out(
         ) from fault
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _submit(
+    pool: ProcessPoolExecutor,
+    batches: Iterator[tuple[str, ...]],
+    waiting: deque[Future[list[StoredResult]]],
+) -> None:
+    with _without_main():
+        waiting.extend(pool.submit(_store_mine, names) for names in batches)
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Readers started meanwhile do not run this program's main file."""
+    # multiprocessing's spawn imports the main file in each process that it starts, and a program
+    # without `if __name__ == "__main__"` would do its work there again. Readers need none of it.
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _begin(

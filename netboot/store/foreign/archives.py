@@ -65,18 +65,37 @@ def unpacked(archive: Path, scratch: Path, limits: Limits) -> Iterator[list[Sour
     scratch.mkdir(parents=True, exist_ok=True)
     folder = Path(mkdtemp(prefix="unpack-", dir=scratch))
     try:
-        what = kind(archive)
-        if what == "zip" or (what == "exe" and _holds_zip(archive)):
-            yield _unpack_zip(archive, folder, limits)
-        elif what:
-            yield _unpack_foreign(archive, what, folder, limits)
-        else:
-            raise InvalidInput(
-                f"{archive.name} is not a supported archive",
-                hint="Choose a folder, an INF, a ZIP, CAB or 7z file, or a self-extracting EXE.",
-            )
+        with naming(archive):
+            files = _unpack(archive, folder, limits)
+        yield files
     finally:
         rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def naming(archive: Path) -> Iterator[None]:
+    """Every refusal says which file it is about: a source may be one of many."""
+    try:
+        yield
+    except InvalidInput as fault:
+        if archive.name in str(fault):
+            raise
+        raise type(fault)(f"{archive.name}: {fault}", hint=fault.hint) from fault
+
+
+def _unpack(archive: Path, folder: Path, limits: Limits) -> list[SourceFile]:
+    try:
+        what = kind(archive)
+    except OSError as fault:
+        raise InvalidInput(f"{archive.name} cannot be read: {fault.strerror}") from fault
+    if what == "zip" or (what == "exe" and _holds_zip(archive)):
+        return _unpack_zip(archive, folder, limits)
+    if what:
+        return _unpack_foreign(archive, what, folder, limits)
+    raise InvalidInput(
+        f"{archive.name} is not a supported archive",
+        hint="Choose a folder, an INF, a ZIP, CAB or 7z file, or a self-extracting EXE.",
+    )
 
 
 def check_name(name: str) -> str:
@@ -89,7 +108,13 @@ def check_name(name: str) -> str:
             f"an entry has an invalid name or a path outside the archive: {name[:100]!r}",
             hint="Extract it, check its contents and import the folder.",
         )
-    return "/".join(part for part in parts if part not in {"", "."})
+    inside = "/".join(part for part in parts if part not in {"", "."})
+    if not inside and not clean.endswith("/"):  # `./` is the archive's own folder
+        raise Quarantined(
+            f"an entry has no name: {name[:100]!r}",
+            hint="Extract it, check its contents and import the folder.",
+        )
+    return inside
 
 
 def check_table(entries: list[tuple[str, int]], packed: int, limits: Limits) -> None:
@@ -129,7 +154,7 @@ def _unpack_zip(archive: Path, folder: Path, limits: Limits) -> list[SourceFile]
     try:
         with ZipFile(archive) as zipped:
             entries = [(entry, _zip_name(entry)) for entry in zipped.infolist()]
-            entries = [(entry, name) for entry, name in entries if not entry.is_dir()]
+            entries = [(entry, name) for entry, name in entries if not _is_folder(entry)]
             table = [(name, entry.file_size) for entry, name in entries]
             check_table(table, archive.stat().st_size, limits)
             _check_overlap([entry for entry, _ in entries])
@@ -176,7 +201,7 @@ def _inflate_all(
 
 def _zip_name(entry: ZipInfo) -> str:
     mode = S_IFMT(entry.external_attr >> 16)
-    if mode not in {0, S_IFREG} and not entry.is_dir():
+    if mode not in {0, S_IFREG} and not _is_folder(entry):
         raise Quarantined(f"an entry is not a regular file: {entry.filename[:100]!r}")
     if entry.flag_bits & _ENCRYPTED:
         raise InvalidInput(
@@ -184,6 +209,12 @@ def _zip_name(entry: ZipInfo) -> str:
         )
     # orig_filename, for zipfile cuts names at a NUL.
     return check_name(entry.orig_filename)
+
+
+def _is_folder(entry: ZipInfo) -> bool:
+    # ZipInfo.is_dir of Python 3.11 fails for an empty name.
+    name = entry.filename
+    return name.endswith("/") or (name.endswith("\\") and not entry.file_size)
 
 
 def _check_overlap(entries: list[ZipInfo]) -> None:

@@ -247,6 +247,8 @@ def _driver_entries(path: Path, data: dict[str, Any]) -> tuple[DriverEntry, ...]
         enabled = entry.get("enabled")
         if enabled is not None and not isinstance(enabled, bool):
             raise InvalidInput(f"{path}: enabled must be true or false, not {enabled!r}")
+        if categories is not None and not isinstance(categories, list):
+            raise InvalidInput(f"{path}: categories must be a list, not {categories!r}")
         kept = None if categories is None else tuple(str(one) for one in categories)
         entries.append(DriverEntry(_ref(path, entry), enabled, kept))
     return tuple(entries)

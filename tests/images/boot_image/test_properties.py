@@ -1,6 +1,8 @@
 """Properties: what is accepted, what is refused, and how they are stored."""
 
+from contextlib import suppress
 from dataclasses import fields
+from typing import Any
 
 import pytest
 
@@ -48,6 +50,23 @@ def test_nothing_set_is_nothing_stored():
     """A later property with its empty value changes no older recipe."""
     assert Properties().to_json() == {}
     assert Properties.from_json({}) == Properties()
+
+
+ANY_VALUES: tuple[Any, ...] = (
+    *(None, 1, 1.5, float("nan"), True, "x", "", [], [1], {}, {"a": 1}, 10**30, -1),
+    *([{"path": 1, "digest": 2, "size": 3}], [{"path": "/a"}], ["a"]),
+    *([{"path": "/a", "digest": DIGEST, "size": size}] for size in ("x", -1, None, True)),
+)
+
+
+@pytest.mark.parametrize("name", [item.name for item in fields(Properties)])
+def test_a_value_of_any_type_is_accepted_or_refused(name: str):
+    """TOML and JSON can hold anything: what is accepted has the type of the property."""
+    for value in ANY_VALUES:
+        with suppress(InvalidInput):
+            properties = Properties.from_json({name: value})
+            assert type(getattr(properties, name)) is type(getattr(Properties(), name))
+            assert properties == Properties.from_json(properties.to_json())
 
 
 def test_an_unknown_property_is_refused():

@@ -6,6 +6,8 @@ import re
 import pytest
 
 from netboot.images.servicing.start_report import (
+    LOADED_NAMES,
+    REFUSED_NAMES,
     SECONDS_BETWEEN,
     SECONDS_FOR_A_TRY,
     TRIES,
@@ -17,20 +19,21 @@ from netboot.pe_reports import ReportTokens, read_report
 from tests.images.versions.test_content_version import VERSION
 
 ADDRESS = "http://192.0.2.1:8081/report/t"
-VALUES = {
-    "%PROCESSOR_ARCHITECTURE%": "AMD64",
-    "%NBLOADED%": " vioscsi.inf netkvm.inf",
-    "%NBFAILED%": " old.inf",
-}
+LISTS = {LOADED_NAMES: " vioscsi.inf\r\n netkvm.inf\r\n", REFUSED_NAMES: " old.inf\r\n"}
 
 
 def body(report):
-    """What curl is handed, as cmd.exe and the C runtime take it apart."""
-    (line,) = [line for line in report_script(report) if " -d " in line]
-    quoted = re.search(r'-d "((?:[^"\\]|\\.)*)"', line)[1].replace('\\"', '"')
-    for name, value in VALUES.items():
-        quoted = quoted.replace(name, value)
-    return quoted
+    """What the script writes into the file, as curl sends it: without line ends."""
+    written = ""
+    for line in report_script(report):
+        if said := re.fullmatch(r">>?(\S+nb-report\.json) echo (.*)", line):
+            written += said[2] + "\r\n"
+        elif copied := re.fullmatch(r"if exist (\S+) type (\S+) >>\S+nb-report\.json", line):
+            assert copied[1] == copied[2]
+            written += LISTS[copied[1]]
+    (sent,) = [line for line in report_script(report) if " -d " in line]
+    assert r'-d "@%SystemRoot%\System32\nb-report.json"' in sent
+    return re.sub("[\r\n]", "", written).replace("%PROCESSOR_ARCHITECTURE%", "AMD64")
 
 
 def test_the_report_names_image_version_and_what_was_loaded():
@@ -77,8 +80,8 @@ def test_the_reporter_ends():
     script = report_script(HomeReport(ADDRESS, "Lab", 7))
 
     assert f"if %NBTRY% GEQ {TRIES} exit /b" in script
-    assert f"-m {SECONDS_FOR_A_TRY} " in script[5]
-    assert f"ping.exe -n {SECONDS_BETWEEN + 1} " in script[7]
+    assert f"-m {SECONDS_FOR_A_TRY} " in script[-4]
+    assert f"ping.exe -n {SECONDS_BETWEEN + 1} " in script[-2]
     assert TRIES * (SECONDS_FOR_A_TRY + SECONDS_BETWEEN) <= 600
 
 

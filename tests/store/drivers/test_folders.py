@@ -266,3 +266,16 @@ def test_a_catalog_file_that_cannot_be_read(tmp_path):
         "The catalog file acme.cat cannot be read (a truncated catalog file).",
     )
     assert (result.driver.catalog_file, result.driver.catalog_checked) == ("acme.cat", False)
+
+
+def test_what_cannot_be_opened_is_refused_by_its_name(tmp_path):
+    """A pipe, a link to itself, a name that is too long, a place below a file."""
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("none", "loop", "pipe", "x" * 300, "file/below"):
+        with (
+            pytest.raises(InvalidInput, match=name),
+            driver_source(tmp_path / name, scratch=tmp_path / "scratch"),
+        ):
+            pass

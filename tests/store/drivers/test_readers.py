@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from netboot.errors import OperatorFault
+from netboot.site import Site
 from netboot.store.content.blobs import BlobStore
 from netboot.store.drivers import readers as driver_readers
 from netboot.store.drivers.folders import RefusedInf, driver_source
-from netboot.store.drivers.readers import BATCH, store_packages
+from netboot.store.drivers.readers import BATCH, SMALL, store_packages
 from tests.images.drivers.packages import package_files
 
 ROOT = Path(__file__).parents[3]
@@ -101,6 +102,43 @@ def test_a_reader_that_is_killed_is_told(folder, tmp_path, monkeypatch):
         for _ in batches:
             pass
     assert "memory" in fault.value.hint
+
+
+UNGUARDED = "import sys\nfrom netboot.cli import main\nsys.exit(main())\n"
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """Just enough packages for several readers."""
+    made = tmp_path_factory.mktemp("many")
+    for number in range(SMALL):
+        name = f"drv{number:03}"
+        (made / name).mkdir()
+        for path, data in package_files(name, ids=(f"PCI\\VEN_1AF4&DEV_{number:04X}",)).items():
+            (made / name / path).write_bytes(data)
+    return made
+
+
+@pytest.mark.parametrize("how", ["launcher", "module", "line", "script without a guard"])
+def test_a_large_folder_is_imported_whatever_started_the_command(how, many, tmp_path):
+    """The processes that read drivers do not run the command again."""
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED)
+    command = {
+        "launcher": [str(ROOT / ".venv" / "bin" / "netboot")],
+        "module": [sys.executable, "-m", "netboot"],
+        "line": [sys.executable, "-c", UNGUARDED],
+        "script without a guard": [sys.executable, str(script)],
+    }[how]
+    assert Site.open(tmp_path / "data").database
+
+    done = subprocess.run(
+        [*command, "--data", str(tmp_path / "data"), "driver", "import", str(many)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{SMALL} new, 0 known, 0 refused" in done.stdout
 
 
 SLOW_IMPORT = """

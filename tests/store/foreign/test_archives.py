@@ -92,6 +92,42 @@ def test_names_that_lead_out_are_refused(tmp_path, name):
         contents(tmp_path, zip_of({"good.inf": b"x", name: b"y"}))
 
 
+@pytest.mark.parametrize("name", ["", ".", "./.", ".\\."])
+@pytest.mark.parametrize("packed", [zip_of, cab_of])
+def test_an_entry_without_a_name_is_refused(tmp_path, packed, name):
+    """By a message with the name of the file; a file there would be the folder itself."""
+    with pytest.raises(Quarantined, match="an entry has no name"):
+        check_name(name)
+    with pytest.raises(InvalidInput, match=r"pack\.zip"):
+        contents(tmp_path, packed({"good.inf": b"x", name: b"y"}), name="pack.zip")
+
+
+def test_folders_are_no_files(tmp_path):
+    """Nor is the archive's own folder; some programs end theirs with a backslash."""
+    files = {"./": b"", "d/": b"", "e\\": b"", "d/a.inf": b"x"}
+
+    assert contents(tmp_path, zip_of(files)) == {"d/a.inf": b"x"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"no archive at all",
+        zip_of({"../a": b"x"}),
+        zip_of({f"{n}": b"" for n in range(60)}),
+        zip_of({"a": b"x"})[:-30],
+        b"MSCF" + bytes(60),
+        b"7z\xbc\xaf\x27\x1c" + bytes(60),
+        b"MZ" + bytes(60),
+    ],
+    ids=["none", "outside", "too many", "cut", "cab", "7z", "exe"],
+)
+def test_a_refusal_names_the_file(tmp_path, data):
+    """Whatever is wrong: there may be many files."""
+    with pytest.raises(InvalidInput, match=r"vendor pack\.bin"):
+        contents(tmp_path, data, name="vendor pack.bin")
+
+
 @pytest.mark.parametrize(
     "mode", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK]
 )

@@ -77,3 +77,42 @@ def test_nonsense_is_refused_by_the_name_of_its_file(tmp_path, text):
 
     with pytest.raises(InvalidInput, match="assignments.toml"):
         read_files(tmp_path)
+
+
+ANY_VALUES = ("1", "true", "nan", '"x"', "[]", "[1]", "{}", "1979-05-27", '["a"]', "{a = 1}", '""')
+
+
+@pytest.mark.parametrize("value", ANY_VALUES)
+def test_any_value_in_any_place_is_read_or_refused_by_the_name_of_its_file(tmp_path, value):
+    """Never a traceback."""
+    (tmp_path / "images").mkdir()
+    image = "name = 'a'\narchitecture = 'x64'\n"
+    texts = [
+        ("drivers.toml", f"driver = {value}"),
+        *(
+            ("drivers.toml", f"[[driver]]\nname = 'x'\n{name} = {value}")
+            for name in ("version", "digest", "enabled", "categories")
+        ),
+        *(
+            ("images/pe.toml", f"{name} = {value}")
+            for name in ("name", "architecture", "comment", "source", "properties", "driver")
+        ),
+        *(
+            ("images/pe.toml", f"{image}[source]\n{name} = {value}")
+            for name in ("digest", "index", "file")
+        ),
+        *(
+            ("images/pe.toml", f"{image}[properties]\n{name} = {value}")
+            for name in ("prestart_command", "extra_files", "menu_seconds")
+        ),
+    ]
+    for name, text in texts:
+        path = tmp_path / name
+        path.write_text(text)
+        refused = ""
+        try:
+            read_files(tmp_path)
+        except InvalidInput as fault:
+            refused = str(fault)
+        assert not refused or path.name in refused
+        path.unlink()

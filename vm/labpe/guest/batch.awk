@@ -3,7 +3,12 @@
 
 winpeshl {
 	line = trimmed($0)
-	if (line ~ /^\[/) { section = tolower(line); next }
+	if (line ~ /^\[/) {
+		section = tolower(line)
+		sub(/\].*/, "]", section)
+		gsub(/[ \t]/, "", section)
+		next
+	}
 	if (line == "" || line ~ /^;/) next
 	if (section == "[launchapp]" && tolower(line) ~ /^apppath[ \t]*=/) {
 		sub(/^[^=]*=/, "", line)
@@ -23,7 +28,18 @@ function trimmed(text) { gsub(/^[ \t]+|[ \t]+$/, "", text); return text }
 function command(text,   n, i, verb, first) {
 	text = trimmed(text)
 	sub(/^@+[ \t]*/, "", text)
-	if (text == "" || text ~ /^:/ || tolower(text) ~ /^(rem|echo|set|title|color|cls|exit|goto)([ \t.].*)?$/) return
+	while (text ~ /^[0-9]?>/) sub(/^[0-9]?>+[ \t]*[^ \t]+[ \t]*/, "", text)
+	if (text == "" || text ~ /^:/ || tolower(text) ~ /^(rem|echo|set|setlocal|endlocal|title|color|cls|exit|goto|type|del)([ \t.].*)?$/) return
+	if (tolower(text) ~ /^if[ \t]+(not[ \t]+)?exist[ \t]+[^ \t]+[ \t]+(type|del|echo|exit)[ \t]/) return
+	# A command as typed: the outer quotes go, and so do the carets before operators.
+	if (match(tolower(text), /^[^ \t]*cmd(\.exe)?[ \t]+\/s[ \t]+\/c[ \t]+".*"$/)) {
+		text = substr(text, index(text, "\"") + 1)
+		text = substr(text, 1, length(text) - 1)
+		gsub(/%%/, "%", text)
+		gsub(/\^/, "", text)
+		command(text)
+		return
+	}
 	n = words(text)
 	first = 1
 	verb = program(word[1])
