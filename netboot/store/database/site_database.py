@@ -17,9 +17,10 @@ from sqlalchemy.orm import Session, sessionmaker
 from netboot.errors import InvalidInput, MissingTool, OperatorFault
 from netboot.store.database.change_counters import count_changes
 from netboot.store.database.snapshots import Snapshots
+from netboot.store.database.text_search import index_texts
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-HEAD = "0017"
+HEAD = "0019"
 
 CACHE_KIB = 32 << 10
 """SQLite's cache for each connection, mostly for the ids of a large catalog."""
@@ -132,6 +133,7 @@ class Database:
             try:
                 command.upgrade(config, "head")
                 count_changes(connection)
+                index_texts(connection)
             except CommandError as fault:
                 raise OperatorFault(
                     f"the database belongs to another netboot release: {fault}",
