@@ -18,6 +18,7 @@ from netboot.images.coverage import Status
 from netboot.images.drivers.driver import Driver, DriverKind
 from web.assets import asset_url
 from web.guard.access import Role, role_now
+from web.show.ladder import DrawnRung
 
 KIND_WORDS = {
     DriverKind.NETWORK: "Network",
@@ -190,6 +191,16 @@ def page_address(app: Flask) -> Callable[..., str]:
     return address
 
 
+def ladder_of(app: Flask) -> Callable[[tuple[DrawnRung, ...]], Markup]:
+    """A filter: the stages of a boot as HTML, rendered once for each combination of states."""
+
+    @lru_cache(maxsize=256)
+    def rendered(_root: str, rungs: tuple[DrawnRung, ...]) -> Markup:
+        return Markup(app.jinja_env.get_template("boots/_ladder.html").render(rungs=rungs))  # noqa: S704  # a template of ours
+
+    return lambda rungs: rendered(request.root_path, rungs)
+
+
 def _common() -> dict[str, object]:
     return {"role": role_now(), "Role": Role}
 
@@ -212,6 +223,7 @@ def init_presentation(app: Flask) -> None:
         hardware_search=hardware_search,
         driver_name=driver_name,
         device_name=device_name,
+        ladder=ladder_of(app),
     )
     app.jinja_env.globals.update(icon=icon, badge=badge, url_for=page_address(app))
     app.jinja_env.trim_blocks = True
