@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import lru_cache
 from types import NoneType
 from typing import Any
@@ -183,7 +184,10 @@ def page_address(app: Flask) -> Callable[..., str]:
         return app.url_for(endpoint, **dict(values))
 
     def address(endpoint: str, **values: Any) -> str:
-        plain = all(type(value) in {str, int, NoneType} for value in values.values())
+        plain = all(
+            type(value) in {str, int, NoneType} or isinstance(value, StrEnum)
+            for value in values.values()
+        )
         if not plain or endpoint.startswith(".") or any(key.startswith("_") for key in values):
             return app.url_for(endpoint, **values)
         return built(request.root_path, endpoint, tuple(values.items()))
