@@ -257,9 +257,10 @@ def test_a_process_with_several_requests_ends_their_connections(console):
         client = signed_in(console)
         (stream,) = open_streams(client, 1)
         calm = client.get("/sign-in")
-        with socket.create_connection((address.host, address.port)) as slow:
+        with socket.create_connection((address.host, address.port), timeout=60) as slow:
             slow.sendall(
-                b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nname"
+                b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n"
+                b"Content-Type: application/x-www-form-urlencoded\r\n\r\nname"
             )
             wait_until(console, lambda: client.get("/sign-in").headers["Connection"] == "close")
             slow.sendall(b"=otto")
