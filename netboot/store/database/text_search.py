@@ -6,7 +6,6 @@ does PostgreSQL, where such an index needs an extension. Triggers keep the index
 writer can omit it.
 """
 
-from collections.abc import Iterator
 from itertools import islice
 
 from sqlalchemy import ColumnElement, Connection, func, literal, literal_column, select, text
@@ -31,7 +30,8 @@ def has_text(
     """The condition that `column` contains the word; `number` is the number of its row."""
     if session.get_bind().dialect.name != "sqlite":
         return func.strpos(column, word) > 0
-    index = next((name for name, place in INDEXES.items() if place[1] == column.key), "")
+    place = (column.class_.__tablename__, column.key, number.key)
+    index = next((name for name, indexed in INDEXES.items() if indexed == place), "")
     if not index or len(word) < 3:
         return func.instr(column, word) > 0
     matching = literal_column(index).op("MATCH")(literal(_all_trigrams(word)))
@@ -43,16 +43,20 @@ def has_text(
 def index_texts(connection: Connection) -> None:
     """Create the indexes and triggers that are missing.
 
-    To be called after each change of the schema, as `count_changes`.
+    To be called after each change of the schema, as `count_changes`. A migration that recreates a
+    table drops its triggers, so what it changed is not in the index, which is then built again.
     """
-    if connection.dialect.name == "sqlite":
-        for index in INDEXES:
-            known = select(literal(1)).select_from(text("sqlite_master"))
-            if connection.scalar(known.where(literal_column("name") == index)) is None:
-                for statement in _created(index):
-                    connection.exec_driver_sql(statement)
-            for statement in _triggers(index):
-                connection.exec_driver_sql(statement)
+    if connection.dialect.name != "sqlite":
+        return
+    known = set(connection.exec_driver_sql("SELECT name FROM sqlite_master").scalars())
+    for index in INDEXES:
+        triggers = _triggers(index)
+        if index not in known:
+            connection.exec_driver_sql(_created(index))
+        if not triggers.keys() <= known:
+            for name in triggers.keys() - known:
+                connection.exec_driver_sql(triggers[name])
+            connection.exec_driver_sql(f"INSERT INTO {index} ({index}) VALUES ('rebuild')")  # noqa: S608
 
 
 def _all_trigrams(word: str) -> str:
@@ -62,28 +66,27 @@ def _all_trigrams(word: str) -> str:
     return " AND ".join(islice(quoted, MOST_TRIGRAMS))
 
 
-def _created(index: str) -> Iterator[str]:
+def _created(index: str) -> str:
     table, column, number = INDEXES[index]
-    yield (
+    return (
         f"CREATE VIRTUAL TABLE {index} USING fts5({column}, content='{table}',"
         f" content_rowid='{number}', tokenize='trigram case_sensitive 1', detail='none',"
         " columnsize=0)"
     )
-    yield f"INSERT INTO {index} ({index}) VALUES ('rebuild')"  # noqa: S608
 
 
-def _triggers(index: str) -> Iterator[str]:
-    """As SQLite's documentation of external content tables has them."""
+def _triggers(index: str) -> dict[str, str]:
+    """By name, as SQLite's documentation of external content tables has them."""
     table, column, number = INDEXES[index]
     add = f"INSERT INTO {index} (rowid, {column}) VALUES (NEW.{number}, NEW.{column});"  # noqa: S608
     drop = (
         f"INSERT INTO {index} ({index}, rowid, {column})"  # noqa: S608
         f" VALUES ('delete', OLD.{number}, OLD.{column});"
     )
-    for event, work in (
-        ("INSERT", add),
-        ("DELETE", drop),
-        (f"UPDATE OF {column}, {number}", drop + add),
-    ):
-        name = f"{index}_{event.partition(' ')[0].lower()}"
-        yield f"CREATE TRIGGER IF NOT EXISTS {name} AFTER {event} ON {table} BEGIN {work} END"
+    work = {"INSERT": add, "DELETE": drop, f"UPDATE OF {column}, {number}": drop + add}
+    return {
+        (name := f"{index}_{event.partition(' ')[0].lower()}"): (
+            f"CREATE TRIGGER {name} AFTER {event} ON {table} BEGIN {statements} END"
+        )
+        for event, statements in work.items()
+    }

@@ -102,7 +102,7 @@ def test_a_changed_or_deleted_text_is_no_longer_found(site):
 
 
 def test_texts_that_were_there_before_the_index_are_found(sqlite_site):
-    """As after the upgrade from a release without it; a second call changes nothing."""
+    """As after an upgrade that added or recreated the table; a second call changes nothing."""
     site = sqlite_site
     with site.database.writing() as session:
         for index in INDEXES:
@@ -116,6 +116,20 @@ def test_texts_that_were_there_before_the_index_are_found(sqlite_site):
 
     assert ({1}, set()) == found(site.database, "before")
     assert (set(), {1}) == found(site.database, "SUBSYS_1")
+
+
+def test_texts_that_changed_without_triggers_are_found(sqlite_site):
+    """A migration that recreates a table drops them; the index is built again afterwards."""
+    with sqlite_site.database.writing() as session:
+        add(session, 1, "before", "SUBSYS_1")
+        session.flush()
+        session.execute(text("DROP TRIGGER driver_words_update"))
+        session.execute(update(DriverRow).values(search_text="afterwards"))
+    with sqlite_site.database.writing() as session:
+        index_texts(session.connection())
+
+    assert (set(), set()) == found(sqlite_site.database, "before")
+    assert ({1}, set()) == found(sqlite_site.database, "afterwards")
 
 
 @pytest.mark.parametrize("index", INDEXES)
