@@ -4,6 +4,7 @@ Only what differs from the default needs to be written down.
 """
 
 import ipaddress
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -157,17 +158,21 @@ class Settings(BaseSettings):
         return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
 
 
+@lru_cache(maxsize=8)
+def _settings_in(path: Path | None) -> type[Settings]:
+    """The settings as read from this file; pydantic takes 15 ms to make the class."""
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(env_prefix="NETBOOT_", extra="forbid", toml_file=path)
+
+    return FromFile
+
+
 def load_settings(data: Path) -> Settings:
     """The settings of the site in `data`. Raises InvalidInput naming the setting."""
     path = data / FILE_NAME
-
-    class FromFile(Settings):
-        model_config = SettingsConfigDict(
-            env_prefix="NETBOOT_", extra="forbid", toml_file=path if path.is_file() else None
-        )
-
     try:
-        return FromFile(data=data)
+        return _settings_in(path if path.is_file() else None)(data=data)
     except ValidationError as fault:
         problems = "; ".join(
             f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}"

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from netboot.store.boots.journal import Journal
     from netboot.store.database.jobs import JobQueue
     from netboot.store.database.site_database import Database
+    from netboot.store.database.touches import Touches
 
 SECRET_BYTES = 48
 
@@ -81,6 +82,13 @@ class Site:
         from netboot.store.boots.journal import Journal
 
         return Journal(self.data / "journal.db")
+
+    def news(self) -> "Touches":
+        """Waits for commits to the database or the journal, by any process."""
+        from netboot.store.database.touches import Touches
+
+        file = self.database.file
+        return Touches(file, self.data / "journal.db") if file else Touches()
 
     @cached_property
     def jobs(self) -> "JobQueue":

@@ -8,6 +8,7 @@ process that dies, and its pages reconnect.
 import errno
 import shutil
 import socket
+import threading
 from typing import Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
@@ -23,7 +24,37 @@ from web.live.streams import STREAMS, Streams
 from web.pages.site.metrics import share_measurements
 
 SPARE_THREADS = 60
+STREAM_PATH = "/live"
 SECONDS_TO_STOP = 10
+
+
+class AtWork:
+    """The requests that a process works on, streams aside; it spreads them over the processes.
+
+    All processes accept from one socket, and the idle one is first. But a connection stays with its
+    process, so many may pile up on one. While a process works on several requests, it therefore
+    ends their connections with the answers (RFC 9112, 9.6), and the next request finds the idle
+    process.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._requests = 0
+
+    def begin(self, _worker: object, request: Any) -> None:
+        """A request has come (gunicorn's hook)."""
+        if request.path == STREAM_PATH:
+            return
+        with self._lock:
+            self._requests += 1
+            if self._requests > 1:
+                request.force_close()
+
+    def end(self, _worker: object, request: Any, _environ: object, _response: object) -> None:
+        """It is answered, or its client is gone (gunicorn's hook)."""
+        if request.path != STREAM_PATH:
+            with self._lock:
+                self._requests -= 1
 
 
 class ConsoleServer(BaseApplication):  # type: ignore[misc]
@@ -38,6 +69,7 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
         shutil.rmtree(self._measurements, ignore_errors=True)  # of an earlier run
         self._measurements.mkdir(mode=0o700)
         self._app: Any = None
+        self._at_work = AtWork()
         super().__init__()
 
     def load_config(self) -> None:
@@ -59,6 +91,8 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
             "accesslog": None,
             "loglevel": "warning",
             "post_worker_init": self._end_streams_with,
+            "pre_request": self._at_work.begin,
+            "post_request": self._at_work.end,
             "child_exit": self._forget_process,
         }
         if self._tls is not None:

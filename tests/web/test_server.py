@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import ssl
 import threading
 import time
@@ -246,6 +247,28 @@ def test_open_pages_are_counted_over_both_processes(console):
     assert [one.status_code for one in opened] == [200] * 100 + [503, 503]
     for one in opened:
         one.close()
+
+
+def test_a_process_with_several_requests_ends_their_connections(console):
+    """So the next ones find the other process; one request alone, and streams, keep theirs."""
+    process = console.processes()[0]
+    address = httpx.URL(console.url)
+    with console.answered_by(process):
+        client = signed_in(console)
+        (stream,) = open_streams(client, 1)
+        calm = client.get("/sign-in")
+        with socket.create_connection((address.host, address.port), timeout=60) as slow:
+            slow.sendall(
+                b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n"
+                b"Content-Type: application/x-www-form-urlencoded\r\n\r\nname"
+            )
+            wait_until(console, lambda: client.get("/sign-in").headers["Connection"] == "close")
+            slow.sendall(b"=otto")
+            assert slow.recv(100).startswith(b"HTTP/1.1 400")
+        wait_until(console, lambda: client.get("/sign-in").headers["Connection"] == "keep-alive")
+
+    assert calm.headers["Connection"] == "keep-alive"
+    stream.close()
 
 
 def test_it_answers_over_tls_with_a_secure_cookie(data):

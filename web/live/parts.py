@@ -136,10 +136,7 @@ def read_image(site: Site, slug: str) -> Values:
         "conflicts": driver_relations.image_conflicts(site, image.drivers),
         "loaders": uefi_loader.held(image.facts.boot_files),
         "places": [
-            (point, held)
-            for point in points.point_status(site)
-            for held in point.images
-            if held.image == image.name
+            (point, held) for point in points.status_of(site, [image]) for held in point.images
         ],
         "site_authority": site.settings.uefi_authority,
         "image_jobs": recent[:5],

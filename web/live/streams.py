@@ -6,7 +6,8 @@ disconnected (a closed lid, a restarted server) is correct again after the first
 process can answer.
 
 Versions come from the change counters in the database. While pages are open, one thread in each
-process reads the counters and wakes the streams. Parts are rendered only in requests.
+process reads the counters after each commit and wakes the streams. Parts are rendered only in
+requests.
 """
 
 import json
@@ -25,7 +26,9 @@ from web.guard.access import Role, requires, role_now, site, still_allowed
 from web.live.parts import TOPICS, read_counters, topic_of, version_of
 from web.live.places import Places
 
-TICK_SECONDS = 0.05
+APART_SECONDS = 0.02
+"""Between two looks at the counters: a boot storm commits more often than pages can follow."""
+
 WAIT_SECONDS = 0.5
 """How often a stream without changes checks whether it may continue."""
 
@@ -72,18 +75,20 @@ class Pulse:
             return self._counters
 
     def _run(self) -> None:
-        while True:
-            counters = self._counters
-            with suppress(NetbootError):  # the database is unavailable for a moment: pages wait
-                counters = read_counters(self._site)
-            with self._news:
-                if counters != self._counters:
-                    self._counters = counters
-                    self._news.notify_all()
-                if self._news.wait_for(lambda: not self._followers, TICK_SECONDS):
-                    self._thread = None  # under the lock: the next follower starts another
-                    self._counters = {}  # the next follower must not see old ones
-                    return
+        with self._site.news() as commits:
+            while True:
+                counters = self._counters
+                with suppress(NetbootError):  # the database is unavailable for a moment: pages wait
+                    counters = read_counters(self._site)
+                with self._news:
+                    if counters != self._counters:
+                        self._counters = counters
+                        self._news.notify_all()
+                    if self._news.wait_for(lambda: not self._followers, APART_SECONDS):
+                        self._thread = None  # under the lock: the next follower starts another
+                        self._counters = {}  # the next follower must not see old ones
+                        return
+                commits.wait(WAIT_SECONDS)
 
 
 class Streams:

@@ -10,6 +10,7 @@ from netboot.images.media.request import MediaKind
 from netboot.operations import jobs
 from netboot.operations.boots import boots
 from netboot.operations.boots.boots import BootFilter
+from netboot.operations.drivers.drivers import images_to_choose
 from netboot.operations.images import images
 from netboot.operations.media import media
 from netboot.operations.media.media import MediumView
@@ -99,6 +100,8 @@ def _failed(recent: list[jobs.LineView], views: list[MediumView]) -> jobs.LineVi
 
 def _others(site: Site, image: images.ImageView) -> list[images.ImageView]:
     """Boot images whose newest version can share a medium with this one."""
+    if all(one.architecture is image.architecture for one in images_to_choose(site)):
+        return []  # as on most sites: no need to read them all
     chain = "linux" if image.current and "linux" in image.current.chains else "native"
     return [
         other

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from netboot.boot.told.attempts import Attempt, Outcome
 from netboot.boot.told.ladder import Rung
@@ -32,12 +33,10 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class DrawnRung:
-    """One stage: `state` is done, next, stopped or open; `seconds` is its duration."""
+    """One stage: `state` is done, next, stopped or open."""
 
     label: str
     state: str
-    at: float | None = None
-    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +58,9 @@ class Boot:
         return WORDS[self.outcome]
 
 
-def draw(attempt: Attempt, outcome: Outcome) -> tuple[DrawnRung, ...]:
+@lru_cache
+def draw(reached: Rung, outcome: Outcome) -> tuple[DrawnRung, ...]:
     """The stages: those reached, and the one it waits for or stopped at."""
-    at = dict(attempt.reached)
-    took = dict(attempt.seconds_per_rung())
     after = {
         Outcome.UNDER_WAY: "next",
         Outcome.ONLINE: "open",
@@ -72,10 +70,10 @@ def draw(attempt: Attempt, outcome: Outcome) -> tuple[DrawnRung, ...]:
     }[outcome]
     rungs = []
     for rung, label in DRAWN:
-        if attempt.rung >= rung and not (outcome is Outcome.OFFLINE and rung is Rung.PE_UP):
-            rungs.append(DrawnRung(label, "done", at.get(rung), took.get(rung)))
+        if reached >= rung and not (outcome is Outcome.OFFLINE and rung is Rung.PE_UP):
+            rungs.append(DrawnRung(label, "done"))
         else:
-            rungs.append(DrawnRung(label, after, at.get(rung), took.get(rung)))
+            rungs.append(DrawnRung(label, after))
             after = "open"
     return tuple(rungs)
 
@@ -83,7 +81,7 @@ def draw(attempt: Attempt, outcome: Outcome) -> tuple[DrawnRung, ...]:
 def seen(attempt: Attempt, now: float) -> Boot:
     """The state of the boot at `now`."""
     outcome = attempt.outcome(now)
-    return Boot(attempt.key, attempt, outcome, attempt.why(now), draw(attempt, outcome))
+    return Boot(attempt.key, attempt, outcome, attempt.why(now), draw(attempt.rung, outcome))
 
 
 def as_seen(attempts: Iterable[Attempt], now: float) -> list[Boot]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import lru_cache
 from types import NoneType
 from typing import Any
@@ -18,6 +19,7 @@ from netboot.images.coverage import Status
 from netboot.images.drivers.driver import Driver, DriverKind
 from web.assets import asset_url
 from web.guard.access import Role, role_now
+from web.show.ladder import DrawnRung
 
 KIND_WORDS = {
     DriverKind.NETWORK: "Network",
@@ -182,12 +184,25 @@ def page_address(app: Flask) -> Callable[..., str]:
         return app.url_for(endpoint, **dict(values))
 
     def address(endpoint: str, **values: Any) -> str:
-        plain = all(type(value) in {str, int, NoneType} for value in values.values())
+        plain = all(
+            type(value) in {str, int, NoneType} or isinstance(value, StrEnum)
+            for value in values.values()
+        )
         if not plain or endpoint.startswith(".") or any(key.startswith("_") for key in values):
             return app.url_for(endpoint, **values)
         return built(request.root_path, endpoint, tuple(values.items()))
 
     return address
+
+
+def ladder_of(app: Flask) -> Callable[[tuple[DrawnRung, ...]], Markup]:
+    """A filter: the stages of a boot as HTML, rendered once for each combination of states."""
+
+    @lru_cache(maxsize=256)
+    def rendered(_root: str, rungs: tuple[DrawnRung, ...]) -> Markup:
+        return Markup(app.jinja_env.get_template("boots/_ladder.html").render(rungs=rungs))  # noqa: S704  # a template of ours
+
+    return lambda rungs: rendered(request.root_path, rungs)
 
 
 def _common() -> dict[str, object]:
@@ -212,6 +227,7 @@ def init_presentation(app: Flask) -> None:
         hardware_search=hardware_search,
         driver_name=driver_name,
         device_name=device_name,
+        ladder=ladder_of(app),
     )
     app.jinja_env.globals.update(icon=icon, badge=badge, url_for=page_address(app))
     app.jinja_env.trim_blocks = True

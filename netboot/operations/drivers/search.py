@@ -19,6 +19,7 @@ from netboot.images.drivers.device import parse_devices
 from netboot.images.drivers.matching import NEWEST
 from netboot.site import Site
 from netboot.store.database.records import FACETS, DriverRow, DriverTraitsRow, HardwareIdRow
+from netboot.store.database.text_search import has_text
 from netboot.store.drivers.entry import DriverSummary
 from netboot.store.drivers.rows import SHOWN, numbered, split_words, summary_value
 
@@ -28,7 +29,6 @@ MAX_WORDS = 10
 ASKED_FOR_IDS = 500
 """Drivers whose ids are read one by one."""
 
-_Inside = Callable[..., ColumnElement[int]]
 _BETWEEN = re.compile(r"[\\&]")
 _LAST = "\U0010ffff"
 _BUS_OF = {"VEN_": "PCI\\", "VID_": "USB\\"}
@@ -116,43 +116,49 @@ def _text_conditions(
         claimed = select(HardwareIdRow.driver_id).where(HardwareIdRow.hardware_id.in_(pasted))
         yield DriverRow.id.in_(claimed)
         return
-    inside = func.instr if session.get_bind().dialect.name == "sqlite" else func.strpos
     sorted_into = session.scalars(select(DriverRow.categories).distinct()).all()
-    fast = [_word_condition(inside, sorted_into, word) for word in words]
+    fast = [_word_condition(session, sorted_into, word) for word in words]
     yield and_(*fast)
     if all(next(_beginnings(word), "") for word in words):
         return
     # Boards are as many as ids, so they come last.
-    boards = [_board_condition(session, inside, word.upper()) for word in words]
+    boards = [_board_condition(session, word.upper()) for word in words]
     if len(words) == 1:
         yield boards[0]
     else:
         yield and_(*(or_(one, more) for one, more in zip(fast, boards, strict=True)))
 
 
-def _board_condition(session: Session, inside: _Inside, word: str) -> ColumnElement[bool]:
+def _board_condition(session: Session, word: str) -> ColumnElement[bool]:
     """Drivers with this text inside an id, if the search text lacks the chip's name."""
     if "&" not in word and "\\" not in word:
-        claims = select(DriverTraitsRow.driver_id).where(inside(DriverTraitsRow.boards, word) > 0)
-        return DriverRow.id.in_(claims)
+        return DriverRow.id.in_(select(DriverTraitsRow.driver_id).where(_on_boards(session, word)))
     # Several words of an id: read the ids of the drivers that have them all, if they are few.
     parts = [part for part in _BETWEEN.split(word) if part]
     has_all = select(DriverRow.id).join(DriverTraitsRow, DriverTraitsRow.driver_id == DriverRow.id)
     for part in parts:
-        in_text = inside(DriverRow.search_text, part.casefold()) > 0
-        has_all = has_all.where(in_text | (inside(DriverTraitsRow.boards, part) > 0))
+        has_all = has_all.where(_in_words(session, part.casefold()) | _on_boards(session, part))
     few = session.scalars(has_all.limit(ASKED_FOR_IDS + 1)).all()
-    claims = select(HardwareIdRow.driver_id).where(inside(HardwareIdRow.hardware_id, word) > 0)
+    claimed = has_text(session, HardwareIdRow.hardware_id, HardwareIdRow.driver_id, word)
+    claims = select(HardwareIdRow.driver_id).where(claimed)
     if len(few) <= ASKED_FOR_IDS:
         claims = claims.where(HardwareIdRow.driver_id.in_(few))
     return DriverRow.id.in_(claims)
 
 
-def _word_condition(inside: _Inside, sorted_into: Iterable[str], word: str) -> ColumnElement[bool]:
+def _in_words(session: Session, word: str) -> ColumnElement[bool]:
+    return has_text(session, DriverRow.search_text, DriverRow.id, word)
+
+
+def _on_boards(session: Session, word: str) -> ColumnElement[bool]:
+    return has_text(session, DriverTraitsRow.boards, DriverTraitsRow.driver_id, word)
+
+
+def _word_condition(session: Session, sorted_into: Iterable[str], word: str) -> ColumnElement[bool]:
     # SQLite and PostgreSQL fold case differently from str.casefold, so this is done here.
     categories = [text for text in sorted_into if word in text.casefold()]
     return or_(
-        inside(DriverRow.search_text, word) > 0,
+        _in_words(session, word),
         *([DriverRow.categories.in_(categories)] if categories else ()),
         *(DriverRow.id.in_(_beginning(start)) for start in _beginnings(word)),
     )

@@ -48,6 +48,7 @@ NAME_NO_BLOBS = {
     "repeats.body",
     "webhook_deliveries.payload",
     "boots.attempt",
+    "version_listings.files",  # SHA-1 by path
 }
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")

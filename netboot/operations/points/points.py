@@ -1,6 +1,7 @@
 """Distribution points: what they hold, and Update Distribution Points, which alone changes it."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from netboot.errors import OperatorFault
@@ -46,6 +47,11 @@ class UpdateResult:
 
 def point_status(site: Site) -> list[PointView]:
     """All points, each with all images."""
+    return status_of(site, images.list_images(site))
+
+
+def status_of(site: Site, views: Iterable[ImageView]) -> list[PointView]:
+    """All points, each with these images."""
     rows = tuple(
         PointImage(
             image=image.name,
@@ -53,7 +59,7 @@ def point_status(site: Site) -> list[PointView]:
             current=image.current.number if image.current else None,
             status=DistributionStatus(image.distribution),
         )
-        for image in images.list_images(site)
+        for image in views
     )
     return [PointView("This site", site.settings.address or "this machine", rows)]
 

@@ -1,10 +1,8 @@
 """Content versions: build the next one from the source and the recipe."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
-from types import MappingProxyType
+from pathlib import Path
 
 from netboot.errors import EditConflict
 from netboot.images.boot_image.boot_image import BootImage, recipe, recipe_digest
@@ -18,7 +16,7 @@ from netboot.operations.jobs import JobKind
 from netboot.pe_reports import ReportTokens
 from netboot.progress import Progress, silent
 from netboot.site import Site
-from netboot.store.content.blobs import BlobStore
+from netboot.store.database import version_listings
 from netboot.store.database.records import VersionRow
 from netboot.store.images.rows import (
     find_image,
@@ -39,9 +37,6 @@ STAGES = {
     "hash": (0.8, 0.85),
     "extract": (0.85, 0.9),
 }
-
-LISTINGS_KEPT = 4
-"""Two comparisons; a listing of a Windows PE with 20,000 files takes some MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,34 +105,34 @@ def compare(site: Site, image: str, old: int, new: int, *, inside: bool = True) 
         row = find_image(session, image)
         index = row.image_index
         pair = [version_row(row, number) for number in (old, new)]
-        manifests = [version_value(row, one) for one in pair]
-        recipes = [one.recipe for one in pair]
-    listings = [_listing(site.blobs, version, index) if inside else None for version in manifests]
+        manifests = {one.id: version_value(row, one) for one in pair}
+        listed = version_listings.find(session, manifests) if inside else {}
+    if inside:
+        # First all that may be missing: a listing is stored, but a lost WIM must be told.
+        wims = {number: one.file("boot.wim") for number, one in manifests.items()}
+        paths = {number: site.blobs.require(wim.digest) for number, wim in wims.items() if wim}
+        for number in paths.keys() - listed.keys():
+            listed[number] = _list_now(site, number, paths[number], index)
+    before, after = (listed.get(one.id, {}) if inside else None for one in pair)
     return compare_versions(
-        *manifests,
-        old_recipe=recipes[0],
-        new_recipe=recipes[1],
-        old_files=listings[0],
-        new_files=listings[1],
+        *(manifests[one.id] for one in pair),
+        old_recipe=pair[0].recipe,
+        new_recipe=pair[1].recipe,
+        old_files=before,
+        new_files=after,
     )
 
 
-def _listing(blobs: BlobStore, version: ContentVersion, index: int) -> Mapping[str, str]:
-    """The files in a version's WIM. Raises BlobMissing where it is gone, listed before or not."""
-    wim = version.file("boot.wim")
-    if wim is None:
-        return {}
-    blobs.require(wim.digest)
-    return _listed(blobs, wim.digest, index)
-
-
-@lru_cache(maxsize=LISTINGS_KEPT)
-def _listed(blobs: BlobStore, digest: str, index: int) -> Mapping[str, str]:
-    """The files in a stored WIM: its digest says all about it, so it is read once."""
+def _list_now(site: Site, version: int, wim: Path, index: int) -> dict[str, str]:
+    """List and store the files of a version that an earlier release built."""
     from netboot.store.wim.inspector import list_files
 
-    with blobs.staging_folder() as workdir:
-        return MappingProxyType(list_files(blobs.require(digest), index, workdir=workdir))
+    with site.blobs.staging_folder() as workdir:
+        files = list_files(wim, index, workdir=workdir)
+    with site.database.writing() as session:
+        if session.get(VersionRow, version) is not None:  # it may have been deleted meanwhile
+            version_listings.keep(session, version, files)
+    return files
 
 
 def _order(site: Site, image: str) -> _Order:
@@ -198,17 +193,18 @@ def _record(site: Site, order: _Order, version: ContentVersion, built: BuiltFile
                 f"{version.label} was {what} by another user meanwhile",
                 hint="Look at the image again.",
             )
-        row.versions.append(
-            VersionRow(
-                number=version.number,
-                recipe_digest=version.recipe_digest,
-                recipe=recipe(order.image),
-                manifest=version.to_json(),
-                secrets=[asdict(secret) for secret in dict.fromkeys(built.secrets)],
-                findings=list(built.findings),
-                built_at=version.built_at,
-            )
+        made = VersionRow(
+            number=version.number,
+            recipe_digest=version.recipe_digest,
+            recipe=recipe(order.image),
+            manifest=version.to_json(),
+            secrets=[asdict(secret) for secret in dict.fromkeys(built.secrets)],
+            findings=list(built.findings),
+            built_at=version.built_at,
         )
+        row.versions.append(made)
+        session.flush()  # it gets its id
+        version_listings.keep(session, made.id, built.inside)
 
 
 def _part(stage: str, done: int, total: int) -> float:

@@ -25,6 +25,7 @@ from pydantic_core import from_json
 from netboot.boot.told.events import KINDS, Event
 from netboot.errors import ContentFault
 from netboot.store.boots.journal_writer import JournalWriter, UnknownEvent, open_journal
+from netboot.store.database.touches import Touches
 
 __all__ = ["Entry", "Journal", "UnknownEvent"]
 
@@ -34,9 +35,6 @@ _INDEXED = {
     "'OfferSent', 'RequestIgnored'": "INDEXED BY events_of_answers",
 }
 """Kinds with an index of their own. Without INDEXED BY, SQLite scans all recent events instead."""
-
-POLL = 0.05
-"""Seconds between checks for changes; PRAGMA data_version takes microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +159,12 @@ class Journal:
         Raises ContentFault.
         """
         until = time.monotonic() + timeout
-        with self._connected() as connection:
-            seen = _data_version(connection)
+        with self._connected() as connection, Touches(self._path) as touches:
             while _last_id(connection) <= after:
-                while _data_version(connection) == seen:
-                    if time.monotonic() >= until or self._closing.wait(POLL):
-                        return False
-                seen = _data_version(connection)
+                left = until - time.monotonic()
+                if left <= 0 or self._closing.is_set():
+                    return False
+                touches.wait(left)
         return True
 
     def prune(self, *, until: int, before: float = 0.0, keep: int = 1_000_000) -> int:
@@ -234,11 +231,6 @@ def _pattern(word: str) -> str:
 def _last_id(connection: sqlite3.Connection) -> int:
     row = connection.execute("SELECT max(id) FROM events").fetchone()
     return int(row[0] or 0)
-
-
-def _data_version(connection: sqlite3.Connection) -> int:
-    """Changes when another connection commits, never by this one (sqlite.org/pragma.html)."""
-    return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
 
 _OWN_FIELDS = {

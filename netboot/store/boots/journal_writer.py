@@ -15,6 +15,7 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json
 
 from netboot.boot.told.events import Event, event
+from netboot.store.database.touches import touch
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -147,6 +148,7 @@ class JournalWriter:
                 [encoded(event) for event in events],
             )
             connection.execute("COMMIT")
+            touch(self._path)
         except (sqlite3.Error, OSError) as fault:
             self.trouble = str(fault)
             self._disconnect()

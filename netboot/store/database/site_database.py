@@ -17,9 +17,11 @@ from sqlalchemy.orm import Session, sessionmaker
 from netboot.errors import InvalidInput, MissingTool, OperatorFault
 from netboot.store.database.change_counters import count_changes
 from netboot.store.database.snapshots import Snapshots
+from netboot.store.database.text_search import index_texts
+from netboot.store.database.touches import touch
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-HEAD = "0017"
+HEAD = "0019"
 
 CACHE_KIB = 32 << 10
 """SQLite's cache for each connection, mostly for the ids of a large catalog."""
@@ -42,6 +44,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = _engine(url)
+        self.file = Path(self.engine.url.database or "") if self.is_sqlite else None
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
         event.listen(self.engine, "begin", _begin)
@@ -85,6 +88,8 @@ class Database:
         with self._explained(), self._writing.begin() as session:
             yield session
         self._snapshots.retire()  # and what is read afterwards must contain what was written
+        if self.file is not None:
+            touch(self.file)
 
     def stamp(self, *subjects: str) -> tuple[int, ...]:
         """Changes when any process changes one of these subjects (change_counters.SUBJECTS).
@@ -132,6 +137,7 @@ class Database:
             try:
                 command.upgrade(config, "head")
                 count_changes(connection)
+                index_texts(connection)
             except CommandError as fault:
                 raise OperatorFault(
                     f"the database belongs to another netboot release: {fault}",

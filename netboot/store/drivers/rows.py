@@ -68,13 +68,8 @@ def add_entries(connection: Connection, entries: Sequence[CatalogEntry]) -> list
     connection.execute(insert(DriverRow), [_columns(one, now) for one in entries])
     numbers = _numbers(connection, ids)
     placed = [(numbers[one.summary.digest], one) for one in entries]
-    connection.execute(
-        insert(DriverContentRow),
-        [{"driver_id": id_, "package": one.package, "models": one.models} for id_, one in placed],
-    )
-    connection.execute(
-        insert(DriverTraitsRow), [{"driver_id": id_, **asdict(one.traits)} for id_, one in placed]
-    )
+    connection.execute(insert(DriverContentRow), [_content(number, one) for number, one in placed])
+    connection.execute(insert(DriverTraitsRow), [_traits(number, one) for number, one in placed])
     rows = select(_listed(connection).c.value, bindparam("number", type_=RowId))
     connection.execute(
         insert(HardwareIdRow).from_select(["hardware_id", "driver_id"], rows),
@@ -221,6 +216,14 @@ def _claimed(connection: Connection, ids: Iterable[str]) -> set[str]:
 def _numbers(connection: Connection, digests: Iterable[str]) -> dict[str, int]:
     query = select(DriverRow.digest, DriverRow.id).where(DriverRow.digest.in_(digests))
     return {row.digest: row.id for row in connection.execute(query)}
+
+
+def _content(number: int, one: CatalogEntry) -> dict[str, Any]:
+    return {"driver_id": number, "package": one.package, "models": one.models}
+
+
+def _traits(number: int, one: CatalogEntry) -> dict[str, Any]:
+    return {"driver_id": number, **asdict(one.traits)}
 
 
 def _columns(one: CatalogEntry, now: float) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import ColumnElement, Text, cast, select, true
+from sqlalchemy import ColumnElement, Select, Text, bindparam, cast, select, true
 from sqlalchemy import Row as SqlRow
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from netboot.errors import AlreadyExists, Difference, EditConflict, NotFound
 from netboot.images.architecture import Architecture
@@ -48,8 +48,8 @@ def find_image(session: Session, name: str) -> ImageRow:
 
 def _number_of(session: Session, name: str) -> int:
     short = slug(name)
-    for wanted in (ImageRow.name == name, ImageRow.slug == short, ImageRow.address == short):
-        number = session.scalar(select(ImageRow.id).where(wanted))
+    for query, wanted in zip(_NUMBERS, (name, short, short), strict=True):
+        number = session.scalar(query, {"wanted": wanted})
         if number is not None:
             return number
     names = session.scalars(select(ImageRow.name).order_by(ImageRow.name)).all()
@@ -97,31 +97,30 @@ def drivers_of(session: Session, row: ImageRow) -> tuple[Driver, ...]:
 
 def image_value(session: Session, row: ImageRow) -> BootImage:
     """The image as the rules know it."""
-    return _image(row, drivers_of(session, row), row.properties)
+    return _image(row, drivers_of(session, row), Properties.from_json(row.properties))
 
 
 def read_images(session: Session) -> list[ReadImage]:
     """All images by name, read at once; their drivers come without models."""
-    return _read(session, true(), with_models=False)
+    return _read(session, None, with_models=False)
 
 
 def read_image(session: Session, name: str) -> ReadImage:
     """One image, as `find_image` finds it, its drivers whole. Raises NotFound."""
-    (found,) = _read(session, ImageRow.id == _number_of(session, name), with_models=True)
+    (found,) = _read(session, _number_of(session, name), with_models=True)
     return found
 
 
-def _read(session: Session, wanted: ColumnElement[bool], *, with_models: bool) -> list[ReadImage]:
-    rows = session.execute(select(*_SHOWN).where(wanted).order_by(ImageRow.name)).all()
+def _read(session: Session, number: int | None, *, with_models: bool) -> list[ReadImage]:
+    """One image, or all by name."""
+    images, drivers, built = _OF_ALL if number is None else _OF_ONE
+    which = {} if number is None else {"number": number}
+    rows = session.execute(images, which).all()
     recipes: dict[int, list[str]] = {row.id: [] for row in rows}
-    entries = select(ImageDriverRow.image_id, ImageDriverRow.driver_digest).join(
-        ImageRow, ImageRow.id == ImageDriverRow.image_id
-    )
-    for number, digest in session.execute(entries.where(wanted).order_by(ImageDriverRow.position)):
-        recipes[number].append(digest)
+    for image, digest in session.execute(drivers, which):
+        recipes[image].append(digest)
     versions: dict[int, list[SqlRow[Any]]] = {row.id: [] for row in rows}
-    built = select(*_BUILT).join(ImageRow, ImageRow.id == VersionRow.image_id).where(wanted)
-    for held in session.execute(built.order_by(VersionRow.number.desc())):
+    for held in session.execute(built, which):
         versions[held.image_id].append(held)
     digests = {digest for recipe in recipes.values() for digest in recipe}
     if with_models:
@@ -132,7 +131,7 @@ def _read(session: Session, wanted: ColumnElement[bool], *, with_models: bool) -
     return [
         ReadImage(
             row,
-            _image(row, (known[digest] for digest in recipes[row.id]), from_json(row.properties)),
+            _image(row, (known[digest] for digest in recipes[row.id]), _properties(row.properties)),
             _facts(row.facts),
             tuple(_version(held.manifest, row.name, row.address) for held in versions[row.id]),
             tuple(versions[row.id]),
@@ -155,6 +154,28 @@ _BUILT = (
     *(VersionRow.image_id, VersionRow.number, cast(VersionRow.manifest, Text).label("manifest")),
     *(VersionRow.secrets, VersionRow.findings, VersionRow.altered),
 )
+
+
+def _statements(*, one: bool) -> tuple[Select[*tuple[Any, ...]], ...]:
+    """Images, their recipes and their versions: of all, or of the one with `number`."""
+
+    def meant(column: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+        return column == bindparam("number") if one else true()
+
+    recipes = select(ImageDriverRow.image_id, ImageDriverRow.driver_digest)
+    return (
+        select(*_SHOWN).where(meant(ImageRow.id)).order_by(ImageRow.name),
+        recipes.where(meant(ImageDriverRow.image_id)).order_by(ImageDriverRow.position),
+        select(*_BUILT).where(meant(VersionRow.image_id)).order_by(VersionRow.number.desc()),
+    )
+
+
+# Made once: SQLAlchemy takes longer to make these than SQLite to run them.
+_OF_ALL, _OF_ONE = _statements(one=False), _statements(one=True)
+_NUMBERS = [
+    select(ImageRow.id).where(column == bindparam("wanted"))
+    for column in (ImageRow.name, ImageRow.slug, ImageRow.address)
+]
 
 
 @lru_cache(maxsize=256)
@@ -220,8 +241,14 @@ def version_value(row: ImageRow, version: VersionRow) -> ContentVersion:
     return ContentVersion.from_json(version.manifest).called(row.name, row.address)
 
 
+@lru_cache(maxsize=64)
+def _properties(text: str) -> Properties:
+    """What the text of an image's properties says."""
+    return Properties.from_json(from_json(text))
+
+
 def _image(
-    row: ImageRow | SqlRow[Any], drivers: Iterable[Driver], properties: dict[str, Any]
+    row: ImageRow | SqlRow[Any], drivers: Iterable[Driver], properties: Properties
 ) -> BootImage:
     return BootImage(
         name=row.name,
@@ -229,6 +256,6 @@ def _image(
         architecture=Architecture(row.architecture),
         source=SourceWim(row.source_digest, row.source_size, row.image_index),
         drivers=tuple(drivers),
-        properties=Properties.from_json(properties),
+        properties=properties,
         comment=row.comment,
     )

@@ -9,8 +9,8 @@ import fcntl
 import functools
 import hashlib
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +48,15 @@ class BuiltFile:
 class BuiltFiles:
     """The result of a build, with its boot methods, best first.
 
-    `secrets` are those in the source and in everything that was added.
+    `secrets` are those in the source and in everything that was added, `inside` are the files in
+    the WIM: SHA-1 by path.
     """
 
     files: tuple[BuiltFile, ...]
     chains: tuple[str, ...]
     findings: tuple[str, ...] = ()
     secrets: tuple[SecretFinding, ...] = ()
+    inside: Mapping[str, str] = field(default_factory=dict)
 
     def file(self, name: str) -> BuiltFile | None:
         return next((file for file in self.files if file.name == name), None)
@@ -103,7 +105,8 @@ def build(
     except OSError as fault:
         raise explain_disk_fault(fault, workdir) from fault
     findings = plan.findings if chains else (*plan.findings, _unbootable(facts))
-    return BuiltFiles(files, chains, findings, (*facts.secrets, *staging.secrets))
+    secrets = (*facts.secrets, *staging.secrets)
+    return BuiltFiles(files, chains, findings, secrets, dict(result["files"]))
 
 
 def _make_writable(wim: Path) -> None:

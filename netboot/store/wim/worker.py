@@ -228,7 +228,13 @@ def _checked(worker: Worker, index: int) -> dict[str, Any]:
         wim.extract(index, added, scratch)  # compares each with its hash
         present = [path for path in request["extract"] if wim.entry(index, path)]
         wim.extract(index, present, folder)
-    return {"faults": faults, "warnings": worker.library.warnings(), "extracted": present}
+        files = _files_in(wim, index)
+    return {
+        "faults": faults,
+        "warnings": worker.library.warnings(),
+        "extracted": present,
+        "files": files,
+    }
 
 
 def take(worker: Worker) -> dict[str, Any]:
@@ -245,8 +251,12 @@ def take(worker: Worker) -> dict[str, Any]:
 
 def list_files(worker: Worker) -> dict[str, Any]:
     with worker.open() as wim:
-        entries = wim.walk(int(worker.request["index"]))
-    return {"files": {entry.path: entry.sha1 for entry in entries if not entry.is_folder}}
+        return {"files": _files_in(wim, int(worker.request["index"]))}
+
+
+def _files_in(wim: Wim, index: int) -> dict[str, str]:
+    """SHA-1 by path."""
+    return {entry.path: entry.sha1 for entry in wim.walk(index) if not entry.is_folder}
 
 
 COMMANDS: dict[str, Callable[[Worker], dict[str, Any]]] = {

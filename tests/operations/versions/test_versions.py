@@ -1,14 +1,18 @@
 import re
 
 import pytest
+from sqlalchemy import delete
 
 from netboot.errors import BlobMissing, EditConflict
 from netboot.images.architecture import Architecture
+from netboot.images.servicing.source_change import compare_files
 from netboot.operations.images import images
 from netboot.operations.images import properties as image_properties
 from netboot.operations.versions import versions
 from netboot.pe_reports import ReportTokens
+from netboot.store.database.version_listings import VersionListingRow
 from netboot.store.images.rows import find_image
+from netboot.store.wim.inspector import list_files
 from tests.samples.synthetic_winpe import SyntheticWinPe, imagex, pe_file
 from vm import labpe
 
@@ -116,19 +120,41 @@ def test_a_version_knows_its_loaders_and_carries_a_report_token(site, tmp_path):
     assert version.files == again.files
 
 
+@pytest.fixture
+def two_built(imported):
+    """An image with two versions."""
+    for megabytes in (128, 256):
+        image_properties.set_properties(imported, NAME, {"scratch_space_mb": megabytes})
+        versions.build_version(imported, NAME)
+    return imported
+
+
 @pytest.mark.wimlib
-def test_two_versions_are_listed_once(imported, monkeypatch):
-    """A digest says all about a file, so it is read once; one that is gone is still told."""
-    image_properties.set_properties(imported, NAME, {"scratch_space_mb": 128})
-    versions.build_version(imported, NAME)
-    image_properties.set_properties(imported, NAME, {"scratch_space_mb": 256})
-    versions.build_version(imported, NAME)
-    first = versions.compare(imported, NAME, 1, 2)
+def test_a_build_stores_the_files_of_its_version(two_built, tmp_path, monkeypatch):
+    """So a comparison lists no WIM; one that is gone is still told."""
+    wims = [one.file("boot.wim") for one in images.get_image(two_built, NAME).versions]
+    listed = [
+        list_files(two_built.blobs.require(wim.digest), 1, workdir=tmp_path)
+        for wim in reversed(wims)
+    ]
     monkeypatch.setattr("netboot.store.wim.inspector.list_files", None)
 
-    assert first == versions.compare(imported, NAME, 1, 2)
-    assert first.inside is not None
-    wim = images.get_image(imported, NAME).versions[0].file("boot.wim")
-    imported.blobs.remove(wim.digest)
+    assert compare_files(*listed) == versions.compare(two_built, NAME, 1, 2).inside
+    assert versions.compare(two_built, NAME, 1, 2, inside=False).inside is None
+
+    two_built.blobs.remove(wims[0].digest)
     with pytest.raises(BlobMissing):
-        versions.compare(imported, NAME, 1, 2)
+        versions.compare(two_built, NAME, 1, 2)
+
+
+@pytest.mark.wimlib
+def test_versions_of_an_earlier_release_are_listed_once(two_built, monkeypatch):
+    """When they are first compared."""
+    expected = versions.compare(two_built, NAME, 1, 2)
+    with two_built.database.writing() as session:
+        session.execute(delete(VersionListingRow))
+
+    assert expected == versions.compare(two_built, NAME, 1, 2)
+    monkeypatch.setattr("netboot.store.wim.inspector.list_files", None)
+    assert expected == versions.compare(two_built, NAME, 1, 2)
+    assert expected.inside.changed or expected.inside.added

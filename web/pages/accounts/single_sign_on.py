@@ -6,13 +6,9 @@ claim at each sign-in, so a user who loses a group at the provider loses the rol
 
 from typing import Any
 
-import requests
 import structlog
-from authlib.integrations.base_client import OAuthError  # type: ignore[import-untyped]
-from authlib.integrations.flask_client import OAuth  # type: ignore[import-untyped]
 from flask import Blueprint, Flask, abort, current_app, redirect, url_for
 from flask.typing import ResponseReturnValue
-from joserfc.errors import JoseError
 
 from netboot.access import ROLES
 from netboot.config import Settings
@@ -32,6 +28,19 @@ ACTION = "accounts.single_sign_on"
 log = structlog.get_logger(__name__)
 
 
+def _faults(*more: type[Exception]) -> tuple[type[Exception], ...]:
+    """What a provider may fail with, and `more`.
+
+    Most sites have none, so the libraries for it are not imported at the top: they are a tenth of
+    the console's objects, and each full collection of garbage visits them all.
+    """
+    import requests
+    from authlib.integrations.base_client import OAuthError  # type: ignore[import-untyped]
+    from joserfc.errors import JoseError
+
+    return requests.RequestException, OAuthError, JoseError, *more
+
+
 def _provider() -> Any:
     oauth = current_app.extensions.get("netboot_oauth")
     if oauth is None:
@@ -48,7 +57,7 @@ def begin() -> ResponseReturnValue:
         answer: ResponseReturnValue = provider.authorize_redirect(
             absolute_url("single_sign_on.callback")
         )
-    except (requests.RequestException, OAuthError, ValueError) as fault:
+    except _faults(ValueError) as fault:
         return _failed(fault)
     return answer
 
@@ -62,7 +71,7 @@ def callback() -> ResponseReturnValue:
     try:
         claims = dict(provider.authorize_access_token()["userinfo"])
         identity, name = f"{claims['iss']}|{claims['sub']}", name_in(claims)
-    except (requests.RequestException, OAuthError, JoseError, KeyError, ValueError) as fault:
+    except _faults(KeyError, ValueError) as fault:
         return _failed(fault)
     role = role_in(claims, site().settings)
     if not role:
@@ -116,6 +125,8 @@ def init_single_sign_on(app: Flask, settings: Settings) -> None:
     app.jinja_env.globals["single_sign_on_label"] = label
     if not settings.oidc_issuer:
         return
+    from authlib.integrations.flask_client import OAuth  # type: ignore[import-untyped]
+
     oauth = OAuth(app)
     oauth.register(
         "provider",

@@ -12,6 +12,7 @@ from netboot.images.coverage import MachineCoverage
 from netboot.images.drivers.device import MAX_TEXT
 from netboot.operations.boots.boots import image_slugs
 from netboot.operations.deployments import deployments as policy
+from netboot.operations.drivers.drivers import images_to_choose
 from netboot.operations.images import images
 from netboot.operations.images.images import ImageView
 from netboot.operations.machines import coverage
@@ -80,23 +81,23 @@ def show(key: str) -> str:
     """One machine: devices, boot image, and the driver of each device."""
     machine = operations.get_machine(site(), key)
     decision = decider(site(), [machine])(machine)
-    views = images.list_images(site())
+    choices = images_to_choose(site())
     wanted = request.args.get("image", "")
     held = [
-        image
-        for image in views
-        if image.slug == wanted or (not wanted and image.name in decision.images)
+        one.name
+        for one in choices
+        if one.slug == wanted or (not wanted and one.name in decision.images)
     ]
-    held = held or [image for image in views if not boots_from_network(machine)]
+    held = held or [one.name for one in choices if not boots_from_network(machine)]
     return page(
         "machines/show.html",
         machine=machine,
         decision=decision,
         boots=boots_from_network(machine),
         own=_own_image(machine),
-        images=views,
+        images=choices,
         authorities=AUTHORITIES,
-        held=[_held(image, machine) for image in _in_order(held, decision.images)],
+        held=_held(_in_order(held, decision.images), machine),
     )
 
 
@@ -161,23 +162,35 @@ def _row(machine: KnownMachine, decision: Decision, stored: StoredOutlook | None
     return Row(machine, decision, stored if as_decided else None)
 
 
-def _held(image: ImageView, machine: KnownMachine) -> Held:
-    now = (
-        coverage.machine_coverage(site(), image, machine, served=True)
-        if image.served_version
-        else None
-    )
-    return Held(image, now, coverage.machine_coverage(site(), image, machine))
+def _held(names: list[str], machine: KnownMachine) -> list[Held]:
+    if len(names) == 1:
+        views = [images.get_image(site(), names[0])]
+    else:
+        known = {view.name: view for view in images.list_images(site())} if names else {}
+        views = [known[name] for name in names]
+    shelf = coverage.Shelf(site(), [machine], views)
+
+    def covered(view: ImageView, *, served: bool) -> MachineCoverage:
+        return shelf.drivers_of(view, served=served).cover([machine.as_machine()]).machines[0]
+
+    return [
+        Held(
+            view,
+            covered(view, served=True) if view.served_version else None,
+            covered(view, served=False),
+        )
+        for view in views
+    ]
 
 
-def _in_order(found: Iterable[ImageView], names: tuple[str, ...]) -> list[ImageView]:
+def _in_order(found: Iterable[str], names: tuple[str, ...]) -> list[str]:
     """Boot images in the order in which the machine would get them."""
-    return sorted(found, key=lambda one: names.index(one.name) if one.name in names else 99)
+    return sorted(found, key=lambda one: names.index(one) if one in names else 99)
 
 
 def _own_image(machine: KnownMachine) -> str:
-    made = (made for made in policy.deployments(site()) if made.mac == machine.key)
-    return next((one.image for one in made), "")
+    made = policy.decided(site(), [machine.key]).deployments.get(machine.key)
+    return made.image if made else ""
 
 
 def _part(search: str, number: int) -> tuple[list[KnownMachine], int]:
