@@ -16,12 +16,12 @@ from netboot.boot.files.names import ContentRef
 from netboot.boot.told.events import Event, TransferFailed, TransferFinished, TransferStarted
 from netboot.errors import ContentFault
 from netboot.protocols.tftp import Error, ErrorCode, OptionAck
-from netboot.protocols.transfer import (
+from netboot.protocols.transfer import ReadTransfer
+from netboot.protocols.transfer_actions import (
     Action,
     Failed,
     Finished,
     Outcome,
-    ReadTransfer,
     SendBlocks,
     SendOptionAck,
 )
@@ -118,7 +118,7 @@ class Session:
         self._set_alarm()
 
     def repeat(self, now: float) -> None:
-        self._act(self.transfer.repeat(), now)
+        self._act(self.transfer.repeat(now), now)
 
     def receive(self, packet: bytes, now: float) -> None:
         """A packet of this client, from the pool's socket."""

@@ -21,7 +21,8 @@ from netboot.protocols.netascii import Netascii
 from netboot.protocols.printable import printable
 from netboot.protocols.tftp import Error, ErrorCode, ReadRequest, WriteRequest
 from netboot.protocols.tftp_options import DEFAULT_BLOCK_SIZE, negotiate
-from netboot.protocols.transfer import Failed, Finished, Outcome, Probed, ReadTransfer
+from netboot.protocols.transfer import ReadTransfer
+from netboot.protocols.transfer_actions import Failed, Finished, Outcome, Probed
 from netboot.serve.content import OpenContent
 from netboot.serve.tftp.block_table import BlockTables
 from netboot.serve.tftp.limits import Bucket, Source, Sources, TftpLimits
