@@ -4,7 +4,7 @@ A client acknowledges whole windows (RFC 7440), so a server cannot make the wind
 But it can send it in bursts with pauses between them. That is what a path needs that loses many
 blocks together: a switch, a slow link or a network card that holds only so many packets.
 
-A burst is halved when two flights in a row lose a quarter or more, and doubled when some have
+A burst is halved when two flights in a row lose more than a quarter, and doubled when some have
 arrived whole. If the doubled burst proves too large, the next attempt waits longer.
 """
 
@@ -39,7 +39,7 @@ class Pace:
 
     def lost(self, missing: int, flight: int) -> None:
         """Of a flight of so many blocks, the last `missing` did not arrive, as far as is known."""
-        if 4 * missing < flight or flight < 2:
+        if 4 * missing <= flight:
             return
         self._whole = 0
         self._hurt += 1

@@ -207,6 +207,8 @@ class ReadTransfer:
 
     def _advance(self, block: int, now: float) -> Action | None:
         """The client has all blocks up to `block`: send the next window."""
+        if self._went_back_at:
+            self._judge_going_back(block, now)
         if block == self.sent and self._window > 1:
             self._pace.arrived()
         elif block < self.sent and not self._sceptical:
@@ -217,8 +219,6 @@ class ReadTransfer:
         self._tries = self._prompts = 0
         if block >= self.last:
             return self._end(Finished(self.resent))
-        if self._went_back_at:
-            self._judge_going_back(block, now)
         self._flight_at = now
         if block < self.sent:
             return self._mind_gap(block, now)

@@ -19,7 +19,7 @@ def test_one_bad_flight_changes_nothing() -> None:
     for _ in range(10):
         pace.lost(16, 16)
         pace.arrived()
-        pace.lost(3, 16)
+        pace.lost(4, 16)
 
     assert pace.burst == 16
 
