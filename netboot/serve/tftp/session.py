@@ -83,6 +83,7 @@ class Session:
         "_sender",
         "_shared",
         "_socket",
+        "_suspected",
         "_table",
         "_unsent",
         "asked",
@@ -112,6 +113,7 @@ class Session:
         self._due: SendBlocks | None = None
         self._unsent: tuple[int, int] | None = None
         self._alarm = inf
+        self._suspected = False  # the blocks may be too large for the path
 
     def start(self, now: float) -> None:
         self._act(self.transfer.start(now), now)
@@ -275,6 +277,16 @@ class Session:
         self._alarm = inf
         self._act(self.transfer.tick(now), now)
         self._set_alarm()
+        self._mind_size(now)
+
+    def _mind_size(self, now: float) -> None:
+        """Note blocks that seem too large for the path: all were repeated, none was answered."""
+        transfer = self.transfer
+        if self._suspected or not self.welcome or transfer.acknowledged:
+            return
+        if transfer.resent > transfer.sent:
+            self._suspected = True
+            self.source.met_silence(transfer.terms.block_size, now)
 
     def _end(self, outcome: Outcome, now: float) -> None:
         if self._socket is not None:
@@ -284,6 +296,8 @@ class Session:
         if self._table is not None:
             self._shared.tables.close(self._table)
             self._table = None
+        if self.transfer.acknowledged:
+            self.source.arrived(self.transfer.terms.block_size)
         if self.welcome:
             match outcome:
                 case Finished(resent):
