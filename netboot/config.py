@@ -47,7 +47,7 @@ class Settings(BaseSettings):
         default_factory=dict,
         description="Largest TFTP block in bytes for clients of a network, where tunnels or routers"
         " pass smaller packets: like 10.2.0.0/16 = 1380. The packet is 32 bytes larger. 0.0.0.0/0"
-        " stands for all other networks; without it, 1468.",
+        " is for all other networks; without it, 1468.",
     )
     uefi_authority: Literal["2011", "2023"] = Field(
         "2011",
