@@ -163,7 +163,7 @@ class BenchNetwork:
         `tc netem` would be the usual way, but not every kernel has it.
         """
         rule = f"meta l4proto udp numgen random mod 10000 < {chance} drop"
-        chain = f"chain in {{ type filter hook input priority 0; {rule}; }}" if chance else ""
+        chain = f"chain in {{ type filter hook input priority 0; {rule}; }};" if chance else ""
         rules = f"table inet loss\ndelete table inet loss\ntable inet loss {{ {chain} }}"
         for machine in (self.server_machine, self.client_machine):
             argv = ["ip", "netns", "exec", machine, "nft", "-f", "-"]
