@@ -44,6 +44,12 @@ class Settings(BaseSettings):
     tftp_workers: int = Field(
         0, ge=0, le=16, description="TFTP processes; 0: one for each core, at most 4."
     )
+    tftp_block_sizes: dict[str, int] = Field(
+        default_factory=dict,
+        description="Largest TFTP block in bytes for clients of a network, where tunnels or routers"
+        " pass smaller packets: like 10.2.0.0/16 = 1380. The packet is 32 bytes larger. 0.0.0.0/0"
+        " is for all other networks; without it, 1468.",
+    )
     uefi_authority: Literal["2011", "2023"] = Field(
         "2011",
         description="Signer of the UEFI boot loader, unless set for the machine or the image:"
@@ -121,6 +127,15 @@ class Settings(BaseSettings):
         ):
             raise ValueError("not the address of a web page, like https://netboot.example")
         return f"{parts.scheme}://{parts.netloc.lower()}"
+
+    @field_validator("tftp_block_sizes")
+    @classmethod
+    def _are_block_sizes(cls, values: dict[str, int]) -> dict[str, int]:
+        for network, size in values.items():
+            ipaddress.IPv4Network(network)
+            if not 512 <= size <= 65464:  # RFC 1350's block, RFC 2348's largest
+                raise ValueError(f"{network}: a block has 512 to 65464 bytes, not {size}")
+        return values
 
     @field_validator("relays")
     @classmethod

@@ -67,6 +67,8 @@ def test_the_data_folder_is_the_one_that_was_opened(tmp_path, monkeypatch):
         ('address = "fd00::1"\n', "address"),
         ('relays = ["10.2.0.1/16"]\n', "relays"),
         ('relays = ["boot.example"]\n', "relays"),
+        ('tftp_block_sizes = {"10.2.0.1/16" = 1380}\n', "tftp_block_sizes"),
+        ('tftp_block_sizes = {"10.2.0.0/16" = 500}\n', "tftp_block_sizes"),
         ('web_address = ""\n', "web_address"),
         ('web_address = "http://x/"\n', "web_address"),
         ("tftp_workers = 1000\n", "tftp_workers"),

@@ -31,6 +31,7 @@ from netboot.pe_reports import ReportTokens
 from netboot.protocols.dhcp import SERVER_PORT
 from netboot.serve.content import Content
 from netboot.serve.dhcp.dhcpd import DhcpServer
+from netboot.serve.tftp.limits import TftpLimits
 from netboot.serve.tftp.tftpd import TftpServer
 from netboot.serve.udp import Loop, open_udp
 from netboot.serve.workers import Workers
@@ -186,7 +187,7 @@ def serve_boot(site: Site, *, interface: str, address: str) -> None:
     loop = Loop()
     services = BootServices(site, address=address, relay=relay)
     dhcp = _dhcp(site, place, loop, services)
-    tftp = None if workers is not None else _tftp(place, loop, services, processes=1)
+    tftp = None if workers is not None else _tftp(site, place, loop, services, processes=1)
     if workers is not None:
         loop.every(1.0, workers.check)
     log.info("boot.ready", interface=interface, address=address, dhcp=dhcp.ports, tftp=processes)
@@ -204,7 +205,7 @@ def _serve_tftp(site: Site, place: Place, relay: PinRelay, processes: int, index
     loop = Loop()
     services = BootServices(site, address=place.address, relay=relay)
     loop.add_reader(relay.fileno(index), lambda _now: relay.receive(index, services.take))
-    tftp = _tftp(place, loop, services, processes=processes, index=index)
+    tftp = _tftp(site, place, loop, services, processes=processes, index=index)
     _run(loop)
     tftp.close()
     site.journal.close()
@@ -242,8 +243,16 @@ def _dhcp(site: Site, place: Place, loop: Loop, services: BootServices) -> DhcpS
 
 
 def _tftp(
-    place: Place, loop: Loop, services: BootServices, *, processes: int, index: int = 0
+    site: Site,
+    place: Place,
+    loop: Loop,
+    services: BootServices,
+    *,
+    processes: int,
+    index: int = 0,
 ) -> TftpServer:
+    sizes = site.settings.tftp_block_sizes.items()
+    limits = TftpLimits(block_sizes=tuple((IPv4Network(where), size) for where, size in sizes))
     server = TftpServer(
         loop=loop,
         address=place.address,
@@ -252,6 +261,7 @@ def _tftp(
         resolve=services.resolve,
         open_content=services.open_content,
         emit=services.emit,
+        limits=limits,
         workers=processes,
     )
     report = CountReporter(services.emit, "TFTP", lambda: asdict(server.counters), process=index)

@@ -15,65 +15,39 @@ How losses are repaired, cheapest first:
 * a repeated ACK may mean that the first block of a window was lost: go back once per window,
   unless the ACK came too early to be an answer, or answers a repetition of ours;
 * silence: first the last block alone, since its ACK shows what is missing; then the whole window,
-  ever more slowly.
-A repeated ACK in lockstep (window 1) is never answered: that would be the Sorcerer's Apprentice.
+  ever more slowly. A client that repeats its ACK into the silence gets the window at once.
+* where many blocks are lost together, a window leaves in bursts (`pace`).
+A repeated ACK that may answer what left just now, or a repetition of ours, is never answered (the
+Sorcerer's Apprentice): in lockstep only one that comes later than an answer can take, and few.
 """
 
-from dataclasses import dataclass
 from struct import Struct
 
+from netboot.protocols.pace import Pace
 from netboot.protocols.printable import printable
 from netboot.protocols.round_trip import RoundTrip, Timing
 from netboot.protocols.tftp_options import Terms
+from netboot.protocols.transfer_actions import (
+    Action,
+    Failed,
+    Finished,
+    Outcome,
+    Probed,
+    SendBlocks,
+    SendOptionAck,
+)
 
 _ack = Struct(">HH").pack
 _ACK = 4
 _MEASURED_EVERY = 0.010
-
-
-@dataclass(frozen=True, slots=True)
-class SendOptionAck:
-    """Send the OACK with the accepted options."""
-
-
-@dataclass(slots=True)
-class SendBlocks:
-    """Send `count` blocks from `first` on.
-
-    Not frozen: a transfer reuses the object, so carry it out before the next call.
-    """
-
-    first: int
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The client has every byte. `resent` counts blocks that went out more than once."""
-
-    resent: int
-
-
-@dataclass(frozen=True, slots=True)
-class Probed:
-    """The client only wanted the size: it answered our OACK with an ERROR."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The transfer did not reach its end."""
-
-    reason: str
-
-
-Outcome = Finished | Probed | Failed
-Action = SendOptionAck | SendBlocks | Finished | Probed | Failed
+_PROMPTS = 32
 
 
 class ReadTransfer:
     """The server's side of one file going to one client."""
 
     __slots__ = (
+        "_afterwards",
         "_asked_at",
         "_awaited",
         "_awaits_option_ack",
@@ -81,8 +55,12 @@ class ReadTransfer:
         "_flight_at",
         "_gap_suspected",
         "_measure_at",
+        "_pace",
+        "_probed",
+        "_prompts",
         "_pure_flight",
         "_quiet_until",
+        "_rest",
         "_sceptical",
         "_spoke_at",
         "_timing",
@@ -117,12 +95,16 @@ class ReadTransfer:
         self._awaits_option_ack = bool(terms.accepted)
         self._top = 0  # the highest block ever sent
         self._tries = 0  # sends into the present silence
+        self._prompts = 0  # times that the client broke it with a repeated ACK
+        self._probed = False  # the last packet that we sent was a block alone, to be answered
+        self._rest = 0  # the end of a flight of which bursts are still to be sent
+        self._pace = Pace(terms.window)
         self._asked_at = self._flight_at = self._spoke_at = 0.0
         self._pure_flight = True  # no block of it was sent twice: its round trip can be measured
         self._trip = RoundTrip(self._timing, terms.timeout or self._timing.ceiling)
         self._awaited: bytes | None = None  # the ACK that `receive` handles without further checks
         self._blocks = SendBlocks(0, 0)
-        self._wait = self._measure_at = 0.0
+        self._wait = self._measure_at = self._afterwards = 0.0
         self._quiet_until = 0  # up to this block a repeated ACK may answer a repetition of ours
         self._went_back_at = 0.0
         self._went_back_from = 0
@@ -134,16 +116,17 @@ class ReadTransfer:
         self.deadline = now + self._timing.first_timeout
         if self._awaits_option_ack:
             return SendOptionAck()
-        return self._send(1, 1)
+        return self._send(1, 1, now)
 
-    def repeat(self) -> Action | None:
+    def repeat(self, now: float) -> Action | None:
         """The client repeated its request: repeat the first answer, unless it was confirmed."""
         if self.validated or self.outcome:
             return None
         self._pure_flight = False
+        self._spoke_at = now
         self._awaited = None
         self._quiet_until = self._window  # two OACKs cause two ACKs
-        return SendOptionAck() if self._awaits_option_ack else self._send(1, 1)
+        return SendOptionAck() if self._awaits_option_ack else self._send(1, 1, now)
 
     def receive(self, packet: bytes, now: float) -> Action | None:
         """What to do about a packet from the client."""
@@ -182,10 +165,7 @@ class ReadTransfer:
             return None  # old, or a block that was never sent
         if block == self.acknowledged:
             return self._receive_again(now)
-        if self._pure_flight and block == self.sent:
-            self._measure(now)
-        elif self._tries:
-            self._trip.answered_again(now - self._spoke_at)
+        self._time(block, now)
         if self.terms.variable_window:
             self._follow_window(packet)
         action = self._advance(block, now)
@@ -218,9 +198,7 @@ class ReadTransfer:
     def _agreed(self, packet: bytes, now: float) -> Action | None:
         """ACK 0 in answer to the OACK (RFC 2347): send the first window."""
         self._awaits_option_ack = False
-        self._trip.quickest = now - self._flight_at
-        if self._pure_flight:
-            self._measure(now)
+        self._time(0, now)
         if self.terms.variable_window:
             self._follow_window(packet)
         action = self._advance(0, now)
@@ -229,20 +207,25 @@ class ReadTransfer:
 
     def _advance(self, block: int, now: float) -> Action | None:
         """The client has all blocks up to `block`: send the next window."""
-        self.acknowledged = block
-        self.validated = True
-        self._tries = 0
-        if block >= self.last:
-            return self._end(Finished(self.resent))
         if self._went_back_at:
             self._judge_going_back(block, now)
+        if block == self.sent and self._window > 1:
+            self._pace.arrived()
+        elif block < self.sent and not self._sceptical:
+            self._pace.lost(self.sent - block, self.sent - self.acknowledged)
+        self.acknowledged = block
+        self.validated = True
+        self._probed = False
+        self._tries = self._prompts = 0
+        if block >= self.last:
+            return self._end(Finished(self.resent))
         self._flight_at = now
         if block < self.sent:
             return self._mind_gap(block, now)
         self._gap_suspected = False
         self._wait = self._silence()
         self.deadline = now + self._wait
-        return self._send(block + 1, min(block + self._window, self.last))
+        return self._send(block + 1, min(block + self._window, self.last), now)
 
     def _mind_gap(self, block: int, now: float) -> Action | None:
         """An ACK inside the window (RFC 7440 §4): the following blocks are lost, or late."""
@@ -251,10 +234,10 @@ class ReadTransfer:
         if not self._sceptical:
             self._went_back_at, self._went_back_from = now, self._top
             self.deadline = now + self._trip.probe_after()
-            return self._send(block + 1, end)
+            return self._send(block + 1, end, now)
         self._gap_suspected = True
         self.deadline = now + self._trip.moment()
-        return self._send(self._top + 1, end) if end > self._top else None
+        return self._send(self._top + 1, end, now) if end > self._top else None
 
     def _judge_going_back(self, block: int, now: float) -> None:
         """Going back was wrong if the ACK came sooner than the repeated blocks can have arrived."""
@@ -263,23 +246,36 @@ class ReadTransfer:
         self._went_back_at = 0.0
 
     def _receive_again(self, now: float) -> Action | None:
-        """A repeated ACK: the first block of a window may be lost."""
-        if self._tries:  # an answer to our repetition: the client is alive, so retry sooner
-            self._tries = 1
-            self._trip.strain = 0
-            self.deadline = min(self.deadline, now + self._trip.resend_after())
+        """A repeated ACK: the block after it may be lost."""
+        silent = now - max(self._spoke_at, self._flight_at)
+        calm = self._trip.calm()
+        if silent >= calm or (self._probed and silent >= self._trip.quickest / 2):
+            return self._prompted(now)
+        if self._tries:  # it may answer what has just left; but the client is alive
+            self.deadline = min(self.deadline, now - silent + calm)
+        elif self._window > 1 and self.acknowledged >= self._quiet_until:
+            return self._send_again(now) if silent >= self._trip.quickest / 2 else None
+        return None
+
+    def _prompted(self, now: float) -> Action | None:
+        """A repeated ACK that answers our probe, or breaks the silence: the client waits for us."""
+        if self._prompts >= _PROMPTS or not self.validated:
             return None
-        if (
-            self._window == 1
-            or self.sent == self.acknowledged
-            or self.acknowledged < self._quiet_until
-            or now - self._flight_at < self._trip.quickest / 2
-        ):
-            return None
-        self._quiet_until = self._top + self._window
-        self.deadline = now + self._trip.resend_after()
+        self._prompts += 1
+        self._tries = 1
+        self._trip.strain = 0
+        return self._send_again(now)
+
+    def _send_again(self, now: float) -> SendBlocks:
+        """Everything in flight."""
+        if not self._sceptical:
+            self._pace.lost(self.sent - self.acknowledged, self.sent - self.acknowledged)
         self._awaited = None
-        return self._send(self.acknowledged + 1, self.sent)
+        self._probed = False
+        self._spoke_at = now
+        self._quiet_until = self._top + self._window
+        self.deadline = now + self._silence()
+        return self._send(self.acknowledged + 1, max(self.sent, self._rest), now)
 
     def _await(self) -> None:
         """Let `receive` take its short way for the next ACK, if that can be the common case."""
@@ -292,6 +288,8 @@ class ReadTransfer:
             and not self.terms.variable_window
             and self.outcome is None
             and self.sent < self.last
+            and not self._rest
+            and self._pace.burst >= self._window
         )
         self._awaited = _ack(_ACK, self.sent & 0xFFFF) if simple else None
 
@@ -315,44 +313,69 @@ class ReadTransfer:
             return None
         wait = timing.first_timeout * (1 << self._tries)
         self.deadline = min(now + wait, self._asked_at + timing.first_patience)
-        return self.repeat()
+        return self.repeat(now)
 
     def _break_silence(self, now: float) -> Action | None:
         """First the last block in flight alone, then all of them, in the end no more."""
-        if self._gap_suspected:  # the moment is over: the late blocks are lost
-            self._gap_suspected = False
-            self.deadline = now + self._trip.resend_after()
-            return self._send(self.acknowledged + 1, self.sent)
+        if self._rest:
+            return self._send_rest(now)
+        if self._gap_suspected:  # the moment is over: the blocks are lost, this time
+            self._gap_suspected = self._sceptical = False
+            return self._send_again(now)
         if self._tries >= self._timing.tries:
             self.deadline = self._flight_at + self._timing.patience
             return None
         self._tries += 1
-        self._spoke_at = now
-        self._pure_flight = False
-        self._quiet_until = self._top + self._window
-        self.deadline = now + self._trip.resend_after()
-        self._trip.timed_out()
         if self._tries == 1 and self.sent - self.acknowledged > 1:
+            self._spoke_at, self._probed, self._pure_flight = now, True, False
+            self._quiet_until = self._top + self._window
+            self.deadline = now + self._trip.resend_after()
             self.resent += 1
-            return SendBlocks(self.sent, 1)
-        return self._send(self.acknowledged + 1, self.sent)
+            action = SendBlocks(self.sent, 1)
+        else:
+            action = self._send_again(now)
+        self._trip.timed_out()
+        return action
 
-    def _send(self, first: int, end: int) -> SendBlocks:
-        """Send blocks `first` to `end`; they are in flight now."""
+    def _send(self, first: int, end: int, now: float) -> SendBlocks:
+        """Send blocks `first` to `end`, or a burst of them; they are in flight now."""
+        last = min(end, first + self._pace.burst - 1)
+        self._rest = 0
+        if last < end:
+            self._rest, self._afterwards = end, self.deadline - now  # the wait after the last burst
+            self.deadline = now + self._pace.pause(self._trip.smoothed)
         if first > self._top:
             self._pure_flight = True
-            self._top = end
+            self._top = last
         else:
             self._pure_flight = False
-            self.resent += min(end, self._top) - first + 1
-            self._top = max(self._top, end)
-        self.sent = end
-        return SendBlocks(first, end - first + 1)
+            self.resent += min(last, self._top) - first + 1
+            self._top = max(self._top, last)
+        self.sent = last
+        return SendBlocks(first, last - first + 1)
+
+    def _send_rest(self, now: float) -> SendBlocks:
+        """The next burst of a flight."""
+        pure = self._pure_flight
+        self._spoke_at = now
+        self.deadline = now + self._afterwards
+        action = self._send(self.sent + 1, self._rest, now)
+        self._pure_flight = pure and self._pure_flight
+        return action
 
     def _end(self, outcome: Outcome) -> Outcome:
         self.outcome = outcome
         self._awaited = None
         return outcome
+
+    def _time(self, block: int, now: float) -> None:
+        """Learn from an ACK that brought something new."""
+        if not self._pure_flight:
+            self._trip.answered_again(now - max(self._flight_at, self._spoke_at))
+            return
+        if block == self.sent:  # the answer to the last burst
+            self._flight_at = max(self._flight_at, self._spoke_at)
+        self._measure(now)
 
     def _measure(self, now: float) -> None:
         self._trip.measure(now - self._flight_at)

@@ -157,6 +157,18 @@ class BenchNetwork:
         word = "on" if on else "off"
         self.inside(self.server_machine, "ethtool", "-K", "eth0", "tx-udp-segmentation", word)
 
+    def lose(self, chance: int) -> None:
+        """Lose so many of 10,000 packets each way, on arrival; 0 ends it.
+
+        `tc netem` would be the usual way, but not every kernel has it.
+        """
+        rule = f"meta l4proto udp numgen random mod 10000 < {chance} drop"
+        chain = f"chain in {{ type filter hook input priority 0; {rule}; }};" if chance else ""
+        rules = f"table inet loss\ndelete table inet loss\ntable inet loss {{ {chain} }}"
+        for machine in (self.server_machine, self.client_machine):
+            argv = ["ip", "netns", "exec", machine, "nft", "-f", "-"]
+            subprocess.run(argv, input=rules, check=True, capture_output=True, text=True)
+
     @property
     def next_address(self) -> str:
         """The address of the next server to be started."""

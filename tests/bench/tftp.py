@@ -37,6 +37,8 @@ LONG = 5.0
 class Case:
     """What is measured. Sizes in bytes; losses in 1/10,000 of packets; `limit` in seconds.
 
+    `data_loss` and `ack_loss` happen in the client, block by block; `wire_loss` on the cable, each
+    way: what left as one piece (UDP segmentation offload) is then lost as a whole.
     `more_rounds` where servers are so near to each other that three rounds do not tell them apart.
     """
 
@@ -48,12 +50,43 @@ class Case:
     offload: bool = True
     data_loss: int = 0
     ack_loss: int = 0
+    wire_loss: int = 0
     manner: str = "gap"
     limit: float = 60.0
     peers: Sequence[str] = PEERS
     quick_size: int = 0
     more_rounds: int = 0
 
+
+def lossy(
+    name: str, percent: int, *, window: int = 1, wire: bool = False, offload: bool = True
+) -> Case:
+    """Fifty transfers of 3 MB at once, of which the slowest counts."""
+    loss = 100 * percent
+    return Case(
+        *(name, 50, 3 * MB, window),
+        offload=offload,
+        data_loss=0 if wire else loss,
+        ack_loss=0 if wire else loss,
+        wire_loss=loss if wire else 0,
+        limit=300,
+        peers=(),
+        quick_size=MB // 10,
+    )
+
+
+WORST: dict[str, tuple[str, float]] = {
+    "worst_lockstep_1": ("1 % loss each way, lockstep, worst of 50", 5.0),
+    "worst_lockstep_5": ("5 % loss each way, lockstep, worst of 50", 30.0),
+    "worst_lockstep_20": ("20 % loss each way, lockstep, worst of 50", 180.0),
+    "worst_w16_20": ("20 % loss each way, w16, worst of 50", 60.0),
+    "worst_w16_20_cable": ("20 % loss on the cable, w16, worst of 50", 60.0),
+    "worst_w16_20_cable_no_offload": (
+        "20 % loss on the cable, w16, no offload, worst of 50",
+        60.0,
+    ),
+}
+"""Cases of `lossy`, and in how many seconds the slowest transfer must have ended."""
 
 CASES = (
     Case("w16, 16 clients", 16, 20 * MB, 16, quick_size=4 * MB),
@@ -80,6 +113,19 @@ CASES = (
         quick_size=300_000,
     ),
     Case("1,000 clients, w4", 1000, MB, 4, peers=(), quick_size=MB // 10),
+    *(
+        lossy(f"{percent} % loss each way, lockstep, worst of 50", percent)
+        for percent in (1, 5, 20)
+    ),
+    lossy("20 % loss each way, w16, worst of 50", 20, window=16),
+    lossy("20 % loss on the cable, w16, worst of 50", 20, window=16, wire=True),
+    lossy(
+        "20 % loss on the cable, w16, no offload, worst of 50",
+        20,
+        window=16,
+        wire=True,
+        offload=False,
+    ),
 )
 
 LOCKSTEP = ("lockstep, 16 clients", "lockstep, 128 clients")
@@ -110,6 +156,8 @@ GOALS: dict[str, Goal] = {
     "clients_1000_slowest_to_mean": ("<=", 5.0),
     "memory_per_client": ("<=", 8 * 1024),
     "memory_of_process": ("<=", 40 * MB),
+    **{figure: ("<=", seconds) for figure, (_, seconds) in WORST.items()},
+    "worst_failed_or_wrong": ("<=", 0),
 }
 
 
@@ -125,6 +173,7 @@ class Measured:
     failed: int = 0
     wrong: int = 0
     slowest: float = 0.0  # by the mean
+    worst: float = 0.0  # seconds of the slowest transfer
 
 
 Results = dict[str, dict[str, Measured]]
@@ -176,6 +225,7 @@ class Bench:
             *("-f", name, "-r", str(self.files / name)),
             *("-b", str(case.block_size), "-w", str(case.window), "-m", case.manner),
             *("-l", str(case.data_loss), "-a", str(case.ack_loss), "-t", str(case.limit)),
+            timeout=case.limit + 60,
         )
 
     def measure(self, server: Server, case: Case, into: Measured) -> None:
@@ -192,6 +242,7 @@ class Bench:
         into.failed += got["failed"]
         into.wrong += got["wrong"]
         into.slowest = max(into.slowest, got["slowest"] / got["mean"])
+        into.worst = max(into.worst, got["slowest"])
 
 
 def commands(files: Path) -> dict[str, Sequence[str] | None]:
@@ -233,6 +284,7 @@ def run_case(bench: Bench, case: Case, rounds: int) -> dict[str, Measured]:
     A server whose first round takes long is far from the best, and is not asked again.
     """
     bench.network.offload(on=case.offload)
+    bench.network.lose(case.wire_loss)
     names = [name for name in (OURS, *case.peers) if name in bench.servers]
     measured = {name: Measured() for name in names}
     warm_up = rounds > 1 and not case.data_loss
@@ -260,6 +312,7 @@ def show(case: Case, measured: dict[str, Measured]) -> None:
             f"{(one.memory.median or 0) / MB:.1f}",
             f"{one.failed}/{one.wrong}",
             f"{one.slowest:.1f}",
+            f"{one.worst:.1f}",
         ]
         for name, one in measured.items()
     ]
@@ -271,6 +324,7 @@ def show(case: Case, measured: dict[str, Measured]) -> None:
         "own MB",
         "failed/wrong",
         "slowest/mean",
+        "worst s",
     ]
     title = f"{case.name} ({case.clients} x {case.size / MB:g} MB, blksize {case.block_size})"
     print_table(title, columns, rows)
@@ -337,6 +391,11 @@ def figures_of(results: Results, memory: tuple[float, float]) -> dict[str, float
     figures["clients_1000_failed"] = crowd.failed if crowd else None
     figures["clients_1000_wrong_bytes"] = crowd.wrong if crowd else None
     figures["clients_1000_slowest_to_mean"] = crowd.slowest if crowd else None
+    lossy_ones = {key: results[name][OURS] for key, (name, _) in WORST.items() if name in results}
+    figures |= {key: lossy_ones[key].worst if key in lossy_ones else None for key in WORST}
+    figures["worst_failed_or_wrong"] = (
+        sum(one.failed + one.wrong for one in lossy_ones.values()) if lossy_ones else None
+    )
     figures["memory_per_client"], held = memory
     served = [one[OURS].memory.values for one in results.values() if OURS in one]
     figures["memory_of_process"] = max(held, *(max(values) for values in served))
@@ -362,6 +421,7 @@ def details_of(results: Results) -> dict[str, Any]:
                 "cpu_s_per_gb": one.processor.values,
                 "client_cpu_s_per_gb": one.client.values,
                 "memory_bytes": one.memory.values,
+                "worst_seconds": one.worst,
                 "failed": one.failed,
                 "wrong": one.wrong,
             }

@@ -3,7 +3,8 @@
  * RFC 1350, 2347, 2348, 7440. Each client has a socket and an address of its own. Packets may be
  * thrown away on arrival (-l) and ACKs before they leave (-a), by a seeded die: the same losses
  * for every server. Two manners of answering a gap: "gap", one ACK, then patience (Windows' boot
- * manager, atftp); "block", one ACK for every block that is not the next (EDK2).
+ * manager, atftp); "block", one ACK for every block that is not the next (EDK2). In lockstep there
+ * are no gaps: a block that comes again gets its ACK again (RFC 1350).
  * Prints one JSON object.
  */
 #define _GNU_SOURCE
@@ -99,7 +100,7 @@ static void data(struct client *c, const unsigned char *p, uint32_t length) {
     uint16_t block = p[2] << 8 | p[3];
     if (block != (uint16_t)(c->last + 1) || c->done) {
         repeats++;
-        if (per_block || !c->gap_told || c->done) { c->gap_told = 1; acknowledge(c); }
+        if (per_block || c->window == 1 || !c->gap_told || c->done) { c->gap_told = 1; acknowledge(c); }
         return;
     }
     uint64_t start = c->last * c->block;

@@ -125,3 +125,12 @@ def test_a_file_that_is_no_toml_is_named(tmp_path):
 
     with pytest.raises(InvalidInput, match="netboot.toml"):
         settings.read_settings(site)
+
+
+def test_block_sizes_are_written_as_lines(site: Site) -> None:
+    """A network and its size; a text that is no number is refused."""
+    settings.change_settings(site, {"tftp_block_sizes": "10.2.0.0/16 = 1380\n0.0.0.0/0 = 1400\n"})
+    assert load_settings(site.data).tftp_block_sizes == {"10.2.0.0/16": 1380, "0.0.0.0/0": 1400}
+
+    with pytest.raises(InvalidInput, match="tftp_block_sizes"):
+        settings.change_settings(site, {"tftp_block_sizes": "10.2.0.0/16 = small"})

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from netboot.protocols.round_trip import Timing
 from netboot.protocols.tftp import Ack, Error
 from netboot.protocols.tftp_options import OptionLimits, Terms, negotiate
-from netboot.protocols.transfer import (
+from netboot.protocols.transfer import ReadTransfer
+from netboot.protocols.transfer_actions import (
     Action,
     Failed,
     Finished,
     Probed,
-    ReadTransfer,
     SendBlocks,
     SendOptionAck,
 )
-from tests.support.joined_machines import Link, play
+from tests.support.joined_machines import Link, Wire, play
 
 CONVERSATIONS = sorted(Path(__file__).parent.with_name("conversations").glob("tftp-*.txt"))
 
@@ -89,7 +89,7 @@ class Scene:
             case ["ERROR", code, *text]:
                 return machine.receive(bytes(Error(int(code), " ".join(text))), self.now)
             case ["again"]:
-                return machine.repeat()
+                return machine.repeat(self.now)
             case ["ICMP"]:
                 return machine.gone(self.now)
             case ["bytes", digits]:
@@ -238,6 +238,121 @@ def test_a_fifth_lost_each_way_still_arrives(window: int) -> None:
 
     assert content == played.client.received
     assert played.seconds <= 120
+
+
+class Jitter(Link):
+    """A link whose delay changes from packet to packet, as on busy machines."""
+
+    def deliveries(self, dice: random.Random) -> list[float]:
+        """The jitter is shorter than what would put packets out of order by much."""
+        return [after + dice.expovariate(4000) for after in super().deliveries(dice)]
+
+
+@pytest.mark.parametrize(
+    ("percent", "window", "seconds"), [(1, 1, 5), (5, 1, 30), (20, 1, 180), (20, 16, 60)]
+)
+@pytest.mark.parametrize("link", [Link, Jitter])
+def test_the_worst_of_many_lossy_transfers_is_not_far_from_the_others(
+    percent: int, window: int, seconds: float, link: type[Link]
+) -> None:
+    """3 MB with losses each way: no transfer gets stuck with waits that the losses have taught."""
+    content = random.Random(8).randbytes(3_000_000)
+    loss = link(loss=percent / 100, delay=0.0001)
+
+    for seed in range(12):
+        played = play(
+            *(content,),
+            block_size=1456,
+            window=window,
+            to_client=loss,
+            to_server=loss,
+            seed=seed,
+        )
+
+        assert content == played.client.received
+        assert played.seconds <= seconds
+
+
+class Bottleneck(Link):
+    """A switch that holds eight packets, and passes one on in 0.1 ms."""
+
+    def __init__(self) -> None:
+        super().__init__(delay=0.0002)
+        self.clock = lambda: 0.0
+        self.busy_until = 0.0
+
+    def deliveries(self, dice: random.Random) -> list[float]:
+        """What does not fit is lost: of a window of sixteen, always the end."""
+        now = self.clock()
+        if self.busy_until - now > 0.0008:
+            return []
+        self.busy_until = max(self.busy_until, now) + 0.0001
+        return [self.busy_until - now + self.delay]
+
+
+@pytest.mark.parametrize("per_block", [False, True])
+@pytest.mark.parametrize("window", [16, 64])
+def test_windows_that_overflow_a_switch_leave_in_bursts(*, window: int, per_block: bool) -> None:
+    """Where each full window loses its end, smaller bursts lose little, and are found soon."""
+    content = random.Random(9).randbytes(3_000_000)
+    switch = Bottleneck()
+
+    def watch(wire: Wire) -> None:
+        switch.clock = lambda: wire.now
+
+    played = play(
+        *(content,),
+        block_size=1456,
+        window=window,
+        per_block=per_block,
+        to_client=switch,
+        change=watch,
+    )
+
+    assert content == played.client.received
+    assert played.data_packets <= 1.25 * played.blocks
+    assert played.seconds <= 2.5
+
+
+def test_the_clients_own_timer_gets_a_block_again_at_once() -> None:
+    """A repeated ACK in lockstep, when we have been silent for longer than answers take."""
+    machine = transfer(512 * 100, blksize=512)
+    machine.start(0.0)
+    machine.receive(ack(0), 0.001)
+    for at in (0.05, 0.15, 0.35, 0.75):  # losses make our waits longer
+        machine.tick(at)
+
+    assert machine.receive(ack(0), 0.77) is None
+    answered = machine.receive(ack(0), 1.0)
+
+    assert isinstance(answered, SendBlocks)
+    assert answered.first == answered.count == 1
+    assert machine.deadline <= 1.1
+
+
+def test_a_storm_of_repeated_acks_is_answered_seldom() -> None:
+    """A thousand a second, until we end it, get 32 answers and what our own timers send."""
+    machine = transfer(512 * 100, blksize=512)
+    machine.start(0.0)
+    machine.receive(ack(0), 0.001)
+    sent = 0
+    for step in range(1, 60_000):
+        now = step / 1000
+        actions = [machine.receive(ack(0), now), machine.tick(now)]
+        sent += sum(isinstance(action, SendBlocks) for action in actions)
+        if machine.outcome:
+            break
+
+    assert sent <= 60
+    assert isinstance(machine.outcome, Failed)
+
+
+def test_repeated_acks_from_a_stranger_are_not_answered() -> None:
+    """Before the first true ACK the address may be forged."""
+    machine = transfer(10_000)
+    machine.start(0.0)
+
+    assert machine.receive(ack(0), 5.0) is None
 
 
 @settings(max_examples=150, deadline=None)

@@ -15,13 +15,13 @@ from itertools import count
 from netboot.protocols.round_trip import Timing
 from netboot.protocols.tftp import Ack, Data, Error, OptionAck, ReadRequest, from_bytes
 from netboot.protocols.tftp_options import OptionLimits, negotiate
-from netboot.protocols.transfer import (
+from netboot.protocols.transfer import ReadTransfer
+from netboot.protocols.transfer_actions import (
     Action,
     Failed,
     Finished,
     Outcome,
     Probed,
-    ReadTransfer,
     SendBlocks,
     SendOptionAck,
 )
@@ -91,7 +91,7 @@ class Client:
 
     def _data(self, block: int, payload: bytes, now: float) -> list[bytes]:
         if block != self.last + 1 & 0xFFFF:
-            if self.per_block or not self.gap_told or self.done:
+            if self.per_block or self.window == 1 or not self.gap_told or self.done:
                 self.gap_told = True
                 return self._ack(now)
             return []
@@ -168,7 +168,7 @@ class Wire:
         if whom == "client":
             self._answer(self.client.receive(packet, self.now))
         elif packet[:2] == b"\0\1":
-            self._do(transfer, transfer.repeat())
+            self._do(transfer, transfer.repeat(self.now))
         else:
             self._do(transfer, transfer.receive(packet, self.now))
 

@@ -6,10 +6,12 @@ malformed request the connection is closed: the start of the next one is uncerta
 """
 
 import contextlib
+import fcntl
 import os
 import select
 import socket
 import sys
+import termios
 import time
 import traceback
 from collections.abc import Callable
@@ -24,6 +26,9 @@ _RECEIVE = 16 * 1024
 _COPIED = 64 * 1024  # bytes up to which one send of head and body costs less than sendfile
 _TURN = 1 << 20  # bytes of one file before it is the turn of the other connections
 _LINGER = 2.0
+_NEW = 1.0  # seconds in which a connection has no speed yet that says anything
+_STILL = 1024.0  # bytes a second below which a request stands still
+_NEW_SPEED = 16 * 1024.0  # what it counts with meanwhile, bytes a second
 
 
 class State(Enum):
@@ -71,7 +76,46 @@ class Connection:
         self._waits_for_room = False
         self._corked = False
         self._started_at = now
+        self._moved = 0  # bytes in and out
+        self._born = self._sampled_at = now
+        self._sampled = 0
+        self._speed = -1.0
         loop.add_reader(self._fd, self._readable)
+
+    def sample(self, now: float) -> None:
+        """Measure the speed since the last time; the latest second counts half."""
+        passed, arrived = now - self._sampled_at, self._arrived()
+        if passed <= 0.0:
+            return
+        speed = max(0, arrived - self._sampled) / passed
+        self._speed = speed if self._speed < 0.0 else (self._speed + speed) / 2
+        self._sampled_at, self._sampled = now, arrived
+
+    def speed(self, now: float) -> float:
+        """Bytes a second that lately reached us or the client."""
+        age = now - self._born
+        if age < _NEW or self._speed < 0.0:
+            speed = self._arrived() / (age + 0.1)
+            return max(speed, _NEW_SPEED) if age < _NEW else speed
+        return self._speed
+
+    def worth(self, now: float) -> tuple[int, float, float]:
+        """How much it deserves its place: less, and it goes before others.
+
+        First who stands still in the middle of a request, then who waits for the next request (no
+        harm, a client connects again), then the slower before the faster, of equals the older.
+        """
+        speed = self.speed(now)
+        if self.state is State.LINGERING or (self.state is State.IDLE and self._requests):
+            return (1, self.deadline, self._born)
+        return (0 if speed < _STILL else 2, speed, self._born)
+
+    def _arrived(self) -> int:
+        """Bytes that have arrived, here or there: what waits in the socket has not."""
+        if self.state is not State.SENDING:
+            return self._moved
+        waiting = fcntl.ioctl(self._fd, termios.TIOCOUTQ, b"\0\0\0\0")  # SIOCOUTQ, tcp(7)
+        return self._moved - int.from_bytes(waiting, sys.byteorder)
 
     def close_when_idle(self) -> None:
         """Finish a response that is being sent, then close."""
@@ -104,6 +148,7 @@ class Connection:
         elif self.state is not State.LINGERING:
             if self.state is State.IDLE:
                 self.state, self.deadline = State.HEAD, now + self._limits.head_time
+            self._moved += len(received)
             self._buffer = self._buffer + received if self._buffer else received
             self._proceed(now)
 
@@ -202,6 +247,7 @@ class Connection:
         try:
             if self._out:
                 sent = self._socket.send(self._out)
+                self._moved += sent
                 self._out = memoryview(self._out)[sent:] if sent < len(self._out) else b""
             if self._left and not self._out:
                 self._send_file()
@@ -228,6 +274,7 @@ class Connection:
             raise OSError("the file is shorter than its manifest says")
         self._first += sent
         self._left -= sent
+        self._moved += sent
 
     def _sent(self, now: float) -> None:
         """The kernel has the last byte: report it, then wait for the next request."""

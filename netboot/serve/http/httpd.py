@@ -3,9 +3,14 @@
 It is our own because a boot port has other needs than a web application: thousands of small
 responses a second from one process, no threads to exhaust, hard limits on unknown clients, and
 strict framing. It serves an `Answer` and knows no pages or sessions.
+
+When all places are taken, a new connection gets that of one that stands still, waits for its next
+request, or else is the slowest. So clients that send or read next to nothing, from however many
+addresses, keep nobody out, and a slow machine loses its place after all slower ones.
 """
 
 import errno
+import heapq
 import socket
 import time
 from collections.abc import Callable
@@ -19,6 +24,8 @@ from netboot.serve.udp import Loop, explain_bind
 _ACCEPTS_PER_WAKE = 8  # few: closed connections make room before the next are counted
 _BACKLOG = 1024
 _REST = 0.5  # seconds
+_LEAVERS = 32  # places that are found free in one look at all connections
+_LEAVERS_HOLD = 0.25  # seconds
 
 
 class HttpServer:
@@ -40,6 +47,8 @@ class HttpServer:
         self._limits = limits or HttpLimits()
         self._connections: set[Connection] = set()
         self._per_source: dict[str, int] = {}
+        self._leavers: list[Connection] = []  # who gives up a place next, last first
+        self._leavers_until = 0.0
         self._drained: Callable[[], None] | None = None
         raise_descriptor_limit()
         self._socket = open_tcp(address, port, reuse_port=reuse_port)
@@ -105,7 +114,7 @@ class HttpServer:
 
     def _welcome(self, accepted: socket.socket, ip: str, now: float) -> None:
         held = self._per_source.get(ip, 0)
-        if held >= self._limits.connections_per_source or not self._make_room():
+        if held >= self._limits.connections_per_source or not self._make_room(now):
             accepted.close()
             return
         accepted.settimeout(0)
@@ -123,16 +132,28 @@ class HttpServer:
             )
         )
 
-    def _make_room(self) -> bool:
-        """Whether one more connection fits, if need be instead of the longest idle one."""
+    def _make_room(self, now: float) -> bool:
+        """Whether one more connection fits, if need be instead of another."""
         if len(self._connections) < self._limits.connections:
             return True
-        idle = (c for c in self._connections if c.state in {State.IDLE, State.LINGERING})
-        oldest = min(idle, key=lambda connection: connection.deadline, default=None)
-        if oldest is None:
-            return False
-        oldest.close()
-        return True
+        leaver = self._leaver(now)
+        if leaver is not None:
+            leaver.close()
+        return leaver is not None
+
+    def _leaver(self, now: float) -> Connection | None:
+        """Who gives up a place next. One look at all of them finds several."""
+        if now >= self._leavers_until:
+            self._leavers.clear()
+        while self._leavers:
+            leaver = self._leavers.pop()
+            if leaver.state is not State.CLOSED:
+                return leaver
+        few = max(1, min(_LEAVERS, len(self._connections) // 8))
+        least = heapq.nsmallest(few, self._connections, key=lambda one: one.worth(now))
+        self._leavers = least[::-1]
+        self._leavers_until = now + _LEAVERS_HOLD
+        return self._leavers.pop() if self._leavers else None
 
     def _ended(self, connection: Connection) -> None:
         self._connections.discard(connection)
@@ -151,6 +172,9 @@ class HttpServer:
     def _close_late(self, now: float) -> None:
         for connection in [c for c in self._connections if c.deadline <= now]:
             connection.close()
+        if 2 * len(self._connections) > self._limits.connections:
+            for connection in self._connections:
+                connection.sample(now)
 
 
 def open_tcp(address: str, port: int, *, reuse_port: bool = False) -> socket.socket:

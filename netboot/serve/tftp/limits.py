@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING
 
 from netboot.protocols.round_trip import Timing
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from netboot.serve.tftp.session import Session
 
 _MTU_HOLDS = 60.0  # seconds: routes change seldom
+_SILENCE_HOLDS = 1800.0  # seconds: a machine asks again within a boot or two
+_SMALLER = (1248, 512)
+"""Blocks that fit nearly every tunnel (MTU 1280, the least of IPv6), and every path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,17 @@ class TftpLimits:
     U-Boot asks from port 69. An address that never answers gets little in any case."""
     fragments: bool = False
     """Whether blocks may be larger than the path's MTU, and travel as IP fragments."""
+    block_sizes: tuple[tuple[IPv4Network, int], ...] = ()
+    """The largest block for clients in these networks, instead of the options' limit."""
     tid_ports: int = 256
     netascii: int = 4 * 1024 * 1024
+
+    def block_size(self, ip: str) -> int:
+        """The largest block for a client; its smallest network decides."""
+        client = IPv4Address(ip)
+        found = [one for one in self.block_sizes if client in one[0]]
+        smallest = max(found, key=lambda one: one[0].prefixlen, default=None)
+        return smallest[1] if smallest else self.options.max_block_size
 
     def share(self, workers: int, *, by_source: bool) -> TftpLimits:
         """The limits of one of several worker processes; their sum is that of one process.
@@ -96,7 +109,17 @@ class Bucket:
 class Source:
     """One address, with its transfers: `unvalidated`, oldest first, and the number `validated`."""
 
-    __slots__ = ("_mtu", "_mtu_holds_until", "bytes", "errors", "unvalidated", "validated")
+    __slots__ = (
+        "_arrived",
+        "_fits",
+        "_fits_until",
+        "_mtu",
+        "_mtu_holds_until",
+        "bytes",
+        "errors",
+        "unvalidated",
+        "validated",
+    )
 
     def __init__(self, limits: TftpLimits, now: float) -> None:
         self.bytes = Bucket(limits.unvalidated_bytes_per_source, now)
@@ -104,6 +127,8 @@ class Source:
         self.unvalidated: dict[Session, None] = {}
         self.validated = 0
         self._mtu, self._mtu_holds_until = 0, now
+        self._arrived = 0  # the largest block that is known to arrive
+        self._fits, self._fits_until = 0, now
 
     def path_mtu(self, measure: Callable[[], int], now: float) -> int:
         """The largest packet that is not fragmented on the way, measured once a minute.
@@ -113,6 +138,28 @@ class Source:
         if now >= self._mtu_holds_until:
             self._mtu, self._mtu_holds_until = measure(), now + _MTU_HOLDS
         return self._mtu
+
+    def fits(self, now: float) -> int | None:
+        """The largest block to try, if larger ones met silence lately."""
+        return self._fits if now < self._fits_until else None
+
+    def met_silence(self, block_size: int, now: float) -> None:
+        """This client answers our small packets, but not the first window of such blocks.
+
+        Its next request gets smaller ones. Blocks that have arrived before are suspected only the
+        second time: that may have been a loss.
+        """
+        smaller = next((size for size in _SMALLER if size < block_size), None)
+        if block_size <= self._arrived:
+            self._arrived = 0
+        elif smaller is not None:
+            self._fits, self._fits_until = smaller, now + _SILENCE_HOLDS
+
+    def arrived(self, block_size: int) -> None:
+        """Blocks of this size reach this client."""
+        self._arrived = max(self._arrived, block_size)
+        if self._fits < block_size:
+            self._fits_until = 0.0
 
 
 class Sources:

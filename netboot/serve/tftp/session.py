@@ -23,12 +23,12 @@ from netboot.boot.told.events import (
 from netboot.boot.told.ladder import OURS
 from netboot.errors import ContentFault
 from netboot.protocols.tftp import Error, ErrorCode, OptionAck
-from netboot.protocols.transfer import (
+from netboot.protocols.transfer import ReadTransfer
+from netboot.protocols.transfer_actions import (
     Action,
     Failed,
     Finished,
     Outcome,
-    ReadTransfer,
     SendBlocks,
     SendOptionAck,
 )
@@ -90,6 +90,7 @@ class Session:
         "_sender",
         "_shared",
         "_socket",
+        "_suspected",
         "_table",
         "_unsent",
         "asked",
@@ -119,13 +120,14 @@ class Session:
         self._due: SendBlocks | None = None
         self._unsent: tuple[int, int] | None = None
         self._alarm = inf
+        self._suspected = False  # the blocks may be too large for the path
 
     def start(self, now: float) -> None:
         self._act(self.transfer.start(now), now)
         self._set_alarm()
 
     def repeat(self, now: float) -> None:
-        self._act(self.transfer.repeat(), now)
+        self._act(self.transfer.repeat(now), now)
 
     def receive(self, packet: bytes, now: float) -> None:
         """A packet of this client, from the pool's socket."""
@@ -286,6 +288,16 @@ class Session:
         self._alarm = inf
         self._act(self.transfer.tick(now), now)
         self._set_alarm()
+        self._mind_size(now)
+
+    def _mind_size(self, now: float) -> None:
+        """Note blocks that seem too large for the path: all were repeated, none was answered."""
+        transfer = self.transfer
+        if self._suspected or not self.welcome or transfer.acknowledged:
+            return
+        if transfer.resent > transfer.sent:
+            self._suspected = True
+            self.source.met_silence(transfer.terms.block_size, now)
 
     def _end(self, outcome: Outcome, now: float) -> None:
         if self._socket is not None:
@@ -295,6 +307,8 @@ class Session:
         if self._table is not None:
             self._shared.tables.close(self._table)
             self._table = None
+        if self.transfer.acknowledged:
+            self.source.arrived(self.transfer.terms.block_size)
         if self.welcome:
             match outcome:
                 case Finished(resent):

@@ -22,7 +22,8 @@ from netboot.protocols.netascii import Netascii
 from netboot.protocols.printable import printable
 from netboot.protocols.tftp import Error, ErrorCode, ReadRequest, WriteRequest
 from netboot.protocols.tftp_options import DEFAULT_BLOCK_SIZE, negotiate
-from netboot.protocols.transfer import Failed, Finished, Outcome, Probed, ReadTransfer
+from netboot.protocols.transfer import ReadTransfer
+from netboot.protocols.transfer_actions import Failed, Finished, Outcome, Probed
 from netboot.serve.content import OpenContent
 from netboot.serve.tftp.block_table import BlockTables
 from netboot.serve.tftp.limits import Bucket, Source, Sources, TftpLimits
@@ -241,11 +242,13 @@ class TftpServer:
 
     def _begin(self, request: ReadRequest, asked: Asked, source: Source, now: float) -> None:
         options = self._limits.options
-        if "blksize" in request.options and not self._limits.fragments:
-            mtu = source.path_mtu(lambda: path_mtu(asked.peer, interface=self._interface), now)
-            fits = max(mtu - _HEADERS, DEFAULT_BLOCK_SIZE)
-            if fits < options.max_block_size:
-                options = replace(options, max_block_size=fits)
+        if "blksize" in request.options:
+            most = self._limits.block_size(asked.peer[0])
+            if not self._limits.fragments:
+                mtu = source.path_mtu(lambda: path_mtu(asked.peer, interface=self._interface), now)
+                most = min(most, max(mtu - _HEADERS, DEFAULT_BLOCK_SIZE))
+            most = min(most, source.fits(now) or most)
+            options = replace(options, max_block_size=most)
         terms = negotiate(request.options, size=asked.size, limits=options)
         transfer = ReadTransfer(size=asked.size, terms=terms, timing=self._limits.timing)
         self._make_room(source, now)

@@ -22,6 +22,8 @@ Receive = Callable[[bytes, Peer, int, float], None]
 
 IP_PKTINFO = 8  # neither is in Python 3.11's socket module
 IP_MTU = 14
+_IP_MTU_DISCOVER = 10
+_IP_PMTUDISC_DONT = 0
 _PACKETS_PER_WAKE = 64
 _LONGEST = 512
 _PKTINFO = struct.Struct("=i4s4s")
@@ -88,6 +90,7 @@ class TidPool:
             if self._interface:
                 name = self._interface.encode() + b"\0"
                 own.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name)
+            allow_fragments(own)
             _bind_to_same_port(own, self._sockets[index], to)
             own.connect(peer)
         except OSError:
@@ -105,12 +108,22 @@ class TidPool:
 
     def _open(self, index: int, address: str) -> socket.socket:
         shared = open_udp(address, 0, interface=self._interface)
+        allow_fragments(shared)
         self._loop.add_reader(shared.fileno(), lambda now: self._readable(index, now))
         return shared
 
     def _readable(self, index: int, now: float) -> None:
         for packet, peer in _waiting(self._sockets[index]):
             self._receive(packet, peer, index, now)
+
+
+def allow_fragments(udp: socket.socket) -> None:
+    """Send without "don't fragment", which Linux sets otherwise (ip(7), IP_MTU_DISCOVER).
+
+    Behind a tunnel whose router keeps its ICMP to itself nobody tells us that our packets are too
+    large for it. The size of blocks is agreed by then: only a router can still make them fit.
+    """
+    udp.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_DONT)
 
 
 def _bind_to_same_port(own: socket.socket, shared: socket.socket, address: str) -> None:

@@ -1,5 +1,6 @@
 """The boot port's listener: who gets in, and who makes room."""
 
+import contextlib
 import errno
 import http.client
 import os
@@ -17,6 +18,7 @@ from netboot.serve.http.boot_app import serve_file
 from netboot.serve.http.httpd import HttpServer, open_tcp
 from netboot.serve.http.limits import HttpLimits
 from netboot.serve.http.message import Request, Response, plain
+from netboot.serve.tftp.tid_pool import raise_descriptor_limit
 from netboot.serve.udp import Loop
 from tests.support.serving import running_httpd
 
@@ -154,6 +156,82 @@ def test_five_hundred_slow_connections_do_not_delay_a_good_one(
             tcp.close()
 
     assert statistics.median(took) < 0.2, took
+
+
+def crowd(address: tuple[str, int], manner: str, first: int, many: int) -> list[socket.socket]:
+    """Slow connections, from 1,200 addresses in turn."""
+    slow = []
+    for number in range(first, first + many):
+        source = f"127.1.{number % 1200 // 200}.{number % 200 + 1}"
+        tcp = connect(address, source, receive_buffer=4096)
+        with contextlib.suppress(OSError):
+            tcp.sendall(SLOW[manner])
+        slow.append(tcp)
+    return slow
+
+
+@pytest.mark.parametrize("manner", [*SLOW, "all of them"])
+def test_slow_connections_from_many_addresses_keep_nobody_out(
+    manner: str, hello_or_much: Callable[[Request], Response]
+) -> None:
+    """1,500 from 1,200 addresses, and ever more: a good client has its answer within a second."""
+    raise_descriptor_limit()
+    manners = list(SLOW) if manner == "all of them" else [manner]
+    with running_httpd(hello_or_much) as (server, address):
+        slow = []
+        for number in range(15):
+            slow += crowd(address, manners[number % len(manners)], number * 100, 100)
+        with connect(address, "127.9.0.1") as good:  # behind those who have just come
+            assert asks(good).startswith(b"HTTP/1.1 200")
+        took = []
+        for number in range(15, 20):
+            start = time.monotonic()
+            with connect(address, "127.9.0.1") as good:
+                slow += crowd(address, manners[number % len(manners)], number * 100, 40)
+                assert asks(good).startswith(b"HTTP/1.1 200")
+            took.append(time.monotonic() - start)
+        assert server.connections <= HttpLimits().connections
+        for tcp in slow:
+            tcp.close()
+
+    assert max(took) < 1.0, took
+
+
+def test_a_slow_machine_keeps_its_place_among_many_that_stand_still(
+    hello_or_much: Callable[[Request], Response],
+) -> None:
+    """A reader of 2 MB a second gets its 8 MB while slow readers come and go."""
+    raise_descriptor_limit()
+    with running_httpd(hello_or_much, limits=HttpLimits(connections=200)) as (_, address):
+        honest = connect(address, "127.9.0.1", receive_buffer=65536)
+        honest.sendall(SLOW["slow readers"])
+        got, slow, number = 0, [], 0
+        began = time.monotonic()
+        while got < LARGE.size:
+            got += len(honest.recv(65536))
+            while got / 2e6 > time.monotonic() - began:  # others take all places again and again
+                slow += crowd(address, "slow readers", number, 5)
+                number += 5
+                for tcp in slow[:-400]:
+                    tcp.close()
+                del slow[:-400]
+        assert number > 400
+        for tcp in [honest, *slow]:
+            tcp.close()
+
+
+def test_without_a_rush_a_slow_machine_is_left_alone(
+    hello_or_much: Callable[[Request], Response],
+) -> None:
+    """Where there is room nobody makes room, and a slow one only has its deadline."""
+    with running_httpd(hello_or_much, limits=HttpLimits(connections=20)) as (server, address):
+        slow = crowd(address, "slow readers", 0, 19)
+        good = connect(address, "127.9.0.1")
+        assert asks(good).startswith(b"HTTP/1.1 200")
+        assert all(tcp.recv(1) for tcp in slow)
+        assert server.connections == 20
+        for tcp in [good, *slow]:
+            tcp.close()
 
 
 def test_many_short_connections() -> None:

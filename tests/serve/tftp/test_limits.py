@@ -1,5 +1,7 @@
 """Budgets and memories of the TFTP server."""
 
+from ipaddress import IPv4Network
+
 from netboot.serve.tftp.limits import Bucket, Source, Sources, TftpLimits
 
 
@@ -70,3 +72,51 @@ def test_the_path_to_a_source_is_asked_for_once_a_minute() -> None:
         [1500] * 3
     )
     assert source.path_mtu(lambda: next(answers), 161.0) == 1400
+
+
+def test_the_smallest_network_says_how_large_blocks_are() -> None:
+    """The order in which networks are written does not matter."""
+    sizes = tuple(
+        (IPv4Network(network), size)
+        for network, size in (("0.0.0.0/0", 1400), ("10.2.3.0/24", 1024), ("10.2.0.0/16", 1380))
+    )
+    limits = TftpLimits(block_sizes=sizes)
+
+    assert [limits.block_size(ip) for ip in ("10.2.3.4", "10.2.9.9", "192.0.2.1")] == (
+        [1024, 1380, 1400]
+    )
+    assert TftpLimits().block_size("10.2.3.4") == 1468
+
+
+def test_after_silence_blocks_are_smaller_for_a_while() -> None:
+    """First such as fit nearly every tunnel, then such as fit everything, then no smaller ones."""
+    source = Source(TftpLimits(), 0.0)
+    found = [source.fits(0.0)]
+    for size in (1468, 1248, 512):
+        source.met_silence(size, 1.0)
+        found.append(source.fits(2.0))
+
+    assert found == [None, 1248, 512, 512]
+    assert source.fits(3600.0) is None
+
+
+def test_blocks_that_have_arrived_are_suspected_only_the_second_time() -> None:
+    """A lost window says nothing about a path that has passed such blocks before."""
+    source = Source(TftpLimits(), 0.0)
+    source.arrived(1468)
+    source.met_silence(1468, 1.0)
+    assert source.fits(1.0) is None
+
+    source.met_silence(1468, 2.0)
+    assert source.fits(2.0) == 1248
+
+
+def test_larger_blocks_that_arrive_after_all_end_the_suspicion() -> None:
+    """Another transfer of the same machine, for instance."""
+    source = Source(TftpLimits(), 0.0)
+    source.met_silence(1468, 1.0)
+    source.arrived(1248)
+    assert source.fits(2.0) == 1248
+
+    source.arrived(1468)
+    assert source.fits(2.0) is None

@@ -11,7 +11,8 @@ from netboot.boot.told.events import Event, TransferFailed, TransferFinished, Tr
 from netboot.protocols.round_trip import Timing
 from netboot.protocols.tftp import Ack, Data, Error, OptionAck, from_bytes
 from netboot.protocols.tftp_options import Terms
-from netboot.protocols.transfer import Outcome, ReadTransfer
+from netboot.protocols.transfer import ReadTransfer
+from netboot.protocols.transfer_actions import Outcome
 from netboot.serve.tftp.block_table import BlockTables
 from netboot.serve.tftp.limits import Source, TftpLimits
 from netboot.serve.tftp.segmentation import BlockSender, Segmentation
