@@ -115,7 +115,9 @@ class Shelf:
             raise OperatorFault("too many files in one upload", hint="Upload a ZIP instead.")
         part = uuid.uuid4().hex
         _write_json(place / "parts" / f"{part}.json", {"path": path, "length": length})
-        (place / "parts" / part).touch(mode=0o600, exist_ok=False)
+        # The folder keeps others out. The tools that open foreign files run as nobody and get the
+        # file itself, so its own mode must allow them, else it is copied first.
+        (place / "parts" / part).touch(mode=0o644, exist_ok=False)
         return self.find(f"{place.name}-{part}", owner=owner)
 
     def find(self, upload_id: str, *, owner: int) -> Upload:
