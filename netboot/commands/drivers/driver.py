@@ -145,6 +145,8 @@ def show(site: Site, name: str, *, json_: bool) -> None:
     click.echo(_line(item))
     click.echo(f"  provider  {item.provider}, class {item.class_name}, dated {item.date or '-'}")
     click.echo(f"  state     {'enabled' if item.enabled else 'not enabled'}, {item.size} bytes")
+    if item.kind.about:
+        click.echo(f"  kind      {item.kind.about}")
     click.echo(f"  signed    {_signed(item)}")
     if item.categories:
         click.echo(f"  category  {', '.join(item.categories)}")

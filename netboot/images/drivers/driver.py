@@ -10,6 +10,9 @@ NETWORK_CLASS = "4d36e972-e325-11ce-bfc1-08002be10318"
 SCSI_CLASS = "4d36e97b-e325-11ce-bfc1-08002be10318"
 HDC_CLASS = "4d36e96a-e325-11ce-bfc1-08002be10318"
 SYSTEM_CLASS = "4d36e97d-e325-11ce-bfc1-08002be10318"
+# Microsoft: "System-Defined Device Setup Classes Available to Vendors".
+EXTENSION_CLASS = "e2f84ce7-8efa-411c-aa69-97454ca4cb57"
+COMPONENT_CLASS = "5c4c3332-344d-483c-8739-259e934c9cc8"
 
 
 class DriverKind(StrEnum):
@@ -19,6 +22,34 @@ class DriverKind(StrEnum):
     STORAGE = "storage"
     SYSTEM = "system"
     OTHER = "other"
+    EXTENSION = "extension"
+    COMPONENT = "component"
+
+    @property
+    def drives(self) -> bool:
+        """Whether it can be the function driver of a device.
+
+        An extension INF adds to a device that has one ("Using an Extension INF File"), a software
+        component is a child of such a device ("Using a Component INF File").
+        """
+        return self not in {DriverKind.EXTENSION, DriverKind.COMPONENT}
+
+    @property
+    def about(self) -> str:
+        """What an administrator must know about this kind, or empty."""
+        return _ABOUT.get(self, "")
+
+
+_ABOUT = {
+    DriverKind.EXTENSION: (
+        "This is an extension INF: it adds settings to devices that another driver drives. "
+        "It drives no device itself. Add it to an image only together with that driver."
+    ),
+    DriverKind.COMPONENT: (
+        "This is a software component: another driver installs it as an addition. "
+        "It drives no hardware itself. Add it to an image only together with that driver."
+    ),
+}
 
 
 KIND_BY_CLASS = {
@@ -26,6 +57,8 @@ KIND_BY_CLASS = {
     SCSI_CLASS: DriverKind.STORAGE,
     HDC_CLASS: DriverKind.STORAGE,
     SYSTEM_CLASS: DriverKind.SYSTEM,
+    EXTENSION_CLASS: DriverKind.EXTENSION,
+    COMPONENT_CLASS: DriverKind.COMPONENT,
 }
 
 

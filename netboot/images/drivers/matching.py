@@ -111,6 +111,8 @@ def version_numbers(version: str) -> tuple[int, ...]:
 class DriverIndex:
     """Drivers by the ids that they claim, for many devices.
 
+    Extension INFs and software components claim ids too, but are never a device's function driver:
+    they neither match nor conflict.
     A claim is stored as one number (model and position): a catalog has a million of them, and
     most ids are claimed once.
     """
@@ -122,7 +124,7 @@ class DriverIndex:
         self._more: dict[str, list[int]] = {}
         self._known: dict[tuple[Device, Architecture, int], Match | None] = {}
         for driver in self.drivers:
-            for model in driver.models:
+            for model in driver.models if driver.kind.drives else ():
                 self._add(driver, model)
 
     def _add(self, driver: Driver, model: Model) -> None:
@@ -215,6 +217,7 @@ def service_clashes(drivers: Iterable[Driver]) -> tuple[Conflict, ...]:
     return service_conflicts(
         (driver, {(m.service.casefold(), m.architecture) for m in driver.models if m.service})
         for driver in drivers
+        if driver.kind.drives
     )
 
 

@@ -14,6 +14,8 @@ from netboot.formats.inf.files import SourceFile
 from netboot.formats.inf.inf import Inf, InfModel
 from netboot.images.architecture import Architecture
 from netboot.images.drivers.driver import (
+    COMPONENT_CLASS,
+    EXTENSION_CLASS,
     HDC_CLASS,
     NETWORK_CLASS,
     SCSI_CLASS,
@@ -33,6 +35,8 @@ CLASS_OF_NAME = MappingProxyType(
         "scsiadapter": SCSI_CLASS,
         "hdc": HDC_CLASS,
         "system": SYSTEM_CLASS,
+        "extension": EXTENSION_CLASS,
+        "softwarecomponent": COMPONENT_CLASS,
     }
 )
 

@@ -37,7 +37,15 @@ BACKGROUND = f"{SYSTEM32}/winpe.jpg"
 EPOCH = 946_684_800
 """2000-01-01: the time of added files if the source has no modification time."""
 
-_RANK = {DriverKind.SYSTEM: 0, DriverKind.STORAGE: 1, DriverKind.NETWORK: 2, DriverKind.OTHER: 3}
+_RANK = {
+    DriverKind.SYSTEM: 0,
+    DriverKind.STORAGE: 1,
+    DriverKind.NETWORK: 2,
+    DriverKind.OTHER: 3,
+    # After the drivers that they add to.
+    DriverKind.EXTENSION: 4,
+    DriverKind.COMPONENT: 4,
+}
 _RESERVED_PATHS = {
     path.lower()
     for path in (

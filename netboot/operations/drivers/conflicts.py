@@ -14,7 +14,7 @@ from netboot.images.drivers.matching import Conflict, Package, id_conflicts, ser
 from netboot.store.database.records import DriverRow
 from netboot.store.drivers import claims as catalog_claims
 from netboot.store.drivers.entry import DriverSummary
-from netboot.store.drivers.rows import SHOWN, summary_value
+from netboot.store.drivers.rows import NO_DRIVERS, SHOWN, summary_value
 
 Shared = list[tuple[str, list[int]]]
 
@@ -24,7 +24,8 @@ def enabled_conflicts(session: Session) -> tuple[tuple[Conflict, ...], tuple[Con
     enabled: dict[int, DriverSummary] = {}
     families: dict[int, str] = {}
     columns = (DriverRow.id, DriverRow.family, *SHOWN)
-    for row in session.execute(select(*columns).where(DriverRow.enabled)):
+    drives = DriverRow.kind.not_in(NO_DRIVERS)
+    for row in session.execute(select(*columns).where(DriverRow.enabled, drives)):
         enabled[row.id], families[row.id] = summary_value(row), row.family
     by_id = id_conflicts(_claims(session, _shared(session, families), enabled))
     installed = catalog_claims.services(session)

@@ -2,6 +2,8 @@ import pytest
 
 from netboot.images.architecture import Architecture
 from netboot.images.drivers.driver import (
+    COMPONENT_CLASS,
+    EXTENSION_CLASS,
     HDC_CLASS,
     NETWORK_CLASS,
     SCSI_CLASS,
@@ -38,6 +40,8 @@ def driver(class_guid=NETWORK_CLASS, models=(), files=()):
         (HDC_CLASS, DriverKind.STORAGE),
         (SYSTEM_CLASS, DriverKind.SYSTEM),
         ("4d36e968-e325-11ce-bfc1-08002be10318", DriverKind.OTHER),
+        (f"{{{EXTENSION_CLASS}}}", DriverKind.EXTENSION),
+        (COMPONENT_CLASS.upper(), DriverKind.COMPONENT),
         ("", DriverKind.OTHER),
     ],
 )
@@ -66,3 +70,12 @@ def test_a_package_is_as_large_as_its_files():
 def test_a_package_comes_in_disabled():
     """Nobody uses a driver that nobody has enabled."""
     assert driver().enabled is False
+
+
+def test_extensions_and_components_say_what_they_are():
+    """The other kinds need no words."""
+    silent = {kind for kind in DriverKind if not kind.about}
+
+    assert {kind for kind in DriverKind if kind.drives} == silent
+    assert "extension INF" in DriverKind.EXTENSION.about
+    assert "software component" in DriverKind.COMPONENT.about

@@ -6,7 +6,7 @@ import pytest
 
 from netboot.images.architecture import Architecture
 from netboot.images.drivers.device import Device
-from netboot.images.drivers.driver import Driver, Model
+from netboot.images.drivers.driver import COMPONENT_CLASS, EXTENSION_CLASS, Driver, Model
 from netboot.images.drivers.matching import (
     DriverIndex,
     service_clashes,
@@ -245,6 +245,22 @@ def test_explanation():
 def test_versions_are_numbers(text, numbers):
     """1.10 is above 1.9."""
     assert numbers == version_numbers(text)
+
+
+@pytest.mark.parametrize("class_guid", [EXTENSION_CLASS, COMPONENT_CLASS])
+def test_what_is_no_function_driver_never_matches(class_guid):
+    """Though it is newer, and claims the board while the driver claims the chip."""
+    base = driver("e1d", model(CHIP, service="e1d"))
+    addition = replace(
+        driver("e1dext", model(BOARD_REV, service="e1d"), date="2026-05-01", version="9.9.9.9"),
+        class_guid=f"{{{class_guid}}}",
+    )
+    index = DriverIndex((addition, base))
+
+    assert [found.driver for found in index.matches(CARD, X64)] == [base]
+    assert DriverIndex((addition,)).best(CARD, X64) is None
+    assert DriverIndex((replace(addition, models=base.models), base)).conflicts == ()
+    assert service_clashes([addition, base]) == ()
 
 
 class TestConflicts:
