@@ -56,6 +56,8 @@ class ImageFacts:
     Windows PE would start by itself, with %SYSTEMDRIVE%. `loaders` are the paths of Windows'
     loaders. `modified_at` is seconds since 1970, from the XML: builds give this time to
     everything that they add. `inbox` are the network and storage drivers of this Windows PE.
+    `programs` are the names of programs that a command finds without a path, and `services` those
+    of its own drivers, in lower case; None if an older version of netboot imported it.
     """
 
     size: int
@@ -86,6 +88,8 @@ class ImageFacts:
     findings: tuple[str, ...] = ()
     secrets: tuple[SecretFinding, ...] = ()
     inbox: tuple[InboxDriver, ...] = ()
+    programs: tuple[str, ...] | None = None
+    services: tuple[str, ...] | None = None
 
     @property
     def build(self) -> int:

@@ -17,6 +17,7 @@ from netboot.images.boot_image.boot_image import BootImage, recipe_digest
 from netboot.images.boot_image.description import ImageFacts
 from netboot.images.boot_image.properties import check_image_path
 from netboot.images.drivers.driver import Driver, DriverKind
+from netboot.images.servicing.shortfalls import shortfalls
 from netboot.images.servicing.start_report import REPORT_SCRIPT, HomeReport
 from netboot.images.servicing.startup_hooks import (
     PRESTART_SCRIPT,
@@ -182,7 +183,11 @@ def plan(
             menu_seconds=properties.menu_seconds,
             boot_sdi=properties.boot_sdi,
         ),
-        findings=(*hook.findings, *_driver_findings(facts, drivers)),
+        findings=(
+            *hook.findings,
+            *(one.text for one in shortfalls(facts, image)),
+            *_driver_findings(drivers),
+        ),
     )
 
 
@@ -334,14 +339,8 @@ def _text_value(key: str, name: str, text: str) -> SetRegistry:
     return SetRegistry("DEFAULT", key, name, REG_SZ, text_data(text))
 
 
-def _driver_findings(facts: ImageFacts, drivers: tuple[Driver, ...]) -> Iterator[str]:
+def _driver_findings(drivers: tuple[Driver, ...]) -> Iterator[str]:
     """Warnings that do not stop the build."""
     for driver in drivers:
-        fitting = [model for model in driver.models if model.architecture is facts.architecture]
-        if facts.build and fitting and all(m.minimum_build > facts.build for m in fitting):
-            yield (
-                f"{driver.name} requires Windows build {min(m.minimum_build for m in fitting)} "
-                f"or later, but this image is build {facts.build}."
-            )
         if not driver.catalog_file:
             yield f"{driver.name} has no catalog file, so Windows PE may reject it as unsigned."

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -82,6 +82,7 @@ def build_version(site: Site, image: str, *, progress: Progress = silent) -> Bui
     newest = order.newest
     if newest is not None and newest.recipe_digest == digest and order.newest_is_sound:
         return BuildResult(newest, built=False)
+    order = replace(order, facts=_whole_facts(site, image, order.facts, order.image))
     token = ReportTokens(site.secret).issue_for(order.address, order.number)
     steps = plan(order.facts, order.image, order.number, report_token=token)
     with site.blobs.staging_folder() as workdir:
@@ -99,6 +100,23 @@ def build_version(site: Site, image: str, *, progress: Progress = silent) -> Bui
     _record(site, order, version, built)
     progress(1.0, "done")
     return BuildResult(version, built=True)
+
+
+def _whole_facts(site: Site, name: str, facts: ImageFacts, image: BootImage) -> ImageFacts:
+    """The facts; those that older versions of netboot did not take are read from the source."""
+    if facts.programs is not None:
+        return facts
+    from netboot.store.wim.inspector import inspect
+
+    source = site.blobs.require(image.source.digest)
+    with site.blobs.staging_folder() as workdir:
+        read = inspect(source, index=facts.index, workdir=workdir)
+    whole = replace(facts, programs=read.programs, services=read.services)
+    with site.database.writing() as session:
+        row = find_image(session, name)
+        if row.source_digest == image.source.digest:
+            row.facts = whole.to_json()
+    return whole
 
 
 def compare(site: Site, image: str, old: int, new: int, *, inside: bool = True) -> VersionChange:

@@ -221,9 +221,9 @@ def add_chosen() -> ResponseReturnValue:
         raise InvalidInput(
             "no boot image was selected", hint="Select a boot image next to the Add button."
         )
-    confirmed = request.form.get("confirmed") == "yes"
+    agreed = {name: request.form.get(name) == "yes" for name in ("confirmed", "enable")}
     try:
-        image = images.add_drivers(site(), slug, chosen, confirmed=confirmed)
+        image = images.add_drivers(site(), slug, chosen, **agreed)
     except NotBootCritical as fault:
         if not wants_fragment():
             raise
