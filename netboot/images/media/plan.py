@@ -38,6 +38,7 @@ EFI_NAMES = {
     Architecture.X86: "EFI/BOOT/BOOTIA32.EFI",
     Architecture.ARM64: "EFI/BOOT/BOOTAA64.EFI",
 }
+STORE_FOLDER = "EFI/Microsoft/Boot"
 GRUB_EFI = {Architecture.X64: "x86_64-efi", Architecture.X86: "i386-efi"}
 BIOS_PARTS = ("/windows/boot/pcat/bootmgr", "/windows/boot/dvd/pcat/etfsboot.com")
 """What a medium for BIOS needs from the WIM in addition: no network boot needs these."""
@@ -207,8 +208,34 @@ def _native_uefi(order: MediaOrder, carried: Sequence[Carried]) -> list[MediumFi
     if not loaders:
         return []
     data = media_bcd(carried, is_uefi=True, expires=order.expires)
-    store = MediumFile("EFI/Microsoft/Boot/BCD", data=data)
-    return [*loaders, store, *_fonts(carried[0].version, "EFI/Microsoft/Boot/Fonts")]
+    store = MediumFile(f"{STORE_FOLDER}/BCD", data=data)
+    return [
+        *loaders,
+        store,
+        *_companions(carried[0]),
+        *_fonts(carried[0].version, "EFI/Microsoft/Boot/Fonts"),
+    ]
+
+
+def _companions(carried: Carried) -> list[MediumFile]:
+    """What Windows' boot manager requests besides its store, the image and the fonts.
+
+    By network these are in the version under every name that it was seen to request. It looks for
+    its revocation list (boot.stl) where its store is, and in its own folder, where the texts of its
+    language are too, under the name of the program.
+    """
+    version = carried.version
+    program = EFI_NAMES[version.architecture]
+    folder, _, name = program.rpartition("/")
+    files = []
+    for file in version.files:
+        last = file.name.rpartition("/")[2].lower()
+        if last == "boot.stl":
+            files += [MediumFile(f"{at}/boot.stl", file.digest) for at in (STORE_FOLDER, folder)]
+        elif last.endswith(".efi.mui"):
+            language = file.name.split("/")[-2] if "/" in file.name else "en-US"
+            files.append(MediumFile(f"{folder}/{language}/{name}.mui", file.digest))
+    return files
 
 
 def _native_bios(order: MediaOrder, carried: Sequence[Carried]) -> list[MediumFile]:
