@@ -81,5 +81,6 @@ def make_driver(
         models=(Model(architecture, "A device", ids, (), service, minimum_build),),
         files=tuple(files),
         catalog_file=catalog_file,
+        catalog_checked=bool(catalog_file),
         enabled=enabled,
     )

@@ -236,9 +236,11 @@ def _unbootable(header: WimHeader) -> Iterator[Objection]:
             f"this is part {header.part} of a split WIM ({header.parts} parts)",
             "Join the parts first: wimlib-imagex join NEW.wim PART*.swm",
         )
+    # A solid WIM has a version of its own; LZMS alone does not make a WIM solid.
+    unread = "solid (ESD)" if header.version == SOLID_VERSION else "compressed with LZMS"
     if header.version == SOLID_VERSION or header.compression is Compression.LZMS:
         yield Objection(
-            "the WIM is solid (ESD); boot managers cannot read this format",
+            f"the WIM is {unread}; boot managers cannot read this format",
             "Convert it: wimlib-imagex export FILE all NEW.wim --compress=LZX",
         )
     elif header.version != VERSION:

@@ -62,6 +62,17 @@ KIND_BY_CLASS = {
 }
 
 
+class Signature(StrEnum):
+    """How a driver is signed; netboot does not check whether the signature is valid."""
+
+    CATALOG = "catalog file"
+    SELF = "signed programs"
+    NONE = "none"
+
+
+_REJECTED = "64-bit Windows rejects it."
+
+
 @dataclass(frozen=True, slots=True)
 class DriverFile:
     """One file of a package: `path` is relative to the INF's folder, with forward slashes.
@@ -120,8 +131,9 @@ class Driver:
     `digest` is computed over the sorted (path, digest) list of `files`, so the same package
     imported twice is the same driver. `date` is ISO (YYYY-MM-DD), or empty if the INF has no valid
     one. `findings` are sentences about doubts (missing files, no catalog file). `catalog_file` is
-    the path of the catalog file in `files`, or empty; `catalog_checked` is whether it contains the
-    digests of the INF and of every program; `self_signed` is whether every .sys has its own
+    the path of the catalog file in `files`, or empty; `catalog_named` is what the INF names, there
+    or missing; `catalog_checked` is whether the file contains the digests of the INF and of every
+    program; `self_signed` is whether every .sys has its own
     signature. Without the `missing` files the package loads on no architecture. `categories` are
     the operator's own words.
     """
@@ -144,10 +156,36 @@ class Driver:
     self_signed: bool = False
     categories: tuple[str, ...] = ()
     catalog_checked: bool = False
+    catalog_named: str = ""
 
     @property
     def kind(self) -> DriverKind:
         return KIND_BY_CLASS.get(self.class_guid.strip("{}").lower(), DriverKind.OTHER)
+
+    @property
+    def signature(self) -> Signature:
+        """What Windows would find: it loads a kernel driver only with one of the two."""
+        if self.catalog_file and self.catalog_checked:
+            return Signature.CATALOG
+        return Signature.SELF if self.self_signed else Signature.NONE
+
+    @property
+    def signed(self) -> str:
+        """The one statement about the signature that pages, API and command line make."""
+        match self.signature:
+            case Signature.CATALOG:
+                return f"Signed: the catalog file {self.catalog_file} matches the driver files."
+            case Signature.SELF:
+                also = f" The catalog file {self.catalog_file} cannot be used; see the warnings."
+                also = also if self.catalog_file else ""
+                return f"Signed: each program has its own signature.{also}"
+        if self.catalog_file:
+            why = f"the catalog file {self.catalog_file} cannot be used; see the warnings"
+        elif self.catalog_named:
+            why = f"the catalog file {self.catalog_named}, which the INF names, is missing"
+        else:
+            why = "the INF names no catalog file"
+        return f"Not signed: {why}. {_REJECTED}"
 
     @property
     def size(self) -> int:

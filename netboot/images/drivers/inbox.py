@@ -104,6 +104,7 @@ def _driver(one: InboxDriver, architecture: Architecture) -> Driver:
         models=tuple(models),
         files=(),
         catalog_file="part of Windows",  # inbox drivers rank as signed
+        catalog_checked=True,
         enabled=True,
     )
 

@@ -16,7 +16,7 @@ from netboot.images.boot_image import uefi_loader
 from netboot.images.boot_image.boot_image import BootImage, recipe_digest
 from netboot.images.boot_image.description import ImageFacts
 from netboot.images.boot_image.properties import check_image_path
-from netboot.images.drivers.driver import Driver, DriverKind
+from netboot.images.drivers.driver import Driver, DriverKind, Signature
 from netboot.images.servicing.shortfalls import shortfalls
 from netboot.images.servicing.start_report import REPORT_SCRIPT, HomeReport
 from netboot.images.servicing.startup_hooks import (
@@ -342,5 +342,5 @@ def _text_value(key: str, name: str, text: str) -> SetRegistry:
 def _driver_findings(drivers: tuple[Driver, ...]) -> Iterator[str]:
     """Warnings that do not stop the build."""
     for driver in drivers:
-        if not driver.catalog_file:
-            yield f"{driver.name} has no catalog file, so Windows PE may reject it as unsigned."
+        if driver.signature is Signature.NONE:
+            yield f"{driver.name} is {driver.signed[:1].lower()}{driver.signed[1:]}"

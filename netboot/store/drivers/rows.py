@@ -27,8 +27,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from netboot.images.architecture import Architecture
-from netboot.images.drivers.catalog import Signature
-from netboot.images.drivers.driver import Driver, DriverKind
+from netboot.images.drivers.driver import Driver, DriverKind, Signature
 from netboot.store.database.records import (
     DriverContentRow,
     DriverRow,

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from netboot.images.architecture import Architecture
@@ -12,6 +14,7 @@ from netboot.images.drivers.driver import (
     DriverFile,
     DriverKind,
     Model,
+    Signature,
 )
 
 
@@ -79,3 +82,53 @@ def test_extensions_and_components_say_what_they_are():
     assert {kind for kind in DriverKind if kind.drives} == silent
     assert "extension INF" in DriverKind.EXTENSION.about
     assert "software component" in DriverKind.COMPONENT.about
+
+
+@pytest.mark.parametrize(
+    ("facts", "signature", "statement"),
+    [
+        (
+            {"catalog_file": "a.cat", "catalog_checked": True, "self_signed": True},
+            Signature.CATALOG,
+            "Signed: the catalog file a.cat matches the driver files.",
+        ),
+        (
+            {"self_signed": True},
+            Signature.SELF,
+            "Signed: each program has its own signature.",
+        ),
+        (
+            {"self_signed": True, "catalog_file": "a.cat"},
+            Signature.SELF,
+            (
+                "Signed: each program has its own signature. "
+                "The catalog file a.cat cannot be used; see the warnings."
+            ),
+        ),
+        (
+            {"catalog_file": "a.cat", "catalog_named": "a.cat"},
+            Signature.NONE,
+            (
+                "Not signed: the catalog file a.cat cannot be used; see the warnings. "
+                "64-bit Windows rejects it."
+            ),
+        ),
+        (
+            {"catalog_named": "a.cat"},
+            Signature.NONE,
+            (
+                "Not signed: the catalog file a.cat, which the INF names, is missing. "
+                "64-bit Windows rejects it."
+            ),
+        ),
+        (
+            {},
+            Signature.NONE,
+            "Not signed: the INF names no catalog file. 64-bit Windows rejects it.",
+        ),
+    ],
+)
+def test_one_statement_about_the_signature(facts, signature, statement):
+    """Whoever asks: pages, API, command line, ranks and builds."""
+    one = replace(driver(NETWORK_CLASS), **facts)
+    assert (one.signature, one.signed) == (signature, statement)
