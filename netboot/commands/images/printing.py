@@ -65,7 +65,7 @@ def tell_image(view: ImageView) -> None:
 
 
 def shortfall_lines(view: ImageView) -> Iterator[str]:
-    """What the image cannot do although its recipe asks for it, and how to mend that."""
+    """What the image cannot do although its recipe asks for it, and how to fix that."""
     for one in view.shortfalls:
         yield f"  cannot   {one.text}"
         yield f"           -> {one.fix}"

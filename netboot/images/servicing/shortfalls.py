@@ -54,10 +54,10 @@ _FAMILY_LETTERS = 3
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """Something that the image cannot do: a sentence, and how to mend it.
+    """Something that the image cannot do: a sentence, and how to fix it.
 
     `program` is what it lacks, if that is one. `bus` is what a driver in it waits for; `fixes` are
-    the digests and names of drivers of the catalog that would mend it.
+    the digests and names of drivers of the catalog that would fix it.
     """
 
     text: str
@@ -90,8 +90,8 @@ def _programs(facts: ImageFacts, image: BootImage) -> Iterator[Shortfall]:
     )
     if reports and CURL not in held:
         yield Shortfall(
-            "It cannot report to this site, because it has no curl.exe: boots end at "
-            "“image sent”, and nobody learns whether Windows PE came up.",
+            "It cannot report to this site, because it has no curl.exe: its boots "
+            "end at “image sent”, and do not say whether Windows PE came up.",
             "Add curl.exe, which Windows 10 1803 and later have in System32.",
             CURL,
         )

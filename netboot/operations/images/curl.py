@@ -42,7 +42,9 @@ def add_curl(
         found = [one for one in found if one.name == named.name]
     if not found:
         raise NotFound(
-            f"{lender or 'no other image'} has no curl.exe for {view.architecture}",
+            f"{lender} has no curl.exe for {view.architecture}"
+            if lender
+            else f"no other image of this site has curl.exe for {view.architecture}",
             hint=(
                 "Copy System32\\curl.exe of a Windows of the same architecture and add it: "
                 f'netboot image add-file "{view.name}" curl.exe {PATH}'

@@ -171,7 +171,7 @@ def _view(
 
 
 def shortfalls_in(session: Session, found: ReadImage) -> tuple[Shortfall, ...]:
-    """The shortfalls of an image's recipe, with the drivers of the catalog that mend them."""
+    """The shortfalls of an image's recipe, with the drivers of the catalog that fix them."""
     here = shortfalls(found.facts, found.image)
     if not any(one.bus for one in here):
         return here

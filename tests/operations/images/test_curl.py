@@ -12,8 +12,6 @@ from netboot.store.images.rows import find_image
 from tests.samples.synthetic_winpe import SyntheticWinPe, pe_file
 
 CURL = pe_file("x64", b"curl")
-PROGRAMS = {f"/Windows/System32/{name}": pe_file("x64", b"") for name in ("cmd.exe", "drvload.exe")}
-
 pytestmark = pytest.mark.wimlib
 
 
@@ -21,9 +19,9 @@ pytestmark = pytest.mark.wimlib
 def wims(tmp_path_factory):
     """A Windows PE without curl.exe, and one that has it."""
     made = []
-    for more in ({}, {"/Windows/System32/curl.exe": CURL}):
+    for held in (None, CURL):
         folder = tmp_path_factory.mktemp("wim")
-        made.append(SyntheticWinPe(files={**PROGRAMS, **more}).capture(folder))
+        made.append(SyntheticWinPe(files={curl.PATH: held}).capture(folder))
     return made
 
 
@@ -52,7 +50,9 @@ def test_an_image_without_curl_gets_that_of_another(site, wims, lacking):
 
 
 def test_without_another_image_the_hint_says_where_to_get_one(site, lacking):
-    with pytest.raises(NotFound, match="no other image has curl") as told:
+    with pytest.raises(
+        NotFound, match=r"no other image of this site has curl\.exe for x64"
+    ) as told:
         curl.add_curl(site, "Old")
     assert "netboot image add-file" in told.value.hint
 
