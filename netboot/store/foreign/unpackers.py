@@ -2,7 +2,7 @@
 
 Archive and target are passed as open files, named as /proc/self/fd/n: the user nobody may have no
 access to their folders, and needs no access to any other file. Such a name hides the archive's own
-(so 7z is told the type, which it would else guess from the name), and opening it asks for the
+(so 7z is given the type, which it would else guess from the name), and opening it asks for the
 file's mode again (so `lend` copies a file that nobody may not read). The bytes are counted while
 the tool writes them; a tool that writes too much is killed together with its children.
 """
