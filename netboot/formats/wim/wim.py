@@ -236,9 +236,11 @@ def _unbootable(header: WimHeader) -> Iterator[Objection]:
             f"this is part {header.part} of a split WIM ({header.parts} parts)",
             "Join the parts first: wimlib-imagex join NEW.wim PART*.swm",
         )
-    # A solid WIM has a version of its own; LZMS alone does not make a WIM solid.
-    unread = "solid (ESD)" if header.version == SOLID_VERSION else "compressed with LZMS"
-    if header.version == SOLID_VERSION or header.compression is Compression.LZMS:
+    # Both have this version, but a WIM that is compressed with LZMS need not be solid (wimlib:
+    # "LZMS compression requires version 3584").
+    is_lzms = header.compression is Compression.LZMS
+    unread = "compressed with LZMS, like ESD files" if is_lzms else "solid (ESD)"
+    if header.version == SOLID_VERSION or is_lzms:
         yield Objection(
             f"the WIM is {unread}; boot managers cannot read this format",
             "Convert it: wimlib-imagex export FILE all NEW.wim --compress=LZX",

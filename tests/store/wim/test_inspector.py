@@ -116,7 +116,7 @@ def void(_value: object) -> None:
 @pytest.mark.parametrize(
     ("make", "reason", "hint"),
     [
-        (convert("--solid"), "solid", "--compress=LZX"),
+        (convert("--solid"), "compressed with LZMS", "--compress=LZX"),
         (convert("--pipable"), "pipable", "--not-pipable"),
         (convert("--compress=LZMS"), "compressed with LZMS", "--compress=LZX"),
         (convert("--compress=XPRESS", "--chunk-size=8K"), "8192", "--compress=LZX"),
