@@ -236,8 +236,8 @@ def _unbootable(header: WimHeader) -> Iterator[Objection]:
             f"this is part {header.part} of a split WIM ({header.parts} parts)",
             "Join the parts first: wimlib-imagex join NEW.wim PART*.swm",
         )
-    # Both have this version, but a WIM that is compressed with LZMS need not be solid (wimlib:
-    # "LZMS compression requires version 3584").
+    # Both have this version: wimlib gives it to every WIM that is compressed with LZMS, which need
+    # not be solid.
     is_lzms = header.compression is Compression.LZMS
     unread = "compressed with LZMS, like ESD files" if is_lzms else "solid (ESD)"
     if header.version == SOLID_VERSION or is_lzms:
