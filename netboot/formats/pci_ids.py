@@ -24,5 +24,6 @@ def device_names(text: str, wanted: Collection[Id]) -> dict[Id, str]:
                 found[key] = name.strip()
         elif line and line[0] != "#":
             first = line[:4].upper()
-            vendor = first if line[4:6] == "  " and first in vendors else ""
+            is_vendor = line[4:6] == "  " and line[:2] != "C "
+            vendor = first if is_vendor and first in vendors else ""
     return found
