@@ -186,6 +186,7 @@ def inbox(ids: Iterable[str], architecture: Architecture) -> Driver:
         models=models,
         files=(),
         catalog_file="part of Windows",
+        catalog_checked=True,
     )
 
 

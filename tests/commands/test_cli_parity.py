@@ -12,6 +12,7 @@ from web.app import create_app
 VERBS = {
     "accept_secrets": "image accept-secrets",
     "add_drivers": "image add-driver",
+    "add_curl": "image add-curl",
     "add_extra_file": "image add-file",
     "add_known_pair": "driver pair add",
     "add_webhook": "webhook add",

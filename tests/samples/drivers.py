@@ -5,6 +5,8 @@ from pathlib import Path
 
 from netboot.images.architecture import Architecture
 from netboot.images.drivers.driver import (
+    COMPONENT_CLASS,
+    EXTENSION_CLASS,
     NETWORK_CLASS,
     SCSI_CLASS,
     SYSTEM_CLASS,
@@ -13,7 +15,13 @@ from netboot.images.drivers.driver import (
     Model,
 )
 
-CLASSES = {"Net": NETWORK_CLASS, "SCSIAdapter": SCSI_CLASS, "System": SYSTEM_CLASS}
+CLASSES = {
+    "Net": NETWORK_CLASS,
+    "SCSIAdapter": SCSI_CLASS,
+    "System": SYSTEM_CLASS,
+    "Extension": EXTENSION_CLASS,
+    "SoftwareComponent": COMPONENT_CLASS,
+}
 OTHER_CLASS = "4d36e968-e325-11ce-bfc1-08002be10318"
 
 
@@ -45,6 +53,8 @@ def make_driver(
     enabled: bool = True,
     minimum_build: int = 0,
     catalog_file: str = "driver.cat",
+    ids: tuple[str, ...] = ("PCI\\VEN_1AF4&DEV_1000",),
+    service: str = "",
 ) -> Driver:
     """A package of INF, SYS and CAT; its files are stored where `blobs` is given."""
     program = program or hashlib.sha256(name.encode()).digest() * 160
@@ -68,10 +78,9 @@ def make_driver(
         version="1.2.3.4",
         date="2024-01-31",
         architectures=frozenset({architecture}),
-        models=(
-            Model(architecture, "A device", ("PCI\\VEN_1AF4&DEV_1000",), (), "", minimum_build),
-        ),
+        models=(Model(architecture, "A device", ids, (), service, minimum_build),),
         files=tuple(files),
         catalog_file=catalog_file,
+        catalog_checked=bool(catalog_file),
         enabled=enabled,
     )

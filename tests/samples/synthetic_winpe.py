@@ -75,6 +75,8 @@ class SyntheticWinPe:
             f"{system32}/winpeshl.exe": self._program("winpeshl"),
             f"{system32}/wpeinit.exe": self._program("wpeinit"),
             f"{system32}/drvload.exe": self._program("drvload"),
+            f"{system32}/cmd.exe": self._program("cmd"),
+            f"{system32}/curl.exe": self._program("curl"),  # since Windows 10 1803
             f"{system32}/startnet.cmd": b"wpeinit\r\n",
             f"{system32}/winpe.jpg": b"\xff\xd8\xff\xe0 stand-in picture",
             f"{system32}/boot/winload.exe": self._program("winload.exe"),

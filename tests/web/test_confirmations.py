@@ -64,6 +64,7 @@ HARMLESS = {
     "images.import_image": "adds",
     "images.set_comment": "refused where somebody else changed it",
     "images.update_distribution_points": "the version before stays for Roll back",
+    "images_custom.add_curl": "adds; what was added is removed on the page of customisation",
     "images_custom.add_file": "refused where somebody else changed it",
     "images_custom.set_details": "refused where somebody else changed it",
     "images_custom.set_properties": "refused where somebody else changed it",

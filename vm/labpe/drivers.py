@@ -11,12 +11,12 @@ from pathlib import Path
 
 from netboot.images.architecture import Architecture
 from netboot.images.drivers.driver import HDC_CLASS, NETWORK_CLASS, SCSI_CLASS
+from vm.labpe.catalogs import write_catalog
 from vm.labpe.modules import KernelModules
 
 DECORATION = {Architecture.X64: "NTamd64", Architecture.X86: "NTx86"}
 CLASS_NAME = {NETWORK_CLASS: "Net", SCSI_CLASS: "SCSIAdapter", HDC_CLASS: "HDC"}
 DATE = "01/15/2026"
-CATALOG_TEXT = b"Lab PE: this catalog file has no signature.\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +121,5 @@ def write_package(
     text = inf_text(package, architecture, [module.name for module in payload], version)
     encoded = b"\xff\xfe" + text.encode("utf-16-le") if package.utf16 else text.encode("ascii")
     (folder / f"{package.name}.inf").write_bytes(encoded)
-    (folder / f"{package.name}.cat").write_bytes(CATALOG_TEXT)
+    catalog = write_catalog([encoded, *(module.data for module in payload)])
+    (folder / f"{package.name}.cat").write_bytes(catalog)

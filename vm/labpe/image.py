@@ -23,6 +23,10 @@ TIMESTAMP = 1_767_225_600  # 2026-01-01 00:00 UTC, in every file and in the XML
 WINDOWS_BUILD = 19041  # servicing chooses its driver rules by this number
 WIM_ARCHITECTURE = {Architecture.X64: 9, Architecture.X86: 0}
 
+_SURROGATES = (
+    *("winpeshl.exe", "wpeinit.exe", "drvload.exe", "cmd.exe", "wpeutil.exe"),
+    *("curl.exe", "ping.exe"),
+)
 _AT_GUID = 0x18
 _AT_XML = 0x48  # resource header: 7 bytes size, 1 byte flags, 8 bytes offset, 8 bytes size
 _FILETIME_EPOCH = 116_444_736_000_000_000
@@ -59,7 +63,7 @@ def _files(parts: Parts) -> dict[str, bytes]:
     system = "Windows/System32"
     surrogates = {
         f"{system}/{name}": f"Lab PE: init does the work of {name}.\r\n".encode()
-        for name in ("winpeshl.exe", "wpeinit.exe", "drvload.exe", "cmd.exe", "wpeutil.exe")
+        for name in _SURROGATES
     }
     return {
         "Windows/Boot/LabPE/vmlinuz": parts.kernel,

@@ -16,11 +16,12 @@ from flask import render_template
 from netboot.boot.told.attempts import Outcome
 from netboot.errors import ContentFault
 from netboot.images.boot_image import uefi_loader
+from netboot.images.servicing.shortfalls import CURL
 from netboot.operations import jobs
 from netboot.operations.boots import boots, network
 from netboot.operations.boots.boots import BootFilter
 from netboot.operations.drivers import relations as driver_relations
-from netboot.operations.images import images
+from netboot.operations.images import curl, images
 from netboot.operations.points import points
 from netboot.operations.points import quarantine as altered
 from netboot.site import Site
@@ -134,6 +135,11 @@ def read_image(site: Site, slug: str) -> Values:
     return {
         "image": image,
         "conflicts": driver_relations.image_conflicts(site, image.drivers),
+        "lenders": (
+            [one for one in curl.lenders(site, image.architecture) if one.name != image.name]
+            if any(one.program == CURL for one in image.shortfalls)
+            else []
+        ),
         "loaders": uefi_loader.held(image.facts.boot_files),
         "places": [
             (point, held) for point in points.status_of(site, [image]) for held in point.images

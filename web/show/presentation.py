@@ -26,12 +26,16 @@ KIND_WORDS = {
     DriverKind.STORAGE: "Storage",
     DriverKind.SYSTEM: "System",
     DriverKind.OTHER: "Other",
+    DriverKind.EXTENSION: "Extension",
+    DriverKind.COMPONENT: "Software component",
 }
 KIND_ICONS = {
     DriverKind.NETWORK: "network",
     DriverKind.STORAGE: "database",
     DriverKind.SYSTEM: "cpu",
     DriverKind.OTHER: "puzzle",
+    DriverKind.EXTENSION: "puzzle",
+    DriverKind.COMPONENT: "puzzle",
 }
 # DistributionStatus value: colour, words.
 DISTRIBUTION = {

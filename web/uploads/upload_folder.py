@@ -26,6 +26,7 @@ from typing import IO, Any
 from netboot.errors import InvalidInput, NotFound, OperatorFault
 from netboot.operations import jobs
 from netboot.site import Site
+from netboot.store.foreign import archives
 
 LIFE_SECONDS = 24 * 60 * 60
 SPARE_BYTES = 256 << 20
@@ -36,7 +37,8 @@ DEEPEST = 16
 LONGEST_PATH = 1000
 _ID = re.compile(r"[0-9a-f]{32}")
 _PART_ID = re.compile(r"([0-9a-f]{32})-([0-9a-f]{32})")
-_ARCHIVE = re.compile(r".*\.(zip|cab|7z|exe)", re.IGNORECASE)
+_NAMED_ARCHIVE = re.compile(r".*\.(zip|cab|7z|exe)", re.IGNORECASE)
+_ARCHIVES = frozenset({"zip", "cab", "7z"})
 
 
 class Busy(OperatorFault):
@@ -115,7 +117,9 @@ class Shelf:
             raise OperatorFault("too many files in one upload", hint="Upload a ZIP instead.")
         part = uuid.uuid4().hex
         _write_json(place / "parts" / f"{part}.json", {"path": path, "length": length})
-        (place / "parts" / part).touch(mode=0o600, exist_ok=False)
+        # The folder keeps others out. The tools that open foreign files run as nobody and get the
+        # file itself, so its own mode must allow them, else it is copied first.
+        (place / "parts" / part).touch(mode=0o644, exist_ok=False)
         return self.find(f"{place.name}-{part}", owner=owner)
 
     def find(self, upload_id: str, *, owner: int) -> Upload:
@@ -244,8 +248,13 @@ class Shelf:
 
 
 def _is_single(path: Path) -> bool:
-    """Whether a lone file is passed on itself (an archive), not its folder."""
-    return path.parent.name == "files" and _ARCHIVE.fullmatch(path.name) is not None
+    """Whether a lone file is passed on itself (an archive), not its folder.
+
+    By its name, or by its first bytes, since a download may have any name.
+    """
+    if path.parent.name != "files":
+        return False
+    return _NAMED_ARCHIVE.fullmatch(path.name) is not None or archives.kind(path) in _ARCHIVES
 
 
 def _upload(place: Path, part: str, about: dict[str, Any]) -> Upload:

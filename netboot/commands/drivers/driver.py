@@ -12,9 +12,9 @@ from netboot.commands.output import on_site, print_json, print_list, progress_ba
 from netboot.commands.recorded import Verbs
 from netboot.errors import OperatorFault
 from netboot.images.architecture import Architecture
-from netboot.images.drivers.catalog import DriverFilter, Signature, signature
+from netboot.images.drivers.catalog import DriverFilter
 from netboot.images.drivers.device import parse_devices
-from netboot.images.drivers.driver import Driver, DriverKind
+from netboot.images.drivers.driver import Driver, DriverKind, Signature
 from netboot.operations.drivers import bulk, drivers, importing, known_pairs
 from netboot.operations.drivers import relations as driver_relations
 from netboot.operations.drivers import search as driver_search
@@ -145,7 +145,9 @@ def show(site: Site, name: str, *, json_: bool) -> None:
     click.echo(_line(item))
     click.echo(f"  provider  {item.provider}, class {item.class_name}, dated {item.date or '-'}")
     click.echo(f"  state     {'enabled' if item.enabled else 'not enabled'}, {item.size} bytes")
-    click.echo(f"  signed    {_signed(item)}")
+    if item.kind.about:
+        click.echo(f"  kind      {item.kind.about}")
+    click.echo(f"  signed    {item.signed}")
     if item.categories:
         click.echo(f"  category  {', '.join(item.categories)}")
     for file in item.files:
@@ -270,17 +272,6 @@ def _tell_relations(others: Relations) -> None:
         click.echo(f"  rival     {_line(rival.driver)}, {state}: {ids}")
 
 
-def _signed(item: Driver) -> str:
-    match signature(item):
-        case Signature.CATALOG:
-            known = "covers its INF and programs" if item.catalog_checked else "was not checked"
-            return f"catalog file {item.catalog_file}, which {known}"
-        case Signature.SELF:
-            return "its programs have signatures of their own"
-        case Signature.NONE:
-            return "no catalog file: 64-bit Windows refuses it"
-
-
 def _line(item: Driver | DriverSummary) -> str:
     where = ", ".join(sorted(item.architectures))
     return f"{item.name} {item.version} ({item.kind}, {where}) {item.digest[7:19]}"
@@ -330,7 +321,8 @@ def _plain_summary(item: DriverSummary) -> dict[str, object]:
 def _plain(item: Driver) -> dict[str, object]:
     return {
         **_plain_both(item),
-        "signature": signature(item).value,
+        "signature": item.signature.value,
+        "signed": item.signed,
         "catalog_file": item.catalog_file,
         "catalog_checked": item.catalog_checked,
         "hardware_ids": list(item.hardware_ids),

@@ -58,8 +58,17 @@ def tell_image(view: ImageView) -> None:
         wrong = view.altered.get(version.number)
         out = f"  OUT OF SERVICE: {', '.join(wrong)} was altered" if wrong else ""
         click.echo(f"  version  {version.number}{served}{out}")
+    for line in shortfall_lines(view):
+        click.echo(line)
     for sentence in alarms(view):
         click.echo(f"  note     {sentence}")
+
+
+def shortfall_lines(view: ImageView) -> Iterator[str]:
+    """What the image cannot do although its recipe asks for it, and how to fix that."""
+    for one in view.shortfalls:
+        yield f"  cannot   {one.text}"
+        yield f"           -> {one.fix}"
 
 
 def alarms(view: ImageView) -> Iterator[str]:
@@ -183,6 +192,15 @@ def plain_image(view: ImageView) -> dict[str, object]:
         "candidate": view.candidate.name if view.candidate else None,
         "version_label": view.version_label,
         "properties": view.properties.to_json(),
+        "shortfalls": [
+            {
+                "text": one.text,
+                "fix": one.fix,
+                "program": one.program,
+                "drivers": [digest for digest, _ in one.fixes],
+            }
+            for one in view.shortfalls
+        ],
         "secrets": [secret.sentence for secret in view.secrets],
         "altered": {str(number): list(names) for number, names in view.altered.items()},
         "drivers": [{"name": d.name, "digest": d.digest} for d in view.drivers],

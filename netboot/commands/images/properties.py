@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netboot.commands.images.printing import plain_image
+from netboot.commands.images.printing import plain_image, shortfall_lines
 from netboot.commands.output import on_site, say
 from netboot.commands.recorded import Verb
 from netboot.images.boot_image.properties import SCRATCH_SPACES
 from netboot.images.boot_image.uefi_loader import AUTHORITIES
-from netboot.operations.images import images
+from netboot.operations.images import curl, images
 from netboot.operations.images import properties as image_properties
 
 if TYPE_CHECKING:
@@ -116,11 +116,21 @@ def remove_file(site: Site, *, name: str, target: str, json_: bool) -> None:
     _said(image_properties.remove_file(site, name, target), json_=json_)
 
 
+@click.command("add-curl", cls=Verb, changes=True)
+@click.argument("name")
+@click.option("--from", "lender", default="", metavar="IMAGE", help="Else any that has it.")
+@on_site
+def add_curl(site: Site, *, name: str, lender: str, json_: bool) -> None:
+    """Add the curl.exe of another image to image NAME, so that it can report."""
+    _said(curl.add_curl(site, name, lender=lender), json_=json_)
+
+
 def _said(view: images.ImageView, *, json_: bool) -> None:
     lines = [f"{view.name} was changed; machines get it with the next version."]
+    lines += shortfall_lines(view)
     if view.needs_build:
         lines.append(f'  -> Build a version: netboot image build "{view.name}"')
     say(plain_image(view), *lines, json_=json_)
 
 
-VERBS = (set_, add_file, remove_file)
+VERBS = (set_, add_file, add_curl, remove_file)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netboot.commands.drivers.conflicts import image_conflict_lines
-from netboot.commands.images.printing import plain_image
+from netboot.commands.images.printing import plain_image, shortfall_lines
 from netboot.commands.output import on_caught_up_site, on_site, print_list, say
 from netboot.commands.recorded import Verb
 from netboot.operations.images import images
@@ -32,6 +32,7 @@ def add_driver(
     words = (
         f"{view.name} will hold {', '.join(drivers)}. Machines get it after a build and an update.",
         *image_conflict_lines(site, view.drivers, view.name),
+        *shortfall_lines(view),
         f'  -> Build a version: netboot image build "{view.name}"',
     )
     say(plain_image(view), *words, json_=json_)

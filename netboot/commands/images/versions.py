@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netboot.commands.images.printing import tell_comparison
+from netboot.commands.images.printing import shortfall_lines, tell_comparison
 from netboot.commands.output import local_time, on_site, print_json, print_list, progress_bar, say
 from netboot.commands.recorded import Verb
 from netboot.operations.images import images
@@ -32,6 +32,7 @@ def build(site: Site, name: str, *, json_: bool) -> None:
     say(
         plain,
         f"Built {result.version.label}. Machines get it after an update:",
+        *shortfall_lines(images.get_image(site, name)),
         f'  -> netboot points update "{result.version.image}"',
         json_=json_,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -77,15 +77,24 @@ def _tell(item: KnownMachine, decision: Decision, held: Mapping[str, MachineCove
 
 @machine.command("import", changes=True)
 @click.argument("name")
-@click.argument("file", type=click.File("r", encoding="utf-8", errors="replace"), default="-")
+@click.argument("file", type=click.File("rb"), default="-")
 @on_caught_up_site
-def import_(site: Site, *, name: str, file: TextIO, json_: bool) -> None:
-    """Import FILE (PNPDeviceIDs, or the output of lspci -nn) as the devices of machine NAME."""
-    known, unread = machines.import_devices(site, name, file.read())
-    labels = [one.label for one in known.devices]
-    plain = {"machine": known.key, "devices": labels, "unread": unread}
-    say(plain, f"{known.key} has {len(known.devices)} devices.", json_=json_)
-    for line in unread:
+def import_(site: Site, *, name: str, file: BinaryIO, json_: bool) -> None:
+    """Import FILE as the devices of machine NAME.
+
+    FILE is the output of `pnputil /enum-devices /connected` (Windows) or of `lspci -nn -v` (Linux),
+    CSV of Get-PnpDevice, or a list of PNPDeviceIDs.
+    """
+    found = machines.import_devices(site, name, _decoded(file.read()))
+    plain = {
+        "machine": found.machine.key,
+        "devices": [one.label for one in found.machine.devices],
+        "unread": found.unread,
+        "left_out": found.left_out,
+        "guessed": dict(found.guessed),
+    }
+    say(plain, found.summary, *(f"  note: {one}" for one in found.remarks), json_=json_)
+    for line in found.unread:
         click.echo(f"  not understood: {line}", file=sys.stderr)
 
 
@@ -113,6 +122,13 @@ def set_authority(site: Site, *, name: str, authority: str, json_: bool) -> None
     loader = AUTHORITIES[wanted] if wanted else "image and site"
     plain = {"machine": known.key, "authority": known.authority}
     say(plain, f"{known.key} gets the boot loader of {loader}.", json_=json_)
+
+
+def _decoded(data: bytes) -> str:
+    """PowerShell's > writes UTF-16 with a byte order mark, everything else ASCII or UTF-8."""
+    if data[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        return data.decode("utf-16", "replace")
+    return data.decode("utf-8-sig", "replace")
 
 
 def _cells(item: KnownMachine, decision: Decision, fate: Outlook | None) -> tuple[str, ...]:

@@ -236,9 +236,13 @@ def _unbootable(header: WimHeader) -> Iterator[Objection]:
             f"this is part {header.part} of a split WIM ({header.parts} parts)",
             "Join the parts first: wimlib-imagex join NEW.wim PART*.swm",
         )
-    if header.version == SOLID_VERSION or header.compression is Compression.LZMS:
+    # Both have this version: wimlib gives it to every WIM that is compressed with LZMS, which need
+    # not be solid.
+    is_lzms = header.compression is Compression.LZMS
+    unread = "compressed with LZMS, like ESD files" if is_lzms else "solid (ESD)"
+    if header.version == SOLID_VERSION or is_lzms:
         yield Objection(
-            "the WIM is solid (ESD); boot managers cannot read this format",
+            f"the WIM is {unread}; boot managers cannot read this format",
             "Convert it: wimlib-imagex export FILE all NEW.wim --compress=LZX",
         )
     elif header.version != VERSION:

@@ -7,6 +7,7 @@ the right architecture can be added.
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +33,7 @@ _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 _BOOT_KINDS = (DriverKind.NETWORK, DriverKind.STORAGE)
+_ADD_BASE = "Add the driver of the same devices first, then this one. Or confirm to add it alone."
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ def with_driver(image: BootImage, driver: Driver, *, confirmed: bool = False) ->
     """The image with one more driver.
 
     Raises AlreadyExists, DriverNotEnabled, WrongArchitecture, or NotBootCritical if the driver is
-    neither for network nor for storage and that is not `confirmed`.
+    neither for network nor for storage (nor an extension of one that the image has) and that is not
+    `confirmed`.
     """
     if image.holds(driver):
         raise AlreadyExists(f"{image.name} already contains {_named(driver)}")
@@ -102,7 +105,14 @@ def with_driver(image: BootImage, driver: Driver, *, confirmed: bool = False) ->
             f"{_named(driver)} is for {offered}, but {image.name} is {image.architecture}",
             hint=f"Import the {image.architecture} build of this driver.",
         )
-    if driver.kind not in _BOOT_KINDS and not confirmed:
+    if not driver.kind.drives and not confirmed and not bases_of(driver, image.drivers):
+        what = "an extension INF" if driver.kind is DriverKind.EXTENSION else "a software component"
+        raise NotBootCritical(
+            f"{_named(driver)} is {what}, which drives no device, "
+            f"and {image.name} has no driver that it adds to",
+            hint=_ADD_BASE,
+        )
+    if driver.kind.drives and driver.kind not in _BOOT_KINDS and not confirmed:
         raise NotBootCritical(
             f"{_named(driver)} is not a network or storage driver ({driver.class_name})",
             hint="A boot image needs only network and storage drivers. Confirm to add it anyway.",
@@ -116,6 +126,26 @@ def without_driver(image: BootImage, driver_digest: str) -> BootImage:
     if len(kept) == len(image.drivers):
         raise NotFound(f"{image.name} does not contain the driver {driver_digest}")
     return replace(image, drivers=kept)
+
+
+def bases_of(addition: Driver, drivers: Iterable[Driver]) -> tuple[Driver, ...]:
+    """The drivers to which an extension INF adds: those for a device that both claim.
+
+    What a software component belongs to is not in its own INF, so its base is any of its provider.
+    """
+    claimed = set(addition.hardware_ids)
+    maker = addition.provider.casefold()
+    component = addition.kind is DriverKind.COMPONENT
+    return tuple(
+        driver
+        for driver in drivers
+        if driver.kind.drives
+        and (
+            driver.provider.casefold() == maker
+            if component
+            else not claimed.isdisjoint(driver.hardware_ids)
+        )
+    )
 
 
 def disabled_drivers(image: BootImage) -> tuple[Driver, ...]:

@@ -57,7 +57,9 @@ class ImageFacts:
     loaders. `languages` has the default first; `language_files` are those of the boot managers (see
     netboot.images.servicing.boot_language). `modified_at` is seconds since 1970, from the XML:
     builds give this time to everything that they add. `inbox` are the network and storage drivers
-    of this Windows PE.
+    of this Windows PE. `programs` are the names of programs that a command finds
+    without a path, and `services` those of its own drivers, in lower case; None if an older version
+    of netboot imported it.
     """
 
     size: int
@@ -89,6 +91,8 @@ class ImageFacts:
     secrets: tuple[SecretFinding, ...] = ()
     inbox: tuple[InboxDriver, ...] = ()
     language_files: tuple[BootFile, ...] = ()
+    programs: tuple[str, ...] | None = None
+    services: tuple[str, ...] | None = None
 
     @property
     def build(self) -> int:

@@ -2,31 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
 from netboot.errors import InUse, InvalidInput
 from netboot.images.architecture import Architecture
-from netboot.images.drivers.driver import Driver, DriverKind
+from netboot.images.drivers.driver import Driver, DriverKind, Signature
 from netboot.images.drivers.matching import family, version_numbers
 
 CATEGORY_LIMIT = 40
 CATEGORIES_LIMIT = 20
-
-
-class Signature(StrEnum):
-    """How a driver is signed; netboot does not check whether the signature is valid."""
-
-    CATALOG = "catalog file"
-    SELF = "signed programs"
-    NONE = "none"
-
-
-def signature(driver: Driver) -> Signature:
-    # 64-bit Windows loads a kernel driver only with a signed catalog file or signed programs.
-    if driver.catalog_file:
-        return Signature.CATALOG
-    return Signature.SELF if driver.self_signed else Signature.NONE
 
 
 def check_enable(driver: Driver) -> None:

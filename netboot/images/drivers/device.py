@@ -1,8 +1,8 @@
 """A device of a machine, and the ids by which Windows finds its driver.
 
-Microsoft: "Identifiers for PCI Devices". One parser reads, line by line, PNPDeviceIDs, the output
-of `lspci -nn` (best with -v), the report of a boot image (`vvvv:dddd:class:subsystem`) and the bus
-id of iPXE.
+Microsoft: "Identifiers for PCI Devices". One parser reads the lists of Windows (see
+`windows_lists`) and, line by line, PNPDeviceIDs, the output of `lspci -nn` (best with -v), the
+report of a boot image (`vvvv:dddd:class:subsystem`) and the bus id of iPXE.
 """
 
 from dataclasses import dataclass, replace
@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from netboot.errors import InvalidInput
 from netboot.images.drivers.driver import DriverKind
+from netboot.images.drivers.windows_lists import Listed, read_lists
 
 WINDOWS_10 = 10240
 MAX_TEXT = 1 << 20
@@ -118,7 +119,25 @@ _PNP = _pattern(
 )
 _USB = _pattern(rf"USB\\+VID_{_H4}&PID_{_H4}(?:&REV_{_H4})?(?:&MI_[0-9a-f]{{2}})?")
 _VMBUS = _pattern(r"VMBUS\\+(\{[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\})")
-_OTHER_BUS = _pattern(r"\b[A-Z][A-Z_0-9]+\\+[^\s\\]")
+_OTHER_BUS = _pattern(r"(?:^|[\s,;\"'])((?:[A-Z][A-Z_0-9]+|\{[0-9A-F-]{36}\})\\+[^\s\\,;\"']+)")
+_CODE = _pattern(r"&CC_([0-9a-f]{6}|[0-9a-f]{4})(?![0-9a-f])")
+# Buses whose devices are no hardware that a boot needs: software, volumes, screens, keyboards.
+_NO_HARDWARE = frozenset(
+    """
+    BTH BTHENUM BTHHFENUM BTHLE BTHLEDEVICE DISPLAY HDAUDIO HID HTREE MMDEVAPI MONITOR PRINTENUM
+    ROOT SCSI STORAGE SW SWC SWD TERMINPUT_BUS UMB USBPRINT USBSTOR UASPSTOR WPDBUSENUM
+    """.split()  # noqa: SIM905  (a table)
+)
+_HINT = _pattern(rf"# {_H4}:{_H4} (network|storage)")
+_NOISE = _pattern(
+    r"[\s=*+|-]*|#TYPE .*|Microsoft PnP .*|[A-Z]:\\[^>]*>.*|PS [A-Z]:\\[^>]*>.*|.*[$#] lspci\b.*"
+)
+_HEAD_WORDS = frozenset(
+    """
+    class classguid classname pnpclass instanceid pnpdeviceid deviceid hardwareid friendlyname name
+    caption description status node manufacturer present problem
+    """.split()  # noqa: SIM905  (a table)
+)
 _REVISION = _pattern("&REV_[0-9A-F]{4}")
 _CLASS_WORD = _pattern(r"\b(net|scsiadapter|hdc|system)\b")
 _SLOT = r"^(?:[0-9a-f]{4,8}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]"
@@ -134,34 +153,110 @@ _BUS_ID = _pattern(r"01[:-]?([0-9a-f]{2})[:-]?([0-9a-f]{2})[:-]?([0-9a-f]{2})[:-
 
 @dataclass(frozen=True, slots=True)
 class ParsedDevices:
-    """The devices in a text; `unread` are lines that could not be parsed."""
+    """The devices in a text; `unread` are lines that could not be parsed.
+
+    `left_out` are the ids of devices that no boot needs: known to be neither network nor storage,
+    or on a bus of software.
+    """
 
     devices: tuple[Device, ...]
     unread: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+class _Reading:
+    """What was found in a text so far."""
+
+    def __init__(self) -> None:
+        self.found: list[Device] = []
+        self.unread: list[str] = []
+        self.left_out: list[str] = []
+        self.hints: dict[tuple[str, str], DriverKind] = {}
+        self._below_device = False
+
+    def line(self, line: str) -> None:
+        if not line.strip():
+            return
+        if hint := _HINT.fullmatch(line.strip()):
+            self.hints[hint[1].upper(), hint[2].upper()] = _KIND_OF_WORD[hint[3].lower()]
+        elif subsystem := _LSPCI_SUBSYSTEM.match(line):
+            if self.found:
+                swapped = (subsystem[2] + subsystem[1]).upper()
+                self.found[-1] = replace(self.found[-1], subsystem=swapped)
+        elif devices := _line(line):
+            self.found += devices
+            self._below_device = True
+        elif other := _OTHER_BUS.search(line):
+            before = line[: other.start(1)].split()
+            kind = _kind_in(line.replace(other[1], ""))
+            # A table has the class in front of the id.
+            named = kind or (DriverKind.OTHER if before and before[-1].isalpha() else None)
+            self.other((other[1],), named, "")
+        elif not (line[0].isspace() and self._below_device) and not _is_noise(line):
+            self.unread.append(line.strip()[:200])
+
+    def listed(self, one: Listed) -> None:
+        """A device of a list that says its class."""
+        self._below_device = False
+        text = " ".join(one.ids)
+        if match := _PNP.search(text):
+            vendor, device, subsystem, revision, code = (word.upper() for word in match.groups(""))
+            code = code or next((found[1].upper() for found in _CODE.finditer(text)), "")
+            self.found.append(
+                Device(vendor, device, subsystem, revision, code, one.name, said_kind=one.kind)
+            )
+        elif match := _USB.search(text) or _VMBUS.search(text):
+            self.found.append(_on_windows_bus(match[0], one.kind, one.name))
+        else:
+            self.other(one.ids, one.kind, one.name)
+
+    def other(self, ids: tuple[str, ...], kind: DriverKind | None, name: str) -> None:
+        """A device on another bus: some are of boot drivers, as those of Xen (XENVIF)."""
+        plain = tuple(dict.fromkeys(_without_instance(one) for one in ids))
+        if kind is DriverKind.OTHER or plain[0].partition("\\")[0] in _NO_HARDWARE:
+            self.left_out.append(plain[0])
+        else:
+            self.found.append(Device(other_ids=plain, name=name, said_kind=kind))
+
+    def devices(self) -> tuple[Device, ...]:
+        hinted = (
+            replace(one, said_kind=self.hints[one.vendor, one.device])
+            if one.kind is None and (one.vendor, one.device) in self.hints
+            else one
+            for one in self.found
+        )
+        return tuple(dict.fromkeys(hinted))
 
 
 def parse_devices(text: str) -> ParsedDevices:
     """The devices in a list of any kind. Raises InvalidInput if it is too long or has none."""
     if len(text) > MAX_TEXT:
         raise InvalidInput("the device list is larger than one megabyte")
-    found: list[Device] = []
-    unread: list[str] = []
-    for line in text.replace("&amp;", "&").splitlines():
-        if not line.strip() or (subsystem := _LSPCI_SUBSYSTEM.match(line)) is None:
-            devices = _line(line)
-            found.extend(devices)
-            if not devices and _matters(line):
-                unread.append(line.strip()[:200])
-        elif found:
-            found[-1] = replace(found[-1], subsystem=(subsystem[2] + subsystem[1]).upper())
-    if not found:
+    reading = _Reading()
+    for item in read_lists(text.replace("&amp;", "&")):
+        if isinstance(item, Listed):
+            reading.listed(item)
+        else:
+            reading.line(item)
+    if not reading.found:
         raise InvalidInput(
-            "the list contains no devices",
-            hint="Paste PNPDeviceIDs, the output of lspci -nn, or lines such as 8086:15be.",
+            "the list contains no devices that a boot needs"
+            if reading.left_out
+            else "the list contains no devices",
+            hint=(
+                "Paste the output of pnputil /enum-devices /connected or of lspci -nn, "
+                "PNPDeviceIDs, or lines such as 8086:15be."
+            ),
         )
-    if len(found) > MAX_DEVICES:
+    if len(reading.found) > MAX_DEVICES:
         raise InvalidInput(f"more than {MAX_DEVICES} devices cannot belong to one machine")
-    return ParsedDevices(tuple(dict.fromkeys(found)), tuple(unread[:50]))
+    left_out = tuple(dict.fromkeys(reading.left_out))
+    return ParsedDevices(reading.devices(), tuple(reading.unread[:50]), left_out)
+
+
+def hint_line(device: Device, kind: DriverKind) -> str:
+    """A line for a stored list that says the kind of a device whose own line does not."""
+    return f"# {device.vendor}:{device.device} {kind.value}"
 
 
 def from_report(text: str) -> tuple[Device, ...]:
@@ -194,9 +289,7 @@ def _line(line: str) -> list[Device]:
         code, vendor, device, revision, interface = match.groups("")
         return [_lspci(vendor, device, revision, code + interface, "")]
     if match := _USB.search(line) or _VMBUS.search(line):
-        whole = match[0].replace("\\\\", "\\").upper()
-        ids = tuple(dict.fromkeys((whole, _REVISION.sub("", whole))))
-        return [Device(other_ids=ids, said_kind=_kind_in(line))]
+        return [_on_windows_bus(match[0], _kind_in(line))]
     if _BUS_ID.fullmatch(line.strip()) and (card := from_bus_id(line)):
         return [card]
     words = line.replace(",", " ").split()
@@ -226,14 +319,25 @@ def _reported(match: Match[str]) -> Device:
     return Device(vendor.upper(), device.upper(), known.upper(), "", code.upper(), said_kind=kind)
 
 
-def _matters(line: str) -> bool:
-    """Whether to report that this line was not read.
+def _on_windows_bus(text: str, kind: DriverKind | None, name: str = "") -> Device:
+    """A device of USB or of Hyper-V."""
+    whole = _single_backslashes(text).upper()
+    ids = tuple(dict.fromkeys((whole, _REVISION.sub("", whole))))
+    return Device(other_ids=ids, name=name, said_kind=kind)
 
-    Not details below an lspci line, table heads, or devices on buses without boot drivers.
-    """
-    return (
-        bool(line.strip())
-        and not line[0].isspace()
-        and not _OTHER_BUS.search(line)
-        and any(character.isdigit() for character in line)
-    )
+
+def _without_instance(text: str) -> str:
+    r"""The id in `BUS\id` or in `BUS\id\instance`, in upper case."""
+    return "\\".join(_single_backslashes(text).upper().split("\\")[:2])
+
+
+def _single_backslashes(text: str) -> str:
+    """JSON and registry files double them."""
+    return text.replace("\\\\", "\\")
+
+
+def _is_noise(line: str) -> bool:
+    """Whether a line has no device by its nature: a ruler, the head of a table, a prompt."""
+    words = [word.strip('"').lower() for word in line.replace(",", " ").split()]
+    heads = bool(words) and all(word in _HEAD_WORDS for word in words)
+    return heads or _NOISE.fullmatch(line) is not None

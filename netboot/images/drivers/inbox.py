@@ -67,6 +67,20 @@ def read_inbox(
     )
 
 
+def installed_services(
+    inf: Inf, architecture: Architecture, programs: Container[str]
+) -> frozenset[str]:
+    """The services, in lower case, that an INF installs and the image has the programs of."""
+    word = INF_WORD[architecture]
+    return frozenset(
+        service.name.lower()
+        for model in inf.models
+        if model.architecture == word
+        for service in model.install.services
+        if service.binary.lower() in programs
+    )
+
+
 def inside(drivers: tuple[InboxDriver, ...], architecture: Architecture) -> tuple[Driver, ...]:
     """The same as drivers, to compare with devices."""
     return tuple(_driver(one, architecture) for one in drivers)
@@ -90,6 +104,7 @@ def _driver(one: InboxDriver, architecture: Architecture) -> Driver:
         models=tuple(models),
         files=(),
         catalog_file="part of Windows",  # inbox drivers rank as signed
+        catalog_checked=True,
         enabled=True,
     )
 

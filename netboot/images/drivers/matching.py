@@ -12,13 +12,13 @@ from typing import NamedTuple, Protocol
 
 from netboot.images.architecture import Architecture
 from netboot.images.drivers.device import Device
-from netboot.images.drivers.driver import Driver, Model, Span
+from netboot.images.drivers.driver import Driver, Model, Signature, Span
 
 NEWEST = 1 << 29
 """The build if that of the image is unknown: newer than all in INFs."""
 
-# SIGNERSCORE_* of setupapi.h. netboot counts a driver with a catalog file as signed; Windows
-# verifies it. Since Windows 7 all trusted signers have the same score.
+# SIGNERSCORE_* of setupapi.h. netboot compares a catalog file with the driver's files; Windows also
+# verifies who signed it. Since Windows 7 all trusted signers have the same score.
 SIGNED = 0x0D
 UNSIGNED = 0x80
 UNSIGNED_AND_UNDECORATED = 0xC0
@@ -111,6 +111,8 @@ def version_numbers(version: str) -> tuple[int, ...]:
 class DriverIndex:
     """Drivers by the ids that they claim, for many devices.
 
+    Extension INFs and software components claim ids too, but are never a device's function driver:
+    they neither match nor conflict.
     A claim is stored as one number (model and position): a catalog has a million of them, and
     most ids are claimed once.
     """
@@ -122,7 +124,7 @@ class DriverIndex:
         self._more: dict[str, list[int]] = {}
         self._known: dict[tuple[Device, Architecture, int], Match | None] = {}
         for driver in self.drivers:
-            for model in driver.models:
+            for model in driver.models if driver.kind.drives else ():
                 self._add(driver, model)
 
     def _add(self, driver: Driver, model: Model) -> None:
@@ -211,11 +213,42 @@ def id_conflicts(
 
 
 def service_clashes(drivers: Iterable[Driver]) -> tuple[Conflict, ...]:
-    """`service_conflicts` of whole drivers."""
-    return service_conflicts(
+    """`service_conflicts` of whole drivers, except where all install one program."""
+    held = [driver for driver in drivers if driver.kind.drives]
+    found = service_conflicts(
         (driver, {(m.service.casefold(), m.architecture) for m in driver.models if m.service})
-        for driver in drivers
+        for driver in held
     )
+    return without_twins(found, held)
+
+
+def without_twins(found: Iterable[Conflict], drivers: Iterable[Driver]) -> tuple[Conflict, ...]:
+    """The clashes of services whose drivers install different programs.
+
+    INFs of one vendor package often install one service from one .sys: whichever is loaded last,
+    the service runs the same program. `drivers` are those of the conflicts, with their files.
+    """
+    programs = {driver.digest: _programs_of(driver) for driver in drivers}
+    return tuple(
+        one for one in found if not _is_one([programs[driver.digest] for driver in one.drivers])
+    )
+
+
+def _programs_of(driver: Driver) -> dict[str, str]:
+    return {
+        path: file.digest
+        for file in driver.files
+        if (path := file.path.casefold()).endswith((".sys", ".sy_"))
+    }
+
+
+def _is_one(programs: Sequence[dict[str, str]]) -> bool:
+    """Whether all have a program in common, and none has another one of the same name."""
+    shared = set[str].intersection(*(set(one.values()) for one in programs))
+    named: dict[str, set[str]] = {}
+    for path, digest in (pair for one in programs for pair in one.items()):
+        named.setdefault(path, set()).add(digest)
+    return bool(shared) and all(len(digests) == 1 for digests in named.values())
 
 
 def service_conflicts(
@@ -262,7 +295,7 @@ def _match(identifier: _DeviceId, claim: _Claim) -> Match:
         score = _COMPATIBLE_COMPATIBLE + step + min(identifier.position, _LAST_POSITION)
     else:
         score = _COMPATIBLE_HARDWARE + identifier.position
-    if claim.driver.catalog_file or claim.driver.self_signed:
+    if claim.driver.signature is not Signature.NONE:
         signature = SIGNED
     else:
         signature = UNSIGNED if claim.model.decorated else UNSIGNED_AND_UNDECORATED

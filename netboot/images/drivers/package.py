@@ -14,6 +14,8 @@ from netboot.formats.inf.files import SourceFile
 from netboot.formats.inf.inf import Inf, InfModel
 from netboot.images.architecture import Architecture
 from netboot.images.drivers.driver import (
+    COMPONENT_CLASS,
+    EXTENSION_CLASS,
     HDC_CLASS,
     NETWORK_CLASS,
     SCSI_CLASS,
@@ -33,6 +35,8 @@ CLASS_OF_NAME = MappingProxyType(
         "scsiadapter": SCSI_CLASS,
         "hdc": HDC_CLASS,
         "system": SYSTEM_CLASS,
+        "extension": EXTENSION_CLASS,
+        "softwarecomponent": COMPONENT_CLASS,
     }
 )
 
@@ -66,12 +70,14 @@ class Refused:
 class Plan:
     """The files of a package that exist, with their architectures (INF words; empty: all).
 
-    `missing` are the names of missing files by architecture.
+    `missing` are the names of missing files by architecture. `catalog` is the catalog file,
+    `catalog_named` what the INF calls it, there or not.
     """
 
     files: MappingProxyType[str, frozenset[str]]
     missing: MappingProxyType[str, tuple[str, ...]]
     catalog: str
+    catalog_named: str
     findings: tuple[str, ...]
 
 
@@ -106,6 +112,7 @@ def plan(inf: Inf, inf_name: str, find: Find) -> Plan:
             {word: tuple(names) for word, names in planner.missing.items() if names}
         ),
         catalog=catalog,
+        catalog_named=next((name for name in map(inf.version.catalog, inf.payloads) if name), ""),
         findings=tuple(planner.findings),
     )
 
@@ -222,6 +229,7 @@ def make_driver(
         ),
         missing=() if complete else tuple(dict.fromkeys(chain(*planned.missing.values()))),
         self_signed=bool(programs) and all(program.signed for program in programs),
+        catalog_named=planned.catalog_named[:255],
         catalog_checked=listed is not None and not unlisted,
     )
 

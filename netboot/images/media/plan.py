@@ -40,6 +40,7 @@ EFI_NAMES = {
     Architecture.X86: "EFI/BOOT/BOOTIA32.EFI",
     Architecture.ARM64: "EFI/BOOT/BOOTAA64.EFI",
 }
+STORE_FOLDER = "EFI/Microsoft/Boot"
 GRUB_EFI = {Architecture.X64: "x86_64-efi", Architecture.X86: "i386-efi"}
 BIOS_PARTS = ("/windows/boot/pcat/bootmgr", "/windows/boot/dvd/pcat/etfsboot.com")
 """What a medium for BIOS needs from the WIM in addition: no network boot needs these."""
@@ -209,9 +210,28 @@ def _native_uefi(order: MediaOrder, carried: Sequence[Carried]) -> list[MediumFi
     if not loaders:
         return []
     data = media_bcd(carried, is_uefi=True, expires=order.expires)
-    store = MediumFile("EFI/Microsoft/Boot/BCD", data=data)
-    fonts = _fonts(carried[0].version, "EFI/Microsoft/Boot/Fonts")
-    return [*loaders, store, *fonts, *_language_files(carried, is_uefi=True)]
+    return [
+        *loaders,
+        MediumFile(f"{STORE_FOLDER}/BCD", data=data),
+        *_companions(carried[0]),
+        *_fonts(carried[0].version, "EFI/Microsoft/Boot/Fonts"),
+        *_language_files(carried, is_uefi=True),
+    ]
+
+
+def _companions(carried: Carried) -> list[MediumFile]:
+    """The revocation list, boot.stl: Windows' boot manager looks for it near its store and itself.
+
+    By network it is in the version under every name that it was seen to request.
+    """
+    version = carried.version
+    folder = EFI_NAMES[version.architecture].rpartition("/")[0]
+    return [
+        MediumFile(f"{at}/boot.stl", file.digest)
+        for file in version.files
+        if file.name.rpartition("/")[2].lower() == "boot.stl"
+        for at in (STORE_FOLDER, folder)
+    ]
 
 
 def _native_bios(order: MediaOrder, carried: Sequence[Carried]) -> list[MediumFile]:

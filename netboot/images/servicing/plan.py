@@ -16,12 +16,13 @@ from netboot.images.boot_image import uefi_loader
 from netboot.images.boot_image.boot_image import BootImage, recipe_digest
 from netboot.images.boot_image.description import BootFile, ImageFacts
 from netboot.images.boot_image.properties import check_image_path
-from netboot.images.drivers.driver import Driver, DriverKind
+from netboot.images.drivers.driver import Driver, DriverKind, Signature
 from netboot.images.servicing.boot_language import (
     DEFAULT_LOCALE,
     boot_locale,
     language_files,
 )
+from netboot.images.servicing.shortfalls import shortfalls
 from netboot.images.servicing.start_report import REPORT_SCRIPT, HomeReport
 from netboot.images.servicing.startup_hooks import (
     PRESTART_SCRIPT,
@@ -42,7 +43,15 @@ BACKGROUND = f"{SYSTEM32}/winpe.jpg"
 EPOCH = 946_684_800
 """2000-01-01: the time of added files if the source has no modification time."""
 
-_RANK = {DriverKind.SYSTEM: 0, DriverKind.STORAGE: 1, DriverKind.NETWORK: 2, DriverKind.OTHER: 3}
+_RANK = {
+    DriverKind.SYSTEM: 0,
+    DriverKind.STORAGE: 1,
+    DriverKind.NETWORK: 2,
+    DriverKind.OTHER: 3,
+    # After the drivers that they add to.
+    DriverKind.EXTENSION: 4,
+    DriverKind.COMPONENT: 4,
+}
 _RESERVED_PATHS = {
     path.lower()
     for path in (
@@ -183,7 +192,11 @@ def plan(
             boot_sdi=properties.boot_sdi,
             locale=locale,
         ),
-        findings=(*hook.findings, *_driver_findings(facts, drivers)),
+        findings=(
+            *hook.findings,
+            *(one.text for one in shortfalls(facts, image)),
+            *_driver_findings(drivers),
+        ),
         taken_out=(*facts.boot_files, *language_files(facts, locale)),
     )
 
@@ -336,14 +349,8 @@ def _text_value(key: str, name: str, text: str) -> SetRegistry:
     return SetRegistry("DEFAULT", key, name, REG_SZ, text_data(text))
 
 
-def _driver_findings(facts: ImageFacts, drivers: tuple[Driver, ...]) -> Iterator[str]:
+def _driver_findings(drivers: tuple[Driver, ...]) -> Iterator[str]:
     """Warnings that do not stop the build."""
     for driver in drivers:
-        fitting = [model for model in driver.models if model.architecture is facts.architecture]
-        if facts.build and fitting and all(m.minimum_build > facts.build for m in fitting):
-            yield (
-                f"{driver.name} requires Windows build {min(m.minimum_build for m in fitting)} "
-                f"or later, but this image is build {facts.build}."
-            )
-        if not driver.catalog_file:
-            yield f"{driver.name} has no catalog file, so Windows PE may reject it as unsigned."
+        if driver.signature is Signature.NONE:
+            yield f"{driver.name} is {driver.signed[:1].lower()}{driver.signed[1:]}"

@@ -10,11 +10,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from netboot.images.drivers.driver import Span
-from netboot.images.drivers.matching import Conflict, Package, id_conflicts, service_conflicts
+from netboot.images.drivers.matching import (
+    Conflict,
+    Package,
+    id_conflicts,
+    service_conflicts,
+    without_twins,
+)
 from netboot.store.database.records import DriverRow
 from netboot.store.drivers import claims as catalog_claims
 from netboot.store.drivers.entry import DriverSummary
-from netboot.store.drivers.rows import SHOWN, summary_value
+from netboot.store.drivers.rows import NO_DRIVERS, SHOWN, load_packages, summary_value
 
 Shared = list[tuple[str, list[int]]]
 
@@ -24,14 +30,17 @@ def enabled_conflicts(session: Session) -> tuple[tuple[Conflict, ...], tuple[Con
     enabled: dict[int, DriverSummary] = {}
     families: dict[int, str] = {}
     columns = (DriverRow.id, DriverRow.family, *SHOWN)
-    for row in session.execute(select(*columns).where(DriverRow.enabled)):
+    drives = DriverRow.kind.not_in(NO_DRIVERS)
+    for row in session.execute(select(*columns).where(DriverRow.enabled, drives)):
         enabled[row.id], families[row.id] = summary_value(row), row.family
     by_id = id_conflicts(_claims(session, _shared(session, families), enabled))
     installed = catalog_claims.services(session)
     by_service = service_conflicts(
         (enabled[number], installed[number]) for number in sorted(installed.keys() & enabled.keys())
     )
-    return by_id, by_service
+    clashing = {driver.digest for one in by_service for driver in one.drivers}
+    packages = load_packages(session, clashing) if clashing else {}
+    return by_id, without_twins(by_service, packages.values())
 
 
 def _shared(session: Session, families: Mapping[int, str]) -> Shared:

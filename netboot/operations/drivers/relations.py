@@ -18,7 +18,7 @@ from netboot.operations.drivers.known_pairs import clashes_among, enabled_clashe
 from netboot.site import Site
 from netboot.store.database.records import DriverRow, HardwareIdRow
 from netboot.store.drivers.entry import DriverSummary, family_of, summary
-from netboot.store.drivers.rows import SHOWN, driver_value, load_drivers, summary_value
+from netboot.store.drivers.rows import NO_DRIVERS, SHOWN, driver_value, load_drivers, summary_value
 from netboot.store.images.rows import drivers_of, find_image
 
 RIVALS_SHOWN = 20
@@ -135,7 +135,7 @@ def relations(site: Site, driver: str) -> Relations:
         versions = load_drivers(
             session, (DriverRow.family == family_of(here)) & (DriverRow.id != row.id)
         )
-        rivals = _rivals(session, row.id, here)
+        rivals = _rivals(session, row.id, here) if here.kind.drives else ()
     by_digest = {version.digest: version for version in versions}
     newer = catalog.superseded([here, *versions]).get(here.digest)
     return Relations(
@@ -192,6 +192,7 @@ def _rivals(session: Session, number: int, here: Driver) -> tuple[Rival, ...]:
         .join(mine, mine.hardware_id == other.hardware_id)
         .join(DriverRow, DriverRow.id == other.driver_id)
         .where(mine.driver_id == number, DriverRow.family != family_of(here))
+        .where(DriverRow.kind.not_in(NO_DRIVERS))
         .group_by(other.driver_id)
         .order_by(func.count().desc(), other.driver_id)
         .limit(RIVALS_SHOWN)

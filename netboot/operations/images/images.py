@@ -17,7 +17,7 @@ from netboot.operations.images.source import ask_import, import_image
 from netboot.operations.images.view import ImageView, get_image, list_images
 from netboot.site import Site
 from netboot.store.database.records import DeploymentRow
-from netboot.store.drivers.rows import driver_value
+from netboot.store.drivers.rows import NO_DRIVERS, driver_value
 from netboot.store.images.rows import find_image, image_value, keep_drivers, unchanged
 
 __all__ = [
@@ -63,8 +63,9 @@ def add_drivers(
         row = find_image(session, image)
         value = image_value(session, row)
         unchanged(row, row_version, _drivers_difference(value, "with", drivers))
-        for name in drivers:
-            found = find_driver(session, name, architecture=value.architecture)
+        rows = [find_driver(session, name, architecture=value.architecture) for name in drivers]
+        # Extension INFs after the drivers that they add to.
+        for found in sorted(rows, key=lambda one: one.kind in NO_DRIVERS):
             if enable and not found.enabled:
                 enable_row(found)
             value = boot_image.with_driver(value, driver_value(found), confirmed=confirmed)

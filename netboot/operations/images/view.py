@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row as SqlRow
+from sqlalchemy.orm import Session
 
 from netboot.errors import NotFound
 from netboot.images.architecture import Architecture
@@ -13,13 +14,15 @@ from netboot.images.boot_image.boot_image import recipe_digest
 from netboot.images.boot_image.description import ImageFacts
 from netboot.images.boot_image.properties import Properties
 from netboot.images.boot_image.secrets import SecretFinding, unaccepted
-from netboot.images.drivers.driver import Driver
+from netboot.images.drivers.driver import Driver, DriverKind
+from netboot.images.servicing.shortfalls import Shortfall, shortfalls, with_fixes
 from netboot.images.servicing.source_change import SourceChange
 from netboot.images.versions.content_version import ContentVersion
 from netboot.images.versions.distribution import status
 from netboot.operations.deployments import deployments as policy
 from netboot.site import Site
-from netboot.store.database.records import ImageRow, VersionRow
+from netboot.store.database.records import DriverRow, ImageRow, VersionRow
+from netboot.store.drivers.rows import load_drivers
 from netboot.store.images.rows import (
     ReadImage,
     read_image,
@@ -56,8 +59,9 @@ class ImageView:
     `versions` are newest first, `current` is the newest; machines get `served_version`.
     `distribution` is a DistributionStatus value. `disabled_drivers` are in the recipe but were
     disabled since. `secrets` are in the source or the newest version and were not accepted.
-    `altered` are the damaged files of each version that is out of service; `source_altered_at` is
-    epoch seconds, 0 while intact.
+    `shortfalls` are what its recipe asks for and the image cannot do; `findings` are those of the
+    newest build. `altered` are the damaged files of each version that is out of service;
+    `source_altered_at` is epoch seconds, 0 while intact.
     """
 
     name: str
@@ -84,6 +88,7 @@ class ImageView:
     secrets: tuple[SecretFinding, ...]
     acceptance: Acceptance | None
     findings: tuple[str, ...]
+    shortfalls: tuple[Shortfall, ...]
     altered: dict[int, tuple[str, ...]]
     source_altered_at: float
 
@@ -100,7 +105,10 @@ class ImageView:
 
 
 def list_images(site: Site) -> list[ImageView]:
-    """All boot images, by name; their drivers come without models, which no list shows."""
+    """All boot images, by name; their drivers come without models, which no list shows.
+
+    So their shortfalls are those of programs only.
+    """
     served = site.point.numbers()
     with site.database.transaction() as session:
         defaults = policy.defaults_in(session)
@@ -111,13 +119,15 @@ def get_image(site: Site, name: str) -> ImageView:
     """One image, by its name or slug. Raises NotFound."""
     served = site.point.numbers()
     with site.database.transaction() as session:
-        return _view(read_image(session, name), policy.defaults_in(session), served)
+        found = read_image(session, name)
+        return _view(found, policy.defaults_in(session), served, shortfalls_in(session, found))
 
 
 def _view(
     found: ReadImage,
     defaults: Mapping[Architecture, str],
     served_numbers: Mapping[str, int],
+    lacking: tuple[Shortfall, ...] | None = None,
 ) -> ImageView:
     row, image, versions = found.row, found.image, found.versions
     current = versions[0] if versions else None
@@ -126,6 +136,9 @@ def _view(
     is_altered = current is not None and current.number in altered
     newest = current.number if current else None
     made = row.override
+    if lacking is None:
+        lacking = shortfalls(found.facts, image, with_drivers=False)
+    told = found.held[0].findings if found.held else ()
     return ImageView(
         name=row.name,
         slug=row.slug,
@@ -150,10 +163,21 @@ def _view(
         candidate=_candidate(row.candidate) if row.candidate else None,
         secrets=unaccepted(_secrets(found.facts.secrets, found.held), made.get("accepted", ())),
         acceptance=Acceptance(made["by"], made["at"], made["reason"]) if made else None,
-        findings=tuple(found.held[0].findings) if found.held else (),
+        findings=tuple(text for text in told if text not in {one.text for one in lacking}),
+        shortfalls=lacking,
         altered=altered,
         source_altered_at=row.source_altered_at,
     )
+
+
+def shortfalls_in(session: Session, found: ReadImage) -> tuple[Shortfall, ...]:
+    """The shortfalls of an image's recipe, with the drivers of the catalog that fix them."""
+    here = shortfalls(found.facts, found.image)
+    if not any(one.bus for one in here):
+        return here
+    architecture, build = found.image.architecture, found.facts.build
+    buses = load_drivers(session, DriverRow.kind == DriverKind.SYSTEM.value)
+    return tuple(with_fixes(one, buses, architecture, build) if one.bus else one for one in here)
 
 
 def secrets_of(row: ImageRow) -> tuple[SecretFinding, ...]:

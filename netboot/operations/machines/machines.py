@@ -2,8 +2,9 @@
 
 import re
 import time
-from collections.abc import Collection
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
@@ -17,12 +18,19 @@ from netboot.boot.machines.known_machine import (
 )
 from netboot.errors import InvalidInput, NotFound
 from netboot.images.boot_image.uefi_loader import AUTHORITIES
-from netboot.images.drivers.device import parse_devices
+from netboot.images.drivers.device import Device, hint_line, parse_devices
+from netboot.images.drivers.driver import DriverKind
+from netboot.images.drivers.named_kind import kind_of_name
 from netboot.protocols.mac import is_mac, read_mac
 from netboot.site import Site
 from netboot.store.boots import machines as machine_rows
+from netboot.store.drivers.pci_names import names_of
 
 __all__ = ["IPXE", "LIST", "REPORT", "KnownMachine", "find_machines", "get_machine"]
+
+SHOWN = 5
+COMMAND = "pnputil /enum-devices /connected"
+"""What lists the devices of a Windows with their classes."""
 
 # A name is part of the addresses of pages.
 _NO_NAME = re.compile(r"[/\\]|^\.{1,2}$")
@@ -74,10 +82,62 @@ def find_machines_named(site: Site, keys: Collection[str]) -> list[KnownMachine]
     return [found[key] for key in keys if key in found]
 
 
-def import_devices(site: Site, name: str, text: str) -> tuple[KnownMachine, tuple[str, ...]]:
-    """Import a list of devices (PNPDeviceIDs, `lspci -nn`) as the machine `name`.
+@dataclass(frozen=True, slots=True)
+class ImportedList:
+    """A machine with the devices of a list.
 
-    Returns the machine and the lines that were not understood. Raises InvalidInput.
+    `unread` are the lines that were not understood, `left_out` the ids of devices that no boot
+    needs, `guessed` the devices whose kind is a guess from their name, with that kind.
+    """
+
+    machine: KnownMachine
+    unread: tuple[str, ...]
+    left_out: tuple[str, ...]
+    guessed: tuple[tuple[str, DriverKind], ...]
+
+    @property
+    def summary(self) -> str:
+        """What the list says of network and storage, in a sentence."""
+        kinds = Counter(device.kind for device in self.machine.devices)
+        parts = [
+            f"{kinds[kind]} {word}"
+            for kind, word in (
+                (DriverKind.NETWORK, "for network"),
+                (DriverKind.STORAGE, "for storage"),
+                (None, "of unknown class"),
+            )
+            if kinds[kind] or kind
+        ]
+        total = len(self.machine.devices)
+        devices = "1 device" if total == 1 else f"{total} devices"
+        return f"{self.machine.key} has {devices}: {', '.join(parts)}."
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What an administrator must know about the list, as sentences."""
+        return tuple(self._remarks())
+
+    def _remarks(self) -> Iterator[str]:
+        if self.guessed:
+            named = ", ".join(f"{label} ({kind})" for label, kind in self.guessed[:SHOWN])
+            yield f"Class guessed from the name in pci.ids: {named}{_more(self.guessed)}."
+        if self.left_out:
+            named = ", ".join(self.left_out[:SHOWN])
+            yield (
+                f"{len(self.left_out)} of no use to a boot were left out: "
+                f"{named}{_more(self.left_out)}."
+            )
+        if any(device.kind is None for device in self.machine.devices):
+            yield (
+                "Where the class is unknown, only a driver that matches tells what it is for. "
+                f"The output of {COMMAND} has the class."
+            )
+
+
+def import_devices(site: Site, name: str, text: str) -> ImportedList:
+    """Import a list of devices (of pnputil, PNPDeviceIDs, `lspci -nn`) as the machine `name`.
+
+    Raises InvalidInput.
     """
     name = _canonical(name.strip())
     if not name or len(name) > 100 or not name.isprintable() or _NO_NAME.search(name):
@@ -85,12 +145,27 @@ def import_devices(site: Site, name: str, text: str) -> tuple[KnownMachine, tupl
             "a machine needs a name of 1 to 100 printable characters, without / and \\",
             hint="Its MAC address, or any words like: new laptops.",
         )
-    parsed, lines = parse_devices(text), device_list(LIST, tuple(text.splitlines()))
+    parsed = parse_devices(text)
+    hints, guessed = _guesses(parsed.devices)
+    lines = device_list(LIST, (*text.splitlines(), *hints))
     with site.database.writing() as session:
         before = next(iter(machine_rows.find(session, [name])), new_machine(name))
         known = replace(before, told=lines, seen_at=time.time())
         machine_rows.keep(session, [known])
-    return known, parsed.unread
+    return ImportedList(known, parsed.unread, parsed.left_out, guessed)
+
+
+def _guesses(devices: Iterable[Device]) -> tuple[list[str], tuple[tuple[str, DriverKind], ...]]:
+    """Lines for the stored list, and what was guessed, for devices whose class no list says."""
+    unknown = {(one.vendor, one.device): one for one in devices if one.kind is None and one.vendor}
+    names = names_of(unknown) if unknown else {}
+    found = {key: kind for key, name in names.items() if (kind := kind_of_name(name))}
+    hints = [hint_line(unknown[key], kind) for key, kind in found.items()]
+    return hints, tuple((names[key], kind) for key, kind in found.items())
+
+
+def _more(found: Sequence[object]) -> str:
+    return f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
 
 
 def forget(site: Site, key: str) -> None:

@@ -1,7 +1,7 @@
 """Content versions: build the next one from the source and the recipe."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from netboot.errors import EditConflict
@@ -77,6 +77,7 @@ def build_version(site: Site, image: str, *, progress: Progress = silent) -> Bui
     newest = order.newest
     if newest is not None and newest.recipe_digest == digest and order.newest_is_sound:
         return BuildResult(newest, built=False)
+    order = replace(order, facts=_whole_facts(site, image, order.facts, order.image))
     token = ReportTokens(site.secret).issue_for(order.address, order.number)
     steps = plan(order.facts, order.image, order.number, report_token=token)
     with site.blobs.staging_folder() as workdir:
@@ -94,6 +95,23 @@ def build_version(site: Site, image: str, *, progress: Progress = silent) -> Bui
     _record(site, order, version, built)
     progress(1.0, "done")
     return BuildResult(version, built=True)
+
+
+def _whole_facts(site: Site, name: str, facts: ImageFacts, image: BootImage) -> ImageFacts:
+    """The facts; those that older versions of netboot did not take are read from the source."""
+    if facts.programs is not None:
+        return facts
+    from netboot.store.wim.inspector import inspect
+
+    source = site.blobs.require(image.source.digest)
+    with site.blobs.staging_folder() as workdir:
+        read = inspect(source, index=facts.index, workdir=workdir)
+    whole = replace(facts, programs=read.programs, services=read.services)
+    with site.database.writing() as session:
+        row = find_image(session, name)
+        if row.source_digest == image.source.digest:
+            row.facts = whole.to_json()
+    return whole
 
 
 def compare(site: Site, image: str, old: int, new: int, *, inside: bool = True) -> VersionChange:

@@ -14,8 +14,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from netboot.images.architecture import Architecture
-from netboot.images.drivers.catalog import Signature, signature
-from netboot.images.drivers.driver import Driver, DriverFile, DriverKind, Model, Span
+from netboot.images.drivers.driver import Driver, DriverFile, DriverKind, Model, Signature, Span
 from netboot.images.drivers.matching import family
 
 ID_LENGTH = 255
@@ -28,7 +27,7 @@ _TEXTS = (
     *("digest", "name", "inf_name", "provider", "class_name", "class_guid"),
     *("version", "date", "catalog_file"),
 )
-_PLAIN = (*_TEXTS, "findings", "missing", "self_signed", "catalog_checked")
+_PLAIN = (*_TEXTS, "findings", "missing", "self_signed", "catalog_checked", "catalog_named")
 _values = attrgetter(*(field.name for field in fields(Model)))
 
 
@@ -113,7 +112,9 @@ def whole(
         findings=tuple(package["findings"]),
         missing=tuple(package["missing"]),
         self_signed=package["self_signed"],
-        catalog_checked=package.get("catalog_checked", False),
+        # Packages of the first days have no result of a check.
+        catalog_checked=package.get("catalog_checked", bool(package["catalog_file"])),
+        catalog_named=package.get("catalog_named", package["catalog_file"]),
         architectures=frozenset(map(Architecture, package["architectures"])),
         files=tuple(map(_file, package["files"])),
         models=tuple(_model(row) for row in from_json(models) if _claims(row, claiming)),
@@ -134,7 +135,7 @@ def summary(driver: Driver) -> DriverSummary:
         version=driver.version[:64],
         date=driver.date,
         architectures=driver.architectures,
-        signature=signature(driver),
+        signature=driver.signature,
         size=driver.size,
         ids=len(driver.hardware_ids),
         enabled=driver.enabled,

@@ -27,8 +27,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from netboot.images.architecture import Architecture
-from netboot.images.drivers.catalog import Signature
-from netboot.images.drivers.driver import Driver, DriverKind
+from netboot.images.drivers.driver import Driver, DriverKind, Signature
 from netboot.store.database.records import (
     DriverContentRow,
     DriverRow,
@@ -46,6 +45,9 @@ SHOWN = (
 )
 """The columns of a driver's summary."""
 
+NO_DRIVERS = tuple(kind.value for kind in DriverKind if not kind.drives)
+"""Kinds that claim ids but drive no device."""
+
 _WHOLE = (
     *(DriverRow.digest, DriverRow.enabled, DriverRow.categories),
     cast(DriverContentRow.package, Text),
@@ -62,7 +64,8 @@ def add_entries(connection: Connection, entries: Sequence[CatalogEntry]) -> list
     if not entries:
         return []
     ids = {one.summary.digest: from_json(one.hardware_ids) for one in entries}
-    claimed = dict.fromkeys(text for texts in ids.values() for text in texts)
+    driving = (ids[one.summary.digest] for one in entries if one.summary.kind.drives)
+    claimed = dict.fromkeys(text for texts in driving for text in texts)
     known = _claimed(connection, claimed)
     now = time.time()
     connection.execute(insert(DriverRow), [_columns(one, now) for one in entries])
@@ -208,7 +211,11 @@ def _listed(connection: Connection) -> TableValuedAlias:
 def _claimed(connection: Connection, ids: Iterable[str]) -> set[str]:
     """Those of the ids that some driver claims."""
     listed = _listed(connection)
-    row = exists().where(HardwareIdRow.hardware_id == listed.c.value)
+    row = exists().where(
+        HardwareIdRow.hardware_id == listed.c.value,
+        HardwareIdRow.driver_id == DriverRow.id,
+        DriverRow.kind.not_in(NO_DRIVERS),
+    )
     query = select(listed.c.value).where(row)
     return set(connection.execute(query, {"ids": to_json(list(ids)).decode()}).scalars())
 

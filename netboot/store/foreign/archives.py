@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from errno import EINVAL
 from itertools import pairwise
 from pathlib import Path
-from shutil import copyfile, rmtree
+from shutil import rmtree
 from stat import S_IFMT, S_IFREG
 from struct import Struct
 from tempfile import mkdtemp
@@ -21,7 +21,7 @@ from time import monotonic
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from netboot.errors import InvalidInput, Quarantined
-from netboot.store.foreign.unpackers import Entry, Limits, extract_all, list_entries
+from netboot.store.foreign.unpackers import Entry, Limits, extract_all, lend, list_entries
 
 MAX_NAME = 400
 _CHUNK = 1 << 20
@@ -240,14 +240,12 @@ def _inflate(zipped: ZipFile, entry: ZipInfo, target: Path, allowance: int, dead
 
 def _unpack_foreign(archive: Path, what: str, folder: Path, limits: Limits) -> list[SourceFile]:
     """Unpack with a program of the system, into a folder that only this program writes to."""
-    copy = folder / "archive"
-    copyfile(archive, copy)
-    copy.chmod(0o444)
-    tool, entries = list_entries(copy, what, limits.seconds, limits.memory)
-    check_table(_clean(entries), archive.stat().st_size, limits)
     inside = folder / "inside"
     inside.mkdir()
-    extract_all(tool, copy, inside, limits)
+    with lend(archive, what, folder, copied=True) as copy:
+        tool, entries = list_entries(copy, limits.seconds, limits.memory)
+        check_table(_clean(entries), archive.stat().st_size, limits)
+        extract_all(tool, copy, inside, limits)
     files = list(_collect(inside))
     check_table([(file.name, file.size) for file in files], archive.stat().st_size, limits)
     return files

@@ -1,12 +1,14 @@
 """Runs 7z and cabextract as user nobody, with limits of time, size and memory.
 
 Archive and target are passed as open files, named as /proc/self/fd/n: the user nobody may have no
-access to their folders, and needs no access to any other file. The bytes are counted while
+access to their folders, and needs no access to any other file. Such a name hides the archive's own
+(so 7z is given the type, which it would else guess from the name), and opening it asks for the
+file's mode again (so `lend` copies a file that nobody may not read). The bytes are counted while
 the tool writes them; a tool that writes too much is killed together with its children.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +17,13 @@ from re import compile as pattern
 from shutil import which
 from signal import SIGKILL
 from subprocess import DEVNULL, STDOUT, Popen, TimeoutExpired
+from subprocess import run as run_tool
 from tempfile import TemporaryFile
 from time import monotonic
 from typing import IO
 
 from netboot.errors import InvalidInput, MissingTool, Quarantined
+from netboot.progress import ByteProgress, silent
 
 ARCHIVE, TARGET = "{archive}", "{target}"
 SEVEN_ZIP = "7z"
@@ -33,6 +37,9 @@ _CAB_LINE = pattern(r"^ *(\d+) \| [\d. :]{19} \| (.*)$", MULTILINE)
 # What 7z opens although it is not an archive: it shows a program's sections as files.
 _NO_ARCHIVES = frozenset({"PE", "ELF", "MachO", "TE", "Mub", "Compound"})
 _BEFORE_ENTRIES = "\n----------\n"
+# What 7z is told of each kind. In a program it must search.
+_TYPES = {"zip": ["-tzip"], "7z": ["-t7z"], "udf": ["-tUdf"], "iso": ["-tIso"]}
+_PIECE = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +64,78 @@ class Entry:
     link: bool = False
 
 
-def list_entries(archive: Path, kind: str, seconds: float, memory: int) -> tuple[str, list[Entry]]:
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """A file that user nobody can open; made by `lend`.
+
+    Its `kind` is zip, 7z, cab, exe (one of these in a program), udf or iso.
+    """
+
+    path: Path
+    kind: str
+
+
+@contextmanager
+def lend(
+    path: Path, kind: str, folder: Path, *, copied: bool = False, progress: ByteProgress = silent
+) -> Iterator[Lent]:
+    """Let the tools read a file: itself, or a copy in `folder` if it is for its owner only.
+
+    With `copied` it is always a copy, which nobody else can change. Raises OSError, and what
+    `progress` raises.
+    """
+    if not copied and _tools_can_read(path):
+        yield Lent(path, kind)
+        return
+    copy = folder / "lent"
+    try:
+        _copy(path, copy, progress)
+        yield Lent(copy, kind)
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def _tools_can_read(path: Path) -> bool:
+    """Asked of the kernel, not of the mode: there may be an access control list."""
+    with _opened(path) as fd:
+        asked = ["test", "-r", f"/proc/self/fd/{fd}"]
+        nobody = _nobody()
+        done = run_tool(
+            asked,
+            pass_fds=(fd,),
+            env={"PATH": os.defpath},
+            user=nobody,
+            group=nobody,
+            extra_groups=[] if nobody else None,
+            check=False,
+        )
+    return done.returncode == 0
+
+
+def _copy(path: Path, copy: Path, progress: ByteProgress) -> None:
+    with path.open("rb") as source, copy.open("xb") as target:
+        os.fchmod(target.fileno(), 0o444)
+        size, done = os.fstat(source.fileno()).st_size, 0
+        while count := os.sendfile(target.fileno(), source.fileno(), None, _PIECE):
+            done += count
+            progress("copy", done, size)
+
+
+def _nobody() -> int | None:
+    """The user who runs the tools, if it is another one."""
+    return _NOBODY if os.geteuid() == 0 else None
+
+
+def list_entries(archive: Lent, seconds: float, memory: int) -> tuple[str, list[Entry]]:
     """The archive's table, and the tool that opens it. Raises InvalidInput, MissingTool."""
     leash = _Leash(archive, seconds=seconds, memory=memory, entry=MAX_LISTING)
-    if kind != "cab":
-        listing = leash.run([SEVEN_ZIP, "l", "-slt", "-sccUTF-8", "--", ARCHIVE])
+    if archive.kind != "cab":
+        told = _TYPES.get(archive.kind, [])
+        listing = leash.run([SEVEN_ZIP, "l", "-slt", "-sccUTF-8", *told, "--", ARCHIVE])
         if listing is not None and _type(listing) not in _NO_ARCHIVES:
             return SEVEN_ZIP, list(_seven_zip_entries(listing))
-    listing = leash.run([CABEXTRACT, "-l", "--", ARCHIVE]) if kind != "7z" else None
+    cabinet = archive.kind in {"cab", "exe"}
+    listing = leash.run([CABEXTRACT, "-l", "--", ARCHIVE]) if cabinet else None
     entries = [Entry(name, int(size)) for size, name in _CAB_LINE.findall(listing or "")]
     if not entries:
         raise InvalidInput(
@@ -74,15 +145,38 @@ def list_entries(archive: Path, kind: str, seconds: float, memory: int) -> tuple
     return CABEXTRACT, entries
 
 
-def extract_all(tool: str, archive: Path, target: Path, limits: Limits) -> None:
+def extract_all(tool: str, archive: Lent, target: Path, limits: Limits) -> None:
     """Unpack everything below `target`, an empty folder. Raises Quarantined, InvalidInput."""
     leash = _Leash(archive, seconds=limits.seconds, memory=limits.memory, entry=limits.entry)
     leash.watch(target, limits.total, limits.entries)
     if tool == SEVEN_ZIP:
-        argv = [SEVEN_ZIP, "x", "-y", "-bd", f"-o{TARGET}", "--", ARCHIVE]
+        argv = [
+            SEVEN_ZIP,
+            "x",
+            "-y",
+            "-bd",
+            *_TYPES.get(archive.kind, []),
+            f"-o{TARGET}",
+            "--",
+            ARCHIVE,
+        ]
     else:
         argv = [CABEXTRACT, "-q", "-d", TARGET, "--", ARCHIVE]
     if leash.run(argv) is None:
+        raise InvalidInput("the archive is damaged or password-protected")
+
+
+def extract_one(
+    archive: Lent, name: str, out: IO[bytes], limits: Limits, look: Callable[[], None]
+) -> None:
+    """Write one file to `out`, and call `look` meanwhile.
+
+    Raises Quarantined, InvalidInput, and what `look` raises.
+    """
+    leash = _Leash(archive, seconds=limits.seconds, memory=limits.memory, entry=limits.entry)
+    # -spd: the name is not a pattern
+    argv = [SEVEN_ZIP, "x", "-so", "-spd", "-bd", *_TYPES[archive.kind], "--", ARCHIVE, name]
+    if leash.pour(argv, out, look):
         raise InvalidInput("the archive is damaged or password-protected")
 
 
@@ -110,13 +204,14 @@ def _seven_zip_entries(listing: str) -> Iterator[Entry]:
 class _Leash:
     """Runs a tool within limits; replaces ARCHIVE and TARGET in its arguments."""
 
-    def __init__(self, archive: Path, *, seconds: float, memory: int, entry: int) -> None:
-        self._archive = archive
+    def __init__(self, archive: Lent, *, seconds: float, memory: int, entry: int) -> None:
+        self._archive = archive.path
         self._seconds = seconds
         self._limits = [f"--as={memory}", f"--fsize={entry}", f"--cpu={int(seconds) + 1}"]
-        self._target = archive.parent
+        self._target = self._archive.parent
         self._watched = False
         self._total = self._entries = 0
+        self._look: Callable[[], None] = self._count
 
     def watch(self, target: Path, total: int, entries: int) -> None:
         """Let the tool write below `target`, and count what it writes."""
@@ -126,6 +221,19 @@ class _Leash:
             os.chown(target, _NOBODY, _NOBODY)
 
     def run(self, argv: list[str]) -> str | None:
+        """What the tool says; None if it fails."""
+        with TemporaryFile(dir=self._archive.parent) as out:
+            code = self._start(argv, out, STDOUT)
+            out.seek(0)
+            text = out.read(MAX_LISTING).decode("utf-8", "replace")
+        return text if code == 0 else None
+
+    def pour(self, argv: list[str], out: IO[bytes], look: Callable[[], None]) -> int:
+        """Let the tool write to `out`; its exit code."""
+        self._look = look
+        return self._start(argv, out, DEVNULL)
+
+    def _start(self, argv: list[str], out: IO[bytes], errors: int) -> int:
         for tool in ("prlimit", argv[0]):
             if which(tool) is None:
                 hint = f"Install it: apt-get install {PACKAGES[tool]}"
@@ -134,28 +242,23 @@ class _Leash:
             archive, target = (
                 stack.enter_context(_opened(p)) for p in (self._archive, self._target)
             )
-            out = stack.enter_context(TemporaryFile(dir=self._archive.parent))
             words = [
                 word.replace(ARCHIVE, f"/proc/self/fd/{archive}").replace(
                     TARGET, f"/proc/self/fd/{target}"
                 )
                 for word in argv
             ]
-            code = self._run(
-                ["prlimit", "--core=0", *self._limits, "--", *words], out, archive, target
-            )
-            out.seek(0)
-            text = out.read(MAX_LISTING).decode("utf-8", "replace")
-        return text if code == 0 else None
+            limited = ["prlimit", "--core=0", *self._limits, "--", *words]
+            return self._run(limited, out, errors, archive, target)
 
-    def _run(self, argv: list[str], out: IO[bytes], *handed_over: int) -> int:
-        nobody = _NOBODY if os.geteuid() == 0 else None
+    def _run(self, argv: list[str], out: IO[bytes], errors: int, *handed_over: int) -> int:
+        nobody = _nobody()
         with Popen(
             argv,
             cwd="/",
             stdin=DEVNULL,
             stdout=out,
-            stderr=STDOUT,
+            stderr=errors,
             pass_fds=handed_over,
             start_new_session=True,
             env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
@@ -175,7 +278,7 @@ class _Leash:
                 code = process.wait(_POLL_SECONDS)
             except TimeoutExpired:
                 code = None
-            self._count()
+            self._look()
             if code is not None:
                 return code
             if monotonic() > deadline:

@@ -25,10 +25,11 @@ from netboot.images.boot_image.description import (
     ImageInWim,
 )
 from netboot.images.boot_image.secrets import SCAN_LIMIT, SecretFinding, is_scanned, scan_file
-from netboot.images.drivers.inbox import InboxDriver, read_inbox
+from netboot.images.drivers.inbox import InboxDriver, installed_services, read_inbox
 from netboot.images.drivers.package import ARCHITECTURE_OF
 from netboot.images.servicing import boot_layout as layout
 from netboot.images.servicing.boot_language import language_file, preference
+from netboot.images.servicing.shortfalls import PROGRAM_ENDINGS, SEARCHED
 from netboot.images.servicing.startup_hooks import decode_script
 from netboot.store.wim.authenticode import signer_of
 
@@ -126,6 +127,7 @@ def _with_start_up(facts: ImageFacts, contents: Contents) -> ImageFacts:
 def _with_files(facts: ImageFacts, contents: Contents) -> ImageFacts:
     """Add its content: counts, hives, drivers, components, secrets."""
     entries = contents.entries
+    inbox, services = _inbox(contents, facts)
     return replace(
         facts,
         file_count=sum(entry.is_plain for entry in entries.values()),
@@ -136,7 +138,9 @@ def _with_files(facts: ImageFacts, contents: Contents) -> ImageFacts:
         packages=tuple(sorted(_packages(entries))),
         has_background=layout.BACKGROUND in entries,
         secrets=tuple(_secrets(contents)),
-        inbox=tuple(_inbox(contents, facts)),
+        inbox=inbox,
+        programs=tuple(sorted(_programs(entries))),
+        services=services,
     )
 
 
@@ -265,8 +269,21 @@ def _infs(entries: Mapping[str, Entry], *folders: str) -> tuple[str, ...]:
     )
 
 
-def _inbox(contents: Contents, facts: ImageFacts) -> Iterator[InboxDriver]:
-    """The network and storage drivers of this Windows PE itself."""
+def _programs(entries: Mapping[str, Entry]) -> set[str]:
+    """The names of programs that a command finds without a path."""
+    return {
+        path.rpartition("/")[2]
+        for path in entries
+        if path.endswith(PROGRAM_ENDINGS) and f"{path.rpartition('/')[0]}/" in SEARCHED
+    }
+
+
+def _inbox(
+    contents: Contents, facts: ImageFacts
+) -> tuple[tuple[InboxDriver, ...], tuple[str, ...]]:
+    """The network and storage drivers of this Windows PE itself; services of all its drivers."""
+    found: list[InboxDriver] = []
+    services: set[str] = set()
     programs = {
         path.rpartition("/")[2]
         for path in contents.entries
@@ -284,12 +301,15 @@ def _inbox(contents: Contents, facts: ImageFacts) -> Iterator[InboxDriver]:
         except FormatError:
             continue
         name = path.rpartition("/")[2]
-        if inf and (
-            found := read_inbox(
-                inf, name, architecture=facts.architecture, build=facts.build, programs=programs
-            )
-        ):
-            yield found
+        if inf is None:
+            continue
+        services |= installed_services(inf, facts.architecture, programs)
+        driver = read_inbox(
+            inf, name, architecture=facts.architecture, build=facts.build, programs=programs
+        )
+        if driver:
+            found.append(driver)
+    return tuple(found), tuple(sorted(services))
 
 
 def _packages(entries: Mapping[str, Entry]) -> Iterator[str]:

@@ -84,7 +84,7 @@ def test_flags_say_how_it_is_packed(flags: int, expected: Compression):
         ({"flags": 0x4000A}, "split WIM", "join", False),
         ({"flags": 0x40042}, "write-in-progress", "finish", False),
         ({"version": 0xE00}, "solid", "--compress=LZX", False),
-        ({"flags": 0x80002}, "solid", "--compress=LZX", False),
+        ({"flags": 0x80002}, "compressed with LZMS", "--compress=LZX", False),
         ({"chunk_size": 65536}, "65536", "--compress=LZX", False),
         ({"chunk_size": 0}, "chunks are 0", "--compress=LZX", False),
         (

@@ -30,6 +30,7 @@ from tests.samples.drivers import make_driver
 SOURCE = SourceWim("sha256:" + "a" * 64, 1000, 1)
 IMAGE = BootImage("Windows PE x64", "windows-pe-x64", Architecture.X64, SOURCE)
 NETKVM = make_driver("netkvm")
+OTHER_CARD = "PCI\\VEN_8086&DEV_15FB"
 VIOSTOR = make_driver("viostor", class_name="SCSIAdapter")
 
 
@@ -48,6 +49,28 @@ def test_a_driver_that_is_not_enabled_stays_out():
         with_driver(IMAGE, make_driver("netkvm", enabled=False))
 
     assert "Enable the driver" in told.value.hint
+
+
+def test_an_extension_enters_with_the_driver_that_it_adds_to():
+    """Alone it only enters where an administrator confirms it."""
+    extension = make_driver("netkvmext", class_name="Extension")
+
+    with pytest.raises(NotBootCritical, match="an extension INF, which drives no device") as told:
+        with_driver(with_driver(IMAGE, make_driver("e1d", ids=(OTHER_CARD,))), extension)
+
+    assert "Add the driver of the same devices first" in told.value.hint
+    assert with_driver(with_driver(IMAGE, NETKVM), extension).drivers == (NETKVM, extension)
+    assert with_driver(IMAGE, extension, confirmed=True).drivers == (extension,)
+
+
+def test_a_software_component_enters_with_a_driver_of_its_provider():
+    """Its INF does not say to which device it belongs."""
+    component = make_driver("tool", class_name="SoftwareComponent", ids=("SWC\\TOOL",))
+
+    with pytest.raises(NotBootCritical, match="a software component, which drives no device"):
+        with_driver(IMAGE, component)
+
+    assert with_driver(with_driver(IMAGE, NETKVM), component).holds(component)
 
 
 def test_a_driver_of_another_architecture_stays_out():

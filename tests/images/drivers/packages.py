@@ -100,7 +100,9 @@ def available(path, data):
     if data.startswith(b"MZ"):
         facts = pe.parse(data[: pe.HEADER_BYTES], size=len(data))
         machine, signed = facts.machine, facts.signed
-    return AvailableFile(path, f"sha256:{sha256(data).hexdigest()}", len(data), machine, signed)
+    digest = sha256(data)
+    names = frozenset({digest.digest()})
+    return AvailableFile(path, f"sha256:{digest.hexdigest()}", len(data), machine, signed, names)
 
 
 def listing(files):
@@ -109,8 +111,9 @@ def listing(files):
 
 
 def package(inf, inf_name, available):
-    """The driver of an INF with these files, in one step."""
+    """The driver of an INF with these files, in one step; its catalog file lists them all."""
     files = {file.path: file for file in available}
     spelling = {path.casefold(): path for path in files}
     planned = plan(inf, inf_name, lambda path: spelling.get(path.casefold()))
-    return make_driver(inf, inf_name, planned, files)
+    listed = frozenset().union(*(file.names for file in available))
+    return make_driver(inf, inf_name, planned, files, listed if planned.catalog else None)

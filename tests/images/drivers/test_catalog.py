@@ -8,12 +8,11 @@ from netboot.errors import InUse, InvalidInput
 from netboot.formats.inf.inf import parse
 from netboot.images.architecture import Architecture
 from netboot.images.drivers.catalog import (
-    Signature,
     check_delete,
     check_enable,
-    signature,
     superseded,
 )
+from netboot.images.drivers.driver import Signature
 from tests.images.drivers.packages import listing, package, package_files
 
 
@@ -51,7 +50,7 @@ def test_a_driver_in_use_is_not_deleted():
 )
 def test_signatures(options, expected):
     """A catalog file, or signed programs, or nothing."""
-    assert signature(make(**options)) == expected
+    assert make(**options).signature is expected
 
 
 IDS = ("PCI\\VEN_8086&DEV_0001", "PCI\\VEN_8086&DEV_0002")

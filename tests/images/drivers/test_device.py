@@ -1,11 +1,19 @@
 """netboot.images.drivers.device: ids as Windows makes them, and the lists that people paste."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from netboot.errors import InvalidInput
-from netboot.images.drivers.device import Device, from_bus_id, from_report, parse_devices
+from netboot.images.drivers.device import (
+    Device,
+    from_bus_id,
+    from_report,
+    hint_line,
+    parse_devices,
+)
 from netboot.images.drivers.driver import DriverKind
 
 NET, DISK = DriverKind.NETWORK, DriverKind.STORAGE
@@ -126,9 +134,9 @@ Volume      STORAGE\\Volume\\{1234}
 
 
 def test_pnp_device_ids():
-    """A table from Windows: the class word is heard, other buses are passed over."""
+    """A table from Windows: the class word is heard, what no boot needs is left out by name."""
     parsed = parse_devices(PNP)
-    assert parsed.unread == ()
+    assert (parsed.unread, parsed.left_out) == ((), ("ACPI\\LEN0071", "STORAGE\\VOLUME"))
     assert parsed.devices == (
         Device("8086", "15BE", "224F17AA", "30", said_kind=NET),
         Device("144D", "A808", "A801144D", "00", said_kind=DISK),
@@ -184,8 +192,8 @@ def test_what_is_no_bus_id(text):
 
 def test_what_nobody_understands_is_shown():
     """Lines that name something but no device come back to the reader."""
-    parsed = parse_devices("8086:100e\nEthernet adapter number 3\nHeading\n")
-    assert ((Device("8086", "100E"),), ("Ethernet adapter number 3",)) == (
+    parsed = parse_devices("8086:100e\nEthernet adapter number 3\nnonsense\n-----\n")
+    assert ((Device("8086", "100E"),), ("Ethernet adapter number 3", "nonsense")) == (
         parsed.devices,
         parsed.unread,
     )
@@ -197,6 +205,116 @@ def test_a_list_without_devices_is_refused(text):
     with pytest.raises(InvalidInput) as raised:
         parse_devices(text)
     assert "lspci -nn" in raised.value.hint
+    assert "pnputil /enum-devices /connected" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("line", "identifier"),
+    [
+        ("XENVIF\\VEN_XP0001&DEV_NET&REV_08000009\\0", "XENVIF\\VEN_XP0001&DEV_NET&REV_08000009"),
+        ("xenbus\\ven_xp0001&dev_vif", "XENBUS\\VEN_XP0001&DEV_VIF"),
+        (
+            "B06BDRV\\L2ND&PCI_164414E4&SUBSYS_12345678\\5&2f",
+            "B06BDRV\\L2ND&PCI_164414E4&SUBSYS_12345678",
+        ),
+        ("ACPI\\80860F14\\2", "ACPI\\80860F14"),
+        ('"MLX4\\\\CONNECTX-3_ETH\\\\1"', "MLX4\\CONNECTX-3_ETH"),
+    ],
+)
+def test_devices_on_other_buses_are_devices(line, identifier):
+    """By the id without the instance, which is what an INF names."""
+    assert parse_devices(line).devices == (Device(other_ids=(identifier,)),)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["SWD\\MSRRAS\\MS_NDISWANIP", "ROOT\\VMS_MP\\0000", "HID\\VID_0BDA&PID_1", "BTH\\MS_BTHPAN\\7"],
+)
+def test_devices_of_software_are_left_out(line):
+    """Also those of class Net: a WAN miniport is no network card."""
+    parsed = parse_devices(f"Class,InstanceId\nNet,{line}\n8086:100e")
+    assert parsed.devices == (Device("8086", "100E"),)
+    assert len(parsed.left_out) == 1
+
+
+PNPUTIL = """Microsoft PnP Utility
+
+Instanz-ID:                 PCI\\VEN_8086&DEV_15BE&SUBSYS_224F17AA&REV_30\\3&11583659&0&FE
+Gerätebeschreibung:         Intel(R) Ethernet Connection (6) I219-LM
+Klassenname:                Net
+Klassen-GUID:               {4d36e972-e325-11ce-bfc1-08002be10318}
+Name des Herstellers:       Intel
+Status:                     Gestartet
+Treibername:                oem12.inf
+
+Instance ID:                PCI\\VEN_144D&DEV_A808&SUBSYS_A801144D&REV_00\\4&1C3E8A1F&0&00E8
+Device Description:         Standard NVM Express Controller
+Class Name:                 SCSIAdapter
+Class GUID:                 {4d36e97b-e325-11ce-bfc1-08002be10318}
+Hardware IDs:               PCI\\VEN_144D&DEV_A808&SUBSYS_A801144D&REV_00
+                            PCI\\VEN_144D&DEV_A808&CC_010802
+
+Instance ID:                XENVIF\\VEN_XP0001&DEV_NET&REV_08000009\\0
+Device Description:         XenServer PV Network Device #0
+Class Name:                 Net
+Class GUID:                 {4d36e972-e325-11ce-bfc1-08002be10318}
+Hardware IDs:               XENVIF\\VEN_XP0001&DEV_NET&REV_08000009
+                            XENVIF\\DEVICE
+
+Instance ID:                ACPI\\LEN0071\\4&1ED3A2BD&0
+Device Description:         Keyboard
+Class GUID:                 {4d36e96b-e325-11ce-bfc1-08002be10318}
+"""
+
+
+def test_pnputil_in_any_language():
+    """The class is read from its GUID; ids below one label are of one device."""
+    parsed = parse_devices(PNPUTIL)
+    xen = ("XENVIF\\VEN_XP0001&DEV_NET&REV_08000009", "XENVIF\\DEVICE")
+    i219, nvme = "Intel(R) Ethernet Connection (6) I219-LM", "Standard NVM Express Controller"
+    assert parsed.devices == (
+        Device("8086", "15BE", "224F17AA", "30", "", i219, said_kind=NET),
+        Device("144D", "A808", "A801144D", "00", "010802", nvme, said_kind=DISK),
+        Device(name="XenServer PV Network Device #0", other_ids=xen, said_kind=NET),
+    )
+    assert (parsed.unread, parsed.left_out) == ((), ("ACPI\\LEN0071",))
+
+
+POWERSHELL = """#TYPE Selected.Microsoft.Management.Infrastructure.CimInstance
+"Class","FriendlyName","InstanceId","HardwareID"
+"Net","Intel, I219-LM","PCI\\VEN_8086&DEV_15BE&SUBSYS_224F17AA&REV_30\\3","PCI\\VEN_8086&CC_020000"
+"Display","System display","PCI\\VEN_8086&DEV_5917&SUBSYS_225D17AA&REV_07\\3&10",""
+"Net","WAN Miniport (IP)","SWD\\MSRRAS\\MS_NDISWANIP",""
+"""
+
+
+def test_csv_of_powershell():
+    """A comma in a name, a class word in another name, ids with the class code."""
+    parsed = parse_devices(POWERSHELL)
+    assert parsed.devices == (
+        Device("8086", "15BE", "224F17AA", "30", "020000", "Intel, I219-LM", said_kind=NET),
+        Device("8086", "5917", "225D17AA", "07", "", "System display", said_kind=DriverKind.OTHER),
+    )
+    assert (parsed.unread, parsed.left_out) == ((), ("SWD\\MSRRAS",))
+
+
+def test_csv_of_wmic_and_a_list_of_properties():
+    """Columns in another order; Format-List names the class instead of its GUID."""
+    card = "PCI\\VEN_8086&DEV_15BE&SUBSYS_224F17AA&REV_30"
+    expected = Device("8086", "15BE", "224F17AA", "30", said_kind=NET)
+    csv = f"Node,PNPClass,PNPDeviceID\nPC1,Net,{card}\\3&FE\n"
+    listed = f"InstanceId : {card}\\3\nClass      : Net\n"
+    assert parse_devices(csv).devices == (expected,)
+    assert replace(parse_devices(listed).devices[0], name="") == expected
+
+
+def test_a_stored_hint_gives_a_kind_to_a_device_without_one():
+    """What another source knew at the import; a class in the list itself counts more."""
+    hint = hint_line(Device("8086", "15BE"), NET)
+    text = f"PCI\\VEN_8086&DEV_15BE\n{hint}\n"
+    assert parse_devices(text).devices == (Device("8086", "15BE", said_kind=NET),)
+    known = parse_devices(f"00:17.0 0106: 8086:15be (rev 21)\n{hint}\n").devices
+    assert known[0].kind is DISK
 
 
 def test_a_list_that_is_too_long_is_refused():

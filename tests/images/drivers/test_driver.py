@@ -1,7 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from netboot.images.architecture import Architecture
 from netboot.images.drivers.driver import (
+    COMPONENT_CLASS,
+    EXTENSION_CLASS,
     HDC_CLASS,
     NETWORK_CLASS,
     SCSI_CLASS,
@@ -10,6 +14,7 @@ from netboot.images.drivers.driver import (
     DriverFile,
     DriverKind,
     Model,
+    Signature,
 )
 
 
@@ -38,6 +43,8 @@ def driver(class_guid=NETWORK_CLASS, models=(), files=()):
         (HDC_CLASS, DriverKind.STORAGE),
         (SYSTEM_CLASS, DriverKind.SYSTEM),
         ("4d36e968-e325-11ce-bfc1-08002be10318", DriverKind.OTHER),
+        (f"{{{EXTENSION_CLASS}}}", DriverKind.EXTENSION),
+        (COMPONENT_CLASS.upper(), DriverKind.COMPONENT),
         ("", DriverKind.OTHER),
     ],
 )
@@ -66,3 +73,62 @@ def test_a_package_is_as_large_as_its_files():
 def test_a_package_comes_in_disabled():
     """Nobody uses a driver that nobody has enabled."""
     assert driver().enabled is False
+
+
+def test_extensions_and_components_say_what_they_are():
+    """The other kinds need no words."""
+    silent = {kind for kind in DriverKind if not kind.about}
+
+    assert {kind for kind in DriverKind if kind.drives} == silent
+    assert "extension INF" in DriverKind.EXTENSION.about
+    assert "software component" in DriverKind.COMPONENT.about
+
+
+@pytest.mark.parametrize(
+    ("facts", "signature", "statement"),
+    [
+        (
+            {"catalog_file": "a.cat", "catalog_checked": True, "self_signed": True},
+            Signature.CATALOG,
+            "Signed: the catalog file a.cat matches the driver files.",
+        ),
+        (
+            {"self_signed": True},
+            Signature.SELF,
+            "Signed: each program has its own signature.",
+        ),
+        (
+            {"self_signed": True, "catalog_file": "a.cat"},
+            Signature.SELF,
+            (
+                "Signed: each program has its own signature. "
+                "The catalog file a.cat cannot be used; see the warnings."
+            ),
+        ),
+        (
+            {"catalog_file": "a.cat", "catalog_named": "a.cat"},
+            Signature.NONE,
+            (
+                "Not signed: the catalog file a.cat cannot be used; see the warnings. "
+                "64-bit Windows rejects it."
+            ),
+        ),
+        (
+            {"catalog_named": "a.cat"},
+            Signature.NONE,
+            (
+                "Not signed: the catalog file a.cat, which the INF names, is missing. "
+                "64-bit Windows rejects it."
+            ),
+        ),
+        (
+            {},
+            Signature.NONE,
+            "Not signed: the INF names no catalog file. 64-bit Windows rejects it.",
+        ),
+    ],
+)
+def test_one_statement_about_the_signature(facts, signature, statement):
+    """Whoever asks: pages, API, command line, ranks and builds."""
+    one = replace(driver(NETWORK_CLASS), **facts)
+    assert (one.signature, one.signed) == (signature, statement)

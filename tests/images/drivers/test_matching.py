@@ -6,7 +6,13 @@ import pytest
 
 from netboot.images.architecture import Architecture
 from netboot.images.drivers.device import Device
-from netboot.images.drivers.driver import Driver, Model
+from netboot.images.drivers.driver import (
+    COMPONENT_CLASS,
+    EXTENSION_CLASS,
+    Driver,
+    DriverFile,
+    Model,
+)
 from netboot.images.drivers.matching import (
     DriverIndex,
     service_clashes,
@@ -50,6 +56,7 @@ def driver(name, *models, date="2020-01-01", version="1.0.0.0", signed=True, pro
         models=models,
         files=(),
         catalog_file="x.cat" if signed else "",
+        catalog_checked=signed,
     )
 
 
@@ -247,6 +254,22 @@ def test_versions_are_numbers(text, numbers):
     assert numbers == version_numbers(text)
 
 
+@pytest.mark.parametrize("class_guid", [EXTENSION_CLASS, COMPONENT_CLASS])
+def test_what_is_no_function_driver_never_matches(class_guid):
+    """Though it is newer, and claims the board while the driver claims the chip."""
+    base = driver("e1d", model(CHIP, service="e1d"))
+    addition = replace(
+        driver("e1dext", model(BOARD_REV, service="e1d"), date="2026-05-01", version="9.9.9.9"),
+        class_guid=f"{{{class_guid}}}",
+    )
+    index = DriverIndex((addition, base))
+
+    assert [found.driver for found in index.matches(CARD, X64)] == [base]
+    assert DriverIndex((addition,)).best(CARD, X64) is None
+    assert DriverIndex((replace(addition, models=base.models), base)).conflicts == ()
+    assert service_clashes([addition, base]) == ()
+
+
 class TestConflicts:
     """Two drivers that claim one id."""
 
@@ -287,3 +310,24 @@ class TestConflicts:
         (clash,) = service_clashes([one, two, three])
         assert ("e1d", [one, two]) == (clash.hardware_id, list(clash.drivers))
         assert service_clashes([one, replace(one, digest="sha256:new")]) == ()
+
+    @pytest.mark.parametrize(
+        ("first", "second", "clash"),
+        [
+            ({"a.sys": "1"}, {"a.sys": "1"}, False),
+            ({"x64/a.sys": "1"}, {"A.SYS": "1", "helper.sys": "2"}, False),
+            ({"a.sys": "1"}, {"a.sys": "2"}, True),
+            ({"a.sys": "1", "helper.sys": "3"}, {"a.sys": "2", "helper.sys": "3"}, True),
+            ({}, {}, True),
+        ],
+    )
+    def test_infs_that_install_one_program_do_not_clash(self, first, second, clash):
+        """INFs of one vendor package may share service and .sys."""
+        one, two = (
+            replace(
+                driver(name, model(chip, service="e1d")),
+                files=tuple(DriverFile(path, digest, 1) for path, digest in files.items()),
+            )
+            for name, chip, files in (("a", CHIP, first), ("b", "X", second))
+        )
+        assert bool(service_clashes([one, two])) == clash

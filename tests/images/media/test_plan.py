@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from netboot.boot.files.names import names_of
+from netboot.images.boot_image.uefi_loader import LOADER
 from netboot.images.media.plan import (
     BiosStart,
     Carried,
@@ -11,6 +13,7 @@ from netboot.images.media.plan import (
     plan_medium,
 )
 from netboot.images.media.request import MediaKind, MediaOrder
+from netboot.images.servicing.boot_layout import CANDIDATES
 from netboot.images.versions.content_version import ManifestFile
 from tests.images.media.test_request import ARM64, WINDOWS_FILES, X64, X86, version, windows
 
@@ -64,6 +67,49 @@ def test_windows_boot_manager_finds_everything_where_it_was_started_from():
     assert bios <= paths(made.files)
     assert BiosStart.ETFSBOOT is made.bios
     assert made.grub_efi == {}
+
+
+# What only a boot by network loads, and what a medium has in a form of its own.
+NETWORK_ONLY = {"pxeboot.n12", "pxeboot.com", "abortpxe.com", "bootmgr.exe"}
+MADE_FOR_MEDIA = {"BCD-uefi", "BCD-bios"}
+
+
+@pytest.mark.parametrize("kind", ["iso", "usb", "disk"])
+@pytest.mark.parametrize("authority", ["2011", "2023"])
+def test_what_a_loader_gets_by_network_is_on_a_medium(kind, authority):
+    """Everything that import takes out of a Windows PE, under a name that the loader requests."""
+    loaders = {LOADER: "2011", "bootmgfw_EX.efi": "2023"}
+    own = {"Fonts/wgl4_boot.ttf", "boot.wim", *MADE_FOR_MEDIA, *CANDIDATES} - {
+        "vmlinuz",
+        "initrd.gz",
+    }
+    files = [ManifestFile(name, f"sha256:{n:064}", 10) for n, name in enumerate(sorted(own))]
+    whole = replace(
+        windows(),
+        files=tuple(files),
+        uefi_loaders=tuple((year, name) for name, year in loaders.items()),
+        authority=authority,
+    )
+    carried = Carried(version=whole, parts=BIOS_PARTS)
+    made = plan(kind, carried)
+    held = {file.path.lower(): file.digest for file in made.firmware_files or made.files}
+
+    by_network = names_of(whole, "uefi", carried.uefi_loader)
+    unused = {name for name in loaders if name != carried.uefi_loader}
+    wanted = own - NETWORK_ONLY - MADE_FOR_MEDIA - unused
+    assert {whole.file(name).digest for name in wanted} <= set(held.values())
+    store = "efi/microsoft/boot/"
+    shared = {path for path in held if path.startswith(store) and path != f"{store}bcd"}
+    assert {f"{store}boot.stl", f"{store}fonts/wgl4_boot.ttf"} <= shared
+    assert {path: held[path] for path in shared} == {p: by_network[p].digest for p in shared}
+
+
+def test_the_texts_of_the_boot_manager_are_next_to_it():
+    """Under the name that the program has on the medium."""
+    text = ManifestFile("de-DE/bootmgfw.efi.mui", "sha256:" + "e" * 64, 10)
+    version = replace(windows(), files=(*windows().files, text))
+
+    assert "EFI/BOOT/de-DE/BOOTX64.EFI.mui" in paths(plan("usb", Carried(version=version)).files)
 
 
 def test_without_microsofts_bios_files_an_iso_starts_uefi_only():

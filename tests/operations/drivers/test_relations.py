@@ -4,12 +4,16 @@ from dataclasses import replace
 
 import pytest
 
+from netboot.images.architecture import Architecture
+from netboot.images.drivers.device import parse_devices
+from netboot.images.drivers.driver import DriverKind
 from netboot.operations.drivers import drivers
 from netboot.operations.drivers import importing as driver_import
 from netboot.operations.drivers import relations as driver_relations
 from netboot.operations.drivers.relations import CONFLICTS_SHOWN, ShownConflicts
 from netboot.operations.drivers.search import search_drivers
 from netboot.operations.images import images
+from netboot.operations.machines import coverage
 from netboot.store.drivers.entry import entry
 from netboot.store.drivers.rows import add_entries
 from tests.images.drivers.packages import package_files
@@ -120,3 +124,73 @@ def test_pages_show_the_first_conflicts_and_how_many_there_are(site, add):
 
     assert (CONFLICTS_SHOWN, len(ids)) == (len(shown.ids), shown.ids_total)
     assert {"nic", "other"} == {one.name for one in shown.ids[0].drivers}
+
+
+EXTENSION = """[Version]
+Signature   = "$WINDOWS NT$"
+Class       = Extension
+ClassGuid   = {{e2f84ce7-8efa-411c-aa69-97454ca4cb57}}
+Provider    = %Prov%
+ExtensionId = {{7dd5a3f3-6f4f-4c3b-8a0e-000000000001}}
+DriverVer   = 05/01/2026,9.9.9.9
+CatalogFile = ext.cat
+[Manufacturer]
+%Prov% = Ext,NTamd64
+[Ext.NTamd64]
+%Dev% = Ext_Install, {id}
+[Ext_Install.NT]
+AddReg = Ext_AddReg
+[Ext_AddReg]
+HKR,,OemTuning,0x00010001,1
+[Strings]
+Prov = "Contoso"
+Dev  = "Contoso tuning"
+"""
+
+
+def test_an_extension_is_no_rival_and_covers_nothing(site, add, tmp_path):
+    """Wherever the catalog looks for drivers of one device."""
+    folder = tmp_path / "extension"
+    folder.mkdir()
+    (folder / "ext.inf").write_text(EXTENSION.format(id=A))
+    report = driver_import.import_drivers(site, folder)
+    extension = report.new[0]
+    assert (extension.kind, report.new_hardware_ids) == (DriverKind.EXTENSION, ())
+
+    base = add("nic", A)
+    for digest in (base, extension.digest):
+        drivers.enable_driver(site, digest)
+
+    assert driver_relations.relations(site, base).rivals == ()
+    assert driver_relations.relations(site, extension.digest).rivals == ()
+    assert driver_relations.conflicts(site).ids == ()
+    found = coverage.candidates(site, parse_devices(A).devices[0], Architecture.X64)
+    assert [one.driver.digest for one in found] == [base]
+
+
+def test_an_id_that_only_an_extension_names_is_newly_covered_by_its_driver(site, add, tmp_path):
+    folder = tmp_path / "extension"
+    folder.mkdir()
+    (folder / "ext.inf").write_text(EXTENSION.format(id=A))
+    driver_import.import_drivers(site, folder)
+    base = tmp_path / "base"
+    base.mkdir()
+    for path, data in package_files("nic", ids=(A, B)).items():
+        (base / path).write_bytes(data)
+
+    assert {A, B} == set(driver_import.import_drivers(site, base).new_hardware_ids)
+
+
+@pytest.mark.parametrize("order", [("nic", "ext"), ("ext", "nic")])
+def test_a_driver_and_its_extension_are_added_together(order, site, add, tmp_path):
+    """In any order of the request."""
+    folder = tmp_path / "extension"
+    folder.mkdir()
+    (folder / "ext.inf").write_text(EXTENSION.format(id=A))
+    driver_import.import_drivers(site, folder)
+    add("nic", A)
+    image = seeding.add_image(site, "PE")
+
+    view = images.add_drivers(site, image.name, order, enable=True)
+
+    assert [driver.name for driver in view.drivers] == ["nic", "ext"]

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from netboot.images.architecture import Architecture
-from netboot.images.drivers.catalog import DriverFilter, Signature, signature
-from netboot.images.drivers.driver import Driver, DriverKind, Model
+from netboot.images.drivers.catalog import DriverFilter
+from netboot.images.drivers.driver import Driver, DriverKind, Model, Signature
 from netboot.operations.drivers import drivers
 from netboot.operations.drivers.search import driver_totals, search_drivers
 from netboot.site import Site
@@ -88,7 +88,7 @@ def fits(wanted, driver):
         wanted.kind in {None, driver.kind}
         and (wanted.architecture is None or wanted.architecture in driver.architectures)
         and wanted.enabled in {None, driver.enabled}
-        and wanted.signature in {None, signature(driver)}
+        and wanted.signature in {None, driver.signature}
         and wanted.has_findings in {None, bool(driver.findings)}
         and (not wanted.category or wanted.category in driver.categories)
         and all(word in searched for word in text.split())

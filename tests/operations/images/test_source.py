@@ -11,7 +11,7 @@ from netboot.operations.points import points
 from netboot.operations.versions import versions
 from netboot.store.content.blobs import hash_file
 from netboot.store.wim.iso import BOOT_WIM
-from tests.samples.discs import make_iso
+from tests.samples.discs import make_iso, make_udf
 from tests.samples.synthetic_winpe import SyntheticWinPe, pe_file
 from tests.web.support.seeding import write_driver
 
@@ -61,6 +61,19 @@ def test_the_boot_image_of_an_iso_is_imported(site, tmp_path, old):
 
     assert hash_file(old).digest == view.source_digest
     assert (view.source_name, view.facts.version) == ("media.iso: boot.wim", "10.0.22621.1")
+    assert list(site.blobs.staging.iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+@pytest.mark.parametrize("make", [make_iso, make_udf])
+def test_an_iso_of_any_kind_and_mode_is_imported(make, mode, site, tmp_path, old):
+    """The administrator's own file stays as it is."""
+    iso = make(tmp_path, {BOOT_WIM: old.read_bytes(), "boot/bcd": b"regf"})
+    iso.chmod(mode)
+    view = images.import_image(site, iso, name=NAME)
+
+    assert hash_file(old).digest == view.source_digest
+    assert iso.stat().st_mode & 0o777 == mode
     assert list(site.blobs.staging.iterdir()) == []
 
 

@@ -84,7 +84,7 @@ def test_a_pasted_machine_counts_like_one_that_booted(stocked):
 
 def test_candidates_for_a_device_come_in_windows_order(stocked):
     """Enabled or not; of another architecture none."""
-    (device,) = machines.import_devices(stocked, "pc", "PCI\\VEN_8086&DEV_100E")[0].devices
+    (device,) = machines.import_devices(stocked, "pc", "PCI\\VEN_8086&DEV_100E").machine.devices
     found = coverage.candidates(stocked, device, Architecture.X64)
 
     assert [(one.driver.name, one.driver.enabled) for one in found] == [("e1000", False)]

@@ -95,7 +95,7 @@ def test_a_default_that_was_not_distributed_yet_counts(site):
 
 def test_a_list_by_hand_gets_no_image(defaulted):
     """It is no machine that could ask; it is held against every image."""
-    machine, _ = machines.import_devices(defaulted, "new laptops", "PCI\\VEN_8086&DEV_15BE")
+    machine = machines.import_devices(defaulted, "new laptops", "PCI\\VEN_8086&DEV_15BE").machine
     decision = decider(defaulted)(machine)
 
     assert not machine_images.boots_from_network(machine)
@@ -104,7 +104,7 @@ def test_a_list_by_hand_gets_no_image(defaulted):
 
 def test_a_machine_that_never_asked_may_get_any_default(defaulted):
     """Its devices are known, its firmware is not: it is held against all of them."""
-    machine, _ = machines.import_devices(defaulted, MAC.upper(), "PCI\\VEN_8086&DEV_15BE")
+    machine = machines.import_devices(defaulted, MAC.upper(), "PCI\\VEN_8086&DEV_15BE").machine
     decision = decider(defaulted)(machine)
 
     assert machine_images.boots_from_network(machine)

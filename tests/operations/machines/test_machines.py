@@ -3,6 +3,7 @@ import pytest
 from netboot.boot.told.events import Discovered, PeOffline, PeReported
 from netboot.daemons.projector import catch_up
 from netboot.errors import InvalidInput, NotFound
+from netboot.images.drivers.driver import DriverKind
 from netboot.operations.machines import machines
 
 MAC = "52:54:00:77:00:00"
@@ -67,16 +68,67 @@ def test_an_offline_machine_is_known_by_its_console(site):
 
 def test_a_pasted_list_becomes_a_machine(site):
     """PNPDeviceIDs and lspci lines are read; what nobody understands is handed back."""
-    machine, unread = machines.import_devices(
+    found = machines.import_devices(
         site,
         "laptop pool",
         "PCI\\VEN_8086&DEV_15BE&SUBSYS_225D17AA&REV_11\\3&11583659&0&FE\n"
         "Realtek 8168 gigabit VEN_10EC\n",
     )
 
-    assert [(d.vendor, d.device) for d in machine.devices] == [("8086", "15BE")]
-    assert len(unread) == 1
+    assert [(d.vendor, d.device) for d in found.machine.devices] == [("8086", "15BE")]
+    assert len(found.unread) == 1
     assert [known.key for known in machines.list_machines(site)] == ["laptop pool"]
+
+
+IDS_ALONE = r"""
+PCI\VEN_8086&DEV_100E&SUBSYS_001E8086&REV_02\3&267A616A&0&18
+PCI\VEN_8086&DEV_2922&SUBSYS_29228086&REV_02\3&267A616A&0&FA
+PCI\VEN_8086&DEV_1237&SUBSYS_11001AF4&REV_02\3&267A616A&0&00
+XENVIF\VEN_XP0001&DEV_NET&REV_08000009\0
+SWD\PRINTENUM\1
+what is this
+"""
+NAMES = {
+    ("8086", "100E"): "82540EM Gigabit Ethernet Controller",
+    ("8086", "2922"): "82801IR/IO/IH (ICH9R/DO/DH) 6 port SATA Controller [AHCI mode]",
+    ("8086", "1237"): "440FX - 82441FX PMC [Natoma]",
+}
+
+
+@pytest.fixture
+def named(monkeypatch):
+    """pci.ids as these machines have it, installed or not."""
+    monkeypatch.setattr(
+        machines, "names_of", lambda wanted: {k: v for k, v in NAMES.items() if k in wanted}
+    )
+
+
+@pytest.mark.usefixtures("named")
+def test_a_list_of_ids_alone_tells_what_is_guessed_and_what_was_left_out(site):
+    """And the guess is kept with the list."""
+    found = machines.import_devices(site, "pool", IDS_ALONE)
+
+    assert found.unread == ("what is this",)
+    assert found.left_out == ("SWD\\PRINTENUM",)
+    assert [kind for _, kind in found.guessed] == [DriverKind.NETWORK, DriverKind.STORAGE]
+    assert found.summary == (
+        "pool has 4 devices: 1 for network, 1 for storage, 2 of unknown class."
+    )
+    remarks = " ".join(found.remarks)
+    assert "82540EM Gigabit Ethernet Controller (network)" in remarks
+    assert "1 of no use to a boot were left out: SWD\\PRINTENUM." in remarks
+    assert "pnputil /enum-devices /connected" in remarks
+    kept = machines.get_machine(site, "pool").devices
+    assert [device.kind for device in kept] == [DriverKind.NETWORK, DriverKind.STORAGE, None, None]
+
+
+@pytest.mark.usefixtures("named")
+def test_a_list_with_classes_needs_no_guess(site):
+    text = "Class,InstanceId\nNet,PCI\\VEN_8086&DEV_100E\\1\nHDC,PCI\\VEN_8086&DEV_2922\\2\n"
+    found = machines.import_devices(site, "pool", text)
+
+    assert (found.guessed, found.remarks) == ((), ())
+    assert found.summary == "pool has 2 devices: 1 for network, 1 for storage."
 
 
 def test_a_list_without_devices_is_refused(site):

@@ -22,7 +22,7 @@ from netboot.images.drivers.driver import Model
 from netboot.store.boots import rows as boot_rows
 from netboot.store.boots.rows import BootFilter
 from netboot.store.database import site_database as module
-from netboot.store.database.records import DriverTraitsRow, FactRow, ImageDriverRow, Row
+from netboot.store.database.records import DriverRow, DriverTraitsRow, FactRow, ImageDriverRow, Row
 from netboot.store.database.site_database import Database
 from netboot.store.database.text_search import INDEXES
 from netboot.store.drivers.entry import entry
@@ -306,3 +306,29 @@ def test_a_folder_that_cannot_be_written_is_the_operators(tmp_path):
     with pytest.raises(OperatorFault, match="unable to open database file"):
         Database(f"sqlite:///{tmp_path}/gone/site.db").migrate()
     assert os.listdir(tmp_path) == []
+
+
+def test_drivers_that_were_imported_before_get_their_kind_and_signature(any_site):
+    """As an import gives them now."""
+    base = make_driver("nic")
+    catalogs = {"checked": (True, False), "wrong": (False, False), "programs": (False, True)}
+    drivers = [
+        replace(make_driver(name), catalog_checked=checked, self_signed=signed)
+        for name, (checked, signed) in catalogs.items()
+    ]
+    drivers += [make_driver("ext", class_name="Extension"), base]
+    drivers.append(make_driver("tool", class_name="SoftwareComponent"))
+    with any_site.database.writing() as session:
+        add_entries(session.connection(), [entry(driver) for driver in drivers])
+        rows = {row.name: (row.kind, row.signature) for row in session.scalars(select(DriverRow))}
+        for row in session.scalars(select(DriverRow)):
+            row.kind = row.kind if row.kind == "network" else "other"
+            row.signature = "catalog file"
+    undo(any_site.database, "0020")
+    any_site.database.migrate()
+
+    assert (rows["ext"][0], rows["tool"][0]) == ("extension", "component")
+    assert [rows[name][1] for name in catalogs] == ["catalog file", "none", "signed programs"]
+    with any_site.database.transaction() as session:
+        found = {row.name: (row.kind, row.signature) for row in session.scalars(select(DriverRow))}
+    assert rows == found

@@ -7,8 +7,7 @@ import pytest
 
 from netboot.formats.inf.inf import parse
 from netboot.images.architecture import Architecture
-from netboot.images.drivers.catalog import Signature
-from netboot.images.drivers.driver import DriverKind, Model
+from netboot.images.drivers.driver import DriverKind, Model, Signature
 from netboot.store.drivers.entry import ID_LENGTH, entry, summary, whole
 from tests.formats.inf.inf_summary import samples, stamp
 from tests.images.drivers.packages import listing, package, package_files

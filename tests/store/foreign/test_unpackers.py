@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from contextlib import suppress
 from shutil import which
 
 import pytest
@@ -130,8 +131,11 @@ def test_more_than_its_table_says_is_ended(tmp_path):
     target = tmp_path / "target"
     target.mkdir()
     budget = Limits(total=1000)
-    with pytest.raises(Quarantined, match="more than its directory lists"):
-        unpackers.extract_all(unpackers.SEVEN_ZIP, archive, target, budget)
+    with (
+        unpackers.lend(archive, "7z", tmp_path) as lent,
+        pytest.raises(Quarantined, match="more than its directory lists"),
+    ):
+        unpackers.extract_all(unpackers.SEVEN_ZIP, lent, target, budget)
 
 
 def test_a_tool_that_takes_too_long_is_ended(tmp_path):
@@ -139,7 +143,9 @@ def test_a_tool_that_takes_too_long_is_ended(tmp_path):
     archive = tmp_path / "archive"
     archive.write_bytes(b"x")
     archive.chmod(0o444)
-    leash = unpackers._Leash(archive, seconds=0.2, memory=1 << 30, entry=1 << 20)
+    leash = unpackers._Leash(
+        unpackers.Lent(archive, "7z"), seconds=0.2, memory=1 << 30, entry=1 << 20
+    )
     with pytest.raises(Quarantined, match="too long"):
         leash.run(["sleep", "1000"])
 
@@ -151,9 +157,48 @@ def test_tools_run_as_nobody_and_cannot_write_elsewhere(tmp_path):
     archive = tmp_path / "archive"
     archive.write_bytes(b"x")
     archive.chmod(0o444)
-    leash = unpackers._Leash(archive, seconds=5, memory=1 << 30, entry=1 << 20)
+    leash = unpackers._Leash(
+        unpackers.Lent(archive, "7z"), seconds=5, memory=1 << 30, entry=1 << 20
+    )
     assert leash.run(["id", "-u"]) == "65534\n"
     assert leash.run(["touch", str(tmp_path / "file")]) is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "parent"), [(0o600, 0o700), (0o400, 0o755), (0o640, 0o700), (0o644, 0o700)]
+)
+def test_a_file_of_any_mode_is_readable_for_the_tools(mode, parent, tmp_path):
+    folder = tmp_path / "private"
+    folder.mkdir(mode=parent)
+    archive = folder / "archive"
+    archive.write_bytes(seven_zip(tmp_path))
+    archive.chmod(mode)
+    with unpackers.lend(archive, "7z", folder) as lent:
+        tool, entries = unpackers.list_entries(lent, 5, 1 << 30)
+    assert tool == unpackers.SEVEN_ZIP
+    assert {entry.name for entry in entries} == set(FILES)
+    assert archive.stat().st_mode & 0o777 == mode
+    assert list(folder.iterdir()) == [archive]
+
+
+def test_a_file_that_the_tools_can_read_is_not_copied(tmp_path):
+    archive = tmp_path / "archive"
+    archive.write_bytes(b"x")
+    archive.chmod(0o644)
+    with unpackers.lend(archive, "7z", tmp_path) as lent:
+        assert lent.path == archive
+
+
+@pytest.mark.parametrize(("kind", "name"), [("7z", "zip"), ("zip", "7z"), ("iso", "7z")])
+def test_the_type_is_what_we_say_not_what_the_name_says(kind, name, tmp_path):
+    """7z is handed /proc/self/fd/n, and never asked to guess."""
+    archive = tmp_path / f"archive.{name}"
+    archive.write_bytes(seven_zip(tmp_path))
+    archive.chmod(0o644)
+    found = []
+    with unpackers.lend(archive, kind, tmp_path) as lent, suppress(InvalidInput):
+        found = unpackers.list_entries(lent, 5, 1 << 30)[1]
+    assert bool(found) == (kind == "7z")
 
 
 def test_a_tool_that_is_not_there(tmp_path, monkeypatch):
@@ -162,5 +207,5 @@ def test_a_tool_that_is_not_there(tmp_path, monkeypatch):
     archive = tmp_path / "archive"
     archive.write_bytes(b"7z\xbc\xaf\x27\x1c")
     with pytest.raises(MissingTool) as raised:
-        unpackers.list_entries(archive, "7z", 5, 1 << 30)
+        unpackers.list_entries(unpackers.Lent(archive, "7z"), 5, 1 << 30)
     assert raised.value.hint == "Install it: apt-get install p7zip-full"

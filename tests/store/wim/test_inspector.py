@@ -118,9 +118,9 @@ def void(_value: object) -> None:
 @pytest.mark.parametrize(
     ("make", "reason", "hint"),
     [
-        (convert("--solid"), "solid", "--compress=LZX"),
+        (convert("--solid"), "compressed with LZMS", "--compress=LZX"),
         (convert("--pipable"), "pipable", "--not-pipable"),
-        (convert("--compress=LZMS"), "solid", "--compress=LZX"),
+        (convert("--compress=LZMS"), "compressed with LZMS", "--compress=LZX"),
         (convert("--compress=XPRESS", "--chunk-size=8K"), "8192", "--compress=LZX"),
         (lambda _wim, new: void(new.write_bytes(b"")), "not a WIM", "boot.wim"),
         (lambda _wim, new: void(new.write_bytes(b"MZ" * 500)), "not a WIM", "boot.wim"),

@@ -2,6 +2,8 @@ import pytest
 
 from netboot.formats.inf import inf
 from netboot.images.architecture import Architecture
+from netboot.images.drivers.driver import Signature
+from netboot.store.drivers.folders import ImportedDriver, driver_source, read_driver
 from tests.vm.labpe.elf_files import module
 from vm.labpe import drivers
 from vm.labpe.modules import KernelModules
@@ -53,3 +55,18 @@ def test_names_and_ids_are_unique():
 
     assert len(names) == len(set(names))
     assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("package", drivers.PACKAGES, ids=lambda package: package.name)
+def test_a_new_site_has_no_doubts_about_the_lab_pes_drivers(tmp_path, modules, package):
+    """As an import finds them: no warning, and a catalog file that checks out."""
+    folder = tmp_path / package.name
+    drivers.write_package(package, Architecture.X64, folder, modules=modules, version="6.1.176.1")
+
+    with driver_source(folder, scratch=tmp_path / "scratch") as source:
+        (name,) = source.infs
+        imported = read_driver(source, name)
+
+    assert isinstance(imported, ImportedDriver)
+    assert imported.driver.findings == ()
+    assert imported.driver.signature is Signature.CATALOG

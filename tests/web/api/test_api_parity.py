@@ -47,6 +47,7 @@ OPERATIONS = {
     "images_custom.set_details": ("set_details",),
     "images_custom.set_properties": ("set_properties",),
     "images_custom.add_file": ("add_extra_file", "set_special_file"),
+    "images_custom.add_curl": ("add_curl",),
     "images_custom.remove_file": ("remove_extra_file", "reset_special_file"),
     "images_source.show": ("get_source",),
     "images_source.examine": ("examine_source",),

@@ -30,6 +30,7 @@ from netboot.operations.images import images
 from netboot.operations.machines import fleet_results
 from netboot.store.database.records import AccountRow, ImageRow, VersionRow
 from netboot.store.images.rows import find_image, image_value
+from vm.labpe.catalogs import write_catalog
 
 PASSWORD = "correct horse battery"
 NAMES = {"viewer": "vera", "operator": "otto", "admin": "ada"}
@@ -106,9 +107,10 @@ def write_driver(
         decorations=",".join(decorations),
         models="".join(f"[Models.{decoration}]\n{lines}\n" for decoration in decorations),
     )
+    program = b"MZ" + name.encode() * 64
     (folder / f"{name}.inf").write_text(inf)
-    (folder / f"{name}.sys").write_bytes(b"MZ" + name.encode() * 64)
-    (folder / f"{name}.cat").write_bytes(b"catalog of " + name.encode())
+    (folder / f"{name}.sys").write_bytes(program)
+    (folder / f"{name}.cat").write_bytes(write_catalog([inf.encode(), program]))
     return folder
 
 

@@ -145,11 +145,20 @@ def test_a_folder_is_handed_on_as_a_folder(shelf):
 
 
 @pytest.mark.parametrize(
-    ("name", "alone"), [("d.zip", True), ("D.CAB", True), ("e1000.inf", False)]
+    ("name", "data", "alone"),
+    [
+        ("d.zip", b"data", True),
+        ("D.CAB", b"data", True),
+        ("driver", b"MSCF\0\0\0\0", True),
+        ("driver.zip.download", b"PK\3\4", True),
+        ("update.msu", b"MSCF\0\0\0\0", True),
+        ("e1000.sys", b"MZ", False),
+        ("e1000.inf", b"data", False),
+    ],
 )
-def test_an_archive_is_handed_on_as_itself(shelf, name, alone):
-    """The importer opens it."""
-    put(shelf, name, b"data")
+def test_an_archive_is_handed_on_as_itself(shelf, name, data, alone):
+    """The importer opens it; a download may have any name."""
+    put(shelf, name, data)
     path = shelf.batch(BATCH, owner=1).path
 
     assert alone == path.is_file()

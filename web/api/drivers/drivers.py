@@ -6,8 +6,8 @@ from typing import Self
 from pydantic import BaseModel, Field
 
 from netboot.images.architecture import Architecture
-from netboot.images.drivers.catalog import DriverFilter, Signature, signature
-from netboot.images.drivers.driver import Driver, DriverKind
+from netboot.images.drivers.catalog import DriverFilter
+from netboot.images.drivers.driver import Driver, DriverKind, Signature
 from netboot.operations.drivers import drivers as operations
 from netboot.operations.drivers import importing as driver_import
 from netboot.operations.drivers import known_pairs
@@ -58,6 +58,7 @@ class DriverListed(Value):
 class DriverShown(DriverListed):
     """A driver with its devices and the boot images that contain it."""
 
+    signed: str = Field(description="What is known about its signature, as a sentence.")
     catalog_checked: bool = Field(description="The catalog file matches the driver files.")
     hardware_ids: list[str] = Field(description=f"At most {IDS_SHOWN}.")
     images: list[str] = Field(description="Boot images that contain the driver.")
@@ -102,7 +103,7 @@ def _common(driver: DriverSummary | Driver) -> dict[str, object]:
         "version": driver.version,
         "date": str(driver.date),
         "architectures": sorted(one.value for one in driver.architectures),
-        "signature": _signature(driver).value,
+        "signature": driver.signature.value,
         "size": driver.size,
         "enabled": driver.enabled,
         "categories": list(driver.categories),
@@ -110,15 +111,12 @@ def _common(driver: DriverSummary | Driver) -> dict[str, object]:
     }
 
 
-def _signature(driver: DriverSummary | Driver) -> Signature:
-    return signature(driver) if isinstance(driver, Driver) else driver.signature
-
-
 def _shown(driver: Driver) -> DriverShown:
     others = driver_relations.relations(site(), driver.digest)
     known = known_pairs.partners_of(site(), driver.digest)
     return DriverShown(
         **_common(driver),
+        signed=driver.signed,
         catalog_checked=driver.catalog_checked,
         hardware_ids=sorted(driver.hardware_ids)[:IDS_SHOWN],
         images=list(operations.images_using(site(), driver.digest)),

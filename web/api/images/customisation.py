@@ -9,7 +9,7 @@ from flask_login import current_user  # type: ignore[import-untyped]
 from pydantic import BaseModel, BeforeValidator, Field
 
 from netboot.images.boot_image.properties import Properties
-from netboot.operations.images import images
+from netboot.operations.images import curl, images
 from netboot.operations.images import properties as operations
 from netboot.operations.images import source as image_source
 from netboot.operations.points import points
@@ -91,6 +91,12 @@ class ExtraFileUpload(FileUpload):
     target: str = Field("", max_length=260, description="For example /Tools/ask.cmd.")
 
 
+class CurlOf(Order):
+    """The boot image whose curl.exe is added."""
+
+    lender: str = Field("", max_length=100, description="Name or slug; empty for any.")
+
+
 class PurposePath(ImagePath):
     """A special file of a boot image: the background or boot.sdi."""
 
@@ -160,6 +166,15 @@ def remove_extra_file(path: ImagePath, query: WhichFile) -> Answer:
     """Remove an extra file from the boot image."""
     version = expected_version()
     return _answer(operations.remove_file(site(), path.slug, query.target, row_version=version))
+
+
+@customisation.verb(
+    "POST", "/<slug>/add-curl", needs=Role.OPERATOR, refuses=CONFLICTS, action="add_curl"
+)
+def add_curl(path: ImagePath, body: CurlOf) -> Answer:
+    """Add the curl.exe of another boot image, so that this one can report."""
+    version = expected_version()
+    return _answer(curl.add_curl(site(), path.slug, lender=body.lender, row_version=version))
 
 
 @customisation.verb("PUT", "/<slug>/files/<purpose>", needs=Role.OPERATOR, refuses=CONFLICTS)

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, Field
 
 from netboot.images.architecture import Architecture
+from netboot.images.servicing.shortfalls import Shortfall
 from netboot.images.versions.content_version import DriverInVersion
 from netboot.operations.images import images as operations
 from netboot.operations.images.properties import set_details
@@ -62,6 +63,20 @@ class VersionFile(Value):
     size: int
 
 
+class Lacking(Value):
+    """Something that an image cannot do although its recipe asks for it."""
+
+    text: str
+    fix: str
+    program: str = Field(description="The program that it lacks, or empty.")
+    drivers: list[str] = Field(description="Digests of drivers in the catalog that would help.")
+
+
+def _lacking(found: Shortfall) -> dict[str, object]:
+    drivers = [digest for digest, _ in found.fixes]
+    return {"text": found.text, "fix": found.fix, "program": found.program, "drivers": drivers}
+
+
 def _driver_label(driver: DriverInVersion) -> str:
     return f"{driver.name} {driver.version}"
 
@@ -97,6 +112,10 @@ class Image(Value):
     needs_build: bool
     distribution: str
     is_default: bool
+    shortfalls: list[Annotated[Lacking, BeforeValidator(_lacking)]] = Field(
+        description="What the recipe asks for and the image cannot do. In lists of images, only "
+        "what needs no look into its drivers."
+    )
     row_version: int = Field(description="Version of the recipe; also returned as ETag.")
 
 

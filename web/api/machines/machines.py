@@ -62,15 +62,17 @@ class MachineSearch(Page):
 
 
 class DeviceList(Order):
-    """Devices as text: PNPDeviceIDs, or the output of `lspci -nn`."""
+    """Devices as text: of `pnputil /enum-devices` or `lspci -nn`, CSV, or PNPDeviceIDs."""
 
     devices: str = Field(max_length=200_000)
 
 
 class MachineListed(Machine):
-    """A machine from a device list, with the lines that could not be read."""
+    """A machine from a device list, with what was not taken from it."""
 
-    unread: list[str]
+    unread: list[str] = Field(description="Lines that could not be read.")
+    left_out: list[str] = Field(description="IDs of devices that no boot needs.")
+    guessed: list[str] = Field(description="Devices whose class is a guess from their name.")
 
 
 class LoaderAuthority(Order):
@@ -113,9 +115,14 @@ def get_machine_coverage(path: MachinePath, query: Against) -> MachineCovered:
 @machines.verb("PUT", "/<key>/devices", needs=Role.OPERATOR, action="import_devices")
 def import_machine_devices(path: MachinePath, body: DeviceList) -> MachineListed:
     """Import a device list for this machine."""
-    machine, unread = operations.import_devices(site(), path.key, body.devices)
-    shown = Machine.decided(machine, decider(site()))
-    return MachineListed(**shown.model_dump(), unread=list(unread))
+    found = operations.import_devices(site(), path.key, body.devices)
+    shown = Machine.decided(found.machine, decider(site()))
+    return MachineListed(
+        **shown.model_dump(),
+        unread=list(found.unread),
+        left_out=list(found.left_out),
+        guessed=[label for label, _ in found.guessed],
+    )
 
 
 @machines.verb("PUT", "/<key>/authority", needs=Role.OPERATOR)

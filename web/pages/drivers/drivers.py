@@ -8,9 +8,9 @@ from flask.typing import ResponseReturnValue
 
 from netboot.errors import InvalidInput, NotBootCritical, sentence
 from netboot.images.architecture import Architecture
-from netboot.images.drivers.catalog import DriverFilter, Signature, signature
+from netboot.images.drivers.catalog import DriverFilter
 from netboot.images.drivers.device import parse_devices
-from netboot.images.drivers.driver import DriverKind
+from netboot.images.drivers.driver import DriverKind, Signature
 from netboot.operations.drivers import bulk as driver_sets
 from netboot.operations.drivers import drivers as operations
 from netboot.operations.drivers import importing as driver_import
@@ -129,7 +129,6 @@ def show(digest: str) -> str:
     return page(
         "drivers/show.html",
         driver=driver,
-        signed=SIGNATURE_WORDS[signature(driver)],
         others=driver_relations.relations(site(), driver.digest),
         partners=known_pairs.partners_of(site(), driver.digest),
         used_by=used_by,
@@ -221,9 +220,9 @@ def add_chosen() -> ResponseReturnValue:
         raise InvalidInput(
             "no boot image was selected", hint="Select a boot image next to the Add button."
         )
-    confirmed = request.form.get("confirmed") == "yes"
+    agreed = {name: request.form.get(name) == "yes" for name in ("confirmed", "enable")}
     try:
-        image = images.add_drivers(site(), slug, chosen, confirmed=confirmed)
+        image = images.add_drivers(site(), slug, chosen, **agreed)
     except NotBootCritical as fault:
         if not wants_fragment():
             raise

@@ -70,8 +70,10 @@ def add_driver(slug: str) -> ResponseReturnValue:
             "images/_confirm_driver.html", fault=fault, slug=slug, digest=digest, live=True
         ), 409
     driver = next(driver for driver in image.drivers if driver.digest == digest)
+    lacking = " ".join(one.text for one in image.shortfalls if one.text.startswith(driver.name))
+    said = f"{driver.name} added." + (f" But {lacking}" if lacking else "")
     return done(
-        f"{driver.name} added. Build a new version to apply the change.",
+        f"{said} Build a new version to apply the change.",
         url_for("images.show", slug=image.slug),
     )
 

@@ -12,7 +12,7 @@ from netboot.errors import InvalidInput
 from netboot.images.boot_image import uefi_loader
 from netboot.images.boot_image.properties import CHAINS, SCRATCH_SPACES
 from netboot.operations.boots import network
-from netboot.operations.images import images
+from netboot.operations.images import curl, images
 from netboot.operations.images import properties as operations
 from web.guard.access import Role, requires, site
 from web.live.parts import page
@@ -104,6 +104,16 @@ def add_file(slug: str) -> ResponseReturnValue:
     image = PURPOSES[purpose][1](site(), slug, *words, row_version=number("row_version"))
     shelf().forget(upload)
     return done(_SAVED, _here(image))
+
+
+@images_custom.post("/<slug>/add-curl")
+@requires(Role.OPERATOR)
+def add_curl(slug: str) -> ResponseReturnValue:
+    """Add the curl.exe of another boot image, so that this one can report."""
+    image = curl.add_curl(site(), slug, lender=request.form.get("lender", ""))
+    undo = (url_for(".remove_file", slug=slug), {"purpose": "extra", "target": curl.PATH})
+    words = "curl.exe added. Build a new version to apply the change."
+    return done(words, url_for("images.show", slug=image.slug), undo=undo)
 
 
 @images_custom.post("/<slug>/files/remove")

@@ -111,12 +111,12 @@ def import_devices() -> ResponseReturnValue:
         text += "\n" + _decoded(upload.stream.read(4 * MAX_TEXT))
     if not text.strip():
         raise InvalidInput("paste a device list or choose a file")
-    machine, unread = operations.import_devices(site(), request.form.get("name", ""), text)
-    count = len(machine.devices)
-    words = f"{machine.key} has {count} device{'s' if count != 1 else ''}."
-    if unread:
-        words += f" Not recognised: {'; '.join(line[:60] for line in unread[:5])}."
-    return done(words, url_for("machines.show", key=machine.key))
+    found = operations.import_devices(site(), request.form.get("name", ""), text)
+    words = " ".join((found.summary, *found.remarks))
+    if found.unread:
+        words += f" Not recognised: {'; '.join(line[:60] for line in found.unread[:5])}"
+        words += f" and {len(found.unread) - 5} more lines." if len(found.unread) > 5 else "."
+    return done(words, url_for("machines.show", key=found.machine.key))
 
 
 @machines.post("/<key>/forget")

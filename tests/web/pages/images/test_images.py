@@ -5,7 +5,10 @@ import pytest
 from netboot.operations import jobs
 from netboot.operations.drivers import drivers
 from netboot.operations.images import images
+from netboot.operations.images import properties as image_properties
+from netboot.store.images.rows import find_image
 from tests.web.conftest import htmx
+from tests.web.support.seeding import add_image
 
 PAGE = "/images/lab-pe-x64"
 
@@ -217,3 +220,42 @@ def test_the_page_tells_of_the_boot_tests_that_came_up_with_the_image(furnished,
     assert "v1 " in card
     assert "v9 " not in card
     assert "/jobs/1" in card
+
+
+@pytest.fixture
+def lacking(furnished):
+    """An image that should report, but has no curl.exe."""
+    image_properties.set_properties(
+        furnished, "Windows PE 11", {"report_home": "http://192.0.2.1:8081"}
+    )
+    with furnished.database.writing() as session:
+        row = find_image(session, "Windows PE 11")
+        row.facts = {**row.facts, "programs": ["cmd.exe", "drvload.exe", "wpeinit.exe"]}
+    return furnished
+
+
+def test_what_an_image_cannot_do_is_on_its_page(lacking, make_client):
+    text = make_client(lacking, "viewer").get("/images/windows-pe-11").text
+
+    assert "cannot do all that its recipe asks for" in text
+    assert "cannot report to this site" in text
+    assert "Add curl.exe from" not in text  # no other image has it
+
+
+def test_curl_is_offered_from_an_image_that_has_it(lacking, make_client):
+    other = add_image(lacking, "Windows PE 12", is_lab=False)
+    with lacking.database.writing() as session:
+        row = find_image(session, other.name)
+        row.facts = {**row.facts, "programs": ["curl.exe"]}
+    text = make_client(lacking, "operator").get("/images/windows-pe-11").text
+
+    assert "Add curl.exe from Windows PE 12" in text
+    assert "/images/windows-pe-11/add-curl" in text
+
+
+def test_curl_that_no_image_has_is_refused_with_a_way_out(lacking, make_client):
+    client = make_client(lacking, "operator")
+    response = client.post("/images/windows-pe-11/add-curl", headers=htmx())
+
+    assert response.status_code == 404
+    assert "netboot image add-file" in response.text

@@ -8,7 +8,9 @@ from netboot.operations.images import images
 from netboot.operations.images import source as image_source
 from netboot.operations.points import points
 from netboot.operations.versions import versions
+from netboot.store.content.blobs import hash_file
 from netboot.store.images.rows import find_image
+from tests.samples.discs import make_iso, make_udf
 from tests.samples.synthetic_winpe import SyntheticWinPe
 from tests.web.conftest import htmx
 from tests.web.support.uploading import send
@@ -151,3 +153,17 @@ def test_a_damaged_source_is_an_alarm(furnished, operator):
 
     for page in (PAGE, f"{PAGE}/source"):
         assert "source file was changed on disk" in operator.get(page).text
+
+
+@pytest.mark.parametrize("make", [make_iso, make_udf])
+def test_an_iso_is_imported_through_the_page(make, furnished, operator, wims, tmp_path):
+    """Uploads are for their owner only; the tool that opens them is another user."""
+    iso = make(tmp_path, {"sources/boot.wim": wims[1].read_bytes(), "boot/bcd": b"regf"})
+    form = {"upload": send(operator, "Win11.iso", iso.read_bytes()), "name": "From a disc"}
+    assert operator.post("/images/import", data=form, headers=htmx()).status_code < 400
+
+    work(furnished)
+
+    image = images.get_image(furnished, "From a disc")
+    assert image.source_name == "Win11.iso: boot.wim"
+    assert hash_file(wims[1]).digest == image.source_digest

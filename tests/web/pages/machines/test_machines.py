@@ -78,7 +78,7 @@ def test_a_pasted_list_says_what_was_not_understood(furnished, make_client):
         follow_redirects=True,
     ).text
 
-    assert "pool has 1 device." in text
+    assert "pool has 1 device: " in text
     assert "not a device 7" in text
 
 
