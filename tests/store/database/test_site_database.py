@@ -11,8 +11,6 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
-import netboot.store.database.account_records  # its rows belong to the schema
-import netboot.store.database.change_counters  # noqa: F401  # likewise
 from netboot.boot.told.attempts import fold
 from netboot.boot.told.events import PeReported
 from netboot.errors import InvalidInput, MissingTool, OperatorFault

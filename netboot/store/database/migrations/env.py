@@ -2,8 +2,6 @@
 
 from alembic import context
 
-import netboot.store.database.account_records  # its rows belong to the schema
-import netboot.store.database.change_counters  # noqa: F401  # likewise
 from netboot.store.database.records import Row
 
 context.configure(
