@@ -134,7 +134,7 @@ def test_secrets_keep_it_from_machines_until_somebody_says_why(netboot, imported
     assert "/unattend.xml, line 1: a password in an answer file" in refused
     assert "accept-secrets" in refused
     netboot("image", "accept-secrets", imported, "--reason", "the account may do nothing")
-    assert "Machines now get Windows PE 11 v1" in netboot("points", "update", imported)
+    assert "Windows PE 11 v1 is served." in netboot("points", "update", imported)
     assert "accepted secrets: the account may do nothing" in netboot("image", "show", imported)
 
 

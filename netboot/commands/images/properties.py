@@ -114,7 +114,7 @@ def remove_file(site: Site, *, name: str, target: str, json_: bool) -> None:
 
 
 def _said(view: images.ImageView, *, json_: bool) -> None:
-    lines = [f"{view.name} was changed; machines get it with the next version."]
+    lines = [f"{view.name} was changed; the next version has the change."]
     if view.needs_build:
         lines.append(f'  -> Build a version: netboot image build "{view.name}"')
     say(plain_image(view), *lines, json_=json_)
