@@ -299,7 +299,7 @@ def _upload(context: Context, path: str) -> Iterator[Path]:
     upload = Path(path)
     try:
         yield upload
-    except (InvalidInput, WrongArchitecture, JobCancelled):
+    except (InvalidInput, WrongArchitecture, JobCancelled, JobFailed):
         _forget_upload(context.site, upload)
         raise
     _forget_upload(context.site, upload)

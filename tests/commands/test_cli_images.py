@@ -124,7 +124,9 @@ def test_properties_lie_in_the_image_as_other_programs_read_it(netboot, imported
     assert "cmd.exe /k" in script
     netboot("image", "set", imported, "--no-background", "--no-shell")
     netboot("image", "remove-file", imported, "/tools/ASK.cmd")
-    assert "Background" not in netboot("image", "show", imported)
+    shown = netboot("image", "show", imported)
+    assert "property Background" not in shown
+    assert "pending  Background picture: " in shown
 
 
 def test_secrets_keep_it_from_machines_until_somebody_says_why(netboot, imported):

@@ -11,6 +11,7 @@ the schema; validation, permission, problem details, idempotency keys and the au
 """
 
 import functools
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, Self, TypeVar, get_args, get_type_hints
 
@@ -163,7 +164,8 @@ def _told(
         return view(**values)
     except EditConflict as fault:
         if current is not None:
-            found, headers = current(**{key: values[key] for key in ("path",) if key in values})
+            read = inspect.unwrap(current)  # the function itself, not the view that answers
+            found, headers = read(**{key: values[key] for key in ("path",) if key in values})
             fault.current = found.model_dump(mode="json"), headers["ETag"]
         raise
 

@@ -19,7 +19,7 @@ from netboot.store.database.change_counters import count_changes
 from netboot.store.database.snapshots import Snapshots
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-HEAD = "0017"
+HEAD = "0022"
 
 CACHE_KIB = 32 << 10
 """SQLite's cache for each connection, mostly for the ids of a large catalog."""

@@ -76,7 +76,7 @@ TICKS = """() => {
     window.ticks = [];
     const fill = CanvasRenderingContext2D.prototype.fillText;
     CanvasRenderingContext2D.prototype.fillText = function (text, ...more) {
-        window.ticks.push(text);
+        if (this.canvas.closest('[data-chart="rates"]')) window.ticks.push(text);
         return fill.call(this, text, ...more);
     };
 }"""
