@@ -13,6 +13,12 @@ help: ## list the targets
 	@echo "  make run INTERFACE=eth0   serves the network behind eth0 instead of the lab"
 	@echo "  make run DATA=/srv/netboot  keeps everything in another folder than ./data"
 	@echo "  YES=1 make run            installs missing system packages without asking"
+	@echo
+	@echo "  The page is at http://127.0.0.1:8080/ and opens on this computer only. From another one:"
+	@echo "    ssh -L 8080:127.0.0.1:8080 THIS-COMPUTER   then open http://127.0.0.1:8080/ there"
+	@echo "  or let it listen on the network, with TLS, and restart the site:"
+	@echo "    .venv/bin/netboot --data data settings set web_address=0.0.0.0 tls=self-signed"
+	@echo "  Another port: settings set web_port=8443"
 
 run: ## set up what is missing and start the site
 	@scripts/setup run

@@ -183,9 +183,13 @@ def _settings_in(path: Path | None) -> type[Settings]:
     return FromFile
 
 
-def load_settings(data: Path) -> Settings:
-    """The settings of the site in `data`. Raises InvalidInput naming the setting."""
+def load_settings(data: Path, *, shown: Path | None = None) -> Settings:
+    """The settings of the site in `data`. Raises InvalidInput naming the setting and the file.
+
+    `shown` is the file to name, if the one in `data` is a copy to be tried.
+    """
     path = data / FILE_NAME
+    named = shown or path
     try:
         return _settings_in(path if path.is_file() else None)(data=data)
     except ValidationError as fault:
@@ -195,7 +199,7 @@ def load_settings(data: Path) -> Settings:
         )
         raise InvalidInput(
             f"the settings cannot be used: {problems}",
-            hint=f"Correct {path} or the NETBOOT_… variable of that name.",
+            hint=f"Correct {named} or the NETBOOT_… variable of that name.",
         ) from fault
     except SettingsError as fault:  # a variable that should hold a list
         raise InvalidInput(
@@ -203,4 +207,6 @@ def load_settings(data: Path) -> Settings:
             hint="""Write a list in a NETBOOT_… variable like '["10.2.0.0/16"]'.""",
         ) from fault
     except (ValueError, OSError) as fault:  # TOMLDecodeError, UnicodeDecodeError
-        raise InvalidInput(f"{path} is not valid TOML: {fault}", hint=f"Correct {path}.") from fault
+        raise InvalidInput(
+            f"{named} is not valid TOML: {fault}", hint=f"Correct {named}."
+        ) from fault

@@ -15,6 +15,7 @@ NetbootError
 │   ├── SecretsFound       an image contains secrets that are not accepted
 │   ├── InUse              something else still needs it
 │   ├── EditConflict       another user changed it first
+│   ├── TooManyAttempts    too many failed attempts: wait
 │   ├── NotPermitted       the system denies access (ports, namespaces, files)
 │   ├── PortTaken          another program uses the port
 │   ├── SiteAlreadyRunning a second copy of the site on one data folder
@@ -108,7 +109,8 @@ class Difference:
 class EditConflict(OperatorFault):
     """Another user changed it after it was read.
 
-    `difference` lists the fields that differ.
+    `difference` lists the fields that differ. `current` is the current state as plain values and
+    its tag, where the caller knows them.
     """
 
     def __init__(
@@ -116,6 +118,15 @@ class EditConflict(OperatorFault):
     ) -> None:
         super().__init__(message, hint=hint)
         self.difference = difference
+        self.current: tuple[dict[str, object] | None, str] = (None, "")
+
+
+class TooManyAttempts(OperatorFault):
+    """Too many failed attempts; `seconds` is how long to wait."""
+
+    def __init__(self, message: str, *, hint: str = "", seconds: float) -> None:
+        super().__init__(message, hint=hint)
+        self.seconds = seconds
 
 
 class NotPermitted(OperatorFault):

@@ -33,6 +33,16 @@ def ipv4_addresses(interface: str) -> list[str]:
     return found
 
 
+def interface_names() -> list[str]:
+    """All interfaces but the loopback."""
+    return [name for _, name in socket.if_nameindex() if name != "lo"]
+
+
+def all_addresses() -> list[str]:
+    """The IPv4 addresses of this machine, without the loopback's."""
+    return [address for name, address in _all() if not name.startswith("lo")]
+
+
 def network_of(address: str) -> list[IPv4Network]:
     """The network of `address` by this machine's interfaces; empty if it is not ours."""
     return [

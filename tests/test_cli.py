@@ -34,14 +34,17 @@ def test_the_loop_works_word_by_word(netboot, lab):
     """Import, enable, add, build, update: each says what comes next."""
     netboot("image", "import", lab.wim[Architecture.X64], "--name", NAME)
     assert "points update" in netboot("image", "build", NAME).stdout
-    assert "Machines now get Lab PE x64 v1" in netboot("points", "update", NAME).stdout
+    assert "Lab PE x64 v1 is served. It is the default" in netboot("points", "update", NAME).stdout
     netboot("driver", "import", lab.driver_folder("e1000", Architecture.X64))
     netboot("driver", "enable", "e1000")
     netboot("image", "add-driver", NAME, "e1000")
+    assert "Driver added: e1000" in netboot("image", "show", NAME).stdout
     netboot("image", "build", NAME)
+    assert "Nothing to build" in netboot("image", "build", NAME).stdout
     (shown,) = json.loads(netboot("image", "list", "--json").stdout)
     assert (shown["current"], shown["served"], shown["state"]) == (2, 1, "OUT_OF_DATE")
-    netboot("points", "update", "--all")
+    updated = netboot("points", "update", "--all").stdout
+    assert f'to undo: netboot points rollback "{NAME}" 1' in updated
     (row,) = json.loads(netboot("points", "status", "--json").stdout)
     assert (row["held"], row["status"]) == (2, "CURRENT")
     assert "v1" in netboot("points", "rollback", NAME, 1).stdout
@@ -606,3 +609,12 @@ def test_a_link_for_a_machines_disk_is_printed_with_what_to_type(netboot, data):
     assert "curl -fsS -o netboot-disk.sh http://10.0.0.2:8081/package/" in told
     assert link["url"] not in told
     assert link["url"] in link["commands"][0]
+
+
+def test_help_says_where_the_page_is_and_how_to_reach_it_from_elsewhere():
+    """In both places that a new user looks at first."""
+    asked = (["make", "help"], [sys.executable, "-m", "netboot", "run", "--help"])
+    for command in asked:
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        for words in ("http://127.0.0.1:8080/", "ssh -L 8080:127.0.0.1:8080", "web_port"):
+            assert words in text, command

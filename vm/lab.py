@@ -10,6 +10,8 @@ import functools
 import json
 import sys
 import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from netboot.daemons.supervisor import Child, Supervisor, die_with_parent
@@ -40,6 +42,7 @@ def main(arguments: list[str]) -> int:
 def run_lab(data: Path, *, boot: list[str], http: list[str]) -> int:
     """The lab of the site in `data`; its exit code. Raises NotPermitted, MissingTool."""
     site = Site.open(data)
+    site.point.end_trials()
     with (
         LabNetwork(site.data / "lab") as network,
         LabServer(
@@ -47,6 +50,7 @@ def run_lab(data: Path, *, boot: list[str], http: list[str]) -> int:
             site.data / SOCKET_NAME,
             reports=lambda: JournalReports(site.journal),
             accelerator=accelerator_for,
+            pin=functools.partial(pinned, site),
         ),
     ):
         children = [
@@ -54,6 +58,16 @@ def run_lab(data: Path, *, boot: list[str], http: list[str]) -> int:
             Child("boot files over HTTP", network.command_in(SRV, http)),
         ]
         return Supervisor(children, functools.partial(print, flush=True)).run(lambda: None)
+
+
+@contextmanager
+def pinned(site: Site, macs: Collection[str], image: str) -> Iterator[None]:
+    """Inside, these machines get this image, whatever they are assigned and whatever is default."""
+    site.point.try_image(macs, image)
+    try:
+        yield
+    finally:
+        site.point.try_image(macs, "")
 
 
 def accelerator_for(firmware: FirmwareKind) -> str:

@@ -38,11 +38,12 @@ def try_boot(
     accelerator: str,
     limits: Limits = DEFAULT_LIMITS,
     on_line: Callable[[LabLine], None] = lambda _line: None,
+    on_screen: Callable[[Path], None] | None = None,
     leash: socket.socket | None = None,
 ) -> Tried:
     """Boot a machine and judge it; `reports` must exist before. Raises OperatorFault."""
     with Machine(spec, network, work, accelerator=accelerator) as machine:
-        run = machine.run(limits, on_line, leash=leash)
+        run = machine.run(limits, on_line, on_screen=on_screen, leash=leash)
     lines = lab_lines(run.serial)
     says_online = any(line.key == "DONE" and "result=online" in line.rest for line in lines)
     macs = {spec.boot_mac, spec.tested_mac}

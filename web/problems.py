@@ -54,6 +54,9 @@ class Problem(BaseModel):
     difference: list[FieldDifference] | None = Field(
         None, description="Differences between your values and the current values."
     )
+    current: dict[str, Any] | None = Field(
+        None, description="The current state, if another user changed it; ETag is its version."
+    )
     reference: str | None = Field(None, description="Reference of this error in the server log.")
 
 

@@ -7,6 +7,7 @@ whole pages.
 
 import re
 import secrets
+import time
 from dataclasses import asdict
 
 import structlog
@@ -26,9 +27,14 @@ from netboot.errors import (
     NotFound,
     NotPermitted,
     OperatorFault,
+    TooManyAttempts,
     sentence,
 )
+from netboot.operations.accounts.lockouts import in_minutes
+from netboot.operations.jobs import JobView
 from web.guard.access import asks_as_script
+from web.guard.edits import Clash
+from web.guard.request_safety import limiter
 from web.problems import FieldDifference, problem_json
 
 log = structlog.get_logger(__name__)
@@ -37,6 +43,7 @@ STATUS_OF: tuple[tuple[type[NetbootError], int], ...] = (
     (NotFound, 404),
     (InvalidInput, 400),
     (NotPermitted, 403),
+    (TooManyAttempts, 429),
     (EditConflict, 412),
     (AlreadyExists, 409),
     (InUse, 409),
@@ -64,15 +71,24 @@ def wants_fragment() -> bool:
     return request.headers.get("HX-Request") == "true"
 
 
-def done(message: str, url: str, *, undo: tuple[str, dict[str, str]] | None = None) -> Response:
+def done(
+    message: str,
+    url: str,
+    *,
+    undo: tuple[str, dict[str, str]] | None = None,
+    job: JobView | None = None,
+) -> Response:
     """The operation succeeded: show a message on the next page, with an undo button.
 
-    `undo` is the address and the fields of the form that reverses the operation.
+    `undo` is the address and the fields of the form that reverses the operation. With `job` the
+    message follows the job that the operation started to its end.
     """
     said: dict[str, object] = {"text": message}
     if undo is not None:
         said |= {"undo_url": undo[0], "undo_fields": undo[1]}
-    flash(said if undo else message, "success")  # type: ignore[arg-type]  # kept as JSON
+    if job is not None:
+        said |= {"job": job.id}
+    flash(said if undo or job else message, "success")  # type: ignore[arg-type]  # kept as JSON
     return go_to(url)
 
 
@@ -95,12 +111,18 @@ def problem(
     status: int,
     template: str = "problem.html",
     difference: tuple[Difference, ...] = (),
+    clash: Clash | None = None,
 ) -> Response:
     """An error message with its hint: a fragment for the message area, or a page."""
     if wants_fragment():
         template = "parts/problem.html"
     body = render_template(
-        template, message=message, hint=hint, status=status, difference=difference
+        template,
+        message=message,
+        hint=hint,
+        status=status,
+        difference=difference,
+        clash=clash,
     )
     response = make_response(body, status)
     if wants_fragment() and request.method == "GET":
@@ -120,8 +142,21 @@ def _netboot_fault(fault: NetbootError) -> Response:
     status, text = status_of(fault), sentence(str(fault))
     if asks_as_script():
         changes = [FieldDifference(**asdict(one)) for one in difference] or None
-        return problem_json(text, status=status, kind=kind_of(fault), hint=hint, difference=changes)
-    return problem(text, hint, status=status, difference=difference)
+        current, tag = fault.current if isinstance(fault, EditConflict) else (None, "")
+        return problem_json(
+            text,
+            status=status,
+            kind=kind_of(fault),
+            hint=hint,
+            headers={"ETag": tag} if tag else None,
+            difference=changes,
+            current=current,
+        )
+    clash = fault if isinstance(fault, Clash) else None
+    answer = problem(text, hint, status=status, difference=difference, clash=clash)
+    if isinstance(fault, TooManyAttempts):
+        answer.headers["Retry-After"] = str(int(fault.seconds) + 1)
+    return answer
 
 
 def _http_fault(fault: HTTPException) -> ResponseReturnValue:
@@ -131,6 +166,9 @@ def _http_fault(fault: HTTPException) -> ResponseReturnValue:
     if fault.response is not None or status < 400:
         return fault  # complete already: a redirect, or problem details
     message, hint = SENTENCES.get(status, fault.name + "."), HINTS.get(status, "")
+    if status == 429 and limiter.current_limit:
+        wait = in_minutes(limiter.current_limit.reset_at - time.time())
+        message = f"Too many attempts. Wait {wait} and try again."
     if isinstance(fault, CSRFError):
         message = "The form has expired."
         hint = "Reload the page and try again. Your input is still in the form."

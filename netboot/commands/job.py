@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from netboot.site import Site
 
 
+wait_option = click.option("--wait", is_flag=True, help="Wait until it is done.")
+
+
 @click.group(cls=Verbs)
 def job() -> None:
     """Long work that the worker does."""
@@ -67,6 +70,24 @@ def cancel(site: Site, number: int, *, json_: bool) -> None:
     say(found, f'"{found.title}" was asked to stop.', json_=json_)
 
 
+@job.command(changes=True)
+@click.argument("number", type=int)
+@wait_option
+@on_site
+def retry(site: Site, *, number: int, wait: bool, json_: bool) -> int:
+    """Queue job NUMBER again, which failed or was cancelled."""
+    return queued(site, operations.retry(site, number), wait=wait, json_=json_)
+
+
+@job.command(changes=True)
+@click.argument("number", type=int)
+@on_site
+def dismiss(site: Site, *, number: int, json_: bool) -> None:
+    """Mark failed job NUMBER as seen: it needs no decision."""
+    found = operations.dismiss(site, number)
+    say(found, f'"{found.title}" was dismissed.', json_=json_)
+
+
 @job.command(changes=False)
 @click.argument("number", type=int)
 @on_site
@@ -103,6 +124,3 @@ def queued(site: Site, found: operations.JobView, *, wait: bool, json_: bool) ->
     say(found, f"{found.title}: job {found.id}.", f"  -> Wait for it: netboot job wait {found.id}",
         json_=json_)  # fmt: skip
     return 0
-
-
-wait_option = click.option("--wait", is_flag=True, help="Wait until it is done.")

@@ -1,11 +1,14 @@
 """`netboot points`: update, verify, roll back."""
 
+from collections.abc import Iterator
+
 import click
 
 from netboot.commands.output import on_site, print_json, print_list, progress_bar, say
 from netboot.commands.recorded import Verbs
 from netboot.errors import ContentFault
 from netboot.operations.images import images
+from netboot.operations.machines.recipients import who_gets
 from netboot.operations.points import points as operations
 from netboot.site import Site
 
@@ -28,12 +31,21 @@ def update(site: Site, image: str | None, *, all_: bool, json_: bool) -> None:
     for name in names:
         with progress_bar("Updating") as tell:
             done.append(operations.update_distribution_points(site, name, progress=tell))
-        label = f"{done[-1].image} v{done[-1].number}"
         if not json_:
-            changed = done[-1].changed
-            click.echo(f"Machines now get {label}." if changed else f"{label}: up to date.")
+            for line in _updated(site, done[-1]):
+                click.echo(line)
     if json_:
         print_json(done)
+
+
+def _updated(site: Site, result: operations.UpdateResult) -> Iterator[str]:
+    """What an update did, whom it reaches, and how to undo it."""
+    if not result.changed:
+        yield f"{result.label}: up to date."
+        return
+    yield f"{result.label} is served. {who_gets(site, images.get_image(site, result.image)).words}"
+    if result.before:
+        yield f'  -> to undo: netboot points rollback "{result.image}" {result.before}'
 
 
 @points.command(changes=False)
@@ -60,7 +72,8 @@ def rollback(site: Site, *, image: str, version: int, json_: bool) -> None:
     """Serve VERSION of IMAGE again."""
     with progress_bar("Verifying") as tell:
         result = operations.rollback(site, image, version, progress=tell)
-    say(result, f"Machines now get {result.image} v{result.number}.", json_=json_)
+    reach = who_gets(site, images.get_image(site, result.image)).words
+    say(result, f"{result.label} is served. {reach}", json_=json_)
 
 
 @points.command(changes=False)

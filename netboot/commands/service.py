@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 RUN_HELP = "Network interface that machines boot through; without it, a private lab."
 
 
-@click.command(cls=Verb, changes=False)
+PAGE_HELP = """\b
+The page is at http://127.0.0.1:8080/ and opens on this computer only.
+From another computer, tunnel to it:
+  ssh -L 8080:127.0.0.1:8080 THIS-COMPUTER
+or let it listen on the network, with TLS, and restart the site:
+  netboot settings set web_address=0.0.0.0 tls=self-signed
+Another port: netboot settings set web_port=8443
+"""
+
+
+@click.command(cls=Verb, changes=False, epilog=PAGE_HELP)
 @click.option("--interface", default="", help=RUN_HELP)
 @click.pass_obj
 def run(data: Path, interface: str) -> None:

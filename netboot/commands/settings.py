@@ -48,7 +48,13 @@ def set_(site: Site, changes: tuple[str, ...], *, json_: bool) -> None:
 
 def _tell(view: SettingsView, *, json_: bool) -> None:
     rows = (
-        (one.name, one.text.replace("\n", ", ") or "-", one.origin, one.default or "-")
+        (
+            one.name,
+            one.text.replace("\n", ", ") or "-",
+            one.origin,
+            one.default.replace("\n", ", ") or "-",
+            ", ".join(value or "(empty)" for value, _ in one.choices) or "-",
+        )
         for one in view.settings
     )
-    print_list(view, ("Setting", "Value", "From", "Default"), rows, json_=json_)
+    print_list(view, ("Setting", "Value", "From", "Default", "Choices"), rows, json_=json_)

@@ -4,7 +4,6 @@ A handler's parameters are the arguments of its kind; `ask_…` functions queue 
 in one lane wait for each other; lanes run in parallel.
 """
 
-import re
 import shutil
 import threading
 import time
@@ -14,16 +13,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from netboot.boot.told.events import PeOffline
-from netboot.errors import AlreadyExists, OperatorFault
+from netboot.daemons.test_machines import failed_as_told, run_test_machine
+from netboot.errors import AlreadyExists, InvalidInput, OperatorFault, WrongArchitecture
 from netboot.images.architecture import Architecture
 from netboot.images.media.request import MediaOrder
-from netboot.operations import lab
 from netboot.operations.boots import network
 from netboot.operations.drivers import importing
 from netboot.operations.images import images
 from netboot.operations.images import source as image_source
 from netboot.operations.jobs import JobKind
+from netboot.operations.machines.recipients import who_gets
 from netboot.operations.media import media
 from netboot.operations.points import cleanup, points
 from netboot.operations.points import scrub as scrubbing
@@ -34,21 +33,11 @@ from netboot.store.database.jobs import (
     Job,
     JobCancelled,
     JobFailed,
-    JobInterrupted,
     LeaseLost,
     WorkerStops,
 )
 
 REPORT_SECONDS = 0.25
-_STEPS = {
-    "START": (0.5, "kernel started"),
-    "WIM": (0.6, "image opened"),
-    "IMAGE": (0.65, "image identified"),
-    "DRVLOAD": (0.7, "loading drivers"),
-    "NET": (0.85, "network up"),
-    "REPORT": (0.95, "reported home"),
-}
-"""Words on the Lab PE's console: the part of the boot that is done, and its stage."""
 
 
 class Context:
@@ -144,7 +133,15 @@ def build_version(context: Context, *, image: str, update: bool = False) -> dict
 @handles(JobKind.UPDATE_POINTS)
 def update_distribution_points(context: Context, *, image: str) -> dict[str, Any]:
     result = points.update_distribution_points(context.site, image, progress=context.progress)
-    return {"image": result.image, "version": result.number, "changed": result.changed}
+    reach = who_gets(context.site, images.get_image(context.site, image))
+    return {
+        "image": result.image,
+        "version": result.number,
+        "changed": result.changed,
+        "before": result.before,
+        "machines": reach.machines,
+        "reach": reach.words,
+    }
 
 
 @handles(JobKind.IMPORT_IMAGE)
@@ -236,42 +233,12 @@ def build_media(
 
 
 @handles(JobKind.BOOT_TEST_MACHINE, TEST_MACHINES)
-def boot_test_machine(context: Context, *, firmware: str, nic: str, memory: int) -> dict[str, Any]:
+def boot_test_machine(
+    context: Context, *, firmware: str, nic: str, memory: int, image: str = ""
+) -> dict[str, Any]:
     """Boot a test machine in the lab and report its result."""
     request = {"firmware": firmware, "nic": nic, "memory": memory, "id": str(context.job.id)}
-    began = time.monotonic()
-    devices: list[str] = []
-    try:
-        for event in lab.boot_machine(context.site, request):
-            context.check()
-            if event.get("event") == "done":
-                event["devices"] = " ".join(devices)
-                return _machine_done(context, event, time.monotonic() - began)
-            devices += _follow(context, event)
-    except JobFailed:
-        raise
-    except OperatorFault:
-        context.check()  # site and lab stop together: then the job did not fail
-        raise
-    raise OperatorFault("the lab did not report how the test machine ended")
-
-
-def _follow(context: Context, event: dict[str, Any]) -> list[str]:
-    """Show what the machine does; returns the devices in this event. Raises JobFailed."""
-    match event:
-        case {"event": "failed"}:
-            shown = _with_screenshot(context.site, event)
-            raise _failed(event, "the test machine failed", shown)
-        case {"event": "serial", "line": str(line)}:
-            steps = (step for word, step in _STEPS.items() if f" {word}" in line)
-            part, stage = next(steps, (0.3, "booting"))
-            context.line(line, part=part, stage=stage)
-            return _devices_in(line)
-        case {"event": "silent"}:
-            pass
-        case {"event": name}:
-            context.progress(0.02, str(name))
-    return []
+    return run_test_machine(context, {**request, "image": image} if image else request)
 
 
 @handles(JobKind.CHECK_NETWORK, CHECKS)
@@ -293,7 +260,9 @@ def check_network(
                 shown = {**about, "verdicts": list(verdicts)}
                 context.show(shown, part=part, stage=str(verdict.get("title", "")))
             case {"event": "failed"}:
-                raise _failed(event, "the check ended early", {**about, "verdicts": verdicts})
+                raise failed_as_told(
+                    event, "the check ended early", {**about, "verdicts": verdicts}
+                )
             case {"event": "done", **result}:
                 return {**about, **result}
     raise OperatorFault("the check ended without a verdict", hint="Is the site stopping?")
@@ -308,7 +277,7 @@ def read_capture(context: Context, *, path: str) -> dict[str, Any]:
             context.check()
             match event:
                 case {"event": "failed"}:
-                    raise _failed(event, "the recording could not be read", {})
+                    raise failed_as_told(event, "the recording could not be read", {})
                 case {"event": "story", **story}:
                     return story
     raise OperatorFault("the analysis ended without a result", hint="Is the site stopping?")
@@ -320,50 +289,17 @@ def clean_up(context: Context) -> dict[str, Any]:
     return {**asdict(done), "versions": list(done.versions)}
 
 
-def _failed(event: dict[str, Any], reason: str, result: dict[str, Any]) -> JobFailed:
-    hint = str(event.get("hint", ""))
-    return JobFailed(str(event.get("reason", reason)), hint=hint, result=result)
-
-
-def _machine_done(context: Context, event: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """The result. An offline machine cannot report, so the report is made from its console."""
-    if event.get("result") == "offline":
-        context.site.journal.emit(
-            PeOffline(
-                at=time.time(),
-                mac=str(event.get("mac", "")),
-                image=str(event.get("image", "")),
-                version=int(event.get("version") or 0),
-                missing=str(event.get("missing", "")),
-                reason="seen on the test machine's serial console",
-                devices=str(event.get("devices", "")),
-            )
-        )
-    return {**_with_screenshot(context.site, event), "seconds": round(seconds, 1)}
-
-
-def _with_screenshot(site: Site, event: dict[str, Any]) -> dict[str, Any]:
-    """The event with its picture in the store: the lab deletes its own after a while."""
-    path = Path(str(event.get("screenshot") or "."))
-    digest = site.blobs.add_file(path).digest if path.is_file() else ""
-    return {**event, "screenshot": digest}
-
-
-def _devices_in(line: str) -> list[str]:
-    """The PCI device in a line of the Lab PE's console: `vvvv:dddd:class:subsystem`."""
-    found = re.search(r"^LABPE \S+ PCI .*\bdevice=([0-9a-f:]+)", line)
-    return [found[1]] if found else []
-
-
 @contextmanager
 def _upload(context: Context, path: str) -> Iterator[Path]:
-    """The upload of the job; it is deleted when the job has ended, with or without success."""
+    """The upload of the job.
+
+    It is deleted when the job has succeeded, was cancelled or found it unusable. Otherwise the job
+    may be retried with it; the console deletes it after a day.
+    """
     upload = Path(path)
     try:
         yield upload
-    except JobInterrupted:
-        raise  # the worker that repeats the job needs it
-    except BaseException:
+    except (InvalidInput, WrongArchitecture, JobCancelled, JobFailed):
         _forget_upload(context.site, upload)
         raise
     _forget_upload(context.site, upload)

@@ -1,6 +1,7 @@
 """`netboot run`: prepares the site, starts its processes, prints the address of the page."""
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -120,6 +121,11 @@ def _welcome(site: Site, supervisor: Supervisor, interface: str, address: str, t
     )
     _tell(f"The site is up, {where}.")
     _tell(f"  Page         {page}")
+    if site.settings.web_address in {"127.0.0.1", "::1", "localhost"} and not site.settings.web_url:
+        own_name = socket.gethostname()
+        _tell(
+            f"  Elsewhere    ssh -L {port}:127.0.0.1:{port} {own_name}, then the same address there"
+        )
     if certificate is not None and site.settings.tls == "self-signed":
         _tell(f"  Certificate  SHA-256 {certificate.fingerprint}")
     if token:

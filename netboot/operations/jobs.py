@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from netboot.errors import NotFound, NotPermitted
+from netboot.errors import NotFound, NotPermitted, OperatorFault
 from netboot.operations import remembered as facts
 from netboot.site import Site
 from netboot.store.database.jobs import Job, JobLine
@@ -17,6 +17,8 @@ from netboot.store.database.jobs import Job, JobLine
 JobView = Job
 LineView = JobLine
 LOOK_SECONDS = 0.5
+LAB_FOLDER = "lab"
+"""Where the lab keeps the logs and pictures of its machines, in the data folder."""
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 DAY = 24 * 3600.0
@@ -114,11 +116,18 @@ def follow(site: Site, job_id: int) -> Iterator[JobView]:
 
 
 def screenshot(site: Site, job_id: int) -> Path:
-    """The last picture of a test machine's screen. Raises NotFound."""
-    digest = get_job(site, job_id).result.get("screenshot", "")
-    if not isinstance(digest, str) or not DIGEST.fullmatch(digest):
-        raise NotFound(f"job {job_id} has no picture of a screen")
-    return site.blobs.require(digest)
+    """The last picture of a test machine's screen; that of a running one changes.
+
+    Raises NotFound.
+    """
+    result = get_job(site, job_id).result
+    digest = result.get("screenshot", "")
+    if isinstance(digest, str) and DIGEST.fullmatch(digest):
+        return site.blobs.require(digest)
+    live = Path(str(result.get("screen") or "."))
+    if live.is_file() and live.resolve().is_relative_to((site.data / LAB_FOLDER).resolve()):
+        return live
+    raise NotFound(f"job {job_id} has no picture of a screen")
 
 
 def save_screenshot(site: Site, job_id: int, target: Path) -> int:
@@ -131,6 +140,30 @@ def save_screenshot(site: Site, job_id: int, target: Path) -> int:
             f"{target} cannot be written: {fault.strerror}", hint="Name another file."
         ) from fault
     return target.stat().st_size
+
+
+def dismiss(site: Site, job_id: int) -> JobView:
+    """A failed job was seen and needs no decision. Raises NotFound, OperatorFault."""
+    return site.jobs.dismiss(job_id)
+
+
+def can_retry(job: LineView) -> bool:
+    """Whether a job could run again: it did not succeed, and its upload is still here."""
+    path = job.arguments.get("path")
+    return job.state in {"failed", "cancelled"} and (path is None or Path(path).exists())
+
+
+def retry(site: Site, job_id: int) -> JobView:
+    """Queue a job again that failed or was cancelled.
+
+    Raises NotFound, OperatorFault if it did neither or its upload was deleted.
+    """
+    job = get_job(site, job_id)
+    if job.state in {"failed", "cancelled"} and not can_retry(job):
+        raise OperatorFault(
+            f"the uploaded file of job {job_id} was deleted", hint="Upload the file again."
+        )
+    return site.jobs.retry(job_id)
 
 
 def cancel(site: Site, job_id: int) -> JobView:

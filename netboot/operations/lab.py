@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from netboot.errors import InvalidInput, NotFound, OperatorFault, explained
+from netboot.errors import InvalidInput, NotFound, OperatorFault, WrongArchitecture, explained
+from netboot.images.architecture import Architecture
 from netboot.operations import jobs
+from netboot.operations.images.view import ImageView, get_image
 from netboot.operations.jobs import JobKind
 from netboot.site import Site
 
@@ -29,6 +31,14 @@ NICS = (
 )
 MEMORY_SIZES = (512, 1024, 2048)
 """MiB."""
+
+STARTS = {
+    "bios-x64": (Architecture.X64, Architecture.X86),
+    "bios-x86": (Architecture.X86,),
+    "uefi-x64": (Architecture.X64,),
+    "uefi-ia32": (Architecture.X86,),
+}
+"""What each firmware, with its processor, can start."""
 
 KIND = JobKind.BOOT_TEST_MACHINE
 SOCKET = "lab.sock"
@@ -74,10 +84,12 @@ def came_to(job: jobs.JobView) -> str:
     return verdict(job.result) if job.kind == KIND else ""
 
 
-def ask_boot(site: Site, *, firmware: str, nic: str, memory: int) -> jobs.JobView:
+def ask_boot(site: Site, *, firmware: str, nic: str, memory: int, image: str = "") -> jobs.JobView:
     """Queue the boot of a test machine with `memory` MiB.
 
-    Raises InvalidInput for unknown hardware, OperatorFault if no lab runs.
+    With `image` it boots the served version of that image, even if other machines do not get it;
+    without, what any machine of its kind gets. Raises InvalidInput for unknown hardware, NotFound,
+    WrongArchitecture, OperatorFault if no lab runs or the image is not served.
     """
     view = lab_status(site)
     firmwares, nics = dict(view.firmwares), dict(view.nics)
@@ -92,11 +104,53 @@ def ask_boot(site: Site, *, firmware: str, nic: str, memory: int) -> jobs.JobVie
             )
     if not view.available:
         raise OperatorFault("test machines are not available", hint=view.reason)
-    return jobs.submit(
-        site,
-        KIND,
-        {"firmware": firmware, "nic": nic, "memory": memory},
-        title=f"Test machine: {firmwares[firmware]}, {nics[nic]}",
+    arguments: dict[str, Any] = {"firmware": firmware, "nic": nic, "memory": memory}
+    title = f"Test machine: {firmwares[firmware]}, {nics[nic]}"
+    if image:
+        wanted = get_image(site, image)
+        number = _require_bootable(wanted, firmware)
+        arguments["image"] = wanted.name
+        title = f"{title}, {wanted.name} v{number}"
+    return jobs.submit(site, KIND, arguments, title=title)
+
+
+def _require_bootable(image: ImageView, firmware: str) -> int:
+    """The version of the image that this firmware would boot. Raises as `ask_boot`."""
+    if image.served_version is None:
+        raise OperatorFault(
+            f"{image.name} is not served, so no machine can boot it",
+            hint="Build it if necessary, then update the distribution points.",
+        )
+    if image.architecture not in STARTS[firmware]:
+        fitting = [name for name, starts in STARTS.items() if image.architecture in starts]
+        raise WrongArchitecture(
+            f"{dict(FIRMWARES)[firmware]} cannot start {image.name}, an {image.architecture} image",
+            hint=f"Choose {' or '.join(fitting)}."
+            if fitting
+            else f"There are no test machines for {image.architecture}.",
+        )
+    return image.served_version
+
+
+def require_wanted(
+    site: Site, image: str, served: Collection[int | None], result: Mapping[str, Any]
+) -> None:
+    """Check that a test machine booted the image that it was to boot, in a `served` version.
+
+    Raises OperatorFault if anything else came up: then the test says nothing about the image.
+    """
+    came, number = str(result.get("image", "")), int(result.get("version") or 0)
+    wanted = get_image(site, image)
+    version = wanted.version(number)
+    # A renamed image has its earlier name inside until its next version.
+    names = {wanted.name, version.built_as or wanted.name} if version else set()
+    if number in served and came in names:
+        return
+    raise OperatorFault(
+        f"the test machine booted {f'{came} v{number}' if came else 'an unknown image'}"
+        f" instead of {wanted.name}",
+        hint="Boot it again. If that happens again, look on the page Boot network for another boot"
+        " server.",
     )
 
 

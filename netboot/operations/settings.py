@@ -16,6 +16,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from netboot.config import FILE_NAME, Settings, load_settings
 from netboot.errors import Difference, EditConflict, InvalidInput, NotPermitted
+from netboot.operations.setting_words import Form, form_of, in_groups
 from netboot.site import Site
 from netboot.store.content.blobs import sync_folder
 from netboot.store.content.folder_lock import locked
@@ -39,6 +40,19 @@ class Setting:
     description: str
     origin: str
     is_list: bool
+    form: Form
+
+    @property
+    def group(self) -> str:
+        return self.form.group
+
+    @property
+    def label(self) -> str:
+        return self.form.label
+
+    @property
+    def choices(self) -> tuple[tuple[str, str], ...]:
+        return self.form.choices
 
     @property
     def variable(self) -> str:
@@ -68,9 +82,9 @@ def read_settings(site: Site) -> SettingsView:
             field.description or "",
             _origin(name, written),
             isinstance(getattr(values, name), list | dict),
+            form_of(name, field),
         )
-        for name, field in Settings.model_fields.items()
-        if name != "data"
+        for name, field in ((name, Settings.model_fields[name]) for name in in_groups())
     )
     pending = tuple(
         name
@@ -173,7 +187,7 @@ def _write(site: Site, text: str) -> None:
         folder.mkdir(exist_ok=True)
         (folder / FILE_NAME).write_text(text)
         try:
-            load_settings(folder)
+            load_settings(folder, shown=path)
         finally:
             (folder / FILE_NAME).unlink()
             folder.rmdir()

@@ -161,7 +161,9 @@ def test_properties_lie_in_the_image_as_other_programs_read_it(netboot, imported
     assert "cmd.exe /k" in script
     netboot("image", "set", imported, "--no-background", "--no-shell")
     netboot("image", "remove-file", imported, "/tools/ASK.cmd")
-    assert "Background" not in netboot("image", "show", imported)
+    shown = netboot("image", "show", imported)
+    assert "property Background" not in shown
+    assert "pending  Background picture: " in shown
 
 
 def test_secrets_keep_it_from_machines_until_somebody_says_why(netboot, imported):
@@ -171,7 +173,7 @@ def test_secrets_keep_it_from_machines_until_somebody_says_why(netboot, imported
     assert "/unattend.xml, line 1: a password in an answer file" in refused
     assert "accept-secrets" in refused
     netboot("image", "accept-secrets", imported, "--reason", "the account may do nothing")
-    assert "Machines now get Windows PE 11 v1" in netboot("points", "update", imported)
+    assert "Windows PE 11 v1 is served." in netboot("points", "update", imported)
     assert "accepted secrets: the account may do nothing" in netboot("image", "show", imported)
 
 

@@ -2,85 +2,16 @@ from dataclasses import replace
 
 import pytest
 
-from netboot.boot.told.events import PeOffline
 from netboot.daemons import job_handlers
 from netboot.errors import AlreadyExists, InvalidInput, OperatorFault
-from netboot.operations import jobs, lab
+from netboot.operations import jobs
 from netboot.operations.boots import network
 from netboot.operations.images import images
 from netboot.store.database.jobs import JobFailed, LeaseLost, WorkerStops
 from tests.captures.reader import FOLDER
+from tests.daemons.contexts import Context
 from tests.samples.synthetic_winpe import SyntheticWinPe
 from tests.web.support.seeding import write_driver
-
-
-class Context:
-    """A job's context that notes what it is told."""
-
-    def __init__(self, site, job):
-        self.site, self.job, self.told = site, job, []
-
-    def progress(self, part, stage):
-        self.told.append(stage)
-
-    def line(self, text, *, part, stage):
-        self.told.append(text)
-
-    def show(self, result, *, part, stage):
-        self.told.append((round(part, 2), stage, len(result["verdicts"])))
-
-    def check(self):
-        pass
-
-
-MACHINE = {"firmware": "bios-x64", "nic": "e1000", "memory": 512}
-SERIAL = "LABPE 3.52 PCI slot=0000:00:03.0 device=8086:100e:0200:11001af4 revision=03"
-
-
-@pytest.fixture
-def boot(site, monkeypatch):
-    """`boot(*events)`: the handler's result when the lab says this."""
-
-    def run(*events):
-        monkeypatch.setattr(lab, "boot_machine", lambda site, request: iter(events))
-        job = jobs.submit(site, "boot_test_machine", MACHINE, title="Boot")
-        return job_handlers.carry_out(Context(site, job))
-
-    return run
-
-
-def test_an_offline_machine_gets_a_line_in_the_boot_log(site, boot):
-    """It cannot report home; its console names what it lacks and which devices it has."""
-    result = boot(
-        {"event": "serial", "line": SERIAL},
-        {"event": "done", "result": "offline", "mac": "52:54:00:77:00:00", "image": "Lab",
-         "version": 1, "missing": "net:8086:100e"},
-    )  # fmt: skip
-    assert site.journal.flush()
-
-    (entry,) = site.journal.latest()
-    assert isinstance(entry.event, PeOffline)
-    assert (
-        entry.event.missing,
-        entry.event.devices,
-    ) == ("net:8086:100e", "8086:100e:0200:11001af4")
-    assert result["result"] == "offline"
-
-
-def test_the_picture_of_the_screen_is_kept(site, boot, tmp_path):
-    """The lab throws its own away; the store's is named by its digest."""
-    picture = tmp_path / "screen.png"
-    picture.write_bytes(b"\x89PNG picture")
-    result = boot({"event": "done", "result": "online", "screenshot": str(picture)})
-
-    assert site.blobs.require(result["screenshot"]).read_bytes() == b"\x89PNG picture"
-
-
-def test_a_machine_that_failed_fails_the_job_and_shows_what_there_is(boot):
-    """Reason and hint are the lab's."""
-    with pytest.raises(JobFailed, match="no offer") as failure:
-        boot({"event": "failed", "reason": "no offer", "hint": "Look at the network."})
-    assert (failure.value.hint, failure.value.result["screenshot"]) == ("Look at the network.", "")
 
 
 def test_an_upload_is_removed_only_where_uploads_lie(site, tmp_path):
@@ -141,6 +72,19 @@ def test_an_upload_stays_for_who_takes_the_job_up_again(site, upload, stop):
     assert path.exists()
 
 
+def test_an_upload_stays_for_a_retry_if_it_is_not_to_blame(site, upload):
+    """A full disk, a missing tool or a taken name: the same bytes may succeed later."""
+    context, path = upload("import_image", b"MSWIM\0\0\0" + bytes(500), name="Later")
+
+    def told(part, stage):
+        raise OperatorFault("the disk is full")
+
+    context.progress = told
+    with pytest.raises(OperatorFault, match="disk is full"):
+        job_handlers.carry_out(context)
+    assert path.exists()
+
+
 @pytest.mark.wimlib
 def test_a_job_that_finds_its_own_work_done_has_succeeded(site, upload, tmp_path):
     """Killed between the row and the word about it: the second worker says what the first did."""
@@ -188,31 +132,6 @@ def test_an_upload_never_means_the_folder_of_all_uploads(site, upload):
         job_handlers._forget_upload(site, odd)
 
     assert path.exists()
-
-
-def test_silence_is_no_progress(boot, site):
-    """A machine that says nothing for a while is waited for."""
-    assert boot({"event": "silent"}, {"event": "done", "result": "online"})["result"] == "online"
-
-
-def test_a_lab_that_ends_with_the_site_is_not_the_jobs_fault(site, monkeypatch):
-    """The worker gives the job back instead of failing it."""
-
-    def ends(site, request):
-        yield {"event": "started"}
-        raise OperatorFault("the lab ended before the test machine did")
-
-    class Stopping(Context):
-        def check(self):
-            if self.told:
-                raise WorkerStops("told to stop")
-
-    monkeypatch.setattr(lab, "boot_machine", ends)
-    job = jobs.submit(site, "boot_test_machine", MACHINE, title="Boot")
-    with pytest.raises(WorkerStops):
-        job_handlers.carry_out(Stopping(site, job))
-    with pytest.raises(OperatorFault, match="the lab ended"):
-        job_handlers.carry_out(Context(site, job))
 
 
 def test_the_clean_up_tells_what_it_did(site):

@@ -21,8 +21,8 @@ from netboot.operations.jobs import DAY
 from netboot.operations.machines import fleet_results
 from netboot.operations.points import cleanup as housekeeping
 from netboot.site import Site
+from netboot.store.database.job_records import JobRow
 from netboot.store.database.jobs import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, JobFailed
-from netboot.store.database.records import JobRow
 from tests.samples.synthetic_winpe import SyntheticWinPe
 
 NAME = "Windows PE x64"

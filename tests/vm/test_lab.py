@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from netboot.images.architecture import Architecture
 from netboot.site import Site
 from netboot.store.media.boot_programs import prepare_programs
 from vm.administrator import Administrator
@@ -83,11 +84,7 @@ def test_the_page_gets_its_test_machine(lab_pe, network, tmp_path):
     """Through the socket: started, the console's lines, and how it ended."""
     data = tmp_path / "data"
     Administrator(data, lab_pe).provide_defaults()
-    site = Site.open(data)
-    prepare_programs(site.point, site.settings.programs, SERVER_ADDRESS)
-    netboot = [sys.executable, "-m", "netboot", "--data", str(data)]
-    boot = [*netboot, "boot", "--address", SERVER_ADDRESS, "--interface", "eth0"]
-    process = start_lab(data, boot, [*netboot, "http", "--address", SERVER_ADDRESS])
+    process = start_served_lab(data)
 
     events = ask(data, {"firmware": "bios-x86", "nic": "rtl8139", "id": "5"})
     process.send_signal(signal.SIGTERM)
@@ -100,7 +97,11 @@ def test_the_page_gets_its_test_machine(lab_pe, network, tmp_path):
         seconds=last.get("seconds", 0.0),
     )
 
-    assert list(dict.fromkeys(e["event"] for e in events)) == ["started", "serial", "done"], last
+    assert [e["event"] for e in events if e["event"] not in {"serial", "screen"}] == [
+        "started",
+        "done",
+    ], last
+    assert {"serial", "screen"} <= {e["event"] for e in events}
     assert (
         last["result"],
         last["missing"],
@@ -109,6 +110,52 @@ def test_the_page_gets_its_test_machine(lab_pe, network, tmp_path):
     ) == ("offline", "net:10ec:8139", 1, "5")
     assert Path(last["screenshot"]).read_bytes()[:4] == b"\x89PNG"
     assert ended == 0
+
+
+def start_served_lab(data):
+    """The lab of a site that has images."""
+    site = Site.open(data)
+    prepare_programs(site.point, site.settings.programs, SERVER_ADDRESS)
+    netboot = [sys.executable, "-m", "netboot", "--data", str(data)]
+    boot = [*netboot, "boot", "--address", SERVER_ADDRESS, "--interface", "eth0"]
+    return start_lab(data, boot, [*netboot, "http", "--address", SERVER_ADDRESS])
+
+
+@pytest.mark.vm
+@pytest.mark.netns
+@pytest.mark.timeout(900)
+def test_a_test_machine_boots_the_image_that_was_asked_for(lab_pe, network, tmp_path):
+    """Although another image is the default and the machine is assigned a third one.
+
+    Afterwards the same machine gets what it is assigned again.
+    """
+    data = tmp_path / "data"
+    administrator = Administrator(data, lab_pe)
+    administrator.provide_defaults()
+    wim = str(lab_pe.wim[Architecture.X86])
+    for name in ("Rescue", "Third"):
+        administrator.netboot("image", "import", wim, "--name", name)
+        administrator.netboot("image", "build", name)
+        administrator.netboot("points", "update", name)
+    site = Site.open(data)
+    process = start_served_lab(data)
+    wanted = {"firmware": "bios-x86", "nic": "rtl8139"}
+
+    first = ask(data, {**wanted, "image": "Rescue"})
+    mac = first[0]["mac"]
+    administrator.netboot("deployment", "set", mac, "Third")
+    second = ask(data, {**wanted, "image": "Rescue"})
+    third = ask(data, wanted)
+    process.send_signal(signal.SIGTERM)
+    process.wait(30)
+
+    assert [(events[-1]["result"], events[-1]["image"]) for events in (first, second, third)] == [
+        ("offline", "Rescue"),
+        ("offline", "Rescue"),
+        ("offline", "Third"),
+    ]
+    assert {events[0]["mac"] for events in (second, third)} == {mac}
+    assert dict(site.point.load().assignments) == {mac: "Third"}
 
 
 def ask(data, request):

@@ -2,14 +2,16 @@
 
 A request is one JSON line; the answer is a JSON line for each event until `done` or `failed`:
 
-    > {"firmware": "uefi-x64", "nic": "e1000", "memory": 512, "id": "17"}
+    > {"firmware": "uefi-x64", "nic": "e1000", "memory": 512, "id": "17", "image": "Rescue"}
     < {"event": "queued"}                        (only while two machines run already)
     < {"event": "started", "mac": "52:54:..."}
     < {"event": "serial", "line": "LABPE 4.21 DRVLOAD inf=..."}
+    < {"event": "screen", "path": "/.../screen.png"}        (every few seconds)
     < {"event": "done", "result": "online", "driver": "e1000.inf", "version": 3, ...}
 
-It also runs `netboot check` in the lab (vm.door.check). A client that hangs up switches its machine
-off. A client may connect without a request to see whether the lab is running.
+`image` may be left out: then the machine gets what any machine of its kind gets. The lab also runs
+`netboot check` (vm.door.check). A client that hangs up switches its machine off. A client may
+connect without a request to see whether the lab is running.
 """
 
 import contextlib
@@ -17,7 +19,8 @@ import json
 import shutil
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -48,6 +51,7 @@ class Request:
     memory: int
     id: str
     plain_pxe: bool
+    image: str = ""
 
     @staticmethod
     def parse(line: bytes) -> "Request":
@@ -67,13 +71,19 @@ class Request:
         nic = find_nic(str(request.get("nic", "e1000")))
         firmware = find_firmware(str(request.get("firmware", "bios-x64")))
         plain = bool(request.get("plain_pxe", False))
-        return Request(firmware, nic.name, memory, str(request.get("id", "")), plain)
+        image, name = str(request.get("image", "")), str(request.get("id", ""))
+        return Request(firmware, nic.name, memory, name, plain, image)
+
+
+Pin = Callable[[Collection[str], str], AbstractContextManager[None]]
+"""Inside the context, machines with these MAC addresses get an image, whatever else is set."""
 
 
 class LabServer:
     """Listens inside the context; switches off the machines that still run at its end.
 
-    It calls `reports` before each boot, for the server's side of the evidence.
+    It calls `reports` before each boot, for the server's side of the evidence, and `pin` for a
+    machine that is to boot a certain image.
     """
 
     def __init__(
@@ -83,7 +93,9 @@ class LabServer:
         *,
         reports: Callable[[], Reports],
         accelerator: Callable[[FirmwareKind], str],
+        pin: Pin,
     ) -> None:
+        self._pin = pin
         self._network = network
         self._path = path
         self._reports = reports
@@ -171,16 +183,19 @@ class LabServer:
                 memory=request.memory,
                 plain_pxe=request.plain_pxe,
             )
-            _tell(client, {"event": "started", "mac": spec.boot_mac, "id": request.id})
-            tried = try_boot(
-                spec,
-                self._network,
-                self._folders.fresh(),
-                reports=reports,
-                accelerator=self._accelerator(request.firmware),
-                on_line=lambda line: _tell(client, {"event": "serial", "line": str(line)}),
-                leash=client,
-            )
+            macs = {spec.boot_mac, spec.tested_mac}
+            with self._pin(macs, request.image) if request.image else nullcontext():
+                _tell(client, {"event": "started", "mac": spec.boot_mac, "id": request.id})
+                tried = try_boot(
+                    spec,
+                    self._network,
+                    self._folders.fresh(),
+                    reports=reports,
+                    accelerator=self._accelerator(request.firmware),
+                    on_line=lambda line: _tell(client, {"event": "serial", "line": str(line)}),
+                    on_screen=lambda path: _tell(client, {"event": "screen", "path": str(path)}),
+                    leash=client,
+                )
         return _ended(tried, request)
 
 

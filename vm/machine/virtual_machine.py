@@ -28,8 +28,10 @@ from vm.network.switch import Hook
 from vm.tools import dying_with_us, require_tool
 
 _TICK_SECONDS = 1.0
+PICTURE_SECONDS = 2.0
 
 OnLine = Callable[[LabLine], None]
+OnScreen = Callable[[Path], None]
 
 
 class Ending(StrEnum):
@@ -70,6 +72,25 @@ class Run:
     wall_seconds: float
     processor_seconds: float
     screenshot: Path | None
+
+
+class _Pictures:
+    """Hands on a picture of the screen every few seconds."""
+
+    def __init__(
+        self, take: Callable[[], Path | None], on_screen: OnScreen | None, began: float
+    ) -> None:
+        self._take, self._on_screen, self._last = take, on_screen, began
+
+    def show_when_due(self, now: float) -> None:
+        if self._on_screen is None or now - self._last < PICTURE_SECONDS:
+            return
+        self._last = now
+        picture = self._take()
+        if picture is None:
+            self._on_screen = None  # not asked again: the answer to a late question confuses QMP
+        else:
+            self._on_screen(picture)
 
 
 class Machine:
@@ -122,13 +143,15 @@ class Machine:
         limits: Limits = DEFAULT_LIMITS,
         on_line: OnLine = lambda _line: None,
         *,
+        on_screen: OnScreen | None = None,
         leash: socket.socket | None = None,
     ) -> Run:
         """Watch the machine until the Lab PE prints DONE, or the boot has failed.
 
-        A byte on `leash`, or its end, cancels the run.
+        `on_screen` gets a picture of the screen every few seconds. A byte on `leash`, or its end,
+        cancels the run.
         """
-        ending, words = self._watch(limits, on_line, leash)
+        ending, words = self._watch(limits, on_line, on_screen, leash)
         screenshot = self._screenshot()
         return Run(
             ending=ending,
@@ -142,9 +165,14 @@ class Machine:
         )
 
     def _watch(
-        self, limits: Limits, on_line: OnLine, leash: socket.socket | None
+        self,
+        limits: Limits,
+        on_line: OnLine,
+        on_screen: OnScreen | None,
+        leash: socket.socket | None,
     ) -> tuple[Ending, str]:
         frames, alive_at = 0, self._started
+        pictures = _Pictures(self._screenshot, on_screen, self._started)
         exited = os.pidfd_open(self._process.pid)
         with selectors.DefaultSelector() as selector, os.fdopen(exited, "rb"):
             selector.register(exited, selectors.EVENT_READ)
@@ -164,6 +192,7 @@ class Machine:
                 # Consoles first: what the machine printed last explains its end.
                 if exited in ready and not self._consoles.keys() & set(ready):
                     return Ending.EXITED, f"QEMU ended with {self._process.wait(1)}: {self._log()}"
+                pictures.show_when_due(now)
                 if self.witness.frames != frames:
                     frames, alive_at = self.witness.frames, now
                 over = self._over(limits, now, alive_at)
@@ -198,10 +227,11 @@ class Machine:
         return None
 
     def _screenshot(self) -> Path | None:
-        path = self.work / "screen.png"
+        path, part = self.work / "screen.png", self.work / "screen.part"
         try:
-            self._qmp.execute("screendump", {"filename": str(path), "format": "png"})
-        except QmpError:
+            self._qmp.execute("screendump", {"filename": str(part), "format": "png"})
+            part.replace(path)  # pages read it meanwhile
+        except (QmpError, FileNotFoundError):
             return None  # it is off already, or QEMU is older: the serial log is enough
         return path
 

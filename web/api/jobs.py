@@ -28,6 +28,7 @@ class Job(Value):
     created_at: float
     finished_at: float | None
     cancel_requested: bool
+    dismissed: bool = Field(description="It failed, and an administrator has seen that.")
 
 
 class JobWithLog(Job):
@@ -67,6 +68,18 @@ def get_job_screenshot(path: NumberPath) -> Response:
 def cancel_job(path: NumberPath) -> Job:
     """Stop a job."""
     return Job.of(operations.cancel(site(), path.number))
+
+
+@jobs.verb("POST", "/<int:number>/retry", needs=Role.OPERATOR, action="retry")
+def retry_job(path: NumberPath) -> Job:
+    """Queue a job again that failed or was cancelled."""
+    return Job.of(operations.retry(site(), path.number))
+
+
+@jobs.verb("POST", "/<int:number>/dismiss", needs=Role.OPERATOR, action="dismiss")
+def dismiss_job(path: NumberPath) -> Job:
+    """Mark a failed job as seen, so that the overview no longer lists it."""
+    return Job.of(operations.dismiss(site(), path.number))
 
 
 Accepted = Tagged[Job]

@@ -20,6 +20,9 @@ class Setting(Value):
     default: str
     description: str
     origin: str = Field(description="default, file (netboot.toml) or variable")
+    group: str = Field(description="The group that the page shows it in.")
+    label: str
+    choices: list[tuple[str, str]] = Field(description="Allowed values with words; empty: any.")
 
 
 class Settings(Value):
@@ -45,7 +48,9 @@ def list_settings() -> Tagged[Settings]:
     return _answer(operations.read_settings(site()))
 
 
-@settings.verb("PATCH", "", needs=Role.ADMIN, action="change", refuses=CONFLICTS)
+@settings.verb(
+    "PATCH", "", needs=Role.ADMIN, action="change", refuses=CONFLICTS, current=list_settings
+)
 def change_settings(body: SettingsChange) -> Tagged[Settings]:
     """Change settings. With If-Match, only if the file has not changed in the meantime."""
     tags = list(request.if_match)

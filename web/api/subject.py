@@ -11,6 +11,7 @@ the schema; validation, permission, problem details, idempotency keys and the au
 """
 
 import functools
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, Self, TypeVar, get_args, get_type_hints
 
@@ -19,7 +20,7 @@ from flask_openapi.blueprint import APIBlueprint
 from flask_openapi.models.tag import Tag
 from pydantic import BaseModel, ConfigDict, Field
 
-from netboot.errors import InvalidInput
+from netboot.errors import EditConflict, InvalidInput
 from web.api.idempotency import once
 from web.guard.access import Role
 from web.problems import CONTENT_TYPE
@@ -116,14 +117,16 @@ class Subject(APIBlueprint):
         status: int = 0,
         action: str = "",
         refuses: Sequence[int] = (),
+        current: Callable[..., Any] | None = None,
         gives_secret: bool = False,
         gives_file: str = "",
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare a verb: who may call it. A view that returns None answers 204.
 
         `action` is its name in the audit log, the same as that of the page's verb; `refuses` are
-        error codes in addition to ALWAYS. Answers with `gives_secret` are not kept for
-        repetitions; `gives_file` is the content type of a file.
+        error codes in addition to ALWAYS. `current` is the verb that reads the object, for the
+        answer to a conflicting change. Answers with `gives_secret` are not kept for repetitions;
+        `gives_file` is the content type of a file.
         """
         repeatable = method == "POST" and not gives_secret
 
@@ -133,7 +136,10 @@ class Subject(APIBlueprint):
 
             @functools.wraps(view)
             def answered(**values: Any) -> Response:
-                return once(lambda: _response(view(**values), succeeds), repeatable=repeatable)
+                def answer() -> Response:
+                    return _response(_told(view, current, values), succeeds)
+
+                return once(answer, repeatable=repeatable)
 
             answered.permission = needs  # type: ignore[attr-defined]
             getattr(self, method.lower())(
@@ -148,6 +154,20 @@ class Subject(APIBlueprint):
             return answered
 
         return declare
+
+
+def _told(
+    view: Callable[..., Any], current: Callable[..., Any] | None, values: dict[str, Any]
+) -> Any:
+    """What the view returns; a conflict carries the current state, as `current` reads it."""
+    try:
+        return view(**values)
+    except EditConflict as fault:
+        if current is not None:
+            read = inspect.unwrap(current)  # the function itself, not the view that answers
+            found, headers = read(**{key: values[key] for key in ("path",) if key in values})
+            fault.current = found.model_dump(mode="json"), headers["ETag"]
+        raise
 
 
 def _answer_model(view: Callable[..., Any]) -> type[BaseModel] | None:

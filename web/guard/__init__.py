@@ -1,1 +1,1 @@
-"""Permissions, and the checks of every request and answer."""
+"""Permissions, and the checks of every request and answer; conflicting edits of one form."""

@@ -11,24 +11,28 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
 
-from flask import render_template
+from flask import get_flashed_messages, render_template
 
 from netboot.boot.told.attempts import Outcome
-from netboot.errors import ContentFault
+from netboot.errors import ContentFault, NotFound
 from netboot.images.boot_image import uefi_loader
 from netboot.images.servicing.shortfalls import CURL
-from netboot.operations import jobs
+from netboot.operations import jobs, lab
 from netboot.operations.boots import boots, network
 from netboot.operations.boots.boots import BootFilter
 from netboot.operations.drivers import relations as driver_relations
 from netboot.operations.images import curl, images
+from netboot.operations.machines.missing_drivers import find_fitting
+from netboot.operations.machines.recipients import recipients, who_gets
 from netboot.operations.points import points
 from netboot.operations.points import quarantine as altered
+from netboot.operations.versions import versions
 from netboot.site import Site
 from web.guard.access import role_now, site
 from web.show import charts, ladder
 from web.show import first_steps as guide
 from web.show import to_do as attention
+from web.show.booted_tests import booted_tests
 from web.show.delivery_ways import read_version
 from web.show.wanted_boots import from_query, query_of
 
@@ -93,6 +97,20 @@ def read_activity(site: Site, _argument: str) -> Values:
     return {"activity": jobs.list_unfinished(site, UNFINISHED_SHOWN)}
 
 
+def read_notice(site: Site, argument: str) -> Values:
+    """The job that a button started: its progress, then what became of it."""
+    try:
+        job = jobs.get_job(site, _number(argument))
+    except NotFound:
+        return {"notice": None}
+    return {"notice": job, "slugs": boots.image_slugs(site)}
+
+
+def _number(text: str) -> int:
+    """The number of a job in an address; -1, which no job has, for anything else."""
+    return int(text) if text.isdecimal() and len(text) < 18 else -1
+
+
 def read_overview(site: Site, _argument: str) -> Values:
     """The state of the site: current boots, failures, and what needs a decision."""
     now = time.time()
@@ -125,13 +143,16 @@ def read_overview(site: Site, _argument: str) -> Values:
 
 
 def read_images(site: Site, _argument: str) -> Values:
-    return {"images": images.list_images(site)}
+    found = images.list_images(site)
+    return {"images": found, "recipients": recipients(site, found)}
 
 
 def read_image(site: Site, slug: str) -> Values:
     image = images.get_image(site, slug)
     newest = jobs.list_lines(site, JOBS_SHOWN)
-    recent = [job for job in newest if job.arguments.get("image") == image.name]
+    recent = [
+        job for job in newest if job.arguments.get("image") == image.name and job.kind != lab.KIND
+    ]
     return {
         "image": image,
         "conflicts": driver_relations.image_conflicts(site, image.drivers),
@@ -145,6 +166,8 @@ def read_image(site: Site, slug: str) -> Values:
             (point, held) for point in points.status_of(site, [image]) for held in point.images
         ],
         "site_authority": site.settings.uefi_authority,
+        "recipients": who_gets(site, image),
+        "pending": versions.list_pending(site, slug) if image.needs_build else (),
         "image_jobs": recent[:5],
         "boot_tests": _tests_of(site, image.name, newest)[:5],
         "busy": [job for job in recent if not job.finished],
@@ -153,10 +176,11 @@ def read_image(site: Site, slug: str) -> Values:
 
 def _tests_of(site: Site, image: str, newest: list[jobs.LineView]) -> list[jobs.JobView]:
     """The tests of this image among the newest jobs; other jobs' results are not read."""
-    kind = "boot_test_machine"
+    kind = str(lab.KIND)
     among = {job.id for job in newest if job.kind == kind}
     found = jobs.list_jobs(site, len(among), kind=kind) if among else []
-    return [job for job in found if job.id in among and job.result.get("image") == image]
+    about = (job for job in found if job.id in among)
+    return [job for job in about if image in {job.arguments.get("image"), job.result.get("image")}]
 
 
 def read_points(site: Site, _argument: str) -> Values:
@@ -194,6 +218,9 @@ def read_boot(site: Site, key: str) -> Values:
     return {
         "boot": ladder.seen(story.attempt, now),
         "story": story,
+        "fitting": find_fitting(site, story.attempt.missing, story.attempt.image)
+        if story.attempt.missing
+        else None,
         "speed": charts.fetches_chart(story.fetches, story.attempt.began),
     }
 
@@ -203,16 +230,19 @@ def read_jobs(site: Site, _argument: str) -> Values:
 
 
 def read_job(site: Site, job_id: str) -> Values:
-    job = jobs.get_job(site, int(job_id) if job_id.isdecimal() and len(job_id) < 18 else -1)
+    job = jobs.get_job(site, _number(job_id))
     return {
         "job": job,
         "log": job.log[-LOG_LINES_SHOWN:],
+        "can_retry": jobs.can_retry(job),
+        "test_boots": booted_tests(site, [job]),
         "slugs": boots.image_slugs(site),
     }
 
 
 def read_tests(site: Site, _argument: str) -> Values:
-    return {"tests": jobs.list_jobs(site, 10, kind="boot_test_machine")}
+    tests = jobs.list_jobs(site, 10, kind="boot_test_machine")
+    return {"tests": tests, "test_boots": booted_tests(site, tests)}
 
 
 def read_checks(site: Site, _argument: str) -> Values:
@@ -238,6 +268,7 @@ def read_captures(site: Site, _argument: str) -> Values:
 
 
 TOPICS = {
+    "notice": Topic("parts/notice.html", read_notice, ("jobs",)),
     "activity": Topic("parts/activity.html", read_activity, ("jobs",)),
     "overview": Topic("overview/_state.html", read_overview, timed=True),
     "images": Topic("images/_list.html", read_images, RECIPES, timed=True),
@@ -249,22 +280,29 @@ TOPICS = {
     "boot_charts": Topic("boots/_charts.html", read_boot_charts, ("boots",), timed=True),
     "boot": Topic("boots/_boot.html", read_boot, ("boots",), timed=True),
     "jobs": Topic("jobs/_list.html", read_jobs, ("jobs",)),
-    "job": Topic("jobs/_job.html", read_job, ("jobs",)),
+    "job": Topic("jobs/_job.html", read_job, ("jobs", "boots")),
     "checks": Topic("network/_checks.html", read_checks, ("jobs",)),
     "network": Topic("network/_state.html", read_network, (JOURNAL,), timed=True),
     "decisions": Topic("network/_decisions.html", read_decisions, (JOURNAL,)),
     "captures": Topic("network/_captures.html", read_captures, ("jobs",)),
-    "tests": Topic("lab/_tests.html", read_tests, ("jobs",)),
+    "tests": Topic("lab/_tests.html", read_tests, ("jobs", "boots", "catalog")),
 }
+
+
+def _notices() -> list[str]:
+    """The part for the job that the last button started, if it started one."""
+    said: list[Any] = list(get_flashed_messages(category_filter=["success"]))
+    started = [text["job"] for text in said if isinstance(text, dict) and "job" in text]
+    return [f"notice:{job}" for job in started[-1:]]
 
 
 def page(template: str, *topics: str, **values: Any) -> str:
     """A page with these parts, like `images` or `image:lab-pe-x64`."""
-    wanted = ("activity", *topics)
+    wanted = ("activity", *topics, *_notices())
     counters = read_counters(site())  # read first: a change in between is then a new version
     now = time.time()
     read: Values = {"versions": {text: version_of(text, counters, now) for text in wanted}}
     for text in wanted:
         topic, argument = topic_of(text)
         read |= topic.read(site(), argument)
-    return render_template(template, topics=wanted, role=role_now(), **read, **values)
+    return render_template(template, topics=wanted, role=role_now(), **(read | values))

@@ -41,6 +41,7 @@ def first_steps(
             "Check in a virtual machine that the image starts and gets a network connection.",
             online,
             "lab.index",
+            (("image", image.slug),) if image and image.served_version else (),
             label="Boot tests",
         ),
     )

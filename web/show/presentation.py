@@ -1,6 +1,7 @@
 """Filters of templates: sizes, times, digests and states as text and badges."""
 
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,8 +18,10 @@ from netboot.boot.told.attempt import Attempt
 from netboot.errors import sentence
 from netboot.images.coverage import Status
 from netboot.images.drivers.driver import Driver, DriverKind
+from netboot.operations.accounts.lockouts import in_minutes
 from web.assets import asset_url
 from web.guard.access import Role, role_now
+from web.show.job_outcomes import job_outcome
 from web.show.ladder import DrawnRung
 
 KIND_WORDS = {
@@ -218,12 +221,14 @@ def init_presentation(app: Flask) -> None:
         size=size,
         moment=moment,
         duration=duration,
+        minutes_left=lambda until: in_minutes(until - time.time()),
         short=short,
         hex=hex_of,
         sentence=sentence,
         sentence_end=sentence_end,
         distribution_badge=distribution_badge,
         job_badge=job_badge,
+        job_outcome=job_outcome,
         kind_label=kind_label,
         machine_kind=machine_kind,
         coverage_badge=coverage_badge,

@@ -21,7 +21,10 @@ ICONS = {SEVERE: "alert-circle", NEEDED: "alert-triangle", USEFUL: "info-circle"
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """One line: `what` is the subject, `text` completes the sentence; `endpoint` resolves it."""
+    """One line: `what` is the subject, `text` completes the sentence; `endpoint` resolves it.
+
+    A failed `job` can be dismissed, and perhaps retried.
+    """
 
     severity: str
     what: str
@@ -29,6 +32,8 @@ class Matter:
     endpoint: str
     arguments: tuple[tuple[str, str], ...] = ()
     label: str = ""
+    job: int = 0
+    can_retry: bool = False
 
     @property
     def symbol(self) -> str:
@@ -67,7 +72,7 @@ def out_of_date(images: Sequence[ImageView]) -> tuple[Matter, ...]:
 
 def _undistributed(image: ImageView) -> str:
     if image.distribution == DistributionStatus.OUT_OF_DATE and image.served_version:
-        return f"is built but machines still get v{image.served_version}"
+        return f"is built but v{image.served_version} is still served"
     if image.distribution == DistributionStatus.ALTERED:
         return "was changed on a distribution point"
     return "is built but not yet distributed"
@@ -88,9 +93,16 @@ def _jobs(site: Site) -> Iterator[Matter]:
     for job in jobs.list_lines(site, JOBS_LOOKED_AT):  # newest first
         if job.created_at < time.time() - DAY:
             return
-        if job.state == "failed" and job.title not in settled:
-            reason = job.message.partition("\n")[0][:120] or "failed"
-            yield Matter(SEVERE, job.title, reason, "jobs.show", (("job_id", str(job.id)),))
+        if job.state == "failed" and job.title not in settled and not job.dismissed:
+            yield Matter(
+                SEVERE,
+                job.title,
+                f"failed: {job.message.partition(chr(10))[0]}" if job.message else "failed",
+                "jobs.show",
+                (("job_id", str(job.id)),),
+                job=job.id,
+                can_retry=jobs.can_retry(job),
+            )
         if job.finished:
             settled.add(job.title)
 
@@ -99,7 +111,7 @@ def _images(images: Sequence[ImageView]) -> Iterator[Matter]:
     for image in images:
         here = (("slug", image.slug),)
         if image.disabled_drivers:
-            names = ", ".join(image.disabled_drivers[:3])
+            names = ", ".join(image.disabled_drivers)
             text = f"contains disabled drivers: {names}"
             yield Matter(NEEDED, image.name, text, "images.show", here)
     architectures = {image.architecture for image in images}

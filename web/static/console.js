@@ -206,6 +206,9 @@
       this.run = 0;
       this.running = [];
       this.submit.disabled = true;
+      this.name = form.querySelector("#image-name");
+      this.nameCheck = form.querySelector("[data-name-check]")?.dataset.nameCheck;
+      if (this.nameCheck) this.name.addEventListener("change", () => this.nameIsFree());
       for (const input of form.querySelectorAll("[data-file]")) {
         input.addEventListener("change", () => this.start(fromInput(input)));
       }
@@ -237,6 +240,9 @@
       if (files.some(({ file }) => file.size > most))
         return this.say(`The file is too large. The limit is ${megabytes(most)}.`, "danger");
       this.suggestName(files[0].file);
+      if (!(await this.nameIsFree()))
+        return this.say("Not uploaded: choose another name, then the file again.", "danger");
+      if (run !== this.run) return;
       this.files = files;
       this.total = files.reduce((sum, { file }) => sum + file.size, 0);
       this.sent = new Map();
@@ -294,8 +300,18 @@
       });
     }
 
+    // A taken name is refused before hours of uploading, not after.
+    async nameIsFree() {
+      if (!this.nameCheck) return true;
+      const answer = await fetch(`${this.nameCheck}?name=${encodeURIComponent(this.name.value)}`).catch(() => null);
+      const taken = answer?.status === 409;
+      this.form.querySelector("[data-name-state]").textContent = taken ? await answer.text() : "";
+      this.name.classList.toggle("is-invalid", taken);
+      return !taken;
+    }
+
     suggestName(file) {
-      const name = this.form.querySelector("#image-name");
+      const name = this.name;
       if (name && !name.value) name.value = file.name.replace(/\.(wim|esd|iso)$/i, "").slice(0, 64);
     }
 
@@ -376,6 +392,15 @@
     return { colour, axis, base };
   }
 
+  // Ticks of whole minutes, so that no two say the same; a single point has one tick: its own.
+  function timeTicks(plot, _axis, low, high, step) {
+    const times = plot.data[0];
+    if (times.length === 1) return [times[0]];
+    const width = Math.max(60, step);
+    const first = Math.ceil(low / width) * width;
+    return Array.from({ length: Math.max(0, Math.floor((high - first) / width) + 1) }, (_, n) => first + n * width);
+  }
+
   // Each kind of chart: its columns out of the points, and how uPlot draws them.
   const KINDS = {
     hours: {
@@ -387,7 +412,7 @@
           ...base,
           scales: { x: { range: (_, low, high) => [low - 1800, high + 1800] }, y: { range: (_, low, high) => [0, Math.max(4, high)] } },
           axes: [
-            { ...axis, size: 26, grid: { show: false }, values: "{HH}:{mm}", space: 60 },
+            { ...axis, size: 26, grid: { show: false }, splits: timeTicks, values: (_, at) => at.map(clock), space: 60 },
             { ...axis, size: 38, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000] },
           ],
           series: [{}, series("--nb-chart-other"), series("--nb-chart-online")],
@@ -401,7 +426,7 @@
           ...base,
           scales: { x: { range: (_, low, high) => padded(low, high, 60) }, y: { range: (_, low, high) => [0, high * 1.1 || 1] } },
           axes: [
-            { ...axis, size: 26, grid: { show: false }, space: 90, values: (_, at) => at.map(clock) },
+            { ...axis, size: 26, grid: { show: false }, space: 90, splits: timeTicks, values: (_, at) => at.map(clock) },
             { ...axis, size: 38 },
           ],
           series: [{}, { paths: () => null, points: { show: true, size: 7, width: 0, fill: colour("--nb-chart-line") } }],

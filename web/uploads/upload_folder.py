@@ -199,17 +199,20 @@ class Shelf:
         for place in self.folder.iterdir():
             about = _read_json(place / "batch.json")
             if "job" in about:
-                over = self._job_is_over(about["job"])
+                over = self._job_is_over(about["job"], now)
             else:
                 over = now - _changed_at(place) > LIFE_SECONDS
             if over:
                 shutil.rmtree(place, ignore_errors=True)
 
-    def _job_is_over(self, job_id: int) -> bool:
+    def _job_is_over(self, job_id: int, now: float) -> bool:
+        """Whether the job needs its files no more: a failed one may be retried for a day."""
         try:
-            return jobs.get_job(self._site, job_id).finished
+            job = jobs.get_job(self._site, job_id)
         except NotFound:
             return True
+        kept = job.state == "failed" and not job.dismissed
+        return job.finished and not (kept and now - (job.finished_at or 0.0) < LIFE_SECONDS)
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:

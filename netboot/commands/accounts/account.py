@@ -11,7 +11,7 @@ import click
 from netboot.access import LONGEST_DAYS, ROLES, SCOPES
 from netboot.commands.output import local_time, on_site, print_list, say
 from netboot.commands.recorded import Verbs
-from netboot.operations.accounts import accounts, sessions, tokens
+from netboot.operations.accounts import accounts, lockouts, sessions, tokens
 
 if TYPE_CHECKING:
     from netboot.site import Site
@@ -96,17 +96,36 @@ def delete(site: Site, name: str, *, yes: bool, json_: bool) -> None:
 @on_site
 def list_(site: Site, *, json_: bool) -> None:
     """Show all accounts."""
-    found = accounts.list_accounts(site)
+    found, locked = accounts.list_accounts(site), lockouts.list_lockouts(site)
     rows = (
         (
             item.name,
             item.role,
             "single sign-on" if item.external else "password",
-            "disabled" if item.disabled else "active",
+            "disabled" if item.disabled else _locked(locked, item.name) or "active",
         )
         for item in found
     )
     print_list(found, ("Account", "Role", "Signs in with", "State"), rows, json_=json_)
+
+
+def _locked(locked: list[lockouts.Lockout], name: str) -> str:
+    """From where an account cannot sign in, and how long; empty if it can from everywhere."""
+    return ", ".join(
+        f"locked out from {one.address} for {lockouts.in_minutes(one.until - time.time())}"
+        for one in lockouts.lockouts_of(locked, name)
+    )
+
+
+@account.command(changes=True)
+@click.argument("name")
+@on_site
+def unlock(site: Site, name: str, *, json_: bool) -> None:
+    """Let account NAME sign in again after too many failed attempts."""
+    ended = lockouts.unlock(site, name)
+    where = ", ".join(one.address for one in ended)
+    words = f"{name} can sign in again from {where}." if ended else f"{name} was not locked out."
+    say({"unlocked": [asdict(one) for one in ended]}, words, json_=json_)
 
 
 @account.command(changes=True)
@@ -151,7 +170,9 @@ def show(site: Site, name: str, *, json_: bool) -> None:
     found = accounts.get_account(site, name)
     way = "by single sign-on" if found.external else "with a password"
     state = "may not sign in" if found.disabled else f"signs in {way}"
-    say(found, f"{found.name}: {found.role}, {state}", json_=json_)
+    locked = _locked(lockouts.list_lockouts(site), found.name)
+    words = f"{found.name}: {found.role}, {state}" + (f", {locked}" if locked else "")
+    say(found, words, json_=json_)
 
 
 @account.command("sessions", changes=False)

@@ -20,6 +20,7 @@ from netboot.commands.output import (
 from netboot.commands.recorded import Verbs
 from netboot.errors import NotFound
 from netboot.operations.boots import boots as operations
+from netboot.operations.machines.missing_drivers import find_fitting
 from netboot.site import Site
 
 if TYPE_CHECKING:
@@ -67,8 +68,12 @@ def show(site: Site, boot: str, *, json_: bool) -> None:
     now = time.time()
     found = operations.story(site, boot, now=now)
     wrong = found.diagnosis
+    fitting = find_fitting(site, found.attempt.missing, found.attempt.image)
+    drivers = fitting.drivers if fitting else ()
     if json_:
-        print_json({**_plain(found.attempt, now), "files": found.fetches, "finding": wrong})
+        names = [f"{driver.name} {driver.version}" for driver in drivers]
+        plain = {"files": found.fetches, "finding": wrong, "fitting_drivers": names}
+        print_json({**_plain(found.attempt, now), **plain})
         return
     click.echo(f"{found.attempt.machine}   {found.attempt.outcome(now)}")
     for line in found.lines:
@@ -77,6 +82,8 @@ def show(site: Site, boot: str, *, json_: bool) -> None:
         click.echo(f"  cause: {wrong.cause}")
         for cure in wrong.cures:
             click.echo(f"  -> {cure}")
+        for driver in drivers:
+            click.echo(f"  -> the catalog holds {driver.name} {driver.version} for it")
         if wrong.codes:
             click.echo(f"  the screen may show {', '.join(code.code for code in wrong.codes)}")
 

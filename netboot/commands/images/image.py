@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +16,8 @@ from netboot.commands.output import on_site, print_json, print_list, say
 from netboot.commands.recorded import Verbs
 from netboot.operations.images import images
 from netboot.operations.images import properties as image_properties
+from netboot.operations.machines.recipients import who_gets
+from netboot.operations.versions.versions import list_pending
 
 if TYPE_CHECKING:
     from netboot.site import Site
@@ -56,9 +59,13 @@ def show(site: Site, name: str, *, json_: bool) -> None:
     """Show one boot image."""
     view = images.get_image(site, name)
     if json_:
-        print_json(plain_image(view))
+        pending = [asdict(one) for one in list_pending(site, name)]
+        reach = asdict(who_gets(site, view))
+        print_json({**plain_image(view), "recipients": reach, "pending": pending})
         return
-    tell_image(view)
+    tell_image(view, who_gets(site, view).words)
+    for change in list_pending(site, name):
+        click.echo(f"  pending  {change.words}")
     for line in image_conflict_lines(site, view.drivers, view.name):
         click.echo(line)
 
@@ -96,7 +103,13 @@ def set_default(site: Site, name: str, *, json_: bool) -> None:
 def delete(site: Site, name: str, *, yes: bool, json_: bool) -> None:
     """Delete image NAME and stop serving it."""
     view = images.get_image(site, name)
-    if not yes:
-        click.confirm(f"Delete {view.name} with its {len(view.versions)} versions?", abort=True)
-    images.delete_image(site, view.name)
+    what = f"Delete {view.name} with its {len(view.versions)} versions?"
+    if not yes and view.served_version:
+        reach = who_gets(site, view).words
+        click.echo(f"{what} Version {view.served_version} is served. {reach}")
+        images.delete_image(site, view.name, typed=click.prompt("Type its name to delete it"))
+    else:
+        if not yes:
+            click.confirm(what, abort=True)
+        images.delete_image(site, view.name)
     say({"deleted": view.name}, f"{view.name} was deleted.", json_=json_)

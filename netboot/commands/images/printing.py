@@ -40,9 +40,11 @@ def state_of(view: ImageView) -> str:
     return f"{words}, changed since" if view.needs_build and not view.altered else words
 
 
-def tell_image(view: ImageView) -> None:
+def tell_image(view: ImageView, recipients: str) -> None:
+    """Print an image; `recipients` says who gets it."""
     label = f", {view.version_label}" if view.version_label else ""
     click.echo(f"{view.name}{label} ({view.architecture}), {state_of(view)}")
+    click.echo(f"  machines {recipients}")
     if view.comment:
         click.echo(f"  comment  {view.comment}")
     click.echo(f"  source   {view.source_name}, {view.source_size} bytes, {view.source_digest}")
@@ -54,7 +56,7 @@ def tell_image(view: ImageView) -> None:
         off = "" if driver.enabled else "  (disabled since)"
         click.echo(f"  driver   {driver.name} {driver.version}{off}")
     for version in view.versions:
-        served = "  <- machines get this" if version.number == view.served_version else ""
+        served = "  <- served" if version.number == view.served_version else ""
         wrong = view.altered.get(version.number)
         out = f"  OUT OF SERVICE: {', '.join(wrong)} was altered" if wrong else ""
         click.echo(f"  version  {version.number}{served}{out}")

@@ -126,7 +126,7 @@ def add_curl(site: Site, *, name: str, lender: str, json_: bool) -> None:
 
 
 def _said(view: images.ImageView, *, json_: bool) -> None:
-    lines = [f"{view.name} was changed; machines get it with the next version."]
+    lines = [f"{view.name} was changed; the next version has the change."]
     lines += shortfall_lines(view)
     if view.needs_build:
         lines.append(f'  -> Build a version: netboot image build "{view.name}"')

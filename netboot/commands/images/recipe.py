@@ -30,7 +30,7 @@ def add_driver(
     """Add every DRIVER to the recipe of image NAME, or none if one of them cannot be added."""
     view = images.add_drivers(site, name, drivers, confirmed=confirm, enable=enable)
     words = (
-        f"{view.name} will hold {', '.join(drivers)}. Machines get it after a build and an update.",
+        f"{view.name} will hold {', '.join(drivers)}. It is served after a build and an update.",
         *image_conflict_lines(site, view.drivers, view.name),
         *shortfall_lines(view),
         f'  -> Build a version: netboot image build "{view.name}"',

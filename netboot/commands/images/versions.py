@@ -27,11 +27,13 @@ def build(site: Site, name: str, *, json_: bool) -> None:
         result = versions.build_version(site, name, progress=tell)
     plain = {"built": result.built, **result.version.to_json()}
     if not result.built:
-        say(plain, f"Nothing changed: still {result.version.label}.", json_=json_)
+        say(
+            plain, f"Nothing to build: {result.version.label} already has all changes.", json_=json_
+        )
         return
     say(
         plain,
-        f"Built {result.version.label}. Machines get it after an update:",
+        f"Built {result.version.label}. It is served after an update:",
         *shortfall_lines(images.get_image(site, name)),
         f'  -> netboot points update "{result.version.image}"',
         json_=json_,
@@ -61,7 +63,7 @@ def versions_(site: Site, name: str, *, json_: bool) -> None:
 def _standing(view: ImageView, number: int) -> str:
     if number in view.altered:
         return "altered, out of service"
-    return "machines get it" if number == view.served_version else "-"
+    return "served" if number == view.served_version else "-"
 
 
 @click.command(cls=Verb, changes=False)

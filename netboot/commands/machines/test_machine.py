@@ -28,11 +28,14 @@ def test_machine() -> None:
               default="e1000", show_default=True, help="Its network card.")  # fmt: skip
 @click.option("--memory", type=click.Choice([str(size) for size in operations.MEMORY_SIZES]),
               default="1024", show_default=True, help="MiB.")  # fmt: skip
+@click.option("--image", default="", help="Boot this image, not the one that other machines get.")
 @wait_option
 @on_site
-def boot(site: Site, *, firmware: str, nic: str, memory: str, wait: bool, json_: bool) -> int:
+def boot(
+    site: Site, *, firmware: str, nic: str, memory: str, image: str, wait: bool, json_: bool
+) -> int:
     """Boot a test machine, by the running site's worker."""
-    job = operations.ask_boot(site, firmware=firmware, nic=nic, memory=int(memory))
+    job = operations.ask_boot(site, firmware=firmware, nic=nic, memory=int(memory), image=image)
     return queued(site, job, wait=wait, json_=json_)
 
 

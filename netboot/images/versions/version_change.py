@@ -17,6 +17,14 @@ class Change:
     before: str
     after: str
 
+    @property
+    def words(self) -> str:
+        """As one line."""
+        if self.before and self.after:
+            return f"{self.name}: {self.before} → {self.after}"
+        gone = " → none" if self.before and "removed" not in self.name else ""
+        return f"{self.name}: {self.after or self.before}{gone}"
+
 
 @dataclass(frozen=True, slots=True)
 class VersionChange:
@@ -51,7 +59,7 @@ def compare_versions(
         old=old.number,
         new=new.number,
         drivers=tuple(_changes(*drivers)),
-        properties=tuple(_properties(old_recipe, new_recipe)),
+        properties=tuple(properties_changed(old_recipe, new_recipe)),
         source=_source(old_recipe, new_recipe),
         files=tuple(_changes(*files)),
         inside=compare_files(old_files or {}, new_files or {}) if listed else None,
@@ -68,7 +76,8 @@ def _changes(
             yield Change(name, before[1], after[1])
 
 
-def _properties(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+def properties_changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+    """The properties in which two recipes differ."""
     before, after = (recipe.get("properties", {}) for recipe in (old, new))
     for name, words in PROPERTY_WORDS.items():
         usual = getattr(NO_PROPERTIES, name)

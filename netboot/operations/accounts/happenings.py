@@ -15,7 +15,8 @@ from netboot.operations.accounts.webhooks import Happening, queue
 from netboot.store.boots.journal import Entry
 from netboot.store.boots.journal_mark import WEBHOOKS
 from netboot.store.database.account_records import AuditRow
-from netboot.store.database.records import FactRow, JobRow
+from netboot.store.database.job_records import JobRow
+from netboot.store.database.records import FactRow
 
 BATCH = 500
 

@@ -5,11 +5,11 @@ Every change is published to the distribution point at once.
 """
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from netboot.errors import InvalidInput, NotFound
@@ -93,18 +93,33 @@ def deployments(site: Site) -> list[Deployment]:
     return list(decided(site).deployments.values())
 
 
+def assigned_counts(site: Site) -> dict[str, int]:
+    """For each image that is assigned to machines, their number: counted, not read."""
+    counted = select(DeploymentRow.image_name, func.count()).group_by(DeploymentRow.image_name)
+    with site.database.transaction() as session:
+        return dict(session.execute(counted).all())
+
+
 def deploy(site: Site, mac: str, image: str, *, comment: str = "") -> Deployment:
     """Assign an image to a machine. Raises InvalidInput, NotFound."""
-    mac = require_mac(mac)
+    return deploy_all(site, (mac,), image, comment=comment)[0]
+
+
+def deploy_all(
+    site: Site, macs: Sequence[str], image: str, *, comment: str = ""
+) -> list[Deployment]:
+    """Assign an image to machines: to all of them, or to none. Raises InvalidInput, NotFound."""
+    wanted = [require_mac(mac) for mac in macs]
     if len(comment) > COMMENT_LIMIT:
         raise InvalidInput(f"a comment has at most {COMMENT_LIMIT} characters")
     with site.database.writing() as session:
         name = find_image(session, image).name
-        session.merge(
-            DeploymentRow(mac=mac, image_name=name, comment=comment, changed_at=time.time())
-        )
+        for mac in wanted:
+            session.merge(
+                DeploymentRow(mac=mac, image_name=name, comment=comment, changed_at=time.time())
+            )
     publish(site)
-    return Deployment(mac, name, comment)
+    return [Deployment(mac, name, comment) for mac in wanted]
 
 
 def withdraw(site: Site, mac: str) -> None:

@@ -13,7 +13,7 @@ from netboot.images.drivers.known_pairs import arranged
 from netboot.operations.deployments import deployments as policy
 from netboot.operations.drivers.drivers import enable_row, find_driver
 from netboot.operations.drivers.known_pairs import pairs_known
-from netboot.operations.images.source import ask_import, import_image
+from netboot.operations.images.source import ask_import, import_image, require_free_name
 from netboot.operations.images.view import ImageView, get_image, list_images
 from netboot.site import Site
 from netboot.store.database.records import DeploymentRow
@@ -32,6 +32,7 @@ __all__ = [
     "list_images",
     "remove_driver",
     "remove_drivers",
+    "require_free_name",
     "set_comment",
     "set_default",
 ]
@@ -132,10 +133,20 @@ def set_default(site: Site, image: str) -> ImageView:
     return get_image(site, image)
 
 
-def delete_image(site: Site, image: str) -> None:
-    """Delete an image and stop serving it. Raises InUse if machines are assigned to it."""
+def delete_image(site: Site, image: str, *, typed: str | None = None) -> None:
+    """Delete an image and stop serving it.
+
+    `typed` is the name that a person typed: a served image is deleted only if it is right. None
+    asks for nothing. Raises InvalidInput, InUse if machines are assigned to it.
+    """
     with site.database.writing() as session:
         row = find_image(session, image)
+        served = site.point.served(row.name)
+        if typed is not None and served and typed.strip() != row.name:
+            raise InvalidInput(
+                f"{row.name} v{served} is served to machines, so its name is needed to delete it",
+                hint=f"Type {row.name}.",
+            )
         wants = session.scalars(
             select(DeploymentRow.mac).where(DeploymentRow.image_name == row.name)
         ).all()

@@ -12,13 +12,8 @@ from sqlalchemy.orm import Session
 from netboot.errors import InUse
 from netboot.images.boot_image.boot_image import BootImage, slug
 from netboot.site import Site
-from netboot.store.database.records import (
-    DefaultImageRow,
-    DeploymentRow,
-    ImageRow,
-    JobRow,
-    MachineRow,
-)
+from netboot.store.database.job_records import JobRow
+from netboot.store.database.records import DefaultImageRow, DeploymentRow, ImageRow, MachineRow
 from netboot.store.images.rows import image_value, refuse_twin
 
 

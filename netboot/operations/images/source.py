@@ -49,6 +49,11 @@ class TakenIn:
     name: str
 
 
+def require_free_name(site: Site, name: str) -> None:
+    """Check a name before a file is uploaded for it. Raises InvalidInput, AlreadyExists."""
+    _require_free(site, name, "")
+
+
 def ask_import(
     site: Site,
     path: Path,

@@ -38,11 +38,19 @@ class PointView:
 
 @dataclass(frozen=True, slots=True)
 class UpdateResult:
-    """What an update did. `changed` is False when the point served that version already."""
+    """What an update did. `changed` is False when the point served that version already.
+
+    `before` is the version that was served before, which a roll-back serves again.
+    """
 
     image: str
     number: int
     changed: bool
+    before: int | None = None
+
+    @property
+    def label(self) -> str:
+        return f"{self.image} v{self.number}"
 
 
 def point_status(site: Site) -> list[PointView]:
@@ -93,8 +101,9 @@ def update_distribution_points(
     """
     newest = _newest(images.get_image(site, image))
     require_publishable(site, newest.image, newest.number)
+    before = site.point.served(newest.image)
     changed = site.point.update(newest, site.blobs, now=time.time(), progress=progress)
-    return UpdateResult(newest.image, newest.number, changed)
+    return UpdateResult(newest.image, newest.number, changed, before)
 
 
 def rollback(site: Site, image: str, number: int, *, progress: Progress = silent) -> UpdateResult:
@@ -106,7 +115,7 @@ def rollback(site: Site, image: str, number: int, *, progress: Progress = silent
     version = view.require_version(number)
     require_publishable(site, view.name, number)
     changed = site.point.update(version, site.blobs, now=time.time(), progress=progress)
-    return UpdateResult(view.name, number, changed)
+    return UpdateResult(view.name, number, changed, view.served_version)
 
 
 def verify(

@@ -10,7 +10,8 @@ from netboot.images.boot_image.description import ImageFacts
 from netboot.images.boot_image.uefi_loader import held as uefi_loaders_in
 from netboot.images.servicing.plan import plan
 from netboot.images.versions.content_version import ContentVersion, DriverInVersion, ManifestFile
-from netboot.images.versions.version_change import VersionChange, compare_versions
+from netboot.images.versions.pending import pending_changes
+from netboot.images.versions.version_change import Change, VersionChange, compare_versions
 from netboot.operations import jobs
 from netboot.operations.jobs import JobKind
 from netboot.pe_reports import ReportTokens
@@ -112,6 +113,24 @@ def _whole_facts(site: Site, name: str, facts: ImageFacts, image: BootImage) -> 
         if row.source_digest == image.source.digest:
             row.facts = whole.to_json()
     return whole
+
+
+def list_pending(site: Site, image: str) -> tuple[Change, ...]:
+    """What the next build changes; none if there is nothing to build, or for the first build.
+
+    Raises NotFound.
+    """
+    with site.database.transaction() as session:
+        row = find_image(session, image)
+        if not row.versions:
+            return ()
+        newest, value = row.versions[0], image_value(session, row)
+        built, recipe_then = version_value(row, newest), dict(newest.recipe)
+        is_sound = not newest.altered
+    if built.recipe_digest == recipe_digest(value):
+        damaged = Change(f"Version {built.number}", "damaged", "built again")
+        return () if is_sound else (damaged,)
+    return pending_changes(built, recipe_then, value)
 
 
 def compare(site: Site, image: str, old: int, new: int, *, inside: bool = True) -> VersionChange:

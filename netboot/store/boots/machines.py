@@ -18,9 +18,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from netboot.boot.machines.known_machine import DeviceList, KnownMachine, device_list, machine_after
+from netboot.boot.machines.known_machine import (
+    LIST,
+    DeviceList,
+    KnownMachine,
+    device_list,
+    machine_after,
+)
 from netboot.store.boots.journal import Entry
-from netboot.store.database.records import MachineRow
+from netboot.store.database.records import DeploymentRow, MachineRow
 from netboot.store.database.upsert import upsert
 
 _DEVICES = cast(MachineRow.devices, Text)
@@ -72,6 +78,22 @@ def page(
 
 def count(session: Session) -> int:
     return session.scalar(select(func.count()).select_from(MachineRow)) or 0
+
+
+def kinds(session: Session) -> list[tuple[str, int]]:
+    """Machines without a deployment, grouped by what decides their image.
+
+    Returns one key of each group and the number of its machines. Lists of devices whose name is
+    no MAC address are left out: they never boot.
+    """
+    assigned = select(DeploymentRow.mac)
+    boots = or_(MachineRow.source != LIST, MachineRow.key.like("__:__:__:__:__:__"))
+    query = (
+        select(func.min(MachineRow.key), func.count())
+        .where(boots, MachineRow.key.not_in(assigned))
+        .group_by(MachineRow.source, MachineRow.firmware, MachineRow.architecture)
+    )
+    return [(key, number) for key, number in session.execute(query)]
 
 
 def authorities(session: Session) -> dict[str, str]:

@@ -90,7 +90,7 @@ class PointFolder:
             }
             current = {name: kept[(name, number)] for name, number in state["current"].items()}
             defaults = {Architecture(key): value for key, value in state["defaults"].items()}
-            assignments = dict(state["assignments"])
+            assignments = {**state["assignments"], **state.get("trials", {})}
             supplied = _supplied(state)
             authorities = dict(state.get("authorities", {}))
             names = {short: name for name, short in _slugs(state).items()}
@@ -169,6 +169,21 @@ class PointFolder:
             state["assignments"] = dict(assignments)
             self._write(state)
 
+    def try_image(self, macs: Collection[str], image: str) -> None:
+        """Give these machines an image for a boot test, whatever else is set; "" ends the test."""
+        with locked(self.root / ".lock"):
+            state = self._state()
+            others = {mac: one for mac, one in state.get("trials", {}).items() if mac not in macs}
+            state["trials"] = others | (dict.fromkeys(macs, image) if image else {})
+            self._write(state)
+
+    def end_trials(self) -> None:
+        """End all boot tests of single images: those of a lab that was killed, too."""
+        with locked(self.root / ".lock"):
+            state = self._state()
+            if state.pop("trials", None):
+                self._write(state)
+
     def publish_authorities(self, read: Callable[[], Mapping[str, str]]) -> None:
         """Publish the authorities of machines that need a certain boot loader, by MAC address."""
         with locked(self.root / ".lock"):
@@ -187,9 +202,9 @@ class PointFolder:
             for part in ("current", "kept"):
                 if old in state[part]:
                     state[part][new] = state[part].pop(old)
-            for part in ("defaults", "assignments"):
+            for part in ("defaults", "assignments", "trials"):
                 state[part] = {
-                    key: new if name == old else name for key, name in state[part].items()
+                    key: new if name == old else name for key, name in state.get(part, {}).items()
                 }
             slugs = {name: short for name, short in _slugs(state).items() if name != old}
             if new in state["kept"]:

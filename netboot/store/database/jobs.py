@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, func, select, true, upd
 from sqlalchemy.orm import Session
 
 from netboot.errors import NotFound, OperatorFault
-from netboot.store.database.records import JobRow
+from netboot.store.database.job_records import JobRow
 from netboot.store.database.site_database import Database
 
 QUEUED, RUNNING = "queued", "running"
@@ -62,6 +62,7 @@ class JobLine:
     created_at: float
     finished_at: float | None
     cancel_requested: bool
+    dismissed: bool
 
     @property
     def finished(self) -> bool:
@@ -227,6 +228,30 @@ class JobQueue:
             session.flush()
             return _job(row)
 
+    def dismiss(self, job_id: int) -> Job:
+        """Mark a failed job as seen: it needs no decision. Raises NotFound, OperatorFault."""
+        with self._database.writing() as session:
+            row = _row(session, job_id)
+            if row.state != FAILED:
+                raise OperatorFault(f"job {job_id} has not failed")
+            row.dismissed = True
+            session.flush()
+            return _job(row)
+
+    def retry(self, job_id: int) -> Job:
+        """Queue a job again that failed or was cancelled. Raises NotFound, OperatorFault."""
+        with self._database.writing() as session:
+            row = _row(session, job_id)
+            if row.state not in {FAILED, CANCELLED}:
+                raise OperatorFault(f"job {job_id} has not failed")
+            row.state, row.stage, row.message, row.worker = QUEUED, "", "", ""
+            row.progress, row.lease_until, row.attempts = 0.0, 0.0, 0
+            row.cancel_requested = row.dismissed = False
+            row.log, row.result = [], {}
+            row.created_at, row.finished_at = time.time(), None
+            session.flush()
+            return _job(row)
+
 
 _LINES = (
     select(*(getattr(JobRow, field.name) for field in fields(JobLine)))
@@ -262,5 +287,6 @@ def _job(row: JobRow) -> Job:
         created_at=row.created_at,
         finished_at=row.finished_at,
         cancel_requested=bool(row.cancel_requested),
+        dismissed=bool(row.dismissed),
         attempts=row.attempts,
     )

@@ -47,6 +47,12 @@ class SharedCounts:
             found: tuple[int, float] | None = file.execute(query, (key, now)).fetchone()
         return found or (0, now)
 
+    def list_counts(self, prefix: str) -> list[tuple[str, int, float]]:
+        """Key, count and end of each open window whose key begins so."""
+        query = "SELECT key, count, ends FROM counts WHERE ends > ? AND substr(key, 1, ?) = ?"
+        with self._opened() as file:
+            return file.execute(query, (time.time(), len(prefix), prefix)).fetchall()
+
     def delete(self, key: str) -> None:
         with self._opened() as file:
             file.execute("DELETE FROM counts WHERE key = ?", (key,))

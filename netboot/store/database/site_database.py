@@ -21,7 +21,7 @@ from netboot.store.database.text_search import index_texts
 from netboot.store.database.touches import touch
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-HEAD = "0020"
+HEAD = "0022"
 
 CACHE_KIB = 32 << 10
 """SQLite's cache for each connection, mostly for the ids of a large catalog."""

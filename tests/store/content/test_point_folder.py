@@ -212,6 +212,22 @@ def test_of_two_changes_at_once_none_is_lost(point):
     assert known == dict(point.load().assignments)
 
 
+def test_a_boot_test_gives_a_machine_its_image_and_leaves_policy_as_it_was(point):
+    """A second machine's test, a change of policy in between and the end of one do not mix."""
+    one, two = "52:54:00:00:00:01", "52:54:00:00:00:02"
+    point.publish_policy(lambda: ({}, {one: "Lab PE x64"}))
+    point.try_image({one}, "Rescue")
+    point.try_image({two}, "Other")
+    assert dict(point.load().assignments) == {one: "Rescue", two: "Other"}
+
+    point.publish_policy(lambda: ({}, {one: "Lab PE x64", two: "Lab PE x64"}))
+    assert dict(point.load().assignments) == {one: "Rescue", two: "Other"}
+    point.try_image({one}, "")
+    assert dict(point.load().assignments) == {one: "Lab PE x64", two: "Other"}
+    point.end_trials()
+    assert dict(point.load().assignments) == {one: "Lab PE x64", two: "Lab PE x64"}
+
+
 def test_an_update_that_was_cut_off_is_not_served_and_can_be_repeated(source, point, monkeypatch):
     """Blobs and manifest without the pointer's switch: the old version, then the new one."""
     point.update(version(source, 1), source, now=NOW)

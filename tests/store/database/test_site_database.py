@@ -11,9 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
-import netboot.store.database.account_records  # its rows belong to the schema
-import netboot.store.database.change_counters  # likewise
-import netboot.store.database.version_listings  # noqa: F401  # likewise
+import netboot.store.database.version_listings  # noqa: F401  # its rows belong to the schema
 from netboot.boot.told.attempts import fold
 from netboot.boot.told.events import PeReported
 from netboot.errors import InvalidInput, MissingTool, OperatorFault

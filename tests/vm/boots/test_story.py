@@ -188,7 +188,7 @@ def roll_back(page, url):
     page.goto(f"{url}/images/my-pe")
     page.get_by_role("button", name="Roll back").click()
     page.get_by_role("button", name="Continue").click()
-    page.get_by_text("Machines get My PE v1 from now on").wait_for()
+    page.get_by_text("My PE v1 is served from now on").wait_for()
 
 
 NEWEST = ".test-machine h2 a"

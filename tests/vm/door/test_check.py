@@ -1,3 +1,4 @@
+import contextlib
 import json
 import socket
 import subprocess
@@ -46,7 +47,13 @@ def test_the_lab_checks_its_own_network(network, tmp_path):
     path = tmp_path / "lab.sock"
     request = {"check": ["--kind", "uefi-x64", "--patience", "1"]}
     with (
-        LabServer(network, path, reports=Nothing, accelerator=lambda _kind: "tcg"),
+        LabServer(
+            network,
+            path,
+            reports=Nothing,
+            accelerator=lambda _kind: "tcg",
+            pin=contextlib.nullcontext,
+        ),
         socket.socket(socket.AF_UNIX) as link,
     ):
         link.settimeout(60)

@@ -1,5 +1,7 @@
+import contextlib
 import json
 import socket
+import time
 
 import pytest
 
@@ -9,6 +11,7 @@ from vm.machine.firmware import FirmwareKind
 from vm.network.lab_network import Slot
 
 SECONDS = 30.0
+NO_PIN = contextlib.nullcontext
 
 
 def test_a_request_is_one_json_line():
@@ -76,7 +79,18 @@ class Nothing:
 def server(network, tmp_path):
     """A lab in which nobody answers boot requests."""
     path = tmp_path / "lab.sock"
-    with LabServer(network, path, reports=Nothing, accelerator=lambda _kind: "tcg") as made:
+    pins = []
+
+    @contextlib.contextmanager
+    def pin(macs, image):
+        pins.append((set(macs), image))
+        yield
+        pins.append((set(macs), ""))
+
+    with LabServer(
+        network, path, reports=Nothing, accelerator=lambda _kind: "tcg", pin=pin
+    ) as made:
+        made.pins = pins
         made.path = path
         yield made
 
@@ -139,7 +153,9 @@ def test_a_second_lab_is_refused(server, network):
     """The first one keeps its socket."""
     with (
         pytest.raises(SiteAlreadyRunning),
-        LabServer(network, server.path, reports=Nothing, accelerator=lambda _kind: "tcg"),
+        LabServer(
+            network, server.path, reports=Nothing, accelerator=lambda _kind: "tcg", pin=NO_PIN
+        ),
     ):
         pass
 
@@ -156,7 +172,13 @@ def test_a_path_too_long_for_a_socket_is_told(network, tmp_path):
 
     with (
         pytest.raises(InvalidInput) as caught,
-        LabServer(network, folder / "lab.sock", reports=Nothing, accelerator=lambda _kind: "tcg"),
+        LabServer(
+            network,
+            folder / "lab.sock",
+            reports=Nothing,
+            accelerator=lambda _kind: "tcg",
+            pin=NO_PIN,
+        ),
     ):
         pass
 
@@ -179,3 +201,24 @@ def test_machines_start_wait_and_end_with_their_client(server):
     assert third.event()["event"] == "started"
     second.close()
     third.close()
+
+
+@pytest.mark.vm
+@pytest.mark.netns
+def test_a_machine_that_is_to_boot_an_image_is_pinned_to_it_while_it_runs(server):
+    """Both of its addresses are; a machine without a wish is not, and the end ends it."""
+    plain = Client(server, b'{"nic": "rtl8139"}')
+    assert plain.event()["event"] == "started"
+    assert server.pins == []
+    plain.close()
+
+    client = Client(server, b'{"nic": "e1000", "firmware": "uefi-ia32", "image": "Rescue"}')
+    mac = client.event()["mac"]
+    (macs, image) = server.pins[0]
+    assert (mac in macs, len(macs), image) == (True, 2, "Rescue")
+    client.close()
+    deadline = time.monotonic() + SECONDS
+    while len(server.pins) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert server.pins[1] == (macs, "")

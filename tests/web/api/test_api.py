@@ -213,7 +213,9 @@ def test_a_change_to_what_somebody_else_changed_is_refused_with_the_difference(s
     assert first.headers["ETag"] != tag
     assert second.json["difference"] == [{"field": "comment", "yours": "yours", "theirs": "mine"}]
     assert script("GET", LAB).json["comment"] == "mine"
-    again = {"If-Match": first.headers["ETag"]}
+    assert second.json["current"] == script("GET", LAB).json
+    assert second.headers["ETag"] == first.headers["ETag"]
+    again = {"If-Match": second.headers["ETag"]}
     assert script("PATCH", LAB, json={"comment": "yours"}, headers=again).status_code == 200
 
 
@@ -247,6 +249,8 @@ def test_an_account_that_somebody_else_changed_is_not_changed(script):
 
     assert answer.status_code == 412
     assert answer.json["difference"] == [{"field": "role", "yours": "admin", "theirs": "viewer"}]
+    now = script("GET", "accounts/otto")
+    assert (answer.json["current"], answer.headers["ETag"]) == (now.json, now.headers["ETag"])
 
 
 # --- subjects -----------------------------------------------------------------------------

@@ -27,12 +27,17 @@ ONLY_PAGES = {
     "uploads.terminate": "tus 1.0, as above",
     "drivers.import_page": "a form",
     "images.import_page": "a form",
+    "images.import_name": "asked by a form before its upload; scripts list the images",
 }
 
 OPERATIONS = {
     "overview.show": ("get_overview", "count_boots_by_hour"),
     "images.index": ("list_images",),
-    "images.show": ("get_image", "list_points", "list_jobs"),
+    "images.show": (
+        *("get_image", "get_recipients", "list_pending_changes"),
+        *("list_points", "list_jobs"),
+    ),
+    "images.assign": ("deploy_image", "withdraw_image"),
     "images.driver_choices": ("list_drivers",),
     "images.import_image": ("import_image",),
     "images.add_driver": ("add_drivers",),
@@ -105,6 +110,8 @@ OPERATIONS = {
     "jobs.index": ("list_jobs",),
     "jobs.show": ("get_job",),
     "jobs.cancel": ("cancel_job",),
+    "jobs.dismiss": ("dismiss_job",),
+    "jobs.retry": ("retry_job",),
     "jobs.screenshot": ("get_job_screenshot",),
     "audit.index": ("list_audit",),
     "audit.verify": ("verify_audit",),
@@ -116,6 +123,7 @@ OPERATIONS = {
     "users.change": ("change_account",),
     "users.set_password": ("set_account_password",),
     "users.delete": ("delete_account",),
+    "users.unlock": ("unlock_account",),
     "own_account.show": ("get_me", "list_sessions", "list_tokens"),
     "own_account.set_password": ("set_own_password",),
     "own_account.end_session": ("end_session",),

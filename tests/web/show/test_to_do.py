@@ -34,7 +34,7 @@ def test_an_image_is_out_of_date_until_machines_get_what_was_asked_for(site, tmp
     images.add_driver(site, "Lab PE x64", driver.digest)
     assert out_of_date(site) == [("Lab PE x64", "has changes that are not yet built")]
     seeding.add_version(site)
-    assert out_of_date(site) == [("Lab PE x64 v2", "is built but machines still get v1")]
+    assert out_of_date(site) == [("Lab PE x64 v2", "is built but v1 is still served")]
     points_operations.update_distribution_points(site, "Lab PE x64")
     assert out_of_date(site) == []
 
@@ -70,3 +70,27 @@ def test_an_architecture_without_a_default_image_needs_one(site):
     policy.drop(site, "PE 32")
 
     assert decisions(site) == [(NEEDED, "x86 machines")]
+
+
+def test_what_a_failed_job_says_is_whole_and_it_can_be_dismissed(site):
+    """A dismissed failure stays in the list of jobs and needs no decision."""
+    words = "the WIM cannot be used because " + "of one thing and of another " * 20
+    job = jobs.submit(site, "import_image", {"path": "/nowhere/boot.wim"}, title="Import PE")
+    site.jobs.finish(job.id, "failed", message=f"{words}\nTake another file.")
+    counts = attention.driver_counts(site)
+
+    (matter,) = attention.decisions(site, [], counts, ())
+    assert (matter.text, matter.job) == (f"failed: {words}", job.id)
+    assert not matter.can_retry, "its upload is gone"
+    jobs.dismiss(site, job.id)
+    assert attention.decisions(site, [], counts, ()) == ()
+
+
+def test_a_job_that_is_retried_needs_a_decision_only_if_it_fails_again(site):
+    job = jobs.submit(site, "build_version", {}, title="Build it")
+    site.jobs.finish(job.id, "failed", message="no room")
+    jobs.retry(site, job.id)
+    assert decisions(site) == []
+    site.jobs.finish(job.id, "failed", message="no room")
+
+    assert decisions(site) == [(SEVERE, "Build it")]

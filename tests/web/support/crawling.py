@@ -29,6 +29,7 @@ NO_PAGES = {
     "accounts.setup_page": "there only until somebody was made",
     "accounts.sign_in_page": "before the session; visited by itself",
     "assets.asset": "files",
+    "images.import_name": "a sentence for the form of an import",
     "images.driver_choices": "a part of the image's page, opened in its dialog",
     "jobs.screenshot": "a picture",
     "live.part": "a part of a page, which its script fetches",

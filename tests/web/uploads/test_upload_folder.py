@@ -224,6 +224,24 @@ def test_old_uploads_are_thrown_away_but_not_those_that_a_job_works_on(shelf, si
     assert not list(shelf.folder.iterdir())
 
 
+@pytest.mark.parametrize("is_dismissed", [False, True])
+def test_the_upload_of_a_failed_job_is_kept_for_a_day_unless_that_was_dismissed(
+    shelf, site, is_dismissed
+):
+    """It may be retried."""
+    put(shelf, "a.inf", b"inf")
+    job = jobs.submit(site, "import_drivers", {}, title="Import")
+    shelf.hand_over(shelf.batch(BATCH, owner=1), job.id)
+    site.jobs.finish(job.id, "failed")
+    if is_dismissed:
+        jobs.dismiss(site, job.id)
+    shelf.sweep(time.time())
+    assert (shelf.folder / BATCH).exists() is not is_dismissed
+    shelf.sweep(time.time() + LIFE_SECONDS + 60)
+
+    assert not list(shelf.folder.iterdir())
+
+
 def test_a_batch_that_a_job_took_is_closed(shelf, site):
     """Nothing is slipped in while it is being read."""
     put(shelf, "a.inf", b"inf")

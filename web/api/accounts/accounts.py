@@ -5,8 +5,10 @@ from typing import Literal
 from pydantic import BaseModel, Field, SecretStr
 
 from netboot.operations.accounts import accounts as operations
+from netboot.operations.accounts import lockouts
 from web.api.subject import (
     CONFLICTS,
+    Items,
     Listed,
     Order,
     Page,
@@ -14,6 +16,7 @@ from web.api.subject import (
     Tagged,
     Value,
     expected_version,
+    items_of,
     page_of,
     tagged,
 )
@@ -30,6 +33,17 @@ class AccountPath(BaseModel):
     name: str = Field(min_length=1, max_length=100)
 
 
+class Lockout(Value):
+    """An account that cannot sign in from an address, after too many failed attempts.
+
+    Without a name, no user can sign in from there.
+    """
+
+    name: str
+    address: str
+    until: float = Field(description="Epoch seconds.")
+
+
 class Account(Value):
     """A user account. `external` accounts sign in with OpenID Connect and have no password here."""
 
@@ -39,6 +53,7 @@ class Account(Value):
     external: bool
     created_at: float
     row_version: int = Field(description="Version of the account; also returned as ETag.")
+    lockouts: list[Lockout] = Field([], description="Addresses that it cannot sign in from.")
 
 
 class NewAccount(Order):
@@ -65,7 +80,11 @@ class NewPassword(Order):
 @accounts.verb("GET", "", needs=Role.ADMIN)
 def list_accounts(query: Page) -> Listed[Account]:
     """List all accounts, sorted by name."""
-    return page_of(Account, operations.list_accounts(site()), query)
+    found = page_of(Account, operations.list_accounts(site()), query)
+    locked = lockouts.list_lockouts(site())
+    for one in found.items:
+        one.lockouts = [Lockout.of(each) for each in lockouts.lockouts_of(locked, one.name)]
+    return found
 
 
 @accounts.verb("POST", "", needs=Role.ADMIN, status=201, action="create")
@@ -78,10 +97,14 @@ def create_account(body: NewAccount) -> Tagged[Account]:
 @accounts.verb("GET", "/<name>", needs=Role.ADMIN)
 def get_account(path: AccountPath) -> Tagged[Account]:
     """Get an account."""
-    return tagged(Account, operations.get_account(site(), path.name))
+    found, headers = tagged(Account, operations.get_account(site(), path.name))
+    locked = lockouts.lockouts_of(lockouts.list_lockouts(site()), found.name)
+    return found.model_copy(update={"lockouts": [Lockout.of(one) for one in locked]}), headers
 
 
-@accounts.verb("PATCH", "/<name>", needs=Role.ADMIN, action="change", refuses=CONFLICTS)
+@accounts.verb(
+    "PATCH", "/<name>", needs=Role.ADMIN, action="change", refuses=CONFLICTS, current=get_account
+)
 def change_account(path: AccountPath, body: AccountChange) -> Tagged[Account]:
     """Change an account's role, or disable it. Takes effect at once."""
     version, changes = expected_version(), body.model_dump()
@@ -94,6 +117,12 @@ def change_account(path: AccountPath, body: AccountChange) -> Tagged[Account]:
 def set_account_password(path: AccountPath, body: NewPassword) -> None:
     """Set a new password. All sessions and tokens of the account end."""
     operations.set_password(site(), path.name, body.password.get_secret_value())
+
+
+@accounts.verb("DELETE", "/<name>/lockouts", needs=Role.ADMIN, action="unlock")
+def unlock_account(path: AccountPath) -> Items[Lockout]:
+    """Unlock an account after failed attempts to sign in. Returns the lock-outs that ended."""
+    return items_of(Lockout, lockouts.unlock(site(), path.name))
 
 
 @accounts.verb("DELETE", "/<name>", needs=Role.ADMIN, action="delete")

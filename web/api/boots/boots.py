@@ -10,6 +10,7 @@ from netboot.boot.told.error_codes import CODES, look_up
 from netboot.errors import InvalidInput, NotFound
 from netboot.operations.boots import boots as operations
 from netboot.operations.boots.boots import BootFilter
+from netboot.operations.machines.missing_drivers import find_fitting
 from web.api.subject import Items, Listed, Page, Subject, Value, items_of, listed, part_of
 from web.guard.access import Role, site
 from web.show import ladder
@@ -117,12 +118,24 @@ class File(Value):
     rate: float
 
 
+class FittingDriver(Value):
+    """A driver in the catalog that fits a missing device."""
+
+    digest: str
+    name: str
+    version: str
+    enabled: bool
+
+
 class BootStory(Boot):
     """A boot with all recorded steps, its files and the cause of a failure."""
 
     steps: list[Step]
     files: list[File]
     finding: Finding | None
+    fitting_drivers: list[FittingDriver] = Field(
+        description="Drivers in the catalog for the missing device, best first."
+    )
 
 
 class BootSearch(Page):
@@ -212,9 +225,11 @@ def get_boot(path: BootPath) -> BootStory:
     now = time.time()
     story = operations.story(site(), path.boot, now=now)
     found = ladder.seen(story.attempt, now)
+    fitting = find_fitting(site(), story.attempt.missing, story.attempt.image)
     return BootStory(
         **_common(found),
         steps=[Step.of(step) for step in found.attempt.steps],
         files=[File.of(file) for file in story.fetches],
         finding=Finding.of(story.diagnosis) if story.diagnosis else None,
+        fitting_drivers=[FittingDriver.of(one) for one in fitting.drivers] if fitting else [],
     )

@@ -134,14 +134,18 @@ def get_customisation(path: ImagePath) -> Answer:
     return _answer(images.get_image(site(), path.slug))
 
 
-@customisation.verb("PATCH", "/<slug>/details", needs=Role.OPERATOR, refuses=CONFLICTS)
+@customisation.verb(
+    "PATCH", "/<slug>/details", needs=Role.OPERATOR, refuses=CONFLICTS, current=get_customisation
+)
 def set_details(path: ImagePath, body: Details) -> Answer:
     """Change name, version and comment. Deployments follow a new name."""
     version, changes = expected_version(), body.model_dump()
     return _answer(operations.set_details(site(), path.slug, **changes, row_version=version))
 
 
-@customisation.verb("PATCH", "/<slug>/properties", needs=Role.OPERATOR, refuses=CONFLICTS)
+@customisation.verb(
+    "PATCH", "/<slug>/properties", needs=Role.OPERATOR, refuses=CONFLICTS, current=get_customisation
+)
 def set_properties(path: ImagePath, body: PropertyValues) -> Answer:
     """Change properties. They take effect with the next version."""
     version, changes = expected_version(), body.model_dump(exclude_none=True)
@@ -149,7 +153,12 @@ def set_properties(path: ImagePath, body: PropertyValues) -> Answer:
 
 
 @customisation.verb(
-    "POST", "/<slug>/files", needs=Role.OPERATOR, refuses=CONFLICTS, action="add_file"
+    "POST",
+    "/<slug>/files",
+    needs=Role.OPERATOR,
+    refuses=CONFLICTS,
+    current=get_customisation,
+    action="add_file",
 )
 def add_extra_file(path: ImagePath, body: ExtraFileUpload) -> Answer:
     """Add an uploaded file to the boot image, replacing a file at the same path."""
@@ -160,7 +169,12 @@ def add_extra_file(path: ImagePath, body: ExtraFileUpload) -> Answer:
 
 
 @customisation.verb(
-    "DELETE", "/<slug>/files", needs=Role.OPERATOR, refuses=CONFLICTS, action="remove_file"
+    "DELETE",
+    "/<slug>/files",
+    needs=Role.OPERATOR,
+    refuses=CONFLICTS,
+    current=get_customisation,
+    action="remove_file",
 )
 def remove_extra_file(path: ImagePath, query: WhichFile) -> Answer:
     """Remove an extra file from the boot image."""
@@ -177,7 +191,13 @@ def add_curl(path: ImagePath, body: CurlOf) -> Answer:
     return _answer(curl.add_curl(site(), path.slug, lender=body.lender, row_version=version))
 
 
-@customisation.verb("PUT", "/<slug>/files/<purpose>", needs=Role.OPERATOR, refuses=CONFLICTS)
+@customisation.verb(
+    "PUT",
+    "/<slug>/files/<purpose>",
+    needs=Role.OPERATOR,
+    refuses=CONFLICTS,
+    current=get_customisation,
+)
 def set_special_file(path: PurposePath, body: FileUpload) -> Answer:
     """Use an uploaded file as the background or as boot.sdi."""
     with uploaded_path(body.upload) as file:
@@ -185,7 +205,13 @@ def set_special_file(path: PurposePath, body: FileUpload) -> Answer:
     return _answer(view)
 
 
-@customisation.verb("DELETE", "/<slug>/files/<purpose>", needs=Role.OPERATOR, refuses=CONFLICTS)
+@customisation.verb(
+    "DELETE",
+    "/<slug>/files/<purpose>",
+    needs=Role.OPERATOR,
+    refuses=CONFLICTS,
+    current=get_customisation,
+)
 def reset_special_file(path: PurposePath) -> Answer:
     """Use the image's own background or boot.sdi again."""
     return _answer(FILES[path.purpose](site(), path.slug, None, row_version=expected_version()))
@@ -201,7 +227,12 @@ def examine_source(path: ImagePath, body: NewerSource) -> Accepted:
 
 
 @customisation.verb(
-    "POST", "/<slug>/source/take", needs=Role.OPERATOR, refuses=CONFLICTS, action="take"
+    "POST",
+    "/<slug>/source/take",
+    needs=Role.OPERATOR,
+    refuses=CONFLICTS,
+    current=get_customisation,
+    action="take",
 )
 def take_source(path: ImagePath) -> Answer:
     """Use the examined source for future versions."""

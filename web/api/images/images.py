@@ -11,12 +11,14 @@ from netboot.images.servicing.shortfalls import Shortfall
 from netboot.images.versions.content_version import DriverInVersion
 from netboot.operations.images import images as operations
 from netboot.operations.images.properties import set_details
+from netboot.operations.machines.recipients import who_gets
 from netboot.operations.points import points
 from netboot.operations.versions import versions
 from web.api.jobs import Accepted, accepted
 from web.api.subject import (
     CONFLICTS,
     LARGEST_NUMBER,
+    Items,
     Listed,
     Order,
     Page,
@@ -24,6 +26,7 @@ from web.api.subject import (
     Tagged,
     Value,
     expected_version,
+    items_of,
     page_of,
     tagged,
 )
@@ -119,6 +122,18 @@ class Image(Value):
     row_version: int = Field(description="Version of the recipe; also returned as ETag.")
 
 
+class Recipients(Value):
+    """Who gets an image at the next boot."""
+
+    image: str
+    default: str = Field(description="The default image for its architecture; empty if none.")
+    is_default: bool
+    assigned: int = Field(description="Number of MAC addresses that it is assigned to.")
+    machines: int = Field(description="Number of known machines that get it.")
+    anyone: bool = Field(description="Whether any machine would get it.")
+    words: str
+
+
 class ImageChange(Order):
     """The changes; fields that are left out stay as they are."""
 
@@ -135,6 +150,21 @@ class ImageImport(FileUpload):
     )
     index: int | None = Field(None, ge=1, le=10_000, description="Image number in the WIM.")
     comment: str = Field("", max_length=2000)
+
+
+class TypedName(BaseModel):
+    """The confirmation."""
+
+    name: str = Field("", max_length=100, description="The name of the image, if it is served.")
+
+
+class PendingChange(Value):
+    """One difference between the newest version and what the next build makes."""
+
+    name: str
+    before: str
+    after: str
+    words: str
 
 
 class DriversToAdd(Order):
@@ -172,7 +202,20 @@ def get_image(path: ImagePath) -> Tagged[Image]:
     return tagged(Image, operations.get_image(site(), path.slug))
 
 
-@images.verb("PATCH", "/<slug>", needs=Role.OPERATOR, action="set_comment", refuses=CONFLICTS)
+@images.verb("GET", "/<slug>/recipients", needs=Role.VIEWER)
+def get_recipients(path: ImagePath) -> Recipients:
+    """Get who gets a boot image: by default, by assignment, and how many known machines."""
+    return Recipients.of(who_gets(site(), operations.get_image(site(), path.slug)))
+
+
+@images.verb(
+    "PATCH",
+    "/<slug>",
+    needs=Role.OPERATOR,
+    action="set_comment",
+    refuses=CONFLICTS,
+    current=get_image,
+)
 def change_image(path: ImagePath, body: ImageChange) -> Tagged[Image]:
     """Change the name or comment. With If-Match, only if nothing changed in the meantime."""
     version = expected_version()
@@ -180,9 +223,9 @@ def change_image(path: ImagePath, body: ImageChange) -> Tagged[Image]:
 
 
 @images.verb("DELETE", "/<slug>", needs=Role.ADMIN, action="delete")
-def delete_image(path: ImagePath) -> None:
-    """Delete a boot image and stop serving it."""
-    operations.delete_image(site(), path.slug)
+def delete_image(path: ImagePath, query: TypedName) -> None:
+    """Delete a boot image and stop serving it. A served one needs its name as confirmation."""
+    operations.delete_image(site(), path.slug, typed=query.name)
 
 
 @images.verb("GET", "/<slug>/versions", needs=Role.VIEWER)
@@ -191,7 +234,14 @@ def list_versions(path: ImagePath, query: Page) -> Listed[Version]:
     return page_of(Version, operations.get_image(site(), path.slug).versions, query)
 
 
-@images.verb("POST", "/<slug>/drivers", needs=Role.OPERATOR, action="add_driver", refuses=CONFLICTS)
+@images.verb(
+    "POST",
+    "/<slug>/drivers",
+    needs=Role.OPERATOR,
+    action="add_driver",
+    refuses=CONFLICTS,
+    current=get_image,
+)
 def add_drivers(path: ImagePath, body: DriversToAdd) -> Tagged[Image]:
     """Add drivers to the recipe. Nothing is built, and the served version does not change."""
     version, wanted = expected_version(), body.model_dump()
@@ -204,6 +254,7 @@ def add_drivers(path: ImagePath, body: DriversToAdd) -> Tagged[Image]:
     needs=Role.OPERATOR,
     action="remove_driver",
     refuses=CONFLICTS,
+    current=get_image,
 )
 def remove_driver(path: ImageDriverPath) -> Tagged[Image]:
     """Remove a driver from the recipe."""
@@ -218,11 +269,18 @@ def remove_driver(path: ImageDriverPath) -> Tagged[Image]:
     needs=Role.OPERATOR,
     action="arrange_drivers",
     refuses=CONFLICTS,
+    current=get_image,
 )
 def arrange_drivers(path: ImagePath) -> Tagged[Image]:
     """Sort the drivers in the recipe as known conflicts require."""
     version = expected_version()
     return tagged(Image, operations.arrange_drivers(site(), path.slug, row_version=version))
+
+
+@images.verb("GET", "/<slug>/pending-changes", needs=Role.VIEWER)
+def list_pending_changes(path: ImagePath) -> Items[PendingChange]:
+    """List what the next build would change, compared with the newest version."""
+    return items_of(PendingChange, versions.list_pending(site(), path.slug))
 
 
 @images.verb("POST", "/<slug>/build", needs=Role.OPERATOR, status=202, action="build")

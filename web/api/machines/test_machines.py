@@ -35,6 +35,12 @@ class MachineToBoot(Order):
     firmware: str = Field(max_length=40)
     nic: str = Field(max_length=40)
     memory: Literal[512, 1024, 2048] = Field(1024, description="MiB.")
+    image: str = Field(
+        "",
+        max_length=100,
+        description="The boot image to boot, by name or slug; empty for the one that a machine of"
+        " this kind gets.",
+    )
 
 
 @test_machines.verb("GET", "", needs=Role.VIEWER)
@@ -53,5 +59,4 @@ def get_lab() -> Lab:
 @test_machines.verb("POST", "", needs=Role.OPERATOR, status=202, action="boot")
 def boot_test_machine(body: MachineToBoot) -> Accepted:
     """Boot a test machine. The result is in the job."""
-    job = operations.ask_boot(site(), firmware=body.firmware, nic=body.nic, memory=body.memory)
-    return accepted(job)
+    return accepted(operations.ask_boot(site(), **body.model_dump()))

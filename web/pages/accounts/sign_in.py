@@ -4,9 +4,9 @@ from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
-from netboot.errors import OperatorFault, sentence
+from netboot.errors import OperatorFault, TooManyAttempts, sentence
 from netboot.operations.accounts import accounts as operations
-from netboot.operations.accounts import audit
+from netboot.operations.accounts import audit, lockouts
 from web.guard import audit_trail
 from web.guard.access import (
     Role,
@@ -22,17 +22,12 @@ from web.responses import status_of
 
 accounts = Blueprint("accounts", __name__)
 
-FAILURES_PER_ADDRESS = "20 per 15 minutes"
-FAILURES_PER_ACCOUNT = "5 per 15 minutes"
+WRONG_TOKENS = "20 per 15 minutes"
 OPEN_BEFORE_SETUP = {"accounts.setup", "accounts.setup_page", "assets.asset"}
 
 
 def _failed(response: object) -> bool:
     return getattr(response, "status_code", 0) != 303
-
-
-def _account_key() -> str:
-    return "account:" + request.form.get("name", "").strip().lower()[:100]
 
 
 def _page_after() -> str:
@@ -49,34 +44,39 @@ def sign_in_page() -> ResponseReturnValue:
 
 
 @accounts.post("/sign-in", endpoint="sign_in")
-@limiter.limit(FAILURES_PER_ADDRESS, deduct_when=_failed)
-@limiter.limit(FAILURES_PER_ACCOUNT, key_func=_account_key, deduct_when=_failed)
 @requires(Role.PUBLIC)
 def sign_in() -> ResponseReturnValue:
-    account = operations.authenticate(
-        site(), request.form.get("name", ""), request.form.get("password", "")[:1000]
-    )
+    name, address = request.form.get("name", "")[:100], request.remote_addr or ""
+    try:
+        lockouts.begin_attempt(site(), name, address)
+    except TooManyAttempts as fault:
+        wait = {"Retry-After": str(int(fault.seconds) + 1)}
+        return _sign_in_form(sentence(str(fault)), fault.hint), status_of(fault), wait
+    account = operations.authenticate(site(), name, request.form.get("password", "")[:1000])
     if account is None:
-        _record_failure()
+        _record_failure(locked=lockouts.is_locked(site(), name, address))
         return _sign_in_form("The user name or password is incorrect."), 401
+    lockouts.end_attempt(site(), name, address)
     begin_session(account)
     audit_trail.record("accounts.sign_in")
     return redirect(_page_after(), 303)
 
 
-def _record_failure() -> None:
+def _record_failure(*, locked: bool) -> None:
     """A password typed into the name field must not appear in the log."""
     name = request.form.get("name", "").strip()
     known = any(account.name == name for account in operations.list_accounts(site()))
     actor = name if known else "an unknown user"
     audit_trail.record("accounts.sign_in", outcome=audit.FAILED, actor=actor)
+    if locked:
+        audit_trail.record("accounts.lock_out", actor=actor, subject=f"accounts/{actor}")
 
 
-def _sign_in_form(message: str = "") -> str:
+def _sign_in_form(message: str = "", hint: str = "") -> str:
     return render_template(
         "accounts/sign_in.html",
         message=message,
-        hint="",
+        hint=hint,
         name=request.form.get("name", ""),
         next_page=request.args.get("next", ""),
     )
@@ -99,7 +99,7 @@ def setup_page() -> ResponseReturnValue:
 
 
 @accounts.post("/setup", endpoint="setup")
-@limiter.limit(FAILURES_PER_ADDRESS, deduct_when=_failed)
+@limiter.limit(WRONG_TOKENS, deduct_when=_failed)
 @requires(Role.PUBLIC)
 def setup() -> ResponseReturnValue:
     """Create the first administrator with the setup token, and sign in."""

@@ -5,8 +5,10 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
 from netboot.operations.accounts import accounts as operations
-from netboot.operations.accounts import audit
+from netboot.operations.accounts import audit, lockouts
+from web.guard import audit_trail
 from web.guard.access import Role, requires, site
+from web.guard.edits import merge
 from web.live.parts import page
 from web.responses import done
 from web.show.forms import number
@@ -26,6 +28,7 @@ def index() -> str:
     return page(
         "users/index.html",
         accounts=operations.list_accounts(site()),
+        lockouts=lockouts.list_lockouts(site()),
         roles=WHAT_ROLES_MAY,
         shortest=operations.SHORTEST_PASSWORD,
     )
@@ -42,6 +45,7 @@ def show(name: str) -> str:
         shortest=operations.SHORTEST_PASSWORD,
         entries=audit.entries(site(), actor=account.name, limit=20),
         is_self=account.id == current_user.id,
+        lockouts=lockouts.lockouts_of(lockouts.list_lockouts(site()), account.name),
     )
 
 
@@ -59,15 +63,21 @@ def create() -> ResponseReturnValue:
 @requires(Role.ADMIN)
 def change(name: str) -> ResponseReturnValue:
     """Change the role or disable the account, unless another user changed it in the meantime."""
+    number("row_version")
+    before = operations.get_account(site(), name)
+    now = {"role": before.role, "disabled": "yes" if before.disabled else ""}
+    labels = {"role": "Role", "disabled": "Disabled"}
+    edit = merge(labels, now, version=before.row_version, boxes=("disabled",))
     account = operations.change_account(
         site(),
         name,
-        role=request.form.get("role") or None,
-        disabled=request.form.get("disabled") == "yes",
-        row_version=number("row_version"),
+        role=edit.values.get("role") or None,
+        disabled=edit.values["disabled"] == "yes",
+        row_version=before.row_version,
     )
     state = "is disabled" if account.disabled else f"now has the role {account.role}"
-    return done(f"{account.name} {state}.", url_for("users.show", name=account.name))
+    words = f"{account.name} {state}.{edit.words}"
+    return done(words, url_for("users.show", name=account.name))
 
 
 @users.post("/<name>/password")
@@ -76,6 +86,16 @@ def set_password(name: str) -> ResponseReturnValue:
     """Set a new password; sessions and tokens of the account end."""
     account = operations.set_password(site(), name, request.form.get("password", ""))
     return done(f"New password set for {account.name}.", url_for("users.show", name=account.name))
+
+
+@users.post("/<name>/unlock")
+@requires(Role.ADMIN)
+def unlock(name: str) -> ResponseReturnValue:
+    """End the lock-outs after failed attempts to sign in."""
+    ended = lockouts.unlock(site(), name)
+    audit_trail.about(f"accounts/{name}", addresses=[one.address for one in ended])
+    words = f"{name} can sign in again." if ended else f"{name} was not locked out."
+    return done(words, url_for("users.index"))
 
 
 @users.post("/<name>/delete")

@@ -48,12 +48,14 @@ def check() -> ResponseReturnValue:
     if patience not in set(map(str, operations.PATIENCE)):
         raise InvalidInput(f"{patience[:20]!r} is not one of the available times")
     kinds = (kind,) if kind else ()
-    operations.ask_check(site(), kinds, patience=int(patience), whole="whole" in request.form)
-    return done("Network check started.", url_for("network.index"))
+    whole = "whole" in request.form
+    job = operations.ask_check(site(), kinds, patience=int(patience), whole=whole)
+    return done("Network check started.", url_for("network.index"), job=job)
 
 
 @network.post("/captures", endpoint="read_capture")
 @requires(Role.OPERATOR)
 def read_capture() -> ResponseReturnValue:
-    handed_in(request.form.get("upload", ""), partial(operations.ask_capture, site()))
-    return done("Analysing the recording.", url_for("network.index", _anchor="recorded-boots"))
+    job = handed_in(request.form.get("upload", ""), partial(operations.ask_capture, site()))
+    here = url_for("network.index", _anchor="recorded-boots")
+    return done("Analysing the recording.", here, job=job)

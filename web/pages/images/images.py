@@ -2,19 +2,22 @@
 
 from functools import partial
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from netboot.errors import InvalidInput, NotBootCritical
+from netboot.errors import InvalidInput, NotBootCritical, OperatorFault, explained
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image.boot_image import slug as slug_of
 from netboot.images.drivers.catalog import DriverFilter
 from netboot.operations.deployments import deployments as policy
 from netboot.operations.drivers.search import search_drivers
 from netboot.operations.images import images as operations
+from netboot.operations.machines.recipients import who_gets
 from netboot.operations.points import points
 from netboot.operations.versions import versions
+from netboot.protocols.mac import require_mac
 from web.guard.access import Role, requires, site
+from web.guard.edits import merge
 from web.live.parts import page
 from web.responses import done, wants_fragment
 from web.show.forms import choice, number, optional_number
@@ -23,6 +26,7 @@ from web.uploads.tus import handed_in
 images = Blueprint("images", __name__, url_prefix="/images")
 
 CHOICES_SHOWN = 50
+MACS_AT_ONCE = 500
 
 
 @images.get("/")
@@ -104,15 +108,18 @@ def arrange_drivers(slug: str) -> ResponseReturnValue:
 @images.post("/<slug>/build")
 @requires(Role.OPERATOR)
 def build(slug: str) -> ResponseReturnValue:
-    versions.ask_build(site(), slug)
-    return done("Build started.", url_for("images.show", slug=slug))
+    image = operations.get_image(site(), slug)
+    here = url_for("images.show", slug=slug)
+    if image.current and not image.needs_build:
+        return done(f"Nothing to build: {image.current.label} already has all changes.", here)
+    return done("Build started.", here, job=versions.ask_build(site(), slug))
 
 
 @images.post("/<slug>/update-distribution-points")
 @requires(Role.OPERATOR)
 def update_distribution_points(slug: str) -> ResponseReturnValue:
-    points.ask_update(site(), slug)
-    return done("Updating distribution points.", url_for("images.show", slug=slug))
+    job = points.ask_update(site(), slug)
+    return done("Updating distribution points.", url_for("images.show", slug=slug), job=job)
 
 
 @images.post("/<slug>/roll-back")
@@ -122,7 +129,7 @@ def roll_back(slug: str) -> ResponseReturnValue:
     result = points.rollback(site(), image.name, number("number"))
     before = str(image.served_version or "")
     return done(
-        f"Machines get {result.image} v{result.number} from now on.",
+        f"{result.label} is served from now on. {who_gets(site(), image).words}",
         url_for("images.show", slug=slug),
         undo=(url_for("images.roll_back", slug=slug), {"number": before}) if before else None,
     )
@@ -131,10 +138,13 @@ def roll_back(slug: str) -> ResponseReturnValue:
 @images.post("/<slug>/comment")
 @requires(Role.OPERATOR)
 def set_comment(slug: str) -> ResponseReturnValue:
-    """Change the comment, unless another user changed the image in the meantime."""
-    comment = request.form.get("comment", "").replace("\r\n", "\n").strip()
-    operations.set_comment(site(), slug, comment, row_version=number("row_version"))
-    return done("Comment saved.", url_for("images.show", slug=slug))
+    """Change the comment, unless another user changed it in the meantime."""
+    number("row_version")
+    image = operations.get_image(site(), slug)
+    edit = merge({"comment": "Comment"}, {"comment": image.comment}, version=image.row_version)
+    comment = edit.values.get("comment", "").replace("\r\n", "\n").strip()
+    operations.set_comment(site(), slug, comment, row_version=image.row_version)
+    return done(f"Comment saved.{edit.words}", url_for("images.show", slug=slug))
 
 
 @images.post("/<slug>/default")
@@ -149,11 +159,51 @@ def set_default(slug: str) -> ResponseReturnValue:
     return done(words, here, undo=None if before == image.name else undo)
 
 
+@images.post("/<slug>/assign")
+@requires(Role.OPERATOR)
+def assign(slug: str) -> ResponseReturnValue:
+    """Assign the image to machines by MAC address; `withdraw` takes that back."""
+    image = operations.get_image(site(), slug)
+    macs = request.form.get("macs", "").replace(",", " ").replace(";", " ").split()
+    if not macs:
+        raise InvalidInput("enter at least one MAC address")
+    if len(macs) > MACS_AT_ONCE:
+        raise InvalidInput(
+            f"{len(macs)} MAC addresses are too many at once",
+            hint=f"Enter at most {MACS_AT_ONCE}, or use the API.",
+        )
+    addresses = list(dict.fromkeys(require_mac(mac) for mac in macs))
+    decided = policy.decided(site(), addresses)
+    before = {mac: decided.deployments[mac].image for mac in decided.deployments}
+    words = f"{addresses[0]} gets" if len(addresses) == 1 else f"{len(addresses)} machines get"
+    here = url_for("images.show", slug=slug)
+    if request.form.get("withdraw"):
+        for mac in (mac for mac in addresses if before.get(mac) == image.name):
+            policy.withdraw(site(), mac)
+        return done(f"{words} the default image again.", here)
+    policy.deploy_all(site(), addresses, image.name)
+    undo = _undo_of_assigning(image, addresses, [before.get(mac, "") for mac in addresses])
+    return done(f"{words} {image.name} from the next boot on.", here, undo=undo)
+
+
+def _undo_of_assigning(
+    image: operations.ImageView, macs: list[str], before: list[str]
+) -> tuple[str, dict[str, str]] | None:
+    """One form that brings back what was, if all machines had the same; else None."""
+    if len(set(before)) != 1 or before[0] == image.name:
+        return None
+    fields = {"macs": " ".join(macs)}
+    if before[0]:
+        return url_for("images.assign", slug=slug_of(before[0])), fields
+    return url_for("images.assign", slug=image.slug), {**fields, "withdraw": "yes"}
+
+
 @images.post("/<slug>/delete")
 @requires(Role.ADMIN)
 def delete(slug: str) -> ResponseReturnValue:
+    """Delete the image; one that is served only if its name was typed."""
     name = operations.get_image(site(), slug).name
-    operations.delete_image(site(), slug)
+    operations.delete_image(site(), slug, typed=request.form.get("typed", ""))
     return done(f"{name} deleted.", url_for("images.index"))
 
 
@@ -161,6 +211,19 @@ def delete(slug: str) -> ResponseReturnValue:
 @requires(Role.OPERATOR)
 def import_page() -> str:
     return page("images/import.html", architectures=list(Architecture))
+
+
+@images.get("/import/name")
+@requires(Role.OPERATOR)
+def import_name() -> ResponseReturnValue:
+    """Whether a name is free, asked before the file is uploaded; a sentence if it is not."""
+    name = request.args.get("name", "").strip()
+    try:
+        if name:
+            operations.require_free_name(site(), name)
+    except OperatorFault as fault:
+        return Response(explained(fault), 409, mimetype="text/plain")
+    return Response("", 200, mimetype="text/plain")
 
 
 @images.post("/import", endpoint="import_image")

@@ -10,14 +10,21 @@ from flask_login import current_user  # type: ignore[import-untyped]
 
 from netboot.errors import InvalidInput
 from netboot.images.boot_image import uefi_loader
-from netboot.images.boot_image.properties import CHAINS, SCRATCH_SPACES
+from netboot.images.boot_image.properties import (
+    CHAINS,
+    PROPERTY_WORDS,
+    SCRATCH_SPACES,
+    Properties,
+)
 from netboot.operations.boots import network
 from netboot.operations.images import curl, images
 from netboot.operations.images import properties as operations
 from web.guard.access import Role, requires, site
+from web.guard.audit_trail import AS_READ
+from web.guard.edits import Clash, merge
 from web.live.parts import page
 from web.responses import done
-from web.show.forms import number
+from web.show.forms import number, to_number
 from web.uploads.tus import shelf
 
 images_custom = Blueprint("images_custom", __name__, url_prefix="/images")
@@ -34,7 +41,14 @@ _TEXTS = (
     *("prestart_command", "keyboard", "locale", "report_home"),
     *("bios_chain", "uefi_chain", "uefi_authority"),
 )
+DETAILS = {"name": "Name", "version_label": "Version", "comment": "Comment"}
 _NUMBERS = ("scratch_space_mb", "menu_seconds", "tftp_block_size", "tftp_window_size")
+
+_BOXES = ("command_shell",)
+LABELS = {
+    name: words for name, words in PROPERTY_WORDS.items() if name in (*_TEXTS, *_NUMBERS, *_BOXES)
+}
+"""The fields of the form, as a conflict names them."""
 
 
 @images_custom.get("/<slug>/customisation")
@@ -45,6 +59,7 @@ def show(slug: str) -> str:
     return page(
         "images/customisation.html",
         image=image,
+        as_read=_shown(image.properties),
         scratch_spaces=SCRATCH_SPACES,
         chains=CHAINS,
         authorities=uefi_loader.AUTHORITIES,
@@ -59,32 +74,45 @@ def show(slug: str) -> str:
 @images_custom.post("/<slug>/details")
 @requires(Role.OPERATOR)
 def set_details(slug: str) -> ResponseReturnValue:
+    """Change name, version and comment; another user's changes to other fields are kept."""
+    number("row_version")
     before = images.get_image(site(), slug)
+    now = {name: str(getattr(before, name)) for name in DETAILS}
+    edit = merge(DETAILS, now, version=before.row_version)
     image = operations.set_details(
         site(),
         slug,
-        name=request.form.get("name"),
-        version_label=request.form.get("version_label", "").strip(),
-        comment=request.form.get("comment", "").replace("\r\n", "\n").strip(),
-        row_version=number("row_version"),
+        name=edit.values.get("name"),
+        version_label=edit.values.get("version_label", "").strip(),
+        comment=edit.values.get("comment", "").replace("\r\n", "\n").strip(),
+        row_version=before.row_version,
     )
     if image.name == before.name:
-        return done("Version and comment saved.", _here(image))
+        return done(f"Version and comment saved.{edit.words}", _here(image))
     words = f"{before.name} renamed to {image.name}. Deployments and defaults follow."
-    return done(words, _here(image))
+    return done(words + edit.words, _here(image))
 
 
 @images_custom.post("/<slug>/properties")
 @requires(Role.OPERATOR)
 def set_properties(slug: str) -> ResponseReturnValue:
     """Change property values; values that the image does not support are rejected."""
+    number("row_version")
+    before = images.get_image(site(), slug)
+    edit = merge(LABELS, _shown(before.properties), version=before.row_version, boxes=_BOXES)
     changes: dict[str, Any] = {
-        name: request.form[name].strip() for name in _TEXTS if name in request.form
+        name: edit.values[name].strip() for name in _TEXTS if name in edit.values
     }
-    changes |= {name: number(name) for name in _NUMBERS if name in request.form}
-    changes["command_shell"] = request.form.get("command_shell") == "yes"
-    image = operations.set_properties(site(), slug, changes, row_version=number("row_version"))
-    return done(_SAVED, _here(image))
+    changes |= {name: to_number(edit.values[name]) for name in _NUMBERS if name in edit.values}
+    changes["command_shell"] = edit.values["command_shell"] == "yes"
+    image = operations.set_properties(site(), slug, changes, row_version=before.row_version)
+    return done(_SAVED + edit.words, _here(image))
+
+
+def _shown(properties: Properties) -> dict[str, str]:
+    """The properties as the form sends them."""
+    texts = {name: str(getattr(properties, name)) for name in (*_TEXTS, *_NUMBERS)}
+    return texts | {"command_shell": "yes" if properties.command_shell else ""}
 
 
 @images_custom.post("/<slug>/files/add")
@@ -101,7 +129,17 @@ def add_file(slug: str) -> ResponseReturnValue:
         )
     upload = shelf().file(request.form.get("upload", ""), owner=current_user.id)
     words: tuple[Path | str, ...] = (upload.path, target) if purpose == "extra" else (upload.path,)
-    image = PURPOSES[purpose][1](site(), slug, *words, row_version=number("row_version"))
+    # Adding takes nothing away from others; only a picture or boot.sdi that another user has
+    # replaced meanwhile must not be replaced unseen.
+    number("row_version")
+    before = images.get_image(site(), slug)
+    version = None
+    if (was := request.form.get(f"{AS_READ}{purpose}")) is not None:
+        held = str(getattr(before.properties, purpose))
+        if was != held:
+            raise _replaced(purpose, held)
+        version = before.row_version
+    image = PURPOSES[purpose][1](site(), slug, *words, row_version=version)
     shelf().forget(upload)
     return done(_SAVED, _here(image))
 
@@ -128,6 +166,16 @@ def remove_file(slug: str) -> ResponseReturnValue:
     else:
         raise InvalidInput("select a file")
     return done(_SAVED, _here(image))
+
+
+def _replaced(purpose: str, held: str) -> Clash:
+    """Another user has replaced this file: sending the same again replaces theirs."""
+    again = {
+        name: value
+        for name, value in request.form.items()
+        if name not in {"csrf_token", AS_READ + purpose}
+    }
+    return Clash((), {**again, AS_READ + purpose: held}, what=PURPOSES[purpose][0])
 
 
 _SAVED = "Saved. Build and distribute a new version to apply the change."

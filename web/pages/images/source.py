@@ -28,8 +28,8 @@ def show(slug: str) -> str:
 @requires(Role.OPERATOR)
 def examine(slug: str) -> ResponseReturnValue:
     ask = partial(operations.ask_examine, site(), slug, index=optional_number("index"))
-    handed_in(request.form.get("upload", ""), ask)
-    return done("Examining the file. The report appears here.", url_for(".show", slug=slug))
+    job = handed_in(request.form.get("upload", ""), ask)
+    return done("Examining the file.", url_for(".show", slug=slug), job=job)
 
 
 @images_source.post("/<slug>/source/take")

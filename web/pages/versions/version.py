@@ -39,11 +39,9 @@ def build_media(slug: str, number: int) -> ResponseReturnValue:
     wanted = [(slug, number)]
     if form.get("other"):
         wanted.append((form["other"], 0))
-    operations.ask_media(site(), order, wanted)
-    return done(
-        "Creating boot media. It appears below when finished.",
-        url_for("versions.show", slug=slug, number=number),
-    )
+    job = operations.ask_media(site(), order, wanted)
+    here = url_for("versions.show", slug=slug, number=number)
+    return done("Creating boot media.", here, job=job)
 
 
 @versions.post("/<slug>/versions/<int:number>/package")

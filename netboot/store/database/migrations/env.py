@@ -2,9 +2,7 @@
 
 from alembic import context
 
-import netboot.store.database.account_records  # its rows belong to the schema
-import netboot.store.database.change_counters  # likewise
-import netboot.store.database.version_listings  # noqa: F401  # likewise
+import netboot.store.database.version_listings  # noqa: F401  # its rows belong to the schema
 from netboot.store.database.records import Row
 
 context.configure(

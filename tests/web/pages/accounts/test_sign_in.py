@@ -89,8 +89,8 @@ def test_a_wrong_password_is_refused_without_saying_which_half_was_wrong(anonymo
     assert next(same).replace("otto", "nobody") == next(same)
 
 
-def test_guessing_is_slowed_down_for_the_account(anonymous):
-    """After five failures the account waits, whoever asks; others can still sign in."""
+def test_guessing_is_slowed_down_for_the_account_and_the_address(anonymous):
+    """After five failures it waits, and is told how long; others can still sign in from there."""
     codes = [
         anonymous.post("/sign-in", data={"name": "ada", "password": f"no {n}"}).status_code
         for n in range(7)
@@ -99,10 +99,41 @@ def test_guessing_is_slowed_down_for_the_account(anonymous):
     assert codes == [401] * 5 + [429] * 2
     right = anonymous.post("/sign-in", data={"name": "ada", "password": PASSWORD})
     assert right.status_code == 429
-    assert "Too many attempts" in right.text
+    assert "Too many failed attempts to sign in, so wait 15 minutes." in right.text
+    assert "netboot account unlock NAME" in right.text
+    assert 0 < int(right.headers["Retry-After"]) <= 901
     assert (
         anonymous.post("/sign-in", data={"name": "otto", "password": PASSWORD}).status_code == 303
     )
+
+
+def from_address(client, address, name, password):
+    return client.post(
+        "/sign-in",
+        data={"name": name, "password": password},
+        environ_overrides={"REMOTE_ADDR": address},
+    ).status_code
+
+
+def test_nobody_locks_the_only_administrator_out_from_elsewhere(anonymous):
+    """Failures count for name and address together; IPv6 by the network of one client."""
+    for address in ("203.0.113.9", "2001:db8::1"):
+        assert [from_address(anonymous, address, "ada", "no") for _ in range(6)] == [
+            *[401] * 5,
+            429,
+        ]
+    assert from_address(anonymous, "2001:db8::2:3", "ada", "no") == 429
+
+    assert from_address(anonymous, "2001:db8:0:1::1", "ada", "no") == 401
+    assert from_address(anonymous, "192.0.2.1", "ada", PASSWORD) == 303
+
+
+def test_an_address_that_tries_many_names_is_locked_out_as_a_whole(anonymous):
+    codes = [from_address(anonymous, "203.0.113.9", f"name{n}", "no") for n in range(21)]
+
+    assert codes == [401] * 20 + [429]
+    assert from_address(anonymous, "203.0.113.9", "otto", PASSWORD) == 429
+    assert from_address(anonymous, "192.0.2.1", "otto", PASSWORD) == 303
 
 
 def test_a_session_begins_anew_at_sign_in(site, make_client):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from netboot.operations.accounts import accounts
+from netboot.operations.accounts import accounts, audit
 from tests.web.conftest import htmx, sign_in
 from tests.web.support.seeding import PASSWORD
 from web.app import create_app
@@ -38,6 +38,12 @@ def test_two_administrators_do_not_overwrite_each_other(furnished, admin):
 
     assert second.status_code == 412
     assert "Current value" in second.text
+    seen = {"was.role": "operator", "was.disabled": ""}
+    third = admin.post("/users/otto/change", data={**change(role="operator"), **seen,
+                                                   "disabled": "yes"})  # fmt: skip
+    assert third.status_code == 303
+    otto = accounts.get_account(furnished, "otto")
+    assert (otto.role, otto.disabled) == ("viewer", True)
     assert accounts.get_account(furnished, "otto").role == "viewer"
 
 
@@ -82,3 +88,36 @@ def test_a_user_that_cannot_be_is_refused(admin, form):
 
     assert answer.status_code == 400
     assert "alert-title" in answer.text
+
+
+def test_a_lock_out_is_shown_and_ended_on_the_page_and_over_the_api(furnished, admin, make_client):
+    """With address and time; both leave an entry in the audit log."""
+    guesser = make_client(furnished, "anonymous")
+
+    def guess():
+        for _ in range(5):
+            guesser.post(
+                "/sign-in",
+                data={"name": "otto", "password": "no"},
+                environ_overrides={"REMOTE_ADDR": "203.0.113.9"},
+            )
+
+    guess()
+    for page in ("/users/", "/users/otto"):
+        text = admin.get(page).text
+        assert "203.0.113.9" in text
+        assert "15 minutes" in text
+        assert 'action="/users/otto/unlock"' in text
+    admin.post("/users/otto/unlock")
+    text = admin.get("/users/").text
+    assert "otto can sign in again." in text
+    assert "203.0.113.9" not in text
+
+    guess()
+    (otto,) = [one for one in admin.get("/api/v1/accounts").json["items"] if one["name"] == "otto"]
+    assert [one["address"] for one in otto["lockouts"]] == ["203.0.113.9"]
+    ended = admin.delete("/api/v1/accounts/otto/lockouts").json["items"]
+    assert [one["name"] for one in ended] == ["otto"]
+    assert admin.get("/api/v1/accounts/otto").json["lockouts"] == []
+    actions = [entry.action for entry in audit.entries(furnished, limit=50)]
+    assert (actions.count("accounts.unlock"), actions.count("accounts.lock_out")) == (2, 2)

@@ -1,5 +1,6 @@
 """The customisation of a boot image on its page."""
 
+import html
 import re
 
 import pytest
@@ -68,7 +69,7 @@ def test_properties_are_saved_and_shown(furnished, operator):
         ({"tftp_block_size": "many"}, "is not a number"),
         ({"tftp_block_size": "8"}, "between 512 and 65464"),
         ({"prestart_command": "ä"}, "batch file"),
-        ({"row_version": "0"}, "another user changed"),
+        ({"row_version": "0", "locale": "de-DE"}, "another user changed"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_reason(furnished, operator, change, words):
@@ -191,3 +192,66 @@ def test_the_page_says_which_loaders_there_are_and_what_they_are_for(furnished, 
     assert "signed by Windows UEFI CA 2023. Available: 2011" in refused.text
     operator.post(f"{PAGE}/properties", data=form | {"uefi_authority": "2011"})
     assert now(furnished).properties.uefi_authority == "2011"
+
+
+def form_of(page, address):
+    """The fields of the form that posts to this address, as a browser would send them."""
+    inside = page.split(f'action="{address}"')[1].split("</form>")[0]
+    fields = dict(re.findall(r'<input[^>]* name="([^"]*)" value="([^"]*)"', inside))
+    fields |= dict(re.findall(r'<input[^>]* id="[^"]*" name="([^"]*)" value="([^"]*)"', inside))
+    for name, options in re.findall(
+        r'<select[^>]* name="([^"]*)"[^>]*>(.*?)</select>', inside, re.DOTALL
+    ):
+        chosen = re.search(r'value="([^"]*)" selected', options)
+        fields[name] = chosen[1] if chosen else re.search(r'value="([^"]*)"', options)[1]
+    fields.pop("command_shell", None)
+    return {name: html.unescape(value) for name, value in fields.items()}
+
+
+def test_two_people_who_change_different_properties_both_succeed(furnished, operator):
+    """The second form keeps what the first one changed, and says so."""
+    page = operator.get(f"{PAGE}/customisation").text
+    first, second = (form_of(page, f"{PAGE}/properties") for _ in range(2))
+    operator.post(f"{PAGE}/properties", data={**first, "locale": "de-DE", "command_shell": "yes"})
+    answer = operator.post(f"{PAGE}/properties", data={**second, "menu_seconds": "30"})
+
+    assert answer.status_code == 303
+    found = now(furnished).properties
+    assert (found.locale, found.command_shell, found.menu_seconds) == ("de-DE", True, 30)
+    said = operator.get(answer.headers["Location"]).text
+    assert "kept: " in said
+    assert "Locale" in said.split("kept: ")[1].split("<")[0]
+
+
+def test_only_what_both_changed_has_to_be_chosen(furnished, operator):
+    """The rest of the second form is not lost, whatever is chosen."""
+    page = operator.get(f"{PAGE}/customisation").text
+    first, second = (form_of(page, f"{PAGE}/properties") for _ in range(2))
+    operator.post(f"{PAGE}/properties", data={**first, "locale": "de-DE"})
+    mine = {**second, "locale": "fr-FR", "menu_seconds": "30"}
+    late = operator.post(f"{PAGE}/properties", data=mine, headers=htmx())
+    assert late.status_code == 412
+    assert set(re.findall(r'type="radio" name="([^"]*)"', late.text)) == {"locale"}
+    again = dict(re.findall(r'type="hidden" name="([^"]*)" value="([^"]*)"', late.text))
+    operator.post(f"{PAGE}/properties", data={**again, "locale": "fr-FR"})
+
+    found = now(furnished).properties
+    assert (found.locale, found.menu_seconds) == ("fr-FR", 30)
+
+
+def test_a_picture_that_another_user_replaced_is_not_replaced_unseen(furnished, operator):
+    """Sending it again replaces it; files beside it are no conflict."""
+    page = operator.get(f"{PAGE}/customisation").text
+    seen = form_of(page, f"{PAGE}/files/add")
+    picture = {**seen, "purpose": "background"}
+    first = {**picture, "upload": send(operator, "first.jpg", jpeg(8, 8))}
+    mine = {**picture, "upload": send(operator, "mine.jpg", jpeg(9, 9))}
+    assert operator.post(f"{PAGE}/files/add", data=first).status_code == 303
+    theirs = now(furnished).properties.background
+    late = operator.post(f"{PAGE}/files/add", data=mine, headers=htmx())
+
+    assert late.status_code == 412
+    assert theirs == now(furnished).properties.background
+    again = dict(re.findall(r'type="hidden" name="([^"]*)" value="([^"]*)"', late.text))
+    assert operator.post(f"{PAGE}/files/add", data=again).status_code == 303
+    assert theirs != now(furnished).properties.background

@@ -6,6 +6,7 @@ from netboot.images.drivers.driver import DriverKind
 from netboot.operations import jobs
 from netboot.operations.drivers.drivers import list_drivers
 from netboot.operations.drivers.importing import ImportReport
+from tests.web.conftest import htmx
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"picture"
 
@@ -89,3 +90,46 @@ def test_the_screenshot_is_a_picture_of_the_store(furnished, make_client):
 def test_an_unknown_job_is_absent(furnished, make_client):
     """As a page that says so."""
     assert make_client(furnished, "viewer").get("/jobs/4711").status_code == 404
+
+
+@pytest.fixture
+def failed(furnished):
+    """An import that failed although its upload is fine."""
+    upload = furnished.data / "uploads" / "0" / "files" / "boot.wim"
+    upload.parent.mkdir(parents=True)
+    upload.write_bytes(b"wim")
+    job = jobs.submit(furnished, "import_image", {"path": str(upload)}, title="Import PE")
+    furnished.jobs.finish(job.id, "failed", message="the disk is full")
+    return job.id, upload
+
+
+def test_a_failed_import_is_retried_or_dismissed_from_the_overview(furnished, make_client, failed):
+    number, upload = failed
+    client = make_client(furnished, "operator")
+    card = client.get("/").text.split('id="decisions-title"')[1]
+    assert f'action="/jobs/{number}/retry"' in card
+    assert f'action="/jobs/{number}/dismiss"' in card
+
+    client.post(f"/jobs/{number}/retry")
+    again = jobs.get_job(furnished, number)
+    assert (again.state, again.message, again.arguments["path"]) == ("queued", "", str(upload))
+    assert client.post(f"/jobs/{number}/retry", headers=htmx()).status_code == 409
+
+    furnished.jobs.finish(number, "failed", message="the disk is full")
+    upload.unlink()
+    assert "/retry" not in client.get(f"/jobs/{number}").text
+    gone = client.post(f"/jobs/{number}/retry", headers=htmx())
+    assert "Upload the file again." in gone.text
+    client.post(f"/jobs/{number}/dismiss")
+    assert "Import PE" not in client.get("/").text.split('id="decisions-title"')[1]
+    assert "Import PE" in client.get("/jobs/").text
+
+
+def test_failures_are_retried_and_dismissed_over_the_api_too(furnished, make_client, failed):
+    number, _upload = failed
+    client = make_client(furnished, "operator")
+
+    assert client.post(f"/api/v1/jobs/{number}/dismiss").json["dismissed"] is True
+    again = client.post(f"/api/v1/jobs/{number}/retry").json
+    assert (again["state"], again["dismissed"]) == ("queued", False)
+    assert client.post(f"/api/v1/jobs/{number}/dismiss").status_code == 409

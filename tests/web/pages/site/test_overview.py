@@ -7,7 +7,7 @@ def test_the_overview_counts_and_names_what_needs_attention(shared_site, make_cl
 
     assert "booting now" in text
     assert "Windows PE 11</strong> is not yet built" in text
-    assert "Lab PE x64 v2</strong> is built but machines still get v1" in text
+    assert "Lab PE x64 v2</strong> is built but v1 is still served" in text
     assert "Failed boots" in text
     assert "No driver for PCI\\VEN_8086&amp;DEV_10D3." in text
     assert "1 driver</strong> imported but not enabled" in text

@@ -1,5 +1,7 @@
 """The page of settings."""
 
+import re
+
 from netboot.operations import settings
 from tests.web.conftest import htmx
 
@@ -11,6 +13,11 @@ def test_every_setting_is_shown_with_what_it_is_for(shared_site, make_client):
     for setting in settings.read_settings(shared_site).settings:
         assert f'name="{setting.name}"' in text
     assert "Port of the boot HTTP service." in text
+    assert re.findall(r'<h2 class="card-title"[^>]*>([^<]*)<', text)[:3] == [
+        "Boot network",
+        "Boot programs",
+        "This page",
+    ]
     assert "Save" not in text
 
 
@@ -50,3 +57,70 @@ def test_two_administrators_do_not_overwrite_each_other(furnished, make_client):
 def test_only_administrators_change_settings(furnished, make_client):
     """An operator may look."""
     assert make_client(furnished, "operator").post("/settings/", data={}).status_code == 403
+
+
+def test_settings_that_two_administrators_change_are_merged_or_chosen(furnished, make_client):
+    """Different settings: both count. The same one: a form with both values."""
+    client = make_client(furnished)
+    before = settings.read_settings(furnished).etag
+    seen = {"etag": before, "was.web_port": "8080", "was.http_port": "8081"}
+    first = {**seen, "web_port": "9090", "http_port": "8081"}
+    second = {**seen, "web_port": "8080", "http_port": "9091"}
+    third = {**seen, "web_port": "7070", "http_port": "8081"}
+    for form in (first, second):
+        assert client.post("/settings/", data=form, headers=htmx()).status_code == 200
+    now = settings.read_settings(furnished)
+    assert {one.name: one.text for one in now.settings if one.origin == "file"} == {
+        "web_port": "9090",
+        "http_port": "9091",
+    }
+
+    late = client.post("/settings/", data=third, headers=htmx())
+    assert late.status_code == 412
+    assert re.findall(r'type="radio" name="([^"]*)" value="([^"]*)"', late.text) == [
+        ("web_port", "7070"),
+        ("web_port", "9090"),
+    ]
+
+
+def test_a_secret_in_a_conflict_is_not_shown(furnished, make_client):
+    """Neither what was typed nor what is there."""
+    client = make_client(furnished)
+    seen = {"etag": "none", "was.oidc_client_secret": "", "oidc_client_secret": "mine-marked"}
+    (furnished.data / "netboot.toml").write_text('oidc_client_secret = "theirs-marked"\n')
+    late = client.post("/settings/", data=seen, headers=htmx())
+
+    assert late.status_code == 412
+    assert "theirs-marked" not in late.text
+    assert 'Your value: <span class="pre-line text-break">(hidden)' in late.text
+
+
+def test_choices_are_chosen_and_numbers_have_their_range(furnished, make_client):
+    """A person picks words; what is the default is not written into the file."""
+    client = make_client(furnished)
+    text = client.get("/settings/").text
+    tls = text.split('name="tls"')[1].split("</select>")[0]
+    assert re.findall(r'value="([^"]*)"(?: selected)?>([^<]*)<', tls) == [
+        ("off", "Off (HTTP) (default)"),
+        ("self-signed", "Self-signed certificate"),
+        ("files", "Certificate from files"),
+    ]
+    assert re.search(r'type="number" min="1" max="65535"[^>]*name="web_port"', text)
+    assert 'list="known-interface"' in text
+
+    etag = settings.read_settings(furnished).etag
+    form = {"etag": etag, "tls": "self-signed", "metrics": "signed-in", "web_port": "8080"}
+    client.post("/settings/", data=form)
+    assert (furnished.data / "netboot.toml").read_text() == 'tls = "self-signed"\n'
+    etag = settings.read_settings(furnished).etag
+    client.post("/settings/", data={"etag": etag, "tls": "off"})
+    assert (furnished.data / "netboot.toml").read_text() == ""
+
+
+def test_an_error_names_the_file_that_is_there(furnished, make_client):
+    """Not the copy in which a change was tried."""
+    answer = make_client(furnished).post("/settings/", data={"web_port": "70000"}, headers=htmx())
+
+    assert answer.status_code == 400
+    assert f"Correct {furnished.data / 'netboot.toml'} or" in answer.text
+    assert ".try" not in answer.text

@@ -51,7 +51,7 @@ def test_a_version_out_of_service_is_an_alarm(furnished, operator):
     assert "boot.wim changed on disk" in text
     overview = operator.get(PAGE).text
     assert "Version 2 is out of service" in overview
-    assert "Machines get version 1" in overview
+    assert "Version 1 is served instead" in overview
     assert "Version 2 must be built again" in overview
     response = operator.post(f"{PAGE}/roll-back", data={"number": 2}, headers=htmx())
     assert response.status_code == 409
