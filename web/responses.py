@@ -7,6 +7,7 @@ whole pages.
 
 import re
 import secrets
+import sqlite3
 from dataclasses import asdict
 
 import structlog
@@ -18,7 +19,9 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from netboot.errors import (
     AlreadyExists,
     ContentFault,
+    DatabaseFault,
     Difference,
+    DiskFault,
     EditConflict,
     InUse,
     InvalidInput,
@@ -28,6 +31,8 @@ from netboot.errors import (
     OperatorFault,
     sentence,
 )
+from netboot.operations import processes
+from netboot.store.content.disk_faults import disk_fault
 from web.guard.access import asks_as_script
 from web.problems import FieldDifference, problem_json
 
@@ -40,6 +45,8 @@ STATUS_OF: tuple[tuple[type[NetbootError], int], ...] = (
     (EditConflict, 412),
     (AlreadyExists, 409),
     (InUse, 409),
+    (DatabaseFault, 503),
+    (DiskFault, 507),
     (OperatorFault, 409),
     (ContentFault, 503),
 )
@@ -100,7 +107,12 @@ def problem(
     if wants_fragment():
         template = "parts/problem.html"
     body = render_template(
-        template, message=message, hint=hint, status=status, difference=difference
+        template,
+        message=message,
+        hint=hint,
+        status=status,
+        difference=difference,
+        processes=processes.problems(processes.list_states()),
     )
     response = make_response(body, status)
     if wants_fragment() and request.method == "GET":
@@ -121,7 +133,28 @@ def _netboot_fault(fault: NetbootError) -> Response:
     if asks_as_script():
         changes = [FieldDifference(**asdict(one)) for one in difference] or None
         return problem_json(text, status=status, kind=kind_of(fault), hint=hint, difference=changes)
-    return problem(text, hint, status=status, difference=difference)
+    # The frame of a page names who is signed in, which is in the database.
+    template = "bare_problem.html" if isinstance(fault, DatabaseFault) else "problem.html"
+    return problem(text, hint, status=status, template=template, difference=difference)
+
+
+def _system_fault(fault: OSError) -> Response:
+    """A full or failing disk is the operator's; any other error of the system is a bug."""
+    explained = disk_fault(fault)
+    if explained is None:
+        raise fault
+    log.warning("disk", fault=str(explained), path=request.path)
+    return _netboot_fault(explained)
+
+
+def _counts_fault(fault: sqlite3.Error) -> Response:
+    """The file of sign-in attempts cannot be used: nobody signs in uncounted."""
+    return _netboot_fault(
+        DatabaseFault(
+            f"sign-in attempts cannot be counted: {fault}",
+            hint="Check that the data folder is writable and has free space.",
+        )
+    )
 
 
 def _http_fault(fault: HTTPException) -> ResponseReturnValue:
@@ -165,5 +198,7 @@ def _bug(_fault: InternalServerError) -> Response:
 def init_answers(app: Flask) -> None:
     """Register the error handlers."""
     app.register_error_handler(NetbootError, _netboot_fault)
+    app.register_error_handler(OSError, _system_fault)
+    app.register_error_handler(sqlite3.Error, _counts_fault)
     app.register_error_handler(HTTPException, _http_fault)
     app.register_error_handler(InternalServerError, _bug)
