@@ -4,9 +4,10 @@ from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
-from netboot.errors import OperatorFault, sentence
+from netboot.errors import DatabaseFault, OperatorFault, sentence
 from netboot.operations.accounts import accounts as operations
 from netboot.operations.accounts import audit
+from netboot.secret import Secret
 from web.guard import audit_trail
 from web.guard.access import (
     Role,
@@ -54,7 +55,7 @@ def sign_in_page() -> ResponseReturnValue:
 @requires(Role.PUBLIC)
 def sign_in() -> ResponseReturnValue:
     account = operations.authenticate(
-        site(), request.form.get("name", ""), request.form.get("password", "")[:1000]
+        site(), request.form.get("name", ""), Secret(request.form.get("password", "")[:1000])
     )
     if account is None:
         _record_failure()
@@ -106,9 +107,13 @@ def setup() -> ResponseReturnValue:
     form = request.form
     if form.get("password") != form.get("again"):
         return _setup_form("The two passwords do not match."), 400
+    audit_trail.begin("accounts.setup")
     try:
         account = operations.create_first_administrator(
-            site(), form.get("token", ""), form.get("name", ""), form.get("password", "")
+            site(),
+            Secret(form.get("token", "")),
+            form.get("name", ""),
+            Secret(form.get("password", "")),
         )
     except OperatorFault as fault:
         return _setup_form(sentence(str(fault)), fault.hint), status_of(fault)
@@ -130,10 +135,13 @@ def _setup_form(message: str = "", hint: str = "") -> str:
 
 def _lead_to_setup() -> ResponseReturnValue | None:
     """Without an administrator, every page redirects to the setup page."""
-    if request.endpoint in OPEN_BEFORE_SETUP or current_user.is_authenticated:
-        return None
-    if not operations.setup_needed(site()):
-        return None
+    try:
+        if request.endpoint in OPEN_BEFORE_SETUP or current_user.is_authenticated:
+            return None
+        if not operations.setup_needed(site()):
+            return None
+    except DatabaseFault:
+        return None  # the view says so, if it needs the database
     if asks_as_script():
         raise OperatorFault(
             "this site has no administrator", hint="Open the console and set up the site first."
