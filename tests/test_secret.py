@@ -20,7 +20,7 @@ def test_a_secret_in_a_model_is_stars_in_its_text_and_its_json():
 
     order = Order(password="hush")
     assert "hush" not in repr(order)
-    assert json.loads(order.model_dump_json()) == {"password": "***"}
+    assert set(json.loads(order.model_dump_json())["password"]) == {"*"}
     assert order.password.get_secret_value() == "hush"
 
 

@@ -7,7 +7,6 @@ whole pages.
 
 import re
 import secrets
-import sqlite3
 from dataclasses import asdict
 
 import structlog
@@ -33,6 +32,7 @@ from netboot.errors import (
 )
 from netboot.operations import processes
 from netboot.store.content.disk_faults import disk_fault
+from netboot.store.database.shared_counts import FAULTS as COUNTING_FAULTS
 from web.guard.access import asks_as_script
 from web.problems import FieldDifference, problem_json
 
@@ -147,8 +147,8 @@ def _system_fault(fault: OSError) -> Response:
     return _netboot_fault(explained)
 
 
-def _counts_fault(fault: sqlite3.Error) -> Response:
-    """The file of sign-in attempts cannot be used: nobody signs in uncounted."""
+def _counts_fault(fault: Exception) -> Response:
+    """The file of sign-in attempts cannot be used, and no sign-in is uncounted."""
     return _netboot_fault(
         DatabaseFault(
             f"sign-in attempts cannot be counted: {fault}",
@@ -199,6 +199,6 @@ def init_answers(app: Flask) -> None:
     """Register the error handlers."""
     app.register_error_handler(NetbootError, _netboot_fault)
     app.register_error_handler(OSError, _system_fault)
-    app.register_error_handler(sqlite3.Error, _counts_fault)
+    app.register_error_handler(COUNTING_FAULTS, _counts_fault)
     app.register_error_handler(HTTPException, _http_fault)
     app.register_error_handler(InternalServerError, _bug)

@@ -5,17 +5,16 @@ in one lane wait for each other; lanes run in parallel.
 """
 
 import re
-import shutil
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from netboot.boot.told.events import PeOffline
-from netboot.errors import AlreadyExists, OperatorFault
+from netboot.daemons.job_context import OUTCOME, Context, settle
+from netboot.daemons.job_context import forget_upload as _forget_upload
+from netboot.errors import AlreadyExists, DatabaseFault, NetbootError, OperatorFault, explained
 from netboot.images.architecture import Architecture
 from netboot.images.media.request import MediaOrder
 from netboot.operations import lab
@@ -29,17 +28,11 @@ from netboot.operations.points import cleanup, points
 from netboot.operations.points import scrub as scrubbing
 from netboot.operations.versions import versions
 from netboot.site import Site
-from netboot.store.content.blobs import hash_file
 from netboot.store.database.jobs import (
-    Job,
-    JobCancelled,
     JobFailed,
     JobInterrupted,
-    LeaseLost,
-    WorkerStops,
 )
 
-REPORT_SECONDS = 0.25
 _STEPS = {
     "START": (0.5, "kernel started"),
     "WIM": (0.6, "image opened"),
@@ -49,46 +42,6 @@ _STEPS = {
     "REPORT": (0.95, "reported home"),
 }
 """Words on the Lab PE's console: the part of the boot that is done, and its stage."""
-
-
-class Context:
-    """What a handler gets; each method raises JobCancelled, LeaseLost, WorkerStops to end it."""
-
-    def __init__(self, site: Site, job: Job, ending: threading.Event) -> None:
-        self.site = site
-        self.job = job
-        self.stop = threading.Event()
-        self.lost = threading.Event()
-        self._ending = ending
-        self._reported = ("", 0.0)
-        if job.cancel_requested:
-            self.stop.set()
-
-    def progress(self, part: float, stage: str) -> None:
-        """Show progress, a few times a second."""
-        self.check()
-        now = time.monotonic()
-        if stage != self._reported[0] or now - self._reported[1] >= REPORT_SECONDS:
-            self._reported = (stage, now)
-            self.site.jobs.report(self.job.id, progress=part, stage=stage)
-
-    def line(self, text: str, *, part: float, stage: str) -> None:
-        """Add a line to the job's log."""
-        self.check()
-        self.site.jobs.report(self.job.id, progress=part, stage=stage, line=text)
-
-    def show(self, result: dict[str, Any], *, part: float, stage: str) -> None:
-        """Show what there is of the job's result."""
-        self.check()
-        self.site.jobs.report(self.job.id, progress=part, stage=stage, result=result)
-
-    def check(self) -> None:
-        if self.lost.is_set():
-            raise LeaseLost("the job was given to another worker")
-        if self.stop.is_set():
-            raise JobCancelled("cancelled by an administrator")
-        if self._ending.is_set():
-            raise WorkerStops("the worker was asked to stop")
 
 
 class Lane(NamedTuple):
@@ -128,8 +81,33 @@ def lanes() -> tuple[tuple[JobKind, ...], ...]:
 
 
 def carry_out(context: Context) -> dict[str, Any]:
-    """Do the job; returns its result. Raises what the handler of its kind raises."""
-    return HANDLERS[JobKind(context.job.kind)](context, **context.job.arguments)
+    """Do the job; returns its result. Raises what the handler of its kind raises.
+
+    An upload is deleted when the outcome is in the database: a worker that takes the job over from
+    a dead one finds either the upload or the outcome.
+    """
+    known = context.job.result.get(OUTCOME) if context.job.attempts > 1 else None
+    if known is not None:
+        return _outcome(context, known)
+    try:
+        result = HANDLERS[JobKind(context.job.kind)](context, **context.job.arguments)
+    except (JobInterrupted, DatabaseFault):
+        raise  # the job runs again
+    except NetbootError as fault:
+        settle(context.site, context.job, {"fault": explained(fault)})
+        raise
+    except BaseException:
+        settle(context.site, context.job, {"fault": "an error of netboot itself; see the log"})
+        raise
+    settle(context.site, context.job, {"result": result})
+    return result
+
+
+def _outcome(context: Context, known: dict[str, Any]) -> dict[str, Any]:
+    _forget_upload(context.site, Path(context.job.arguments["path"]))
+    if "fault" in known:
+        raise OperatorFault(known["fault"])
+    return dict(known["result"])
 
 
 @handles(JobKind.BUILD_VERSION)
@@ -138,7 +116,9 @@ def build_version(context: Context, *, image: str, update: bool = False) -> dict
     result = versions.build_version(context.site, image, progress=context.progress)
     if update:
         points.update_distribution_points(context.site, image)
-    return {"image": result.version.image, "version": result.version.number, "built": result.built}
+    # A worker that died may have built it for this job already.
+    built = result.built or result.version.built_at >= context.job.created_at
+    return {"image": result.version.image, "version": result.version.number, "built": built}
 
 
 @handles(JobKind.UPDATE_POINTS)
@@ -157,23 +137,23 @@ def import_image(
     index: int | None = None,
     comment: str = "",
 ) -> dict[str, Any]:
-    with _upload(context, path) as wim:
-        try:
-            view = images.import_image(
-                context.site,
-                wim,
-                name=name,
-                architecture=Architecture(architecture) if architecture else None,
-                index=index,
-                comment=comment,
-                ours=True,
-                progress=context.progress,
-            )
-        except AlreadyExists:
-            earlier = _imported_before(context, wim, name)
-            if earlier is None:
-                raise
-            view = earlier
+    wim = Path(path)
+    try:
+        view = images.import_image(
+            context.site,
+            wim,
+            name=name,
+            architecture=Architecture(architecture) if architecture else None,
+            index=index,
+            comment=comment,
+            ours=True,
+            progress=context.progress,
+        )
+    except AlreadyExists:
+        earlier = _imported_before(context, wim, name)
+        if earlier is None:
+            raise
+        view = earlier
     return {"image": view.name}
 
 
@@ -182,10 +162,10 @@ def examine_source(
     context: Context, *, image: str, path: str, index: int | None = None
 ) -> dict[str, Any]:
     """Examine an uploaded file as a newer source of an image; its page shows the report."""
-    with _upload(context, path) as wim:
-        view = image_source.examine_source(
-            context.site, image, wim, index=index, ours=True, progress=context.progress
-        )
+    wim = Path(path)
+    view = image_source.examine_source(
+        context.site, image, wim, index=index, ours=True, progress=context.progress
+    )
     conflicts = view.candidate.report.conflicts if view.candidate else ()
     return {"image": view.name, "conflicts": list(conflicts)}
 
@@ -218,8 +198,8 @@ def scrub(context: Context) -> dict[str, Any]:
 
 @handles(JobKind.IMPORT_DRIVERS)
 def import_drivers(context: Context, *, path: str) -> dict[str, Any]:
-    with _upload(context, path) as packages:
-        report = importing.import_drivers(context.site, packages, progress=context.progress)
+    packages = Path(path)
+    report = importing.import_drivers(context.site, packages, progress=context.progress)
     return report.shortened()
 
 
@@ -302,15 +282,15 @@ def check_network(
 @handles(JobKind.READ_CAPTURE, CAPTURES)
 def read_capture(context: Context, *, path: str) -> dict[str, Any]:
     """Explain a recorded boot, then delete the recording."""
-    with _upload(context, path) as recording:
-        context.progress(0.1, "reading the recording")
-        for event in network.explain_capture(recording):
-            context.check()
-            match event:
-                case {"event": "failed"}:
-                    raise _failed(event, "the recording could not be read", {})
-                case {"event": "story", **story}:
-                    return story
+    recording = Path(path)
+    context.progress(0.1, "reading the recording")
+    for event in network.explain_capture(recording):
+        context.check()
+        match event:
+            case {"event": "failed"}:
+                raise _failed(event, "the recording could not be read", {})
+            case {"event": "story", **story}:
+                return story
     raise OperatorFault("the analysis ended without a result", hint="Is the site stopping?")
 
 
@@ -355,35 +335,10 @@ def _devices_in(line: str) -> list[str]:
     return [found[1]] if found else []
 
 
-@contextmanager
-def _upload(context: Context, path: str) -> Iterator[Path]:
-    """The upload of the job; it is deleted when the job has ended, with or without success."""
-    upload = Path(path)
-    try:
-        yield upload
-    except JobInterrupted:
-        raise  # the worker that repeats the job needs it
-    except BaseException:
-        _forget_upload(context.site, upload)
-        raise
-    _forget_upload(context.site, upload)
-
-
-def _forget_upload(site: Site, path: Path) -> None:
-    """Delete an upload; never a file outside the folder of uploads."""
-    uploads = (site.data / "uploads").resolve()
-    path = path.resolve()
-    if path != uploads and path.is_relative_to(uploads):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-
-
 def _imported_before(context: Context, path: Path, name: str) -> images.ImageView | None:
     """The image, if an earlier worker imported it and died before it could record that."""
     if context.job.attempts > 1:
         view = images.get_image(context.site, name)
-        if view.source_digest == hash_file(path).digest:
+        if view.source_digest == image_source.digest_of(context.site, path):
             return view
     return None

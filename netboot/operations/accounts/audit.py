@@ -111,7 +111,7 @@ def write_late_entries(site: Site) -> None:
 
 
 def settle(site: Site, *, now: float) -> int:
-    """Record overdue changes, whose outcome nobody told; returns their number.
+    """Record overdue changes, whose outcome is unknown; returns their number.
 
     `now` is epoch seconds. Raises DatabaseFault.
     """

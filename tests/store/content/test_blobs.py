@@ -215,7 +215,7 @@ def test_leftovers_go_and_work_under_way_stays(store):
     """A killed process leaves its staging behind; a living one keeps what it has."""
     code = "import sys; from netboot.store.content.blobs import *; from pathlib import Path\n"
     code += "import os; store = BlobStore(Path(sys.argv[1]))\n"
-    code += "folder = store.staging_folder().__enter__()\n"
+    code += "work = store.staging_folder(); folder = work.__enter__()\n"
     code += "(folder / 'half.wim').write_bytes(b'half'); print(folder.name, flush=True)\n"
     code += "os._exit(9)"
     done = subprocess.run(
@@ -300,7 +300,8 @@ def test_the_staging_of_a_zombie_goes(store):
     """Its process id is still taken, but its locks are not."""
     pid = os.fork()
     if pid == 0:
-        store.staging_folder().__enter__()
+        work = store.staging_folder()
+        work.__enter__()
         os._exit(0)
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # ended, and not reaped
     try:
