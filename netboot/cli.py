@@ -105,6 +105,13 @@ def main(arguments: list[str] | None = None) -> int:
         ended = netboot.main(arguments, prog_name="netboot", standalone_mode=False)
     except NetbootError as fault:
         return tell_fault(fault)
+    except OSError as error:
+        from netboot.store.content.disk_faults import disk_fault
+
+        explained = disk_fault(error)
+        if explained is None:
+            raise
+        return tell_fault(explained)
     except click.ClickException as fault:
         fault.show()
         return 2

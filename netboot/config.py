@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from netboot.errors import InvalidInput
+from netboot.secret import Secret
 
 DEFAULT_DATA = Path("data")
 FILE_NAME = "netboot.toml"
@@ -27,7 +28,9 @@ FILE_NAME = "netboot.toml"
 class Settings(BaseSettings):
     """The settings of a site."""
 
-    model_config = SettingsConfigDict(env_prefix="NETBOOT_", extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="NETBOOT_", extra="forbid", hide_input_in_errors=True
+    )
 
     data: Path = Field(DEFAULT_DATA, description="Data folder: images, drivers, database.")
     interface: str = Field("", description="Network interface that machines boot through.")
@@ -36,7 +39,9 @@ class Settings(BaseSettings):
     web_address: str = Field("127.0.0.1", description="Address of the administrators' page.")
     web_port: int = Field(8080, ge=1, le=65535, description="Port of the administrators' page.")
     web_processes: int = Field(2, ge=1, le=16, description="Processes of the administrators' page.")
-    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the data folder.")
+    database_url: str = Field(
+        "", repr=False, description="SQLAlchemy URL; empty: SQLite in the data folder."
+    )
     relays: list[str] = Field(
         default_factory=list,
         description="DHCP relays that get answers: addresses, or networks like 10.2.0.0/16.",
@@ -77,8 +82,9 @@ class Settings(BaseSettings):
     )
     webhook_networks: list[str] = Field(
         default_factory=list,
-        description="Networks that webhooks may also reach, such as this machine (127.0.0.0/8) or"
-        " link-local addresses (169.254.0.0/16); they are blocked by default.",
+        description="Networks that webhooks and single sign-on may also reach, such as this"
+        " machine's own addresses (127.0.0.0/8, 192.0.2.5/32) or link-local addresses"
+        " (169.254.0.0/16); they are blocked by default.",
     )
     metrics: Literal["signed-in", "open"] = Field(
         "signed-in", description="Who may read /metrics: users with a token, or everyone."
@@ -86,7 +92,7 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field("text", description="Format of the logs.")
     oidc_issuer: str = Field("", description="OpenID Connect: the provider's issuer URL.")
     oidc_client_id: str = Field("", description="OpenID Connect: the client ID.")
-    oidc_client_secret: str = Field("", repr=False, description="OpenID Connect: client secret.")
+    oidc_client_secret: Secret = Field(Secret(""), description="OpenID Connect: client secret.")
     oidc_label: str = Field("Single sign-on", description="OpenID Connect: text of the button.")
     oidc_role_claim: str = Field("groups", description="OpenID Connect: the claim with the roles.")
     oidc_roles: dict[str, Literal["viewer", "operator", "admin"]] = Field(
@@ -178,7 +184,9 @@ def _settings_in(path: Path | None) -> type[Settings]:
     """The settings as read from this file; pydantic takes 15 ms to make the class."""
 
     class FromFile(Settings):
-        model_config = SettingsConfigDict(env_prefix="NETBOOT_", extra="forbid", toml_file=path)
+        model_config = SettingsConfigDict(
+            env_prefix="NETBOOT_", extra="forbid", hide_input_in_errors=True, toml_file=path
+        )
 
     return FromFile
 

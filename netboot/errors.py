@@ -19,6 +19,8 @@ NetbootError
 │   ├── NotPermitted       the system denies access (ports, namespaces, files)
 │   ├── PortTaken          another program uses the port
 │   ├── SiteAlreadyRunning a second copy of the site on one data folder
+│   ├── DatabaseFault      the database does not answer now: a later try may succeed
+│   ├── DiskFault          a disk is full or fails: nothing of what was tried stays
 │   └── MissingTool        a required program is not installed
 └── ContentFault           stored content is damaged or missing: 503, never 404
     ├── DigestMismatch     a blob does not match its digest
@@ -139,6 +141,14 @@ class PortTaken(OperatorFault):
 
 class SiteAlreadyRunning(OperatorFault):
     """A second copy of the site was started on the same data folder."""
+
+
+class DatabaseFault(OperatorFault):
+    """The database does not answer, is locked or is full: a later try may succeed."""
+
+
+class DiskFault(OperatorFault):
+    """A disk is full, read-only or fails; nothing of what was tried stays on it."""
 
 
 class MissingTool(OperatorFault):

@@ -40,6 +40,7 @@ def refusal(address: str, allowed: Iterable[str] = ()) -> str:
     for is_so, words in (
         (found.is_loopback, "this machine itself"),
         (found.is_unspecified, "this machine itself"),
+        (_is_own(found), "this machine itself"),
         (found.is_link_local, "a link-local address, where clouds keep secrets"),
         (found in METADATA, "an address where clouds keep secrets"),
         (found.is_multicast, "a group of machines"),
@@ -48,6 +49,21 @@ def refusal(address: str, allowed: Iterable[str] = ()) -> str:
         if is_so:
             return words
     return ""
+
+
+def _is_own(address: Address) -> bool:
+    """Whether it is an address of one of this machine's interfaces.
+
+    The system itself says so: to an own address it sends from that very address (no packet is sent
+    for this question). Thus no list of interfaces can be out of date.
+    """
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((str(address), 9))
+            return ipaddress.ip_address(probe.getsockname()[0].partition("%")[0]) == address
+    except OSError:  # no way leads there, or a group of machines
+        return False
 
 
 def check_host(host: str, allowed: Iterable[str] = ()) -> None:
@@ -68,6 +84,8 @@ def check_host(host: str, allowed: Iterable[str] = ()) -> None:
 def _meant(address: Address) -> Address:
     """The IPv4 address in an IPv6 address, if there is one."""
     if isinstance(address, ipaddress.IPv6Address):
+        if int(address) >> 32 == 0 and int(address) > 1:  # IPv4-compatible (RFC 4291, 2.5.5.1)
+            return ipaddress.IPv4Address(int(address))
         if address.ipv4_mapped is not None:
             return address.ipv4_mapped
         if address.sixtofour is not None:
@@ -75,6 +93,24 @@ def _meant(address: Address) -> Address:
         if address in NAT64:
             return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address
+
+
+def permitted_addresses(host: str, port: int, allowed: Iterable[str] = ()) -> list[str]:
+    """The addresses of a host that may be reached; connect to these, not to the name again.
+
+    Raises OSError if the name cannot be resolved, or if none of its addresses is permitted.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as fault:
+        raise OSError(f"{host} cannot be resolved: {fault}") from fault
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    allowed = tuple(allowed)
+    words = {address: refusal(address, allowed) for address in addresses}
+    fit = [address for address in addresses if not words[address]]
+    if addresses and not fit:
+        raise OSError(f"{host} is {words[addresses[0]]} ({addresses[0]}): nothing is sent there")
+    return fit[:ADDRESSES_TRIED]
 
 
 class Outbound:
@@ -148,17 +184,9 @@ class _Reach(httpcore.NetworkBackend):
 
     def _addresses(self, host: str, port: int) -> list[str]:
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as fault:
-            raise httpcore.ConnectError(f"{host} cannot be resolved: {fault}") from fault
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-        words = {address: refusal(address, self._allowed) for address in addresses}
-        fit = [address for address in addresses if not words[address]]
-        if addresses and not fit:
-            raise httpcore.ConnectError(
-                f"{host} is {words[addresses[0]]} ({addresses[0]}): nothing is sent there"
-            )
-        return fit[:ADDRESSES_TRIED]
+            return permitted_addresses(host, port, self._allowed)
+        except OSError as fault:
+            raise httpcore.ConnectError(str(fault)) from fault
 
 
 class _Bounded(httpcore.NetworkStream):

@@ -8,7 +8,7 @@ import ipaddress
 import json
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from itsdangerous import BadData, URLSafeSerializer, URLSafeTimedSerializer
@@ -32,7 +32,7 @@ _NOT_OURS = 2  # RFC 1350's "access violation", which HTTP calls 403
 class ReportTokens:
     """Issues and checks signed tokens, which name an image, its version and a machine."""
 
-    secret: str
+    secret: str = field(repr=False)
 
     def issue(self, version: ContentVersion, mac: str) -> str:
         """A token for one boot of `version` on the machine `mac` (may be empty)."""

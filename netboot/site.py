@@ -45,7 +45,8 @@ class Site:
         """The site in `data`, created if necessary. Raises NotPermitted."""
         try:
             data.mkdir(mode=0o700, parents=True, exist_ok=True)
-            data.chmod(0o700)
+            if data.stat().st_mode & 0o777 != 0o700:  # a disk may be read-only after a fault
+                data.chmod(0o700)
         except OSError as fault:
             raise NotPermitted(
                 f"the data folder {data} cannot be used: {fault.strerror}",
@@ -125,6 +126,13 @@ class Site:
             )
         return secret
 
+    def clear_parts(self) -> None:
+        """Delete files that a process did not finish writing; call it before any process starts."""
+        for folder in (self.data, self.point.root, self.point.versions, self.data / "tls"):
+            for part in folder.glob("*.part"):
+                with suppress(OSError):
+                    part.unlink()
+
     def claim(self) -> "RunLock":
         """Lock the data folder for this process. Raises SiteAlreadyRunning."""
         return RunLock(self.data / "run.lock")
@@ -151,12 +159,14 @@ class RunLock:
                 f"a site is already running on {path.parent} (process {holder})",
                 hint="Use that one, stop it first, or name another folder with --data.",
             ) from None
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
+        with suppress(OSError):  # on a full disk the lock holds all the same
+            self._file.truncate(0)
+            self._file.write(str(os.getpid()))
+            self._file.flush()
 
     def release(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # what a full disk did not take is written at the end, in vain
+            self._file.close()
 
 
 def _make_secret(path: Path) -> None:

@@ -9,6 +9,7 @@ import ipaddress
 import os
 import socket
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from netboot.errors import InvalidInput
 from netboot.site import Site
+from netboot.store.content.disk_faults import explain_disk_fault
 
 if TYPE_CHECKING:
     from cryptography.x509 import GeneralName
@@ -125,12 +127,18 @@ def _make(folder: Path, certificate: Path, key: Path, names: list[str]) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
+    """Raises DiskFault."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    part.replace(path)
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(path)
+    except OSError as fault:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise explain_disk_fault(fault, path.parent) from fault
 
 
 def _general(name: str) -> "GeneralName":

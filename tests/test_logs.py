@@ -46,3 +46,38 @@ def test_text_is_for_people(words):
 
     assert words in told
     assert "not told" not in told
+
+
+FAIL = """
+import logging, structlog
+from netboot.logs import configure_logs, keep_values_out
+{configure}
+
+def fails(password):
+    held = dict(body=password)
+    raise RuntimeError("it failed")
+
+try:
+    fails("".join(["hush", "-", "hush"]))
+except RuntimeError:
+    structlog.get_logger("netboot.x").exception("structlog's")
+    logging.getLogger("flask.app").exception("a library's")
+"""
+
+
+@pytest.mark.parametrize(
+    "configure",
+    [
+        "configure_logs('text', process='x')",
+        "configure_logs('json', process='x')",
+        "keep_values_out()",
+    ],
+)
+def test_a_traceback_holds_no_value_of_a_variable(configure):
+    """Lines and names are enough to find a bug."""
+    command = [sys.executable, "-c", FAIL.replace("{configure}", configure)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert "it failed" in done.stdout + done.stderr
+    assert "fails" in done.stdout + done.stderr
+    assert "hush-hush" not in done.stdout + done.stderr

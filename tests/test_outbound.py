@@ -9,6 +9,7 @@ import pytest
 
 from netboot.errors import InvalidInput
 from netboot.outbound import Outbound, check_host, refusal
+from tests.support.netlab import Lan, needs_netns
 
 pytestmark = pytest.mark.loopback
 
@@ -165,3 +166,22 @@ def test_what_is_no_address_is_told_as_such(url):
     """It could stand in the database from before."""
     with pytest.raises(OSError, match=r"\S"):
         Outbound(HERE).post(url, b"", {})
+
+
+@needs_netns
+@pytest.mark.netns
+def test_no_own_address_is_reached_whatever_interface_it_is_on():
+    """Those of the LAN too, in IPv4, IPv6 and mapped, also if they came after the start."""
+    with Lan() as lan:
+        host = lan.host("srv", "10.99.0.1/24")
+        asked = ("10.99.0.1", "::ffff:10.99.0.1", "10.99.0.2", "fd99::1", "fd99::2")
+        before = host.inside(lambda: [refusal(address) for address in asked])
+        host.run("ip", "addr", "add", "fd99::1/64", "dev", "eth0", "nodad")
+        host.run("ip", "addr", "add", "10.99.0.2/32", "dev", "lo")
+        after = host.inside(lambda: [refusal(address) for address in asked])
+        allowed = host.inside(lambda: refusal("10.99.0.1", ["10.99.0.0/24"]))
+
+    own = "this machine itself"
+    assert before == [own, own, "", "", ""]
+    assert after == [own, own, own, own, ""]
+    assert allowed == ""

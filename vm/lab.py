@@ -17,6 +17,7 @@ from pathlib import Path
 from netboot.daemons.supervisor import Child, Supervisor, die_with_parent
 from netboot.errors import OperatorFault
 from netboot.images.architecture import Architecture
+from netboot.logs import configure_logs
 from netboot.site import Site
 from vm import labpe
 from vm.door.server import SOCKET_NAME, LabServer
@@ -25,6 +26,8 @@ from vm.machine.firmware import FirmwareKind, emulator_of
 from vm.network.lab_network import SRV, LabNetwork
 from vm.reports import JournalReports
 from vm.tools import refuse
+
+START_SECONDS = 60.0
 
 _ACCELERATOR_LOCK = threading.Lock()
 
@@ -43,6 +46,7 @@ def run_lab(data: Path, *, boot: list[str], http: list[str]) -> int:
     """The lab of the site in `data`; its exit code. Raises NotPermitted, MissingTool."""
     site = Site.open(data)
     site.point.end_trials()
+    configure_logs(site.settings.log_format, process="lab")
     with (
         LabNetwork(site.data / "lab") as network,
         LabServer(
@@ -57,7 +61,12 @@ def run_lab(data: Path, *, boot: list[str], http: list[str]) -> int:
             Child("boot services", network.command_in(SRV, boot)),
             Child("boot files over HTTP", network.command_in(SRV, http)),
         ]
-        return Supervisor(children, functools.partial(print, flush=True)).run(lambda: None)
+        supervisor = Supervisor(children, functools.partial(print, flush=True))
+
+        def serving() -> bool:
+            return all(supervisor.board.is_ready(child.name) for child in children)
+
+        return supervisor.run(lambda: supervisor.wait_until(serving, seconds=START_SECONDS))
 
 
 @contextmanager

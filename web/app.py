@@ -1,10 +1,11 @@
 """The console as a Flask application: joins its pages, API and guards."""
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from flask import Flask, Response, g, request
 
+from netboot.errors import DatabaseFault
 from netboot.site import Site
 from web.api.application import init_api, new_application
 from web.assets import init_assets
@@ -109,8 +110,9 @@ def _read_once(app: Flask, site: Site) -> None:
     @app.before_request
     def begin() -> None:
         if request.method in {"GET", "HEAD"}:
-            g.snapshot = ExitStack()
-            g.snapshot.enter_context(site.database.snapshot())
+            with suppress(DatabaseFault):  # who reads it says so; some answers do without it
+                g.snapshot = ExitStack()
+                g.snapshot.enter_context(site.database.snapshot())
 
     @app.teardown_request
     def end(_fault: BaseException | None) -> None:

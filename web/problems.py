@@ -22,6 +22,7 @@ TITLES = {
     429: "Too many attempts",
     500: "Internal error",
     503: "Temporarily unavailable",
+    507: "The disk is full",
 }
 
 

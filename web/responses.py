@@ -19,7 +19,9 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from netboot.errors import (
     AlreadyExists,
     ContentFault,
+    DatabaseFault,
     Difference,
+    DiskFault,
     EditConflict,
     InUse,
     InvalidInput,
@@ -30,8 +32,11 @@ from netboot.errors import (
     TooManyAttempts,
     sentence,
 )
+from netboot.operations import processes
 from netboot.operations.accounts.lockouts import in_minutes
 from netboot.operations.jobs import JobView
+from netboot.store.content.disk_faults import disk_fault
+from netboot.store.database.shared_counts import FAULTS as COUNTING_FAULTS
 from web.guard.access import asks_as_script
 from web.guard.edits import Clash
 from web.guard.request_safety import limiter
@@ -47,6 +52,8 @@ STATUS_OF: tuple[tuple[type[NetbootError], int], ...] = (
     (EditConflict, 412),
     (AlreadyExists, 409),
     (InUse, 409),
+    (DatabaseFault, 503),
+    (DiskFault, 507),
     (OperatorFault, 409),
     (ContentFault, 503),
 )
@@ -123,6 +130,7 @@ def problem(
         status=status,
         difference=difference,
         clash=clash,
+        processes=processes.problems(processes.list_states()),
     )
     response = make_response(body, status)
     if wants_fragment() and request.method == "GET":
@@ -152,11 +160,34 @@ def _netboot_fault(fault: NetbootError) -> Response:
             difference=changes,
             current=current,
         )
+    # The frame of a page names who is signed in, which is in the database.
+    template = "bare_problem.html" if isinstance(fault, DatabaseFault) else "problem.html"
     clash = fault if isinstance(fault, Clash) else None
-    answer = problem(text, hint, status=status, difference=difference, clash=clash)
+    answer = problem(
+        text, hint, status=status, template=template, difference=difference, clash=clash
+    )
     if isinstance(fault, TooManyAttempts):
         answer.headers["Retry-After"] = str(int(fault.seconds) + 1)
     return answer
+
+
+def _system_fault(fault: OSError) -> Response:
+    """A full or failing disk is the operator's; any other error of the system is a bug."""
+    explained = disk_fault(fault)
+    if explained is None:
+        raise fault
+    log.warning("disk", fault=str(explained), path=request.path)
+    return _netboot_fault(explained)
+
+
+def _counts_fault(fault: Exception) -> Response:
+    """The file of sign-in attempts cannot be used, and no sign-in is uncounted."""
+    return _netboot_fault(
+        DatabaseFault(
+            f"sign-in attempts cannot be counted: {fault}",
+            hint="Check that the data folder is writable and has free space.",
+        )
+    )
 
 
 def _http_fault(fault: HTTPException) -> ResponseReturnValue:
@@ -203,5 +234,7 @@ def _bug(_fault: InternalServerError) -> Response:
 def init_answers(app: Flask) -> None:
     """Register the error handlers."""
     app.register_error_handler(NetbootError, _netboot_fault)
+    app.register_error_handler(OSError, _system_fault)
+    app.register_error_handler(COUNTING_FAULTS, _counts_fault)
     app.register_error_handler(HTTPException, _http_fault)
     app.register_error_handler(InternalServerError, _bug)

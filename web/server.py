@@ -6,9 +6,13 @@ process that dies, and its pages reconnect.
 """
 
 import errno
+import hashlib
+import os
 import shutil
 import socket
 import threading
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
@@ -26,6 +30,7 @@ from web.pages.site.metrics import share_measurements
 SPARE_THREADS = 60
 STREAM_PATH = "/live"
 SECONDS_TO_STOP = 10
+MEMORY = Path("/dev/shm")  # noqa: S108  # only folders that are created here are used
 
 
 class AtWork:
@@ -65,9 +70,7 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
         self._processes = site.settings.web_processes
         self._tls = certificate_of(site)
         self._bind = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-        self._measurements = site.web_folder / "measurements"
-        shutil.rmtree(self._measurements, ignore_errors=True)  # of an earlier run
-        self._measurements.mkdir(mode=0o700)
+        self._measurements = _folder_of_measurements(site)
         self._app: Any = None
         self._at_work = AtWork()
         super().__init__()
@@ -83,7 +86,7 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
             "keepalive": 5,
             "forwarded_allow_ips": "",  # any client could send headers about TLS
             "control_socket_disable": True,  # it would write to $HOME
-            "worker_tmp_dir": "/dev/shm",  # noqa: S108  # the heartbeat must not wait for a disk
+            "worker_tmp_dir": str(MEMORY),  # the heartbeat must not wait for a disk
             "limit_request_line": 4094,
             "limit_request_fields": 60,
             "limit_request_field_size": 8190,
@@ -94,6 +97,7 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
             "pre_request": self._at_work.begin,
             "post_request": self._at_work.end,
             "child_exit": self._forget_process,
+            "on_exit": self._remove_measurements,
         }
         if self._tls is not None:
             settings |= {"certfile": str(self._tls.certificate), "keyfile": str(self._tls.key)}
@@ -110,9 +114,38 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
         streams: Streams = self._app.extensions["netboot_streams"]
         streams.going_on = lambda: bool(worker.alive)
 
+    def _remove_measurements(self, _server: object) -> None:
+        shutil.rmtree(self._measurements, ignore_errors=True)
+
     def _forget_process(self, _server: object, worker: ThreadWorker) -> None:
         """Stop counting the streams of a process that has ended; its answers still count."""
         mark_process_dead(worker.pid, str(self._measurements))  # type: ignore[no-untyped-call]
+
+
+def _folder_of_measurements(site: Site) -> Path:
+    """An empty folder in memory, which belongs to this site.
+
+    The processes map these files, and a write to a mapped file on a full disk kills the process
+    with SIGBUS (mmap(2)).
+    """
+    own = hashlib.sha256(os.fsencode(site.data)).hexdigest()[:16]
+    link = site.web_folder / "measurements"
+    for folder in (MEMORY / f"netboot-{os.geteuid()}-{own}", link):
+        if link.is_symlink():
+            link.unlink()
+        shutil.rmtree(folder, ignore_errors=True)  # of an earlier run
+        try:
+            folder.mkdir(mode=0o700)
+        except OSError:
+            continue  # no such file system, or a folder of another user
+        if folder != link:
+            shutil.rmtree(link, ignore_errors=True)
+            with suppress(OSError):  # for people only; a full disk may refuse it
+                link.symlink_to(folder)
+        return folder
+    raise NotPermitted(
+        f"{site.web_folder} cannot be written", hint="Check the disk and the owner of the folder."
+    )
 
 
 def serve_web(site: Site, address: str, port: int) -> None:

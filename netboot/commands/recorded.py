@@ -7,10 +7,13 @@
 
 import getpass
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
+
+from netboot.errors import NetbootError
 
 ROOMS = {
     "account": "accounts",
@@ -45,11 +48,11 @@ class Verb(click.Command):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command, then record it if it has changed something."""
-        ended: object = super().invoke(ctx)
-        if self.changes is True or any(map(ctx.params.get, self.changes or ())):
-            _record(ctx)
-        return ended
+        """Run the command; note before it what it changes, and record it when it is done."""
+        if not (self.changes is True or any(map(ctx.params.get, self.changes or ()))):
+            return super().invoke(ctx)
+        with _recorded(ctx):
+            return super().invoke(ctx)
 
 
 class Verbs(click.Group):
@@ -59,18 +62,42 @@ class Verbs(click.Group):
     group_class = type
 
 
-def _record(ctx: click.Context) -> None:
-    """Write into the audit log what the user of this terminal did."""
+@contextmanager
+def _recorded(ctx: click.Context) -> Iterator[None]:
+    """Write into the audit log what the user of this terminal did.
+
+    If that fails beforehand, nothing is changed; if it fails afterwards, the entry follows.
+    """
     import logging
 
     import structlog
 
     from netboot.commands.output import open_site
-    from netboot.images.boot_image.boot_image import slug
     from netboot.operations.accounts import audit
 
     # The answer goes to standard output: no log line may come between.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    site, entry = open_site(ctx.obj), _entry(ctx)
+    pending = audit.begin(site, **entry)
+    try:
+        yield
+    except (NetbootError, click.ClickException, click.Abort):
+        audit.drop(site, pending)
+        raise
+    except click.exceptions.Exit as end:
+        audit.finish(site, pending, **entry) if end.exit_code == 0 else audit.drop(site, pending)
+        raise
+    except BaseException:  # a bug or Ctrl-C: something may have been changed
+        audit.finish(site, pending, **entry, outcome=audit.FAILED)
+        raise
+    if not audit.finish(site, pending, **entry):
+        click.echo("The change is made; its audit entry could not be written yet.", err=True)
+
+
+def _entry(ctx: click.Context) -> dict[str, Any]:
+    from netboot.images.boot_image.boot_image import slug
+    from netboot.operations.accounts import audit
+
     *groups, verb = ctx.command_path.split()[1:]
     subject = " ".join(groups)
     action = f"{ROOMS.get(subject, subject)}.{verb.replace('-', '_')}" if groups else ROOMS[verb]
@@ -78,14 +105,13 @@ def _record(ctx: click.Context) -> None:
     named = _named(ctx)
     if room == "images" and named:
         named = slug(named)
-    audit.record(
-        open_site(ctx.obj),
-        actor=os.environ.get("SUDO_USER") or getpass.getuser(),
-        via=audit.VIA_CLI,
-        action=action,
-        subject=f"{room}/{named}".rstrip("/"),
-        details={"words": " ".join(_without_secrets(ctx.meta[WORDS]))},
-    )
+    return {
+        "actor": os.environ.get("SUDO_USER") or getpass.getuser(),
+        "via": audit.VIA_CLI,
+        "action": action,
+        "subject": f"{room}/{named}".rstrip("/"),
+        "details": {"words": " ".join(_without_secrets(ctx.meta[WORDS]))},
+    }
 
 
 def _named(ctx: click.Context) -> str:

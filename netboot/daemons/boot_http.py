@@ -15,7 +15,9 @@ from netboot.boot.answer.policy import NoImage, choose
 from netboot.boot.files import ipxe_script
 from netboot.boot.files.ipxe_script import BootServer, ScriptClient
 from netboot.boot.files.names import ContentRef, Refusal, resolve_url
+from netboot.daemons.journal_watch import watch_journal
 from netboot.images.architecture import Architecture
+from netboot.operations.processes import OwnReport
 from netboot.pe_reports import ReportTokens, read_report
 from netboot.protocols.mac import read_mac
 from netboot.protocols.pxe import ArchitectureType
@@ -23,6 +25,7 @@ from netboot.serve.content import Content
 from netboot.serve.http.boot_app import BootSite, Script, boot_app
 from netboot.serve.http.message import Request, Response, plain
 from netboot.serve.http.process import serve_http
+from netboot.serve.udp import Loop
 from netboot.site import Site
 from netboot.store.content.one_time_links import Tickets
 from netboot.store.content.open_content import ContentCache
@@ -125,9 +128,15 @@ def serve_boot_files(site: Site, *, address: str) -> None:
         emit=site.journal.emit,
     )
     answer = boot_app(boot_site, mounts={PACKAGES: pages.package})
-    log.info("http.ready", address=address, port=site.settings.http_port)
+    report = OwnReport("boot files over HTTP")
+
+    def ready(loop: Loop) -> None:
+        watch_journal(loop, site.journal, report)
+        report.ready()
+        log.info("http.ready", address=address, port=site.settings.http_port)
+
     try:
-        serve_http(answer, address=address, port=site.settings.http_port)
+        serve_http(answer, address=address, port=site.settings.http_port, ready=ready)
     finally:
         site.journal.close()
 

@@ -23,10 +23,12 @@ from netboot.boot.files import grub_script
 from netboot.boot.files.ipxe_script import BootServer
 from netboot.boot.files.names import ContentRef, Refusal, normalise, resolve, starts_version
 from netboot.boot.told.events import DhcpStarted, Event, OfferSent, RequestsCounted
+from netboot.daemons.journal_watch import watch_journal
 from netboot.daemons.pin_relay import PinRelay, Promise
 from netboot.images.architecture import Architecture
 from netboot.images.versions.content_version import ContentVersion, PublishedContent
 from netboot.interfaces import network_of
+from netboot.operations.processes import OwnReport
 from netboot.pe_reports import ReportTokens
 from netboot.protocols.dhcp import SERVER_PORT
 from netboot.serve.content import Content
@@ -190,6 +192,9 @@ def serve_boot(site: Site, *, interface: str, address: str) -> None:
     tftp = None if workers is not None else _tftp(site, place, loop, services, processes=1)
     if workers is not None:
         loop.every(1.0, workers.check)
+    report = OwnReport("boot services")
+    watch_journal(loop, site.journal, report)
+    report.ready()
     log.info("boot.ready", interface=interface, address=address, dhcp=dhcp.ports, tftp=processes)
     _run(loop)
     dhcp.close()
@@ -206,6 +211,7 @@ def _serve_tftp(site: Site, place: Place, relay: PinRelay, processes: int, index
     services = BootServices(site, address=place.address, relay=relay)
     loop.add_reader(relay.fileno(index), lambda _now: relay.receive(index, services.take))
     tftp = _tftp(site, place, loop, services, processes=processes, index=index)
+    watch_journal(loop, site.journal, OwnReport("boot services", 1 + index))
     _run(loop)
     tftp.close()
     site.journal.close()

@@ -4,17 +4,21 @@ A handler's parameters are the arguments of its kind; `ask_…` functions queue 
 in one lane wait for each other; lanes run in parallel.
 """
 
-import shutil
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from netboot.daemons.job_context import OUTCOME, Context, forget_upload, settle
 from netboot.daemons.test_machines import failed_as_told, run_test_machine
-from netboot.errors import AlreadyExists, InvalidInput, OperatorFault, WrongArchitecture
+from netboot.errors import (
+    AlreadyExists,
+    InvalidInput,
+    OperatorFault,
+    WrongArchitecture,
+    explained,
+)
 from netboot.images.architecture import Architecture
 from netboot.images.media.request import MediaOrder
 from netboot.operations.boots import network
@@ -27,57 +31,10 @@ from netboot.operations.media import media
 from netboot.operations.points import cleanup, points
 from netboot.operations.points import scrub as scrubbing
 from netboot.operations.versions import versions
-from netboot.site import Site
-from netboot.store.content.blobs import hash_file
 from netboot.store.database.jobs import (
-    Job,
     JobCancelled,
     JobFailed,
-    LeaseLost,
-    WorkerStops,
 )
-
-REPORT_SECONDS = 0.25
-
-
-class Context:
-    """What a handler gets; each method raises JobCancelled, LeaseLost, WorkerStops to end it."""
-
-    def __init__(self, site: Site, job: Job, ending: threading.Event) -> None:
-        self.site = site
-        self.job = job
-        self.stop = threading.Event()
-        self.lost = threading.Event()
-        self._ending = ending
-        self._reported = ("", 0.0)
-        if job.cancel_requested:
-            self.stop.set()
-
-    def progress(self, part: float, stage: str) -> None:
-        """Show progress, a few times a second."""
-        self.check()
-        now = time.monotonic()
-        if stage != self._reported[0] or now - self._reported[1] >= REPORT_SECONDS:
-            self._reported = (stage, now)
-            self.site.jobs.report(self.job.id, progress=part, stage=stage)
-
-    def line(self, text: str, *, part: float, stage: str) -> None:
-        """Add a line to the job's log."""
-        self.check()
-        self.site.jobs.report(self.job.id, progress=part, stage=stage, line=text)
-
-    def show(self, result: dict[str, Any], *, part: float, stage: str) -> None:
-        """Show what there is of the job's result."""
-        self.check()
-        self.site.jobs.report(self.job.id, progress=part, stage=stage, result=result)
-
-    def check(self) -> None:
-        if self.lost.is_set():
-            raise LeaseLost("the job was given to another worker")
-        if self.stop.is_set():
-            raise JobCancelled("cancelled by an administrator")
-        if self._ending.is_set():
-            raise WorkerStops("the worker was asked to stop")
 
 
 class Lane(NamedTuple):
@@ -117,8 +74,30 @@ def lanes() -> tuple[tuple[JobKind, ...], ...]:
 
 
 def carry_out(context: Context) -> dict[str, Any]:
-    """Do the job; returns its result. Raises what the handler of its kind raises."""
-    return HANDLERS[JobKind(context.job.kind)](context, **context.job.arguments)
+    """Do the job; returns its result. Raises what the handler of its kind raises.
+
+    An upload is deleted when the job has succeeded, was cancelled or found it unusable, and when
+    that is in the database: a worker that takes the job over from a dead one finds either the
+    upload or the outcome. Otherwise the job may be retried with it; the console deletes it after a
+    day.
+    """
+    known = context.job.result.get(OUTCOME) if context.job.attempts > 1 else None
+    if known is not None:
+        return _outcome(context, known)
+    try:
+        result = HANDLERS[JobKind(context.job.kind)](context, **context.job.arguments)
+    except (InvalidInput, WrongArchitecture, JobCancelled, JobFailed) as fault:
+        settle(context.site, context.job, {"fault": explained(fault)})
+        raise
+    settle(context.site, context.job, {"result": result})
+    return result
+
+
+def _outcome(context: Context, known: dict[str, Any]) -> dict[str, Any]:
+    forget_upload(context.site, Path(context.job.arguments["path"]))
+    if "fault" in known:
+        raise OperatorFault(known["fault"])
+    return dict(known["result"])
 
 
 @handles(JobKind.BUILD_VERSION)
@@ -127,7 +106,9 @@ def build_version(context: Context, *, image: str, update: bool = False) -> dict
     result = versions.build_version(context.site, image, progress=context.progress)
     if update:
         points.update_distribution_points(context.site, image)
-    return {"image": result.version.image, "version": result.version.number, "built": result.built}
+    # A worker that died may have built it for this job already.
+    built = result.built or result.version.built_at >= context.job.created_at
+    return {"image": result.version.image, "version": result.version.number, "built": built}
 
 
 @handles(JobKind.UPDATE_POINTS)
@@ -154,23 +135,23 @@ def import_image(
     index: int | None = None,
     comment: str = "",
 ) -> dict[str, Any]:
-    with _upload(context, path) as wim:
-        try:
-            view = images.import_image(
-                context.site,
-                wim,
-                name=name,
-                architecture=Architecture(architecture) if architecture else None,
-                index=index,
-                comment=comment,
-                ours=True,
-                progress=context.progress,
-            )
-        except AlreadyExists:
-            earlier = _imported_before(context, wim, name)
-            if earlier is None:
-                raise
-            view = earlier
+    wim = Path(path)
+    try:
+        view = images.import_image(
+            context.site,
+            wim,
+            name=name,
+            architecture=Architecture(architecture) if architecture else None,
+            index=index,
+            comment=comment,
+            ours=True,
+            progress=context.progress,
+        )
+    except AlreadyExists:
+        earlier = _imported_before(context, wim, name)
+        if earlier is None:
+            raise
+        view = earlier
     return {"image": view.name}
 
 
@@ -179,10 +160,10 @@ def examine_source(
     context: Context, *, image: str, path: str, index: int | None = None
 ) -> dict[str, Any]:
     """Examine an uploaded file as a newer source of an image; its page shows the report."""
-    with _upload(context, path) as wim:
-        view = image_source.examine_source(
-            context.site, image, wim, index=index, ours=True, progress=context.progress
-        )
+    wim = Path(path)
+    view = image_source.examine_source(
+        context.site, image, wim, index=index, ours=True, progress=context.progress
+    )
     conflicts = view.candidate.report.conflicts if view.candidate else ()
     return {"image": view.name, "conflicts": list(conflicts)}
 
@@ -215,8 +196,8 @@ def scrub(context: Context) -> dict[str, Any]:
 
 @handles(JobKind.IMPORT_DRIVERS)
 def import_drivers(context: Context, *, path: str) -> dict[str, Any]:
-    with _upload(context, path) as packages:
-        report = importing.import_drivers(context.site, packages, progress=context.progress)
+    packages = Path(path)
+    report = importing.import_drivers(context.site, packages, progress=context.progress)
     return report.shortened()
 
 
@@ -271,15 +252,15 @@ def check_network(
 @handles(JobKind.READ_CAPTURE, CAPTURES)
 def read_capture(context: Context, *, path: str) -> dict[str, Any]:
     """Explain a recorded boot, then delete the recording."""
-    with _upload(context, path) as recording:
-        context.progress(0.1, "reading the recording")
-        for event in network.explain_capture(recording):
-            context.check()
-            match event:
-                case {"event": "failed"}:
-                    raise failed_as_told(event, "the recording could not be read", {})
-                case {"event": "story", **story}:
-                    return story
+    recording = Path(path)
+    context.progress(0.1, "reading the recording")
+    for event in network.explain_capture(recording):
+        context.check()
+        match event:
+            case {"event": "failed"}:
+                raise failed_as_told(event, "the recording could not be read", {})
+            case {"event": "story", **story}:
+                return story
     raise OperatorFault("the analysis ended without a result", hint="Is the site stopping?")
 
 
@@ -289,37 +270,10 @@ def clean_up(context: Context) -> dict[str, Any]:
     return {**asdict(done), "versions": list(done.versions)}
 
 
-@contextmanager
-def _upload(context: Context, path: str) -> Iterator[Path]:
-    """The upload of the job.
-
-    It is deleted when the job has succeeded, was cancelled or found it unusable. Otherwise the job
-    may be retried with it; the console deletes it after a day.
-    """
-    upload = Path(path)
-    try:
-        yield upload
-    except (InvalidInput, WrongArchitecture, JobCancelled, JobFailed):
-        _forget_upload(context.site, upload)
-        raise
-    _forget_upload(context.site, upload)
-
-
-def _forget_upload(site: Site, path: Path) -> None:
-    """Delete an upload; never a file outside the folder of uploads."""
-    uploads = (site.data / "uploads").resolve()
-    path = path.resolve()
-    if path != uploads and path.is_relative_to(uploads):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-
-
 def _imported_before(context: Context, path: Path, name: str) -> images.ImageView | None:
     """The image, if an earlier worker imported it and died before it could record that."""
     if context.job.attempts > 1:
         view = images.get_image(context.site, name)
-        if view.source_digest == hash_file(path).digest:
+        if view.source_digest == image_source.digest_of(context.site, path):
             return view
     return None

@@ -4,18 +4,21 @@ import json
 import socket
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
+from netboot.daemons.keep_at import keep_at
 from netboot.daemons.supervisor import Child, Supervisor, answers
-from netboot.errors import OperatorFault, PortTaken
+from netboot.errors import DatabaseFault, DiskFault, OperatorFault, PortTaken, sentence
 from netboot.interfaces import ipv4_addresses
 from netboot.operations import remembered as facts
 from netboot.operations.accounts import accounts
 from netboot.operations.deployments import deployments as policy
 from netboot.site import Site
-from netboot.store.media.boot_programs import prepare_programs
+from netboot.store.media.boot_programs import ready_programs
 from netboot.tls import certificate_of
 
 LAB_ADDRESS = "10.77.0.2"
@@ -35,14 +38,64 @@ def run_site(data: Path, interface: str) -> int:
         _require_free(site)
         site.blobs.clear_staging()
         site.point.blobs.clear_staging()
-        prepare_programs(site.point, site.settings.programs, address)
-        _provide_default_images(site)
-        policy.publish(site)  # in case the last change was interrupted
-        token = accounts.issue_setup_token(site) if accounts.setup_needed(site) else ""
+        site.clear_parts()
+        ready_programs(site.point, site.settings.programs, address, _tell)
+        preparation = Preparation(site)
+        if not site.point.numbers():  # machines get nothing yet, so the images come first
+            preparation.now()
         supervisor = Supervisor(_children(site, interface, address), _tell)
-        return supervisor.run(lambda: _welcome(site, supervisor, interface, address, token))
+        preparation.begin()
+        return supervisor.run(lambda: _welcome(site, supervisor, interface, address, preparation))
     finally:
         lock.release()
+
+
+class Preparation:
+    """What the start writes to the database and reads from it.
+
+    On a site with published images the boot services do not wait for it: the database may be locked
+    or away, and it is tried again until it answers.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._over = threading.Event()
+        self.token = ""
+        self.trouble = ""
+        self.fault: OperatorFault | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self._over.is_set()
+
+    def now(self) -> None:
+        """Raises OperatorFault if the database cannot be used, or the images cannot be made."""
+        _provide_default_images(self._site)
+        policy.publish(self._site)  # in case the last change was interrupted
+        site = self._site
+        self.token = accounts.issue_setup_token(site) if accounts.setup_needed(site) else ""
+        self._over.set()
+
+    def begin(self) -> None:
+        """Go on in the background, if something is left to do."""
+        if not self.is_over:
+            threading.Thread(target=self._try, name="preparation", daemon=True).start()
+
+    def _try(self) -> None:
+        keep_at(self._step, self._over, what="start", trouble=self._note)
+
+    def _step(self) -> float:
+        try:
+            self.now()
+        except (DatabaseFault, DiskFault):
+            raise  # tried again
+        except OperatorFault as fault:
+            self.fault = fault
+            self._over.set()
+        return 0.0
+
+    def _note(self, text: str) -> None:
+        self.trouble = text
 
 
 def _address(site: Site, interface: str) -> str:
@@ -103,10 +156,22 @@ def _children(site: Site, interface: str, address: str) -> list[Child]:
     return [Child("lab", lab), *inner]
 
 
-def _welcome(site: Site, supervisor: Supervisor, interface: str, address: str, token: str) -> None:
+def _welcome(
+    site: Site, supervisor: Supervisor, interface: str, address: str, preparation: Preparation
+) -> None:
+    """Say where the page is, once it answers. Raises OperatorFault if the site cannot work here."""
     port = site.settings.web_port
     host = _reachable(site.settings.web_address)
-    if not supervisor.wait_until(lambda: answers(host, port), seconds=START_SECONDS):
+    up = supervisor.wait_until(lambda: answers(host, port), seconds=START_SECONDS)
+    supervisor.wait_until(
+        lambda: preparation.is_over or bool(preparation.trouble), seconds=START_SECONDS
+    )
+    if preparation.fault is not None:
+        raise preparation.fault
+    if preparation.trouble and not preparation.is_over:
+        _tell(sentence(preparation.trouble))
+        _tell("  -> Boot services run without it; it is tried again until it works.")
+    if not up:
         if not supervisor.ending:
             _tell(f"The page does not answer on port {port} after {START_SECONDS:.0f} s.")
             _tell("  -> See its messages above. Boot services still run; Ctrl-C stops the site.")
@@ -128,8 +193,10 @@ def _welcome(site: Site, supervisor: Supervisor, interface: str, address: str, t
         )
     if certificate is not None and site.settings.tls == "self-signed":
         _tell(f"  Certificate  SHA-256 {certificate.fingerprint}")
-    if token:
-        _tell(f"  Set-up token {token}   (needed once, to make the first administrator)")
+    if preparation.token:
+        _tell(
+            f"  Set-up token {preparation.token}   (needed once, to make the first administrator)"
+        )
         _tell("  Next         open the page, make the first administrator, follow First steps.")
     else:
         _tell("  Next         open the page and sign in.")
@@ -137,5 +204,6 @@ def _welcome(site: Site, supervisor: Supervisor, interface: str, address: str, t
 
 
 def _tell(text: str) -> None:
-    click.echo(text)
-    sys.stdout.flush()
+    with suppress(OSError):  # a log on a full disk, or a console that is gone
+        click.echo(text)
+        sys.stdout.flush()

@@ -1,7 +1,9 @@
 """The parent of the site's processes: starts them, restarts them, and ends them all together.
 
-A child that ends with code 2 has printed an operator's fault, so the site ends too. Any other end
-is a bug or a kill: the child is started again, each time after a longer pause.
+While the site starts, a child that ends with code 2 has printed an operator's fault, and the site
+ends too. Afterwards nothing that happens to one child ends another: it is started again for ever,
+each time after a longer pause. Pages and metrics read its state from the board
+(netboot.operations.processes).
 """
 
 import ctypes
@@ -13,10 +15,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FrameType
 
 from netboot.errors import OperatorFault
+from netboot.operations.processes import BOARD, NAMES, Board
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 OPERATOR_FAULT = 2
@@ -45,24 +49,33 @@ class Child:
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     failures: int = 0
+    ended: int = 0
+    reason: str = ""
+    ended_at: float = 0.0
+    lost: int = 0
     next_start: float = 0.0
     environment: dict[str, str] = field(default_factory=dict)
 
 
 class Supervisor:
-    """Runs children until a signal, or until one reports that it cannot work here."""
+    """Runs children until a signal, or until one cannot work here while the site starts."""
 
     def __init__(self, children: Sequence[Child], tell: Callable[[str], None]) -> None:
         self.children = list(children)
-        self._tell = tell
+        self.board = Board.inherited() or Board.create()
+        self._to = tell
+        self._starting = True
         self._stopping = False
         self._code = 0
         self._wake, self._waker = socket.socketpair()
         for end in (self._wake, self._waker):
             end.setblocking(False)  # noqa: FBT003  # the socket module's own signature
 
-    def run(self, when_started: Callable[[], None]) -> int:
-        """Start everything, call `when_started`, wait for the end; returns an exit code."""
+    def run(self, when_started: Callable[[], object]) -> int:
+        """Start everything, call `when_started`, wait for the end; returns an exit code.
+
+        The start is over when `when_started` returns; what it raises ends the site.
+        """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._asked_to_stop)
         signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
@@ -71,6 +84,7 @@ class Supervisor:
             for child in self.children:
                 self._start(child)
             when_started()
+            self._starting = False
             while not self.ending:
                 self._wait()
                 self._look_after_children()
@@ -104,16 +118,24 @@ class Supervisor:
             pass
 
     def _start(self, child: Child) -> None:
-        environment = os.environ | {PARENT: str(os.getpid())} | child.environment
+        """Start a child. Raises OperatorFault if that fails while the site starts."""
+        own = {PARENT: str(os.getpid()), BOARD: str(self.board.fd)}
         try:
             child.process = subprocess.Popen(
-                child.command, stdin=subprocess.DEVNULL, env=environment, start_new_session=True
+                child.command,
+                stdin=subprocess.DEVNULL,
+                env=os.environ | own | child.environment,
+                start_new_session=True,
+                pass_fds=(self.board.fd,),
             )
         except OSError as fault:
-            raise OperatorFault(
-                f"{child.name} cannot be started: {child.command[0]}: {fault.strerror}"
-            ) from fault
+            reason = f"{child.command[0]}: {fault.strerror}"
+            if self._starting:
+                raise OperatorFault(f"{child.name} cannot be started: {reason}") from fault
+            self._plan_next(child, f"and cannot be started ({reason})")
+            return
         child.started = time.monotonic()
+        self._note(child)
 
     def _look_after_children(self) -> None:
         now = time.monotonic()
@@ -123,7 +145,7 @@ class Supervisor:
                     self._start(child)
                 continue
             ended = child.process.poll()
-            if ended == OPERATOR_FAULT:
+            if ended == OPERATOR_FAULT and self._starting:
                 self._tell(f"{child.name} cannot work here (see its message above); the site ends.")
                 self._code = OPERATOR_FAULT
             elif ended is not None:
@@ -132,10 +154,42 @@ class Supervisor:
     def _bury(self, child: Child, ended: int, now: float) -> None:
         """Plan the next start of a child that has died: later each time, unless it ran for long."""
         child.process = None
-        child.failures = 1 if now - child.started > LONG_LIFE else child.failures + 1
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (child.failures - 1))
+        child.lost += self.board.forget_reports(child.name) if child.name in NAMES else 0
+        if now - child.started > LONG_LIFE:
+            child.failures = 0
+        self._plan_next(child, _how(ended), now)
+
+    def _plan_next(self, child: Child, how: str, now: float | None = None) -> None:
+        now = time.monotonic() if now is None else now
+        child.failures += 1
+        child.ended += 1
+        child.reason = how
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(child.failures - 1, 10))
         child.next_start = now + pause
-        self._tell(f"{child.name} ended {_how(ended)}; it starts again in {pause:.0f} s.")
+        self._note(child, pause)
+        self._tell(f"{child.name} ended {how}; it starts again in {pause:.0f} s.")
+
+    def _note(self, child: Child, pause: float = 0.0) -> None:
+        """Write the child's state on the board."""
+        now = time.time()
+        self.board.note(
+            child.name,
+            {
+                "running": child.process is not None,
+                "ended": child.ended,
+                "reason": child.reason,
+                "ended_at": now if pause else child.ended_at,
+                "next_start": now + pause,
+                "lost": child.lost,
+            },
+        )
+        if pause:
+            child.ended_at = now
+
+    def _tell(self, text: str) -> None:
+        """Say it; a console that is gone, or a log on a full disk, must not end the site."""
+        with suppress(OSError, ValueError):
+            self._to(text)
 
     def _end_all(self) -> None:
         """Ask all to end; kill the process groups of those that are too slow."""

@@ -13,7 +13,7 @@ from netboot.operations import lab
 from netboot.store.database.jobs import JobFailed
 
 if TYPE_CHECKING:
-    from netboot.daemons.job_handlers import Context
+    from netboot.daemons.job_context import Context
     from netboot.site import Site
 
 _STEPS = {

@@ -9,13 +9,10 @@ Signature: `Netboot-Signature: t=<seconds>,v1=<HMAC-SHA-256 of "<seconds>.<body>
 import hashlib
 import hmac
 import json
-import threading
 import time
 
-import structlog
 from sqlalchemy import select
 
-from netboot.errors import NetbootError
 from netboot.operations.accounts.webhooks import DELIVERED, FAILED, PENDING
 from netboot.outbound import Outbound
 from netboot.site import Site
@@ -26,24 +23,13 @@ SECONDS = 10.0
 """Limit for one message, from the first byte to the end of the answer's head."""
 RETRY_SECONDS = (10.0, 60.0, 300.0, 1800.0, 7200.0)
 
-log = structlog.get_logger()
-
 
 class WebhookSender:
-    """Sends until it is asked to stop."""
+    """Sends what is due; the worker calls `send_due` every LOOK_SECONDS."""
 
     def __init__(self, site: Site, *, seconds: float = SECONDS) -> None:
         self._site = site
         self._outbound = Outbound(site.settings.webhook_networks, seconds=seconds)
-
-    def run(self, ending: threading.Event) -> None:
-        """Look once a second; if the database fails, try again."""
-        while not ending.is_set():
-            try:
-                self.send_due(time.time())
-            except NetbootError as fault:
-                log.warning("webhooks.trouble", fault=str(fault))
-            ending.wait(LOOK_SECONDS)
 
     def send_due(self, now: float) -> int:
         """Send what is due; returns how many messages arrived."""

@@ -1,7 +1,8 @@
 """The worker: takes jobs from the queue, one after another in each lane.
 
 When the worker stops, running jobs go back to the queue and the next worker starts them again. If a
-lane fails (the database is gone, a bug), the process ends and the supervisor starts another.
+lane fails (the database is gone, the disk is full, a bug), it tries again, each time after a longer
+pause. A job whose database goes away in the middle is done again when the database is back.
 """
 
 import os
@@ -18,12 +19,17 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from netboot.daemons import job_handlers
-from netboot.daemons.webhook_sender import WebhookSender
-from netboot.errors import NetbootError, OperatorFault, explained
+from netboot.daemons.job_context import Context
+from netboot.daemons.keep_at import FIRST_PAUSE, LONGEST_PAUSE, keep_at
+from netboot.daemons.webhook_sender import LOOK_SECONDS, WebhookSender
+from netboot.errors import DatabaseFault, NetbootError, OperatorFault, explained
 from netboot.operations import jobs
+from netboot.operations.accounts import audit
 from netboot.operations.machines import fleet_results
 from netboot.operations.points import cleanup, scrub
+from netboot.operations.processes import OwnReport
 from netboot.site import Site
+from netboot.store.content.disk_faults import disk_fault
 from netboot.store.database.jobs import (
     CANCELLED,
     FAILED,
@@ -39,6 +45,7 @@ HEARTBEAT_SECONDS = 5.0
 IDLE_SECONDS = 0.25
 DAILY_LOOK_SECONDS = 60.0
 RESULTS_SECONDS = 0.5
+AUDIT_SECONDS = 60.0
 REST = 9
 """The worker rests this many times as long as a result took."""
 
@@ -52,73 +59,59 @@ class Worker:
         self.site = site
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self._ending = threading.Event()
-        self._failure: BaseException | None = None
+        self._report = OwnReport("worker")
 
     def run(self) -> None:
-        """Work until `stop`; raises what ended a thread."""
-        tasks: dict[str, Callable[[], None]] = {
-            "webhooks": lambda: WebhookSender(self.site).run(self._ending),
+        """Work until `stop`, whatever fails meanwhile."""
+        webhooks = WebhookSender(self.site)
+        steps: dict[str, Callable[[], float]] = {
+            "webhooks": lambda: (webhooks.send_due(time.time()), LOOK_SECONDS)[1],
             "results": self._results,
+            "audit": lambda: (audit.settle(self.site, now=time.time()), AUDIT_SECONDS)[1],
         }
         for place, kinds in enumerate(job_handlers.lanes()):
-            tasks[f"{place}: {kinds[0]}"] = partial(self._lane, f"{self.name}:{place}", kinds)
+            lane = _Lane(f"{self.name}:{place}", kinds)
+            steps[f"jobs {place}: {kinds[0]}"] = partial(self._lane, lane)
         threads = [
-            threading.Thread(target=self._guarded, args=(task,), name=name)
-            for name, task in tasks.items()
+            threading.Thread(target=self._keep_at, args=(name, step), name=name)
+            for name, step in steps.items()
         ]
         for thread in threads:
             thread.start()
+        self._report.ready()
         for thread in threads:
             thread.join()
         self.site.journal.close()
-        if self._failure is not None:
-            raise self._failure
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
         """Take no more jobs, and return the running ones when they next report progress."""
         self._ending.set()
 
-    def _guarded(self, task: Callable[[], None]) -> None:
-        """Run a thread's task; if it fails, the worker ends."""
-        try:
-            task()
-        except BaseException as failure:  # noqa: BLE001  raised again by `run`
-            self._failure = failure
-            self._ending.set()
+    def _keep_at(self, name: str, step: Callable[[], float]) -> None:
+        trouble = partial(self._report.trouble, name)
+        keep_at(step, self._ending, what=name, trouble=trouble)
 
-    def _lane(self, worker: str, kinds: tuple[jobs.JobKind, ...]) -> None:
+    def _lane(self, lane: "_Lane") -> float:
         """One job of these kinds at a time: builds must not wait for a boot test."""
-        looked = -DAILY_LOOK_SECONDS
-        while not self._ending.is_set():
-            if time.monotonic() - looked >= DAILY_LOOK_SECONDS:
-                looked = time.monotonic()
-                for daily in (cleanup.DAILY, scrub.DAILY):
-                    jobs.queue_when_due(self.site, daily, kinds, now=time.time())
-            job = self.site.jobs.claim(worker, kinds)
-            if job is not None:
-                self._work(job, worker)
-            else:
-                # Other processes queue by SQL only; this is one indexed query.
-                self._ending.wait(IDLE_SECONDS)
+        if time.monotonic() - lane.looked >= DAILY_LOOK_SECONDS:
+            lane.looked = time.monotonic()
+            for daily in (cleanup.DAILY, scrub.DAILY):
+                jobs.queue_when_due(self.site, daily, lane.kinds, now=time.time())
+        job = self.site.jobs.claim(lane.worker, lane.kinds)
+        if job is None:
+            return IDLE_SECONDS  # other processes queue by SQL only; this is one indexed query
+        self._work(job, lane.worker)
+        return 0.0
 
-    def _results(self) -> None:
+    def _results(self) -> float:
         """Compute what pages show of the whole fleet, at a tenth of a processor."""
-        trouble = ""
-        while not self._ending.is_set():
-            began = time.thread_time()
-            try:
-                fleet_results.refresh(self.site)
-                trouble = ""
-            except NetbootError as fault:  # the next try may succeed; pages show the old result
-                if str(fault) != trouble:
-                    log.warning("results not computed", reason=str(fault))
-                trouble = str(fault)
-            spent = time.thread_time() - began
-            self._ending.wait(max(RESULTS_SECONDS, REST * spent))
+        began = time.thread_time()
+        fleet_results.refresh(self.site)
+        return max(RESULTS_SECONDS, REST * (time.thread_time() - began))
 
     def _work(self, job: Job, worker: str) -> None:
         """One job from beginning to end, while another thread renews its lease."""
-        context = job_handlers.Context(self.site, job, self._ending)
+        context = Context(self.site, job, self._ending)
         done = threading.Event()
         heart = threading.Thread(target=self._beat, args=(context, worker, done), daemon=True)
         heart.start()
@@ -130,30 +123,46 @@ class Worker:
             done.set()
             heart.join()
 
-    def _carry_out(self, context: job_handlers.Context, worker: str) -> None:
+    def _carry_out(self, context: Context, worker: str) -> None:
         job, jobs = context.job, self.site.jobs
         try:
             result = job_handlers.carry_out(context)
         except LeaseLost:
             raise
         except JobCancelled as stop:
-            jobs.finish(job.id, CANCELLED, message=str(stop), worker=worker)
+            end = partial(jobs.finish, job.id, CANCELLED, message=str(stop), worker=worker)
         except WorkerStops:
-            jobs.give_back(job.id, worker)
+            end = partial(jobs.give_back, job.id, worker)
+        except DatabaseFault as fault:
+            log.warning("job.database_gone", job=job.id, kind=job.kind, fault=str(fault))
+            end = partial(jobs.try_again, job.id, worker, message=explained(fault))
         except NetbootError as fault:
             shown = fault.result if isinstance(fault, JobFailed) else None
-            jobs.finish(job.id, FAILED, message=explained(fault), result=shown, worker=worker)
-        except BaseException as bug:
-            log.exception("job.bug", job=job.id, kind=job.kind)
-            last = traceback.extract_tb(bug.__traceback__)[-1]
-            message = f"an error of netboot itself: {bug!r} ({last.name})"
-            jobs.finish(job.id, FAILED, message=message, worker=worker)
-            if not isinstance(bug, Exception):
-                raise
+            message = explained(fault)
+            end = partial(jobs.finish, job.id, FAILED, message=message, result=shown, worker=worker)
+        except BaseException as bug:  # noqa: BLE001  SystemExit too: no job ends the worker
+            message = _cause(bug, job)
+            end = partial(jobs.finish, job.id, FAILED, message=message, worker=worker)
         else:
-            jobs.finish(job.id, SUCCEEDED, result=result, worker=worker)
+            end = partial(jobs.finish, job.id, SUCCEEDED, result=result, worker=worker)
+        self._write_end(job, end)
 
-    def _beat(self, context: job_handlers.Context, worker: str, done: threading.Event) -> None:
+    def _write_end(self, job: Job, write: Callable[[], None]) -> None:
+        """Write how a job ended; a database that is away does not lose it. Raises LeaseLost."""
+        pause = 0.0
+        while True:
+            try:
+                write()
+            except DatabaseFault as fault:
+                if self._ending.is_set():
+                    raise  # the next worker takes the job when its lease is over
+                pause = min(LONGEST_PAUSE, pause * 2 or FIRST_PAUSE)
+                log.warning("job.end_not_written", job=job.id, fault=str(fault))
+                self._ending.wait(pause)
+            else:
+                return
+
+    def _beat(self, context: Context, worker: str, done: threading.Event) -> None:
         while not done.wait(HEARTBEAT_SECONDS):
             try:
                 if self.site.jobs.beat(context.job.id, worker):
@@ -163,6 +172,24 @@ class Worker:
                 return
             except (OperatorFault, SQLAlchemyError) as fault:  # the next beat may succeed
                 log.warning("job.beat", job=context.job.id, fault=str(fault))
+
+
+def _cause(bug: BaseException, job: Job) -> str:
+    """Why the job failed, for its page: the disk, or an error of netboot, which is logged."""
+    fault = disk_fault(bug)
+    if fault is not None:
+        return explained(fault)
+    log.error("job.bug", job=job.id, kind=job.kind, exc_info=bug)
+    last = traceback.extract_tb(bug.__traceback__)[-1]
+    return f"an error of netboot itself: {type(bug).__name__} ({last.name}); see the log"
+
+
+class _Lane:
+    """The name and kinds of a lane, and when it last looked for daily jobs."""
+
+    def __init__(self, worker: str, kinds: tuple[jobs.JobKind, ...]) -> None:
+        self.worker, self.kinds = worker, kinds
+        self.looked = -DAILY_LOOK_SECONDS
 
 
 def run_worker(site: Site) -> None:

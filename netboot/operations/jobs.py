@@ -4,6 +4,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -133,9 +134,13 @@ def screenshot(site: Site, job_id: int) -> Path:
 def save_screenshot(site: Site, job_id: int, target: Path) -> int:
     """Copy the picture; returns its size in bytes. Raises NotFound, NotPermitted."""
     source = screenshot(site, job_id)
+    part = target.with_name(f"{target.name}.part")
     try:
-        shutil.copyfile(source, target)
+        shutil.copyfile(source, part)
+        part.replace(target)
     except OSError as fault:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
         raise NotPermitted(
             f"{target} cannot be written: {fault.strerror}", hint="Name another file."
         ) from fault

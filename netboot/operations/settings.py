@@ -6,7 +6,9 @@ Settings that an environment variable overrides cannot be changed here.
 
 import os
 import re
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,10 @@ from tomlkit.exceptions import TOMLKitError
 from netboot.config import FILE_NAME, Settings, load_settings
 from netboot.errors import Difference, EditConflict, InvalidInput, NotPermitted
 from netboot.operations.setting_words import Form, form_of, in_groups
+from netboot.secret import Secret
 from netboot.site import Site
 from netboot.store.content.blobs import sync_folder
+from netboot.store.content.disk_faults import disk_fault
 from netboot.store.content.folder_lock import locked
 
 DEFAULT, FILE, VARIABLE = "default", "file", "variable"
@@ -185,12 +189,11 @@ def _write(site: Site, text: str) -> None:
     try:
         folder = path.with_name(f".{FILE_NAME}.try")
         folder.mkdir(exist_ok=True)
-        (folder / FILE_NAME).write_text(text)
         try:
+            (folder / FILE_NAME).write_text(text)
             load_settings(folder, shown=path)
         finally:
-            (folder / FILE_NAME).unlink()
-            folder.rmdir()
+            shutil.rmtree(folder, ignore_errors=True)
         with part.open("w") as out:
             out.write(text)
             out.flush()
@@ -198,6 +201,10 @@ def _write(site: Site, text: str) -> None:
         part.replace(path)
         sync_folder(path.parent)
     except OSError as fault:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        if explained := disk_fault(fault, site.data):
+            raise explained from fault
         raise NotPermitted(
             f"{path} cannot be written: {fault.strerror}", hint="Correct its owner or its mode."
         ) from fault
@@ -224,6 +231,8 @@ def _shown(name: str, value: Any) -> str:
 
 def _text(value: Any) -> str:
     """The value for a form, without the password of a database URL."""
+    if isinstance(value, Secret):
+        value = value.get_secret_value()
     if isinstance(value, str) and "://" in value:
         return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", value)
     if value is None:

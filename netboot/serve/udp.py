@@ -18,6 +18,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from typing import Literal
 
@@ -158,7 +159,8 @@ class Loop:
         self._failures += 1
         if self._failures >= _FAILURES_IN_A_ROW:
             raise  # noqa: PLE0704 - called while an exception is handled
-        traceback.print_exc(file=sys.stderr)
+        with suppress(OSError, ValueError):  # a log on a full disk, or without a reader
+            traceback.print_exc(file=sys.stderr)
 
 
 def open_udp(

@@ -45,8 +45,11 @@ class Workers:
                 self._due[self._index.pop(pid)] = self._started.pop(pid) + _SOONEST
         for index, when in list(self._due.items()):
             if when <= now:
+                try:
+                    self._start(index)
+                except OSError:  # no memory or processes left: at the next check
+                    continue
                 del self._due[index]
-                self._start(index)
 
     def stop(self) -> None:
         """End all workers and wait for them."""

@@ -7,7 +7,9 @@ from multiprocessing import get_context
 import pytest
 from sqlalchemy import func, select
 
+from netboot.boot.told.attempts import Folder
 from netboot.boot.told.events import Discovered
+from netboot.daemons import keep_at
 from netboot.daemons import projector as module
 from netboot.daemons.projector import Projector, catch_up
 from netboot.errors import OperatorFault
@@ -52,7 +54,7 @@ def mark(site):
 def running(site):
     """A projector that runs until the test ends."""
     ending = threading.Event()
-    thread = threading.Thread(target=Projector(site).run, args=[ending])
+    thread = threading.Thread(target=module.project, args=[site, ending])
     thread.start()
     yield thread
     ending.set()
@@ -140,7 +142,7 @@ def test_processes_that_fold_at_once_double_nothing(any_site, monkeypatch):
 
 def test_a_database_that_fails_is_tried_again(site, monkeypatch):
     """The projector lives on; events wait in the journal."""
-    monkeypatch.setattr(module, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(keep_at, "FIRST_PAUSE", 0.01)
     tries, keep = [], module.machine_rows.keep
 
     def refuse_first(session, some):
@@ -152,7 +154,7 @@ def test_a_database_that_fails_is_tried_again(site, monkeypatch):
     monkeypatch.setattr(module.machine_rows, "keep", refuse_first)
     emit(site, *boots_at(1))
     ending = threading.Event()
-    thread = threading.Thread(target=Projector(site).run, args=[ending])
+    thread = threading.Thread(target=module.project, args=[site, ending])
     thread.start()
     rows = eventually(site, (1, 1, 1))
     ending.set()
@@ -226,3 +228,48 @@ def test_a_forgotten_machine_comes_back_when_it_boots(site):
     catch_up(site)
 
     assert known(site) == (2, 2, 1)
+
+
+def test_an_entry_that_netboot_fails_on_is_set_aside_and_those_after_it_are_folded(
+    any_site, monkeypatch, capsys
+):
+    """It is counted, logged, shown, and stays in the journal; nothing that follows is lost."""
+    fold = Folder.add
+
+    def add(folder, one):
+        if one.mac == mac(2) and one.kind == "Discovered":
+            raise KeyError("no such thing")
+        return fold(folder, one)
+
+    monkeypatch.setattr(Folder, "add", add)
+    emit(any_site, *boots_at(1, 2, 3))
+    newest = any_site.journal.last_id()
+    catch_up(any_site)
+
+    assert mark(any_site).id == newest
+    assert any_site.journal.last_id() == newest
+    assert {one.key for one in machines.list_machines(any_site)} >= {mac(1), mac(3)}
+    with any_site.database.transaction() as session:
+        aside = journal_mark.aside(session)
+    assert (aside.count, aside.newest[0]["kind"], aside.newest[0]["reason"]) == (
+        1, "Discovered", "KeyError",
+    )  # fmt: skip
+    emit(any_site, *boots_at(4))
+    catch_up(Site.open(any_site.data))  # a new process reads the entry again while it warms up
+    assert mac(4) in {one.key for one in machines.list_machines(any_site)}
+
+
+def test_a_bug_that_is_of_no_entry_sets_none_aside(site, monkeypatch):
+    """Otherwise a fault in the rest of a step would set every entry aside, one by one."""
+    emit(site, *boots_at(1))
+    monkeypatch.setattr(module.happenings, "collect", lambda *_, **__: 1 // 0)
+    projector = Projector(site)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            projector.step()
+    monkeypatch.undo()
+    catch_up(site)
+
+    assert known(site) == (1, 1, 1)
+    with site.database.transaction() as session:
+        assert journal_mark.aside(session).count == 0

@@ -131,14 +131,71 @@ def test_a_child_that_is_killed_is_started_again(family):
     assert is_alive(page)
 
 
-def test_a_child_that_cannot_work_here_ends_everything(family):
+WAITS = """
+    def started():
+        supervisor.wait_until(lambda: False, seconds=60)
+"""
+
+
+def test_a_child_that_cannot_work_here_ends_a_start(family):
     """Code 2 has told the operator what is wrong: the site ends with it, and takes all along."""
-    run = family(("boot", ""), ("page", "")).up("boot", "page")
+    run = family(("boot", ""), ("page", ""), started=WAITS).up("boot", "page")
     os.kill(run.pids["boot"], signal.SIGUSR1)
 
     assert run.until("boot") == "boot cannot work here (see its message above); the site ends."
     assert run.process.wait(20) == 2
     assert ends(run.pids["page"])
+
+
+def test_a_child_that_cannot_work_here_never_ends_a_site_that_runs(family):
+    """Whatever it says: the others go on, and it is started again."""
+    run = family(("boot", ""), ("worker", ""))
+    run.until("started")
+    run.up("boot", "worker")
+    for pause in (1, 2):
+        boot, worker = run.pids["boot"], run.pids["worker"]
+        os.kill(worker, signal.SIGUSR1)
+        run.until(f"worker ended with code 2; it starts again in {pause} s.")
+        run.until("up worker")
+        assert is_alive(boot)
+        assert run.pids["boot"] == boot
+        assert run.pids["worker"] != worker
+
+
+def test_a_child_that_cannot_be_started_again_is_tried_again(tmp_path):
+    """Its program may be replaced at that moment, or there is no memory."""
+    program = tmp_path / "program"
+    program.symlink_to("/bin/true")
+    told = []
+    supervisor = Supervisor([Child("worker", [str(program)])], told.append)
+    (child,) = supervisor.children
+    supervisor._start(child)
+    supervisor._starting = False
+    child.process.wait()
+    program.unlink()
+    supervisor._look_after_children()
+    child.next_start = 0.0
+    supervisor._look_after_children()
+    assert f"and cannot be started ({program}: No such file" in told[-1]
+    program.symlink_to("/bin/true")
+    child.next_start = 0.0
+    supervisor._look_after_children()
+
+    assert child.process.wait() == 0
+    assert (child.ended, supervisor.board.states()[0].ended) == (2, 2)
+
+
+@pytest.mark.parametrize("fault", [BrokenPipeError(), OSError(28, "full"), ValueError("closed")])
+def test_a_console_that_cannot_be_written_ends_nothing(fault):
+    """The site's log may be on the disk that is full."""
+
+    def tell(_text):
+        raise fault
+
+    supervisor = Supervisor([], tell)
+    child = Child("page", ["false"])
+    supervisor._bury(child, 1, 5.0)
+    assert child.failures == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -12,6 +12,7 @@ from sqlalchemy import update
 
 from netboot.daemons.projector import catch_up
 from netboot.daemons.webhook_sender import RETRY_SECONDS, WebhookSender
+from netboot.daemons.worker import Worker
 from netboot.errors import InvalidInput
 from netboot.operations import jobs
 from netboot.operations.accounts import audit, webhooks
@@ -143,8 +144,8 @@ def test_a_receiver_on_this_machine_is_told_nothing_unless_it_is_allowed(site, r
 
 def test_it_runs_beside_the_jobs_until_it_is_told_to_stop(site, receiver):
     """As the worker runs it: what happens is told within seconds."""
-    ending = threading.Event()
-    thread = threading.Thread(target=WebhookSender(site).run, args=[ending])
+    worker = Worker(site)
+    thread = threading.Thread(target=worker.run)
     webhooks.add_webhook(site, receiver.url, ["*"])
     hook = webhooks.list_webhooks(site)[0]
     thread.start()
@@ -152,6 +153,6 @@ def test_it_runs_beside_the_jobs_until_it_is_told_to_stop(site, receiver):
         webhooks.send_test(site, hook.id)
         assert receiver.told.acquire(timeout=30)
     finally:
-        ending.set()
+        worker.stop()
         thread.join(30)
     assert not thread.is_alive()

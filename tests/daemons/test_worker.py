@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,10 +9,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from netboot.daemons import job_handlers
+from netboot.daemons import job_handlers, keep_at
 from netboot.daemons import worker as module
+from netboot.daemons.job_context import OUTCOME
 from netboot.daemons.worker import Worker
-from netboot.errors import OperatorFault
+from netboot.errors import DatabaseFault, DiskFault
 from netboot.images.architecture import Architecture
 from netboot.operations import jobs
 from netboot.operations import remembered as facts
@@ -22,7 +24,16 @@ from netboot.operations.machines import fleet_results
 from netboot.operations.points import cleanup as housekeeping
 from netboot.site import Site
 from netboot.store.database.job_records import JobRow
-from netboot.store.database.jobs import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED, JobFailed
+from netboot.store.database.jobs import (
+    CANCELLED,
+    FAILED,
+    QUEUED,
+    RUNNING,
+    SUCCEEDED,
+    JobFailed,
+    LeaseLost,
+)
+from tests.captures.reader import FOLDER
 from tests.samples.synthetic_winpe import SyntheticWinPe
 
 NAME = "Windows PE x64"
@@ -72,9 +83,8 @@ def test_results_that_cannot_be_computed_leave_the_worker_at_work(site, monkeypa
         return refresh(there)
 
     monkeypatch.setattr(fleet_results, "refresh", counted)
-    with at_work(site) as worker:
+    with at_work(site):
         wait_for(lambda: len(tries) > 2)
-        assert worker._failure is None
         site.point.pointer.unlink()
         wait_for(lambda: fleet_results.stored_lacking(site))
 
@@ -290,17 +300,95 @@ def test_builds_do_not_wait_for_test_machines(site, handler):
         assert {SUCCEEDED} == {ended(site, job).state for job in tests}
 
 
-def test_a_lane_that_fails_ends_the_worker(site, monkeypatch):
-    """Half a worker would look alive: the process ends, and its supervisor starts another."""
-    worker = Worker(site)
+@pytest.mark.parametrize(
+    "fault", [DatabaseFault("the server is gone"), DiskFault("full"), ZeroDivisionError("bug"),
+              SystemExit(2)],
+)  # fmt: skip
+def test_a_lane_that_fails_tries_again_and_the_others_go_on(site, monkeypatch, handler, fault):
+    """Neither database nor disk nor a bug ends the worker."""
+    monkeypatch.setattr(keep_at, "FIRST_PAUSE", 0.01)
+    handler(lambda context, **_: {})
+    tries = []
 
-    def claim(name, kinds):
-        if "boot_test_machine" in kinds:
-            raise OperatorFault("the database is gone")
+    with at_work(site) as worker:
+        claim = worker.site.jobs.claim
 
-    monkeypatch.setattr(site.jobs, "claim", claim)
-    with pytest.raises(OperatorFault, match="the database is gone"):
-        worker.run()
+        def fails_at_first(name, kinds):
+            tries.append(kinds)
+            if len(tries) < 20:
+                raise fault
+            return claim(name, kinds)
+
+        monkeypatch.setattr(worker.site.jobs, "claim", fails_at_first)
+        job = submit(site)
+        assert ended(site, job).state == SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    "bug", [SystemExit(2), KeyboardInterrupt(), MemoryError(), GeneratorExit()]
+)
+def test_no_job_ends_the_worker(site, handler, bug):
+    """A library that calls sys.exit(2) would otherwise look like "cannot work here"."""
+
+    def ends(context, **_):
+        raise bug
+
+    handler(ends)
+    first = submit(site)
+    with at_work(site):
+        failed = ended(site, first)
+        handler(lambda context, **_: {})
+        assert ended(site, submit(site)).state == SUCCEEDED
+
+    assert (failed.state, type(bug).__name__ in failed.message) == (FAILED, True)
+
+
+def test_a_job_whose_database_goes_away_is_done_again(site, handler):
+    """Once: then the fault is the job's message."""
+    tries = []
+
+    def fails_once(context, **_):
+        tries.append(context.job.attempts)
+        if len(tries) == 1 or context.job.title.startswith("verify"):
+            raise DatabaseFault("terminating connection", hint="Look.")
+        return {"done": True}
+
+    handler(fails_once)
+    handler(fails_once, "verify_content")
+    first = submit(site)
+    with at_work(site):
+        done = ended(site, first)
+        failed = ended(site, submit(site, "verify_content"))
+
+    assert (done.state, done.result, tries[:2]) == (SUCCEEDED, {"done": True}, [1, 2])
+    assert (failed.state, failed.message) == (FAILED, "Terminating connection. Look.")
+
+
+def test_the_end_of_a_job_is_written_when_the_database_is_back(site, handler, monkeypatch):
+    """Work that is done is not lost with the connection, and progress is only a number."""
+    monkeypatch.setattr(module, "FIRST_PAUSE", 0.01)
+    tries = []
+
+    with at_work(site) as worker:
+        finish, queue = worker.site.jobs.finish, worker.site.jobs
+
+        def gone(*_, **__):
+            raise DatabaseFault("the database is gone")
+
+        def works(context, **_):
+            monkeypatch.setattr(queue, "report", gone)
+            context.progress(0.5, "half")
+            return {"worked": len(tries)}
+
+        def fails_at_first(*words, **more):
+            tries.append(1)
+            gone() if len(tries) < 4 else finish(*words, **more)
+
+        monkeypatch.setattr(queue, "finish", fails_at_first)
+        handler(works)
+        done = ended(site, submit(site))
+
+    assert (done.state, done.result, len(tries)) == (SUCCEEDED, {"worked": 0}, 4)
 
 
 def test_the_house_is_kept_once_a_day(site):
@@ -317,6 +405,77 @@ def test_the_house_is_kept_once_a_day(site):
     assert {"blobs", "size", "versions", "events", "jobs", "leftovers", "altered"} == set(
         done.result
     )
+
+
+@pytest.mark.wimlib
+@pytest.mark.parametrize("cut", ["report", "finish"])
+@pytest.mark.parametrize("kind", ["import_image", "import_drivers", "examine_source",
+                                  "read_capture", "build_version", "clean_up"])  # fmt: skip
+def test_a_job_that_was_killed_after_its_work_is_recognised_as_done(  # noqa: PLR0917
+    site, lab, tmp_path, monkeypatch, kind, cut
+):
+    """Before its outcome was written, and before its end was: the next worker succeeds."""
+    wim = SyntheticWinPe().capture(tmp_path)
+    if kind != "import_image":
+        images.import_image(site, wim, name=NAME)
+    arguments = {
+        "import_image": {"name": NAME},
+        "import_drivers": {},
+        "examine_source": {"image": NAME},
+        "read_capture": {},
+        "build_version": {"image": NAME, "update": True},
+        "clean_up": {},
+    }[kind]
+    if kind in {"import_image", "examine_source"}:
+        arguments["path"] = uploaded(site, wim)
+    elif kind == "import_drivers":
+        arguments["path"] = uploaded(site, lab.driver_folder("e1000", Architecture.X64))
+    elif kind == "read_capture":
+        arguments["path"] = uploaded(site, FOLDER / "uefi64-edk2-native-snponly.pcap")
+    job = jobs.submit(site, kind, arguments, title=kind)
+
+    dying = Site.open(site.data)
+    report = dying.jobs.report
+
+    def die(*words, **more):
+        if cut == "report" and (more.get("result") or {}).get(OUTCOME):
+            raise LeaseLost("as if killed")  # nothing more is written by this worker
+        report(*words, **more)
+
+    monkeypatch.setattr(dying.jobs, "report", die)
+    monkeypatch.setattr(dying.jobs, "finish", die_at_the_end)
+    lane = module._Lane("dying", (kind,))
+    lane.looked = float("inf")
+    Worker(dying)._lane(lane)
+    dying.database.close()
+    dying.journal.close()
+    assert site.jobs.get(job.id).state == RUNNING
+    with site.database.writing() as session:
+        session.get(JobRow, job.id).lease_until = 0.0  # half a minute has gone by
+    lane = module._Lane("next", (kind,))
+    lane.looked = float("inf")
+    Worker(site)._lane(lane)
+    done = site.jobs.get(job.id)
+
+    assert (done.state, done.attempts) == (SUCCEEDED, 2), done.message
+    assert OUTCOME not in done.result
+    uploads = site.data / "uploads"
+    assert not uploads.exists() or not [path for path in uploads.rglob("*") if path.is_file()]
+
+
+def die_at_the_end(*_, **__):
+    raise LeaseLost("as if killed")
+
+
+def uploaded(site, source):
+    """A copy among the uploads; its path."""
+    target = site.data / "uploads" / "batch" / "files" / source.name
+    target.parent.mkdir(parents=True)
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copyfile(source, target)
+    return str(target)
 
 
 # --- the real process -----------------------------------------------------------------------

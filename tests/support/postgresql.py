@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from contextlib import suppress
@@ -33,16 +34,25 @@ class PostgresServer:
         self.folder.chmod(0o777)
         data = self.folder / "data"
         self._run("initdb", "-D", data, "-U", "netboot", "-A", "trust", "-E", "UTF8", "--no-sync")
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Start the server, and wait until it takes connections."""
         settings = ["listen_addresses=", f"unix_socket_directories={self.folder}", "fsync=off"]
         words = [word for setting in settings for word in ("-c", setting)]
-        log = (self.folder / "log").open("wb")
-        self._server = subprocess.Popen(
-            self._command("postgres", "-D", data, *words),
-            stdout=log, stderr=log, cwd=self.folder, start_new_session=True,
-        )  # fmt: skip
-        log.close()
+        with (self.folder / "log").open("ab") as log:
+            self._server = subprocess.Popen(
+                self._command("postgres", "-D", self.folder / "data", *words),
+                stdout=log, stderr=log, cwd=self.folder, start_new_session=True,
+            )  # fmt: skip
         self._wait()
-        return self
+
+    def stop(self) -> None:
+        """As `pg_ctl -m fast stop`: all connections are cut."""
+        assert self._server is not None
+        self._server.send_signal(signal.SIGINT)
+        self._server.wait(60)
 
     def __exit__(self, *_: object) -> None:
         if self._server is not None:

@@ -31,7 +31,7 @@ LARGEST_NUMBER = 2**53 - 1
 
 PROBLEM = {"content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 BINARY = {"schema": {"type": "string", "format": "binary"}}
-ALWAYS = (400, 401, 403, 404, 409, 415, 422, 503)
+ALWAYS = (400, 401, 403, 404, 409, 415, 422, 503, 507)
 CONFLICTS = (412,)
 """Error codes of verbs that may find a conflicting change."""
 
@@ -55,7 +55,7 @@ class Value(BaseModel):
 class Order(BaseModel):
     """A request body; unknown fields are rejected."""
 
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True)
 
 
 class Page(BaseModel):

@@ -1,14 +1,19 @@
 """Every change made on pages or over the API is written to the audit log before the answer.
 
+It is noted before the view runs, so a change that cannot be recorded is not made; and a change that
+was made is reported as made, even if the disk is full by then.
+
 This happens without help from the view: the action is the endpoint, the object is the address, the
 details are the submitted values. A view with better words passes them to `about`.
 """
 
+from contextlib import suppress
 from typing import Any
 
 from flask import Flask, Response, g, request
 from flask_login import current_user  # type: ignore[import-untyped]
 
+from netboot.errors import NetbootError
 from netboot.operations.accounts import audit
 from web.guard.access import has_bearer, site
 
@@ -44,32 +49,70 @@ def about(subject: str = "", **details: Any) -> None:
     g.audit_details = {**g.get("audit_details", {}), **details}
 
 
+def begin(action: str) -> None:
+    """Note a change that this request is about to make. Raises DatabaseFault."""
+    g.audit_pending = audit.begin(site(), **_of_request(), action=action, subject="")
+
+
 def record(action: str, *, outcome: str = audit.DONE, actor: str = "", subject: str = "") -> None:
-    """Write an entry for this request."""
-    audit.record(
-        site(),
-        actor=actor or (current_user.name if current_user.is_authenticated else "nobody"),
-        via=audit.VIA_API if has_bearer(request) else audit.VIA_PAGE,
-        address=request.remote_addr or "",
-        action=action,
-        subject=subject,
-        outcome=outcome,
-        details=_details() if request.endpoint not in OWN_RECORD else {},
-    )
+    """Write an entry for this request, in place of the note if there is one."""
+    entry: dict[str, Any] = {**_of_request(), "action": action, "subject": subject}
+    entry |= {"outcome": outcome, "details": _details()}
+    if actor:
+        entry["actor"] = actor
+    pending = g.pop("audit_pending", "")
+    if pending:
+        audit.finish(site(), pending, **entry)
+    else:
+        audit.record(site(), **entry)
+
+
+def _of_request() -> dict[str, Any]:
+    return {
+        "actor": current_user.name if current_user.is_authenticated else "nobody",
+        "via": audit.VIA_API if has_bearer(request) else audit.VIA_PAGE,
+        "address": request.remote_addr or "",
+    }
+
+
+def _is_recorded() -> bool:
+    """Whether this request may change something that has no record of its own."""
+    if request.method in HARMLESS or request.blueprint in NOT_RECORDED:
+        return False
+    if (request.endpoint or "") in OWN_RECORD | CHANGES_NOTHING or request.endpoint is None:
+        return False
+    return bool(current_user.is_authenticated)
+
+
+def _before() -> None:
+    if _is_recorded():
+        own = audit.begin(
+            site(),
+            **_of_request(),
+            action=_action(request.endpoint or ""),
+            subject=_subject(),
+            details=_details(),
+        )
+        g.audit_pending = own
 
 
 def _after(response: Response) -> Response:
-    endpoint = request.endpoint or ""
-    if request.method in HARMLESS or not current_user.is_authenticated:
+    """Replace the note by an entry, or drop it if nothing was changed."""
+    action = _action(request.endpoint or "")
+    if "audit_pending" not in g:
+        if response.status_code == 403 and _is_recorded():  # refused before it was noted
+            with suppress(NetbootError):
+                record(action, outcome=audit.REFUSED, subject=_subject())
         return response
-    if request.blueprint in NOT_RECORDED or endpoint in OWN_RECORD | CHANGES_NOTHING:
-        return response
-    if g.get("audit_done"):
-        return response
-    if response.status_code < 400:
-        record(_action(endpoint), subject=_subject())
-    elif response.status_code == 403:
-        record(_action(endpoint), outcome=audit.REFUSED, subject=_subject())
+    if g.get("audit_done") or response.status_code >= 400:
+        if response.status_code == 403 and not g.get("audit_done"):
+            record(action, outcome=audit.REFUSED, subject=_subject())
+        elif response.status_code >= 500:
+            record(action, outcome=audit.FAILED, subject=_subject())
+        else:
+            audit.drop(site(), g.pop("audit_pending"))
+    else:
+        record(action, subject=_subject())
     return response
 
 
@@ -94,6 +137,8 @@ def _subject() -> str:
 
 
 def _details() -> dict[str, Any]:
+    if request.endpoint in OWN_RECORD:
+        return {}
     sent: dict[str, Any] = {
         name: values[0] if len(values) == 1 else values
         for name, values in request.form.to_dict(flat=False).items()
@@ -107,4 +152,5 @@ def _details() -> dict[str, Any]:
 
 
 def init_audit_trail(app: Flask) -> None:
+    app.before_request(_before)
     app.after_request(_after)

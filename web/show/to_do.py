@@ -8,15 +8,31 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from netboot.images.versions.distribution import DistributionStatus
-from netboot.operations import jobs
+from netboot.operations import counts, jobs, processes
 from netboot.operations.drivers.search import driver_totals
 from netboot.operations.images.images import ImageView
 from netboot.site import Site
+from netboot.store.content.blobs import SPARE_BYTES
 
 DAY = 24 * 3600.0
 JOBS_LOOKED_AT = 50
 SEVERE, NEEDED, USEFUL = "danger", "warning", "info"
 ICONS = {SEVERE: "alert-circle", NEEDED: "alert-triangle", USEFUL: "info-circle"}
+
+
+WHERE = {
+    "boot services": "network.index",
+    "boot files over HTTP": "network.index",
+    "lab": "lab.index",
+    "page": "settings.index",
+    "projector": "boots.index",
+    "worker": "jobs.index",
+}
+"""The page of what each process does."""
+
+RESERVE = SPARE_BYTES
+WARN_BYTES = 4 * SPARE_BYTES
+"""A boot image with its version takes about as much as lies between the two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +99,46 @@ def decisions(
 ) -> tuple[Matter, ...]:
     """What needs an administrator's decision."""
     order = (SEVERE, NEEDED, USEFUL)
-    found = (*_jobs(site), *_images(images), *_catalog(drivers), *_network(foreign))
+    found = (
+        *_processes(),
+        *_disk(site),
+        *_journal(site),
+        *_jobs(site),
+        *_images(images),
+        *_catalog(drivers),
+        *_network(foreign),
+    )
     return tuple(sorted(found, key=lambda matter: order.index(matter.severity)))
+
+
+def _processes() -> Iterator[Matter]:
+    """Processes of the site that end, or that cannot do their work."""
+    states = processes.list_states()
+    for name, text in processes.problems(states).items():
+        yield Matter(SEVERE, f"The process {name}", text, WHERE[name])
+    lost = sum(state.lost for state in states)
+    if lost:
+        what = f"{lost} boot event{'s' if lost > 1 else ''}"
+        text = "could not be written since the site started; boots may look incomplete"
+        yield Matter(NEEDED, what, text, "boots.index")
+
+
+def _disk(site: Site) -> Iterator[Matter]:
+    free = counts.free_bytes(site)
+    if free < RESERVE:
+        text = f"has {free >> 20} MiB left: machines boot, but imports and builds are refused"
+        yield Matter(SEVERE, f"The disk of {site.data}", text, "settings.index")
+    elif free < WARN_BYTES:
+        text = f"is almost full ({free >> 20} MiB free): make space before imports are refused"
+        yield Matter(NEEDED, f"The disk of {site.data}", text, "settings.index")
+
+
+def _journal(site: Site) -> Iterator[Matter]:
+    number = counts.set_aside(site)
+    if number:
+        what = f"{number} boot event{'s' if number > 1 else ''}"
+        text = "could not be understood and are in no boot; the log of the projector says why"
+        yield Matter(NEEDED, what, text, "boots.index")
 
 
 def _jobs(site: Site) -> Iterator[Matter]:

@@ -9,7 +9,6 @@ nothing else, so it is right even after a crash. A lock on the part refuses a se
 """
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
@@ -23,9 +22,10 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import IO, Any
 
-from netboot.errors import InvalidInput, NotFound, OperatorFault
+from netboot.errors import DiskFault, InvalidInput, NotFound, OperatorFault
 from netboot.operations import jobs
 from netboot.site import Site
+from netboot.store.content.disk_faults import disk_fault, explain_disk_fault
 from netboot.store.foreign import archives
 
 LIFE_SECONDS = 24 * 60 * 60
@@ -107,7 +107,7 @@ class Shelf:
             raise InvalidInput("the batch name is not valid")
         self.sweep(time.time())
         if shutil.disk_usage(self.folder).free < length + SPARE_BYTES:
-            raise OperatorFault(
+            raise DiskFault(
                 f"not enough space for {length} bytes in the data folder",
                 hint="Free some disk space and try again.",
             )
@@ -145,12 +145,13 @@ class Shelf:
                 raise WrongOffset(f"the upload continues at byte {reached}, not {offset}")
             try:
                 _copy(stream, out, upload.length - offset)
+                out.flush()
+                if out.tell() == upload.length:
+                    os.fsync(out.fileno())
             except OSError as fault:
-                if fault.errno not in {errno.ENOSPC, errno.EDQUOT}:
-                    raise
-                raise OperatorFault("the disk is full", hint="Free some disk space.") from fault
-            if out.tell() == upload.length:
-                os.fsync(out.fileno())
+                if explained := disk_fault(fault, self.folder):
+                    raise explained from fault
+                raise  # the connection was lost
         now = _upload(place, part, {"path": upload.relative_path, "length": upload.length})
         if now.offset == now.length:
             self._finish(place, part, now)
@@ -304,5 +305,9 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _write_json(path: Path, value: dict[str, Any]) -> None:
     """All or nothing: a crash leaves the old text."""
     draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
-    draft.write_text(json.dumps(value))
-    draft.rename(path)
+    try:
+        draft.write_text(json.dumps(value))
+        draft.rename(path)
+    except OSError as fault:
+        draft.unlink(missing_ok=True)
+        raise explain_disk_fault(fault, path.parent) from fault

@@ -12,6 +12,7 @@ from netboot.access import LONGEST_DAYS, ROLES, SCOPES
 from netboot.commands.output import local_time, on_site, print_list, say
 from netboot.commands.recorded import Verbs
 from netboot.operations.accounts import accounts, lockouts, sessions, tokens
+from netboot.secret import Secret
 
 if TYPE_CHECKING:
     from netboot.site import Site
@@ -37,7 +38,7 @@ def setup_token(site: Site, *, json_: bool) -> None:
 @on_site
 def create(site: Site, *, name: str, role: str, password: str, json_: bool) -> None:
     """Make an account NAME."""
-    made = accounts.create_account(site, name, password, role)
+    made = accounts.create_account(site, name, Secret(password), role)
     say(made, f"{made.name} may sign in as {made.role}.", json_=json_)
 
 
@@ -47,7 +48,7 @@ def create(site: Site, *, name: str, role: str, password: str, json_: bool) -> N
 @on_site
 def password(site: Site, *, name: str, password: str, json_: bool) -> None:
     """Change the password of account NAME; its sessions and tokens end."""
-    changed = accounts.set_password(site, name, password)
+    changed = accounts.set_password(site, name, Secret(password))
     say(changed, f"{changed.name} has a new password.", json_=json_)
 
 

@@ -23,6 +23,7 @@ from netboot.errors import (
     NotFound,
     OperatorFault,
 )
+from netboot.secret import Secret, revealed
 from netboot.site import Site
 from netboot.store.database.account_records import SessionRow, TokenRow
 from netboot.store.database.records import AccountRow, FactRow
@@ -70,14 +71,18 @@ def issue_setup_token(site: Site) -> str:
     return token
 
 
-def create_first_administrator(site: Site, token: str, name: str, password: str) -> Account:
+def create_first_administrator(
+    site: Site, token: Secret | str, name: str, password: Secret | str
+) -> Account:
     """The first administrator, with the token that the console showed.
 
     Raises InvalidInput for a wrong token or an unusable name or password, AlreadyExists.
     """
     with site.database.transaction() as session:
         fact = session.get(FactRow, SETUP_TOKEN)
-    if fact is None or not hmac.compare_digest(fact.value["sha256"], _digest(token.strip())):
+    if fact is None or not hmac.compare_digest(
+        fact.value["sha256"], _digest(revealed(token).strip())
+    ):
         raise InvalidInput(
             "that is not this site's setup token",
             hint="The console where the site was started shows it; "
@@ -93,7 +98,7 @@ def create_first_administrator(site: Site, token: str, name: str, password: str)
     return account
 
 
-def create_account(site: Site, name: str, password: str, role: str) -> Account:
+def create_account(site: Site, name: str, password: Secret | str, role: str) -> Account:
     """Raises InvalidInput or AlreadyExists."""
     name = _checked_name(name)
     _check_role(role)
@@ -102,7 +107,12 @@ def create_account(site: Site, name: str, password: str, role: str) -> Account:
 
 
 def set_password(
-    site: Site, name: str, password: str, *, keep_session: str = "", keep_tokens: bool = False
+    site: Site,
+    name: str,
+    password: Secret | str,
+    *,
+    keep_session: str = "",
+    keep_tokens: bool = False,
 ) -> Account:
     """Change a password; whatever was signed in with the old one is signed out.
 
@@ -187,7 +197,7 @@ def external_account(site: Site, identity: str, name: str, role: str) -> Account
     return _added(site, made)
 
 
-def authenticate(site: Site, name: str, password: str) -> Account | None:
+def authenticate(site: Site, name: str, password: Secret | str) -> Account | None:
     """The account, if name and password match; an unknown name takes as long."""
     with site.database.transaction() as session:
         row = session.scalar(select(AccountRow).where(AccountRow.name == name.strip()))
@@ -195,7 +205,7 @@ def authenticate(site: Site, name: str, password: str) -> Account | None:
     hashed = row.password_hash if row is not None and usable else _decoy()
     with _verifying:
         try:
-            _hasher.verify(hashed, password)
+            _hasher.verify(hashed, revealed(password))
         except (VerificationError, InvalidHashError):
             return None
     return account_value(row) if row is not None and usable else None
@@ -283,16 +293,17 @@ def _check_role(role: str) -> None:
         raise InvalidInput(f"there is no role {role!r}", hint=f"Roles: {', '.join(ROLES)}.")
 
 
-def _check_password(password: str) -> None:
+def _check_password(secret: Secret | str) -> None:
+    password = revealed(secret)
     if len(password) < SHORTEST_PASSWORD:
         raise InvalidInput(f"a password needs at least {SHORTEST_PASSWORD} characters")
     if len(password) > 1000:
         raise InvalidInput("a password may have at most 1000 characters")
 
 
-def _hash(password: str) -> str:
+def _hash(password: Secret | str) -> str:
     with _verifying:
-        return _hasher.hash(password)
+        return _hasher.hash(revealed(password))
 
 
 def _digest(token: str) -> str:

@@ -33,7 +33,7 @@ from netboot.operations.images.view import ImageView, get_image
 from netboot.operations.jobs import JobKind
 from netboot.progress import ByteProgress, Progress, silent
 from netboot.site import Site
-from netboot.store.content.blobs import StoredBlob
+from netboot.store.content.blobs import StoredBlob, hash_file
 from netboot.store.database.records import ImageRow
 from netboot.store.images.rows import find_image, free_address, image_value, refuse_twin, unchanged
 
@@ -276,6 +276,16 @@ def _take_in(
                 )
             progress(0.9, "storing the source")
         return TakenIn(site.blobs.adopt(source, blob), facts, name)
+
+
+def digest_of(site: Site, path: Path) -> str:
+    """The digest of the source that an import of this WIM or ISO stores."""
+    from netboot.store.wim.iso import is_iso, take_boot_wim
+
+    if not is_iso(path):
+        return hash_file(path).digest
+    with site.blobs.staging_folder() as workdir:
+        return hash_file(take_boot_wim(path, workdir)).digest
 
 
 def _share(progress: Progress, low: float, high: float) -> ByteProgress:

@@ -167,8 +167,10 @@ def save_medium(site: Site, medium_id: int, target: Path) -> MediumView:
     """Copy a medium to a new file. Raises InvalidInput, AlreadyExists."""
     view, source = medium_path(site, medium_id)
     target = target / view.file_name if target.is_dir() else target
+    created = False
     try:
         with source.open("rb") as reader, target.open("xb") as writer:
+            created = True
             while chunk := reader.read(COPY_CHUNK):
                 writer.write(chunk)
     except FileExistsError as fault:
@@ -176,6 +178,8 @@ def save_medium(site: Site, medium_id: int, target: Path) -> MediumView:
             f"{target} already exists", hint="Name another file; nothing was overwritten."
         ) from fault
     except OSError as fault:
+        if created:
+            target.unlink(missing_ok=True)
         raise InvalidInput(
             f"{target} cannot be written: {fault.strerror}",
             hint=f"The medium is kept; copy it with: netboot media save {view.id} FILE",

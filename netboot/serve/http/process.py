@@ -2,6 +2,7 @@
 
 import gc
 import signal
+from collections.abc import Callable
 
 from netboot.serve.http.httpd import HttpServer
 from netboot.serve.http.limits import HttpLimits
@@ -16,11 +17,13 @@ def serve_http(
     port: int,
     limits: HttpLimits | None = None,
     reuse_port: bool = False,
+    ready: Callable[[Loop], None] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish the responses being sent.
 
     For several processes on one port: run this in `Workers`, with `reuse_port` and the limits'
-    share. Raises PortTaken, NotPermitted or InvalidInput.
+    share. `ready` is called with the loop once the port is open. Raises PortTaken,
+    NotPermitted or InvalidInput.
     """
     loop = Loop()
     server = HttpServer(
@@ -28,6 +31,8 @@ def serve_http(
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.soon(lambda _: server.drain(loop.stop)))
+    if ready is not None:
+        ready(loop)
     gc.freeze()  # all objects so far are permanent: the collector need not scan them
     loop.run()
     server.close()

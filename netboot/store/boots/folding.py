@@ -6,6 +6,8 @@ moved the mark, the entries before the mark are read again without writing.
 
 from collections.abc import Sequence
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from netboot.boot.told.attempt import Attempt
@@ -18,6 +20,20 @@ WARM_UP_SECONDS = 1800.0
 
 WARM_UP_EVENTS = 20_000
 KEYS_KNOWN = 5000
+
+ODD = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    SQLAlchemyError,
+    TypeError,
+    ValueError,
+)
+"""What an entry may raise that netboot does not understand, or that meets a bug."""
+
+log = structlog.get_logger()
 
 
 class BootFolding:
@@ -61,7 +77,11 @@ class BootFolding:
         for entry in self._journal.events_since(self._read_to, WARM_UP_EVENTS):
             if entry.id > mark:
                 break
-            attempt = self._folder.add(entry.event)
+            try:
+                attempt = self._folder.add(entry.event)
+            except ODD as bug:  # set aside when it was new; see the projector
+                log.warning("entry passed over", entry=entry.id, error=type(bug).__name__)
+                continue
             if attempt is not None:
                 self._remember(attempt)
 

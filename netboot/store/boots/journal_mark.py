@@ -5,15 +5,19 @@ new mark in one transaction. So each entry is folded exactly once, even by two p
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from netboot.store.boots.journal import Entry
 from netboot.store.database.records import FactRow
 
 READ_TO = "journal_read_to"
 OLD_MARKS = ("boots_read_to", "machines_read_to")
 WEBHOOKS = "webhooks_read_to"
+SET_ASIDE = "journal_set_aside"
+ENTRIES_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,34 @@ def write(session: Session, mark: Mark) -> None:
     session.merge(FactRow(name=READ_TO, value=value))
     session.execute(delete(FactRow).where(FactRow.name.in_(OLD_MARKS)))
     session.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """Entries that could not be folded: how many so far, and the newest of them.
+
+    Each of `newest` has the `id`, `kind`, `at` (epoch seconds) and `reason`, an error's name.
+    """
+
+    count: int = 0
+    newest: tuple[dict[str, Any], ...] = ()
+
+
+def set_aside(session: Session, entry: Entry, *, reason: str) -> None:
+    """Note that an entry is in no row."""
+    before = aside(session)
+    event = entry.event
+    one = {"id": entry.id, "kind": event.kind, "at": event.at, "reason": reason}
+    newest = [one, *before.newest][:ENTRIES_NAMED]
+    value = {"count": before.count + 1, "newest": newest}
+    session.merge(FactRow(name=SET_ASIDE, value=value))
+
+
+def aside(session: Session) -> SetAside:
+    row = session.get(FactRow, SET_ASIDE)
+    if row is None:
+        return SetAside()
+    return SetAside(row.value["count"], tuple(row.value["newest"]))
 
 
 def _old(session: Session, name: str, field: str, default: int) -> int:

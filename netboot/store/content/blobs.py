@@ -4,8 +4,9 @@ On disk: `blobs/ab/abcdef…` (64 hex digits), mode 0444, in a folder of mode 07
 
 The order of writing matters: staging file, fsync, rename to its digest, fsync of the folder, and
 only then may a database row name it. A crash leaves a staging file, never half a blob. A failed
-fsync is final: the staging file is deleted and the import fails, because a second fsync may
-succeed although the data is lost.
+fsync is final: the file is deleted and the import fails, because a second fsync may succeed
+although the data is lost. Until its folder is synced a blob has mode 0400, and is not trusted.
+
 
 A blob that no row names may be discarded once it is old. Code that finds a blob already stored
 renews its age under the same lock (`keep`), so it stays until a row names it.
@@ -13,26 +14,28 @@ renews its age under the same lock (`keep`), so it stays until a row names it.
 
 import contextlib
 import ctypes
-import errno
 import fcntl
 import hashlib
 import io
 import os
 import re
 import shutil
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from netboot.errors import BlobMissing, DigestMismatch, InvalidInput, OperatorFault
+from netboot.errors import BlobMissing, DigestMismatch, DiskFault, InvalidInput, NetbootError
+from netboot.store.content.disk_faults import disk_fault, explain_disk_fault
+from netboot.store.content.staging_area import begin_work, clear_unless_in_use
 
 CHUNK = 1 << 20
 PREFIX = "sha256:"
 SPARE_BYTES = 256 << 20
 ALTERED = "altered"
 """The folder of damaged blobs; see netboot.store.content.quarantine."""
+
+_SETTLED, _UNSETTLED = 0o444, 0o400
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 
@@ -92,12 +95,20 @@ class BlobStore:
         return self.path(digest).is_file()
 
     def keep(self, digest: str) -> bool:
-        """Whether the blob is stored; if so, renews its age, so that `discard` spares it."""
+        """Whether the blob is stored; if so, renews its age, so that `discard` spares it.
+
+        Raises DiskFault for a blob whose folder cannot be synced; the blob is deleted.
+        """
+        path = self.path(digest)
         with self._locked(fcntl.LOCK_SH):
             try:
-                os.utime(self.path(digest))
+                mode = path.stat().st_mode
+                os.utime(path)
             except FileNotFoundError:
                 return False
+            if mode & _SETTLED != _SETTLED:  # a crash, or a fault that left it
+                with self._explained():
+                    self._make_durable(path)
         return True
 
     def require(self, digest: str) -> Path:
@@ -123,14 +134,22 @@ class BlobStore:
 
     @contextlib.contextmanager
     def staging_folder(self) -> Iterator[Path]:
-        """A temporary folder for one piece of work; always deleted afterwards."""
-        folder = self._staging_path()
+        """A temporary folder for one piece of work; always deleted afterwards.
+
+        Raises DiskFault for work that fails because the disk is full or fails.
+        """
         with self._explained():
-            folder.mkdir(mode=0o700)
+            folder, lock = begin_work(self.staging)
         try:
             yield folder
+        except (OSError, NetbootError) as fault:
+            explained = disk_fault(fault, self.root)
+            if explained is None or isinstance(fault, DiskFault):
+                raise
+            raise explained from fault
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
 
     def add_file(self, path: Path, *, move: bool = False) -> StoredBlob:
         """Store a copy of the file at `path` (or the file itself, from staging, if `move`).
@@ -146,7 +165,14 @@ class BlobStore:
         except OSError as fault:
             raise InvalidInput(f"{path} cannot be read: {fault.strerror}") from fault
         with stream:
-            self.check_space(os.fstat(stream.fileno()).st_size)
+            try:
+                self.check_space(os.fstat(stream.fileno()).st_size)
+            except DiskFault:
+                with self._explained():
+                    found = hash_stream(stream)
+                    if self.keep(found.digest):  # no new bytes: the reserve is not touched
+                        return found
+                raise
             return self.add_stream(stream)
 
     def adopt(self, path: Path, found: StoredBlob) -> StoredBlob:
@@ -155,7 +181,7 @@ class BlobStore:
             if self.keep(found.digest):
                 path.unlink()
                 return found
-            path.chmod(0o444)
+            path.chmod(_UNSETTLED)
             os.utime(path)  # a file from a WIM has an old time, but `discard` needs the blob's age
             with path.open("rb") as stream:
                 os.fsync(stream.fileno())
@@ -163,27 +189,29 @@ class BlobStore:
         return found
 
     def add_bytes(self, data: bytes) -> StoredBlob:
+        """Raises DiskFault."""
+        found = hash_stream(io.BytesIO(data))
+        with self._explained():
+            if self.keep(found.digest):
+                return found
         return self.add_stream(io.BytesIO(data))
 
     def add_stream(self, stream: BinaryIO) -> StoredBlob:
         """Raises InvalidInput if `stream` cannot be read, OperatorFault if the disk is full."""
-        part = self._staging_path()
         sha, size = hashlib.sha256(), 0
-        try:
-            with self._explained():
-                fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o444)
-                with os.fdopen(fd, "wb") as out:
-                    while chunk := _read(stream):
-                        sha.update(chunk)
-                        out.write(chunk)
-                        size += len(chunk)
-                    out.flush()
-                    os.fsync(out.fileno())
-                digest = PREFIX + sha.hexdigest()
-                if not self.keep(digest):
-                    self._settle(part, digest)
-        finally:
-            part.unlink(missing_ok=True)
+        with self.staging_folder() as work, self._explained():
+            part = work / "part"
+            fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _UNSETTLED)
+            with os.fdopen(fd, "wb") as out:
+                while chunk := _read(stream):
+                    sha.update(chunk)
+                    out.write(chunk)
+                    size += len(chunk)
+                out.flush()
+                os.fsync(out.fileno())
+            digest = PREFIX + sha.hexdigest()
+            if not self.keep(digest):
+                self._settle(part, digest)
         return StoredBlob(digest, size)
 
     def add_many(self, wanted: Mapping[str, Path]) -> None:
@@ -195,39 +223,42 @@ class BlobStore:
         missing = {digest: path for digest, path in wanted.items() if not self.keep(digest)}
         if not missing:
             return
-        parts: dict[str, Path] = {}
-        try:
-            self.check_space(sum(_size(path) for path in missing.values()))
-            with self._explained():
-                # First the content of all files, then their names: as for a single blob.
-                with _synced_together(self.staging):
-                    for digest, path in missing.items():
-                        parts[digest] = self._staging_path()
-                        _copy(path, parts[digest], digest)
+        self.check_space(sum(_size(path) for path in missing.values()))
+        with self.staging_folder() as work, self._explained():
+            parts = {digest: work / f"{number}" for number, digest in enumerate(missing)}
+            # First the content of all files, then their names: as for a single blob.
+            with _synced_together(self.staging):
+                for digest, path in missing.items():
+                    _copy(path, parts[digest], digest)
+            try:
                 with _synced_together(self.folder):
                     for digest, part in parts.items():
                         self.path(digest).parent.mkdir(mode=0o700, exist_ok=True)
                         part.replace(self.path(digest))
-        finally:
-            for part in parts.values():
-                part.unlink(missing_ok=True)
+            except OSError:
+                for digest in parts:
+                    with contextlib.suppress(OSError):
+                        self.path(digest).unlink(missing_ok=True)
+                raise
+            for digest in parts:
+                self.path(digest).chmod(_SETTLED)
 
     def take_from(self, other: "BlobStore", digest: str) -> bool:
         """Get a blob from another store, by hard link if possible; False if it was here."""
         if self.holds(digest):
+            with self._explained():
+                self._make_durable(self.path(digest))  # the copy before may have been cut off
             return False
         source = other.require(digest)
-        part = self._staging_path()
-        try:
-            os.link(source, part)
-        except OSError:
-            self.add_file(source)  # another file system, or one without links
-            return True
-        try:
+        with self.staging_folder() as work:
+            part = work / "part"
+            try:
+                os.link(source, part)
+            except OSError:
+                self.add_file(source)  # another file system, or one without links
+                return True
             with self._explained():
                 self._settle(part, digest)
-        finally:
-            part.unlink(missing_ok=True)
         return True
 
     def set_aside(self, digest: str) -> None:
@@ -264,10 +295,10 @@ class BlobStore:
                 yield PREFIX + path.name
 
     def check_space(self, size: int) -> None:
-        """Raises OperatorFault if `size` more bytes would fill the disk."""
+        """Raises DiskFault if `size` more bytes would fill the disk."""
         free = shutil.disk_usage(self.root).free
         if free < size + SPARE_BYTES:
-            raise OperatorFault(
+            raise DiskFault(
                 f"not enough space in {self.root}: {size >> 20} MiB are needed on top of a reserve"
                 f" of {SPARE_BYTES >> 20} MiB, {free >> 20} MiB are free",
                 hint="Free some disk space or move the data folder. Nothing was changed.",
@@ -278,26 +309,28 @@ class BlobStore:
 
         Work that still runs, in this process or another, keeps its files.
         """
-        left = [path for path in self.staging.iterdir() if not _at_work(path.name)]
-        for path in left:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
-        return len(left)
-
-    def _staging_path(self) -> Path:
-        """A new name in staging; it begins with the process that uses it."""
-        return self.staging / f"{os.getpid()}-{uuid.uuid4().hex}"
+        return sum(clear_unless_in_use(path) for path in self.staging.iterdir())
 
     def _settle(self, part: Path, digest: str) -> None:
-        """Rename the synced file to its digest; its folder and a new parent are synced after it."""
+        """Rename the synced file to its digest; then sync its folder, and a new parent."""
         target = self.path(digest)
         if not target.parent.is_dir():
             target.parent.mkdir(mode=0o700, exist_ok=True)
             sync_folder(self.folder)
         part.replace(target)
-        sync_folder(target.parent)
+        self._make_durable(target)
+
+    def _make_durable(self, target: Path) -> None:
+        """Sync the folders of a blob; on a fault it is deleted, as its name may be lost."""
+        try:
+            sync_folder(target.parent)
+            sync_folder(self.folder)
+            if target.stat().st_mode & _SETTLED != _SETTLED:
+                target.chmod(_SETTLED)
+        except OSError:
+            with contextlib.suppress(OSError):
+                target.unlink(missing_ok=True)
+            raise
 
     @contextlib.contextmanager
     def _locked(self, how: int) -> Iterator[None]:
@@ -331,18 +364,6 @@ def _synced_together(folder: Path) -> Iterator[None]:
         os.close(fd)
 
 
-def explain_disk_fault(fault: OSError, where: Path) -> OperatorFault:
-    """The operating system's error as a message for the administrator."""
-    if fault.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return OperatorFault(
-            f"the disk of {where} is full", hint="Free some disk space. Nothing was changed."
-        )
-    return OperatorFault(
-        f"cannot write to {where}: {fault.strerror}",
-        hint="Check the disk and the owner of the folder. Nothing was changed.",
-    )
-
-
 def _read(stream: BinaryIO) -> bytes:
     """The next piece; a fault of the source is not one of our disk."""
     try:
@@ -367,7 +388,7 @@ def _copy(source: Path, target: Path, digest: str) -> None:
         stream = source.open("rb", buffering=0)
     except OSError as fault:
         raise InvalidInput(f"{source} cannot be read: {fault.strerror}") from fault
-    fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o444)
+    fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _UNSETTLED)
     # Buffered: a raw write may write only a part, for example on an almost full disk.
     with stream, os.fdopen(fd, "wb") as out:
         while chunk := _read(stream):
@@ -375,9 +396,3 @@ def _copy(source: Path, target: Path, digest: str) -> None:
             out.write(chunk)
     if PREFIX + sha.hexdigest() != digest:
         raise InvalidInput(f"{source} changed during the import", hint="Import it again.")
-
-
-def _at_work(name: str) -> bool:
-    """Whether the process in a staging name still runs."""
-    pid = name.partition("-")[0]
-    return pid.isdecimal() and Path("/proc", pid).is_dir()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from netboot.store.content.blobs import explain_disk_fault
+from netboot.store.content.disk_faults import explain_disk_fault
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from netboot.store.content.blobs import explain_disk_fault
+from netboot.store.content.disk_faults import explain_disk_fault
 from netboot.store.content.point_folder import write_json
 
 TOKEN_BYTES = 24

@@ -26,7 +26,8 @@ from netboot.images.boot_image.boot_image import slug
 from netboot.images.versions.content_version import ContentVersion, ManifestFile, PublishedContent
 from netboot.images.versions.distribution import plan_update
 from netboot.progress import Progress, silent
-from netboot.store.content.blobs import BlobStore, explain_disk_fault, sync_folder
+from netboot.store.content.blobs import BlobStore, sync_folder
+from netboot.store.content.disk_faults import explain_disk_fault
 from netboot.store.content.folder_lock import locked
 from netboot.store.content.kept_file import KeptFile, mark_of
 
@@ -45,7 +46,7 @@ class Swept:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Replace a file by one rename: readers see the old or the new one. Raises OperatorFault."""
+    """Replace a file by one rename: readers see the old or the new one. Raises DiskFault."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with part.open("w") as out:

@@ -4,7 +4,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from netboot.store.content.blobs import ALTERED, PREFIX, explain_disk_fault
+from netboot.store.content.blobs import ALTERED, PREFIX
+from netboot.store.content.disk_faults import explain_disk_fault
 
 
 @dataclass(frozen=True, slots=True)

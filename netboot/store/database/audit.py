@@ -3,25 +3,35 @@
 `hash` is SHA-256 over the row and the hash before it, so a changed, deleted or inserted row breaks
 the chain from there on. A chain cannot show that its end was deleted, so the newest hash is also in
 a file next to the database and in the service's log, which can be forwarded to another machine.
+
+A change is noted as pending before it is made (`begin`), and its entry replaces the note in one
+transaction. A note whose entry never came, because the disk filled up or the process died, becomes
+an entry of unknown outcome (`overdue`): no change is without an entry.
 """
 
 import hashlib
 import json
 import os
+import secrets
 import time
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+import structlog
+from sqlalchemy import ColumnElement, delete, func, select
 
 from netboot.store.database.account_records import AuditRow
+from netboot.store.database.records import FactRow
 from netboot.store.database.site_database import Database
 
 GENESIS = hashlib.sha256(b"netboot audit 1").hexdigest()
 HEAD_FILE = "audit.head"
+PENDING = "audit.pending."
 BATCH = 2000
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,33 @@ class ChainVerdict:
     faults: tuple[str, ...]
 
 
+def begin(database: Database, value: dict[str, Any]) -> str:
+    """Note a change that is about to be made; returns the name of the note."""
+    name = PENDING + secrets.token_hex(12)
+    with database.writing() as session:
+        session.add(FactRow(name=name, value=_plain({"at": time.time(), **value})))
+    return name
+
+
+def drop(database: Database, pending: str) -> None:
+    """Delete a note: nothing was changed."""
+    with database.writing() as session:
+        session.execute(delete(FactRow).where(FactRow.name == pending))
+
+
+def overdue(database: Database, *, before: float) -> list[tuple[str, dict[str, Any]]]:
+    """Notes from before that time (epoch seconds), oldest first."""
+    query = select(FactRow).where(FactRow.name.startswith(PENDING, autoescape=True))
+    with database.transaction() as session:
+        found = [(row.name, dict(row.value)) for row in session.scalars(query)]
+    found = [one for one in found if one[1]["at"] < before]
+    return sorted(found, key=lambda one: one[1]["at"])
+
+
+class Settled(LookupError):
+    """The note of a change is gone: its entry exists already."""
+
+
 def append(
     database: Database,
     folder: Path,
@@ -60,9 +97,18 @@ def append(
     outcome: str = "done",
     address: str = "",
     details: dict[str, Any] | None = None,
+    pending: str = "",
 ) -> AuditEntry:
-    """Add a row to the chain; it is on disk when this returns."""
+    """Add a row to the chain, in place of the note `pending`; it is on disk when this returns.
+
+    Raises Settled if there is no such note any more.
+    """
     with database.writing() as session:
+        if pending:
+            note = session.get(FactRow, pending)
+            if note is None:
+                raise Settled(pending)
+            session.delete(note)
         newest = session.scalar(select(AuditRow).order_by(AuditRow.id.desc()).limit(1))
         row = AuditRow(
             id=newest.id + 1 if newest else 1,
@@ -168,11 +214,21 @@ def _text(value: str, most: int) -> str:
 
 
 def _keep_head(folder: Path, entry: AuditEntry) -> None:
-    # If two processes do this at the same time, the older head may stay. It is still in the chain.
+    """Note the newest hash; if the disk refuses, an older one stays, which is in the chain too."""
+    # If two processes do this at the same time, the older head may stay.
     part = folder / f"{HEAD_FILE}.{os.getpid()}.{entry.id}.part"
-    part.write_text(f"{entry.id} {entry.hash}\n")
-    part.chmod(0o600)
-    part.replace(folder / HEAD_FILE)
+    try:
+        with part.open("w") as out:
+            part.chmod(0o600)
+            out.write(f"{entry.id} {entry.hash}\n")
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(folder / HEAD_FILE)
+    except OSError as fault:
+        log.warning("audit.head_not_kept", entry=entry.id, hash=entry.hash, fault=str(fault))
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _kept_head(folder: Path) -> tuple[int, str]:

@@ -155,6 +155,21 @@ class JobQueue:
                 row.state, row.worker, row.lease_until = QUEUED, "", 0.0
                 row.attempts -= 1
 
+    def try_again(self, job_id: int, worker: str, *, message: str) -> None:
+        """Queue a job that was cut off by a fault from outside; its attempts count.
+
+        After too many attempts it fails with `message`. Raises LeaseLost.
+        """
+        with self._database.writing() as session:
+            row = _row(session, job_id)
+            if (row.state, row.worker) != (RUNNING, worker):
+                raise LeaseLost(f"job {job_id} was given to another worker")
+            row.worker, row.lease_until = "", 0.0
+            if row.attempts < MAX_ATTEMPTS:
+                row.state, row.progress = QUEUED, 0.0
+            else:
+                row.state, row.finished_at, row.message = FAILED, time.time(), message[:4000]
+
     def beat(self, job_id: int, worker: str) -> bool:
         """Renew the lease; True if the job should stop. Raises LeaseLost."""
         renew = (

@@ -6,7 +6,7 @@ A window begins with its first count and has a fixed length.
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _TABLE = "CREATE TABLE IF NOT EXISTS counts (key TEXT PRIMARY KEY, count INTEGER, ends REAL)"
@@ -26,9 +26,9 @@ class SharedCounts:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._opened() as file:
-            file.execute("PRAGMA journal_mode=WAL")
-            file.execute(_TABLE)
+        self._has_table = False
+        with suppress(sqlite3.Error), self._opened():
+            pass  # on a full disk the first count tries again
 
     def add(self, key: str, amount: int, seconds: float) -> int:
         """Add to the open window, or begin one; returns the new count. Deletes ended windows."""
@@ -68,6 +68,10 @@ class SharedCounts:
         file = sqlite3.connect(self._path, timeout=10)
         try:
             file.execute("PRAGMA synchronous=OFF")  # counts need not survive a power loss
+            if not self._has_table:
+                file.execute("PRAGMA journal_mode=WAL")
+                file.execute(_TABLE)
+                self._has_table = True
             with file:
                 yield file
         finally:

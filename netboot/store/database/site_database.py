@@ -11,11 +11,21 @@ from pathlib import Path
 
 from pydantic_core import from_json, to_json
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session, sessionmaker
 
-from netboot.errors import InvalidInput, MissingTool, OperatorFault
+from netboot.errors import DatabaseFault, InvalidInput, MissingTool, OperatorFault
 from netboot.store.database.change_counters import count_changes
+from netboot.store.database.driver_hint import install_command
 from netboot.store.database.snapshots import Snapshots
 from netboot.store.database.text_search import index_texts
 from netboot.store.database.touches import touch
@@ -69,7 +79,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """A transaction for reading. Raises OperatorFault if the database fails."""
+        """A transaction for reading. Raises DatabaseFault if the database fails."""
         with self._explained():
             if self._snapshots.wanted:
                 with self._snapshots.reading() as snapshot:
@@ -82,7 +92,7 @@ class Database:
     def writing(self) -> Iterator[Session]:
         """A transaction with the writer's turn: committed at the end, or rolled back.
 
-        Raises OperatorFault if the database fails.
+        Raises DatabaseFault if the database fails.
         """
         self._snapshots.retire()  # what is read during the writer's turn must be current
         with self._explained(), self._writing.begin() as session:
@@ -94,7 +104,7 @@ class Database:
     def stamp(self, *subjects: str) -> tuple[int, ...]:
         """Changes when any process changes one of these subjects (change_counters.SUBJECTS).
 
-        Get it first and read afterwards. Raises OperatorFault if the database fails.
+        Get it first and read afterwards. Raises DatabaseFault if the database fails.
         """
         with self.transaction() as session:
             found = self.changes(session)
@@ -105,7 +115,7 @@ class Database:
         return self._snapshots.numbers(session)
 
     def migrate(self) -> None:
-        """Update the schema. Raises OperatorFault."""
+        """Update the schema. Raises DatabaseFault, or OperatorFault for another release's."""
         try:
             with self.engine.connect() as connection:
                 found = self._revision(connection)
@@ -154,20 +164,29 @@ class Database:
         """A failing database is an operator's fault, a wrong statement is a bug."""
         try:
             yield
-        except DatabaseError as fault:
-            if type(fault) not in {DatabaseError, OperationalError}:
+        except (DBAPIError, sqlite3.Error, NoConnection) as fault:
+            if not _is_outage(fault):
                 raise
             raise self._fault(fault, "cannot be used") from fault
-        except sqlite3.Error as fault:  # from `_prepare_sqlite`, not wrapped by SQLAlchemy
-            raise self._fault(fault, "cannot be used") from fault
 
-    def _fault(self, fault: Exception, what: str) -> OperatorFault:
+    def _fault(self, fault: Exception, what: str) -> DatabaseFault:
         shown = self.engine.url.render_as_string(hide_password=True)
         reason = str(getattr(fault, "orig", None) or fault).strip().partition("\n")[0]
-        return OperatorFault(
+        return DatabaseFault(
             f"the database {what}: {reason}",
             hint=f"Check {shown}: that it is running, writable and has free space.",
         )
+
+
+def _is_outage(fault: Exception) -> bool:
+    """Whether the database fails, not the statement."""
+    if isinstance(fault, DBAPIError):
+        # psycopg's errors for a connection that is gone are of several kinds.
+        outages = (OperationalError, InterfaceError, InternalError)
+        return fault.connection_invalidated or (
+            isinstance(fault, outages) or type(fault) is DatabaseError
+        )
+    return True  # of `_prepare_sqlite`, which SQLAlchemy does not wrap, or of the pool
 
 
 def _engine(url: str) -> Engine:
@@ -184,6 +203,9 @@ def _engine(url: str) -> Engine:
             pool_size=CONNECTIONS,
             max_overflow=4 * CONNECTIONS,  # a page that waits for another server keeps one
             pool_use_lifo=True,  # few are in use, with warm caches
+            # A server that was restarted has closed all of them; a file never does.
+            pool_pre_ping=chosen.get_backend_name() != "sqlite",
+            hide_parameters=True,  # they may be secrets, and a bug's message goes into the log
         )
     except ArgumentError as fault:
         raise InvalidInput(
@@ -193,7 +215,7 @@ def _engine(url: str) -> Engine:
     except ModuleNotFoundError as fault:
         raise MissingTool(
             f"no driver for this database is installed: {fault.name}",
-            hint="Install it into .venv: .venv/bin/python -m pip install 'psycopg[binary]'",
+            hint=f"Install it, then start again: {install_command('psycopg[binary]')}",
         ) from fault
     if engine.dialect.name not in {"sqlite", "postgresql"}:
         raise InvalidInput(

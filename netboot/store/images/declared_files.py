@@ -92,7 +92,12 @@ def write_files(folder: Path, declared: Declaration) -> tuple[Path, ...]:
                 path.unlink()
         for path, text in texts.items():
             if not path.exists() or path.read_text() != text:
-                path.write_text(text)
+                part = path.with_name(f"{path.name}.part")
+                try:
+                    part.write_text(text)
+                    part.replace(path)
+                finally:
+                    part.unlink(missing_ok=True)
     except OSError as fault:
         raise NotPermitted(
             f"{folder} cannot be written: {fault.strerror}", hint="Choose another folder."

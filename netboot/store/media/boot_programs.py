@@ -6,19 +6,34 @@ the boot services; an update of the package takes effect at the next start.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from netboot.boot.files import grub_script
 from netboot.boot.files.names import ContentRef
-from netboot.errors import ContentFault, MissingTool
+from netboot.errors import ContentFault, DiskFault, MissingTool, sentence
 from netboot.store.content.point_folder import PointFolder, write_json
 from netboot.store.media.tools import Tools
 
 IPXE_PROGRAMS = ("undionly.kpxe", "snponly.efi", "ipxe.efi")
 GRUB_IA32 = "grubia32.efi"
 FILE_NAME = "programs.json"
+
+
+def ready_programs(
+    point: PointFolder, folders: Iterable[Path], address: str, tell: Callable[[str], None]
+) -> None:
+    """As `prepare_programs`; if the disk is full, those of the last start are served.
+
+    `tell` is called with the reason. Raises MissingTool, DiskFault.
+    """
+    try:
+        prepare_programs(point, folders, address)
+    except DiskFault as fault:
+        if not read_programs(point):
+            raise
+        tell(f"{sentence(str(fault))} The boot programs of the last start are served.")
 
 
 def prepare_programs(
@@ -43,11 +58,19 @@ def prepare_programs(
     grub = _grub_for_ia32(point, address)
     if grub is not None:
         found[GRUB_IA32] = grub
-    write_json(
-        point.root / FILE_NAME,
-        {ref.name: {"digest": ref.digest, "size": ref.size} for ref in found.values()},
-    )
+    if found != _listed(point):  # a full disk need not take what it has
+        write_json(
+            point.root / FILE_NAME,
+            {ref.name: {"digest": ref.digest, "size": ref.size} for ref in found.values()},
+        )
     return MappingProxyType(found)
+
+
+def _listed(point: PointFolder) -> dict[str, ContentRef]:
+    try:
+        return dict(read_programs(point))
+    except ContentFault:
+        return {}  # damaged: it is replaced
 
 
 def read_programs(point: PointFolder) -> Mapping[str, ContentRef]:

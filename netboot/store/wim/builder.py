@@ -24,7 +24,7 @@ from netboot.images.boot_image.secrets import SecretFinding
 from netboot.images.servicing import boot_layout as layout
 from netboot.images.servicing.plan import BootSettings, Plan
 from netboot.progress import ByteProgress, silent
-from netboot.store.content.blobs import explain_disk_fault
+from netboot.store.content.disk_faults import explain_disk_fault
 from netboot.store.foreign.confinement import Limits
 from netboot.store.wim import sandbox
 from netboot.store.wim.sandbox import WorkerDied, WorkerRefused

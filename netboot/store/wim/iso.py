@@ -13,7 +13,7 @@ from shutil import disk_usage
 
 from netboot.errors import InvalidInput, Quarantined
 from netboot.progress import ByteProgress, silent
-from netboot.store.content.blobs import explain_disk_fault
+from netboot.store.content.disk_faults import explain_disk_fault
 from netboot.store.foreign.unpackers import (
     Entry,
     Lent,

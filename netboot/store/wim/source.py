@@ -12,7 +12,8 @@ from pathlib import Path
 from netboot.errors import OperatorFault
 from netboot.images.boot_image.description import ImageFacts
 from netboot.progress import ByteProgress, silent
-from netboot.store.content.blobs import StoredBlob, explain_disk_fault, hash_file
+from netboot.store.content.blobs import StoredBlob, hash_file
+from netboot.store.content.disk_faults import explain_disk_fault
 from netboot.store.wim import builder as wim_builder
 from netboot.store.wim.inspector import inspect
 

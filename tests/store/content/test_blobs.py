@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import hashlib
 import io
@@ -6,12 +7,14 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from netboot.errors import BlobMissing, DigestMismatch, InvalidInput, OperatorFault
+from netboot.errors import BlobMissing, DigestMismatch, DiskFault, InvalidInput, OperatorFault
 from netboot.store.content import blobs as module
-from netboot.store.content.blobs import BlobStore, explain_disk_fault, hash_file
+from netboot.store.content.blobs import BlobStore, hash_file
+from netboot.store.content.disk_faults import explain_disk_fault
 
 LONG_AGO = 1_000_000_000.0
 
@@ -211,10 +214,12 @@ def test_discarding_waits_for_whoever_is_looking(store):
 def test_leftovers_go_and_work_under_way_stays(store):
     """A killed process leaves its staging behind; a living one keeps what it has."""
     code = "import sys; from netboot.store.content.blobs import *; from pathlib import Path\n"
-    code += "store = BlobStore(Path(sys.argv[1])); folder = store._staging_path(); folder.mkdir()\n"
-    code += "(folder / 'half.wim').write_bytes(b'half'); print(folder.name)"
+    code += "import os; store = BlobStore(Path(sys.argv[1]))\n"
+    code += "work = store.staging_folder(); folder = work.__enter__()\n"
+    code += "(folder / 'half.wim').write_bytes(b'half'); print(folder.name, flush=True)\n"
+    code += "os._exit(9)"
     done = subprocess.run(
-        [sys.executable, "-c", code, store.root], check=True, capture_output=True, text=True
+        [sys.executable, "-c", code, store.root], check=False, capture_output=True, text=True
     )
     (store.staging / "of an older release.part").write_bytes(b"")
 
@@ -222,7 +227,8 @@ def test_leftovers_go_and_work_under_way_stays(store):
         assert {done.stdout.strip(), "of an older release.part", mine.name} == {
             path.name for path in store.staging.iterdir()
         }
-        assert store.clear_staging() == 2
+        (store.staging / f"{os.getpid()}-of an older release").mkdir()
+        assert store.clear_staging() == 3
         assert [mine] == list(store.staging.iterdir())
 
 
@@ -288,3 +294,95 @@ def test_a_disk_that_fills_up_loses_nothing_and_works_again(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     refusal = f"the disk of {tmp_path} is full | Free some disk space. Nothing was changed."
     assert [refusal] * 4 + ["works again"] == done.stdout.splitlines()
+
+
+def test_the_staging_of_a_zombie_goes(store):
+    """Its process id is still taken, but its locks are not."""
+    pid = os.fork()
+    if pid == 0:
+        work = store.staging_folder()
+        work.__enter__()
+        os._exit(0)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # ended, and not reaped
+    try:
+        assert Path(f"/proc/{pid}").is_dir()
+        assert store.clear_staging() == 1
+    finally:
+        os.waitpid(pid, 0)
+    assert list(store.staging.iterdir()) == []
+
+
+@pytest.mark.parametrize("how", ["one", "many", "adopted", "linked"])
+def test_a_blob_whose_folder_cannot_be_synced_is_not_trusted_on_a_retry(
+    store, tmp_path, monkeypatch, how
+):
+    """It goes, and the retry writes and syncs it anew."""
+    data = b"of an import that failed"
+    digest = digest_of(data)
+    (tmp_path / "file").write_bytes(data)
+    other = BlobStore(tmp_path / "other")
+    other.add_bytes(data)
+    synced = []
+
+    def add():
+        if how == "one":
+            store.add_bytes(data)
+        elif how == "many":
+            store.add_many({digest: tmp_path / "file"})
+        elif how == "linked":
+            store.take_from(other, digest)
+        else:
+            with store.staging_folder() as work:
+                (work / "it").write_bytes(data)
+                store.add_file(work / "it", move=True)
+
+    def fails(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    @contextlib.contextmanager
+    def fails_together(folder):
+        yield
+        if folder == store.folder:
+            fails()
+
+    with monkeypatch.context() as broken:
+        broken.setattr(module, "sync_folder", fails)
+        broken.setattr(module, "_synced_together", fails_together)
+        with pytest.raises(DiskFault, match="Input/output error"):
+            add()
+        assert not store.holds(digest)
+        assert list(store.staging.iterdir()) == []
+    sync = module.sync_folder
+    monkeypatch.setattr(module, "sync_folder", lambda path: (synced.append(path), sync(path)))
+    add()
+    assert store.verify(digest) == len(data)
+    assert how == "many" or store.path(digest).parent in synced
+    assert store.path(digest).stat().st_mode & 0o777 == 0o444
+
+
+def test_a_blob_that_a_crash_left_before_its_folder_was_synced_is_synced_when_it_is_kept(
+    store, monkeypatch
+):
+    """Its mode says so."""
+    blob = store.add_bytes(b"cut off")
+    store.path(blob.digest).chmod(0o400)
+    synced, sync = [], module.sync_folder
+    monkeypatch.setattr(module, "sync_folder", lambda path: (synced.append(path), sync(path)))
+    assert store.keep(blob.digest)
+    assert store.keep(blob.digest)
+
+    assert synced.count(store.path(blob.digest).parent) == 1
+    assert store.path(blob.digest).stat().st_mode & 0o777 == 0o444
+
+
+def test_what_is_stored_already_needs_no_reserve(store, tmp_path, monkeypatch):
+    """A start with a full disk stores its programs again; new bytes are refused."""
+    known, new = tmp_path / "known", tmp_path / "new"
+    known.write_bytes(b"known")
+    new.write_bytes(b"new")
+    blob = store.add_file(known)
+    monkeypatch.setattr(module, "SPARE_BYTES", 1 << 60)
+
+    assert store.add_file(known) == blob
+    with pytest.raises(DiskFault, match="not enough space"):
+        store.add_file(new)

@@ -2,11 +2,17 @@
 
 import time
 
+import pytest
+
+from netboot.boot.told.events import Discovered
 from netboot.images.architecture import Architecture
 from netboot.operations import jobs
 from netboot.operations.drivers import drivers
 from netboot.operations.images import images
 from netboot.operations.points import points as points_operations
+from netboot.operations.processes import ProcessState
+from netboot.store.boots import journal_mark
+from netboot.store.boots.journal import Entry
 from tests.web.support import seeding
 from web.show import to_do as attention
 from web.show.to_do import NEEDED, SEVERE, USEFUL
@@ -94,3 +100,56 @@ def test_a_job_that_is_retried_needs_a_decision_only_if_it_fails_again(site):
     site.jobs.finish(job.id, "failed", message="no room")
 
     assert decisions(site) == [(SEVERE, "Build it")]
+
+
+def test_a_process_that_ends_or_cannot_work_is_told_first(site, monkeypatch):
+    """With the page of what it does; and boot events that it could not write."""
+    states = (
+        ProcessState("boot services", running=True, trouble="the disk is full", lost=7),
+        ProcessState("projector", running=True),
+        ProcessState("worker", running=False, ended=3, reason="by SIGKILL", next_start=0.0),
+    )
+    monkeypatch.setattr(attention.processes, "list_states", lambda: states)
+    counts = attention.driver_counts(site)
+    found = attention.decisions(site, [], counts, ())
+
+    assert [(one.severity, one.what, one.endpoint) for one in found] == [
+        (SEVERE, "The process boot services", "network.index"),
+        (SEVERE, "The process worker", "jobs.index"),
+        (NEEDED, "7 boot events", "boots.index"),
+    ]
+    assert found[0].text.endswith("tries again: the disk is full")
+    assert found[1].text == "ended by SIGKILL; it starts again in 0 s"
+
+
+@pytest.mark.parametrize(
+    ("free", "expected"),
+    [
+        (0, [(SEVERE, "has 0 MiB left")]),
+        (attention.RESERVE - 1, [(SEVERE, "has 255 MiB left")]),
+        (attention.RESERVE, [(NEEDED, "is almost full (256 MiB free)")]),
+        (attention.WARN_BYTES, []),
+    ],
+)
+def test_a_disk_that_fills_up_is_told_before_it_is_full(site, monkeypatch, free, expected):
+    """First as a warning, and when imports are refused as what it is."""
+    monkeypatch.setattr(attention.counts, "free_bytes", lambda _: free)
+    counted = attention.driver_counts(site)
+    found = attention.decisions(site, [], counted, ())
+
+    assert [(severity, found[0].text.startswith(text)) for severity, text in expected] == [
+        (one.severity, True) for one in found
+    ]
+
+
+def test_boot_events_that_were_set_aside_are_told(site):
+    """They are in no boot, and stay in the journal."""
+    entry = Entry(
+        5,
+        Discovered(
+            at=1.0, mac="52:54:00:00:00:01", architecture="x64", firmware="uefi", stage="firmware"
+        ),
+    )
+    with site.database.writing() as session:
+        journal_mark.set_aside(session, entry, reason="KeyError")
+    assert decisions(site) == [(NEEDED, "1 boot event")]

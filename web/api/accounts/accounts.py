@@ -2,10 +2,11 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field
 
 from netboot.operations.accounts import accounts as operations
 from netboot.operations.accounts import lockouts
+from netboot.secret import Secret
 from web.api.subject import (
     CONFLICTS,
     Items,
@@ -61,7 +62,7 @@ class NewAccount(Order):
 
     name: str = Field(min_length=1, max_length=100)
     role: RoleName
-    password: SecretStr = Field(min_length=10, max_length=1000)
+    password: Secret = Field(min_length=10, max_length=1000)
 
 
 class AccountChange(Order):
@@ -74,7 +75,7 @@ class AccountChange(Order):
 class NewPassword(Order):
     """A new password."""
 
-    password: SecretStr = Field(min_length=10, max_length=1000)
+    password: Secret = Field(min_length=10, max_length=1000)
 
 
 @accounts.verb("GET", "", needs=Role.ADMIN)
@@ -90,8 +91,8 @@ def list_accounts(query: Page) -> Listed[Account]:
 @accounts.verb("POST", "", needs=Role.ADMIN, status=201, action="create")
 def create_account(body: NewAccount) -> Tagged[Account]:
     """Create an account."""
-    password = body.password.get_secret_value()
-    return tagged(Account, operations.create_account(site(), body.name, password, body.role))
+    made = operations.create_account(site(), body.name, body.password, body.role)
+    return tagged(Account, made)
 
 
 @accounts.verb("GET", "/<name>", needs=Role.ADMIN)
@@ -116,7 +117,7 @@ def change_account(path: AccountPath, body: AccountChange) -> Tagged[Account]:
 @accounts.verb("PUT", "/<name>/password", needs=Role.ADMIN, action="set_password")
 def set_account_password(path: AccountPath, body: NewPassword) -> None:
     """Set a new password. All sessions and tokens of the account end."""
-    operations.set_password(site(), path.name, body.password.get_secret_value())
+    operations.set_password(site(), path.name, body.password)
 
 
 @accounts.verb("DELETE", "/<name>/lockouts", needs=Role.ADMIN, action="unlock")

@@ -4,11 +4,12 @@ import time
 from typing import Literal
 
 from flask_login import current_user  # type: ignore[import-untyped]
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field
 
 from netboot.access import LONGEST_DAYS, SCOPES
 from netboot.operations.accounts import accounts, sessions
 from netboot.operations.accounts import tokens as own_tokens
+from netboot.secret import Secret
 from web.api.subject import TRIES, Items, NumberPath, Order, Subject, Value, items_of
 from web.guard.access import Role, role_now, session_digest, site
 from web.pages.accounts.own_account import require_password, the_whole_account
@@ -71,8 +72,8 @@ class SessionPath(BaseModel):
 class OwnPassword(Order):
     """A new password, with the current one."""
 
-    old_password: SecretStr = Field(max_length=1000)
-    password: SecretStr = Field(min_length=accounts.SHORTEST_PASSWORD, max_length=1000)
+    old_password: Secret = Field(max_length=1000)
+    password: Secret = Field(min_length=accounts.SHORTEST_PASSWORD, max_length=1000)
 
 
 @me.verb("GET", "", needs=Role.VIEWER)

@@ -1,13 +1,14 @@
 """Boot media and local disk packages over the API."""
 
 from flask import Response
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from netboot.images.media.disk_package import System
 from netboot.images.media.request import LARGEST_DISK, DiskFormat, MediaKind, MediaOrder
 from netboot.operations.media import disk_packages
 from netboot.operations.media import media as operations
 from netboot.operations.media.disk_packages import LONGEST_HOURS
+from netboot.secret import Secret
 from web.api.jobs import Accepted, accepted
 from web.api.subject import LARGEST_NUMBER, Listed, NumberPath, Order, Page, Subject, Value, page_of
 from web.guard.access import Role, site
@@ -64,7 +65,7 @@ class NewMedium(Order):
     format: DiskFormat = DiskFormat.RAW
     label: str = Field("NETBOOT", max_length=32)
     expires: str = Field("", max_length=10, description="A date, for example 2027-03-31.")
-    password: SecretStr | None = Field(
+    password: Secret | None = Field(
         None, description="Password that the medium asks for at each start."
     )
     home: str = Field("", max_length=200, description="Report address, or `site`.")

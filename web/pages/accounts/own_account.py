@@ -10,6 +10,7 @@ from flask_login import current_user  # type: ignore[import-untyped]
 from netboot.access import SCOPES
 from netboot.errors import InvalidInput, NotPermitted
 from netboot.operations.accounts import accounts, sessions, tokens
+from netboot.secret import Secret
 from web.guard.access import Role, requires, role_now, session_digest, site
 from web.guard.request_safety import limiter
 from web.live.parts import page
@@ -120,7 +121,7 @@ def set_password() -> ResponseReturnValue:
     accounts.set_password(
         site(),
         current_user.name,
-        form.get("password", ""),
+        Secret(form.get("password", "")),
         keep_session=session_digest(),
         keep_tokens=True,
     )

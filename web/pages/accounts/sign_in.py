@@ -4,9 +4,10 @@ from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user  # type: ignore[import-untyped]
 
-from netboot.errors import OperatorFault, TooManyAttempts, sentence
+from netboot.errors import DatabaseFault, OperatorFault, TooManyAttempts, sentence
 from netboot.operations.accounts import accounts as operations
 from netboot.operations.accounts import audit, lockouts
+from netboot.secret import Secret
 from web.guard import audit_trail
 from web.guard.access import (
     Role,
@@ -52,7 +53,8 @@ def sign_in() -> ResponseReturnValue:
     except TooManyAttempts as fault:
         wait = {"Retry-After": str(int(fault.seconds) + 1)}
         return _sign_in_form(sentence(str(fault)), fault.hint), status_of(fault), wait
-    account = operations.authenticate(site(), name, request.form.get("password", "")[:1000])
+    password = Secret(request.form.get("password", "")[:1000])
+    account = operations.authenticate(site(), name, password)
     if account is None:
         _record_failure(locked=lockouts.is_locked(site(), name, address))
         return _sign_in_form("The user name or password is incorrect."), 401
@@ -106,9 +108,13 @@ def setup() -> ResponseReturnValue:
     form = request.form
     if form.get("password") != form.get("again"):
         return _setup_form("The two passwords do not match."), 400
+    audit_trail.begin("accounts.setup")
     try:
         account = operations.create_first_administrator(
-            site(), form.get("token", ""), form.get("name", ""), form.get("password", "")
+            site(),
+            Secret(form.get("token", "")),
+            form.get("name", ""),
+            Secret(form.get("password", "")),
         )
     except OperatorFault as fault:
         return _setup_form(sentence(str(fault)), fault.hint), status_of(fault)
@@ -130,10 +136,13 @@ def _setup_form(message: str = "", hint: str = "") -> str:
 
 def _lead_to_setup() -> ResponseReturnValue | None:
     """Without an administrator, every page redirects to the setup page."""
-    if request.endpoint in OPEN_BEFORE_SETUP or current_user.is_authenticated:
-        return None
-    if not operations.setup_needed(site()):
-        return None
+    try:
+        if request.endpoint in OPEN_BEFORE_SETUP or current_user.is_authenticated:
+            return None
+        if not operations.setup_needed(site()):
+            return None
+    except DatabaseFault:
+        return None  # the view says so, if it needs the database
     if asks_as_script():
         raise OperatorFault(
             "this site has no administrator", hint="Open the console and set up the site first."

@@ -18,6 +18,7 @@ from web.guard import audit_trail
 from web.guard.access import Role, begin_session, requires, site
 from web.guard.public_address import absolute_url
 from web.guard.request_safety import limiter
+from web.pages.accounts.provider_session import provider_app
 from web.responses import problem
 
 single_sign_on = Blueprint("single_sign_on", __name__, url_prefix="/sign-in/single-sign-on")
@@ -130,8 +131,9 @@ def init_single_sign_on(app: Flask, settings: Settings) -> None:
     oauth = OAuth(app)
     oauth.register(
         "provider",
+        client_cls=provider_app(settings.webhook_networks),
         client_id=settings.oidc_client_id,
-        client_secret=settings.oidc_client_secret,
+        client_secret=settings.oidc_client_secret.get_secret_value(),
         server_metadata_url=f"{settings.oidc_issuer.rstrip('/')}/.well-known/openid-configuration",
         client_kwargs={
             "scope": "openid profile email",

@@ -6,6 +6,7 @@ from flask_login import current_user  # type: ignore[import-untyped]
 
 from netboot.operations.accounts import accounts as operations
 from netboot.operations.accounts import audit, lockouts
+from netboot.secret import Secret
 from web.guard import audit_trail
 from web.guard.access import Role, requires, site
 from web.guard.edits import merge
@@ -54,7 +55,7 @@ def show(name: str) -> str:
 def create() -> ResponseReturnValue:
     form = request.form
     made = operations.create_account(
-        site(), form.get("name", ""), form.get("password", ""), form.get("role", "")
+        site(), form.get("name", ""), Secret(form.get("password", "")), form.get("role", "")
     )
     return done(f"User {made.name} ({made.role}) created.", url_for("users.index"))
 
@@ -84,7 +85,7 @@ def change(name: str) -> ResponseReturnValue:
 @requires(Role.ADMIN)
 def set_password(name: str) -> ResponseReturnValue:
     """Set a new password; sessions and tokens of the account end."""
-    account = operations.set_password(site(), name, request.form.get("password", ""))
+    account = operations.set_password(site(), name, Secret(request.form.get("password", "")))
     return done(f"New password set for {account.name}.", url_for("users.show", name=account.name))
 
 

@@ -12,6 +12,7 @@ from collections import Counter as Tally
 from collections.abc import Iterable
 from pathlib import Path
 
+import structlog
 from flask import Blueprint, Flask, Response, current_app, g, request
 from prometheus_client import CollectorRegistry, Gauge, Histogram, values
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -20,8 +21,9 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from netboot.boot.told.attempt import Outcome
+from netboot.errors import DatabaseFault, NetbootError
 from netboot.operations import counts as metrics_facts
-from netboot.operations import jobs
+from netboot.operations import jobs, processes
 from netboot.operations.accounts import audit
 from netboot.operations.boots import boots, network
 from netboot.operations.boots.boots import BootFilter
@@ -29,6 +31,8 @@ from netboot.operations.images import images
 from netboot.site import Site
 from web.guard.access import Role, refuse_below, requires, site
 from web.live.streams import Streams
+
+log = structlog.get_logger(__name__)
 
 metrics = Blueprint("metrics", __name__)
 
@@ -46,16 +50,52 @@ class SiteCollector(Collector):
         self._app, self._site = app, site
 
     def collect(self) -> Iterable[Metric]:
-        yield from _images(self._site)
-        yield from _jobs(self._site)
+        """All that can be read: without the database, the processes and the disk remain."""
+        yield from _processes()
+        yield GaugeMetricFamily(
+            "netboot_disk_free_bytes",
+            "Free space for data.",
+            metrics_facts.free_bytes(self._site),
+        )
         with self._app.app_context():
-            yield from _boots(self._site)
-        yield from _store(self._site)
-        yield from _requests(self._site)
+            found, fault = self._from_database()
+        up = float(not isinstance(fault, DatabaseFault))
+        yield GaugeMetricFamily("netboot_database_up", "1 if the database answers.", up)
+        yield from found
+
+    def _from_database(self) -> tuple[list[Metric], NetbootError | None]:
+        found: list[Metric] = []
+        for read in (_images, _jobs, _boots, _store, _requests):
+            try:
+                found += read(self._site)
+            except DatabaseFault as fault:  # the next would wait for it as long as this one
+                return found, fault
+            except NetbootError as fault:  # the journal or a point: the other figures are right
+                log.warning("metrics.left_out", what=read.__name__, fault=str(fault))
+        return found, None
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: a request for the names must not read the site."""
         return ()
+
+
+def _processes() -> Iterable[Metric]:
+    up = GaugeMetricFamily("netboot_process_up", "1 while it runs.", labels=["process"])
+    works = GaugeMetricFamily(
+        "netboot_process_works", "1 while it can do its work.", labels=["process"]
+    )
+    restarts = CounterMetricFamily(
+        "netboot_process_restarts", "Unexpected ends.", labels=["process"]
+    )
+    lost = CounterMetricFamily(
+        "netboot_journal_lost", "Boot events that could not be written.", labels=["process"]
+    )
+    for state in processes.list_states():
+        up.add_metric([state.name], float(state.running))
+        works.add_metric([state.name], float(state.running and not state.trouble))
+        restarts.add_metric([state.name], state.ended)
+        lost.add_metric([state.name], state.lost)
+    yield from (up, works, restarts, lost)
 
 
 def _images(own_site: Site) -> Iterable[Metric]:
@@ -105,7 +145,9 @@ def _store(own_site: Site) -> Iterable[Metric]:
     yield GaugeMetricFamily("netboot_machines", "Known machines.", counted.machines)
     yield CounterMetricFamily("netboot_audit_entries", "Audit entries.", audit.count(own_site))
     yield CounterMetricFamily("netboot_journal_events", "Boot events.", counted.events)
-    yield GaugeMetricFamily("netboot_disk_free_bytes", "Free space for data.", counted.free)
+    yield GaugeMetricFamily(
+        "netboot_journal_set_aside", "Boot events that are in no boot.", counted.set_aside
+    )
 
 
 def _requests(own_site: Site) -> Iterable[Metric]:

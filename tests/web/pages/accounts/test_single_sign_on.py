@@ -9,6 +9,7 @@ from oidc_provider_mock import User, run_server_in_thread
 
 from netboot.config import Settings
 from netboot.operations.accounts import accounts, audit
+from netboot.site import Site
 from web.app import create_app
 from web.pages.accounts.single_sign_on import name_in, role_in
 
@@ -35,6 +36,7 @@ def furnished_with_provider(furnished, provider):
         f'oidc_issuer = "{provider}"\n'
         'oidc_client_id = "netboot"\n'
         'oidc_client_secret = "secret"\n'
+        'webhook_networks = ["127.0.0.0/8", "::1/128"]\n'
         'oidc_label = "Sign in with the lab account"\n'
         'oidc_roles = { netboot-admins = "admin", staff = "operator" }\n'
     )
@@ -191,3 +193,16 @@ def test_the_best_name_is_taken():
     assert name_in({"sub": "1", "name": "x\ny"}) == "1"
     with pytest.raises(KeyError):
         name_in({"sub": 7})
+
+
+def test_a_provider_on_this_machine_is_asked_only_if_that_is_allowed(
+    furnished_with_provider, provider
+):
+    """Neither by name nor by address; the log says what to set."""
+    path = furnished_with_provider.data / "netboot.toml"
+    path.write_text(re.sub("webhook_networks.*\n", "", path.read_text()))
+    port = urlsplit(provider).port
+    for issuer in (provider, f"http://127.0.0.1:{port}", f"http://[::ffff:127.0.0.1]:{port}"):
+        path.write_text(re.sub('oidc_issuer = ".*"', f'oidc_issuer = "{issuer}"', path.read_text()))
+        client = create_app(Site.open(furnished_with_provider.data)).test_client()
+        assert client.get("/sign-in/single-sign-on/").status_code == 502

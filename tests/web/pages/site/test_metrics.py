@@ -1,9 +1,15 @@
 """What Prometheus reads."""
 
+import os
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from netboot.errors import DatabaseFault
+from netboot.operations import processes
 from netboot.operations.accounts import accounts, tokens
+from netboot.operations.processes import BOARD, Board, OwnReport, ProcessState
+from netboot.store.database.site_database import Database
 from web.app import create_app
 
 
@@ -62,3 +68,48 @@ def test_the_format_is_the_one_that_was_asked_for(shared_site, make_client, acce
     answer = make_client(shared_site, "viewer").get("/metrics", headers={"Accept": accept})
 
     assert answer.content_type.startswith(expected)
+
+
+def test_processes_are_told_even_without_a_database(furnished, monkeypatch):
+    """What does not need it is answered, and that it is away."""
+    monkeypatch.setenv("NETBOOT_METRICS", "open")
+    board = Board.create()
+    monkeypatch.setenv(BOARD, str(board.fd))
+    board.note("worker", {"running": True, "ended": 2, "reason": "by SIGKILL"})
+    OwnReport("worker").trouble("jobs", "the database is gone")
+    client = create_app(furnished).test_client()
+    assert read(client)["netboot_database_up",] == 1
+
+    def gone(*_, **__):
+        raise DatabaseFault("the database is gone")
+
+    monkeypatch.setattr(Database, "transaction", gone)
+    found = read(client)
+    os.close(board.fd)
+
+    assert found["netboot_database_up",] == 0
+    assert found["netboot_process_up", "worker"] == 1
+    assert found["netboot_process_works", "worker"] == 0
+    assert found["netboot_process_restarts_total", "worker"] == 2
+    assert found["netboot_disk_free_bytes",] > 0
+
+
+def test_without_a_database_a_page_says_so_and_what_the_processes_do(
+    furnished, make_client, monkeypatch
+):
+    """It needs no signed-in user for that, who is in the database."""
+    client = make_client(furnished)
+    monkeypatch.setattr(
+        processes, "list_states", lambda: (ProcessState("worker", running=True, trouble="locked"),)
+    )
+
+    def gone(*_, **__):
+        raise DatabaseFault("the database is locked", hint="Wait.")
+
+    monkeypatch.setattr(Database, "transaction", gone)
+    answer = client.get("/")
+
+    assert answer.status_code == 503
+    assert "The database is locked." in answer.text
+    assert "The process worker cannot do its work and tries again: locked." in answer.text
+    assert "continue to boot" in answer.text
