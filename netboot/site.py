@@ -27,9 +27,9 @@ from netboot.store.content.point_folder import PointFolder
 if TYPE_CHECKING:
     from netboot.config import Settings
     from netboot.store.boots.journal import Journal
+    from netboot.store.database.changes.touches import Touches
     from netboot.store.database.jobs import JobQueue
     from netboot.store.database.site_database import Database
-    from netboot.store.database.touches import Touches
 
 SECRET_BYTES = 48
 
@@ -86,7 +86,7 @@ class Site:
 
     def news(self) -> "Touches":
         """Waits for commits to the database or the journal, by any process."""
-        from netboot.store.database.touches import Touches
+        from netboot.store.database.changes.touches import Touches
 
         file = self.database.file
         return Touches(file, self.data / "journal.db") if file else Touches()

@@ -239,7 +239,7 @@ def _interface_of_site(data: Path | None) -> str:
         return name
     raise InvalidInput(
         "the check needs the name of a network interface",
-        hint="Name it, for example: --interface eth0",
+        hint="Name it, for example: --interface eth0.",
     )
 
 

@@ -31,8 +31,9 @@ from netboot.operations.machines import coverage
 from netboot.operations.machines.image_choice import decider
 from netboot.operations.machines.machines import list_machines
 from netboot.site import Site
-from netboot.store.database import computed_results, outlooks
-from netboot.store.database.outlooks import StoredOutlook
+from netboot.store.boots import outlooks
+from netboot.store.boots.outlooks import StoredOutlook
+from netboot.store.database import computed_results
 from netboot.store.database.records import ImageRow
 from netboot.store.drivers.entry import DriverSummary
 from netboot.store.drivers.known_pairs import shipped_pairs

@@ -345,7 +345,7 @@ class Session:
         )
 
     def continued(self) -> TransferContinued:
-        """What is told of a running transfer."""
+        """The facts of a running transfer."""
         ref = self.asked.ref
         return TransferContinued(
             at=time.time(),

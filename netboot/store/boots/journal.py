@@ -25,7 +25,7 @@ from pydantic_core import from_json
 from netboot.boot.told.events import KINDS, Event
 from netboot.errors import ContentFault
 from netboot.store.boots.journal_writer import JournalWriter, UnknownEvent, open_journal
-from netboot.store.database.touches import Touches
+from netboot.store.database.changes.touches import Touches
 
 __all__ = ["Entry", "Journal", "UnknownEvent"]
 

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json
 
 from netboot.boot.told.events import Event, event
-from netboot.store.database.touches import touch
+from netboot.store.database.changes.touches import touch
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (

@@ -24,11 +24,11 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session, sessionmaker
 
 from netboot.errors import DatabaseFault, InvalidInput, MissingTool, OperatorFault
-from netboot.store.database.change_counters import count_changes
+from netboot.store.database.changes.change_counters import count_changes
+from netboot.store.database.changes.snapshots import Snapshots
+from netboot.store.database.changes.touches import touch
 from netboot.store.database.driver_hint import install_command
-from netboot.store.database.snapshots import Snapshots
 from netboot.store.database.text_search import index_texts
-from netboot.store.database.touches import touch
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 HEAD = "0022"

@@ -13,7 +13,8 @@ from netboot.operations.drivers.relations import ShownConflicts
 from netboot.operations.images import images
 from netboot.operations.machines import coverage, fleet_results, machines
 from netboot.site import Site
-from netboot.store.database import computed_results, outlooks
+from netboot.store.boots import outlooks
+from netboot.store.database import computed_results
 from netboot.store.database.records import ComputedRow, OutlookRow
 from netboot.store.images.rows import find_image
 from tests.web.support import seeding

@@ -306,7 +306,7 @@ def test_what_another_process_does_reaches_the_page(read, furnished):
 
 def test_topics_name_subjects_that_the_database_counts():
     """A subject that is not counted would never be news."""
-    from netboot.store.database import change_counters as changes
+    from netboot.store.database.changes import change_counters as changes
 
     assert set(topics.SUBJECTS) <= set(changes.SUBJECTS)
     for name, topic in live.TOPICS.items():

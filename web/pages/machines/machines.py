@@ -20,7 +20,7 @@ from netboot.operations.machines import machines as operations
 from netboot.operations.machines.fleet_results import stored_lacking, stored_outlooks
 from netboot.operations.machines.image_choice import Decision, boots_from_network, decider
 from netboot.operations.machines.machines import KnownMachine
-from netboot.store.database.outlooks import StoredOutlook
+from netboot.store.boots.outlooks import StoredOutlook
 from web.guard.access import Role, requires, site
 from web.live.parts import page
 from web.responses import done

@@ -1,4 +1,4 @@
-"""netboot.store.database.touches: who commits wakes who waits."""
+"""netboot.store.database.changes.touches: who commits wakes who waits."""
 
 import os
 import subprocess
@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from netboot.store.database import touches as module
-from netboot.store.database.touches import Touches, touch
+from netboot.store.database.changes import touches as module
+from netboot.store.database.changes.touches import Touches, touch
 
 
 @pytest.fixture

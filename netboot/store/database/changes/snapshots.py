@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.orm import Session, sessionmaker
 
-from netboot.store.database import change_counters as changes
+from netboot.store.database.changes import change_counters as changes
 
 
 class Snapshot:

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import inspect, text
 
 from netboot.site import Site
-from netboot.store.database.change_counters import SUBJECTS, ChangeRow, count_changes
+from netboot.store.database.changes.change_counters import SUBJECTS, ChangeRow, count_changes
 from netboot.store.database.records import DefaultImageRow, DeploymentRow, FactRow, MachineRow, Row
 from netboot.store.database.site_database import Database
 from netboot.store.database.upsert import upsert

@@ -1,7 +1,8 @@
 """netboot.store.database.outlooks: rows are what was said last, of the machines that were named."""
 
-from netboot.store.database import outlooks
 from netboot.store.database.outlooks import StoredOutlook
+
+from netboot.store.boots import outlooks
 
 ONE, OTHER = "52:54:00:77:00:01", "52:54:00:77:00:02"
 COVERED = StoredOutlook("Lab PE x64", "covered", "covered")
