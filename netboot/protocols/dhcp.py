@@ -47,6 +47,8 @@ _HEADER = struct.Struct(
     "4s"  # 0xec magic cookie
 )
 HEADER_SIZE: Final = _HEADER.size
+_HEADER_WITHOUT_NAMES = struct.Struct(">BBBBIHH4s4s4s4s6s10x192x4s")
+_NAME, _FILE = slice(44, 108), slice(108, 236)
 _MINIMUM_SIZE = 300  # RFC 1542 §2.1: a BOOTP message is never shorter; old ROMs insist
 
 _new = tuple.__new__  # Packet(...) calls this last and takes twice as long
@@ -123,8 +125,8 @@ class Packet(NamedTuple):
         """Parse any bytes. Raises ProtocolError with the reason, and nothing else."""
         if len(data) < HEADER_SIZE:
             raise ProtocolError(f"{len(data)} bytes are less than a DHCP header")
-        (op, htype, hlen, hops, xid, seconds, flags, client, yours, server, relay, mac, name, file,
-         cookie) = _HEADER.unpack_from(data)  # fmt: skip
+        (op, htype, hlen, hops, xid, seconds, flags, client, yours, server, relay, mac,
+         cookie) = _HEADER_WITHOUT_NAMES.unpack_from(data)  # fmt: skip
         if cookie != _COOKIE:
             raise ProtocolError("no DHCP magic cookie")
         if op != REQUEST_OP and op != REPLY_OP:  # noqa: PLR1714 - a storm's hot path
@@ -133,10 +135,12 @@ class Packet(NamedTuple):
         if htype != 1 or hlen != 6:
             mac = _infiniband_address(htype, hlen, data, options)
             options[_LINK] = data[_LINK_TYPE] + data[_LINK_ADDRESS]
+        # Requests seldom have names: a byte is looked at before 192 are copied.
+        name = data[_NAME] if data[_NAME.start] or _OVERLOAD in options else b""
+        file = data[_FILE] if data[_FILE.start] or _OVERLOAD in options else b""
         if _OVERLOAD in options:
             name, file = _read_overloaded(options.pop(_OVERLOAD), name, file, options)
-        name = name.partition(b"\0")[0] if name and name[0] else b""
-        file = file.partition(b"\0")[0] if file and file[0] else b""
+        name, file = name.partition(b"\0")[0], file.partition(b"\0")[0]
         return _new(Packet, (op, xid, mac, options, hops, seconds, flags, client, yours, server,
                              relay, name, file))  # fmt: skip
 

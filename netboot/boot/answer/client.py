@@ -6,7 +6,6 @@ are three facts: programs that confuse them load iPXE from iPXE in a loop.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 from netboot.images.architecture import Architecture
@@ -173,9 +172,8 @@ def identify(packet: Packet) -> BootClient | NotOurs:
         return NotOurs(f"a {message.name if message else 'message without a type'}")
     if mac[0] & 1 or mac == _NO_MAC:
         return NotOurs(f"{packet.mac_address} cannot be a machine's address", notable=True)
-    kind = _kind(
-        vendor_class, options.get(_ARCHITECTURE), options.get(_USER_CLASS, b""), options.get(_IPXE)
-    )
+    facts = vendor_class, options.get(_ARCHITECTURE), options.get(_USER_CLASS), options.get(_IPXE)
+    kind = _kinds.get(facts) or _remember_kind(facts)
     own_id, notes = options.get(_MACHINE_ID), kind.notes
     # Some ROMs omit option 97, against PXE 2.1 (danderson/pixiecore#21): we only return it.
     if own_id is not None and len(own_id) != 17:
@@ -213,11 +211,23 @@ class _Kind(NamedTuple):
     notes: tuple[str, ...]
 
 
-@lru_cache(maxsize=_KINDS_KEPT)
+_Facts = tuple[bytes, bytes | None, bytes | None, bytes | None]
+_kinds: dict[_Facts, _Kind] = {}
+
+
+def _remember_kind(facts: _Facts) -> _Kind:
+    """In a boot storm thousands of machines of one model ask; lru_cache costs twice a dict."""
+    if len(_kinds) >= _KINDS_KEPT:  # a hostile client can invent classes
+        _kinds.clear()
+    kind = _kinds[facts] = _kind(*facts)
+    return kind
+
+
 def _kind(
-    vendor_class: bytes, architecture: bytes | None, user_class: bytes, ipxe: bytes | None
+    vendor_class: bytes, architecture: bytes | None, user_class: bytes | None, ipxe: bytes | None
 ) -> _Kind:
-    """Cached: in a boot storm thousands of machines of one model ask."""
+    """The facts in options 60, 93, 77 and 175."""
+    user_class = user_class or b""
     notes: list[str] = []
     code = _architecture_code(architecture, vendor_class, notes)
     machine = machine_of(code)

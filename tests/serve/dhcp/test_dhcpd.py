@@ -242,7 +242,7 @@ def test_firmware_that_takes_no_offer_is_named_with_the_dhcp_server(
             client.receive()
             client.receive()
             daemon.event(OfferSent)
-        row = daemon.server._proxy._recent._known(MAC)
+        row = daemon.server._proxy._recent.known(MAC)
         until = time.monotonic() + 5
         while not row.address_offered_by:  # the tap has its own turn in the loop
             assert time.monotonic() < until
