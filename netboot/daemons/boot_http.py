@@ -4,7 +4,7 @@ It reads the point's folder and appends to the journal. It has no accounts, form
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 import structlog
@@ -16,6 +16,7 @@ from netboot.boot.files import ipxe_script
 from netboot.boot.files.ipxe_script import BootServer, ScriptClient
 from netboot.boot.files.names import ContentRef, Refusal, resolve_url
 from netboot.daemons.journal_watch import watch_journal
+from netboot.daemons.offered_addresses import OfferedAddresses
 from netboot.images.architecture import Architecture
 from netboot.operations.processes import OwnReport
 from netboot.pe_reports import ReportTokens, read_report
@@ -130,13 +131,17 @@ def serve_boot_files(site: Site, *, address: str) -> None:
     answer = boot_app(boot_site, mounts={PACKAGES: pages.package})
     report = OwnReport("boot files over HTTP")
 
+    def offered(loop: Loop) -> Callable[[str], bool]:
+        return OfferedAddresses(loop, site.data).holds
+
     def ready(loop: Loop) -> None:
         watch_journal(loop, site.journal, report)
         report.ready()
         log.info("http.ready", address=address, port=site.settings.http_port)
 
     try:
-        serve_http(answer, address=address, port=site.settings.http_port, ready=ready)
+        port = site.settings.http_port
+        serve_http(answer, address=address, port=port, ready=ready, prefer=offered)
     finally:
         site.journal.close()
 

@@ -22,8 +22,15 @@ from netboot.boot.answer.proxy_dhcp import ProxyDhcp, Settings
 from netboot.boot.files import grub_script
 from netboot.boot.files.ipxe_script import BootServer
 from netboot.boot.files.names import ContentRef, Refusal, normalise, resolve, starts_version
-from netboot.boot.told.events import DhcpStarted, Event, OfferSent, RequestsCounted
+from netboot.boot.told.events import (
+    AddressLearned,
+    DhcpStarted,
+    Event,
+    OfferSent,
+    RequestsCounted,
+)
 from netboot.daemons.journal_watch import watch_journal
+from netboot.daemons.offered_addresses import OfferedTo
 from netboot.daemons.pin_relay import PinRelay, Promise
 from netboot.images.architecture import Architecture
 from netboot.images.versions.content_version import ContentVersion, PublishedContent
@@ -82,6 +89,7 @@ class BootServices:
         self._cache = ContentCache(site.point.blobs.path)
         self._journal = site.journal
         self._sessions = Sessions()
+        self._offered = OfferedTo(site.data)
         self._tokens = ReportTokens(site.secret)
         self._authority = site.settings.uefi_authority
         self._server = BootServer(http=f"http://{address}:{site.settings.http_port}", tftp=address)
@@ -120,6 +128,8 @@ class BootServices:
 
     def emit(self, event: Event) -> None:
         """Store an event; an offer pins its version."""
+        if isinstance(event, AddressLearned | OfferSent) and event.ip:
+            self._offered.add(event.ip)
         if isinstance(event, OfferSent) and event.image:
             # The program shows which boot configuration the machine will request.
             uefi = event.file.endswith(".efi") or "platform=efi" in event.file

@@ -178,11 +178,21 @@ def running_tftpd(
 
 @contextmanager
 def running_httpd(
-    answer: Answer, *, limits: HttpLimits | None = None
+    answer: Answer,
+    *,
+    limits: HttpLimits | None = None,
+    is_preferred: Callable[[str], bool] = lambda _ip: False,
 ) -> Iterator[tuple[HttpServer, tuple[str, int]]]:
     """An HttpServer on a free port of 127.0.0.1, and its address."""
     loop = Loop()
-    server = HttpServer(loop=loop, address="127.0.0.1", port=0, answer=answer, limits=limits)
+    server = HttpServer(
+        loop=loop,
+        address="127.0.0.1",
+        port=0,
+        answer=answer,
+        limits=limits,
+        is_preferred=is_preferred,
+    )
     with looping(loop):
         yield server, ("127.0.0.1", server.port)
     server.close()

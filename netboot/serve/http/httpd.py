@@ -6,7 +6,8 @@ strict framing. It serves an `Answer` and knows no pages or sessions.
 
 When all places are taken, a new connection gets that of one that stands still, waits for its next
 request, or else is the slowest. So clients that send or read next to nothing, from however many
-addresses, keep nobody out, and a slow machine loses its place after all slower ones.
+addresses, keep nobody out, and a slow machine loses its place after all slower ones. Addresses that
+were offered a boot come first: they get a place, and none of theirs goes to one that was not.
 """
 
 import errno
@@ -40,9 +41,11 @@ class HttpServer:
         answer: Answer,
         limits: HttpLimits | None = None,
         reuse_port: bool = False,
+        is_preferred: Callable[[str], bool] = lambda _ip: False,
     ) -> None:
         """Listen. Raises PortTaken, NotPermitted or InvalidInput."""
         self._loop = loop
+        self._is_preferred = is_preferred
         self._answer = answer
         self._limits = limits or HttpLimits()
         self._connections: set[Connection] = set()
@@ -114,7 +117,7 @@ class HttpServer:
 
     def _welcome(self, accepted: socket.socket, ip: str, now: float) -> None:
         held = self._per_source.get(ip, 0)
-        if held >= self._limits.connections_per_source or not self._make_room(now):
+        if held >= self._limits.connections_per_source or not self._make_room(ip, now):
             accepted.close()
             return
         accepted.settimeout(0)
@@ -132,14 +135,15 @@ class HttpServer:
             )
         )
 
-    def _make_room(self, now: float) -> bool:
+    def _make_room(self, ip: str, now: float) -> bool:
         """Whether one more connection fits, if need be instead of another."""
         if len(self._connections) < self._limits.connections:
             return True
         leaver = self._leaver(now)
-        if leaver is not None:
-            leaver.close()
-        return leaver is not None
+        if leaver is None or (self._is_preferred(leaver.ip) and not self._is_preferred(ip)):
+            return False
+        leaver.close()
+        return True
 
     def _leaver(self, now: float) -> Connection | None:
         """Who gives up a place next. One look at all of them finds several."""
@@ -150,7 +154,9 @@ class HttpServer:
             if leaver.state is not State.CLOSED:
                 return leaver
         few = max(1, min(_LEAVERS, len(self._connections) // 8))
-        least = heapq.nsmallest(few, self._connections, key=lambda one: one.worth(now))
+        least = heapq.nsmallest(
+            few, self._connections, key=lambda one: (self._is_preferred(one.ip), one.worth(now))
+        )
         self._leavers = least[::-1]
         self._leavers_until = now + _LEAVERS_HOLD
         return self._leavers.pop() if self._leavers else None

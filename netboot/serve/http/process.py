@@ -18,16 +18,23 @@ def serve_http(
     limits: HttpLimits | None = None,
     reuse_port: bool = False,
     ready: Callable[[Loop], None] | None = None,
+    prefer: Callable[[Loop], Callable[[str], bool]] = lambda _loop: lambda _ip: False,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish the responses being sent.
 
     For several processes on one port: run this in `Workers`, with `reuse_port` and the limits'
-    share. `ready` is called with the loop once the port is open. Raises PortTaken,
-    NotPermitted or InvalidInput.
+    share. `ready` is called with the loop once the port is open; `prefer` before, for a function
+    that says which addresses get the last places. Raises PortTaken, NotPermitted or InvalidInput.
     """
     loop = Loop()
     server = HttpServer(
-        loop=loop, address=address, port=port, answer=answer, limits=limits, reuse_port=reuse_port
+        loop=loop,
+        address=address,
+        port=port,
+        answer=answer,
+        limits=limits,
+        reuse_port=reuse_port,
+        is_preferred=prefer(loop),
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.soon(lambda _: server.drain(loop.stop)))

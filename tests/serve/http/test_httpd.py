@@ -96,6 +96,28 @@ def test_when_all_places_are_taken_an_idle_one_goes() -> None:
             tcp.close()
 
 
+def test_an_address_that_was_offered_a_boot_gets_a_place_and_keeps_it() -> None:
+    """However busy the others are; among themselves the rule of all holds."""
+    offered = {"127.0.0.8", "127.0.0.9"}
+    with running_httpd(
+        hello, limits=HttpLimits(connections=3), is_preferred=offered.__contains__
+    ) as (server, address):
+        strangers = [connect(address, f"127.0.0.{number}") for number in (2, 3, 4)]
+        assert all(asks(tcp) for tcp in strangers)
+        machines = [connect(address, ip) for ip in ("127.0.0.8", "127.0.0.9", "127.0.0.8")]
+        assert all(asks(tcp).startswith(b"HTTP/1.1 200") for tcp in machines)
+        assert [asks(tcp) for tcp in strangers] == [b"", b"", b""]
+        late = connect(address, "127.0.0.5")
+
+        assert asks(late) == b""
+        assert all(asks(tcp).startswith(b"HTTP/1.1 200") for tcp in machines)
+        again = connect(address, "127.0.0.9")
+        assert asks(again).startswith(b"HTTP/1.1 200")
+        assert server.connections == 3
+        for tcp in [*strangers, *machines, late, again]:
+            tcp.close()
+
+
 SLOW = {
     "slow heads": b"GET / HTTP/1.1\r\nX: ",
     "slow bodies": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx",
