@@ -131,7 +131,7 @@ class TransferFinished(Event):
 
 @event
 class TransferFailed(Event):
-    """A TFTP read did not reach its end."""
+    """A read of a file, by TFTP or HTTP, did not reach its end."""
 
     name: str
     reason: str

@@ -5,6 +5,7 @@ change. Taking it changes only the recipe; versions that were built keep their s
 """
 
 import json
+import os
 import stat
 import time
 from collections.abc import Iterator, Mapping
@@ -325,13 +326,28 @@ def _require_free(site: Site, name: str, comment: str) -> None:
         refuse_twin(session, probe.name)
 
 
+def _stat_of_file(path: Path) -> os.stat_result:
+    """Raises InvalidInput for what is no file, for a circle of links, a name that is too long."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError) as fault:
+        raise InvalidInput(f"there is no file {path}", hint=_NAME_A_FILE) from fault
+    except PermissionError as fault:
+        raise NotPermitted(
+            f"{path} cannot be read: {fault.strerror}", hint="Correct its owner or its mode."
+        ) from fault
+    except OSError as fault:
+        raise InvalidInput(f"{path} cannot be read: {fault.strerror}", hint=_NAME_A_FILE) from fault
+    if not stat.S_ISREG(found.st_mode):
+        raise InvalidInput(f"{path} is not a file", hint=_NAME_A_FILE)
+    return found
+
+
 @contextmanager
 def _unchanging(path: Path) -> Iterator[None]:
     """Refuse a file that changes while it is examined and stored."""
+    before = _stat_of_file(path)
     try:
-        before = path.stat()
-        if not stat.S_ISREG(before.st_mode):
-            raise InvalidInput(f"{path} is not a file", hint=_NAME_A_FILE)
         yield
         after = path.stat()
     except FileNotFoundError as fault:

@@ -15,7 +15,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from netboot.boot.files.names import ContentRef, Refusal
-from netboot.boot.told.events import ContentRefused, ContentServed, Event, ScriptServed
+from netboot.boot.told.events import (
+    ContentRefused,
+    ContentServed,
+    Event,
+    ScriptServed,
+    TransferFailed,
+)
 from netboot.errors import ContentFault
 from netboot.protocols import http_range
 from netboot.protocols.http_range import Part, Unsatisfiable
@@ -83,12 +89,14 @@ def serve_file(
     *,
     open_content: OpenContent,
     sent: Callable[[float], None] | None = None,
+    broken: Callable[[int, str], None] | None = None,
     cache: str = "no-cache",
     kind: str = "application/octet-stream",
 ) -> Response:
     """A file by its digest: ranges, HEAD, conditions. Raises ContentFault.
 
-    `sent` is called after the last byte of a GET that reaches the end of the file.
+    `sent` is called after the last byte of a GET that reaches the end of the file, `broken` if the
+    connection ends before.
     """
     etag, shared, typed = _fields_of(ref.digest, cache, kind)
     fields = request.fields
@@ -103,9 +111,12 @@ def serve_file(
         ranged = (*typed, ("Content-Range", extent.content_range(ref.size)))
         last = extent.first + extent.length == ref.size
         body = FilePart(content, extent.first, extent.length)
+        # A loader that moves about in a file ends its connections as it likes.
         return Response(206, ranged, body, sent if last else None)
-    complete = sent if request.method == "GET" else None
-    return Response(200, typed, FilePart(content, 0, ref.size), complete)
+    whole = FilePart(content, 0, ref.size)
+    if request.method != "GET":
+        return Response(200, typed, whole)
+    return Response(200, typed, whole, sent, broken)
 
 
 @lru_cache(256)
@@ -138,9 +149,28 @@ def _file(site: BootSite, request: Request) -> Response:
         )
         site.emit(event)
 
+    def broken(sent: int, reason: str) -> None:
+        event = TransferFailed(
+            at=time.time(),
+            ip=request.ip,
+            name=ref.name,
+            reason=reason,
+            sent=sent,
+            image=ref.image,
+            version=ref.version,
+        )
+        site.emit(event)
+
     cache = _FOREVER if request.path.startswith("/v/") else "no-cache"
     try:
-        return serve_file(request, ref, open_content=site.open_content, sent=served, cache=cache)
+        return serve_file(
+            request,
+            ref,
+            open_content=site.open_content,
+            sent=served,
+            broken=broken,
+            cache=cache,
+        )
     except ContentFault as fault:
         _emit_refused(site, request, 503, str(fault))
         return plain(503, "this file cannot be read at the moment", ("Retry-After", "5"))

@@ -6,6 +6,7 @@ malformed request the connection is closed: the start of the next one is uncerta
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import select
@@ -17,6 +18,7 @@ import traceback
 from collections.abc import Callable
 from enum import Enum, auto
 
+from netboot.boot.told.ladder import OURS
 from netboot.protocols.http_request import MAX_HEAD, RequestFault, RequestHead, from_bytes
 from netboot.serve.http.limits import HttpLimits
 from netboot.serve.http.message import Answer, FilePart, Request, Response, head_bytes, plain
@@ -26,9 +28,14 @@ _RECEIVE = 16 * 1024
 _COPIED = 64 * 1024  # bytes up to which one send of head and body costs less than sendfile
 _TURN = 1 << 20  # bytes of one file before it is the turn of the other connections
 _LINGER = 2.0
+_OF_THE_FILE = {errno.EIO, errno.EFAULT, errno.ESTALE}  # of sendfile: the disk's, not the client's
 _NEW = 1.0  # seconds in which a connection has no speed yet that says anything
 _STILL = 1024.0  # bytes a second below which a request stands still
 _NEW_SPEED = 16 * 1024.0  # what it counts with meanwhile, bytes a second
+
+
+class _FileFault(Exception):
+    """Our file cannot be sent to its end."""
 
 
 class State(Enum):
@@ -123,16 +130,19 @@ class Connection:
         if self.state in {State.IDLE, State.HEAD, State.LINGERING}:
             self.close()
 
-    def close(self) -> None:
+    def close(self, reason: str = "the machine closed the connection") -> None:
+        """End it at once. `reason` is for a response of which a part was not sent."""
         if self.state is State.CLOSED:
             return
         self.state = State.CLOSED
         self._loop.remove_reader(self._fd)
         self._socket.close()
-        if self._response is not None:
+        response, self._response = self._response, None
+        if response is not None:
             self._out = b""
-            self._response.close()
-            self._response = None
+            response.close()
+            if response.broken is not None:
+                response.broken(response.length - self._left if self._left else 0, reason)
         self._ended(self)
 
     def _readable(self, now: float) -> None:
@@ -253,8 +263,11 @@ class Connection:
                 self._send_file()
         except BlockingIOError:
             pass
-        except OSError:
-            self.close()
+        except _FileFault as fault:
+            self.close(str(fault))
+            return
+        except OSError as fault:
+            self.close(f"the machine cannot be reached any more: {fault.strerror}")
             return
         if self._out or self._left:
             self.deadline = now + self._limits.stall_time
@@ -265,13 +278,18 @@ class Connection:
             self._sent(now)
 
     def _send_file(self) -> None:
-        """Send the next part of the file. Raises OSError, also if the file ends too early."""
+        """Send the next part of the file. Raises OSError, and _FileFault for a fault of ours."""
         assert self._response is not None
         assert isinstance(self._response.body, FilePart)
         source = self._response.body.content.fd
-        sent = os.sendfile(self._fd, source, self._first, min(self._left, _TURN))
+        try:
+            sent = os.sendfile(self._fd, source, self._first, min(self._left, _TURN))
+        except OSError as fault:
+            if fault.errno in _OF_THE_FILE:
+                raise _FileFault(f"{OURS}: {fault.strerror}") from fault
+            raise
         if sent == 0:
-            raise OSError("the file is shorter than its manifest says")
+            raise _FileFault(f"{OURS}: the file is shorter than its manifest says")
         self._first += sent
         self._left -= sent
         self._moved += sent

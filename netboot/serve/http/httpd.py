@@ -16,6 +16,7 @@ import socket
 import time
 from collections.abc import Callable
 
+from netboot.boot.told.ladder import STOPPED
 from netboot.serve.http.connection import Connection, State
 from netboot.serve.http.limits import HttpLimits
 from netboot.serve.http.message import Answer
@@ -83,7 +84,7 @@ class HttpServer:
     def close(self) -> None:
         self._stop_listening()
         for connection in list(self._connections):
-            connection.close()
+            connection.close(STOPPED)
         self._call_if_drained()
 
     def _stop_listening(self) -> None:
@@ -142,7 +143,7 @@ class HttpServer:
         leaver = self._leaver(now)
         if leaver is None or (self._is_preferred(leaver.ip) and not self._is_preferred(ip)):
             return False
-        leaver.close()
+        leaver.close("its place was given to another machine")
         return True
 
     def _leaver(self, now: float) -> Connection | None:
@@ -177,7 +178,7 @@ class HttpServer:
 
     def _close_late(self, now: float) -> None:
         for connection in [c for c in self._connections if c.deadline <= now]:
-            connection.close()
+            connection.close(f"the machine took no data for {self._limits.stall_time:.0f} s")
         if 2 * len(self._connections) > self._limits.connections:
             for connection in self._connections:
                 connection.sample(now)

@@ -37,14 +37,15 @@ class FilePart(NamedTuple):
 class Response(NamedTuple):
     """Status, header fields and body; the server adds Content-Length, Date and Connection.
 
-    `sent` is called with the seconds that it took after the last byte, and not at all if the
-    client disconnects before.
+    `sent` is called with the seconds that it took after the last byte. If the connection ends
+    before, `broken` is called with the bytes of the body that were sent and the reason.
     """
 
     status: int
     fields: Fields = ()
     body: bytes | FilePart = b""
     sent: Callable[[float], None] | None = None
+    broken: Callable[[int, str], None] | None = None
 
     @property
     def length(self) -> int:
