@@ -184,8 +184,10 @@ def _tests_of(site: Site, image: str, newest: list[jobs.LineView]) -> list[jobs.
 
 
 def read_points(site: Site, _argument: str) -> Values:
+    views = images.list_images(site)
     return {
-        "points": points.point_status(site),
+        "points": points.status_of(site, views),
+        "recipients": recipients(site, views),
         "altered": altered.list_altered(site),
         "slugs": boots.image_slugs(site),
     }

@@ -15,6 +15,7 @@ def test_each_image_has_its_state_and_the_button_that_mends_it(shared_site, make
     assert "lab-pe-x86/update-distribution-points" not in text
     assert "Out of date" in text
     assert "Up to date" in text
+    assert "It is the default for x64 machines; " in text
 
 
 @pytest.fixture
