@@ -32,7 +32,8 @@ def add(site, tmp_path):
         folder.mkdir()
         files = package_files(name, ids=ids, driver_ver=driver_ver, vendor=vendor, **more)
         for path, data in files.items():
-            (folder / path).write_bytes(data)
+            program = vendor.encode() if path.endswith(".sys") else b""
+            (folder / path).write_bytes(data + program)
         return driver_import.import_drivers(site, folder).new[0].digest
 
     return make
@@ -106,10 +107,15 @@ def test_only_enabled_drivers_conflict(site, add):
 
 
 def test_an_images_conflicts_are_its_own(site, add):
-    """By device and by service: two packages that install one service take it from each other."""
+    """By device and by service: two packages that install one service take it from each other.
+
+    Two that install it with the same program do not.
+    """
     seeding.add_image(site)
-    one, two = add("nic", A), add("nic", B, vendor="Beta")
-    images.add_drivers(site, "Lab PE x64", (one, two), enable=True)
+    one, two, same = add("nic", A), add("nic", B, vendor="Beta"), add("nic", C)
+    images.add_drivers(site, "Lab PE x64", (one, same), enable=True)
+    assert driver_relations.conflicts(site, "Lab PE x64").services == ()
+    images.add_drivers(site, "Lab PE x64", (two,), enable=True)
 
     found = driver_relations.conflicts(site, "Lab PE x64")
     assert (found.ids, [conflict.hardware_id for conflict in found.services]) == ((), ["nic"])

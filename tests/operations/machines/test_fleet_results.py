@@ -34,7 +34,13 @@ def stocked(any_site, tmp_path):
     coverage.fix(any_site, NAME, held.digest)
     seeding.add_driver(any_site, tmp_path, "spare", ids=["PCI\\VEN_10EC&DEV_8168"])
     seeding.add_driver(
-        any_site, tmp_path, "rival", ids=["PCI\\VEN_8086&DEV_100E"], maker="Beta", enabled=True
+        any_site,
+        tmp_path,
+        "rival",
+        ids=["PCI\\VEN_8086&DEV_100E"],
+        maker="Beta",
+        version="1.0.0.0",  # older, so a fix takes the other one
+        enabled=True,
     )
     seeding.add_driver(
         any_site, tmp_path, "disk", ids=["PCI\\VEN_8086&DEV_2922"], kind=seeding.STORAGE

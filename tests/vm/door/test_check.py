@@ -73,7 +73,11 @@ def test_the_lab_checks_its_own_network(network, tmp_path):
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_a_check_on_the_labs_host_asks_the_lab(network, tmp_path, form):
     with LabServer(
-        network, tmp_path / "lab.sock", reports=Nothing, accelerator=lambda _kind: "tcg"
+        network,
+        tmp_path / "lab.sock",
+        reports=Nothing,
+        accelerator=lambda _kind: "tcg",
+        pin=contextlib.nullcontext,
     ):
         done = subprocess.run(
             [sys.executable, "-m", "netboot", "--data", str(tmp_path), "check",
