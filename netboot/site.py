@@ -47,6 +47,7 @@ class Site:
             data.mkdir(mode=0o700, parents=True, exist_ok=True)
             if data.stat().st_mode & 0o777 != 0o700:  # a disk may be read-only after a fault
                 data.chmod(0o700)
+            os.scandir(data).close()  # refused if the folder is somebody else's
         except OSError as fault:
             raise NotPermitted(
                 f"the data folder {data} cannot be used: {fault.strerror}",

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from netboot.daemons import job_handlers
+from netboot.daemons.job_context import forget_upload
 from netboot.errors import AlreadyExists, InvalidInput, OperatorFault
 from netboot.operations import jobs
 from netboot.operations.boots import network
@@ -22,8 +23,8 @@ def test_an_upload_is_removed_only_where_uploads_lie(site, tmp_path):
     uploads.mkdir()
     upload = uploads / "1"
     upload.write_bytes(b"uploaded")
-    job_handlers._forget_upload(site, mine)
-    job_handlers._forget_upload(site, upload)
+    forget_upload(site, mine)
+    forget_upload(site, upload)
 
     assert (mine.exists(), upload.exists()) == (True, False)
 
@@ -129,7 +130,7 @@ def test_an_upload_never_means_the_folder_of_all_uploads(site, upload):
     """A path that climbs, or is too short, removes nothing."""
     _, path = upload("import_image", b"x")
     for odd in (site.data / "uploads", site.data, path / ".." / ".." / ".." / ".."):
-        job_handlers._forget_upload(site, odd)
+        forget_upload(site, odd)
 
     assert path.exists()
 

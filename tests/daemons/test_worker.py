@@ -416,6 +416,7 @@ def test_a_job_that_was_killed_after_its_work_is_recognised_as_done(  # noqa: PL
 ):
     """Before its outcome was written, and before its end was: the next worker succeeds."""
     wim = SyntheticWinPe().capture(tmp_path)
+    newer = SyntheticWinPe(build="26100").capture(tmp_path / "newer")
     if kind != "import_image":
         images.import_image(site, wim, name=NAME)
     arguments = {
@@ -427,7 +428,7 @@ def test_a_job_that_was_killed_after_its_work_is_recognised_as_done(  # noqa: PL
         "clean_up": {},
     }[kind]
     if kind in {"import_image", "examine_source"}:
-        arguments["path"] = uploaded(site, wim)
+        arguments["path"] = uploaded(site, newer if kind == "examine_source" else wim)
     elif kind == "import_drivers":
         arguments["path"] = uploaded(site, lab.driver_folder("e1000", Architecture.X64))
     elif kind == "read_capture":
@@ -459,6 +460,7 @@ def test_a_job_that_was_killed_after_its_work_is_recognised_as_done(  # noqa: PL
 
     assert (done.state, done.attempts) == (SUCCEEDED, 2), done.message
     assert OUTCOME not in done.result
+    assert kind != "examine_source" or images.get_image(site, NAME).candidate
     uploads = site.data / "uploads"
     assert not uploads.exists() or not [path for path in uploads.rglob("*") if path.is_file()]
 

@@ -46,7 +46,8 @@ class CommandLine:
 
     def _here(self, argv: list[str], typed: str) -> Done:
         self._capsys.readouterr()
-        self._monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        stdin = io.TextIOWrapper(io.BytesIO(typed.encode()), encoding="utf-8")  # has a `buffer`
+        self._monkeypatch.setattr(sys, "stdin", stdin)
         ended = main(argv)
         printed = self._capsys.readouterr()
         return Done(ended, printed.out, printed.err)

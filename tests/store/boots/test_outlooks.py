@@ -1,8 +1,7 @@
-"""netboot.store.database.outlooks: rows are what was said last, of the machines that were named."""
-
-from netboot.store.database.outlooks import StoredOutlook
+"""Rows of outlooks: they are what was said last, of the machines that were named."""
 
 from netboot.store.boots import outlooks
+from netboot.store.boots.outlooks import StoredOutlook
 
 ONE, OTHER = "52:54:00:77:00:01", "52:54:00:77:00:02"
 COVERED = StoredOutlook("Lab PE x64", "covered", "covered")
