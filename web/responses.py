@@ -37,7 +37,7 @@ from netboot.operations.accounts.lockouts import in_minutes
 from netboot.operations.jobs import JobView
 from netboot.store.content.disk_faults import disk_fault
 from netboot.store.database.shared_counts import FAULTS as COUNTING_FAULTS
-from web.guard.access import asks_as_script
+from web.guard.access import answer_anyone, asks_as_script
 from web.guard.edits import Clash
 from web.guard.request_safety import limiter
 from web.problems import FieldDifference, problem_json
@@ -160,8 +160,11 @@ def _netboot_fault(fault: NetbootError) -> Response:
             difference=changes,
             current=current,
         )
-    # The frame of a page names who is signed in, which is in the database.
-    template = "bare_problem.html" if isinstance(fault, DatabaseFault) else "problem.html"
+    template = "problem.html"
+    if isinstance(fault, DatabaseFault):
+        # The frame of a page names who is signed in, which is in the database.
+        template = "bare_problem.html"
+        answer_anyone()
     clash = fault if isinstance(fault, Clash) else None
     answer = problem(
         text, hint, status=status, template=template, difference=difference, clash=clash

@@ -17,6 +17,8 @@ from tests.support.stressed_site import ADDRESS, Asking, stock, stressed, write_
 
 pytestmark = [pytest.mark.netns, needs_netns]
 METRICS = "http://127.0.0.1:8080/metrics"
+TOKEN = f"nb_{'0' * 12}_{'x' * 43}"
+"""Looks like a token, so the database is asked for it."""
 
 
 def wait_for(site, job, *, seconds=120):
@@ -126,7 +128,9 @@ def test_a_postgresql_that_restarts_ends_no_process(site, own_postgres):
     own_postgres.stop()
     with stressed(site.data) as run, Asking(run) as asking:
         assert any("Boot services run without it" in line for line in run.said), run.said
-        answer = run.curl("-H", "Authorization: Bearer x", "http://127.0.0.1:8080/api/v1/images")
+        answer = run.curl(
+            "-H", f"Authorization: Bearer {TOKEN}", "http://127.0.0.1:8080/api/v1/images"
+        )
         assert "The database cannot be" in answer
         own_postgres.start()
         job = jobs.submit(site, jobs.JobKind.CLEAN_UP, {}, title="Clean")

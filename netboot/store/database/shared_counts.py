@@ -18,7 +18,7 @@ ON CONFLICT (key) DO UPDATE SET
 RETURNING count"""
 
 FAULTS = sqlite3.Error
-"""Raised if the file is damaged."""
+"""Raised by each use of a file that is damaged or cannot be written."""
 
 
 class SharedCounts:

@@ -32,6 +32,13 @@ def test_an_address_that_nobody_could_be_told_at_is_refused(site, url):
         webhooks.add_webhook(site, url, ["*"])
 
 
+def test_a_refusal_does_not_repeat_the_address(site):
+    """The addresses of chat services have a key in them."""
+    with pytest.raises(InvalidInput) as caught:
+        webhooks.add_webhook(site, "htps://chat.example/hooks/k3y-in-it", ["*"])
+    assert "k3y-in-it" not in str(caught.value) + caught.value.hint
+
+
 @pytest.mark.parametrize("events", [[], [" "], ["Boot"], ["a b"], ["x"] * 1 + ["9"]])
 def test_events_that_make_no_sense_are_refused(site, events):
     """The hint names those there are."""

@@ -73,9 +73,17 @@ def test_no_count_is_lost_when_many_come_at_once(both):
 
 
 def test_a_damaged_file_raises_what_was_said(tmp_path):
-    """The caller decides what that means."""
+    """Each use does, and the caller decides what that means; opening it does not."""
     (tmp_path / "counts.db").write_bytes(b"no database at all" * 100)
+    counts = SharedCounts(tmp_path / "counts.db")
 
-    with pytest.raises(FAULTS):
-        SharedCounts(tmp_path / "counts.db")
+    for use in (
+        lambda: counts.add("a", 1, 60),
+        lambda: counts.find("a"),
+        lambda: counts.list_counts("a"),
+        lambda: counts.delete("a"),
+        counts.delete_all,
+    ):
+        with pytest.raises(FAULTS):
+            use()
     assert issubclass(FAULTS, sqlite3.Error)
