@@ -23,6 +23,7 @@ from netboot.tls import certificate_of
 
 LAB_ADDRESS = "10.77.0.2"
 START_SECONDS = 60.0
+BOOT_SERVICES = ("boot services", "boot files over HTTP")
 
 
 def run_site(data: Path, interface: str) -> int:
@@ -146,8 +147,8 @@ def _children(site: Site, interface: str, address: str) -> list[Child]:
     ]
     if interface:
         return [
-            Child("boot services", [*boot, "--interface", interface]),
-            Child("boot files over HTTP", http),
+            Child(BOOT_SERVICES[0], [*boot, "--interface", interface]),
+            Child(BOOT_SERVICES[1], http),
             *inner,
         ]
     lab = [sys.executable, "-m", "vm.lab", "run", "--data", str(site.data)]
@@ -162,6 +163,11 @@ def _welcome(
     """Say where the page is, once it answers. Raises OperatorFault if the site cannot work here."""
     port = site.settings.web_port
     host = _reachable(site.settings.web_address)
+    # A service that cannot work here ends with its message, perhaps later than the page is up.
+    supervisor.wait_until(
+        lambda: all(supervisor.board.is_ready(name) for name in BOOT_SERVICES),
+        seconds=START_SECONDS,
+    )
     up = supervisor.wait_until(lambda: answers(host, port), seconds=START_SECONDS)
     supervisor.wait_until(
         lambda: preparation.is_over or bool(preparation.trouble), seconds=START_SECONDS
