@@ -101,8 +101,9 @@ def test_from_the_first_sign_in_to_a_machine_that_comes_up_and_back(
 
     import_image(page, url, lab_pe.wim[Architecture.X64])
     build(page, 1)
-    update(page, "Version 1 is served and up to date")
+    update(page, "Version 1 is served, but no machine gets it")
     make_default(page)
+    page.get_by_text("Version 1 is served and up to date").wait_for()
     import_drivers(page, url, newer_driver)
     enable_and_add(page, url)
     build(page, 2)
@@ -159,9 +160,9 @@ def update(page, words):
 
 
 def make_default(page):
-    page.get_by_role("button", name="Actions").click()
-    page.get_by_role("button", name="Make default for x64").click()
-    page.get_by_text("default").first.wait_for()
+    """By the button that stands where the page says that no machine gets the image."""
+    card = page.get_by_role("region", name="Boot image state")
+    card.get_by_role("button", name="Make default for x64").click()
 
 
 def import_drivers(page, url, folder):
