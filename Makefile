@@ -1,6 +1,6 @@
 # netboot: `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help run test quick test-media setup lint format lock vendor pictures clean bench bench-tftp bench-http bench-dhcp bench-drivers bench-image bench-web
+.PHONY: help run test quick test-media test-long setup lint format lock vendor pictures clean bench bench-tftp bench-http bench-dhcp bench-drivers bench-image bench-web
 
 DATA ?= data
 INTERFACE ?=
@@ -35,6 +35,10 @@ quick: ## pure rooms and laws of the house: no virtual machine, browser or names
 test-media: ## boot media and disks of a version on every firmware, alone
 	@scripts/setup test
 	@exec env MEDIA=1 scripts/test
+
+test-long: ## storms, stress and full disks, which take their time, alone
+	@scripts/setup test
+	@exec env LONG=1 scripts/test
 
 setup: ## set up what is missing, start nothing
 	@scripts/setup run

@@ -42,6 +42,7 @@ def restarts(run):
     return [line for line in run.said if "it starts again in" in line]
 
 
+@pytest.mark.long
 def test_a_write_lock_of_25_seconds_ends_no_process(site):
     """With a job queued, which is done when the lock is gone."""
     stock(site)
@@ -170,6 +171,7 @@ def programs_of_the_last_start(site, monkeypatch):
     prepare_programs(site.point, site.settings.programs, ADDRESS)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("leave", [0, 100_000])
 def test_a_full_disk_ends_nothing_and_all_works_again_when_there_is_space(
     small_disk, leave, monkeypatch

@@ -155,6 +155,7 @@ def test_a_driver_that_is_refused_keeps_no_other_from_loading(started):
     assert "wpeinit" in seen.programs
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_five_hundred_drivers_are_all_loaded(started):
     """Network drivers come last, and are told as well."""

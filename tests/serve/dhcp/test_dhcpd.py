@@ -388,6 +388,7 @@ def test_tshark_finds_nothing_wrong_with_what_we_send(
     assert tshark(tmp_path / "sent.pcap", "_ws.malformed || _ws.expert.severity>=6291456") == 0
 
 
+@pytest.mark.long
 def test_tshark_finds_nothing_wrong_with_ten_thousand_answers(tmp_path: Path) -> None:
     """Every architecture, message, port and relay, with options that firmware sends oddly."""
     dice = random.Random(2131)

@@ -190,6 +190,7 @@ def least_slowing(experiment: Callable[[], tuple[float, float]]) -> float:
     return beside / without
 
 
+@pytest.mark.long
 def test_ten_thousand_half_open_requests_cost_good_clients_nothing(service: Service) -> None:
     """From 250 addresses: a hundred of a hundred are served, in at most 1.5 times the time."""
     service.seconds_to_serve(100, 10)  # each worker has opened what it keeps open
@@ -233,6 +234,7 @@ def _lasting(path: Path) -> bool:
     return path.is_file() and not path.name.startswith("journal")
 
 
+@pytest.mark.long
 def test_five_hundred_slow_readers_do_not_slow_others(service: Service) -> None:
     """One block in five seconds each; twenty normal clients take at most 1.5 times as long."""
 
