@@ -27,12 +27,12 @@ from netboot.store.boots import journal_mark
 from netboot.store.boots import rows as boot_rows
 from netboot.store.boots.journal_mark import Mark
 from netboot.store.boots.journal_writer import encoded, open_journal
+from netboot.store.database.job_records import JobRow
 from netboot.store.database.records import (
     DeploymentRow,
     DriverContentRow,
     DriverRow,
     DriverTraitsRow,
-    JobRow,
     MachineRow,
 )
 from netboot.store.drivers import rows as catalog_rows
