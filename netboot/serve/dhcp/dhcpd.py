@@ -134,17 +134,14 @@ class DhcpServer:
             made = []
             for data, source in self._waiting(udp):
                 try:
-                    made.append((source, *decide(data, port, source, now)))
+                    made.append((source[0], *decide(data, port, source, now)))
                 except Exception as bug:  # noqa: BLE001 - it must not cost the others their answers
                     self._loop.soon(_raising(bug))
-            at = time.time()
-            for source, outcome, packet in made:
-                if type(outcome) is Answer:
-                    self._send(udp, port, outcome, now, at)
-                elif isinstance(outcome, Ignored):
-                    self._keep_silent(port, outcome, source[0], now)
-                if packet is not None and packet.message_type is _REQUEST:
-                    self._learn_address(packet)
+            for decided in made:
+                try:
+                    self._carry_out(udp, port, decided, now)
+                except Exception as bug:  # noqa: BLE001 - likewise
+                    self._loop.soon(_raising(bug))
 
         return ready
 
@@ -161,15 +158,29 @@ class DhcpServer:
                 self.counts[f"receive error {errno.errorcode.get(error.errno or 0)}"] += 1
         return found
 
-    def _learn_address(self, packet: Packet) -> None:
+    def _carry_out(
+        self,
+        udp: socket.socket,
+        port: int,
+        decided: tuple[str, Answer | Ignored, Packet | None],
+        now: float,
+    ) -> None:
+        source, outcome, packet = decided
+        if isinstance(outcome, Answer):
+            self._send(udp, port, outcome, now)
+        else:
+            self._keep_silent(port, outcome, source, now)
+        if packet is None or packet.message_type is not _REQUEST:
+            return
         ip = learned_address(packet)
         if ip and not packet.mac[0] & 1:  # not for a multicast MAC address
             self._learn(packet.mac_address, ip)
             if self._proxy.knows(packet.mac):
                 self._emit(AddressLearned(at=time.time(), mac=packet.mac_address, ip=ip))
 
-    def _send(self, udp: socket.socket, port: int, answer: Answer, now: float, at: float) -> None:
+    def _send(self, udp: socket.socket, port: int, answer: Answer, now: float) -> None:
         payload, destination, client, file, version, reason, warning = answer
+        at = time.time()
         if client.message is _DISCOVER:
             self._emit(_discovered(client, at))
         try:
