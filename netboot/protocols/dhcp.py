@@ -27,7 +27,7 @@ BROADCAST_FLAG: Final = 0x8000
 NO_ADDRESS: Final = bytes(4)
 
 _COOKIE = b"\x63\x82\x53\x63"
-_HEADER = struct.Struct(
+_START = struct.Struct(
     ">"
     "B"  # 0x00 op
     "B"  # 0x01 htype: 1 is Ethernet
@@ -42,12 +42,15 @@ _HEADER = struct.Struct(
     "4s"  # 0x18 giaddr
     "6s"  # 0x1c chaddr
     "10x"  # 0x22 chaddr's padding
+)
+_REST = struct.Struct(
+    ">"
     "64s"  # 0x2c sname
     "128s"  # 0x6c file
     "4s"  # 0xec magic cookie
 )
-HEADER_SIZE: Final = _HEADER.size
-_HEADER_WITHOUT_NAMES = struct.Struct(">BBBBIHH4s4s4s4s6s10x192x4s")
+_START_AND_COOKIE = struct.Struct(f"{_START.format}192x4s")
+HEADER_SIZE: Final = _START.size + _REST.size
 _NAME, _FILE = slice(44, 108), slice(108, 236)
 _MINIMUM_SIZE = 300  # RFC 1542 §2.1: a BOOTP message is never shorter; old ROMs insist
 
@@ -126,7 +129,7 @@ class Packet(NamedTuple):
         if len(data) < HEADER_SIZE:
             raise ProtocolError(f"{len(data)} bytes are less than a DHCP header")
         (op, htype, hlen, hops, xid, seconds, flags, client, yours, server, relay, mac,
-         cookie) = _HEADER_WITHOUT_NAMES.unpack_from(data)  # fmt: skip
+         cookie) = _START_AND_COOKIE.unpack_from(data)  # fmt: skip
         if cookie != _COOKIE:
             raise ProtocolError("no DHCP magic cookie")
         if op != REQUEST_OP and op != REPLY_OP:  # noqa: PLR1714 - a storm's hot path
@@ -149,9 +152,10 @@ class Packet(NamedTuple):
             raise ValueError("server name or boot file does not fit its field")
         (op, xid, mac, options, hops, seconds, flags, client, yours, server, relay, name,
          file) = self  # fmt: skip
-        header = _HEADER.pack(op, 1, 6, hops, xid, seconds, flags, client, yours, server, relay,
-                              mac, name, file, _COOKIE)  # fmt: skip
-        return (header + encode_options(options) + b"\xff").ljust(_MINIMUM_SIZE, b"\0")
+        header = _START.pack(op, 1, 6, hops, xid, seconds, flags, client, yours, server, relay,
+                             mac)  # fmt: skip
+        rest = _REST.pack(name, file, _COOKIE)
+        return (header + rest + encode_options(options) + b"\xff").ljust(_MINIMUM_SIZE, b"\0")
 
     @property
     def message_type(self) -> MessageType | None:
@@ -210,15 +214,9 @@ class ReplyFields(NamedTuple):
     file: bytes
 
 
-# The header in two parts: what each client has of its own, and what replies have in common.
-_REPLY_START: Final = struct.Struct(">4sIHH4s4s4s4s6s10x")
-_REPLY_REST: Final = struct.Struct(">64s128s4s")
-_REPLY_KIND: Final = bytes((REPLY_OP, 1, 6, 0))
-
-
 def encode_reply_rest(fields: ReplyFields, options: bytes) -> bytes:
     """The part of a reply that is the same for all clients: sname, file and first options."""
-    return _REPLY_REST.pack(fields.name, fields.file, _COOKIE) + options
+    return _REST.pack(fields.name, fields.file, _COOKIE) + options
 
 
 def encode_reply(
@@ -228,8 +226,8 @@ def encode_reply(
 
     `server` is siaddr; `rest` begins with `encode_reply_rest`, then encoded options.
     """
-    start = _REPLY_START.pack(_REPLY_KIND, request.xid, 0, flags, client_address, NO_ADDRESS,
-                              server, request.relay, request.mac)  # fmt: skip
+    start = _START.pack(REPLY_OP, 1, 6, 0, request.xid, 0, flags, client_address, NO_ADDRESS,
+                        server, request.relay, request.mac)  # fmt: skip
     if _LINK in request.options:
         start, rest = _infiniband_reply(request, start, rest)
     return b"".join((start, *rest, b"\xff")).ljust(_MINIMUM_SIZE, b"\0")
