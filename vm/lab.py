@@ -62,11 +62,8 @@ def run_lab(data: Path, *, boot: list[str], http: list[str]) -> int:
             Child("boot files over HTTP", network.command_in(SRV, http)),
         ]
         supervisor = Supervisor(children, functools.partial(print, flush=True))
-
-        def serving() -> bool:
-            return all(supervisor.board.is_ready(child.name) for child in children)
-
-        return supervisor.run(lambda: supervisor.wait_until(serving, seconds=START_SECONDS))
+        names = [child.name for child in children]
+        return supervisor.run(lambda: supervisor.wait_until_ready(names, seconds=START_SECONDS))
 
 
 @contextmanager

@@ -164,10 +164,7 @@ def _welcome(
     port = site.settings.web_port
     host = _reachable(site.settings.web_address)
     # A service that cannot work here ends with its message, perhaps later than the page is up.
-    supervisor.wait_until(
-        lambda: all(supervisor.board.is_ready(name) for name in BOOT_SERVICES),
-        seconds=START_SECONDS,
-    )
+    supervisor.wait_until_ready(BOOT_SERVICES, seconds=START_SECONDS)
     up = supervisor.wait_until(lambda: answers(host, port), seconds=START_SECONDS)
     supervisor.wait_until(
         lambda: preparation.is_over or bool(preparation.trouble), seconds=START_SECONDS

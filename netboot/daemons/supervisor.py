@@ -102,6 +102,12 @@ class Supervisor:
             self._look_after_children()
         return not self.ending
 
+    def wait_until_ready(self, names: Sequence[str], *, seconds: float) -> bool:
+        """`wait_until` all of these have said that they do their work."""
+        return self.wait_until(
+            lambda: all(self.board.is_ready(name) for name in names), seconds=seconds
+        )
+
     @property
     def ending(self) -> bool:
         return self._stopping or self._code != 0
