@@ -4,8 +4,8 @@ A newer source is examined first and becomes the image's *candidate*, with a rep
 change. Taking it changes only the recipe; versions that were built keep their source.
 """
 
+import errno
 import json
-import os
 import stat
 import time
 from collections.abc import Iterator, Mapping
@@ -38,6 +38,7 @@ from netboot.store.content.blobs import StoredBlob, hash_file
 from netboot.store.database.records import ImageRow
 from netboot.store.images.rows import find_image, free_address, image_value, refuse_twin, unchanged
 
+_BAD_PATH = {errno.ELOOP, errno.ENAMETOOLONG}
 _NAME_A_FILE = "Name a .wim or .iso file on this machine."
 
 
@@ -326,10 +327,15 @@ def _require_free(site: Site, name: str, comment: str) -> None:
         refuse_twin(session, probe.name)
 
 
-def _stat_of_file(path: Path) -> os.stat_result:
-    """Raises InvalidInput for what is no file, for a circle of links, a name that is too long."""
+@contextmanager
+def _unchanging(path: Path) -> Iterator[None]:
+    """Refuse a file that changes while it is examined and stored."""
     try:
-        found = path.stat()
+        before = path.stat()
+        if not stat.S_ISREG(before.st_mode):
+            raise InvalidInput(f"{path} is not a file", hint=_NAME_A_FILE)
+        yield
+        after = path.stat()
     except (FileNotFoundError, NotADirectoryError) as fault:
         raise InvalidInput(f"there is no file {path}", hint=_NAME_A_FILE) from fault
     except PermissionError as fault:
@@ -337,25 +343,9 @@ def _stat_of_file(path: Path) -> os.stat_result:
             f"{path} cannot be read: {fault.strerror}", hint="Correct its owner or its mode."
         ) from fault
     except OSError as fault:
+        if fault.errno not in _BAD_PATH:
+            raise
         raise InvalidInput(f"{path} cannot be read: {fault.strerror}", hint=_NAME_A_FILE) from fault
-    if not stat.S_ISREG(found.st_mode):
-        raise InvalidInput(f"{path} is not a file", hint=_NAME_A_FILE)
-    return found
-
-
-@contextmanager
-def _unchanging(path: Path) -> Iterator[None]:
-    """Refuse a file that changes while it is examined and stored."""
-    before = _stat_of_file(path)
-    try:
-        yield
-        after = path.stat()
-    except FileNotFoundError as fault:
-        raise InvalidInput(f"there is no file {path}", hint=_NAME_A_FILE) from fault
-    except PermissionError as fault:
-        raise NotPermitted(
-            f"{path} cannot be read: {fault.strerror}", hint="Correct its owner or its mode."
-        ) from fault
     first, last = ((one.st_ino, one.st_size, one.st_mtime_ns) for one in (before, after))
     if first != last:
         raise InvalidInput(
