@@ -43,7 +43,7 @@ SUBJECTS = {
     "audit": ("accounts.audit", "The audit log: who did what, and whether it is intact."),
     "webhook": ("accounts.webhook", "External services that are notified of events."),
     "settings": ("settings", "Settings that the site reads at start-up."),
-    "site": ("site", "The data folder: clean up, verify."),
+    "site": ("site", "The data folder: create, clean up, verify."),
     "completion": ("completion", "Print the completion script for bash, zsh or fish."),
 }
 """Each subject: its module in netboot.commands, and its line in --help."""

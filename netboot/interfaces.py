@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
-from netboot.errors import InvalidInput
+from netboot.errors import InvalidInput, NotPermitted
 
 _SIOCGIFCONF = 0x8912
 _SIOCGIFNETMASK = 0x891B
@@ -17,8 +17,11 @@ _RECORD = struct.Struct("16sH2x4s16x")
 
 
 def ipv4_addresses(interface: str) -> list[str]:
-    """The interface's addresses in the system's order. Raises InvalidInput if there is none."""
-    known = [name for _, name in socket.if_nameindex()]
+    """The interface's addresses in the system's order.
+
+    Raises InvalidInput if there is none, NotPermitted.
+    """
+    known = _known()
     if interface not in known:
         raise InvalidInput(
             f"there is no network interface {interface}",
@@ -33,9 +36,14 @@ def ipv4_addresses(interface: str) -> list[str]:
     return found
 
 
+def address_of(interface: str) -> str:
+    """The interface's first IPv4 address; empty if it has none, or does not exist (yet)."""
+    return next((address for name, address in _all() if name.partition(":")[0] == interface), "")
+
+
 def interface_names() -> list[str]:
-    """All interfaces but the loopback."""
-    return [name for _, name in socket.if_nameindex() if name != "lo"]
+    """All interfaces but the loopback. Raises NotPermitted."""
+    return [name for name in _known() if name != "lo"]
 
 
 def all_addresses() -> list[str]:
@@ -50,6 +58,18 @@ def network_of(address: str) -> list[IPv4Network]:
         for name, held in _all()
         if held == address
     ][:1]
+
+
+def _known() -> list[str]:
+    """The names of all interfaces; the C library asks for them by a netlink socket."""
+    try:
+        return [name for _, name in socket.if_nameindex()]
+    except OSError as fault:
+        raise NotPermitted(
+            f"the system does not list its network interfaces: {fault.strerror}",
+            hint="Allow netlink sockets; a systemd unit with RestrictAddressFamilies= must name"
+            " AF_NETLINK.",
+        ) from fault
 
 
 def _all() -> Iterator[tuple[str, str]]:

@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     from netboot.store.database.site_database import Database
 
 SECRET_BYTES = 48
+MARKS = ("site.db", "netboot.toml", "secret")
+"""Any of these marks a folder as a site's; with PostgreSQL there is no site.db."""
+
+
+def holds_site(data: Path) -> bool:
+    """Whether a site is in this folder. Raises PermissionError."""
+    return any((data / name).exists() for name in MARKS)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from netboot.daemons.supervisor import die_with_parent
 from netboot.errors import NetbootError, OperatorFault
 from netboot.images.architecture import Architecture
 from netboot.operations import remembered as facts
@@ -70,8 +71,10 @@ def _say(text: str) -> None:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m vm.defaults", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="data folder of the site")
+    chosen = parser.parse_args(arguments)
+    die_with_parent()
     try:
-        provide_defaults(Site.open(parser.parse_args(arguments).data))
+        provide_defaults(Site.open(chosen.data))
     except OperatorFault as fault:
         return refuse(fault)
     except NetbootError as fault:

@@ -13,10 +13,7 @@ import click
 
 from netboot.errors import NotFound, NotPermitted
 from netboot.progress import Progress
-from netboot.site import Site
-
-MARKS = ("site.db", "netboot.toml", "secret")
-"""Any of these marks a folder as a site's; with PostgreSQL there is no site.db."""
+from netboot.site import Site, holds_site
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON, for scripts.")
 
@@ -58,7 +55,7 @@ def open_site(data: Path) -> Site:
 
     keep_values_out()
     try:
-        found = any((data / name).exists() for name in MARKS)
+        found = holds_site(data)
     except PermissionError as fault:
         raise NotPermitted(
             f"the data folder {data} cannot be read: {fault.strerror}",
@@ -67,7 +64,7 @@ def open_site(data: Path) -> Site:
     if not found:
         raise NotFound(
             f"there is no site in {data}",
-            hint="Start one with `make run`, or name its folder with --data.",
+            hint="Make one with `netboot site create`, or name its folder with --data.",
         )
     return Site.open(data)
 

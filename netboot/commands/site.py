@@ -1,10 +1,12 @@
-"""`netboot site`: the data folder, cleaned up and verified."""
+"""`netboot site`: the data folder, made, cleaned up and verified."""
 
 import time
+from pathlib import Path
 
 import click
 
 from netboot.commands.output import (
+    as_json,
     local_time,
     on_caught_up_site,
     on_site,
@@ -14,13 +16,37 @@ from netboot.commands.output import (
 )
 from netboot.commands.recorded import Verbs
 from netboot.errors import ContentFault
+from netboot.operations import site_making
 from netboot.operations.points import cleanup, quarantine
 from netboot.site import Site
 
 
 @click.group(cls=Verbs)
 def site() -> None:
-    """The data folder: clean up, verify."""
+    """The data folder: create, clean up, verify."""
+
+
+@site.command(changes=False)  # there is no audit log before
+@click.option(
+    "--token/--no-token",
+    default=True,
+    help="Print a set-up token if there is no administrator; it replaces an older one.",
+)
+@as_json
+@click.pass_obj
+def create(data: Path, *, token: bool, json_: bool) -> None:
+    """Make a site without starting it; make one that is there ready for its start.
+
+    It needs no network, no compiler and no image, and says what else is missing for what.
+    """
+    made = site_making.create_site(data, with_token=token)
+    lines = [f"The site in {made.data} is {'made' if made.is_new else 'ready'}."]
+    if made.setup_token:
+        lines.append(
+            f"  Set-up token {made.setup_token}   (needed once, to make the first administrator)"
+        )
+    lines += [f"  Missing      for {one.what}: {', '.join(one.packages)}" for one in made.missing]
+    say(made, *lines, *(f"  Note         {note}" for note in made.notes), json_=json_)
 
 
 @site.command(changes=True)

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import subprocess
 import sys
 import threading
 from contextlib import suppress
@@ -10,15 +9,14 @@ from pathlib import Path
 
 import click
 
+from netboot.daemons.default_images import DefaultImages
 from netboot.daemons.keep_at import keep_at
 from netboot.daemons.supervisor import Child, Supervisor, answers
 from netboot.errors import DatabaseFault, DiskFault, OperatorFault, PortTaken, sentence
 from netboot.interfaces import ipv4_addresses
-from netboot.operations import remembered as facts
-from netboot.operations.accounts import accounts
-from netboot.operations.deployments import deployments as policy
+from netboot.operations.extras import list_missing
+from netboot.operations.site_making import clear_and_ready, publish_policy
 from netboot.site import Site
-from netboot.store.media.boot_programs import ready_programs
 from netboot.tls import certificate_of
 
 LAB_ADDRESS = "10.77.0.2"
@@ -37,16 +35,19 @@ def run_site(data: Path, interface: str) -> int:
         interface = interface or site.settings.interface
         address = _address(site, interface)
         _require_free(site)
-        site.blobs.clear_staging()
-        site.point.blobs.clear_staging()
-        site.clear_parts()
-        ready_programs(site.point, site.settings.programs, address, _tell)
+        clear_and_ready(site, address, _tell)
         preparation = Preparation(site)
-        if not site.point.numbers():  # machines get nothing yet, so the images come first
+        if not site.point.numbers():  # machines get nothing yet: they do not miss a short wait
             preparation.now()
         supervisor = Supervisor(_children(site, interface, address), _tell)
         preparation.begin()
-        return supervisor.run(lambda: _welcome(site, supervisor, interface, address, preparation))
+        with DefaultImages(site, _tell) as images:
+
+            def started() -> None:
+                _welcome(site, supervisor, interface, address, preparation)
+                images.begin()
+
+            return supervisor.run(started)
     finally:
         lock.release()
 
@@ -70,11 +71,8 @@ class Preparation:
         return self._over.is_set()
 
     def now(self) -> None:
-        """Raises OperatorFault if the database cannot be used, or the images cannot be made."""
-        _provide_default_images(self._site)
-        policy.publish(self._site)  # in case the last change was interrupted
-        site = self._site
-        self.token = accounts.issue_setup_token(site) if accounts.setup_needed(site) else ""
+        """Raises OperatorFault if the database cannot be used."""
+        self.token = publish_policy(self._site)
         self._over.set()
 
     def begin(self) -> None:
@@ -114,26 +112,14 @@ def _require_free(site: Site) -> None:
 
         raise PortTaken(
             f"TCP port {port} of {address} is taken by {who_holds(port, protocol='tcp')}",
-            hint="Stop that program, or choose another port: NETBOOT_WEB_PORT=8090 make run",
+            hint="Stop that program, or choose another port: `netboot settings set web_port=8090`,"
+            " or NETBOOT_WEB_PORT=8090.",
         )
 
 
 def _reachable(address: str) -> str:
     """The local address that reaches what listens on `address`."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104  compared only
-
-
-def _provide_default_images(site: Site) -> None:
-    """The two default images, once in the life of a site: if deleted, they stay deleted."""
-    if facts.recall(site, facts.DEFAULTS_PROVIDED):
-        return
-    click.echo("First start: building the Lab PE images (x64 and x86); this takes a minute or two.")
-    command = [sys.executable, "-m", "vm.defaults", "--data", str(site.data)]
-    if subprocess.run(command, check=False).returncode != 0:
-        raise OperatorFault(
-            "the default images could not be made",
-            hint="See the message above, correct the cause and start again; what was made is kept.",
-        )
 
 
 def _children(site: Site, interface: str, address: str) -> list[Child]:
@@ -203,6 +189,8 @@ def _welcome(
         _tell("  Next         open the page, make the first administrator, follow First steps.")
     else:
         _tell("  Next         open the page and sign in.")
+    for lack in list_missing():
+        _tell(f"  Missing      for {lack.what}: {', '.join(lack.packages)}")
     _tell("  Stop         Ctrl-C")
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -212,18 +211,21 @@ def test_our_address_is_the_one_that_was_set_or_the_interfaces_first(stocked):
     assert module._address(stocked, "lo") == "192.0.2.7"
 
 
-def test_default_images_are_made_once_in_a_sites_life(site, monkeypatch):
-    """They are asked for until all is there; who deletes them afterwards means it."""
-    asked = []
+@needs_netns
+@pytest.mark.netns
+def test_a_site_starts_where_no_lab_pe_can_be_made(site, lan):
+    """No compiler and no mirror: the page is there at once, and the reason is said."""
+    host = lan.host("srv", f"{ADDRESS}/24")
+    command = [sys.executable, "-m", "netboot", "--data", str(site.data)]
+    empty = site.data.parent / "cache"
+    process = host.start(
+        *("env", f"NETBOOT_CACHE={empty}", "NETBOOT_DEBIAN_MIRROR=http://192.0.2.1/debian"),
+        *(*command, "run", "--interface", "eth0"),
+    )
+    said = lines_until(process, "Stop ")
+    assert [line for line in said if "Set-up token" in line]
+    said = lines_until(process, "The Lab PE images were not made")
 
-    def run(command, *, check):
-        asked.append(command[1:3])
-        return subprocess.CompletedProcess(command, 0)
-
-    monkeypatch.setattr(module.subprocess, "run", run)
-    add_image(site, "Lab PE x64")  # a first try that was cut off after one image
-    module._provide_default_images(site)
-    assert asked == [["-m", "vm.defaults"]]
-    facts.remember(site, facts.DEFAULTS_PROVIDED, {"at": 1.0})
-    module._provide_default_images(site)
-    assert len(asked) == 1
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0

@@ -19,6 +19,8 @@ from netboot.store.media.tools import Tools
 IPXE_PROGRAMS = ("undionly.kpxe", "snponly.efi", "ipxe.efi")
 GRUB_IA32 = "grubia32.efi"
 FILE_NAME = "programs.json"
+_ADDRESS = "address"
+"""The one entry of the file that is no program."""
 
 
 def ready_programs(
@@ -41,6 +43,7 @@ def prepare_programs(
 ) -> Mapping[str, ContentRef]:
     """Copy the programs to the point and write `programs.json`.
 
+    Without an address there is no GRUB yet: the boot services call this again when they have one.
     Raises MissingTool if BIOS or UEFI machines would find no program.
     """
     folders = tuple(folders)
@@ -55,15 +58,24 @@ def prepare_programs(
             f"no iPXE boot programs in {', '.join(str(f) for f in folders)}",
             hint="Install them: apt-get install ipxe   (or set their folder in `programs`).",
         )
-    grub = _grub_for_ia32(point, address)
+    grub = _grub_for_ia32(point, address) if address else None
     if grub is not None:
         found[GRUB_IA32] = grub
-    if found != _listed(point):  # a full disk need not take what it has
-        write_json(
-            point.root / FILE_NAME,
-            {ref.name: {"digest": ref.digest, "size": ref.size} for ref in found.values()},
-        )
+    if found != _listed(point) or made_for(point) != address:  # a full disk may take nothing
+        state: dict[str, object] = {
+            ref.name: {"digest": ref.digest, "size": ref.size} for ref in found.values()
+        }
+        write_json(point.root / FILE_NAME, state | {_ADDRESS: address})
     return MappingProxyType(found)
+
+
+def made_for(point: PointFolder) -> str | None:
+    """The address that the programs on the point were made for; None if there are none."""
+    try:
+        state = json.loads((point.root / FILE_NAME).read_text())
+        return str(state[_ADDRESS])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None  # the programs are made anew
 
 
 def _listed(point: PointFolder) -> dict[str, ContentRef]:
@@ -79,7 +91,9 @@ def read_programs(point: PointFolder) -> Mapping[str, ContentRef]:
     try:
         state = json.loads(path.read_text())
         found = {
-            name: ContentRef(name, held["digest"], held["size"]) for name, held in state.items()
+            name: ContentRef(name, held["digest"], held["size"])
+            for name, held in state.items()
+            if name != _ADDRESS
         }
     except FileNotFoundError:
         return MappingProxyType({})
