@@ -5,6 +5,8 @@ when they are used, so `netboot --help` answers at once.
 """
 
 import importlib
+import os
+import pwd
 import sys
 from pathlib import Path
 
@@ -13,12 +15,13 @@ from click.shell_completion import CompletionItem
 
 from netboot import __version__
 from netboot.commands.lazily import lazily
-from netboot.errors import ContentFault, NetbootError, OperatorFault
+from netboot.errors import ContentFault, NetbootError, NotPermitted, OperatorFault
 
 SUBJECTS = {
     "run": ("service", "Start the site: boot services, page, projector and worker."),
     "boot": ("service", "Serve proxyDHCP and TFTP (a part of `run`)."),
     "http": ("service", "Serve boot files over HTTP (a part of `run`)."),
+    "web": ("service", "Serve the administrators' page and the API (a part of `run`)."),
     "projector": ("service", "Write boots and machines as rows (a part of `run`)."),
     "worker": ("service", "Do queued jobs (a part of `run`)."),
     "check": ("service", "Ask the network as a machine would, and report what is wrong."),
@@ -108,7 +111,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         from netboot.store.content.disk_faults import disk_fault
 
-        explained = disk_fault(error)
+        explained = disk_fault(error) or _refused(error)
         if explained is None:
             raise
         return tell_fault(explained)
@@ -119,6 +122,24 @@ def main(arguments: list[str] | None = None) -> int:
         click.echo("Stopped.", err=True)
         return 130
     return ended if isinstance(ended, int) else 0
+
+
+def _refused(error: OSError) -> NotPermitted | None:
+    """A file that this command's user may not use; on an installed system root is another user."""
+    if not isinstance(error, PermissionError) or error.filename is None:
+        return None
+    return NotPermitted(
+        f"{error.filename} cannot be used: {error.strerror}",
+        hint=f"This command works as the user {_own_name()}: name a file or folder that this user"
+        " may write, for example in /var/tmp.",
+    )
+
+
+def _own_name() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 def tell_fault(fault: NetbootError) -> int:

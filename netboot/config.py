@@ -1,9 +1,11 @@
 """Settings of a site: one TOML file in the data folder, overridden by NETBOOT_… variables.
 
-Only what differs from the default needs to be written down.
+Only what differs from the default needs to be written down. An installed system has a second file,
+below /etc: what it says counts where the file in the data folder says nothing.
 """
 
 import ipaddress
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -23,6 +25,8 @@ from netboot.secret import Secret
 
 DEFAULT_DATA = Path("data")
 FILE_NAME = "netboot.toml"
+SYSTEM_FILE = "NETBOOT_DEFAULTS"
+"""The variable with the path of the system's file."""
 
 
 class Settings(BaseSettings):
@@ -176,19 +180,28 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments override the environment, which overrides the file; no .env, no secrets."""
         del dotenv_settings, file_secret_settings
-        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+        files = settings_cls.model_config.get("toml_file") or (None,)
+        assert isinstance(files, tuple)
+        own = (TomlConfigSettingsSource(settings_cls, toml_file=file) for file in files)
+        return (init_settings, env_settings, *own)
 
 
 @lru_cache(maxsize=8)
-def _settings_in(path: Path | None) -> type[Settings]:
-    """The settings as read from this file; pydantic takes 15 ms to make the class."""
+def _settings_in(*files: Path) -> type[Settings]:
+    """The settings as read from these files, first one first; pydantic takes 15 ms to make it."""
 
     class FromFile(Settings):
         model_config = SettingsConfigDict(
-            env_prefix="NETBOOT_", extra="forbid", hide_input_in_errors=True, toml_file=path
+            env_prefix="NETBOOT_", extra="forbid", hide_input_in_errors=True, toml_file=files
         )
 
     return FromFile
+
+
+def system_file() -> Path | None:
+    """The system's settings, if this is an installed system that has some."""
+    path = Path(os.environ.get(SYSTEM_FILE, "/dev/null"))
+    return path if path.is_file() else None
 
 
 def load_settings(data: Path, *, shown: Path | None = None) -> Settings:
@@ -197,9 +210,10 @@ def load_settings(data: Path, *, shown: Path | None = None) -> Settings:
     `shown` is the file to name, if the one in `data` is a copy to be tried.
     """
     path = data / FILE_NAME
-    named = shown or path
+    files = tuple(file for file in (path, system_file()) if file is not None and file.is_file())
+    named = " or ".join(str(shown if shown and file == path else file) for file in files) or path
     try:
-        return _settings_in(path if path.is_file() else None)(data=data)
+        return _settings_in(*files)(data=data)
     except ValidationError as fault:
         problems = "; ".join(
             f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}"

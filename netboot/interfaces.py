@@ -41,6 +41,11 @@ def address_of(interface: str) -> str:
     return next((address for name, address in _all() if name.partition(":")[0] == interface), "")
 
 
+def has_address(address: str) -> bool:
+    """Whether this machine has the address now; all of 127.0.0.0/8 is its own."""
+    return address.startswith("127.") or any(held == address for _, held in _all())
+
+
 def interface_names() -> list[str]:
     """All interfaces but the loopback. Raises NotPermitted."""
     return [name for name in _known() if name != "lo"]

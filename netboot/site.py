@@ -8,7 +8,8 @@ data/
 ├── points/site/     the site's own distribution point
 ├── web/             what the console's processes share: limits, places, measurements
 ├── secret           signs sessions and report tokens
-└── run.lock         held by the one running site
+├── run.lock         held by the one running site, or by its services together
+└── worker.lock …    each held by the one service of its kind
 """
 
 import fcntl
@@ -18,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from netboot.errors import NotPermitted, SiteAlreadyRunning
 from netboot.store.content.blobs import BlobStore, sync_folder
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from netboot.store.database.site_database import Database
 
 SECRET_BYTES = 48
+SERVICES = ("boot", "http", "web", "projector", "worker")
+"""The kinds of processes that serve a site."""
+
 MARKS = ("site.db", "netboot.toml", "secret")
 """Any of these marks a folder as a site's; with PostgreSQL there is no site.db."""
 
@@ -145,11 +149,27 @@ class Site:
         """Lock the data folder for this process. Raises SiteAlreadyRunning."""
         return RunLock(self.data / "run.lock")
 
+    def claim_part(self, kind: str, *, of_a_run: bool) -> tuple["RunLock", ...]:
+        """Lock the data folder for this process as its one service of a kind (see SERVICES).
+
+        A part of `netboot run` relies on the lock of that; other services of one site share it.
+        Raises SiteAlreadyRunning, which names the process that runs.
+        """
+        if of_a_run:
+            return (RunLock(self.data / f"{kind}.lock", kind),)
+        shared = RunLock(self.data / "run.lock", shared=True)
+        try:
+            return (RunLock(self.data / f"{kind}.lock", kind), shared)
+        except BaseException:
+            shared.release()
+            raise
+
 
 class RunLock:
     """Held while the site runs; the system releases it when the process ends."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: str = "", *, shared: bool = False) -> None:
+        """`kind` is the service whose lock it is. `shared` locks are held by several services."""
         try:
             self._file = path.open("a+")
         except OSError as fault:
@@ -157,24 +177,59 @@ class RunLock:
                 f"{path} cannot be used: {fault.strerror}",
                 hint="Choose another data folder with --data, or correct its owner.",
             ) from fault
+        how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._file, how | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._file.seek(0)
-            holder = self._file.read().strip() or "unknown"
+            alone = bool(kind) or shared or not _is_shared(self._file)
+            holders = [] if alone else _services(path.parent)
             self._file.close()
+            what = f"the service `netboot {kind}`" if kind else "a site"
             raise SiteAlreadyRunning(
-                f"a site is already running on {path.parent} (process {holder})",
+                f"{what} is already running on {path.parent}"
+                f" ({', '.join(holders) or _holder(path)})",
                 hint="Use that one, stop it first, or name another folder with --data.",
             ) from None
-        with suppress(OSError):  # on a full disk the lock holds all the same
-            self._file.truncate(0)
-            self._file.write(str(os.getpid()))
-            self._file.flush()
+        # A forked child must not keep the lock of a process that has ended.
+        os.register_at_fork(after_in_child=self._file.close)
+        if not shared:
+            with suppress(OSError):  # on a full disk the lock holds all the same
+                self._file.truncate(0)
+                self._file.write(str(os.getpid()))
+                self._file.flush()
 
     def release(self) -> None:
         with suppress(OSError):  # what a full disk did not take is written at the end, in vain
             self._file.close()
+
+
+def _is_shared(file: IO[str]) -> bool:
+    """Whether services share this lock, which somebody holds."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(path: Path) -> str:
+    """The process that holds a lock, as it wrote itself down."""
+    with suppress(OSError, UnicodeDecodeError):
+        return f"process {path.read_text().strip() or 'unknown'}"
+    return "process unknown"
+
+
+def _services(folder: Path) -> list[str]:
+    """The services that run on a data folder, and their processes."""
+    found = []
+    for kind in SERVICES:
+        path = folder / f"{kind}.lock"
+        with suppress(OSError), path.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                found.append(f"`netboot {kind}`, {_holder(path)}")
+    return found
 
 
 def _make_secret(path: Path) -> None:

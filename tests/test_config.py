@@ -49,6 +49,21 @@ def test_the_file_overrides_defaults_and_the_environment_overrides_the_file(tmp_
     ) == (9000, 9002, ["10.2.0.0/16", "10.3.0.1"], ["boot.example"])
 
 
+def test_an_installed_system_has_a_file_that_the_sites_own_overrides(tmp_path, monkeypatch):
+    """Value by value; a mistake names the file that it is in."""
+    system = tmp_path / "etc.toml"
+    system.write_text('web_port = 9000\ninterface = "eth0"\n')
+    monkeypatch.setenv("NETBOOT_DEFAULTS", str(system))
+    write(tmp_path, "web_port = 9100\n")
+    settings = load_settings(tmp_path)
+    assert (settings.web_port, settings.interface) == (9100, "eth0")
+
+    system.write_text("web_prot = 9000\n")
+    with pytest.raises(InvalidInput, match="web_prot") as fault:
+        load_settings(tmp_path)
+    assert str(system) in fault.value.hint
+
+
 def test_the_data_folder_is_the_one_that_was_opened(tmp_path, monkeypatch):
     """Neither file nor environment can point elsewhere: the file lies in that folder."""
     write(tmp_path, 'data = "/elsewhere"\n')

@@ -1,13 +1,11 @@
-"""`python -m web --data FOLDER` runs the console of a site until it receives a signal."""
+"""`netboot web`, or `python -m web --data FOLDER`: the console of a site, until a signal."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from netboot.daemons.supervisor import die_with_parent
+from netboot.daemons.starting.own_service import own_service
 from netboot.errors import OperatorFault
-from netboot.logs import configure_logs
-from netboot.site import Site
 from web.server import serve_web
 
 
@@ -18,14 +16,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--address", default="", help="instead of the setting web_address")
     parser.add_argument("--port", type=int, default=0, help="instead of the setting web_port")
     chosen = parser.parse_args(arguments)
-    die_with_parent()
     try:
-        site = Site.open(chosen.data)
-        settings = site.settings
-        configure_logs(settings.log_format, process="web")
-        serve_web(site, chosen.address or settings.web_address, chosen.port or settings.web_port)
+        with own_service(chosen.data, "web") as site:
+            settings = site.settings
+            address, port = chosen.address or settings.web_address, chosen.port or settings.web_port
+            serve_web(site, address, port)
     except OperatorFault as fault:
-        sys.stderr.write(f"error: {fault}\n" + (f"hint: {fault.hint}\n" if fault.hint else ""))
+        sys.stderr.write(f"netboot: {fault}\n" + (f"  -> {fault.hint}\n" if fault.hint else ""))
         return 2
     return 0
 

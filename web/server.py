@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 from prometheus_client.multiprocess import mark_process_dead
 
+from netboot.daemons.starting.service_manager import service_manager
 from netboot.errors import NotPermitted, PortTaken
 from netboot.serve.port_holder import who_holds
 from netboot.site import Site
@@ -62,6 +64,24 @@ class AtWork:
                 self._requests -= 1
 
 
+class ToldArbiter(Arbiter):  # type: ignore[misc]
+    """gunicorn's parent process, which tells the service manager of itself and its processes."""
+
+    def __init__(self, app: "ConsoleServer") -> None:
+        self._first_ready = app.first_ready
+        self._status = app.status
+        super().__init__(app)
+
+    def manage_workers(self) -> None:
+        """Called each second."""
+        super().manage_workers()
+        manager = service_manager()
+        manager.alive()
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._first_ready)
+            manager.ready(self._status)
+
+
 class ConsoleServer(BaseApplication):  # type: ignore[misc]
     """gunicorn, configured by arguments instead of a file."""
 
@@ -71,6 +91,8 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
         self._tls = certificate_of(site)
         self._bind = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
         self._measurements = _folder_of_measurements(site)
+        self.first_ready = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.status = f"serves the page on {self._bind}"
         self._app: Any = None
         self._at_work = AtWork()
         super().__init__()
@@ -93,7 +115,7 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
             "proc_name": "netboot-web",
             "accesslog": None,
             "loglevel": "warning",
-            "post_worker_init": self._end_streams_with,
+            "post_worker_init": self._worker_is_ready,
             "pre_request": self._at_work.begin,
             "post_request": self._at_work.end,
             "child_exit": self._forget_process,
@@ -109,8 +131,13 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
         self._app = create_app(Site.open(self._data))
         return self._app
 
-    def _end_streams_with(self, worker: ThreadWorker) -> None:
-        """End live pages when the process stops; they reconnect to another one."""
+    def run(self) -> None:
+        service_manager()  # gunicorn would say that it is ready before a page can be served
+        ToldArbiter(self).run()
+
+    def _worker_is_ready(self, worker: ThreadWorker) -> None:
+        """Let the parent know, and end live pages when this process stops: they reconnect."""
+        os.eventfd_write(self.first_ready, 1)
         streams: Streams = self._app.extensions["netboot_streams"]
         streams.going_on = lambda: bool(worker.alive)
 

@@ -59,7 +59,8 @@ def open_site(data: Path) -> Site:
     except PermissionError as fault:
         raise NotPermitted(
             f"the data folder {data} cannot be read: {fault.strerror}",
-            hint="It belongs to another user: become that user, or choose another with --data.",
+            hint="It belongs to another user: become that user or root, or choose another folder"
+            " with --data.",
         ) from fault
     if not found:
         raise NotFound(

@@ -1,17 +1,12 @@
-"""`netboot run` and its parts: boot services, boot HTTP, projector, worker, and `check`."""
+"""`netboot run` and its parts: boot services, boot HTTP, page, projector, worker; and `check`."""
 
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from netboot.commands.recorded import Verb
-from netboot.errors import InvalidInput
-
-if TYPE_CHECKING:
-    from netboot.site import Site
 
 RUN_HELP = "Network interface that machines boot through; without it, a private lab."
 
@@ -36,35 +31,52 @@ def run(data: Path, interface: str) -> None:
     raise click.exceptions.Exit(run_site(data, interface))
 
 
+INTERFACE_HELP = "Network interface to serve (default: the setting)."
+ADDRESS_HELP = "IPv4 address of this server for machines (default: the interface's first)."
+
+
 @click.command(cls=Verb, changes=False)
-@click.option("--interface", default="", help="Network interface to serve.")
-@click.option("--address", default="", help="IPv4 address of this server for machines.")
+@click.option("--interface", default="", help=INTERFACE_HELP)
+@click.option("--address", default="", help=ADDRESS_HELP)
 @click.pass_obj
 def boot(data: Path, interface: str, address: str) -> None:
     """Serve proxyDHCP and TFTP (a part of `run`)."""
     from netboot.daemons.boot_services import serve_boot
-    from netboot.daemons.supervisor import die_with_parent
+    from netboot.daemons.starting.network_wait import find_network
+    from netboot.daemons.starting.own_service import SHOWN, own_service
+    from netboot.operations.site_making import programs_for
 
-    die_with_parent()
-    site = _opened(data, "boot")
-    interface = interface or site.settings.interface
-    address = address or site.settings.address or address_of(interface)
-    serve_boot(site, interface=interface, address=address)
+    with own_service(data, "boot") as site:
+        interface, address = find_network(data, SHOWN["boot"], interface, address)
+        programs_for(site, address)
+        serve_boot(site, interface=interface, address=address)
 
 
 @click.command(cls=Verb, changes=False)
-@click.option("--interface", default="", help="Network interface to serve.")
-@click.option("--address", default="", help="IPv4 address of this server for machines.")
+@click.option("--interface", default="", help=INTERFACE_HELP)
+@click.option("--address", default="", help=ADDRESS_HELP)
 @click.pass_obj
 def http(data: Path, interface: str, address: str) -> None:
     """Serve boot files over HTTP (a part of `run`)."""
     from netboot.daemons.boot_http import serve_boot_files
-    from netboot.daemons.supervisor import die_with_parent
+    from netboot.daemons.starting.network_wait import find_network
+    from netboot.daemons.starting.own_service import SHOWN, own_service
 
-    die_with_parent()
-    site = _opened(data, "http")
-    interface = interface or site.settings.interface
-    serve_boot_files(site, address=address or site.settings.address or address_of(interface))
+    with own_service(data, "http") as site:
+        _, address = find_network(data, SHOWN["http"], interface, address)
+        serve_boot_files(site, address=address)
+
+
+@click.command(cls=Verb, changes=False)
+@click.option("--address", default="", help="Instead of the setting web_address.")
+@click.option("--port", default=0, help="Instead of the setting web_port.")
+@click.pass_obj
+def web(data: Path, address: str, port: int) -> None:
+    """Serve the administrators' page and the API (a part of `run`)."""
+    # The console is not imported from here: everything below it works without Flask.
+    command = [sys.executable, "-m", "web", "--data", str(data)]
+    command += ["--address", address, "--port", str(port)]
+    os.execv(sys.executable, command)  # noqa: S606  # no shell is wanted
 
 
 @click.command(cls=Verb, changes=False)
@@ -72,21 +84,21 @@ def http(data: Path, interface: str, address: str) -> None:
 def projector(data: Path) -> None:
     """Write boots and machines as rows (a part of `run`)."""
     from netboot.daemons.projector import run_projector
-    from netboot.daemons.supervisor import die_with_parent
+    from netboot.daemons.starting.own_service import own_service
 
-    die_with_parent()
-    run_projector(_opened(data, "projector"))
+    with own_service(data, "projector") as site:
+        run_projector(site)
 
 
 @click.command(cls=Verb, changes=False)
 @click.pass_obj
 def worker(data: Path) -> None:
     """Do queued jobs (a part of `run`)."""
-    from netboot.daemons.supervisor import die_with_parent
+    from netboot.daemons.starting.own_service import own_service
     from netboot.daemons.worker import run_worker
 
-    die_with_parent()
-    run_worker(_opened(data, "worker"))
+    with own_service(data, "worker") as site:
+        run_worker(site)
 
 
 @click.command(
@@ -102,25 +114,3 @@ def check(data: Path, arguments: tuple[str, ...]) -> None:
     # scapy is GPL-2.0-only and slow to load, so it has a process of its own.
     command = [sys.executable, "-m", "netboot.diagnose", "--data", str(data), *arguments]
     os.execv(sys.executable, command)  # noqa: S606  # no shell is wanted
-
-
-def _opened(data: Path, process: str) -> "Site":
-    """The site, for a process of `run` that logs as the settings say."""
-    from netboot.logs import configure_logs
-    from netboot.site import Site
-
-    site = Site.open(data)
-    configure_logs(site.settings.log_format, process=process)
-    return site
-
-
-def address_of(interface: str) -> str:
-    """The first IPv4 address of an interface. Raises InvalidInput with a hint."""
-    from netboot.interfaces import ipv4_addresses
-
-    if not interface:
-        raise InvalidInput(
-            "no network was named: neither an interface nor an address",
-            hint="Use --interface eth0, or set `interface` in netboot.toml.",
-        )
-    return ipv4_addresses(interface)[0]

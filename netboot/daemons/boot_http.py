@@ -17,6 +17,7 @@ from netboot.boot.files.ipxe_script import BootServer, ScriptClient
 from netboot.boot.files.names import ContentRef, Refusal, resolve_url
 from netboot.daemons.journal_watch import watch_journal
 from netboot.daemons.offered_addresses import OfferedAddresses
+from netboot.daemons.starting.service_manager import announce
 from netboot.images.architecture import Architecture
 from netboot.operations.processes import OwnReport
 from netboot.pe_reports import ReportTokens, read_report
@@ -137,6 +138,7 @@ def serve_boot_files(site: Site, *, address: str) -> None:
     def ready(loop: Loop) -> None:
         watch_journal(loop, site.journal, report)
         report.ready()
+        announce(loop, f"serves boot files on {address}, TCP port {site.settings.http_port}")
         log.info("http.ready", address=address, port=site.settings.http_port)
 
     try:

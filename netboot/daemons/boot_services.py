@@ -32,6 +32,7 @@ from netboot.boot.told.events import (
 from netboot.daemons.journal_watch import watch_journal
 from netboot.daemons.offered_addresses import OfferedTo
 from netboot.daemons.pin_relay import PinRelay, Promise
+from netboot.daemons.starting.service_manager import announce
 from netboot.images.architecture import Architecture
 from netboot.images.versions.content_version import ContentVersion, PublishedContent
 from netboot.interfaces import network_of
@@ -205,6 +206,7 @@ def serve_boot(site: Site, *, interface: str, address: str) -> None:
     report = OwnReport("boot services")
     watch_journal(loop, site.journal, report)
     report.ready()
+    announce(loop, f"serves the network behind {interface or address} as {address}")
     log.info("boot.ready", interface=interface, address=address, dhcp=dhcp.ports, tftp=processes)
     _run(loop)
     dhcp.close()

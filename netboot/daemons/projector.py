@@ -18,6 +18,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from netboot.daemons.keep_at import keep_at
+from netboot.daemons.starting.service_manager import service_manager
 from netboot.operations.accounts import happenings
 from netboot.operations.processes import OwnReport
 from netboot.site import Site
@@ -143,6 +144,13 @@ def run_projector(site: Site) -> None:
 def project(site: Site, ending: threading.Event) -> None:
     """Fold new entries until `ending`. If database or journal fail, entries wait there."""
     report = OwnReport("projector")
-    report.ready()
     projector = Projector(site)
-    keep_at(projector.rest, ending, what="projector", trouble=partial(report.trouble, "journal"))
+    manager = service_manager()
+
+    def step() -> float:
+        manager.alive()  # before it: a step that fails is tried again, and is not stuck
+        return projector.rest()
+
+    report.ready()
+    manager.ready("follows the journal")
+    keep_at(step, ending, what="projector", trouble=partial(report.trouble, "journal"))

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from netboot.daemons.default_images import DefaultImages
 from netboot.daemons.keep_at import keep_at
+from netboot.daemons.starting.default_images import DefaultImages
+from netboot.daemons.starting.service_manager import service_manager
 from netboot.daemons.supervisor import Child, Supervisor, answers
 from netboot.errors import DatabaseFault, DiskFault, OperatorFault, PortTaken, sentence
 from netboot.interfaces import ipv4_addresses
@@ -29,6 +30,7 @@ def run_site(data: Path, interface: str) -> int:
 
     Without `interface` it starts in lab mode: a private network with test machines.
     """
+    manager = service_manager()  # its messages are this process's, not the children's
     site = Site.open(data)
     lock = site.claim()
     try:
@@ -46,9 +48,11 @@ def run_site(data: Path, interface: str) -> int:
             def started() -> None:
                 _welcome(site, supervisor, interface, address, preparation)
                 images.begin()
+                manager.ready("the site is up")
 
             return supervisor.run(started)
     finally:
+        manager.stopping()
         lock.release()
 
 

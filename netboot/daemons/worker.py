@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import FrameType
 
@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from netboot.daemons import job_handlers
 from netboot.daemons.job_context import Context
 from netboot.daemons.keep_at import FIRST_PAUSE, LONGEST_PAUSE, keep_at
+from netboot.daemons.starting.service_manager import service_manager
 from netboot.daemons.webhook_sender import LOOK_SECONDS, WebhookSender
 from netboot.errors import DatabaseFault, NetbootError, OperatorFault, explained
 from netboot.operations import jobs
@@ -79,9 +80,18 @@ class Worker:
         for thread in threads:
             thread.start()
         self._report.ready()
+        service_manager().ready("does queued jobs")
         for thread in threads:
-            thread.join()
+            self._watch(thread, threads)
         self.site.journal.close()
+
+    def _watch(self, thread: threading.Thread, threads: Sequence[threading.Thread]) -> None:
+        """Wait for the end of a thread; while all of them live, so does the worker."""
+        manager = service_manager()
+        while thread.is_alive():
+            if self._ending.is_set() or all(one.is_alive() for one in threads):
+                manager.alive()
+            thread.join(manager.alive_seconds or None)
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
         """Take no more jobs, and return the running ones when they next report progress."""

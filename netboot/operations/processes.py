@@ -4,6 +4,7 @@ They share a board in memory (memfd_create(2)) that the supervisor makes and its
 it works without disk and database, and ends with the site.
 """
 
+import functools
 import json
 import os
 import threading
@@ -15,7 +16,7 @@ from typing import Any
 
 NAMES = ("boot services", "boot files over HTTP", "lab", "page", "projector", "worker")
 BOARD = "NETBOOT_BOARD"
-"""The variable with the descriptor of the board."""
+"""The variable with the descriptor of the board, or with its path where services share it."""
 
 MOST_PARTS = 20
 """Processes of one name that report, such as the TFTP processes of the boot services."""
@@ -49,8 +50,9 @@ class ProcessState:
 class Board:
     """The shared memory: a slot for each name, which the supervisor writes, and one for each part.
 
-    A slot is written in one call and padded, so a reader sees a whole record or, very rarely, a
-    torn one, which it takes for an empty one.
+    Services that no supervisor started share a file instead, in a folder that a restart of the
+    machine empties. A slot is written in one call and padded, so a reader sees a whole record or,
+    very rarely, a torn one, which it takes for an empty one.
     """
 
     def __init__(self, fd: int) -> None:
@@ -64,14 +66,20 @@ class Board:
 
     @staticmethod
     def inherited() -> "Board | None":
-        """The board of the supervisor that started this process, or None without one."""
+        """The board of the site that this process belongs to, or None without one."""
         fd = os.environ.get(BOARD, "")
+        if fd.startswith("/"):
+            return _shared(Path(fd))
         try:
             # The number may be another file's where a program in between closed the descriptor.
             name = Path(f"/proc/self/fd/{int(fd)}").readlink().name
         except (ValueError, OSError):
             return None
         return Board(int(fd)) if "netboot-processes" in name else None
+
+    def noted(self, name: str) -> dict[str, Any]:
+        """What is known of a process; empty if nothing is."""
+        return self._read(name, 0)
 
     def note(self, name: str, record: Mapping[str, Any]) -> None:
         """What the supervisor knows of a process."""
@@ -98,6 +106,9 @@ class Board:
 
     def _state(self, name: str, noted: dict[str, Any]) -> ProcessState:
         reports = self._reports(name)
+        pid = int(noted.pop("pid", 0))
+        if pid and not _is_alive(pid):
+            noted |= {"running": False, "reason": "unexpectedly"}
         lost = int(noted.pop("lost", 0)) + sum(int(one.get("lost", 0)) for one in reports)
         troubles = dict.fromkeys(str(one["trouble"]) for one in reports if one.get("trouble"))
         return ProcessState(name, **noted, trouble="; ".join(troubles), lost=lost)
@@ -121,6 +132,27 @@ class Board:
 
     def _place(self, name: str, slot: int) -> int:
         return _SLOT * (NAMES.index(name) * _SLOTS_OF_NAME + slot)
+
+
+@functools.lru_cache(maxsize=4)
+def _shared(path: Path) -> Board | None:
+    """The board in this file, made if it is not there; None if that is not possible."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.ftruncate(fd, _SLOT * _SLOTS_OF_NAME * len(NAMES))
+    except OSError:
+        return None  # pages then know nothing of the other processes
+    return Board(fd)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 class OwnReport:
@@ -166,7 +198,9 @@ def problems(states: tuple[ProcessState, ...], *, now: float | None = None) -> d
     now = time.time() if now is None else now
     found = {}
     for state in states:
-        if not state.running:
+        if not state.running and not state.reason:  # a service manager stopped it
+            found[state.name] = "is stopped"
+        elif not state.running:
             seconds = max(0, round(state.next_start - now))
             found[state.name] = f"ended {state.reason}; it starts again in {seconds} s"
         elif state.trouble:

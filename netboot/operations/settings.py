@@ -16,7 +16,7 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from netboot.config import FILE_NAME, Settings, load_settings
+from netboot.config import FILE_NAME, Settings, load_settings, system_file
 from netboot.errors import Difference, EditConflict, InvalidInput, NotPermitted
 from netboot.operations.setting_words import Form, form_of, in_groups
 from netboot.secret import Secret
@@ -25,7 +25,7 @@ from netboot.store.content.blobs import sync_folder
 from netboot.store.content.disk_faults import disk_fault
 from netboot.store.content.folder_lock import locked
 
-DEFAULT, FILE, VARIABLE = "default", "file", "variable"
+DEFAULT, SYSTEM, FILE, VARIABLE = "default", "system", "file", "variable"
 LONGEST = 2000
 SECRETS = {"oidc_client_secret"}
 HIDDEN = "(hidden)"
@@ -35,7 +35,8 @@ HIDDEN = "(hidden)"
 class Setting:
     """One setting. `text` is its value as a form shows it: one item of a list or table a line.
 
-    `origin` is where it comes from: "default", "file" (netboot.toml) or "variable".
+    `origin` is where it comes from: "default", "system" (the file below /etc of an installed
+    system), "file" (netboot.toml in the data folder) or "variable".
     """
 
     name: str
@@ -72,11 +73,14 @@ class SettingsView:
     file: Path
     etag: str
     pending: tuple[str, ...]
+    system_file: Path | None = None
 
 
 def read_settings(site: Site) -> SettingsView:
     """The current settings. Raises InvalidInput if the file cannot be used."""
-    written = _document(site)
+    written = _document(_path(site))
+    system = system_file()
+    preset = _document(system) if system is not None else tomlkit.document()
     values = load_settings(site.data)
     found = tuple(
         Setting(
@@ -84,7 +88,7 @@ def read_settings(site: Site) -> SettingsView:
             _shown(name, getattr(values, name)),
             _text(field.get_default(call_default_factory=True)),
             field.description or "",
-            _origin(name, written),
+            _origin(name, written, preset),
             isinstance(getattr(values, name), list | dict),
             form_of(name, field),
         )
@@ -95,7 +99,7 @@ def read_settings(site: Site) -> SettingsView:
         for name in Settings.model_fields
         if name != "data" and getattr(values, name) != getattr(site.settings, name)
     )
-    return SettingsView(found, _path(site), _etag(site), pending)
+    return SettingsView(found, _path(site), _etag(site), pending, system)
 
 
 def change_settings(
@@ -118,7 +122,7 @@ def change_settings(
                 hint="Look at the settings again, then repeat your change.",
                 difference=_difference(site, texts, base or {}),
             )
-        document = _document(site)
+        document = _document(_path(site))
         known = {setting.name: setting for setting in read_settings(site).settings}
         for name, text in texts.items():
             if name not in known:
@@ -210,18 +214,19 @@ def _write(site: Site, text: str) -> None:
         ) from fault
 
 
-def _document(site: Site) -> tomlkit.TOMLDocument:
-    path = _path(site)
+def _document(path: Path) -> tomlkit.TOMLDocument:
     try:
         return tomlkit.parse(path.read_text() if path.is_file() else "")
     except (OSError, UnicodeDecodeError, TOMLKitError) as fault:
         raise InvalidInput(f"{path} cannot be read: {fault}", hint=f"Correct {path}.") from fault
 
 
-def _origin(name: str, written: tomlkit.TOMLDocument) -> str:
+def _origin(name: str, written: tomlkit.TOMLDocument, preset: tomlkit.TOMLDocument) -> str:
     if f"NETBOOT_{name.upper()}" in os.environ:
         return VARIABLE
-    return FILE if name in written else DEFAULT
+    if name in written:
+        return FILE
+    return SYSTEM if name in preset else DEFAULT
 
 
 def _shown(name: str, value: Any) -> str:

@@ -13,7 +13,7 @@ from netboot.operations.accounts import accounts
 from netboot.operations.deployments import deployments
 from netboot.operations.extras import Lack, list_missing
 from netboot.site import Site, holds_site
-from netboot.store.media.boot_programs import ready_programs
+from netboot.store.media.boot_programs import made_for, prepare_programs, ready_programs
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,15 @@ def clear_and_ready(site: Site, address: str, tell: Callable[[str], None]) -> No
     site.point.blobs.clear_staging()
     site.clear_parts()
     ready_programs(site.point, site.settings.programs, address, tell)
+
+
+def programs_for(site: Site, address: str) -> None:
+    """Make the boot programs again if those on the point are missing, or of another address.
+
+    Raises MissingTool, DiskFault.
+    """
+    if made_for(site.point) != address:
+        prepare_programs(site.point, site.settings.programs, address)
 
 
 def publish_policy(site: Site, *, with_token: bool = True) -> str:

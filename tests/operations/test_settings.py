@@ -10,6 +10,17 @@ from netboot.site import Site
 FILE = '# the lab\nweb_port = 9000  # was taken\nrelays = ["10.2.0.0/16"]\n'
 
 
+def test_what_the_system_says_is_shown_as_its_own(site, monkeypatch, tmp_path):
+    """Until the site's file overrides it; removing that leaves the system's value."""
+    (tmp_path / "etc.toml").write_text("http_port = 9001\n")
+    monkeypatch.setenv("NETBOOT_DEFAULTS", str(tmp_path / "etc.toml"))
+    assert (one(site, "http_port").text, one(site, "http_port").origin) == ("9001", "system")
+    settings.change_settings(site, {"http_port": "9002"})
+    assert (one(site, "http_port").text, one(site, "http_port").origin) == ("9002", "file")
+    settings.change_settings(site, {"http_port": ""})
+    assert one(site, "http_port").text == "9001"
+
+
 def one(site, name):
     return next(each for each in settings.read_settings(site).settings if each.name == name)
 

@@ -19,7 +19,7 @@ def test_a_port_that_is_taken_is_two_lines_and_exit_code_2(tmp_path, capfd):
 
     assert code == 2
     assert f"TCP port {port} of 127.0.0.1 is taken by " in said
-    assert "hint: Stop that program" in said
+    assert "-> Stop that program" in said
     assert "Traceback" not in said
 
 

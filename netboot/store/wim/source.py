@@ -36,6 +36,11 @@ def take_in(
     Raises what `inspect` raises, and OperatorFault if the disk is full.
     """
     stop = threading.Event()
+    if not os.access(path, os.R_OK):
+        # Only this process may read it (CAP_DAC_READ_SEARCH, which access(2) leaves out), not the
+        # one that inspects.
+        stored = _bring(path, target, ours=False, stop=stop)
+        return inspect(target, index=index, workdir=workdir, progress=progress), stored
     with ThreadPoolExecutor(1, thread_name_prefix="copy") as pool:
         copying = pool.submit(_bring, path, target, ours=ours, stop=stop)
         try:

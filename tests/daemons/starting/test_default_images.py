@@ -5,8 +5,8 @@ import select
 
 import pytest
 
-from netboot.daemons import default_images as module
-from netboot.daemons.default_images import DefaultImages
+from netboot.daemons.starting import default_images as module
+from netboot.daemons.starting.default_images import DefaultImages
 from netboot.operations import remembered as facts
 
 
