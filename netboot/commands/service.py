@@ -47,7 +47,7 @@ def boot(data: Path, interface: str, address: str) -> None:
     from netboot.operations.site_making import programs_for
 
     with own_service(data, "boot") as site:
-        interface, address = find_network(data, SHOWN["boot"], interface, address)
+        interface, address = find_network(site, SHOWN["boot"], interface, address)
         programs_for(site, address)
         serve_boot(site, interface=interface, address=address)
 
@@ -63,7 +63,7 @@ def http(data: Path, interface: str, address: str) -> None:
     from netboot.daemons.starting.own_service import SHOWN, own_service
 
     with own_service(data, "http") as site:
-        _, address = find_network(data, SHOWN["http"], interface, address)
+        _, address = find_network(site, SHOWN["http"], interface, address)
         serve_boot_files(site, address=address)
 
 

@@ -41,6 +41,7 @@ from netboot.store.database.jobs import (
     LeaseLost,
     WorkerStops,
 )
+from netboot.store.foreign.walled import missing_walls
 
 HEARTBEAT_SECONDS = 5.0
 IDLE_SECONDS = 0.25
@@ -49,6 +50,13 @@ RESULTS_SECONDS = 0.5
 AUDIT_SECONDS = 60.0
 REST = 9
 """The worker rests this many times as long as a result took."""
+
+MISSING_WALL = {
+    "limits": "limits of memory, time and file size",
+    "network": "an empty network namespace; the system or the unit forbids namespaces",
+    "landlock": "only named files; the kernel or the unit's SystemCallFilter has no Landlock",
+    "seccomp": "no sockets, no mounts; libseccomp2 is missing or the unit forbids it",
+}
 
 log = structlog.get_logger()
 
@@ -79,11 +87,21 @@ class Worker:
         ]
         for thread in threads:
             thread.start()
+        self._look_at_walls()
         self._report.ready()
         service_manager().ready("does queued jobs")
         for thread in threads:
             self._watch(thread, threads)
         self.site.journal.close()
+
+    def _look_at_walls(self) -> None:
+        """Say which walls this system does not draw around the readers of untrusted files."""
+        missing = missing_walls()
+        for wall in missing:
+            log.warning("walls.missing", wall=wall, what=MISSING_WALL[wall])
+        # Without sockets a process has no network, whatever its namespace.
+        if set(missing) - ({"network"} if "seccomp" not in missing else set()):
+            self._report.note(f"opens untrusted files without these walls: {', '.join(missing)}")
 
     def _watch(self, thread: threading.Thread, threads: Sequence[threading.Thread]) -> None:
         """Wait for the end of a thread; while all of them live, so does the worker."""

@@ -209,6 +209,6 @@ def _connect(site: Site) -> socket.socket:
         lab.close()
         raise NotFound(
             "no lab runs for this site",
-            hint="`make run` without INTERFACE starts one; a site on a real network has none.",
+            hint="`netboot run` without an interface starts one; services have none.",
         ) from fault
     return lab

@@ -33,8 +33,8 @@ class ProcessState:
     """One process of the site.
 
     `ended` counts unexpected ends since the site started; `reason` and `ended_at` (epoch seconds)
-    are of the last one. `trouble` is why it cannot do its work now, although it runs. `lost` counts
-    boot events that could not be written.
+    are of the last one. `trouble` is why it cannot do its work now, although it runs; `note` is
+    what it works without. `lost` counts boot events that could not be written.
     """
 
     name: str
@@ -45,6 +45,7 @@ class ProcessState:
     next_start: float = 0.0
     trouble: str = ""
     lost: int = 0
+    note: str = ""
 
 
 class Board:
@@ -111,7 +112,9 @@ class Board:
             noted |= {"running": False, "reason": "unexpectedly"}
         lost = int(noted.pop("lost", 0)) + sum(int(one.get("lost", 0)) for one in reports)
         troubles = dict.fromkeys(str(one["trouble"]) for one in reports if one.get("trouble"))
-        return ProcessState(name, **noted, trouble="; ".join(troubles), lost=lost)
+        notes = dict.fromkeys(str(one["note"]) for one in reports if one.get("note"))
+        trouble, note = "; ".join(troubles), "; ".join(notes)
+        return ProcessState(name, **noted, trouble=trouble, note=note, lost=lost)
 
     def _reports(self, name: str) -> list[dict[str, Any]]:
         return [self._read(name, 1 + part) for part in range(MOST_PARTS)]
@@ -176,6 +179,10 @@ class OwnReport:
             troubles = dict.fromkeys(text for text in self._troubles.values() if text)
         self._say(trouble="; ".join(troubles))
 
+    def note(self, text: str) -> None:
+        """What the process works without, as the end of a sentence about it."""
+        self._say(note=text)
+
     def lost(self, count: int) -> None:
         """How many boot events this process could not write."""
         self._say(lost=count)
@@ -205,6 +212,8 @@ def problems(states: tuple[ProcessState, ...], *, now: float | None = None) -> d
             found[state.name] = f"ended {state.reason}; it starts again in {seconds} s"
         elif state.trouble:
             found[state.name] = f"cannot do its work and tries again: {state.trouble}"
+        elif state.note:
+            found[state.name] = state.note
         elif state.ended and now - state.ended_at < RECENT_SECONDS:
             times = "once" if state.ended == 1 else f"{state.ended} times"
             found[state.name] = f"ended {state.reason} and was started again ({times} so far)"

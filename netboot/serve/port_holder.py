@@ -33,8 +33,12 @@ def _holder(inodes: set[str]) -> str:
 
 
 def _socket_inodes(port: int, protocol: str, address: str) -> set[str]:
-    found = set()
-    for line in Path(f"/proc/net/{protocol}").read_text(encoding="ascii").splitlines()[1:]:
+    found: set[str] = set()
+    try:
+        table = Path(f"/proc/net/{protocol}").read_text(encoding="ascii")
+    except OSError:
+        return found  # a unit with ProcSubset=pid shows processes only
+    for line in table.splitlines()[1:]:
         columns = line.split()
         local, bound_port = columns[1].split(":")
         if int(bound_port, 16) != port or (protocol == "tcp" and columns[3] != _TCP_LISTEN):

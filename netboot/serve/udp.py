@@ -206,7 +206,10 @@ def explain_bind(
             hint = "Stop that program, or give netboot another address or port."
             return PortTaken(f"{place} is taken by {holder}", hint=hint)
         case errno.EACCES | errno.EPERM:
-            hint = "Run as root, or grant CAP_NET_BIND_SERVICE (and CAP_NET_RAW for an interface)."
+            hint = (
+                "Run as root, or grant CAP_NET_BIND_SERVICE (and CAP_NET_RAW for an interface), as"
+                " the unit netboot-boot does."
+            )
             return NotPermitted(f"the system does not allow opening {place}", hint=hint)
         case errno.EADDRNOTAVAIL:
             hint = "`ip -4 address` lists the addresses of this server."

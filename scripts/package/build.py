@@ -271,7 +271,7 @@ def fill_control(tree: Path) -> None:
     _put(control / "control", "\n".join(lines) + "\n")
     _put(control / "conffiles", "/etc/netboot/netboot.toml\n")
     _put(control / "templates", (HERE / "templates").read_text())
-    for script in ("postinst", "prerm", "postrm"):
+    for script in SCRIPTS:
         _put(control / script, (HERE / script).read_text(), mode=0o755)
     sums = [
         f"{hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()}"
@@ -290,7 +290,7 @@ def set_modes(tree: Path) -> None:
             path.chmod(0o755 if path.is_dir() or path in programs else 0o644)
 
 
-SCRIPTS = ("postinst", "prerm", "postrm")
+SCRIPTS = ("preinst", "postinst", "prerm", "postrm")
 
 
 # --- small things ---------------------------------------------------------------------------

@@ -60,6 +60,17 @@ def test_trouble_that_is_over_is_no_longer_shown(board):
     assert board.states()[0].trouble == ""
 
 
+def test_what_a_process_works_without_is_said_until_it_says_otherwise(board):
+    """A wall that the system does not draw is no trouble: the work is done."""
+    board.note("worker", STATE)
+    report = OwnReport("worker")
+    report.note("opens untrusted files without these walls: landlock")
+    (state,) = board.states()
+    assert problems((state,)) == {"worker": state.note}
+    report.note("")
+    assert problems(board.states()) == {}
+
+
 def test_without_a_board_nothing_is_known_and_reports_go_nowhere(monkeypatch, tmp_path):
     """Outside of `netboot run`, or where the number means another file by now."""
     with (tmp_path / "other").open("w") as other:

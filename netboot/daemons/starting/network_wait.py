@@ -9,15 +9,15 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import structlog
 
-from netboot.config import Settings, load_settings
+from netboot.config import Settings
 from netboot.daemons.starting.service_manager import service_manager
 from netboot.errors import InvalidInput, explained
 from netboot.interfaces import has_address, ipv4_addresses
 from netboot.operations.processes import OwnReport
+from netboot.site import Site
 
 log = structlog.get_logger()
 
@@ -27,7 +27,7 @@ LOOK_SECONDS = 5.0
 _LINK, _IPV4_ADDRESS = 0x1, 0x10  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR (linux/rtnetlink.h)
 
 
-def find_network(data: Path, name: str, interface: str, address: str) -> tuple[str, str]:
+def find_network(site: Site, name: str, interface: str, address: str) -> tuple[str, str]:
     """The interface to serve, if one is named, and our address there.
 
     What is empty is taken from the settings. `name` is the process, as pages show it. Raises
@@ -35,7 +35,8 @@ def find_network(data: Path, name: str, interface: str, address: str) -> tuple[s
     """
 
     def named() -> tuple[str, str]:
-        return chosen(load_settings(data), interface, address)
+        vars(site).pop("settings", None)  # they may have been changed while it waited
+        return chosen(site.settings, interface, address)
 
     if not service_manager().is_there:
         return named()

@@ -153,7 +153,7 @@ def _open_raw(interface: str, address: str) -> RawPort:
     except PermissionError as error:
         raise NotPermitted(
             f"another program uses UDP port {_CLIENT_PORT}, and this user may not share it",
-            hint="Run the check as root.",
+            hint="Run `netboot check` on this server as root.",
         ) from error
 
 
@@ -171,7 +171,7 @@ def _open(interface: str, port: int) -> socket.socket:
         if error.errno in {errno.EACCES, errno.EPERM}:
             raise NotPermitted(
                 f"the system does not let us open UDP port {port}",
-                hint="Run the check as root.",
+                hint="Run `netboot check` on this server as root.",
             ) from error
         raise
     return udp

@@ -65,7 +65,7 @@ def _open(interface: str) -> socket.socket:
     except PermissionError as error:
         raise NotPermitted(
             "the system does not allow receiving the offers of other servers",
-            hint="Grant CAP_NET_RAW, or run as root.",
+            hint="Grant CAP_NET_RAW, as the unit netboot-boot does, or run as root.",
         ) from error
     try:
         _attach_filter(tap)

@@ -24,6 +24,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _SIGKILL = 9
+_PROGRAMS = tuple(Path(place) for place in ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32"))
 _CLONE_NEWNET, _CLONE_NEWUSER, _CLONE_THREAD = 0x40000000, 0x10000000, 0x00010000
 
 _LANDLOCK_CREATE, _LANDLOCK_ADD_RULE, _LANDLOCK_RESTRICT = 444, 445, 446
@@ -55,6 +56,9 @@ _DENIED = """
     swapon swapoff acct reboot init_module finit_module delete_module kexec_load kexec_file_load
     add_key request_key keyctl
 """.split()  # noqa: SIM905  (a table)
+# What one program that starts another needs, as 7z's start script does.
+_OF_PROGRAMS = frozenset({"fork", "vfork", "execve", "execveat", "kill"})
+WALLS = ("limits", "network", "landlock", "seccomp")
 # seccomp.h
 _ACT_ALLOW, _ACT_ERRNO, _ACT_KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
 _ATTRIBUTE_BAD_ARCHITECTURE = 2
@@ -99,6 +103,26 @@ def enter(limits: Limits, *, readable: Iterable[Path], writable: Iterable[Path])
     return walls
 
 
+def enter_for_programs(*, readable: Iterable[Path], writable: Iterable[Path]) -> list[str]:
+    """Confine this process and the programs of the system that it starts; their limits are set.
+
+    They read and start what is below /usr. Returns the active walls: "network", "landlock",
+    "seccomp".
+    """
+    try:
+        seccomp = _libseccomp()
+    except MissingTool:
+        seccomp = None
+    _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    walls = ["network"] * _leave_network()
+    programs = [*_PROGRAMS, *(Path(name) for name in ("/etc/ld.so.cache", "/dev/null"))]
+    if _restrict_files(readable, writable, programs):
+        walls.append("landlock")
+    if seccomp is not None and _restrict_calls(seccomp, programs=True):
+        walls.append("seccomp")
+    return walls
+
+
 def _leave_network() -> bool:
     """An empty network namespace: root needs nothing else, other users a user namespace."""
     if _libc.unshare(_CLONE_NEWNET) == 0:
@@ -106,7 +130,9 @@ def _leave_network() -> bool:
     return bool(_libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0)
 
 
-def _restrict_files(readable: Iterable[Path], writable: Iterable[Path]) -> bool:
+def _restrict_files(
+    readable: Iterable[Path], writable: Iterable[Path], programs: Iterable[Path] = ()
+) -> bool:
     version = _libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), _LANDLOCK_VERSION)
     if version < 1:
         return False
@@ -119,7 +145,8 @@ def _restrict_files(readable: Iterable[Path], writable: Iterable[Path]) -> bool:
     if ruleset < 0:
         return False
     try:
-        for rights, paths in ((_READ_ONLY, readable), (_WORK, writable)):
+        rules = ((_READ_ONLY, readable), (_WORK, writable), (_READ_ONLY | _FS_EXECUTE, programs))
+        for rights, paths in rules:
             for path in paths:
                 _allow(ruleset, path, rights & known)
         return bool(_libc.syscall(_LANDLOCK_RESTRICT, ruleset, ctypes.c_uint(0)) == 0)
@@ -169,8 +196,11 @@ def _libseccomp() -> ctypes.CDLL:
     return library
 
 
-def _restrict_calls(library: ctypes.CDLL) -> bool:
-    """Deny the calls named above, new processes, and calls of another architecture."""
+def _restrict_calls(library: ctypes.CDLL, *, programs: bool = False) -> bool:
+    """Deny the calls named above, new processes, and calls of another architecture.
+
+    With `programs`, new processes and programs are allowed.
+    """
     context = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(_ACT_ALLOW)))
     if not context:
         return False
@@ -194,10 +224,10 @@ def _restrict_calls(library: ctypes.CDLL) -> bool:
             library.seccomp_attr_set(
                 context, _ATTRIBUTE_BAD_ARCHITECTURE, ctypes.c_uint32(_ACT_KILL_PROCESS)
             ),
-            *(deny(name) for name in _DENIED),
-            deny("clone", EPERM, new_process),
+            *(deny(name) for name in _DENIED if not (programs and name in _OF_PROGRAMS)),
+            0 if programs else deny("clone", EPERM, new_process),
             # clone3 hides its flags behind a pointer: without it, glibc falls back to clone.
-            deny("clone3", ENOSYS),
+            0 if programs else deny("clone3", ENOSYS),
             library.seccomp_load(context),
         ]
     )

@@ -1,4 +1,7 @@
-"""Runs 7z and cabextract as user nobody, with limits of time, size and memory.
+"""Runs 7z and cabextract behind walls, with limits of time, size and memory.
+
+Where netboot is root they run as the user nobody. Landlock lets them read the archive and write the
+target, so they reach no other file of the site, also where netboot is an ordinary user.
 
 Archive and target are passed as open files, named as /proc/self/fd/n: the user nobody may have no
 access to their folders, and needs no access to any other file. Such a name hides the archive's own
@@ -24,6 +27,7 @@ from typing import IO
 
 from netboot.errors import InvalidInput, MissingTool, Quarantined
 from netboot.progress import ByteProgress, silent
+from netboot.store.foreign import walled
 
 ARCHIVE, TARGET = "{archive}", "{target}"
 SEVEN_ZIP = "7z"
@@ -252,19 +256,16 @@ class _Leash:
             return self._run(limited, out, errors, archive, target)
 
     def _run(self, argv: list[str], out: IO[bytes], errors: int, *handed_over: int) -> int:
-        nobody = _nobody()
+        written = [self._target] if self._watched else []
         with Popen(
-            argv,
+            walled.command(argv, readable=[self._archive], writable=written, user=_nobody()),
             cwd="/",
             stdin=DEVNULL,
             stdout=out,
             stderr=errors,
             pass_fds=handed_over,
             start_new_session=True,
-            env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
-            user=nobody,
-            group=nobody,
-            extra_groups=[] if nobody else None,
+            env=walled.environment(),
         ) as process:
             try:
                 return self._wait(process)

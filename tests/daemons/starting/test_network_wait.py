@@ -14,7 +14,8 @@ WAITS = """
 import sys
 from pathlib import Path
 from netboot.daemons.starting.network_wait import find_network
-print(*find_network(Path(sys.argv[1]), "boot services", "", ""), flush=True)
+from netboot.site import Site
+print(*find_network(Site.open(Path(sys.argv[1])), "boot services", "", ""), flush=True)
 """
 
 
@@ -35,7 +36,7 @@ def test_arguments_come_before_settings(site):
 )
 def test_at_a_terminal_a_missing_network_is_an_error_at_once(site, interface, address, said):
     with pytest.raises(InvalidInput, match=said) as fault:
-        find_network(site.data, "boot services", interface, address)
+        find_network(site, "boot services", interface, address)
     assert fault.value.hint
 
 

@@ -164,6 +164,29 @@ def test_tools_run_as_nobody_and_cannot_write_elsewhere(tmp_path):
     assert leash.run(["touch", str(tmp_path / "file")]) is None
 
 
+@pytest.mark.parametrize("as_nobody", [True, False])
+def test_tools_reach_no_other_file_of_the_site_whoever_runs_them(tmp_path, monkeypatch, as_nobody):
+    """Neither its secret nor its socket; where we are not root, they are of the same user."""
+    if not as_nobody:
+        monkeypatch.setattr(unpackers, "_nobody", lambda: None)
+    secret, archive, target = (tmp_path / name for name in ("secret", "archive", "target"))
+    for path in (secret, archive):
+        path.write_bytes(b"x")
+        path.chmod(0o644)
+    target.mkdir()
+    leash = unpackers._Leash(
+        unpackers.Lent(archive, "7z"), seconds=5, memory=1 << 30, entry=1 << 20
+    )
+    leash.watch(target, 1 << 20, 10)
+    assert leash.run(["cat", "--", unpackers.ARCHIVE]) == "x"
+    assert leash.run(["cat", str(secret)]) is None
+    assert leash.run(["ls", str(tmp_path)]) is None
+    assert leash.run(["cat", "/etc/passwd"]) is None
+    assert leash.run(["touch", str(tmp_path / "file")]) is None
+    assert leash.run(["touch", f"{unpackers.TARGET}/file"]) == ""
+    assert (target / "file").exists()
+
+
 @pytest.mark.parametrize(
     ("mode", "parent"), [(0o600, 0o700), (0o400, 0o755), (0o640, 0o700), (0o644, 0o700)]
 )
