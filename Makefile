@@ -1,6 +1,6 @@
 # netboot: `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help run test quick test-media test-long setup lint format lock vendor pictures clean bench bench-tftp bench-http bench-dhcp bench-drivers bench-image bench-web
+.PHONY: help run test quick test-media test-long test-install package setup lint format lock vendor pictures clean bench bench-tftp bench-http bench-dhcp bench-drivers bench-image bench-web
 
 DATA ?= data
 INTERFACE ?=
@@ -39,6 +39,14 @@ test-media: ## boot media and disks of a version on every firmware, alone
 test-long: ## storms, stress and full disks, which take their time, alone
 	@scripts/setup test
 	@exec env LONG=1 scripts/test
+
+package: ## build netboot_VERSION_amd64.deb in build/
+	@scripts/setup test
+	@exec .venv/bin/python scripts/package/build.py build
+
+test-install: ## install the package in a Debian 12 of its own, boot machines from it, remove it
+	@scripts/setup install
+	@exec env INSTALL=1 scripts/test
 
 setup: ## set up what is missing, start nothing
 	@scripts/setup run

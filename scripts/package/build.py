@@ -242,10 +242,14 @@ def relations() -> dict[str, list[str]]:
     named = list(dict.fromkeys(package for extra in EXTRAS for package, _ in extra.packages))
     oldest, newest = VERSIONS[0], int(VERSIONS[-1].partition(".")[2])
     python = [f"python3 (>= {oldest})", f"python3 (<< 3.{newest + 1})"]
-    system = ["debconf (>= 0.5) | debconf-2.0", "systemd (>= 252)", "ca-certificates"]
+    system = ["libc6 (>= 2.28)", "libgcc-s1", "debconf (>= 0.5) | debconf-2.0", "systemd (>= 252)"]
     return {
         "Depends": [*python, *system, *(ALTERNATIVES.get(one, one) for one in NEEDED)],
-        "Recommends": [ALTERNATIVES.get(one, one) for one in named if one not in NEEDED],
+        # Webhooks and single sign-on check certificates.
+        "Recommends": [
+            "ca-certificates",
+            *(ALTERNATIVES.get(n, n) for n in named if n not in NEEDED),
+        ],
         "Suggests": ["postgresql"],
     }
 

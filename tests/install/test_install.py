@@ -1,0 +1,188 @@
+"""What an administrator does with the package, in the order in which they do it."""
+
+import json
+import time
+
+import pytest
+
+from tests.install.conftest import APT, OUTPUT
+from tests.install.server_machine import ADDRESS
+from vm.machine.firmware import find_firmware, find_nic
+from vm.machine.spec import MachineSpec
+from vm.machine.virtual_machine import Limits, Machine
+from vm.network.lab_network import Slot
+from vm.summary import record
+
+SERVICES = ("boot", "http", "web", "projector", "worker")
+NAME = "Lab PE x64"
+
+
+def wait_for(server, script, *, seconds=240):
+    """Wait until a script succeeds in the machine; it prints what it waits for."""
+    loop = (
+        f"end=$(( $(date +%s) + {seconds} )); until {script}; do"
+        " [ $(date +%s) -lt $end ] || exit 1; sleep 1; done"
+    )
+    done = server.sh(loop, seconds=seconds + 60)
+    assert done.code == 0, f"{script}\n{journal(server)}"
+
+
+def journal(server):
+    return server.sh("journalctl -u 'netboot*' --no-pager -n 60 -o cat").text
+
+
+def active(server, *services):
+    units = " ".join(f"netboot-{one}" for one in services)
+    wait_for(server, f"systemctl is-active --quiet {units}")
+
+
+def ask(server, *words):
+    """What a command of the product prints as JSON."""
+    return json.loads(server.must(f"netboot {' '.join(words)} --json"))
+
+
+def ports(server):
+    """The ports that the product has open: protocol and port, with their addresses."""
+    rows = server.must("ss -Hlntup | grep python").splitlines()
+    local = [(row.split()[0], row.split()[4]) for row in rows]
+    return {(protocol, *address.rsplit(":", 1)) for protocol, address in local}
+
+
+def test_it_is_installed_without_a_network_and_without_a_complaint(server):
+    text = server.installed.text.lower()
+    assert [word for word in ("error", "traceback", "failed") if word in text] == []
+    assert "netboot account setup-token" in text
+
+
+def test_its_files_have_an_owner_who_can_do_nothing_else(server):
+    """A system user without a shell; state that nobody else can read."""
+    entry = server.must("getent passwd netboot").strip().split(":")
+    assert (entry[5], entry[6]) == ("/var/lib/netboot", "/usr/sbin/nologin")
+    assert server.must("stat -c '%U %a' /var/lib/netboot").strip() == "netboot 700"
+    assert server.must("find /usr/lib/netboot -newer /usr/bin/netboot -user netboot") == ""
+
+
+def test_the_page_is_there_before_any_network_is_named(server):
+    """The system is in order; the boot services say what they wait for."""
+    active(server, *SERVICES)
+    assert server.must("systemctl is-system-running").strip() == "running"
+    assert ports(server) == {("tcp", "127.0.0.1", "8080")}
+    status = server.must("systemctl show -p StatusText netboot-boot")
+    assert "waits: no network was named" in status
+
+
+def test_the_network_is_served_once_it_is_set(server):
+    """Without a restart, since nothing was served before; with exactly these ports."""
+    server.must("netboot settings set interface=eth0")
+    wait_for(server, "ss -Hlnt | grep -q :8081 && ss -Hlnu | grep -q :69")
+    wait_for(server, "systemctl show -p StatusText netboot-boot | grep -q serves")
+    opened = ports(server)
+    assert {(protocol, port) for protocol, _, port in opened} == {
+        ("udp", "67"), ("udp", "69"), ("udp", "4011"), ("tcp", "8081"), ("tcp", "8080"),
+    }  # fmt: skip
+    assert ("tcp", ADDRESS, "8081") in opened
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_has_no_right_that_it_does_not_need(server, service):
+    """Its user, its capabilities, and what the system says of its unit."""
+    pid = server.must(f"systemctl show -P MainPID netboot-{service}").strip()
+    rows = dict(
+        row.split(":", 1) for row in server.must(f"cat /proc/{pid}/status").splitlines() if row
+    )
+    user = server.must("id -u netboot").strip()
+    assert set(rows["Uid"].split()) == {user}
+    # CAP_NET_BIND_SERVICE and CAP_NET_RAW
+    assert int(rows["CapEff"], 16) == ((1 << 10 | 1 << 13) if service == "boot" else 0)
+    assert rows["NoNewPrivs"].strip() == "1"
+    level = server.must(f"systemd-analyze security --no-pager netboot-{service} | tail -1")
+    assert float(level.split(":")[1].split()[0]) <= 2.5
+
+
+def test_root_imports_what_only_root_can_read(server):
+    """And every file in the data folder stays one that the services can write."""
+    server.must(f"netboot image import /root/boot.wim --name '{NAME}'")
+    server.must("netboot driver import /root/e1000 && netboot driver enable e1000")
+    server.must(f"netboot image add-driver '{NAME}' e1000 && netboot image build '{NAME}'")
+    server.must(f"netboot points update '{NAME}'")
+    assert server.must("find /var/lib/netboot ! -user netboot") == ""
+    (row,) = ask(server, "points", "status")
+    assert row["status"] == "CURRENT"
+
+
+def test_a_place_that_the_user_netboot_may_not_write_is_refused(server):
+    done = server.sh("netboot export /root/site")
+    assert (done.code, "Traceback" in done.text) == (2, False)
+    assert "works as the user netboot" in done.text
+
+
+@pytest.mark.parametrize("firmware", ["bios-x64", "uefi-x64"])
+def test_a_machine_boots_from_it_and_comes_up_online(server, network, firmware, tmp_path):
+    """Over the network between the two, beside an ordinary DHCP server."""
+    spec = MachineSpec(find_firmware(firmware), find_nic("e1000"), Slot(len(firmware)))
+    began = time.monotonic()
+    with Machine(spec, network, tmp_path, accelerator="tcg") as machine:
+        run = machine.run(Limits(wall=400, processor=300))
+    found = [one for one in ask(server, "boots", "--limit", "5") if one["mac"] == spec.boot_mac]
+    well = bool(found) and "result=online" in run.serial
+    record(OUTPUT / "boots.json", name=f"installed: {firmware}", passed=well,
+           seconds=time.monotonic() - began)  # fmt: skip
+
+    assert well, f"{run.ending} {run.words} {run.stages}\n{journal(server)}"
+
+
+def test_a_second_site_on_the_folder_is_refused_with_those_who_serve_it(server):
+    done = server.sh("netboot run")
+    assert done.code == 2
+    for service in SERVICES:
+        assert f"`netboot {service}`, process" in done.text
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_that_is_killed_comes_back(server, service):
+    before = int(server.must(f"systemctl show -P NRestarts netboot-{service}"))
+    server.must(f"systemctl kill -s KILL netboot-{service}")
+    wait_for(
+        server,
+        f'[ "$(systemctl show -P NRestarts netboot-{service})" -gt {before} ]'
+        f" && systemctl is-active --quiet netboot-{service}",
+    )
+    assert "Traceback" not in journal(server)
+
+
+def test_the_journal_has_no_error_of_ours(server):
+    text = server.must("journalctl -u 'netboot*' --no-pager -o cat")
+    wrong = [line for line in text.splitlines() if "Traceback" in line or "[error" in line]
+    assert wrong == []
+
+
+def test_removal_keeps_the_site(server):
+    """No service, program or link of a unit is left; the site is."""
+    server.must(f"{APT} remove netboot", seconds=600)
+    assert server.sh("pgrep -u netboot").out == ""
+    assert server.sh("ls -d /usr/lib/netboot /usr/bin/netboot").out == ""
+    assert server.must("find /etc/systemd/system -name 'netboot*'") == ""
+    assert "site.db" in server.must("ls /var/lib/netboot")
+
+
+def test_a_later_installation_continues_with_the_site(server):
+    server.must(f"{APT} install /root/netboot.deb", seconds=600)
+    active(server, *SERVICES)
+    wait_for(server, "systemctl show -p StatusText netboot-boot | grep -q serves")
+    (row,) = ask(server, "points", "status")
+    assert row["status"] == "CURRENT"
+
+
+def test_a_purge_without_an_answer_keeps_the_site(server):
+    done = server.sh(f"{APT} purge netboot", seconds=600)
+    assert done.code == 0, done.text
+    assert "is kept" in done.text
+    assert "site.db" in server.must("ls /var/lib/netboot")
+    assert server.sh("ls /etc/netboot/netboot.toml").code != 0
+
+
+def test_a_purge_that_is_told_to_deletes_the_site(server):
+    server.must(f"{APT} install /root/netboot.deb", seconds=600)
+    server.must("echo netboot netboot/delete-site boolean true | debconf-set-selections")
+    server.must(f"{APT} purge netboot", seconds=600)
+    assert server.sh("ls -d /var/lib/netboot").code != 0
