@@ -5,8 +5,6 @@ when they are used, so `netboot --help` answers at once.
 """
 
 import importlib
-import os
-import pwd
 import sys
 from pathlib import Path
 
@@ -128,18 +126,13 @@ def _refused(error: OSError) -> NotPermitted | None:
     """A file that this command's user may not use; on an installed system root is another user."""
     if not isinstance(error, PermissionError) or error.filename is None:
         return None
+    from netboot.store.content.disk_faults import user_name
+
     return NotPermitted(
         f"{error.filename} cannot be used: {error.strerror}",
-        hint=f"This command works as the user {_own_name()}: name a file or folder that this user"
+        hint=f"This command works as the user {user_name()}: name a file or folder that this user"
         " may write, for example in /var/tmp.",
     )
-
-
-def _own_name() -> str:
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())
 
 
 def tell_fault(fault: NetbootError) -> int:

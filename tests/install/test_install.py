@@ -15,6 +15,7 @@ from vm.summary import record
 
 SERVICES = ("boot", "http", "web", "projector", "worker")
 NAME = "Lab PE x64"
+FIRST_EPHEMERAL = 32768  # net.ipv4.ip_local_port_range
 
 
 def wait_for(server, script, *, seconds=240):
@@ -32,8 +33,8 @@ def journal(server):
 
 
 def active(server, *services):
-    units = " ".join(f"netboot-{one}" for one in services)
-    wait_for(server, f"systemctl is-active --quiet {units}")
+    for one in services:  # asked for several, systemctl is content with one
+        wait_for(server, f"systemctl is-active --quiet netboot-{one}")
 
 
 def ask(server, *words):
@@ -65,7 +66,7 @@ def test_its_files_have_an_owner_who_can_do_nothing_else(server):
 def test_the_page_is_there_before_any_network_is_named(server):
     """The system is in order; the boot services say what they wait for."""
     active(server, *SERVICES)
-    assert server.must("systemctl is-system-running").strip() == "running"
+    assert server.must("systemctl is-system-running --wait").strip() == "running"
     assert ports(server) == {("tcp", "127.0.0.1", "8080")}
     status = server.must("systemctl show -p StatusText netboot-boot")
     assert "waits: no network was named" in status
@@ -77,7 +78,9 @@ def test_the_network_is_served_once_it_is_set(server):
     wait_for(server, "ss -Hlnt | grep -q :8081 && ss -Hlnu | grep -q :69")
     wait_for(server, "systemctl show -p StatusText netboot-boot | grep -q serves")
     opened = ports(server)
-    assert {(protocol, port) for protocol, _, port in opened} == {
+    # Each TFTP transfer has a port of its own (RFC 1350), which the kernel chooses.
+    fixed = {(protocol, port) for protocol, _, port in opened if int(port) < FIRST_EPHEMERAL}
+    assert fixed == {
         ("udp", "67"), ("udp", "69"), ("udp", "4011"), ("tcp", "8081"), ("tcp", "8080"),
     }  # fmt: skip
     assert ("tcp", ADDRESS, "8081") in opened
@@ -113,7 +116,8 @@ def test_root_imports_what_only_root_can_read(server):
 def test_a_place_that_the_user_netboot_may_not_write_is_refused(server):
     done = server.sh("netboot export /root/site")
     assert (done.code, "Traceback" in done.text) == (2, False)
-    assert "works as the user netboot" in done.text
+    assert "/root/site cannot be written" in done.text
+    assert "the user netboot may write" in done.text
 
 
 @pytest.mark.parametrize("firmware", ["bios-x64", "uefi-x64"])

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import pwd
 import re
 from pathlib import Path
 
@@ -54,3 +55,11 @@ def _free_bytes(folder: Path) -> int:
     """What this process may still write there; root may use what is reserved for it."""
     found = os.statvfs(folder)
     return found.f_frsize * (found.f_bavail if os.geteuid() else found.f_bfree)
+
+
+def user_name() -> str:
+    """The user whose rights this process has: on an installed system root's command has others."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())

@@ -17,6 +17,7 @@ from netboot.errors import InvalidInput, NotPermitted
 from netboot.images.boot_image.boot_image import slug
 from netboot.images.boot_image.properties import Properties
 from netboot.images.declared import Assignment, Declaration, DeclaredImage
+from netboot.store.content.disk_faults import user_name
 
 DRIVERS, ASSIGNMENTS, IMAGES = "drivers.toml", "assignments.toml", "images"
 _EXPECTED = f"{DRIVERS}, {ASSIGNMENTS} or {IMAGES}/NAME.toml"
@@ -100,7 +101,8 @@ def write_files(folder: Path, declared: Declaration) -> tuple[Path, ...]:
                     part.unlink(missing_ok=True)
     except OSError as fault:
         raise NotPermitted(
-            f"{folder} cannot be written: {fault.strerror}", hint="Choose another folder."
+            f"{folder} cannot be written: {fault.strerror}",
+            hint=f"Choose a folder that the user {user_name()} may write.",
         ) from fault
     return tuple(texts)
 
