@@ -15,9 +15,9 @@ from netboot.images.boot_image.description import ImageFacts
 from netboot.images.boot_image.properties import Properties
 from netboot.images.servicing import boot_layout as layout
 from netboot.images.versions.content_version import ManifestFile
-from netboot.operations.images.properties import read_file
 from netboot.operations.images.view import ImageView, get_image
 from netboot.site import Site
+from netboot.store.content.named_files import read_file
 from netboot.store.images.rows import find_image
 
 WIMBOOT = "wimboot"
