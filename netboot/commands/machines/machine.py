@@ -88,7 +88,7 @@ def import_(site: Site, *, name: str, file: BinaryIO, json_: bool) -> None:
     CSV of Get-PnpDevice, or a list of PNPDeviceIDs.
     """
     data = read_all(
-        file, 4 * MAX_TEXT, "the device list", hint=f"Write it anew with: {machines.COMMAND}"
+        file, 4 * MAX_TEXT, "the device list", hint=f"Write it again with: {machines.COMMAND}"
     )
     found = machines.import_devices(site, name, _decoded(data))
     plain = {

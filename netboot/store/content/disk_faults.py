@@ -5,7 +5,7 @@ import os
 import re
 from pathlib import Path
 
-from netboot.errors import DatabaseFault, DiskFault, NetbootError
+from netboot.errors import DatabaseFault, DiskFault, InvalidInput, NetbootError
 
 
 def explain_disk_fault(fault: OSError, where: Path) -> DiskFault:
@@ -43,7 +43,8 @@ def _told_by_a_program(fault: BaseException, where: Path) -> DiskFault | None:
     is_plain = type(fault).__module__ == NetbootError.__module__
     if not is_plain or isinstance(fault, DatabaseFault):
         return None
-    if _FAILING.search(str(fault)):
+    # An input that cannot be read lies on another disk.
+    if _FAILING.search(str(fault)) and not isinstance(fault, InvalidInput):
         return DiskFault(
             f"the disk of {where} fails ({fault})",
             hint="Check the disk and the system's log. Nothing was changed.",

@@ -71,8 +71,10 @@ def test_a_pipe_is_read_to_its_end_however_its_writer_pauses():
 
 
 def test_a_pipe_without_an_end_is_refused_at_the_limit():
-    endless = Path("/dev/zero").open("rb")
-    with endless, pytest.raises(InvalidInput, match="the list is larger than 4 MB"):
+    with (
+        Path("/dev/zero").open("rb") as endless,
+        pytest.raises(InvalidInput, match="the list is larger than 4 MB"),
+    ):
         read_all(endless, 4 << 20, "the list")
     assert read_all(io.BytesIO(), 0, "nothing") == b""
 
