@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from netboot.errors import NotPermitted, SiteAlreadyRunning
 from netboot.store.content.blobs import BlobStore, sync_folder
+from netboot.store.content.disk_faults import disk_fault
 from netboot.store.content.point_folder import PointFolder
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class Site:
     def secret(self) -> str:
         """Signs sessions and report tokens; created once, readable only by its owner.
 
-        Raises NotPermitted if it can be neither read nor created.
+        Raises NotPermitted if it can be neither read nor created, DiskFault on a full disk.
         """
         path = self.data / "secret"
         try:
@@ -117,6 +118,8 @@ class Site:
                 _make_secret(path)
             secret = path.read_text().strip()
         except (OSError, UnicodeDecodeError) as fault:
+            if explained := disk_fault(fault, self.data):
+                raise explained from fault
             raise NotPermitted(
                 f"{path} cannot be used: {fault}", hint="Correct its owner, or remove it."
             ) from fault

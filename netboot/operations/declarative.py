@@ -30,6 +30,7 @@ from netboot.images.drivers import catalog
 from netboot.operations.deployments import deployments as policy
 from netboot.operations.drivers.drivers import find_driver
 from netboot.operations.images import images
+from netboot.operations.served import require_name
 from netboot.progress import Progress, silent
 from netboot.protocols.mac import require_mac
 from netboot.site import Site
@@ -46,6 +47,8 @@ from netboot.store.images.declared_files import (
 )
 from netboot.store.images.rows import find_image, image_value, keep_drivers
 
+_NAME_IT = 'If it may go, name it: --delete-served "{}", or `delete_served` over the API.'
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -55,10 +58,19 @@ class Plan:
     sources: tuple[Path, ...]
 
     @property
+    def removes_served(self) -> tuple[str, ...]:
+        """The images to delete that machines get; `apply` wants each by name."""
+        return tuple(one.key for one in self.changes if _removes_image(one) and one.details)
+
+    @property
     def digest(self) -> str:
         """Identifies the plan: other files or another site have another digest."""
         content = repr((self.changes, self.sources)).encode()
         return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def _removes_image(change: Change) -> bool:
+    return (change.kind, change.subject) == (Kind.REMOVE, "image")
 
 
 Declared = Path | Mapping[str, str]
@@ -94,7 +106,13 @@ def _plan(site: Site, files: DeclaredFiles, *, prune: bool) -> Plan:
         with_sources = {one.name for one in files.images or () if one.source_file}
         _check(now, wanted, with_sources)
     _require_blobs(site, wanted)
-    changes = compare(now, wanted, prune=prune)
+    served = site.point.numbers()
+    changes = tuple(
+        replace(one, details=(f"version {served[one.key]} is served to machines",))
+        if _removes_image(one) and one.key in served
+        else one
+        for one in compare(now, wanted, prune=prune)
+    )
     return Plan(changes, tuple(_missing_sources(files, now)))
 
 
@@ -103,13 +121,15 @@ def apply(
     declared: Declared,
     *,
     prune: bool = False,
+    delete_served: Collection[str] = (),
     planned: str = "",
     progress: Progress = silent,
 ) -> Plan:
     """Change the site to match these; returns what was changed.
 
     `planned` is the digest of the plan that the administrator saw: if the plan is another now,
-    nothing is done. Raises InvalidInput, EditConflict, and what importing a source raises.
+    nothing is done. `delete_served` names the images that may be deleted although machines get
+    them. Raises InvalidInput, InUse, EditConflict, and what importing a source raises.
     """
     files = _read(declared)
     done = _plan(site, files, prune=prune)
@@ -122,6 +142,8 @@ def apply(
                 for one in done.changes
             ),
         )
+    for name in done.removes_served:
+        require_name(name, name if name in delete_served else "", hint=_NAME_IT.format(name))
     _take_in(site, files, progress)
     progress(0.9, "changing recipes and assignments")
     with site.database.writing() as session:
@@ -131,8 +153,9 @@ def apply(
         for change in compare(now, wanted):
             _carry_out(session, change, wanted)
     for change in done.changes:
-        if (change.kind, change.subject) == (Kind.REMOVE, "image"):
-            images.delete_image(site, change.key)
+        if _removes_image(change):
+            named = change.key if change.key in delete_served else ""
+            images.delete_image(site, change.key, typed=named)
     policy.publish(site)
     return done
 

@@ -282,6 +282,7 @@
           metadata: batch ? { filename: file.name, batch, path } : { filename: file.name },
           onShouldRetry: (error) => {
             const status = error.originalResponse?.getStatus() ?? 0;
+            if (status === 507) return false; // a full disk: told at once, and not tried again
             return status === 0 || status >= 500 || status === 423 || status === 409;
           },
           onProgress: (sent) => {

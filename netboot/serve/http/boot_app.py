@@ -18,8 +18,10 @@ from netboot.boot.files.names import ContentRef, Refusal
 from netboot.boot.told.events import (
     ContentRefused,
     ContentServed,
+    ContentStarted,
     Event,
     ScriptServed,
+    TransferContinued,
     TransferFailed,
 )
 from netboot.errors import ContentFault
@@ -90,13 +92,14 @@ def serve_file(
     open_content: OpenContent,
     sent: Callable[[float], None] | None = None,
     broken: Callable[[int, str], None] | None = None,
+    running: Callable[[int], None] | None = None,
     cache: str = "no-cache",
     kind: str = "application/octet-stream",
 ) -> Response:
     """A file by its digest: ranges, HEAD, conditions. Raises ContentFault.
 
     `sent` is called after the last byte of a GET that reaches the end of the file, `broken` if the
-    connection ends before.
+    connection ends before, `running` while a whole file takes its time.
     """
     etag, shared, typed = _fields_of(ref.digest, cache, kind)
     fields = request.fields
@@ -116,7 +119,7 @@ def serve_file(
     whole = FilePart(content, 0, ref.size)
     if request.method != "GET":
         return Response(200, typed, whole)
-    return Response(200, typed, whole, sent, broken)
+    return Response(200, typed, whole, sent, broken, running)
 
 
 @lru_cache(256)
@@ -169,11 +172,34 @@ def _file(site: BootSite, request: Request) -> Response:
             open_content=site.open_content,
             sent=served,
             broken=broken,
+            running=_teller(site, request, ref),
             cache=cache,
         )
     except ContentFault as fault:
         _emit_refused(site, request, 503, str(fault))
         return plain(503, "this file cannot be read at the moment", ("Retry-After", "5"))
+
+
+def _teller(site: BootSite, request: Request, ref: ContentRef) -> Callable[[int], None]:
+    """Tells that a file is on its way: first that it began, then that it goes on."""
+    begun = False
+
+    def running(sent: int) -> None:
+        nonlocal begun
+        kind = TransferContinued if begun else ContentStarted
+        begun = True
+        event = kind(
+            at=time.time(),
+            ip=request.ip,
+            name=ref.name,
+            size=ref.size,
+            sent=sent,
+            image=ref.image,
+            version=ref.version,
+        )
+        site.emit(event)
+
+    return running
 
 
 def _script(site: BootSite, request: Request) -> Response:

@@ -27,6 +27,7 @@ from typing import BinaryIO
 
 from netboot.errors import BlobMissing, DigestMismatch, DiskFault, InvalidInput, NetbootError
 from netboot.store.content.disk_faults import disk_fault, explain_disk_fault
+from netboot.store.content.named_files import open_file
 from netboot.store.content.staging_area import begin_work, clear_unless_in_use
 
 CHUNK = 1 << 20
@@ -154,17 +155,13 @@ class BlobStore:
     def add_file(self, path: Path, *, move: bool = False) -> StoredBlob:
         """Store a copy of the file at `path` (or the file itself, from staging, if `move`).
 
-        Raises InvalidInput if it cannot be read, OperatorFault if the disk is full.
+        Raises InvalidInput if it cannot be read or is no file, OperatorFault if the disk is full.
         """
         if move:
             with self._explained():
                 found = hash_file(path)
             return self.adopt(path, found)
-        try:
-            stream = path.open("rb")
-        except OSError as fault:
-            raise InvalidInput(f"{path} cannot be read: {fault.strerror}") from fault
-        with stream:
+        with open_file(path) as stream:
             try:
                 self.check_space(os.fstat(stream.fileno()).st_size)
             except DiskFault:
