@@ -1,6 +1,7 @@
 import json
 import os
 import stat
+import subprocess
 import tarfile
 import threading
 from pathlib import Path
@@ -171,3 +172,19 @@ def test_the_page_backs_up_into_the_folder_of_the_settings(small, store):
     (small.data / "netboot.toml").write_text(f'backup_folder = "{small.data}/x"\n')
     with pytest.raises(InvalidInput, match="own data folder"):
         making.ask_backup(Site.open(small.data))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small disk needs root")
+@pytest.mark.parametrize("size", [8, 32, 48])
+def test_a_disk_that_fills_up_gets_nothing_of_a_backup(small, tmp_path, size):
+    """A real, small one: before the rows, between them, and before the content."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", folder], check=True)
+    try:
+        with pytest.raises(DiskFault, match="full"):
+            making.make_backup(small, folder)
+        assert list(folder.iterdir()) == []
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+    assert making.backup_state(small).last is None
