@@ -6,6 +6,7 @@ data/
 ├── journal.db       what happened while machines booted
 ├── blobs/ staging/  the bytes of everything, by digest
 ├── points/site/     the site's own distribution point
+├── before-upgrade/  the database as it was before the last upgrades
 ├── web/             what the console's processes share: limits, places, measurements
 ├── secret           signs sessions and report tokens
 └── run.lock         held by the one running site
@@ -16,7 +17,7 @@ import os
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from netboot.store.database.site_database import Database
 
 SECRET_BYTES = 48
+UNFINISHED = "restore-unfinished"
+"""This file is in the data folder while a restore exchanges the old site for the new one."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,11 @@ class Site:
     data: Path
 
     @staticmethod
-    def open(data: Path) -> "Site":
-        """The site in `data`, created if necessary. Raises NotPermitted."""
+    def open(data: Path, *, unfinished: bool = False) -> "Site":
+        """The site in `data`, created if necessary. Raises NotPermitted.
+
+        `unfinished` opens one whose restore was interrupted, to do it again.
+        """
         try:
             data.mkdir(mode=0o700, parents=True, exist_ok=True)
             if data.stat().st_mode & 0o777 != 0o700:  # a disk may be read-only after a fault
@@ -54,6 +60,12 @@ class Site:
                 f"the data folder {data} cannot be used: {fault.strerror}",
                 hint="Choose another with --data, or correct its owner.",
             ) from fault
+        if not unfinished and (data / UNFINISHED).exists():
+            raise NotPermitted(
+                f"a restore into {data} was interrupted",
+                hint="Repeat it with --force. The site from before is in a folder"
+                " before-restore-… there.",
+            )
         return Site(data.resolve())
 
     @cached_property
@@ -72,12 +84,17 @@ class Site:
 
     @cached_property
     def database(self) -> "Database":
-        """The database, at the newest schema."""
+        """The database, at the newest schema; an older one is copied before it is upgraded."""
+        from netboot.store.backups import upgrade_copies
         from netboot.store.database.site_database import Database
 
-        database = Database(self.settings.database_url or f"sqlite:///{self.data / 'site.db'}")
-        database.migrate()
+        database = Database(self.database_url)
+        database.migrate(save=partial(upgrade_copies.save, self.data / upgrade_copies.FOLDER))
         return database
+
+    @property
+    def database_url(self) -> str:
+        return self.settings.database_url or f"sqlite:///{self.data / 'site.db'}"
 
     @cached_property
     def journal(self) -> "Journal":

@@ -45,6 +45,7 @@ class JobKind(StrEnum):
     READ_CAPTURE = "read_capture"
     CLEAN_UP = "clean_up"
     BUILD_MEDIA = "build_media"
+    BACK_UP = "back_up"
 
 
 def submit(site: Site, kind: JobKind, arguments: dict[str, Any], *, title: str) -> JobView:

@@ -22,6 +22,8 @@ def job_outcome(job: jobs.JobView) -> str:
             words = f"All files of {label} are intact"
         case JobKind.IMPORT_IMAGE:
             words = f"{image} is imported"
+        case JobKind.BACK_UP:
+            words = f"The backup {result.get('file', '')} is made"
         case JobKind.BOOT_TEST_MACHINE:
             words = lab.came_to(job) or words
     return sentence(words)

@@ -224,11 +224,11 @@ class BlobStore:
         with self.staging_folder() as work, self._explained():
             parts = {digest: work / f"{number}" for number, digest in enumerate(missing)}
             # First the content of all files, then their names: as for a single blob.
-            with _synced_together(self.staging):
+            with synced_together(self.staging):
                 for digest, path in missing.items():
                     _copy(path, parts[digest], digest)
             try:
-                with _synced_together(self.folder):
+                with synced_together(self.folder):
                     for digest, part in parts.items():
                         self.path(digest).parent.mkdir(mode=0o700, exist_ok=True)
                         part.replace(self.path(digest))
@@ -347,7 +347,7 @@ class BlobStore:
 
 
 @contextlib.contextmanager
-def _synced_together(folder: Path) -> Iterator[None]:
+def synced_together(folder: Path) -> Iterator[None]:
     """After the block, all files and names written below `folder` are on the disk.
 
     syncfs(2) reports writes that failed since the folder was opened (Linux 5.8 and later).
