@@ -23,7 +23,6 @@ from netboot.images.declared import (
     Declaration,
     DeclaredDriver,
     DeclaredImage,
-    Kind,
     compare,
 )
 from netboot.images.drivers import catalog
@@ -47,8 +46,6 @@ from netboot.store.images.declared_files import (
 )
 from netboot.store.images.rows import find_image, image_value, keep_drivers
 
-_NAME_IT = 'If it may go, name it: --delete-served "{}", or `delete_served` over the API.'
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -60,17 +57,13 @@ class Plan:
     @property
     def removes_served(self) -> tuple[str, ...]:
         """The images to delete that machines get; `apply` wants each by name."""
-        return tuple(one.key for one in self.changes if _removes_image(one) and one.details)
+        return tuple(one.key for one in self.changes if one.removes_image and one.details)
 
     @property
     def digest(self) -> str:
         """Identifies the plan: other files or another site have another digest."""
         content = repr((self.changes, self.sources)).encode()
         return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
-def _removes_image(change: Change) -> bool:
-    return (change.kind, change.subject) == (Kind.REMOVE, "image")
 
 
 Declared = Path | Mapping[str, str]
@@ -107,13 +100,8 @@ def _plan(site: Site, files: DeclaredFiles, *, prune: bool) -> Plan:
         _check(now, wanted, with_sources)
     _require_blobs(site, wanted)
     served = site.point.numbers()
-    changes = tuple(
-        replace(one, details=(f"version {served[one.key]} is served to machines",))
-        if _removes_image(one) and one.key in served
-        else one
-        for one in compare(now, wanted, prune=prune)
-    )
-    return Plan(changes, tuple(_missing_sources(files, now)))
+    changes = (one.with_served(served) for one in compare(now, wanted, prune=prune))
+    return Plan(tuple(changes), tuple(_missing_sources(files, now)))
 
 
 def apply(
@@ -142,8 +130,10 @@ def apply(
                 for one in done.changes
             ),
         )
+    named = {name: name for name in delete_served}
     for name in done.removes_served:
-        require_name(name, name if name in delete_served else "", hint=_NAME_IT.format(name))
+        hint = f'If it may go, name it: --delete-served "{name}", or `delete_served` over the API.'
+        require_name(name, named.get(name, ""), hint=hint)
     _take_in(site, files, progress)
     progress(0.9, "changing recipes and assignments")
     with site.database.writing() as session:
@@ -153,9 +143,8 @@ def apply(
         for change in compare(now, wanted):
             _carry_out(session, change, wanted)
     for change in done.changes:
-        if _removes_image(change):
-            named = change.key if change.key in delete_served else ""
-            images.delete_image(site, change.key, typed=named)
+        if change.removes_image:
+            images.delete_image(site, change.key, typed=named.get(change.key, ""))
     policy.publish(site)
     return done
 

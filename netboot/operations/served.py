@@ -1,7 +1,7 @@
 """What is served to machines is deleted only if its name is given once more.
 
-A page asks a person to type it, the API takes it as `name`, and a declaration names it beside
-`prune`. None instead of a name asks for nothing: the command line has asked before.
+A page asks a person to type it, the API takes it as `name`, and a declaration names it next
+to `prune`. None instead of a name asks for nothing: the command line has asked before.
 """
 
 from netboot.errors import InvalidInput
