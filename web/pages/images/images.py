@@ -19,7 +19,7 @@ from netboot.protocols.mac import require_mac
 from web.guard.access import Role, requires, site
 from web.guard.edits import merge
 from web.live.parts import page
-from web.responses import done, wants_fragment
+from web.responses import done, go_to, wants_fragment
 from web.show.forms import choice, number, optional_number
 from web.uploads.tus import handed_in
 
@@ -245,4 +245,4 @@ def import_image() -> ResponseReturnValue:
         comment=form.get("comment", "").strip(),
     )
     job = handed_in(form.get("upload", ""), ask)
-    return done("Import started.", url_for("jobs.show", job_id=job.id))
+    return go_to(url_for("jobs.show", job_id=job.id))
