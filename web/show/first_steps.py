@@ -102,7 +102,10 @@ def _page_of(image: ImageView | None) -> tuple[Link, ...]:
 
 
 def _import_step(images: Sequence[ImageView], *, done: bool) -> Step:
-    links = [Link("Import boot image", "images.import_page", for_operators=True)]
+    links = [
+        Link("Import boot image", "images.import_page", for_operators=True),
+        Link("Where to get Windows PE", "images.windows_pe"),
+    ]
     if lab := next((image for image in images if image.is_lab and image.served_version), None):
         links.append(Link("Try the Lab PE first", "lab.index", (("image", lab.slug),)))
     return Step(

@@ -213,6 +213,13 @@ def import_page() -> str:
     return page("images/import.html", architectures=list(Architecture))
 
 
+@images.get("/import/windows-pe")
+@requires(Role.VIEWER)
+def windows_pe() -> str:
+    """Where Windows PE comes from, and the steps to the default image."""
+    return page("images/windows_pe.html")
+
+
 @images.get("/import/name")
 @requires(Role.OPERATOR)
 def import_name() -> ResponseReturnValue:
