@@ -153,7 +153,7 @@ def import_image(
         if earlier is None:
             raise
         view = earlier
-    return {"image": view.name}
+    return {"image": view.name, "source": view.facts.words}
 
 
 @handles(JobKind.EXAMINE_SOURCE)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image.boot_image import BootImage, bases_of
 from netboot.images.boot_image.description import ImageFacts
+from netboot.images.boot_image.properties import Properties
 from netboot.images.drivers.driver import Driver, DriverKind, Model
 from netboot.images.drivers.matching import NEWEST
 
@@ -82,7 +83,7 @@ def _programs(facts: ImageFacts, image: BootImage) -> Iterator[Shortfall]:
     """What the start scripts call."""
     if facts.programs is None:  # imported by an older version; the next build completes the facts
         return
-    held = _names_held(facts, image)
+    held = names_held(facts, image.properties)
     properties = image.properties
     reports = bool(properties.report_address(""))
     starts = bool(
@@ -153,9 +154,9 @@ def _first_word(command: str) -> str:
     return "" if any(sign in word for sign in "&|<>^(;,=") else word
 
 
-def _names_held(facts: ImageFacts, image: BootImage) -> frozenset[str]:
+def names_held(facts: ImageFacts, properties: Properties) -> frozenset[str]:
     """The programs that a command without a path finds, in lower case."""
-    paths = (file.path.lower() for file in image.properties.extra_files)
+    paths = (file.path.lower() for file in properties.extra_files)
     added = {path.rpartition("/")[2] for path in paths if f"{path.rpartition('/')[0]}/" in SEARCHED}
     return frozenset(facts.programs or ()) | added
 

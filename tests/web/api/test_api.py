@@ -143,6 +143,18 @@ def test_lists_come_in_parts(script):
     assert script("GET", "drivers?limit=100000").status_code == 422
 
 
+def test_an_image_tells_what_it_does(script):
+    """The same statements as on its page."""
+    told = {one["name"]: one for one in script("GET", "images/lab-pe-x64").json["abilities"]}
+
+    assert told["UEFI"] == {
+        "name": "UEFI",
+        "can": False,
+        "text": "no: it lacks bootmgfw.efi, boot.sdi",
+    }
+    assert told["Optional components"]["can"] is None
+
+
 def test_a_session_may_use_the_api_with_its_token_against_forgery(furnished, make_client):
     """Reading needs nothing more; changing needs what every form of the page needs."""
     client = make_client(furnished, "operator", csrf=True)

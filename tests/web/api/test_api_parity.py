@@ -27,6 +27,7 @@ ONLY_PAGES = {
     "uploads.terminate": "tus 1.0, as above",
     "drivers.import_page": "a form",
     "images.import_page": "a form",
+    "images.windows_pe": "a guide, which docs/windows-pe.md holds too",
     "images.import_name": "asked by a form before its upload; scripts list the images",
 }
 
