@@ -175,7 +175,7 @@ def test_the_page_backs_up_into_the_folder_of_the_settings(small, store):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a small disk needs root")
-@pytest.mark.parametrize("size", [8, 32, 48])
+@pytest.mark.parametrize("size", [8, 16, 32])
 def test_a_disk_that_fills_up_gets_nothing_of_a_backup(small, tmp_path, size):
     """A real, small one: before the rows, between them, and before the content."""
     folder = tmp_path / "disk"

@@ -369,6 +369,8 @@ def test_the_database_of_the_settings_is_restored_into_unless_another_is_named(
 def test_a_restore_needs_no_more_than_is_in_the_backup(small, store, target, netboot, data):
     """From the command line, with the folder before or after the verb."""
     made = json.loads(netboot("backup", store / "one.tar", "--json").stdout)
+    assert "backups.make" in netboot("audit", "list").stdout
+    assert made["file"] in netboot("backup", "last").stdout
     shutil.rmtree(data)
     netboot("backup", "verify", made["file"])
     told = netboot("restore", made["file"]).stdout
@@ -378,4 +380,3 @@ def test_a_restore_needs_no_more_than_is_in_the_backup(small, store, target, net
 
     assert "Lab PE x64" in netboot("image", "list").stdout
     assert "site.restore" in netboot("audit", "list").stdout
-    assert "backups.make" in netboot("audit", "list").stdout
