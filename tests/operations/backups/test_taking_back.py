@@ -16,8 +16,8 @@ from netboot.site import Site
 from netboot.store.backups import archive, upgrade_copies
 from netboot.store.database import schema
 from netboot.store.database.site_database import HEAD, Database
+from tests.samples.older_sites import RELEASE, SCHEMA, make_older_site
 from tests.support.kept_sites import close, rows_of, what_machines_get
-from tests.support.older_sites import RELEASE, SCHEMA, make_older_site
 from tests.web.support.seeding import add_version, boot_events, tell
 
 

@@ -4,8 +4,8 @@ from netboot.errors import InvalidInput
 from netboot.store.backups import database_copies, row_copies
 from netboot.store.backups.archive import DATABASE, BackupFile, Contents, new_backup
 from netboot.store.database.site_database import HEAD, Database
+from tests.samples.older_sites import SCHEMA, make_older_site
 from tests.support.kept_sites import rows_of
-from tests.support.older_sites import SCHEMA, make_older_site
 
 
 def test_a_database_of_any_schema_is_filled_again(tmp_path):

@@ -76,6 +76,7 @@ NEEDS = {
     "images.import_page": Role.OPERATOR,
     "images.import_name": Role.OPERATOR,
     "images.index": Role.VIEWER,
+    "images.windows_pe": Role.VIEWER,
     "images.remove_driver": Role.OPERATOR,
     "images.roll_back": Role.OPERATOR,
     "images.set_comment": Role.OPERATOR,
