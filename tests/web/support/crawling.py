@@ -120,12 +120,13 @@ class Page:
 
 
 def every_page(client: httpx.Client, also=(), each=1):
-    """A page for every kind of address that links lead to, the overview first.
+    """A page for every kind of address that links lead to, the distribution points first.
 
-    Addresses are of one kind when they differ only in what names a thing: a slug, a digest, a
-    number. `each` of every kind are visited; `also` are paths that no link leads to.
+    They lead to images that have versions; the overview leads to one that has none yet. Addresses
+    are of one kind when they differ only in what names a thing: a slug, a digest, a number. `each`
+    of every kind are visited; `also` are paths that no link leads to.
     """
-    waiting, seen, pages = ["/"], {}, []
+    waiting, seen, pages = ["/distribution-points/", "/"], {}, []
     while waiting:
         path = waiting.pop(0)
         kind = kind_of(path)
