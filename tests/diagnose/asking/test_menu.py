@@ -5,7 +5,7 @@ import pytest
 from netboot.diagnose.asking.menu import BootMenu, MenuItem, read_menu
 
 # What dnsmasq 2.90 offers a BIOS PC for one `pxe-service`, and what a ROM then sends to port 4011.
-OFFERED = bytes.fromhex("0601030a040050584508078000010a4d0002090a8000074e6574626f6f74ff")
+OFFERED = bytes.fromhex("0601030a040050584508078000010a4d0002090a8000076e6574626f6f74ff")
 REQUESTED = bytes.fromhex("470480000000ff")
 LOCAL, RIS = MenuItem(0, "Local disk"), MenuItem(1, "RIS")
 

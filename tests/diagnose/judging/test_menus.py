@@ -9,7 +9,7 @@ from netboot.diagnose.evidence import Choice, Evidence
 from netboot.diagnose.judging.findings import Finding, Level
 from netboot.diagnose.judging.menus import menu
 
-OPTION = bytes.fromhex("060103 0a0400505845 090a8000074e6574626f6f74 ff".replace(" ", ""))
+OPTION = bytes.fromhex("060103 0a0400505845 090a8000076e6574626f6f74 ff".replace(" ", ""))
 OFFER = Reply(1, "10.0.0.2", 67, 2, "10.0.0.2", "0.0.0.0", "10.0.0.2", "", "PXEClient", OPTION)
 ACK = Reply(1, "10.0.0.2", 4011, 5, "10.0.0.2", "0.0.0.0", "10.0.0.2", "x.0", "PXEClient")
 NETBOOT, LOCAL = MenuItem(0x8000, "netboot"), MenuItem(0, "Local disk")
@@ -52,7 +52,7 @@ def test_an_item_without_a_file_or_a_place_to_ask() -> None:
 
 
 def test_a_menu_that_waits_or_starts_the_disk() -> None:
-    waits = bytes.fromhex("0a01ff090a8000074e6574626f6f74ff")
+    waits = bytes.fromhex("0a01ff090a8000076e6574626f6f74ff")
     disk = bytes.fromhex("0a010a090d0000 0a 4c6f63616c206469736b ff".replace(" ", ""))
 
     assert told(Choice(NETBOOT, ("10.0.0.2",), ACK), option=waits)[0].words.startswith(
