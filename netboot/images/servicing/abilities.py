@@ -114,10 +114,7 @@ def _drivers(
             f"cannot load its {_count(len(drivers), 'added driver')}: no {' and no '.join(lacks)}"
         )
         return Ability("Drivers", text, can=False)
-    useless = sum(
-        any(one.text.startswith(f"{driver.name} ") and not one.program for one in lacking)
-        for driver in drivers
-    )
+    useless = len({one.driver for one in lacking if one.driver})
     text = f"loads {_count(len(drivers), 'added driver')}, {own}"
     if useless:
         text += f"; {useless} of the added drivers will have no effect, see above"

@@ -57,13 +57,15 @@ _FAMILY_LETTERS = 3
 class Shortfall:
     """Something that the image cannot do: a sentence, and how to fix it.
 
-    `program` is what it lacks, if that is one. `bus` is what a driver in it waits for; `fixes` are
-    the digests and names of drivers of the catalog that would fix it.
+    `program` is what it lacks, if that is one. `driver` is the digest of the driver that has no
+    effect in it, and `bus` what that waits for; `fixes` are the digests and names of drivers of the
+    catalog that would fix it.
     """
 
     text: str
     fix: str
     program: str = ""
+    driver: str = ""
     bus: str = ""
     fixes: tuple[tuple[str, str], ...] = ()
 
@@ -167,6 +169,7 @@ def _driver(facts: ImageFacts, image: BootImage, driver: Driver) -> Iterator[Sho
             yield Shortfall(
                 f"{driver.name} has no effect in it: {_lowered(driver.kind.about)}",
                 "Add the driver that it adds to, or remove it.",
+                driver=driver.digest,
             )
         return
     architecture, build = image.architecture, facts.build or NEWEST
@@ -192,7 +195,8 @@ def _claims_nothing(
         )
     else:
         text += ": its list of devices for this build is empty."
-    return Shortfall(text, "Use another version of this driver, or another Windows PE.")
+    fix = "Use another version of this driver, or another Windows PE."
+    return Shortfall(text, fix, driver=driver.digest)
 
 
 def _buses(driver: Driver, architecture: Architecture, build: int) -> frozenset[str]:
@@ -249,6 +253,7 @@ def _without_bus(
         "for which the image has no driver.",
         f"Import and add the bus driver of {driver.provider or 'the same vendor'} too; "
         "it is in the same package.",
+        driver=driver.digest,
         bus=bus,
     )
 
