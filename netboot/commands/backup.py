@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
 import logging
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from netboot.commands.output import as_json, local_time, on_site, progress_bar, say
-from netboot.commands.recorded import Verb, Verbs
+from netboot.commands.recorded import Verb, Verbs, who
 from netboot.errors import DatabaseFault
 from netboot.operations.accounts import audit
 from netboot.operations.backups import finding, making, restoring
@@ -21,11 +19,6 @@ if TYPE_CHECKING:
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 BASE_HELP = "A backup that FILE is based on, if it is not in the same folder; may be repeated."
-
-
-def who() -> str:
-    """Who is at this terminal, for the audit log."""
-    return os.environ.get("SUDO_USER") or getpass.getuser()
 
 
 class RecordedByItself(Verb):

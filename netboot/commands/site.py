@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from netboot.commands.backup import RecordedByItself, who
+from netboot.commands.backup import RecordedByItself
 from netboot.commands.output import (
     local_time,
     on_caught_up_site,
@@ -14,7 +14,7 @@ from netboot.commands.output import (
     progress_bar,
     say,
 )
-from netboot.commands.recorded import Verbs
+from netboot.commands.recorded import Verbs, who
 from netboot.errors import ContentFault
 from netboot.operations.backups import moving, taking_back
 from netboot.operations.points import cleanup, quarantine

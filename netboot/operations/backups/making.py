@@ -4,7 +4,6 @@ Law: rows first, then the content that they name, then the journal. So all that 
 the backup, and the journal has at least the entries that the rows were made of.
 """
 
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from netboot.errors import DatabaseFault, DiskFault, InvalidInput, NotFound, Not
 from netboot.operations import jobs
 from netboot.operations import remembered as facts
 from netboot.operations.backups.finding import newest_in, open_set
+from netboot.operations.backups.target import require_space
 from netboot.operations.jobs import JobKind
 from netboot.operations.points import cleanup
 from netboot.progress import Progress, silent
@@ -212,7 +212,7 @@ def _add_blobs(
     """Add these blobs; returns those that are damaged wherever they are."""
     sizes = {digest: _size(site, digest) for digest in digests}
     whole = sum(sizes.values())
-    _require_space(folder, whole)
+    require_space(folder, whole, "Free some disk space, or name another folder.")
     done, renewed, damaged = 0, 0.0, []
 
     def pace(size: int) -> None:
@@ -282,13 +282,4 @@ def _require_outside(site: Site, folder: Path) -> None:
         raise InvalidInput(
             f"{folder} is in the site's own data folder",
             hint="Name a folder elsewhere, best on another disk or machine.",
-        )
-
-
-def _require_space(folder: Path, size: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < size:
-        raise DiskFault(
-            f"the disk of {folder} is full: {size >> 20} MiB are needed, {free >> 20} MiB are free",
-            hint="Free some disk space, or name another folder. Nothing was changed.",
         )

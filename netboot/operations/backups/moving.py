@@ -4,26 +4,21 @@ Law: the old database is only read. Rows are copied from one state into an empty
 and compared there in the same transaction, and only then do the settings name the new one.
 """
 
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-
-import sqlalchemy as sa
 
 from netboot.errors import AlreadyExists, InUse, InvalidInput, NotPermitted
 from netboot.operations import settings
-from netboot.operations.accounts import audit
-from netboot.operations.backups.target import empty_database
+from netboot.operations.backups import own_file
+from netboot.operations.backups.own_file import SQLITE
+from netboot.operations.backups.target import empty_database, now_in_names, record
 from netboot.progress import Progress, silent
 from netboot.site import Site
 from netboot.store.backups import row_copies
 from netboot.store.database import schema
 from netboot.store.database.site_database import HEAD, Database
 
-SQLITE = "sqlite"
 SETTING = "database_url"
-FILES = ("site.db", "site.db-wal", "site.db-shm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +48,33 @@ def move(
     """
     lock = site.claim()
     try:
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        stamp = now_in_names()
         source = site.database  # of the newest schema from here on
         name = "" if url == SQLITE else url
-        new = Database(name or f"sqlite:///{site.data / f'site.db.{stamp}.part'}")
+        part = own_file.part_of(site.data, stamp)
+        new = Database(name or f"sqlite:///{part}")
         try:
             _require_another(source, new, is_own_file=not name)
             aside = f"netboot_before_move_{stamp.replace('-', '_')}"
             tables, rows, has_moved = _copied(source, new, aside, progress, force=force)
         except BaseException:
             new.close()
-            _remove_part(new)
+            own_file.remove_part(part)
             raise
         new.close()
-        kept = _put_in_place(site, new, stamp) if not name else aside if has_moved else ""
+        if name:
+            kept = aside if has_moved else ""
+        else:
+            kept = own_file.put_in_place(site.data, part, f"{own_file.NAME}.before-move-{stamp}")
         variable = _use(site, name)
         source.close()
     finally:
         lock.release()
-    moved = Moved(_shown(source), "site.db" if not name else _shown(new), tables, rows, kept,
+    moved = Moved(_shown(source), _shown(new) if name else own_file.NAME, tables, rows, kept,
                   variable)  # fmt: skip
-    _record(site, name, moved, actor)
+    if not variable:  # else the site still uses the old database
+        target = "PostgreSQL" if name else "SQLite"
+        record(site.data, actor, "site.move", {"to": target, "rows": rows})
     return moved
 
 
@@ -110,30 +111,10 @@ def _copied(
         for place, table in enumerate(before):
             progress(place / len(before), table.name)
             total = row_copies.sum_of(old, table)
-            columns = [row_copies.as_text(column) for column in table.columns]
-            rows = old.execute(sa.select(*columns).execution_options(yield_per=1000))
-            row_copies.fill(connection, targets[table.name], map(list, rows), total)
+            row_copies.fill(connection, targets[table.name], row_copies.rows_of(old, table), total)
             count += total.rows
         new.finish_schema(connection, note=False)
     return len(before), count, has_moved
-
-
-def _put_in_place(site: Site, new: Database, stamp: str) -> str:
-    """Give the new SQLite file its name; one that a site left here before is kept."""
-    assert new.file is not None
-    kept = ""
-    for name in FILES:
-        if (site.data / name).exists():
-            kept = kept or f"site.db.before-move-{stamp}"
-            (site.data / name).rename(site.data / name.replace("site.db", kept))
-    new.file.rename(site.data / "site.db")
-    return kept
-
-
-def _remove_part(new: Database) -> None:
-    if new.file is not None and new.file.name.endswith(".part"):
-        for end in ("", "-wal", "-shm"):
-            Path(f"{new.file}{end}").unlink(missing_ok=True)
 
 
 def _use(site: Site, url: str) -> str:
@@ -149,24 +130,6 @@ def _use(site: Site, url: str) -> str:
             hint=f"Set {SETTING} by hand. Until then the site uses the old database.",
         ) from fault
     return ""
-
-
-def _record(site: Site, url: str, moved: Moved, actor: str) -> None:
-    """In the new database, which the site uses from now on."""
-    if moved.variable:
-        return
-    opened = Site.open(site.data)
-    try:
-        audit.record(
-            opened,
-            actor=actor or "unknown",
-            via=audit.VIA_CLI,
-            action="site.move",
-            subject="site",
-            details={"to": "PostgreSQL" if url else "SQLite", "rows": moved.rows},
-        )
-    finally:
-        opened.database.close()
 
 
 def _shown(database: Database) -> str:

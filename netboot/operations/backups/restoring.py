@@ -9,7 +9,6 @@ repeated.
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,10 +18,17 @@ from pathlib import Path, PurePosixPath
 import tomlkit
 
 from netboot.config import FILE_NAME, load_settings
-from netboot.errors import DiskFault, InUse, InvalidInput, NotPermitted, OperatorFault
-from netboot.operations.accounts import audit
+from netboot.errors import InUse, InvalidInput, NotPermitted, OperatorFault
+from netboot.operations.backups import own_file
 from netboot.operations.backups.finding import BackupSet, open_set
-from netboot.operations.backups.target import empty_database, forget_moment
+from netboot.operations.backups.own_file import SQLITE
+from netboot.operations.backups.target import (
+    empty_database,
+    forget_moment,
+    now_in_names,
+    record,
+    require_space,
+)
 from netboot.progress import Progress, silent
 from netboot.site import UNFINISHED, Site
 from netboot.store.backups.archive import DATABASE, copy_blob
@@ -33,7 +39,6 @@ from netboot.store.content.disk_faults import explain_disk_fault
 from netboot.store.database.schema import is_known
 from netboot.store.database.site_database import Database
 
-SQLITE = "sqlite"
 NEW, ASIDE = ".restore-new", "before-restore"
 STAYS = {"run.lock", "lost+found", NEW, UNFINISHED}
 FILES = (FILE_NAME, "secret", "tls/*.pem", "points/site/*.json", "points/site/versions/*.json")
@@ -84,7 +89,11 @@ def restore(
             restored = _carry_out(site, backup, database, progress, force=force)
         finally:
             lock.release()
-    _record(data, restored, actor)
+    # The restored audit log begins with who restored it.
+    details: dict[str, object] = {"backup": restored.id, "made_at": round(restored.made_at)}
+    record(data, actor, "site.restore", details)
+    with suppress(OSError):
+        _give_to_owner(site.data)
     progress(1.0, "done")
     return restored
 
@@ -125,7 +134,8 @@ def _carry_out(
     try:
         with _explained(new):
             new.mkdir(mode=0o700)
-            _require_space(backup, new)
+            size = sum(member.size for _, member in backup.places().values())
+            require_space(new, size, "Free some disk space.")
         _write_files(backup, new)
         chosen = _choose_database(new, url)
         blobs = _write_blobs(backup, new, lambda part, stage: progress(0.3 + 0.4 * part, stage))
@@ -136,7 +146,7 @@ def _carry_out(
         )
         progress(0.75, "database")
         exchange = _Exchange(site.data, new, aside)
-        target = Database(chosen or f"sqlite:///{new / 'site.db'}")
+        target = Database(chosen or f"sqlite:///{new / own_file.NAME}")
         tables_aside = f"netboot_{aside.name}".replace("-", "_")
         try:
             moved = _fill(target, backup, exchange, tables_aside, force=force)
@@ -147,12 +157,13 @@ def _carry_out(
         raise
     rows = sum(int(table["rows"]) for table in backup.own.contents.tables.values())
     head = backup.own.head
+    shown = target.engine.url.render_as_string(hide_password=True)
     return Restored(
         id=head.id,
         made_at=head.made_at,
         release=head.release,
         data=str(site.data),
-        database=target.engine.url.render_as_string(hide_password=True) if chosen else "site.db",
+        database=shown if chosen else own_file.NAME,
         rows=rows,
         entries=entries,
         blobs=blobs,
@@ -167,7 +178,7 @@ def _folder_aside(data: Path) -> Path:
     shutil.rmtree(data / NEW, ignore_errors=True)
     note = data / UNFINISHED
     if not note.is_file():
-        aside = data / f"{ASIDE}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
+        aside = data / f"{ASIDE}-{now_in_names()}"
         if not aside.exists():
             return aside
         return data / f"{aside.name}-{secrets.token_hex(2)}"  # the second one within a second
@@ -177,17 +188,6 @@ def _folder_aside(data: Path) -> Path:
         if one.name not in STAYS and (aside / one.name).exists():
             shutil.rmtree(one) if one.is_dir() else one.unlink()
     return aside
-
-
-def _require_space(backup: BackupSet, new: Path) -> None:
-    size = sum(member.size for _, member in backup.places().values())
-    free = shutil.disk_usage(new).free
-    if free < size:
-        raise DiskFault(
-            f"the disk of {new.parent} is full: {size >> 20} MiB are needed,"
-            f" {free >> 20} MiB are free",
-            hint="Free some disk space. Nothing was changed.",
-        )
 
 
 def _write_files(backup: BackupSet, new: Path) -> None:
@@ -348,24 +348,6 @@ def _give_to_owner(data: Path) -> None:
         for folder, _, names in os.walk(data):
             for path in (Path(folder), *(Path(folder) / name for name in names)):
                 os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-
-
-def _record(data: Path, restored: Restored, actor: str) -> None:
-    """The restored audit log begins with who restored it; its head is that of the backup."""
-    site = Site.open(data)
-    try:
-        audit.record(
-            site,
-            actor=actor or "unknown",
-            via=audit.VIA_CLI,
-            action="site.restore",
-            subject="site",
-            details={"backup": restored.id, "made_at": round(restored.made_at)},
-        )
-    finally:
-        site.database.close()
-    with suppress(OSError):
-        _give_to_owner(site.data)
 
 
 @contextmanager

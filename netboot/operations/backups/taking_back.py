@@ -4,24 +4,21 @@ The upgraded database is moved aside, not deleted. Content and journal stay: wha
 not name is cleaned up later, and boots since the upgrade are folded again.
 """
 
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from netboot.errors import InvalidInput, NotFound, OperatorFault
-from netboot.operations.backups.target import empty_database
+from netboot.operations.backups import own_file
+from netboot.operations.backups.target import empty_database, now_in_names
 from netboot.progress import Progress, silent
 from netboot.site import Site
 from netboot.store.backups import upgrade_copies
 from netboot.store.backups.archive import DATABASE, BackupFile
 from netboot.store.backups.database_copies import fill_database
-from netboot.store.content.blobs import sync_folder
 from netboot.store.database.audit import HEAD_FILE
 from netboot.store.database.schema import is_known
 from netboot.store.database.site_database import Database
-
-FILES = ("site.db", "site.db-wal", "site.db-shm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +79,7 @@ def _require_usable(copy: BackupFile) -> None:
 
 
 def _carry_out(site: Site, copy: BackupFile) -> str:
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    stamp = now_in_names()
     if site.settings.database_url:
         database = Database(site.database_url)
         aside = f"netboot_taken_back_{stamp.replace('-', '_')}"
@@ -94,25 +91,19 @@ def _carry_out(site: Site, copy: BackupFile) -> str:
             database.close()
         _forget_audit_head(site)
         return aside if moved else ""
-    part = site.data / f"site.db.{stamp}.part"
+    part = own_file.part_of(site.data, stamp)
     database = Database(f"sqlite:///{part}")
     try:
         with database.exclusive() as connection:
             fill_database(copy, connection)
     except BaseException:
         database.close()
-        for end in ("", "-wal", "-shm"):
-            Path(f"{part}{end}").unlink(missing_ok=True)
+        own_file.remove_part(part)
         raise
     database.close()
-    aside = f"site.db.taken-back-{stamp}"
-    for name in reversed(FILES):  # a log without its database is nobody's
-        with suppress(FileNotFoundError):
-            (site.data / name).rename(site.data / name.replace("site.db", aside))
-    part.rename(site.data / "site.db")
-    sync_folder(site.data)
+    aside = own_file.put_in_place(site.data, part, f"{own_file.NAME}.taken-back-{stamp}")
     _forget_audit_head(site)
-    return str(site.data / aside)
+    return str(site.data / aside) if aside else ""
 
 
 def _forget_audit_head(site: Site) -> None:

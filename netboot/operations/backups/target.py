@@ -1,18 +1,53 @@
-"""The database that rows are restored or moved into: it must be empty, or is moved aside."""
+"""Where rows and content go: what must be true before, and what is left there after."""
 
+import shutil
 import time
+from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from netboot.errors import InUse
+from netboot.errors import DiskFault, InUse
+from netboot.operations.accounts import audit
 from netboot.operations.accounts.webhooks import PENDING
+from netboot.site import Site
 from netboot.store.backups.row_copies import REVISION
 from netboot.store.database.account_records import DeliveryRow, RepeatRow, SessionRow
 from netboot.store.database.job_records import JobRow
 from netboot.store.database.jobs import FAILED, QUEUED, RUNNING
 
 FUNCTION = "netboot_changed"
+
+
+def now_in_names() -> str:
+    """The time in UTC, as it is in the names of what is set aside."""
+    return time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+
+
+def require_space(folder: Path, size: int, advice: str) -> None:
+    """Raises DiskFault if the disk of `folder` has less than `size` bytes free."""
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise DiskFault(
+            f"the disk of {folder} is full: {size >> 20} MiB are needed, {free >> 20} MiB are free",
+            hint=f"{advice} Nothing was changed.",
+        )
+
+
+def record(data: Path, actor: str, action: str, details: dict[str, object]) -> None:
+    """Write who did this to the audit log of the database that the site has now."""
+    site = Site.open(data)
+    try:
+        audit.record(
+            site,
+            actor=actor or "unknown",
+            via=audit.VIA_CLI,
+            action=action,
+            subject="site",
+            details=details,
+        )
+    finally:
+        site.database.close()
 
 
 def empty_database(connection: Connection, aside: str, *, force: bool) -> bool:

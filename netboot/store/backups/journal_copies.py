@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from netboot.errors import ContentFault, DiskFault
-from netboot.store.backups.row_copies import PART_BYTES
+from netboot.store.backups.row_copies import in_parts
 from netboot.store.boots.journal_writer import open_journal
 
 COLUMNS = ("id", "at", "kind", "mac", "ip", "details")
@@ -25,21 +25,17 @@ def parts_of(path: Path, found: dict[str, int]) -> Iterator[bytes]:
     try:
         with closing(open_journal(path)) as connection:
             connection.execute("BEGIN")  # one state, while daemons write
-            part: list[bytes] = []
-            size = 0
-            for row in connection.execute(f"SELECT {', '.join(COLUMNS)} FROM events ORDER BY id"):  # noqa: S608
-                part.append(json.dumps(row, ensure_ascii=False).encode())
-                size += len(part[-1])
-                found["rows"] += 1
-                if size >= PART_BYTES:
-                    yield b"\n".join(part)
-                    part, size = [], 0
-            if part:
-                yield b"\n".join(part)
+            yield from in_parts(_lines(connection, found))
             last = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
             found["last_id"] = int((connection.execute(last).fetchone() or (0,))[0])
     except sqlite3.Error as fault:
         raise ContentFault(f"the journal {path} cannot be read: {fault}") from fault
+
+
+def _lines(connection: sqlite3.Connection, found: dict[str, int]) -> Iterator[str]:
+    for row in connection.execute(f"SELECT {', '.join(COLUMNS)} FROM events ORDER BY id"):  # noqa: S608
+        found["rows"] += 1
+        yield json.dumps(row, ensure_ascii=False)
 
 
 def make_journal(path: Path, rows: Iterable[list[Any]], last_id: int) -> int:

@@ -71,12 +71,17 @@ def tables_of(connection: Connection) -> list[Table]:
     return sorted(found.sorted_tables, key=lambda table: table.name == COUNTERS)
 
 
+def rows_of(connection: Connection, table: Table) -> Iterator[list[Any]]:
+    """The rows of a table, JSON as the text that is stored."""
+    columns = [_as_text(column) for column in table.columns]
+    rows = connection.execute(sa.select(*columns).execution_options(yield_per=AT_ONCE))
+    return map(list, rows)
+
+
 def lines_of(connection: Connection, table: Table, total: TableSum) -> Iterator[str]:
     """Each row of a table as a line; `total` counts them."""
-    columns = [as_text(column) for column in table.columns]
-    rows = connection.execute(sa.select(*columns).execution_options(yield_per=AT_ONCE))
-    for row in rows:
-        line = json.dumps(list(row), ensure_ascii=False, separators=(",", ":"))
+    for row in rows_of(connection, table):
+        line = json.dumps(row, ensure_ascii=False, separators=(",", ":"))
         total.add(line)
         yield line
     total.last_id = _last_id(connection, table)
@@ -84,9 +89,14 @@ def lines_of(connection: Connection, table: Table, total: TableSum) -> Iterator[
 
 def parts_of(connection: Connection, table: Table, total: TableSum) -> Iterator[bytes]:
     """The lines of a table in parts of a few MiB."""
+    return in_parts(lines_of(connection, table, total))
+
+
+def in_parts(lines: Iterable[str]) -> Iterator[bytes]:
+    """Lines joined to parts of a few MiB, which are packed and read one at a time."""
     part: list[bytes] = []
     size = 0
-    for line in lines_of(connection, table, total):
+    for line in lines:
         part.append(line.encode())
         size += len(part[-1])
         if size >= PART_BYTES:
@@ -143,8 +153,7 @@ def fill(
         )
 
 
-def as_text(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    """A column, JSON as the text that is stored."""
+def _as_text(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
     if isinstance(column.type, sa.JSON):
         return sa.cast(column, sa.Text).label(column.name)
     return column

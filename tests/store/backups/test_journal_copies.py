@@ -3,7 +3,7 @@ import json
 import pytest
 
 from netboot.errors import ContentFault, DiskFault
-from netboot.store.backups import journal_copies
+from netboot.store.backups import journal_copies, row_copies
 from netboot.store.boots.journal import Journal
 from tests.web.support.seeding import boot_events
 
@@ -46,7 +46,7 @@ def test_a_site_without_a_journal_has_no_entries(tmp_path):
 
 
 def test_parts_are_small(journal, tmp_path, monkeypatch):
-    monkeypatch.setattr(journal_copies, "PART_BYTES", 10)
+    monkeypatch.setattr(row_copies, "PART_BYTES", 10)
     parts = list(journal_copies.parts_of(tmp_path / "journal.db", {}))
 
     assert len(parts) == journal.last_id()
