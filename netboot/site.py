@@ -17,7 +17,7 @@ import os
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,8 @@ from netboot.store.content.disk_faults import disk_fault
 from netboot.store.content.point_folder import PointFolder
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from netboot.config import Settings
     from netboot.store.boots.journal import Journal
     from netboot.store.database.changes.touches import Touches
@@ -85,12 +87,16 @@ class Site:
     @cached_property
     def database(self) -> "Database":
         """The database, at the newest schema; an older one is copied before it is upgraded."""
-        from netboot.store.backups import upgrade_copies
         from netboot.store.database.site_database import Database
 
         database = Database(self.database_url)
-        database.migrate(save=partial(upgrade_copies.save, self.data / upgrade_copies.FOLDER))
+        database.migrate(save=self._save_before_upgrade)
         return database
+
+    def _save_before_upgrade(self, connection: "Connection", revision: str) -> None:
+        from netboot.store.backups import upgrade_copies  # most starts upgrade nothing
+
+        upgrade_copies.save(self.data / upgrade_copies.FOLDER, connection, revision)
 
     @property
     def database_url(self) -> str:

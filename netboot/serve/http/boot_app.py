@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypedDict
 
 from netboot.boot.files.names import ContentRef, Refusal
 from netboot.boot.told.events import (
@@ -141,28 +142,10 @@ def _file(site: BootSite, request: Request) -> Response:
         return _refused(site, request, _STATUS.get(ref.code, 404), ref.reason)
 
     def served(seconds: float) -> None:
-        event = ContentServed(
-            at=time.time(),
-            ip=request.ip,
-            name=ref.name,
-            size=ref.size,
-            seconds=seconds,
-            image=ref.image,
-            version=ref.version,
-        )
-        site.emit(event)
+        site.emit(ContentServed(**_about(request, ref), size=ref.size, seconds=seconds))
 
     def broken(sent: int, reason: str) -> None:
-        event = TransferFailed(
-            at=time.time(),
-            ip=request.ip,
-            name=ref.name,
-            reason=reason,
-            sent=sent,
-            image=ref.image,
-            version=ref.version,
-        )
-        site.emit(event)
+        site.emit(TransferFailed(**_about(request, ref), reason=reason, sent=sent))
 
     cache = _FOREVER if request.path.startswith("/v/") else "no-cache"
     try:
@@ -188,18 +171,24 @@ def _teller(site: BootSite, request: Request, ref: ContentRef) -> Callable[[int]
         nonlocal begun
         kind = TransferContinued if begun else ContentStarted
         begun = True
-        event = kind(
-            at=time.time(),
-            ip=request.ip,
-            name=ref.name,
-            size=ref.size,
-            sent=sent,
-            image=ref.image,
-            version=ref.version,
-        )
-        site.emit(event)
+        site.emit(kind(**_about(request, ref), size=ref.size, sent=sent))
 
     return running
+
+
+class _About(TypedDict):
+    at: float
+    ip: str
+    name: str
+    image: str
+    version: int
+
+
+def _about(request: Request, ref: ContentRef) -> _About:
+    """What every event of a file says: when, to whom, and which file."""
+    return _About(
+        at=time.time(), ip=request.ip, name=ref.name, image=ref.image, version=ref.version
+    )
 
 
 def _script(site: BootSite, request: Request) -> Response:
