@@ -34,11 +34,11 @@ def pack(lab, tmp_path):
 
 @pytest.mark.parametrize("leave", LEFT)
 def test_an_import_of_drivers_is_refused_and_works_when_there_is_space(small, pack, leave):
-    fill(small, leave)
+    fill(small.data, leave)
     with pytest.raises((DiskFault, DatabaseFault), match="full|space"):
         importing.import_drivers(small, pack)
     assert left_over(small) == []
-    free(small)
+    free(small.data)
     assert drivers.list_drivers(small) == []
     assert importing.import_drivers(small, pack).new
 
@@ -48,11 +48,11 @@ def test_an_import_of_drivers_is_refused_and_works_when_there_is_space(small, pa
 def test_an_import_of_an_image_is_refused_and_works_when_there_is_space(small, tmp_path, leave):
     wim = SyntheticWinPe().capture(tmp_path)
     wim = shutil.copy(wim, tmp_path / "copy.wim") and tmp_path / "copy.wim"
-    fill(small, min(leave, wim.stat().st_size // 2))
+    fill(small.data, min(leave, wim.stat().st_size // 2))
     with pytest.raises((DiskFault, DatabaseFault), match="full|space"):
         images.import_image(small, wim, name="Windows PE x64")
     assert left_over(small) == []
-    free(small)
+    free(small.data)
     assert images.list_images(small) == []
     assert images.import_image(small, wim, name="Windows PE x64").name == "Windows PE x64"
 
@@ -61,12 +61,12 @@ def test_an_import_of_an_image_is_refused_and_works_when_there_is_space(small, t
 def test_a_setting_is_refused_and_the_file_stays_as_it_was(small, leave):
     path = small.data / "netboot.toml"
     path.write_text("web_port = 9000\n")
-    fill(small, leave)
+    fill(small.data, leave)
     with pytest.raises(DiskFault, match="full"):
         settings.change_settings(small, {"oidc_label": "x" * 3000})
     assert left_over(small) == []
     assert path.read_text() == "web_port = 9000\n"
-    free(small)
+    free(small.data)
     settings.change_settings(small, {"web_port": "9001"})
     assert "9001" in path.read_text()
 
@@ -94,12 +94,12 @@ def test_a_boot_test_on_a_full_disk_is_refused_and_not_forgotten_half(small, mon
     there = replace(lab.lab_status(small), available=True)
     monkeypatch.setattr(lab, "lab_status", lambda _site: there)
     machine = {"firmware": "bios-x64", "nic": "e1000", "memory": 512}
-    fill(small, 0)
+    fill(small.data, 0)
     with pytest.raises(DatabaseFault, match="full"):
         for _ in range(200):  # what the database has in hand takes a few rows
             lab.ask_boot(small, **machine)
     before = jobs.list_jobs(small, limit=500)
-    free(small)
+    free(small.data)
     assert lab.ask_boot(small, **machine).state == "queued"
     assert len(jobs.list_jobs(small, limit=500)) == len(before) + 1
 
@@ -107,13 +107,13 @@ def test_a_boot_test_on_a_full_disk_is_refused_and_not_forgotten_half(small, mon
 def test_a_change_that_cannot_be_noted_is_refused_and_one_that_is_made_gets_its_entry(small):
     entry = {"actor": "ada", "via": audit.VIA_PAGE, "action": "images.build"}
     noted = audit.begin(small, **entry)
-    fill(small, 0)
+    fill(small.data, 0)
     with pytest.raises(DatabaseFault, match="full"):
         for _ in range(200):
             audit.begin(small, **entry, details={"padding": "x" * 200})
     assert audit.entries(small) == []
     audit.finish(small, noted, **entry)
-    free(small)
+    free(small.data)
     audit.write_late_entries(small)
     assert [one.action for one in audit.entries(small)] == ["images.build"]
     assert audit.verify(small).faults == ()

@@ -47,12 +47,12 @@ def test_a_build_is_refused_and_works_when_there_is_space(filling, tmp_path, bey
     wim = SyntheticWinPe(files=bulky).capture(tmp_path)
     images.import_image(filling, wim, name=PE)
     before = stored(filling)
-    fill(filling, 0 if beyond is None else wim.stat().st_size + beyond)
+    fill(filling.data, 0 if beyond is None else wim.stat().st_size + beyond)
     with pytest.raises(REFUSED, match="full") as told:
         versions.build_version(filling, PE)
     assert told.value.hint
     assert left_over(filling) == []
-    free(filling)
+    free(filling.data)
     assert images.get_image(filling, PE).versions == ()
     assert before == stored(filling)
     assert versions.build_version(filling, PE).built
@@ -71,12 +71,12 @@ def test_a_medium_is_refused_and_works_when_there_is_space(filling, kind, leave)
     """The tools of the system that make it say so in words of their own."""
     add_lab_version(filling)
     before = stored(filling)
-    fill(filling, leave)
+    fill(filling.data, leave)
     with pytest.raises(REFUSED, match="full") as told:
         media.build_media(filling, ORDERS[kind], [(LAB, 1)])
     assert "Free some disk space" in told.value.hint
     assert left_over(filling) == []
-    free(filling)
+    free(filling.data)
     assert media.list_media(filling) == []
     assert before == stored(filling)
     assert media.build_media(filling, ORDERS[kind], [(LAB, 1)]).size
@@ -88,24 +88,24 @@ def test_an_update_of_the_points_is_refused_and_the_old_version_stays_served(fil
     files = {"boot.wim": b"another " * 100_000, "vmlinuz": b"another kernel"}
     filling.blobs.add_bytes(files["boot.wim"])
     add_lab_version(filling, number=2, files=files)
-    fill(filling, 0)
+    fill(filling.data, 0)
     with pytest.raises(REFUSED, match="full"):
         points.update_distribution_points(filling, LAB)
     assert left_over(filling) == []
     assert filling.point.served(LAB) == 1
-    free(filling)
+    free(filling.data)
     assert points.update_distribution_points(filling, LAB).number == 2
     assert filling.point.load().current[LAB].number == 2
 
 
 def test_a_package_for_disks_is_refused_and_no_half_link_stays(filling):
     filling.point.update(add_lab_version(filling), filling.blobs, now=time.time())
-    fill(filling, 0)
+    fill(filling.data, 0)
     wishes = {"system": System.LINUX, "home": "http://10.0.0.2:8081"}
     with pytest.raises(DiskFault, match="full"):
         disk_packages.make_link(filling, LAB, 1, **wishes)
     assert list(filling.point.root.glob("tickets/*")) == []
-    free(filling)
+    free(filling.data)
     assert disk_packages.make_link(filling, LAB, 1, **wishes).url
 
 
@@ -113,7 +113,7 @@ def test_a_copy_of_a_medium_onto_a_full_disk_leaves_nothing(filling):
     """`netboot media save` names the disk, not only the file."""
     add_lab_version(filling)
     view = media.build_media(filling, ORDERS["iso"], [(LAB, 1)])
-    fill(filling, 100 << 10)
+    fill(filling.data, 100 << 10)
     target = filling.data.parent / "copy.iso"
     with pytest.raises(DiskFault, match=rf"the disk of {target.parent} is full"):
         media.save_medium(filling, view.id, target)

@@ -14,25 +14,34 @@ needs_small_disk = pytest.mark.skipif(os.geteuid() != 0, reason="a small disk ne
 
 
 @contextmanager
-def small_site(folder: Path, megabytes: int = 32):
-    """A site on a disk of its own."""
-    folder.mkdir()
-    size = f"size={megabytes}m"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", folder], check=True)
-    site = Site.open(folder / "data")
-    assert jobs.list_jobs(site) == []
-    assert site.point.numbers() == {}
+def small_disk(folder: Path, size: str):
+    """An empty disk at `folder`, of a size as mount writes it: 8m, 900k."""
+    folder.mkdir(exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
+    subprocess.run(mount, check=True)
     try:
-        yield site
+        yield folder
     finally:
-        site.database.close()
-        site.journal.close()
         subprocess.run(["umount", "-l", folder], check=True)
 
 
-def fill(site, leave):
-    """Take all space but `leave` bytes."""
-    with (site.data / "ballast").open("wb", buffering=0) as out:
+@contextmanager
+def small_site(folder: Path, megabytes: int = 32):
+    """A site on a disk of its own."""
+    with small_disk(folder, f"{megabytes}m"):
+        site = Site.open(folder / "data")
+        assert jobs.list_jobs(site) == []
+        assert site.point.numbers() == {}
+        try:
+            yield site
+        finally:
+            site.database.close()
+            site.journal.close()
+
+
+def fill(folder: Path, leave: int = 0):
+    """Take all space of the disk of `folder` but `leave` bytes."""
+    with (folder / "ballast").open("wb", buffering=0) as out:
         for size in (1 << 20, 4096):
             try:
                 while True:
@@ -42,8 +51,8 @@ def fill(site, leave):
         out.truncate(max(0, out.tell() - leave))
 
 
-def free(site):
-    (site.data / "ballast").unlink()
+def free(folder: Path):
+    (folder / "ballast").unlink()
 
 
 def left_over(site):

@@ -1,7 +1,6 @@
 import json
 import os
 import stat
-import subprocess
 import tarfile
 import threading
 from pathlib import Path
@@ -13,6 +12,7 @@ from netboot.operations import jobs
 from netboot.operations.backups import finding, making
 from netboot.site import Site
 from netboot.store.backups.archive import BackupFile
+from tests.support.small_disk import needs_small_disk, small_disk
 from tests.web.support.seeding import add_version, boot_events
 
 
@@ -174,17 +174,12 @@ def test_the_page_backs_up_into_the_folder_of_the_settings(small, store):
         making.ask_backup(Site.open(small.data))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a small disk needs root")
+@needs_small_disk
 @pytest.mark.parametrize("size", [8, 16, 32])
 def test_a_disk_that_fills_up_gets_nothing_of_a_backup(small, tmp_path, size):
     """A real, small one: before the rows, between them, and before the content."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", folder], check=True)
-    try:
+    with small_disk(tmp_path / "disk", f"{size}k") as folder:
         with pytest.raises(DiskFault, match="full"):
             making.make_backup(small, folder)
         assert list(folder.iterdir()) == []
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
     assert making.backup_state(small).last is None

@@ -1,8 +1,6 @@
 """An upgrade from the release before: forward, refused, and back."""
 
 import errno
-import os
-import subprocess
 
 import pytest
 import sqlalchemy as sa
@@ -18,6 +16,7 @@ from netboot.store.database import schema
 from netboot.store.database.site_database import HEAD, Database
 from tests.samples.older_sites import RELEASE, SCHEMA, make_older_site
 from tests.support.kept_sites import close, rows_of, what_machines_get
+from tests.support.small_disk import fill, free, needs_small_disk, small_disk
 from tests.web.support.seeding import add_version, boot_events, tell
 
 
@@ -150,32 +149,21 @@ def test_an_upgrade_that_cannot_be_copied_first_is_refused(old, monkeypatch):
     assert not list((old.data / upgrade_copies.FOLDER).iterdir())
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a small disk needs root")
+@needs_small_disk
 @pytest.mark.parametrize("leave", [0, 4 << 10, 40 << 10])
 def test_a_disk_that_fills_up_in_an_upgrade_loses_nothing(tmp_path, leave):
     """On a real, small disk; with space the upgrade is made."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], check=True)
-    try:
+    with small_disk(tmp_path / "small", "8m") as folder:
         old = make_older_site(folder / "old")
         close(old)
-        ballast = folder / "ballast"
-        with ballast.open("wb", buffering=0) as out:
-            try:
-                while True:
-                    out.write(bytes(4096))
-            except OSError:
-                out.truncate(max(0, out.tell() - leave))
+        fill(folder, leave)
         with pytest.raises((DiskFault, DatabaseFault)):
             _ = Site.open(old.data).database
-        ballast.unlink()
+        free(folder)
         assert revision(old) == SCHEMA
         site = Site.open(old.data)
         assert [one.name for one in images.list_images(site)] == ["Lab PE x64"]
         close(site)
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
 
 
 def test_a_backup_of_the_release_before_is_restored_and_migrated(old, tmp_path):

@@ -41,7 +41,7 @@ def test_a_piece_that_the_disk_cannot_take_is_refused_and_leaves_nothing(operato
     address = create(operator, len(DATA), filename="boot.wim").headers["Location"]
     first = 100_000
     assert patch(operator, address, 0, DATA[:first]).status_code == 204
-    fill(filling, leave)
+    fill(filling.data, leave)
     refused = patch(operator, address, first, DATA[first:])
 
     assert (refused.status_code, refused.content_type) == (507, "text/plain; charset=utf-8")
@@ -49,7 +49,7 @@ def test_a_piece_that_the_disk_cannot_take_is_refused_and_leaves_nothing(operato
     assert parts(filling) == [first]
     assert operator.head(address, headers=TUS).headers["Upload-Offset"] == str(first)
     assert operator.get("/images/").status_code == 200
-    free(filling)
+    free(filling.data)
     assert patch(operator, address, first, DATA[first:]).status_code == 204
     batch = address.rsplit("/", 1)[1].split("-")[0]
     owner = next(one.id for one in accounts.list_accounts(filling) if one.role == "operator")
@@ -61,7 +61,7 @@ def test_an_upload_that_begins_with_its_bytes_leaves_nothing_at_all(
     operator, filling, leave, monkeypatch
 ):
     """As the page sends a file; nobody would know where to continue."""
-    fill(filling, leave)
+    fill(filling.data, leave)
     enough = SimpleNamespace(free=1 << 40)
     monkeypatch.setattr(upload_folder.shutil, "disk_usage", lambda _: enough)
     about = {"Upload-Length": str(len(DATA)), "Upload-Metadata": metadata(filename="boot.wim")}
@@ -73,7 +73,7 @@ def test_an_upload_that_begins_with_its_bytes_leaves_nothing_at_all(
 
 
 def test_an_upload_is_refused_before_its_first_byte_where_there_is_no_space(operator, filling):
-    fill(filling, 0)
+    fill(filling.data, 0)
     refused = create(operator, len(DATA), filename="boot.wim")
 
     assert (refused.status_code, "Not enough space" in refused.text) == (507, True)
@@ -99,10 +99,10 @@ def test_a_form_that_hands_an_upload_in_is_refused_on_a_full_disk(operator, fill
     address = create(operator, 4, filename="pack.zip").headers["Location"]
     assert patch(operator, address, 0, b"PK\5\6").status_code == 204
     batch = address.rsplit("/", 1)[1].split("-")[0]
-    fill(filling, 0)
+    fill(filling.data, 0)
     refused = operator.post("/drivers/import", data={"upload": batch})
 
     assert refused.status_code in {503, 507}
     assert "full" in refused.text
-    free(filling)
+    free(filling.data)
     assert operator.post("/drivers/import", data={"upload": batch}).status_code == 303
