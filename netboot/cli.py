@@ -44,7 +44,15 @@ SUBJECTS = {
     "audit": ("accounts.audit", "The audit log: who did what, and whether it is intact."),
     "webhook": ("accounts.webhook", "External services that are notified of events."),
     "settings": ("settings", "Settings that the site reads at start-up."),
-    "site": ("site", "The data folder: create, clean up, verify."),
+    "site": (
+        "site",
+        "The data folder: create, clean up, verify, move to another database, undo an upgrade.",
+    ),
+    "backup": ("backup", "Backups of the whole site: netboot backup FILE, made while it runs."),
+    "restore": (
+        "backup",
+        "Make the site of a backup again, in an empty data folder. Stop the site before.",
+    ),
     "completion": ("completion", "Print the completion script for bash, zsh or fish."),
 }
 """Each subject: its module in netboot.commands, and its line in --help."""

@@ -46,6 +46,11 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "", repr=False, description="SQLAlchemy URL; empty: SQLite in the data folder."
     )
+    backup_folder: Path | None = Field(
+        None,
+        description="Folder for backups that are made from the page or the API, outside the data"
+        " folder.",
+    )
     relays: list[str] = Field(
         default_factory=list,
         description="DHCP relays that get answers: addresses, or networks like 10.2.0.0/16.",

@@ -6,6 +6,7 @@ data/
 ├── journal.db       what happened while machines booted
 ├── blobs/ staging/  the bytes of everything, by digest
 ├── points/site/     the site's own distribution point
+├── before-upgrade/  the database as it was before the last upgrades
 ├── web/             what the console's processes share: limits, places, measurements
 ├── secret           signs sessions and report tokens
 ├── run.lock         held by the one running site, or by its services together
@@ -23,9 +24,12 @@ from typing import IO, TYPE_CHECKING
 
 from netboot.errors import NotPermitted, SiteAlreadyRunning
 from netboot.store.content.blobs import BlobStore, sync_folder
+from netboot.store.content.disk_faults import disk_fault
 from netboot.store.content.point_folder import PointFolder
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from netboot.config import Settings
     from netboot.store.boots.journal import Journal
     from netboot.store.database.changes.touches import Touches
@@ -38,6 +42,9 @@ SERVICES = ("boot", "http", "web", "projector", "worker")
 
 MARKS = ("site.db", "netboot.toml", "secret")
 """Any of these marks a folder as a site's; with PostgreSQL there is no site.db."""
+
+UNFINISHED = "restore-unfinished"
+"""This file is in the data folder while a restore exchanges the old site for the new one."""
 
 
 def holds_site(data: Path) -> bool:
@@ -52,8 +59,11 @@ class Site:
     data: Path
 
     @staticmethod
-    def open(data: Path) -> "Site":
-        """The site in `data`, created if necessary. Raises NotPermitted."""
+    def open(data: Path, *, unfinished: bool = False) -> "Site":
+        """The site in `data`, created if necessary. Raises NotPermitted.
+
+        `unfinished` opens one whose restore was interrupted, to do it again.
+        """
         try:
             data.mkdir(mode=0o700, parents=True, exist_ok=True)
             if data.stat().st_mode & 0o777 != 0o700:  # a disk may be read-only after a fault
@@ -64,6 +74,12 @@ class Site:
                 f"the data folder {data} cannot be used: {fault.strerror}",
                 hint="Choose another with --data, or correct its owner.",
             ) from fault
+        if not unfinished and (data / UNFINISHED).exists():
+            raise NotPermitted(
+                f"a restore into {data} was interrupted",
+                hint="Repeat it with --force. The site from before is in a folder"
+                " before-restore-… there.",
+            )
         return Site(data.resolve())
 
     @cached_property
@@ -82,12 +98,21 @@ class Site:
 
     @cached_property
     def database(self) -> "Database":
-        """The database, at the newest schema."""
+        """The database, at the newest schema; an older one is copied before it is upgraded."""
         from netboot.store.database.site_database import Database
 
-        database = Database(self.settings.database_url or f"sqlite:///{self.data / 'site.db'}")
-        database.migrate()
+        database = Database(self.database_url)
+        database.migrate(save=self._save_before_upgrade)
         return database
+
+    def _save_before_upgrade(self, connection: "Connection", revision: str) -> None:
+        from netboot.store.backups import upgrade_copies  # most starts upgrade nothing
+
+        upgrade_copies.save(self.data / upgrade_copies.FOLDER, connection, revision)
+
+    @property
+    def database_url(self) -> str:
+        return self.settings.database_url or f"sqlite:///{self.data / 'site.db'}"
 
     @cached_property
     def journal(self) -> "Journal":
@@ -120,7 +145,7 @@ class Site:
     def secret(self) -> str:
         """Signs sessions and report tokens; created once, readable only by its owner.
 
-        Raises NotPermitted if it can be neither read nor created.
+        Raises NotPermitted if it can be neither read nor created, DiskFault on a full disk.
         """
         path = self.data / "secret"
         try:
@@ -128,6 +153,8 @@ class Site:
                 _make_secret(path)
             secret = path.read_text().strip()
         except (OSError, UnicodeDecodeError) as fault:
+            if explained := disk_fault(fault, self.data):
+                raise explained from fault
             raise NotPermitted(
                 f"{path} cannot be used: {fault}", hint="Correct its owner, or remove it."
             ) from fault

@@ -4,9 +4,11 @@ import hypothesis
 import pytest
 
 from netboot.site import Site
+from netboot.store.content import blobs
 from netboot.store.drivers import pci_names
 from tests.support.command_line import CommandLine
 from tests.support.postgresql import PostgresServer, find_binaries
+from tests.support.small_disk import small_site
 
 # An example's time says how busy the machine is, not whether the code is right.
 hypothesis.settings.register_profile("netboot", deadline=None)
@@ -25,6 +27,14 @@ def site(tmp_path):
     made = Site.open(tmp_path / "data")
     yield made
     close(made)
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """A site on a disk of 32 MiB, of which no reserve is kept."""
+    monkeypatch.setattr(blobs, "SPARE_BYTES", 0)
+    with small_site(tmp_path / "small") as made:
+        yield made
 
 
 @pytest.fixture

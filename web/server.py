@@ -15,10 +15,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 from prometheus_client.multiprocess import mark_process_dead
+from sqlalchemy.orm import configure_mappers
 
 from netboot.daemons.starting.service_manager import service_manager
 from netboot.errors import NotPermitted, PortTaken
@@ -129,6 +131,7 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
     def load(self) -> Any:
         share_measurements(self._measurements)
         self._app = create_app(Site.open(self._data))
+        _prepare(self._app)
         return self._app
 
     def run(self) -> None:
@@ -147,6 +150,17 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
     def _forget_process(self, _server: object, worker: ThreadWorker) -> None:
         """Stop counting the streams of a process that has ended; its answers still count."""
         mark_process_dead(worker.pid, str(self._measurements))  # type: ignore[no-untyped-call]
+
+
+def _prepare(app: Flask) -> None:
+    """Compile what the first views of a process would otherwise wait for.
+
+    That would be a second in all, a page at a time, and its garbage would soon make Python collect
+    the whole heap, which stops every request of the process.
+    """
+    configure_mappers()
+    for name in app.jinja_env.list_templates():
+        app.jinja_env.get_template(name)
 
 
 def _folder_of_measurements(site: Site) -> Path:

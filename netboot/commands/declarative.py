@@ -54,9 +54,17 @@ def plan(site: Site, folder: Path, *, prune: bool, exit_code: bool, json_: bool)
 @click.command(cls=Verb, changes=True)
 @click.argument("folder", type=FOLDER)
 @prune_option
+@click.option(
+    "--delete-served",
+    multiple=True,
+    metavar="IMAGE",
+    help="Remove this image although it is served to machines. May be repeated.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @on_site
-def apply(site: Site, folder: Path, *, prune: bool, yes: bool, json_: bool) -> None:
+def apply(
+    site: Site, folder: Path, *, prune: bool, delete_served: tuple[str, ...], yes: bool, json_: bool
+) -> None:
     """Change images, drivers and assignments to match FOLDER.
 
     Nothing is built and nothing that machines get changes: build versions and update the
@@ -69,7 +77,9 @@ def apply(site: Site, folder: Path, *, prune: bool, yes: bool, json_: bool) -> N
             return
         click.confirm("Change this?", abort=True)
     with progress_bar("Applying") as progress:
-        done = declarative.apply(site, folder, prune=prune, progress=progress)
+        done = declarative.apply(
+            site, folder, prune=prune, delete_served=delete_served, progress=progress
+        )
     if json_:
         print_json(_plain(done))
     else:

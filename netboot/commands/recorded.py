@@ -94,6 +94,11 @@ def _recorded(ctx: click.Context) -> Iterator[None]:
         click.echo("The change is made; its audit entry could not be written yet.", err=True)
 
 
+def who() -> str:
+    """Who is at this terminal, for the audit log."""
+    return os.environ.get("SUDO_USER") or getpass.getuser()
+
+
 def _entry(ctx: click.Context) -> dict[str, Any]:
     from netboot.images.boot_image.boot_image import slug
     from netboot.operations.accounts import audit
@@ -106,7 +111,7 @@ def _entry(ctx: click.Context) -> dict[str, Any]:
     if room == "images" and named:
         named = slug(named)
     return {
-        "actor": os.environ.get("SUDO_USER") or getpass.getuser(),
+        "actor": who(),
         "via": audit.VIA_CLI,
         "action": action,
         "subject": f"{room}/{named}".rstrip("/"),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from netboot.commands.backup import RecordedByItself
 from netboot.commands.output import (
     as_json,
     local_time,
@@ -14,16 +15,17 @@ from netboot.commands.output import (
     progress_bar,
     say,
 )
-from netboot.commands.recorded import Verbs
+from netboot.commands.recorded import Verbs, who
 from netboot.errors import ContentFault
 from netboot.operations import site_making
+from netboot.operations.backups import moving, taking_back
 from netboot.operations.points import cleanup, quarantine
 from netboot.site import Site
 
 
 @click.group(cls=Verbs)
 def site() -> None:
-    """The data folder: create, clean up, verify."""
+    """The data folder: create, clean up, verify, move to another database, undo an upgrade."""
 
 
 @site.command(changes=False)  # there is no audit log before
@@ -103,3 +105,49 @@ def delete_altered(site: Site, *, digest: str | None, everything: bool, json_: b
         raise click.UsageError("Name a digest, or use --all.")
     done = quarantine.delete_altered(site, digest or "")
     say(done, f"{done.files} files were deleted, {done.size} bytes.", json_=json_)
+
+
+@site.command(cls=RecordedByItself, changes=True)
+@click.argument("url", metavar="URL|sqlite")
+@click.option("--force", is_flag=True, help="Move tables of the new database aside; keep them.")
+@on_site
+def move(site: Site, url: str, *, force: bool, json_: bool) -> None:
+    """Move all rows to another database: postgresql://… or sqlite. Stop the site before.
+
+    The old database stays as it is. All tables are compared before the settings name the new one.
+    """
+    with progress_bar("Moving") as tell:
+        done = moving.move(site, url, force=force, actor=who(), progress=tell)
+    lines = [
+        f"{done.rows} rows of {done.tables} tables are in {done.new}, compared one by one.",
+        f"The old database {done.old} is as it was; delete it when all is well.",
+    ]
+    if done.set_aside:
+        lines.append(f"What was there before is kept as {done.set_aside}.")
+    if done.variable:
+        lines.append(f"Now set {done.variable} where the site is started, then start it.")
+    else:
+        lines.append("The settings name the new database. Start the site.")
+    say(done, *lines, json_=json_)
+
+
+@site.command("take-back", cls=RecordedByItself, changes=True)
+@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@on_site
+def take_back(site: Site, file: Path | None, *, json_: bool) -> None:
+    """Take back an upgrade: use the database from before it. Stop the site before.
+
+    FILE is one of those in the folder before-upgrade; without it, the newest.
+    """
+    with progress_bar("Taking back") as tell:
+        done = taking_back.take_back(site, file, progress=tell)
+    release = f"netboot {done.release}" if done.release else "an earlier release"
+    back = (
+        f"The database of {local_time(done.made_at)} is back: schema {done.schema},"
+        f" {done.rows} rows, of {release}."
+    )
+    install = "Install that release now: this one upgrades the database again when it opens it."
+    lines = [back, install]
+    if done.aside:
+        lines.append(f"The upgraded database is kept as {done.aside}.")
+    say(done, *lines, json_=json_)

@@ -21,6 +21,7 @@ from netboot.errors import (
 )
 from netboot.images.architecture import Architecture
 from netboot.images.media.request import MediaOrder
+from netboot.operations.backups import making
 from netboot.operations.boots import network
 from netboot.operations.drivers import importing
 from netboot.operations.images import images
@@ -48,8 +49,8 @@ MAIN = Lane("main")
 TEST_MACHINES = Lane("test machines", width=2)
 """Two cores boot two test machines without slowing each other down."""
 CHECKS, CAPTURES = Lane("network checks"), Lane("recordings")
-SCRUBS = Lane("scrub")
-"""A scrub reads slowly for hours; nothing else should wait for it."""
+SCRUBS, BACKUPS = Lane("scrub"), Lane("backup")
+"""Both may read for hours; nothing else should wait for them."""
 
 Handler = Callable[..., dict[str, Any]]
 
@@ -152,7 +153,7 @@ def import_image(
         if earlier is None:
             raise
         view = earlier
-    return {"image": view.name}
+    return {"image": view.name, "source": view.facts.words}
 
 
 @handles(JobKind.EXAMINE_SOURCE)
@@ -268,6 +269,18 @@ def read_capture(context: Context, *, path: str) -> dict[str, Any]:
 def clean_up(context: Context) -> dict[str, Any]:
     done = cleanup.collect_garbage(context.site, time.time(), progress=context.progress)
     return {**asdict(done), "versions": list(done.versions)}
+
+
+@handles(JobKind.BACK_UP, BACKUPS)
+def back_up(context: Context, *, folder: str, incremental: bool) -> dict[str, Any]:
+    """Back up the site into the folder that was set when the job was queued."""
+    target = Path(folder)
+    if not target.is_dir():
+        raise OperatorFault(f"there is no folder {target}", hint="Create it, then try again.")
+    made = making.make_backup(
+        context.site, target, incremental=incremental, progress=context.progress
+    )
+    return asdict(made)
 
 
 def _imported_before(context: Context, path: Path, name: str) -> images.ImageView | None:

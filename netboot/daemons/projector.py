@@ -31,7 +31,7 @@ from netboot.store.boots.journal_mark import Mark
 BATCH = 500
 """Entries in a transaction: other writers wait no longer than it takes."""
 
-BREATH_SECONDS = 0.05
+BREATH_SECONDS = 0.1
 """Pause between batches, so that a boot storm does not cause a commit for every event."""
 
 LOOK_SECONDS = 0.5

@@ -190,7 +190,7 @@ def _welcome(
         _tell(
             f"  Set-up token {preparation.token}   (needed once, to make the first administrator)"
         )
-        _tell("  Next         open the page, make the first administrator, follow First steps.")
+        _tell("  Next         open the page, make the first administrator, follow Getting started.")
     else:
         _tell("  Next         open the page and sign in.")
     for lack in list_missing():

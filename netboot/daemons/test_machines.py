@@ -7,14 +7,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from netboot.boot.told.events import PeOffline
-from netboot.errors import OperatorFault
+from netboot.errors import DiskFault, OperatorFault
 from netboot.operations import lab
 from netboot.store.database.jobs import JobFailed
 
 if TYPE_CHECKING:
     from netboot.daemons.job_context import Context
     from netboot.site import Site
+
+log = structlog.get_logger()
 
 _STEPS = {
     "START": (0.5, "kernel started"),
@@ -127,7 +131,11 @@ def _done(context: Context, event: dict[str, Any], seconds: float) -> dict[str, 
 def _with_screenshot(site: Site, event: dict[str, Any]) -> dict[str, Any]:
     """The event with its picture in the store: the lab deletes its own after a while."""
     path = Path(str(event.get("screenshot") or "."))
-    digest = site.blobs.add_file(path).digest if path.is_file() else ""
+    try:
+        digest = site.blobs.add_file(path).digest if path.is_file() else ""
+    except DiskFault as fault:  # the verdict is worth more than its picture
+        log.warning("test_machine.no_picture", fault=str(fault))
+        digest = ""
     return {**event, "screenshot": digest}
 
 

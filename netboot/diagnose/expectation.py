@@ -17,12 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from netboot.errors import InvalidInput
+from netboot.store.content.named_files import read_file
 
 if TYPE_CHECKING:
     from netboot.store.content.blobs import BlobStore
 
 
 HEAD_SIZE: Final = 4096
+LARGEST: Final = 64 << 20
+_WRITE_IT_AGAIN: Final = "Write it again on the site's host: netboot check --write-expected FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +95,12 @@ class Expectation:
 
 def read_expectation(path: Path) -> Expectation:
     """The expectation in a file. Raises InvalidInput."""
+    content = read_file(path, LARGEST, hint=_WRITE_IT_AGAIN)
     try:
-        return _from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        return _from_json(json.loads(content.decode("utf-8")))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidInput(
-            f"{path} is not a valid list of published files: {error}",
-            hint="Write it again on the site's host: netboot check --write-expected FILE",
+            f"{path} is not a valid list of published files: {error}", hint=_WRITE_IT_AGAIN
         ) from error
 
 

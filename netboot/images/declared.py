@@ -5,7 +5,7 @@ request; assignments that are not declared are removed.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -82,6 +82,16 @@ class Change:
     key: str
     label: str
     details: tuple[str, ...] = ()
+
+    @property
+    def removes_image(self) -> bool:
+        return (self.kind, self.subject) == (Kind.REMOVE, "image")
+
+    def with_served(self, served: Mapping[str, int]) -> "Change":
+        """The change; that of an image which machines get names the version (by image)."""
+        if not self.removes_image or self.key not in served:
+            return self
+        return replace(self, details=(f"version {served[self.key]} is served to machines",))
 
 
 def compare(now: Declaration, wanted: Declaration, *, prune: bool = False) -> tuple[Change, ...]:

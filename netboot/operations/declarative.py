@@ -23,13 +23,13 @@ from netboot.images.declared import (
     Declaration,
     DeclaredDriver,
     DeclaredImage,
-    Kind,
     compare,
 )
 from netboot.images.drivers import catalog
 from netboot.operations.deployments import deployments as policy
 from netboot.operations.drivers.drivers import find_driver
 from netboot.operations.images import images
+from netboot.operations.served import require_name
 from netboot.progress import Progress, silent
 from netboot.protocols.mac import require_mac
 from netboot.site import Site
@@ -53,6 +53,11 @@ class Plan:
 
     changes: tuple[Change, ...]
     sources: tuple[Path, ...]
+
+    @property
+    def removes_served(self) -> tuple[str, ...]:
+        """The images to delete that machines get; `apply` wants each by name."""
+        return tuple(one.key for one in self.changes if one.removes_image and one.details)
 
     @property
     def digest(self) -> str:
@@ -94,8 +99,9 @@ def _plan(site: Site, files: DeclaredFiles, *, prune: bool) -> Plan:
         with_sources = {one.name for one in files.images or () if one.source_file}
         _check(now, wanted, with_sources)
     _require_blobs(site, wanted)
-    changes = compare(now, wanted, prune=prune)
-    return Plan(changes, tuple(_missing_sources(files, now)))
+    served = site.point.numbers()
+    changes = (one.with_served(served) for one in compare(now, wanted, prune=prune))
+    return Plan(tuple(changes), tuple(_missing_sources(files, now)))
 
 
 def apply(
@@ -103,13 +109,15 @@ def apply(
     declared: Declared,
     *,
     prune: bool = False,
+    delete_served: Collection[str] = (),
     planned: str = "",
     progress: Progress = silent,
 ) -> Plan:
     """Change the site to match these; returns what was changed.
 
     `planned` is the digest of the plan that the administrator saw: if the plan is another now,
-    nothing is done. Raises InvalidInput, EditConflict, and what importing a source raises.
+    nothing is done. `delete_served` names the images that may be deleted although machines get
+    them. Raises InvalidInput, InUse, EditConflict, and what importing a source raises.
     """
     files = _read(declared)
     done = _plan(site, files, prune=prune)
@@ -122,6 +130,10 @@ def apply(
                 for one in done.changes
             ),
         )
+    named = {name: name for name in delete_served}
+    for name in done.removes_served:
+        hint = f'If it may go, name it: --delete-served "{name}", or `delete_served` over the API.'
+        require_name(name, named.get(name, ""), hint=hint)
     _take_in(site, files, progress)
     progress(0.9, "changing recipes and assignments")
     with site.database.writing() as session:
@@ -131,8 +143,8 @@ def apply(
         for change in compare(now, wanted):
             _carry_out(session, change, wanted)
     for change in done.changes:
-        if (change.kind, change.subject) == (Kind.REMOVE, "image"):
-            images.delete_image(site, change.key)
+        if change.removes_image:
+            images.delete_image(site, change.key, typed=named.get(change.key, ""))
     policy.publish(site)
     return done
 

@@ -13,6 +13,7 @@ from typing import Any
 from netboot.errors import NotFound, NotPermitted, OperatorFault
 from netboot.operations import remembered as facts
 from netboot.site import Site
+from netboot.store.content.disk_faults import disk_fault
 from netboot.store.database.jobs import Job, JobLine
 
 JobView = Job
@@ -44,6 +45,7 @@ class JobKind(StrEnum):
     READ_CAPTURE = "read_capture"
     CLEAN_UP = "clean_up"
     BUILD_MEDIA = "build_media"
+    BACK_UP = "back_up"
 
 
 def submit(site: Site, kind: JobKind, arguments: dict[str, Any], *, title: str) -> JobView:
@@ -132,7 +134,7 @@ def screenshot(site: Site, job_id: int) -> Path:
 
 
 def save_screenshot(site: Site, job_id: int, target: Path) -> int:
-    """Copy the picture; returns its size in bytes. Raises NotFound, NotPermitted."""
+    """Copy the picture; returns its size in bytes. Raises NotFound, NotPermitted, DiskFault."""
     source = screenshot(site, job_id)
     part = target.with_name(f"{target.name}.part")
     try:
@@ -141,6 +143,8 @@ def save_screenshot(site: Site, job_id: int, target: Path) -> int:
     except OSError as fault:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+        if explained := disk_fault(fault, target.parent):
+            raise explained from fault
         raise NotPermitted(
             f"{target} cannot be written: {fault.strerror}", hint="Name another file."
         ) from fault

@@ -49,6 +49,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "Data, monitoring and webhooks": {
             "database_url": "Database",
+            "backup_folder": "Folder for backups",
             "metrics": "Access to /metrics",
             "log_format": "Format of the logs",
             "webhook_networks": "Networks for webhooks",

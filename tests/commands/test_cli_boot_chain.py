@@ -38,7 +38,13 @@ def test_a_wimboot_goes_in_is_shown_and_goes_away(netboot, tmp_path):
     shown = json.loads(netboot("wimboot", "show", "--json").stdout)
     assert len(data) == shown["size"]
     assert shown["digest"] in netboot("wimboot", "show").stdout
-    netboot("wimboot", "remove")
+    refused = netboot("wimboot", "remove", typed="yes\n", code=2)
+    assert "wimboot is served to machines" in refused.stderr
+    netboot("wimboot", "remove", typed="wimboot\n")
+    assert json.loads(netboot("wimboot", "show", "--json").stdout) == {}
+    assert "no wimboot was imported" in netboot("wimboot", "remove", code=2).stderr
+    netboot("wimboot", "import", tmp_path / "wimboot")
+    netboot("wimboot", "remove", "--yes")
     assert json.loads(netboot("wimboot", "show", "--json").stdout) == {}
 
 

@@ -3,16 +3,23 @@ import re
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from netboot.boot.files.names import Refusal
-from netboot.boot.told.events import PeReported
+from netboot.boot.told.events import ContentStarted, PeReported
 from netboot.daemons.boot_http import BootPages
+from netboot.daemons.projector import catch_up
 from netboot.images.architecture import Architecture
+from netboot.images.versions.content_version import ManifestFile
+from netboot.operations.boots import boots
 from netboot.serve.http.boot_app import BootSite, boot_app
 from netboot.serve.http.message import Request
+from netboot.site import Site
 from tests.support.content import assign, content_of, serve, version_of
+from tests.support.dhcp_servers import wait_for
+from tests.support.settling import settled
 
 ADDRESS = "10.77.0.2"
 MAC = "52:54:00:77:00:01"
@@ -274,3 +281,59 @@ def test_the_process_serves_and_ends_when_it_is_told(site, x64):
         process.stdout.close()
     kinds = [entry.event.kind for entry in site.journal.latest()]
     assert kinds == ["ContentServed", "ScriptServed"]
+
+
+@pytest.fixture
+def large(site):
+    """A version whose image no socket buffer holds."""
+    content = b"image " * 4_000_000
+    blob = site.blobs.add_bytes(content)
+    file = ManifestFile("boot.wim", blob.digest, blob.size)
+    version = replace(version_of(site, 3), files=(file,))
+    site.point.update(version, site.blobs, now=1e9)
+    policy = ({Architecture.X64: version.image}, {})
+    site.point.publish_policy(lambda: policy)
+    (site.data / "netboot.toml").write_text(f"http_port = {free_port()}\n")
+    return Site.open(site.data)
+
+
+def free_port():
+    with socket.socket() as tcp:
+        tcp.bind(("127.0.0.1", 0))
+        return tcp.getsockname()[1]
+
+
+def started_http(site):
+    command = [sys.executable, "-m", "netboot", "--data", str(site.data)]
+    process = subprocess.Popen(
+        [*command, "http", "--interface", "lo", "--address", "127.0.0.1"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    wait_for(process, "http.ready")
+    return process
+
+
+def test_a_service_that_is_killed_in_the_middle_of_a_file_is_named_on_the_boot(large):
+    """By HTTP as by TFTP; it was started again meanwhile, and serves the next machine."""
+    process = started_http(large)
+    with socket.create_connection(("127.0.0.1", large.settings.http_port)) as machine:
+        machine.sendall(b"GET /v/lab-pe-x64/3/boot.wim HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert machine.recv(1000).startswith(b"HTTP/1.1 200")
+        assert settled(lambda: -len(begun(large)), -1, seconds=20) == -1
+        process.kill()
+    process.wait()
+    process.stdout.close()
+
+    again = started_http(large)
+    again.terminate()
+    assert again.wait(30) == 0
+    again.stdout.close()
+    catch_up(large)
+    (boot,) = boots.attempts(large)
+    assert "netboot stopped while it sent" in boot.why(boot.last + 200)
+    large.database.close()
+    large.journal.close()
+
+
+def begun(site):
+    return site.journal.latest_of(ContentStarted, limit=10, within=1000)

@@ -94,7 +94,10 @@ def test_a_job_that_finds_its_own_work_done_has_succeeded(site, upload, tmp_path
     context, path = upload("import_image", wim.read_bytes(), name="Windows PE x64")
     context.job = replace(context.job, attempts=2)
 
-    assert job_handlers.carry_out(context) == {"image": "Windows PE x64"}
+    assert job_handlers.carry_out(context) == {
+        "image": "Windows PE x64",
+        "source": "Windows PE 10.0.22621.1 for x64",
+    }
     assert not path.exists()
 
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import threading
 
 import pytest
@@ -13,6 +12,7 @@ from netboot.store.content import blobs
 from netboot.store.media.boot_programs import prepare_programs
 from tests.support.netlab import needs_netns
 from tests.support.postgresql import PostgresServer, find_binaries
+from tests.support.small_disk import fill, free, small_disk
 from tests.support.stressed_site import ADDRESS, Asking, stock, stressed, write_lock
 
 pytestmark = [pytest.mark.netns, needs_netns]
@@ -143,26 +143,10 @@ def test_a_postgresql_that_restarts_ends_no_process(site, own_postgres):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """A site on a disk of 48 MiB, and a way to fill it."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", folder], check=True)
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
-
-
-def fill(folder, *, leave=0):
-    """Take all space but `leave` bytes."""
-    with (folder / "ballast").open("wb", buffering=0) as out:
-        for size in (1 << 20, 4096):
-            try:
-                while True:
-                    out.write(bytes(size))
-            except OSError:
-                pass
-        if leave:
-            out.truncate(out.tell() - leave)
+def disk(tmp_path):
+    """A disk of 48 MiB."""
+    with small_disk(tmp_path / "small", "48m") as folder:
+        yield folder
 
 
 def programs_of_the_last_start(site, monkeypatch):
@@ -173,20 +157,18 @@ def programs_of_the_last_start(site, monkeypatch):
 
 @pytest.mark.long
 @pytest.mark.parametrize("leave", [0, 100_000])
-def test_a_full_disk_ends_nothing_and_all_works_again_when_there_is_space(
-    small_disk, leave, monkeypatch
-):
+def test_a_full_disk_ends_nothing_and_all_works_again_when_there_is_space(disk, leave, monkeypatch):
     """Neither while it runs nor at a start; what cannot be written is refused, and told."""
-    site = Site.open(small_disk / "data")
+    site = Site.open(disk / "data")
     (site.data / "netboot.toml").write_text('metrics = "open"\n')
     stock(site)
     programs_of_the_last_start(site, monkeypatch)
     with stressed(site.data) as run, Asking(run) as asking:
-        fill(small_disk, leave=leave)
+        fill(disk, leave)
         threading.Event().wait(5)
         text = run.curl(METRICS)
         assert value_of(text, "netboot_disk_free_bytes") <= leave + 8192
-        (small_disk / "ballast").unlink()
+        free(disk)
         job = jobs.submit(site, jobs.JobKind.CLEAN_UP, {}, title="Clean")
         assert wait_for(site, job).state == "succeeded"
         assert restarts(run) == []
@@ -194,11 +176,11 @@ def test_a_full_disk_ends_nothing_and_all_works_again_when_there_is_space(
 
     site.database.close()
     site.journal.close()
-    fill(small_disk, leave=leave)
+    fill(disk, leave)
     with stressed(site.data) as run, Asking(run) as asking:
         assert int(run.curl("-o", "/dev/null", "-w", "%{size_download}",
                             f"tftp://{ADDRESS}/undionly.kpxe")) > 50_000  # fmt: skip
-        (small_disk / "ballast").unlink()
+        free(disk)
         job = jobs.submit(site, jobs.JobKind.CLEAN_UP, {}, title="Clean")
         assert wait_for(site, job).state == "succeeded"
     assert asking.silent == 0

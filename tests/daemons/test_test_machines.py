@@ -5,6 +5,7 @@ from netboot.daemons import job_handlers
 from netboot.errors import OperatorFault
 from netboot.operations import jobs, lab
 from netboot.operations.images.properties import set_details
+from netboot.store.content import blobs
 from netboot.store.database.jobs import JobFailed, WorkerStops
 from tests.daemons.contexts import Context
 from tests.web.support import seeding
@@ -50,6 +51,15 @@ def test_the_picture_of_the_screen_is_kept(site, boot, tmp_path):
     result = boot({"event": "done", "result": "online", "screenshot": str(picture)})
 
     assert site.blobs.require(result["screenshot"]).read_bytes() == b"\x89PNG picture"
+
+
+def test_a_disk_without_room_for_the_picture_does_not_cost_the_verdict(boot, tmp_path, monkeypatch):
+    picture = tmp_path / "screen.png"
+    picture.write_bytes(b"\x89PNG picture")
+    monkeypatch.setattr(blobs, "SPARE_BYTES", 1 << 60)
+    result = boot({"event": "done", "result": "online", "screenshot": str(picture)})
+
+    assert (result["result"], result["screenshot"]) == ("online", "")
 
 
 def test_a_machine_that_failed_fails_the_job_and_shows_what_there_is(boot):

@@ -12,6 +12,7 @@ from netboot.operations.drivers import drivers
 from netboot.operations.images import images
 from netboot.operations.images.properties import set_details
 from tests.samples.synthetic_winpe import SyntheticWinPe
+from tests.support.content import version_of
 from tests.web.support import seeding
 
 MAC = "52:54:00:00:00:01"
@@ -121,6 +122,31 @@ def test_an_image_that_no_file_declares_is_kept_unless_pruning_is_asked_for(furn
     assert told(declarative.plan(furnished, folder, prune=True)) == [("remove", "image", "Another")]
     declarative.apply(furnished, folder, prune=True)
     assert [image.name for image in images.list_images(furnished)] == ["Lab PE x64"]
+
+
+def test_pruning_what_machines_get_needs_its_name(furnished, folder):
+    """The plan says so, and without the name nothing at all is done."""
+    seeding.add_image(furnished, "Another", Architecture.X86)
+    policy.drop(furnished, "Another")
+    version = version_of(furnished, 3, image="Another", architecture=Architecture.X86)
+    furnished.point.update(version, furnished.blobs, now=1e9)
+    (folder / "assignments.toml").write_text("")
+    before = policy.deployments(furnished)
+
+    planned = declarative.plan(furnished, folder, prune=True)
+    assert planned.removes_served == ("Another",)
+    (removed,) = [one for one in planned.changes if one.key == "Another"]
+    assert removed.details == ("version 3 is served to machines",)
+    for named in ((), ("Lab PE x64",), ("another",)):
+        with pytest.raises(InvalidInput, match="Another is served to machines") as refused:
+            declarative.apply(furnished, folder, prune=True, delete_served=named)
+        assert '--delete-served "Another"' in refused.value.hint
+    assert before == policy.deployments(furnished)
+    assert furnished.point.served("Another") == 3
+
+    declarative.apply(furnished, folder, prune=True, delete_served=("Another",))
+    assert [image.name for image in images.list_images(furnished)] == ["Lab PE x64"]
+    assert furnished.point.served("Another") is None
 
 
 def test_a_part_without_a_file_is_left_alone(furnished, folder):

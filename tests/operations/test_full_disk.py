@@ -1,63 +1,24 @@
 """A disk that fills up, at every place where something is written: a real, small one."""
 
-import os
 import shutil
-import subprocess
 import zipfile
+from dataclasses import replace
 
 import pytest
 
 from netboot.daemons.worker import Worker, _Lane
 from netboot.errors import DatabaseFault, DiskFault
 from netboot.images.architecture import Architecture
-from netboot.operations import jobs, settings
+from netboot.operations import jobs, lab, settings
+from netboot.operations.accounts import audit
 from netboot.operations.drivers import drivers, importing
 from netboot.operations.images import images
 from netboot.operations.jobs import JobKind
-from netboot.site import Site
-from netboot.store.content import blobs
 from tests.samples.synthetic_winpe import SyntheticWinPe
+from tests.support.small_disk import fill, free, left_over, needs_small_disk
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a small disk needs root")
+pytestmark = needs_small_disk
 LEFT = (0, 4 << 10, 28 << 10, 100 << 10, 400 << 10)
-
-
-@pytest.fixture
-def small(tmp_path, monkeypatch):
-    """A site on a disk of 32 MiB, of which no reserve is kept."""
-    monkeypatch.setattr(blobs, "SPARE_BYTES", 0)
-    folder = tmp_path / "small"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", folder], check=True)
-    site = Site.open(folder / "data")
-    assert jobs.list_jobs(site) == []
-    assert site.point.numbers() == {}
-    yield site
-    site.database.close()
-    site.journal.close()
-    subprocess.run(["umount", "-l", folder], check=True)
-
-
-def fill(site, leave):
-    with (site.data / "ballast").open("wb", buffering=0) as out:
-        for size in (1 << 20, 4096):
-            try:
-                while True:
-                    out.write(bytes(size))
-            except OSError:
-                pass
-        out.truncate(max(0, out.tell() - leave))
-
-
-def free(site):
-    (site.data / "ballast").unlink()
-
-
-def left_over(site):
-    """What unfinished work left behind."""
-    found = [*site.blobs.staging.iterdir(), *site.point.blobs.staging.iterdir()]
-    found += [*site.data.glob("*.part"), *site.data.glob("*.try"), *site.data.glob(".*.try")]
-    return [path.name for path in found]
 
 
 @pytest.fixture
@@ -73,11 +34,11 @@ def pack(lab, tmp_path):
 
 @pytest.mark.parametrize("leave", LEFT)
 def test_an_import_of_drivers_is_refused_and_works_when_there_is_space(small, pack, leave):
-    fill(small, leave)
+    fill(small.data, leave)
     with pytest.raises((DiskFault, DatabaseFault), match="full|space"):
         importing.import_drivers(small, pack)
     assert left_over(small) == []
-    free(small)
+    free(small.data)
     assert drivers.list_drivers(small) == []
     assert importing.import_drivers(small, pack).new
 
@@ -87,11 +48,11 @@ def test_an_import_of_drivers_is_refused_and_works_when_there_is_space(small, pa
 def test_an_import_of_an_image_is_refused_and_works_when_there_is_space(small, tmp_path, leave):
     wim = SyntheticWinPe().capture(tmp_path)
     wim = shutil.copy(wim, tmp_path / "copy.wim") and tmp_path / "copy.wim"
-    fill(small, min(leave, wim.stat().st_size // 2))
+    fill(small.data, min(leave, wim.stat().st_size // 2))
     with pytest.raises((DiskFault, DatabaseFault), match="full|space"):
         images.import_image(small, wim, name="Windows PE x64")
     assert left_over(small) == []
-    free(small)
+    free(small.data)
     assert images.list_images(small) == []
     assert images.import_image(small, wim, name="Windows PE x64").name == "Windows PE x64"
 
@@ -100,12 +61,12 @@ def test_an_import_of_an_image_is_refused_and_works_when_there_is_space(small, t
 def test_a_setting_is_refused_and_the_file_stays_as_it_was(small, leave):
     path = small.data / "netboot.toml"
     path.write_text("web_port = 9000\n")
-    fill(small, leave)
+    fill(small.data, leave)
     with pytest.raises(DiskFault, match="full"):
         settings.change_settings(small, {"oidc_label": "x" * 3000})
     assert left_over(small) == []
     assert path.read_text() == "web_port = 9000\n"
-    free(small)
+    free(small.data)
     settings.change_settings(small, {"web_port": "9001"})
     assert "9001" in path.read_text()
 
@@ -127,3 +88,32 @@ def test_an_error_of_the_disk_in_a_job_is_the_disks_and_not_netboots(small, monk
     assert failed.state == "failed"
     assert "Input/output error" in failed.message
     assert "error of netboot itself" not in failed.message
+
+
+def test_a_boot_test_on_a_full_disk_is_refused_and_not_forgotten_half(small, monkeypatch):
+    there = replace(lab.lab_status(small), available=True)
+    monkeypatch.setattr(lab, "lab_status", lambda _site: there)
+    machine = {"firmware": "bios-x64", "nic": "e1000", "memory": 512}
+    fill(small.data, 0)
+    with pytest.raises(DatabaseFault, match="full"):
+        for _ in range(200):  # what the database has in hand takes a few rows
+            lab.ask_boot(small, **machine)
+    before = jobs.list_jobs(small, limit=500)
+    free(small.data)
+    assert lab.ask_boot(small, **machine).state == "queued"
+    assert len(jobs.list_jobs(small, limit=500)) == len(before) + 1
+
+
+def test_a_change_that_cannot_be_noted_is_refused_and_one_that_is_made_gets_its_entry(small):
+    entry = {"actor": "ada", "via": audit.VIA_PAGE, "action": "images.build"}
+    noted = audit.begin(small, **entry)
+    fill(small.data, 0)
+    with pytest.raises(DatabaseFault, match="full"):
+        for _ in range(200):
+            audit.begin(small, **entry, details={"padding": "x" * 200})
+    assert audit.entries(small) == []
+    audit.finish(small, noted, **entry)
+    free(small.data)
+    audit.write_late_entries(small)
+    assert [one.action for one in audit.entries(small)] == ["images.build"]
+    assert audit.verify(small).faults == ()

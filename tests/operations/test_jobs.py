@@ -11,6 +11,7 @@ from netboot.errors import AlreadyExists, NotFound
 from netboot.images.media.request import MediaKind, MediaOrder
 from netboot.operations import jobs, lab
 from netboot.operations import remembered as facts
+from netboot.operations.backups import making
 from netboot.operations.boots import network
 from netboot.operations.drivers import importing as driver_import
 from netboot.operations.images import images
@@ -21,6 +22,7 @@ from netboot.operations.points import cleanup as housekeeping
 from netboot.operations.points import points
 from netboot.operations.points import scrub as guarding
 from netboot.operations.versions import versions
+from netboot.site import Site
 from tests.support.media_versions import add_lab_version
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +68,9 @@ def test_every_order_fits_the_parameters_of_its_handler(site, tmp_path, monkeypa
         network.ask_capture(site, capture),
         lab.ask_boot(site, firmware="bios-x64", nic="e1000", memory=512),
     ]
+
+    (site.data / "netboot.toml").write_text(f'backup_folder = "{tmp_path}"\n')
+    asked.append(making.ask_backup(Site.open(site.data)))
 
     assert set(JobKind) == {job.kind for job in asked}
     for job in asked:

@@ -32,9 +32,11 @@ ASKS = {
     "users.set_password",
     "versions.delete_medium",
     "webhooks.delete",
-    "wimboot.remove",
 }
 """What loses something: the question names it."""
+
+TYPED = {"images.delete", "wimboot.remove"}
+"""What machines get: its name has to be typed."""
 
 TAKEN_BACK = {
     "drivers.disable": "drivers.enable",
@@ -70,6 +72,7 @@ HARMLESS = {
     "images_custom.set_details": "refused where somebody else changed it",
     "images_custom.set_properties": "refused where somebody else changed it",
     "images_source.accept_secrets": "a reason has to be typed",
+    "settings.back_up": "makes a file, changes nothing",
     "images_source.examine": "the image keeps its source",
     "images_versions.verify": "reads",
     "jobs.dismiss": "the job stays in the list of jobs",
@@ -121,8 +124,8 @@ def test_every_change_asks_is_taken_back_or_harms_nobody(shared_site):
     """A page that is new has to say which."""
     routed = changing(create_app(shared_site))
 
-    assert set() == routed - ASKS - set(TAKEN_BACK) - set(HARMLESS)
-    assert set() == (ASKS | set(TAKEN_BACK) | set(HARMLESS)) - routed
+    assert set() == routed - ASKS - TYPED - set(TAKEN_BACK) - set(HARMLESS)
+    assert set() == (ASKS | TYPED | set(TAKEN_BACK) | set(HARMLESS)) - routed
     assert set() == set(HARMLESS) & (ASKS | set(TAKEN_BACK))
 
 
@@ -137,6 +140,14 @@ def test_the_question_stands_wherever_the_button_does(endpoint):
         assert question, place
         assert "?" in question[1], place
         assert len(question[1]) > 40, place
+
+
+@pytest.mark.parametrize("endpoint", sorted(TYPED))
+def test_what_machines_get_is_deleted_by_the_one_dialog_that_has_its_name_typed(endpoint):
+    call = rf"m\.typed_delete\(url_for\(\"{re.escape(endpoint)}\".*?%}}(.*?){{% endcall %}}"
+    texts = "".join(path.read_text() for path in sorted(TEMPLATES.rglob("*.html")))
+    (said,) = re.findall(call, texts)
+    assert "served" in said
 
 
 def test_what_can_be_taken_back_says_so(furnished, make_client):

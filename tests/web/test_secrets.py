@@ -20,7 +20,12 @@ from web.app import create_app
 
 MARK = "m4rked-S3cret-5551"
 FORMATS = ("text", "json")
-WORDS = {"role": "viewer", "mac": "52:54:00:00:00:01", "authority": "2023"}
+WORDS = {
+    "role": "viewer",
+    "mac": "52:54:00:00:00:01",
+    "authority": "2023",
+    **dict.fromkeys(("path", "picture", "sdi"), "/nowhere"),
+}
 """Parameters that hold no secret: a refusal names what is wrong with them."""
 
 

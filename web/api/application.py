@@ -9,6 +9,7 @@ from web.api.accounts.accounts import accounts
 from web.api.accounts.audit import audit
 from web.api.accounts.me import me
 from web.api.accounts.webhooks import webhooks
+from web.api.backups import backups
 from web.api.boots.boots import boots
 from web.api.boots.network import network
 from web.api.declaration import declaration
@@ -40,7 +41,7 @@ SUBJECTS = (
     *(overview, images, versions, coverage, drivers, driver_conflicts, driver_match, pairs),
     *(driver_sets, uploads, points, deployments, machines, boots, network, test_machines, jobs),
     *(accounts, me, audit, webhooks, settings, boot_chains, media, customisation, declaration),
-    stored,
+    *(stored, backups),
 )
 
 INFO = Info(

@@ -33,6 +33,11 @@ class WantedNow(Wanted):
     planned: str = Field(
         "", max_length=80, description="Digest of the plan; apply only if the plan has not changed."
     )
+    delete_served: list[str] = Field(
+        default_factory=list,
+        max_length=FILES,
+        description="Names of boot images to delete although they are served to machines.",
+    )
 
 
 class PlannedChange(Value):
@@ -85,7 +90,13 @@ def apply_declaration(body: WantedNow) -> Plan:
     """Apply these files to boot images, drivers and deployments, all or nothing."""
     if body.prune:
         refuse_below(Role.ADMIN)
-    done = operations.apply(site(), body.files, prune=body.prune, planned=body.planned)
+    done = operations.apply(
+        site(),
+        body.files,
+        prune=body.prune,
+        delete_served=body.delete_served,
+        planned=body.planned,
+    )
     changes = [f"{one.kind.value} {one.subject} {one.label}" for one in done.changes]
     about("declaration", files=len(body.files), changes=changes)
     return Plan.of(done)

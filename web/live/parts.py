@@ -134,11 +134,7 @@ def read_overview(site: Site, _argument: str) -> Values:
             [one.server for one in network.other_servers(site) if now - one.last < DAY],
         ),
         "hours": charts.hours_chart(hours),
-        "steps": guide.first_steps(
-            views,
-            enabled_drivers=counts.enabled > 0,
-            online=bool(boots.list_boots(site, BootFilter(outcome=Outcome.ONLINE), 1, now=now)),
-        ),
+        "steps": guide.first_steps(site, views, now=now),
     }
 
 

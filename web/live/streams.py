@@ -26,7 +26,7 @@ from web.guard.access import Role, requires, role_now, site, still_allowed
 from web.live.parts import TOPICS, read_counters, topic_of, version_of
 from web.live.places import Places
 
-APART_SECONDS = 0.02
+APART_SECONDS = 0.05
 """Between two looks at the counters: a boot storm commits more often than pages can follow."""
 
 WAIT_SECONDS = 0.5

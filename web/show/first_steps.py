@@ -1,73 +1,139 @@
-"""The first steps on a new site, and which of them are done."""
+"""The first steps on a new site, and which of them are done.
+
+They follow one Windows PE from its file to a machine that is online with it. The Lab PE that a
+site starts with is for trying netboot, so it counts for none of them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from netboot.boot.told.attempts import Outcome
 from netboot.images.versions.distribution import DistributionStatus
+from netboot.operations.boots import boots
+from netboot.operations.boots.boots import BootFilter
+from netboot.operations.deployments import deployments as policy
 from netboot.operations.images.images import ImageView
+from netboot.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A button of a step: `endpoint` is a page, with `arguments` for its address."""
+
+    label: str
+    endpoint: str
+    arguments: tuple[tuple[str, str], ...] = ()
+    for_operators: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: `endpoint` is the page to do it on, with `arguments` for its address."""
+    """One step, and where to do it: the first link, or another way to go on."""
 
     title: str
     text: str
     done: bool
-    endpoint: str
-    arguments: tuple[tuple[str, str], ...] = ()
-    label: str = ""
+    links: tuple[Link, ...]
 
 
-def first_steps(
-    images: Sequence[ImageView], *, enabled_drivers: bool, online: bool
-) -> tuple[Step, ...]:
-    """The steps from an empty site to a machine that is online, in order."""
-    image = next((view for view in images if view.drivers), None) or next(iter(images), None)
-    with_driver = bool(image and image.drivers)
-    built = bool(image and with_driver and not image.needs_build)
-    current = bool(built and image and image.distribution == DistributionStatus.CURRENT)
+@dataclass(frozen=True, slots=True)
+class _Boots:
+    """What machines that booted the image came to; `offline` is the key of the newest such boot."""
+
+    online: bool = False
+    offline: str = ""
+
+
+def first_steps(site: Site, images: Sequence[ImageView], *, now: float) -> tuple[Step, ...]:
+    """The steps from a Windows PE that is somewhere to a machine that is online with it."""
+    image = _followed(images)
+    seen = _boots_of(site, image.name, now) if image else _Boots()
+    built, current = _states(image)
+    reached = bool(image and (image.is_default or policy.assigned_counts(site).get(image.name)))
+    here = _page_of(image)
+    return (
+        _import_step(images, done=image is not None),
+        Step(
+            "Build a version",
+            "A build works on a copy and leaves the source unchanged. Drivers can be added before "
+            "or after it.",
+            built,
+            here,
+        ),
+        Step(
+            "Update Distribution Points",
+            "From then on, machines can boot the version.",
+            current,
+            here,
+        ),
+        Step(
+            "Make it the default image",
+            "Machines boot the default image of their architecture unless another one is assigned "
+            "to them.",
+            reached,
+            here,
+        ),
+        *_boot_steps(image, seen),
+    )
+
+
+def _followed(images: Sequence[ImageView]) -> ImageView | None:
+    """The Windows PE that is furthest: importing a second one does not restart the steps."""
+    real = [image for image in images if not image.is_lab]
+    return max(real, key=lambda image: sum((*_states(image), image.is_default)), default=None)
+
+
+def _states(image: ImageView | None) -> tuple[bool, bool]:
+    """Whether its newest version has all changes, and whether this version is served."""
+    built = bool(image and image.current and not image.needs_build)
+    return built, bool(built and image and image.distribution == DistributionStatus.CURRENT)
+
+
+def _boots_of(site: Site, image: str, now: float) -> _Boots:
+    online = boots.list_boots(site, BootFilter(image=image, outcome=Outcome.ONLINE), 1, now=now)
+    offline = boots.list_boots(site, BootFilter(image=image, outcome=Outcome.OFFLINE), 1, now=now)
+    return _Boots(bool(online), offline[0].key if offline else "")
+
+
+def _page_of(image: ImageView | None) -> tuple[Link, ...]:
+    if image is None:
+        return (Link("Boot images", "images.index"),)
+    return (Link(image.name, "images.show", (("slug", image.slug),)),)
+
+
+def _import_step(images: Sequence[ImageView], *, done: bool) -> Step:
+    links = [
+        Link("Import boot image", "images.import_page", for_operators=True),
+        Link("Where to get Windows PE", "images.windows_pe"),
+    ]
+    if lab := next((image for image in images if image.is_lab and image.served_version), None):
+        links.append(Link("Try the Lab PE first", "lab.index", (("image", lab.slug),)))
+    return Step(
+        "Import a Windows PE",
+        "From a Windows ISO, the Windows ADK or a boot.wim that you already use.",
+        done,
+        tuple(links),
+    )
+
+
+def _boot_steps(image: ImageView | None, seen: _Boots) -> tuple[Step, Step]:
+    chosen = (("image", image.slug),) if image and image.served_version else ()
+    test = Link("Boot a test machine", "lab.index", chosen)
+    offline = Link("The boot that ended offline", "boots.show", (("boot_id", seen.offline),))
     return (
         Step(
-            "Import a driver and enable it",
-            "Start with network drivers. Without one, Windows PE starts but stays offline.",
-            with_driver or enabled_drivers,
-            "drivers.index",
-            label="Driver catalog",
+            "Boot a test machine from it",
+            "A virtual machine boots this image, and its result says which image and version came "
+            "up.",
+            seen.online or bool(seen.offline),
+            (test,),
         ),
-        *_steps_on(image, with_driver=with_driver, built=built, current=current),
         Step(
-            "Boot a test machine",
-            "Check in a virtual machine that the image starts and gets a network connection.",
-            online,
-            "lab.index",
-            (("image", image.slug),) if image and image.served_version else (),
-            label="Boot tests",
+            "Bring it online",
+            "Windows PE without a driver for the network card starts, but stays offline. The "
+            "result of the boot names the card and the drivers that fit. Add one, then build, "
+            "update and boot again.",
+            seen.online,
+            (offline, test) if seen.offline else (test,),
         ),
     )
-
-
-def _steps_on(
-    image: ImageView | None, *, with_driver: bool, built: bool, current: bool
-) -> tuple[Step, ...]:
-    """The steps on the boot image's own page, or on the list if there is none yet."""
-    page = "images.show" if image else "images.index"
-    here = (("slug", image.slug),) if image else ()
-    steps = (
-        (
-            "Add the driver to a boot image",
-            "You can add enabled drivers of the same architecture.",
-            with_driver,
-        ),
-        (
-            "Build a new version",
-            "Each build creates a new numbered version and leaves the source unchanged.",
-            built,
-        ),
-        (
-            "Update Distribution Points",
-            "Machines then boot the new version.",
-            current,
-        ),
-    )
-    return tuple(Step(title, text, done, page, here, "Boot image") for title, text, done in steps)

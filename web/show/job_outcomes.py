@@ -21,7 +21,10 @@ def job_outcome(job: jobs.JobView) -> str:
         case JobKind.VERIFY_CONTENT:
             words = f"All files of {label} are intact"
         case JobKind.IMPORT_IMAGE:
-            words = f"{image} is imported"
+            source = str(result.get("source", ""))
+            words = f"{image} is imported" + (f": {source}" if source else "")
+        case JobKind.BACK_UP:
+            words = f"The backup {result.get('file', '')} is made"
         case JobKind.BOOT_TEST_MACHINE:
             words = lab.came_to(job) or words
     return sentence(words)

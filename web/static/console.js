@@ -132,10 +132,11 @@
   const AWAY_MS = 3000;
   const REST = 4; // a part rests for so many times what it took: a busy server is asked less
   const LEAST_REST_MS = 250;
+  const TAKES = 3; // the quickest of so many counts: one slow answer is no busy server
   const parts = new Map();
 
   function partOf(topic) {
-    if (!parts.has(topic)) parts.set(topic, { shown: null, wanted: null, etag: null, busy: false });
+    if (!parts.has(topic)) parts.set(topic, { shown: null, wanted: null, etag: null, busy: false, took: [] });
     return parts.get(topic);
   }
 
@@ -155,9 +156,8 @@
       const began = performance.now();
       const answered = await fetchPart(topic, part);
       if (answered) part.shown = version;
-      const rest = answered
-        ? Math.max(LEAST_REST_MS, REST * (performance.now() - began))
-        : AWAY_MS;
+      part.took = [...part.took, performance.now() - began].slice(-TAKES);
+      const rest = answered ? Math.max(LEAST_REST_MS, REST * Math.min(...part.took)) : AWAY_MS;
       await new Promise((resolve) => setTimeout(resolve, rest));
     }
     part.busy = false;
@@ -282,6 +282,7 @@
           metadata: batch ? { filename: file.name, batch, path } : { filename: file.name },
           onShouldRetry: (error) => {
             const status = error.originalResponse?.getStatus() ?? 0;
+            if (status === 507) return false; // a full disk: told at once, and not tried again
             return status === 0 || status >= 500 || status === 423 || status === 409;
           },
           onProgress: (sent) => {

@@ -12,7 +12,7 @@ from pathlib import Path
 from flask import Blueprint, Flask, Response, current_app, make_response, request, url_for
 from flask_login import current_user  # type: ignore[import-untyped]
 
-from netboot.errors import InvalidInput, NotFound, OperatorFault, explained
+from netboot.errors import DiskFault, InvalidInput, NotFound, OperatorFault, explained
 from netboot.operations.jobs import JobView
 from netboot.site import Site
 from web.guard.access import Role, requires
@@ -103,7 +103,8 @@ def _check_version() -> Response | None:
 @uploads.errorhandler(OperatorFault)
 def _refused(fault: OperatorFault) -> Response:
     """Clients show the body as it is, so it is plain text."""
-    status = {Busy: 423, WrongOffset: 409, NotFound: 404}.get(type(fault), 400)
+    known = {Busy: 423, WrongOffset: 409, NotFound: 404, DiskFault: 507}
+    status = known.get(type(fault), 400)
     response = _answer(status, Content_Type="text/plain; charset=utf-8")
     response.set_data(explained(fault))
     return response
@@ -132,7 +133,11 @@ def create() -> Response:
         relative_path=metadata.get("path", ""),
     )
     if request.content_type == CONTENT_TYPE:
-        upload = shelf().append(upload, 0, request.stream)
+        try:
+            upload = shelf().append(upload, 0, request.stream)
+        except DiskFault:  # nobody learns the address to continue at
+            shelf().discard(upload)
+            raise
     response = _described(upload, 201)
     response.headers["Location"] = url_for("uploads.head", upload_id=upload.id)
     return response

@@ -10,6 +10,7 @@ nothing else, so it is right even after a crash. A lock on the part refuses a se
 
 import contextlib
 import fcntl
+import io
 import json
 import os
 import re
@@ -111,16 +112,19 @@ class Shelf:
                 f"not enough space for {length} bytes in the data folder",
                 hint="Free some disk space and try again.",
             )
-        with self._turn():  # a browser begins several files of a folder at once, at any process
-            place = self._open_batch(batch or uuid.uuid4().hex, owner, path)
-        if sum(1 for _ in (place / "parts").iterdir()) > 2 * PARTS_PER_BATCH:
-            raise OperatorFault("too many files in one upload", hint="Upload a ZIP instead.")
-        part = uuid.uuid4().hex
-        _write_json(place / "parts" / f"{part}.json", {"path": path, "length": length})
-        # The folder keeps others out. The tools that open foreign files run as nobody and get the
-        # file itself, so its own mode must allow them, else it is copied first.
-        (place / "parts" / part).touch(mode=0o644, exist_ok=False)
-        return self.find(f"{place.name}-{part}", owner=owner)
+        batch = batch or uuid.uuid4().hex
+        try:
+            with self._turn():  # a browser begins several files at once, at any process
+                place = self._open_batch(batch, owner, path)
+                if sum(1 for _ in (place / "parts").iterdir()) > 2 * PARTS_PER_BATCH:
+                    raise OperatorFault(
+                        "too many files in one upload", hint="Upload a ZIP instead."
+                    )
+                part = _begin_part(place, path, length)
+        except (OSError, DiskFault) as fault:
+            self._forget_if_empty(batch)
+            raise disk_fault(fault, self.folder) or fault from None
+        return self.find(f"{batch}-{part}", owner=owner)
 
     def find(self, upload_id: str, *, owner: int) -> Upload:
         """An upload of this owner. Raises NotFound."""
@@ -133,9 +137,13 @@ class Shelf:
         raise NotFound("upload not found", hint="It may be complete or expired.")
 
     def append(self, upload: Upload, offset: int, stream: IO[bytes]) -> Upload:
-        """Write `stream` at `offset`. Bytes received before a lost connection are kept."""
+        """Write `stream` at `offset`. Bytes received before a lost connection are kept.
+
+        Raises DiskFault if the disk is full or fails; then the upload is as long as before.
+        """
         place, part = self._place(upload)
-        with (place / "parts" / part).open("r+b") as out:
+        # Not buffered: what a full disk refused must not be written again when the file is closed.
+        with (place / "parts" / part).open("r+b", buffering=0) as out:
             try:
                 fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -145,22 +153,24 @@ class Shelf:
                 raise WrongOffset(f"the upload continues at byte {reached}, not {offset}")
             try:
                 _copy(stream, out, upload.length - offset)
-                out.flush()
                 if out.tell() == upload.length:
                     os.fsync(out.fileno())
+                now = _upload(place, part, {"path": upload.relative_path, "length": upload.length})
+                if now.offset == now.length:
+                    self._finish(place, part, now)
             except OSError as fault:
-                if explained := disk_fault(fault, self.folder):
-                    raise explained from fault
-                raise  # the connection was lost
-        now = _upload(place, part, {"path": upload.relative_path, "length": upload.length})
-        if now.offset == now.length:
-            self._finish(place, part, now)
+                explained = disk_fault(fault, self.folder)
+                if explained is None:
+                    raise  # the connection was lost
+                self._take_back(place / "parts" / part, offset)
+                raise explained from fault
         return now
 
     def discard(self, upload: Upload) -> None:
         place, part = self._place(upload)
         (place / "parts" / f"{part}.json").unlink(missing_ok=True)
         (place / "parts" / part).unlink(missing_ok=True)
+        self._forget_if_empty(upload.batch)
 
     def batch(self, batch: str, *, owner: int) -> Batch:
         """All files of a batch. Raises InvalidInput if something is missing."""
@@ -244,11 +254,39 @@ class Shelf:
     def _place(self, upload: Upload) -> tuple[Path, str]:
         return self.folder / upload.batch, upload.id.partition("-")[2]
 
+    def _take_back(self, part: Path, offset: int) -> None:
+        """Free what a full disk took of a piece; the same piece may be sent again."""
+        with contextlib.suppress(OSError):  # a disk that fails keeps it until the sweep
+            os.truncate(part, offset)
+
+    def _forget_if_empty(self, batch: str) -> None:
+        """Delete a batch in which nothing lies or arrives."""
+        place = self.folder / batch
+        with self._turn():
+            kept = [path for path in place.rglob("*") if path.is_file()]
+            if [path.name for path in kept] in ([], ["batch.json"]):
+                shutil.rmtree(place, ignore_errors=True)
+
     def _finish(self, place: Path, part: str, upload: Upload) -> None:
         target = place / "files" / upload.relative_path
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         (place / "parts" / part).rename(target)
         (place / "parts" / f"{part}.json").unlink()
+
+
+def _begin_part(place: Path, path: str, length: int) -> str:
+    """An empty part with its declared length; returns its name. Raises OSError, DiskFault."""
+    part = uuid.uuid4().hex
+    about = place / "parts" / f"{part}.json"
+    _write_json(about, {"path": path, "length": length})
+    try:
+        # The folder keeps others out. The tools that open foreign files run as nobody and get the
+        # file itself, so its own mode must allow them, else it is copied first.
+        (place / "parts" / part).touch(mode=0o644, exist_ok=False)
+    except OSError:
+        about.unlink(missing_ok=True)
+        raise
+    return part
 
 
 def _is_single(path: Path) -> bool:
@@ -286,12 +324,14 @@ def _changed_at(place: Path) -> float:
     return newest
 
 
-def _copy(stream: IO[bytes], out: IO[bytes], most: int) -> None:
+def _copy(stream: IO[bytes], out: io.FileIO, most: int) -> None:
     while chunk := stream.read(CHUNK):
         if len(chunk) > most:
             raise InvalidInput("the upload is larger than its declared length")
-        out.write(chunk)
         most -= len(chunk)
+        rest = memoryview(chunk)
+        while rest:  # an almost full disk takes a part
+            rest = rest[out.write(rest) :]
 
 
 def _read_json(path: Path) -> dict[str, Any]:

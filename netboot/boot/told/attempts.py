@@ -16,6 +16,7 @@ from netboot.boot.told.attempt import Attempt, Outcome, Step
 from netboot.boot.told.check_machines import is_made_up
 from netboot.boot.told.events import (
     ContentServed,
+    ContentStarted,
     Discovered,
     Event,
     OfferSent,
@@ -133,7 +134,7 @@ def _may_begin(event: Event) -> bool:
             return True
         case TransferStarted() | TransferContinued() | TransferFinished():
             return True
-        case ScriptServed() | ContentServed():
+        case ScriptServed() | ContentStarted() | ContentServed():
             return True
         case _:
             return False

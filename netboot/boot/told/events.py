@@ -108,7 +108,7 @@ class TransferStarted(Event):
 
 @event
 class TransferContinued(Event):
-    """A TFTP read still runs, told every minute: without it, the server has died."""
+    """A read by TFTP or HTTP still runs, told every minute: without it, the server has died."""
 
     name: str
     size: int
@@ -160,6 +160,17 @@ class ScriptServed(Event):
     version: int
     reason: str = ""
     architecture: str = ""
+
+
+@event
+class ContentStarted(Event):
+    """A file is on its way over HTTP, and takes longer than a moment."""
+
+    name: str
+    size: int
+    sent: int = 0
+    image: str = ""
+    version: int = 0
 
 
 @event
@@ -258,6 +269,7 @@ KINDS: dict[str, type[Event]] = {
         TransferFailed,
         TransferRefused,
         ScriptServed,
+        ContentStarted,
         ContentServed,
         ContentRefused,
         PeReported,

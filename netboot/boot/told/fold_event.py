@@ -10,6 +10,7 @@ from netboot.boot.told.attempt import Attempt, Step
 from netboot.boot.told.events import (
     ContentRefused,
     ContentServed,
+    ContentStarted,
     Discovered,
     Event,
     ForeignOffer,
@@ -55,7 +56,7 @@ def _with_facts(attempt: Attempt, event: Event) -> Attempt:
             return _with_answer(attempt, event)
         case TransferStarted() | TransferContinued() | TransferFinished() | TransferFailed():
             return _with_file(attempt, event)
-        case ContentServed():
+        case ContentStarted() | ContentServed():
             return _with_file(attempt, event)
         case ScriptServed() | ContentRefused():
             return _with_reply(attempt, event)
@@ -111,10 +112,15 @@ def _with_reply(attempt: Attempt, event: ScriptServed | ContentRefused) -> Attem
 
 def _with_file(
     attempt: Attempt,
-    event: TransferStarted | TransferContinued | TransferFinished | TransferFailed | ContentServed,
+    event: TransferStarted
+    | TransferContinued
+    | TransferFinished
+    | TransferFailed
+    | ContentStarted
+    | ContentServed,
 ) -> Attempt:
     match event:
-        case TransferStarted() | TransferContinued():
+        case TransferStarted() | TransferContinued() | ContentStarted():
             return replace(attempt, fetching=event.name, fetching_size=event.size)
         case TransferFailed() if broke_off(event):
             reason = f"{event.name}: {event.reason}"

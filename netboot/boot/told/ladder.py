@@ -12,6 +12,7 @@ from netboot.boot.told.events import (
     AddressLearned,
     ContentRefused,
     ContentServed,
+    ContentStarted,
     DhcpStarted,
     Discovered,
     Event,
@@ -156,7 +157,7 @@ def sentence(event: Event) -> str:
             | TransferRefused()
         ):
             return _tftp_sentence(event)
-        case ScriptServed() | ContentServed() | ContentRefused():
+        case ScriptServed() | ContentStarted() | ContentServed() | ContentRefused():
             return _http_sentence(event)
         case PeReported() | PeOffline():
             return _pe_sentence(event)
@@ -222,6 +223,8 @@ def _http_sentence(event: Event) -> str:
         case ScriptServed(image=image, version=version, reason=reason):
             what = label(image, version) or "nothing to boot"
             return f"got its script: {what}{_because(reason)}"
+        case ContentStarted(name=name, size=size, sent=sent):
+            return f"is getting {name} by HTTP, {_size(sent)} of {_size(size)} sent"
         case ContentServed(name=name, size=size, seconds=seconds):
             return f"got {name} by HTTP, {_size(size)}{_speed(size, seconds)}"
         case ContentRefused(name=name, status=status, reason=reason):

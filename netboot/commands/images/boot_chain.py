@@ -74,8 +74,13 @@ def show(site: Site, *, json_: bool) -> None:
 
 
 @wimboot.command(changes=True)
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @on_site
-def remove(site: Site, *, json_: bool) -> None:
+def remove(site: Site, *, yes: bool, json_: bool) -> None:
     """Serve no wimboot any more."""
-    boot_chain.forget_wimboot(site)
+    typed = None
+    if not yes and boot_chain.serves_wimboot(site):
+        click.echo("wimboot is served. Images that need it can no longer start by HTTP.", err=True)
+        typed = click.prompt("Type wimboot to remove it", err=True)
+    boot_chain.forget_wimboot(site, typed=typed)
     say({"wimboot": None}, "No wimboot is served any more.", json_=json_)

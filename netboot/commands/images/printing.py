@@ -60,6 +60,8 @@ def tell_image(view: ImageView, recipients: str) -> None:
         wrong = view.altered.get(version.number)
         out = f"  OUT OF SERVICE: {', '.join(wrong)} was altered" if wrong else ""
         click.echo(f"  version  {version.number}{served}{out}")
+    for one in view.abilities:
+        click.echo(f"  does     {one.name}: {one.text}")
     for line in shortfall_lines(view):
         click.echo(line)
     for sentence in alarms(view):
@@ -194,6 +196,9 @@ def plain_image(view: ImageView) -> dict[str, object]:
         "candidate": view.candidate.name if view.candidate else None,
         "version_label": view.version_label,
         "properties": view.properties.to_json(),
+        "abilities": [
+            {"name": one.name, "can": one.can, "text": one.text} for one in view.abilities
+        ],
         "shortfalls": [
             {
                 "text": one.text,

@@ -51,7 +51,7 @@ def import_(
         )
     say(
         plain_image(view),
-        f"Imported {view.name} ({view.architecture}).",
+        f"Imported {view.name}: {view.facts.words}.",
         *(f"  note: {sentence}" for sentence in alarms(view)),
         f'  -> Build its first version: netboot image build "{view.name}"',
         json_=json_,

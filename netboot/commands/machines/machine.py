@@ -10,8 +10,10 @@ import click
 from netboot.commands.output import local_time, on_caught_up_site, print_json, print_list, say
 from netboot.commands.recorded import Verbs
 from netboot.images.boot_image.uefi_loader import AUTHORITIES
+from netboot.images.drivers.device import MAX_TEXT
 from netboot.operations.machines import coverage, machines
 from netboot.operations.machines import image_choice as machine_images
+from netboot.store.content.named_files import read_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,7 +87,10 @@ def import_(site: Site, *, name: str, file: BinaryIO, json_: bool) -> None:
     FILE is the output of `pnputil /enum-devices /connected` (Windows) or of `lspci -nn -v` (Linux),
     CSV of Get-PnpDevice, or a list of PNPDeviceIDs.
     """
-    found = machines.import_devices(site, name, _decoded(file.read()))
+    data = read_all(
+        file, 4 * MAX_TEXT, "the device list", hint=f"Write it again with: {machines.COMMAND}"
+    )
+    found = machines.import_devices(site, name, _decoded(data))
     plain = {
         "machine": found.machine.key,
         "devices": [one.label for one in found.machine.devices],

@@ -100,6 +100,15 @@ class ImageFacts:
         parts = self.version.split(".")
         return int(parts[2]) if len(parts) > 2 else 0
 
+    @property
+    def words(self) -> str:
+        """What it is, and which image of its file: Windows Setup and Windows PE come in one."""
+        what = f"Windows PE {self.version}".strip() + f" for {self.architecture}"
+        if len(self.images) < 2:
+            return what
+        name = next((one.name for one in self.images if one.index == self.index), "")
+        return f"{what}, image {self.index} of {len(self.images)}" + (f", {name}" if name else "")
+
     def boot_file(self, name: str) -> BootFile | None:
         return next((file for file in self.boot_files if file.name == name), None)
 

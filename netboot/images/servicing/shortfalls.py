@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from netboot.images.architecture import Architecture
 from netboot.images.boot_image.boot_image import BootImage, bases_of
 from netboot.images.boot_image.description import ImageFacts
+from netboot.images.boot_image.properties import Properties
 from netboot.images.drivers.driver import Driver, DriverKind, Model
 from netboot.images.drivers.matching import NEWEST
 
@@ -56,13 +57,15 @@ _FAMILY_LETTERS = 3
 class Shortfall:
     """Something that the image cannot do: a sentence, and how to fix it.
 
-    `program` is what it lacks, if that is one. `bus` is what a driver in it waits for; `fixes` are
-    the digests and names of drivers of the catalog that would fix it.
+    `program` is what it lacks, if that is one. `driver` is the digest of the driver that has no
+    effect in it, and `bus` what that waits for; `fixes` are the digests and names of drivers of the
+    catalog that would fix it.
     """
 
     text: str
     fix: str
     program: str = ""
+    driver: str = ""
     bus: str = ""
     fixes: tuple[tuple[str, str], ...] = ()
 
@@ -82,7 +85,7 @@ def _programs(facts: ImageFacts, image: BootImage) -> Iterator[Shortfall]:
     """What the start scripts call."""
     if facts.programs is None:  # imported by an older version; the next build completes the facts
         return
-    held = _names_held(facts, image)
+    held = names_held(facts, image.properties)
     properties = image.properties
     reports = bool(properties.report_address(""))
     starts = bool(
@@ -153,9 +156,9 @@ def _first_word(command: str) -> str:
     return "" if any(sign in word for sign in "&|<>^(;,=") else word
 
 
-def _names_held(facts: ImageFacts, image: BootImage) -> frozenset[str]:
+def names_held(facts: ImageFacts, properties: Properties) -> frozenset[str]:
     """The programs that a command without a path finds, in lower case."""
-    paths = (file.path.lower() for file in image.properties.extra_files)
+    paths = (file.path.lower() for file in properties.extra_files)
     added = {path.rpartition("/")[2] for path in paths if f"{path.rpartition('/')[0]}/" in SEARCHED}
     return frozenset(facts.programs or ()) | added
 
@@ -166,6 +169,7 @@ def _driver(facts: ImageFacts, image: BootImage, driver: Driver) -> Iterator[Sho
             yield Shortfall(
                 f"{driver.name} has no effect in it: {_lowered(driver.kind.about)}",
                 "Add the driver that it adds to, or remove it.",
+                driver=driver.digest,
             )
         return
     architecture, build = image.architecture, facts.build or NEWEST
@@ -191,7 +195,8 @@ def _claims_nothing(
         )
     else:
         text += ": its list of devices for this build is empty."
-    return Shortfall(text, "Use another version of this driver, or another Windows PE.")
+    fix = "Use another version of this driver, or another Windows PE."
+    return Shortfall(text, fix, driver=driver.digest)
 
 
 def _buses(driver: Driver, architecture: Architecture, build: int) -> frozenset[str]:
@@ -248,6 +253,7 @@ def _without_bus(
         "for which the image has no driver.",
         f"Import and add the bus driver of {driver.provider or 'the same vendor'} too; "
         "it is in the same package.",
+        driver=driver.digest,
         bus=bus,
     )
 

@@ -15,9 +15,10 @@ from netboot.images.boot_image.description import ImageFacts
 from netboot.images.boot_image.properties import Properties
 from netboot.images.servicing import boot_layout as layout
 from netboot.images.versions.content_version import ManifestFile
-from netboot.operations.images.properties import read_file
 from netboot.operations.images.view import ImageView, get_image
+from netboot.operations.served import require_name
 from netboot.site import Site
+from netboot.store.content.named_files import read_file
 from netboot.store.images.rows import find_image
 
 WIMBOOT = "wimboot"
@@ -88,10 +89,19 @@ def served_wimboot(site: Site) -> Wimboot | None:
     return Wimboot(held.digest, held.size)
 
 
-def forget_wimboot(site: Site) -> None:
-    """Stop serving wimboot. Raises NotFound."""
-    if WIMBOOT not in site.point.load().supplied:
+def serves_wimboot(site: Site) -> bool:
+    """Whether there is one; its bytes are not looked at."""
+    return WIMBOOT in site.point.load().supplied
+
+
+def forget_wimboot(site: Site, *, typed: str | None = None) -> None:
+    """Stop serving wimboot, if `typed` is its name; None asks for nothing.
+
+    Raises NotFound, InvalidInput.
+    """
+    if not serves_wimboot(site):
         raise NotFound("no wimboot was imported")
+    require_name(WIMBOOT, typed)
     site.point.supply(WIMBOOT, None)
 
 

@@ -15,6 +15,7 @@ from netboot.operations.drivers.drivers import enable_row, find_driver
 from netboot.operations.drivers.known_pairs import pairs_known
 from netboot.operations.images.source import ask_import, import_image, require_free_name
 from netboot.operations.images.view import ImageView, get_image, list_images
+from netboot.operations.served import require_name
 from netboot.site import Site
 from netboot.store.database.records import DeploymentRow
 from netboot.store.drivers.rows import NO_DRIVERS, driver_value
@@ -142,11 +143,8 @@ def delete_image(site: Site, image: str, *, typed: str | None = None) -> None:
     with site.database.writing() as session:
         row = find_image(session, image)
         served = site.point.served(row.name)
-        if typed is not None and served and typed.strip() != row.name:
-            raise InvalidInput(
-                f"{row.name} v{served} is served to machines, so its name is needed to delete it",
-                hint=f"Type {row.name}.",
-            )
+        if served:
+            require_name(row.name, typed, label=f"{row.name} v{served}")
         wants = session.scalars(
             select(DeploymentRow.mac).where(DeploymentRow.image_name == row.name)
         ).all()

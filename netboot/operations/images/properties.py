@@ -18,6 +18,7 @@ from netboot.images.servicing.plan import plan
 from netboot.operations.images.renaming import rename
 from netboot.operations.images.view import ImageView, get_image
 from netboot.site import Site
+from netboot.store.content.named_files import read_file
 from netboot.store.images.rows import find_image, image_value, unchanged
 
 PRESTART_FOLDER = "/Windows/Prestart"
@@ -208,15 +209,3 @@ def _refusal(facts: ImageFacts, image: BootImage) -> OperatorFault | None:
     except OperatorFault as fault:
         return fault
     return None
-
-
-def read_file(path: Path, limit: int, *, hint: str = "") -> bytes:
-    """Read a file of at most `limit` bytes. Raises InvalidInput."""
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(limit + 1)
-    except OSError as fault:
-        raise InvalidInput(f"{path} cannot be read: {fault.strerror}", hint=hint) from fault
-    if len(data) > limit:
-        raise InvalidInput(f"{path.name} is larger than {limit >> 20} MB", hint=hint)
-    return data

@@ -15,6 +15,7 @@ from netboot.images.boot_image.description import ImageFacts
 from netboot.images.boot_image.properties import Properties
 from netboot.images.boot_image.secrets import SecretFinding, unaccepted
 from netboot.images.drivers.driver import Driver, DriverKind
+from netboot.images.servicing.abilities import Ability, abilities
 from netboot.images.servicing.shortfalls import Shortfall, shortfalls, with_fixes
 from netboot.images.servicing.source_change import SourceChange
 from netboot.images.versions.content_version import ContentVersion
@@ -91,6 +92,11 @@ class ImageView:
     shortfalls: tuple[Shortfall, ...]
     altered: dict[int, tuple[str, ...]]
     source_altered_at: float
+
+    @property
+    def abilities(self) -> tuple[Ability, ...]:
+        """What it will do on machines: firmware, Secure Boot, report, drivers, components."""
+        return abilities(self.facts, self.properties, self.drivers, self.shortfalls)
 
     def version(self, number: int) -> ContentVersion | None:
         return next((version for version in self.versions if version.number == number), None)

@@ -25,6 +25,7 @@ from netboot.operations.versions.publication_gate import require_publishable
 from netboot.pe_reports import ReportTokens
 from netboot.progress import Progress, silent
 from netboot.site import Site
+from netboot.store.content.disk_faults import disk_fault
 from netboot.store.database.records import ImageRow, MediaRow, VersionRow
 from netboot.store.images.rows import find_image, version_row, version_value
 from netboot.store.media.builder import MadeMedium, build_medium
@@ -164,7 +165,7 @@ def medium_path(site: Site, medium_id: int) -> tuple[MediumView, Path]:
 
 
 def save_medium(site: Site, medium_id: int, target: Path) -> MediumView:
-    """Copy a medium to a new file. Raises InvalidInput, AlreadyExists."""
+    """Copy a medium to a new file. Raises InvalidInput, AlreadyExists, DiskFault."""
     view, source = medium_path(site, medium_id)
     target = target / view.file_name if target.is_dir() else target
     created = False
@@ -180,6 +181,8 @@ def save_medium(site: Site, medium_id: int, target: Path) -> MediumView:
     except OSError as fault:
         if created:
             target.unlink(missing_ok=True)
+        if explained := disk_fault(fault, target.parent):
+            raise explained from fault
         raise InvalidInput(
             f"{target} cannot be written: {fault.strerror}",
             hint=f"The medium is kept; copy it with: netboot media save {view.id} FILE",

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import JSON, Column, String, select
+from sqlalchemy import JSON, Column, Connection, String, select
+from sqlalchemy.orm import Session
 
 from netboot.errors import ContentFault, OperatorFault
 from netboot.operations import jobs
@@ -85,7 +86,8 @@ def collect_garbage(
     folder, unless `force` is set.
     """
     progress(0.0, "references")
-    named = set(_named(site))
+    with site.database.transaction() as session:
+        named = set(named_digests(session))
     if not force:
         _require_own_database(site, named)
     progress(0.3, "old events and jobs")
@@ -129,7 +131,7 @@ def delete_set_aside(site: Site, wanted: Callable[[SetAside], bool]) -> list[int
 def verify(site: Site, *, progress: Progress = silent) -> tuple[int, tuple[str, ...]]:
     """Read every byte that is stored or served; returns the number of blobs and the faults."""
     wrong = []
-    work = [*stored(site), *_served(site)]
+    work = [*stored(site), *served(site)]
     for place, (store, what, digest) in enumerate(work):
         progress(place / len(work), what)
         try:
@@ -155,7 +157,7 @@ def stored(site: Site) -> list[tuple[BlobStore, str, str]]:
     return [(site.blobs, what, digest) for digest, what in sorted(needed.items())]
 
 
-def _served(site: Site) -> list[tuple[BlobStore, str, str]]:
+def served(site: Site) -> list[tuple[BlobStore, str, str]]:
     """What the site's distribution point has to hold."""
     needed = {ref.digest: f"boot program {ref.name}" for ref in read_programs(site.point).values()}
     for program in site.point.load().supplied.values():
@@ -182,16 +184,15 @@ def _require_own_database(site: Site, named: set[str]) -> None:
     )
 
 
-def _named(site: Site) -> Iterator[str]:
+def named_digests(session: Session | Connection) -> Iterator[str]:
     """Every digest in the database: drivers, sources, versions, jobs."""
-    with site.database.transaction() as session:
-        for table in Row.metadata.sorted_tables:
-            columns = [column for column in table.columns if _may_name_blobs(column)]
-            if columns:
-                for row in session.execute(select(*columns).execution_options(yield_per=500)):
-                    for value in row:
-                        text = value if isinstance(value, str) else json.dumps(value)
-                        yield from _DIGEST.findall(text)
+    for table in Row.metadata.sorted_tables:
+        columns = [column for column in table.columns if _may_name_blobs(column)]
+        if columns:
+            for row in session.execute(select(*columns).execution_options(yield_per=500)):
+                for value in row:
+                    text = value if isinstance(value, str) else json.dumps(value)
+                    yield from _DIGEST.findall(text)
 
 
 def _may_name_blobs(column: Column[Any]) -> bool:

@@ -13,13 +13,16 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypedDict
 
 from netboot.boot.files.names import ContentRef, Refusal
 from netboot.boot.told.events import (
     ContentRefused,
     ContentServed,
+    ContentStarted,
     Event,
     ScriptServed,
+    TransferContinued,
     TransferFailed,
 )
 from netboot.errors import ContentFault
@@ -90,13 +93,14 @@ def serve_file(
     open_content: OpenContent,
     sent: Callable[[float], None] | None = None,
     broken: Callable[[int, str], None] | None = None,
+    running: Callable[[int], None] | None = None,
     cache: str = "no-cache",
     kind: str = "application/octet-stream",
 ) -> Response:
     """A file by its digest: ranges, HEAD, conditions. Raises ContentFault.
 
     `sent` is called after the last byte of a GET that reaches the end of the file, `broken` if the
-    connection ends before.
+    connection ends before, `running` while a whole file takes its time.
     """
     etag, shared, typed = _fields_of(ref.digest, cache, kind)
     fields = request.fields
@@ -116,7 +120,7 @@ def serve_file(
     whole = FilePart(content, 0, ref.size)
     if request.method != "GET":
         return Response(200, typed, whole)
-    return Response(200, typed, whole, sent, broken)
+    return Response(200, typed, whole, sent, broken, running)
 
 
 @lru_cache(256)
@@ -138,28 +142,10 @@ def _file(site: BootSite, request: Request) -> Response:
         return _refused(site, request, _STATUS.get(ref.code, 404), ref.reason)
 
     def served(seconds: float) -> None:
-        event = ContentServed(
-            at=time.time(),
-            ip=request.ip,
-            name=ref.name,
-            size=ref.size,
-            seconds=seconds,
-            image=ref.image,
-            version=ref.version,
-        )
-        site.emit(event)
+        site.emit(ContentServed(**_about(request, ref), size=ref.size, seconds=seconds))
 
     def broken(sent: int, reason: str) -> None:
-        event = TransferFailed(
-            at=time.time(),
-            ip=request.ip,
-            name=ref.name,
-            reason=reason,
-            sent=sent,
-            image=ref.image,
-            version=ref.version,
-        )
-        site.emit(event)
+        site.emit(TransferFailed(**_about(request, ref), reason=reason, sent=sent))
 
     cache = _FOREVER if request.path.startswith("/v/") else "no-cache"
     try:
@@ -169,11 +155,40 @@ def _file(site: BootSite, request: Request) -> Response:
             open_content=site.open_content,
             sent=served,
             broken=broken,
+            running=_teller(site, request, ref),
             cache=cache,
         )
     except ContentFault as fault:
         _emit_refused(site, request, 503, str(fault))
         return plain(503, "this file cannot be read at the moment", ("Retry-After", "5"))
+
+
+def _teller(site: BootSite, request: Request, ref: ContentRef) -> Callable[[int], None]:
+    """Tells that a file is on its way: first that it began, then that it goes on."""
+    begun = False
+
+    def running(sent: int) -> None:
+        nonlocal begun
+        kind = TransferContinued if begun else ContentStarted
+        begun = True
+        site.emit(kind(**_about(request, ref), size=ref.size, sent=sent))
+
+    return running
+
+
+class _About(TypedDict):
+    at: float
+    ip: str
+    name: str
+    image: str
+    version: int
+
+
+def _about(request: Request, ref: ContentRef) -> _About:
+    """What every event of a file says: when, to whom, and which file."""
+    return _About(
+        at=time.time(), ip=request.ip, name=ref.name, image=ref.image, version=ref.version
+    )
 
 
 def _script(site: BootSite, request: Request) -> Response:

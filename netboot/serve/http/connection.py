@@ -30,6 +30,8 @@ _TURN = 1 << 20  # bytes of one file before it is the turn of the other connecti
 _LINGER = 2.0
 _OF_THE_FILE = {errno.EIO, errno.EFAULT, errno.ESTALE}  # of sendfile: the disk's, not the client's
 _NEW = 1.0  # seconds in which a connection has no speed yet that says anything
+_MOMENT = 0.5  # seconds after which a response counts as a long one
+_TOLD_EACH = 60.0  # seconds
 _STILL = 1024.0  # bytes a second below which a request stands still
 _NEW_SPEED = 16 * 1024.0  # what it counts with meanwhile, bytes a second
 
@@ -78,6 +80,7 @@ class Connection:
         self._out: bytes | memoryview = b""
         self._first = self._left = 0
         self._requests = 0
+        self._told_at = 0.0
         self._keep_alive = True
         self._close_asked = False
         self._waits_for_room = False
@@ -123,6 +126,14 @@ class Connection:
             return self._moved
         waiting = fcntl.ioctl(self._fd, termios.TIOCOUTQ, b"\0\0\0\0")  # SIOCOUTQ, tcp(7)
         return self._moved - int.from_bytes(waiting, sys.byteorder)
+
+    def tell_running(self, now: float) -> None:
+        """Say that a long response is still on its way: without it, we have died."""
+        response = self._response
+        if response is None or response.running is None or now < self._told_at:
+            return
+        self._told_at = now + _TOLD_EACH
+        response.running(response.length - self._left)
 
     def close_when_idle(self) -> None:
         """Finish a response that is being sent, then close."""
@@ -230,6 +241,7 @@ class Connection:
         self.state = State.SENDING
         self._response = response
         self._started_at = now
+        self._told_at = now + _MOMENT
         self._left = 0
         if head is not None and head.method == "HEAD":
             pass

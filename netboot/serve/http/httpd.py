@@ -179,6 +179,8 @@ class HttpServer:
     def _close_late(self, now: float) -> None:
         for connection in [c for c in self._connections if c.deadline <= now]:
             connection.close(f"the machine took no data for {self._limits.stall_time:.0f} s")
+        for connection in self._connections:
+            connection.tell_running(now)
         if 2 * len(self._connections) > self._limits.connections:
             for connection in self._connections:
                 connection.sample(now)

@@ -38,7 +38,8 @@ class Response(NamedTuple):
     """Status, header fields and body; the server adds Content-Length, Date and Connection.
 
     `sent` is called with the seconds that it took after the last byte. If the connection ends
-    before, `broken` is called with the bytes of the body that were sent and the reason.
+    before, `broken` is called with the bytes of the body that were sent and the reason. A response
+    that takes longer calls `running` with the bytes sent so far: after a moment, then each minute.
     """
 
     status: int
@@ -46,6 +47,7 @@ class Response(NamedTuple):
     body: bytes | FilePart = b""
     sent: Callable[[float], None] | None = None
     broken: Callable[[int, str], None] | None = None
+    running: Callable[[int], None] | None = None
 
     @property
     def length(self) -> int:

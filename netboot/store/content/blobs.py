@@ -27,6 +27,7 @@ from typing import BinaryIO
 
 from netboot.errors import BlobMissing, DigestMismatch, DiskFault, InvalidInput, NetbootError
 from netboot.store.content.disk_faults import disk_fault, explain_disk_fault
+from netboot.store.content.named_files import open_file
 from netboot.store.content.staging_area import begin_work, clear_unless_in_use
 
 CHUNK = 1 << 20
@@ -154,17 +155,13 @@ class BlobStore:
     def add_file(self, path: Path, *, move: bool = False) -> StoredBlob:
         """Store a copy of the file at `path` (or the file itself, from staging, if `move`).
 
-        Raises InvalidInput if it cannot be read, OperatorFault if the disk is full.
+        Raises InvalidInput if it cannot be read or is no file, OperatorFault if the disk is full.
         """
         if move:
             with self._explained():
                 found = hash_file(path)
             return self.adopt(path, found)
-        try:
-            stream = path.open("rb")
-        except OSError as fault:
-            raise InvalidInput(f"{path} cannot be read: {fault.strerror}") from fault
-        with stream:
+        with open_file(path) as stream:
             try:
                 self.check_space(os.fstat(stream.fileno()).st_size)
             except DiskFault:
@@ -227,11 +224,11 @@ class BlobStore:
         with self.staging_folder() as work, self._explained():
             parts = {digest: work / f"{number}" for number, digest in enumerate(missing)}
             # First the content of all files, then their names: as for a single blob.
-            with _synced_together(self.staging):
+            with synced_together(self.staging):
                 for digest, path in missing.items():
                     _copy(path, parts[digest], digest)
             try:
-                with _synced_together(self.folder):
+                with synced_together(self.folder):
                     for digest, part in parts.items():
                         self.path(digest).parent.mkdir(mode=0o700, exist_ok=True)
                         part.replace(self.path(digest))
@@ -350,7 +347,7 @@ class BlobStore:
 
 
 @contextlib.contextmanager
-def _synced_together(folder: Path) -> Iterator[None]:
+def synced_together(folder: Path) -> Iterator[None]:
     """After the block, all files and names written below `folder` are on the disk.
 
     syncfs(2) reports writes that failed since the folder was opened (Linux 5.8 and later).

@@ -6,7 +6,7 @@ import pwd
 import re
 from pathlib import Path
 
-from netboot.errors import DatabaseFault, DiskFault, NetbootError
+from netboot.errors import DatabaseFault, DiskFault, InvalidInput, NetbootError
 
 
 def explain_disk_fault(fault: OSError, where: Path) -> DiskFault:
@@ -35,10 +35,21 @@ def disk_fault(fault: BaseException, where: Path | None = None) -> DiskFault | N
         named = fault.filename2 or fault.filename
         place = where or (Path(os.fsdecode(named)).parent if isinstance(named, str | bytes) else "")
         return explain_disk_fault(fault, Path(place) if place else Path("the data folder"))
+    return _told_by_a_program(fault, where) if where is not None else None
+
+
+def _told_by_a_program(fault: BaseException, where: Path) -> DiskFault | None:
+    """The fault of a disk that a program of the system reports, or fails because of."""
     # Only errors of netboot.errors: those of jobs say that an administrator has cancelled one.
     is_plain = type(fault).__module__ == NetbootError.__module__
-    if where is None or not is_plain or isinstance(fault, DatabaseFault):
+    if not is_plain or isinstance(fault, DatabaseFault):
         return None
+    # An input that cannot be read lies on another disk.
+    if _FAILING.search(str(fault)) and not isinstance(fault, InvalidInput):
+        return DiskFault(
+            f"the disk of {where} fails ({fault})",
+            hint="Check the disk and the system's log. Nothing was changed.",
+        )
     if not _NO_SPACE.search(str(fault)) and _free_bytes(where) >= _FULL_BELOW:
         return None
     return DiskFault(
@@ -48,6 +59,7 @@ def disk_fault(fault: BaseException, where: Path | None = None) -> DiskFault | N
 
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
 _NO_SPACE = re.compile(r"no space left|not enough space|disk (?:is )?full", re.IGNORECASE)
+_FAILING = re.compile(r"input/output error|read-only file system", re.IGNORECASE)
 _FULL_BELOW = 64 << 10
 
 

@@ -5,12 +5,12 @@ that nothing changes until it commits; reading never waits.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
@@ -23,14 +23,15 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session, sessionmaker
 
-from netboot.errors import DatabaseFault, InvalidInput, MissingTool, OperatorFault
+from netboot.errors import DatabaseFault, InvalidInput, MissingTool
+from netboot.store.database import schema
 from netboot.store.database.changes.change_counters import count_changes
 from netboot.store.database.changes.snapshots import Snapshots
 from netboot.store.database.changes.touches import touch
 from netboot.store.database.driver_hint import install_command
 from netboot.store.database.text_search import index_texts
 
-MIGRATIONS = Path(__file__).with_name("migrations")
+MIGRATIONS = schema.MIGRATIONS
 HEAD = "0022"
 
 CACHE_KIB = 32 << 10
@@ -114,15 +115,52 @@ class Database:
         """How often each subject was changed; read once in a snapshot."""
         return self._snapshots.numbers(session)
 
-    def migrate(self) -> None:
-        """Update the schema. Raises DatabaseFault, or OperatorFault for another release's."""
-        try:
-            with self.engine.connect() as connection:
-                found = self._revision(connection)
-            if found != HEAD:
-                self._upgrade()
-        except (SQLAlchemyError, sqlite3.Error) as fault:
-            raise self._fault(fault, "cannot be opened") from fault
+    def migrate(self, *, save: Callable[[Connection, str], None] | None = None) -> None:
+        """Update the schema. Raises DatabaseFault, or OperatorFault for another release's.
+
+        `save` keeps the rows of an older schema, whose revision it is given. What it raises leaves
+        the database as it was.
+        """
+        with self._opened(), self.engine.connect() as connection:
+            found = schema.revision(connection)
+        if found != HEAD:
+            with self.exclusive() as connection:
+                self._upgrade(connection, save)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[Connection]:
+        """A transaction with the writer's turn, on a database of any schema.
+
+        Raises DatabaseFault.
+        """
+        with self._opened(), self._writer.begin() as connection:
+            yield connection
+
+    def turn_is_taken(self) -> bool:
+        """Whether a process has the writer's turn on this PostgreSQL database at this moment."""
+        with self.frozen() as connection:
+            free = connection.scalar(select(func.pg_try_advisory_xact_lock(_TURN)))
+        return not free
+
+    @contextmanager
+    def frozen(self) -> Iterator[Connection]:
+        """A connection that reads one state, of any schema, whatever is written meanwhile.
+
+        Raises DatabaseFault.
+        """
+        with self._opened(), self._reader().begin() as connection:
+            yield connection
+
+    def finish_schema(self, connection: Connection, *, note: bool = True) -> None:
+        """Bring a schema that was filled with rows to the newest one, in the same transaction.
+
+        Without `note` the release that made the schema stays as it is in the rows.
+        """
+        schema.migrate(connection)
+        count_changes(connection)
+        index_texts(connection)
+        if note:
+            schema.note_release(connection)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -134,30 +172,25 @@ class Database:
             return self.engine
         return self.engine.execution_options(isolation_level="REPEATABLE READ")
 
-    def _upgrade(self) -> None:
+    def _upgrade(
+        self, connection: Connection, save: Callable[[Connection, str], None] | None
+    ) -> None:
         """Run all migrations in one transaction: a crash leaves the old schema."""
-        from alembic import command
-        from alembic.config import Config
-        from alembic.util import CommandError
+        found = schema.revision(connection)
+        if found == HEAD:
+            return  # by another process
+        if found is not None:
+            schema.require_known(connection, found)
+            if save is not None:
+                save(connection, found)
+        self.finish_schema(connection)
 
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-        with self._writer.begin() as connection:
-            config.attributes["connection"] = connection
-            try:
-                command.upgrade(config, "head")
-                count_changes(connection)
-                index_texts(connection)
-            except CommandError as fault:
-                raise OperatorFault(
-                    f"the database belongs to another netboot release: {fault}",
-                    hint="Use that release or a newer one. Nothing was changed.",
-                ) from fault
-
-    def _revision(self, connection: Connection) -> str | None:
-        if not self.engine.dialect.has_table(connection, "alembic_version"):
-            return None
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    @contextmanager
+    def _opened(self) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, sqlite3.Error) as fault:
+            raise self._fault(fault, "cannot be opened") from fault
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 A small change of the site changes few lines. Files that people write may omit optional values.
 """
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -17,11 +18,13 @@ from netboot.errors import InvalidInput, NotPermitted
 from netboot.images.boot_image.boot_image import slug
 from netboot.images.boot_image.properties import Properties
 from netboot.images.declared import Assignment, Declaration, DeclaredImage
-from netboot.store.content.disk_faults import user_name
+from netboot.store.content.disk_faults import disk_fault, user_name
+from netboot.store.content.named_files import read_file
 
 DRIVERS, ASSIGNMENTS, IMAGES = "drivers.toml", "assignments.toml", "images"
 _EXPECTED = f"{DRIVERS}, {ASSIGNMENTS} or {IMAGES}/NAME.toml"
 _IMAGE_FILE = re.compile(rf"{IMAGES}/[A-Za-z0-9][A-Za-z0-9._-]{{0,120}}\.toml")
+LARGEST = 64 << 20
 HEADER = "Written by `netboot export`; read by `netboot plan` and `netboot apply`."
 
 
@@ -83,23 +86,26 @@ def texts_of(declared: Declaration) -> dict[str, str]:
 def write_files(folder: Path, declared: Declaration) -> tuple[Path, ...]:
     """Write the declaration and delete files of images that no longer exist; returns the paths.
 
-    Raises NotPermitted.
+    Raises NotPermitted, or DiskFault for a full disk.
     """
     texts = {folder / name: text for name, text in texts_of(declared).items()}
     try:
         (folder / IMAGES).mkdir(parents=True, exist_ok=True)
-        for path in (folder / IMAGES).glob("*.toml"):
-            if path not in texts:
-                path.unlink()
         for path, text in texts.items():
-            if not path.exists() or path.read_text() != text:
+            if not path.is_file() or path.read_text() != text:
                 part = path.with_name(f"{path.name}.part")
                 try:
                     part.write_text(text)
                     part.replace(path)
                 finally:
                     part.unlink(missing_ok=True)
+        # Last: a disk that is full by now has cost no file.
+        for path in (folder / IMAGES).glob("*.toml"):
+            if path not in texts:
+                path.unlink()
     except OSError as fault:
+        if explained := disk_fault(fault, folder):
+            raise explained from fault
         raise NotPermitted(
             f"{folder} cannot be written: {fault.strerror}",
             hint=f"Choose a folder that the user {user_name()} may write.",
@@ -229,11 +235,11 @@ def _image_text(image: DeclaredImage) -> str:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        text = path.read_text()
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return None
-    except (OSError, UnicodeDecodeError) as fault:
+    try:
+        text = read_file(path, LARGEST, hint=f"Correct {path}.").decode()
+    except UnicodeDecodeError as fault:
         raise InvalidInput(f"{path} cannot be read: {fault}", hint=f"Correct {path}.") from fault
     return _parsed(path, text)
 

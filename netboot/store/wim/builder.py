@@ -150,7 +150,8 @@ def copy(source: Path, target: Path, progress: ByteProgress = silent) -> str:
     """Copy a file, sharing its blocks if the file system can; returns the digest of the source."""
     size = source.stat().st_size
     sha256, done = hashlib.sha256(), 0
-    with source.open("rb", buffering=0) as reader, target.open("xb", buffering=0) as writer:
+    # The target is buffered: on an almost full disk a raw write writes a part, and says so only.
+    with source.open("rb", buffering=0) as reader, target.open("xb") as writer:
         try:
             fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
             shared = True

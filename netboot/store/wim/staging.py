@@ -60,7 +60,7 @@ class Staging:
             blob = self._locate(digest).open("rb", buffering=0)
         except FileNotFoundError as fault:
             raise BlobMissing(f"blob {digest} is missing, so {target} cannot be added") from fault
-        with blob, file.open("xb", buffering=0) as out:
+        with blob, file.open("xb") as out:  # buffered: a raw write may write only a part
             for chunk in chunks(blob):
                 sha256.update(chunk)
                 sha1.update(chunk)

@@ -8,6 +8,7 @@ from netboot.boot.told.events import (
     AddressLearned,
     ContentRefused,
     ContentServed,
+    ContentStarted,
     Discovered,
     ForeignOffer,
     OfferSent,
@@ -111,6 +112,8 @@ def failed(name, reason, sent=0):
         ((TransferStarted(at=2.0, mac=MAC, name="bootmgfw.efi", size=2_000_000),),
          "netboot stopped while it sent bootmgfw.efi", ("PXE-E35",)),
         ((got("BCD-uefi"), BEGUN, failed("boot.wim", STOPPED, 9_000)),
+         "netboot stopped while it sent boot.wim", ("0xc0000001",)),
+        ((SCRIPT, ContentStarted(at=8.0, mac=MAC, name="boot.wim", size=600_000_000, sent=9_000)),
          "netboot stopped while it sent boot.wim", ("0xc0000001",)),
         # a broken transfer, also where nothing arrived
         ((got("BCD-uefi"), BEGUN, failed("boot.wim", "the client fell silent for 30 s")),

@@ -38,3 +38,12 @@ def test_questions_are_answered():
     assert FACTS.loader(".exe") == r"\Windows\System32\boot\winload.exe"
     assert FACTS.loader(".efi") == r"\Windows\System32\winload.efi"
     assert replace(FACTS, loaders=()).loader(".efi") == ""
+
+
+def test_the_words_say_which_image_of_the_file_it_is():
+    """Windows installation media have two; the file of the ADK has one."""
+    one = replace(FACTS, images=FACTS.images[:1], index=1)
+
+    assert FACTS.words == "Windows PE 10.0.19041.1 for x86, image 2 of 2, Setup"
+    assert one.words == "Windows PE 10.0.19041.1 for x86"
+    assert replace(one, version="").words == "Windows PE for x86"

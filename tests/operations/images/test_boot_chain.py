@@ -136,7 +136,10 @@ def test_a_wimboot_that_was_altered_is_told(site, tmp_path):
 def test_a_forgotten_wimboot_is_served_no_more(site, tmp_path):
     """Twice is once too often."""
     boot_chain.import_wimboot(site, wimboot_file(tmp_path))
-    boot_chain.forget_wimboot(site)
+    with pytest.raises(InvalidInput, match="wimboot is served to machines") as told:
+        boot_chain.forget_wimboot(site, typed="")
+    assert told.value.hint == "Type wimboot."
+    boot_chain.forget_wimboot(site, typed="wimboot")
 
     assert boot_chain.served_wimboot(site) is None
     with pytest.raises(NotFound):

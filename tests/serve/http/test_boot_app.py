@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 import pytest
 
 from netboot.boot.files.names import ContentRef, Refusal
-from netboot.boot.told.events import ContentRefused, ContentServed, Event, ScriptServed
+from netboot.boot.told.events import (
+    ContentRefused,
+    ContentServed,
+    ContentStarted,
+    Event,
+    ScriptServed,
+    TransferContinued,
+)
 from netboot.serve.http.boot_app import BootSite, Script, boot_app, serve_file
 from netboot.serve.http.message import Answer, FilePart, Request, Response, plain
 from tests.support.serving import Files, digest
@@ -86,6 +93,26 @@ def test_a_file_of_a_version() -> None:
         "10.0.0.7",
     )
     assert (served.image, served.version) == ("Lab PE x64", 7)
+
+
+def test_a_file_that_takes_its_time_is_told_to_begin_and_then_to_go_on() -> None:
+    """A server that is killed tells no end; by that it is known. Parts of a file do not tell."""
+    site = Site()
+    response = site.app()(Request("GET", "/v/boot.wim", "10.0.0.7", {}, {}))
+    assert response.running is not None
+    for sent in (100, 2000, 3000):
+        response.running(sent)
+    response.close()
+    part = site.app()(Request("GET", "/v/boot.wim", "10.0.0.7", {}, {"range": "bytes=0-9"}))
+    part.close()
+
+    told = [(type(event), event.sent, event.name, event.size) for event in site.events]  # type: ignore[attr-defined]
+    assert told == [
+        (ContentStarted, 100, "boot.wim", len(WIM)),
+        (TransferContinued, 2000, "boot.wim", len(WIM)),
+        (TransferContinued, 3000, "boot.wim", len(WIM)),
+    ]
+    assert part.running is None
 
 
 def test_a_program_of_the_site_may_change() -> None:

@@ -17,6 +17,7 @@ from netboot.serve.http.httpd import HttpServer
 from netboot.serve.http.limits import HttpLimits
 from netboot.serve.http.message import Request, Response, plain
 from tests.support.serving import Files, running_httpd
+from tests.support.settling import settled
 
 pytestmark = pytest.mark.loopback
 
@@ -384,3 +385,21 @@ def test_what_is_on_its_way_is_finished_on_the_way_out(running: Running) -> None
         busy.socket.close()
         busy.file.close()
         assert drained.wait(5)
+
+
+def test_a_response_that_takes_long_tells_that_it_runs_and_a_quick_one_does_not() -> None:
+    told: list[int] = []
+
+    def answer(request: Request) -> Response:
+        body = BIG * 4 if request.path == "/long" else b"quick"
+        return Response(200, (), body, running=told.append)
+
+    with (
+        running_httpd(answer) as (_server, address),
+        socket.create_connection(address) as client,
+    ):
+        client.sendall(b"GET /quick HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert client.recv(1000).endswith(b"quick")
+        assert told == []
+        client.sendall(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert settled(lambda: -len(told), -1) == -1

@@ -347,7 +347,7 @@ def test_a_blob_whose_folder_cannot_be_synced_is_not_trusted_on_a_retry(
 
     with monkeypatch.context() as broken:
         broken.setattr(module, "sync_folder", fails)
-        broken.setattr(module, "_synced_together", fails_together)
+        broken.setattr(module, "synced_together", fails_together)
         with pytest.raises(DiskFault, match="Input/output error"):
             add()
         assert not store.holds(digest)

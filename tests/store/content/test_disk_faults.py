@@ -36,6 +36,20 @@ def test_a_program_that_ran_out_of_space_says_so_in_its_own_words(said, tmp_path
     assert said in str(found)
 
 
+@pytest.mark.parametrize(
+    "said", ["xorriso failed: write: Input/output error", "mcopy failed: Read-only file system"]
+)
+def test_a_program_that_met_a_failing_disk_says_so_in_its_own_words(said, tmp_path):
+    found = disk_fault(OperatorFault(said), tmp_path)
+    assert isinstance(found, DiskFault)
+    assert "full" not in str(found)
+    assert said in str(found)
+
+
+def test_an_input_that_cannot_be_read_lies_on_another_disk(tmp_path):
+    assert disk_fault(InvalidInput("reading failed: Input/output error"), tmp_path) is None
+
+
 def test_a_program_that_failed_on_a_full_disk_failed_because_of_it(tmp_path, monkeypatch):
     fault = InvalidInput("the archive is damaged")
     assert disk_fault(fault, tmp_path) is None

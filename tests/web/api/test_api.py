@@ -6,6 +6,7 @@ import pytest
 
 from netboot.boot.told.events import RequestIgnored
 from netboot.images.media.request import MediaKind, MediaOrder
+from netboot.images.versions.content_version import ManifestFile
 from netboot.operations import jobs
 from netboot.operations.accounts import accounts, audit, tokens
 from netboot.operations.images import images
@@ -140,6 +141,18 @@ def test_lists_come_in_parts(script):
     assert answer.json["total"] == 3
     assert script("GET", "drivers?limit=0").status_code == 422
     assert script("GET", "drivers?limit=100000").status_code == 422
+
+
+def test_an_image_tells_what_it_does(script):
+    """The same statements as on its page."""
+    told = {one["name"]: one for one in script("GET", "images/lab-pe-x64").json["abilities"]}
+
+    assert told["UEFI"] == {
+        "name": "UEFI",
+        "can": False,
+        "text": "no: it lacks bootmgfw.efi, boot.sdi",
+    }
+    assert told["Optional components"]["can"] is None
 
 
 def test_a_session_may_use_the_api_with_its_token_against_forgery(furnished, make_client):
@@ -560,6 +573,11 @@ def test_a_wimboot_is_brought_and_taken_away(script):
     assert script("PUT", "boot-chains/wimboot", json={"upload": sent}).status_code == 400
     assert list((script.site.data / "uploads").iterdir()) == []
     assert script("DELETE", "boot-chains/wimboot").status_code == 404
+    script.site.point.supply("wimboot", ManifestFile("wimboot", "sha256:" + "0" * 64, 1))
+    for query in ("", "?name=", "?name=wim"):
+        refused = script("DELETE", f"boot-chains/wimboot{query}")
+        assert (refused.status_code, "Type wimboot." in refused.text) == (400, True)
+    assert script("DELETE", "boot-chains/wimboot?name=wimboot").status_code == 204
     chain = {"firmware": "bios", "chain": "no-such-chain"}
     assert script("PUT", "boot-chains/images/lab-pe-x64", json=chain).status_code == 400
 

@@ -27,6 +27,7 @@ ONLY_PAGES = {
     "uploads.terminate": "tus 1.0, as above",
     "drivers.import_page": "a form",
     "images.import_page": "a form",
+    "images.windows_pe": "a guide, which docs/windows-pe.md holds too",
     "images.import_name": "asked by a form before its upload; scripts list the images",
 }
 
@@ -115,7 +116,8 @@ OPERATIONS = {
     "jobs.screenshot": ("get_job_screenshot",),
     "audit.index": ("list_audit",),
     "audit.verify": ("verify_audit",),
-    "settings.index": ("list_settings",),
+    "settings.index": ("list_settings", "get_last_backup"),
+    "settings.back_up": ("back_up",),
     "settings.change": ("change_settings",),
     "users.index": ("list_accounts",),
     "users.show": ("get_account", "list_audit"),

@@ -27,6 +27,11 @@ DONE = {"image": "PE", "version": 2}
         ),
         ("verify_content", DONE, "All files of PE v2 are intact."),
         ("import_image", {"image": "PE"}, "PE is imported."),
+        (
+            "import_image",
+            {"image": "PE", "source": "Windows PE 10.0.26100.1 for x64"},
+            "PE is imported: Windows PE 10.0.26100.1 for x64.",
+        ),
         ("clean_up", {}, "The job: done."),
     ],
 )

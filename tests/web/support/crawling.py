@@ -119,13 +119,14 @@ class Page:
     forms: list[Form]
 
 
-def every_page(client: httpx.Client, also=(), each=1):
-    """A page for every kind of address that links lead to, the overview first.
+def every_page(client: httpx.Client, also=(), each=1, first=()):
+    """A page for every kind of address that links lead to, the distribution points first.
 
-    Addresses are of one kind when they differ only in what names a thing: a slug, a digest, a
-    number. `each` of every kind are visited; `also` are paths that no link leads to.
+    They lead to images that have versions; the overview leads to one that has none yet. Addresses
+    are of one kind when they differ only in what names a thing: a slug, a digest, a number. `each`
+    of every kind are visited, of `first` before all others; `also` are paths that no link leads to.
     """
-    waiting, seen, pages = ["/"], {}, []
+    waiting, seen, pages = [*first, "/distribution-points/", "/"], {}, []
     while waiting:
         path = waiting.pop(0)
         kind = kind_of(path)

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from netboot.operations.images import boot_chain as operations
 from web.api.images.images import Image, ImagePath
@@ -32,6 +32,12 @@ class WimbootUpload(FileUpload):
     sha256: str = Field("", max_length=71, description="Reject the file unless it has this digest.")
 
 
+class TypedWimboot(BaseModel):
+    """The confirmation."""
+
+    name: str = Field("", max_length=100, description="wimboot: it is served to machines.")
+
+
 class PreferredChain(Order):
     """The preferred boot method for a firmware; empty means automatic."""
 
@@ -53,9 +59,9 @@ def import_wimboot(body: WimbootUpload) -> Wimboot:
 
 
 @boot_chains.verb("DELETE", "/wimboot", needs=Role.OPERATOR, action="remove")
-def forget_wimboot() -> None:
-    """Remove wimboot."""
-    operations.forget_wimboot(site())
+def forget_wimboot(query: TypedWimboot) -> None:
+    """Remove wimboot, which is served to machines. Needs its name as confirmation."""
+    operations.forget_wimboot(site(), typed=query.name)
 
 
 @boot_chains.verb("PUT", "/images/<slug>", needs=Role.OPERATOR)

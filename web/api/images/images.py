@@ -75,6 +75,16 @@ class Lacking(Value):
     drivers: list[str] = Field(description="Digests of drivers in the catalog that would help.")
 
 
+class Does(Value):
+    """Something that an image will do on machines, or will not."""
+
+    name: str
+    can: bool | None = Field(
+        description="null if it is not known, or depends on what is outside the image."
+    )
+    text: str
+
+
 def _lacking(found: Shortfall) -> dict[str, object]:
     drivers = [digest for digest, _ in found.fixes]
     return {"text": found.text, "fix": found.fix, "program": found.program, "drivers": drivers}
@@ -115,6 +125,9 @@ class Image(Value):
     needs_build: bool
     distribution: str
     is_default: bool
+    abilities: list[Does] = Field(
+        description="Firmware, Secure Boot, report, drivers and optional components."
+    )
     shortfalls: list[Annotated[Lacking, BeforeValidator(_lacking)]] = Field(
         description="What the recipe asks for and the image cannot do. In lists of images, only "
         "what needs no look into its drivers."

@@ -18,7 +18,6 @@ from web.guard import audit_trail
 from web.guard.access import Role, begin_session, requires, site
 from web.guard.public_address import absolute_url
 from web.guard.request_safety import limiter
-from web.pages.accounts.provider_session import provider_app
 from web.responses import problem
 
 single_sign_on = Blueprint("single_sign_on", __name__, url_prefix="/sign-in/single-sign-on")
@@ -127,6 +126,8 @@ def init_single_sign_on(app: Flask, settings: Settings) -> None:
     if not settings.oidc_issuer:
         return
     from authlib.integrations.flask_client import OAuth  # type: ignore[import-untyped]
+
+    from web.pages.accounts.provider_session import provider_app
 
     oauth = OAuth(app)
     oauth.register(

@@ -23,7 +23,7 @@ from netboot.operations.machines import coverage
 from netboot.operations.machines.fleet_results import stored_clashes, stored_conflicts
 from web.guard.access import Role, is_local_path, requires, site
 from web.live.parts import page
-from web.responses import done, wants_fragment
+from web.responses import done, go_to, wants_fragment
 from web.show.forms import asked_page
 from web.show.presentation import label_of
 from web.uploads.tus import all_handed_in
@@ -285,7 +285,7 @@ def import_page() -> str:
 def import_drivers() -> ResponseReturnValue:
     batch = request.form.get("upload", "")
     job = all_handed_in(batch, partial(driver_import.ask_import, site()))
-    return done("Import started.", url_for("jobs.show", job_id=job.id))
+    return go_to(url_for("jobs.show", job_id=job.id))
 
 
 def _chosen() -> list[str]:

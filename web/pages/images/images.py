@@ -19,7 +19,7 @@ from netboot.protocols.mac import require_mac
 from web.guard.access import Role, requires, site
 from web.guard.edits import merge
 from web.live.parts import page
-from web.responses import done, wants_fragment
+from web.responses import done, go_to, wants_fragment
 from web.show.forms import choice, number, optional_number
 from web.uploads.tus import handed_in
 
@@ -213,6 +213,13 @@ def import_page() -> str:
     return page("images/import.html", architectures=list(Architecture))
 
 
+@images.get("/import/windows-pe")
+@requires(Role.VIEWER)
+def windows_pe() -> str:
+    """Where Windows PE comes from, and the steps to the default image."""
+    return page("images/windows_pe.html")
+
+
 @images.get("/import/name")
 @requires(Role.OPERATOR)
 def import_name() -> ResponseReturnValue:
@@ -245,4 +252,4 @@ def import_image() -> ResponseReturnValue:
         comment=form.get("comment", "").strip(),
     )
     job = handed_in(form.get("upload", ""), ask)
-    return done("Import started.", url_for("jobs.show", job_id=job.id))
+    return go_to(url_for("jobs.show", job_id=job.id))

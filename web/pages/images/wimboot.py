@@ -32,5 +32,6 @@ def supply() -> ResponseReturnValue:
 @wimboot.post("/remove")
 @requires(Role.OPERATOR)
 def remove() -> ResponseReturnValue:
-    boot_chain.forget_wimboot(site())
+    """Stop serving wimboot, if its name was typed."""
+    boot_chain.forget_wimboot(site(), typed=request.form.get("typed", ""))
     return done("wimboot removed.", url_for(".show"))

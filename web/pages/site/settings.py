@@ -6,6 +6,7 @@ from flask.typing import ResponseReturnValue
 from netboot.errors import InvalidInput
 from netboot.interfaces import all_addresses, interface_names
 from netboot.operations import settings as operations
+from netboot.operations.backups import making
 from web.guard.access import Role, requires, site
 from web.guard.audit_trail import AS_READ
 from web.guard.edits import merge
@@ -22,8 +23,18 @@ def index() -> str:
     return page(
         "settings/index.html",
         shown=operations.read_settings(site()),
+        backup=making.backup_state(site()),
         suggested={"interface": interface_names(), "address": all_addresses()},
     )
+
+
+@settings.post("/backup")
+@requires(Role.ADMIN)
+def back_up() -> ResponseReturnValue:
+    """Start a backup into the folder of the settings."""
+    incremental = request.form.get("full") != "yes"
+    job = making.ask_backup(site(), incremental=incremental)
+    return done("Backup started.", url_for(".index"), job=job)
 
 
 @settings.post("/", endpoint="change")

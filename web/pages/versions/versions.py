@@ -8,7 +8,7 @@ from netboot.operations.points import points
 from netboot.operations.versions import versions
 from web.guard.access import Role, requires, site
 from web.live.parts import page
-from web.responses import done
+from web.responses import go_to
 from web.show.forms import asked_number
 
 images_versions = Blueprint("images_versions", __name__, url_prefix="/images")
@@ -35,4 +35,4 @@ def show(slug: str) -> str:
 @requires(Role.OPERATOR)
 def verify(slug: str) -> ResponseReturnValue:
     job = points.ask_verify(site(), slug)
-    return done("Verification started.", url_for("jobs.show", job_id=job.id))
+    return go_to(url_for("jobs.show", job_id=job.id))

@@ -438,3 +438,31 @@ def test_a_taken_name_is_refused_before_anything_is_uploaded(operator, name, sta
 
     assert answer.status_code == status
     assert words in answer.text
+
+
+def test_where_windows_pe_comes_from_is_said(furnished, make_client):
+    """Every source, each architecture and all steps; only operators are sent to the import."""
+    words = (
+        "A Windows ISO",
+        "winpe.wim",
+        "ConfigMgr",
+        "10.1.19041",
+        "WinPE-PowerShell",
+        "Make default",
+    )
+    text = make_client(furnished, "viewer").get("/images/import/windows-pe").text
+    link = 'href="/images/import"'
+
+    assert [word for word in words if word not in text] == []
+    assert link not in text
+    assert link in make_client(furnished, "operator").get("/images/import/windows-pe").text
+
+
+def test_the_page_says_what_the_image_does(furnished, make_client):
+    """Of an image with nothing in it."""
+    text = make_client(furnished, "viewer").get(PAGE).text
+    card = text.partition('id="abilities-title"')[2].partition("</section>")[0]
+
+    assert "no: it lacks pxeboot.n12, bootmgr.exe, boot.sdi" in card
+    assert "no: it has no boot manager signed by Windows UEFI CA 2023" in card
+    assert "none listed in the image" in card

@@ -53,7 +53,11 @@ def test_an_uploaded_wimboot_is_served_and_can_be_taken_away(furnished, operator
     assert response.status_code == 303
     assert digest in operator.get(PAGE).text
     assert digest == boot_chain.served_wimboot(furnished).digest
-    assert operator.post(f"{PAGE}remove").status_code == 303
+    for data in ({}, {"typed": "wim"}):
+        refused = operator.post(f"{PAGE}remove", data=data, headers=htmx())
+        assert (refused.status_code, "Type wimboot." in refused.text) == (400, True)
+    assert 'data-bs-target="#remove-wimboot"' in operator.get(PAGE).text
+    assert operator.post(f"{PAGE}remove", data={"typed": "wimboot"}).status_code == 303
     assert boot_chain.served_wimboot(furnished) is None
 
 

@@ -22,5 +22,15 @@ def test_a_new_site_leads_by_the_hand(site, make_client):
     text = make_client(site, "viewer").get("/").text
 
     assert "No machine has booted yet" in text
-    assert "Import a driver and enable it" in text
-    assert "0 of 5" in text
+    assert "Import a Windows PE" in text
+    assert "0 of 6" in text
+
+
+def test_only_who_may_import_is_sent_to_the_import(site, make_client):
+    from tests.web.support import seeding
+
+    seeding.add_accounts(site)
+    link = 'href="/images/import"'
+
+    assert link in make_client(site, "operator").get("/").text
+    assert link not in make_client(site, "viewer").get("/").text

@@ -2,7 +2,9 @@
 
 import re
 
-from netboot.operations import settings
+from netboot.operations import jobs, settings
+from netboot.operations.backups import making
+from netboot.site import Site
 from tests.web.conftest import htmx
 
 
@@ -124,3 +126,24 @@ def test_an_error_names_the_file_that_is_there(furnished, make_client):
     assert answer.status_code == 400
     assert f"Correct {furnished.data / 'netboot.toml'} or" in answer.text
     assert ".try" not in answer.text
+
+
+def test_the_page_shows_the_last_backup_and_starts_one(make_client, furnished, tmp_path):
+    """Where no folder is set it says how; viewers see it and cannot start one."""
+    assert "No backup was made yet" in make_client(furnished).get("/settings/").text
+    refused = make_client(furnished).post("/settings/backup", data={}, headers=htmx())
+    assert "no folder for backups is set" in refused.text.lower()
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    (furnished.data / "netboot.toml").write_text(f'backup_folder = "{folder}"\n')
+    site = Site.open(furnished.data)
+    made = making.make_backup(site, folder)
+    text = make_client(site, "viewer").get("/settings/").text
+
+    assert made.file in text
+    assert "Back up now" not in text
+    assert "Back up now" in make_client(site).get("/settings/").text
+    make_client(site).post("/settings/backup", data={"full": "yes"}, headers=htmx())
+    job = jobs.list_jobs(site)[0]
+    assert (job.kind, job.arguments["incremental"]) == ("back_up", False)
+    site.database.close()
