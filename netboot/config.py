@@ -28,6 +28,9 @@ FILE_NAME = "netboot.toml"
 SYSTEM_FILE = "NETBOOT_DEFAULTS"
 """The variable with the path of the system's file."""
 
+SYSTEM_COPY = "netboot.system.toml"
+"""The system's file in a backup; restored next to the site where it differs from the one there."""
+
 
 class Settings(BaseSettings):
     """The settings of a site."""

@@ -89,19 +89,28 @@ def test_every_command_is_in_a_man_page_without_a_warning(tmp_path):
 
 
 def test_the_settings_file_shows_every_default_as_a_comment(tmp_path, monkeypatch):
-    """With the comment signs removed it changes nothing."""
+    """With the comment signs removed it changes nothing but the folder for backups."""
     import settings
 
     for name in [name for name in os.environ if name.startswith("NETBOOT_")]:
         monkeypatch.delenv(name)
     text = settings.text()
-    assert tomllib.loads(text) == {}
+    assert tomllib.loads(text) == settings.PRESET
     shown = re.sub(r"^#(?=\w)", "", text, flags=re.MULTILINE)
     assert set(tomllib.loads(shown)) == set(Settings.model_fields) - {"data"}
     empty = {"tls_certificate", "tls_key"}  # an empty path is a path
     kept = "\n".join(line for line in shown.splitlines() if line.split(" ")[0] not in empty)
     (tmp_path / "netboot.toml").write_text(kept)
-    assert load_settings(tmp_path).model_dump() == Settings(data=tmp_path).model_dump()
+    expected = Settings(data=tmp_path, **settings.PRESET)
+    assert load_settings(tmp_path).model_dump() == expected.model_dump()
+
+
+def test_the_worker_may_write_the_folder_for_backups_which_the_installation_makes(units):
+    import settings
+
+    folder = settings.PRESET["backup_folder"]
+    assert f"ReadWritePaths=-{folder}\n" in (units / "netboot-worker.service").read_text()
+    assert folder in (PACKAGE / "postinst").read_text()
 
 
 def test_what_the_product_says_is_missing_is_what_the_package_recommends(build):

@@ -164,6 +164,11 @@ def restore(
         lines.append(f"The site from before is in {done.aside}; delete it when all is well.")
     if done.database_aside:
         lines.append(f"The tables from before are in the schema {done.database_aside}.")
+    if done.system_settings:
+        lines.append(
+            f"The settings below /etc of the machine that was backed up are in"
+            f" {done.system_settings}: take over what this machine needs."
+        )
     say(done, *lines, json_=json_)
     _warn_of_missing(done.missing)
 

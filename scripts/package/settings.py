@@ -9,7 +9,7 @@ import tomlkit
 from netboot.config import Settings
 
 HEAD = """\
-# Settings of netboot on this system. Each line shows a default; remove the # and change it.
+# Settings of netboot on this system. A line with # shows a default; remove the # and change it.
 #
 # What is set here counts unless the page or `netboot settings set` has set something else: they
 # write /var/lib/netboot/netboot.toml. `netboot settings list` shows each value and where it is set.
@@ -17,6 +17,10 @@ HEAD = """\
 #
 # Machines boot through this network. Until it is set, only the page is served.
 """
+
+
+PRESET = {"backup_folder": "/var/backups/netboot"}
+"""What an installed system has: the installation makes this folder."""
 
 
 def text() -> str:
@@ -32,7 +36,9 @@ def text() -> str:
 
 
 def example(name: str) -> str:
-    """The setting with its default, as a comment."""
+    """The setting with its default, as a comment; or with what an installed system has."""
+    if name in PRESET:
+        return tomlkit.dumps({name: PRESET[name]}).strip()
     default = Settings.model_fields[name].get_default(call_default_factory=True)
     if default is None:
         return f'#{name} = ""'

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from netboot import __version__
 from netboot.images.architecture import Architecture
 from tests.install.debian_root import server_disk
 from tests.install.server_machine import ServerMachine
+from tests.samples.older_sites import make_older_site
+from tests.support.kept_sites import close
 from vm import labpe
 from vm.network.lab_network import LabNetwork
 
@@ -45,6 +48,8 @@ def server(package, network, tmp_path_factory):
     lab = labpe.ensure()
     share = tmp_path_factory.mktemp("share")
     shutil.copy(package, share / "netboot.deb")
+    older(package, share / "older.deb", tmp_path_factory.mktemp("older"))
+    close(make_older_site(share / "older-site"))
     shutil.copy(lab.wim[Architecture.X64], share / "boot.wim")
     shutil.copytree(lab.driver_folder("e1000", Architecture.X64), share / "e1000")
     work = tmp_path_factory.mktemp("server")
@@ -56,6 +61,19 @@ def server(package, network, tmp_path_factory):
         yield machine
 
 
+def older(package, out, work):
+    """The same package with a lower version number; apt upgrades from it."""
+    tree = work / "tree"
+    subprocess.run(["dpkg-deb", "-R", package, tree], check=True)
+    source = tree / "usr/lib/netboot/lib/common/netboot/__init__.py"
+    for path in (source, tree / "DEBIAN/control"):
+        path.write_text(path.read_text().replace(__version__, OLDER))
+    for compiled in (source.parent / "__pycache__").glob("__init__.*.pyc"):
+        compiled.unlink()  # it is used without a look at the source
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "-b", tree, out], check=True)
+
+
+OLDER = "0.1.9"
 APT = "DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 --no-install-recommends"
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.install.conftest import APT, OUTPUT
+from tests.install.conftest import APT, OLDER, OUTPUT
 from tests.install.server_machine import ADDRESS
 from vm.machine.firmware import find_firmware, find_nic
 from vm.machine.spec import MachineSpec
@@ -120,19 +120,23 @@ def test_a_place_that_the_user_netboot_may_not_write_is_refused(server):
     assert "the user netboot may write" in done.text
 
 
-@pytest.mark.parametrize("firmware", ["bios-x64", "uefi-x64"])
-def test_a_machine_boots_from_it_and_comes_up_online(server, network, firmware, tmp_path):
-    """Over the network between the two, beside an ordinary DHCP server."""
-    spec = MachineSpec(find_firmware(firmware), find_nic("e1000"), Slot(len(firmware)))
+def boots_online(server, network, tmp_path, firmware, what):
+    """Whether a machine boots from it and comes up online, and why not; for the summary, too."""
+    spec = MachineSpec(find_firmware(firmware), find_nic("e1000"), Slot(len(what) % 40))
     began = time.monotonic()
     with Machine(spec, network, tmp_path, accelerator="tcg") as machine:
         run = machine.run(Limits(wall=400, processor=300))
     found = [one for one in ask(server, "boots", "--limit", "5") if one["mac"] == spec.boot_mac]
     well = bool(found) and "result=online" in run.serial
-    record(OUTPUT / "boots.json", name=f"installed: {firmware}", passed=well,
-           seconds=time.monotonic() - began)  # fmt: skip
+    record(OUTPUT / "boots.json", name=what, passed=well, seconds=time.monotonic() - began)
+    return well, f"{run.ending} {run.words} {run.stages}\n{journal(server)}"
 
-    assert well, f"{run.ending} {run.words} {run.stages}\n{journal(server)}"
+
+@pytest.mark.parametrize("firmware", ["bios-x64", "uefi-x64"])
+def test_a_machine_boots_from_it_and_comes_up_online(server, network, firmware, tmp_path):
+    """Over the network between the two, beside an ordinary DHCP server."""
+    well, why = boots_online(server, network, tmp_path, firmware, f"installed: {firmware}")
+    assert well, why
 
 
 def test_a_second_site_on_the_folder_is_refused_with_those_who_serve_it(server):
@@ -158,6 +162,55 @@ def test_the_journal_has_no_error_of_ours(server):
     text = server.must("journalctl -u 'netboot*' --no-pager -o cat")
     wrong = [line for line in text.splitlines() if "Traceback" in line or "[error" in line]
     assert wrong == []
+
+
+def test_a_backup_is_made_by_the_command_and_by_the_worker(server):
+    """Into the folder that the installation made; the worker may write no other."""
+    server.must("netboot backup /var/backups/netboot/whole.tar")
+    assert "is intact" in server.must("netboot backup verify /var/backups/netboot/whole.tar")
+    assert server.must("stat -c '%U %a' /var/backups/netboot/whole.tar").strip() == "netboot 600"
+    server.must(QUEUE_BACKUP)
+    wait_for(server, "ls /var/backups/netboot/netboot-*.tar")
+    assert ask(server, "backup", "last")["last"]["incremental"]
+
+
+# As the page and the API ask for it.
+QUEUE_BACKUP = """cd / && setpriv --reuid netboot --regid netboot --init-groups env \
+NETBOOT_DATA=/var/lib/netboot NETBOOT_DEFAULTS=/etc/netboot/netboot.toml \
+/usr/lib/netboot/bin/python3 -c '
+from pathlib import Path
+from netboot.operations.backups import making
+from netboot.site import Site
+making.ask_backup(Site.open(Path("/var/lib/netboot")))
+'"""
+
+
+def test_a_lost_site_is_restored_on_a_new_installation_and_machines_boot_from_it(
+    server, network, tmp_path
+):
+    """Purged with all its data first; only the backups are left."""
+    before = ask(server, "image", "list")
+    server.must("echo netboot netboot/delete-site boolean true | debconf-set-selections")
+    done = server.sh(f"{APT} purge netboot", seconds=600)
+    assert "Backups in /var/backups/netboot are kept" in done.text
+    assert server.sh("ls -d /var/lib/netboot").code != 0
+    server.must(f"{APT} install /root/netboot.deb", seconds=600)
+    active(server, *SERVICES)
+    done = server.sh("netboot restore /var/backups/netboot/whole.tar --force")
+    assert done.code == 2
+    assert "already running" in done.text
+    server.must("systemctl stop netboot.target")
+    text = server.must("netboot restore --force /var/backups/netboot/whole.tar")
+    assert "is restored" in text
+    server.must("systemctl start netboot.target")
+    active(server, *SERVICES)
+    wait_for(server, "systemctl show -p StatusText netboot-boot | grep -q serves")
+    assert ask(server, "image", "list") == before
+    assert server.must("find /var/lib/netboot ! -user netboot") == ""
+    well, why = boots_online(
+        server, network, tmp_path, "uefi-x64", "installed: restored from a backup"
+    )
+    assert well, why
 
 
 def test_removal_keeps_the_site(server):
@@ -190,3 +243,26 @@ def test_a_purge_that_is_told_to_deletes_the_site(server):
     server.must("echo netboot netboot/delete-site boolean true | debconf-set-selections")
     server.must(f"{APT} purge netboot", seconds=600)
     assert server.sh("ls -d /var/lib/netboot").code != 0
+
+
+def test_an_upgrade_keeps_settings_and_site_and_migrates_its_database(server):
+    """From a package of a lower number, with a database of an older schema."""
+    server.must(f"{APT} install /root/older.deb", seconds=600)
+    active(server, *SERVICES)
+    assert server.must("netboot --version").split()[-1] == OLDER
+    server.must("systemctl stop netboot.target")
+    server.must("rm -rf /var/lib/netboot/* && cp -r /root/older-site/. /var/lib/netboot/")
+    server.must("chown -R netboot: /var/lib/netboot")
+    server.must("echo 'tftp_workers = 1' >> /etc/netboot/netboot.toml")
+    done = server.sh(f"{APT} install /root/netboot.deb", seconds=600)
+    assert done.code == 0, done.text
+    active(server, *SERVICES)
+    assert server.must("netboot --version").split()[-1] != OLDER
+    assert [one["name"] for one in ask(server, "image", "list")] == [NAME]
+    (kept,) = server.must("ls /var/lib/netboot/before-upgrade").split()
+    assert kept.startswith("database-")
+    assert "tftp_workers = 1" in server.must("cat /etc/netboot/netboot.toml")
+    server.must("systemctl stop netboot.target")
+    assert "is back" in server.must("netboot site take-back")
+    server.must("systemctl start netboot.target")
+    active(server, *SERVICES)

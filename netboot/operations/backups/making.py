@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from netboot.config import FILE_NAME
+from netboot.config import FILE_NAME, SYSTEM_COPY, system_file
 from netboot.errors import DatabaseFault, DiskFault, InvalidInput, NotFound, NotPermitted
 from netboot.operations import jobs
 from netboot.operations import remembered as facts
@@ -262,6 +262,9 @@ def _served_files(site: Site) -> tuple[dict[str, bytes], set[str]]:
                 if path.is_file()
             }
             served = {digest for _store, _what, digest in cleanup.served(site)}
+        system = system_file()
+        if system is not None:
+            files[SYSTEM_COPY] = system.read_bytes()
     return files, served
 
 

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 import tomlkit
 
-from netboot.config import FILE_NAME, load_settings
+from netboot.config import FILE_NAME, SYSTEM_COPY, load_settings, system_file
 from netboot.errors import InUse, InvalidInput, NotPermitted, OperatorFault
 from netboot.operations.backups import own_file
 from netboot.operations.backups.finding import BackupSet, open_set
@@ -42,13 +42,20 @@ from netboot.store.database.site_database import Database
 NEW, ASIDE = ".restore-new", "before-restore"
 LOCKS = {"run.lock", *(f"{kind}.lock" for kind in SERVICES)}
 STAYS = {*LOCKS, "lost+found", NEW, UNFINISHED}
-FILES = (FILE_NAME, "secret", "tls/*.pem", "points/site/*.json", "points/site/versions/*.json")
+FILES = (
+    *(FILE_NAME, SYSTEM_COPY, "secret", "tls/*.pem"),
+    *("points/site/*.json", "points/site/versions/*.json"),
+)
 """The small files that a backup may hold; nothing else in it is written to the disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was restored; `aside` is where the site from before is, `database_aside` its rows."""
+    """What was restored; `aside` is where the site from before is, `database_aside` its rows.
+
+    `system_settings` is a copy of the settings below /etc of the machine that was backed up, where
+    they differ from those of this one.
+    """
 
     id: str
     made_at: float
@@ -61,6 +68,7 @@ class Restored:
     aside: str
     database_aside: str
     missing: tuple[str, ...]
+    system_settings: str = ""
 
 
 def restore(
@@ -138,6 +146,7 @@ def _carry_out(
             size = sum(member.size for _, member in backup.places().values())
             require_space(new, size, "Free some disk space.")
         _write_files(backup, new)
+        has_other_system = _keep_other_system(new)
         chosen = _choose_database(new, url)
         blobs = _write_blobs(backup, new, lambda part, stage: progress(0.3 + 0.4 * part, stage))
         progress(0.7, "journal")
@@ -171,6 +180,7 @@ def _carry_out(
         aside=str(aside) if aside.exists() else "",
         database_aside=tables_aside if moved else "",
         missing=backup.own.contents.missing,
+        system_settings=str(site.data / SYSTEM_COPY) if has_other_system else "",
     )
 
 
@@ -204,6 +214,15 @@ def _write_files(backup: BackupSet, new: Path) -> None:
                     (new / parent).mkdir(mode=0o700, exist_ok=True)
                 target.write_bytes(data)
                 target.chmod(0o600)
+
+
+def _keep_other_system(new: Path) -> bool:
+    """Whether the backup has system settings that differ from this machine's; else none stay."""
+    copy, system = new / SYSTEM_COPY, system_file()
+    with _explained(new):
+        if copy.is_file() and system is not None and copy.read_bytes() == system.read_bytes():
+            copy.unlink()
+        return copy.is_file()
 
 
 def _is_like(path: PurePosixPath, pattern: str) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import tomlkit
 
+from netboot.config import SYSTEM_COPY, SYSTEM_FILE
 from netboot.errors import (
     InUse,
     InvalidInput,
@@ -380,3 +381,23 @@ def test_a_restore_needs_no_more_than_is_in_the_backup(small, store, target, net
 
     assert "Lab PE x64" in netboot("image", "list").stdout
     assert "site.restore" in netboot("audit", "list").stdout
+
+
+@pytest.mark.parametrize("differs", [True, False])
+def test_other_system_settings_are_kept_next_to_the_restored_site(
+    small, store, target, monkeypatch, differs
+):
+    """The file below /etc of this machine is never changed."""
+    system = store.parent / "etc.toml"
+    system.write_text("tftp_workers = 2\n")
+    monkeypatch.setenv(SYSTEM_FILE, str(system))
+    made = making.make_backup(small, store)
+    here = "tftp_workers = 3\n" if differs else "tftp_workers = 2\n"
+    system.write_text(here)
+    done = restoring.restore(target, Path(made.file))
+    copy = target / SYSTEM_COPY
+    assert done.system_settings == (str(copy) if differs else "")
+    assert copy.exists() == differs
+    assert not differs or copy.read_text() == "tftp_workers = 2\n"
+    assert system.read_text() == here
+    assert Site.open(target).settings.tftp_workers == (3 if differs else 2)
