@@ -15,6 +15,9 @@ from vm.summary import record
 
 SERVICES = ("boot", "http", "web", "projector", "worker")
 NAME = "Lab PE x64"
+# The first test waits until the package is built and a system is made, started and installed.
+pytestmark = pytest.mark.timeout(1800)
+
 FIRST_EPHEMERAL = 32768  # net.ipv4.ip_local_port_range
 
 
