@@ -35,6 +35,10 @@ SUBJECTS = {
     "machine": ("machines.machine", "Known machines and their devices."),
     "network": ("boots.network", "Boot requests and their answers; other boot servers."),
     "test-machine": ("machines.test_machine", "Virtual machines that try a boot."),
+    "lab-pe": (
+        "images.lab_pe",
+        "The Lab PE, which starts Linux to try a boot: build, import, export.",
+    ),
     "boots": ("boots.boots", "Recorded boots; the meaning of codes on a machine's screen."),
     "export": ("declarative", "Write images, drivers and assignments as files for git."),
     "plan": ("declarative", "Show what applying such files would change."),

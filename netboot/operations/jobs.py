@@ -46,6 +46,7 @@ class JobKind(StrEnum):
     CLEAN_UP = "clean_up"
     BUILD_MEDIA = "build_media"
     BACK_UP = "back_up"
+    MAKE_LAB_PE = "make_lab_pe"
 
 
 def submit(site: Site, kind: JobKind, arguments: dict[str, Any], *, title: str) -> JobView:
