@@ -22,6 +22,7 @@ SUBJECTS = {
     "web": ("service", "Serve the administrators' page and the API (a part of `run`)."),
     "projector": ("service", "Write boots and machines as rows (a part of `run`)."),
     "worker": ("service", "Do queued jobs (a part of `run`)."),
+    "lab": ("service", "Boot test machines in a private network (a part of `run`)."),
     "check": ("service", "Ask the network as a machine would, and report what is wrong."),
     "image": ("images.image", "Boot images: import, add drivers, build versions."),
     "driver": ("drivers.driver", "Driver catalog: import, enable, disable."),

@@ -142,7 +142,17 @@ ONLY_API = {
     "list_boot_rates": "`boots --json` has each boot's rate",
     "upload_file": "the command line reads files where they lie",
 }
-TALK_FOR_THEMSELVES = {"run", "boot", "http", "web", "projector", "worker", "check", "completion"}
+TALK_FOR_THEMSELVES = {
+    "run",
+    "boot",
+    "http",
+    "web",
+    "projector",
+    "worker",
+    "lab",
+    "check",
+    "completion",
+}
 """Services, a program of its own that has --json, and a script for a shell."""
 
 

@@ -63,9 +63,9 @@ def test_a_file_of_another_kind_becomes_no_job(site, tmp_path):
 def test_what_the_maker_reports_becomes_progress_and_names(site, maker):
     """Lines of programs that it runs are no events."""
     maker(
-        "print('{\"event\": \"step\", \"text\": \"Building\"}', flush=True);"
+        'print(\'{"event": "step", "text": "Building"}\', flush=True);'
         "print('gcc: a warning'); print('[1]');"
-        "print('{\"event\": \"done\", \"images\": [\"Lab PE x64\"]}')"
+        'print(\'{"event": "done", "images": ["Lab PE x64"]}\')'
     )
     seen = []
     names = lab_pe.import_file(site, open_file(), progress=lambda *told: seen.append(told))
@@ -79,7 +79,7 @@ def test_what_the_maker_reports_becomes_progress_and_names(site, maker):
 def test_a_failure_keeps_its_message_and_says_whose_fault_it_is(site, maker, unusable, kind):
     """An unusable file is deleted; a full disk is not the file's fault."""
     maker(
-        "print('{\"event\": \"failed\", \"reason\": \"no room\", \"hint\": \"Free some.\","
+        'print(\'{"event": "failed", "reason": "no room", "hint": "Free some.",'
         f' "unusable": {unusable}}}\')'
     )
     with pytest.raises(OperatorFault, match="no room") as failure:
@@ -100,7 +100,7 @@ def test_a_maker_that_dies_without_a_word_is_no_success(site, maker):
 def test_closing_ends_the_maker_and_what_it_runs(site, maker):
     """A cancelled job leaves no compiler behind."""
     maker(
-        "import subprocess, sys; print('{\"event\": \"step\", \"text\": \"a\"}', flush=True);"
+        'import subprocess, sys; print(\'{"event": "step", "text": "a"}\', flush=True);'
         "subprocess.run([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE)"
     )
     events = lab_pe.make(site)
@@ -122,4 +122,4 @@ def test_only_a_site_without_a_network_gets_a_new_default(site, maker, setting, 
 
 
 def open_file():
-    return open(sys.executable, "rb")  # noqa: SIM115, PTH123  # closed with the test
+    return open(sys.executable, "rb")  # closed with the test
