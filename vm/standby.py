@@ -15,6 +15,7 @@ import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +71,15 @@ class Standby:
         self._tasks: set[asyncio.Task[None]] = set()
         self._known: tuple[float, dict[str, object]] = (-STATUS_KEPT_SECONDS, {})
 
-    async def serve(self, ending: asyncio.Event) -> None:
-        """Answer requests until `ending`. Raises SiteAlreadyRunning, InvalidInput."""
+    async def serve(self, ending: asyncio.Event, ready: Callable[[], None]) -> None:
+        """Call `ready`, then answer requests until `ending`.
+
+        Raises SiteAlreadyRunning, InvalidInput.
+        """
         listener = listen(self._site.data / SOCKET_NAME)
         server = await asyncio.start_unix_server(self._client, sock=listener)
         try:
+            ready()
             await ending.wait()
         finally:
             (self._site.data / SOCKET_NAME).unlink(missing_ok=True)
@@ -250,17 +255,19 @@ async def _run(site: Site) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
-    manager, report = service_manager(), OwnReport("lab")
-    report.ready()
-    manager.ready("waits for test machines")
+    manager = service_manager()
 
     def alive() -> None:
         manager.alive()
         loop.call_later(manager.alive_seconds, alive)
 
-    if manager.alive_seconds:
-        alive()
-    await Standby(site).serve(ending)
+    def ready() -> None:
+        OwnReport("lab").ready()
+        manager.ready("waits for test machines")
+        if manager.alive_seconds:
+            alive()
+
+    await Standby(site).serve(ending, ready)
 
 
 def main(arguments: list[str]) -> int:

@@ -22,8 +22,6 @@ SHOWN = {
     "projector": "projector",
     "worker": "worker",
     "lab": "lab",
-    "lab-boot": "boot services",
-    "lab-http": "boot files over HTTP",
 }
 """Each kind of service, and what pages call it."""
 
