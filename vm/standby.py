@@ -107,7 +107,7 @@ class Standby:
             writer.close()
 
     async def _status(self) -> dict[str, object]:
-        """Whether machines can be booted here; looked up anew after a while."""
+        """Whether machines can be booted here; looked up again after a while."""
         at, known = self._known
         if time.monotonic() - at >= STATUS_KEPT_SECONDS:
             known = {"event": "done", "beside": True}
