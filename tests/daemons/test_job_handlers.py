@@ -273,8 +273,8 @@ def test_the_reading_of_a_recording_can_be_stopped(uploaded):
 
 
 @pytest.fixture
-def uploaded(site):
-    """`uploaded(data)`: the job about an upload of these bytes, and where they lie."""
+def prepared(site):
+    """`prepared(data)`: the job about an upload of these bytes, and where they lie."""
 
     def hand_in(data):
         path = site.data / "uploads" / "batch" / "files" / "lab-pe.netboot"
@@ -294,12 +294,12 @@ def bare(tmp_path, monkeypatch):
 
 @pytest.mark.wimlib
 def test_an_uploaded_file_becomes_served_images_without_compiler_or_mirror(
-    site, lab, uploaded, bare
+    site, lab, prepared, bare
 ):
     """The upload is gone afterwards, and each step is in the job's log."""
     out = io.BytesIO()
     lab_pe_file.pack(lab.folder, out, key=lab.folder.name, release="1.0")
-    context, path = uploaded(out.getvalue())
+    context, path = prepared(out.getvalue())
     result = job_handlers.carry_out(context)
 
     assert result == {"images": ["Lab PE x64", "Lab PE x86"]}
@@ -316,13 +316,13 @@ def test_a_build_is_taken_from_the_cache_if_it_is_there(site, lab):
     assert job_handlers.carry_out(context)["images"] == ["Lab PE x64", "Lab PE x86"]
 
 
-def test_an_altered_file_is_refused_and_not_kept(site, lab, uploaded, bare):
+def test_an_altered_file_is_refused_and_not_kept(site, lab, prepared, bare):
     """Nothing of it is imported."""
     out = io.BytesIO()
     lab_pe_file.pack(lab.folder, out, key=lab.folder.name, release="1.0")
     data = bytearray(out.getvalue())
     data[len(data) // 2] ^= 1
-    context, path = uploaded(bytes(data))
+    context, path = prepared(bytes(data))
 
     with pytest.raises(InvalidInput, match="does not match its digest"):
         job_handlers.carry_out(context)
