@@ -13,10 +13,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 from netboot.errors import InvalidInput, MissingTool, OperatorFault
 from netboot.images.architecture import Architecture
@@ -111,18 +111,25 @@ def ask_import(site: Site, path: Path) -> jobs.JobView:
     return jobs.submit(site, KIND, {"path": str(path)}, title="Import a prepared Lab PE")
 
 
-def import_file(site: Site, file: BinaryIO, *, progress: Progress = silent) -> list[str]:
+def import_file(site: Site, path: Path, *, progress: Progress = silent) -> list[str]:
     """Import a prepared file at once; returns the names of the images. Raises OperatorFault."""
     part = 0.0
-    for event in make(site, file):
-        match event:
-            case {"event": "step", "text": str(text)}:
-                part = step_part(event, part)
-                progress(part, text)
-            case {"event": "failed"}:
-                raise fault_of(event)
-            case {"event": "done", "images": list(names)}:
-                return [str(name) for name in names]
+    try:
+        file = path.open("rb")
+    except OSError as fault:
+        raise InvalidInput(
+            f"{path} cannot be read: {fault.strerror}", hint="Name another file."
+        ) from fault
+    with file, closing(make(site, file)) as events:
+        for event in events:
+            match event:
+                case {"event": "step", "text": str(text)}:
+                    part = step_part(event, part)
+                    progress(part, text)
+                case {"event": "failed"}:
+                    raise fault_of(event)
+                case {"event": "done", "images": list(names)}:
+                    return [str(name) for name in names]
     raise OperatorFault("the Lab PE was not imported", hint="See the messages above.")
 
 

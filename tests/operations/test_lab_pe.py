@@ -1,6 +1,7 @@
 """Asking for the Lab PE: what is missing is said before a job is queued."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -68,7 +69,7 @@ def test_what_the_maker_reports_becomes_progress_and_names(site, maker):
         'print(\'{"event": "done", "images": ["Lab PE x64"]}\')'
     )
     seen = []
-    names = lab_pe.import_file(site, open_file(), progress=lambda *told: seen.append(told))
+    names = lab_pe.import_file(site, Path(sys.executable), progress=lambda *told: seen.append(told))
 
     assert names == ["Lab PE x64"]
     assert [stage for _, stage in seen] == ["Building"]
@@ -83,7 +84,7 @@ def test_a_failure_keeps_its_message_and_says_whose_fault_it_is(site, maker, unu
         f' "unusable": {unusable}}}\')'
     )
     with pytest.raises(OperatorFault, match="no room") as failure:
-        lab_pe.import_file(site, open_file())
+        lab_pe.import_file(site, Path(sys.executable))
 
     assert type(failure.value) is kind
     assert failure.value.hint == "Free some."
@@ -94,7 +95,7 @@ def test_a_maker_that_dies_without_a_word_is_no_success(site, maker):
     maker("import os, sys; print('Killed', file=sys.stderr, flush=True); os._exit(9)")
 
     with pytest.raises(OperatorFault, match=r"could not be made \(Killed\)"):
-        lab_pe.import_file(site, open_file())
+        lab_pe.import_file(site, Path(sys.executable))
 
 
 def test_closing_ends_the_maker_and_what_it_runs(site, maker):
@@ -121,5 +122,8 @@ def test_only_a_site_without_a_network_gets_a_new_default(site, maker, setting, 
     assert ("--no-default" in event["images"]) is expected
 
 
-def open_file():
-    return open(sys.executable, "rb")  # closed with the test
+def test_a_file_that_cannot_be_read_is_named(site, tmp_path):
+    """With the system's reason."""
+    with pytest.raises(InvalidInput, match="lab-pe cannot be read: No such file") as refusal:
+        lab_pe.import_file(site, tmp_path / "lab-pe")
+    assert refusal.value.hint

@@ -17,8 +17,6 @@ from netboot.operations import lab_pe as operations
 if TYPE_CHECKING:
     from netboot.site import Site
 
-FILE = click.Path(path_type=Path, dir_okay=False)
-
 
 @click.group("lab-pe", cls=Verbs)
 def lab_pe() -> None:
@@ -52,7 +50,7 @@ def build(site: Site, *, wait: bool, json_: bool) -> int:
 
 
 @lab_pe.command("import", changes=True)
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.argument("file", type=click.Path(path_type=Path, readable=False))
 @on_site
 def import_(site: Site, *, file: Path, json_: bool) -> None:
     """Import a prepared FILE, for a site without compiler and mirror.
@@ -60,13 +58,13 @@ def import_(site: Site, *, file: Path, json_: bool) -> None:
     FILE is what `netboot lab-pe export` wrote on a machine that has both. All of it is checked
     before anything is used.
     """
-    with file.open("rb") as stream, progress_bar("Lab PE") as tell:
-        names = operations.import_file(site, stream, progress=tell)
+    with progress_bar("Lab PE") as tell:
+        names = operations.import_file(site, file, progress=tell)
     say({"images": names}, f"Ready: {', '.join(names)}.", json_=json_)
 
 
 @lab_pe.command(changes=False)
-@click.argument("file", type=FILE)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, readable=False))
 @as_json
 def export(*, file: Path, json_: bool) -> int:
     """Write it as FILE, for a site without compiler and mirror; builds it if necessary.
