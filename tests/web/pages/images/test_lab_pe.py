@@ -54,7 +54,7 @@ def test_where_packages_are_missing_the_page_names_them_and_offers_the_import(
     assert f'action="{PAGE}import"' in shown
     answer = client.post("/api/v1/lab-pe/build")
     assert "gcc, gnu-efi are not installed" in answer.json["detail"]
-    assert answer.status_code == 400
+    assert answer.status_code == 409
 
 
 def test_a_viewer_sees_the_state_and_no_button(furnished, make_client, missing):
