@@ -22,6 +22,7 @@ SUBJECTS = {
     "web": ("service", "Serve the administrators' page and the API (a part of `run`)."),
     "projector": ("service", "Write boots and machines as rows (a part of `run`)."),
     "worker": ("service", "Do queued jobs (a part of `run`)."),
+    "lab": ("service", "Boot test machines in a private network (a part of `run`)."),
     "check": ("service", "Ask the network as a machine would, and report what is wrong."),
     "image": ("images.image", "Boot images: import, add drivers, build versions."),
     "driver": ("drivers.driver", "Driver catalog: import, enable, disable."),
@@ -35,6 +36,10 @@ SUBJECTS = {
     "machine": ("machines.machine", "Known machines and their devices."),
     "network": ("boots.network", "Boot requests and their answers; other boot servers."),
     "test-machine": ("machines.test_machine", "Virtual machines that try a boot."),
+    "lab-pe": (
+        "images.lab_pe",
+        "The Lab PE, which starts Linux to try a boot: build, import, export.",
+    ),
     "boots": ("boots.boots", "Recorded boots; the meaning of codes on a machine's screen."),
     "export": ("declarative", "Write images, drivers and assignments as files for git."),
     "plan": ("declarative", "Show what applying such files would change."),

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from netboot.store.database.site_database import Database
 
 SECRET_BYTES = 48
-SERVICES = ("boot", "http", "web", "projector", "worker")
+SERVICES = ("boot", "http", "web", "projector", "worker", "lab")
 """The kinds of processes that serve a site."""
 
 MARKS = ("site.db", "netboot.toml", "secret")
@@ -95,6 +95,11 @@ class Site:
     @cached_property
     def point(self) -> PointFolder:
         return PointFolder(self.data / "points" / "site")
+
+    @property
+    def meeting_folder(self) -> Path:
+        """Where the boot services of one network have their socket."""
+        return self.data
 
     @cached_property
     def database(self) -> "Database":
@@ -190,6 +195,34 @@ class Site:
         except BaseException:
             shared.release()
             raise
+
+
+LAB_FOLDER = "lab"
+"""Where the lab keeps the logs and pictures of its machines, in the data folder."""
+
+
+class LabSite(Site):
+    """The same site, for boot services in a lab next to those that serve its network.
+
+    They give the same versions. Their boot programs are made for another address, and nothing that
+    they write says what the site itself serves.
+    """
+
+    @cached_property
+    def point(self) -> PointFolder:
+        programs = self.data / LAB_FOLDER / "programs.json"
+        return PointFolder(self.data / "points" / "site", programs=programs)
+
+    @property
+    def meeting_folder(self) -> Path:
+        return self.data / LAB_FOLDER
+
+    @cached_property
+    def journal(self) -> "Journal":
+        from netboot.boot.told.events import DhcpStarted, RequestsCounted
+        from netboot.store.boots.journal import Journal
+
+        return Journal(self.data / "journal.db", without=(DhcpStarted, RequestsCounted))
 
 
 class RunLock:

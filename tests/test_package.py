@@ -43,7 +43,7 @@ def test_every_service_has_a_unit_that_the_target_starts(units):
         text = (units / f"netboot-{service}.service").read_text()
         assert f"-m netboot {service}\n" in text
         assert f"netboot-{service}.service" in target
-        assert "@" not in re.sub(r"@(system-service|privileged|resources)", "", text)
+        assert "@" not in re.sub(r"@(system-service|privileged|resources|mount)", "", text)
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")

@@ -1,8 +1,10 @@
-"""`python -m vm.lab run`: the site's boot services and test machines in a private network.
+"""`python -m vm.lab run`: boot services and test machines in a private network.
 
-`netboot run` starts it when no interface is given. It creates the private network with an ordinary
-DHCP server, runs the boot services in the `srv` namespace (10.77.0.2), and boots test machines on
-request (see vm.door.server). It touches no real network. All of it ends with this process.
+`netboot run` starts it when no interface is given; then its boot services are those of the site. On
+a site that serves a real network vm.standby starts it when a test machine is asked for, with boot
+services of its own. It creates the private network with an ordinary DHCP server, runs the boot
+services in the `srv` namespace (10.77.0.2), and boots test machines on request (see
+vm.door.server). It touches no real network. All of it ends with this process.
 """
 
 import argparse
@@ -19,7 +21,7 @@ from netboot.errors import OperatorFault
 from netboot.images.architecture import Architecture
 from netboot.logs import configure_logs
 from netboot.site import Site
-from vm import labpe
+from vm import labpe, prepared
 from vm.door.server import SOCKET_NAME, LabServer
 from vm.machine.accel import choose_accelerator
 from vm.machine.firmware import FirmwareKind, emulator_of
@@ -28,6 +30,7 @@ from vm.reports import JournalReports
 from vm.tools import refuse
 
 START_SECONDS = 60.0
+READY = "The lab is ready."
 
 _ACCELERATOR_LOCK = threading.Lock()
 
@@ -37,13 +40,21 @@ def main(arguments: list[str]) -> int:
     chosen = _parser().parse_args(arguments)
     die_with_parent()
     try:
-        return run_lab(chosen.data, boot=chosen.boot_command, http=chosen.http_command)
+        return run_lab(
+            chosen.data,
+            boot=chosen.boot_command,
+            http=chosen.http_command,
+            socket=chosen.socket,
+        )
     except OperatorFault as fault:
         return refuse(fault)
 
 
-def run_lab(data: Path, *, boot: list[str], http: list[str]) -> int:
-    """The lab of the site in `data`; its exit code. Raises NotPermitted, MissingTool."""
+def run_lab(data: Path, *, boot: list[str], http: list[str], socket: Path | None = None) -> int:
+    """The lab of the site in `data`; its exit code. Raises NotPermitted, MissingTool.
+
+    Requests come to `socket`, or to that of the site. READY is printed when machines can boot.
+    """
     site = Site.open(data)
     site.point.end_trials()
     configure_logs(site.settings.log_format, process="lab")
@@ -51,7 +62,7 @@ def run_lab(data: Path, *, boot: list[str], http: list[str]) -> int:
         LabNetwork(site.data / "lab") as network,
         LabServer(
             network,
-            site.data / SOCKET_NAME,
+            socket or site.data / SOCKET_NAME,
             reports=lambda: JournalReports(site.journal),
             accelerator=accelerator_for,
             pin=functools.partial(pinned, site),
@@ -63,7 +74,12 @@ def run_lab(data: Path, *, boot: list[str], http: list[str]) -> int:
         ]
         supervisor = Supervisor(children, functools.partial(print, flush=True))
         names = [child.name for child in children]
-        return supervisor.run(lambda: supervisor.wait_until_ready(names, seconds=START_SECONDS))
+
+        def started() -> None:
+            if supervisor.wait_until_ready(names, seconds=START_SECONDS):
+                print(READY, flush=True)
+
+        return supervisor.run(started)
 
 
 @contextmanager
@@ -85,7 +101,7 @@ def accelerator_for(firmware: FirmwareKind) -> str:
 @functools.cache
 def _accelerator(emulator: str, architecture: Architecture) -> str:
     def kernel() -> Path | None:
-        built = labpe.find()
+        built = prepared.any_build()
         return built.kernel[architecture] if built else None
 
     cache = labpe.cache_folder().parent / "accelerator.json"
@@ -96,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m vm.lab", description=__doc__)
     run = parser.add_subparsers(required=True).add_parser("run", help="run the lab")
     run.add_argument("--data", type=Path, required=True, help="the site's data folder")
+    run.add_argument("--socket", type=Path, help="where requests come, if not at the site's socket")
     for name, what in (("boot", "proxyDHCP and TFTP"), ("http", "boot files over HTTP")):
         run.add_argument(
             f"--{name}-command",

@@ -19,7 +19,7 @@ from web.pages.accounts.sign_in import init_accounts
 from web.pages.accounts.single_sign_on import init_single_sign_on
 from web.pages.boots import boots, network
 from web.pages.drivers import drivers, known_pairs
-from web.pages.images import images, wimboot
+from web.pages.images import images, lab_pe, wimboot
 from web.pages.images import properties as images_custom
 from web.pages.images import source as images_source
 from web.pages.machines import coverage, machines
@@ -52,7 +52,7 @@ SUBJECTS = (
     *(overview.overview, images.images, images_custom.images_custom, images_source.images_source),
     *(images_versions.images_versions, versions.versions, drivers.drivers, known_pairs.known_pairs),
     *(coverage.coverage, machines.machines, points.points, wimboot.wimboot, boots.boots, lab.lab),
-    *(network.network, jobs.jobs, settings.settings, audit.audit, users.users),
+    *(lab_pe.lab_pe, network.network, jobs.jobs, settings.settings, audit.audit, users.users),
     *(own_account.own_account, api_guide.api_guide, webhooks.webhooks),
 )
 

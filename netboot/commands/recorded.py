@@ -23,6 +23,7 @@ ROOMS = {
     "driver pair": "known_pairs",
     "image": "images",
     "job": "jobs",
+    "lab-pe": "lab_pe",
     "machine": "machines",
     "points": "images",
     "test-machine": "test_machines",

@@ -32,21 +32,27 @@ def run(data: Path, interface: str) -> None:
 
 
 INTERFACE_HELP = "Network interface to serve (default: the setting)."
+IN_LAB = click.option(
+    "--in-lab", is_flag=True, hidden=True, help="Serve the network of a lab next to the site's own."
+)
 ADDRESS_HELP = "IPv4 address of this server for machines (default: the interface's first)."
 
 
 @click.command(cls=Verb, changes=False)
 @click.option("--interface", default="", help=INTERFACE_HELP)
 @click.option("--address", default="", help=ADDRESS_HELP)
+@IN_LAB
 @click.pass_obj
-def boot(data: Path, interface: str, address: str) -> None:
+def boot(data: Path, *, interface: str, address: str, in_lab: bool) -> None:
     """Serve proxyDHCP and TFTP (a part of `run`)."""
     from netboot.daemons.boot_services import serve_boot
     from netboot.daemons.starting.network_wait import find_network
     from netboot.daemons.starting.own_service import SHOWN, own_service
     from netboot.operations.site_making import programs_for
+    from netboot.site import LabSite, Site
 
-    with own_service(data, "boot") as site:
+    kind = ("lab-boot", LabSite) if in_lab else ("boot", Site)
+    with own_service(data, *kind) as site:
         interface, address = find_network(site, SHOWN["boot"], interface, address)
         programs_for(site, address)
         serve_boot(site, interface=interface, address=address)
@@ -55,14 +61,17 @@ def boot(data: Path, interface: str, address: str) -> None:
 @click.command(cls=Verb, changes=False)
 @click.option("--interface", default="", help=INTERFACE_HELP)
 @click.option("--address", default="", help=ADDRESS_HELP)
+@IN_LAB
 @click.pass_obj
-def http(data: Path, interface: str, address: str) -> None:
+def http(data: Path, *, interface: str, address: str, in_lab: bool) -> None:
     """Serve boot files over HTTP (a part of `run`)."""
     from netboot.daemons.boot_http import serve_boot_files
     from netboot.daemons.starting.network_wait import find_network
     from netboot.daemons.starting.own_service import SHOWN, own_service
+    from netboot.site import LabSite, Site
 
-    with own_service(data, "http") as site:
+    kind = ("lab-http", LabSite) if in_lab else ("http", Site)
+    with own_service(data, *kind) as site:
         _, address = find_network(site, SHOWN["http"], interface, address)
         serve_boot_files(site, address=address)
 
@@ -99,6 +108,14 @@ def worker(data: Path) -> None:
 
     with own_service(data, "worker") as site:
         run_worker(site)
+
+
+@click.command(cls=Verb, changes=False)
+@click.pass_obj
+def lab(data: Path) -> None:
+    """Boot test machines in a private network (a part of `run`)."""
+    # Virtual machines are another part of netboot, which nothing below imports.
+    os.execv(sys.executable, [sys.executable, "-m", "vm.standby", "--data", str(data)])  # noqa: S606
 
 
 @click.command(

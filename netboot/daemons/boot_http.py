@@ -133,7 +133,7 @@ def serve_boot_files(site: Site, *, address: str) -> None:
     report = OwnReport("boot files over HTTP")
 
     def offered(loop: Loop) -> Callable[[str], bool]:
-        return OfferedAddresses(loop, site.data).holds
+        return OfferedAddresses(loop, site.meeting_folder).holds
 
     def ready(loop: Loop) -> None:
         watch_journal(loop, site.journal, report)

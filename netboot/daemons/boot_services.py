@@ -90,7 +90,7 @@ class BootServices:
         self._cache = ContentCache(site.point.blobs.path)
         self._journal = site.journal
         self._sessions = Sessions()
-        self._offered = OfferedTo(site.data)
+        self._offered = OfferedTo(site.meeting_folder)
         self._tokens = ReportTokens(site.secret)
         self._authority = site.settings.uefi_authority
         self._server = BootServer(http=f"http://{address}:{site.settings.http_port}", tftp=address)

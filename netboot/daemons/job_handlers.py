@@ -6,6 +6,7 @@ in one lane wait for each other; lanes run in parallel.
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from netboot.errors import (
 )
 from netboot.images.architecture import Architecture
 from netboot.images.media.request import MediaOrder
+from netboot.operations import lab_pe
 from netboot.operations.backups import making
 from netboot.operations.boots import network
 from netboot.operations.drivers import importing
@@ -51,6 +53,8 @@ TEST_MACHINES = Lane("test machines", width=2)
 CHECKS, CAPTURES = Lane("network checks"), Lane("recordings")
 SCRUBS, BACKUPS = Lane("scrub"), Lane("backup")
 """Both may read for hours; nothing else should wait for them."""
+LAB_PE = Lane("Lab PE")
+"""It may wait for a mirror."""
 
 Handler = Callable[..., dict[str, Any]]
 
@@ -281,6 +285,30 @@ def back_up(context: Context, *, folder: str, incremental: bool) -> dict[str, An
         context.site, target, incremental=incremental, progress=context.progress
     )
     return asdict(made)
+
+
+@handles(JobKind.MAKE_LAB_PE, LAB_PE)
+def make_lab_pe(context: Context, *, path: str = "") -> dict[str, Any]:
+    """Make the images of the Lab PE, from Debian packages or from a prepared file."""
+    if not path:
+        lab_pe.require_buildable()
+    part, stage = 0.0, "starting"
+    with ExitStack() as stack:
+        file = stack.enter_context(Path(path).open("rb")) if path else None
+        for event in stack.enter_context(closing(lab_pe.make(context.site, file))):
+            context.check()
+            match event:
+                case {"event": "step", "text": str(text)}:
+                    part = lab_pe.step_part(event, part)
+                    if text != stage:
+                        context.line(text, part=part, stage=text)
+                    context.progress(part, text)
+                    stage = text
+                case {"event": "failed"}:
+                    raise lab_pe.fault_of(event)  # a usable file stays, for another try
+                case {"event": "done", "images": list(names)}:
+                    return {"images": names}
+    raise OperatorFault("the Lab PE was not made", hint="Is the site stopping?")
 
 
 def _imported_before(context: Context, path: Path, name: str) -> images.ImageView | None:

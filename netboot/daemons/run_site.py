@@ -140,6 +140,7 @@ def _children(site: Site, interface: str, address: str) -> list[Child]:
             Child(BOOT_SERVICES[0], [*boot, "--interface", interface]),
             Child(BOOT_SERVICES[1], http),
             *inner,
+            Child("lab", [*netboot, "lab"]),
         ]
     lab = [sys.executable, "-m", "vm.lab", "run", "--data", str(site.data)]
     lab += ["--boot-command", json.dumps([*boot, "--interface", "eth0"])]

@@ -130,7 +130,7 @@ def _lab_of(asked: Asked) -> "Site | None":
     from netboot.site import Site
 
     site = Site(asked.data.resolve())
-    return site if lab_status(site).available else None
+    return site if lab_status(site).is_the_network else None
 
 
 def _check_in_lab(asked: Asked, site: "Site") -> int:

@@ -32,6 +32,9 @@ class Lack:
     packages: tuple[str, ...]
 
 
+TEST_MACHINES = "test machines"
+LAB_PE = "building the Lab PE (it needs a Debian mirror, too)"
+
 EXTRAS = (
     Extra(
         "boot images: import and build",
@@ -60,7 +63,7 @@ EXTRAS = (
     Extra("media as qcow2 or VHDX", (("qemu-utils", "qemu-img"),)),
     Extra("names of devices", (("pci.ids", "/usr/share/misc/pci.ids"),)),
     Extra(
-        "test machines",
+        TEST_MACHINES,
         (
             ("qemu-system-x86", "qemu-system-x86_64"),
             ("ipxe-qemu", "/usr/lib/ipxe/qemu/efi-e1000.rom"),
@@ -72,8 +75,15 @@ EXTRAS = (
         ),
     ),
     Extra(
-        "building the Lab PE (it needs a Debian mirror, too)",
-        (("gcc", "gcc"), ("binutils", "objcopy"), ("gnu-efi", "/usr/include/efi/efi.h")),
+        LAB_PE,
+        (
+            ("gcc", "gcc"),
+            ("binutils", "objcopy"),
+            ("gnu-efi", "/usr/include/efi/efi.h"),
+            ("grub-common", "grub-mkimage"),
+            ("grub-pc-bin", "/usr/lib/grub/i386-pc/kernel.img"),
+            ("wimtools", "libwim.so.15"),
+        ),
     ),
 )
 
@@ -85,6 +95,11 @@ def list_missing(root: Path = Path("/")) -> tuple[Lack, ...]:
         for extra in EXTRAS
     )
     return tuple(lack for lack in found if lack.packages)
+
+
+def missing_for(what: str, root: Path = Path("/")) -> tuple[str, ...]:
+    """The packages that one of the extras lacks here."""
+    return next((lack.packages for lack in list_missing(root) if lack.what == what), ())
 
 
 def _is_there(root: Path, file: str) -> bool:

@@ -12,15 +12,13 @@ from typing import Any
 
 from netboot.errors import NotFound, NotPermitted, OperatorFault
 from netboot.operations import remembered as facts
-from netboot.site import Site
+from netboot.site import LAB_FOLDER, Site
 from netboot.store.content.disk_faults import disk_fault
 from netboot.store.database.jobs import Job, JobLine
 
 JobView = Job
 LineView = JobLine
 LOOK_SECONDS = 0.5
-LAB_FOLDER = "lab"
-"""Where the lab keeps the logs and pictures of its machines, in the data folder."""
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 DAY = 24 * 3600.0
@@ -46,6 +44,7 @@ class JobKind(StrEnum):
     CLEAN_UP = "clean_up"
     BUILD_MEDIA = "build_media"
     BACK_UP = "back_up"
+    MAKE_LAB_PE = "make_lab_pe"
 
 
 def submit(site: Site, kind: JobKind, arguments: dict[str, Any], *, title: str) -> JobView:

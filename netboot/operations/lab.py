@@ -1,4 +1,8 @@
-"""The lab: a private network where test machines boot from this site."""
+"""The lab: a private network where test machines boot from this site.
+
+It is the network that a site without an interface serves, or a network next to the one that it
+serves, which is made for the time of the tests.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from netboot.errors import InvalidInput, NotFound, OperatorFault, WrongArchitecture, explained
+from netboot.errors import (
+    InvalidInput,
+    NotFound,
+    OperatorFault,
+    WrongArchitecture,
+    explained,
+    sentence,
+)
 from netboot.images.architecture import Architecture
 from netboot.operations import jobs
 from netboot.operations.images.view import ImageView, get_image
@@ -43,26 +54,33 @@ STARTS = {
 KIND = JobKind.BOOT_TEST_MACHINE
 SOCKET = "lab.sock"
 SILENCE_SECONDS = 1.0
+STATUS_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class LabView:
-    """Whether test machines can be booted here, and which."""
+    """Whether test machines can be booted here, and which.
+
+    `is_the_network`: the lab is the one network that this site serves.
+    """
 
     available: bool
     reason: str
     firmwares: tuple[tuple[str, str], ...]
     nics: tuple[tuple[str, str], ...]
     server_address: str
+    is_the_network: bool = False
 
 
 def lab_status(site: Site) -> LabView:
+    told: dict[str, Any] = {}
     try:
-        with _connect(site):
-            reason = ""
+        told = _ask_status(site)
+        reason = " ".join(sentence(str(told[key])) for key in ("reason", "hint") if told.get(key))
     except OperatorFault as fault:
         reason = explained(fault)
-    return LabView(not reason, reason, FIRMWARES, NICS, site.settings.address)
+    is_the_network = not reason and not told.get("beside")
+    return LabView(not reason, reason, FIRMWARES, NICS, site.settings.address, is_the_network)
 
 
 def verdict(result: Mapping[str, Any]) -> str:
@@ -154,6 +172,24 @@ def require_wanted(
     )
 
 
+def _ask_status(site: Site) -> dict[str, Any]:
+    """What the lab says of itself; nothing if it hangs up. Raises NotFound if no lab runs."""
+    with _connect(site) as lab:
+        lab.settimeout(STATUS_SECONDS)
+        try:
+            lab.sendall(b'{"status": true}\n')
+            line = lab.makefile("rb").readline()
+        except TimeoutError:
+            return {"reason": "the lab does not answer", "hint": "Try again in a moment."}
+        except OSError:
+            return {}
+    try:
+        told = json.loads(line or b"{}")
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
 def boot_machine(site: Site, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Start a test machine; yields its events up to `done` or `failed`.
 
@@ -209,6 +245,6 @@ def _connect(site: Site) -> socket.socket:
         lab.close()
         raise NotFound(
             "no lab runs for this site",
-            hint="`netboot run` without an interface starts one; services have none.",
+            hint="It starts with the site: by `netboot run`, or as the service netboot-lab.",
         ) from fault
     return lab

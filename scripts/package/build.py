@@ -42,7 +42,7 @@ ALTERNATIVES = {
 NEEDED = ("wimtools", "libhivex0", "libseccomp2", "ipxe")
 """Without these no image can be imported, or no machine boots."""
 
-UNITS = ("site", "boot", "http", "web", "projector", "worker")
+UNITS = ("site", "boot", "http", "web", "projector", "worker", "lab")
 
 
 def main(arguments: list[str]) -> None:

@@ -107,8 +107,8 @@ def page_of_command(date: str) -> str:
         lines += [".TP", f"\\fBnetboot\\-{escaped(subject)}\\fR(1)", escaped(summary)]
     lines += [".SH SERVICES"]
     lines += paragraphs(
-        "The services are netboot-boot, netboot-http, netboot-web, netboot-projector and"
-        " netboot-worker; netboot.target starts and stops all of them."
+        "The services are netboot-boot, netboot-http, netboot-web, netboot-projector,"
+        " netboot-worker and netboot-lab; netboot.target starts and stops all of them."
     )
     lines += paragraphs(
         "Root's command works as the user netboot, so that the services can use what it writes."

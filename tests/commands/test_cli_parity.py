@@ -20,6 +20,7 @@ VERBS = {
     "apply_declaration": "apply",
     "back_up": "backup make",
     "boot_test_machine": "test-machine boot",
+    "build_lab_pe": "lab-pe build",
     "build_media": "media build",
     "build_version": "image build",
     "cancel_job": "job cancel",
@@ -63,6 +64,7 @@ VERBS = {
     "get_job": "job show",
     "get_job_screenshot": "job screenshot",
     "get_lab": "test-machine choices",
+    "get_lab_pe": "lab-pe show",
     "get_last_backup": "backup last",
     "get_machine": "machine show",
     "get_machine_coverage": "machine show",
@@ -76,6 +78,7 @@ VERBS = {
     "give_up_source": "image reload",
     "import_drivers": "driver import",
     "import_image": "image import",
+    "import_lab_pe": "lab-pe import",
     "import_machine_devices": "machine import",
     "import_wimboot": "wimboot import",
     "list_accounts": "account list",
@@ -139,7 +142,17 @@ ONLY_API = {
     "list_boot_rates": "`boots --json` has each boot's rate",
     "upload_file": "the command line reads files where they lie",
 }
-TALK_FOR_THEMSELVES = {"run", "boot", "http", "web", "projector", "worker", "check", "completion"}
+TALK_FOR_THEMSELVES = {
+    "run",
+    "boot",
+    "http",
+    "web",
+    "projector",
+    "worker",
+    "lab",
+    "check",
+    "completion",
+}
 """Services, a program of its own that has --json, and a script for a shell."""
 
 

@@ -191,12 +191,13 @@ def test_an_address_that_means_all_is_asked_at_home(address, reached):
     assert reached == module._reachable(address)
 
 
-def test_on_a_real_network_there_are_four_children_and_in_the_lab_three(stocked):
-    """In the lab the boot services run inside its private network, started by it."""
+def test_on_a_real_network_the_lab_is_one_more_child_and_in_lab_mode_it_serves(stocked):
+    """In lab mode the boot services run inside its private network, started by it."""
     lan_names = [child.name for child in module._children(stocked, "eth0", "192.0.2.1")]
     lab = module._children(stocked, "", module.LAB_ADDRESS)
 
-    assert lan_names == ["boot services", "boot files over HTTP", "page", "projector", "worker"]
+    served = ["boot services", "boot files over HTTP"]
+    assert lan_names == [*served, "page", "projector", "worker", "lab"]
     assert [child.name for child in lab] == ["lab", "page", "projector", "worker"]
     boot = json.loads(lab[0].command[lab[0].command.index("--boot-command") + 1])
     assert boot[-5:] == ["boot", "--address", "10.77.0.2", "--interface", "eth0"]

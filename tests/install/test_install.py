@@ -13,7 +13,7 @@ from vm.machine.virtual_machine import Limits, Machine
 from vm.network.lab_network import Slot
 from vm.summary import record
 
-SERVICES = ("boot", "http", "web", "projector", "worker")
+SERVICES = ("boot", "http", "web", "projector", "worker", "lab")
 NAME = "Lab PE x64"
 # The first test waits until the package is built and a system is made, started and installed.
 pytestmark = pytest.mark.timeout(1800)
@@ -103,6 +103,18 @@ def test_a_service_has_no_right_that_it_does_not_need(server, service):
     assert rows["NoNewPrivs"].strip() == "1"
     level = server.must(f"systemd-analyze security --no-pager netboot-{service} | tail -1")
     assert float(level.split(":")[1].split()[0]) <= 2.5
+
+
+def test_what_boot_tests_and_the_lab_pe_need_is_named(server):
+    """This system has neither QEMU nor a compiler; the lab sees no card of the network."""
+    lab = ask(server, "test-machine", "choices")
+    assert (lab["available"], "qemu-system-x86" in lab["reason"]) == (False, True)
+    assert "gcc" in ask(server, "lab-pe", "show")["missing"]
+    done = server.sh("netboot lab-pe build")
+    assert (done.code, "apt-get install gcc" in done.text) == (2, True)
+    pid = server.must("systemctl show -P MainPID netboot-lab").strip()
+    cards = server.must(f"cat /proc/{pid}/net/dev").splitlines()[2:]
+    assert [line.split(":")[0].strip() for line in cards] == ["lo"]
 
 
 def test_root_imports_what_only_root_can_read(server):

@@ -48,7 +48,30 @@ def test_without_a_lab_the_page_says_why_and_how_to_get_one(site):
     view = lab.lab_status(site)
 
     assert view.available is False
-    assert "make run" in view.reason
+    assert "netboot-lab" in view.reason
+
+
+def test_a_lab_next_to_the_network_that_a_site_serves_is_not_that_network(site, door):
+    """`netboot check` goes on asking the real one."""
+    door({"event": "done", "beside": True})
+    view = lab.lab_status(site)
+
+    assert (view.available, view.reason, view.is_the_network) == (True, "", False)
+
+
+def test_the_lab_of_lab_mode_is_the_network_that_the_site_serves(site, door):
+    """As is one that answers nothing to the question."""
+    door({"event": "done"})
+
+    assert lab.lab_status(site).is_the_network
+
+
+def test_a_lab_that_cannot_work_here_says_why_in_sentences(site, door):
+    """With what to do next."""
+    door({"event": "done", "beside": True, "reason": "test machines need QEMU", "hint": "Get it."})
+    view = lab.lab_status(site)
+
+    assert (view.available, view.reason) == (False, "Test machines need QEMU. Get it.")
 
 
 def test_a_request_is_told_event_by_event_until_it_is_done(site, door):

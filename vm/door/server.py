@@ -9,6 +9,8 @@ A request is one JSON line; the answer is a JSON line for each event until `done
     < {"event": "screen", "path": "/.../screen.png"}        (every few seconds)
     < {"event": "done", "result": "online", "driver": "e1000.inf", "version": 3, ...}
 
+`{"status": true}` is answered with one `done`: a lab that runs can boot machines.
+
 `image` may be left out: then the machine gets what any machine of its kind gets. The lab also runs
 `netboot check` (vm.door.check). A client that hangs up switches its machine off. A client may
 connect without a request to see whether the lab is running.
@@ -75,6 +77,15 @@ class Request:
         return Request(firmware, nic.name, memory, name, plain, image)
 
 
+def asks_status(line: bytes) -> bool:
+    """Whether this request only asks if machines can be booted."""
+    try:
+        request = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(request, dict) and request.get("status") is True
+
+
 Pin = Callable[[Collection[str], str], AbstractContextManager[None]]
 """Inside the context, machines with these MAC addresses get an image, whatever else is set."""
 
@@ -111,7 +122,7 @@ class LabServer:
 
     def __enter__(self) -> Self:
         """Raises SiteAlreadyRunning, InvalidInput."""
-        self._listener = _listen(self._path)
+        self._listener = listen(self._path)
         self._acceptor.start()
         return self
 
@@ -158,6 +169,10 @@ class LabServer:
 
     def _answer(self, client: socket.socket, line: bytes) -> None:
         try:
+            if asks_status(line):
+                self._network.check()
+                _tell(client, {"event": "done"})
+                return
             words = lab_check.asked_for(line)
             self._network.check()
             if words is not None:
@@ -268,7 +283,7 @@ class _Folders:
             return folder
 
 
-def _listen(path: Path) -> socket.socket:
+def listen(path: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with contextlib.suppress(OSError):

@@ -182,6 +182,15 @@ class LabNetwork:
             self._holder.stderr.close()
 
 
+def require_private_network() -> None:
+    """Raises NotPermitted if this user cannot make a private network, or MissingTool."""
+    done = subprocess.run(
+        [*_unshare(), "true"], capture_output=True, text=True, check=False, env=os.environ
+    )
+    if done.returncode:
+        raise _refused(done.stderr.strip())
+
+
 def dhcp_server_argv(reservations: Path) -> list[str]:
     """An ordinary DHCP server: addresses only, reserved for the lab's machines.
 

@@ -20,6 +20,7 @@ from web.api.drivers.known_pairs import pairs
 from web.api.images.boot_chains import boot_chains
 from web.api.images.customisation import customisation
 from web.api.images.images import images
+from web.api.images.lab_pe import lab_pe
 from web.api.jobs import jobs
 from web.api.machines.coverage import coverage
 from web.api.machines.deployments import deployments
@@ -41,7 +42,7 @@ SUBJECTS = (
     *(overview, images, versions, coverage, drivers, driver_conflicts, driver_match, pairs),
     *(driver_sets, uploads, points, deployments, machines, boots, network, test_machines, jobs),
     *(accounts, me, audit, webhooks, settings, boot_chains, media, customisation, declaration),
-    *(stored, backups),
+    *(stored, backups, lab_pe),
 )
 
 INFO = Info(

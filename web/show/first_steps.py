@@ -108,6 +108,8 @@ def _import_step(images: Sequence[ImageView], *, done: bool) -> Step:
     ]
     if lab := next((image for image in images if image.is_lab and image.served_version), None):
         links.append(Link("Try the Lab PE first", "lab.index", (("image", lab.slug),)))
+    else:
+        links.append(Link("Make the Lab PE", "lab_pe.show"))
     return Step(
         "Import a Windows PE",
         "From a Windows ISO, the Windows ADK or a boot.wim that you already use.",

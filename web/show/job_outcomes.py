@@ -25,6 +25,8 @@ def job_outcome(job: jobs.JobView) -> str:
             words = f"{image} is imported" + (f": {source}" if source else "")
         case JobKind.BACK_UP:
             words = f"The backup {result.get('file', '')} is made"
+        case JobKind.MAKE_LAB_PE:
+            words = f"Ready: {', '.join(map(str, result.get('images', ())))}"
         case JobKind.BOOT_TEST_MACHINE:
             words = lab.came_to(job) or words
     return sentence(words)

@@ -58,6 +58,6 @@ def choices(site: Site, *, json_: bool) -> None:
     """Show whether test machines can be booted here, and which."""
     view = operations.lab_status(site)
     if not json_:
-        click.echo("A lab runs for this site." if view.available else view.reason)
+        click.echo("Test machines can be booted here." if view.available else view.reason)
     rows = [("firmware", *one) for one in view.firmwares] + [("nic", *one) for one in view.nics]
     print_list(view, ("Part", "Name", "Description"), rows, json_=json_)

@@ -21,20 +21,21 @@ SHOWN = {
     "web": "page",
     "projector": "projector",
     "worker": "worker",
+    "lab": "lab",
 }
 """Each kind of service, and what pages call it."""
 
 
 @contextmanager
-def own_service(data: Path, kind: str) -> Iterator[Site]:
-    """The site in `data`, for its one process of this kind.
+def own_service(data: Path, kind: str, of: type[Site] = Site) -> Iterator[Site]:
+    """The site in `data`, for its one process of this kind, as it sees it.
 
     Raises SiteAlreadyRunning if there is such a process, or a site that this one is no child of.
     """
     die_with_parent()
     is_child = PARENT in os.environ
     manager = service_manager()
-    site = Site.open(data)
+    site = of(Site.open(data).data)
     configure_logs(site.settings.log_format, process=kind)
     locks = site.claim_part(kind, of_a_run=is_child)
     own = os.getpid()

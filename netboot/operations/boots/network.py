@@ -230,7 +230,7 @@ def run_check(
     """
     words = ["--patience", str(patience), *(["--whole"] if whole else [])]
     words += [word for kind in kinds for word in ("--kind", kind)]
-    if lab.lab_status(site).available:
+    if lab.lab_status(site).is_the_network:
         yield from lab.check_network(site, words)
         return
     known = serving(site)

@@ -87,11 +87,13 @@ def import_image(
     comment: str = "",
     is_lab: bool = False,
     ours: bool = False,
+    adopt: bool = True,
     progress: Progress = silent,
 ) -> ImageView:
     """Import a WIM, or the boot.wim of an ISO, as the source of a new boot image.
 
-    The file is not changed; one that is `ours` (an upload) is linked instead of copied. Raises
+    The file is not changed; one that is `ours` (an upload) is linked instead of copied. With
+    `adopt` it becomes the default of its architecture if there is none. Raises
     InvalidInput, NotPermitted or Quarantined for a file that cannot be used, WrongArchitecture,
     AlreadyExists.
     """
@@ -124,7 +126,8 @@ def import_image(
                 created_at=time.time(),
             )
         )
-    policy.adopt(site, image.name, image.architecture)
+    if adopt:
+        policy.adopt(site, image.name, image.architecture)
     return get_image(site, image.name)
 
 

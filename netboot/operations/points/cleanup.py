@@ -8,6 +8,7 @@ believed (it may be new because the old one was lost).
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from netboot.errors import ContentFault, OperatorFault
 from netboot.operations import jobs
 from netboot.operations.jobs import DAY, Daily, JobKind
 from netboot.progress import Progress, silent
-from netboot.site import Site
+from netboot.site import LabSite, Site
 from netboot.store.boots import journal_mark
 from netboot.store.boots import rows as boot_rows
 from netboot.store.content.blobs import BlobStore
@@ -101,6 +102,8 @@ def collect_garbage(
     leftovers = site.blobs.clear_staging() + site.point.blobs.clear_staging()
     progress(0.5, "the distribution point")
     programs = {ref.digest for ref in read_programs(site.point).values()}
+    with suppress(ContentFault):  # the lab replaces a damaged list
+        programs |= {ref.digest for ref in read_programs(LabSite(site.data).point).values()}
     swept = site.point.sweep(programs, now=now, before=now - YOUNG)
     progress(0.7, "the site's own store")
     idle = [digest for digest in site.blobs.digests() if digest not in named]

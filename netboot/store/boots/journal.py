@@ -48,8 +48,12 @@ class Entry:
 class Journal:
     """The journal in the file `path`, created on first use."""
 
-    def __init__(self, path: Path, *, capacity: int = 20_000) -> None:
+    def __init__(
+        self, path: Path, *, capacity: int = 20_000, without: tuple[type[Event], ...] = ()
+    ) -> None:
+        """This object writes no event of the kinds in `without`."""
         self._path = path
+        self._without = without
         self._capacity = capacity
         self._lock = threading.Lock()
         self._writer: JournalWriter | None = None
@@ -59,6 +63,8 @@ class Journal:
 
     def emit(self, event: Event) -> None:
         """Queue `event` for writing; never waits, never raises. Any thread may call it."""
+        if isinstance(event, self._without):
+            return
         writer = self._writer
         if writer is None or writer.pid != os.getpid():
             writer = self._start()

@@ -64,8 +64,10 @@ def write_json(path: Path, value: object) -> None:
 class PointFolder:
     """One distribution point on this machine's disk."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, programs: Path | None = None) -> None:
+        """`programs` is the list of boot programs, which are made for one address."""
         self.root = root
+        self.programs = programs or root / "programs.json"
         self.blobs = BlobStore(root)
         self.versions = root / "versions"
         self.versions.mkdir(mode=0o700, exist_ok=True)

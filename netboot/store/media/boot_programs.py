@@ -18,7 +18,6 @@ from netboot.store.media.tools import Tools
 
 IPXE_PROGRAMS = ("undionly.kpxe", "snponly.efi", "ipxe.efi")
 GRUB_IA32 = "grubia32.efi"
-FILE_NAME = "programs.json"
 _ADDRESS = "address"
 """The one entry of the file that is no program."""
 
@@ -65,14 +64,14 @@ def prepare_programs(
         state: dict[str, object] = {
             ref.name: {"digest": ref.digest, "size": ref.size} for ref in found.values()
         }
-        write_json(point.root / FILE_NAME, state | {_ADDRESS: address})
+        write_json(point.programs, state | {_ADDRESS: address})
     return MappingProxyType(found)
 
 
 def made_for(point: PointFolder) -> str | None:
     """The address that the programs on the point were made for; None if there are none."""
     try:
-        state = json.loads((point.root / FILE_NAME).read_text())
+        state = json.loads((point.programs).read_text())
         return str(state[_ADDRESS])
     except (OSError, ValueError, TypeError, KeyError):
         return None  # the programs are made anew
@@ -87,7 +86,7 @@ def _listed(point: PointFolder) -> dict[str, ContentRef]:
 
 def read_programs(point: PointFolder) -> Mapping[str, ContentRef]:
     """The programs in `programs.json`, if it exists. Raises ContentFault."""
-    path = point.root / FILE_NAME
+    path = point.programs
     try:
         state = json.loads(path.read_text())
         found = {

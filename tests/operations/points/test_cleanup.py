@@ -14,7 +14,6 @@ from netboot.store.content.point_folder import write_json
 from netboot.store.database.jobs import SUCCEEDED
 from netboot.store.database.records import ImageRow
 from netboot.store.images.rows import find_image
-from netboot.store.media.boot_programs import FILE_NAME
 from tests.web.support.seeding import add_driver, add_image, add_version, tell
 
 NAME = "Lab PE x64"
@@ -40,7 +39,7 @@ def furnished(site, tmp_path):
         row.properties = Properties(background=background.digest).to_json()
     program = site.point.blobs.add_bytes(b"iPXE")
     about = {"digest": program.digest, "size": program.size}
-    write_json(site.point.root / FILE_NAME, {"undionly.kpxe": about})
+    write_json(site.point.programs, {"undionly.kpxe": about})
     picture = site.blobs.add_bytes(b"a screenshot")
     job = site.jobs.submit("boot_test_machine", {}, title="Boot")
     site.jobs.finish(job.id, SUCCEEDED, result={"screenshot": picture.digest})

@@ -82,7 +82,7 @@ def test_a_program_for_one_kind_of_machine_is_not_enough(point, folder):
 @pytest.mark.parametrize("damage", ["{half", "[]", '{"ipxe.efi": {"digest": 1}}', "7"])
 def test_damage_is_told(point, damage):
     """A daemon does not take a damaged list for an empty one."""
-    (point.root / module.FILE_NAME).write_text(damage)
+    point.programs.write_text(damage)
 
     with pytest.raises(ContentFault, match="damaged"):
         read_programs(point)

@@ -71,6 +71,15 @@ def test_what_the_boot_lacked_is_one_click_away(site):
     assert ("boots.show", (("boot_id", key),)) == (link.endpoint, link.arguments)
 
 
+def test_without_a_lab_pe_the_first_step_leads_to_making_it(site):
+    """With one, to a test machine that boots it."""
+    assert "lab_pe.show" in [link.endpoint for link in steps(site)[0].links]
+    seeding.add_image(site)
+    distribute(site, "Lab PE x64")
+
+    assert "lab_pe.show" not in [link.endpoint for link in steps(site)[0].links]
+
+
 def test_another_machines_success_is_not_that_of_this_image(site):
     """The Lab PE came up online; Windows PE was not booted yet."""
     seeding.add_image(site)
