@@ -1,6 +1,6 @@
 # netboot: `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help run test quick test-media test-long test-install package setup lint format lock vendor pictures clean bench bench-tftp bench-http bench-dhcp bench-drivers bench-image bench-web
+.PHONY: help run test quick test-media test-long test-install package wheel setup lint format lock vendor pictures clean bench bench-tftp bench-http bench-dhcp bench-drivers bench-image bench-web
 
 DATA ?= data
 INTERFACE ?=
@@ -43,6 +43,10 @@ test-long: ## storms, stress and full disks, which take their time, alone
 package: ## build netboot_VERSION_amd64.deb in build/
 	@scripts/setup test
 	@exec .venv/bin/python scripts/package/build.py build
+
+wheel: ## build netboot-VERSION-py3-none-any.whl in build/, for pipx
+	@scripts/setup test
+	@exec .venv/bin/python scripts/package/wheel.py build
 
 test-install: ## install the package in a Debian 12 of its own, boot machines from it, remove it
 	@scripts/setup install

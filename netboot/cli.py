@@ -5,6 +5,7 @@ when they are used, so `netboot --help` answers at once.
 """
 
 import importlib
+import os
 import sys
 from pathlib import Path
 
@@ -128,6 +129,13 @@ def main(arguments: list[str] | None = None) -> int:
         click.echo("Stopped.", err=True)
         return 130
     return ended if isinstance(ended, int) else 0
+
+
+def installed() -> int:
+    """The command that a wheel installs. Returns its exit code."""
+    # It starts `python -m netboot`, and a folder of this name where it is called is not ours.
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
+    return main()
 
 
 def _refused(error: OSError) -> NotPermitted | None:
