@@ -12,6 +12,8 @@ import shutil
 import stat
 import struct
 import subprocess
+import sys
+import sysconfig
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -158,9 +160,11 @@ def _account(uid: int, gid: int) -> Account:
 def obstacle(data: Path, account: Account) -> str:
     """What this user cannot reach although the site needs it; empty if all is well."""
     program = Path(netboot.__file__)
+    interpreter, packages = Path(sys.executable), Path(sysconfig.get_path("purelib"))
     folder = next(path for path in (data.absolute(), *data.absolute().parents) if path.exists())
     above = folder.parent if folder == data.absolute() else folder
-    for path, mode in ((program, os.R_OK), (program.parents[1], os.X_OK), (above, os.X_OK)):
+    readable = ((program, os.R_OK), (interpreter, os.R_OK | os.X_OK), (packages, os.R_OK | os.X_OK))
+    for path, mode in (*readable, (above, os.X_OK)):
         if not _may(account, path, mode):
             return f"the user {account.name} cannot reach {path}"
     return ""
