@@ -1,6 +1,7 @@
 """`netboot run`: prepares the site, starts its processes, prints the address of the page."""
 
 import json
+import os
 import socket
 import sys
 import threading
@@ -107,6 +108,8 @@ class Preparation:
 
 def _become_user(data: Path, interface: str) -> None:
     """Leave root's rights, but for those of the sockets, and say as whom the site runs."""
+    if data.is_dir() and not os.access(data, os.R_OK | os.X_OK):
+        return  # whoever opens the site says so
     settings = load_settings(data)
     rights = own_user.rights_of_port(settings.web_port)
     on_network = bool(interface or settings.interface)
