@@ -173,15 +173,18 @@ def obstacle(data: Path, account: Account) -> str:
 def _may(account: Account, path: Path, mode: int) -> bool:
     """Whether a user may do this; asked of the kernel, as that user for a moment."""
     groups, gid = os.getgroups(), os.getegid()
-    os.setgroups(_groups(account))
-    os.setegid(account.gid)
-    os.seteuid(account.uid)
     try:
+        os.setgroups(_groups(account))
+        os.setegid(account.gid)
+        os.seteuid(account.uid)
         return os.access(path, mode, effective_ids=True)
+    except OSError:  # a user namespace that does not have this user
+        return False
     finally:
         os.seteuid(0)
         os.setegid(gid)
-        os.setgroups(groups)
+        with suppress(PermissionError):  # such a namespace denies this one, too
+            os.setgroups(groups)
 
 
 def _groups(account: Account, *, machines: bool = False) -> list[int]:

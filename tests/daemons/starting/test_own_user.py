@@ -104,6 +104,22 @@ def test_what_the_user_cannot_reach_is_named(folder):
     assert (os.geteuid(), os.getegid()) == (0, 0)
 
 
+@needs_root
+def test_a_user_whom_a_namespace_does_not_have_is_not_become(folder):
+    """Root of a user namespace sees the folders of all others as the user nobody's."""
+    data = folder / "data"
+    data.mkdir(mode=0o755)
+    os.chown(data, 54321, 54321)
+    ask = (
+        "import sys; from pathlib import Path; from netboot.daemons.starting import own_user;"
+        " data = Path(sys.argv[1]); owner = own_user.choose(data, {});"
+        " print(owner.uid, own_user.obstacle(data, owner))"
+    )
+    command = ["unshare", "--user", "--map-root-user", sys.executable, "-c", ask, str(data)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=module_root())
+    assert done.stdout.startswith(f"{NOBODY} the user nobody cannot reach "), done.stderr
+
+
 def test_nobody_but_root_becomes_anybody(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert module.enter(tmp_path / "data", NETWORK) is None
