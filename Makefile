@@ -1,6 +1,6 @@
 # netboot: `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help run test quick test-media test-long test-install package setup lint format lock vendor pictures clean bench bench-tftp bench-http bench-dhcp bench-drivers bench-image bench-web
+.PHONY: help run test quick test-media test-long test-install test-postgresql test-container package wheel setup lint format lock vendor pictures clean bench bench-tftp bench-http bench-dhcp bench-drivers bench-image bench-web
 
 DATA ?= data
 INTERFACE ?=
@@ -8,7 +8,7 @@ QUICK ?=
 quick = $(if $(QUICK),--quick)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  make run INTERFACE=eth0   serves the network behind eth0 instead of the lab"
 	@echo "  make run DATA=/srv/netboot  keeps everything in another folder than ./data"
@@ -40,13 +40,25 @@ test-long: ## storms, stress and full disks, which take their time, alone
 	@scripts/setup test
 	@exec env LONG=1 scripts/test
 
+test-postgresql: ## the operations and stores with every test's site on PostgreSQL, alone
+	@scripts/setup test
+	@exec env DATABASE=postgresql .venv/bin/pytest -q -n 2 --dist loadfile -m "not vm and not long" tests/operations tests/store
+
 package: ## build netboot_VERSION_amd64.deb in build/
 	@scripts/setup test
 	@exec .venv/bin/python scripts/package/build.py build
 
+wheel: ## build netboot-VERSION-py3-none-any.whl in build/, for pipx
+	@scripts/setup test
+	@exec .venv/bin/python scripts/package/wheel.py build
+
 test-install: ## install the package in a Debian 12 of its own, boot machines from it, remove it
 	@scripts/setup install
 	@exec env INSTALL=1 scripts/test
+
+test-container: ## build the container image from scratch and start it, without an engine
+	@scripts/setup container
+	@exec env CONTAINER=1 .venv/bin/pytest -q tests/container
 
 setup: ## set up what is missing, start nothing
 	@scripts/setup run

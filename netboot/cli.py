@@ -5,6 +5,7 @@ when they are used, so `netboot --help` answers at once.
 """
 
 import importlib
+import os
 import sys
 from pathlib import Path
 
@@ -63,6 +64,13 @@ SUBJECTS = {
 """Each subject: its module in netboot.commands, and its line in --help."""
 
 
+BECOMES_BY_ITSELF = {"run"}
+"""Root's other commands work as the owner of the data folder from the beginning."""
+
+ON_THE_NETWORK = {"boot", "http", "web", "check"}
+"""Commands that may open low ports, or see all packets of an interface."""
+
+
 class LazySubjects(click.Group):
     """Lists subjects by its table, and imports a subject's module only when it is used."""
 
@@ -110,6 +118,11 @@ class LazySubjects(click.Group):
 def netboot(ctx: click.Context, data: Path) -> None:
     """A network-boot server for Windows PE, with its images and drivers."""
     ctx.obj = data
+    subject = ctx.invoked_subcommand or ""
+    if os.geteuid() == 0 and subject not in BECOMES_BY_ITSELF:
+        from netboot.daemons.starting import own_user  # nobody else needs it
+
+        own_user.enter_as_owner(data, own_user.NETWORK if subject in ON_THE_NETWORK else ())
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -133,6 +146,13 @@ def main(arguments: list[str] | None = None) -> int:
         click.echo("Stopped.", err=True)
         return 130
     return ended if isinstance(ended, int) else 0
+
+
+def installed() -> int:
+    """The command that a wheel installs. Returns its exit code."""
+    # It starts `python -m netboot`, and a folder of this name where it is called is not ours.
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
+    return main()
 
 
 def _refused(error: OSError) -> NotPermitted | None:

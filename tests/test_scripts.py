@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PROFILES = {"run", "test", "install", "bench", "ubuntu"}
+PROFILES = {"run", "test", "install", "container", "bench", "ubuntu"}
 
 
 def shell_scripts():
@@ -121,7 +121,10 @@ def test_an_unknown_profile_is_answered_with_those_there_are(newcomer, words):
     """One line, code 2."""
     done = newcomer("setup", *words)
 
-    assert (done.returncode, done.stderr) == (2, "usage: scripts/setup run|test|install|bench\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "usage: scripts/setup run|test|install|container|bench\n",
+    )
 
 
 def test_locks_are_written_with_the_pinned_tool_only(newcomer):

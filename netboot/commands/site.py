@@ -41,6 +41,9 @@ def create(data: Path, *, token: bool, json_: bool) -> None:
 
     It needs no network, no compiler and no image, and says what else is missing for what.
     """
+    from netboot.daemons.starting import own_user
+
+    became = own_user.enter(data, ())
     made = site_making.create_site(data, with_token=token)
     lines = [f"The site in {made.data} is {'made' if made.is_new else 'ready'}."]
     if made.setup_token:
@@ -48,6 +51,8 @@ def create(data: Path, *, token: bool, json_: bool) -> None:
             f"  Set-up token {made.setup_token}   (needed once, to make the first administrator)"
         )
     lines += [f"  Missing      for {one.what}: {', '.join(one.packages)}" for one in made.missing]
+    if isinstance(became, own_user.Account):
+        lines.append(f"  Owner        {became.name}, as whom `netboot run` works")
     say(made, *lines, *(f"  Note         {note}" for note in made.notes), json_=json_)
 
 

@@ -1,6 +1,7 @@
 """`netboot run`: prepares the site, starts its processes, prints the address of the page."""
 
 import json
+import os
 import socket
 import sys
 import threading
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import click
 
+from netboot.config import load_settings
 from netboot.daemons.keep_at import keep_at
+from netboot.daemons.starting import own_user
 from netboot.daemons.starting.default_images import DefaultImages
 from netboot.daemons.starting.service_manager import service_manager
 from netboot.daemons.supervisor import Child, Supervisor, answers
@@ -28,9 +31,11 @@ BOOT_SERVICES = ("boot services", "boot files over HTTP")
 def run_site(data: Path, interface: str) -> int:
     """Run the site in `data` until it is stopped; returns an exit code.
 
-    Without `interface` it starts in lab mode: a private network with test machines.
+    Without `interface` it starts in lab mode: a private network with test machines. Root becomes
+    the user that the data folder belongs to.
     """
     manager = service_manager()  # its messages are this process's, not the children's
+    _become_user(data, interface)
     site = Site.open(data)
     lock = site.claim()
     try:
@@ -101,6 +106,24 @@ class Preparation:
         self.trouble = text
 
 
+def _become_user(data: Path, interface: str) -> None:
+    """Leave root's rights, but for those of the sockets, and say as whom the site runs."""
+    if data.is_dir() and not os.access(data, os.R_OK | os.X_OK):
+        return  # whoever opens the site says so
+    settings = load_settings(data)
+    rights = own_user.rights_of_port(settings.web_port)
+    on_network = bool(interface or settings.interface)
+    if on_network:
+        rights |= own_user.NETWORK
+    became = own_user.enter(data, rights, lab=not on_network)
+    if isinstance(became, own_user.Stays):
+        _tell(f"Every part of this site runs as root: {became.reason}.")
+        _tell(f"  -> {became.hint}")
+    elif became is not None:
+        what = "the boot services alone may open low ports" if on_network else "no part is root's"
+        _tell(f"This site runs as the user {became.name}; {what}.")
+
+
 def _address(site: Site, interface: str) -> str:
     """The address that machines reach this site at."""
     if not interface:
@@ -130,22 +153,26 @@ def _children(site: Site, interface: str, address: str) -> list[Child]:
     netboot = [sys.executable, "-m", "netboot", "--data", str(site.data)]
     boot = [*netboot, "boot", "--address", address]
     http = [*netboot, "http", "--address", address]
+    page = [sys.executable, "-m", "web", "--data", str(site.data)]
+    of_page = own_user.rights_of_port(site.settings.web_port)
+    of_http = own_user.rights_of_port(site.settings.http_port)
     inner = [
-        Child("page", [sys.executable, "-m", "web", "--data", str(site.data)]),
-        Child("projector", [*netboot, "projector"]),
-        Child("worker", [*netboot, "worker"]),
+        Child("page", own_user.with_rights(page, of_page)),
+        Child("projector", own_user.with_rights([*netboot, "projector"], ())),
+        Child("worker", own_user.with_rights([*netboot, "worker"], ())),
     ]
     if interface:
+        boot += ["--interface", interface]
         return [
-            Child(BOOT_SERVICES[0], [*boot, "--interface", interface]),
-            Child(BOOT_SERVICES[1], http),
+            Child(BOOT_SERVICES[0], own_user.with_rights(boot, own_user.NETWORK)),
+            Child(BOOT_SERVICES[1], own_user.with_rights(http, of_http)),
             *inner,
             Child("lab", [*netboot, "lab"]),
         ]
     lab = [sys.executable, "-m", "vm.lab", "run", "--data", str(site.data)]
     lab += ["--boot-command", json.dumps([*boot, "--interface", "eth0"])]
     lab += ["--http-command", json.dumps(http)]
-    return [Child("lab", lab), *inner]
+    return [Child("lab", own_user.with_rights(lab, own_user.LAB)), *inner]
 
 
 def _welcome(

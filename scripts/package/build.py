@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     if not UV.exists():
         sys.exit("Run scripts/setup test first.")
-    os.environ.setdefault("SOURCE_DATE_EPOCH", _commit_time())
+    os.environ.setdefault("SOURCE_DATE_EPOCH", commit_time())
     with tempfile.TemporaryDirectory(prefix="netboot-package-", dir=out) as scratch:
         tree = Path(scratch) / "tree"
         fill_environment(tree / HOME, Path(scratch))
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> None:
     print(deb)
 
 
-def _commit_time() -> str:
+def commit_time() -> str:
     """The same sources make the same package."""
     done = subprocess.run(
         ["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True, check=False

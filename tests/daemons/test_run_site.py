@@ -67,6 +67,8 @@ def test_a_site_serves_a_real_network(stocked, lan):
 
     assert f"The site is up, serving the network behind eth0 as {ADDRESS}." in said
     assert "  Page         http://127.0.0.1:8080/" in said
+    roots = f"Every part of this site runs as root: the data folder {stocked.data} belongs to root."
+    assert roots in said  # a site of a release that did not ask
     token = next(line for line in said if "Set-up token" in line).split()[2]
     assert len(token) >= 12
     assert "netboot" in host.run("curl", "-sL", "-m", "20", "http://127.0.0.1:8080/")

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
+from netboot.daemons.starting.own_user import with_rights
 from netboot.daemons.supervisor import PARENT
 from netboot.errors import DatabaseFault
 from netboot.operations import remembered as facts
@@ -68,7 +69,8 @@ class DefaultImages:
 
     def _run(self) -> int | None:
         """The exit code of the process that makes them; None if the site ended before."""
-        command = [sys.executable, *COMMAND, "--data", str(self._site.data)]
+        made = [sys.executable, *COMMAND, "--data", str(self._site.data)]
+        command = with_rights(made, ())
         with self._lock:
             if self._is_over:
                 return None
