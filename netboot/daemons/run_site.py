@@ -109,7 +109,7 @@ class Preparation:
 def _become_user(data: Path, interface: str) -> None:
     """Leave root's rights, but for those of the sockets, and say as whom the site runs."""
     if data.is_dir() and not os.access(data, os.R_OK | os.X_OK):
-        return  # whoever opens the site says so
+        return  # opening the site names what is wrong
     settings = load_settings(data)
     rights = own_user.rights_of_port(settings.web_port)
     on_network = bool(interface or settings.interface)
@@ -167,7 +167,7 @@ def _children(site: Site, interface: str, address: str) -> list[Child]:
             Child(BOOT_SERVICES[0], own_user.with_rights(boot, own_user.NETWORK)),
             Child(BOOT_SERVICES[1], own_user.with_rights(http, of_http)),
             *inner,
-            Child("lab", [*netboot, "lab"]),
+            Child("lab", own_user.with_rights([*netboot, "lab"], ())),
         ]
     lab = [sys.executable, "-m", "vm.lab", "run", "--data", str(site.data)]
     lab += ["--boot-command", json.dumps([*boot, "--interface", "eth0"])]
