@@ -5,6 +5,8 @@ import fcntl
 import socket
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from netboot.errors import InvalidInput, NotPermitted
@@ -14,6 +16,37 @@ _SIOCGIFNETMASK = 0x891B
 
 _RECORD = struct.Struct("16sH2x4s16x")
 """struct ifreq on a 64-bit machine: name, sockaddr_in (family, port, address), filling."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostAddress:
+    """An IPv4 address of this machine, with its network."""
+
+    interface: str
+    address: str
+    network: IPv4Network
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The interfaces of this machine and their addresses, in the system's order."""
+
+    interfaces: tuple[str, ...]
+    addresses: tuple[HostAddress, ...]
+
+    def has(self, address: str) -> bool:
+        """Whether the address is this machine's; all of 127.0.0.0/8 is."""
+        return address.startswith("127.") or any(one.address == address for one in self.addresses)
+
+
+def read_host() -> Host:
+    """What this machine has now. Raises NotPermitted."""
+    found = []
+    for name, address in _all():
+        with suppress(OSError):  # it went between the two questions
+            network = IPv4Network(f"{address}/{_netmask(name, address)}", strict=False)
+            found.append(HostAddress(name.partition(":")[0], address, network))
+    return Host(tuple(_known()), tuple(found))
 
 
 def ipv4_addresses(interface: str) -> list[str]:
@@ -34,11 +67,6 @@ def ipv4_addresses(interface: str) -> list[str]:
             hint="Machines load from this address: assign one first.",
         )
     return found
-
-
-def address_of(interface: str) -> str:
-    """The interface's first IPv4 address; empty if it has none, or does not exist (yet)."""
-    return next((address for name, address in _all() if name.partition(":")[0] == interface), "")
 
 
 def has_address(address: str) -> bool:

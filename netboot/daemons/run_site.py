@@ -4,6 +4,7 @@ import json
 import socket
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import click
 
 from netboot.daemons.keep_at import keep_at
 from netboot.daemons.starting.default_images import DefaultImages
+from netboot.daemons.starting.network_wait import chosen, require
 from netboot.daemons.starting.service_manager import service_manager
 from netboot.daemons.supervisor import Child, Supervisor, answers
 from netboot.errors import DatabaseFault, DiskFault, OperatorFault, PortTaken, sentence
-from netboot.interfaces import ipv4_addresses
+from netboot.interfaces import read_host
+from netboot.networks import Network, place, serving_addresses, summary
 from netboot.operations.extras import list_missing
 from netboot.operations.site_making import clear_and_ready, publish_policy
 from netboot.site import Site
@@ -25,28 +28,28 @@ START_SECONDS = 60.0
 BOOT_SERVICES = ("boot services", "boot files over HTTP")
 
 
-def run_site(data: Path, interface: str) -> int:
+def run_site(data: Path, interfaces: Sequence[str]) -> int:
     """Run the site in `data` until it is stopped; returns an exit code.
 
-    Without `interface` it starts in lab mode: a private network with test machines.
+    Without `interfaces`, and without networks in the settings, it starts in lab mode: a private
+    network with test machines.
     """
     manager = service_manager()  # its messages are this process's, not the children's
     site = Site.open(data)
     lock = site.claim()
     try:
-        interface = interface or site.settings.interface
-        address = _address(site, interface)
+        networks = _networks(site, interfaces)
         _require_free(site)
-        clear_and_ready(site, address, _tell)
+        clear_and_ready(site, tuple(serving_addresses(networks)) or (LAB_ADDRESS,), _tell)
         preparation = Preparation(site)
         if not site.point.numbers():  # machines get nothing yet: they do not miss a short wait
             preparation.now()
-        supervisor = Supervisor(_children(site, interface, address), _tell)
+        supervisor = Supervisor(_children(site, interfaces, networks), _tell)
         preparation.begin()
         with DefaultImages(site, _tell) as images:
 
             def started() -> None:
-                _welcome(site, supervisor, interface, address, preparation)
+                _welcome(site, supervisor, networks, preparation)
                 images.begin()
                 manager.ready("the site is up")
 
@@ -101,11 +104,13 @@ class Preparation:
         self.trouble = text
 
 
-def _address(site: Site, interface: str) -> str:
-    """The address that machines reach this site at."""
-    if not interface:
-        return LAB_ADDRESS
-    return site.settings.address or ipv4_addresses(interface)[0]
+def _networks(site: Site, interfaces: Sequence[str]) -> tuple[Network, ...]:
+    """The networks to serve; none in the lab. Raises InvalidInput where one is not there."""
+    if not interfaces and not site.settings.interface and not site.settings.networks:
+        return ()
+    networks = place(chosen(site.settings, interfaces, ""), read_host())
+    require(networks, every=not service_manager().is_there)
+    return networks
 
 
 def _require_free(site: Site) -> None:
@@ -126,18 +131,19 @@ def _reachable(address: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104  compared only
 
 
-def _children(site: Site, interface: str, address: str) -> list[Child]:
+def _children(site: Site, interfaces: Sequence[str], networks: Sequence[Network]) -> list[Child]:
     netboot = [sys.executable, "-m", "netboot", "--data", str(site.data)]
-    boot = [*netboot, "boot", "--address", address]
-    http = [*netboot, "http", "--address", address]
+    named = [word for interface in interfaces for word in ("--interface", interface)]
+    named += [] if networks else ["--address", LAB_ADDRESS]
+    boot, http = [*netboot, "boot", *named], [*netboot, "http", *named]
     inner = [
         Child("page", [sys.executable, "-m", "web", "--data", str(site.data)]),
         Child("projector", [*netboot, "projector"]),
         Child("worker", [*netboot, "worker"]),
     ]
-    if interface:
+    if networks:
         return [
-            Child(BOOT_SERVICES[0], [*boot, "--interface", interface]),
+            Child(BOOT_SERVICES[0], boot),
             Child(BOOT_SERVICES[1], http),
             *inner,
         ]
@@ -148,7 +154,10 @@ def _children(site: Site, interface: str, address: str) -> list[Child]:
 
 
 def _welcome(
-    site: Site, supervisor: Supervisor, interface: str, address: str, preparation: Preparation
+    site: Site,
+    supervisor: Supervisor,
+    networks: Sequence[Network],
+    preparation: Preparation,
 ) -> None:
     """Say where the page is, once it answers. Raises OperatorFault if the site cannot work here."""
     port = site.settings.web_port
@@ -173,8 +182,8 @@ def _welcome(
     own = f"http{'s' if certificate else ''}://{site.settings.web_address}:{port}"
     page = f"{site.settings.web_url or own}/"
     where = (
-        f"serving the network behind {interface} as {address}"
-        if interface
+        f"serving {summary(networks)}"
+        if networks
         else "in a lab (a private network; nothing on your LAN is touched)"
     )
     _tell(f"The site is up, {where}.")
