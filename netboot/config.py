@@ -42,8 +42,9 @@ class Settings(BaseSettings):
     address: str = Field("", description="IPv4 address of this server on that interface.")
     networks: list[NetworkSetting] = Field(
         default_factory=list,
-        description="More networks, each a table [[networks]] with interface or subnet, and as"
-        " needed address, allowed, block_size, response_delay, only_known.",
+        description="More networks, each a table [[networks]]: interface or subnet, and as needed"
+        " address, allowed, block_size, response_delay (seconds), only_known. On the page and the"
+        " command line: interface=eth1 response_delay=2 only_known=yes.",
     )
     http_port: int = Field(8081, ge=1, le=65535, description="Port of the boot HTTP service.")
     web_address: str = Field("127.0.0.1", description="Address of the administrators' page.")

@@ -4,7 +4,7 @@
 waits for. The boot services call it again whenever an interface or an address changes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Self
@@ -83,10 +83,48 @@ class NetworkSetting(BaseModel):
             raise ValueError("a network needs an interface or a subnet")
         return self
 
+    def __str__(self) -> str:
+        """As one line of a form; `read_line` is the inverse."""
+        named = self.model_dump(exclude_defaults=True)
+        return " ".join(f"{key}={_word(value)}" for key, value in named.items())
+
     @property
     def name(self) -> str:
         """What pages and messages call it; no two networks of a site have the same."""
         return " ".join(filter(None, (self.interface, self.subnet, self.address)))
+
+
+def read_line(line: str) -> dict[str, str | bool | float]:
+    """The values of a network that a form's line names: `interface=eth1 allowed=no`.
+
+    Raises ValueError saying which word it is.
+    """
+    found: dict[str, str | bool | float] = {}
+    for word in line.replace(",", " ").split():
+        key, is_pair, value = word.partition("=")
+        if not is_pair or key not in NetworkSetting.model_fields:
+            known = ", ".join(NetworkSetting.model_fields)
+            raise ValueError(f"{word[:40]!r} is not one of {known}, each like interface=eth1")
+        kind = NetworkSetting.model_fields[key].annotation
+        try:
+            found[key] = _KINDS[kind](value) if kind in _KINDS else value
+        except (KeyError, ValueError) as fault:
+            raise ValueError(f"{word[:40]!r} has no such value") from fault
+    return found
+
+
+_BOOLEANS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+_KINDS: dict[object, Callable[[str], bool | int | float]] = {
+    bool: lambda text: _BOOLEANS[text.lower()],
+    int: int,
+    float: float,
+}
+
+
+def _word(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

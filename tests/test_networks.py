@@ -84,9 +84,9 @@ def test_a_network_that_is_not_there_says_what_it_waits_for(setting, reason):
 def test_the_others_are_served_while_one_is_awaited():
     networks = placed({"interface": "eth7"}, {"interface": "eth0"}, {"interface": "eth0.20"})
 
-    assert ["waits", "serves", "serves"] == [one.state for one in networks]
-    assert ["eth0", "eth0.20"] == [one.interface for one in listenings(networks)]
-    assert {"10.1.0.9": "eth0", "10.3.0.9": "eth0.20"} == serving_addresses(networks)
+    assert [one.state for one in networks] == ["waits", "serves", "serves"]
+    assert [one.interface for one in listenings(networks)] == ["eth0", "eth0.20"]
+    assert serving_addresses(networks) == {"10.1.0.9": "eth0", "10.3.0.9": "eth0.20"}
     assert summary(networks) == "the networks eth0 as 10.1.0.9, eth0.20 as 10.3.0.9"
     assert summary(networks[:2]) == "the network behind eth0 as 10.1.0.9"
 
@@ -95,10 +95,10 @@ def test_a_subnet_of_no_interface_is_behind_relays():
     """It is heard at every interface, and told the address of the one where it comes in."""
     networks = placed({"interface": "eth0"}, {"subnet": "10.2.0.0/24"})
 
-    assert ["serves", "behind relays"] == [one.state for one in networks]
+    assert [one.state for one in networks] == ["serves", "behind relays"]
     (listening,) = listenings(networks)
     assert (networks[:1], networks[1:]) == (listening.own, listening.relayed)
-    assert {"10.1.0.9": "eth0"} == serving_addresses(networks)
+    assert serving_addresses(networks) == {"10.1.0.9": "eth0"}
 
 
 def test_an_address_that_relayed_machines_were_told_is_open_to_every_interface():
@@ -109,22 +109,22 @@ def test_an_address_that_relayed_machines_were_told_is_open_to_every_interface()
         {"subnet": "10.2.0.0/24", "address": "10.3.0.9"},
     )
 
-    assert {"10.1.0.9": "eth0", "10.3.0.9": ""} == serving_addresses(networks)
+    assert serving_addresses(networks) == {"10.1.0.9": "eth0", "10.3.0.9": ""}
 
 
 def test_no_file_is_served_at_the_address_of_a_network_that_is_not_allowed():
     """Its requests are heard all the same, so that they can be counted."""
     networks = placed({"interface": "eth0", "allowed": False}, {"interface": "eth0.20"})
 
-    assert {"10.3.0.9": "eth0.20"} == serving_addresses(networks)
-    assert ["eth0", "eth0.20"] == [one.interface for one in listenings(networks)]
+    assert serving_addresses(networks) == {"10.3.0.9": "eth0.20"}
+    assert [one.interface for one in listenings(networks)] == ["eth0", "eth0.20"]
 
 
 def test_two_networks_share_an_interface_by_their_addresses():
     networks = placed({"interface": "eth0", "address": "10.1.0.9"}, {"subnet": "192.0.2.0/24"})
     (listening,) = listenings(networks)
 
-    assert ["10.1.0.9", "192.0.2.9"] == [one.address for one in listening.own]
+    assert [one.address for one in listening.own] == ["10.1.0.9", "192.0.2.9"]
 
 
 def test_a_network_that_another_one_serves_already_is_named():

@@ -333,7 +333,8 @@ def test_a_request_tells_which_address_a_machine_takes(packet: Packet, address: 
 def test_any_datagram_has_an_outcome() -> None:
     """The daemon hands over bytes and gets a value back."""
     proxy = ProxyDhcp(SETTINGS, lambda: BOTH)
-    outcome, packet, _ = proxy.receive(b"default send string", port=67, source=("1.2.3.4", 9), now=0.0)
+    data = b"default send string"
+    outcome, packet, _ = proxy.receive(data, port=67, source=("1.2.3.4", 9), now=0.0)
 
     assert outcome == Ignored(
         reason="its request cannot be read: 19 bytes are less than a DHCP header",

@@ -281,7 +281,7 @@ def test_without_descriptors_the_listener_rests(monkeypatch: pytest.MonkeyPatch)
     loop = Loop()
     server = HttpServer(loop=loop, address="127.0.0.1", port=0, answer=hello)
     client = connect(("127.0.0.1", server.port))
-    real = server._socket
+    real = server._listeners["127.0.0.1"]
     tries = []
 
     class Exhausted:
@@ -296,7 +296,7 @@ def test_without_descriptors_the_listener_rests(monkeypatch: pytest.MonkeyPatch)
         def __getattr__(self, name: str) -> object:
             return getattr(real, name)
 
-    monkeypatch.setattr(server, "_socket", Exhausted())
+    monkeypatch.setitem(server._listeners, "127.0.0.1", Exhausted())
     loop.at(time.monotonic() + 0.8, lambda _: loop.stop())
     loop.run()
 
