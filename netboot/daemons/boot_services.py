@@ -218,6 +218,7 @@ def serve_boot(site: Site, wanted: Sequence[NetworkSetting]) -> None:
     announce(loop, f"serves {summary(follower.networks)}")
     log.info("boot.ready", networks=summary(follower.networks), dhcp=dhcp.ports, tftp=processes)
     _run(loop)
+    served.close()
     dhcp.close()
     if tftp is not None:
         tftp.close()

@@ -69,6 +69,11 @@ class ServedNetworks:
         self._tell()
         return not self._troubles
 
+    def close(self) -> None:
+        """The boot services stop: the last word about each network."""
+        lines = [self._line(one) | {"state": "stopped", "reason": ""} for one in self._networks]
+        self._emit(lines)
+
     def _open(self, *, strict: bool = False) -> None:
         self._troubles = self._dhcp.apply(self._networks, strict=strict)
         if self._tftp is not None:
@@ -92,13 +97,13 @@ class ServedNetworks:
         lines = [self._line(one) for one in self._networks]
         if lines != self._told:
             self._told = lines
-            monotonic_began = time.time() - time.monotonic()
-            at_wall_clock = [
-                line | {"last": monotonic_began + line["last"]} if "last" in line else line
-                for line in lines
-            ]
-            text = json.dumps(at_wall_clock)
-            self._site.journal.emit(NetworksChanged(at=time.time(), networks=text))
+            self._emit(lines)
+
+    def _emit(self, lines: list[dict[str, Any]]) -> None:
+        began = time.time() - time.monotonic()
+        told = [line | {"last": began + line["last"]} if "last" in line else line for line in lines]
+        event = NetworksChanged(at=time.time(), networks=json.dumps(told))
+        self._site.journal.emit(event)
 
     def _line(self, network: Network) -> dict[str, Any]:
         """A network as the page shows it; `last` is monotonic."""

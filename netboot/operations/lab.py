@@ -62,7 +62,7 @@ def lab_status(site: Site) -> LabView:
             reason = ""
     except OperatorFault as fault:
         reason = explained(fault)
-    return LabView(not reason, reason, FIRMWARES, NICS, site.settings.address)
+    return LabView(not reason, reason, FIRMWARES, NICS, site.settings.told_address)
 
 
 def verdict(result: Mapping[str, Any]) -> str:
