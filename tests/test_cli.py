@@ -276,7 +276,7 @@ def test_the_networks_are_listed_with_what_was_heard_there(netboot, data):
     listed = json.loads(netboot("network", "list", "--json").stdout)
 
     assert "waits: there is no network interface eth9" in told
-    assert [("eth0", 3), ("eth9", 0)] == [(one["name"], one["heard"]) for one in listed]
+    assert [(one["name"], one["heard"]) for one in listed] == [("eth0", 3), ("eth9", 0)]
 
 
 def test_before_the_first_start_no_network_is_known(netboot):

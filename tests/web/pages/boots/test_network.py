@@ -152,7 +152,7 @@ def test_the_api_lists_the_networks_and_checks_one_by_its_name(several, make_cli
     found = operator.get("/api/v1/network/networks").json["items"]
     job = network.ask_check(several, network="eth0")
 
-    assert ["serves", "waits", "not allowed"] == [one["state"] for one in found]
+    assert [one["state"] for one in found] == ["serves", "waits", "not allowed"]
     assert (found[0]["relays"], found[0]["heard"]) == (["10.8.0.1"], 1234)
     assert job.title == "Network check: all kinds of machine, on eth0"
     for name, words in (("eth9", "cannot be checked from this host"), ("eth1", "no network")):
