@@ -54,7 +54,7 @@ def test_each_network_is_told_with_its_state_and_its_rules(site, served):
 def test_what_was_heard_is_told_when_it_has_changed(site, served):
     """Times are the machine's clock there, and the loop's here."""
     served.open(place(WANTED, HOST), strict=True)
-    tally = served._dhcp.tallies["eth0"] = Tally(heard=3, answered=2, last=1.0)
+    tally = served._dhcp.tallies["eth0"] = Tally(refused=1, answered=2, last=1.0)
     tally.relayed("10.8.0.1", 1.0)
     for _ in range(3):
         served._tell()

@@ -88,6 +88,8 @@ class DhcpServer:
         self._ancillary: dict[str, list[tuple[int, int, bytes]]] = {}
         self._sources: dict[str, tuple[float, str]] = {}
         self._delayed = 0
+        self._counted: Settings | None = None
+        self._tally = Tally()
         self._sockets: dict[int, socket.socket] = {}
         self._tap: OfferTap | None = None
         try:
@@ -176,24 +178,21 @@ class DhcpServer:
         now: float,
     ) -> None:
         source, outcome, packet, network = decided
-        client = outcome.client
-        if client is not None:
-            tally = self.tallies.get(network.name) or self._tally(network.name)
-            tally.heard += 1
-            tally.last = now
-            if client.relay:
-                tally.relayed(client.relay, now)
-        if not isinstance(outcome, Answer):
-            self._keep_silent(port, outcome, source, now)
-        else:
+        if network is not self._counted:
+            self._counted = network
+            self._tally = self.tallies.setdefault(network.name, Tally())
+        if isinstance(outcome, Answer):
+            tally = self._tally
             tally.answered += 1
-            at = time.time()
-            if outcome.client.message is _DISCOVER:
-                self._emit(_discovered(outcome.client, at))
+            tally.last = now
+            if outcome.client.relay:
+                tally.relayed(outcome.client.relay, now)
             if network.delay and outcome.client.message is _DISCOVER:
                 self._send_later(udp, port, outcome, network, now)
             else:
-                self._send(udp, port, outcome, network.server, (now, at))
+                self._send(udp, port, outcome, network, now)
+        else:
+            self._keep_silent(port, outcome, source, now)
         if packet is None or packet.message_type is not _REQUEST:
             return
         ip = learned_address(packet)
@@ -202,13 +201,11 @@ class DhcpServer:
             if self._proxy.knows(packet.mac):
                 self._emit(AddressLearned(at=time.time(), mac=packet.mac_address, ip=ip))
 
-    def _tally(self, name: str) -> Tally:
-        return self.tallies.setdefault(name, Tally())
-
     def _send_later(
         self, udp: socket.socket, port: int, offer: Answer, network: Settings, now: float
     ) -> None:
         """Send an OFFER after its network's delay, so that another boot server comes first."""
+        self._emit(_discovered(offer.client, time.time()))
         if self._delayed >= _MOST_DELAYED:
             self.counts["delayed answers dropped"] += 1
             reason = f"{_MOST_DELAYED} answers wait for the response delay already"
@@ -219,21 +216,17 @@ class DhcpServer:
         def due(now: float) -> None:
             self._delayed -= 1
             if self._sockets.get(port) is udp:
-                self._send(udp, port, offer, network.server, (now, time.time()))
+                self._send(udp, port, offer, network, now)
 
         self._loop.at(now + network.delay, due)
 
     def _send(
-        self,
-        udp: socket.socket,
-        port: int,
-        answer: Answer,
-        address: str,
-        times: tuple[float, float],
+        self, udp: socket.socket, port: int, answer: Answer, network: Settings, now: float
     ) -> None:
-        """Send from our `address`. `times` are now, as the loop counts and since the epoch."""
-        now, at = times
         payload, destination, client, file, version, reason, warning = answer
+        at, address = time.time(), network.server
+        if client.message is _DISCOVER and not network.delay:
+            self._emit(_discovered(client, at))
         try:
             if self._leaves_as(address, destination, now):
                 udp.sendto(payload, destination)
@@ -284,9 +277,14 @@ class DhcpServer:
 
     def _keep_silent(self, port: int, ignored: Ignored, source: str, now: float) -> None:
         self.counts["malformed" if ignored.malformed else "ignored"] += 1
+        client = ignored.client
+        if client is not None:
+            self._tally.refused += 1
+            self._tally.last = now
+            if client.relay:
+                self._tally.relayed(client.relay, now)
         if not ignored.notable:
             return
-        client = ignored.client
         if client is not None and client.message is _DISCOVER:
             self._emit(_discovered(client, time.time()))
         mac = client.mac if client is not None else ignored.mac

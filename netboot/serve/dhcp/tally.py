@@ -11,10 +11,14 @@ RELAYS_KEPT = 64
 class Tally:
     """The boot requests of a network since the start. Its times are monotonic."""
 
-    heard: int = 0
     answered: int = 0
+    refused: int = 0
     last: float = 0.0
     relays: OrderedDict[str, float] = field(default_factory=OrderedDict)
+
+    @property
+    def heard(self) -> int:
+        return self.answered + self.refused
 
     def relayed(self, relay: str, now: float) -> None:
         """A request came through this relay."""
