@@ -93,7 +93,7 @@ class ServedNetworks:
         reasons = [*waiting, *self._troubles.values()]
         is_idle = len(waiting) == len(self._networks)
         self.report.trouble("network", "; ".join(reasons) if is_idle else "")
-        self.report.note(f"serves without {'; '.join(reasons)}" if reasons and not is_idle else "")
+        self.report.note(f"serve without {'; '.join(reasons)}" if reasons and not is_idle else "")
         lines = [self._line(one) for one in self._networks]
         if lines != self._told:
             self._told = lines

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from netboot.boot.told.events import OfferSent, RequestIgnored
+from netboot.boot.told.events import OfferSent, RequestIgnored, TransferStarted
 from netboot.protocols.dhcp import MessageType
 from tests.serve.conftest import Firmware
 from tests.support.boot_requests import MAC as RAW_MAC
@@ -222,13 +222,14 @@ RULES = """
 [[networks]]
 interface = "eth0"
 response_delay = 1.5
+block_size = 900
 [[networks]]
 interface = "eth1"
 only_known = true
 """
 
 
-def test_a_network_may_answer_late_and_another_only_known_machines(stocked, lan, tmp_path):
+def test_each_network_has_its_own_delay_block_size_and_machines(stocked, lan, tmp_path):
     """The delay is for the OFFER; the machine that asks on port 4011 has chosen us already."""
     stocked.point.publish_policy(lambda: ({}, {MAC: "Lab PE x64"}))
     served = Served(stocked, lan, RULES, tmp_path, "10.1.0.2/24")
@@ -245,6 +246,10 @@ def test_a_network_may_answer_late_and_another_only_known_machines(stocked, lan,
     began = time.monotonic()
     client.receive(20)
 
+    path = "tftp://10.1.0.2/v/lab-pe-x64/1/boot.wim"
+    assert machine.run("curl", "-s", "-m", "20", "--tftp-blksize", "1400", path) == WIM
+    (transfer,) = events(stocked, TransferStarted)
+    assert transfer.block_size == 900
     assert 1.4 < waited < 4
     assert time.monotonic() - began < 1.4
     assert offered(other, xid=2) == ("10.2.0.2", "10.2.0.2")
