@@ -20,8 +20,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from netboot.boot.networks import LARGEST_BLOCK, SMALLEST_BLOCK, NetworkSetting, clash
 from netboot.errors import InvalidInput
-from netboot.networks import LARGEST_BLOCK, SMALLEST_BLOCK, NetworkSetting, clash
 from netboot.secret import Secret
 
 DEFAULT_DATA = Path("data")

@@ -6,9 +6,9 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from ipaddress import IPv4Network
 
+from netboot.boot.networks import Host, HostAddress
 from netboot.errors import InvalidInput, NotPermitted
 
 _SIOCGIFCONF = 0x8912
@@ -16,27 +16,6 @@ _SIOCGIFNETMASK = 0x891B
 
 _RECORD = struct.Struct("16sH2x4s16x")
 """struct ifreq on a 64-bit machine: name, sockaddr_in (family, port, address), filling."""
-
-
-@dataclass(frozen=True, slots=True)
-class HostAddress:
-    """An IPv4 address of this machine, with its network."""
-
-    interface: str
-    address: str
-    network: IPv4Network
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """The interfaces of this machine and their addresses, in the system's order."""
-
-    interfaces: tuple[str, ...]
-    addresses: tuple[HostAddress, ...]
-
-    def has(self, address: str) -> bool:
-        """Whether the address is this machine's; all of 127.0.0.0/8 is."""
-        return address.startswith("127.") or any(one.address == address for one in self.addresses)
 
 
 def read_host() -> Host:

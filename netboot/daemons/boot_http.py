@@ -15,13 +15,13 @@ from netboot.boot.answer.policy import NoImage, choose
 from netboot.boot.files import ipxe_script
 from netboot.boot.files.ipxe_script import BootServer, ScriptClient
 from netboot.boot.files.names import ContentRef, Refusal, resolve_url
+from netboot.boot.networks import Network, NetworkSetting, network_at, serving_addresses
 from netboot.daemons.journal_watch import watch_journal
 from netboot.daemons.offered_addresses import OfferedAddresses
-from netboot.daemons.starting.network_follower import NetworkFollower
+from netboot.daemons.serving.network_follower import NetworkFollower
 from netboot.daemons.starting.service_manager import announce, service_manager
 from netboot.errors import NetbootError
 from netboot.images.architecture import Architecture
-from netboot.networks import Network, NetworkSetting, network_at, serving_addresses
 from netboot.operations.processes import OwnReport
 from netboot.pe_reports import ReportTokens, read_report
 from netboot.protocols.mac import read_mac

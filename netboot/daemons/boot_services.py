@@ -20,29 +20,29 @@ from netboot.boot.answer.pins import Sessions
 from netboot.boot.files import grub_script
 from netboot.boot.files.ipxe_script import BootServer
 from netboot.boot.files.names import ContentRef, Refusal, normalise, resolve, starts_version
+from netboot.boot.networks import Network, NetworkSetting, place, serving_addresses, summary
 from netboot.boot.told.events import (
     AddressLearned,
     Event,
     OfferSent,
     RequestsCounted,
 )
-from netboot.daemons.boot_networks import (
+from netboot.daemons.journal_watch import watch_journal
+from netboot.daemons.offered_addresses import OfferedTo
+from netboot.daemons.pin_relay import PinRelay, Promise
+from netboot.daemons.serving.boot_networks import (
     TFTP_PORT,
     DhcpNetworks,
     DhcpParts,
     TftpNetworks,
     TftpParts,
 )
-from netboot.daemons.journal_watch import watch_journal
-from netboot.daemons.offered_addresses import OfferedTo
-from netboot.daemons.pin_relay import PinRelay, Promise
-from netboot.daemons.served_networks import COUNT_SECONDS, ServedNetworks
-from netboot.daemons.starting.network_follower import NetworkFollower
+from netboot.daemons.serving.network_follower import NetworkFollower
+from netboot.daemons.serving.served_networks import COUNT_SECONDS, ServedNetworks
 from netboot.daemons.starting.service_manager import announce, service_manager
 from netboot.images.architecture import Architecture
 from netboot.images.versions.content_version import ContentVersion, PublishedContent
 from netboot.interfaces import read_host
-from netboot.networks import Network, NetworkSetting, place, serving_addresses, summary
 from netboot.operations.processes import OwnReport
 from netboot.operations.site_making import programs_for
 from netboot.pe_reports import ReportTokens

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from netboot.boot.networks import Network, place, serving_addresses, summary
 from netboot.daemons.keep_at import keep_at
 from netboot.daemons.starting.default_images import DefaultImages
 from netboot.daemons.starting.network_wait import chosen, require
@@ -17,7 +18,6 @@ from netboot.daemons.starting.service_manager import service_manager
 from netboot.daemons.supervisor import Child, Supervisor, answers
 from netboot.errors import DatabaseFault, DiskFault, OperatorFault, PortTaken, sentence
 from netboot.interfaces import read_host
-from netboot.networks import Network, place, serving_addresses, summary
 from netboot.operations.extras import list_missing
 from netboot.operations.site_making import clear_and_ready, publish_policy
 from netboot.site import Site

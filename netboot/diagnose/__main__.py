@@ -225,9 +225,9 @@ def _expectation(asked: Asked) -> Expectation:
 
 def _own_server(data: Path, interface: str) -> str:
     """The address of this host that the site tells machines behind this interface."""
+    from netboot.boot.networks import place
     from netboot.config import load_settings
     from netboot.interfaces import ipv4_addresses, read_host
-    from netboot.networks import place
 
     settings = load_settings(data)
     if settings.address and interface in {"", settings.interface}:

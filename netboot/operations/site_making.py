@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from netboot.boot.networks import place, serving_addresses
 from netboot.errors import MissingTool
 from netboot.interfaces import read_host
-from netboot.networks import place, serving_addresses
 from netboot.operations.accounts import accounts
 from netboot.operations.deployments import deployments
 from netboot.operations.extras import Lack, list_missing

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from netboot.boot.networks import Network
 from netboot.daemons import run_site as module
 from netboot.errors import InvalidInput, PortTaken
-from netboot.networks import Network
 from netboot.operations import remembered as facts
 from netboot.operations.deployments import deployments as policy
 from tests.support.content import serve, version_of

@@ -14,13 +14,13 @@ from contextlib import contextmanager
 
 import structlog
 
+from netboot.boot.networks import Network, NetworkSetting, clash, place
 from netboot.config import Settings
-from netboot.daemons.starting.network_follower import drain, open_changes
+from netboot.daemons.serving.network_follower import drain, open_changes
 from netboot.daemons.starting.service_manager import service_manager
 from netboot.daemons.supervisor import PARENT
 from netboot.errors import InvalidInput, explained
 from netboot.interfaces import read_host
-from netboot.networks import Network, NetworkSetting, clash, place
 from netboot.operations.processes import OwnReport
 from netboot.site import Site
 

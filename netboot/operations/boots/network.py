@@ -185,12 +185,13 @@ def ask_check(
     if patience not in PATIENCE:
         raise InvalidInput(f"a check cannot wait for {patience} seconds")
     asked = ", ".join(names[kind] for kind in kinds) if kinds else "all kinds of machine"
+    in_network = {"network": network} if network else {}
     if network:
         asked += f", on {_checkable(site, network).interface}"
     return jobs.submit(
         site,
         JobKind.CHECK_NETWORK,
-        {"kinds": list(kinds), "patience": patience, "whole": whole, "network": network},
+        {"kinds": list(kinds), "patience": patience, "whole": whole} | in_network,
         title=f"Network check: {asked}",
     )
 

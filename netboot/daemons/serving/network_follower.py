@@ -1,7 +1,7 @@
 """Follows the networks of this host while a process serves them: interfaces come and go.
 
 The kernel tells of every change of an interface or an IPv4 address (rtnetlink(7)). Each process
-listens for itself and comes to the same result: `netboot.networks.place` is a function of the
+listens for itself and comes to the same result: `netboot.boot.networks.place` is a function of the
 settings and the host alone.
 """
 
@@ -11,9 +11,9 @@ from contextlib import suppress
 
 import structlog
 
+from netboot.boot.networks import Host, Network, NetworkSetting, place
 from netboot.errors import NetbootError
-from netboot.interfaces import Host, read_host
-from netboot.networks import Network, NetworkSetting, place
+from netboot.interfaces import read_host
 from netboot.serve.udp import Loop
 
 log = structlog.get_logger()

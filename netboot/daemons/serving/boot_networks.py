@@ -14,17 +14,17 @@ from netboot.boot.answer.limits import RecentClients
 from netboot.boot.answer.proxy_dhcp import ProxyDhcp, Settings
 from netboot.boot.answer.several_networks import SeveralNetworks
 from netboot.boot.files.names import ContentRef, Refusal
-from netboot.boot.told.events import DhcpStarted, Event
-from netboot.config import Settings as SiteSettings
-from netboot.errors import NetbootError
-from netboot.images.versions.content_version import PublishedContent
-from netboot.networks import (
+from netboot.boot.networks import (
     Listening,
     Network,
     block_sizes,
     listenings,
     serving_addresses,
 )
+from netboot.boot.told.events import DhcpStarted, Event
+from netboot.config import Settings as SiteSettings
+from netboot.errors import NetbootError
+from netboot.images.versions.content_version import PublishedContent
 from netboot.serve.content import OpenContent
 from netboot.serve.dhcp.dhcpd import DhcpServer
 from netboot.serve.dhcp.tally import Tally
@@ -143,7 +143,7 @@ class DhcpNetworks:
         return ProxyDhcp(settings, self._parts.published, recent=recent, ours=self._ours)
 
     def _tell_start(self, networks: Sequence[Network]) -> None:
-        """Emit DhcpStarted for the first network, unless it was told already."""
+        """Emit DhcpStarted for the first network, unless that is known already."""
         first = next(
             (one for one in networks if one.is_local and one.interface in self._open), None
         )

@@ -5,8 +5,9 @@ from ipaddress import IPv4Network
 import pytest
 from pydantic import ValidationError
 
-from netboot.interfaces import Host, HostAddress
-from netboot.networks import (
+from netboot.boot.networks import (
+    Host,
+    HostAddress,
     NetworkSetting,
     block_sizes,
     clash,

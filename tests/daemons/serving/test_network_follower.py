@@ -5,11 +5,10 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from netboot.daemons.starting import network_follower as module
-from netboot.daemons.starting.network_follower import NetworkFollower, drain, open_changes
+from netboot.boot.networks import Host, HostAddress, NetworkSetting
+from netboot.daemons.serving import network_follower as module
+from netboot.daemons.serving.network_follower import NetworkFollower, drain, open_changes
 from netboot.errors import NotPermitted
-from netboot.interfaces import Host, HostAddress
-from netboot.networks import NetworkSetting
 from netboot.serve.udp import Loop
 
 WANTED = [NetworkSetting(interface="eth1")]

@@ -5,9 +5,8 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from netboot.daemons.served_networks import ServedNetworks
-from netboot.interfaces import Host, HostAddress
-from netboot.networks import NetworkSetting, place
+from netboot.boot.networks import Host, HostAddress, NetworkSetting, place
+from netboot.daemons.serving.served_networks import ServedNetworks
 from netboot.operations.boots.networks import list_networks
 from netboot.serve.dhcp.tally import Tally
 from netboot.serve.udp import Loop
@@ -76,7 +75,8 @@ def test_an_interface_that_cannot_be_served_says_why_and_is_tried_again(site, se
 def test_grub_is_made_for_an_address_that_is_new(site, served, monkeypatch):
     made = []
     monkeypatch.setattr(
-        "netboot.daemons.served_networks.programs_for", lambda _site, to: made.append(list(to))
+        f"{ServedNetworks.__module__}.programs_for",
+        lambda _site, to: made.append(list(to)),
     )
     served._networks = place(WANTED, HOST)
     served._make_programs()

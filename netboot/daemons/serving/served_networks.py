@@ -11,11 +11,11 @@ from typing import Any
 
 import structlog
 
+from netboot.boot.networks import Network, serving_addresses, summary
 from netboot.boot.told.events import NetworksChanged
-from netboot.daemons.boot_networks import DhcpNetworks, TftpNetworks
+from netboot.daemons.serving.boot_networks import DhcpNetworks, TftpNetworks
 from netboot.daemons.starting.service_manager import service_manager
 from netboot.errors import OperatorFault
-from netboot.networks import Network, serving_addresses, summary
 from netboot.operations.processes import OwnReport
 from netboot.operations.site_making import programs_for
 from netboot.serve.udp import Loop

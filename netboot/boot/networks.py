@@ -11,8 +11,6 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from netboot.interfaces import Host, HostAddress
-
 SMALLEST_BLOCK, LARGEST_BLOCK = 512, 65464
 """Bytes of a TFTP block: RFC 1350's, and the most of RFC 2348."""
 
@@ -20,6 +18,27 @@ LONGEST_DELAY = 30.0
 """Seconds; firmware gives up after a minute of asking (PXE 2.1 §2.2.1)."""
 
 _LONGEST_NAME = 15  # IFNAMSIZ without its NUL
+
+
+@dataclass(frozen=True, slots=True)
+class HostAddress:
+    """An IPv4 address of this machine, with its network."""
+
+    interface: str
+    address: str
+    network: IPv4Network
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The interfaces of this machine and their addresses, in the system's order."""
+
+    interfaces: tuple[str, ...]
+    addresses: tuple[HostAddress, ...]
+
+    def has(self, address: str) -> bool:
+        """Whether the address is this machine's; all of 127.0.0.0/8 is."""
+        return address.startswith("127.") or any(one.address == address for one in self.addresses)
 
 
 class NetworkSetting(BaseModel):
@@ -340,7 +359,7 @@ def serving_addresses(networks: Sequence[Network]) -> dict[str, str]:
     """Our addresses that machines load from, each with the one interface where they come in.
 
     The interface is empty where a route may bring them in at another one: relayed machines that
-    were told an address of ours in another network.
+    have an address of ours in another network.
     """
     ready = [one for one in networks if not one.waits]
     behind = [one for one in ready if one.allowed and not one.is_local]
