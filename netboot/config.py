@@ -20,7 +20,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from netboot.boot.networks import LARGEST_BLOCK, SMALLEST_BLOCK, NetworkSetting, clash
+from netboot.boot.network_settings import LARGEST_BLOCK, SMALLEST_BLOCK, NetworkSetting, clash
 from netboot.errors import InvalidInput
 from netboot.secret import Secret
 

@@ -15,7 +15,8 @@ from netboot.boot.answer.policy import NoImage, choose
 from netboot.boot.files import ipxe_script
 from netboot.boot.files.ipxe_script import BootServer, ScriptClient
 from netboot.boot.files.names import ContentRef, Refusal, resolve_url
-from netboot.boot.networks import Network, NetworkSetting, network_at, serving_addresses
+from netboot.boot.network_settings import NetworkSetting
+from netboot.boot.networks import Network, network_at, serving_addresses
 from netboot.daemons.journal_watch import watch_journal
 from netboot.daemons.offered_addresses import OfferedAddresses
 from netboot.daemons.serving.network_follower import NetworkFollower

@@ -20,7 +20,8 @@ from netboot.boot.answer.pins import Sessions
 from netboot.boot.files import grub_script
 from netboot.boot.files.ipxe_script import BootServer
 from netboot.boot.files.names import ContentRef, Refusal, normalise, resolve, starts_version
-from netboot.boot.networks import Network, NetworkSetting, place, serving_addresses, summary
+from netboot.boot.network_settings import NetworkSetting
+from netboot.boot.networks import Network, place, serving_addresses, summary
 from netboot.boot.told.events import (
     AddressLearned,
     Event,

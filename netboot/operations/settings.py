@@ -17,7 +17,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT
 
-from netboot.boot.networks import read_line
+from netboot.boot.network_settings import read_line
 from netboot.config import FILE_NAME, Settings, load_settings, system_file
 from netboot.errors import Difference, EditConflict, InvalidInput, NotPermitted
 from netboot.operations.setting_words import Form, form_of, in_groups

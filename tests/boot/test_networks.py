@@ -3,14 +3,12 @@
 from ipaddress import IPv4Network
 
 import pytest
-from pydantic import ValidationError
 
+from netboot.boot.network_settings import NetworkSetting
 from netboot.boot.networks import (
     Host,
     HostAddress,
-    NetworkSetting,
     block_sizes,
-    clash,
     listenings,
     network_at,
     place,
@@ -133,45 +131,6 @@ def test_a_network_that_another_one_serves_already_is_named():
     networks = placed({"interface": "eth0"}, {"subnet": "10.1.0.0/24"})
 
     assert networks[1].waits == "eth0 as 10.1.0.9 is served already, as the network eth0"
-
-
-@pytest.mark.parametrize(
-    ("settings", "wrong"),
-    [
-        ([{"interface": "eth0"}, {"interface": "eth0"}], "there are two networks eth0"),
-        (
-            [{"interface": "eth0"}, {"interface": "eth0", "address": "10.1.0.9"}],
-            "there are two networks on eth0: give each an address or a subnet",
-        ),
-        (
-            [{"subnet": "10.2.0.0/16"}, {"subnet": "10.2.3.0/24"}],
-            "the networks 10.2.0.0/16 and 10.2.3.0/24 overlap",
-        ),
-        ([{"subnet": "10.2.0.0/24"}, {"subnet": "10.2.1.0/24"}, {"interface": "eth0"}], ""),
-    ],
-)
-def test_networks_that_do_not_go_together_are_told_without_looking_at_the_host(settings, wrong):
-    assert wrong == clash(wanted(*settings))
-
-
-@pytest.mark.parametrize(
-    "setting",
-    [
-        {},
-        {"interface": "a/b"},
-        {"interface": "a b"},
-        {"interface": "longer-than-any-name"},
-        {"subnet": "10.2.0.1/24"},
-        {"interface": "eth0", "address": "fd00::1"},
-        {"interface": "eth0", "block_size": 100},
-        {"interface": "eth0", "response_delay": -1},
-        {"interface": "eth0", "response_delay": 31},
-        {"interface": "eth0", "delay": 1},
-    ],
-)
-def test_a_network_setting_that_cannot_be_is_refused(setting):
-    with pytest.raises(ValidationError):
-        NetworkSetting(**setting)
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,7 @@ from netboot.boot.answer.limits import RecentClients
 from netboot.boot.answer.proxy_dhcp import ProxyDhcp, Settings
 from netboot.boot.answer.several_networks import SeveralNetworks
 from netboot.boot.files.names import ContentRef, Refusal
-from netboot.boot.networks import (
-    Listening,
-    Network,
-    block_sizes,
-    listenings,
-    serving_addresses,
-)
+from netboot.boot.networks import Listening, Network, block_sizes, listenings, serving_addresses
 from netboot.boot.told.events import DhcpStarted, Event
 from netboot.config import Settings as SiteSettings
 from netboot.errors import NetbootError

@@ -11,7 +11,8 @@ from contextlib import suppress
 
 import structlog
 
-from netboot.boot.networks import Host, Network, NetworkSetting, place
+from netboot.boot.network_settings import NetworkSetting
+from netboot.boot.networks import Host, Network, place
 from netboot.errors import NetbootError
 from netboot.interfaces import read_host
 from netboot.serve.udp import Loop

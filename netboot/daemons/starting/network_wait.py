@@ -14,7 +14,8 @@ from contextlib import contextmanager
 
 import structlog
 
-from netboot.boot.networks import Network, NetworkSetting, clash, place
+from netboot.boot.network_settings import NetworkSetting, clash
+from netboot.boot.networks import Network, place
 from netboot.config import Settings
 from netboot.daemons.serving.network_follower import drain, open_changes
 from netboot.daemons.starting.service_manager import service_manager

@@ -5,7 +5,8 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from netboot.boot.networks import Host, HostAddress, NetworkSetting
+from netboot.boot.network_settings import NetworkSetting
+from netboot.boot.networks import Host, HostAddress
 from netboot.daemons.serving import network_follower as module
 from netboot.daemons.serving.network_follower import NetworkFollower, drain, open_changes
 from netboot.errors import NotPermitted

@@ -5,7 +5,8 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from netboot.boot.networks import Host, HostAddress, NetworkSetting, place
+from netboot.boot.network_settings import NetworkSetting
+from netboot.boot.networks import Host, HostAddress, place
 from netboot.daemons.serving.served_networks import ServedNetworks
 from netboot.operations.boots.networks import list_networks
 from netboot.serve.dhcp.tally import Tally
