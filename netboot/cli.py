@@ -35,7 +35,7 @@ SUBJECTS = {
     "media": ("images.media", "Bootable media: ISO, USB and disk images, packages for disks."),
     "deployment": ("machines.deployment", "Deployments: which machine gets which image."),
     "machine": ("machines.machine", "Known machines and their devices."),
-    "network": ("boots.network", "Boot requests and their answers; other boot servers."),
+    "network": ("boots.network", "Networks, boot requests and their answers; other boot servers."),
     "test-machine": ("machines.test_machine", "Virtual machines that try a boot."),
     "lab-pe": (
         "images.lab_pe",

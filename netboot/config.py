@@ -20,6 +20,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from netboot.boot.network_settings import LARGEST_BLOCK, SMALLEST_BLOCK, NetworkSetting, clash
 from netboot.errors import InvalidInput
 from netboot.secret import Secret
 
@@ -42,6 +43,12 @@ class Settings(BaseSettings):
     data: Path = Field(DEFAULT_DATA, description="Data folder: images, drivers, database.")
     interface: str = Field("", description="Network interface that machines boot through.")
     address: str = Field("", description="IPv4 address of this server on that interface.")
+    networks: list[NetworkSetting] = Field(
+        default_factory=list,
+        description="More networks, each a table [[networks]]: interface or subnet, and as needed"
+        " address, allowed, block_size, response_delay (seconds), only_known. On the page and the"
+        " command line: interface=eth1 response_delay=2 only_known=yes.",
+    )
     http_port: int = Field(8081, ge=1, le=65535, description="Port of the boot HTTP service.")
     web_address: str = Field("127.0.0.1", description="Address of the administrators' page.")
     web_port: int = Field(8080, ge=1, le=65535, description="Port of the administrators' page.")
@@ -151,8 +158,10 @@ class Settings(BaseSettings):
     def _are_block_sizes(cls, values: dict[str, int]) -> dict[str, int]:
         for network, size in values.items():
             ipaddress.IPv4Network(network)
-            if not 512 <= size <= 65464:  # RFC 1350's block, RFC 2348's largest
-                raise ValueError(f"{network}: a block has 512 to 65464 bytes, not {size}")
+            if not SMALLEST_BLOCK <= size <= LARGEST_BLOCK:
+                raise ValueError(
+                    f"{network}: a block has {SMALLEST_BLOCK} to {LARGEST_BLOCK} bytes, not {size}"
+                )
         return values
 
     @field_validator("relays")
@@ -162,12 +171,34 @@ class Settings(BaseSettings):
             ipaddress.IPv4Network(value)
         return values
 
+    @field_validator("networks")
+    @classmethod
+    def _go_together(cls, values: list[NetworkSetting]) -> list[NetworkSetting]:
+        if wrong := clash(values):
+            raise ValueError(wrong)
+        return values
+
+    @property
+    def all_networks(self) -> tuple[NetworkSetting, ...]:
+        """All networks to serve: that of `interface` and `address`, and the others."""
+        if not self.interface and not self.address:
+            return tuple(self.networks)
+        single = NetworkSetting(interface=self.interface, address=self.address)
+        return (single, *self.networks)
+
+    @property
+    def told_address(self) -> str:
+        """The first address for machines that the settings name, if any does."""
+        return next((one.address for one in self.all_networks if one.address), "")
+
     @model_validator(mode="after")
     def _fits_together(self) -> "Settings":
         if self.tls == "files" and (self.tls_certificate is None or self.tls_key is None):
             raise ValueError('tls = "files" needs tls_certificate and tls_key')
         if self.oidc_issuer and not (self.oidc_client_id and self.oidc_client_secret):
             raise ValueError("oidc_issuer needs oidc_client_id and oidc_client_secret")
+        if self.networks and (wrong := clash(self.all_networks)):
+            raise ValueError(f"{wrong} (one is from interface and address)")
         return self
 
     @field_validator("web_address")

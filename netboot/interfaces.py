@@ -5,8 +5,10 @@ import fcntl
 import socket
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from ipaddress import IPv4Network
 
+from netboot.boot.networks import Host, HostAddress
 from netboot.errors import InvalidInput, NotPermitted
 
 _SIOCGIFCONF = 0x8912
@@ -14,6 +16,16 @@ _SIOCGIFNETMASK = 0x891B
 
 _RECORD = struct.Struct("16sH2x4s16x")
 """struct ifreq on a 64-bit machine: name, sockaddr_in (family, port, address), filling."""
+
+
+def read_host() -> Host:
+    """What this machine has now. Raises NotPermitted."""
+    found = []
+    for name, address in _all():
+        with suppress(OSError):  # it went between the two questions
+            network = IPv4Network(f"{address}/{_netmask(name, address)}", strict=False)
+            found.append(HostAddress(name.partition(":")[0], address, network))
+    return Host(tuple(_known()), tuple(found))
 
 
 def ipv4_addresses(interface: str) -> list[str]:
@@ -34,11 +46,6 @@ def ipv4_addresses(interface: str) -> list[str]:
             hint="Machines load from this address: assign one first.",
         )
     return found
-
-
-def address_of(interface: str) -> str:
-    """The interface's first IPv4 address; empty if it has none, or does not exist (yet)."""
-    return next((address for name, address in _all() if name.partition(":")[0] == interface), "")
 
 
 def has_address(address: str) -> bool:

@@ -209,6 +209,14 @@ class LabSite(Site):
     """
 
     @cached_property
+    def settings(self) -> "Settings":
+        """Those of the site, without its networks: the lab has one of its own."""
+        from netboot.config import load_settings
+
+        without: dict[str, object] = {"interface": "", "address": "", "networks": [], "relays": []}
+        return load_settings(self.data).model_copy(update=without)
+
+    @cached_property
     def point(self) -> PointFolder:
         programs = self.data / LAB_FOLDER / "programs.json"
         return PointFolder(self.data / "points" / "site", programs=programs)
@@ -219,10 +227,11 @@ class LabSite(Site):
 
     @cached_property
     def journal(self) -> "Journal":
-        from netboot.boot.told.events import DhcpStarted, RequestsCounted
+        from netboot.boot.told.events import DhcpStarted, NetworksChanged, RequestsCounted
         from netboot.store.boots.journal import Journal
 
-        return Journal(self.data / "journal.db", without=(DhcpStarted, RequestsCounted))
+        of_the_site = (DhcpStarted, NetworksChanged, RequestsCounted)
+        return Journal(self.data / "journal.db", without=of_the_site)
 
 
 class RunLock:

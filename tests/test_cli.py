@@ -10,7 +10,13 @@ import time
 import pytest
 from sqlalchemy import text
 
-from netboot.boot.told.events import DhcpStarted, ForeignOffer, OfferSent, RequestIgnored
+from netboot.boot.told.events import (
+    DhcpStarted,
+    ForeignOffer,
+    NetworksChanged,
+    OfferSent,
+    RequestIgnored,
+)
 from netboot.cli import SUBJECTS, main
 from netboot.images.architecture import Architecture
 from netboot.operations import remembered as facts
@@ -256,6 +262,21 @@ def test_decisions_and_other_boot_servers_are_told(netboot, data):
     assert "67 taken" in told
     assert "10.0.0.66" in told
     assert json.loads(netboot("network", "servers", "--json").stdout)["others"][0]["file"] == "evil"
+
+
+def test_the_networks_are_listed_with_what_was_heard_there(netboot, data):
+    lines = [
+        {"name": "eth0", "address": "10.1.0.2", "state": "serves", "heard": 3, "last": 9.0},
+        {"name": "eth9", "state": "waits", "reason": "there is no network interface eth9"},
+    ]
+    journal = Site.open(data).journal
+    journal.emit(NetworksChanged(at=1.0, networks=json.dumps(lines)))
+    assert journal.flush()
+    told = netboot("network", "list").stdout
+    listed = json.loads(netboot("network", "list", "--json").stdout)
+
+    assert "waits: there is no network interface eth9" in told
+    assert [(one["name"], one["heard"]) for one in listed] == [("eth0", 3), ("eth9", 0)]
 
 
 def test_before_the_first_start_no_network_is_known(netboot):

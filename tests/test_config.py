@@ -87,6 +87,10 @@ def test_the_data_folder_is_the_one_that_was_opened(tmp_path, monkeypatch):
         ('web_address = ""\n', "web_address"),
         ('web_address = "http://x/"\n', "web_address"),
         ("tftp_workers = 1000\n", "tftp_workers"),
+        ('[[networks]]\ninterface = "a/b"\n', "networks.0.interface"),
+        ('[[networks]]\nsubnet = "10.2.0.1/24"\n', "networks.0.subnet"),
+        ('[[networks]]\ninterface = "eth0"\ndelay = 2\n', "networks.0.delay"),
+        ("[[networks]]\nallowed = false\n", "networks.0"),
         ("wep_port = 9000\n", "wep_port"),
     ],
 )
@@ -95,6 +99,17 @@ def test_a_setting_that_cannot_be_is_named(tmp_path, text, names):
     with pytest.raises(InvalidInput, match=rf"the settings cannot be used: {names}") as refusal:
         load_settings(write(tmp_path, text))
     assert str(tmp_path / "netboot.toml") in refusal.value.hint
+
+
+def test_the_single_settings_are_one_network_next_to_the_others(tmp_path):
+    write(tmp_path, 'interface = "eth0"\n[[networks]]\ninterface = "eth1"\naddress = "10.2.0.2"\n')
+    settings = load_settings(tmp_path)
+
+    assert [one.name for one in settings.all_networks] == ["eth0", "eth1 10.2.0.2"]
+    assert settings.told_address == "10.2.0.2"
+    write(tmp_path, 'interface = "eth1"\n[[networks]]\ninterface = "eth1"\n')
+    with pytest.raises(InvalidInput, match="there are two networks eth1"):
+        load_settings(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["this is no TOML", "web_port = ", "[half"])

@@ -8,7 +8,10 @@ import click
 
 from netboot.commands.recorded import Verb
 
-RUN_HELP = "Network interface that machines boot through; without it, a private lab."
+RUN_HELP = (
+    "Network interface that machines boot through (may be repeated); without one, those of the"
+    " settings, or a private lab."
+)
 
 
 PAGE_HELP = """\b
@@ -22,16 +25,16 @@ Another port: netboot settings set web_port=8443
 
 
 @click.command(cls=Verb, changes=False, epilog=PAGE_HELP)
-@click.option("--interface", default="", help=RUN_HELP)
+@click.option("--interface", "interfaces", multiple=True, help=RUN_HELP)
 @click.pass_obj
-def run(data: Path, interface: str) -> None:
+def run(data: Path, interfaces: tuple[str, ...]) -> None:
     """Start the site: boot services, page, projector and worker."""
     from netboot.daemons.run_site import run_site
 
-    raise click.exceptions.Exit(run_site(data, interface))
+    raise click.exceptions.Exit(run_site(data, interfaces))
 
 
-INTERFACE_HELP = "Network interface to serve (default: the setting)."
+INTERFACE_HELP = "Network interface to serve, may be repeated (default: the settings)."
 IN_LAB = click.option(
     "--in-lab", is_flag=True, hidden=True, help="Serve the network of a lab next to the site's own."
 )
@@ -39,41 +42,37 @@ ADDRESS_HELP = "IPv4 address of this server for machines (default: the interface
 
 
 @click.command(cls=Verb, changes=False)
-@click.option("--interface", default="", help=INTERFACE_HELP)
+@click.option("--interface", "interfaces", multiple=True, help=INTERFACE_HELP)
 @click.option("--address", default="", help=ADDRESS_HELP)
 @IN_LAB
 @click.pass_obj
-def boot(data: Path, *, interface: str, address: str, in_lab: bool) -> None:
+def boot(data: Path, *, interfaces: tuple[str, ...], address: str, in_lab: bool) -> None:
     """Serve proxyDHCP and TFTP (a part of `run`)."""
     from netboot.daemons.boot_services import serve_boot
-    from netboot.daemons.starting.network_wait import find_network
+    from netboot.daemons.starting.network_wait import find_networks
     from netboot.daemons.starting.own_service import SHOWN, own_service
-    from netboot.operations.site_making import programs_for
     from netboot.site import LabSite, Site
 
     kind = ("lab-boot", LabSite) if in_lab else ("boot", Site)
     with own_service(data, *kind) as site:
-        interface, address = find_network(site, SHOWN["boot"], interface, address)
-        programs_for(site, address)
-        serve_boot(site, interface=interface, address=address)
+        serve_boot(site, find_networks(site, SHOWN["boot"], interfaces, address))
 
 
 @click.command(cls=Verb, changes=False)
-@click.option("--interface", default="", help=INTERFACE_HELP)
+@click.option("--interface", "interfaces", multiple=True, help=INTERFACE_HELP)
 @click.option("--address", default="", help=ADDRESS_HELP)
 @IN_LAB
 @click.pass_obj
-def http(data: Path, *, interface: str, address: str, in_lab: bool) -> None:
+def http(data: Path, *, interfaces: tuple[str, ...], address: str, in_lab: bool) -> None:
     """Serve boot files over HTTP (a part of `run`)."""
     from netboot.daemons.boot_http import serve_boot_files
-    from netboot.daemons.starting.network_wait import find_network
+    from netboot.daemons.starting.network_wait import find_networks
     from netboot.daemons.starting.own_service import SHOWN, own_service
     from netboot.site import LabSite, Site
 
     kind = ("lab-http", LabSite) if in_lab else ("http", Site)
     with own_service(data, *kind) as site:
-        _, address = find_network(site, SHOWN["http"], interface, address)
-        serve_boot_files(site, address=address)
+        serve_boot_files(site, find_networks(site, SHOWN["http"], interfaces, address))
 
 
 @click.command(cls=Verb, changes=False)

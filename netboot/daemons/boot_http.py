@@ -4,7 +4,7 @@ It reads the point's folder and appends to the journal. It has no accounts, form
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import quote
 
 import structlog
@@ -15,9 +15,13 @@ from netboot.boot.answer.policy import NoImage, choose
 from netboot.boot.files import ipxe_script
 from netboot.boot.files.ipxe_script import BootServer, ScriptClient
 from netboot.boot.files.names import ContentRef, Refusal, resolve_url
+from netboot.boot.network_settings import NetworkSetting
+from netboot.boot.networks import Network, network_at, serving_addresses
 from netboot.daemons.journal_watch import watch_journal
 from netboot.daemons.offered_addresses import OfferedAddresses
-from netboot.daemons.starting.service_manager import announce
+from netboot.daemons.serving.network_follower import NetworkFollower
+from netboot.daemons.starting.service_manager import announce, service_manager
+from netboot.errors import NetbootError
 from netboot.images.architecture import Architecture
 from netboot.operations.processes import OwnReport
 from netboot.pe_reports import ReportTokens, read_report
@@ -25,6 +29,7 @@ from netboot.protocols.mac import read_mac
 from netboot.protocols.pxe import ArchitectureType
 from netboot.serve.content import Content
 from netboot.serve.http.boot_app import BootSite, Script, boot_app
+from netboot.serve.http.httpd import HttpServer
 from netboot.serve.http.message import Request, Response, plain
 from netboot.serve.http.process import serve_http
 from netboot.serve.udp import Loop
@@ -32,7 +37,7 @@ from netboot.site import Site
 from netboot.store.content.one_time_links import Tickets
 from netboot.store.content.open_content import ContentCache
 from netboot.store.content.point_folder import PublishedReader
-from netboot.store.media.boot_programs import read_programs
+from netboot.store.media.boot_programs import ProgramsReader
 
 log = structlog.get_logger()
 
@@ -47,28 +52,39 @@ _UEFI_CODES = {
 
 
 class BootPages:
-    """The look-ups behind the HTTP service's pages."""
+    """The look-ups behind the HTTP service's pages.
 
-    def __init__(self, site: Site, *, address: str) -> None:
+    `networks` are those that are served now. Each machine is answered at, and with, the address
+    that it asked at; `address` is for a request without one.
+    """
+
+    def __init__(self, site: Site, *, address: str = "") -> None:
+        self.networks: tuple[Network, ...] = ()
         self._published = PublishedReader(site.point, log.error)
-        self._programs = read_programs(site.point)
+        self._programs = ProgramsReader(site.point, log.error)
         self._cache = ContentCache(site.point.blobs.path)
         self._journal = site.journal
         self._tokens = ReportTokens(site.secret)
         self._authority = site.settings.uefi_authority
         self._tickets = Tickets(site.point.root)
-        self._server = BootServer(http=f"http://{address}:{site.settings.http_port}", tftp=address)
+        self._address, self._port = address, site.settings.http_port
 
-    def resolve_url(self, path: str) -> ContentRef | Refusal:
-        return resolve_url(path, self._published(), self._programs, site_authority=self._authority)
+    def resolve_url(self, path: str, to: str = "") -> ContentRef | Refusal:
+        programs = self._programs(to or self._address)
+        return resolve_url(path, self._published(), programs, site_authority=self._authority)
 
     def open_content(self, ref: ContentRef) -> Content:
         return self._cache.open(ref)
 
-    def script(self, query: Mapping[str, str], ip: str) -> Script | Refusal:
-        """The iPXE script for the machine that `query` describes."""
-        del ip  # the MAC address identifies a machine, also among several behind one address
-        published = self._published()
+    def script(self, query: Mapping[str, str], ip: str, to: str = "") -> Script | Refusal:
+        """The iPXE script for the machine that `query` describes, which asked at our address `to`.
+
+        The MAC address identifies a machine, also among several behind one address; `ip` only says
+        which network it is in.
+        """
+        published, address = self._published(), to or self._address
+        network = network_at(self.networks, address, ip) if self.networks else None
+        server = BootServer(http=f"http://{address}:{self._port}", tftp=address)
         mac, uefi = read_mac(query.get("mac", "")), query.get("platform") == "efi"
         firmware = "uefi" if uefi else "bios"
         client = ScriptClient(firmware=firmware, nic=query.get("nic", ""), mac=mac)
@@ -77,7 +93,8 @@ class BootPages:
             code = _UEFI_CODES[_architecture(query.get("arch", "")) or Architecture.X64]
         else:
             processor = _architecture(query.get("cpu", ""))  # only an earlier script knows it
-        choice = choose(Facts(mac, code, Stage.IPXE, speaks_http=False), published)
+        facts = Facts(mac, code, Stage.IPXE, speaks_http=False)
+        choice = choose(facts, published, only_known=network is not None and network.only_known)
         if isinstance(choice, NoImage):
             return Script(text=ipxe_script.refuse(choice.reason, client), reason=choice.reason)
         candidates = choice.candidates
@@ -87,11 +104,11 @@ class BootPages:
             reason = f"{choice.version.label} needs a 64-bit processor, and this one has 32 bits"
             return Script(text=ipxe_script.refuse(reason, client), reason=reason)
         if len(candidates) > 1 and not processor:
-            text = ipxe_script.choose_architecture(f"{self._server.http}/boot.ipxe?{_again(query)}")
+            text = ipxe_script.choose_architecture(f"{server.http}/boot.ipxe?{_again(query)}")
             return Script(text=text, reason=ipxe_script.ASKS_AGAIN)
         version, supplied = candidates[0], published.supplied
         token = self._tokens.issue(version, mac)
-        text = ipxe_script.render(version, client, self._server, token=token, supplied=supplied)
+        text = ipxe_script.render(version, client, server, token=token, supplied=supplied)
         return Script(text, version.image, version.number, architecture=processor or "")
 
     def package(self, request: Request) -> Response:
@@ -119,9 +136,9 @@ class BootPages:
         return None
 
 
-def serve_boot_files(site: Site, *, address: str) -> None:
-    """Serve until SIGTERM. Raises PortTaken or NotPermitted."""
-    pages = BootPages(site, address=address)
+def serve_boot_files(site: Site, wanted: Sequence[NetworkSetting]) -> None:
+    """Serve these networks until SIGTERM. Raises PortTaken or NotPermitted."""
+    pages = BootPages(site)
     boot_site = BootSite(
         resolve_url=pages.resolve_url,
         open_content=pages.open_content,
@@ -131,21 +148,55 @@ def serve_boot_files(site: Site, *, address: str) -> None:
     )
     answer = boot_app(boot_site, mounts={PACKAGES: pages.package})
     report = OwnReport("boot files over HTTP")
+    port = site.settings.http_port
 
     def offered(loop: Loop) -> Callable[[str], bool]:
         return OfferedAddresses(loop, site.meeting_folder).holds
 
-    def ready(loop: Loop) -> None:
+    def ready(loop: Loop, server: HttpServer) -> None:
+        listeners = Listeners(pages, server, report)
+        follower = NetworkFollower(loop, wanted, listeners.apply)
+        strict = len(follower.networks) == 1 or not service_manager().is_there
+        follower.is_done = listeners.apply(follower.networks, strict=strict)
         watch_journal(loop, site.journal, report)
         report.ready()
-        announce(loop, f"serves boot files on {address}, TCP port {site.settings.http_port}")
-        log.info("http.ready", address=address, port=site.settings.http_port)
+        addresses = ", ".join(server.addresses) or "no address yet"
+        announce(loop, f"serves boot files on {addresses}, TCP port {port}")
+        log.info("http.ready", address=addresses, port=port)
 
     try:
-        port = site.settings.http_port
-        serve_http(answer, address=address, port=port, ready=ready, prefer=offered)
+        serve_http(answer, port=port, ready=ready, prefer=offered)
     finally:
         site.journal.close()
+
+
+class Listeners:
+    """Our addresses at which boot files are served, as the networks come and go."""
+
+    def __init__(self, pages: BootPages, server: HttpServer, report: OwnReport) -> None:
+        self._pages, self._server, self._report = pages, server, report
+
+    def apply(self, networks: tuple[Network, ...], *, strict: bool = False) -> bool:
+        """Listen where the networks are now; False if that has to be tried again.
+
+        With `strict` it raises PortTaken, NotPermitted or InvalidInput.
+        """
+        self._pages.networks = networks
+        addresses, troubles = serving_addresses(networks), []
+        for address in set(self._server.addresses) - set(addresses):
+            self._server.stop_listening(address)
+        for address in addresses:
+            if address in self._server.addresses:
+                continue
+            try:
+                self._server.listen(address)
+            except NetbootError as fault:
+                if strict:
+                    raise
+                troubles.append(str(fault))
+        self._report.trouble("network", "; ".join(troubles))
+        log.info("http.networks", addresses=list(self._server.addresses), troubles=troubles)
+        return not troubles
 
 
 def _again(query: Mapping[str, str]) -> str:

@@ -10,21 +10,20 @@ import os
 import signal
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from ipaddress import IPv4Network
 
 import structlog
 
 from netboot.boot.answer.pins import Sessions
-from netboot.boot.answer.proxy_dhcp import ProxyDhcp, Settings
 from netboot.boot.files import grub_script
 from netboot.boot.files.ipxe_script import BootServer
 from netboot.boot.files.names import ContentRef, Refusal, normalise, resolve, starts_version
+from netboot.boot.network_settings import NetworkSetting
+from netboot.boot.networks import Network, place, serving_addresses, summary
 from netboot.boot.told.events import (
     AddressLearned,
-    DhcpStarted,
     Event,
     OfferSent,
     RequestsCounted,
@@ -32,30 +31,35 @@ from netboot.boot.told.events import (
 from netboot.daemons.journal_watch import watch_journal
 from netboot.daemons.offered_addresses import OfferedTo
 from netboot.daemons.pin_relay import PinRelay, Promise
-from netboot.daemons.starting.service_manager import announce
+from netboot.daemons.serving.boot_networks import (
+    TFTP_PORT,
+    DhcpNetworks,
+    DhcpParts,
+    TftpNetworks,
+    TftpParts,
+)
+from netboot.daemons.serving.network_follower import NetworkFollower
+from netboot.daemons.serving.served_networks import COUNT_SECONDS, ServedNetworks
+from netboot.daemons.starting.service_manager import announce, service_manager
 from netboot.images.architecture import Architecture
 from netboot.images.versions.content_version import ContentVersion, PublishedContent
-from netboot.interfaces import network_of
+from netboot.interfaces import read_host
 from netboot.operations.processes import OwnReport
+from netboot.operations.site_making import programs_for
 from netboot.pe_reports import ReportTokens
 from netboot.protocols.dhcp import SERVER_PORT
 from netboot.serve.content import Content
-from netboot.serve.dhcp.dhcpd import DhcpServer
-from netboot.serve.tftp.limits import TftpLimits
-from netboot.serve.tftp.tftpd import TftpServer
 from netboot.serve.udp import Loop, open_udp
 from netboot.serve.workers import Workers
 from netboot.site import Site
 from netboot.store.content.open_content import ContentCache
 from netboot.store.content.point_folder import PublishedReader
-from netboot.store.media.boot_programs import read_programs
+from netboot.store.media.boot_programs import ProgramsReader
 
 log = structlog.get_logger()
 
 TEXTS_KEPT = 256
-TFTP_PORT = 69
 MOST_WORKERS = 4
-COUNT_SECONDS = 30.0
 RUNNING_SECONDS = 60.0
 """Between the events of a running transfer; netboot.boot.told.attempt waits for three of them."""
 
@@ -71,45 +75,40 @@ class Text:
     def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A network interface, and our address there."""
-
-    interface: str
-    address: str
-
-
 class BootServices:
     """The look-ups of both daemons: names to content, events to the journal."""
 
-    def __init__(self, site: Site, *, address: str, relay: PinRelay | None = None) -> None:
-        """`relay` passes the pins of this process on to the other boot services."""
+    def __init__(self, site: Site, *, address: str = "", relay: PinRelay | None = None) -> None:
+        """`relay` passes the pins of this process on to the other boot services.
+
+        `address` is ours for requests that do not say which one they came to.
+        """
         self._relay = relay
         self._published = PublishedReader(site.point, log.error)
-        self._programs = read_programs(site.point)
+        self._programs = ProgramsReader(site.point, log.error)
         self._cache = ContentCache(site.point.blobs.path)
         self._journal = site.journal
         self._sessions = Sessions()
         self._offered = OfferedTo(site.meeting_folder)
         self._tokens = ReportTokens(site.secret)
         self._authority = site.settings.uefi_authority
-        self._server = BootServer(http=f"http://{address}:{site.settings.http_port}", tftp=address)
+        self._address, self._http_port = address, site.settings.http_port
         self._texts: OrderedDict[str, bytes] = OrderedDict()
 
     def published(self) -> PublishedContent:
         return self._published()
 
-    def resolve(self, name: bytes, ip: str) -> ContentRef | Refusal:
-        """The file that a TFTP name means for the client at `ip`."""
-        now = time.monotonic()
+    def resolve(self, name: bytes, ip: str, ours: str = "") -> ContentRef | Refusal:
+        """The file that a TFTP name means for the client at `ip`, who asks at our address."""
+        now, ours = time.monotonic(), ours or self._address
         if normalise(name) == grub_script.MENU_NAME:
-            return self._menu(ip, now)
+            return self._menu(ip, ours, now)
         published = self.published()
         found = resolve(
             name,
             version=self._sessions.version_for(ip, now),
             firmware=self._sessions.firmware_for(ip, now),
-            programs=self._programs,
+            programs=self._programs(ours),
             published=published,
             authority=published.authorities.get(self._sessions.mac_of(ip, now), ""),
             site_authority=self._authority,
@@ -161,7 +160,7 @@ class BootServices:
         if self._relay is not None:
             self._relay.send(promise)
 
-    def _menu(self, ip: str, now: float) -> ContentRef | Refusal:
+    def _menu(self, ip: str, ours: str, now: float) -> ContentRef | Refusal:
         """GRUB's menu for this client, made now and kept for its read request."""
         version = self._sessions.version_for(ip, now) or self._default(Architecture.X86)
         mac = self._sessions.mac_of(ip, now)
@@ -169,7 +168,8 @@ class BootServices:
             text = grub_script.refuse("no x86 boot image is published here")
         else:
             token = self._tokens.issue(version, mac)
-            text = grub_script.render(version, self._server, token=token)
+            server = BootServer(http=f"http://{ours}:{self._http_port}", tftp=ours)
+            text = grub_script.render(version, server, token=token)
         data = text.encode()
         digest = "sha256:" + hashlib.sha256(data).hexdigest()
         self._texts[digest] = data
@@ -183,32 +183,43 @@ class BootServices:
         return published.current.get(published.defaults.get(architecture, ""))
 
 
-def serve_boot(site: Site, *, interface: str, address: str) -> None:
-    """Serve proxyDHCP and TFTP until SIGTERM.
+def serve_boot(site: Site, wanted: Sequence[NetworkSetting]) -> None:
+    """Serve proxyDHCP and TFTP in these networks until SIGTERM.
 
-    Raises PortTaken, NotPermitted, InvalidInput, ContentFault.
+    Raises PortTaken, NotPermitted, InvalidInput, ContentFault, MissingTool.
     """
-    place = Place(interface, address)
+    networks = place(wanted, read_host())
+    addresses = serving_addresses(networks)
+    programs_for(site, addresses)
     processes = site.settings.tftp_workers or min(MOST_WORKERS, os.cpu_count() or 1)
     relay = PinRelay(processes) if processes > 1 else None
-    # Try the port and the folder here first: a worker would only fail and be restarted again.
-    open_udp(address, TFTP_PORT, interface=interface).close()
+    # A service of several networks serves those that it can, and tries the others again.
+    strict = len(networks) == 1 or not service_manager().is_there
+    # Try the ports and the folder here first: a worker would only fail and be restarted again.
+    for address, interface in addresses.items() if strict else ():
+        open_udp(address, TFTP_PORT, interface=interface).close()
     site.point.load()
     workers = None
     if relay is not None:
-        workers = Workers(processes, partial(_serve_tftp, site, place, relay, processes))
+        workers = Workers(processes, partial(_serve_tftp, site, tuple(wanted), relay, processes))
     loop = Loop()
-    services = BootServices(site, address=address, relay=relay)
-    dhcp = _dhcp(site, place, loop, services)
-    tftp = None if workers is not None else _tftp(site, place, loop, services, processes=1)
+    services = BootServices(site, relay=relay)
+    dhcp = DhcpNetworks(
+        DhcpParts(site.settings, loop, services.published, services.emit, services.learn)
+    )
+    tftp = None if workers is not None else _tftp(site, loop, services, processes=1)
     if workers is not None:
         loop.every(1.0, workers.check)
-    report = OwnReport("boot services")
-    watch_journal(loop, site.journal, report)
-    report.ready()
-    announce(loop, f"serves the network behind {interface or address} as {address}")
-    log.info("boot.ready", interface=interface, address=address, dhcp=dhcp.ports, tftp=processes)
+    served = ServedNetworks(site, loop, dhcp, tftp)
+    follower = NetworkFollower(loop, wanted, served.apply)
+    follower.is_done = served.open(follower.networks, strict=strict)
+    loop.every(COUNT_SECONDS, CountReporter(site.journal.emit, "proxyDHCP", lambda: dhcp.counts))
+    watch_journal(loop, site.journal, served.report)
+    served.report.ready()
+    announce(loop, f"serves {summary(follower.networks)}")
+    log.info("boot.ready", networks=summary(follower.networks), dhcp=dhcp.ports, tftp=processes)
     _run(loop)
+    served.close()
     dhcp.close()
     if tftp is not None:
         tftp.close()
@@ -217,75 +228,47 @@ def serve_boot(site: Site, *, interface: str, address: str) -> None:
     site.journal.close()
 
 
-def _serve_tftp(site: Site, place: Place, relay: PinRelay, processes: int, index: int) -> None:
+def _serve_tftp(
+    site: Site, wanted: Sequence[NetworkSetting], relay: PinRelay, processes: int, index: int
+) -> None:
     """The whole life of one TFTP process."""
     loop = Loop()
-    services = BootServices(site, address=place.address, relay=relay)
+    services = BootServices(site, relay=relay)
     loop.add_reader(relay.fileno(index), lambda _now: relay.receive(index, services.take))
-    tftp = _tftp(site, place, loop, services, processes=processes, index=index)
-    watch_journal(loop, site.journal, OwnReport("boot services", 1 + index))
+    tftp = _tftp(site, loop, services, processes=processes, index=index)
+    report = OwnReport("boot services", 1 + index)
+
+    def apply(networks: Sequence[Network]) -> bool:
+        troubles = tftp.apply(networks)
+        report.trouble("network", "; ".join(troubles.values()))
+        return not troubles
+
+    follower = NetworkFollower(loop, wanted, apply)
+    follower.is_done = apply(follower.networks)
+    watch_journal(loop, site.journal, report)
     _run(loop)
     tftp.close()
     site.journal.close()
 
 
-def _dhcp(site: Site, place: Place, loop: Loop, services: BootServices) -> DhcpServer:
-    settings = Settings(
-        server=place.address,
-        http_port=site.settings.http_port,
-        networks=tuple(network_of(place.address)),
-        relays=tuple(IPv4Network(relay) for relay in site.settings.relays),
-        authority=site.settings.uefi_authority,
-    )
-    dhcp = DhcpServer(
-        loop=loop,
-        interface=place.interface,
-        address=place.address,
-        proxy=ProxyDhcp(settings, services.published),
-        emit=services.emit,
-        learn=services.learn,
-    )
-    for note in dhcp.notes:
-        log.warning("boot.note", note=note)
-    loop.every(COUNT_SECONDS, CountReporter(site.journal.emit, "proxyDHCP", lambda: dhcp.counts))
-    site.journal.emit(
-        DhcpStarted(
-            at=time.time(),
-            interface=place.interface,
-            address=place.address,
-            ports=", ".join(map(str, dhcp.ports)),
-            notes="\n\n".join(dhcp.notes),
+def _tftp(
+    site: Site, loop: Loop, services: BootServices, *, processes: int, index: int = 0
+) -> TftpNetworks:
+    tftp = TftpNetworks(
+        TftpParts(
+            site.settings,
+            loop,
+            services.resolve,
+            services.open_content,
+            services.emit,
+            processes,
         )
     )
-    return dhcp
-
-
-def _tftp(
-    site: Site,
-    place: Place,
-    loop: Loop,
-    services: BootServices,
-    *,
-    processes: int,
-    index: int = 0,
-) -> TftpServer:
-    sizes = site.settings.tftp_block_sizes.items()
-    limits = TftpLimits(block_sizes=tuple((IPv4Network(where), size) for where, size in sizes))
-    server = TftpServer(
-        loop=loop,
-        address=place.address,
-        port=TFTP_PORT,
-        interface=place.interface,
-        resolve=services.resolve,
-        open_content=services.open_content,
-        emit=services.emit,
-        limits=limits,
-        workers=processes,
+    loop.every(
+        COUNT_SECONDS, CountReporter(services.emit, "TFTP", lambda: tftp.counts, process=index)
     )
-    report = CountReporter(services.emit, "TFTP", lambda: asdict(server.counters), process=index)
-    loop.every(COUNT_SECONDS, report)
-    loop.every(RUNNING_SECONDS, server.tell_running)
-    return server
+    loop.every(RUNNING_SECONDS, tftp.tell_running)
+    return tftp
 
 
 class CountReporter:

@@ -24,7 +24,7 @@ from netboot.images.architecture import Architecture
 from netboot.images.media.request import MediaOrder
 from netboot.operations import lab_pe
 from netboot.operations.backups import making
-from netboot.operations.boots import network
+from netboot.operations.boots import network as boot_network
 from netboot.operations.drivers import importing
 from netboot.operations.images import images
 from netboot.operations.images import source as image_source
@@ -229,12 +229,15 @@ def boot_test_machine(
 
 @handles(JobKind.CHECK_NETWORK, CHECKS)
 def check_network(
-    context: Context, *, kinds: Sequence[str], patience: int, whole: bool
+    context: Context, *, kinds: Sequence[str], patience: int, whole: bool, network: str = ""
 ) -> dict[str, Any]:
     """Ask the boot network as machines would, and show each verdict at once."""
     verdicts: list[dict[str, Any]] = []
     about: dict[str, Any] = {}
-    for event in network.run_check(context.site, kinds, patience=patience, whole=whole):
+    events = boot_network.run_check(
+        context.site, kinds, patience=patience, whole=whole, network=network
+    )
+    for event in events:
         context.check()
         match event:
             case {"event": "asking", "kinds": int(count), **facts}:
@@ -259,7 +262,7 @@ def read_capture(context: Context, *, path: str) -> dict[str, Any]:
     """Explain a recorded boot, then delete the recording."""
     recording = Path(path)
     context.progress(0.1, "reading the recording")
-    for event in network.explain_capture(recording):
+    for event in boot_network.explain_capture(recording):
         context.check()
         match event:
             case {"event": "failed"}:

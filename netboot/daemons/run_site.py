@@ -5,19 +5,22 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import click
 
+from netboot.boot.networks import Network, place, serving_addresses, summary
 from netboot.config import load_settings
 from netboot.daemons.keep_at import keep_at
 from netboot.daemons.starting import own_user
 from netboot.daemons.starting.default_images import DefaultImages
+from netboot.daemons.starting.network_wait import chosen, require
 from netboot.daemons.starting.service_manager import service_manager
 from netboot.daemons.supervisor import Child, Supervisor, answers
 from netboot.errors import DatabaseFault, DiskFault, OperatorFault, PortTaken, sentence
-from netboot.interfaces import ipv4_addresses
+from netboot.interfaces import read_host
 from netboot.operations.extras import list_missing
 from netboot.operations.site_making import clear_and_ready, publish_policy
 from netboot.site import Site
@@ -28,30 +31,29 @@ START_SECONDS = 60.0
 BOOT_SERVICES = ("boot services", "boot files over HTTP")
 
 
-def run_site(data: Path, interface: str) -> int:
+def run_site(data: Path, interfaces: Sequence[str]) -> int:
     """Run the site in `data` until it is stopped; returns an exit code.
 
-    Without `interface` it starts in lab mode: a private network with test machines. Root becomes
-    the user that the data folder belongs to.
+    Without `interfaces`, and without networks in the settings, it starts in lab mode: a private
+    network with test machines. Root becomes the user that the data folder belongs to.
     """
     manager = service_manager()  # its messages are this process's, not the children's
-    _become_user(data, interface)
+    _become_user(data, interfaces)
     site = Site.open(data)
     lock = site.claim()
     try:
-        interface = interface or site.settings.interface
-        address = _address(site, interface)
+        networks = _networks(site, interfaces)
         _require_free(site)
-        clear_and_ready(site, address, _tell)
+        clear_and_ready(site, tuple(serving_addresses(networks)) or (LAB_ADDRESS,), _tell)
         preparation = Preparation(site)
         if not site.point.numbers():  # machines get nothing yet: they do not miss a short wait
             preparation.now()
-        supervisor = Supervisor(_children(site, interface, address), _tell)
+        supervisor = Supervisor(_children(site, interfaces, networks), _tell)
         preparation.begin()
         with DefaultImages(site, _tell) as images:
 
             def started() -> None:
-                _welcome(site, supervisor, interface, address, preparation)
+                _welcome(site, supervisor, networks, preparation)
                 images.begin()
                 manager.ready("the site is up")
 
@@ -106,13 +108,13 @@ class Preparation:
         self.trouble = text
 
 
-def _become_user(data: Path, interface: str) -> None:
+def _become_user(data: Path, interfaces: Sequence[str]) -> None:
     """Leave root's rights, but for those of the sockets, and say as whom the site runs."""
     if data.is_dir() and not os.access(data, os.R_OK | os.X_OK):
         return  # opening the site names what is wrong
     settings = load_settings(data)
     rights = own_user.rights_of_port(settings.web_port)
-    on_network = bool(interface or settings.interface)
+    on_network = bool(interfaces or settings.interface or settings.networks)
     if on_network:
         rights |= own_user.NETWORK
     became = own_user.enter(data, rights, lab=not on_network)
@@ -124,11 +126,13 @@ def _become_user(data: Path, interface: str) -> None:
         _tell(f"This site runs as the user {became.name}; {what}.")
 
 
-def _address(site: Site, interface: str) -> str:
-    """The address that machines reach this site at."""
-    if not interface:
-        return LAB_ADDRESS
-    return site.settings.address or ipv4_addresses(interface)[0]
+def _networks(site: Site, interfaces: Sequence[str]) -> tuple[Network, ...]:
+    """The networks to serve; none in the lab. Raises InvalidInput where one is not there."""
+    if not interfaces and not site.settings.interface and not site.settings.networks:
+        return ()
+    networks = place(chosen(site.settings, interfaces, ""), read_host())
+    require(networks, every=not service_manager().is_there)
+    return networks
 
 
 def _require_free(site: Site) -> None:
@@ -149,10 +153,11 @@ def _reachable(address: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104  compared only
 
 
-def _children(site: Site, interface: str, address: str) -> list[Child]:
+def _children(site: Site, interfaces: Sequence[str], networks: Sequence[Network]) -> list[Child]:
     netboot = [sys.executable, "-m", "netboot", "--data", str(site.data)]
-    boot = [*netboot, "boot", "--address", address]
-    http = [*netboot, "http", "--address", address]
+    named = [word for interface in interfaces for word in ("--interface", interface)]
+    named += [] if networks else ["--address", LAB_ADDRESS]
+    boot, http = [*netboot, "boot", *named], [*netboot, "http", *named]
     page = [sys.executable, "-m", "web", "--data", str(site.data)]
     of_page = own_user.rights_of_port(site.settings.web_port)
     of_http = own_user.rights_of_port(site.settings.http_port)
@@ -161,8 +166,7 @@ def _children(site: Site, interface: str, address: str) -> list[Child]:
         Child("projector", own_user.with_rights([*netboot, "projector"], ())),
         Child("worker", own_user.with_rights([*netboot, "worker"], ())),
     ]
-    if interface:
-        boot += ["--interface", interface]
+    if networks:
         return [
             Child(BOOT_SERVICES[0], own_user.with_rights(boot, own_user.NETWORK)),
             Child(BOOT_SERVICES[1], own_user.with_rights(http, of_http)),
@@ -176,7 +180,10 @@ def _children(site: Site, interface: str, address: str) -> list[Child]:
 
 
 def _welcome(
-    site: Site, supervisor: Supervisor, interface: str, address: str, preparation: Preparation
+    site: Site,
+    supervisor: Supervisor,
+    networks: Sequence[Network],
+    preparation: Preparation,
 ) -> None:
     """Say where the page is, once it answers. Raises OperatorFault if the site cannot work here."""
     port = site.settings.web_port
@@ -201,8 +208,8 @@ def _welcome(
     own = f"http{'s' if certificate else ''}://{site.settings.web_address}:{port}"
     page = f"{site.settings.web_url or own}/"
     where = (
-        f"serving the network behind {interface} as {address}"
-        if interface
+        f"serving {summary(networks)}"
+        if networks
         else "in a lab (a private network; nothing on your LAN is touched)"
     )
     _tell(f"The site is up, {where}.")

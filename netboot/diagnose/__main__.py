@@ -220,22 +220,40 @@ def _expectation(asked: Asked) -> Expectation:
         return read_expectation(asked.expected)
     if data is None or not (data / "points" / "site" / "current.json").exists():
         return Expectation(server=asked.server)
-    from netboot.config import load_settings
-    from netboot.interfaces import ipv4_addresses
+    return site_expectation(data, asked.server or _own_server(data, asked.interface))
 
-    server = asked.server or load_settings(data).address
-    if not server:
-        server = ipv4_addresses(asked.interface or _interface_of_site(data))[0]
-    return site_expectation(data, server)
+
+def _own_server(data: Path, interface: str) -> str:
+    """The address of this host that the site tells machines behind this interface."""
+    from netboot.boot.networks import place
+    from netboot.config import load_settings
+    from netboot.interfaces import ipv4_addresses, read_host
+
+    settings = load_settings(data)
+    if settings.address and interface in {"", settings.interface}:
+        return settings.address
+    interface = interface or _interface_of_site(data)
+    for network in place(settings.all_networks, read_host()):
+        if network.interface == interface and network.address:
+            return network.address
+    return ipv4_addresses(interface)[0]
 
 
 def _interface_of_site(data: Path | None) -> str:
     from netboot.config import load_settings
     from netboot.diagnose.examine import served_interface
 
-    name = load_settings(data).interface if data is not None and data.exists() else ""
-    name = name or served_interface(data)
-    if name:
+    if data is not None and data.exists():
+        settings = load_settings(data)
+        named = [one.interface for one in settings.all_networks if one.interface]
+        if len(set(named)) > 1:
+            raise InvalidInput(
+                "this site serves several networks",
+                hint=f"Name the interface of one: --interface {' or '.join(sorted(set(named)))}.",
+            )
+        if named:
+            return named[0]
+    if name := served_interface(data):
         return name
     raise InvalidInput(
         "the check needs the name of a network interface",

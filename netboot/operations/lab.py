@@ -80,7 +80,7 @@ def lab_status(site: Site) -> LabView:
     except OperatorFault as fault:
         reason = explained(fault)
     is_the_network = not reason and not told.get("beside")
-    return LabView(not reason, reason, FIRMWARES, NICS, site.settings.address, is_the_network)
+    return LabView(not reason, reason, FIRMWARES, NICS, site.settings.told_address, is_the_network)
 
 
 def verdict(result: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "Boot network": {
             "interface": "Network interface",
             "address": "Address for machines",
+            "networks": "More networks",
             "relays": "DHCP relays",
             "http_port": "Boot HTTP port",
             "tftp_workers": "TFTP processes",

@@ -15,7 +15,9 @@ from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import AoT
 
+from netboot.boot.network_settings import read_line
 from netboot.config import FILE_NAME, Settings, load_settings, system_file
 from netboot.errors import Difference, EditConflict, InvalidInput, NotPermitted
 from netboot.operations.setting_words import Form, form_of, in_groups
@@ -160,7 +162,10 @@ def _put(document: tomlkit.TOMLDocument, name: str, text: str) -> None:
         document.pop(name, None)
         return
     example = Settings.model_fields[name].get_default(call_default_factory=True)
-    if isinstance(example, dict):
+    if name == "networks":
+        document.pop(name, None)  # its tables may stand anywhere between others
+        document[name] = _tables(text)
+    elif isinstance(example, dict):
         document[name] = dict(_pair(name, line) for line in text.splitlines() if line.strip())
     elif isinstance(example, list):
         document[name] = [line.strip() for line in text.splitlines() if line.strip()]
@@ -173,6 +178,23 @@ def _put(document: tomlkit.TOMLDocument, name: str, text: str) -> None:
             raise InvalidInput(f"{name} is a number, not {text.strip()[:40]!r}") from fault
     else:
         document[name] = text.strip()
+
+
+def _tables(text: str) -> AoT:
+    """A table [[networks]] for each line."""
+    tables = tomlkit.aot()
+    for line in filter(None, map(str.strip, text.splitlines())):
+        try:
+            values = read_line(line)
+        except ValueError as fault:
+            raise InvalidInput(
+                f"networks: {fault}",
+                hint="Write one network a line: `interface=eth1 response_delay=2 only_known=yes`.",
+            ) from fault
+        table = tomlkit.table()
+        table.update(values)
+        tables.append(table)
+    return tables
 
 
 def _pair(name: str, line: str) -> tuple[str, str]:

@@ -3,12 +3,13 @@
 It needs neither network nor compiler, and takes seconds: images come later.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from netboot.boot.networks import place, serving_addresses
 from netboot.errors import MissingTool
-from netboot.interfaces import address_of
+from netboot.interfaces import read_host
 from netboot.operations.accounts import accounts
 from netboot.operations.deployments import deployments
 from netboot.operations.extras import Lack, list_missing
@@ -44,7 +45,7 @@ def create_site(data: Path, *, with_token: bool = True) -> MadeSite:
     try:
         missing = list_missing()
         try:
-            clear_and_ready(site, known_address(site), notes.append)
+            clear_and_ready(site, known_addresses(site), notes.append)
         except MissingTool as fault:  # the boot services refuse to start without
             missing = (Lack(f"booting machines: {fault}", ("ipxe",)), *missing)
         token = publish_policy(site, with_token=with_token)
@@ -54,14 +55,14 @@ def create_site(data: Path, *, with_token: bool = True) -> MadeSite:
         lock.release()
 
 
-def known_address(site: Site) -> str:
-    """The address that machines load from, as far as the settings say it now; else empty."""
-    if site.settings.address or not site.settings.interface:
-        return site.settings.address
-    return address_of(site.settings.interface)
+def known_addresses(site: Site) -> tuple[str, ...]:
+    """The addresses that machines load from, as far as settings and host say them now."""
+    wanted = site.settings.all_networks
+    served = serving_addresses(place(wanted, read_host())) if wanted else {}
+    return tuple(dict.fromkeys((*served, *(one.address for one in wanted if one.address))))
 
 
-def clear_and_ready(site: Site, address: str, tell: Callable[[str], None]) -> None:
+def clear_and_ready(site: Site, addresses: Collection[str], tell: Callable[[str], None]) -> None:
     """Delete what killed processes left, and put the boot programs on the distribution point.
 
     Only with the site's lock. Raises MissingTool, DiskFault.
@@ -69,16 +70,17 @@ def clear_and_ready(site: Site, address: str, tell: Callable[[str], None]) -> No
     site.blobs.clear_staging()
     site.point.blobs.clear_staging()
     site.clear_parts()
-    ready_programs(site.point, site.settings.programs, address, tell)
+    ready_programs(site.point, site.settings.programs, addresses, tell)
 
 
-def programs_for(site: Site, address: str) -> None:
-    """Make the boot programs again if those on the point are missing, or of another address.
+def programs_for(site: Site, addresses: Collection[str]) -> None:
+    """Make the boot programs again if those on the point are missing, or of other addresses.
 
     Raises MissingTool, DiskFault.
     """
-    if made_for(site.point) != address:
-        prepare_programs(site.point, site.settings.programs, address)
+    made = made_for(site.point)
+    if made is None or not set(addresses) <= set(made):
+        prepare_programs(site.point, site.settings.programs, *addresses)
 
 
 def publish_policy(site: Site, *, with_token: bool = True) -> str:

@@ -24,7 +24,6 @@ def main(address: str, relay: str) -> None:
     server = DhcpServer(
         loop=loop,
         interface="eth0",
-        address=address,
         proxy=ProxyDhcp(settings, lambda: BOTH),
         emit=events.append,
         learn=lambda _mac, _ip: None,

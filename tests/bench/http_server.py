@@ -17,7 +17,7 @@ def main() -> None:
     address, port, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
     refs: dict[str, ContentRef] = {}
 
-    def resolve_url(path: str) -> ContentRef | Refusal:
+    def resolve_url(path: str, to: str) -> ContentRef | Refusal:
         if path not in refs:
             file = folder / path.rsplit("/", 1)[1]
             if not file.is_file():
@@ -28,7 +28,7 @@ def main() -> None:
     site = BootSite(
         resolve_url=resolve_url,
         open_content=ContentCache(folder.joinpath).open,
-        script=lambda query, ip: Refusal("no script here"),
+        script=lambda query, ip, to: Refusal("no script here"),
         report=lambda token, body, ip: Refusal("no reports here"),
         emit=lambda event: None,
     )

@@ -100,7 +100,7 @@ from netboot.serve.dhcp.dhcpd import DhcpServer
 from netboot.serve.udp import Loop
 from netboot.boot.answer.proxy_dhcp import ProxyDhcp
 from tests.support.boot_requests import BOTH, SETTINGS
-server = DhcpServer(loop=Loop(), interface="eth0", address="10.77.0.2",
+server = DhcpServer(loop=Loop(), interface="eth0",
                     proxy=ProxyDhcp(SETTINGS, lambda: BOTH), emit=print, learn=print)
 print(*server.notes)
 """

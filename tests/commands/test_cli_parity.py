@@ -96,6 +96,7 @@ VERBS = {
     "list_known_pairs": "driver pair list",
     "list_machines": "machine list",
     "list_media": "media list",
+    "list_networks": "network list",
     "list_pending_changes": "image show",
     "list_points": "points status",
     "list_sessions": "account sessions",

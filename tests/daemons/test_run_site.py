@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from netboot.boot.networks import Network
 from netboot.daemons import run_site as module
-from netboot.errors import PortTaken
+from netboot.errors import InvalidInput, PortTaken
 from netboot.operations import remembered as facts
 from netboot.operations.deployments import deployments as policy
 from tests.support.content import serve, version_of
@@ -20,6 +21,7 @@ from tests.web.support.seeding import add_accounts, add_image
 pytestmark = pytest.mark.loopback
 
 ADDRESS = "10.77.0.2"
+NETWORKS = (Network(name="lo", interface="lo", address="127.0.0.1"),)
 
 
 @pytest.fixture
@@ -178,7 +180,7 @@ def test_a_page_port_in_use_names_its_holder(stocked):
         port = taken.getsockname()[1]
         (stocked.data / "netboot.toml").write_text(f"web_port = {port}\n")
         with pytest.raises(PortTaken, match=rf"TCP port {port} of 127.0.0.1 is taken by ") as fault:
-            module.run_site(stocked.data, "lo")
+            module.run_site(stocked.data, ("lo",))
     assert f"(process {os.getpid()})" in str(fault.value)
     assert "NETBOOT_WEB_PORT=" in fault.value.hint
     stocked.claim().release()
@@ -195,8 +197,8 @@ def test_an_address_that_means_all_is_asked_at_home(address, reached):
 
 def test_on_a_real_network_the_lab_is_one_more_child_and_in_lab_mode_it_serves(stocked):
     """In lab mode the boot services run inside its private network, started by it."""
-    lan_names = [child.name for child in module._children(stocked, "eth0", "192.0.2.1")]
-    lab = module._children(stocked, "", module.LAB_ADDRESS)
+    lan_names = [child.name for child in module._children(stocked, ("lo",), NETWORKS)]
+    lab = module._children(stocked, (), ())
 
     served = ["boot services", "boot files over HTTP"]
     assert lan_names == [*served, "page", "projector", "worker", "lab"]
@@ -205,13 +207,35 @@ def test_on_a_real_network_the_lab_is_one_more_child_and_in_lab_mode_it_serves(s
     assert boot[-5:] == ["boot", "--address", "10.77.0.2", "--interface", "eth0"]
 
 
-def test_our_address_is_the_one_that_was_set_or_the_interfaces_first(stocked):
-    """In the lab it is always the same."""
-    assert module._address(stocked, "") == module.LAB_ADDRESS
-    assert module._address(stocked, "lo") == "127.0.0.1"
+def test_the_networks_are_those_that_are_named_and_none_in_the_lab(stocked):
+    """An address that is set but not this server's is found out before anything starts."""
+    assert module._networks(stocked, ()) == ()
+    assert [one.address for one in module._networks(stocked, ("lo",))] == ["127.0.0.1"]
+    with pytest.raises(InvalidInput, match="there is no network interface no-such-card"):
+        module._networks(stocked, ("lo", "no-such-card"))
     (stocked.data / "netboot.toml").write_text('address = "192.0.2.7"\n')
     del vars(stocked)["settings"]
-    assert module._address(stocked, "lo") == "192.0.2.7"
+    with pytest.raises(InvalidInput, match="this server has no address 192.0.2.7"):
+        module._networks(stocked, ("lo",))
+
+
+@needs_netns
+@pytest.mark.netns
+def test_a_site_serves_two_networks_at_once(stocked, lan):
+    """Each child is told both; machines load from the address of their own."""
+    host = lan.host("srv", f"{ADDRESS}/24")
+    lan.plug(host, "eth1", "10.78.0.2/24", lan="second")
+    command = [sys.executable, "-m", "netboot", "--data", str(stocked.data), "run"]
+    process = host.start(*command, "--interface", "eth0", "--interface", "eth1")
+    said = lines_until(process, "Stop ")
+
+    where = f"serving the networks eth0 as {ADDRESS}, eth1 as 10.78.0.2"
+    assert f"The site is up, {where}." in said
+    for address in (ADDRESS, "10.78.0.2"):
+        script = host.run("curl", "-s", "-m", "20", f"http://{address}:8081/boot.ipxe?platform=efi")
+        assert f"http://{address}:8081/" in script
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
 
 
 @needs_netns

@@ -145,3 +145,38 @@ def test_block_sizes_are_written_as_lines(site: Site) -> None:
 
     with pytest.raises(InvalidInput, match="tftp_block_sizes"):
         settings.change_settings(site, {"tftp_block_sizes": "10.2.0.0/16 = small"})
+
+
+LINES = "interface=eth1 response_delay=2.5 only_known=yes\nsubnet=10.8.0.0/16 allowed=no"
+
+
+def test_networks_are_written_one_a_line_and_stored_as_tables(site):
+    """What is added later goes before the tables, not into them."""
+    (site.data / "netboot.toml").write_text(FILE)
+    settings.change_settings(site, {"networks": LINES})
+    settings.change_settings(site, {"http_port": "9001", "networks": f"{LINES} block_size=1380"})
+    loaded = load_settings(site.data)
+
+    assert (site.data / "netboot.toml").read_text().count("[[networks]]") == 2
+    assert (loaded.http_port, loaded.networks[0].response_delay) == (9001, 2.5)
+    assert (loaded.networks[1].subnet, loaded.networks[1].allowed) == ("10.8.0.0/16", False)
+    assert one(site, "networks").text == f"{LINES} block_size=1380"
+    settings.change_settings(site, {"networks": ""})
+    assert load_settings(site.data).networks == []
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("eth1", "'eth1' is not one of interface"),
+        ("interface=eth1 delay=2", "'delay=2' is not one of"),
+        ("interface=eth1 allowed=perhaps", "'allowed=perhaps' has no such value"),
+        ("interface=eth1 block_size=many", "'block_size=many' has no such value"),
+        ("interface=eth1 block_size=12", "a block has 512 to 65464 bytes, not 12"),
+        ("interface=eth1\ninterface=eth1", "there are two networks eth1"),
+        ("allowed=yes", "a network needs an interface or a subnet"),
+    ],
+)
+def test_a_network_that_cannot_be_is_refused_with_its_word(site, line, words):
+    with pytest.raises(InvalidInput, match=words):
+        settings.change_settings(site, {"networks": line})

@@ -73,10 +73,10 @@ def test_programs_are_made_for_the_address_when_it_is_known(folder):
     """GRUB has our address inside; without one it waits for the boot services."""
     settings(folder, 'interface = "no-such-card"\n')
     create_site(folder)
-    assert made_for(Site.open(folder).point) == ""
+    assert made_for(Site.open(folder).point) == ()
     settings(folder, 'interface = "lo"\n')
     create_site(folder)
-    assert made_for(Site.open(folder).point) == "127.0.0.1"
+    assert made_for(Site.open(folder).point) == ("127.0.0.1",)
 
 
 def test_a_site_can_be_made_where_no_boot_program_is(folder):

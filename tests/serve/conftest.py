@@ -57,7 +57,6 @@ def running_dhcpd(
         lambda: DhcpServer(
             loop=loop,
             interface=host.interface,
-            address=settings.server,
             proxy=ProxyDhcp(settings, lambda: content),
             emit=events.put,
             learn=lambda mac, ip: learned.append((mac, ip)),

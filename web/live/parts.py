@@ -18,7 +18,7 @@ from netboot.errors import ContentFault, NotFound
 from netboot.images.boot_image import uefi_loader
 from netboot.images.servicing.shortfalls import CURL
 from netboot.operations import jobs, lab
-from netboot.operations.boots import boots, network
+from netboot.operations.boots import boots, network, networks
 from netboot.operations.boots.boots import BootFilter
 from netboot.operations.drivers import relations as driver_relations
 from netboot.operations.images import curl, images
@@ -248,7 +248,11 @@ def read_checks(site: Site, _argument: str) -> Values:
 
 
 def read_network(site: Site, _argument: str) -> Values:
-    return {"serving": network.serving(site), "others": network.other_servers(site)}
+    return {
+        "serving": network.serving(site),
+        "networks": networks.list_networks(site),
+        "others": network.other_servers(site),
+    }
 
 
 def read_decisions(site: Site, argument: str) -> Values:

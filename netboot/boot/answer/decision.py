@@ -22,18 +22,23 @@ _KEPT: Final = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The site's place in the network.
+    """A network of the site, and our place in it.
 
-    `server` is our address for clients. `networks` are those of this server's own interface,
-    `relays` those of the relay agents (and clients behind them) that we answer. `authority` is the
-    default signing authority of UEFI loaders.
+    `name` is the network's. `server` is our address for clients. `networks` are those of this
+    server's own interface, `relays` those of the relay agents (and clients behind them) that we
+    answer. `authority` is the default signing authority of UEFI loaders. `allowed` and `only_known`
+    say who gets answers; an OFFER is sent after `delay` seconds.
     """
 
     server: str
+    name: str = ""
     http_port: int = 8081
     networks: tuple[IPv4Network, ...] = ()
     relays: tuple[IPv4Network, ...] = ()
     authority: str = ""
+    allowed: bool = True
+    only_known: bool = False
+    delay: float = 0.0
     identity: reply.Server = field(init=False)
     local_masks: Masks = field(init=False)
     relay_masks: Masks = field(init=False)
@@ -87,7 +92,9 @@ class Decision:
 
 def decide(facts: Facts, published: PublishedContent, settings: Settings) -> Decision | str:
     """The program for a client, or why it gets none. It reads nothing but its arguments."""
-    choice = choose(facts, published)
+    if not settings.allowed:
+        return "machines in this network get no answers: it is not allowed in the settings"
+    choice = choose(facts, published, only_known=settings.only_known)
     if isinstance(choice, NoImage):
         return choice.reason
     program = select(

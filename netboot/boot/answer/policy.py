@@ -4,6 +4,8 @@
    nothing: a machine must not silently get another image than the assigned one.
 2. The default image of the client's architecture.
 
+In a network that answers only known machines, one that the policy does not name gets nothing.
+
 The firmware must be able to start the image: 64-bit UEFI needs x64, 32-bit UEFI needs x86 (it
 calls any other boot manager unsupported). A BIOS starts either and does not say whether its
 processor has 64 bits: both defaults are candidates, x64 first, and the iPXE script asks it.
@@ -36,7 +38,15 @@ class NoImage:
     reason: str
 
 
-def choose(client: BootFacts, published: PublishedContent) -> Choice | NoImage:
+def choose(
+    client: BootFacts, published: PublishedContent, *, only_known: bool = False
+) -> Choice | NoImage:
+    """The image for a client. `only_known`: its network answers only machines of the policy."""
+    if only_known and not published.names_machine(client.mac):
+        return NoImage(
+            "this network answers only known machines, and this one has neither a deployment nor a"
+            " boot loader signer of its own"
+        )
     if client.architecture is None:
         return NoImage(f"no kind of image runs on a {machine_name(client.architecture_code)}")
     assigned = published.assignments.get(client.mac)

@@ -6,6 +6,7 @@ too.
 """
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
 from netboot.boot.answer import reply
@@ -61,7 +62,7 @@ class Ignored(NamedTuple):
     mac: str = ""
 
 
-def _malformed(data: bytes, reason: str) -> Ignored:
+def malformed(data: bytes, reason: str) -> Ignored:
     """A malformed packet; it is notable if it contains the word of a boot request."""
     boots = data[:1] == bytes((REQUEST_OP,)) and any(word in data for word in _BOOT_WORDS)
     mac = data[_MAC]
@@ -81,7 +82,8 @@ def _no_room(client: BootClient) -> Ignored:
 class ProxyDhcp:
     """Answers boot clients: the rules of this room and their memory.
 
-    `published` returns the state that is served now; a changed state is another object.
+    `published` returns the state that is served now; a changed state is another object. `ours` are
+    all addresses that the site serves: two networks of one LAN are not each other's strangers.
     """
 
     def __init__(
@@ -90,22 +92,23 @@ class ProxyDhcp:
         published: Callable[[], PublishedContent],
         *,
         recent: RecentClients | None = None,
+        ours: AbstractSet[str] = frozenset(),
     ) -> None:
-        self._settings = settings
+        self.settings = self._settings = settings
         self._published = published
         self._recent = RecentClients() if recent is None else recent
         self._decisions = Decisions(settings)
-        self._watch = ForeignWatch(frozenset({settings.server}))
+        self._watch = ForeignWatch(ours or frozenset({settings.server}))
 
     def receive(
         self, data: bytes, port: int, source: tuple[str, int], now: float
-    ) -> tuple[Answer | Ignored, Packet | None]:
-        """The outcome for any datagram, and its packet if it could be parsed."""
+    ) -> tuple[Answer | Ignored, Packet | None, Settings]:
+        """The outcome for any datagram, its packet if it could be parsed, and its network."""
         try:
             packet = Packet.from_bytes(data)
         except ProtocolError as error:
-            return _malformed(data, str(error)), None
-        return self.answer(packet, port, source, now), packet
+            return malformed(data, str(error)), None, self._settings
+        return self.answer(packet, port, source, now), packet, self._settings
 
     def answer(
         self, packet: Packet, port: int, source: tuple[str, int], now: float

@@ -5,6 +5,7 @@ server: a rogue one, a forgotten WDS, or the site's DHCP server with boot option
 """
 
 from collections import OrderedDict
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,7 +31,7 @@ class ForeignBootServer:
 class ForeignWatch:
     """Judges the replies of other servers; reports the same one once in ten minutes."""
 
-    def __init__(self, ours: frozenset[str]) -> None:
+    def __init__(self, ours: AbstractSet[str]) -> None:
         self._ours = ours
         self._said: OrderedDict[tuple[str, str], float] = OrderedDict()
 
@@ -50,7 +51,7 @@ class ForeignWatch:
         return found
 
 
-def judge(packet: Packet, source: str, ours: frozenset[str]) -> ForeignBootServer | None:
+def judge(packet: Packet, source: str, ours: AbstractSet[str]) -> ForeignBootServer | None:
     """The boot server that this reply names, if it is not one of `ours`."""
     if packet.op != REPLY_OP or packet.message_type not in {MessageType.OFFER, MessageType.ACK}:
         return None

@@ -256,6 +256,16 @@ class RequestsCounted(Event):
     process: int = 0
 
 
+@event
+class NetworksChanged(Event):
+    """The networks of the boot services changed, or what was heard there.
+
+    `networks` is a JSON list with all of them.
+    """
+
+    networks: str
+
+
 KINDS: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
@@ -277,5 +287,6 @@ KINDS: dict[str, type[Event]] = {
         ForeignOffer,
         DhcpStarted,
         RequestsCounted,
+        NetworksChanged,
     )
 }

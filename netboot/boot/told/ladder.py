@@ -17,6 +17,7 @@ from netboot.boot.told.events import (
     Discovered,
     Event,
     ForeignOffer,
+    NetworksChanged,
     OfferSent,
     PeOffline,
     PeReported,
@@ -161,18 +162,20 @@ def sentence(event: Event) -> str:
             return _http_sentence(event)
         case PeReported() | PeOffline():
             return _pe_sentence(event)
-        case DhcpStarted() | RequestsCounted():
+        case DhcpStarted() | RequestsCounted() | NetworksChanged():
             return _service_sentence(event)
         case _:
             return event.kind
 
 
-def _service_sentence(event: DhcpStarted | RequestsCounted) -> str:
+def _service_sentence(event: DhcpStarted | RequestsCounted | NetworksChanged) -> str:
     match event:
         case DhcpStarted(interface=interface, address=address, ports=ports):
             return f"proxyDHCP serves {interface} as {address} on UDP {ports or 'no port'}"
         case RequestsCounted(service=service, counts=counts):
             return f"{service} has received since its start: {counts}"
+        case NetworksChanged(networks=networks):
+            return f"the networks of the boot services are: {networks}"
 
 
 def label(image: str, version: int) -> str:

@@ -1,4 +1,4 @@
-"""`netboot network`: requests and their answers, and other boot servers."""
+"""`netboot network`: networks, requests and their answers, and other boot servers."""
 
 import time
 from dataclasses import asdict
@@ -8,12 +8,13 @@ import click
 from netboot.commands.output import local_time, on_site, print_json, print_list, print_table
 from netboot.commands.recorded import Verbs
 from netboot.operations.boots import network as operations
+from netboot.operations.boots import networks
 from netboot.site import Site
 
 
 @click.group(cls=Verbs)
 def network() -> None:
-    """Boot requests and their answers; other boot servers."""
+    """Networks, boot requests and their answers; other boot servers."""
 
 
 @network.command("log", changes=False)
@@ -31,6 +32,21 @@ def log_(site: Site, limit: int, search: str, *, ignored: bool, json_: bool) -> 
     )  # fmt: skip
     plain = [{**asdict(one), "ignored": one.ignored} for one in found]
     print_list(plain, ("When", "Machine", "Port", "Answer", "Why"), rows, json_=json_)
+
+
+@network.command("list", changes=False)
+@on_site
+def list_(site: Site, *, json_: bool) -> None:
+    """Show each network, how it is served, and what was heard there."""
+    found = networks.list_networks(site)
+    rows = (
+        (one.name, one.address or "-", f"{one.state}: {one.reason}" if one.reason else one.state,
+         one.heard, local_time(one.last, "%m-%d %H:%M:%S") if one.last else "-",
+         ", ".join(one.relays) or "-")
+        for one in found
+    )  # fmt: skip
+    headings = ("Network", "Address", "State", "Requests", "Last", "Relays")
+    print_list([asdict(one) for one in found], headings, rows, json_=json_)
 
 
 @network.command("servers", changes=False)

@@ -1,21 +1,27 @@
-"""Waits for the network that a site serves: after a power cut the address may come last.
+"""Waits for the networks that a site serves: after a power cut an address may come last.
 
-Only under a service manager, where nobody reads a refusal: at a terminal a missing network is an
-error at once. What is awaited is in the status of the service and on the page.
+Only where nobody reads a refusal: at a terminal a missing network is an error at once. A process
+that is started by others waits until it can serve one of its networks; it serves that one at once,
+and follows the others while it runs (`network_follower`). What is awaited is in the status of the
+service and on the page.
 """
 
+import os
 import select
-import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import structlog
 
+from netboot.boot.network_settings import NetworkSetting, clash
+from netboot.boot.networks import Network, place
 from netboot.config import Settings
+from netboot.daemons.serving.network_follower import drain, open_changes
 from netboot.daemons.starting.service_manager import service_manager
+from netboot.daemons.supervisor import PARENT
 from netboot.errors import InvalidInput, explained
-from netboot.interfaces import has_address, ipv4_addresses
+from netboot.interfaces import read_host
 from netboot.operations.processes import OwnReport
 from netboot.site import Site
 
@@ -24,46 +30,78 @@ log = structlog.get_logger()
 LOOK_SECONDS = 5.0
 """Between looks at the settings; a change of the network is heard at once."""
 
-_LINK, _IPV4_ADDRESS = 0x1, 0x10  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR (linux/rtnetlink.h)
 
+def find_networks(
+    site: Site, name: str, interfaces: Sequence[str], address: str
+) -> tuple[NetworkSetting, ...]:
+    """The networks to serve, once at least one of them is there.
 
-def find_network(site: Site, name: str, interface: str, address: str) -> tuple[str, str]:
-    """The interface to serve, if one is named, and our address there.
-
-    What is empty is taken from the settings. `name` is the process, as pages show it. Raises
-    InvalidInput if there is no such network, except under a service manager: then it waits.
+    Without `interfaces` and `address` they are those of the settings. `name` is the process, as
+    pages show it. Raises InvalidInput if one of them is not there, except under a service manager:
+    then it waits for the first. As a part of `netboot run` it needs one of them.
     """
 
-    def named() -> tuple[str, str]:
+    def named() -> tuple[NetworkSetting, ...]:
         vars(site).pop("settings", None)  # they may have been changed while it waited
-        return chosen(site.settings, interface, address)
+        wanted = chosen(site.settings, interfaces, address)
+        require(place(wanted, read_host()), every=not (is_service or PARENT in os.environ))
+        return wanted
 
-    if not service_manager().is_there:
-        return named()
-    return _wait(named, OwnReport(name))
+    is_service = service_manager().is_there
+    return _wait(named, OwnReport(name)) if is_service else named()
 
 
-def chosen(settings: Settings, interface: str, address: str) -> tuple[str, str]:
-    """The network by arguments and settings, as it is now. Raises InvalidInput."""
-    interface = interface or settings.interface
-    address = address or settings.address
-    if not interface and not address:
+def chosen(
+    settings: Settings, interfaces: Sequence[str], address: str
+) -> tuple[NetworkSetting, ...]:
+    """The networks by arguments and settings. Raises InvalidInput.
+
+    Interfaces that are named replace those of the settings, but a network that the settings have
+    on such an interface keeps its rules; so do those behind relays.
+    """
+    if len(interfaces) > 1 and address:
+        raise InvalidInput(
+            "one address cannot be that of several interfaces",
+            hint="Leave out --address, or set [[networks]] with an address for each interface.",
+        )
+    if interfaces:
+        wanted = [network for name in interfaces for network in _on(settings, name, address)]
+        wanted += [one for one in settings.networks if not one.interface]
+    elif address:
+        wanted = [NetworkSetting(interface=settings.interface, address=address)]
+        wanted += settings.networks
+    else:
+        wanted = list(settings.all_networks)
+    if not wanted:
         raise InvalidInput(
             "no network was named: neither an interface nor an address",
             hint="Use --interface eth0, or `netboot settings set interface=eth0`.",
         )
-    held = ipv4_addresses(interface) if interface else []
-    if not address:
-        return interface, held[0]
-    if not has_address(address):
-        raise InvalidInput(
-            f"this server has no address {address}",
-            hint="`ip -4 address` lists the addresses of this server.",
-        )
-    return interface, address
+    if wrong := clash(wanted):
+        raise InvalidInput(wrong, hint="Correct --interface and --address, or [[networks]].")
+    return tuple(wanted)
 
 
-def _wait(named: Callable[[], tuple[str, str]], report: OwnReport) -> tuple[str, str]:
+def _on(settings: Settings, interface: str, address: str) -> list[NetworkSetting]:
+    """The networks of the settings on this interface, else a plain one."""
+    known = [one for one in settings.networks if one.interface == interface]
+    if known and not address:
+        return known
+    if not address and settings.interface in {"", interface}:
+        address = settings.address
+    return [NetworkSetting(interface=interface, address=address)]
+
+
+def require(networks: Sequence[Network], *, every: bool) -> None:
+    """Raises InvalidInput if none of these can be served, or with `every` if one cannot."""
+    missing = [one for one in networks if one.waits]
+    if missing and (every or len(missing) == len(networks)):
+        raise InvalidInput(missing[0].waits, hint=missing[0].hint)
+
+
+def _wait(
+    named: Callable[[], tuple[NetworkSetting, ...]], report: OwnReport
+) -> tuple[NetworkSetting, ...]:
     manager = service_manager()
     shown = ""
     with _changes() as changes:
@@ -87,16 +125,14 @@ def _wait(named: Callable[[], tuple[str, str]], report: OwnReport) -> tuple[str,
 @contextmanager
 def _changes() -> Iterator[Callable[[float], None]]:
     """A function that returns when interfaces or addresses change, or after these seconds."""
-    try:
-        heard = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-    except OSError:  # a unit that does not allow netlink sockets
+    heard = open_changes()
+    if heard is None:
         yield time.sleep
         return
     with heard:
-        heard.bind((0, _LINK | _IPV4_ADDRESS))
 
         def wait(seconds: float) -> None:
             if select.select([heard], [], [], seconds)[0]:
-                heard.recv(65536)
+                drain(heard)
 
         yield wait

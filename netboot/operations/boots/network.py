@@ -24,6 +24,7 @@ from netboot.boot.told.events import (
 from netboot.errors import InvalidInput, OperatorFault
 from netboot.formats.pcap import HOW_TO_RECORD, may_be_recording
 from netboot.operations import jobs, lab
+from netboot.operations.boots.networks import ServedNetwork, find_network
 from netboot.operations.jobs import JobKind
 from netboot.site import Site
 
@@ -165,9 +166,17 @@ def _counts(site: Site, since: float) -> dict[str, dict[str, int]]:
 
 
 def ask_check(
-    site: Site, kinds: tuple[str, ...] = (), *, patience: int = PATIENCE[0], whole: bool = False
+    site: Site,
+    kinds: tuple[str, ...] = (),
+    *,
+    patience: int = PATIENCE[0],
+    whole: bool = False,
+    network: str = "",
 ) -> jobs.JobView:
-    """Queue a check of the boot network. Raises InvalidInput for unknown kinds of machine."""
+    """Queue a check of a boot network, by default the first one.
+
+    Raises InvalidInput for unknown kinds of machine, NotFound for an unknown network.
+    """
     names = dict(KINDS)
     for kind in kinds:
         if kind not in names:
@@ -176,10 +185,13 @@ def ask_check(
     if patience not in PATIENCE:
         raise InvalidInput(f"a check cannot wait for {patience} seconds")
     asked = ", ".join(names[kind] for kind in kinds) if kinds else "all kinds of machine"
+    in_network = {"network": network} if network else {}
+    if network:
+        asked += f", on {_checkable(site, network).interface}"
     return jobs.submit(
         site,
         JobKind.CHECK_NETWORK,
-        {"kinds": list(kinds), "patience": patience, "whole": whole},
+        {"kinds": list(kinds), "patience": patience, "whole": whole} | in_network,
         title=f"Network check: {asked}",
     )
 
@@ -221,9 +233,14 @@ def explain_capture(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def run_check(
-    site: Site, kinds: Sequence[str] = (), *, patience: int = PATIENCE[0], whole: bool = False
+    site: Site,
+    kinds: Sequence[str] = (),
+    *,
+    patience: int = PATIENCE[0],
+    whole: bool = False,
+    network: str = "",
 ) -> Iterator[dict[str, Any]]:
-    """Check the network that this site serves: `asking`, each `verdict`, `done` or `failed`.
+    """Check a network that this site serves: `asking`, each `verdict`, `done` or `failed`.
 
     Each idle second yields `silent`; closing the iterator ends the check. Raises OperatorFault if
     boot services never ran here.
@@ -233,7 +250,8 @@ def run_check(
     if lab.lab_status(site).is_the_network:
         yield from lab.check_network(site, words)
         return
-    known = serving(site)
+    known: Serving | ServedNetwork | None
+    known = _checkable(site, network) if network else serving(site)
     if known is None:
         raise OperatorFault(
             "the boot services have never served a network here",
@@ -241,6 +259,17 @@ def run_check(
         )
     place = ("--interface", known.interface, "--server", known.address)
     yield from follow_check(check_command(site, *place, *words))
+
+
+def _checkable(site: Site, network: str) -> ServedNetwork:
+    """The network of this name, if a check on this host can ask in it."""
+    found = find_network(site, network)
+    if found.state != "serves" or not found.interface:
+        raise InvalidInput(
+            f"the network {network} cannot be checked from this host, which has no address in it",
+            hint="Run `netboot check` on a host in that network.",
+        )
+    return found
 
 
 def check_command(site: Site, *words: str) -> list[str]:

@@ -79,12 +79,12 @@ def home_of(site: Site, text: str) -> str:
     """The address to report to; `site` means the site's own. Raises InvalidInput if it has none."""
     if text != "site":
         return text.rstrip("/")
-    if not site.settings.address:
+    if not site.settings.told_address:
         raise InvalidInput(
             "this site has no fixed address that media could report to",
             hint="Name one, like http://192.0.2.1:8081, or set `address` in netboot.toml.",
         )
-    return f"http://{site.settings.address}:{site.settings.http_port}"
+    return f"http://{site.settings.told_address}:{site.settings.http_port}"
 
 
 def ask_media(site: Site, order: MediaOrder, wanted: Sequence[tuple[str, int]]) -> jobs.JobView:

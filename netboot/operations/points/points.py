@@ -69,7 +69,7 @@ def status_of(site: Site, views: Iterable[ImageView]) -> list[PointView]:
         )
         for image in views
     )
-    return [PointView("This site", site.settings.address or "this machine", rows)]
+    return [PointView("This site", site.settings.told_address or "this machine", rows)]
 
 
 def ask_update(site: Site, image: str) -> jobs.JobView:

@@ -15,8 +15,10 @@ from contextlib import suppress
 from typing import Final
 
 from netboot.boot.answer.client import BootClient
+from netboot.boot.answer.decision import Settings
 from netboot.boot.answer.dhcp_on_host import option_60_lines
 from netboot.boot.answer.proxy_dhcp import Answer, Ignored, ProxyDhcp, learned_address
+from netboot.boot.answer.several_networks import SeveralNetworks
 from netboot.boot.told.events import (
     AddressLearned,
     Discovered,
@@ -28,6 +30,7 @@ from netboot.boot.told.events import (
 from netboot.errors import NetbootError, PortTaken
 from netboot.protocols.dhcp import SERVER_PORT, MessageType, Packet
 from netboot.serve.dhcp.offer_tap import OfferTap
+from netboot.serve.dhcp.tally import Tally
 from netboot.serve.port_holder import who_holds
 from netboot.serve.udp import Loop, open_udp
 
@@ -41,7 +44,9 @@ _SAME_REASON_AGAIN: Final = 10.0  # seconds
 _REASONS_REMEMBERED: Final = 1024
 _SOURCE_HOLDS: Final = 10.0  # seconds: addresses and routes may change
 _SOURCES_REMEMBERED: Final = 64
-_NEVER_LOOKED: Final = (0.0, False)
+_NEVER_LOOKED: Final = (0.0, "")
+_MOST_DELAYED: Final = 4096
+"""Answers that wait for their network's delay; the sender of a flood must not decide it."""
 # An attribute of an Enum class costs a call in Python 3.11.
 _DISCOVER, _REQUEST = MessageType.DISCOVER, MessageType.REQUEST
 # A call of a class with keywords makes a dict of them; its two halves called one by one do not.
@@ -52,7 +57,7 @@ class DhcpServer:
     """Answers boot clients on one interface.
 
     `notes` tell the administrator what does not work here, and the fix. `counts` has the packets
-    by outcome.
+    by outcome, `tallies` the boot requests by network.
     """
 
     def __init__(
@@ -60,24 +65,31 @@ class DhcpServer:
         *,
         loop: Loop,
         interface: str,
-        address: str,
-        proxy: ProxyDhcp,
+        proxy: ProxyDhcp | SeveralNetworks,
         emit: Callable[[Event], None],
         learn: Callable[[str, str], None],
         ports: tuple[int, ...] = (67, 4011),
         watch_others: bool = True,
+        tallies: dict[str, Tally] | None = None,
     ) -> None:
-        """Listen. Raises PortTaken if no port is left, NotPermitted or InvalidInput."""
+        """Listen; `tallies` are continued.
+
+        Raises PortTaken if no port is left, NotPermitted or InvalidInput.
+        """
         self.counts: Counter[str] = Counter()
+        self.tallies: dict[str, Tally] = {} if tallies is None else tallies
         self.notes: list[str] = []
         self._loop = loop
         self._proxy = proxy
         self._emit = emit
         self._learn = learn
         self._said: OrderedDict[tuple[str, str], float] = OrderedDict()
-        self._interface, self._address = interface, address
-        self._source = _source_address(address)
-        self._as_we: dict[str, tuple[float, bool]] = {}
+        self._interface = interface
+        self._ancillary: dict[str, list[tuple[int, int, bytes]]] = {}
+        self._sources: dict[str, tuple[float, str]] = {}
+        self._delayed = 0
+        self._counted: Settings | None = None
+        self._tally = Tally()
         self._sockets: dict[int, socket.socket] = {}
         self._tap: OfferTap | None = None
         try:
@@ -162,12 +174,23 @@ class DhcpServer:
         self,
         udp: socket.socket,
         port: int,
-        decided: tuple[str, Answer | Ignored, Packet | None],
+        decided: tuple[str, Answer | Ignored, Packet | None, Settings],
         now: float,
     ) -> None:
-        source, outcome, packet = decided
+        source, outcome, packet, network = decided
+        if network is not self._counted:
+            self._counted = network
+            self._tally = self.tallies.setdefault(network.name, Tally())
         if isinstance(outcome, Answer):
-            self._send(udp, port, outcome, now)
+            tally = self._tally
+            tally.answered += 1
+            tally.last = now
+            if outcome.client.relay:
+                tally.relayed(outcome.client.relay, now)
+            if network.delay and outcome.client.message is _DISCOVER:
+                self._send_later(udp, port, outcome, network, now)
+            else:
+                self._send(udp, port, outcome, network, now)
         else:
             self._keep_silent(port, outcome, source, now)
         if packet is None or packet.message_type is not _REQUEST:
@@ -178,16 +201,37 @@ class DhcpServer:
             if self._proxy.knows(packet.mac):
                 self._emit(AddressLearned(at=time.time(), mac=packet.mac_address, ip=ip))
 
-    def _send(self, udp: socket.socket, port: int, answer: Answer, now: float) -> None:
+    def _send_later(
+        self, udp: socket.socket, port: int, offer: Answer, network: Settings, now: float
+    ) -> None:
+        """Send an OFFER after its network's delay, so that another boot server comes first."""
+        self._emit(_discovered(offer.client, time.time()))
+        if self._delayed >= _MOST_DELAYED:
+            self.counts["delayed answers dropped"] += 1
+            reason = f"{_MOST_DELAYED} answers wait for the response delay already"
+            self._report_ignored(offer.client.mac, port, reason, "", now)
+            return
+        self._delayed += 1
+
+        def due(now: float) -> None:
+            self._delayed -= 1
+            if self._sockets.get(port) is udp:
+                self._send(udp, port, offer, network, now)
+
+        self._loop.at(now + network.delay, due)
+
+    def _send(
+        self, udp: socket.socket, port: int, answer: Answer, network: Settings, now: float
+    ) -> None:
         payload, destination, client, file, version, reason, warning = answer
-        at = time.time()
-        if client.message is _DISCOVER:
+        at, address = time.time(), network.server
+        if client.message is _DISCOVER and not network.delay:
             self._emit(_discovered(client, at))
         try:
-            if self._leaves_as_we(destination, now):
+            if self._leaves_as(address, destination, now):
                 udp.sendto(payload, destination)
             else:
-                udp.sendmsg([payload], self._source, 0, destination)
+                udp.sendmsg([payload], self._source_address(address), 0, destination)
         except OSError as error:
             self.counts["send failed"] += 1
             failed = f"the answer could not be sent to {destination[0]}: {error.strerror}"
@@ -209,22 +253,38 @@ class DhcpServer:
         )
         self._emit(sent)
 
-    def _leaves_as_we(self, destination: tuple[str, int], now: float) -> bool:
-        """Whether the system sends there from our address by itself: plain sendto costs less."""
+    def _leaves_as(self, address: str, destination: tuple[str, int], now: float) -> bool:
+        """Whether the system sends there from `address` by itself: plain sendto costs less."""
         ip = destination[0]
-        until, as_we = self._as_we.get(ip, _NEVER_LOOKED)
+        until, source = self._sources.get(ip, _NEVER_LOOKED)
         if now >= until:
-            if len(self._as_we) >= _SOURCES_REMEMBERED:
-                self._as_we.clear()
-            as_we = _source_towards(destination, self._interface) == self._address
-            self._as_we[ip] = (now + _SOURCE_HOLDS, as_we)
-        return as_we
+            if len(self._sources) >= _SOURCES_REMEMBERED:
+                self._sources.clear()
+            source = _source_towards(destination, self._interface)
+            self._sources[ip] = (now + _SOURCE_HOLDS, source)
+        return source == address
+
+    def _source_address(self, address: str) -> list[tuple[int, int, bytes]]:
+        """Ancillary data that makes an answer come from `address` (IP_PKTINFO, ip(7)).
+
+        Without it the system chooses by the destination, and a card may have several addresses.
+        """
+        made = self._ancillary.get(address)
+        if made is None:
+            info = struct.pack("=i4s4s", 0, socket.inet_aton(address), bytes(4))
+            made = self._ancillary[address] = [(socket.IPPROTO_IP, _IP_PKTINFO, info)]
+        return made
 
     def _keep_silent(self, port: int, ignored: Ignored, source: str, now: float) -> None:
         self.counts["malformed" if ignored.malformed else "ignored"] += 1
+        client = ignored.client
+        if client is not None:
+            self._tally.refused += 1
+            self._tally.last = now
+            if client.relay:
+                self._tally.relayed(client.relay, now)
         if not ignored.notable:
             return
-        client = ignored.client
         if client is not None and client.message is _DISCOVER:
             self._emit(_discovered(client, time.time()))
         mac = client.mac if client is not None else ignored.mac
@@ -277,17 +337,6 @@ def _discovered(client: BootClient, at: float) -> Discovered:
         relay=client.relay,
     )
     return found
-
-
-def _source_address(address: str) -> list[tuple[int, int, bytes]]:
-    """Ancillary data that makes an answer come from `address` (IP_PKTINFO, ip(7)).
-
-    Without it the system chooses by the destination, and a card may have several addresses.
-    """
-    if not address:
-        return []
-    info = struct.pack("=i4s4s", 0, socket.inet_aton(address), bytes(4))
-    return [(socket.IPPROTO_IP, _IP_PKTINFO, info)]
 
 
 def _source_towards(destination: tuple[str, int], interface: str) -> str:

@@ -55,13 +55,14 @@ class Script:
 class BootSite:
     """How the boot port looks up names, machines and reports.
 
-    `resolve_url` takes the path (`/v/lab-pe/7/boot.wim`), `script` the query and the client's
-    address, `report` the token, the body and the address.
+    `resolve_url` takes the path (`/v/lab-pe/7/boot.wim`) and our address that it was asked at,
+    `script` the query, the client's address and ours, `report` the token, the body and the
+    client's address.
     """
 
-    resolve_url: Callable[[str], ContentRef | Refusal]
+    resolve_url: Callable[[str, str], ContentRef | Refusal]
     open_content: OpenContent
-    script: Callable[[Mapping[str, str], str], Script | Refusal]
+    script: Callable[[Mapping[str, str], str, str], Script | Refusal]
     report: Callable[[str, bytes, str], Refusal | None]
     emit: Callable[[Event], None]
 
@@ -137,7 +138,7 @@ def _fields_of(digest: str, cache: str, kind: str) -> tuple[str, Fields, Fields]
 
 
 def _file(site: BootSite, request: Request) -> Response:
-    ref = site.resolve_url(request.path)
+    ref = site.resolve_url(request.path, request.to)
     if isinstance(ref, Refusal):
         return _refused(site, request, _STATUS.get(ref.code, 404), ref.reason)
 
@@ -192,7 +193,7 @@ def _about(request: Request, ref: ContentRef) -> _About:
 
 
 def _script(site: BootSite, request: Request) -> Response:
-    script = site.script(request.query, request.ip)
+    script = site.script(request.query, request.ip, request.to)
     if isinstance(script, Refusal):
         return _refused(site, request, _STATUS.get(script.code, 404), script.reason)
 

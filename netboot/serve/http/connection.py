@@ -64,8 +64,10 @@ class Connection:
         limits: HttpLimits,
         ended: Callable[["Connection"], None],
         now: float,
+        to: str = "",
     ) -> None:
         self.ip = ip
+        self._to = to
         self.state = State.IDLE
         self.deadline = now + limits.head_time
         self._socket = accepted
@@ -202,7 +204,7 @@ class Connection:
         if len(self._buffer) < head.length:
             return None
         body, self._buffer = self._buffer[: head.length], self._buffer[head.length :]
-        return Request(head.method, head.path, self.ip, head.query, head.fields, body)
+        return Request(head.method, head.path, self.ip, head.query, head.fields, body, self._to)
 
     def _next_head(self) -> RequestHead | None:
         self._buffer = self._buffer.removeprefix(b"\r\n")  # RFC 9112 §2.2: some send one after POST

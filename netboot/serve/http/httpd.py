@@ -15,6 +15,7 @@ import heapq
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 
 from netboot.boot.told.ladder import STOPPED
 from netboot.serve.http.connection import Connection, State
@@ -31,20 +32,23 @@ _LEAVERS_HOLD = 0.25  # seconds
 
 
 class HttpServer:
-    """Serves one `answer` on one address and port until the loop ends."""
+    """Serves one `answer` on one port of some addresses until the loop ends.
+
+    All addresses share the places; a request says at which one it came in.
+    """
 
     def __init__(
         self,
         *,
         loop: Loop,
-        address: str,
         port: int,
         answer: Answer,
+        address: str | None = None,
         limits: HttpLimits | None = None,
         reuse_port: bool = False,
         is_preferred: Callable[[str], bool] = lambda _ip: False,
     ) -> None:
-        """Listen. Raises PortTaken, NotPermitted or InvalidInput."""
+        """Listen, if there is an address yet. Raises PortTaken, NotPermitted or InvalidInput."""
         self._loop = loop
         self._is_preferred = is_preferred
         self._answer = answer
@@ -55,14 +59,34 @@ class HttpServer:
         self._leavers_until = 0.0
         self._drained: Callable[[], None] | None = None
         raise_descriptor_limit()
-        self._socket = open_tcp(address, port, reuse_port=reuse_port)
-        loop.add_reader(self._socket.fileno(), self._accept)
+        self._port, self._reuse_port = port, reuse_port
+        self._listeners: dict[str, socket.socket] = {}
+        if address is not None:
+            self.listen(address)
         loop.every(1.0, self._close_late)
 
     @property
     def port(self) -> int:
         """The port that we listen on, also if the system chose it."""
-        return int(self._socket.getsockname()[1])
+        return next((int(one.getsockname()[1]) for one in self._listeners.values()), self._port)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses that we listen on."""
+        return tuple(self._listeners)
+
+    def listen(self, address: str) -> None:
+        """Listen on one more address. Raises PortTaken, NotPermitted or InvalidInput."""
+        listener = open_tcp(address, self._port, reuse_port=self._reuse_port)
+        self._listeners[address] = listener
+        self._loop.add_reader(listener.fileno(), partial(self._accept, address))
+
+    def stop_listening(self, address: str) -> None:
+        """Accept no more connections on this address; those that are open go on."""
+        listener = self._listeners.pop(address, None)
+        if listener is not None:
+            self._loop.remove_reader(listener.fileno())
+            listener.close()
 
     @property
     def connections(self) -> int:
@@ -88,35 +112,35 @@ class HttpServer:
         self._call_if_drained()
 
     def _stop_listening(self) -> None:
-        if self._socket.fileno() >= 0:
-            self._loop.remove_reader(self._socket.fileno())
-            self._socket.close()
+        for address in self.addresses:
+            self.stop_listening(address)
 
-    def _accept(self, now: float) -> None:
+    def _accept(self, address: str, now: float) -> None:
+        listener = self._listeners[address]
         for _ in range(_ACCEPTS_PER_WAKE):
             try:
-                accepted, (ip, _) = self._socket.accept()
+                accepted, (ip, _) = listener.accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError as error:
                 if error.errno not in {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}:
                     raise
-                self._rest(now)
+                self._rest(address, now)
                 return
-            self._welcome(accepted, ip, now)
+            self._welcome(accepted, ip, address, now)
 
-    def _rest(self, now: float) -> None:
+    def _rest(self, address: str, now: float) -> None:
         """The system has no more sockets: accept none for a while."""
-        listener = self._socket.fileno()
-        self._loop.remove_reader(listener)
+        listener = self._listeners[address]
+        self._loop.remove_reader(listener.fileno())
 
         def again(_: float) -> None:
-            if self._socket.fileno() == listener:
-                self._loop.add_reader(listener, self._accept)
+            if self._listeners.get(address) is listener:
+                self._loop.add_reader(listener.fileno(), partial(self._accept, address))
 
         self._loop.at(now + _REST, again)
 
-    def _welcome(self, accepted: socket.socket, ip: str, now: float) -> None:
+    def _welcome(self, accepted: socket.socket, ip: str, address: str, now: float) -> None:
         held = self._per_source.get(ip, 0)
         if held >= self._limits.connections_per_source or not self._make_room(ip, now):
             accepted.close()
@@ -128,6 +152,7 @@ class HttpServer:
             Connection(
                 accepted=accepted,
                 ip=ip,
+                to=address,
                 loop=self._loop,
                 answer=self._answer,
                 limits=self._limits,

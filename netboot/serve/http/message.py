@@ -16,7 +16,10 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Request(NamedTuple):
-    """A request with its body. Field names are in lower case; `path` is a name to look up."""
+    """A request with its body. Field names are in lower case; `path` is a name to look up.
+
+    `to` is our address that it came in at.
+    """
 
     method: str
     path: str
@@ -24,6 +27,7 @@ class Request(NamedTuple):
     query: Mapping[str, str] = _NOTHING
     fields: Mapping[str, str] = _NOTHING
     body: bytes = b""
+    to: str = ""
 
 
 class FilePart(NamedTuple):

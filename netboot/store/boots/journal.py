@@ -134,6 +134,11 @@ class Journal:
         found = self._select("WHERE kind = 'DhcpStarted' ORDER BY id DESC LIMIT 1")
         return found[0] if found else None
 
+    def latest_networks(self) -> Entry | None:
+        """The newest NetworksChanged of any age. Raises ContentFault."""
+        found = self._select("WHERE kind = 'NetworksChanged' ORDER BY id DESC LIMIT 1")
+        return found[0] if found else None
+
     def latest_counts(self, limit: int = 32) -> list[Entry]:
         """The newest RequestsCounted, newest first. Raises ContentFault."""
         return self._select("WHERE kind = 'RequestsCounted' ORDER BY id DESC LIMIT ?", limit)

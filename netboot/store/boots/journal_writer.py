@@ -30,6 +30,7 @@ CREATE INDEX IF NOT EXISTS events_by_mac ON events (mac, id);
 CREATE INDEX IF NOT EXISTS events_by_at ON events (at);
 CREATE INDEX IF NOT EXISTS events_of_starts ON events (id) WHERE kind = 'DhcpStarted';
 CREATE INDEX IF NOT EXISTS events_of_counts ON events (id) WHERE kind = 'RequestsCounted';
+CREATE INDEX IF NOT EXISTS events_of_networks ON events (id) WHERE kind = 'NetworksChanged';
 CREATE INDEX IF NOT EXISTS events_of_others ON events (id) WHERE kind IN ('ForeignOffer');
 CREATE INDEX IF NOT EXISTS events_of_silence ON events (id) WHERE kind IN ('RequestIgnored');
 CREATE INDEX IF NOT EXISTS events_of_answers ON events (id)

@@ -237,7 +237,7 @@ def test_machines_of_one_model_get_their_own_program_in_every_order(order) -> No
     proxy = ProxyDhcp(SETTINGS, lambda: MIXED)
     found = {}
     for now, mac in enumerate(order):
-        outcome, _ = proxy.receive(bytes(request(mac=mac)), 67, SOURCE, now)
+        outcome, *_ = proxy.receive(bytes(request(mac=mac)), 67, SOURCE, now)
         assert outcome == outcome_of(request(mac=mac), content=MIXED)
         assert isinstance(outcome, Answer)
         found[mac.hex(":")] = (outcome.file, outcome.version.image)
@@ -333,7 +333,8 @@ def test_a_request_tells_which_address_a_machine_takes(packet: Packet, address: 
 def test_any_datagram_has_an_outcome() -> None:
     """The daemon hands over bytes and gets a value back."""
     proxy = ProxyDhcp(SETTINGS, lambda: BOTH)
-    outcome, packet = proxy.receive(b"default send string", port=67, source=("1.2.3.4", 9), now=0.0)
+    data = b"default send string"
+    outcome, packet, _ = proxy.receive(data, port=67, source=("1.2.3.4", 9), now=0.0)
 
     assert outcome == Ignored(
         reason="its request cannot be read: 19 bytes are less than a DHCP header",
@@ -349,7 +350,7 @@ def test_a_boot_request_that_cannot_be_read_is_worth_a_word() -> None:
     cut = bytes(request())[:240] + b"\x3c\x09PXEClient\x5d\xff"
 
     def told(data: bytes) -> tuple[bool, str]:
-        outcome, _ = proxy.receive(data, port=67, source=("0.0.0.0", 68), now=0.0)
+        outcome, *_ = proxy.receive(data, port=67, source=("0.0.0.0", 68), now=0.0)
         assert isinstance(outcome, Ignored)
         return outcome.notable, outcome.mac
 

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -25,7 +26,7 @@ class Place:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
         self.events: list[Event] = []
         self.loop = Loop()
-        proxy = ProxyDhcp(SETTINGS, lambda: BOTH)
+        proxy = ProxyDhcp(replace(SETTINGS, server="127.0.0.1"), lambda: BOTH)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -42,7 +43,6 @@ class Place:
         self.server = DhcpServer(
             loop=self.loop,
             interface="lo",
-            address="",
             proxy=proxy,
             emit=self.emit,
             learn=lambda _mac, _ip: None,

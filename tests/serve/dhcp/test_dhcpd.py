@@ -323,7 +323,7 @@ from netboot.serve.dhcp.dhcpd import DhcpServer
 from netboot.serve.udp import Loop
 from netboot.boot.answer.proxy_dhcp import ProxyDhcp
 from tests.support.boot_requests import BOTH, SETTINGS
-server = DhcpServer(loop=Loop(), interface="eth0", address="10.77.0.2",
+server = DhcpServer(loop=Loop(), interface="eth0",
                     proxy=ProxyDhcp(SETTINGS, lambda: BOTH), emit=print, learn=print)
 print(*server.notes)
 """
@@ -396,7 +396,7 @@ def test_tshark_finds_nothing_wrong_with_ten_thousand_answers(tmp_path: Path) ->
     answered: list[scapy.packet.Packet] = []
     for number in range(100_000):
         packet, port = any_request(dice, number)
-        outcome, _ = proxy.receive(
+        outcome, *_ = proxy.receive(
             bytes(packet), port=port, source=("10.77.0.9", 68), now=number / 10
         )
         if isinstance(outcome, Answer):

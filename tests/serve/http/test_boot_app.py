@@ -32,7 +32,7 @@ class Site:
     reports: list[tuple[str, bytes, str]] = field(default_factory=list)
     scripts: list[Mapping[str, str]] = field(default_factory=list)
 
-    def script(self, query: Mapping[str, str], ip: str) -> Script | Refusal:
+    def script(self, query: Mapping[str, str], ip: str, to: str) -> Script | Refusal:
         self.scripts.append(query)
         if "mac" not in query:
             return Refusal("who are you?")
@@ -44,7 +44,7 @@ class Site:
 
     def app(self, **mounts: Answer) -> Answer:
         site = BootSite(
-            resolve_url=self.files.resolve_url,
+            resolve_url=lambda path, _to: self.files.resolve_url(path),
             open_content=self.files.open_content,
             script=self.script,
             report=self.report,

@@ -37,9 +37,9 @@ class Place:
     def app(self):
         return boot_app(
             BootSite(
-                resolve_url=self.files.resolve_url,
+                resolve_url=lambda path, _to: self.files.resolve_url(path),
                 open_content=self.files.open_content,
-                script=lambda _query, _ip: Script("", "", 0),
+                script=lambda _query, _ip, _to: Script("", "", 0),
                 report=lambda _token, _body, _ip: None,
                 emit=self.told.queue.put,
             )

@@ -276,12 +276,32 @@ def test_many_short_connections() -> None:
         assert server._per_source == {}
 
 
+def test_addresses_come_and_go_and_a_request_says_at_which_one_it_came_in() -> None:
+    """A connection that is open goes on when its address is no longer served."""
+
+    def where(request: Request) -> Response:
+        return plain(200, f"at {request.to}")
+
+    with running_httpd(where) as (server, (address, port)):
+        server._port = port  # the system chose it for the first address
+        server.listen("127.0.0.2")
+        assert server.addresses == (address, "127.0.0.2")
+        kept = [connect((ours, port)) for ours in (address, "127.0.0.2")]
+        assert [asks(one).split(b"at ")[1] for one in kept] == [b"127.0.0.1\n", b"127.0.0.2\n"]
+        server.stop_listening(address)
+        with pytest.raises(ConnectionRefusedError):
+            connect((address, port))
+        assert b"at 127.0.0.1" in asks(kept[0])
+        for one in kept:
+            one.close()
+
+
 def test_without_descriptors_the_listener_rests(monkeypatch: pytest.MonkeyPatch) -> None:
     """EMFILE is waited out, not spun on."""
     loop = Loop()
     server = HttpServer(loop=loop, address="127.0.0.1", port=0, answer=hello)
     client = connect(("127.0.0.1", server.port))
-    real = server._socket
+    real = server._listeners["127.0.0.1"]
     tries = []
 
     class Exhausted:
@@ -296,7 +316,7 @@ def test_without_descriptors_the_listener_rests(monkeypatch: pytest.MonkeyPatch)
         def __getattr__(self, name: str) -> object:
             return getattr(real, name)
 
-    monkeypatch.setattr(server, "_socket", Exhausted())
+    monkeypatch.setitem(server._listeners, "127.0.0.1", Exhausted())
     loop.at(time.monotonic() + 0.8, lambda _: loop.stop())
     loop.run()
 

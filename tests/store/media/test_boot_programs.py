@@ -8,7 +8,12 @@ from netboot.errors import ContentFault, MissingTool
 from netboot.store.content.point_folder import PointFolder
 from netboot.store.media import boot_programs as module
 from netboot.store.media import tools as media_tools
-from netboot.store.media.boot_programs import prepare_programs, read_programs
+from netboot.store.media.boot_programs import (
+    ProgramsReader,
+    made_for,
+    prepare_programs,
+    read_programs,
+)
 
 ADDRESS = "10.77.0.2"
 DEBIAN = (Path("/usr/lib/ipxe"), Path("/boot"))
@@ -121,3 +126,35 @@ def test_debians_own_programs_are_found(point):
 
     assert set(module.IPXE_PROGRAMS) <= set(made)
     assert made["undionly.kpxe"].size > 50_000
+
+
+@needs_grub
+def test_each_address_has_its_own_grub_and_everything_else_is_shared(point, folder):
+    """A machine gets the one with the address that it loads from."""
+    prepare_programs(point, [folder], ADDRESS, "10.2.0.2")
+    reader = ProgramsReader(point, print)
+    grubs = {ours: reader(ours)[module.GRUB_IA32] for ours in (ADDRESS, "10.2.0.2")}
+
+    assert made_for(point) == (ADDRESS, "10.2.0.2")
+    for ours, ref in grubs.items():
+        assert ref.name == module.GRUB_IA32
+        assert b"tftp," + ours.encode() in point.blobs.path(ref.digest).read_bytes()
+    assert {ref.digest for ref in grubs.values()} <= {
+        ref.digest for ref in read_programs(point).values()
+    }  # what a clean-up keeps
+    assert reader(ADDRESS)["undionly.kpxe"] == reader("10.2.0.2")["undionly.kpxe"]
+
+
+@needs_grub
+def test_programs_that_were_replaced_are_read_again_and_damaged_ones_are_not_taken(point, folder):
+    said = []
+    prepare_programs(point, [folder], ADDRESS)
+    reader = ProgramsReader(point, said.append)
+    before = reader("10.2.0.2")[module.GRUB_IA32]
+    prepare_programs(point, [folder], ADDRESS, "10.2.0.2")
+    own = reader("10.2.0.2")[module.GRUB_IA32]
+    (point.root / module.FILE_NAME).write_text("{half")
+
+    assert before != own
+    assert reader("10.2.0.2")[module.GRUB_IA32] == own
+    assert "the previous programs are still served" in said[0]

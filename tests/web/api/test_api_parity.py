@@ -107,7 +107,7 @@ OPERATIONS = {
     "boots.index": ("list_boots", "count_boots_by_hour", "list_boot_rates"),
     "boots.codes": ("list_codes", "explain_code"),
     "boots.show": ("get_boot",),
-    "network.index": ("get_network", "list_decisions", "list_jobs"),
+    "network.index": ("get_network", "list_networks", "list_decisions", "list_jobs"),
     "network.check": ("check_network",),
     "lab.index": ("get_lab", "list_jobs"),
     "lab.boot": ("boot_test_machine",),

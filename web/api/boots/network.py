@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from netboot.operations.boots import network as operations
+from netboot.operations.boots import networks
 from web.api.jobs import Accepted, accepted
 from web.api.subject import LARGEST_PAGE, Items, Order, Subject, Value, items_of
 from web.api.uploads import FileUpload
@@ -36,6 +37,28 @@ class OtherServer(Value):
     mac: str
     first: float
     last: float
+
+
+class ServedNetwork(Value):
+    """A network as the boot services told it last, at most 30 seconds ago.
+
+    `state` is serves, behind relays, not allowed, waits (`reason` says for what) or stopped.
+    """
+
+    name: str
+    interface: str
+    address: str = Field(description="Address of the server that machines there are given.")
+    state: str
+    reason: str
+    subnets: list[str]
+    block_size: int = Field(description="Largest TFTP block in bytes; 0: no limit.")
+    response_delay: float = Field(description="Seconds before an offer is sent.")
+    only_known: bool = Field(description="Whether only known machines are answered.")
+    heard: int = Field(description="Boot requests since the start.")
+    answered: int
+    last: float = Field(description="Time of the newest request; 0: none.")
+    relays: list[str] = Field(description="DHCP relays that forwarded requests, latest first.")
+    notes: list[str]
 
 
 class Network(Value):
@@ -81,6 +104,9 @@ class Check(Order):
         4, description="Seconds to wait for offers before asking again, as firmware does."
     )
     whole: bool = Field(default=False, description="Download complete boot images.")
+    network: str = Field(
+        "", max_length=100, description="Name of the network to check; empty: the first one."
+    )
 
 
 @network.verb("GET", "", needs=Role.VIEWER)
@@ -91,6 +117,12 @@ def get_network() -> Network:
         serving=Serving.of(serving) if serving else None,
         others=[OtherServer.of(one) for one in operations.other_servers(site())],
     )
+
+
+@network.verb("GET", "/networks", needs=Role.VIEWER)
+def list_networks() -> Items[ServedNetwork]:
+    """List the networks, how each is served, and what was heard there."""
+    return items_of(ServedNetwork, networks.list_networks(site()))
 
 
 @network.verb("GET", "/decisions", needs=Role.VIEWER)
@@ -105,7 +137,13 @@ def list_decisions(query: NewestDecisions) -> Items[Decision]:
 @network.verb("POST", "/checks", needs=Role.OPERATOR, status=202, action="check")
 def check_network(body: Check) -> Accepted:
     """Check the network by simulating machines. Results appear in the job as they arrive."""
-    job = operations.ask_check(site(), tuple(body.kinds), patience=body.patience, whole=body.whole)
+    job = operations.ask_check(
+        site(),
+        tuple(body.kinds),
+        patience=body.patience,
+        whole=body.whole,
+        network=body.network,
+    )
     return accepted(job)
 
 

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from netboot.boot.answer.quirks import QUIRKS
 from netboot.errors import InvalidInput
 from netboot.operations.boots import network as operations
+from netboot.operations.boots import networks
 from web.guard.access import Role, requires, site
 from web.live.parts import page
 from web.responses import done
@@ -30,6 +31,7 @@ def index() -> str:
         "network",
         f"decisions:{'ignored' if ignored else 'all'}:{quote(search)}",
         kinds=operations.KINDS,
+        checkable=[one for one in networks.list_networks(site()) if one.state == "serves"],
         patience=operations.PATIENCE,
         chosen=request.args,
         quirks=QUIRKS,
@@ -49,7 +51,8 @@ def check() -> ResponseReturnValue:
         raise InvalidInput(f"{patience[:20]!r} is not one of the available times")
     kinds = (kind,) if kind else ()
     whole = "whole" in request.form
-    job = operations.ask_check(site(), kinds, patience=int(patience), whole=whole)
+    chosen = request.form.get("network", "")
+    job = operations.ask_check(site(), kinds, patience=int(patience), whole=whole, network=chosen)
     return done("Network check started.", url_for("network.index"), job=job)
 
 

@@ -94,4 +94,5 @@ def delete_medium(medium_id: int) -> ResponseReturnValue:
 
 def _own_address() -> str:
     settings = site().settings
-    return f"http://{settings.address}:{settings.http_port}" if settings.address else ""
+    address = settings.told_address
+    return f"http://{address}:{settings.http_port}" if address else ""

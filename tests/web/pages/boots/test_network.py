@@ -1,12 +1,20 @@
 """The boot network on a page."""
 
+import json
 import time
 
 import pytest
 from markupsafe import escape
 
 from netboot.boot.answer.quirks import QUIRKS
-from netboot.boot.told.events import DhcpStarted, ForeignOffer, OfferSent, RequestIgnored
+from netboot.boot.told.events import (
+    DhcpStarted,
+    ForeignOffer,
+    NetworksChanged,
+    OfferSent,
+    RequestIgnored,
+)
+from netboot.errors import InvalidInput, NotFound
 from netboot.operations.boots import network
 from tests.captures import reader
 from tests.web.conftest import htmx
@@ -109,6 +117,47 @@ def test_what_we_serve_and_who_else_does_is_shown(told, make_client):
     assert "UDP port 67 is taken by dnsmasq (process 8)." in text
     assert "10.0.0.66" in text
     assert "evil.efi" in text
+
+
+NETWORKS = [
+    {"name": "eth0", "interface": "eth0", "address": "10.1.0.2", "state": "serves",
+     "subnets": ["10.1.0.0/24"], "heard": 1234, "answered": 1200, "last": 5.0,
+     "relays": ["10.8.0.1"], "response_delay": 2.5, "only_known": True, "block_size": 1380},
+    {"name": "eth9", "interface": "eth9", "state": "waits",
+     "reason": "there is no network interface eth9"},
+    {"name": "10.9.0.0/24", "state": "not allowed", "of_another_release": 1},
+]  # fmt: skip
+
+
+@pytest.fixture
+def several(furnished):
+    """A site whose boot services told of three networks."""
+    furnished.journal.emit(NetworksChanged(at=6.0, networks=json.dumps(NETWORKS)))
+    assert furnished.journal.flush()
+    return furnished
+
+
+def test_each_network_is_shown_with_its_state_and_what_was_heard_there(several, make_client):
+    text = make_client(several, "viewer").get("/network/").text
+
+    for shown in ("10.1.0.0/24", "1,234", "1,200 answered", "10.8.0.1", "Offers after 2.5 s",
+                  "Known machines only", "TFTP blocks up to 1380 bytes", "Waits",
+                  "There is no network interface eth9.", "Not allowed"):  # fmt: skip
+        assert shown in text, shown
+    assert 'name="network"' not in text  # there is one to check
+
+
+def test_the_api_lists_the_networks_and_checks_one_by_its_name(several, make_client):
+    operator = make_client(several, "operator")
+    found = operator.get("/api/v1/network/networks").json["items"]
+    job = network.ask_check(several, network="eth0")
+
+    assert [one["state"] for one in found] == ["serves", "waits", "not allowed"]
+    assert (found[0]["relays"], found[0]["heard"]) == (["10.8.0.1"], 1234)
+    assert job.title == "Network check: all kinds of machine, on eth0"
+    for name, words in (("eth9", "cannot be checked from this host"), ("eth1", "no network")):
+        with pytest.raises((InvalidInput, NotFound), match=words):
+            network.ask_check(several, network=name)
 
 
 def test_how_firmware_is_answered_stands_there_with_its_sources(furnished, make_client):
