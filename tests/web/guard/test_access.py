@@ -91,6 +91,7 @@ NEEDS = {
     "jobs.show": Role.VIEWER,
     "lab.boot": Role.OPERATOR,
     "lab.index": Role.VIEWER,
+    "help_pages.show": Role.VIEWER,
     "live.part": Role.VIEWER,
     "live.stream": Role.VIEWER,
     "machines.assign": Role.OPERATOR,
