@@ -234,8 +234,8 @@ def copyright_text(home: Path) -> str:
             *dict.fromkeys(rows),
             "",
             "The licences of the page's libraries are in",
-            "/usr/lib/netboot/lib/common/web/static/vendor/licenses, those of the scripts and styles",
-            "of Help in /usr/lib/netboot/lib/common/web/help/_static/licenses.",
+            "/usr/lib/netboot/lib/common/web/static/vendor/licenses, those of Help in",
+            "/usr/lib/netboot/lib/common/web/help/_static/licenses.",
             "",
         ]
     )
