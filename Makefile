@@ -1,6 +1,6 @@
 # netboot: `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help run test quick test-media test-long test-install test-postgresql test-container package wheel setup lint format lock vendor pictures clean bench bench-tftp bench-http bench-dhcp bench-drivers bench-image bench-web
+.PHONY: help run test quick test-media test-long test-install test-postgresql test-container package wheel docs setup lint format lock vendor pictures clean bench bench-tftp bench-http bench-dhcp bench-drivers bench-image bench-web
 
 DATA ?= data
 INTERFACE ?=
@@ -52,6 +52,10 @@ wheel: ## build netboot-VERSION-py3-none-any.whl in build/, for pipx
 	@scripts/setup test
 	@exec .venv/bin/python scripts/package/wheel.py build
 
+docs: ## build the pages that the console shows under Help, in build/help
+	@scripts/setup docs
+	@exec .venv/bin/python scripts/help/build.py
+
 test-install: ## install the package in a Debian 12 of its own, boot machines from it, remove it
 	@scripts/setup install
 	@exec env INSTALL=1 scripts/test
@@ -88,4 +92,4 @@ bench-tftp bench-http bench-dhcp bench-drivers bench-image bench-web: ## run one
 	@.venv/bin/python -m tests.bench.$(@:bench-%=%) $(quick)
 
 clean: ## remove what set-up made (never the data folder)
-	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis build/help

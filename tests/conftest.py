@@ -127,6 +127,14 @@ def browser():
 
 
 @pytest.fixture(scope="session")
+def help_folder(tmp_path_factory):
+    """The pages of Help, built once for all processes of a test run."""
+    from tests.support import help_pages
+
+    return help_pages.built(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
 def lab():
     """The Lab PE's images and driver packages, built once."""
     from vm import labpe

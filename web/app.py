@@ -26,6 +26,7 @@ from web.pages.machines import coverage, machines
 from web.pages.machines import test_machines as lab
 from web.pages.points import points
 from web.pages.site import api_guide, jobs, overview, settings
+from web.pages.site.help_pages import init_help
 from web.pages.site.metrics import init_metrics
 from web.pages.versions import version as versions
 from web.pages.versions import versions as images_versions
@@ -83,6 +84,7 @@ def create_app(site: Site) -> Flask:
     init_live(app, site)
     init_uploads(app, site)
     init_metrics(app, site)
+    init_help(app)
     init_api(app)
     for blueprint in SUBJECTS:
         app.register_blueprint(blueprint)

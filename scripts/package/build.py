@@ -96,7 +96,13 @@ def fill_environment(home: Path, scratch: Path) -> None:
         shutil.copytree(
             ROOT / source, common / source, ignore=shutil.ignore_patterns("__pycache__")
         )
+    fill_help(common / "web")
     compile_bytecode(home)
+
+
+def fill_help(web: Path) -> None:
+    """The pages of Help next to the code that serves them; Sphinx itself stays here."""
+    _run(sys.executable, ROOT / "scripts" / "help" / "build.py", web / "help")
 
 
 def locked() -> str:
@@ -228,7 +234,8 @@ def copyright_text(home: Path) -> str:
             *dict.fromkeys(rows),
             "",
             "The licences of the page's libraries are in",
-            "/usr/lib/netboot/lib/common/web/static/vendor/licenses.",
+            "/usr/lib/netboot/lib/common/web/static/vendor/licenses, those of Help in",
+            "/usr/lib/netboot/lib/common/web/help/_static/licenses.",
             "",
         ]
     )

@@ -16,6 +16,7 @@ ONLY_PAGES = {
     "single_sign_on.begin": "leads a browser to the provider",
     "single_sign_on.callback": "takes a browser back from the provider",
     "assets.asset": "scripts and styles of the pages",
+    "help_pages.show": "the documentation for people, not of this site",
     "live.part": "a piece of a page as HTML; scripts read the same by GET",
     "live.stream": "says which pieces of pages; scripts read the same by GET, or get webhooks",
     "metrics.read": "is for programs itself, in Prometheus' own form",

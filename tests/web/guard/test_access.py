@@ -94,6 +94,7 @@ NEEDS = {
     "lab_pe.import_file": Role.OPERATOR,
     "lab_pe.show": Role.VIEWER,
     "lab.index": Role.VIEWER,
+    "help_pages.show": Role.VIEWER,
     "live.part": Role.VIEWER,
     "live.stream": Role.VIEWER,
     "machines.assign": Role.OPERATOR,

@@ -21,14 +21,15 @@ MADE = "\0"
 """Stands for what a template leaves open."""
 
 TEXT_TYPES = {"text", "search", "url", "email", "password", "number", "tel"}
-ASIDE = ("/assets/", "/live", "/sign-in", "/setup", "/api/", "/metrics")
-"""What is no page of the console, or ends the session."""
+ASIDE = ("/assets/", "/live", "/sign-in", "/setup", "/api/", "/metrics", "/help")
+"""What is no page of the console, or ends the session. Help has tests of its own."""
 
 
 NO_PAGES = {
     "accounts.setup_page": "there only until somebody was made",
     "accounts.sign_in_page": "before the session; visited by itself",
     "assets.asset": "files",
+    "help_pages.show": "the documentation, which tests/help looks at",
     "images.import_name": "a sentence for the form of an import",
     "images.driver_choices": "a part of the image's page, opened in its dialog",
     "jobs.screenshot": "a picture",
