@@ -123,7 +123,7 @@ def test_an_unknown_profile_is_answered_with_those_there_are(newcomer, words):
 
     assert (done.returncode, done.stderr) == (
         2,
-        "usage: scripts/setup run|test|install|container|bench\n",
+        "usage: scripts/setup run|docs|test|install|container|bench\n",
     )
 
 

@@ -8,12 +8,12 @@ import pytest
 
 from netboot import site as module
 from netboot.errors import NotPermitted, SiteAlreadyRunning
-from netboot.site import Site
+from netboot.site import LabSite, Site
 
 CLAIM = """
 import sys
 from pathlib import Path
-from netboot.site import Site
+from netboot.site import LabSite, Site
 lock = Site.open(Path(sys.argv[1])).claim()
 print("claimed", flush=True)
 sys.stdin.read()
@@ -144,3 +144,15 @@ def test_settings_name_the_database(site):
     """Without a setting it is a file in the data folder."""
     assert f"sqlite:///{site.data / 'site.db'}" == site.database.url
     assert Path(site.data / "site.db").exists()
+
+
+def test_a_lab_has_the_settings_of_the_site_but_none_of_its_networks(site):
+    """Its own network is another one, in which the interfaces of the site do not exist."""
+    (site.data / "netboot.toml").write_text(
+        'interface = "ens3"\naddress = "192.0.2.1"\nrelays = ["10.9.0.0/16"]\nhttp_port = 8099\n'
+        '[[networks]]\ninterface = "ens4"\nonly_known = true\n'
+    )
+    settings = LabSite(site.data).settings
+    assert (settings.interface, settings.address, settings.relays) == ("", "", [])
+    assert (settings.networks, settings.all_networks) == ([], ())
+    assert settings.http_port == 8099

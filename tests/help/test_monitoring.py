@@ -9,7 +9,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.help_pages import ROOT, headings, page
+from tests.web.support.help_pages import ROOT, headings, page
 from web.app import create_app
 
 FOLDER = ROOT / "docs" / "monitoring"
