@@ -217,8 +217,8 @@ def listenings(networks: Sequence[Network]) -> tuple[Listening, ...]:
 def serving_addresses(networks: Sequence[Network]) -> dict[str, str]:
     """Our addresses that machines load from, each with the one interface where they come in.
 
-    The interface is empty where a route may bring them in at another one: relayed machines that
-    have an address of ours in another network.
+    The interface is empty where they come in at several, or where a route may bring them in at
+    another one: relayed machines that are given an address of ours in another network.
     """
     ready = [one for one in networks if not one.waits]
     behind = [one for one in ready if one.allowed and not one.is_local]
@@ -226,7 +226,9 @@ def serving_addresses(networks: Sequence[Network]) -> dict[str, str]:
     for one in ready:
         told_by_relay = any(not remote.address for remote in behind)
         if one.is_local and (one.allowed or told_by_relay):
-            found.setdefault(one.address, one.interface)
+            known = found.setdefault(one.address, one.interface)
+            if known != one.interface:
+                found[one.address] = ""
     return found | {one.address: "" for one in behind if one.address}
 
 
@@ -251,7 +253,9 @@ def network_at(networks: Sequence[Network], ours: str, ip: str) -> Network | Non
     for one in ready:
         if one.relayed is not None and client in one.relayed:
             return one
-    return next((one for one in ready if one.is_local and one.address == ours), None)
+    local = [one for one in ready if one.is_local and one.address == ours]
+    near = (one for one in local if any(client in subnet for subnet in one.subnets))
+    return next(near, local[0] if local else None)
 
 
 def block_sizes(
