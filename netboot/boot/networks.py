@@ -5,7 +5,7 @@ waits for. The boot services call it again whenever an interface or an address c
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 
 from netboot.boot.network_settings import NetworkSetting
@@ -22,10 +22,18 @@ class HostAddress:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The interfaces of this machine and their addresses, in the system's order."""
+    """The interfaces of this machine and their addresses, in the system's order.
+
+    `indexes` are the kernel's numbers of the interfaces.
+    """
 
     interfaces: tuple[str, ...]
     addresses: tuple[HostAddress, ...]
+    indexes: tuple[int, ...] = ()
+
+    def index_of(self, interface: str) -> int:
+        """The number of the interface: another one of the same name has another number."""
+        return dict(zip(self.interfaces, self.indexes, strict=False)).get(interface, 0)
 
     def has(self, address: str) -> bool:
         """Whether the address is this machine's; all of 127.0.0.0/8 is."""
@@ -38,11 +46,13 @@ class Network:
 
     `address` is ours for machines there; empty behind relays, where it is that of the interface
     at which a request comes in. `subnets` are the networks of the interface. `relayed` is the
-    network whose relays' requests belong here. `waits` is why it cannot be served yet.
+    network whose relays' requests belong here. `waits` is why it cannot be served yet. `index` is
+    the kernel's number of the interface: sockets are bound to that, not to its name.
     """
 
     name: str
     interface: str = ""
+    index: int = 0
     address: str = ""
     subnets: tuple[IPv4Network, ...] = ()
     relayed: IPv4Network | None = None
@@ -78,6 +88,8 @@ def place(wanted: Sequence[NetworkSetting], host: Host) -> tuple[Network, ...]:
     found: list[Network] = []
     for one in wanted:
         network = _placed(one, host, alone=len(wanted) == 1)
+        if network.interface:
+            network = replace(network, index=host.index_of(network.interface))
         twin = next((n for n in found if _is_same_place(n, network)), None)
         if twin is not None:
             as_ours = f"{network.interface} as {network.address}"

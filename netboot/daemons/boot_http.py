@@ -190,7 +190,7 @@ class Listeners:
                 continue
             try:
                 self._server.listen(address)
-            except NetbootError as fault:
+            except (NetbootError, OSError) as fault:
                 if strict:
                     raise
                 troubles.append(str(fault))
