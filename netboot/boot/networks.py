@@ -128,7 +128,7 @@ def _unreachable(network: Network) -> Network:
 
 def _placed(one: NetworkSetting, host: Host, *, alone: bool) -> Network:
     if one.interface and one.interface not in host.interfaces:
-        names = ", ".join(name for name in host.interfaces if name != "lo") or "none"
+        names = ", ".join(host.interfaces)
         return _waiting(
             one,
             f"there is no network interface {one.interface}",
