@@ -25,7 +25,8 @@ def read_host() -> Host:
         with suppress(OSError):  # it went between the two questions
             network = IPv4Network(f"{address}/{_netmask(name, address)}", strict=False)
             found.append(HostAddress(name.partition(":")[0], address, network))
-    return Host(tuple(_known()), tuple(found))
+    known = _indexed()
+    return Host(tuple(name for _, name in known), tuple(found), tuple(index for index, _ in known))
 
 
 def ipv4_addresses(interface: str) -> list[str]:
@@ -73,9 +74,14 @@ def network_of(address: str) -> list[IPv4Network]:
 
 
 def _known() -> list[str]:
-    """The names of all interfaces; the C library asks for them by a netlink socket."""
+    """The names of all interfaces."""
+    return [name for _, name in _indexed()]
+
+
+def _indexed() -> list[tuple[int, str]]:
+    """All interfaces with their numbers; the C library asks for them by a netlink socket."""
     try:
-        return [name for _, name in socket.if_nameindex()]
+        return socket.if_nameindex()
     except OSError as fault:
         raise NotPermitted(
             f"the system does not list its network interfaces: {fault.strerror}",

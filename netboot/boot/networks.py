@@ -5,7 +5,7 @@ waits for. The boot services call it again whenever an interface or an address c
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 
 from netboot.boot.network_settings import NetworkSetting
@@ -22,10 +22,18 @@ class HostAddress:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The interfaces of this machine and their addresses, in the system's order."""
+    """The interfaces of this machine and their addresses, in the system's order.
+
+    `indexes` are the kernel's numbers of the interfaces.
+    """
 
     interfaces: tuple[str, ...]
     addresses: tuple[HostAddress, ...]
+    indexes: tuple[int, ...] = ()
+
+    def index_of(self, interface: str) -> int:
+        """The number of the interface: another one of the same name has another number."""
+        return dict(zip(self.interfaces, self.indexes, strict=False)).get(interface, 0)
 
     def has(self, address: str) -> bool:
         """Whether the address is this machine's; all of 127.0.0.0/8 is."""
@@ -38,11 +46,13 @@ class Network:
 
     `address` is ours for machines there; empty behind relays, where it is that of the interface
     at which a request comes in. `subnets` are the networks of the interface. `relayed` is the
-    network whose relays' requests belong here. `waits` is why it cannot be served yet.
+    network whose relays' requests belong here. `waits` is why it cannot be served yet. `index` is
+    the kernel's number of the interface: sockets are bound to that, not to its name.
     """
 
     name: str
     interface: str = ""
+    index: int = 0
     address: str = ""
     subnets: tuple[IPv4Network, ...] = ()
     relayed: IPv4Network | None = None
@@ -78,6 +88,8 @@ def place(wanted: Sequence[NetworkSetting], host: Host) -> tuple[Network, ...]:
     found: list[Network] = []
     for one in wanted:
         network = _placed(one, host, alone=len(wanted) == 1)
+        if network.interface:
+            network = replace(network, index=host.index_of(network.interface))
         twin = next((n for n in found if _is_same_place(n, network)), None)
         if twin is not None:
             as_ours = f"{network.interface} as {network.address}"
@@ -116,7 +128,7 @@ def _unreachable(network: Network) -> Network:
 
 def _placed(one: NetworkSetting, host: Host, *, alone: bool) -> Network:
     if one.interface and one.interface not in host.interfaces:
-        names = ", ".join(name for name in host.interfaces if name != "lo") or "none"
+        names = ", ".join(host.interfaces)
         return _waiting(
             one,
             f"there is no network interface {one.interface}",
@@ -217,8 +229,8 @@ def listenings(networks: Sequence[Network]) -> tuple[Listening, ...]:
 def serving_addresses(networks: Sequence[Network]) -> dict[str, str]:
     """Our addresses that machines load from, each with the one interface where they come in.
 
-    The interface is empty where a route may bring them in at another one: relayed machines that
-    have an address of ours in another network.
+    The interface is empty where they come in at several, or where a route may bring them in at
+    another one: relayed machines that are given an address of ours in another network.
     """
     ready = [one for one in networks if not one.waits]
     behind = [one for one in ready if one.allowed and not one.is_local]
@@ -226,7 +238,9 @@ def serving_addresses(networks: Sequence[Network]) -> dict[str, str]:
     for one in ready:
         told_by_relay = any(not remote.address for remote in behind)
         if one.is_local and (one.allowed or told_by_relay):
-            found.setdefault(one.address, one.interface)
+            known = found.setdefault(one.address, one.interface)
+            if known != one.interface:
+                found[one.address] = ""
     return found | {one.address: "" for one in behind if one.address}
 
 
@@ -251,7 +265,9 @@ def network_at(networks: Sequence[Network], ours: str, ip: str) -> Network | Non
     for one in ready:
         if one.relayed is not None and client in one.relayed:
             return one
-    return next((one for one in ready if one.is_local and one.address == ours), None)
+    local = [one for one in ready if one.is_local and one.address == ours]
+    near = (one for one in local if any(client in subnet for subnet in one.subnets))
+    return next(near, local[0] if local else None)
 
 
 def block_sizes(

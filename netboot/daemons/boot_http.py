@@ -155,7 +155,7 @@ def serve_boot_files(site: Site, wanted: Sequence[NetworkSetting]) -> None:
 
     def ready(loop: Loop, server: HttpServer) -> None:
         listeners = Listeners(pages, server, report)
-        follower = NetworkFollower(loop, wanted, listeners.apply)
+        follower = NetworkFollower(loop, wanted, listeners.follow)
         strict = len(follower.networks) == 1 or not service_manager().is_there
         follower.is_done = listeners.apply(follower.networks, strict=strict)
         watch_journal(loop, site.journal, report)
@@ -190,13 +190,18 @@ class Listeners:
                 continue
             try:
                 self._server.listen(address)
-            except NetbootError as fault:
+            except (NetbootError, OSError) as fault:
                 if strict:
                     raise
                 troubles.append(str(fault))
         self._report.trouble("network", "; ".join(troubles))
-        log.info("http.networks", addresses=list(self._server.addresses), troubles=troubles)
         return not troubles
+
+    def follow(self, networks: tuple[Network, ...]) -> bool:
+        """As `apply`, while the process runs."""
+        done = self.apply(networks)
+        log.info("http.networks", addresses=", ".join(self._server.addresses))
+        return done
 
 
 def _again(query: Mapping[str, str]) -> str:

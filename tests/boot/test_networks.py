@@ -111,6 +111,27 @@ def test_an_address_that_relayed_machines_were_told_is_open_to_every_interface()
     assert serving_addresses(networks) == {"10.1.0.9": "eth0", "10.3.0.9": ""}
 
 
+def test_another_interface_of_the_same_name_is_another_network():
+    """Sockets are bound to its number: those of the one before hear nothing."""
+    old, new = (Host(HOST.interfaces, HOST.addresses, tuple(range(n, n + 4))) for n in (1, 2))
+    setting = wanted({"interface": "eth0"})
+
+    assert place(setting, old) == place(setting, old)
+    assert place(setting, old) != place(setting, new)
+
+
+def test_one_address_for_two_interfaces_is_open_to_both():
+    networks = placed(
+        {"interface": "eth0", "address": "192.0.2.9"},
+        {"interface": "eth0.20", "address": "192.0.2.9"},
+    )
+
+    assert serving_addresses(networks) == {"192.0.2.9": ""}
+    found = network_at(networks, "192.0.2.9", "10.3.0.77")
+    assert found is not None
+    assert found.interface == "eth0.20"
+
+
 def test_no_file_is_served_at_the_address_of_a_network_that_is_not_allowed():
     """Its requests are heard all the same, so that they can be counted."""
     networks = placed({"interface": "eth0", "allowed": False}, {"interface": "eth0.20"})

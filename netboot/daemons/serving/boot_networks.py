@@ -85,7 +85,7 @@ class DhcpNetworks:
                 continue
             try:
                 self._open[interface] = (listening, self._server(listening))
-            except NetbootError as fault:
+            except (NetbootError, OSError) as fault:
                 if strict:
                     raise
                 troubles[interface] = str(fault)
@@ -175,6 +175,7 @@ class TftpParts:
 @dataclass(frozen=True, slots=True)
 class _Place:
     interface: str
+    index: int
     block_sizes: tuple[tuple[IPv4Network, int], ...]
 
 
@@ -199,8 +200,11 @@ class TftpNetworks:
         """
         sizes = self._parts.settings.tftp_block_sizes.items()
         usual = tuple((IPv4Network(where), size) for where, size in sizes)
+        indexes = {one.interface: one.index for one in networks}
         wanted = {
-            address: _Place(interface, block_sizes(networks, address, usual))
+            address: _Place(
+                interface, indexes.get(interface, 0), block_sizes(networks, address, usual)
+            )
             for address, interface in serving_addresses(networks).items()
         }
         for address in [one for one, (at, _) in self._open.items() if wanted.get(one) != at]:
@@ -213,7 +217,7 @@ class TftpNetworks:
                 continue
             try:
                 self._open[address] = (place, self._server(address, place, len(wanted)))
-            except NetbootError as fault:
+            except (NetbootError, OSError) as fault:
                 if strict:
                     raise
                 troubles[address] = str(fault)

@@ -94,5 +94,5 @@ class NetworkFollower:
             log.warning("networks.unknown", reason=str(fault))
             return
         if networks != self.networks or not self.is_done:
-            self.networks = networks
+            self.networks, self.is_done = networks, False  # also if the next line fails
             self.is_done = self._changed(networks)

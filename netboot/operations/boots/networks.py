@@ -9,6 +9,9 @@ from netboot.boot.told.events import NetworksChanged
 from netboot.errors import NotFound
 from netboot.site import Site
 
+SERVED = frozenset({"serves", "behind relays"})
+"""The states in which machines get answers."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedNetwork:

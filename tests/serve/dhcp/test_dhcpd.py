@@ -28,6 +28,7 @@ from netboot.boot.told.events import (
 )
 from netboot.errors import PortTaken
 from netboot.protocols.dhcp import MessageType, Packet
+from netboot.serve.dhcp import dhcpd as module
 from tests.serve.conftest import Daemon, Firmware
 from tests.support.boot_requests import BOTH, MAC, SETTINGS, ipxe, published, request, version
 from tests.support.dhcp_servers import ADDRESSES, BARE_DNSMASQ, LEASING, wait_for
@@ -83,6 +84,27 @@ def test_a_discover_is_answered_by_broadcast_from_port_67(
     assert (sent.file, sent.image, sent.version, sent.port) == ("snponly.efi", "Lab PE x64", 7, 67)
     assert "Lab PE x64 v7 is the default for x64" in sent.reason
     assert daemon.server.counts == {"answered": 1}
+
+
+def test_an_offer_that_is_delayed_is_sent_later_and_only_so_many_wait(
+    lan: Lan, dhcpd: Dhcpd, firmware: MakeFirmware, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine is told at once; the flood of one that asks without end costs bounded memory."""
+    monkeypatch.setattr(module, "_MOST_DELAYED", 1)
+    server, client = lan.host("srv", "10.77.0.2/24"), firmware(lan.host("cli"))
+    with dhcpd(server, settings=replace(SETTINGS, name="eth0", delay=1.0)) as daemon:
+        began = time.monotonic()
+        client.send(request(xid=1))
+        daemon.event(Discovered)
+        assert time.monotonic() - began < 0.9
+        client.send(request(mac=MAC[:5] + b"\2", xid=2))
+        refused = daemon.event(RequestIgnored)
+        offer, _ = client.receive()
+
+        assert (offer.xid, time.monotonic() - began > 0.95) == (1, True)
+        assert refused.reason == "1 answers wait for the response delay already"
+        assert client.hears_nothing()
+    assert daemon.server.tallies["eth0"].heard == 2
 
 
 @pytest.mark.parametrize("first", ["the marked one", "the others"])

@@ -17,6 +17,7 @@ from netboot.boot.told.events import (
     Discovered,
     Event,
     ForeignOffer,
+    NetworksChanged,
     OfferSent,
     RequestIgnored,
     RequestsCounted,
@@ -134,6 +135,24 @@ def test_counts_are_found_however_much_came_since(journal: Journal) -> None:
             " ORDER BY id DESC LIMIT 2"
         ).fetchall()
     assert "events_of_counts" in str(plan)
+
+
+def test_the_newest_state_of_the_networks_has_an_index_of_its_own(journal: Journal) -> None:
+    assert journal.latest_networks() is None
+    for number in range(2):
+        journal.emit(NetworksChanged(at=float(number), networks=f"[{number}]"))
+        journal.emit(discovered(number))
+    assert journal.flush()
+
+    found = journal.latest_networks()
+    assert found is not None
+    assert found.event == NetworksChanged(at=1.0, networks="[1]")
+    with sqlite3.connect(journal._path) as connection:
+        plan = connection.execute(
+            "EXPLAIN QUERY PLAN SELECT id FROM events WHERE kind = 'NetworksChanged'"
+            " ORDER BY id DESC LIMIT 1"
+        ).fetchall()
+    assert "events_of_networks" in str(plan)
 
 
 @pytest.mark.parametrize(

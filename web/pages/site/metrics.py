@@ -25,7 +25,7 @@ from netboot.errors import DatabaseFault, NetbootError
 from netboot.operations import counts as metrics_facts
 from netboot.operations import jobs, processes
 from netboot.operations.accounts import audit
-from netboot.operations.boots import boots, network
+from netboot.operations.boots import boots, network, networks
 from netboot.operations.boots.boots import BootFilter
 from netboot.operations.images import images
 from netboot.site import Site
@@ -159,6 +159,18 @@ def _requests(own_site: Site) -> Iterable[Metric]:
         for outcome, count in counts.items():
             came.add_metric([service, outcome], count)
     yield came
+    answered = GaugeMetricFamily(
+        "netboot_network_served",
+        "Whether machines in this network get answers.",
+        labels=["network"],
+    )
+    heard = CounterMetricFamily(
+        "netboot_network_requests", "Boot requests in this network.", labels=["network"]
+    )
+    for one in networks.list_networks(own_site):
+        answered.add_metric([one.name], one.state in networks.SERVED)
+        heard.add_metric([one.name], one.heard)
+    yield from (answered, heard)
 
 
 @metrics.get("/metrics")

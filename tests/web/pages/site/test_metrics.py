@@ -1,10 +1,12 @@
 """What Prometheus reads."""
 
+import json
 import os
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from netboot.boot.told.events import NetworksChanged
 from netboot.errors import DatabaseFault
 from netboot.operations import processes
 from netboot.operations.accounts import accounts, tokens
@@ -113,3 +115,18 @@ def test_without_a_database_a_page_says_so_and_what_the_processes_do(
     assert "The database is locked." in answer.text
     assert "The process worker cannot do its work and tries again: locked." in answer.text
     assert "continue to boot" in answer.text
+
+
+def test_each_network_says_whether_it_is_served_and_what_it_heard(furnished, make_client):
+    """What an alert about a cable needs."""
+    lines = [
+        {"name": "eth0", "state": "serves", "heard": 7},
+        {"name": "eth9", "state": "waits", "reason": "there is no network interface eth9"},
+    ]
+    furnished.journal.emit(NetworksChanged(at=1.0, networks=json.dumps(lines)))
+    assert furnished.journal.flush()
+    text = make_client(furnished, "viewer").get("/metrics").text
+
+    assert 'netboot_network_served{network="eth0"} 1.0' in text
+    assert 'netboot_network_served{network="eth9"} 0.0' in text
+    assert 'netboot_network_requests_total{network="eth0"} 7.0' in text
