@@ -164,7 +164,8 @@ def _command(words: str, command: click.Command) -> Lines:
     yield from ("```text", usage, "```", "")
     yield from _help(command.help or "")
     records = (one.get_help_record(context) for one in command.params)
-    rows = ((code(one[0]), plain(one[1])) for one in records if one is not None)
+    # An argument that the help text explains has no words of its own.
+    rows = ((code(one[0]), plain(one[1])) for one in records if one and (one[1] or "-" in one[0]))
     yield from table(("Option", "Meaning"), rows)
     yield from _help(command.epilog or "")
 

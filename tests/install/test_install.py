@@ -66,6 +66,16 @@ def test_its_files_have_an_owner_who_can_do_nothing_else(server):
     assert server.must("find /usr/lib/netboot -newer /usr/bin/netboot -user netboot") == ""
 
 
+def test_the_pages_of_help_are_installed_where_the_console_finds_them(server):
+    """Every user may read them; Sphinx is not there."""
+    find = "from web.pages.site.help_pages import help_folder; print(help_folder())"
+    python = "runuser -u netboot -- /usr/lib/netboot/bin/python3"
+    folder = server.must(f"{python} -c '{find}'").strip()
+    assert folder == "/usr/lib/netboot/lib/common/web/help"
+    assert "Settings" in server.must(f"cat {folder}/reference/settings.html")
+    assert server.must("find /usr/lib/netboot -iname 'sphinx*' -path '*dist-info*'") == ""
+
+
 def test_the_page_is_there_before_any_network_is_named(server):
     """The system is in order; the boot services say what they wait for."""
     active(server, *SERVICES)

@@ -7,7 +7,7 @@ from web.pages.site import help_pages
 
 pytestmark = [pytest.mark.browser, pytest.mark.loopback, pytest.mark.timeout(900)]
 
-LOOKED_AT = ("index", "network", "reference/settings", "reference/api", "search")
+LOOKED_AT = ("index", "network", "reference/settings", "search")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -37,10 +37,10 @@ ASK_AGAIN = "private, no-cache"
 help_pages = Blueprint("help_pages", __name__, url_prefix="/help")
 
 
-@help_pages.get("/", defaults={"name": "index.html"})
+@help_pages.get("/")
 @help_pages.get("/<path:name>")
 @requires(Role.VIEWER)
-def show(name: str) -> ResponseReturnValue:
+def show(name: str = "index.html") -> ResponseReturnValue:
     """One file. A name that leads out of the folder is not found."""
     folder = help_folder()
     if folder is None:
