@@ -76,7 +76,7 @@ def netboot(data, capsys, monkeypatch):
     return CommandLine(data, capsys, monkeypatch)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["postgresql"] if ON_POSTGRESQL else ["sqlite", "postgresql"])
 def any_site(request, tmp_path):
     """A new, empty site on each kind of database."""
     made = Site.open(tmp_path / "data")

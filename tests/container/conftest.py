@@ -73,7 +73,7 @@ def image(buildah, package, tmp_path_factory):
     for name in ("Containerfile", ".dockerignore"):
         shutil.copy(ROOT / name, context)
     buildah.run(
-        *("bud", "--isolation", "chroot", "--pull-never", "--build-arg", f"BASE={BASE}"),
+        *("bud", "--isolation", "chroot", "--pull=never", "--build-arg", f"BASE={BASE}"),
         *("-t", IMAGE, context),
     )
     return IMAGE

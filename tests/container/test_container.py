@@ -14,6 +14,12 @@ from tests.support.netlab import Lan, needs_netns
 ADDRESS = "10.77.0.2"
 SET_UP = ("SETUID", "SETGID")
 NETWORK = ("NET_BIND_SERVICE", "NET_RAW")
+DEFAULTS = (
+    *("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETFCAP"),
+    *("SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
+)
+"""What a container has if nothing is said; buildah's `--cap-drop all` drops what is added, too."""
+
 BITS = 1 << 10 | 1 << 13
 
 
@@ -25,7 +31,7 @@ def lan():
 
 @pytest.fixture
 def container(buildah, image):
-    name = buildah.run("from", "--pull-never", image)
+    name = buildah.run("from", "--pull=never", image)
     yield name
     buildah.run("rm", name)
 
@@ -43,10 +49,11 @@ def volume(buildah, container, tmp_path):
     return folder
 
 
-def isolated(buildah, container, volume, *words, capabilities=(*SET_UP, *NETWORK), user="root"):
+def isolated(buildah, container, volume, *words, capabilities=(*SET_UP, *NETWORK)):
     """The command that runs words in the container, with these capabilities alone."""
     return buildah.command(
-        *("run", "--isolation", "chroot", "--user", user, "--cap-drop", "all"),
+        *("run", "--isolation", "chroot"),
+        *(f"--cap-drop=CAP_{one}" for one in DEFAULTS if one not in capabilities),
         *(f"--cap-add=CAP_{one}" for one in capabilities),
         *("--volume", f"{volume}:/var/lib/netboot", container, "--", *words),
     )

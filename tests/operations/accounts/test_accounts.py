@@ -40,6 +40,7 @@ def test_name_and_password_must_fit(site):
     assert accounts.authenticate(site, "nobody", PASSWORD) is None
 
 
+@pytest.mark.sqlite
 def test_passwords_are_not_stored(site):
     """The database file holds neither the password nor the token."""
     token = accounts.issue_setup_token(site)

@@ -16,6 +16,7 @@ def ada(site):
     return accounts.create_account(site, "ada", "correct horse battery", "admin")
 
 
+@pytest.mark.sqlite
 def test_a_session_is_resumed_by_its_secret_alone(site, ada):
     """The database holds no secret that could be used."""
     secret = sessions.begin(site, ada.id, now=NOW)

@@ -33,6 +33,7 @@ def test_a_token_ends_when_it_was_said_to(site, otto):
     assert tokens.bearer(site, text, now=view.expires_at) is None
 
 
+@pytest.mark.sqlite
 def test_a_token_that_is_not_quite_one_opens_nothing(site, otto):
     """Another secret with a known handle, other shapes, and what stands in the database."""
     view, text = tokens.create_token(site, otto, "x")
