@@ -9,16 +9,12 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-<<<<<<< HEAD:tests/help/test_monitoring.py
-from tests.web.support.help_pages import ROOT, headings, page
-=======
 from netboot.boot.told.events import DhcpStarted, RequestsCounted
 from netboot.operations import jobs, processes
 from netboot.site import Site
 from tests.web.support.help_pages import ROOT, headings, page
 from tests.web.conftest import close
 from tests.web.support import seeding
->>>>>>> docs:tests/web/pages/site/test_alert_rules.py
 from web.app import create_app
 
 FOLDER = ROOT / "docs" / "monitoring"
