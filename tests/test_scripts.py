@@ -121,7 +121,8 @@ def test_an_unknown_profile_is_answered_with_those_there_are(newcomer, words):
     """One line, code 2."""
     done = newcomer("setup", *words)
 
-    assert (done.returncode, done.stderr) == (2, "usage: scripts/setup run|test|install|bench\n")
+    usage = "usage: scripts/setup run|docs|test|install|bench\n"
+    assert (done.returncode, done.stderr) == (2, usage)
 
 
 def test_locks_are_written_with_the_pinned_tool_only(newcomer):
