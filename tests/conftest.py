@@ -129,9 +129,9 @@ def browser():
 @pytest.fixture(scope="session")
 def help_folder(tmp_path_factory):
     """The pages of Help, built once for all processes of a test run."""
-    from tests.support import help_pages
+    from tests.help import built_pages
 
-    return help_pages.built(tmp_path_factory)
+    return built_pages.built(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from tests.web.support.help_pages import ROOT, anchors, page, pages
+from tests.help.built_pages import ROOT, anchors, page, pages
 
 TEMPLATES = ROOT / "web" / "templates"
 CHAPTERS = {

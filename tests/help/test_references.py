@@ -12,7 +12,7 @@ from netboot.boot.told.error_codes import CODES
 from netboot.cli import SUBJECTS, netboot
 from netboot.config import Settings
 from netboot.diagnose.__main__ import check
-from tests.web.support.help_pages import ROOT, headings, page
+from tests.help.built_pages import ROOT, headings, page
 from web.app import create_app
 
 

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from netboot.boot.told.events import DhcpStarted, RequestsCounted
 from netboot.operations import jobs, processes
 from netboot.site import Site
-from tests.web.support.help_pages import ROOT, headings, page
+from tests.help.built_pages import ROOT, headings, page
 from tests.web.conftest import close
 from tests.web.support import seeding
 from web.app import create_app

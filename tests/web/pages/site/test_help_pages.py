@@ -3,7 +3,7 @@
 import pytest
 
 from netboot.operations.accounts import accounts, tokens
-from tests.web.support.help_pages import pages
+from tests.help.built_pages import pages
 from web.guard.request_safety import CONTENT_SECURITY_POLICY
 from web.pages.site import help_pages
 
