@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import tomlkit
-from build import ROOT, SOURCES, commit_time
+from build import ROOT, SOURCES, commit_time, fill_help
 
 from netboot import __version__
 
@@ -29,6 +29,7 @@ def main(arguments: list[str]) -> None:
     os.environ.setdefault("SOURCE_DATE_EPOCH", commit_time())
     with tempfile.TemporaryDirectory(prefix="netboot-wheel-", dir=out) as scratch:
         lay_out(Path(scratch))
+        fill_help(Path(scratch) / "web")
         command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)]
         if subprocess.run(command, cwd=scratch, stdout=subprocess.DEVNULL, check=False).returncode:
             sys.exit("The wheel could not be built; the message stands above.")
