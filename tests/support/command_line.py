@@ -14,7 +14,7 @@ import pytest
 
 from netboot.cli import main
 
-STAYING = {"run", "boot", "http", "web", "projector", "worker", "dhcp", "check"}
+STAYING = {"run", "boot", "http", "web", "lab", "projector", "worker", "dhcp", "check"}
 
 
 @dataclass(frozen=True)
