@@ -13,6 +13,7 @@ from tests.help.built_pages import ROOT, anchors, page, pages
 TEMPLATES = ROOT / "web" / "templates"
 CHAPTERS = {
     *("index", "search", "install", "network", "windows-pe", "drivers", "operate", "monitoring"),
+    "postgresql",
     *("troubleshoot", "behind-a-proxy", "security", "explanation/boot", "explanation/image"),
     *("reference/settings", "reference/commands", "reference/api"),
 }

@@ -72,6 +72,8 @@ HARMLESS = {
     "images_custom.set_details": "refused where somebody else changed it",
     "images_custom.set_properties": "refused where somebody else changed it",
     "images_source.accept_secrets": "a reason has to be typed",
+    "lab_pe.build": "adds",
+    "lab_pe.import_file": "adds; all of the file is checked before",
     "settings.back_up": "makes a file, changes nothing",
     "images_source.examine": "the image keeps its source",
     "images_versions.verify": "reads",

@@ -153,7 +153,7 @@ def test_programs_that_were_replaced_are_read_again_and_damaged_ones_are_not_tak
     before = reader("10.2.0.2")[module.GRUB_IA32]
     prepare_programs(point, [folder], ADDRESS, "10.2.0.2")
     own = reader("10.2.0.2")[module.GRUB_IA32]
-    (point.root / module.FILE_NAME).write_text("{half")
+    point.programs.write_text("{half")
 
     assert before != own
     assert reader("10.2.0.2")[module.GRUB_IA32] == own

@@ -246,6 +246,7 @@ API_NEEDS = {
     "api_network.check": Role.OPERATOR,
     "api_network.get_network": Role.VIEWER,
     "api_network.list_decisions": Role.VIEWER,
+    "api_network.list_networks": Role.VIEWER,
     "api_network.read_capture": Role.OPERATOR,
     "api_media.build_media": Role.OPERATOR,
     "api_media.delete_medium": Role.OPERATOR,
