@@ -70,7 +70,7 @@ def test_every_command_has_its_section_with_every_option(help_folder):
     for words, command in told.items():
         text = section(help_folder, "reference/commands", words)
         for parameter in command.params:
-            if isinstance(parameter, click.Option):
+            if isinstance(parameter, click.Option) and not parameter.hidden:
                 names = [*parameter.opts, *parameter.secondary_opts]
                 assert any(name in text for name in names), (words, names)
                 assert (parameter.help or "") in text, (words, names)
