@@ -61,5 +61,5 @@ def test_a_machine_boots_online_and_the_real_network_hears_nothing_of_it(served)
     assert (events[-1]["result"], events[-1]["image"]) == ("online", "Lab PE x64")
     assert not [frame for frame in frames(heard) if MACHINES in frame]
     assert network.serving(site).address == ADDRESS
-    assert made_for(site.point) == ADDRESS
-    assert made_for(LabSite(site.data).point) == SERVER_ADDRESS
+    assert made_for(site.point) == (ADDRESS,)
+    assert made_for(LabSite(site.data).point) == (SERVER_ADDRESS,)
