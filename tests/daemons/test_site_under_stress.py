@@ -108,6 +108,7 @@ def own_postgres():
         yield server
 
 
+@pytest.mark.long
 def test_a_postgresql_that_restarts_ends_no_process(site, own_postgres):
     """Idle and with a job; nor does one that is away while the site starts."""
     url = own_postgres.url(own_postgres.fresh())

@@ -37,6 +37,7 @@ def metadata(wheel):
         return HeaderParser().parsestr(packed.read(name).decode())
 
 
+@pytest.mark.long
 def test_everything_that_runs_is_in_it_and_nothing_else(wheel):
     """Templates, static files, migrations, sources of the Lab PE; and Help, which is built."""
     listed = subprocess.run(
@@ -49,6 +50,7 @@ def test_everything_that_runs_is_in_it_and_nothing_else(wheel):
     assert set(listed.stdout.splitlines()) == names - help_pages
 
 
+@pytest.mark.long
 def test_it_requires_the_locked_versions_and_nothing_of_the_tests(metadata):
     """`netboot check` needs scapy, the Lab PE pyelftools; psycopg is for who asks for it."""
     required = metadata.get_all("Requires-Dist")
@@ -123,6 +125,7 @@ def own_environment(**more):
     return kept | more
 
 
+@pytest.mark.long
 @pytest.mark.loopback
 def test_a_site_is_made_and_its_page_served_from_the_wheel_alone(installed, elsewhere):
     """Its first page needs templates, migrations and scripts of the page."""
@@ -156,6 +159,7 @@ def free_port():
         return held.getsockname()[1]
 
 
+@pytest.mark.long
 def test_its_check_brings_scapy_and_its_readers_have_their_walls(installed, elsewhere):
     """Processes of their own find the modules of the wheel."""
     python = installed / "python"
