@@ -154,7 +154,7 @@ def make(site: Site, file: IO[bytes] | None = None) -> Generator[dict[str, Any],
     """
     words = ["--json-lines", "--data", str(site.data.resolve())]
     words += ["--prepared"] if file else []
-    words += ["--no-default"] if site.settings.interface or site.settings.address else []
+    words += ["--no-default"] if site.settings.all_networks else []
     with subprocess.Popen(
         [sys.executable, *MAKER, *words],
         stdin=file or subprocess.DEVNULL,
@@ -165,7 +165,7 @@ def make(site: Site, file: IO[bytes] | None = None) -> Generator[dict[str, Any],
         try:
             yield from _events(process)
         finally:
-            _end(process)
+            end_maker(process)
 
 
 def _events(process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
@@ -207,7 +207,7 @@ def _read(lines: list[bytes]) -> Iterator[dict[str, Any]]:
                 yield event
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end_maker(process: subprocess.Popen[bytes]) -> None:
     """End the whole group: compiler and apt would go on without it."""
     if process.poll() is None:
         with suppress(ProcessLookupError):
@@ -217,3 +217,4 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

@@ -112,7 +112,10 @@ def test_closing_ends_the_maker_and_what_it_runs(site, maker):
     assert process.poll() is not None
 
 
-@pytest.mark.parametrize(("setting", "expected"), [("", False), ('interface = "eth0"', True)])
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [("", False), ('interface = "eth0"', True), ('[[networks]]\ninterface = "eth1"', True)],
+)
 def test_only_a_site_without_a_network_gets_a_new_default(site, maker, setting, expected):
     """The maker is told on the command line."""
     (site.data / "netboot.toml").write_text(f"{setting}\n")
