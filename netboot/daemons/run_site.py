@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from netboot.boot.networks import Network, place, serving_addresses, summary
-from netboot.config import load_settings
+from netboot.config import Settings, load_settings
 from netboot.daemons.keep_at import keep_at
 from netboot.daemons.starting import own_user
 from netboot.daemons.starting.default_images import DefaultImages
@@ -114,7 +114,7 @@ def _become_user(data: Path, interfaces: Sequence[str]) -> None:
         return  # opening the site names what is wrong
     settings = load_settings(data)
     rights = own_user.rights_of_port(settings.web_port)
-    on_network = bool(interfaces or settings.interface or settings.networks)
+    on_network = _is_on_network(settings, interfaces)
     if on_network:
         rights |= own_user.NETWORK
     became = own_user.enter(data, rights, lab=not on_network)
@@ -126,9 +126,14 @@ def _become_user(data: Path, interfaces: Sequence[str]) -> None:
         _tell(f"This site runs as the user {became.name}; {what}.")
 
 
+def _is_on_network(settings: Settings, interfaces: Sequence[str]) -> bool:
+    """Whether it serves real networks; else it starts in lab mode."""
+    return bool(interfaces or settings.interface or settings.networks)
+
+
 def _networks(site: Site, interfaces: Sequence[str]) -> tuple[Network, ...]:
     """The networks to serve; none in the lab. Raises InvalidInput where one is not there."""
-    if not interfaces and not site.settings.interface and not site.settings.networks:
+    if not _is_on_network(site.settings, interfaces):
         return ()
     networks = place(chosen(site.settings, interfaces, ""), read_host())
     require(networks, every=not service_manager().is_there)

@@ -5,22 +5,18 @@ made the reason is said, and the next start tries again.
 """
 
 import os
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Self
 
 from netboot.daemons.starting.own_user import with_rights
 from netboot.daemons.supervisor import PARENT
 from netboot.errors import DatabaseFault
 from netboot.operations import remembered as facts
+from netboot.operations.lab_pe import MAKER, end_maker
 from netboot.site import Site
-
-COMMAND = ("-m", "vm.defaults")
-PATIENCE = 5.0
 
 
 class DefaultImages:
@@ -44,7 +40,7 @@ class DefaultImages:
             self._is_over = True
             process = self._process
         if process is not None:
-            _end(process)
+            end_maker(process)
 
     def begin(self) -> None:
         """Make them in the background, if the site has never had them."""
@@ -69,7 +65,7 @@ class DefaultImages:
 
     def _run(self) -> int | None:
         """The exit code of the process that makes them; None if the site ended before."""
-        made = [sys.executable, *COMMAND, "--data", str(self._site.data)]
+        made = [sys.executable, *MAKER, "--data", str(self._site.data)]
         command = with_rights(made, ())
         with self._lock:
             if self._is_over:
@@ -82,15 +78,3 @@ class DefaultImages:
                 start_new_session=True,
             )
         return self._process.wait()
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End it, and the programs that it runs."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

@@ -23,7 +23,7 @@ def images(site, said):
 
 def make(monkeypatch, code):
     """Let this program make the images."""
-    monkeypatch.setattr(module, "COMMAND", ("-c", code))
+    monkeypatch.setattr(module, "MAKER", ("-c", code))
 
 
 def test_what_they_need_may_be_missing(images, said, monkeypatch):
