@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.container.conftest import ROOT
+from tests.support.dhcp_servers import wait_for
 from tests.support.netlab import Lan, needs_netns
 
 ADDRESS = "10.77.0.2"
@@ -59,15 +60,6 @@ def isolated(buildah, container, volume, *words, capabilities=(*SET_UP, *NETWORK
     )
 
 
-def said_until(process, text):
-    said = []
-    for line in process.stdout:
-        said.append(line.rstrip())
-        if text in line:
-            return said
-    raise AssertionError("\n".join(said))
-
-
 def processes(user):
     """The processes of this user: their words, and their capabilities."""
     found = []
@@ -106,7 +98,7 @@ def test_a_started_container_serves_its_hosts_network(buildah, container, volume
     host = lan.host("srv", f"{ADDRESS}/24")
     run = ("netboot", "run", "--interface", "eth0")
     process = host.start(*isolated(buildah, container, volume, *run))
-    said = said_until(process, "Stop ")
+    said = wait_for(process, "Stop ")
     assert f"The site is up, serving the network behind eth0 as {ADDRESS}." in said
 
     assert "Set up this site" in host.run("curl", "-sL", "-m", "20", "http://127.0.0.1:8080/")

@@ -15,6 +15,7 @@ from netboot.errors import InvalidInput, PortTaken
 from netboot.operations import remembered as facts
 from netboot.operations.deployments import deployments as policy
 from tests.support.content import serve, version_of
+from tests.support.dhcp_servers import wait_for as lines_until
 from tests.support.netlab import Lan, needs_netns
 from tests.web.support.seeding import add_accounts, add_image
 
@@ -44,16 +45,6 @@ def start(site, lan):
     host = lan.host("srv", f"{ADDRESS}/24")
     command = [sys.executable, "-m", "netboot", "--data", str(site.data)]
     return host, host.start(*command, "run", "--interface", "eth0")
-
-
-def lines_until(process, text):
-    """What the site says up to a line with `text`."""
-    said = []
-    for line in process.stdout:
-        said.append(line.rstrip())
-        if text in line:
-            return said
-    raise AssertionError("\n".join(said))
 
 
 def children_of(process):

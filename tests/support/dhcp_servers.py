@@ -31,15 +31,16 @@ subnet 10.78.0.0 netmask 255.255.255.0 {{
 """
 
 
-def wait_for(program: subprocess.Popen[str], words: str) -> None:
-    """Until a program has printed these words."""
+def wait_for(program: subprocess.Popen[str], words: str) -> list[str]:
+    """The lines of a program up to the one with these words."""
     assert program.stdout is not None
     said = []
     for line in program.stdout:
-        said.append(line)
+        said.append(line.rstrip())
         if words in line:
-            return
-    raise AssertionError(f"it ended before it said {words!r}: {''.join(said)}")
+            return said
+    told = "\n".join(said)
+    raise AssertionError(f"it ended before it said {words!r}: {told}")
 
 
 def start_dnsmasq(host: Host, folder: Path, lines: str = "") -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from netboot.daemons.starting import own_user as module
 from netboot.daemons.starting.own_user import NET_BIND_SERVICE, NET_RAW, NETWORK, Account, Stays
+from tests.support.dhcp_servers import wait_for
 from tests.support.netlab import Lan, needs_netns
 
 NOBODY = 65534
@@ -233,15 +234,6 @@ def status(pid):
     return set(fields["Uid"].split()), int(fields["CapEff"], 16), fields["NoNewPrivs"]
 
 
-def said_until(process, text):
-    said = []
-    for line in process.stdout:
-        said.append(line.rstrip())
-        if text in line:
-            return said
-    raise AssertionError("\n".join(said))
-
-
 @needs_root
 @needs_netns
 @pytest.mark.netns
@@ -258,7 +250,7 @@ def test_only_the_boot_services_of_roots_site_keep_rights_and_all_its_files_have
         *("env", "NETBOOT_CACHE=/nonexistent", *(f"{k}={v}" for k, v in BY_SUDO.items())),
         *(sys.executable, "-m", "netboot", "--data", str(data), "run", "--interface", "eth0"),
     )
-    said = said_until(process, "Stop ")
+    said = wait_for(process, "Stop ")
     what = "the boot services alone may open low ports"
     assert f"This site runs as the user nobody; {what}." in said
 
