@@ -2,7 +2,6 @@
 
 import os
 import re
-import runpy
 import shutil
 import subprocess
 import tomllib
@@ -145,46 +144,3 @@ def test_what_all_pythons_have_in_common_is_there_once(build, tmp_path):
     assert [path.name for path in common.iterdir()] == ["pure"]
     for site in sites:
         assert sorted(path.name for path in site.iterdir()) == ["binary", "common.pth"]
-
-
-@pytest.mark.parametrize(
-    ("words", "subject"),
-    [
-        (["image", "list"], "image"),
-        (["--data", "check", "boots"], "boots"),
-        (["--data=/srv", "check", "--capture", "x"], "check"),
-        (["--version"], ""),
-        (["--data"], ""),
-    ],
-)
-def test_the_command_knows_its_subject(words, subject):
-    """Only `check` may open the network's low ports."""
-    assert runpy.run_path(str(PACKAGE / "launcher"))["subject"](words) == subject
-
-
-BECOME = """
-import os, pwd, runpy, subprocess, sys
-launcher = runpy.run_path(sys.argv[1])
-launcher["become"](pwd.getpwnam("nobody"), {2, 10, 13}, set(map(int, sys.argv[3].split())))
-print(open(sys.argv[2]).read())
-try:
-    open(sys.argv[2], "a")
-except PermissionError:
-    print("not written")
-status = subprocess.run(["cat", "/proc/self/status"], capture_output=True, text=True).stdout
-print(os.getuid(), [row.split()[1] for row in status.splitlines() if row.startswith("CapEff")][0])
-"""
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-@pytest.mark.parametrize(("inherited", "caps"), [("", 0), ("10 13", 1 << 10 | 1 << 13)])
-def test_roots_command_reads_what_root_may_read_and_writes_nothing_of_it(tmp_path, inherited, caps):
-    """What it starts has only what it is handed."""
-    secret = tmp_path / "secret"
-    secret.write_text("for root")
-    secret.chmod(0o600)
-    done = subprocess.run(
-        ["/usr/bin/python3", "-c", BECOME, PACKAGE / "launcher", secret, inherited],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.stdout.splitlines() == ["for root", "not written", f"65534 {caps:016x}"]

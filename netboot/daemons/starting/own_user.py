@@ -195,33 +195,28 @@ def _groups(account: Account, *, machines: bool = False) -> list[int]:
 def _hand_over(data: Path, account: Account) -> None:
     """What root left in the folder gets its owner, and then the folder itself.
 
-    Interrupted, it is continued by the next start: until then root can use all of it.
+    Interrupted, it is continued by the next start: until then root can use all of it. A file that
+    has another name outside the folder stays root's. The owner may rename things meanwhile: each
+    is changed by its name in an open folder, so that no path leads root outside.
     """
-    for path in list(_of_root(data)):
-        os.chown(path, account.uid, account.gid, follow_symlinks=False)
+    names = Counter((found.st_dev, found.st_ino) for _, _, found in _of_root(data))
+    for folder, name, found in _of_root(data):
+        inside = names[found.st_dev, found.st_ino]
+        if stat.S_ISDIR(found.st_mode) or found.st_nlink == inside:
+            os.chown(name, account.uid, account.gid, dir_fd=folder, follow_symlinks=False)
     if data.stat().st_uid != account.uid:
         os.chown(data, account.uid, account.gid)
 
 
-def _of_root(data: Path) -> Iterator[Path]:
-    """Everything in a folder that is root's, but no file that has another name outside of it."""
-    links: Counter[tuple[int, int]] = Counter()
-    several: list[tuple[Path, os.stat_result]] = []
+def _of_root(data: Path) -> Iterator[tuple[int, str, os.stat_result]]:
+    """Everything below a folder that is root's: an open folder, the name in it, what it is."""
     device = data.stat().st_dev
-    for folder, folders, names in os.walk(data):
+    for _, folders, names, folder in os.fwalk(data):
         for name in (*folders, *names):
-            path = Path(folder, name)
-            found = path.lstat()
-            if found.st_uid != 0 or found.st_dev != device:
-                continue
-            if stat.S_ISDIR(found.st_mode) or found.st_nlink == 1:
-                yield path
-            else:  # blobs have a name in each folder that serves them
-                links[found.st_dev, found.st_ino] += 1
-                several.append((path, found))
-    for path, found in several:
-        if links[found.st_dev, found.st_ino] == found.st_nlink:
-            yield path
+            with suppress(FileNotFoundError):  # the owner's services are at work
+                found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                if found.st_uid == 0 and found.st_dev == device:
+                    yield folder, name, found
 
 
 def become(

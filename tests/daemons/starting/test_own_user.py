@@ -176,7 +176,7 @@ def test_a_handover_that_is_interrupted_is_finished_by_the_next(folder, monkeypa
     stays = module.enter(data, NETWORK)
     assert isinstance(stays, Stays)
     assert stays.reason == f"{data} cannot be given to nobody (Operation not permitted)"
-    assert (os.geteuid(), data.stat().st_uid, given) == (0, 0, [data / "lost+found"])
+    assert (os.geteuid(), data.stat().st_uid, given) == (0, 0, ["lost+found"])
     monkeypatch.undo()
     module._hand_over(data, SOMEBODY)
     assert owners(data) == {NOBODY}
@@ -208,6 +208,53 @@ def test_a_program_inherits_the_rights_it_needs_and_no_other(folder):
         [*user, "CapPrm:", f"{mask:016x}", "CapAmb:", f"{mask:016x}", "NoNewPrivs:", "1"]
         for mask in masks
     ], done.stderr
+
+
+READ = """
+import sys
+from netboot.daemons.starting.own_user import DAC_READ_SEARCH, Account, become
+become(Account(65534, 65534, "nobody", "/nonexistent"), own={DAC_READ_SEARCH}, inherited=())
+print(open(sys.argv[1]).read())
+try:
+    open(sys.argv[1], "a")
+except PermissionError:
+    print("not written")
+"""
+
+
+@needs_root
+def test_roots_command_reads_what_root_may_read_and_writes_nothing_of_it(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("for root")
+    secret.chmod(0o600)
+    done = subprocess.run(
+        [sys.executable, "-c", READ, secret], capture_output=True, text=True, cwd=module_root()
+    )
+    assert done.stdout.splitlines() == ["for root", "not written"], done.stderr
+
+
+@needs_root
+def test_a_folder_that_becomes_a_link_does_not_lead_root_outside(folder, monkeypatch):
+    """Its owner may replace it while root hands over what is in it."""
+    data, outside = folder / "data", folder / "outside"
+    (data / "in").mkdir(parents=True)
+    outside.mkdir()
+    for place in (data / "in", outside):
+        (place / "passwd").write_text("")
+    chown, swapped = os.chown, []
+
+    def swaps(name, *words, **options):
+        if name == "passwd" and not swapped:
+            (data / "in").rename(data / "out")
+            (data / "in").symlink_to(outside)
+            swapped.append(name)
+        chown(name, *words, **options)
+
+    monkeypatch.setattr(os, "chown", swaps)
+    module._hand_over(data, SOMEBODY)
+    assert swapped
+    assert owners(outside) == {0}
+    assert (data / "out/passwd").stat().st_uid == NOBODY
 
 
 def test_without_rights_to_drop_a_command_is_started_as_it_is():
