@@ -1,6 +1,6 @@
 # netboot: `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help run test quick test-media test-long test-install test-postgresql test-container package wheel docs setup lint format lock vendor pictures clean bench bench-tftp bench-http bench-dhcp bench-drivers bench-image bench-web
+.PHONY: help run test quick test-media test-long test-install test-systems test-postgresql test-container package wheel docs setup lint format lock vendor pictures clean bench bench-tftp bench-http bench-dhcp bench-drivers bench-image bench-web
 
 DATA ?= data
 INTERFACE ?=
@@ -36,7 +36,7 @@ test-media: ## boot media and disks of a version on every firmware, alone
 	@scripts/setup test
 	@exec env MEDIA=1 scripts/test
 
-test-long: ## storms, stress and full disks, which take their time, alone
+test-long: ## storms, stress, full disks and more boots, which take their time, alone
 	@scripts/setup test
 	@exec env LONG=1 scripts/test
 
@@ -59,6 +59,10 @@ docs: ## build the pages that the console shows under Help, in build/help
 test-install: ## install the package in a Debian 12 of its own, boot machines from it, remove it
 	@scripts/setup install
 	@exec env INSTALL=1 scripts/test
+
+test-systems: ## install the package in a tree of Debian 13 and, with UBUNTU=mirror, Ubuntu 24.04
+	@scripts/setup install
+	@exec env SYSTEMS=1 UBUNTU="$(UBUNTU)" UBUNTU_KEYRING="$(or $(UBUNTU_KEYRING),/usr/share/keyrings/ubuntu-archive-keyring.gpg)" .venv/bin/pytest -q tests/systems
 
 test-container: ## build the container image from scratch and start it, without an engine
 	@scripts/setup container

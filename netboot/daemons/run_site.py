@@ -128,7 +128,7 @@ def _become_user(data: Path, interfaces: Sequence[str]) -> None:
 
 def _is_on_network(settings: Settings, interfaces: Sequence[str]) -> bool:
     """Whether it serves real networks; else it starts in lab mode."""
-    return bool(interfaces or settings.interface or settings.networks)
+    return bool(interfaces or settings.all_networks)
 
 
 def _networks(site: Site, interfaces: Sequence[str]) -> tuple[Network, ...]:

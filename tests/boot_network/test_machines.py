@@ -9,13 +9,15 @@ ISC dhcpd, every firmware comes directly and through the relay, every make of se
 ways. Every firmware but HTTP boot meets dnsmasq directly in the lab (tests/vm/test_proof.py), so
 here HTTP boot alone does. A fault that needs three things at once would go unseen: a server's
 OFFER does not depend on the machine's firmware, nor a relay's work on either. Machines of one
-LAN boot two at a time.
+LAN boot two at a time. `make test` boots each firmware once and asks each make of server;
+`make test-long` boots the other pairs.
 """
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,16 +93,24 @@ _ODD = ("bios-ipxe-rom", "bios-x86", "uefi-x64-ipxe-rom", "uefi-ia32-pxe")
 _EVEN = ("bios-plain-pxe", "uefi-x64-pxe", "uefi-x64-http", "uefi-ia32-http")
 BESIDE = (
     ("kea-dhcp4", "direct", _EVEN),
+    ("dhcpd", "relay", _ODD),
+)
+BESIDE_LONG = (
     ("kea-dhcp4", "relay", _ODD),
     ("dhcpd", "direct", _ODD),
     ("dhcpd", "relay", _EVEN),
     ("dnsmasq", "relay", ("bios-plain-pxe", "uefi-x64-pxe")),
 )
-ON_OUR_HOST = (
-    ("dnsmasq", ("bios-ipxe-rom", "uefi-ia32-pxe")),
+ON_OUR_HOST = (("dnsmasq", ("bios-ipxe-rom", "uefi-ia32-pxe")),)
+ON_OUR_HOST_LONG = (
     ("kea-dhcp4", ("uefi-x64-pxe",)),
     ("dhcpd", ("bios-plain-pxe",)),
 )
+
+
+def tiers(short: Sequence[tuple[object, ...]], longer: Sequence[tuple[object, ...]]) -> list[Any]:
+    """The rows of a parametrized test, those of the longer tier marked."""
+    return [*short, *(pytest.param(*row, marks=pytest.mark.long) for row in longer)]
 
 
 def boot_all(names: Sequence[str], net: BootLan, wires: LabNetwork) -> dict[str, list[OfferSent]]:
@@ -133,7 +143,7 @@ def files(offers: list[OfferSent]) -> list[str]:
     return list(dict.fromkeys(named))
 
 
-@pytest.mark.parametrize(("make", "path", "names"), BESIDE)
+@pytest.mark.parametrize(("make", "path", "names"), tiers(BESIDE, BESIDE_LONG))
 def test_machines_boot_beside_a_dhcp_server_on_another_host(
     boot_lan: BootLan, make: str, path: str, names: tuple[str, ...]
 ) -> None:
@@ -151,7 +161,7 @@ def test_machines_boot_beside_a_dhcp_server_on_another_host(
     }
 
 
-@pytest.mark.parametrize(("make", "names"), ON_OUR_HOST)
+@pytest.mark.parametrize(("make", "names"), tiers(ON_OUR_HOST, ON_OUR_HOST_LONG))
 def test_machines_boot_with_a_dhcp_server_on_our_own_host(
     boot_lan: BootLan, make: str, names: tuple[str, ...]
 ) -> None:
@@ -184,13 +194,14 @@ def test_the_recording_of_such_a_boot_tells_its_story(boot_lan: BootLan) -> None
 
 def test_every_pair_is_covered() -> None:
     """What this file promises, counted; the lab's machines count where it says so."""
-    rows = [(name, make, path) for make, path, names in BESIDE for name in names]
+    rows = [(name, make, path) for make, path, names in (*BESIDE, *BESIDE_LONG) for name in names]
     rows += [("uefi-x64-http", "dnsmasq", "direct"), ("uefi-ia32-http", "dnsmasq", "direct")]
     rows += [(name, "dnsmasq", "direct") for name in IN_THE_LAB]
 
     assert {row[:2] for row in rows} == set(product(MACHINES, START))
     assert {(name, path) for name, _, path in rows} == set(product(MACHINES, PATHS))
     assert {row[1:] for row in rows} == set(product(START, PATHS))
-    assert {make for make, _ in ON_OUR_HOST} == set(START)
+    assert {make for make, _ in (*ON_OUR_HOST, *ON_OUR_HOST_LONG)} == set(START)
+    assert {name for _, _, names in BESIDE for name in names} == set(MACHINES)
     booted = {(one.firmware, one.plain_pxe) for one in load_scenarios()}
     assert {(MACHINES[one].firmware, MACHINES[one].plain_pxe) for one in IN_THE_LAB} <= booted

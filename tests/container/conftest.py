@@ -6,13 +6,13 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.packaging.built import built_package
 from vm.labpe import cache_folder
 from vm.labpe.packages import KEYRING, find_mirror
 
@@ -52,13 +52,7 @@ def buildah():
 
 @pytest.fixture(scope="session")
 def package():
-    """The package, built from this checkout; PACKAGE names one that is there."""
-    named = os.environ.get("PACKAGE")
-    if named:
-        return Path(named)
-    builder = [sys.executable, ROOT / "scripts/package/build.py", ROOT / "tests/output/package"]
-    done = subprocess.run(builder, stdout=subprocess.PIPE, text=True, check=True)
-    return Path(done.stdout.splitlines()[-1])
+    return built_package()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from netboot import __version__
 from netboot.images.architecture import Architecture
 from tests.install.debian_root import server_disk
 from tests.install.server_machine import ServerMachine
+from tests.packaging.built import built_package
 from tests.samples.older_sites import make_older_site
 from tests.support.kept_sites import close
 from vm import labpe
@@ -26,13 +26,7 @@ collect_ignore_glob = [] if os.environ.get("INSTALL") else ["test_*.py"]
 
 @pytest.fixture(scope="session")
 def package():
-    """The package, built from this checkout; PACKAGE names one that is there."""
-    named = os.environ.get("PACKAGE")
-    if named:
-        return Path(named)
-    builder = [sys.executable, ROOT / "scripts" / "package" / "build.py", OUTPUT / "package"]
-    done = subprocess.run(builder, stdout=subprocess.PIPE, text=True, check=True)
-    return Path(done.stdout.splitlines()[-1])
+    return built_package()
 
 
 @pytest.fixture(scope="session")
