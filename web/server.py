@@ -28,6 +28,7 @@ from netboot.serve.port_holder import who_holds
 from netboot.site import Site
 from netboot.tls import certificate_of
 from web.app import create_app
+from web.compiled_templates import keep_compiled
 from web.live.streams import STREAMS, Streams
 from web.pages.site.metrics import share_measurements
 
@@ -130,7 +131,9 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Any:
         share_measurements(self._measurements)
-        self._app = create_app(Site.open(self._data))
+        site = Site.open(self._data)
+        self._app = create_app(site)
+        keep_compiled(self._app, site.web_folder / "templates")
         _prepare(self._app)
         return self._app
 
@@ -155,8 +158,8 @@ class ConsoleServer(BaseApplication):  # type: ignore[misc]
 def _prepare(app: Flask) -> None:
     """Compile what the first views of a process would otherwise wait for.
 
-    That would be a second in all, a page at a time, and its garbage would soon make Python collect
-    the whole heap, which stops every request of the process.
+    That would be a second in all on a new site, a page at a time, and its garbage would soon make
+    Python collect the whole heap, which stops every request of the process.
     """
     configure_mappers()
     for name in app.jinja_env.list_templates():
