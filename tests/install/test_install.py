@@ -35,6 +35,28 @@ def journal(server):
     return server.sh("journalctl -u 'netboot*' --no-pager -n 60 -o cat").text
 
 
+NO_START = "/usr/sbin/policy-rc.d"
+"""Where it says 101, Debian's packages start no service."""
+
+BOOT_SERVICES = ("boot", "http")
+"""What machines boot from. On an emulated processor the start of all takes minutes."""
+
+
+def install(server, package, *, start=True):
+    """Install a package without any network; `start`: with its services, as usual."""
+    if not start:
+        server.must(f"printf '#!/bin/sh\\nexit 101\\n' > {NO_START}; chmod +x {NO_START}")
+    done = server.sh(f"{APT} install /root/{package}", seconds=600)
+    server.must(f"rm -f {NO_START}")
+    assert done.code == 0, done.text
+
+
+def start(server, *services):
+    server.must(f"systemctl start {' '.join(f'netboot-{one}' for one in services)}")
+    active(server, *services)
+    wait_for(server, "systemctl show -p StatusText netboot-boot | grep -q serves")
+
+
 def active(server, *services):
     for one in services:  # asked for several, systemctl is content with one
         wait_for(server, f"systemctl is-active --quiet netboot-{one}")
@@ -242,9 +264,8 @@ def test_a_purge_without_an_answer_keeps_the_site(server):
 
 def test_a_later_installation_continues_with_the_site(server):
     """Its settings are part of the site, too: the network is served at once."""
-    server.must(f"{APT} install /root/netboot.deb", seconds=600)
-    active(server, *SERVICES)
-    wait_for(server, "systemctl show -p StatusText netboot-boot | grep -q serves")
+    install(server, "netboot.deb", start=False)
+    start(server, *BOOT_SERVICES)
     (row,) = ask(server, "points", "status")
     assert row["status"] == "CURRENT"
 
@@ -258,15 +279,12 @@ def test_a_purge_with_consent_deletes_the_site_but_no_backup(server):
 
 def test_an_upgrade_keeps_settings_and_site_and_migrates_its_database(server):
     """From a package of a lower number, with a database of an older schema."""
-    server.must(f"printf '#!/bin/sh\\nexit 101\\n' > {NO_START}; chmod +x {NO_START}")
-    server.must(f"{APT} install /root/older.deb", seconds=600)
-    server.must(f"rm {NO_START}")
+    install(server, "older.deb", start=False)
     assert server.must("netboot --version").split()[-1] == OLDER
     server.must("rm -rf /var/lib/netboot/* && cp -r /root/older-site/. /var/lib/netboot/")
     server.must("chown -R netboot: /var/lib/netboot")
     server.must("echo 'tftp_workers = 1' >> /etc/netboot/netboot.toml")
-    done = server.sh(f"{APT} install /root/netboot.deb", seconds=600)
-    assert done.code == 0, done.text
+    install(server, "netboot.deb")
     active(server, *SERVICES)
     assert server.must("netboot --version").split()[-1] != OLDER
     assert [one["name"] for one in ask(server, "image", "list")] == [NAME]
@@ -277,10 +295,6 @@ def test_an_upgrade_keeps_settings_and_site_and_migrates_its_database(server):
     assert "is back" in server.must("netboot site take-back")
 
 
-NO_START = "/usr/sbin/policy-rc.d"
-"""Where it says 101, Debian's packages start no service."""
-
-
 def test_a_lost_site_is_restored_on_a_new_installation_and_machines_boot_from_it(
     server, network, tmp_path
 ):
@@ -288,9 +302,7 @@ def test_a_lost_site_is_restored_on_a_new_installation_and_machines_boot_from_it
     done = server.sh(f"netboot restore {WHOLE}")
     assert (done.code, "--force" in done.text) == (2, True)
     assert "is restored" in server.must(f"netboot restore --force {WHOLE}")
-    server.must("systemctl start netboot.target")
-    active(server, *SERVICES)
-    wait_for(server, "systemctl show -p StatusText netboot-boot | grep -q serves")
+    start(server, *BOOT_SERVICES)
     (row,) = ask(server, "points", "status")
     assert row["status"] == "CURRENT"
     assert server.must("find /var/lib/netboot ! -user netboot") == ""
