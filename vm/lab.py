@@ -22,7 +22,7 @@ from netboot.images.architecture import Architecture
 from netboot.logs import configure_logs
 from netboot.site import Site
 from vm import labpe, prepared
-from vm.door.server import SOCKET_NAME, LabServer
+from vm.door.server import READY, SOCKET_NAME, LabServer
 from vm.machine.accel import choose_accelerator
 from vm.machine.firmware import FirmwareKind, emulator_of
 from vm.network.lab_network import SRV, LabNetwork
@@ -30,7 +30,6 @@ from vm.reports import JournalReports
 from vm.tools import refuse
 
 START_SECONDS = 60.0
-READY = "The lab is ready."
 
 _ACCELERATOR_LOCK = threading.Lock()
 

@@ -26,8 +26,7 @@ from netboot.errors import MissingTool, NotPermitted, OperatorFault
 from netboot.operations.extras import TEST_MACHINES, missing_for
 from netboot.operations.processes import BOARD, OwnReport
 from netboot.site import LAB_FOLDER, Site
-from vm.door.server import SOCKET_NAME, asks_status, listen
-from vm.lab import READY
+from vm.door.server import READY, SOCKET_NAME, asks_status, listen
 from vm.network.lab_network import SERVER_ADDRESS, require_private_network
 from vm.tools import refuse
 

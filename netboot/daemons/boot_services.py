@@ -44,8 +44,8 @@ from netboot.daemons.starting.service_manager import announce, service_manager
 from netboot.images.architecture import Architecture
 from netboot.images.versions.content_version import ContentVersion, PublishedContent
 from netboot.interfaces import read_host
+from netboot.operations.boot_programs import programs_for
 from netboot.operations.processes import OwnReport
-from netboot.operations.site_making import programs_for
 from netboot.pe_reports import ReportTokens
 from netboot.protocols.dhcp import SERVER_PORT
 from netboot.serve.content import Content

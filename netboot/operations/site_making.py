@@ -14,7 +14,7 @@ from netboot.operations.accounts import accounts
 from netboot.operations.deployments import deployments
 from netboot.operations.extras import Lack, list_missing
 from netboot.site import Site, holds_site
-from netboot.store.media.boot_programs import made_for, prepare_programs, ready_programs
+from netboot.store.media.boot_programs import ready_programs
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +71,6 @@ def clear_and_ready(site: Site, addresses: Collection[str], tell: Callable[[str]
     site.point.blobs.clear_staging()
     site.clear_parts()
     ready_programs(site.point, site.settings.programs, addresses, tell)
-
-
-def programs_for(site: Site, addresses: Collection[str]) -> None:
-    """Make the boot programs again if those on the point are missing, or of other addresses.
-
-    Raises MissingTool, DiskFault.
-    """
-    made = made_for(site.point)
-    if made is None or not set(addresses) <= set(made):
-        prepare_programs(site.point, site.settings.programs, *addresses)
 
 
 def publish_policy(site: Site, *, with_token: bool = True) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from netboot.errors import InvalidInput
-from netboot.operations.boots.network import follow_check
 from vm.network.lab_network import SERVER_ADDRESS, SRV, LabNetwork
 
 _OPTIONS = {"--kind": 1, "--patience": 1, "--whole": 0}
@@ -46,6 +45,9 @@ def run_check(
     network: LabNetwork, data: Path, words: list[str], tell: Callable[[dict[str, Any]], None]
 ) -> None:
     """Run the check on the boot server's host, and pass on its events."""
+    # With SQLAlchemy, which the service that waits for test machines can do without.
+    from netboot.operations.boots.network import follow_check
+
     place = ["--interface", "eth0", "--server", SERVER_ADDRESS]
     argv = [sys.executable, "-m", "netboot.diagnose", "--data", str(data), "--json-lines"]
     for event in follow_check(network.command_in(SRV, [*argv, *place, *words])):

@@ -37,6 +37,9 @@ from vm.testrun import Reports, Tried, try_boot
 from vm.verdict import Result
 
 SOCKET_NAME = "lab.sock"
+READY = "The lab is ready."
+"""The line that says so (vm.lab)."""
+
 MACHINES_AT_ONCE = 2
 KEPT_FOLDERS = 20
 _REQUEST_LIMIT = 4096

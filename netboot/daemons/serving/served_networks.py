@@ -16,8 +16,8 @@ from netboot.boot.told.events import NetworksChanged
 from netboot.daemons.serving.boot_networks import DhcpNetworks, TftpNetworks
 from netboot.daemons.starting.service_manager import service_manager
 from netboot.errors import OperatorFault
+from netboot.operations.boot_programs import programs_for
 from netboot.operations.processes import OwnReport
-from netboot.operations.site_making import programs_for
 from netboot.serve.udp import Loop
 from netboot.site import Site
 
