@@ -1,6 +1,7 @@
 """What many tests share: a site of their own, on either database, and the Lab PE."""
 
 import os
+import shutil
 
 import hypothesis
 import pytest
@@ -39,14 +40,19 @@ def pytest_collection_modifyitems(items):
 def site(request, tmp_path):
     """A new, empty site in a folder of its own."""
     made = Site.open(tmp_path / "data")
-    if ON_POSTGRESQL:
-        put_on_postgresql(made, request)
+    give_database(made, request, on_postgresql=ON_POSTGRESQL)
     yield made
     close(made)
 
 
-def put_on_postgresql(site, request):
-    """Give an empty site a database with the newest schema on the tests' server."""
+def give_database(site, request, *, on_postgresql):
+    """Give an empty site what its first use would make: the migrations take a quarter of a second.
+
+    tests/store/database tries them.
+    """
+    if not on_postgresql:
+        shutil.copy(request.getfixturevalue("new_database"), site.data)
+        return
     server = request.getfixturevalue("postgres")
     url = server.url(server.fresh(request.getfixturevalue("postgres_template")))
     (site.data / "netboot.toml").write_text(f'database_url = "{url}"\n')
@@ -64,9 +70,7 @@ def small(tmp_path, monkeypatch):
 def data(request, tmp_path):
     """The data folder of a new, empty site."""
     made = Site.open(tmp_path / "data")
-    if ON_POSTGRESQL:
-        put_on_postgresql(made, request)
-    made.database.close()
+    give_database(made, request, on_postgresql=ON_POSTGRESQL)
     return made.data
 
 
@@ -80,8 +84,7 @@ def netboot(data, capsys, monkeypatch):
 def any_site(request, tmp_path):
     """A new, empty site on each kind of database."""
     made = Site.open(tmp_path / "data")
-    if request.param == "postgresql":
-        put_on_postgresql(made, request)
+    give_database(made, request, on_postgresql=request.param == "postgresql")
     yield made
     close(made)
 
@@ -92,6 +95,14 @@ def close(site):
         site.database.close()
     if "journal" in vars(site):
         site.journal.close()
+
+
+@pytest.fixture(scope="session")
+def new_database(tmp_path_factory):
+    """SQLite's file of a new, empty site, to be copied."""
+    made = Site.open(tmp_path_factory.mktemp("new") / "data")
+    made.database.close()
+    return made.data / "site.db"
 
 
 @pytest.fixture(scope="session")
