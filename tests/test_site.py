@@ -63,8 +63,9 @@ def test_each_part_is_opened_once(site):
         assert getattr(site, part) is getattr(site, part)
 
 
-def test_the_secret_is_made_once_and_readable_by_its_owner(site):
+def test_the_secret_is_made_once_and_readable_by_its_owner(tmp_path):
     """A second process reads the same; nobody else reads it at all."""
+    site = Site.open(tmp_path / "data")
     secret = site.secret
 
     assert len(secret) >= module.SECRET_BYTES

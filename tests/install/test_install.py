@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(1800)
 FIRST_EPHEMERAL = 32768  # net.ipv4.ip_local_port_range
 
 
-def wait_for(server, script, *, seconds=240):
+def wait_for(server, script, *, seconds=600):
     """Wait until a script succeeds in the machine; it prints what it waits for."""
     loop = (
         f"end=$(( $(date +%s) + {seconds} )); until {script}; do"
