@@ -137,9 +137,9 @@ class ServerMachine:
         )  # fmt: skip
         root = f"format=raw,file={self._disk}/root.ext4,snapshot=on,cache=unsafe"
         return [
-            *("qemu-system-x86_64", "-machine", "q35", "-smp", "2", "-m", "1536"),
+            *("qemu-system-x86_64", "-machine", "q35", "-smp", "2", "-m", "3072"),
             *("-cpu", "max,-avx,-avx2"),  # emulated, these make Python slower
-            *("-accel", "tcg,thread=multi,tb-size=256", "-nodefaults", "-no-user-config"),
+            *("-accel", "tcg,thread=multi,tb-size=1024", "-nodefaults", "-no-user-config"),
             *("-display", "none", "-no-reboot"),
             *("-kernel", f"{self._disk}/vmlinuz", "-initrd", f"{self._disk}/initrd.gz"),
             *("-append", KERNEL_LINE),
