@@ -61,6 +61,25 @@ def at_work(site):
         worker.site.database.close()
 
 
+def test_lanes_without_work_do_not_ask_the_database(site, handler, monkeypatch):
+    """One look at the queue is for all of them, and wakes the one that has work."""
+    handler(lambda context, **_: {})
+    claimed, looks = [], []
+    with at_work(site) as worker:
+        claim, waiting = worker.site.jobs.claim, worker.site.jobs.waiting
+        wait_for(lambda: not any(lane.has_work.is_set() for lane in worker._lanes))
+        monkeypatch.setattr(
+            worker.site.jobs, "claim", lambda *words: (claimed.append(words[1]), claim(*words))[1]
+        )
+        monkeypatch.setattr(worker.site.jobs, "waiting", lambda: (looks.append(1), waiting())[1])
+        wait_for(lambda: len(looks) > 5)
+        assert claimed == []
+        job = submit(site)
+        assert ended(site, job).state == SUCCEEDED
+
+    assert {job.kind in kinds for kinds in claimed} == {True}
+
+
 def test_results_of_the_fleet_are_computed_beside_the_jobs(site, monkeypatch):
     """Without anybody asking; and again when something that they depend on was changed."""
     monkeypatch.setattr(module, "RESULTS_SECONDS", 0.01)

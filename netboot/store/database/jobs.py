@@ -123,6 +123,11 @@ class JobQueue:
         with self._database.transaction() as session:
             return session.scalar(query) or 0
 
+    def waiting(self) -> set[str]:
+        """The kinds of which a job can be claimed now."""
+        with self._database.transaction() as session:
+            return set(session.scalars(_WAITING, {"now": time.time()}))
+
     def claim(self, worker: str, kinds: tuple[str, ...]) -> Job | None:
         """Claim the oldest job of these kinds that is queued or whose worker died."""
         now = time.time()
@@ -272,6 +277,14 @@ _LINES = (
     select(*(getattr(JobRow, field.name) for field in fields(JobLine)))
     .order_by(JobRow.id.desc())
     .limit(bindparam("most"))
+)
+_WAITING = (
+    select(JobRow.kind)
+    .where(
+        (JobRow.state == QUEUED)
+        | ((JobRow.state == RUNNING) & (JobRow.lease_until < bindparam("now")))
+    )
+    .distinct()
 )
 _UNFINISHED = _LINES.where(JobRow.state.in_((QUEUED, RUNNING)))
 
