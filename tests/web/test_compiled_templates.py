@@ -46,7 +46,7 @@ def test_a_template_of_a_later_release_is_compiled(tmp_path):
 def test_a_damaged_file_is_compiled_again(tmp_path, damage):
     page(app_with(tmp_path / "kept"))
     (kept,) = (tmp_path / "kept").iterdir()
-    kept.write_bytes(kept.read_bytes()[:20] + damage if damage == b"j2" else damage)
+    kept.write_bytes(kept.read_bytes()[:200] + damage)
     assert page(app_with(tmp_path / "kept")) == "Hello lab"
 
 
