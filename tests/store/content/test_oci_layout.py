@@ -383,8 +383,7 @@ def test_a_stop_at_any_moment_leaves_the_old_state_or_the_new_one(source, tmp_pa
                 assert layout.blobs.verify(layer.descriptor.digest) == layer.descriptor.size
         assert "lab-pe-x64-v1" in layout.tags()
         layout.blobs.clear_staging()
-        digest = layout.write(new, source)
-        assert joined(layout, digest, "boot.wim") == new.files[0].digest
+        assert layout.read(layout.write(new, source)).version == new
         assert list(layout.blobs.staging.iterdir()) == []
         shutil.rmtree(root)
         if ended:
