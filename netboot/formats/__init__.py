@@ -1,1 +1,1 @@
-"""Bytes on disk, pure: INF, WIM, PE, BCD, registry hives, boot.sdi, catalogs, cpio, pcap, JPEG."""
+"""Bytes on disk, pure: INF, WIM, PE, BCD, hives, boot.sdi, catalogs, cpio, OCI, pcap, JPEG."""

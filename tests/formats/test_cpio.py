@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from netboot.errors import FormatError
 from netboot.formats import cpio
 
 
@@ -39,3 +40,28 @@ def test_more_than_the_format_can_say_is_refused():
     """Sizes have eight digits."""
     with pytest.raises(ValueError, match="4 GiB"):
         cpio.prefix("boot.wim", 1 << 32)
+
+
+@pytest.mark.parametrize("name", ["a", "boot.wim", "sources/boot.wim"])
+def test_the_first_file_is_found_where_it_was_put(name: str):
+    """Its place and size, from the first bytes alone."""
+    head = cpio.prefix(name, 77)
+
+    assert cpio.first_file(head) == (len(head), 77)
+    assert cpio.first_file(head + b"x" * 77) == (len(head), 77)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "not a cpio archive"),
+        (b"070707" + b"0" * 104, "not a cpio archive"),
+        (cpio.prefix("a", 1)[:109], "not a cpio archive"),
+        (cpio.prefix("a", 1).replace(b"0000", b"00 0", 1), "not a cpio archive"),
+        (cpio.prefix("a" * 50, 1)[:120], "the name in the cpio archive has 51 bytes"),
+    ],
+)
+def test_what_is_no_archive_is_refused(data: bytes, reason: str):
+    """Signs and spaces are no hex digits."""
+    with pytest.raises(FormatError, match=reason):
+        cpio.first_file(data)
