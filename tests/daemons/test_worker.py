@@ -334,7 +334,7 @@ def test_a_lane_that_fails_tries_again_and_the_others_go_on(site, monkeypatch, h
 
         def fails_at_first(name, kinds):
             tries.append(kinds)
-            if len(tries) < 20:
+            if len(tries) < 6:
                 raise fault
             return claim(name, kinds)
 
