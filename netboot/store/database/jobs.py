@@ -131,12 +131,12 @@ class JobQueue:
     def claim(self, worker: str, kinds: tuple[str, ...]) -> Job | None:
         """Claim the oldest job of these kinds that is queued or whose worker died."""
         now = time.time()
-        silent = (JobRow.state == RUNNING) & (JobRow.lease_until < now)
         oldest = (
             select(JobRow)
-            .where(JobRow.kind.in_(kinds), (JobRow.state == QUEUED) | silent)
+            .where(JobRow.kind.in_(kinds), _CAN_BE_CLAIMED)
             .order_by(JobRow.id)
             .limit(1)
+            .params(now=now)
         )
         with self._database.transaction() as session:
             if session.scalar(oldest) is None:
@@ -278,14 +278,12 @@ _LINES = (
     .order_by(JobRow.id.desc())
     .limit(bindparam("most"))
 )
-_WAITING = (
-    select(JobRow.kind)
-    .where(
-        (JobRow.state == QUEUED)
-        | ((JobRow.state == RUNNING) & (JobRow.lease_until < bindparam("now")))
-    )
-    .distinct()
+_CAN_BE_CLAIMED = (JobRow.state == QUEUED) | (
+    (JobRow.state == RUNNING) & (JobRow.lease_until < bindparam("now"))
 )
+"""Queued, or its worker died."""
+
+_WAITING = select(JobRow.kind).where(_CAN_BE_CLAIMED).distinct()
 _UNFINISHED = _LINES.where(JobRow.state.in_((QUEUED, RUNNING)))
 
 
