@@ -13,7 +13,6 @@ versions that share them (docs/decisions/0080-layers-on-wim-borders.md).
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +41,7 @@ from netboot.progress import Progress, silent
 from netboot.store.content.blobs import PREFIX, BlobStore
 from netboot.store.content.folder_lock import locked
 from netboot.store.content.layout_blobs import LayoutBlobs, pieces
-from netboot.store.content.point_folder import write_json
+from netboot.store.content.point_folder import replace_file
 
 _HEAD = 1024  # the frame of a WIM in an archive, and the WIM's header
 
@@ -68,7 +67,7 @@ class OciLayout:
             with locked(root / ".lock"):
                 if not self._index.exists():
                     self._write_index(())
-                write_json(mark, json.loads(oci.LAYOUT_BYTES))
+                replace_file(mark, oci.LAYOUT_BYTES)
         try:
             oci.check_layout(mark.read_bytes())
         except (FormatError, OSError) as fault:
@@ -167,7 +166,7 @@ class OciLayout:
             raise ContentFault(f"{self._index} is damaged or missing: {fault}") from fault
 
     def _write_index(self, entries: tuple[Descriptor, ...]) -> None:
-        write_json(self._index, json.loads(oci.index_bytes(entries)))
+        replace_file(self._index, oci.index_bytes(entries))
 
     def _manifest(self, digest: str) -> Manifest:
         try:

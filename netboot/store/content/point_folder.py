@@ -46,11 +46,16 @@ class Swept:
 
 
 def write_json(path: Path, value: object) -> None:
+    """Replace a file, as `replace_file` does."""
+    replace_file(path, json.dumps(value, indent=1, sort_keys=True).encode())
+
+
+def replace_file(path: Path, data: bytes) -> None:
     """Replace a file by one rename: readers see the old or the new one. Raises DiskFault."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        with part.open("w") as out:
-            json.dump(value, out, indent=1, sort_keys=True)
+        with part.open("wb") as out:
+            out.write(data)
             out.flush()
             os.fsync(out.fileno())
         part.replace(path)
