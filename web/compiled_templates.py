@@ -34,9 +34,12 @@ class CompiledTemplates(BytecodeCache):
         """Keep a template. On a full disk it is compiled again at the next start."""
         compiled = bucket.bytecode_to_string()
         new = self._folder / f"{bucket.key}.{os.getpid()}"
-        with suppress(OSError):
+        try:
             new.write_bytes(sha256(compiled).digest() + compiled)
             new.replace(self._folder / bucket.key)
+        except OSError:
+            with suppress(OSError):
+                new.unlink(missing_ok=True)
 
 
 def keep_compiled(app: Flask, folder: Path) -> None:

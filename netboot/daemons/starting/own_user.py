@@ -200,7 +200,7 @@ def _hand_over(data: Path, account: Account) -> None:
     is changed by its name in an open folder, so that no path leads root outside.
     """
     names = Counter((found.st_dev, found.st_ino) for _, _, found in _of_root(data))
-    for folder, name, found in _of_root(data):
+    for folder, name, found in _of_root(data) if names else ():  # usually nothing is root's
         inside = names[found.st_dev, found.st_ino]
         if stat.S_ISDIR(found.st_mode) or found.st_nlink == inside:
             os.chown(name, account.uid, account.gid, dir_fd=folder, follow_symlinks=False)

@@ -121,7 +121,7 @@ def read_answer(
     """
     what = "the answer of the site"
     value = strict_json.parse_object(data, what, size=_SIZE_LIMIT, values=_VALUES_LIMIT)
-    site, point, signature = PublicKey.from_text(value.get("site")), value.get("point"), ""
+    site, point = PublicKey.from_text(value.get("site")), value.get("point")
     if not isinstance(point, str) or not 0 < len(point) <= _NAME_LIMIT:
         raise FormatError(f"{what} has no name for this point")
     signature = value.get("signature", "")
